@@ -1,0 +1,4 @@
+//! The agent runtime: one process per aspect. It owns the aspect's sessions, runs its turns and Hands, and
+//! reaches the team through the broker.
+
+pub mod conversation;
