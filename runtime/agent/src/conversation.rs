@@ -57,13 +57,27 @@ pub struct ToolSpec {
     pub input_schema: Value,
 }
 
-/// One provider round: everything the model gets to see.
+/// On whose behalf a round runs. A model is never shown this; the scripted provider may choose its rule by it.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct Origin {
+    /// The aspect whose turn or Hand this is.
+    pub aspect: String,
+    /// The Hand's own name (`verify-claim`) when the round belongs to an assignment.
+    pub hand: Option<String>,
+    /// Who asked: an aspect's name or `operator`.
+    pub from: Option<String>,
+    pub thread: Option<String>,
+}
+
+/// One provider round: everything the model gets to see, and for whom.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelRequest {
     pub system: String,
     pub messages: Vec<Message>,
     pub tools: Vec<ToolSpec>,
     pub max_tokens: u32,
+    pub origin: Origin,
 }
 
 /// Why the model stopped.
@@ -97,8 +111,13 @@ pub struct ModelReply {
 }
 
 /// What a provider tells while it streams. `Done` is the last event of a stream that did not fail.
+///
+/// Everything before `Done` is for showing only: after a `Restart` all of it is void, tool calls included, so
+/// calls are carried out from the [`ModelReply`] alone.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StreamEvent {
+    /// The attempt failed after it had told something and another one begins: forget what was shown.
+    Restart,
     TextDelta(String),
     ThinkingDelta(String),
     /// A complete tool call: its arguments have arrived whole and parse as JSON.
