@@ -1,1 +1,37 @@
-//! Placeholder
+//! The Nexus wire contract: typed ids, names, limits, frames and error codes.
+//!
+//! Shared by the broker and by everything that dials it. It does no I/O, reads no clock and draws no
+//! randomness; a conversation reads like this:
+//!
+//! 1. a client upgrades `GET /connect` and sends [`frame::ToBroker::Register`] (an aspect) or
+//!    [`frame::ToBroker::Subscribe`] (an operator);
+//! 2. each request carries an id and gets one reply: `ok` (or `registered`) or `error`;
+//! 3. what is durable for an aspect comes as [`inbox::Deliver`] and is acknowledged by [`inbox::Ack`].
+
+pub mod admin;
+pub mod chat;
+pub mod derive;
+pub mod envelope;
+pub mod error;
+pub mod frame;
+pub mod hands;
+pub mod ids;
+pub mod inbox;
+pub mod json;
+pub mod knowledge;
+pub mod limits;
+pub mod log;
+pub mod name;
+pub mod observe;
+pub mod roster;
+pub mod schema;
+
+pub use envelope::{DecodeError, Decoded, Envelope};
+pub use error::{ErrorBody, ErrorCode};
+pub use frame::{FromBroker, ToBroker};
+pub use ids::*;
+pub use json::Json;
+pub use name::{AspectName, HandRef, NameError, OperatorName, Party};
+
+/// Milliseconds since the Unix epoch, UTC.
+pub type Ms = i64;

@@ -1,0 +1,122 @@
+//! Messages and threads.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Ms;
+use crate::ids::{MessageId, ThreadId, TurnId};
+use crate::name::Party;
+
+/// Tokens as the provider counted them; zero where it does not say. `input_tokens` excludes the cached ones.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(default)]
+pub struct Usage {
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    pub cache_read_tokens: u64,
+    pub cache_write_tokens: u64,
+}
+
+/// What produced a message, as its aspect tells it.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct ReplyMeta {
+    pub turn: TurnId,
+    /// `scripted` when no model was asked.
+    pub provider: String,
+    pub model: String,
+    #[serde(default)]
+    pub usage: Usage,
+    /// Millionths of a US dollar; absent when the price is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_microusd: Option<u64>,
+}
+
+/// `chat.send`: post a message.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct ChatSend {
+    /// Absent: a new thread, or the thread of `reply_to`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<ThreadId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<MessageId>,
+    /// Parties, or `all`. Who is not known comes back in `unknown`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub to: Vec<String>,
+    pub content: String,
+    /// Title of the thread this message opens; the content's first line otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meta: Option<ReplyMeta>,
+}
+
+/// The answer to `chat.send`: the message is on disk.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct ChatSent {
+    pub message: MessageId,
+    pub seq: u64,
+    pub thread: ThreadId,
+    pub recipients: Vec<Party>,
+    pub unknown: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Message {
+    pub id: MessageId,
+    /// Position in the log; grows over all threads.
+    pub seq: u64,
+    pub thread: ThreadId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<MessageId>,
+    pub from: Party,
+    pub to: Vec<Party>,
+    pub content: String,
+    pub at: Ms,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meta: Option<ReplyMeta>,
+}
+
+/// `chat.read`: messages of a thread, oldest first. Name the thread, or any message in it.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct ChatRead {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<ThreadId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageId>,
+    /// Only messages with a larger `seq`.
+    #[serde(default)]
+    pub after: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct ChatPage {
+    pub thread: ThreadInfo,
+    pub messages: Vec<Message>,
+    pub more: bool,
+}
+
+/// `chat.threads`: threads, the latest activity first.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct ChatThreads {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct ThreadInfo {
+    pub id: ThreadId,
+    pub title: String,
+    pub created_at: Ms,
+    pub last_at: Ms,
+    pub messages: u64,
+    pub participants: Vec<Party>,
+    /// Paused by the loop guard until an operator speaks.
+    pub paused: bool,
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct ThreadPage {
+    pub threads: Vec<ThreadInfo>,
+}

@@ -1,0 +1,79 @@
+use super::*;
+use crate::chat::ChatSend;
+use crate::frame::ToBroker;
+use crate::inbox::{Ack, Deliver, Item, ItemBody};
+
+const ID: &str = "0199a0b1-c2d3-7123-8456-789abcdef012";
+
+#[test]
+fn a_frame_reads_back_as_it_was_written() {
+    let envelope = Envelope { id: ID.parse().ok(), in_reply_to: None };
+    let frame = ToBroker::ChatSend(ChatSend { content: "hé\u{0}\n".into(), ..ChatSend::default() });
+    let text = encode(&envelope, &frame);
+    assert_eq!(decode::<ToBroker>(&text), Ok(Decoded { envelope, frame }));
+}
+
+#[test]
+fn unknown_payload_fields_are_ignored() {
+    let text = r#"{"kind":"ack","ts":"2026-01-01T00:00:00Z","new":1,"payload":{"offset":3,"new":[]}}"#;
+    assert_eq!(decode::<ToBroker>(text).map(|decoded| decoded.frame), Ok(ToBroker::Ack(Ack { offset: 3 })));
+}
+
+#[test]
+fn what_is_no_frame_is_refused_with_a_position() {
+    let deep = format!(r#"{{"kind":"ack","payload":{}{}}}"#, "[".repeat(64), "]".repeat(64));
+    let cases: &[(&str, String, &str)] = &[
+        ("empty", String::new(), "not a frame: EOF while parsing a value (line 1 column 0)"),
+        ("array", "[1]".into(), "not a frame: "),
+        ("no kind", "{}".into(), "not a frame: missing field `kind` (line 1 column 2)"),
+        (
+            "two values",
+            r#"{"kind":"ack","payload":{"offset":1}} 1"#.into(),
+            "not a frame: trailing characters",
+        ),
+        ("bad id", r#"{"kind":"ack","id":"x"}"#.into(), "not a frame: UUID parsing failed"),
+        ("unknown", r#"{"kind":"shout"}"#.into(), r#"unknown kind "shout""#),
+        ("own reply", r#"{"kind":"ok","payload":{}}"#.into(), r#"unknown kind "ok""#),
+        (
+            "field missing",
+            r#"{"kind":"ack"}"#.into(),
+            r#"payload of "ack": missing field `offset` (line 1 column 2 of the payload)"#,
+        ),
+        (
+            "negative",
+            r#"{"kind":"ack","payload":{"offset":-1}}"#.into(),
+            r#"payload of "ack": invalid value"#,
+        ),
+        (
+            "huge",
+            r#"{"kind":"ack","payload":{"offset":1e999}}"#.into(),
+            r#"payload of "ack": number out of range"#,
+        ),
+        (
+            "lone surrogate",
+            r#"{"kind":"chat.send","payload":{"content":"\ud800"}}"#.into(),
+            r#"payload of "chat.send": "#,
+        ),
+        ("deep", deep, "nests deeper than 64 levels at byte 87"),
+        ("large", " ".repeat(FRAME_BYTES_MAX + 1), "1048577 bytes are more than the 1048576"),
+    ];
+    for (name, text, message) in cases {
+        let error = decode::<ToBroker>(text).expect_err(name).to_string();
+        assert!(error.starts_with(message), "{name}: {error}");
+    }
+}
+
+#[test]
+fn the_fast_text_of_a_deliver_is_the_frame() {
+    let item = Item {
+        id: crate::ItemId(uuid::Uuid::from_u128(7)),
+        at: 5,
+        answered: false,
+        body: ItemBody::Cancel {
+            lease: crate::hands::Lease { dispatch: crate::DispatchId(uuid::Uuid::from_u128(9)), attempt: 1 },
+            reason: "no".into(),
+        },
+    };
+    let text = deliver_text(4, &serde_json::to_string(&item).expect("items serialize"));
+    assert_eq!(text, push(&FromBroker::Deliver(Deliver { offset: 4, item })));
+}

@@ -1,0 +1,112 @@
+//! One enum per direction. A broker cannot receive its own replies.
+
+use serde::{Serialize, Serializer};
+
+use crate::chat::{ChatRead, ChatSend, ChatThreads};
+use crate::error::ErrorBody;
+use crate::hands::{
+    Dispatch, DispatchCancel, DispatchList, DispatchProgress, DispatchResult, DispatchStatus, DispatchWait,
+    LeaseRenew,
+};
+use crate::inbox::{Ack, Deliver, Gap, InboxClose};
+use crate::json::Json;
+use crate::knowledge::{KnowledgeSearch, KnowledgeStore};
+use crate::log::{LogEntry, Subscribe};
+use crate::observe::{ObserveBegin, ObserveEnd, ObserveEvent, Observed, RosterChanged};
+use crate::roster::{Deregister, Register, Registered, TeamList};
+
+/// The frames of one direction.
+pub trait FrameSet: Sized {
+    const KINDS: &'static [&'static str];
+    fn kind(&self) -> &'static str;
+    /// `None`: the kind is not one of this direction.
+    fn decode_payload(kind: &str, payload: &str) -> Result<Option<Self>, serde_json::Error>;
+    /// The JSON Schema of each kind's payload.
+    fn payload_schemas(generator: &mut schemars::SchemaGenerator) -> Vec<(&'static str, schemars::Schema)>;
+}
+
+macro_rules! frames {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident($payload:ty) = $kind:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum $name {
+            $($variant($payload),)*
+        }
+
+        impl FrameSet for $name {
+            const KINDS: &'static [&'static str] = &[$($kind,)*];
+
+            fn kind(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $kind,)* }
+            }
+
+            fn decode_payload(kind: &str, payload: &str) -> Result<Option<Self>, serde_json::Error> {
+                match kind {
+                    $($kind => serde_json::from_str::<$payload>(payload).map(|it| Some(Self::$variant(it))),)*
+                    _ => Ok(None),
+                }
+            }
+
+            fn payload_schemas(
+                generator: &mut schemars::SchemaGenerator,
+            ) -> Vec<(&'static str, schemars::Schema)> {
+                vec![$(($kind, generator.subschema_for::<$payload>()),)*]
+            }
+        }
+
+        impl Serialize for $name {
+            /// The payload alone; the kind stands in the envelope.
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self { $(Self::$variant(payload) => payload.serialize(serializer),)* }
+            }
+        }
+
+        $(impl From<$payload> for $name {
+            fn from(payload: $payload) -> Self {
+                Self::$variant(payload)
+            }
+        })*
+    };
+}
+
+frames! {
+    /// What a client may send.
+    ToBroker {
+        Ack(Ack) = "ack",
+        ChatRead(ChatRead) = "chat.read",
+        ChatSend(ChatSend) = "chat.send",
+        ChatThreads(ChatThreads) = "chat.threads",
+        Deregister(Deregister) = "deregister",
+        Dispatch(Dispatch) = "dispatch",
+        DispatchCancel(DispatchCancel) = "dispatch.cancel",
+        DispatchList(DispatchList) = "dispatch.list",
+        DispatchProgress(DispatchProgress) = "dispatch.progress",
+        DispatchResult(DispatchResult) = "dispatch.result",
+        DispatchStatus(DispatchStatus) = "dispatch.status",
+        DispatchWait(DispatchWait) = "dispatch.wait",
+        InboxClose(InboxClose) = "inbox.close",
+        KnowledgeSearch(KnowledgeSearch) = "knowledge.search",
+        KnowledgeStore(KnowledgeStore) = "knowledge.store",
+        LeaseRenew(LeaseRenew) = "lease.renew",
+        ObserveBegin(ObserveBegin) = "observe.begin",
+        ObserveEnd(ObserveEnd) = "observe.end",
+        ObserveEvent(ObserveEvent) = "observe.event",
+        Register(Register) = "register",
+        Subscribe(Subscribe) = "subscribe",
+        TeamList(TeamList) = "team.list",
+    }
+}
+
+frames! {
+    /// What the broker sends.
+    FromBroker {
+        Deliver(Deliver) = "deliver",
+        Error(ErrorBody) = "error",
+        Gap(Gap) = "gap",
+        Log(LogEntry) = "log",
+        Observe(Observed) = "observe",
+        Ok(Json) = "ok",
+        Registered(Registered) = "registered",
+        RosterChanged(RosterChanged) = "roster.changed",
+    }
+}

@@ -1,0 +1,285 @@
+//! Hands and the dispatches sent to them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::Ms;
+use crate::chat::Usage;
+use crate::ids::{DispatchId, ThreadId};
+use crate::limits;
+use crate::name::{AspectName, HandName, HandRef, Party};
+
+/// A Hand as its aspect declares it.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct HandSpec {
+    pub name: HandName,
+    #[serde(default)]
+    pub description: String,
+    /// JSON Schema of the input and the output; absent: anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_schema: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_schema: Option<Value>,
+    #[serde(default = "timeout_default")]
+    pub timeout_s: u32,
+    /// How many dispatches of this Hand may run at once.
+    #[serde(default = "concurrency_default")]
+    pub concurrency: u32,
+    /// Aspects that may dispatch it; absent: any. Operators always may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_invokers: Option<Vec<AspectName>>,
+    #[serde(default)]
+    pub capabilities: Vec<String>,
+    /// Whether a second attempt after a lost worker is safe.
+    #[serde(default)]
+    pub idempotent: bool,
+}
+
+fn timeout_default() -> u32 {
+    limits::HAND_TIMEOUT_DEFAULT.as_secs() as u32
+}
+
+fn concurrency_default() -> u32 {
+    limits::HAND_CONCURRENCY_DEFAULT
+}
+
+/// The right to work on one attempt of a dispatch: its lease token.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
+pub struct Lease {
+    pub dispatch: DispatchId,
+    pub attempt: u32,
+}
+
+/// `dispatch`: send work to a Hand.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Dispatch {
+    pub hand: HandRef,
+    pub input: Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<ThreadId>,
+    /// Seconds from acceptance to the end at the latest. Clamped to the limit, and said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_s: Option<u32>,
+    /// The dispatch on whose behalf this one is made. A Hand at work must name its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Lease>,
+}
+
+/// The answer to `dispatch`: the work is on disk and will end.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Dispatched {
+    pub dispatch: DispatchId,
+    pub state: DispatchState,
+    /// How many of the same key are before it; 0 once it has begun.
+    pub position: u32,
+    pub deadline_at: Ms,
+    /// The deadline asked for was longer than allowed.
+    pub clamped: bool,
+}
+
+/// Where a dispatch stands; the last four are ends.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DispatchState {
+    /// In the queue.
+    Pending,
+    /// A worker holds it.
+    Running,
+    /// Its worker has yielded until its children end.
+    Waiting,
+    /// Its children have ended; it waits for its place back.
+    Retaking,
+    /// Its worker is lost and it may not be tried twice; the token stays good until the deadline.
+    Unreachable,
+    Done,
+    Failed,
+    TimedOut,
+    Cancelled,
+}
+
+impl DispatchState {
+    pub fn is_end(self) -> bool {
+        match self {
+            Self::Done | Self::Failed | Self::TimedOut | Self::Cancelled => true,
+            Self::Pending | Self::Running | Self::Waiting | Self::Retaking | Self::Unreachable => false,
+        }
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Retaking => "retaking",
+            Self::Unreachable => "unreachable",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed_out",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// Why a dispatch did not end as `done`. `code` is a short snake_case word: the broker's own are
+/// `worker_lost`, `timeout`, `deadline`, `cancelled`, `parent_ended`, `hand_gone`; others are the Hand's.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct HandFailure {
+    pub code: String,
+    pub message: String,
+}
+
+/// What a worker is given.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Assignment {
+    pub lease: Lease,
+    pub hand: HandName,
+    pub input: Value,
+    pub invoker: Party,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<ThreadId>,
+    pub depth: u32,
+    pub timeout_s: u32,
+    pub deadline_at: Ms,
+}
+
+/// `dispatch.result`: a worker's answer. Exactly one of `output` and `error`.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct DispatchResult {
+    pub lease: Lease,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<HandFailure>,
+    #[serde(default)]
+    pub usage: Usage,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_microusd: Option<u64>,
+}
+
+/// How a dispatch ended, as its invoker learns it.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Outcome {
+    pub dispatch: DispatchId,
+    pub hand: HandRef,
+    /// The invoker's own dispatch it was made for, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<DispatchId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<ThreadId>,
+    pub state: DispatchState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<HandFailure>,
+    pub attempts: u32,
+    #[serde(default)]
+    pub usage: Usage,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_microusd: Option<u64>,
+}
+
+/// `dispatch.progress`: a note for whoever watches. Not kept.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct DispatchProgress {
+    pub lease: Lease,
+    pub note: String,
+}
+
+/// `dispatch.cancel`: by the invoker or an operator. Reaches everything below it.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct DispatchCancel {
+    pub dispatch: DispatchId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// The answer to `dispatch.cancel`: nothing of `cancelled` can deliver a result any more.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct CancelReceipt {
+    pub cancelled: Vec<DispatchId>,
+    /// Had ended before the cancel came.
+    pub already_ended: Vec<DispatchId>,
+}
+
+/// `dispatch.status`.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct DispatchStatus {
+    pub dispatch: DispatchId,
+}
+
+/// `dispatch.list`: the latest first.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct DispatchList {
+    /// Only those that have not ended.
+    #[serde(default)]
+    pub open: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct DispatchPage {
+    pub dispatches: Vec<DispatchInfo>,
+}
+
+/// Everything the broker knows of a dispatch.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct DispatchInfo {
+    pub id: DispatchId,
+    pub hand: HandRef,
+    pub invoker: Party,
+    /// The invoker of the tree's root: the key of fairness.
+    pub key: Party,
+    pub root: DispatchId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<DispatchId>,
+    pub depth: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<ThreadId>,
+    pub state: DispatchState,
+    pub attempt: u32,
+    pub accepted_at: Ms,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assigned_at: Option<Ms>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Ms>,
+    pub deadline_at: Ms,
+    #[serde(default)]
+    pub input: Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<HandFailure>,
+    #[serde(default)]
+    pub usage: Usage,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_microusd: Option<u64>,
+}
+
+/// `dispatch.wait`: yield the place until all of `on`, children of this dispatch, have ended. The worker
+/// goes on when a `resume` item arrives, not before.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct DispatchWait {
+    pub lease: Lease,
+    pub on: Vec<DispatchId>,
+}
+
+/// The answer to `dispatch.result` and `dispatch.wait`: where the dispatch now stands.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct DispatchStanding {
+    pub dispatch: DispatchId,
+    pub state: DispatchState,
+}
+
+/// `lease.renew`: these tasks are supervised and alive.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct LeaseRenew {
+    pub leases: Vec<Lease>,
+}
+
+/// The answer to `lease.renew`: stop work on `lost`.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct LeasesRenewed {
+    pub lost: Vec<Lease>,
+}

@@ -1,0 +1,51 @@
+//! Typed ids. On the wire and in `Display` each is a plain UUID; `Debug` adds what it is the id of.
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $label:literal) => {
+        $(#[$doc])*
+        #[derive(
+            Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd,
+            schemars::JsonSchema, serde::Deserialize, serde::Serialize,
+        )]
+        #[serde(transparent)]
+        pub struct $name(pub uuid::Uuid);
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, concat!($label, ":{}"), self.0)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = uuid::Error;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse().map(Self)
+            }
+        }
+    };
+}
+
+id!(/// One socket. An aspect that reconnects gets a new one.
+    LinkId, "link");
+id!(/// Names one request of one sender; a repeat of it gets the first answer.
+    RequestId, "request");
+id!(/// A durable conversation.
+    ThreadId, "thread");
+id!(/// One message of a thread.
+    MessageId, "message");
+id!(/// One entry of an inbox. Derived from what it carries, so it survives a restore.
+    ItemId, "item");
+id!(/// One unit of work sent to a Hand.
+    DispatchId, "dispatch");
+id!(/// One history of an inbox; offsets compare within one epoch only.
+    EpochId, "epoch");
+id!(/// One turn of an aspect.
+    TurnId, "turn");
+id!(/// One knowledge entry.
+    EntryId, "entry");

@@ -1,0 +1,85 @@
+//! Every bound of the protocol in one place, with the relations between them checked by the compiler.
+
+use std::time::Duration;
+
+/// One frame, envelope included.
+pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
+/// A command that becomes durable; leaves room for an envelope around it in one message of a log.
+pub const DURABLE_BYTES_MAX: usize = 768 * 1024;
+/// Nesting of a frame, its own object included.
+pub const JSON_DEPTH_MAX: usize = 64;
+/// Undecodable frames in a row before the link is closed with [`CLOSE_POLICY`].
+pub const BAD_FRAMES_MAX: u32 = 16;
+pub const NAME_BYTES_MAX: usize = 32;
+pub const TOPIC_BYTES_MAX: usize = 256;
+pub const RECIPIENTS_MAX: usize = 256;
+
+/// Items sent on one link and not acknowledged.
+pub const CREDIT_ITEMS: u64 = 256;
+/// Frames waiting to be written to one link; beyond it live pushes stop and the reader catches up.
+pub const OUTBOX_FRAMES_MAX: usize = 1024;
+pub const LINKS_MAX: usize = 16_384;
+
+pub const PING_INTERVAL: Duration = Duration::from_secs(20);
+/// Silence after which either side gives a link up.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
+/// From the upgrade to the first frame that says what the link is for.
+pub const HELLO_TIMEOUT: Duration = Duration::from_secs(30);
+pub const BACKOFF_MIN: Duration = Duration::from_millis(500);
+pub const BACKOFF_MAX: Duration = Duration::from_secs(30);
+
+/// How long an access token lets its holder open a link.
+pub const ACCESS_TOKEN_TTL: Duration = Duration::from_secs(15 * 60);
+pub const ASSERTION_TTL_MAX: Duration = Duration::from_secs(60);
+pub const CLOCK_LEEWAY: Duration = Duration::from_secs(5);
+
+pub const LEASE: Duration = Duration::from_secs(30);
+pub const LEASE_RENEW_INTERVAL: Duration = Duration::from_secs(10);
+/// What every lease becomes when the broker starts.
+pub const LEASE_AT_BOOT: Duration = Duration::from_secs(90);
+
+pub const SOFT_CAP: u32 = 3;
+pub const PENDING_PER_KEY_MAX: usize = 256;
+pub const CHILDREN_PER_PARENT_MAX: usize = 32;
+pub const DISPATCH_DEPTH_MAX: u32 = 4;
+pub const ATTEMPTS_MAX: u32 = 3;
+/// Times an item is passed over before it is aged.
+pub const AGED_AT: u32 = 8;
+pub const DEADLINE_DEFAULT: Duration = Duration::from_secs(30 * 60);
+pub const DEADLINE_MAX: Duration = Duration::from_secs(2 * 60 * 60);
+pub const HAND_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
+pub const HAND_CONCURRENCY_DEFAULT: u32 = 2;
+pub const HANDS_PER_ASPECT_MAX: usize = 64;
+pub const SLOTS_MAX: u32 = 1024;
+
+/// Agent-only messages in a row that pause a thread.
+pub const LOOP_MESSAGES_MAX: u32 = 20;
+/// Identical agent messages in a row that pause a thread.
+pub const LOOP_IDENTICAL_MAX: u32 = 3;
+
+pub const PAGE_MAX: u32 = 200;
+pub const PAGE_DEFAULT: u32 = 50;
+
+/// The WebSocket sub-protocol.
+pub const SUBPROTOCOL: &str = "nexus.v1";
+pub const CLOSE_NORMAL: u16 = 1000;
+pub const CLOSE_GOING_AWAY: u16 = 1001;
+pub const CLOSE_UNSUPPORTED: u16 = 1003;
+pub const CLOSE_POLICY: u16 = 1008;
+pub const CLOSE_TOO_BIG: u16 = 1009;
+/// A newer link of the same aspect took over. Terminal: the process must not dial again.
+pub const CLOSE_DISPLACED: u16 = 4001;
+/// The key was revoked. Terminal.
+pub const CLOSE_REVOKED: u16 = 4003;
+
+// Two lost pings must not look like a dead peer.
+const _: () = assert!(IDLE_TIMEOUT.as_millis() > 2 * PING_INTERVAL.as_millis());
+// A worker that misses one renewal keeps its lease.
+const _: () = assert!(LEASE.as_millis() > 2 * LEASE_RENEW_INTERVAL.as_millis());
+// After a broker's start a worker in its longest backoff still finds its lease.
+const _: () = assert!(LEASE_AT_BOOT.as_millis() > BACKOFF_MAX.as_millis() + LEASE.as_millis());
+const _: () = assert!(DURABLE_BYTES_MAX < FRAME_BYTES_MAX);
+// Deliveries under credit never overflow an outbox by themselves.
+const _: () = assert!((CREDIT_ITEMS as usize) < OUTBOX_FRAMES_MAX);
+const _: () = assert!(DEADLINE_DEFAULT.as_millis() <= DEADLINE_MAX.as_millis());
+const _: () = assert!(ASSERTION_TTL_MAX.as_millis() < ACCESS_TOKEN_TTL.as_millis());

@@ -1,0 +1,65 @@
+//! The log: every durable change in one order. Operators follow it instead of an inbox.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Ms;
+use crate::chat::Message;
+use crate::hands::{DispatchInfo, Outcome};
+use crate::ids::ThreadId;
+use crate::inbox::InboxClose;
+use crate::name::{AspectName, Party};
+
+/// `subscribe`: follow the log, and what streams. Replaces the link's earlier subscription.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Subscribe {
+    /// Entries after this one; absent: only what comes from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_seq: Option<u64>,
+    /// Only what belongs to this thread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<ThreadId>,
+    /// Also `observe` frames (of that thread).
+    #[serde(default)]
+    pub observe: bool,
+    /// Also `roster.changed` frames.
+    #[serde(default)]
+    pub roster: bool,
+}
+
+/// The answer to `subscribe`.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct Subscribed {
+    /// The newest entry when the subscription began.
+    pub head: u64,
+}
+
+/// `log`: one entry.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct LogEntry {
+    pub seq: u64,
+    pub at: Ms,
+    pub actor: Party,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<ThreadId>,
+    pub body: LogBody,
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum LogBody {
+    Message(Message),
+    ItemClosed(InboxClose),
+    DispatchAccepted(DispatchInfo),
+    DispatchAssigned {
+        dispatch: crate::ids::DispatchId,
+        attempt: u32,
+        aspect: AspectName,
+    },
+    DispatchEnded(Outcome),
+    /// A change whose content is not shown here: its kind, and what it was done to.
+    Other {
+        kind: String,
+        subject: String,
+    },
+}

@@ -1,0 +1,219 @@
+//! Names people choose and what may stand on the wire as one. Parsed once; a held value is valid.
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use thiserror::Error;
+
+use crate::limits::NAME_BYTES_MAX;
+
+/// Names that would be mistaken for somebody or something else.
+pub const RESERVED: [&str; 4] = ["all", "nexus", "operator", "system"];
+
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+pub enum NameError {
+    #[error("{0:?} is not a name: use a lower-case letter, then up to 31 lower-case letters, digits or '-'")]
+    Form(String),
+    #[error("{0:?} is reserved; reserved names are all, nexus, operator and system")]
+    Reserved(String),
+    #[error("{0:?} is not a Hand: write <aspect>/<hand>, for example wren/verify-claim")]
+    Hand(String),
+    #[error("{0:?} is nobody: write an aspect's name, operator/<name> or system")]
+    Party(String),
+}
+
+fn is_label(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    (1..=NAME_BYTES_MAX).contains(&bytes.len())
+        && bytes[0].is_ascii_lowercase()
+        && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+macro_rules! text_form {
+    ($name:ident, $pattern:literal) => {
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'_, str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({"type": "string", "pattern": $pattern})
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+    };
+}
+
+macro_rules! label {
+    ($(#[$doc:meta])* $name:ident, reserved: $reserved:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        pub struct $name(std::sync::Arc<str>);
+
+        impl $name {
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                if !is_label(text) {
+                    return Err(NameError::Form(shortened(text)));
+                }
+                if $reserved.contains(&text) {
+                    return Err(NameError::Reserved(text.to_owned()));
+                }
+                Ok(Self(text.into()))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        text_form!($name, "^[a-z][a-z0-9-]{0,31}$");
+    };
+}
+
+label!(/// The name of an agent.
+    AspectName, reserved: RESERVED);
+label!(/// The name of a person.
+    OperatorName, reserved: [""; 0]);
+label!(/// The name of a Hand within its aspect.
+    HandName, reserved: [""; 0]);
+
+/// A Hand of an aspect, written `wren/verify-claim`.
+#[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct HandRef {
+    pub aspect: AspectName,
+    pub hand: HandName,
+}
+
+impl FromStr for HandRef {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let (aspect, hand) = text.split_once('/').ok_or_else(|| NameError::Hand(shortened(text)))?;
+        Ok(Self { aspect: aspect.parse()?, hand: hand.parse()? })
+    }
+}
+
+impl fmt::Display for HandRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.aspect, self.hand)
+    }
+}
+
+text_form!(HandRef, "^[a-z][a-z0-9-]{0,31}/[a-z][a-z0-9-]{0,31}$");
+
+/// Whoever can send or be sent something: `wren`, `operator/ana` or `system`.
+#[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Party {
+    Aspect(AspectName),
+    Operator(OperatorName),
+    System,
+}
+
+impl Party {
+    pub fn aspect(&self) -> Option<&AspectName> {
+        match self {
+            Self::Aspect(name) => Some(name),
+            Self::Operator(_) | Self::System => None,
+        }
+    }
+
+    pub fn is_operator(&self) -> bool {
+        match self {
+            Self::Operator(_) => true,
+            Self::Aspect(_) | Self::System => false,
+        }
+    }
+}
+
+impl FromStr for Party {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        if text == "system" {
+            return Ok(Self::System);
+        }
+        match text.split_once('/') {
+            Some(("operator", name)) => Ok(Self::Operator(name.parse()?)),
+            Some(_) => Err(NameError::Party(shortened(text))),
+            None => Ok(Self::Aspect(text.parse()?)),
+        }
+    }
+}
+
+impl fmt::Display for Party {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Aspect(name) => write!(f, "{name}"),
+            Self::Operator(name) => write!(f, "operator/{name}"),
+            Self::System => f.write_str("system"),
+        }
+    }
+}
+
+text_form!(Party, "^(system|(operator/)?[a-z][a-z0-9-]{0,31})$");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_parsed_whole_or_not_at_all() {
+        let cases: &[(&str, bool)] = &[
+            ("wren", true),
+            ("w", true),
+            ("wren-2", true),
+            ("a2345678901234567890123456789012", true),
+            ("a23456789012345678901234567890123", false),
+            ("", false),
+            ("Wren", false),
+            ("2wren", false),
+            ("-wren", false),
+            ("wren ", false),
+            ("wrén", false),
+            ("operator", false),
+            ("all", false),
+        ];
+        for (text, accepted) in cases {
+            assert_eq!(text.parse::<AspectName>().is_ok(), *accepted, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_party_reads_back_as_it_is_written() {
+        for text in ["wren", "operator/ana", "system"] {
+            assert_eq!(text.parse::<Party>().map(|party| party.to_string()), Ok(text.to_owned()));
+        }
+        assert_eq!("human/ana".parse::<Party>(), Err(NameError::Party("human/ana".into())));
+        assert_eq!("wren".parse::<HandRef>(), Err(NameError::Hand("wren".into())));
+    }
+}

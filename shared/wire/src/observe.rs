@@ -1,0 +1,103 @@
+//! What streams while it happens. Kept in memory only, may be dropped with its numbers showing the gap, and
+//! superseded by the message or result that ends the turn.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::chat::Usage;
+use crate::ids::{DispatchId, MessageId, ThreadId, TurnId};
+use crate::inbox::Decision;
+use crate::name::AspectName;
+use crate::roster::AspectInfo;
+
+/// `observe.begin`: a turn began, or goes on after a reconnect.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct ObserveBegin {
+    pub turn: TurnId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<ThreadId>,
+    /// The message that started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageId>,
+    /// The dispatch it works on, when it is a Hand's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispatch: Option<DispatchId>,
+}
+
+/// `observe.event`: the `n`-th thing of the turn, counted from 0.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct ObserveEvent {
+    pub turn: TurnId,
+    pub n: u64,
+    pub event: TurnEvent,
+}
+
+/// `observe.end`.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct ObserveEnd {
+    pub turn: TurnId,
+    pub n: u64,
+    pub decision: Decision,
+    #[serde(default)]
+    pub usage: Usage,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_microusd: Option<u64>,
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum TurnEvent {
+    Text {
+        text: String,
+    },
+    Thinking {
+        text: String,
+    },
+    /// What streamed since the last tool result is void: the provider is asked again.
+    Restarted {
+        reason: String,
+    },
+    ToolCall {
+        call: String,
+        name: String,
+        input: Value,
+    },
+    ToolResult {
+        call: String,
+        name: String,
+        is_error: bool,
+        /// The beginning of what the tool returned.
+        preview: String,
+    },
+}
+
+/// `observe`: what a subscriber is shown of a turn.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Observed {
+    pub aspect: AspectName,
+    pub turn: TurnId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<ThreadId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispatch: Option<DispatchId>,
+    pub what: ObservedWhat,
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ObservedWhat {
+    Begin(ObserveBegin),
+    Event(ObserveEvent),
+    End(ObserveEnd),
+    /// A worker's note on a dispatch.
+    Progress {
+        note: String,
+    },
+}
+
+/// `roster.changed`: one aspect as it now stands.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct RosterChanged {
+    pub aspect: AspectInfo,
+}

@@ -1,0 +1,152 @@
+//! Who is on the team and how each is doing.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Ms;
+use crate::hands::{DispatchInfo, HandSpec, Lease};
+use crate::ids::{EpochId, LinkId};
+use crate::inbox::Resume;
+use crate::name::AspectName;
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AspectRole {
+    /// The lead: gets an operator's messages addressed to nobody.
+    Frame,
+    #[default]
+    Worker,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContextMode {
+    Global,
+    #[default]
+    Thread,
+    Stateless,
+}
+
+/// A lease that a registering runtime still holds.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct HeldLease {
+    pub lease: Lease,
+    /// The task is parked in `dispatch.wait`.
+    #[serde(default)]
+    pub waiting: bool,
+}
+
+/// `register`: this link speaks for the aspect its token names.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Register {
+    #[serde(default)]
+    pub model: String,
+    #[serde(default)]
+    pub provider: String,
+    #[serde(default)]
+    pub context_mode: ContextMode,
+    #[serde(default)]
+    pub capabilities: Vec<String>,
+    #[serde(default)]
+    pub hands: Vec<HandSpec>,
+    /// Hand tasks this process can run at once.
+    #[serde(default)]
+    pub slots: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<Resume>,
+    #[serde(default)]
+    pub leases: Vec<HeldLease>,
+    /// The newest link generation this home has seen; 0 for a new one.
+    #[serde(default)]
+    pub last_generation: u64,
+    /// Go on although the home is older than what the broker has seen of it.
+    #[serde(default)]
+    pub adopt: bool,
+}
+
+/// The answer to `register`.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Registered {
+    pub name: AspectName,
+    pub link: LinkId,
+    /// Grows with every registration of this aspect.
+    pub generation: u64,
+    pub epoch: EpochId,
+    /// Delivery starts with the item after this one.
+    pub offset: u64,
+    /// Of the leases named: those no longer good. Stop that work.
+    pub lost: Vec<Lease>,
+    pub situation: Situation,
+}
+
+/// What an agent needs to know after a start or a compaction.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Situation {
+    pub team: Vec<AspectInfo>,
+    /// Dispatches it invoked that have not ended.
+    pub open_dispatches: Vec<DispatchInfo>,
+    /// Items waiting after `offset`.
+    pub undelivered: u64,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AspectState {
+    Offline,
+    Online,
+    /// In a turn, or at work for a Hand.
+    Busy,
+    /// In a turn without any progress for a minute.
+    Stalled,
+    /// Its socket answers and its delivered items stay unacknowledged.
+    Deaf,
+}
+
+impl AspectState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Offline => "offline",
+            Self::Online => "online",
+            Self::Busy => "busy",
+            Self::Stalled => "stalled",
+            Self::Deaf => "deaf",
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct AspectInfo {
+    pub name: AspectName,
+    pub role: AspectRole,
+    pub state: AspectState,
+    /// When the state began.
+    pub since: Ms,
+    /// Last token, tool call or frame handled; absent before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_progress: Option<Ms>,
+    pub model: String,
+    pub provider: String,
+    pub context_mode: ContextMode,
+    pub capabilities: Vec<String>,
+    pub hands: Vec<HandSpec>,
+    pub slots: u32,
+    pub generation: u64,
+    /// Items it has not acknowledged.
+    pub backlog: u64,
+}
+
+/// `team.list`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct TeamList {}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Team {
+    pub aspects: Vec<AspectInfo>,
+}
+
+/// `deregister`: the process is stopping on purpose.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct Deregister {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}

@@ -1,0 +1,85 @@
+//! JSON Schemas of everything on the wire, generated from the types.
+
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use crate::frame::{FrameSet, FromBroker, ToBroker};
+
+/// One direction as a JSON Schema (draft 2020-12): a frame is an envelope whose payload goes by its kind.
+pub fn direction<F: FrameSet>(title: &str) -> Value {
+    let mut generator = SchemaSettings::draft2020_12().into_generator();
+    let variants: Vec<Value> = F::payload_schemas(&mut generator)
+        .into_iter()
+        .map(|(kind, payload)| {
+            json!({"title": kind, "type": "object", "required": ["kind"], "properties": {
+                "kind": {"const": kind},
+                "id": {"type": "string", "format": "uuid", "description": "set when a reply is wanted"},
+                "in_reply_to": {"type": "string", "format": "uuid"},
+                "ts": {"type": "string", "format": "date-time", "description": "advisory"},
+                "payload": payload,
+            }})
+        })
+        .collect();
+    let definitions: Map<String, Value> = generator.take_definitions(true);
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": title,
+        "oneOf": variants,
+        "$defs": definitions,
+    })
+}
+
+/// File name and content of every schema that is published.
+pub fn files() -> Vec<(&'static str, Value)> {
+    vec![
+        ("from-broker.json", direction::<FromBroker>("frames the broker sends")),
+        ("to-broker.json", direction::<ToBroker>("frames a client sends")),
+        ("replies.json", serde_json::to_value(schemars::schema_for!(Replies)).unwrap_or(Value::Null)),
+        ("http.json", serde_json::to_value(schemars::schema_for!(Http)).unwrap_or(Value::Null)),
+    ]
+}
+
+/// The `ok` payload of each request that has one.
+#[derive(schemars::JsonSchema)]
+#[expect(dead_code, reason = "exists for its schema")]
+struct Replies {
+    #[schemars(rename = "chat.read")]
+    chat_read: crate::chat::ChatPage,
+    #[schemars(rename = "chat.send")]
+    chat_send: crate::chat::ChatSent,
+    #[schemars(rename = "chat.threads")]
+    chat_threads: crate::chat::ThreadPage,
+    dispatch: crate::hands::Dispatched,
+    #[schemars(rename = "dispatch.cancel")]
+    dispatch_cancel: crate::hands::CancelReceipt,
+    #[schemars(rename = "dispatch.list")]
+    dispatch_list: crate::hands::DispatchPage,
+    #[schemars(rename = "dispatch.result")]
+    dispatch_result: crate::hands::DispatchStanding,
+    #[schemars(rename = "dispatch.status")]
+    dispatch_status: crate::hands::DispatchInfo,
+    #[schemars(rename = "dispatch.wait")]
+    dispatch_wait: crate::hands::DispatchStanding,
+    #[schemars(rename = "knowledge.search")]
+    knowledge_search: crate::knowledge::KnowledgeHits,
+    #[schemars(rename = "knowledge.store")]
+    knowledge_store: crate::knowledge::KnowledgeStored,
+    #[schemars(rename = "lease.renew")]
+    lease_renew: crate::hands::LeasesRenewed,
+    subscribe: crate::log::Subscribed,
+    #[schemars(rename = "team.list")]
+    team_list: crate::roster::Team,
+}
+
+/// Bodies of the HTTP endpoints.
+#[derive(schemars::JsonSchema)]
+#[expect(dead_code, reason = "exists for its schema")]
+struct Http {
+    aspect_add: crate::admin::AspectAdd,
+    aspect_key: crate::admin::AspectKey,
+    nexus: crate::admin::NexusInfo,
+    operator_add: crate::admin::OperatorAdd,
+    operator_info: crate::admin::OperatorInfo,
+    token_request: crate::admin::TokenRequest,
+    token_response: crate::admin::TokenResponse,
+}
