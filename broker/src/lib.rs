@@ -1,1 +1,6 @@
-//! Placeholder
+//! The Nexus broker: the live roster, routing, the Hand queue and the knowledge store.
+//!
+//! The way of a frame: `listen` → `admit` → `sequencer` → `core` (which applies batches to the `hub` and the
+//! `store`) → `deliver`. What streams goes through `relay`; what reads goes through `observe`.
+
+pub mod hub;

@@ -1,0 +1,118 @@
+//! What the hub can be told. Everything random, every clock reading and every change of the outside world
+//! comes in as part of a command, so that the same commands always lead to the same state.
+
+use nexus_wire::admin::{AspectAdd, OperatorAdd};
+use nexus_wire::chat::ChatSend;
+use nexus_wire::hands::{Dispatch, DispatchCancel, DispatchResult, DispatchWait, LeaseRenew};
+use nexus_wire::inbox::InboxClose;
+use nexus_wire::knowledge::KnowledgeStore;
+use nexus_wire::roster::Register;
+use nexus_wire::{AspectName, EpochId, LinkId, Ms, OperatorName, Party, RequestId};
+
+/// One command with its place in time. The sequencer makes sure that `at` never runs back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Command {
+    pub at: Ms,
+    pub origin: Origin,
+    pub body: CommandBody,
+}
+
+/// Whom the answer goes to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Origin {
+    /// A request on a link; without an id nobody waits for the answer.
+    Link { link: LinkId, request: Option<RequestId> },
+    /// A call inside this process, such as a REST handler; the number is its ticket.
+    Call(u64),
+    /// The broker itself.
+    Broker,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum CommandBody {
+    /// A broker took this store over: no link is up, every lease gets `LEASE_AT_BOOT`.
+    BrokerStarted(HubConfig),
+    /// Time passed; see `Hub::next_timer`.
+    Tick,
+    LinkDown {
+        aspect: AspectName,
+        link: LinkId,
+        generation: u64,
+    },
+    /// `new_epoch` is used if the histories turn out to differ. `key_generation` is the key's that opened
+    /// the link, checked again because it may have been revoked meanwhile.
+    Register {
+        aspect: AspectName,
+        link: LinkId,
+        key_generation: u64,
+        register: Register,
+        new_epoch: EpochId,
+    },
+    /// An aspect's cursor moved.
+    Ack {
+        aspect: AspectName,
+        link: LinkId,
+        offset: u64,
+    },
+    /// A request of a sender whose identity was stamped by `admit`. `link` is there for aspects: the hub
+    /// checks that it still is the aspect's own. `request` is the sender's id, or one minted at the edge.
+    Request {
+        sender: Party,
+        link: Option<LinkId>,
+        request: RequestId,
+        change: Change,
+    },
+    AddAspect {
+        by: Party,
+        add: AspectAdd,
+    },
+    RevokeAspect {
+        by: Party,
+        name: AspectName,
+    },
+    AddOperator {
+        by: Party,
+        add: OperatorAdd,
+    },
+    RevokeOperator {
+        by: Party,
+        name: OperatorName,
+    },
+}
+
+/// A durable change somebody asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    ChatSend(ChatSend),
+    Deregister,
+    Dispatch(Dispatch),
+    DispatchCancel(DispatchCancel),
+    DispatchResult(DispatchResult),
+    DispatchWait(DispatchWait),
+    InboxClose(InboxClose),
+    KnowledgeStore(KnowledgeStore),
+    LeaseRenew(LeaseRenew),
+}
+
+/// Settings the rules depend on; part of the command stream so that a replay has them too.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HubConfig {
+    pub soft_cap: u32,
+    pub lease_ms: Ms,
+    pub lease_at_boot_ms: Ms,
+    pub deadline_default_ms: Ms,
+    pub deadline_max_ms: Ms,
+}
+
+impl Default for HubConfig {
+    fn default() -> Self {
+        use nexus_wire::limits;
+        Self {
+            soft_cap: limits::SOFT_CAP,
+            lease_ms: limits::LEASE.as_millis() as Ms,
+            lease_at_boot_ms: limits::LEASE_AT_BOOT.as_millis() as Ms,
+            deadline_default_ms: limits::DEADLINE_DEFAULT.as_millis() as Ms,
+            deadline_max_ms: limits::DEADLINE_MAX.as_millis() as Ms,
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! What the hub keeps, as rows, and the store it keeps them in.
+//!
+//! The hub names this trait and the store implements it, so the hub knows no database. All calls between two
+//! commits belong to one transaction; an error from any of them fails the whole batch.
+
+use std::sync::Arc;
+
+use nexus_wire::admin::OperatorRole;
+use nexus_wire::chat::{Message, ThreadInfo};
+use nexus_wire::hands::{Assignment, DispatchInfo, HandSpec};
+use nexus_wire::inbox::Decision;
+use nexus_wire::knowledge::KnowledgeHit;
+use nexus_wire::log::LogEntry;
+use nexus_wire::roster::{AspectRole, ContextMode};
+use nexus_wire::{
+    AspectName, DispatchId, EntryId, EpochId, ItemId, LinkId, MessageId, Ms, OperatorName, Party, ThreadId,
+};
+use thiserror::Error;
+
+/// An aspect: its key, its link, its inbox cursor and what it last registered with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AspectRecord {
+    pub name: AspectName,
+    pub role: AspectRole,
+    /// Ed25519, raw.
+    pub public_key: [u8; 32],
+    pub key_generation: u64,
+    pub share_knowledge: bool,
+    pub revoked_at: Option<Ms>,
+    pub created_at: Ms,
+    /// The live link; `None` when offline.
+    pub link: Option<LinkId>,
+    /// Counts registrations.
+    pub generation: u64,
+    /// The newest generation that acknowledged anything.
+    pub acked_generation: u64,
+    /// When `link` last came or went.
+    pub since: Ms,
+    pub epoch: EpochId,
+    /// Offset of the newest item; 0 when there is none.
+    pub tail: u64,
+    /// Everything up to here is acknowledged.
+    pub cursor: u64,
+    pub profile: Profile,
+}
+
+/// What an aspect says of itself when it registers.
+#[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, serde::Serialize)]
+pub struct Profile {
+    pub model: String,
+    pub provider: String,
+    pub context_mode: ContextMode,
+    pub capabilities: Vec<String>,
+    pub hands: Vec<HandSpec>,
+    pub slots: u32,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct OperatorRecord {
+    pub name: OperatorName,
+    pub role: OperatorRole,
+    pub token_sha256: [u8; 32],
+    pub created_at: Ms,
+    pub revoked_at: Option<Ms>,
+}
+
+/// A thread with what routing and the loop guard need to know of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ThreadRecord {
+    pub info: ThreadInfo,
+    /// Aspect messages since an operator last spoke.
+    pub agent_run: u32,
+    /// SHA-256 of the last message's content, and how many in a row were the same.
+    pub last_content: [u8; 32],
+    pub same_run: u32,
+}
+
+/// A message and the hash of the request that made it, by which a repeat is told from a reuse of its id.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MessageRecord {
+    pub message: Message,
+    pub request_sha256: [u8; 32],
+}
+
+/// One item of an inbox; `json` is the text of a `nexus_wire::inbox::Item`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InboxRecord {
+    pub offset: u64,
+    pub id: ItemId,
+    pub json: Arc<str>,
+}
+
+/// How an aspect closed one of its items.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClosedRecord {
+    pub aspect: AspectName,
+    pub item: ItemId,
+    pub decision: Decision,
+    pub reason: Option<String>,
+    pub message: Option<MessageId>,
+    pub at: Ms,
+}
+
+/// A dispatch. `info` is what is shown; `queue` is the queue's own state as JSON text, `None` once it has
+/// ended; `request_sha256` as in [`MessageRecord`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct DispatchRecord {
+    pub info: DispatchInfo,
+    pub assignment: Option<Assignment>,
+    pub queue: Option<String>,
+    pub request_sha256: [u8; 32],
+    pub clamped: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnowledgeRecord {
+    pub entry: EntryId,
+    pub aspect: Party,
+    pub topic: String,
+    pub content: String,
+    pub shared: bool,
+    pub version: u32,
+    pub at: Ms,
+    pub request_sha256: [u8; 32],
+}
+
+/// A log row to append; the store adds `hash = SHA-256(previous hash ‖ row)`. The body itself is not kept in
+/// the log: it is found again by its subject.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogRecord {
+    pub entry: LogEntry,
+    pub kind: &'static str,
+    pub subject: uuid::Uuid,
+    pub content_sha256: [u8; 32],
+}
+
+/// What the whole hub is rebuilt from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Snapshot {
+    pub last_at: Ms,
+    pub log_seq: u64,
+    pub aspects: Vec<AspectRecord>,
+    pub operators: Vec<OperatorRecord>,
+    /// Those that have not ended, in the order of acceptance.
+    pub open_dispatches: Vec<DispatchRecord>,
+    /// The queue's own remainder (see `Store::put_queue_state`).
+    pub queue_state: Option<String>,
+}
+
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// Disk full, read-only, I/O error: the batch did not happen; later ones may.
+    #[error("storage is unavailable: {0}")]
+    Unavailable(String),
+    /// The file does not say what we wrote.
+    #[error("the database is damaged: {0}; restore a backup")]
+    Corrupt(String),
+}
+
+pub type Stored<T> = Result<T, StoreError>;
+
+/// Reads; they see everything committed, and inside a batch what the batch has written so far.
+pub trait Reads {
+    fn message(&self, id: MessageId) -> Stored<Option<MessageRecord>>;
+    fn thread(&self, id: ThreadId) -> Stored<Option<ThreadRecord>>;
+    fn threads(&self, limit: u32) -> Stored<Vec<ThreadInfo>>;
+    /// Oldest first.
+    fn messages(&self, thread: ThreadId, after: u64, limit: u32) -> Stored<Vec<Message>>;
+    /// Items with larger offsets, in order.
+    fn inbox(&self, aspect: &AspectName, after: u64, limit: u32) -> Stored<Vec<InboxRecord>>;
+    fn inbox_offset(&self, aspect: &AspectName, item: ItemId) -> Stored<Option<u64>>;
+    fn closed(&self, aspect: &AspectName, item: ItemId) -> Stored<Option<ClosedRecord>>;
+    fn dispatch(&self, id: DispatchId) -> Stored<Option<DispatchRecord>>;
+    /// Latest first.
+    fn dispatches(&self, open: bool, limit: u32) -> Stored<Vec<DispatchInfo>>;
+    /// The newest version of a topic.
+    fn knowledge(&self, aspect: &Party, topic: &str) -> Stored<Option<KnowledgeRecord>>;
+    /// A version by its id, current or not.
+    fn knowledge_entry(&self, id: EntryId) -> Stored<Option<KnowledgeRecord>>;
+    /// Own and shared entries; best first. Any text is a valid query.
+    fn knowledge_search(&self, reader: &Party, query: &str, limit: u32) -> Stored<Vec<KnowledgeHit>>;
+    /// Entries after `from_seq`, with their bodies.
+    fn log(&self, from_seq: u64, thread: Option<ThreadId>, limit: u32) -> Stored<Vec<LogEntry>>;
+    fn snapshot(&self) -> Stored<Snapshot>;
+}
+
+/// The one writer.
+pub trait Store: Reads {
+    fn put_aspect(&mut self, record: &AspectRecord) -> Stored<()>;
+    fn put_operator(&mut self, record: &OperatorRecord) -> Stored<()>;
+    fn put_thread(&mut self, record: &ThreadRecord) -> Stored<()>;
+    fn put_message(&mut self, record: &MessageRecord) -> Stored<()>;
+    fn put_inbox(&mut self, aspect: &AspectName, record: &InboxRecord) -> Stored<()>;
+    fn put_closed(&mut self, record: &ClosedRecord) -> Stored<()>;
+    /// Inserts or replaces.
+    fn put_dispatch(&mut self, record: &DispatchRecord) -> Stored<()>;
+    /// What the queue must remember beside its dispatches.
+    fn put_queue_state(&mut self, json: &str) -> Stored<()>;
+    /// A new version becomes the topic's current one; earlier ones are kept.
+    fn put_knowledge(&mut self, record: &KnowledgeRecord) -> Stored<()>;
+    fn append_log(&mut self, record: &LogRecord) -> Stored<()>;
+    fn put_last_at(&mut self, at: Ms) -> Stored<()>;
+}
+
+/// A store that groups writes. Everything between `begin` and `commit` is one transaction; `commit` returns
+/// once it is on disk.
+pub trait Transaction: Store {
+    fn begin(&mut self) -> Stored<()>;
+    fn commit(&mut self) -> Stored<()>;
+    fn rollback(&mut self) -> Stored<()>;
+}
