@@ -1,0 +1,140 @@
+//! The rules of the house, checked by a machine so that reviews can be about design.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const LINES_MAX: usize = 600;
+const MAIN_LINES_MAX: usize = 40;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the workspace is there")
+}
+
+/// Files that git knows or would, so that build output is never looked at.
+fn tracked(pattern: &str) -> Vec<(String, String)> {
+    let out = Command::new("git")
+        .args(["ls-files", "--cached", "--others", "--exclude-standard", pattern])
+        .current_dir(root())
+        .output()
+        .expect("git is installed");
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let names = String::from_utf8(out.stdout).expect("paths are UTF-8");
+    let files: Vec<(String, String)> = names
+        .lines()
+        .filter_map(|name| Some((name.to_owned(), std::fs::read_to_string(root().join(name)).ok()?)))
+        .collect();
+    assert!(!files.is_empty(), "no file matches {pattern}: the check would check nothing");
+    files
+}
+
+fn production(text: &str) -> &str {
+    text.split("#[cfg(test)]").next().unwrap_or_default()
+}
+
+#[test]
+fn no_source_file_is_longer_than_one_can_hold_in_mind() {
+    let long: Vec<String> = tracked("*.rs")
+        .iter()
+        .filter(|(name, _)| !name.contains("/tests/") && !name.ends_with("/tests.rs"))
+        .filter(|(_, text)| text.lines().count() > LINES_MAX)
+        .map(|(name, text)| format!("{name}: {} lines", text.lines().count()))
+        .collect();
+    assert_eq!(long, Vec::<String>::new(), "split these by concept");
+}
+
+#[test]
+fn a_main_holds_nothing_a_test_could_want() {
+    for (name, text) in tracked("*/main.rs") {
+        assert!(text.lines().count() <= MAIN_LINES_MAX, "{name} has {} lines", text.lines().count());
+    }
+}
+
+#[test]
+fn every_source_file_says_what_it_is_for() {
+    let silent: Vec<String> = tracked("*.rs")
+        .into_iter()
+        .filter(|(name, text)| !text.starts_with("//!") && !name.ends_with("tests.rs"))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(silent, Vec::<String>::new(), "begin these with a `//!` sentence");
+}
+
+/// A word that may stand only in files under one of the given paths.
+#[test]
+fn walls_between_modules_stand() {
+    let rules: &[(&str, &str, &[&str])] = &[
+        ("broker/src/*.rs", "rusqlite", &["broker/src/store/", "broker/src/store.rs"]),
+        ("broker/src/*.rs", "axum::", &["broker/src/listen", "broker/src/observe"]),
+        ("broker/src/hub/*.rs", "crate::store", &[]),
+        ("broker/src/hub/*.rs", "crate::deliver", &[]),
+        ("broker/src/hub/*.rs", "crate::relay", &[]),
+        ("broker/src/hub/*.rs", "crate::listen", &[]),
+        ("broker/src/hub/*.rs", "crate::core", &[]),
+        ("broker/src/hub/*.rs", "tokio", &[]),
+        ("broker/src/hub/*.rs", "SystemTime", &[]),
+        ("broker/src/hub/*.rs", "Instant::now", &[]),
+        ("broker/src/hub/*.rs", "now_v7", &[]),
+        ("shared/wire/src/*.rs", "SystemTime", &[]),
+        ("shared/wire/src/*.rs", "Instant::now", &[]),
+        ("shared/wire/src/*.rs", "std::fs", &[]),
+        ("shared/wire/src/*.rs", "std::net", &[]),
+    ];
+    for (pattern, word, homes) in rules {
+        for (name, text) in tracked(pattern) {
+            if homes.iter().any(|home| name.starts_with(home)) || name.ends_with("tests.rs") {
+                continue;
+            }
+            assert!(!production(&text).contains(word), "{name} uses {word}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_left_unfinished_or_switched_off() {
+    // Spelled apart so that this file does not find itself.
+    let marks = [concat!("#[ign", "ore"), concat!("todo", "!("), concat!("unimpl", "emented!("), concat!("FIX", "ME")];
+    for (name, text) in tracked("*.rs") {
+        for mark in marks {
+            assert!(!text.contains(mark), "{name} has {mark}");
+        }
+    }
+}
+
+fn dependencies(package: &str) -> Vec<String> {
+    let out = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--offline", "-e", "normal", "--prefix", "none", "-f", "{lib}", "-p", package])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    String::from_utf8(out.stdout).expect("names are UTF-8").lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn crates_depend_only_downwards() {
+    let wire = dependencies("nexus-wire");
+    for banned in ["tokio", "rustls", "rusqlite", "axum", "reqwest", "getrandom", "rand", "hyper"] {
+        assert!(!wire.iter().any(|name| name == banned), "nexus-wire depends on {banned}");
+    }
+    assert!(dependencies("nexus-client").iter().any(|name| name == "tokio"), "the check sees dependencies");
+    let pairs = [
+        ("nexus-broker", "nexus_agent"),
+        ("nexus-agent", "nexus_broker"),
+        ("nexctl", "nexus_broker"),
+        ("nexctl", "nexus_agent"),
+        ("nexus-agent", "rusqlite"),
+        ("nexctl", "rusqlite"),
+    ];
+    for (package, banned) in pairs {
+        assert!(!dependencies(package).iter().any(|name| name == banned), "{package} depends on {banned}");
+    }
+}
+
+#[test]
+fn shell_scripts_stop_at_the_first_fault() {
+    for (name, text) in tracked("scripts/*") {
+        if text.starts_with("#!/usr/bin/env bash") || text.starts_with("#!/bin/bash") {
+            assert!(text.contains("set -euo pipefail"), "{name} lacks set -euo pipefail");
+        }
+    }
+}
