@@ -23,6 +23,7 @@ pub enum Block {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signature: Option<String>,
     },
+    /// `input` is an object, always. Arguments that were no JSON stand in it under [`INVALID_ARGUMENTS`].
     ToolUse {
         id: String,
         name: String,
@@ -34,6 +35,22 @@ pub enum Block {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         is_error: bool,
     },
+}
+
+/// The one field of a tool call's input when the model wrote arguments that are no JSON object; its value is
+/// what was written. No tool has such a field: the call is answered with an error, and the model tries again.
+pub const INVALID_ARGUMENTS: &str = "_invalid_arguments";
+
+/// What to answer a call with whose arguments were no JSON object, or `None` when they were one.
+pub fn invalid_arguments(input: &Value) -> Option<String> {
+    let written = input.get(INVALID_ARGUMENTS)?.as_str()?;
+    let reason = match serde_json::from_str::<Value>(written) {
+        Ok(_) => "not a JSON object".to_owned(),
+        Err(error) => format!("not JSON: {error}"),
+    };
+    Some(format!(
+        "the arguments of this call are {reason}. Nothing was done; call again with one JSON object."
+    ))
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
@@ -80,7 +97,7 @@ pub struct ModelRequest {
     pub origin: Origin,
 }
 
-/// Why the model stopped.
+/// Why the model stopped. A reply with tool calls in it has `ToolUse` (or `Refusal`), whatever cut it short.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {
