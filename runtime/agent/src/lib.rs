@@ -2,3 +2,4 @@
 //! reaches the team through the broker.
 
 pub mod conversation;
+pub mod journal;

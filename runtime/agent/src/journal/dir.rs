@@ -1,0 +1,24 @@
+//! Folders that survive a power cut: a new name is in its folder only once the folder is fsynced.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+/// `create_dir_all`, with the name of every folder it makes on disk.
+pub fn create_dir_durably(dir: &Path) -> io::Result<()> {
+    if dir.is_dir() || dir.as_os_str().is_empty() {
+        return Ok(());
+    }
+    let above = dir.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    create_dir_durably(above)?;
+    match fs::create_dir(dir) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
+        Err(error) => return Err(error),
+    }
+    sync_dir(above)
+}
