@@ -6,6 +6,7 @@
 
 pub mod command;
 pub mod effect;
+pub mod queue;
 pub mod records;
 
 pub use command::{Change, Command, CommandBody, HubConfig, Origin};

@@ -1,0 +1,280 @@
+//! The Hand queue: decides which dispatch runs, where and in what order, until each has ended.
+//!
+//! A pure state machine: no clock, no I/O, no randomness; `now` is an argument and never runs back. It knows
+//! nothing of inputs, outputs, links, inboxes or rows. Call a mutator, then carry out [`Queue::take_events`]
+//! in their order and write [`Queue::take_changes`] in the same batch, *also when the mutator refused*: every
+//! one of them first lets what is due by `now` expire. [`Queue::tick`] is due at [`Queue::next_timer`].
+//!
+//! - a token is (dispatch, attempt); it is good from the assignment until the end, or until the next attempt;
+//! - *active* are the running; who waits, retakes or is unreachable holds no slot and no place of its Hand;
+//! - the order in which places are given is in `advance`, the life of a lease in `lease`, trees in `tree`.
+
+mod advance;
+mod entry;
+mod event;
+mod index;
+mod lease;
+mod persist;
+mod refusal;
+mod tree;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use nexus_wire::hands::{CancelReceipt, DispatchState, HandFailure, Lease};
+use nexus_wire::name::HandName;
+use nexus_wire::roster::HeldLease;
+use nexus_wire::{AspectName, DispatchId, HandRef, Ms, Party, limits};
+
+use super::command::HubConfig;
+use entry::Entry;
+pub use event::Event;
+use index::Index;
+pub use persist::{Changes, RestoreError};
+pub use refusal::{Refusal, StaleToken, WaitError};
+
+/// What the rules depend on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct QueueConfig {
+    /// Counts as at least 1: with 0 a waiting parent's children would never start.
+    pub soft_cap: u32,
+    pub lease_ms: Ms,
+    pub lease_at_boot_ms: Ms,
+}
+
+impl From<&HubConfig> for QueueConfig {
+    fn from(config: &HubConfig) -> Self {
+        Self {
+            soft_cap: config.soft_cap,
+            lease_ms: config.lease_ms,
+            lease_at_boot_ms: config.lease_at_boot_ms,
+        }
+    }
+}
+
+/// What an online aspect offers: its Hands with their concurrency (`self` included) and its worker slots.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Offer {
+    pub hands: BTreeMap<HandName, u32>,
+    pub slots: u32,
+}
+
+/// A dispatch that asks to be accepted. `id` must be new; `invoker` is the stamped sender.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NewDispatch {
+    pub id: DispatchId,
+    pub hand: HandRef,
+    pub idempotent: bool,
+    pub timeout_ms: Ms,
+    pub deadline_at: Ms,
+    pub invoker: Party,
+    pub parent: Option<Lease>,
+}
+
+/// Where an accepted dispatch stands in its tree.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Accepted {
+    /// The invoker of the tree's root.
+    pub key: Party,
+    pub root: DispatchId,
+    pub depth: u32,
+}
+
+/// A worker's verdict on its own work; the output itself is not the queue's business.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    Done,
+    Failed(HandFailure),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Queue {
+    config: QueueConfig,
+    /// The live aspects.
+    hosts: BTreeMap<AspectName, Offer>,
+    /// Every accepted dispatch that has not ended.
+    entries: BTreeMap<DispatchId, Entry>,
+    /// Derived from `entries`, never written on its own.
+    index: Index,
+    events: Vec<Event>,
+    changed: BTreeSet<DispatchId>,
+    clocks_changed: bool,
+}
+
+impl Queue {
+    pub fn new(config: QueueConfig) -> Self {
+        Self {
+            config,
+            hosts: BTreeMap::new(),
+            entries: BTreeMap::new(),
+            index: Index::default(),
+            events: Vec::new(),
+            changed: BTreeSet::new(),
+            clocks_changed: false,
+        }
+    }
+
+    /// Takes a dispatch in; from here on it ends exactly once, by an [`Event::Ended`].
+    pub fn accept(&mut self, new: NewDispatch, now: Ms) -> Result<Accepted, Refusal> {
+        self.expire(now);
+        let accepted = self.admit(new);
+        self.settle(now);
+        accepted
+    }
+
+    /// `host` is live with this offer. `leases` are those its runtime holds *and* those it cannot know of yet,
+    /// because their assignment lies after its inbox cursor. Returns those of `leases` that are not good.
+    pub fn register(&mut self, host: &AspectName, offer: Offer, leases: &[HeldLease], now: Ms) -> Vec<Lease> {
+        self.expire(now);
+        self.hosts.insert(host.clone(), offer);
+        let lost = self.reconcile(host, leases, now);
+        self.settle(now);
+        lost
+    }
+
+    /// `host` has no link any more. What it works on keeps its leases.
+    pub fn offline(&mut self, host: &AspectName, now: Ms) {
+        self.expire(now);
+        self.hosts.remove(host);
+        self.settle(now);
+    }
+
+    /// The worker of `lease`, a task of `host`, has finished.
+    pub fn result(
+        &mut self,
+        lease: Lease,
+        host: &AspectName,
+        verdict: Verdict,
+        now: Ms,
+    ) -> Result<DispatchState, StaleToken> {
+        self.expire(now);
+        let finished = self.finish(lease, host, verdict);
+        self.settle(now);
+        finished
+    }
+
+    /// Ends `id` and everything below it. Whether `id` ever existed, and who may cancel it, is the caller's to
+    /// know.
+    pub fn cancel(&mut self, id: DispatchId, reason: &str, now: Ms) -> CancelReceipt {
+        self.expire(now);
+        let receipt = self.cancel_tree(id, reason);
+        self.settle(now);
+        receipt
+    }
+
+    /// The worker of `lease` yields until `on`, which are children of that dispatch, have ended. The caller
+    /// leaves out children that have ended already (the queue has forgotten those); with none left the
+    /// dispatch goes straight on to retake its place. Repeated while yielded it changes nothing.
+    pub fn wait(
+        &mut self,
+        lease: Lease,
+        host: &AspectName,
+        on: &[DispatchId],
+        now: Ms,
+    ) -> Result<DispatchState, WaitError> {
+        self.expire(now);
+        let parked = self.park(lease, host, on, now);
+        self.settle(now);
+        parked?;
+        // Retaken at once is running again; a timeout of nothing left may even have ended it.
+        self.state(lease.dispatch).ok_or(WaitError::Stale(StaleToken(lease)))
+    }
+
+    /// These tasks of `host` are alive. Returns those that are not good any more.
+    pub fn renew(&mut self, host: &AspectName, leases: &[Lease], now: Ms) -> Vec<Lease> {
+        self.expire(now);
+        let lost = leases.iter().copied().filter(|lease| self.touch(*lease, host, now).is_err()).collect();
+        self.settle(now);
+        lost
+    }
+
+    /// Time passed.
+    pub fn tick(&mut self, now: Ms) {
+        self.settle(now);
+    }
+
+    /// A broker took over: nobody is live, and every lease lasts until `lease_at_boot_ms` from now.
+    pub fn broker_started(&mut self, config: QueueConfig, now: Ms) {
+        self.config = config;
+        self.hosts.clear();
+        self.regrant(now);
+        self.settle(now);
+    }
+
+    pub fn set_soft_cap(&mut self, soft_cap: u32, now: Ms) {
+        self.expire(now);
+        self.config.soft_cap = soft_cap;
+        self.settle(now);
+    }
+
+    /// When [`Self::tick`] is due next.
+    pub fn next_timer(&self) -> Option<Ms> {
+        self.index.timers.first().map(|(at, _, _)| *at)
+    }
+
+    /// What has happened since the last call, in order.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// `None` once it has ended, and for what was never accepted.
+    pub fn state(&self, id: DispatchId) -> Option<DispatchState> {
+        self.entries.get(&id).map(|entry| entry.phase.state())
+    }
+
+    /// How many attempts have begun.
+    pub fn attempt(&self, id: DispatchId) -> Option<u32> {
+        self.entries.get(&id).map(|entry| entry.attempt)
+    }
+
+    /// The tree `id` belongs to.
+    pub fn placement(&self, id: DispatchId) -> Option<Accepted> {
+        self.entries.get(&id).map(Entry::placement)
+    }
+
+    /// How many of the same key are before it; 0 once it has begun.
+    pub fn position(&self, id: DispatchId) -> u32 {
+        self.entries.get(&id).map_or(0, |entry| self.index.before(entry))
+    }
+
+    /// Children of `id` that have not ended, in the order of acceptance.
+    pub fn children(&self, id: DispatchId) -> Vec<DispatchId> {
+        self.index.children_of(id)
+    }
+
+    /// Whether `host` holds `lease`: asked for what changes nothing here, such as progress notes.
+    pub fn holds(&self, lease: Lease, host: &AspectName) -> Result<(), StaleToken> {
+        self.held(lease, host).map(|_| ())
+    }
+
+    /// Every good token of `host`, in the order of ids: what a runtime of it should be working on.
+    pub fn leases(&self, host: &AspectName) -> Vec<Lease> {
+        let held = self.index.held_by(host);
+        held.iter().filter_map(|id| self.entries.get(id)).map(Entry::lease).collect()
+    }
+
+    /// How many are running.
+    pub fn active(&self) -> u32 {
+        self.index.active
+    }
+
+    /// Unended dispatches.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub fn soft_cap(&self) -> u32 {
+        self.config.soft_cap.max(1)
+    }
+
+    /// H: no assignment makes more than this many active.
+    pub fn hard_cap(&self) -> u32 {
+        let live = u32::try_from(self.hosts.len()).unwrap_or(u32::MAX);
+        self.soft_cap().max(live).saturating_add(1)
+    }
+}
+
+const _: () = assert!(limits::DISPATCH_DEPTH_MAX >= 1 && limits::ATTEMPTS_MAX >= 1 && limits::SOFT_CAP >= 1);

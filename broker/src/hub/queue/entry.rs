@@ -1,0 +1,133 @@
+//! One accepted, unended dispatch: what it is and where it stands. Knows nothing of the others.
+
+use std::collections::BTreeSet;
+
+use nexus_wire::hands::{DispatchState, Lease};
+use nexus_wire::{AspectName, DispatchId, HandRef, Ms, Party};
+use serde::{Deserialize, Serialize};
+
+use super::Accepted;
+
+/// `passed` and `lease_until` move without anything happening to the dispatch itself; they are kept apart, so
+/// that a renewal does not rewrite what may be a large row (see `persist`).
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub(super) enum Phase {
+    Pending {
+        /// How often somebody was taken instead.
+        #[serde(skip)]
+        passed: u32,
+    },
+    Running {
+        timeout_at: Ms,
+        #[serde(skip)]
+        lease_until: Ms,
+    },
+    Waiting {
+        /// Children not ended yet; never empty.
+        on: BTreeSet<DispatchId>,
+        /// What is left of the timeout once it runs again.
+        left_ms: Ms,
+        #[serde(skip)]
+        lease_until: Ms,
+    },
+    Retaking {
+        /// Its turn among those that retake.
+        turn: u64,
+        left_ms: Ms,
+        #[serde(skip)]
+        lease_until: Ms,
+    },
+    Unreachable {
+        /// What it waits for, if it had yielded when it was lost; empty: it was to retake.
+        yielded: Option<BTreeSet<DispatchId>>,
+        left_ms: Ms,
+    },
+}
+
+impl Phase {
+    pub(super) fn state(&self) -> DispatchState {
+        match self {
+            Self::Pending { .. } => DispatchState::Pending,
+            Self::Running { .. } => DispatchState::Running,
+            Self::Waiting { .. } => DispatchState::Waiting,
+            Self::Retaking { .. } => DispatchState::Retaking,
+            Self::Unreachable { .. } => DispatchState::Unreachable,
+        }
+    }
+
+    pub(super) fn lease_until(&self) -> Option<Ms> {
+        match self {
+            Self::Running { lease_until, .. }
+            | Self::Waiting { lease_until, .. }
+            | Self::Retaking { lease_until, .. } => Some(*lease_until),
+            Self::Pending { .. } | Self::Unreachable { .. } => None,
+        }
+    }
+
+    pub(super) fn set_lease_until(&mut self, until: Ms) {
+        match self {
+            Self::Running { lease_until, .. }
+            | Self::Waiting { lease_until, .. }
+            | Self::Retaking { lease_until, .. } => *lease_until = until,
+            Self::Pending { .. } | Self::Unreachable { .. } => {}
+        }
+    }
+
+    pub(super) fn passed(&self) -> u32 {
+        match self {
+            Self::Pending { passed } => *passed,
+            Self::Running { .. }
+            | Self::Waiting { .. }
+            | Self::Retaking { .. }
+            | Self::Unreachable { .. } => 0,
+        }
+    }
+
+    pub(super) fn is_pending(&self) -> bool {
+        match self {
+            Self::Pending { .. } => true,
+            Self::Running { .. }
+            | Self::Waiting { .. }
+            | Self::Retaking { .. }
+            | Self::Unreachable { .. } => false,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub(super) struct Entry {
+    pub(super) id: DispatchId,
+    /// The order of acceptance among the unended.
+    pub(super) seq: u64,
+    pub(super) hand: HandRef,
+    pub(super) key: Party,
+    pub(super) root: DispatchId,
+    pub(super) parent: Option<DispatchId>,
+    pub(super) depth: u32,
+    pub(super) idempotent: bool,
+    pub(super) timeout_ms: Ms,
+    pub(super) deadline_at: Ms,
+    /// Attempts begun.
+    pub(super) attempt: u32,
+    /// Waits begun in this attempt.
+    pub(super) waits: u32,
+    pub(super) phase: Phase,
+}
+
+impl Entry {
+    pub(super) fn lease(&self) -> Lease {
+        Lease { dispatch: self.id, attempt: self.attempt }
+    }
+
+    pub(super) fn host(&self) -> &AspectName {
+        &self.hand.aspect
+    }
+
+    pub(super) fn is_root(&self) -> bool {
+        self.parent.is_none()
+    }
+
+    pub(super) fn placement(&self) -> Accepted {
+        Accepted { key: self.key.clone(), root: self.root, depth: self.depth }
+    }
+}

@@ -1,0 +1,190 @@
+//! Trees of dispatches: how one is let in, how a parent yields to its children, and how an end reaches
+//! everything below it.
+
+use std::collections::BTreeSet;
+
+use nexus_wire::hands::{CancelReceipt, DispatchState, HandFailure, Lease};
+use nexus_wire::{AspectName, DispatchId, Ms, limits};
+
+use super::entry::{Entry, Phase};
+use super::{Accepted, Event, NewDispatch, Queue, Refusal, StaleToken, Verdict, WaitError};
+
+/// Whether the worker is told to stop. One that finished, or that has forgotten the work, is not.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Farewell {
+    Yes,
+    No,
+}
+
+/// How a dispatch ends.
+pub(super) struct End {
+    pub(super) state: DispatchState,
+    pub(super) failure: Option<HandFailure>,
+    pub(super) farewell: Farewell,
+}
+
+impl Queue {
+    pub(super) fn admit(&mut self, new: NewDispatch) -> Result<Accepted, Refusal> {
+        if self.entries.contains_key(&new.id) {
+            return Err(Refusal::Duplicate(new.id));
+        }
+        let (placement, parent) = match new.parent {
+            None => (self.root_placement(&new)?, None),
+            Some(lease) => (self.child_placement(&new, lease)?, Some(lease.dispatch)),
+        };
+        let entry = Entry {
+            id: new.id,
+            seq: self.index.next_seq(),
+            hand: new.hand,
+            key: placement.key.clone(),
+            root: placement.root,
+            parent,
+            depth: placement.depth,
+            idempotent: new.idempotent,
+            timeout_ms: new.timeout_ms,
+            deadline_at: new.deadline_at,
+            attempt: 0,
+            waits: 0,
+            phase: Phase::Pending { passed: 0 },
+        };
+        self.index.add(&entry);
+        self.changed.insert(entry.id);
+        self.entries.insert(entry.id, entry);
+        Ok(placement)
+    }
+
+    fn root_placement(&self, new: &NewDispatch) -> Result<Accepted, Refusal> {
+        let (depth, limit) = (self.index.pending_roots_of(&new.invoker), limits::PENDING_PER_KEY_MAX);
+        if depth >= limit {
+            return Err(Refusal::QueueFull { depth, limit });
+        }
+        Ok(Accepted { key: new.invoker.clone(), root: new.id, depth: 1 })
+    }
+
+    fn child_placement(&self, new: &NewDispatch, lease: Lease) -> Result<Accepted, Refusal> {
+        let holder = new.invoker.aspect().ok_or(Refusal::BadParent(lease))?;
+        let parent = self.held(lease, holder).map_err(|StaleToken(lease)| Refusal::BadParent(lease))?;
+        let (depth, limit) = (parent.depth + 1, limits::DISPATCH_DEPTH_MAX);
+        if depth > limit {
+            return Err(Refusal::DepthExceeded { depth, limit });
+        }
+        let (unended, limit) = (self.index.child_count(parent.id), limits::CHILDREN_PER_PARENT_MAX);
+        if unended >= limit {
+            return Err(Refusal::TooManyChildren { parent: parent.id, depth: unended, limit });
+        }
+        Ok(Accepted { depth, ..parent.placement() })
+    }
+
+    pub(super) fn park(
+        &mut self,
+        lease: Lease,
+        host: &AspectName,
+        on: &[DispatchId],
+        now: Ms,
+    ) -> Result<(), WaitError> {
+        self.held(lease, host)?;
+        let is_child =
+            |id: &DispatchId| self.entries.get(id).is_some_and(|entry| entry.parent == Some(lease.dispatch));
+        if let Some(stranger) = on.iter().find(|id| !is_child(id)) {
+            return Err(WaitError::NotAChild { parent: lease.dispatch, child: *stranger });
+        }
+        self.touch(lease, host, now)?;
+        let (left_ms, lease_until) = match self.held(lease, host)?.phase {
+            Phase::Running { timeout_at, lease_until } => (timeout_at.saturating_sub(now), lease_until),
+            Phase::Pending { .. }
+            | Phase::Waiting { .. }
+            | Phase::Retaking { .. }
+            | Phase::Unreachable { .. } => return Ok(()),
+        };
+        let phase = self.yielded(on.iter().copied().collect(), left_ms, lease_until);
+        self.update(lease.dispatch, |entry| {
+            entry.waits += 1;
+            entry.phase = phase;
+        });
+        Ok(())
+    }
+
+    pub(super) fn finish(
+        &mut self,
+        lease: Lease,
+        host: &AspectName,
+        verdict: Verdict,
+    ) -> Result<DispatchState, StaleToken> {
+        self.held(lease, host)?;
+        let (state, failure) = match verdict {
+            Verdict::Done => (DispatchState::Done, None),
+            Verdict::Failed(failure) => (DispatchState::Failed, Some(failure)),
+        };
+        self.end(lease.dispatch, End { state, failure, farewell: Farewell::No });
+        Ok(state)
+    }
+
+    pub(super) fn cancel_tree(&mut self, id: DispatchId, reason: &str) -> CancelReceipt {
+        let mut cancelled = Vec::new();
+        self.collect_tree(id, &mut cancelled);
+        let already_ended = if cancelled.is_empty() { vec![id] } else { Vec::new() };
+        self.end(id, cancelled_as("cancelled", reason.to_owned()));
+        CancelReceipt { cancelled, already_ended }
+    }
+
+    /// `id` and what is below it, parents first.
+    fn collect_tree(&self, id: DispatchId, into: &mut Vec<DispatchId>) {
+        if self.entries.contains_key(&id) {
+            into.push(id);
+            for child in self.index.children_of(id) {
+                self.collect_tree(child, into);
+            }
+        }
+    }
+
+    pub(super) fn cancel_children(&mut self, id: DispatchId, why: &str) {
+        for child in self.index.children_of(id) {
+            self.end(child, cancelled_as("parent_ended", why.to_owned()));
+        }
+    }
+
+    /// The one way out: children first, then the dispatch, then whoever waited for it.
+    pub(super) fn end(&mut self, id: DispatchId, end: End) {
+        self.cancel_children(id, &format!("its parent {id} has ended"));
+        let Some(entry) = self.entries.remove(&id) else { return };
+        self.index.remove(&entry);
+        self.changed.insert(id);
+        self.clocks_changed |= entry.phase.lease_until().is_some() || entry.phase.passed() > 0;
+        if end.farewell == Farewell::Yes && !entry.phase.is_pending() {
+            let reason = end.failure.as_ref().map(|failure| failure.message.clone()).unwrap_or_default();
+            self.events.push(Event::CancelWork { lease: entry.lease(), host: entry.host().clone(), reason });
+        }
+        let (state, failure, attempts) = (end.state, end.failure, entry.attempt);
+        self.events.push(Event::Ended { id, state, failure, attempts });
+        if let Some(parent) = entry.parent {
+            self.child_ended(parent, id);
+        }
+    }
+
+    fn child_ended(&mut self, parent: DispatchId, child: DispatchId) {
+        let mut last = None;
+        self.edit(parent, |entry| match &mut entry.phase {
+            Phase::Waiting { on, left_ms, lease_until } => {
+                if on.remove(&child) && on.is_empty() {
+                    last = Some((*left_ms, *lease_until));
+                }
+            }
+            Phase::Unreachable { yielded: Some(on), .. } => {
+                on.remove(&child);
+            }
+            Phase::Pending { .. }
+            | Phase::Running { .. }
+            | Phase::Retaking { .. }
+            | Phase::Unreachable { yielded: None, .. } => {}
+        });
+        if let Some((left_ms, lease_until)) = last {
+            let phase = self.yielded(BTreeSet::new(), left_ms, lease_until);
+            self.update(parent, |entry| entry.phase = phase);
+        }
+    }
+}
+
+fn cancelled_as(code: &str, message: String) -> End {
+    let failure = HandFailure { code: code.into(), message };
+    End { state: DispatchState::Cancelled, failure: Some(failure), farewell: Farewell::Yes }
+}
