@@ -3,3 +3,4 @@
 
 pub mod conversation;
 pub mod journal;
+pub mod provider;

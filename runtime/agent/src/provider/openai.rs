@@ -1,0 +1,139 @@
+//! Chat completions as OpenAI, vLLM, llama.cpp, Ollama, LM Studio, DeepSeek and others speak them: one streamed
+//! attempt at a round.
+//!
+//! `request` writes the body, `stream` reads the answer, both with the servers' real differences; retrying is
+//! the driver's matter.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::StreamExt;
+use reqwest::{Client, Response};
+use serde_json::Value;
+
+use super::http::{self, Refusal, SendError};
+use super::retry::Telling;
+use super::settings::ProviderSettings;
+use super::sse;
+use crate::conversation::{ModelReply, ModelRequest, ProviderErrorKind};
+
+mod request;
+mod stream;
+
+#[derive(Debug)]
+pub struct Openai {
+    client: Client,
+    settings: ProviderSettings,
+    dialect: request::Dialect,
+    /// Learned: this server wants the limit under its newer name.
+    newer_limit: AtomicBool,
+}
+
+impl Openai {
+    pub(crate) fn new(client: Client, settings: ProviderSettings) -> Self {
+        let dialect = request::Dialect::of(&settings);
+        let newer_limit = AtomicBool::new(dialect.max_completion_tokens);
+        Self { client, settings, dialect, newer_limit }
+    }
+
+    pub(crate) async fn attempt(
+        &self,
+        request: &ModelRequest,
+        telling: &mut Telling<'_>,
+    ) -> Result<ModelReply, ProviderErrorKind> {
+        let settings = &self.settings;
+        let response = self.open(request).await?;
+        let mut events = Box::pin(sse::events(response.bytes_stream(), settings.stall_timeout));
+        let mut answer = stream::Answer::new(settings.model.clone());
+        while let Some(data) = events.next().await {
+            match data.and_then(|data| answer.take(&data)) {
+                Ok(events) => {
+                    for event in events {
+                        telling.tell(event).await;
+                    }
+                }
+                // The reason for stopping was told; only the usage or `[DONE]` is missing.
+                Err(_) if answer.is_complete() => break,
+                Err(kind) => {
+                    return Err(super::map_message(kind, |message| {
+                        http::redact(&message, settings.api_key.as_ref())
+                    }));
+                }
+            }
+            telling.spent(answer.usage());
+            if answer.is_over() {
+                break;
+            }
+        }
+        let (reply, calls) = answer.finish()?;
+        for call in calls {
+            telling.tell(call).await;
+        }
+        Ok(reply)
+    }
+
+    /// Reasoning models refuse the limit's old name; which one a server wants is learned from its refusal.
+    async fn open(&self, request: &ModelRequest) -> Result<Response, ProviderErrorKind> {
+        let newer = self.newer_limit.load(Ordering::Relaxed);
+        match self.send(request, newer).await {
+            Ok(response) => Ok(response),
+            Err(SendError::Refused(refusal)) if !newer && wants_newer_limit(&refusal) => {
+                self.newer_limit.store(true, Ordering::Relaxed);
+                self.send(request, true).await.map_err(meaning)
+            }
+            Err(error) => Err(meaning(error)),
+        }
+    }
+
+    async fn send(&self, request: &ModelRequest, newer_limit: bool) -> Result<Response, SendError> {
+        let settings = &self.settings;
+        let dialect = request::Dialect { max_completion_tokens: newer_limit, ..self.dialect };
+        let mut http = self
+            .client
+            .post(format!("{}/chat/completions", settings.base_url))
+            .json(&request::body(request, settings, &dialect));
+        if let Some(key) = &settings.api_key {
+            http = http.bearer_auth(key.expose());
+        }
+        http::open(http, settings.api_key.as_ref(), settings.stall_timeout).await
+    }
+}
+
+fn wants_newer_limit(refusal: &Refusal) -> bool {
+    refusal.status.as_u16() == 400
+        && refusal.error["param"] == "max_tokens"
+        && refusal.message.contains("max_completion_tokens")
+}
+
+fn meaning(error: SendError) -> ProviderErrorKind {
+    match error {
+        SendError::Failed(kind) => kind,
+        SendError::Refused(refusal) => {
+            named(&refusal.error, &refusal.message).unwrap_or_else(|| http::by_status(refusal))
+        }
+    }
+}
+
+/// What an error object says whatever status it came with; servers agree on little else.
+fn named(error: &Value, message: &str) -> Option<ProviderErrorKind> {
+    let code = error.get("code").and_then(Value::as_str).unwrap_or_default();
+    let kind = error.get("type").and_then(Value::as_str).unwrap_or_default();
+    let text = || if code.is_empty() { message.to_owned() } else { format!("{code}: {message}") };
+    Some(match (code, kind) {
+        ("context_length_exceeded", _) | (_, "exceed_context_size_error") => {
+            ProviderErrorKind::ContextWindow(text())
+        }
+        ("content_filter" | "content_policy_violation", _) => ProviderErrorKind::Refused(text()),
+        // Waiting does not fill an account.
+        ("insufficient_quota", _) | (_, "insufficient_quota") => ProviderErrorKind::Invalid(text()),
+        ("invalid_api_key", _) => ProviderErrorKind::Auth(text()),
+        _ if is_context_overflow(message) => ProviderErrorKind::ContextWindow(text()),
+        _ => return None,
+    })
+}
+
+fn is_context_overflow(message: &str) -> bool {
+    let message = message.to_lowercase();
+    ["context length", "context window", "context size", "prompt is too long", "input is too long"]
+        .iter()
+        .any(|phrase| message.contains(phrase))
+}

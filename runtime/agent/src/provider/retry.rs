@@ -1,0 +1,132 @@
+//! The one place that decides whether a failed round is tried again, and when.
+//!
+//! Adapters make single attempts and say how they failed. What an attempt told before it failed is made void
+//! by [`StreamEvent::Restart`]; what it is known to have cost is added to the round that succeeds.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc::Sender;
+use tokio::time::Instant;
+
+use crate::conversation::{ModelReply, ProviderError, ProviderErrorKind, StreamEvent, Usage};
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct RetryPolicy {
+    /// Attempts in all, the first one included.
+    pub attempts: u32,
+    /// The wait before the second attempt; it doubles from there.
+    pub base: Duration,
+    /// The longest wait chosen by ourselves.
+    pub cap: Duration,
+    /// The longest wait taken from a provider's `retry-after`; a longer one is the caller's matter.
+    pub patience: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            attempts: 5,
+            base: Duration::from_millis(500),
+            cap: Duration::from_secs(30),
+            patience: Duration::from_secs(120),
+        }
+    }
+}
+
+impl RetryPolicy {
+    /// How long to wait after attempt number `attempt` (from 1) failed; `None` when it is to be the last.
+    /// `jitter` lies in 0..1: waits are spread over the upper half, so that many agents do not return at once.
+    pub fn wait_after(&self, attempt: u32, error: &ProviderError, jitter: f64) -> Option<Duration> {
+        if attempt >= self.attempts || !error.is_transient() {
+            return None;
+        }
+        let doubled = self.base.saturating_mul(2u32.saturating_pow(attempt - 1)).min(self.cap);
+        let own = doubled.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0);
+        match asked_for(error) {
+            Some(asked) if asked > self.patience => None,
+            Some(asked) => Some(own.max(asked)),
+            None => Some(own),
+        }
+    }
+}
+
+fn asked_for(error: &ProviderError) -> Option<Duration> {
+    if let ProviderErrorKind::RateLimit { retry_after, .. } = &error.kind { *retry_after } else { None }
+}
+
+/// Where an attempt tells its events, and what is remembered of it should it fail.
+#[derive(Debug)]
+pub(crate) struct Telling<'a> {
+    events: &'a Sender<StreamEvent>,
+    told: bool,
+    /// Known so far of the running attempt.
+    usage: Usage,
+}
+
+impl<'a> Telling<'a> {
+    pub(crate) fn new(events: &'a Sender<StreamEvent>) -> Self {
+        Self { events, told: false, usage: Usage::default() }
+    }
+
+    /// A listener that went away does not end the round: the reply is still wanted.
+    pub(crate) async fn tell(&mut self, event: StreamEvent) {
+        self.told = true;
+        let _ = self.events.send(event).await;
+    }
+
+    /// The latest count of this attempt; counts are cumulative, as providers give them.
+    pub(crate) fn spent(&mut self, usage: Usage) {
+        self.usage = usage;
+    }
+}
+
+/// Runs `attempt` (given its number, from 1) until it succeeds, fails for good, or the next try would begin
+/// after `deadline`.
+pub(crate) async fn drive<A>(
+    policy: &RetryPolicy,
+    deadline: Option<Instant>,
+    events: &Sender<StreamEvent>,
+    mut attempt: A,
+) -> Result<ModelReply, ProviderError>
+where
+    A: AsyncFnMut(u32, &mut Telling<'_>) -> Result<ModelReply, ProviderError>,
+{
+    let mut lost = Usage::default();
+    let mut number = 1;
+    loop {
+        let mut telling = Telling::new(events);
+        let error = match attempt(number, &mut telling).await {
+            Ok(mut reply) => {
+                reply.usage = sum(reply.usage, lost);
+                telling.tell(StreamEvent::Done(reply.clone())).await;
+                return Ok(reply);
+            }
+            Err(error) => error,
+        };
+        lost = sum(lost, telling.usage);
+        let Some(wait) = policy.wait_after(number, &error, rand::random()) else { return Err(error) };
+        if let Some(deadline) = deadline
+            && deadline.saturating_duration_since(Instant::now()) <= wait
+        {
+            return Err(error);
+        }
+        tracing::info!(attempt = number, wait_ms = wait.as_millis(), %error, "trying the provider again");
+        if telling.told {
+            telling.tell(StreamEvent::Restart).await;
+        }
+        tokio::time::sleep(wait).await;
+        number += 1;
+    }
+}
+
+fn sum(a: Usage, b: Usage) -> Usage {
+    Usage {
+        input_tokens: a.input_tokens.saturating_add(b.input_tokens),
+        output_tokens: a.output_tokens.saturating_add(b.output_tokens),
+        cache_read_tokens: a.cache_read_tokens.saturating_add(b.cache_read_tokens),
+        cache_write_tokens: a.cache_write_tokens.saturating_add(b.cache_write_tokens),
+    }
+}
+
+#[cfg(test)]
+mod tests;

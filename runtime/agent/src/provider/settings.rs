@@ -1,0 +1,236 @@
+//! The `provider` object of `aspect.json`, and the trusted settings made from it.
+//!
+//! Knows which fields each kind needs and where its key comes from; nothing of requests or streams.
+
+use std::fmt;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+pub const MAX_TOKENS_DEFAULT: u32 = 8192;
+pub const STALL_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProviderKind {
+    Anthropic,
+    Openai,
+    #[default]
+    Scripted,
+}
+
+impl ProviderKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Anthropic => "anthropic",
+            Self::Openai => "openai",
+            Self::Scripted => "scripted",
+        }
+    }
+
+    /// The variable asked for when `api_key_env` is not given.
+    fn usual_key_env(self) -> Option<&'static str> {
+        match self {
+            Self::Anthropic => Some("ANTHROPIC_API_KEY"),
+            Self::Openai => Some("OPENAI_API_KEY"),
+            Self::Scripted => None,
+        }
+    }
+
+    fn usual_base_url(self) -> &'static str {
+        match self {
+            Self::Anthropic => "https://api.anthropic.com",
+            Self::Openai => "https://api.openai.com/v1",
+            Self::Scripted => "",
+        }
+    }
+}
+
+/// The `provider` object as a person writes it.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProviderConfig {
+    pub kind: ProviderKind,
+    /// The model's name as the provider knows it; not needed for `scripted`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Where the API lives when it is not the vendor's own: `http://127.0.0.1:8080/v1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// The environment variable that holds the key. The key itself never stands in a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key_env: Option<String>,
+    /// The longest reply, in tokens (8192).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u32>,
+    /// A stream without a byte for this long is cut (60).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stall_timeout_s: Option<u64>,
+    /// Further fields of the request body, passed on as they are (`temperature`, `thinking`, `reasoning_effort`).
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub extra: Map<String, Value>,
+    #[serde(skip_serializing_if = "OpenaiQuirks::is_usual")]
+    pub quirks: OpenaiQuirks,
+}
+
+/// Where servers that speak OpenAI's protocol differ. Each is guessed from `base_url` when not said.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OpenaiQuirks {
+    /// Name the limit `max_completion_tokens` (OpenAI itself) instead of `max_tokens` (everyone else).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_completion_tokens: Option<bool>,
+    /// Send `stream_options`; off for a server that refuses the field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream_usage: Option<bool>,
+    /// Send back the reasoning that led to tool calls, as DeepSeek demands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub send_reasoning: Option<bool>,
+}
+
+impl OpenaiQuirks {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A key. It can be sent, and that is all: it has no way to be printed.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(key: impl Into<String>) -> Self {
+        Self(key.into())
+    }
+
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// What an adapter is made from; checked, with the key in hand.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProviderSettings {
+    pub kind: ProviderKind,
+    pub model: String,
+    /// Without a slash at its end.
+    pub base_url: String,
+    pub api_key: Option<Secret>,
+    pub max_tokens: u32,
+    pub stall_timeout: Duration,
+    pub extra: Map<String, Value>,
+    pub quirks: OpenaiQuirks,
+}
+
+/// Each names the field of `aspect.json` to change.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+pub enum SettingsError {
+    #[error("provider.model is missing; name the model {0} shall use, for example \"model\": \"{1}\"")]
+    ModelMissing(&'static str, &'static str),
+    #[error("provider.api_key_env: the variable {0} is not set; export it, or name another one")]
+    KeyNotSet(String),
+    #[error("provider.api_key_env: the variable {0} holds a character no key can have; set it again")]
+    KeyMalformed(String),
+    #[error("provider.base_url: {url} is not an http:// or https:// address ({reason})")]
+    BaseUrl { url: String, reason: String },
+    #[error("provider.{0} must be greater than zero")]
+    Zero(&'static str),
+    #[error("provider.extra.{0} is set by the runtime itself; remove it")]
+    ExtraReserved(String),
+    #[error("provider.{field} has no meaning for kind \"{kind}\"; remove it")]
+    Meaningless { field: &'static str, kind: &'static str },
+}
+
+const RESERVED: [&str; 7] =
+    ["max_completion_tokens", "max_tokens", "messages", "model", "stream", "system", "tools"];
+
+impl ProviderConfig {
+    /// Checks everything a file can be wrong about. `env` looks a variable up; the process's environment is
+    /// read by whoever calls this.
+    pub fn resolve(&self, env: impl Fn(&str) -> Option<String>) -> Result<ProviderSettings, SettingsError> {
+        let kind = self.kind;
+        if self.max_tokens == Some(0) {
+            return Err(SettingsError::Zero("max_tokens"));
+        }
+        if self.stall_timeout_s == Some(0) {
+            return Err(SettingsError::Zero("stall_timeout_s"));
+        }
+        if let Some(name) = self.extra.keys().find(|name| RESERVED.contains(&name.as_str())) {
+            return Err(SettingsError::ExtraReserved(name.clone()));
+        }
+        if kind != ProviderKind::Openai && !self.quirks.is_usual() {
+            return Err(SettingsError::Meaningless { field: "quirks", kind: kind.name() });
+        }
+        let model = match (kind, self.model.as_deref().map(str::trim)) {
+            (ProviderKind::Scripted, _) => super::scripted::MODEL.to_owned(),
+            (_, Some(model)) if !model.is_empty() => model.to_owned(),
+            (ProviderKind::Anthropic, _) => {
+                return Err(SettingsError::ModelMissing(kind.name(), "claude-sonnet-5-5"));
+            }
+            (ProviderKind::Openai, _) => {
+                return Err(SettingsError::ModelMissing(kind.name(), "gpt-5.4-mini"));
+            }
+        };
+        let base_url = self.base_url.as_deref().unwrap_or_else(|| kind.usual_base_url());
+        let base_url = base_url.trim_end_matches('/').to_owned();
+        if kind != ProviderKind::Scripted {
+            check_url(&base_url)?;
+        }
+        Ok(ProviderSettings {
+            kind,
+            model,
+            api_key: self.key(env)?,
+            base_url,
+            max_tokens: self.max_tokens.unwrap_or(MAX_TOKENS_DEFAULT),
+            stall_timeout: self.stall_timeout_s.map_or(STALL_TIMEOUT_DEFAULT, Duration::from_secs),
+            extra: self.extra.clone(),
+            quirks: self.quirks,
+        })
+    }
+
+    /// A server of one's own often needs no key, so only the vendor's address or a name given makes it a must.
+    fn key(&self, env: impl Fn(&str) -> Option<String>) -> Result<Option<Secret>, SettingsError> {
+        let Some(usual) = self.kind.usual_key_env() else { return Ok(None) };
+        let name = self.api_key_env.as_deref().unwrap_or(usual);
+        let required = self.api_key_env.is_some() || self.base_url.is_none();
+        // The usual variable's key belongs to the vendor: it is not offered to an address someone typed in.
+        let found = if required { env(name).map(|key| key.trim().to_owned()) } else { None };
+        match found.filter(|key| !key.is_empty()) {
+            Some(key) if key.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(Some(Secret(key))),
+            Some(_) => Err(SettingsError::KeyMalformed(name.to_owned())),
+            None if required => Err(SettingsError::KeyNotSet(name.to_owned())),
+            None => Ok(None),
+        }
+    }
+}
+
+fn check_url(url: &str) -> Result<(), SettingsError> {
+    let wrong = |reason: String| SettingsError::BaseUrl { url: url.to_owned(), reason };
+    let parsed = reqwest::Url::parse(url).map_err(|error| wrong(error.to_string()))?;
+    if !matches!(parsed.scheme(), "http" | "https") {
+        return Err(wrong(format!("its scheme is {}", parsed.scheme())));
+    }
+    if parsed.query().is_some() || parsed.fragment().is_some() {
+        return Err(wrong("it has a query or a fragment".to_owned()));
+    }
+    // Shown in errors and logs, so it is no place for a password; and this message must not repeat it.
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return Err(SettingsError::BaseUrl {
+            url: parsed.host_str().unwrap_or_default().to_owned(),
+            reason: "it has a user or a password in it".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
