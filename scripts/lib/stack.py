@@ -22,13 +22,18 @@ class Fault(Exception):
     """Something a person has to know about; printed without a traceback."""
 
 
+def bin_dir(release=False):
+    """Where cargo puts the binaries."""
+    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    return (ROOT / target / ("release" if release else "debug")).resolve()
+
+
 def build(release=False):
     """Builds the binaries and returns the folder they are in."""
     command = ["cargo", "build", "--locked", "--bins"] + (["--release"] if release else [])
     if subprocess.run(command, cwd=ROOT).returncode:
         raise Fault("the build failed; cargo's messages above say where")
-    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    return (ROOT / target / ("release" if release else "debug")).resolve()
+    return bin_dir(release)
 
 
 class Process:
