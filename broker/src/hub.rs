@@ -3,11 +3,67 @@
 //! `apply` takes a command and says, as effects, what is to be done after the commit. It is synchronous and
 //! deterministic: no clock, no socket, no randomness, and none of its neighbours is imported. Its state is a
 //! function of the store: `Hub::rebuild` of what was committed equals the hub that committed it.
+//!
+//! When `apply` or the commit after it fails, the hub may hold what never became durable: roll the store back,
+//! drop the effects of the whole batch and go on with `Hub::rebuild`.
 
+mod admin;
+mod chat;
 pub mod command;
 pub mod effect;
+pub mod inbox;
+mod knowledge;
 pub mod queue;
 pub mod records;
+mod roster;
+mod route;
+mod step;
+
+use nexus_wire::Ms;
 
 pub use command::{Change, Command, CommandBody, HubConfig, Origin};
 pub use effect::Effect;
+pub use roster::Roster;
+
+use records::{Reads, Store, Stored};
+use step::Step;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hub {
+    config: HubConfig,
+    /// The newest entry of the log.
+    log_seq: u64,
+    roster: Roster,
+}
+
+impl Hub {
+    /// The hub of what `store` holds.
+    pub fn rebuild(store: &impl Reads, config: HubConfig) -> Stored<Self> {
+        let snapshot = store.snapshot()?;
+        Ok(Self {
+            config,
+            log_seq: snapshot.log_seq,
+            roster: Roster::new(snapshot.aspects, snapshot.operators),
+        })
+    }
+
+    pub fn apply(&mut self, store: &mut impl Store, command: Command) -> Stored<Vec<Effect>> {
+        let mut step = Step::new(self, store, command.at, command.origin);
+        step.run(command.body)?;
+        Ok(step.into_effects())
+    }
+
+    /// When a `Tick` is due next.
+    pub fn next_timer(&self) -> Option<Ms> {
+        None
+    }
+
+    pub fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// The newest entry of the log.
+    pub fn log_seq(&self) -> u64 {
+        self.log_seq
+    }
+}

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use nexus_wire::admin::OperatorRole;
 use nexus_wire::chat::{Message, ThreadInfo};
-use nexus_wire::hands::{Assignment, DispatchInfo, HandSpec};
+use nexus_wire::hands::{DispatchInfo, HandSpec};
 use nexus_wire::inbox::Decision;
 use nexus_wire::knowledge::KnowledgeHit;
 use nexus_wire::log::LogEntry;
-use nexus_wire::roster::{AspectRole, ContextMode};
+use nexus_wire::roster::{AspectInfo, AspectRole, AspectState, ContextMode};
 use nexus_wire::{
     AspectName, DispatchId, EntryId, EpochId, ItemId, LinkId, MessageId, Ms, OperatorName, Party, ThreadId,
 };
@@ -36,12 +36,52 @@ pub struct AspectRecord {
     pub acked_generation: u64,
     /// When `link` last came or went.
     pub since: Ms,
+    /// Nil until the aspect first registers.
     pub epoch: EpochId,
     /// Offset of the newest item; 0 when there is none.
     pub tail: u64,
     /// Everything up to here is acknowledged.
     pub cursor: u64,
     pub profile: Profile,
+}
+
+impl AspectRecord {
+    /// What is shown of it. Only `online` and `offline` follow from the store; whether it is busy or stalled
+    /// is for whoever sees its progress to add.
+    pub fn info(&self) -> AspectInfo {
+        AspectInfo {
+            name: self.name.clone(),
+            role: self.role,
+            state: if self.link.is_some() { AspectState::Online } else { AspectState::Offline },
+            since: self.since,
+            last_progress: None,
+            model: self.profile.model.clone(),
+            provider: self.profile.provider.clone(),
+            context_mode: self.profile.context_mode,
+            capabilities: self.profile.capabilities.clone(),
+            hands: self.profile.hands.clone(),
+            slots: self.profile.slots,
+            generation: self.generation,
+            backlog: self.tail.saturating_sub(self.cursor),
+        }
+    }
+
+    pub fn is_active(&self) -> bool {
+        self.revoked_at.is_none()
+    }
+
+    /// The part that moves with every item and acknowledgement.
+    pub fn position(&self) -> Position {
+        Position { tail: self.tail, cursor: self.cursor, acked_generation: self.acked_generation }
+    }
+}
+
+/// Where an inbox ends and how much of it is acknowledged.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Position {
+    pub tail: u64,
+    pub cursor: u64,
+    pub acked_generation: u64,
 }
 
 /// What an aspect says of itself when it registers.
@@ -79,14 +119,29 @@ pub struct ThreadRecord {
 #[derive(Clone, Debug, PartialEq)]
 pub struct MessageRecord {
     pub message: Message,
+    /// Names in the request's `to` that nobody had; part of the answer.
+    pub unknown: Vec<String>,
     pub request_sha256: [u8; 32],
 }
 
-/// One item of an inbox; `json` is the text of a `nexus_wire::inbox::Item`.
+/// One item of an inbox; `json` is the text of a `nexus_wire::inbox::Item`, marked `answered` if it is closed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InboxRecord {
     pub offset: u64,
     pub id: ItemId,
+    pub json: Arc<str>,
+}
+
+/// An item to append to an inbox.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewItem {
+    /// The tail + 1.
+    pub offset: u64,
+    pub id: ItemId,
+    pub at: Ms,
+    /// `seq` of the message it carries: a store need not keep such an item's text a second time, because
+    /// `inbox::message_item_text` makes it again.
+    pub message_seq: Option<u64>,
     pub json: Arc<str>,
 }
 
@@ -106,10 +161,11 @@ pub struct ClosedRecord {
 #[derive(Clone, Debug, PartialEq)]
 pub struct DispatchRecord {
     pub info: DispatchInfo,
-    pub assignment: Option<Assignment>,
     pub queue: Option<String>,
-    pub request_sha256: [u8; 32],
+    /// Where the running attempt's assignment lies in its host's inbox; 0 before the first.
+    pub assigned_offset: u64,
     pub clamped: bool,
+    pub request_sha256: [u8; 32],
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -125,12 +181,11 @@ pub struct KnowledgeRecord {
 }
 
 /// A log row to append; the store adds `hash = SHA-256(previous hash ‖ row)`. The body itself is not kept in
-/// the log: it is found again by its subject.
+/// the log: it is found again by its subject, which is therefore written first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogRecord {
     pub entry: LogEntry,
-    pub kind: &'static str,
-    pub subject: uuid::Uuid,
+    /// SHA-256 of what the change brought in.
     pub content_sha256: [u8; 32],
 }
 
@@ -141,7 +196,7 @@ pub struct Snapshot {
     pub log_seq: u64,
     pub aspects: Vec<AspectRecord>,
     pub operators: Vec<OperatorRecord>,
-    /// Those that have not ended, in the order of acceptance.
+    /// Those that have not ended, in the order of their ids.
     pub open_dispatches: Vec<DispatchRecord>,
     /// The queue's own remainder (see `Store::put_queue_state`).
     pub queue_state: Option<String>,
@@ -160,15 +215,23 @@ pub enum StoreError {
 pub type Stored<T> = Result<T, StoreError>;
 
 /// Reads; they see everything committed, and inside a batch what the batch has written so far.
+///
+/// A page ends at `limit` or at [`PAGE_BYTES`], whichever comes first, and holds at least one row if there is
+/// one: only an empty page is the end.
 pub trait Reads {
+    fn aspect(&self, name: &AspectName) -> Stored<Option<AspectRecord>>;
+    /// By name.
+    fn aspects(&self) -> Stored<Vec<AspectRecord>>;
+    /// By name.
+    fn operators(&self) -> Stored<Vec<OperatorRecord>>;
     fn message(&self, id: MessageId) -> Stored<Option<MessageRecord>>;
     fn thread(&self, id: ThreadId) -> Stored<Option<ThreadRecord>>;
-    fn threads(&self, limit: u32) -> Stored<Vec<ThreadInfo>>;
+    /// Latest activity first; of one party if named.
+    fn threads(&self, of: Option<&Party>, limit: u32) -> Stored<Vec<ThreadInfo>>;
     /// Oldest first.
     fn messages(&self, thread: ThreadId, after: u64, limit: u32) -> Stored<Vec<Message>>;
     /// Items with larger offsets, in order.
     fn inbox(&self, aspect: &AspectName, after: u64, limit: u32) -> Stored<Vec<InboxRecord>>;
-    fn inbox_offset(&self, aspect: &AspectName, item: ItemId) -> Stored<Option<u64>>;
     fn closed(&self, aspect: &AspectName, item: ItemId) -> Stored<Option<ClosedRecord>>;
     fn dispatch(&self, id: DispatchId) -> Stored<Option<DispatchRecord>>;
     /// Latest first.
@@ -184,21 +247,32 @@ pub trait Reads {
     fn snapshot(&self) -> Stored<Snapshot>;
 }
 
+/// Beyond this much text a page of items, messages or log entries ends early.
+pub const PAGE_BYTES: usize = 4 * 1024 * 1024;
+
 /// The one writer.
 pub trait Store: Reads {
+    /// Inserts or replaces everything of the aspect, its position included.
     fn put_aspect(&mut self, record: &AspectRecord) -> Stored<()>;
+    /// Replaces the position of an aspect that is there.
+    fn put_position(&mut self, aspect: &AspectName, position: Position) -> Stored<()>;
     fn put_operator(&mut self, record: &OperatorRecord) -> Stored<()>;
+    /// Inserts or replaces. Comes before the messages of the thread.
     fn put_thread(&mut self, record: &ThreadRecord) -> Stored<()>;
     fn put_message(&mut self, record: &MessageRecord) -> Stored<()>;
-    fn put_inbox(&mut self, aspect: &AspectName, record: &InboxRecord) -> Stored<()>;
+    /// Appends to the inbox of an aspect that is there and moves its tail.
+    fn put_inbox(&mut self, aspect: &AspectName, item: &NewItem) -> Stored<()>;
     fn put_closed(&mut self, record: &ClosedRecord) -> Stored<()>;
-    /// Inserts or replaces.
+    /// A dispatch that is new; `info.input` is kept from here on.
+    fn add_dispatch(&mut self, record: &DispatchRecord) -> Stored<()>;
+    /// Replaces everything but the input.
     fn put_dispatch(&mut self, record: &DispatchRecord) -> Stored<()>;
     /// What the queue must remember beside its dispatches.
     fn put_queue_state(&mut self, json: &str) -> Stored<()>;
     /// A new version becomes the topic's current one; earlier ones are kept.
     fn put_knowledge(&mut self, record: &KnowledgeRecord) -> Stored<()>;
     fn append_log(&mut self, record: &LogRecord) -> Stored<()>;
+    /// For changes without a log row; one with a row moves the time by itself.
     fn put_last_at(&mut self, at: Ms) -> Stored<()>;
 }
 

@@ -1,0 +1,223 @@
+//! Letting aspects and operators in and out. Whether the caller is an admin was decided by `admit`; every
+//! change is in the log with who made it.
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use nexus_wire::admin::{AspectAdd, AspectKey, OperatorAdd, OperatorInfo, OperatorRole};
+use nexus_wire::roster::AspectRole;
+use nexus_wire::{AspectName, EpochId, ErrorCode, OperatorName, Party};
+
+use super::effect::Effect;
+use super::records::{AspectRecord, OperatorRecord, Profile, Store};
+use super::step::{Done, Step, refuse};
+
+impl AspectRecord {
+    pub fn key(&self) -> AspectKey {
+        AspectKey {
+            name: self.name.clone(),
+            role: self.role,
+            key_generation: self.key_generation,
+            share_knowledge: self.share_knowledge,
+            revoked_at: self.revoked_at,
+        }
+    }
+}
+
+impl OperatorRecord {
+    pub fn info(&self) -> OperatorInfo {
+        OperatorInfo {
+            name: self.name.clone(),
+            role: self.role,
+            created_at: self.created_at,
+            revoked_at: self.revoked_at,
+        }
+    }
+
+    fn is_active_admin(&self) -> bool {
+        self.role == OperatorRole::Admin && self.revoked_at.is_none()
+    }
+}
+
+impl<S: Store> Step<'_, S> {
+    /// The same key again changes what else was asked for and nothing of the key; another one replaces it and
+    /// closes the links of the old.
+    pub(super) fn add_aspect(&mut self, by: &Party, add: AspectAdd) -> Done {
+        let public_key = public_key(&add)?;
+        if add.role == AspectRole::Frame
+            && let Some(lead) = self.hub.roster.lead()
+            && lead.name != add.name
+        {
+            return refuse(
+                ErrorCode::Invalid,
+                format!(
+                    "{} is the lead already and there is one; revoke it or add {} as a worker",
+                    lead.name, add.name
+                ),
+            );
+        }
+        let (record, kind) = match self.hub.roster.aspect(&add.name) {
+            None => (self.new_aspect(&add, public_key), "aspect.added"),
+            Some(old) if old.public_key == public_key && old.is_active() => {
+                let record =
+                    AspectRecord { role: add.role, share_knowledge: add.share_knowledge, ..old.clone() };
+                if record == *old {
+                    let key = record.key();
+                    self.answer(&key);
+                    return Ok(());
+                }
+                (record, "aspect.changed")
+            }
+            Some(old) => {
+                let record = AspectRecord {
+                    role: add.role,
+                    share_knowledge: add.share_knowledge,
+                    public_key,
+                    key_generation: old.key_generation + 1,
+                    revoked_at: None,
+                    ..old.clone()
+                };
+                (record, "aspect.rekeyed")
+            }
+        };
+        let is_new_key = kind == "aspect.rekeyed";
+        let (name, key) = (record.name.clone(), record.key());
+        self.store.put_aspect(&record)?;
+        self.hub.roster.put_aspect(record);
+        self.answer(&key);
+        if is_new_key {
+            self.close_revoked(&name)?;
+        }
+        self.effect(Effect::RosterChanged { aspect: name.clone() });
+        self.log_other(by.clone(), kind, name, &add)?;
+        Ok(())
+    }
+
+    fn new_aspect(&self, add: &AspectAdd, public_key: [u8; 32]) -> AspectRecord {
+        AspectRecord {
+            name: add.name.clone(),
+            role: add.role,
+            public_key,
+            key_generation: 1,
+            share_knowledge: add.share_knowledge,
+            revoked_at: None,
+            created_at: self.at,
+            link: None,
+            generation: 0,
+            acked_generation: 0,
+            since: self.at,
+            epoch: EpochId(uuid::Uuid::nil()),
+            tail: 0,
+            cursor: 0,
+            profile: Profile::default(),
+        }
+    }
+
+    /// What the aspect wrote stays; its key opens no link any more.
+    pub(super) fn revoke_aspect(&mut self, by: &Party, name: &AspectName) -> Done {
+        let Some(old) = self.hub.roster.aspect(name) else {
+            return refuse(ErrorCode::NotFound, format!("there is no aspect {name}"));
+        };
+        if !old.is_active() {
+            let key = old.key();
+            self.answer(&key);
+            return Ok(());
+        }
+        let record =
+            AspectRecord { key_generation: old.key_generation + 1, revoked_at: Some(self.at), ..old.clone() };
+        let key = record.key();
+        self.store.put_aspect(&record)?;
+        self.hub.roster.put_aspect(record);
+        self.answer(&key);
+        self.close_revoked(name)?;
+        self.effect(Effect::RosterChanged { aspect: name.clone() });
+        self.log_other(by.clone(), "aspect.revoked", name, &key)?;
+        Ok(())
+    }
+
+    /// A token of an operator who is there replaces theirs.
+    pub(super) fn add_operator(&mut self, by: &Party, add: OperatorAdd) -> Done {
+        let Some(token_sha256) = sha256_from_hex(&add.token_sha256) else {
+            return refuse(
+                ErrorCode::Invalid,
+                "token_sha256 is to be the SHA-256 of the token, 64 hexadecimal digits",
+            );
+        };
+        let old = self.hub.roster.operator(&add.name);
+        if add.role != OperatorRole::Admin {
+            self.keep_an_admin(&add.name)?;
+        }
+        let record = OperatorRecord {
+            name: add.name.clone(),
+            role: add.role,
+            token_sha256,
+            created_at: old.map_or(self.at, |old| old.created_at),
+            revoked_at: None,
+        };
+        let info = record.info();
+        if old == Some(&record) {
+            self.answer(&info);
+            return Ok(());
+        }
+        let kind = if old.is_some() { "operator.changed" } else { "operator.added" };
+        self.store.put_operator(&record)?;
+        self.hub.roster.put_operator(record);
+        self.answer(&info);
+        self.log_other(by.clone(), kind, &add.name, &info)?;
+        Ok(())
+    }
+
+    pub(super) fn revoke_operator(&mut self, by: &Party, name: &OperatorName) -> Done {
+        let Some(old) = self.hub.roster.operator(name) else {
+            return refuse(ErrorCode::NotFound, format!("there is no operator {name}"));
+        };
+        if old.revoked_at.is_some() {
+            let info = old.info();
+            self.answer(&info);
+            return Ok(());
+        }
+        self.keep_an_admin(name)?;
+        let record = OperatorRecord { revoked_at: Some(self.at), ..old.clone() };
+        let info = record.info();
+        self.store.put_operator(&record)?;
+        self.hub.roster.put_operator(record);
+        self.answer(&info);
+        self.log_other(by.clone(), "operator.revoked", name, &info)?;
+        Ok(())
+    }
+
+    /// `name` is about to be no admin; somebody must be left who can let people in.
+    fn keep_an_admin(&self, name: &OperatorName) -> Done {
+        let mut admins = self.hub.roster.operators().filter(|record| record.is_active_admin());
+        let (first, second) = (admins.next(), admins.next());
+        if second.is_none() && first.is_some_and(|only| only.name == *name) {
+            return refuse(
+                ErrorCode::Invalid,
+                format!("{name} is the only admin; make somebody else one first"),
+            );
+        }
+        Ok(())
+    }
+}
+
+fn public_key(add: &AspectAdd) -> Done<[u8; 32]> {
+    let decoded = BASE64_URL_SAFE_NO_PAD.decode(&add.public_key).ok();
+    match decoded.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) {
+        Some(key) => Ok(key),
+        None => refuse(
+            ErrorCode::Invalid,
+            "public_key is to be an Ed25519 public key: 32 bytes as base64url without padding, 43 characters",
+        ),
+    }
+}
+
+fn sha256_from_hex(text: &str) -> Option<[u8; 32]> {
+    let digits = text.as_bytes();
+    if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    let mut out = [0; 32];
+    for (byte, pair) in out.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(out)
+}

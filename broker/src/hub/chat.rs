@@ -1,0 +1,366 @@
+//! Messages and threads: what `chat.send` makes, the repeat of one, and the guard against agents that talk in
+//! circles. Whom a message goes to is `route`'s to say.
+
+use std::collections::BTreeSet;
+
+use nexus_wire::chat::{ChatSend, ChatSent, Message, ReplyMeta, ThreadInfo};
+use nexus_wire::limits::{
+    DURABLE_BYTES_MAX, FRAME_BYTES_MAX, LOOP_IDENTICAL_MAX, LOOP_MESSAGES_MAX, RECIPIENTS_MAX,
+    TOPIC_BYTES_MAX,
+};
+use nexus_wire::log::LogBody;
+use nexus_wire::{ErrorCode, MessageId, Party, RequestId, ThreadId, derive};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::inbox::{BodyRef, json_bytes, sha256_of};
+use super::records::{MessageRecord, Store, ThreadRecord};
+use super::route::{Posting, Routed, route};
+use super::step::{Done, Step, refuse};
+
+/// Room in a `deliver` frame for everything but content and recipients.
+const FRAME_OVERHEAD: usize = 4096;
+const TITLE_CHARS_MAX: usize = 80;
+
+/// A request without its content, which is hashed and counted by itself.
+#[derive(Serialize)]
+struct Rest<'a> {
+    thread: Option<ThreadId>,
+    reply_to: Option<MessageId>,
+    to: &'a [String],
+    topic: Option<&'a str>,
+    meta: Option<&'a ReplyMeta>,
+    content_sha256: [u8; 32],
+}
+
+/// A message that is about to be written.
+struct Draft {
+    id: MessageId,
+    from: Party,
+    reply_to: Option<MessageId>,
+    content: String,
+    content_sha256: [u8; 32],
+    meta: Option<ReplyMeta>,
+    routed: Routed,
+    request_sha256: [u8; 32],
+}
+
+impl<S: Store> Step<'_, S> {
+    pub(super) fn chat_send(&mut self, sender: &Party, request: RequestId, send: ChatSend) -> Done {
+        let content_sha256: [u8; 32] = Sha256::digest(send.content.as_bytes()).into();
+        let rest = Rest {
+            thread: send.thread,
+            reply_to: send.reply_to,
+            to: &send.to,
+            topic: send.topic.as_deref(),
+            meta: send.meta.as_ref(),
+            content_sha256,
+        };
+        let request_sha256 = sha256_of(&rest);
+        let id = derive::message_id(request, sender);
+        if let Some(first) = self.store.message(id)? {
+            if first.request_sha256 != request_sha256 {
+                return refuse(
+                    ErrorCode::IdReused,
+                    format!("request {request} sent another message before; a new message needs a new id"),
+                );
+            }
+            self.answer(&sent(first.message, first.unknown));
+            return Ok(());
+        }
+        check(&send, json_bytes(&rest) + json_text_bytes(&send.content))?;
+
+        let mut thread = self.thread_for(id, &send)?;
+        let is_operator = sender.is_operator();
+        if thread.info.paused && !is_operator {
+            return refuse(
+                ErrorCode::ThreadPaused,
+                format!("thread {} is paused until an operator writes in it", thread.info.id),
+            );
+        }
+        let continues = thread.info.messages > 0;
+        let posting = Posting {
+            sender,
+            to: &send.to,
+            content: &send.content,
+            thread: continues.then_some(thread.info.participants.as_slice()),
+        };
+        let routed = route(&posting, &self.hub.roster);
+        let names: usize =
+            routed.recipients.len() * (nexus_wire::limits::NAME_BYTES_MAX + "\"operator/\",".len());
+        if json_text_bytes(&send.content) + names + FRAME_OVERHEAD > FRAME_BYTES_MAX {
+            return refuse(
+                ErrorCode::TooLarge,
+                format!(
+                    "the content is too large to be sent to {} recipients in one frame",
+                    routed.recipients.len()
+                ),
+            );
+        }
+        let why = guard(&mut thread, sender, content_sha256);
+        self.post(
+            &mut thread,
+            Draft {
+                id,
+                from: sender.clone(),
+                reply_to: send.reply_to,
+                content: send.content,
+                content_sha256,
+                meta: send.meta,
+                routed,
+                request_sha256,
+            },
+        )?;
+        if let Some(why) = why {
+            self.announce_pause(&mut thread, id, why)?;
+        }
+        Ok(())
+    }
+
+    /// The thread a message belongs to: a named one, that of the message it replies to, or a new one.
+    fn thread_for(&self, id: MessageId, send: &ChatSend) -> Done<ThreadRecord> {
+        let of_reply = match send.reply_to {
+            None => None,
+            Some(reply_to) => match self.store.message(reply_to)? {
+                Some(found) => Some(found.message.thread),
+                None => {
+                    return refuse(ErrorCode::NotFound, format!("reply_to: there is no message {reply_to}"));
+                }
+            },
+        };
+        let named = match (send.thread, of_reply) {
+            (Some(thread), Some(of_reply)) if thread != of_reply => {
+                return refuse(
+                    ErrorCode::Invalid,
+                    format!(
+                        "reply_to is a message of thread {of_reply}, not of {thread}; name one of the two"
+                    ),
+                );
+            }
+            (Some(thread), _) => thread,
+            (None, Some(of_reply)) => of_reply,
+            (None, None) => {
+                return Ok(ThreadRecord {
+                    info: ThreadInfo {
+                        id: derive::thread_id(id),
+                        title: title(send),
+                        created_at: self.at,
+                        last_at: self.at,
+                        messages: 0,
+                        participants: Vec::new(),
+                        paused: false,
+                    },
+                    agent_run: 0,
+                    last_content: [0; 32],
+                    same_run: 0,
+                });
+            }
+        };
+        match self.store.thread(named)? {
+            Some(thread) => Ok(thread),
+            None => refuse(
+                ErrorCode::NotFound,
+                format!("there is no thread {named}; leave `thread` out to open a new one"),
+            ),
+        }
+    }
+
+    /// Writes a message, hands it to its recipients and answers.
+    fn post(&mut self, thread: &mut ThreadRecord, draft: Draft) -> Done {
+        thread.info.messages += 1;
+        thread.info.last_at = self.at;
+        join(&mut thread.info.participants, std::iter::once(&draft.from).chain(&draft.routed.recipients));
+        self.store.put_thread(thread)?;
+
+        let record = MessageRecord {
+            message: Message {
+                id: draft.id,
+                seq: self.next_seq(),
+                thread: thread.info.id,
+                reply_to: draft.reply_to,
+                from: draft.from,
+                to: draft.routed.recipients,
+                content: draft.content,
+                at: self.at,
+                meta: draft.meta,
+            },
+            unknown: draft.routed.unknown,
+            request_sha256: draft.request_sha256,
+        };
+        self.store.put_message(&record)?;
+        let MessageRecord { message, unknown, .. } = record;
+        if message.from != Party::System {
+            self.answer(&ChatSent {
+                message: message.id,
+                seq: message.seq,
+                thread: message.thread,
+                recipients: message.to.clone(),
+                unknown,
+            });
+        }
+        if message.to.iter().any(|party| party.aspect().is_some()) {
+            let body = BodyRef::Message(&message).text();
+            for name in message.to.iter().filter_map(Party::aspect) {
+                self.push(name, derive::message_item(message.id, name), Some(message.seq), &body)?;
+            }
+        }
+        self.log(
+            message.from.clone(),
+            Some(message.thread),
+            LogBody::Message(message),
+            draft.content_sha256,
+        )?;
+        Ok(())
+    }
+
+    /// Tells the operators of a thread, or all of them if it has none, that it waits for one of them.
+    fn announce_pause(&mut self, thread: &mut ThreadRecord, after: MessageId, why: Pause) -> Done {
+        let roster = &self.hub.roster;
+        let mut operators: Vec<Party> = thread
+            .info
+            .participants
+            .iter()
+            .filter(|it| it.is_operator() && roster.knows(it))
+            .cloned()
+            .collect();
+        if operators.is_empty() {
+            let everyone = roster.operators().map(|record| Party::Operator(record.name.clone()));
+            operators = everyone.filter(|party| roster.knows(party)).collect();
+        }
+        let content = match why {
+            Pause::Identical => {
+                format!(
+                    "Paused: the same message came {LOOP_IDENTICAL_MAX} times in a row. Write here to let the thread go on."
+                )
+            }
+            Pause::AgentsOnly => {
+                format!(
+                    "Paused: {LOOP_MESSAGES_MAX} messages in a row came from agents only. Write here to let the thread go on."
+                )
+            }
+        };
+        let content_sha256 = Sha256::digest(content.as_bytes()).into();
+        self.post(
+            thread,
+            Draft {
+                id: MessageId(derive::derived(after.0, "paused", 0)),
+                from: Party::System,
+                reply_to: None,
+                content,
+                content_sha256,
+                meta: None,
+                routed: Routed { recipients: operators, unknown: Vec::new() },
+                request_sha256: content_sha256,
+            },
+        )
+    }
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Pause {
+    AgentsOnly,
+    Identical,
+}
+
+/// Counts what agents say among themselves; says when the thread is paused by this message.
+fn guard(thread: &mut ThreadRecord, sender: &Party, content_sha256: [u8; 32]) -> Option<Pause> {
+    match sender {
+        Party::System => return None,
+        Party::Operator(_) => {
+            thread.info.paused = false;
+            thread.agent_run = 0;
+            thread.same_run = 0;
+            return None;
+        }
+        Party::Aspect(_) => {}
+    }
+    thread.agent_run += 1;
+    thread.same_run =
+        if thread.same_run > 0 && thread.last_content == content_sha256 { thread.same_run + 1 } else { 1 };
+    thread.last_content = content_sha256;
+    let pause = if thread.same_run >= LOOP_IDENTICAL_MAX {
+        Pause::Identical
+    } else if thread.agent_run >= LOOP_MESSAGES_MAX {
+        Pause::AgentsOnly
+    } else {
+        return None;
+    };
+    thread.info.paused = true;
+    Some(pause)
+}
+
+fn sent(message: Message, unknown: Vec<String>) -> ChatSent {
+    ChatSent {
+        message: message.id,
+        seq: message.seq,
+        thread: message.thread,
+        recipients: message.to,
+        unknown,
+    }
+}
+
+fn check(send: &ChatSend, bytes: usize) -> Done {
+    if bytes > DURABLE_BYTES_MAX {
+        return refuse(
+            ErrorCode::TooLarge,
+            format!("the message is {bytes} bytes as JSON; {DURABLE_BYTES_MAX} is the most"),
+        );
+    }
+    if send.content.is_empty() {
+        return refuse(ErrorCode::Invalid, "the content is empty");
+    }
+    if send.to.len() > RECIPIENTS_MAX {
+        let count = send.to.len();
+        return refuse(
+            ErrorCode::Invalid,
+            format!("{count} names in `to` are more than {RECIPIENTS_MAX}; `all` addresses everyone"),
+        );
+    }
+    if let Some(topic) = &send.topic
+        && topic.len() > TOPIC_BYTES_MAX
+    {
+        return refuse(
+            ErrorCode::Invalid,
+            format!("the topic is {} bytes; {TOPIC_BYTES_MAX} is the most", topic.len()),
+        );
+    }
+    Ok(())
+}
+
+/// The topic, or what the first line with anything in it begins with.
+fn title(send: &ChatSend) -> String {
+    if let Some(topic) = send.topic.as_deref().map(str::trim).filter(|topic| !topic.is_empty()) {
+        return topic.to_owned();
+    }
+    let line = send.content.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    match line.char_indices().nth(TITLE_CHARS_MAX) {
+        Some((cut, _)) => format!("{}…", &line[..cut]),
+        None => line.to_owned(),
+    }
+}
+
+/// Adds who is not there yet. Threads are small as a rule; `@all` must not make it quadratic.
+fn join<'a>(participants: &mut Vec<Party>, parties: impl Iterator<Item = &'a Party> + Clone) {
+    let (few, size) = (16, parties.clone().count());
+    let known: BTreeSet<Party> =
+        if size > few { participants.iter().cloned().collect() } else { BTreeSet::new() };
+    for party in parties {
+        let is_known = if size > few { known.contains(party) } else { participants.contains(party) };
+        if !is_known && *party != Party::System {
+            participants.push(party.clone());
+        }
+    }
+}
+
+/// Length of `text` as a JSON string.
+fn json_text_bytes(text: &str) -> usize {
+    let escapes: usize = text
+        .bytes()
+        .map(|byte| match byte {
+            b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 1,
+            0..0x20 => 5,
+            _ => 0,
+        })
+        .sum();
+    text.len() + escapes + 2
+}

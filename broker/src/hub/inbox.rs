@@ -1,0 +1,194 @@
+//! Inboxes: how an item is written and appended, where delivery starts after a registration, how far an
+//! aspect has acknowledged and what it has closed. Knows nothing of links' outboxes.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use nexus_wire::chat::Message;
+use nexus_wire::hands::{Assignment, Lease, Outcome};
+use nexus_wire::inbox::{InboxClose, Resume};
+use nexus_wire::limits::DURABLE_BYTES_MAX;
+use nexus_wire::log::LogBody;
+use nexus_wire::{AspectName, ErrorCode, ItemId, LinkId, Ms, Party};
+use serde::Serialize;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::effect::Effect;
+use super::records::{AspectRecord, ClosedRecord, NewItem, Reads, Store, Stored};
+use super::step::{Done, Step, refuse};
+
+/// `nexus_wire::inbox::ItemBody`, borrowed, so that nothing is copied to be written.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum BodyRef<'a> {
+    Message(&'a Message),
+    Assignment(&'a Assignment),
+    Result(&'a Outcome),
+    Cancel { lease: Lease, reason: &'a str },
+    Resume { lease: Lease, wait: u32 },
+}
+
+impl BodyRef<'_> {
+    pub fn text(&self) -> String {
+        // The bodies hold nothing that fails to serialize.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// The text of a `nexus_wire::inbox::Item` around a body that is text already.
+pub fn item_text(id: ItemId, at: Ms, answered: bool, body: &str) -> String {
+    let answered = if answered { r#""answered":true,"# } else { "" };
+    format!(r#"{{"id":"{id}","at":{at},{answered}"body":{body}}}"#)
+}
+
+/// The text of the item that carries `message`.
+pub fn message_item_text(id: ItemId, answered: bool, message: &Message) -> String {
+    item_text(id, message.at, answered, &BodyRef::Message(message).text())
+}
+
+/// The same item, marked as closed before.
+pub fn as_answered(item: &str) -> String {
+    // Id and time stand in front and hold no such text.
+    item.replacen(r#","body":"#, r#","answered":true,"body":"#, 1)
+}
+
+/// SHA-256 of the JSON text of `value`.
+pub(super) fn sha256_of(value: &impl Serialize) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    // Neither hashing nor our types fail to serialize.
+    let _ = serde_json::to_writer(&mut hash, value);
+    hash.finalize().into()
+}
+
+/// Length of the JSON text of `value`.
+pub(super) fn json_bytes(value: &impl Serialize) -> usize {
+    struct Count(usize);
+    impl Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    let _ = serde_json::to_writer(&mut count, value);
+    count.0
+}
+
+/// Where delivery starts after a registration.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Start {
+    /// After `offset`. `verified`: the client has named the item there, so everything up to it is on its disk.
+    At { offset: u64, verified: bool },
+    /// The client's offsets belong to an earlier epoch and mean nothing in this one.
+    OtherEpoch,
+    /// Same epoch, and yet what lies at the client's offset is not what the client has there: the database
+    /// was set back, or the home comes from elsewhere. A new epoch has to begin.
+    OtherHistory,
+}
+
+pub(super) fn start(store: &impl Reads, record: &AspectRecord, resume: Option<&Resume>) -> Stored<Start> {
+    let Some(resume) = resume else { return Ok(Start::At { offset: record.cursor, verified: false }) };
+    if resume.epoch != record.epoch {
+        return Ok(Start::OtherEpoch);
+    }
+    if resume.offset > record.tail {
+        return Ok(Start::OtherHistory);
+    }
+    if resume.offset == 0 {
+        return Ok(Start::At { offset: 0, verified: false });
+    }
+    let Some(item) = resume.item else {
+        return Ok(Start::At { offset: resume.offset, verified: false });
+    };
+    let found = store.inbox(&record.name, resume.offset - 1, 1)?;
+    let same = found.first().is_some_and(|it| it.offset == resume.offset && it.id == item);
+    Ok(if same { Start::At { offset: resume.offset, verified: true } } else { Start::OtherHistory })
+}
+
+impl<S: Store> Step<'_, S> {
+    /// Appends an item to an aspect's inbox; `body` is the JSON text of its body.
+    pub(super) fn push(
+        &mut self,
+        to: &AspectName,
+        id: ItemId,
+        message_seq: Option<u64>,
+        body: &str,
+    ) -> Stored<u64> {
+        let at = self.at;
+        let Some(record) = self.hub.roster.aspect_mut(to) else { return Ok(0) };
+        record.tail += 1;
+        let (offset, link) = (record.tail, record.link);
+        let item = NewItem { offset, id, at, message_seq, json: Arc::from(item_text(id, at, false, body)) };
+        self.store.put_inbox(to, &item)?;
+        if let Some(link) = link {
+            self.effect(Effect::Push { link, offset, item: item.json });
+        }
+        Ok(offset)
+    }
+
+    /// An acknowledgement counts forward only, and only on the link that is the aspect's own.
+    pub(super) fn ack(&mut self, name: &AspectName, link: LinkId, offset: u64) -> Done {
+        self.check_sender(&Party::Aspect(name.clone()), Some(link))?;
+        let Some(record) = self.hub.roster.aspect_mut(name) else { return Ok(()) };
+        if offset > record.tail {
+            let tail = record.tail;
+            return refuse(
+                ErrorCode::Invalid,
+                format!("offset {offset} cannot be acknowledged: the inbox of {name} ends at {tail}"),
+            );
+        }
+        if offset > record.cursor {
+            record.cursor = offset;
+            record.acked_generation = record.generation;
+            let position = record.position();
+            self.store.put_position(name, position)?;
+        }
+        self.answer(&json!({}));
+        Ok(())
+    }
+
+    /// The first decision on an item stands; a repeat of it is answered like the first.
+    pub(super) fn inbox_close(&mut self, sender: &Party, close: InboxClose) -> Done {
+        let Some(name) = sender.aspect() else {
+            return refuse(ErrorCode::Invalid, "only an aspect has an inbox; operators follow the log");
+        };
+        let bytes = json_bytes(&close);
+        if bytes > DURABLE_BYTES_MAX {
+            return refuse(
+                ErrorCode::TooLarge,
+                format!("the decision is {bytes} bytes; {DURABLE_BYTES_MAX} is the most"),
+            );
+        }
+        let closed = ClosedRecord {
+            aspect: name.clone(),
+            item: close.item,
+            decision: close.decision,
+            reason: close.reason.clone(),
+            message: close.message,
+            at: self.at,
+        };
+        if let Some(first) = self.store.closed(name, close.item)? {
+            let same = ClosedRecord { at: first.at, ..closed } == first;
+            if !same {
+                return refuse(
+                    ErrorCode::IdReused,
+                    format!(
+                        "item {} was closed before, with another decision ({:?})",
+                        close.item, first.decision
+                    ),
+                );
+            }
+            self.answer(&json!({}));
+            return Ok(());
+        }
+        self.store.put_closed(&closed)?;
+        self.answer(&json!({}));
+        let content = sha256_of(&close);
+        self.log(sender.clone(), None, LogBody::ItemClosed(close), content)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,153 @@
+//! One command on its way through the hub: what it may touch, and the effects it has had so far.
+
+use nexus_wire::log::{LogBody, LogEntry};
+use nexus_wire::{ErrorBody, ErrorCode, FromBroker, Json, Ms, Party, ThreadId};
+use serde::Serialize;
+
+use super::Hub;
+use super::command::{Change, CommandBody, Origin};
+use super::effect::Effect;
+use super::records::{LogRecord, Store, StoreError, Stored};
+
+/// Why a command did not do what it asked for.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// The sender is told; what the command changed so far stands.
+    Answer(ErrorBody),
+    /// The batch is lost.
+    Store(StoreError),
+}
+
+impl From<ErrorBody> for Refusal {
+    fn from(body: ErrorBody) -> Self {
+        Self::Answer(body)
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+pub(super) type Done<T = ()> = Result<T, Refusal>;
+
+pub(super) fn refuse<T>(code: ErrorCode, message: impl Into<String>) -> Done<T> {
+    Err(Refusal::Answer(ErrorBody::new(code, message)))
+}
+
+pub(super) struct Step<'a, S> {
+    pub(super) hub: &'a mut Hub,
+    pub(super) store: &'a mut S,
+    pub(super) at: Ms,
+    origin: Origin,
+    effects: Vec<Effect>,
+}
+
+impl<'a, S: Store> Step<'a, S> {
+    pub(super) fn new(hub: &'a mut Hub, store: &'a mut S, at: Ms, origin: Origin) -> Self {
+        Self { hub, store, at, origin, effects: Vec::new() }
+    }
+
+    pub(super) fn into_effects(self) -> Vec<Effect> {
+        self.effects
+    }
+
+    pub(super) fn run(&mut self, body: CommandBody) -> Stored<()> {
+        match self.dispatch_body(body) {
+            Ok(()) => Ok(()),
+            Err(Refusal::Answer(body)) => {
+                self.answer_with(Err(body));
+                Ok(())
+            }
+            Err(Refusal::Store(error)) => Err(error),
+        }
+    }
+
+    fn dispatch_body(&mut self, body: CommandBody) -> Done {
+        match body {
+            CommandBody::BrokerStarted(config) => self.broker_started(config),
+            CommandBody::Tick => Ok(()),
+            CommandBody::LinkDown { aspect, link, generation } => self.link_down(&aspect, link, generation),
+            CommandBody::Register { aspect, link, key_generation, register, new_epoch } => {
+                self.register(&aspect, link, key_generation, register, new_epoch)
+            }
+            CommandBody::Ack { aspect, link, offset } => self.ack(&aspect, link, offset),
+            CommandBody::Request { sender, link, request, change } => {
+                self.check_sender(&sender, link)?;
+                match change {
+                    Change::ChatSend(send) => self.chat_send(&sender, request, send),
+                    Change::Deregister => self.deregister(&sender),
+                    Change::InboxClose(close) => self.inbox_close(&sender, close),
+                    Change::KnowledgeStore(store) => self.knowledge_store(&sender, request, store),
+                    Change::Dispatch(_)
+                    | Change::DispatchCancel(_)
+                    | Change::DispatchResult(_)
+                    | Change::DispatchWait(_)
+                    | Change::LeaseRenew(_) => refuse(ErrorCode::UnknownKind, "Hands are not served yet"),
+                }
+            }
+            CommandBody::AddAspect { by, add } => self.add_aspect(&by, add),
+            CommandBody::RevokeAspect { by, name } => self.revoke_aspect(&by, &name),
+            CommandBody::AddOperator { by, add } => self.add_operator(&by, add),
+            CommandBody::RevokeOperator { by, name } => self.revoke_operator(&by, &name),
+        }
+    }
+
+    pub(super) fn effect(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    /// Nothing is made for an answer nobody waits for.
+    pub(super) fn answer(&mut self, result: &impl Serialize) {
+        if self.is_awaited() {
+            self.answer_with(Ok(FromBroker::Ok(Json::of(result))));
+        }
+    }
+
+    pub(super) fn answer_with(&mut self, answer: Result<FromBroker, ErrorBody>) {
+        if self.is_awaited() {
+            self.effects.push(Effect::Answer { origin: self.origin, answer });
+        }
+    }
+
+    fn is_awaited(&self) -> bool {
+        match self.origin {
+            Origin::Link { request, .. } => request.is_some(),
+            Origin::Call(_) => true,
+            Origin::Broker => false,
+        }
+    }
+
+    /// The `seq` the next [`Self::log`] will have.
+    pub(super) fn next_seq(&self) -> u64 {
+        self.hub.log_seq + 1
+    }
+
+    pub(super) fn log(
+        &mut self,
+        actor: Party,
+        thread: Option<ThreadId>,
+        body: LogBody,
+        content_sha256: [u8; 32],
+    ) -> Stored<()> {
+        self.hub.log_seq += 1;
+        let entry = LogEntry { seq: self.hub.log_seq, at: self.at, actor, thread, body };
+        let record = LogRecord { entry, content_sha256 };
+        self.store.append_log(&record)?;
+        self.effects.push(Effect::Logged(record.entry));
+        Ok(())
+    }
+
+    /// A change shown by its kind and its subject only; `content` is what it brought in.
+    pub(super) fn log_other(
+        &mut self,
+        actor: Party,
+        kind: &str,
+        subject: impl ToString,
+        content: &impl Serialize,
+    ) -> Stored<()> {
+        let body = LogBody::Other { kind: kind.to_owned(), subject: subject.to_string() };
+        self.log(actor, None, body, super::inbox::sha256_of(content))
+    }
+}
