@@ -82,7 +82,7 @@ pub struct Origin {
     pub aspect: String,
     /// The Hand's own name (`verify-claim`) when the round belongs to an assignment.
     pub hand: Option<String>,
-    /// Who asked: an aspect's name or `operator`.
+    /// Who asked, as the bus writes it: `forge`, or `operator/ada`.
     pub from: Option<String>,
     pub thread: Option<String>,
 }

@@ -178,7 +178,8 @@ impl Player<'_> {
     fn choose(&self, text: &str) -> Result<Option<Chosen<'_>>, Fault> {
         let origin = &self.request.origin;
         for rule in &self.script.rules {
-            if !fits_hand(rule.hand.as_deref(), origin) || !fits(rule.from.as_deref(), origin.from.as_deref())
+            if !fits_hand(rule.hand.as_deref(), origin)
+                || !fits_from(rule.from.as_deref(), origin.from.as_deref())
             {
                 continue;
             }
@@ -217,6 +218,7 @@ impl Player<'_> {
         put("aspect", json!(origin.aspect));
         put("hand", json!(origin.hand));
         put("from", json!(origin.from));
+        put("by_operator", json!(origin.from.as_deref().is_none_or(is_operator)));
         put("thread", json!(origin.thread));
         put("tools", json!(tools));
         put("history", json!(self.history));
@@ -293,8 +295,17 @@ fn fits_hand(wanted: Option<&str>, origin: &Origin) -> bool {
     }
 }
 
-fn fits(wanted: Option<&str>, is: Option<&str>) -> bool {
-    wanted.is_none() || wanted == is
+/// `operator` in a script is any of them; `operator/ada` is one.
+fn fits_from(wanted: Option<&str>, from: Option<&str>) -> bool {
+    match wanted {
+        None => true,
+        Some("operator") => from.is_none_or(is_operator),
+        Some(wanted) => from == Some(wanted),
+    }
+}
+
+fn is_operator(from: &str) -> bool {
+    from == "operator" || from.starts_with("operator/")
 }
 
 /// The JSON object a text consists of or ends with: a Hand's input.

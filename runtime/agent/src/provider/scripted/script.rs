@@ -15,8 +15,20 @@ use super::template::{Expr, Names, Shape, Template};
 use crate::conversation::ProviderErrorKind;
 
 /// Names a template always knows. A capture or a step cannot take one of them.
-const GIVEN: [&str; 11] =
-    ["aspect", "captures", "from", "hand", "history", "input", "results", "rules", "text", "thread", "tools"];
+const GIVEN: [&str; 12] = [
+    "aspect",
+    "by_operator",
+    "captures",
+    "from",
+    "hand",
+    "history",
+    "input",
+    "results",
+    "rules",
+    "text",
+    "thread",
+    "tools",
+];
 
 #[derive(Debug)]
 pub(super) struct Script {

@@ -29,6 +29,9 @@ pub(super) fn add_filters(env: &mut Environment<'static>) {
     env.add_filter("keywords", |text: String, max: Option<usize>| {
         keywords(&text).into_iter().take(max.unwrap_or(KEYWORDS_MAX)).collect::<Vec<_>>().join(" ")
     });
+    env.add_filter("best_for", |hits: Value, question: String, prefer: Option<String>| {
+        best_for(&hits, &question, prefer.as_deref())
+    });
     env.add_filter("shared_words", |text: String, other: String| shared_words(&text, &other));
     env.add_filter("excerpt", |text: String, max: Option<usize>| {
         excerpt(&text, max.unwrap_or(EXCERPT_CHARS))
@@ -72,6 +75,26 @@ fn stem(word: &str) -> &str {
         Some(stem) if plain && !stem.ends_with(['s', 'u', 'i']) => stem,
         Some(_) | None => word,
     }
+}
+
+/// Search hits (`{path, text, …}`), those first that have most of the question's words in their line or path.
+/// Tests tell how something is used rather than where it is, so they come after the rest; a path that holds
+/// `prefer` comes before its equals.
+fn best_for(hits: &Value, question: &str, prefer: Option<&str>) -> Result<Vec<Value>, minijinja::Error> {
+    let text_of = |hit: &Value, name: &str| -> Result<String, minijinja::Error> {
+        Ok(hit.get_attr(name)?.as_str().unwrap_or_default().to_owned())
+    };
+    let mut ranked = Vec::new();
+    for hit in hits.try_iter()? {
+        let (path, text) = (text_of(&hit, "path")?, text_of(&hit, "text")?);
+        let is_test = path.split(['/', '.', '_']).any(|part| matches!(part, "test" | "tests"));
+        let preferred = prefer.is_some_and(|prefer| path.contains(prefer));
+        let shared = shared_words(question, &format!("{path} {text}"));
+        ranked.push(((is_test, std::cmp::Reverse(shared), !preferred), hit));
+    }
+    // Stable, so that equals stay in the order the search gave them.
+    ranked.sort_by_key(|(rank, _)| *rank);
+    Ok(ranked.into_iter().map(|(_, hit)| hit).collect())
 }
 
 /// How many of the words `text` is about stand in `other` too.
@@ -152,6 +175,25 @@ mod tests {
         assert_eq!(find_line(text, "let a", 1), Some(json!({"line": 2, "text": "let a = 1; // route"})));
         assert_eq!(find_line(text, "\n\n", 1), None);
         assert_eq!(find_line(text, "gone", 1), None);
+    }
+
+    #[test]
+    fn hits_are_ranked_by_what_they_share_with_the_question() {
+        let hit = |path: &str, text: &str| json!({"path": path, "text": text});
+        let hits = json!([
+            hit("broker/tests/route.rs", "the broker decides who receives a message"),
+            hit("docs/route.md", "who receives a message is decided by the broker"),
+            hit("broker/src/route.rs", "/// Decides who receives a message."),
+            hit("broker/src/main.rs", "fn main() {}"),
+        ]);
+        let question = "where does the broker decide who receives a message?";
+        let ranked = best_for(&value_of(&hits), question, Some(".rs")).expect("a list of hits");
+        let paths: Vec<_> =
+            ranked.iter().map(|hit| hit.get_attr("path").expect("a path").to_string()).collect();
+        assert_eq!(
+            paths,
+            ["broker/src/route.rs", "docs/route.md", "broker/src/main.rs", "broker/tests/route.rs"]
+        );
     }
 
     #[test]
