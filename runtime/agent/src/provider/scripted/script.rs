@@ -3,6 +3,7 @@
 //! What is accepted here can be played; a fault names its line and what to do. The language is described in
 //! `docs/scripted-provider.md`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use minijinja::Environment;
@@ -110,13 +111,16 @@ struct RawStep {
     say: Option<Spanned<String>>,
     answer: Option<Spanned<toml::Value>>,
     call: Option<String>,
-    args: Option<Spanned<toml::Table>>,
+    args: Option<Fields>,
     for_each: Option<Spanned<String>>,
-    set: Option<Spanned<toml::Table>>,
+    set: Option<Fields>,
     fail: Option<Spanned<RawFail>>,
     #[serde(default)]
     stop: bool,
 }
+
+/// Each with its own place in the file.
+type Fields = BTreeMap<String, Spanned<toml::Value>>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -263,12 +267,11 @@ impl Reader<'_> {
         if let Some(text) = &raw.say {
             action = Some(Action::Say(self.template(text, names)?));
         } else if let Some(value) = &raw.answer {
-            let at = self.source.at(value.span().start);
-            action = Some(Action::Answer(Shape::new(self.env, names, value.get_ref(), at)?));
+            action = Some(Action::Answer(self.shape(value, names)?));
         } else if let Some(tool) = raw.call {
             action = Some(self.call(tool, raw.args.as_ref(), raw.for_each.as_ref(), names, at)?);
         } else if let Some(table) = &raw.set {
-            action = Some(Action::Set(self.set(table, names)?));
+            action = Some(Action::Set(self.set(table, names, at)?));
         } else if let Some(fail) = raw.fail {
             let RawFail { kind, message, times, retry_after_s } = fail.into_inner();
             let retry_after = retry_after_s.map(Duration::from_secs);
@@ -287,7 +290,7 @@ impl Reader<'_> {
     fn call(
         &self,
         tool: String,
-        args: Option<&Spanned<toml::Table>>,
+        args: Option<&Fields>,
         for_each: Option<&Spanned<String>>,
         names: &Names,
         at: At,
@@ -298,29 +301,39 @@ impl Reader<'_> {
             names.add("item");
             names.add("index");
         }
-        let args = match args {
-            Some(table) => {
-                Shape::table(self.env, &names, table.get_ref(), self.source.at(table.span().start))?
-            }
-            None => Shape::Table(Vec::new()),
-        };
+        let args = args.map(|args| self.fields(args, &names)).transpose()?.unwrap_or_default();
         if tool.trim().is_empty() {
             return Err(at.fault("`call` names no tool; write for example call = \"read_file\""));
         }
-        Ok(Action::Call { tool, args, for_each })
+        Ok(Action::Call { tool, args: Shape::Table(args), for_each })
     }
 
-    fn set(&self, table: &Spanned<toml::Table>, names: &mut Names) -> Result<Vec<(String, Shape)>, Fault> {
-        let at = self.source.at(table.span().start);
-        let mut fields = Vec::new();
-        for (name, value) in table.get_ref() {
+    fn set(&self, given: &Fields, names: &mut Names, at: At) -> Result<Vec<(String, Shape)>, Fault> {
+        for name in given.keys() {
             self.check_free(name, at)?;
-            fields.push((name.clone(), Shape::new(self.env, names, value, at)?));
         }
+        let fields = self.fields(given, names)?;
         for (name, _) in &fields {
             names.add(name);
         }
         Ok(fields)
+    }
+
+    fn fields(&self, fields: &Fields, names: &Names) -> Result<Vec<(String, Shape)>, Fault> {
+        fields.iter().map(|(name, value)| Ok((name.clone(), self.shape(value, names)?))).collect()
+    }
+
+    fn shape(&self, value: &Spanned<toml::Value>, names: &Names) -> Result<Shape, Fault> {
+        let at = match value.get_ref() {
+            toml::Value::String(_) => self.source.text_at(value.span()),
+            toml::Value::Integer(_)
+            | toml::Value::Float(_)
+            | toml::Value::Boolean(_)
+            | toml::Value::Datetime(_)
+            | toml::Value::Array(_)
+            | toml::Value::Table(_) => self.source.at(value.span().start),
+        };
+        Shape::new(self.env, names, value.get_ref(), at)
     }
 }
 

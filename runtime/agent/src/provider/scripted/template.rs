@@ -177,18 +177,12 @@ impl Shape {
             toml::Value::Array(items) => Self::List(
                 items.iter().map(|item| Self::new(env, names, item, at)).collect::<Result<_, _>>()?,
             ),
-            toml::Value::Table(table) => Self::table(env, names, table, at)?,
+            toml::Value::Table(table) => {
+                let fields =
+                    table.iter().map(|(key, value)| Ok((key.clone(), Self::new(env, names, value, at)?)));
+                Self::Table(fields.collect::<Result<_, Fault>>()?)
+            }
         })
-    }
-
-    pub(super) fn table(
-        env: &Environment<'static>,
-        names: &Names,
-        table: &toml::Table,
-        at: At,
-    ) -> Result<Self, Fault> {
-        let fields = table.iter().map(|(key, value)| Ok((key.clone(), Self::new(env, names, value, at)?)));
-        Ok(Self::Table(fields.collect::<Result<_, Fault>>()?))
     }
 
     fn text(env: &Environment<'static>, names: &Names, text: &str, at: At) -> Result<Self, Fault> {

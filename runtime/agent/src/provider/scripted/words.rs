@@ -32,6 +32,7 @@ pub(super) fn add_filters(env: &mut Environment<'static>) {
     env.add_filter("best_for", |hits: Value, question: String, prefer: Option<String>| {
         best_for(&hits, &question, prefer.as_deref())
     });
+    env.add_test("containing", |text: String, part: String| text.contains(&part));
     env.add_filter("shared_words", |text: String, other: String| shared_words(&text, &other));
     env.add_filter("excerpt", |text: String, max: Option<usize>| {
         excerpt(&text, max.unwrap_or(EXCERPT_CHARS))

@@ -1,0 +1,7 @@
+//! The providers from outside: adapters against a server that replays streams, the scripted provider over whole
+//! turns, and the shipped aspects' scripts over real files.
+
+mod providers {
+    mod agents;
+    mod desk;
+}
