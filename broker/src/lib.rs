@@ -4,3 +4,7 @@
 //! `store`) → `deliver`. What streams goes through `relay`; what reads goes through `observe`.
 
 pub mod hub;
+mod clock;
+pub mod config;
+mod datadir;
+mod identity;

@@ -1,0 +1,168 @@
+//! What the broker is told to do: defaults, then `<data>/nexus.toml`, then `NEXUS_*`, then flags; parsed once
+//! into a [`Config`] that nothing checks again.
+
+mod file;
+mod settings;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nexus_wire::limits;
+use thiserror::Error;
+
+use crate::hub::HubConfig;
+pub use settings::{Effective, SETTINGS, Setting, Source};
+
+/// Settings that have been checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    pub data: PathBuf,
+    pub listen: SocketAddr,
+    /// Whether the listener speaks TLS: always, unless the address is a loopback one.
+    pub tls: bool,
+    pub leaf_days: u32,
+    /// Scheme and authority under which a proxy shows this broker, such as `https://nexus.example`.
+    pub public_url: Option<String>,
+    /// Names beyond loopback, the certificate's own and `public_url`'s under which requests may come.
+    pub allowed_hosts: Vec<String>,
+    pub links_max: usize,
+    pub hub: HubConfig,
+    pub synchronous: Synchronous,
+}
+
+/// When a commit counts as made.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Synchronous {
+    Full,
+    /// Loses acknowledged work in a power cut. Exists so that the durability test has something to catch.
+    Off,
+}
+
+#[derive(Clone, Debug, Error, Eq, PartialEq)]
+pub enum ConfigError {
+    #[error("{}: {message}", path.display())]
+    Read { path: PathBuf, message: String },
+    #[error("{}:{line}: {message}", path.display())]
+    Syntax { path: PathBuf, line: usize, message: String },
+    #[error("{}:{line}: there is no setting {key:?}; did you mean {nearest:?}? `nexus config show` lists all", path.display())]
+    Unknown { path: PathBuf, line: usize, key: String, nearest: &'static str },
+    #[error("{source_name}: {key} = {value:?}: {expected}")]
+    Value { source_name: String, key: &'static str, value: String, expected: String },
+}
+
+impl Config {
+    /// `flags` are pairs of a setting's key and its value; `env` is what `std::env::var` would say.
+    pub fn load(
+        data: &Path,
+        flags: &[(&'static str, String)],
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<(Self, Effective), ConfigError> {
+        let path = data.join("nexus.toml");
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(ConfigError::Read { path, message: error.to_string() }),
+        };
+        let mut effective = Effective::defaults();
+        for entry in file::entries(&path, &text)? {
+            effective.set(entry.key, entry.value, Source::File { path: path.clone(), line: entry.line });
+        }
+        for setting in SETTINGS {
+            let name = setting.env_name();
+            if let Some(value) = env(&name) {
+                effective.set(setting.key, value, Source::Env(name));
+            }
+        }
+        for (key, value) in flags {
+            effective.set(key, value.clone(), Source::Flag);
+        }
+        Ok((Self::parse(data, &effective)?, effective))
+    }
+
+    fn parse(data: &Path, effective: &Effective) -> Result<Self, ConfigError> {
+        let listen: SocketAddr = effective.parse("listen", "an address and a port, such as 127.0.0.1:7888")?;
+        let always: bool = effective.parse("tls.always", "true or false")?;
+        let public_url = effective.parse_with("public_url", public_url)?;
+        let lease_s: u32 = effective.ranged("hands.lease_s", 2, 3_600)?;
+        let lease_at_boot_s: u32 = effective.ranged("hands.lease_at_boot_s", 2, 3_600)?;
+        let deadline_max_s: u32 =
+            effective.ranged("hands.deadline_max_s", 1, limits::DEADLINE_MAX.as_secs() as u32)?;
+        let deadline_default_s: u32 = effective.ranged("hands.deadline_default_s", 1, deadline_max_s)?;
+        let hub = HubConfig {
+            soft_cap: effective.ranged("hands.soft_cap", 1, 10_000)?,
+            lease_ms: i64::from(lease_s) * 1_000,
+            lease_at_boot_ms: i64::from(lease_at_boot_s) * 1_000,
+            deadline_default_ms: i64::from(deadline_default_s) * 1_000,
+            deadline_max_ms: i64::from(deadline_max_s) * 1_000,
+        };
+        Ok(Self {
+            data: data.to_owned(),
+            listen,
+            tls: always || !listen.ip().is_loopback(),
+            leaf_days: effective.ranged("tls.leaf_days", 1, 825)?,
+            public_url,
+            allowed_hosts: effective.parse_with("allowed_hosts", host_names)?,
+            links_max: effective.ranged("links_max", 1, limits::LINKS_MAX as u32)? as usize,
+            hub,
+            synchronous: effective.parse_with("storage.synchronous", synchronous)?,
+        })
+    }
+
+    /// What is allowed and still deserves a word.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.synchronous == Synchronous::Off {
+            warnings.push(
+                "storage.synchronous is off: a power cut loses what was acknowledged. Use it for the durability test's control only"
+                    .to_owned(),
+            );
+        }
+        let renewals = 2 * limits::LEASE_RENEW_INTERVAL;
+        if Duration::from_millis(self.hub.lease_ms.unsigned_abs()) <= renewals {
+            warnings.push(format!(
+                "hands.lease_s is so short that a worker which misses one renewal loses its lease; use more than {}",
+                renewals.as_secs()
+            ));
+        }
+        warnings
+    }
+}
+
+fn synchronous(text: &str) -> Result<Synchronous, String> {
+    match text {
+        "full" => Ok(Synchronous::Full),
+        "off" => Ok(Synchronous::Off),
+        _ => Err("full or off".to_owned()),
+    }
+}
+
+fn public_url(text: &str) -> Result<Option<String>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let bare = text.strip_suffix('/').unwrap_or(text);
+    let authority = bare.strip_prefix("https://").or_else(|| bare.strip_prefix("http://"));
+    match authority {
+        Some(authority) if !authority.is_empty() && !authority.contains(['/', '?', '#', '@', ' ']) => {
+            Ok(Some(bare.to_ascii_lowercase()))
+        }
+        Some(_) | None => Err("a URL without a path, such as https://nexus.example".to_owned()),
+    }
+}
+
+fn host_names(text: &str) -> Result<Vec<String>, String> {
+    let names: Vec<String> =
+        text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_ascii_lowercase).collect();
+    let plain = |name: &&String| {
+        name.parse::<std::net::IpAddr>().is_err()
+            && !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+    };
+    match names.iter().find(plain) {
+        Some(name) => Err(format!("host names without scheme or port; {name:?} is none")),
+        None => Ok(names),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! The settings there are, the value each has and where it came from.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use super::ConfigError;
+
+/// One thing that can be set.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// As in the file, with dots for its tables.
+    pub key: &'static str,
+    pub default: &'static str,
+    pub about: &'static str,
+}
+
+pub const SETTINGS: &[Setting] = &[
+    Setting { key: "listen", default: "127.0.0.1:7888", about: "address and port; port 0 takes a free one" },
+    Setting { key: "tls.always", default: "false", about: "TLS on a loopback address too" },
+    Setting { key: "tls.leaf_days", default: "90", about: "how long a server certificate is good" },
+    Setting { key: "public_url", default: "", about: "under which a proxy shows this broker" },
+    Setting { key: "allowed_hosts", default: "", about: "further host names requests may name" },
+    Setting { key: "links_max", default: "16384", about: "links open at once" },
+    Setting { key: "hands.soft_cap", default: "3", about: "Hand dispatches at work at once" },
+    Setting { key: "hands.lease_s", default: "30", about: "seconds without a renewal until a worker is lost" },
+    Setting { key: "hands.lease_at_boot_s", default: "90", about: "the same, after a start of the broker" },
+    Setting { key: "hands.deadline_default_s", default: "1800", about: "deadline of a dispatch that names none" },
+    Setting { key: "hands.deadline_max_s", default: "7200", about: "longest deadline a dispatch may have" },
+    Setting { key: "storage.synchronous", default: "full", about: "full; off only as the control of a test" },
+];
+
+impl Setting {
+    /// `hands.soft_cap` is `NEXUS_HANDS_SOFT_CAP`.
+    pub fn env_name(&self) -> String {
+        format!("NEXUS_{}", self.key.to_ascii_uppercase().replace('.', "_"))
+    }
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Source {
+    Default,
+    File { path: PathBuf, line: usize },
+    Env(String),
+    Flag,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::Env(name) => f.write_str(name),
+            Self::Flag => f.write_str("command line"),
+        }
+    }
+}
+
+/// Every setting's text and source.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Effective(BTreeMap<&'static str, (String, Source)>);
+
+impl Effective {
+    pub(super) fn defaults() -> Self {
+        Self(SETTINGS.iter().map(|it| (it.key, (it.default.to_owned(), Source::Default))).collect())
+    }
+
+    pub(super) fn set(&mut self, key: &'static str, value: String, source: Source) {
+        self.0.insert(key, (value, source));
+    }
+
+    /// In the order of [`SETTINGS`].
+    pub fn rows(&self) -> impl Iterator<Item = (&'static str, &str, &Source)> {
+        SETTINGS.iter().filter_map(|setting| {
+            self.0.get(setting.key).map(|(value, source)| (setting.key, value.as_str(), source))
+        })
+    }
+
+    pub(super) fn parse<T: FromStr>(&self, key: &'static str, expected: &str) -> Result<T, ConfigError> {
+        self.parse_with(key, |text| text.parse().map_err(|_| expected.to_owned()))
+    }
+
+    pub(super) fn ranged(&self, key: &'static str, min: u32, max: u32) -> Result<u32, ConfigError> {
+        self.parse_with(key, |text| match text.parse() {
+            Ok(number) if (min..=max).contains(&number) => Ok(number),
+            Ok(_) | Err(_) => Err(format!("a whole number from {min} to {max}")),
+        })
+    }
+
+    /// The error of `parse` says what was expected.
+    pub(super) fn parse_with<T>(
+        &self,
+        key: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<T, ConfigError> {
+        let (value, source) = self.0.get(key).map_or(("", &Source::Default), |it| (it.0.as_str(), &it.1));
+        parse(value).map_err(|expected| ConfigError::Value {
+            source_name: source.to_string(),
+            key,
+            value: value.to_owned(),
+            expected: format!("expected {expected}"),
+        })
+    }
+}

@@ -1,0 +1,85 @@
+use std::io::Write;
+
+use super::*;
+
+fn none(_: &str) -> Option<String> {
+    None
+}
+
+fn with_file(text: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::File::create(dir.path().join("nexus.toml")).unwrap().write_all(text.as_bytes()).unwrap();
+    dir
+}
+
+#[test]
+fn the_later_source_wins_and_is_named() {
+    let dir = with_file("links_max = 10\nallowed_hosts = [\"A.example\", \"b\"]\n[hands]\nsoft_cap = 0x5\nlease_s = 40\n");
+    let env = |name: &str| (name == "NEXUS_HANDS_LEASE_S").then(|| "50".to_owned());
+    let (config, effective) = Config::load(dir.path(), &[("links_max", "12".into())], env).unwrap();
+    assert_eq!((config.links_max, config.hub.soft_cap, config.hub.lease_ms), (12, 5, 50_000));
+    assert_eq!(config.allowed_hosts, ["a.example", "b"]);
+    let sources: Vec<String> =
+        effective.rows().map(|(key, value, source)| format!("{key}={value} {source}")).collect();
+    let file = dir.path().join("nexus.toml");
+    assert!(sources.contains(&"links_max=12 command line".to_owned()), "{sources:?}");
+    assert!(sources.contains(&"hands.lease_s=50 NEXUS_HANDS_LEASE_S".to_owned()), "{sources:?}");
+    assert!(sources.contains(&format!("hands.soft_cap=5 {}:4", file.display())), "{sources:?}");
+    assert!(sources.contains(&"listen=127.0.0.1:7888 default".to_owned()), "{sources:?}");
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_place() {
+    let cases: &[(&str, &str, &str)] = &[
+        ("unknown key", "\nlisten_on = \"x\"", ":2: there is no setting \"listen_on\"; did you mean \"listen\"?"),
+        ("unknown in table", "[hands]\nsoftcap = 3", ":2: there is no setting \"hands.softcap\"; did you mean \"hands.soft_cap\"?"),
+        ("leaf without its table", "soft_cap = 3", ":1: there is no setting \"soft_cap\"; did you mean \"hands.soft_cap\"?"),
+        ("unknown table", "[hand]\nsoft_cap = 3", ":1: there is no setting \"hand\"; did you mean \"hands"),
+        ("syntax", "listen = \n", ":1: "),
+        ("twice", "links_max = 1\nlinks_max = 2", ":2: duplicate key"),
+        ("table for a value", "[listen]\nport = 1", ":1: listen takes a text"),
+        ("address", "listen = \"localhost\"", ":1: listen = \"localhost\": expected an address and a port"),
+        ("range", "[hands]\nsoft_cap = 0", ":2: hands.soft_cap = \"0\": expected a whole number from 1 to 10000"),
+        ("bool", "[tls]\nalways = 1", ":2: tls.always = \"1\": expected true or false"),
+        ("synchronous", "[storage]\nsynchronous = \"normal\"", "expected full or off"),
+        ("url with path", "public_url = \"https://a/b\"", "expected a URL without a path"),
+        ("host with port", "allowed_hosts = [\"a:1\"]", "expected host names without scheme or port"),
+        ("default above max", "[hands]\ndeadline_max_s = 5\ndeadline_default_s = 9", "from 1 to 5"),
+    ];
+    for (name, text, message) in cases {
+        let dir = with_file(text);
+        let error = Config::load(dir.path(), &[], none).unwrap_err().to_string();
+        assert!(error.contains(message), "{name}: {error}");
+        assert!(error.starts_with(&dir.path().join("nexus.toml").display().to_string()), "{name}: {error}");
+    }
+    let env = |name: &str| (name == "NEXUS_LINKS_MAX").then(|| "many".to_owned());
+    let error = Config::load(tempfile::tempdir().unwrap().path(), &[], env).unwrap_err().to_string();
+    assert_eq!(error, "NEXUS_LINKS_MAX: links_max = \"many\": expected a whole number from 1 to 16384");
+}
+
+#[test]
+fn plain_is_for_loopback_only() {
+    let cases: &[(&str, &str, bool)] = &[
+        ("127.0.0.1:1", "false", false),
+        ("[::1]:1", "false", false),
+        ("127.0.0.1:1", "true", true),
+        ("0.0.0.0:1", "false", true),
+        ("10.0.0.7:1", "false", true),
+        ("[::]:1", "false", true),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    for (listen, always, tls) in cases {
+        let flags = [("listen", (*listen).to_owned()), ("tls.always", (*always).to_owned())];
+        let (config, _) = Config::load(dir.path(), &flags, none).unwrap();
+        assert_eq!(config.tls, *tls, "{listen} {always}");
+    }
+}
+
+#[test]
+fn what_weakens_the_promise_is_warned_of() {
+    let dir = with_file("[storage]\nsynchronous = \"off\"\n[hands]\nlease_s = 5");
+    let (config, _) = Config::load(dir.path(), &[], none).unwrap();
+    let warnings = config.warnings();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].starts_with("storage.synchronous is off"));
+}

@@ -1,0 +1,170 @@
+//! The data directory: who holds it, where its broker answers, and how a file gets into it whole.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FlockOperation;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+#[derive(Debug, Error)]
+pub enum DataDirError {
+    #[error("cannot use {} as data directory: {source}; name another with --data, or make it writable", path.display())]
+    Unusable { path: PathBuf, source: io::Error },
+    #[error("a broker is running on {}{}; stop it, or name another directory with --data", path.display(), whereabouts(.run.as_ref()))]
+    InUse { path: PathBuf, run: Option<RunFile> },
+    #[error("cannot write {}: {source}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error("cannot read {}: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+}
+
+fn whereabouts(run: Option<&RunFile>) -> String {
+    run.map_or_else(String::new, |run| format!(" (process {}, {})", run.pid, run.url))
+}
+
+/// `nexus.run`: where the broker that holds the directory answers.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct RunFile {
+    pub pid: u32,
+    /// Reachable from this machine.
+    pub url: String,
+}
+
+/// A directory that exists and that its owner alone may enter.
+#[derive(Clone, Debug)]
+pub struct DataDir {
+    path: PathBuf,
+}
+
+/// Held by the one process that may write the database; ends with the value or with the process.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+    run: PathBuf,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Left behind by a kill, it is recognised as stale by the lock being free.
+        let _ = std::fs::remove_file(&self.run);
+    }
+}
+
+impl DataDir {
+    pub fn open(path: &Path) -> Result<Self, DataDirError> {
+        let unusable = |source| DataDirError::Unusable { path: path.to_owned(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
+        let path = path.canonicalize().map_err(unusable)?;
+        Ok(Self { path })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.file("nexus.db")
+    }
+
+    pub(crate) fn operator_token(&self) -> PathBuf {
+        self.file("operator.token")
+    }
+
+    /// `Err(InUse)` names the holder when it has said where it answers.
+    pub fn lock(&self) -> Result<Lock, DataDirError> {
+        let path = self.file("nexus.lock");
+        let unusable = |source| DataDirError::Unusable { path: self.path.clone(), source };
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(unusable)?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Lock { _file: file, run: self.file("nexus.run") }),
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                Err(DataDirError::InUse { path: self.path.clone(), run: self.read_run() })
+            }
+            Err(error) => Err(unusable(error.into())),
+        }
+    }
+
+    fn read_run(&self) -> Option<RunFile> {
+        let text = std::fs::read_to_string(self.file("nexus.run")).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    pub(crate) fn write_run(&self, run: &RunFile) -> Result<(), DataDirError> {
+        let text = serde_json::to_string(run).unwrap_or_default();
+        self.write_private("nexus.run", &text)
+    }
+
+    /// Replaces a file as a whole; after a crash there is the old one or the new one. Mode 0600.
+    pub(crate) fn write_private(&self, name: &str, text: &str) -> Result<(), DataDirError> {
+        let path = self.file(name);
+        let failed = |source| DataDirError::Write { path: path.clone(), source };
+        let next = self.file(&format!("{name}.new"));
+        let mut file =
+            OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&next).map_err(failed)?;
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+        std::fs::rename(&next, &path).map_err(failed)?;
+        File::open(&self.path).and_then(|dir| dir.sync_all()).map_err(failed)
+    }
+
+    /// `None` when there is no such file.
+    pub(crate) fn read(&self, name: &str) -> Result<Option<String>, DataDirError> {
+        let path = self.file(name);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(DataDirError::Read { path, source }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn one_process_at_a_time_and_the_second_learns_where_the_first_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = DataDir::open(&dir.path().join("a/b")).unwrap();
+        let lock = data.lock().unwrap();
+        data.write_run(&RunFile { pid: 7, url: "http://127.0.0.1:1".into() }).unwrap();
+        let error = data.lock().unwrap_err().to_string();
+        assert!(error.ends_with("(process 7, http://127.0.0.1:1); stop it, or name another directory with --data"));
+        drop(lock);
+        assert_eq!(data.read("nexus.run").unwrap(), None);
+        assert!(data.lock().is_ok());
+    }
+
+    #[test]
+    fn what_is_private_is_the_owners_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = DataDir::open(&dir.path().join("data")).unwrap();
+        data.write_private("secret", "x").unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(data.path()), mode(&data.file("secret"))), (0o700, 0o600));
+        assert_eq!(data.read("secret").unwrap().as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn a_file_in_the_way_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, "").unwrap();
+        let error = DataDir::open(&path).unwrap_err().to_string();
+        assert!(error.contains(&path.display().to_string()), "{error}");
+    }
+}
