@@ -93,7 +93,7 @@ impl Journal {
         durability: Durability,
         visit: impl FnMut(Line<'_>) -> bool,
     ) -> Result<(Self, Option<TornTail>), JournalError> {
-        let folder = parent(path);
+        let folder = dir::folder_of(path);
         dir::create_dir_durably(folder).map_err(failed(path, "create the folder of"))?;
         let file = lock::open_locked(path)?;
         let scan = scan(&file, visit).map_err(failed(path, "read"))?;
@@ -185,7 +185,7 @@ pub fn read(path: &Path, visit: impl FnMut(Line<'_>) -> bool) -> Result<Option<T
 
 /// Makes a whole new file of `lines`, which is either there with all of them or not at all.
 pub fn create<L: AsRef<str>>(path: &Path, lines: &[L]) -> Result<(), JournalError> {
-    dir::create_dir_durably(parent(path)).map_err(failed(path, "create the folder of"))?;
+    dir::create_dir_durably(dir::folder_of(path)).map_err(failed(path, "create the folder of"))?;
     write_new(path, lines).map(drop)
 }
 
@@ -206,7 +206,7 @@ fn write_new<L: AsRef<str>>(path: &Path, lines: &[L]) -> Result<(File, u64), Jou
         let _ = fs::remove_file(&beside);
         return Err(failed(path, "write a new copy of")(source));
     }
-    dir::sync_dir(parent(path)).map_err(failed(path, "fsync the folder of"))?;
+    dir::sync_dir(dir::folder_of(path)).map_err(failed(path, "fsync the folder of"))?;
     Ok((file, text.len() as u64))
 }
 
@@ -252,19 +252,12 @@ fn scan(file: &File, mut visit: impl FnMut(Line<'_>) -> bool) -> io::Result<Scan
         }
         let whole = visit(Line { number, offset, bytes: &bytes, terminated });
         if !terminated {
-            let tail = if whole {
-                Tail::Whole
-            } else {
-                Tail::Torn(TornTail { line: number, offset, bytes: read })
-            };
+            let tail =
+                if whole { Tail::Whole } else { Tail::Torn(TornTail { line: number, offset, bytes: read }) };
             return Ok(Scan { len: offset + read, tail });
         }
         offset += read;
     }
-}
-
-fn parent(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn failed(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> JournalError {

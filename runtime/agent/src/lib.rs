@@ -4,3 +4,4 @@
 pub mod conversation;
 pub mod journal;
 pub mod provider;
+pub mod session;

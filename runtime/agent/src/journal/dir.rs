@@ -4,6 +4,11 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
+/// What the name of `path` stands in.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
+}
+
 pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
@@ -13,7 +18,7 @@ pub fn create_dir_durably(dir: &Path) -> io::Result<()> {
     if dir.is_dir() || dir.as_os_str().is_empty() {
         return Ok(());
     }
-    let above = dir.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let above = folder_of(dir);
     create_dir_durably(above)?;
     match fs::create_dir(dir) {
         Ok(()) => {}

@@ -52,7 +52,9 @@ pub(super) fn open_locked(path: &Path) -> Result<File, JournalError> {
 fn lock(file: &File, path: &Path) -> Result<(), JournalError> {
     match file.try_lock() {
         Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => Err(JournalError::Locked { path: path.to_owned(), by: holder(file) }),
+        Err(TryLockError::WouldBlock) => {
+            Err(JournalError::Locked { path: path.to_owned(), by: holder(file) })
+        }
         Err(TryLockError::Error(source)) => Err(failed(path, "lock")(source)),
     }
 }

@@ -1,0 +1,304 @@
+//! A session: a tree of entries in a file that only grows, open for writing by one process.
+//!
+//! This file is the driver: it gives entries their ids, puts them on disk and then into the tree. Every append is
+//! fsynced before it returns (see [`crate::journal`]); what the tree holds is exactly what a reader of the file
+//! would find. The format is public: `docs/session-format.md`.
+//!
+//! Synchronous on purpose: call it from a blocking context or a thread of its own.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use thiserror::Error;
+use uuid::{NoContext, Uuid};
+
+use crate::journal::{self, Durability, Journal, JournalError, Line};
+
+mod cut;
+mod entry;
+mod place;
+mod problem;
+mod replay;
+mod tree;
+
+pub use cut::{CutError, PendingCall};
+pub use entry::{
+    AssistantTurn, BranchSummary, Compaction, Entry, ForkedFrom, HeadMove, Header, ItemDecision, ItemRef,
+    Payload, SystemPrompt, ToolResults, ToolStarted, UserTurn,
+};
+pub use place::{SESSION_DIR, SessionKey};
+pub use problem::{Problem, ProblemKind};
+pub use replay::{INTERRUPTED, Replay};
+pub use tree::{OpenItem, Place, Tree};
+
+/// Open for writing. Everything that only reads is on [`Session::tree`].
+#[derive(Debug)]
+pub struct Session {
+    journal: Journal,
+    tree: Tree,
+}
+
+#[derive(Debug, Error)]
+pub enum SessionError {
+    #[error(transparent)]
+    Cut(#[from] CutError),
+    #[error("{}: entry {entry} cannot be copied: {reason}", path.display())]
+    Copy { path: PathBuf, entry: Uuid, reason: String },
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error("there is no session {}", .0.display())]
+    Missing(PathBuf),
+    #[error("{} has format version {version}, which this program is too old for; use a newer one", path.display())]
+    Newer { path: PathBuf, version: u32 },
+    #[error("this {kind} entry cannot be stored: {reason}")]
+    Unstorable { kind: String, reason: serde_json::Error },
+}
+
+/// What a fork has made.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Forked {
+    pub key: SessionKey,
+    pub path: PathBuf,
+    /// Its head.
+    pub head: Option<Uuid>,
+}
+
+impl Session {
+    /// Opens the session, making it when it is missing. What was found wrong with the file is logged and in
+    /// [`Tree::problems`].
+    pub fn open(
+        home: &Path,
+        key: SessionKey,
+        durability: Durability,
+        now: Timestamp,
+    ) -> Result<Self, SessionError> {
+        Self::open_file(&key.path(home), key.thread(), durability, now)
+    }
+
+    /// Opens a session that is there already.
+    pub fn open_existing(
+        home: &Path,
+        key: SessionKey,
+        durability: Durability,
+        now: Timestamp,
+    ) -> Result<Self, SessionError> {
+        let path = key.path(home);
+        if !path.is_file() {
+            return Err(SessionError::Missing(path));
+        }
+        Self::open_file(&path, key.thread(), durability, now)
+    }
+
+    fn open_file(
+        path: &Path,
+        thread: Option<Uuid>,
+        durability: Durability,
+        now: Timestamp,
+    ) -> Result<Self, SessionError> {
+        // A file of a later version is refused before anything of it is cut.
+        if path.is_file() {
+            refuse_newer(path, &first_line(path)?)?;
+        }
+        let mut tree = Tree::default();
+        let (journal, torn) = Journal::open(path, durability, |line| tree.read_line(line))?;
+        if let Some(torn) = &torn {
+            tree.note_torn(torn);
+        }
+        refuse_newer(path, &tree)?;
+        for problem in tree.problems() {
+            tracing::warn!(session = %path.display(), "{problem}");
+        }
+        let mut session = Self { journal, tree };
+        if session.journal.is_empty() {
+            let header = new_header(new_id(now), thread, None, now);
+            let line = serde_json::to_string(&header).map_err(|reason| unstorable("header", reason))?;
+            session.journal.append(&[line])?;
+            session.tree.set_header(header);
+        }
+        Ok(session)
+    }
+
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    pub fn path(&self) -> &Path {
+        self.journal.path()
+    }
+
+    /// The session's own id; nil when its header is damaged.
+    pub fn id(&self) -> Uuid {
+        self.tree.header().map_or(Uuid::nil(), |header| header.id)
+    }
+
+    /// Puts an entry under the head, makes it the head, and returns its id once it is on disk.
+    pub fn append(&mut self, payload: Payload, now: Timestamp) -> Result<Uuid, SessionError> {
+        let ids = self.append_all(vec![payload], now)?;
+        Ok(ids.first().copied().unwrap_or_default())
+    }
+
+    /// Appends entries one below the other with a single fsync. After a crash a first part of them may be there.
+    pub fn append_all(&mut self, payloads: Vec<Payload>, now: Timestamp) -> Result<Vec<Uuid>, SessionError> {
+        let mut head = self.tree.head();
+        let mut entries = Vec::with_capacity(payloads.len());
+        let mut lines = Vec::with_capacity(payloads.len());
+        for payload in payloads {
+            let (entry, line) = prepare(payload, head, now)?;
+            if let Payload::Head(to) = &entry.payload {
+                self.tree.check_cut(to.head)?;
+                head = to.head;
+            } else {
+                head = Some(entry.id);
+            }
+            entries.push(entry);
+            lines.push(line);
+        }
+        let mut offset = self.journal.append(&lines)?;
+        let mut ids = Vec::with_capacity(entries.len());
+        for (entry, line) in entries.into_iter().zip(lines) {
+            ids.push(entry.id);
+            let len = line.len() as u64;
+            self.tree.append(entry, offset, len);
+            offset += len + 1;
+        }
+        Ok(ids)
+    }
+
+    /// Moves the head: the next entry hangs on `to`. Nothing is removed; what was left stays a branch.
+    ///
+    /// `None` goes before the first entry. Between a tool call and its result is no place to go.
+    pub fn rewind(&mut self, to: Option<Uuid>, now: Timestamp) -> Result<(), SessionError> {
+        self.tree.check_cut(to)?;
+        if self.tree.head() != to {
+            self.append(Payload::Head(HeadMove { head: to }), now)?;
+        }
+        Ok(())
+    }
+
+    /// Makes a new session of the branch that ends at `at`, with `say` as its next message when there is one.
+    ///
+    /// The entries are copied as they stand, ids and all. The new session inherits no open items. This one is
+    /// not changed.
+    pub fn fork(
+        &self,
+        home: &Path,
+        at: Option<Uuid>,
+        say: Option<UserTurn>,
+        now: Timestamp,
+    ) -> Result<Forked, SessionError> {
+        self.tree.check_cut(at)?;
+        let id = new_id(now);
+        let branch = self.tree.branch(at);
+        let from = ForkedFrom { session: self.id(), entry: at, lines: branch.len() as u64 };
+        let header = new_header(id, None, Some(from), now);
+        let mut lines = Vec::with_capacity(branch.len() + 2);
+        lines.push(serde_json::to_string(&header).map_err(|reason| unstorable("header", reason))?);
+        for entry in branch {
+            lines.push(self.line_of(entry)?);
+        }
+        let mut head = at;
+        if let Some(say) = say {
+            let (entry, line) = prepare(Payload::User(say), at, now)?;
+            head = Some(entry.id);
+            lines.push(line);
+        }
+        let key = SessionKey::Fork(id);
+        let path = key.path(home);
+        journal::create(&path, &lines)?;
+        Ok(Forked { key, path, head })
+    }
+
+    /// The line as it stands, so that fields this program does not know are copied too.
+    fn line_of(&self, entry: &Entry) -> Result<String, SessionError> {
+        let failed = |reason: &str| SessionError::Copy {
+            path: self.path().to_owned(),
+            entry: entry.id,
+            reason: reason.to_owned(),
+        };
+        let place = self.tree.place(entry.id).ok_or_else(|| failed("it has no line"))?;
+        let bytes = self.journal.read_at(place.offset, place.len)?;
+        String::from_utf8(bytes).map_err(|_| failed("its line is not UTF-8 any more"))
+    }
+
+    /// What the active branch says to a model.
+    pub fn replay(&self) -> Replay {
+        self.tree.replay(self.tree.head())
+    }
+}
+
+impl Tree {
+    /// Reads a session that another process may be writing. Changes nothing, takes no lock.
+    pub fn load(path: &Path) -> Result<Self, SessionError> {
+        if !path.is_file() {
+            return Err(SessionError::Missing(path.to_owned()));
+        }
+        let mut tree = Self::default();
+        if let Some(torn) = journal::read(path, |line| tree.read_line(line))? {
+            tree.note_torn(&torn);
+        }
+        refuse_newer(path, &tree)?;
+        Ok(tree)
+    }
+
+    /// What the branch that ends at `at` says to a model.
+    pub fn replay(&self, at: Option<Uuid>) -> Replay {
+        replay::replay(&self.branch(at))
+    }
+}
+
+/// The entry as a reader of the file will find it, and its line.
+fn prepare(
+    payload: Payload,
+    parent_id: Option<Uuid>,
+    now: Timestamp,
+) -> Result<(Entry, String), SessionError> {
+    let kind = payload.kind().to_owned();
+    let entry = Entry { id: new_id(now), parent_id, ts: to_millisecond(now), payload };
+    let line = entry.encode().map_err(|reason| unstorable(&kind, reason))?;
+    // What cannot be read back (nested too deep, say) must not be acknowledged.
+    match Entry::decode(line.as_bytes()) {
+        Ok((entry, None)) => Ok((entry, line)),
+        Ok((_, Some(reason))) | Err(reason) => Err(unstorable(&kind, reason)),
+    }
+}
+
+fn unstorable(kind: &str, reason: serde_json::Error) -> SessionError {
+    SessionError::Unstorable { kind: kind.to_owned(), reason }
+}
+
+fn new_header(id: Uuid, thread: Option<Uuid>, forked_from: Option<ForkedFrom>, now: Timestamp) -> Header {
+    let format = entry::FORMAT.to_owned();
+    Header { format, version: entry::VERSION, id, ts: to_millisecond(now), thread, forked_from }
+}
+
+fn refuse_newer(path: &Path, tree: &Tree) -> Result<(), SessionError> {
+    match tree.newer() {
+        Some(version) => Err(SessionError::Newer { path: path.to_owned(), version }),
+        None => Ok(()),
+    }
+}
+
+/// A tree of the first line alone.
+fn first_line(path: &Path) -> Result<Tree, SessionError> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| BufReader::new(file).read_until(b'\n', &mut bytes));
+    read.map_err(|source| JournalError::Io { path: path.to_owned(), doing: "read", source })?;
+    let mut tree = Tree::default();
+    tree.read_line(Line { number: 1, offset: 0, bytes: &bytes, terminated: true });
+    Ok(tree)
+}
+
+fn to_millisecond(now: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+}
+
+fn new_id(now: Timestamp) -> Uuid {
+    let seconds = u64::try_from(now.as_second()).unwrap_or(0);
+    let nanoseconds = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);
+    Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanoseconds))
+}
+
+#[cfg(test)]
+mod tests;

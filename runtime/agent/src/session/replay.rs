@@ -1,0 +1,160 @@
+//! What a branch says to a model: the system text and messages every provider accepts.
+//!
+//! Tolerant, because a branch may end in the middle of a turn and a file may be damaged: roles alternate, the
+//! first message is the user's, every tool call is followed at once by its result and no result stands without
+//! its call. Where the file holds less than that, a few words stand in for what is missing.
+
+use std::collections::HashSet;
+
+use super::entry::{Entry, Payload};
+use crate::conversation::{Block, Message, Role};
+
+/// The result of a call that has none in the file.
+pub const INTERRUPTED: &str =
+    "interrupted: the process ended before this call had a result; it may or may not have taken effect";
+const LOST_START: &str = "[the beginning of this conversation is missing]";
+const LOST_CALL: &str = "[result of a tool call that is missing from this conversation]";
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Replay {
+    /// Of the last `system.prompt`; empty without one.
+    pub system: String,
+    pub messages: Vec<Message>,
+}
+
+/// Replays a branch given from the root to its leaf.
+pub(super) fn replay(branch: &[&Entry]) -> Replay {
+    let mut system = String::new();
+    let mut compaction = None;
+    for entry in branch {
+        match &entry.payload {
+            Payload::SystemPrompt(prompt) => system.clone_from(&prompt.text),
+            Payload::Compaction(this) => compaction = Some(this),
+            Payload::User(_)
+            | Payload::Assistant(_)
+            | Payload::ToolResult(_)
+            | Payload::BranchSummary(_)
+            | Payload::Decision(_)
+            | Payload::Head(_)
+            | Payload::ToolStarted(_)
+            | Payload::Other { .. } => {}
+        }
+    }
+    let mut messages = Messages::default();
+    let mut kept = branch;
+    if let Some(compaction) = compaction
+        // A summary whose first kept entry is lost would hide everything: then all is told.
+        && let Some(first) = branch.iter().position(|entry| entry.id == compaction.first_kept)
+    {
+        messages.user(&[Block::Text {
+            text: format!("[summary of the conversation so far]\n{}", compaction.summary),
+        }]);
+        kept = branch.get(first..).unwrap_or_default();
+    }
+    for entry in kept {
+        match &entry.payload {
+            Payload::User(_) | Payload::ToolResult(_) => messages.user(entry.payload.content()),
+            Payload::Assistant(turn) => messages.assistant(&turn.content),
+            Payload::BranchSummary(branch) => messages.user(&[Block::Text {
+                text: format!("[summary of another branch of this conversation]\n{}", branch.summary),
+            }]),
+            Payload::SystemPrompt(_)
+            | Payload::Compaction(_)
+            | Payload::Decision(_)
+            | Payload::Head(_)
+            | Payload::ToolStarted(_)
+            | Payload::Other { .. } => {}
+        }
+    }
+    Replay { system, messages: messages.finish() }
+}
+
+/// Messages with alternating roles. Results go to the front of the user message after their calls.
+#[derive(Default)]
+struct Messages {
+    done: Vec<Message>,
+    /// The ids of the last assistant message's calls, in order, with the results that have come.
+    calls: Vec<(String, Option<Block>)>,
+    answered: HashSet<String>,
+    /// What else the user says after it.
+    said: Vec<Block>,
+}
+
+impl Messages {
+    fn user(&mut self, content: &[Block]) {
+        for block in content {
+            match block {
+                Block::ToolResult { tool_use_id, content, .. } => {
+                    let open =
+                        |(id, result): &&mut (String, Option<Block>)| id == tool_use_id && result.is_none();
+                    if let Some((_, result)) = self.calls.iter_mut().find(open) {
+                        *result = Some(block.clone());
+                        self.answered.insert(tool_use_id.clone());
+                    } else if !self.answered.contains(tool_use_id) {
+                        self.said.push(Block::Text { text: format!("{LOST_CALL}\n{content}") });
+                    }
+                }
+                Block::Text { text } if text.is_empty() => {}
+                Block::Text { .. } => self.said.push(block.clone()),
+                // Neither is a user's to say.
+                Block::Thinking { .. } | Block::ToolUse { .. } => {}
+            }
+        }
+    }
+
+    fn assistant(&mut self, content: &[Block]) {
+        self.end_user();
+        let mut content: Vec<Block> = content
+            .iter()
+            .filter(|block| match block {
+                Block::Text { text } => !text.is_empty(),
+                Block::Thinking { .. } | Block::ToolUse { .. } => true,
+                Block::ToolResult { .. } => false,
+            })
+            .cloned()
+            .collect();
+        self.answered.clear();
+        for block in &content {
+            if let Block::ToolUse { id, .. } = block {
+                self.calls.push((id.clone(), None));
+            }
+        }
+        match self.done.last_mut() {
+            _ if content.is_empty() => {}
+            Some(last) if last.role == Role::Assistant => last.content.append(&mut content),
+            Some(_) => self.done.push(Message { role: Role::Assistant, content }),
+            None => {
+                let text = LOST_START.to_owned();
+                self.done.push(Message { role: Role::User, content: vec![Block::Text { text }] });
+                self.done.push(Message { role: Role::Assistant, content });
+            }
+        }
+    }
+
+    /// Closes the user's side: results first, in the order of the calls, and one for every call.
+    fn end_user(&mut self) {
+        let mut content: Vec<Block> = self
+            .calls
+            .drain(..)
+            .map(|(tool_use_id, result)| {
+                result.unwrap_or_else(|| Block::ToolResult {
+                    tool_use_id,
+                    content: INTERRUPTED.to_owned(),
+                    is_error: true,
+                })
+            })
+            .collect();
+        content.append(&mut self.said);
+        match self.done.last_mut() {
+            _ if content.is_empty() => {}
+            // The assistant in between said nothing.
+            Some(last) if last.role == Role::User => last.content.append(&mut content),
+            Some(_) | None => self.done.push(Message { role: Role::User, content }),
+        }
+    }
+
+    fn finish(mut self) -> Vec<Message> {
+        self.end_user();
+        self.done
+    }
+}
