@@ -9,6 +9,7 @@ use thiserror::Error;
 use tokio::sync::mpsc::Sender;
 use tokio::time::Instant;
 
+use self::retry::{Attempt, Telling};
 use crate::conversation::{ModelReply, ModelRequest, ProviderError, ProviderErrorKind, StreamEvent};
 
 mod anthropic;
@@ -72,7 +73,7 @@ impl Provider {
         request: ModelRequest,
         events: Sender<StreamEvent>,
     ) -> Result<ModelReply, ProviderError> {
-        self.stream_with(request, events, &RetryPolicy::default(), None).await
+        self.stream_with(request, events, RetryPolicy::default(), None).await
     }
 
     /// One round whose attempts keep to `policy`; none begins after `deadline`. An attempt that runs is not
@@ -81,19 +82,26 @@ impl Provider {
         &self,
         request: ModelRequest,
         events: Sender<StreamEvent>,
-        policy: &RetryPolicy,
+        policy: RetryPolicy,
         deadline: Option<Instant>,
     ) -> Result<ModelReply, ProviderError> {
-        let named = |kind| ProviderError { provider: self.kind().name().to_owned(), kind };
-        retry::drive(policy, deadline, &events, async |number, telling| {
-            match self {
-                Self::Anthropic(adapter) => adapter.attempt(&request, telling).await,
-                Self::Openai(adapter) => adapter.attempt(&request, telling).await,
-                Self::Scripted(adapter) => adapter.attempt(&request, number, telling).await,
-            }
-            .map_err(named)
-        })
-        .await
+        retry::drive(policy, deadline, events, Round { provider: self, request: &request }).await
+    }
+}
+
+struct Round<'a> {
+    provider: &'a Provider,
+    request: &'a ModelRequest,
+}
+
+impl Attempt for Round<'_> {
+    async fn attempt(&self, number: u32, telling: &mut Telling) -> Result<ModelReply, ProviderError> {
+        match self.provider {
+            Provider::Anthropic(adapter) => adapter.attempt(self.request, telling).await,
+            Provider::Openai(adapter) => adapter.attempt(self.request, telling).await,
+            Provider::Scripted(adapter) => adapter.attempt(self.request, number, telling).await,
+        }
+        .map_err(|kind| ProviderError { provider: self.provider.kind().name().to_owned(), kind })
     }
 }
 

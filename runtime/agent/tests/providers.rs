@@ -3,5 +3,8 @@
 
 mod providers {
     mod agents;
+    mod api;
+    mod contract;
     mod desk;
+    mod stub;
 }

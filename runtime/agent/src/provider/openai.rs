@@ -38,7 +38,7 @@ impl Openai {
     pub(crate) async fn attempt(
         &self,
         request: &ModelRequest,
-        telling: &mut Telling<'_>,
+        telling: &mut Telling,
     ) -> Result<ModelReply, ProviderErrorKind> {
         let settings = &self.settings;
         let response = self.open(request).await?;

@@ -56,15 +56,15 @@ fn asked_for(error: &ProviderError) -> Option<Duration> {
 
 /// Where an attempt tells its events, and what is remembered of it should it fail.
 #[derive(Debug)]
-pub(crate) struct Telling<'a> {
-    events: &'a Sender<StreamEvent>,
+pub(crate) struct Telling {
+    events: Sender<StreamEvent>,
     told: bool,
     /// Known so far of the running attempt.
     usage: Usage,
 }
 
-impl<'a> Telling<'a> {
-    pub(crate) fn new(events: &'a Sender<StreamEvent>) -> Self {
+impl Telling {
+    fn new(events: Sender<StreamEvent>) -> Self {
         Self { events, told: false, usage: Usage::default() }
     }
 
@@ -80,22 +80,27 @@ impl<'a> Telling<'a> {
     }
 }
 
-/// Runs `attempt` (given its number, from 1) until it succeeds, fails for good, or the next try would begin
-/// after `deadline`.
-pub(crate) async fn drive<A>(
-    policy: &RetryPolicy,
+/// One try at a round; numbered from 1.
+pub(crate) trait Attempt: Sync {
+    fn attempt(
+        &self,
+        number: u32,
+        telling: &mut Telling,
+    ) -> impl Future<Output = Result<ModelReply, ProviderError>> + Send;
+}
+
+/// Tries until an attempt succeeds, one fails for good, or the next would begin after `deadline`.
+pub(crate) async fn drive(
+    policy: RetryPolicy,
     deadline: Option<Instant>,
-    events: &Sender<StreamEvent>,
-    mut attempt: A,
-) -> Result<ModelReply, ProviderError>
-where
-    A: AsyncFnMut(u32, &mut Telling<'_>) -> Result<ModelReply, ProviderError>,
-{
+    events: Sender<StreamEvent>,
+    round: impl Attempt,
+) -> Result<ModelReply, ProviderError> {
     let mut lost = Usage::default();
     let mut number = 1;
     loop {
-        let mut telling = Telling::new(events);
-        let error = match attempt(number, &mut telling).await {
+        let mut telling = Telling::new(events.clone());
+        let error = match round.attempt(number, &mut telling).await {
             Ok(mut reply) => {
                 reply.usage = sum(reply.usage, lost);
                 telling.tell(StreamEvent::Done(reply.clone())).await;

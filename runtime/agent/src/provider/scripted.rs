@@ -79,7 +79,7 @@ impl Scripted {
         &self,
         request: &ModelRequest,
         number: u32,
-        telling: &mut Telling<'_>,
+        telling: &mut Telling,
     ) -> Result<ModelReply, ProviderErrorKind> {
         let script = self.script().map_err(|error| ProviderErrorKind::Invalid(error.to_string()))?;
         let Plan { acts, calls } = replay::plan(&self.env, &script, request)

@@ -52,20 +52,24 @@ fn waits_double_keep_to_the_cap_and_obey_the_provider() {
     }
 }
 
-/// Runs attempts that tell one delta each and fail as listed; the one after the list succeeds.
+/// Attempts that tell one delta each and fail as listed; the one after the list succeeds.
+struct Failing(Vec<ProviderError>);
+
+impl Attempt for Failing {
+    async fn attempt(&self, number: u32, telling: &mut Telling) -> Result<ModelReply, ProviderError> {
+        telling.tell(StreamEvent::TextDelta(format!("try {number}"))).await;
+        telling.spent(Usage { input_tokens: 10, ..Usage::default() });
+        self.0.get(number as usize - 1).map_or_else(|| Ok(reply()), |error| Err(error.clone()))
+    }
+}
+
 async fn run(
     failures: Vec<ProviderError>,
     deadline: Option<Instant>,
 ) -> (Result<ModelReply, ProviderError>, Vec<StreamEvent>, Duration) {
     let (events, mut told) = mpsc::channel(64);
     let begun = Instant::now();
-    let result = drive(&POLICY, deadline, &events, async |number, telling| {
-        telling.tell(StreamEvent::TextDelta(format!("try {number}"))).await;
-        telling.spent(Usage { input_tokens: 10, ..Usage::default() });
-        failures.get(number as usize - 1).map_or_else(|| Ok(reply()), |error| Err(error.clone()))
-    })
-    .await;
-    drop(events);
+    let result = drive(POLICY, deadline, events, Failing(failures)).await;
     let mut seen = Vec::new();
     while let Some(event) = told.recv().await {
         seen.push(event);
@@ -111,10 +115,6 @@ async fn no_wait_reaches_past_the_deadline() {
 async fn a_listener_that_left_does_not_end_the_round() {
     let (events, told) = mpsc::channel(1);
     drop(told);
-    let result = drive(&POLICY, None, &events, async |_, telling| {
-        telling.tell(StreamEvent::TextDelta("unheard".to_owned())).await;
-        Ok(reply())
-    })
-    .await;
+    let result = drive(POLICY, None, events, Failing(Vec::new())).await;
     assert_eq!(result, Ok(reply()));
 }
