@@ -4,7 +4,11 @@
 //! `store`) → `deliver`. What streams goes through `relay`; what reads goes through `observe`.
 
 pub mod hub;
+pub mod store;
 mod clock;
 pub mod config;
 mod datadir;
 mod identity;
+mod admit;
+mod deliver;
+mod relay;

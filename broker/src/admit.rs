@@ -1,0 +1,177 @@
+//! Who may send what. Pure functions over an authenticated identity; the identity is stamped here, and nothing
+//! a frame says about its sender is believed.
+
+use nexus_wire::chat::{ChatRead, ChatThreads};
+use nexus_wire::hands::{DispatchList, DispatchProgress, DispatchStatus};
+use nexus_wire::knowledge::KnowledgeSearch;
+use nexus_wire::limits::{
+    CHILDREN_PER_PARENT_MAX, DURABLE_BYTES_MAX, RECIPIENTS_MAX, SLOTS_MAX, TOPIC_BYTES_MAX,
+};
+use nexus_wire::log::Subscribe;
+use nexus_wire::observe::{ObserveBegin, ObserveEnd, ObserveEvent};
+use nexus_wire::roster::Register;
+use nexus_wire::{AspectName, ErrorBody, ErrorCode, Party, ToBroker};
+
+use crate::hub::Change;
+use crate::identity::{Identity, Role};
+
+/// A frame its sender may send, sorted by where it goes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Admitted {
+    /// To the core: a durable change.
+    Change(Change),
+    Register(AspectName, Register),
+    Ack(AspectName, u64),
+    /// To the read pool.
+    Read(Read),
+    /// To the relay, in memory only.
+    Stream(AspectName, Streamed),
+    Subscribe(Subscribe),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Read {
+    ChatRead(ChatRead),
+    ChatThreads(ChatThreads),
+    DispatchList(DispatchList),
+    DispatchStatus(DispatchStatus),
+    KnowledgeSearch(KnowledgeSearch),
+    TeamList,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Streamed {
+    Begin(ObserveBegin),
+    Event(ObserveEvent),
+    End(ObserveEnd),
+    Progress(DispatchProgress),
+}
+
+/// `bytes` is the size of the frame as it came.
+pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Result<Admitted, ErrorBody> {
+    let admitted = match frame {
+        ToBroker::Ack(ack) => Admitted::Ack(aspect(identity, "ack")?, ack.offset),
+        ToBroker::ChatRead(read) => Admitted::Read(Read::ChatRead(read)),
+        ToBroker::ChatSend(send) => {
+            writer(identity)?;
+            at_most("to", send.to.len(), RECIPIENTS_MAX, "recipients")?;
+            if let Some(topic) = &send.topic {
+                topic_fits(topic)?;
+            }
+            Admitted::Change(Change::ChatSend(send))
+        }
+        ToBroker::ChatThreads(read) => Admitted::Read(Read::ChatThreads(read)),
+        ToBroker::Deregister(_) => {
+            aspect(identity, "deregister")?;
+            Admitted::Change(Change::Deregister)
+        }
+        ToBroker::Dispatch(dispatch) => {
+            writer(identity)?;
+            Admitted::Change(Change::Dispatch(dispatch))
+        }
+        ToBroker::DispatchCancel(cancel) => {
+            writer(identity)?;
+            Admitted::Change(Change::DispatchCancel(cancel))
+        }
+        ToBroker::DispatchList(list) => Admitted::Read(Read::DispatchList(list)),
+        ToBroker::DispatchProgress(progress) => {
+            Admitted::Stream(aspect(identity, "dispatch.progress")?, Streamed::Progress(progress))
+        }
+        ToBroker::DispatchResult(result) => {
+            aspect(identity, "dispatch.result")?;
+            Admitted::Change(Change::DispatchResult(result))
+        }
+        ToBroker::DispatchStatus(status) => Admitted::Read(Read::DispatchStatus(status)),
+        ToBroker::DispatchWait(wait) => {
+            aspect(identity, "dispatch.wait")?;
+            at_most("on", wait.on.len(), CHILDREN_PER_PARENT_MAX, "dispatches")?;
+            Admitted::Change(Change::DispatchWait(wait))
+        }
+        ToBroker::InboxClose(close) => {
+            aspect(identity, "inbox.close")?;
+            Admitted::Change(Change::InboxClose(close))
+        }
+        ToBroker::KnowledgeSearch(search) => Admitted::Read(Read::KnowledgeSearch(search)),
+        ToBroker::KnowledgeStore(store) => {
+            writer(identity)?;
+            topic_fits(&store.topic)?;
+            Admitted::Change(Change::KnowledgeStore(store))
+        }
+        ToBroker::LeaseRenew(renew) => {
+            aspect(identity, "lease.renew")?;
+            at_most("leases", renew.leases.len(), SLOTS_MAX as usize, "leases")?;
+            Admitted::Change(Change::LeaseRenew(renew))
+        }
+        ToBroker::ObserveBegin(begin) => {
+            Admitted::Stream(aspect(identity, "observe.begin")?, Streamed::Begin(begin))
+        }
+        ToBroker::ObserveEnd(end) => Admitted::Stream(aspect(identity, "observe.end")?, Streamed::End(end)),
+        ToBroker::ObserveEvent(event) => {
+            Admitted::Stream(aspect(identity, "observe.event")?, Streamed::Event(event))
+        }
+        ToBroker::Register(register) => {
+            at_most("leases", register.leases.len(), SLOTS_MAX as usize, "leases")?;
+            Admitted::Register(aspect(identity, "register")?, register)
+        }
+        ToBroker::Subscribe(subscribe) => {
+            if identity.role == Role::Aspect {
+                return Err(forbidden("subscribe is for operators; an aspect has its inbox"));
+            }
+            Admitted::Subscribe(subscribe)
+        }
+        ToBroker::TeamList(_) => Admitted::Read(Read::TeamList),
+    };
+    if is_durable(&admitted) && bytes > DURABLE_BYTES_MAX {
+        let message = format!("{bytes} bytes are more than the {DURABLE_BYTES_MAX} that can be kept");
+        return Err(ErrorBody::new(ErrorCode::TooLarge, message));
+    }
+    Ok(admitted)
+}
+
+/// Who may let aspects and operators in, and shut them out.
+pub(crate) fn administer(identity: &Identity) -> Result<Party, ErrorBody> {
+    match identity.role {
+        Role::Admin => Ok(identity.party.clone()),
+        Role::Operator | Role::Viewer | Role::Aspect => {
+            Err(forbidden("this takes an admin's token; `nexus token` says where the first one is"))
+        }
+    }
+}
+
+fn aspect(identity: &Identity, kind: &str) -> Result<AspectName, ErrorBody> {
+    identity.party.aspect().cloned().ok_or_else(|| {
+        forbidden(format!("{kind} is for aspects, and {} is an operator", identity.party))
+    })
+}
+
+fn writer(identity: &Identity) -> Result<(), ErrorBody> {
+    match identity.role {
+        Role::Aspect | Role::Operator | Role::Admin => Ok(()),
+        Role::Viewer => Err(forbidden(format!("{} may look and not act; an admin can give the role operator", identity.party))),
+    }
+}
+
+fn forbidden(message: impl Into<String>) -> ErrorBody {
+    ErrorBody::new(ErrorCode::Forbidden, message)
+}
+
+fn at_most(field: &str, count: usize, max: usize, what: &str) -> Result<(), ErrorBody> {
+    if count <= max {
+        return Ok(());
+    }
+    Err(ErrorBody::new(ErrorCode::Invalid, format!("`{field}`: {count} {what}, at most {max}")))
+}
+
+fn topic_fits(topic: &str) -> Result<(), ErrorBody> {
+    at_most("topic", topic.len(), TOPIC_BYTES_MAX, "bytes")
+}
+
+fn is_durable(admitted: &Admitted) -> bool {
+    match admitted {
+        Admitted::Change(_) | Admitted::Register(..) => true,
+        Admitted::Ack(..) | Admitted::Read(_) | Admitted::Stream(..) | Admitted::Subscribe(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

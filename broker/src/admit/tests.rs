@@ -1,0 +1,99 @@
+use nexus_wire::envelope::decode;
+use nexus_wire::frame::FrameSet;
+use serde_json::{Value, json};
+
+use super::*;
+
+const ID: &str = "0199a0b1-c2d3-7123-8456-789abcdef012";
+
+fn identity(role: Role) -> Identity {
+    let party = if role == Role::Aspect { "wren" } else { "operator/ana" };
+    Identity { party: party.parse().unwrap(), role, key_generation: 1 }
+}
+
+fn frame(kind: &str, payload: &Value) -> ToBroker {
+    decode::<ToBroker>(&json!({"kind": kind, "payload": payload}).to_string()).unwrap().frame
+}
+
+fn lease() -> Value {
+    json!({"dispatch": ID, "attempt": 1})
+}
+
+/// Kind, an acceptable payload, and whether aspect, viewer, operator, admin may send it.
+fn table() -> Vec<(&'static str, Value, [bool; 4])> {
+    let aspects = [true, false, false, false];
+    let writers = [true, false, true, true];
+    let all = [true; 4];
+    vec![
+        ("ack", json!({"offset": 1}), aspects),
+        ("chat.read", json!({"thread": ID}), all),
+        ("chat.send", json!({"content": "x"}), writers),
+        ("chat.threads", json!({}), all),
+        ("deregister", json!({}), aspects),
+        ("dispatch", json!({"hand": "wren/verify", "input": {}}), writers),
+        ("dispatch.cancel", json!({"dispatch": ID}), writers),
+        ("dispatch.list", json!({}), all),
+        ("dispatch.progress", json!({"lease": lease(), "note": "x"}), aspects),
+        ("dispatch.result", json!({"lease": lease(), "output": 1}), aspects),
+        ("dispatch.status", json!({"dispatch": ID}), all),
+        ("dispatch.wait", json!({"lease": lease(), "on": [ID]}), aspects),
+        ("inbox.close", json!({"item": ID, "decision": "silent"}), aspects),
+        ("knowledge.search", json!({"query": "x"}), all),
+        ("knowledge.store", json!({"topic": "t", "content": "x"}), writers),
+        ("lease.renew", json!({"leases": [lease()]}), aspects),
+        ("observe.begin", json!({"turn": ID}), aspects),
+        ("observe.end", json!({"turn": ID, "n": 0, "decision": "silent"}), aspects),
+        ("observe.event", json!({"turn": ID, "n": 0, "event": {"type": "text", "text": "x"}}), aspects),
+        ("register", json!({}), aspects),
+        ("subscribe", json!({}), [false, true, true, true]),
+        ("team.list", json!({}), all),
+    ]
+}
+
+#[test]
+fn each_role_may_do_its_own_and_no_more() {
+    let table = table();
+    let kinds: Vec<&str> = table.iter().map(|row| row.0).collect();
+    assert_eq!(kinds, ToBroker::KINDS, "every kind has its row");
+    for (kind, payload, allowed) in &table {
+        for (role, allowed) in [Role::Aspect, Role::Viewer, Role::Operator, Role::Admin].into_iter().zip(allowed) {
+            let admitted = admit(&identity(role), frame(kind, payload), 100);
+            assert_eq!(admitted.is_ok(), *allowed, "{kind} by {role:?}: {admitted:?}");
+            if let Err(error) = admitted {
+                assert_eq!(error.code, ErrorCode::Forbidden, "{kind} by {role:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_name_is_the_tokens_whatever_the_frame_says() {
+    let forged = json!({"name": "forge", "from": "forge", "aspect": "forge", "offset": 4});
+    let admitted = admit(&identity(Role::Aspect), frame("ack", &forged), 100).unwrap();
+    assert_eq!(admitted, Admitted::Ack("wren".parse().unwrap(), 4));
+}
+
+#[test]
+fn what_is_kept_has_a_limit_of_its_own() {
+    let operator = identity(Role::Operator);
+    let many: Vec<&str> = vec!["wren"; RECIPIENTS_MAX + 1];
+    let children: Vec<&str> = vec![ID; CHILDREN_PER_PARENT_MAX + 1];
+    let leases: Vec<Value> = vec![lease(); SLOTS_MAX as usize + 1];
+    let long = "x".repeat(TOPIC_BYTES_MAX + 1);
+    let cases = [
+        ("durable", Role::Operator, "chat.send", json!({"content": "x"}), DURABLE_BYTES_MAX + 1, Err(ErrorCode::TooLarge)),
+        ("at the limit", Role::Operator, "chat.send", json!({"content": "x"}), DURABLE_BYTES_MAX, Ok(())),
+        ("a read", Role::Operator, "team.list", json!({}), DURABLE_BYTES_MAX + 1, Ok(())),
+        ("recipients", Role::Operator, "chat.send", json!({"content": "x", "to": many}), 9, Err(ErrorCode::Invalid)),
+        ("title", Role::Operator, "chat.send", json!({"content": "x", "topic": long}), 9, Err(ErrorCode::Invalid)),
+        ("topic", Role::Operator, "knowledge.store", json!({"content": "x", "topic": long}), 9, Err(ErrorCode::Invalid)),
+        ("children", Role::Aspect, "dispatch.wait", json!({"lease": lease(), "on": children}), 9, Err(ErrorCode::Invalid)),
+        ("leases", Role::Aspect, "lease.renew", json!({"leases": leases}), 9, Err(ErrorCode::Invalid)),
+    ];
+    for (name, role, kind, payload, bytes, expected) in cases {
+        let got = admit(&identity(role), frame(kind, &payload), bytes);
+        assert_eq!(got.map(|_| ()).map_err(|error| error.code), expected, "{name}");
+    }
+    assert!(administer(&operator).is_err());
+    assert!(administer(&identity(Role::Admin)).is_ok());
+}

@@ -1,0 +1,231 @@
+//! Link → bounded outbox: releases what the core decided to whom it concerns, after the commit. Never waits for
+//! a socket and never grows with one that does not read.
+
+pub(crate) mod follow;
+pub(crate) mod outbox;
+pub(crate) mod pump;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+
+use nexus_wire::limits::{CLOSE_GOING_AWAY, CLOSE_REVOKED};
+use nexus_wire::log::{LogBody, LogEntry, Subscribe, Subscribed};
+use nexus_wire::{AspectName, FromBroker, Json, LinkId, Party, RequestId, envelope};
+use serde_json::Value;
+use tokio::sync::oneshot;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use crate::hub::Origin;
+use crate::identity::Identity;
+use crate::relay::presence::Pulse;
+use follow::Follow;
+use outbox::{Answer, Gone, Outbox, Seat};
+
+/// One entry of the log on its way to any number of subscribers; made into text once, by whoever is first.
+#[derive(Debug)]
+pub(crate) struct LogLine {
+    entry: LogEntry,
+    text: OnceLock<Utf8Bytes>,
+}
+
+impl LogLine {
+    pub(crate) fn new(entry: LogEntry) -> Self {
+        Self { entry, text: OnceLock::new() }
+    }
+
+    pub(crate) fn entry(&self) -> &LogEntry {
+        &self.entry
+    }
+
+    pub(crate) fn text(&self) -> Utf8Bytes {
+        self.text.get_or_init(|| envelope::push(&FromBroker::Log(self.entry.clone())).into()).clone()
+    }
+
+    /// About how many bytes the text has or will have.
+    pub(crate) fn weight(&self) -> usize {
+        let content = match &self.entry.body {
+            LogBody::Message(message) => message.content.len(),
+            LogBody::DispatchAccepted(info) => weight(&info.input),
+            LogBody::DispatchEnded(outcome) => outcome.output.as_ref().map_or(0, weight),
+            LogBody::ItemClosed(_) | LogBody::DispatchAssigned { .. } | LogBody::Other { .. } => 0,
+        };
+        512 + content
+    }
+}
+
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
+        Value::String(text) => text.len() + 8,
+        Value::Array(items) => 8 + items.iter().map(weight).sum::<usize>(),
+        Value::Object(fields) => 8 + fields.iter().map(|(key, value)| key.len() + 8 + weight(value)).sum::<usize>(),
+    }
+}
+
+/// The part of a link that others than its own task may touch.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) link: LinkId,
+    pub(crate) identity: Identity,
+    pub(crate) outbox: Outbox,
+    pub(crate) pulse: Pulse,
+}
+
+impl Peer {
+    pub(crate) fn new(link: LinkId, identity: Identity) -> Self {
+        Self { link, identity, outbox: Outbox::default(), pulse: Pulse::default() }
+    }
+}
+
+/// A registration whose link had gone when it became durable; it has to be taken back.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Orphan {
+    pub(crate) link: LinkId,
+    pub(crate) seat: Seat,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Deliver {
+    links: RwLock<HashMap<LinkId, Arc<Peer>>>,
+    calls: Mutex<HashMap<u64, oneshot::Sender<Answer>>>,
+    next_call: AtomicU64,
+    log: Mutex<Log>,
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    head: u64,
+    followers: Vec<Arc<Peer>>,
+}
+
+impl Deliver {
+    pub(crate) fn new(log_head: u64) -> Self {
+        Self { log: Mutex::new(Log { head: log_head, followers: Vec::new() }), ..Self::default() }
+    }
+
+    pub(crate) fn join(&self, peer: Arc<Peer>) {
+        self.links.write().unwrap_or_else(PoisonError::into_inner).insert(peer.link, peer);
+    }
+
+    /// The seat the link had, if any: whoever ends a link has to say so to the core.
+    pub(crate) fn leave(&self, peer: &Peer) -> Option<Seat> {
+        self.links.write().unwrap_or_else(PoisonError::into_inner).remove(&peer.link);
+        self.log().followers.retain(|it| it.link != peer.link);
+        peer.outbox.leave()
+    }
+
+    pub(crate) fn peer(&self, link: LinkId) -> Option<Arc<Peer>> {
+        self.links.read().unwrap_or_else(PoisonError::into_inner).get(&link).cloned()
+    }
+
+    /// Every link, for the sweep that looks for deaf ones.
+    pub(crate) fn peers(&self) -> Vec<Arc<Peer>> {
+        self.links.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// A ticket for a call from within this process, and where its answer arrives.
+    pub(crate) fn call(&self) -> (Origin, oneshot::Receiver<Answer>) {
+        let ticket = self.next_call.fetch_add(1, Ordering::Relaxed);
+        let (sender, receiver) = oneshot::channel();
+        self.calls().insert(ticket, sender);
+        (Origin::Call(ticket), receiver)
+    }
+
+    pub(crate) fn answer(&self, origin: Origin, answer: Answer) -> Option<Orphan> {
+        match origin {
+            Origin::Broker => None,
+            Origin::Call(ticket) => {
+                if let Some(caller) = self.calls().remove(&ticket) {
+                    // A caller that gave up does not want the answer any more.
+                    let _ = caller.send(answer);
+                }
+                None
+            }
+            Origin::Link { link, request } => {
+                let seat = match &answer {
+                    Ok(FromBroker::Registered(it)) => {
+                        Some(Seat { aspect: it.name.clone(), generation: it.generation })
+                    }
+                    Ok(_) | Err(_) => None,
+                };
+                let peer = self.peer(link);
+                if let Some(seat) = seat {
+                    let seated = peer.as_ref().map_or(Err(Gone), |peer| peer.outbox.seat(seat.clone()));
+                    if seated == Err(Gone) {
+                        return Some(Orphan { link, seat });
+                    }
+                }
+                if let (Some(peer), Some(request)) = (peer, request) {
+                    peer.outbox.answer(request, answer);
+                }
+                None
+            }
+        }
+    }
+
+    pub(crate) fn attach(&self, link: LinkId, aspect: AspectName, cursor: u64, tail: u64) {
+        if let Some(peer) = self.peer(link) {
+            peer.outbox.attach(aspect, cursor, tail);
+        }
+    }
+
+    pub(crate) fn push(&self, link: LinkId, offset: u64, item: Arc<str>) {
+        if let Some(peer) = self.peer(link) {
+            peer.outbox.push(offset, item);
+        }
+    }
+
+    pub(crate) fn close(&self, link: LinkId, code: u16, reason: &str) {
+        if let Some(peer) = self.peer(link) {
+            peer.outbox.close(code, reason);
+        }
+    }
+
+    pub(crate) fn logged(&self, entry: LogEntry) {
+        let mut log = self.log();
+        log.head = log.head.max(entry.seq);
+        if log.followers.is_empty() {
+            return;
+        }
+        let line = Arc::new(LogLine::new(entry));
+        for follower in &log.followers {
+            follower.outbox.logged(&line);
+        }
+    }
+
+    /// The subscription and its answer agree on where the log ended.
+    pub(crate) fn follow(&self, peer: &Arc<Peer>, request: Option<RequestId>, subscribe: &Subscribe) {
+        let mut log = self.log();
+        let head = log.head;
+        let after = subscribe.from_seq.unwrap_or(head);
+        let answer = Ok(FromBroker::Ok(Json::of(&Subscribed { head })));
+        peer.outbox.follow(request, answer, Follow::new(subscribe.thread, after, head));
+        if !log.followers.iter().any(|it| it.link == peer.link) {
+            log.followers.push(Arc::clone(peer));
+        }
+    }
+
+    /// Links of somebody whose credential is not good any more.
+    pub(crate) fn close_party(&self, party: &Party) {
+        for peer in self.peers() {
+            if peer.identity.party == *party {
+                peer.outbox.close(CLOSE_REVOKED, "revoked");
+            }
+        }
+    }
+
+    pub(crate) fn close_all(&self) {
+        for peer in self.peers() {
+            peer.outbox.close(CLOSE_GOING_AWAY, "the broker is stopping");
+        }
+    }
+
+    fn calls(&self) -> MutexGuard<'_, HashMap<u64, oneshot::Sender<Answer>>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

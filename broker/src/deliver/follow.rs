@@ -1,0 +1,149 @@
+//! How far one subscriber has got in the log. No sockets, no store, no clock.
+//!
+//! As the pump of an inbox, but a filter may leave entries out and nothing is acknowledged: room in the
+//! socket's queue is what holds it back.
+
+use nexus_wire::ThreadId;
+use nexus_wire::log::LogEntry;
+
+pub(crate) const PAGE: u32 = 256;
+
+#[derive(Debug)]
+pub(crate) struct Follow {
+    thread: Option<ThreadId>,
+    /// Everything up to here was sent or did not match.
+    sent: u64,
+    /// The newest entry there is.
+    head: u64,
+    /// The head when the page under way was asked for.
+    fetching: Option<u64>,
+}
+
+impl Follow {
+    pub(crate) fn new(thread: Option<ThreadId>, after: u64, head: u64) -> Self {
+        Self { thread, sent: after.min(head), head, fetching: None }
+    }
+
+    pub(crate) fn thread(&self) -> Option<ThreadId> {
+        self.thread
+    }
+
+    /// A new entry; `true`: send it. Without room, or behind, it is fetched in its turn.
+    pub(crate) fn live(&mut self, entry: &LogEntry, room: bool) -> bool {
+        let next = self.sent == self.head && self.fetching.is_none();
+        self.head = self.head.max(entry.seq);
+        let matches = self.thread.is_none() || self.thread == entry.thread;
+        if !next || (matches && !room) {
+            return false;
+        }
+        self.sent = entry.seq;
+        matches
+    }
+
+    pub(crate) fn is_behind(&self) -> bool {
+        self.sent < self.head && self.fetching.is_none()
+    }
+
+    /// The seq a page has to start after. Counts as under way until [`Self::fetched`] or
+    /// [`Self::fetch_failed`].
+    pub(crate) fn want(&mut self) -> Option<u64> {
+        if !self.is_behind() {
+            return None;
+        }
+        self.fetching = Some(self.head);
+        Some(self.sent)
+    }
+
+    /// The page that was wanted; every entry for which this returns `true` is to be sent.
+    pub(crate) fn fetched(&mut self, seqs: &[u64]) -> Vec<bool> {
+        let Some(head) = self.fetching.take() else { return vec![false; seqs.len()] };
+        if seqs.is_empty() {
+            self.sent = self.sent.max(head);
+        }
+        let mut fresh = Vec::with_capacity(seqs.len());
+        for seq in seqs {
+            fresh.push(*seq > self.sent);
+            self.sent = self.sent.max(*seq);
+        }
+        self.head = self.head.max(self.sent);
+        fresh
+    }
+
+    pub(crate) fn fetch_failed(&mut self) {
+        self.fetching = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nexus_wire::Party;
+    use nexus_wire::log::LogBody;
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn entry(seq: u64) -> LogEntry {
+        let thread = (seq.is_multiple_of(3)).then(|| ThreadId(Uuid::from_u128(7)));
+        let body = LogBody::Other { kind: "x".into(), subject: String::new() };
+        LogEntry { seq, at: 0, actor: Party::System, thread, body }
+    }
+
+    fn page(thread: Option<ThreadId>, after: u64, tail: u64, limit: usize) -> Vec<u64> {
+        (after + 1..=tail).filter(|seq| thread.is_none() || entry(*seq).thread == thread).take(limit).collect()
+    }
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        Append { room: bool },
+        Ask,
+        /// The page comes back, with at most so many entries, or fails.
+        Answer { limit: usize, ok: bool },
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        prop_oneof![
+            4 => any::<bool>().prop_map(|room| Op::Append { room }),
+            2 => Just(Op::Ask),
+            2 => (1_usize..9, any::<bool>()).prop_map(|(limit, ok)| Op::Answer { limit, ok }),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn every_matching_entry_once_and_in_order(
+            before in 0_u64..40,
+            after in 0_u64..40,
+            filtered in any::<bool>(),
+            ops in proptest::collection::vec(op(), 1..200),
+        ) {
+            let thread = filtered.then(|| ThreadId(Uuid::from_u128(7)));
+            let after = after.min(before);
+            let (mut follow, mut tail) = (Follow::new(thread, after, before), before);
+            let (mut asked, mut sent) = (None, Vec::new());
+            let finish = (0..300).flat_map(|_| [Op::Ask, Op::Answer { limit: 9, ok: true }]);
+            for op in ops.into_iter().chain(finish) {
+                match op {
+                    Op::Append { room } => {
+                        tail += 1;
+                        if follow.live(&entry(tail), room) {
+                            sent.push(tail);
+                        }
+                    }
+                    Op::Ask => asked = asked.or_else(|| follow.want()),
+                    Op::Answer { limit, ok } => match asked.take() {
+                        Some(after) if ok => {
+                            let seqs = page(thread, after, tail, limit);
+                            let fresh = follow.fetched(&seqs);
+                            sent.extend(seqs.into_iter().zip(fresh).filter(|it| it.1).map(|it| it.0));
+                        }
+                        Some(_) => follow.fetch_failed(),
+                        None => {}
+                    },
+                }
+            }
+            prop_assert_eq!(sent, page(thread, after, tail, usize::MAX));
+        }
+    }
+}

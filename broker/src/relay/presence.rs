@@ -1,0 +1,189 @@
+//! How each aspect is doing, from what it does and not from its socket being open.
+//!
+//! The roster says who is up; pulses say what they are at. The two together are published to whoever follows
+//! the roster, when they change and not otherwise.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use nexus_wire::roster::{AspectInfo, AspectState};
+use nexus_wire::{AspectName, LinkId, Ms};
+
+use crate::deliver::Peer;
+use crate::deliver::outbox::Standing;
+
+/// A turn without any progress for so long has stalled; items unacknowledged for so long mean a deaf aspect.
+pub(crate) const STALL_MS: Ms = 60_000;
+
+/// What a link does, counted where it happens.
+#[derive(Debug, Default)]
+pub(crate) struct Pulse {
+    turns: AtomicU32,
+    /// Time of the last token, tool call or frame handled; 0 before the first.
+    last_progress: AtomicI64,
+}
+
+impl Pulse {
+    pub(crate) fn progress(&self, at: Ms) {
+        self.last_progress.store(at, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_turns(&self, turns: usize) {
+        self.turns.store(u32::try_from(turns).unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// As the hub last told it, with state, times and backlog as last shown.
+    info: AspectInfo,
+    online: bool,
+    peer: Option<Arc<Peer>>,
+    /// The cursor when it last moved, and since when it has stood while items wait.
+    acked: u64,
+    waiting_since: Option<Ms>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Presence {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    aspects: BTreeMap<AspectName, Entry>,
+    followers: Vec<Arc<Peer>>,
+}
+
+impl Presence {
+    /// The hub's entry changed: the aspect came, went, or was let in. `peer`: its link, when it has one.
+    pub(crate) fn changed(&self, info: AspectInfo, peer: Option<Arc<Peer>>) {
+        let mut inner = self.inner();
+        let name = info.name.clone();
+        let online = info.state != AspectState::Offline;
+        // The last progress of an aspect that went is worth knowing; the hub does not keep it.
+        let before = inner.aspects.remove(&name).and_then(|entry| entry.info.last_progress);
+        let info = AspectInfo { last_progress: info.last_progress.or(before), ..info };
+        let entry = Entry { info, online, peer: peer.filter(|_| online), acked: 0, waiting_since: None };
+        inner.aspects.insert(name.clone(), entry);
+        inner.publish(&name);
+    }
+
+    /// The aspect is not on the team any more.
+    pub(crate) fn removed(&self, name: &AspectName) {
+        self.inner().aspects.remove(name);
+    }
+
+    /// Looks at one aspect again, because a turn of it began or ended.
+    pub(crate) fn refresh(&self, name: &AspectName, now: Ms) {
+        self.inner().refresh(name, now);
+    }
+
+    /// Looks at all of them: time alone makes a turn stall and an aspect deaf.
+    pub(crate) fn sweep(&self, now: Ms) {
+        let mut inner = self.inner();
+        let names: Vec<AspectName> =
+            inner.aspects.iter().filter(|(_, entry)| entry.peer.is_some()).map(|it| it.0.clone()).collect();
+        for name in names {
+            inner.refresh(&name, now);
+        }
+    }
+
+    pub(crate) fn info(&self, name: &AspectName) -> Option<AspectInfo> {
+        self.inner().aspects.get(name).map(Entry::shown)
+    }
+
+    /// Adds to what the hub says of a team what is seen of it.
+    pub(crate) fn overlay(&self, team: &mut [AspectInfo]) {
+        let inner = self.inner();
+        for info in team {
+            let Some(entry) = inner.aspects.get(&info.name) else { continue };
+            info.last_progress = entry.progress().or(info.last_progress);
+            // Between a commit and its effects the hub may know of another link than is seen here.
+            if info.state != AspectState::Offline && entry.info.generation == info.generation && entry.online {
+                (info.state, info.since) = (entry.info.state, entry.info.since);
+            }
+        }
+    }
+
+    pub(crate) fn follow(&self, peer: &Arc<Peer>) {
+        let mut inner = self.inner();
+        if !inner.followers.iter().any(|it| it.link == peer.link) {
+            inner.followers.push(Arc::clone(peer));
+        }
+    }
+
+    pub(crate) fn unfollow(&self, link: LinkId) {
+        self.inner().followers.retain(|it| it.link != link);
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn refresh(&mut self, name: &AspectName, now: Ms) {
+        let Some(entry) = self.aspects.get_mut(name) else { return };
+        let standing = entry.peer.as_ref().and_then(|peer| peer.outbox.standing());
+        entry.note_standing(standing, now);
+        let state = entry.state(now);
+        if state != entry.info.state {
+            (entry.info.state, entry.info.since) = (state, now);
+            self.publish(name);
+        }
+    }
+
+    fn publish(&self, name: &AspectName) {
+        for follower in &self.followers {
+            follower.outbox.roster_changed(name.clone());
+        }
+    }
+}
+
+impl Entry {
+    fn progress(&self) -> Option<Ms> {
+        let seen = self.peer.as_ref().map_or(0, |peer| peer.pulse.last_progress.load(Ordering::Relaxed));
+        if seen > 0 { Some(seen) } else { self.info.last_progress }
+    }
+
+    fn shown(&self) -> AspectInfo {
+        let backlog = self.peer.as_ref().and_then(|peer| peer.outbox.standing()).map(|it| it.backlog);
+        AspectInfo {
+            last_progress: self.progress(),
+            backlog: backlog.unwrap_or(self.info.backlog),
+            ..self.info.clone()
+        }
+    }
+
+    fn note_standing(&mut self, standing: Option<Standing>, now: Ms) {
+        self.info.last_progress = self.progress();
+        match standing {
+            Some(standing) if standing.in_flight > 0 => {
+                if standing.acked != self.acked || self.waiting_since.is_none() {
+                    (self.acked, self.waiting_since) = (standing.acked, Some(now));
+                }
+            }
+            Some(_) | None => self.waiting_since = None,
+        }
+    }
+
+    fn state(&self, now: Ms) -> AspectState {
+        let Some(peer) = self.peer.as_ref().filter(|_| self.online) else { return AspectState::Offline };
+        if self.waiting_since.is_some_and(|since| now - since >= STALL_MS) {
+            return AspectState::Deaf;
+        }
+        if peer.pulse.turns.load(Ordering::Relaxed) == 0 {
+            return AspectState::Online;
+        }
+        if now - peer.pulse.last_progress.load(Ordering::Relaxed) >= STALL_MS {
+            AspectState::Stalled
+        } else {
+            AspectState::Busy
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+use nexus_wire::roster::{AspectRole, ContextMode};
+use nexus_wire::{LinkId, Party};
+use uuid::Uuid;
+
+use super::*;
+use crate::deliver::outbox::Seat;
+use crate::identity::{Identity, Role};
+
+fn wren() -> AspectName {
+    "wren".parse().unwrap()
+}
+
+fn info(state: AspectState, generation: u64) -> AspectInfo {
+    AspectInfo {
+        name: wren(),
+        role: AspectRole::Worker,
+        state,
+        since: 5,
+        last_progress: None,
+        model: String::new(),
+        provider: String::new(),
+        context_mode: ContextMode::Thread,
+        capabilities: Vec::new(),
+        hands: Vec::new(),
+        slots: 1,
+        generation,
+        backlog: 0,
+    }
+}
+
+fn peer(generation: u64) -> Arc<Peer> {
+    let identity = Identity { party: Party::Aspect(wren()), role: Role::Aspect, key_generation: 1 };
+    let peer = Peer::new(LinkId(Uuid::from_u128(u128::from(generation))), identity);
+    peer.outbox.seat(Seat { aspect: wren(), generation }).unwrap();
+    Arc::new(peer)
+}
+
+fn state(presence: &Presence) -> (AspectState, Ms) {
+    presence.info(&wren()).map(|it| (it.state, it.since)).unwrap()
+}
+
+#[test]
+fn a_turn_makes_busy_silence_makes_stalled_and_a_token_busy_again() {
+    let presence = Presence::default();
+    let peer = peer(1);
+    presence.changed(info(AspectState::Online, 1), Some(Arc::clone(&peer)));
+    assert_eq!(state(&presence), (AspectState::Online, 5));
+    peer.pulse.set_turns(1);
+    peer.pulse.progress(1_000);
+    presence.refresh(&wren(), 1_000);
+    assert_eq!(state(&presence), (AspectState::Busy, 1_000));
+    presence.sweep(60_999);
+    assert_eq!(state(&presence), (AspectState::Busy, 1_000));
+    presence.sweep(61_000);
+    assert_eq!(state(&presence), (AspectState::Stalled, 61_000));
+    peer.pulse.progress(70_000);
+    presence.sweep(70_100);
+    assert_eq!(state(&presence), (AspectState::Busy, 70_100));
+    peer.pulse.set_turns(0);
+    presence.refresh(&wren(), 71_000);
+    assert_eq!(state(&presence), (AspectState::Online, 71_000));
+    presence.changed(info(AspectState::Offline, 1), None);
+    let shown = presence.info(&wren()).unwrap();
+    assert_eq!((shown.state, shown.last_progress), (AspectState::Offline, Some(70_000)));
+}
+
+#[test]
+fn items_that_are_never_acknowledged_make_deaf() {
+    let presence = Presence::default();
+    let peer = peer(1);
+    peer.outbox.attach(wren(), 0, 0);
+    presence.changed(info(AspectState::Online, 1), Some(Arc::clone(&peer)));
+    for offset in 1..=3 {
+        peer.outbox.push(offset, "{}".into());
+    }
+    presence.sweep(1_000);
+    peer.outbox.ack(1).unwrap();
+    presence.sweep(50_000);
+    presence.sweep(109_999);
+    assert_eq!(state(&presence).0, AspectState::Online);
+    presence.sweep(110_000);
+    assert_eq!(state(&presence), (AspectState::Deaf, 110_000));
+    assert_eq!(presence.info(&wren()).unwrap().backlog, 2);
+    peer.outbox.ack(3).unwrap();
+    presence.sweep(111_000);
+    assert_eq!(state(&presence), (AspectState::Online, 111_000));
+}
+
+#[test]
+fn the_overlay_never_revives_who_is_offline() {
+    let presence = Presence::default();
+    let peer = peer(1);
+    peer.pulse.set_turns(1);
+    peer.pulse.progress(7);
+    presence.changed(info(AspectState::Online, 1), Some(peer));
+    presence.refresh(&wren(), 8);
+    let mut team = [info(AspectState::Offline, 1), info(AspectState::Online, 1), info(AspectState::Online, 2)];
+    presence.overlay(&mut team);
+    let states: Vec<AspectState> = team.iter().map(|it| it.state).collect();
+    assert_eq!(states, [AspectState::Offline, AspectState::Busy, AspectState::Online]);
+    assert!(team.iter().all(|it| it.last_progress == Some(7)));
+}
