@@ -2,6 +2,9 @@
 //! reaches the team through the broker.
 
 pub mod conversation;
+pub mod inbox;
 pub mod journal;
 pub mod provider;
 pub mod session;
+pub mod tools;
+pub mod uplink;

@@ -1,0 +1,308 @@
+//! What a model may do: one enum of tools, and the box that runs those an aspect or Hand was given.
+//!
+//! A call ends with a text for the model, also when it went wrong; nothing here ends a turn. Knows neither
+//! sessions nor providers.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nexus_wire::hands::Lease;
+use nexus_wire::{AspectName, DispatchId, ItemId, Party, RequestId, ThreadId, derive};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use crate::conversation::ToolSpec;
+use crate::uplink::Line;
+
+mod args;
+mod bus;
+mod dispatch;
+mod list;
+mod read;
+mod roots;
+mod search;
+
+pub use dispatch::{Claim, Claims, Ended, Waiting};
+pub use roots::{PathError, PathErrorKind, Root, Roots};
+
+/// A result longer than this is cut, and says so.
+const RESULT_BYTES_MAX: usize = 64 * 1024;
+/// File tools at work at the same time in this process.
+const FILE_TASKS_MAX: usize = 4;
+
+macro_rules! tools {
+    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal, $args:ty, acts: $acts:literal;)*) => {
+        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        pub enum Tool {
+            $($variant,)*
+        }
+
+        impl Tool {
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// Whether it changes something outside of this process.
+            pub fn acts(self) -> bool {
+                match self { $(Self::$variant => $acts,)* }
+            }
+
+            /// As a model is shown it.
+            pub fn spec(self) -> ToolSpec {
+                let (description, input_schema) = match self {
+                    $(Self::$variant => (concat!($($doc, "\n"),*), args::schema::<$args>()),)*
+                };
+                let description = description.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+                ToolSpec { name: self.name().to_owned(), description, input_schema }
+            }
+        }
+    };
+}
+
+tools! {
+    /// Reads lines of a text file. Returns {path, from_line, text, total_lines, truncated, next_line}; when it is
+    /// truncated, go on with from_line = next_line.
+    ReadFile = "read_file", read::ReadFile, acts: false;
+    /// Searches the files. Give `query` for places that speak of certain words, best first, or `pattern` for lines
+    /// that match a regular expression. Returns {matches: [{path, line, text, score}], truncated}.
+    SearchFiles = "search_files", search::SearchFiles, acts: false;
+    /// Lists what is in a folder. Returns {entries: [{path, kind, bytes}], truncated}.
+    ListFiles = "list_files", list::ListFiles, acts: false;
+    /// Sends a message to members of the team. They answer in their own time, as messages; this does not wait.
+    /// Your final answer goes to whoever asked by itself: do not send it with this.
+    SendMessage = "send_message", bus::SendMessage, acts: true;
+    /// Reads messages of a thread, oldest first. Returns {thread, messages: [{seq, from, at, content}], more}; for
+    /// what follows, call again with after = the last seq.
+    ReadThread = "read_thread", bus::ReadThread, acts: false;
+    /// Who is on the team, how each is doing, and which Hands they offer with what input.
+    ListTeam = "list_team", bus::ListTeam, acts: false;
+    /// Gives work to a Hand of the team and waits for what comes of it. Returns {dispatch, hand, state, output or
+    /// error}. list_team tells which Hands there are.
+    DispatchHand = "dispatch_hand", dispatch::DispatchHand, acts: true;
+    /// Searches what the team has stored. All words have to occur; "a phrase", OR, -without and begin* work.
+    SearchKnowledge = "search_knowledge", bus::SearchKnowledge, acts: false;
+    /// Stores something worth keeping under a topic, in the place of what was stored under it before.
+    StoreKnowledge = "store_knowledge", bus::StoreKnowledge, acts: true;
+}
+
+impl Tool {
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|tool| tool.name() == name)
+    }
+
+    /// Whether an interrupted call may be made again: what reads, and what the broker knows by its derived id.
+    pub fn is_repeatable(self) -> bool {
+        match self {
+            Self::ReadFile
+            | Self::SearchFiles
+            | Self::ListFiles
+            | Self::SendMessage
+            | Self::ReadThread
+            | Self::ListTeam
+            | Self::DispatchHand
+            | Self::SearchKnowledge
+            | Self::StoreKnowledge => true,
+        }
+    }
+}
+
+impl fmt::Display for Tool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// On whose account calls are made.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub me: AspectName,
+    /// What the ids of posts derive from: the item that began the turn, or the dispatch a Hand works on.
+    pub source: Uuid,
+    /// The conversation it is about.
+    pub thread: Option<ThreadId>,
+    /// A Hand's right to its work, with the attempt that its ids belong to.
+    pub lease: Option<Lease>,
+}
+
+impl Caller {
+    /// The id of what the `ordinal`-th call of the turn asks of the broker: the same when it is made again.
+    pub fn request_id(&self, tool: Tool, ordinal: u64) -> RequestId {
+        let purpose = match self.lease {
+            Some(lease) => format!("{tool} of attempt {}", lease.attempt),
+            None => tool.name().to_owned(),
+        };
+        RequestId(derive::derived(self.source, &purpose, ordinal))
+    }
+
+    /// The dispatch that a `dispatch_hand` call makes.
+    pub fn dispatch_id(&self, ordinal: u64) -> DispatchId {
+        let sender = Party::Aspect(self.me.clone());
+        derive::dispatch_id(self.request_id(Tool::DispatchHand, ordinal), &sender)
+    }
+}
+
+/// What a call came to, in words for the model.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ToolOutcome {
+    pub content: String,
+    pub is_error: bool,
+    /// The inbox item that brought it, to be closed once the result is on record.
+    pub settles: Option<ItemId>,
+}
+
+impl ToolOutcome {
+    pub fn error(content: impl Into<String>) -> Self {
+        Self { content: content.into(), is_error: true, settles: None }
+    }
+
+    /// The result as JSON text, which a model reads and a script can take apart.
+    fn json(value: &impl Serialize) -> Self {
+        match serde_json::to_string(value) {
+            Ok(content) => Self { content, is_error: false, settles: None },
+            Err(error) => Self::error(format!("the result could not be written as JSON: {error}")),
+        }
+    }
+
+    fn of<T: Serialize>(result: Result<T, impl fmt::Display>) -> Self {
+        match result {
+            Ok(value) => Self::json(&value),
+            Err(error) => Self::error(error.to_string()),
+        }
+    }
+
+    fn capped(mut self) -> Self {
+        let bytes = self.content.len();
+        if bytes > RESULT_BYTES_MAX {
+            self.content.truncate(self.content.floor_char_boundary(RESULT_BYTES_MAX));
+            self.content.push_str(&format!(
+                "… [cut here: {bytes} bytes in all; ask for less at a time to see the rest]"
+            ));
+        }
+        self
+    }
+}
+
+/// The tools of one aspect or Hand, ready to run.
+#[derive(Clone, Debug)]
+pub struct Toolbox {
+    allowed: Vec<Tool>,
+    roots: Roots,
+    line: Line,
+    claims: Claims,
+    file_tasks: Arc<Semaphore>,
+}
+
+impl Toolbox {
+    pub fn new(allowed: Vec<Tool>, roots: Roots, line: Line, claims: Claims) -> Self {
+        Self { allowed, roots, line, claims, file_tasks: Arc::new(Semaphore::new(FILE_TASKS_MAX)) }
+    }
+
+    /// The same files and the same link for somebody who may use other tools.
+    #[must_use]
+    pub fn with_tools(&self, allowed: Vec<Tool>) -> Self {
+        Self { allowed, ..self.clone() }
+    }
+
+    pub fn specs(&self) -> Vec<ToolSpec> {
+        self.allowed.iter().map(|tool| tool.spec()).collect()
+    }
+
+    /// Runs one call. Dropping the future gives it up; what the broker was asked for may still happen.
+    pub async fn run(&self, caller: &Caller, ordinal: u64, name: &str, input: Value) -> ToolOutcome {
+        let tool = match Tool::from_name(name) {
+            Some(tool) if self.allowed.contains(&tool) => tool,
+            Some(_) | None => return ToolOutcome::error(self.no_such(name)),
+        };
+        let id = caller.request_id(tool, ordinal);
+        let (line, roots) = (&self.line, self.roots.clone());
+        match tool {
+            Tool::ReadFile => {
+                self.on_files(input, move |args: read::ReadFile, _| ToolOutcome::of(args.run(&roots))).await
+            }
+            Tool::SearchFiles => {
+                self.on_files(input, move |args: search::SearchFiles, stop| {
+                    ToolOutcome::of(args.run(&roots, stop))
+                })
+                .await
+            }
+            Tool::ListFiles => {
+                self.on_files(input, move |args: list::ListFiles, _| ToolOutcome::of(args.run(&roots))).await
+            }
+            Tool::SendMessage => {
+                on_bus(input, async |args: bus::SendMessage| args.run(line, caller, id).await).await
+            }
+            Tool::ReadThread => {
+                on_bus(input, async |args: bus::ReadThread| args.run(line, caller, id).await).await
+            }
+            Tool::ListTeam => on_bus(input, async |args: bus::ListTeam| args.run(line, id).await).await,
+            Tool::DispatchHand => {
+                on_bus(input, async |args: dispatch::DispatchHand| {
+                    args.run(line, &self.claims, caller, id).await
+                })
+                .await
+            }
+            Tool::SearchKnowledge => {
+                on_bus(input, async |args: bus::SearchKnowledge| args.run(line, id).await).await
+            }
+            Tool::StoreKnowledge => {
+                on_bus(input, async |args: bus::StoreKnowledge| args.run(line, id).await).await
+            }
+        }
+        .capped()
+    }
+
+    fn no_such(&self, name: &str) -> String {
+        let allowed: Vec<&str> = self.allowed.iter().map(|tool| tool.name()).collect();
+        let allowed = if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") };
+        let name: String = name.chars().take(64).collect();
+        format!("there is no tool {name:?} here; the tools are {allowed}")
+    }
+
+    /// Runs file work away from the threads that keep the link alive.
+    async fn on_files<A, F>(&self, input: Value, work: F) -> ToolOutcome
+    where
+        A: serde::de::DeserializeOwned + Send + 'static,
+        F: FnOnce(A, &AtomicBool) -> ToolOutcome + Send + 'static,
+    {
+        let args = match args::parse::<A>(&input) {
+            Ok(args) => args,
+            Err(error) => return ToolOutcome::error(error),
+        };
+        // Never closed; should it be, the work is done without a permit.
+        let permit = Arc::clone(&self.file_tasks).acquire_owned().await.ok();
+        let stop = StopOnDrop(Arc::new(AtomicBool::new(false)));
+        let seen = Arc::clone(&stop.0);
+        let done = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            work(args, &seen)
+        });
+        done.await.unwrap_or_else(|error| ToolOutcome::error(format!("the tool broke down: {error}")))
+    }
+}
+
+/// Tells blocking work that nobody waits for it any more.
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+async fn on_bus<A: serde::de::DeserializeOwned>(
+    input: Value,
+    run: impl AsyncFnOnce(A) -> ToolOutcome,
+) -> ToolOutcome {
+    match args::parse::<A>(&input) {
+        Ok(args) => run(args).await,
+        Err(error) => ToolOutcome::error(error),
+    }
+}
+
+#[cfg(test)]
+mod tests;

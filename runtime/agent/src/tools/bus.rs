@@ -1,0 +1,158 @@
+//! The tools that are one request to the broker each.
+
+use jiff::Timestamp;
+use nexus_wire::chat::{ChatPage, ChatRead, ChatSend, ChatSent};
+use nexus_wire::knowledge::{self, KnowledgeHits, KnowledgeStored};
+use nexus_wire::roster::{Team, TeamList};
+use nexus_wire::{RequestId, ThreadId};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::args::whole;
+use super::{Caller, ToolOutcome};
+use crate::uplink::Line;
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SendMessage {
+    /// To whom: aspects by name, `operator/<name>`, or `all`.
+    to: Vec<String>,
+    content: String,
+    /// A thread's id, or `new` to open one; the thread you are in when absent.
+    #[serde(default)]
+    thread: Option<String>,
+}
+
+impl SendMessage {
+    pub(super) async fn run(self, line: &Line, caller: &Caller, id: RequestId) -> ToolOutcome {
+        if self.to.iter().all(|name| name.trim().is_empty()) {
+            return ToolOutcome::error("argument `to`: name at least one member of the team");
+        }
+        if self.content.trim().is_empty() {
+            return ToolOutcome::error("argument `content`: there is nothing to send");
+        }
+        let thread = match thread_of(self.thread.as_deref(), caller) {
+            Ok(thread) => thread,
+            Err(error) => return ToolOutcome::error(error),
+        };
+        let to = self.to.into_iter().map(|name| name.trim().trim_start_matches('@').to_owned()).collect();
+        let send = ChatSend { thread, to, content: self.content, ..ChatSend::default() };
+        ToolOutcome::of(line.ask_for::<ChatSent>(id, send.into()).await)
+    }
+}
+
+fn thread_of(asked: Option<&str>, caller: &Caller) -> Result<Option<ThreadId>, String> {
+    match asked.map(str::trim) {
+        None | Some("") => Ok(caller.thread),
+        Some("new") => Ok(None),
+        Some(id) => match id.parse() {
+            Ok(id) => Ok(Some(id)),
+            Err(_) => Err(format!("argument `thread`: {id:?} is no thread's id")),
+        },
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReadThread {
+    /// A thread's id; the thread you are in when absent.
+    #[serde(default)]
+    thread: Option<String>,
+    /// Only messages after the one with this `seq`.
+    #[serde(default, deserialize_with = "whole")]
+    #[schemars(with = "Option<u64>")]
+    after: Option<u64>,
+    /// How many (50; at most 200).
+    #[serde(default, deserialize_with = "whole")]
+    #[schemars(with = "Option<u64>")]
+    limit: Option<u64>,
+}
+
+impl ReadThread {
+    pub(super) async fn run(self, line: &Line, caller: &Caller, id: RequestId) -> ToolOutcome {
+        let thread = match thread_of(self.thread.as_deref(), caller) {
+            Ok(Some(thread)) => thread,
+            Ok(None) => return ToolOutcome::error("argument `thread`: you are in no thread, so name one"),
+            Err(error) => return ToolOutcome::error(error),
+        };
+        let read = ChatRead {
+            thread: Some(thread),
+            message: None,
+            after: self.after.unwrap_or(0),
+            limit: small(self.limit),
+        };
+        match line.ask_for::<ChatPage>(id, read.into()).await {
+            Ok(page) => ToolOutcome::json(&page_shown(&page)),
+            Err(error) => ToolOutcome::error(error.to_string()),
+        }
+    }
+}
+
+/// What a reader needs of a page; ids and costs only take up room.
+fn page_shown(page: &ChatPage) -> Value {
+    let messages: Vec<Value> = page
+        .messages
+        .iter()
+        .map(|message| {
+            let at = Timestamp::from_millisecond(message.at).map(|at| at.to_string()).unwrap_or_default();
+            json!({"seq": message.seq, "from": message.from, "at": at, "content": message.content})
+        })
+        .collect();
+    let thread =
+        json!({"id": page.thread.id, "title": page.thread.title, "participants": page.thread.participants});
+    json!({"thread": thread, "messages": messages, "more": page.more})
+}
+
+fn small(limit: Option<u64>) -> Option<u32> {
+    limit.map(|limit| u32::try_from(limit).unwrap_or(u32::MAX).clamp(1, nexus_wire::limits::PAGE_MAX))
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListTeam {}
+
+impl ListTeam {
+    pub(super) async fn run(self, line: &Line, id: RequestId) -> ToolOutcome {
+        ToolOutcome::of(line.ask_for::<Team>(id, TeamList {}.into()).await)
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SearchKnowledge {
+    query: String,
+    /// How many entries (50; at most 200).
+    #[serde(default, deserialize_with = "whole")]
+    #[schemars(with = "Option<u64>")]
+    limit: Option<u64>,
+}
+
+impl SearchKnowledge {
+    pub(super) async fn run(self, line: &Line, id: RequestId) -> ToolOutcome {
+        let search = knowledge::KnowledgeSearch { query: self.query, limit: small(self.limit) };
+        ToolOutcome::of(line.ask_for::<KnowledgeHits>(id, search.into()).await)
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StoreKnowledge {
+    /// A few words under which it is found; storing under the same ones again replaces it.
+    topic: String,
+    content: String,
+    /// Readable by the whole team; needs an operator's grant.
+    #[serde(default)]
+    shared: Option<bool>,
+}
+
+impl StoreKnowledge {
+    pub(super) async fn run(self, line: &Line, id: RequestId) -> ToolOutcome {
+        if self.topic.trim().is_empty() {
+            return ToolOutcome::error("argument `topic`: name what it is about");
+        }
+        let shared = self.shared.unwrap_or(false);
+        let store = knowledge::KnowledgeStore { topic: self.topic, content: self.content, shared };
+        ToolOutcome::of(line.ask_for::<KnowledgeStored>(id, store.into()).await)
+    }
+}

@@ -1,0 +1,126 @@
+//! `dispatch_hand`: gives work to a Hand and waits until it has ended, however long that takes.
+//!
+//! The end comes through the inbox, so waiting for it survives reconnects; who calls again after a restart names
+//! the same dispatch and gets the same end. A Hand that waits yields its place first, which is its supervisor's
+//! matter: it is told of every call that waits, and lets them go on together.
+
+use nexus_wire::hands::{Dispatch, DispatchState, Dispatched, Outcome};
+use nexus_wire::{DispatchId, HandRef, ItemId, Party, RequestId, derive};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tokio::sync::{mpsc, oneshot};
+
+use super::args::whole;
+use super::{Caller, ToolOutcome};
+use crate::uplink::Line;
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DispatchHand {
+    /// Which one, as <aspect>/<hand>.
+    hand: HandRef,
+    /// What it works on, as its input schema says.
+    #[serde(default)]
+    #[schemars(with = "Map<String, Value>")]
+    input: Value,
+    /// Seconds until it ends at the latest, time in the queue included (1800; at most 7200).
+    #[serde(default, deserialize_with = "whole")]
+    #[schemars(with = "Option<u64>")]
+    deadline_s: Option<u64>,
+}
+
+/// The end of a dispatch, and the item that brought it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ended {
+    pub item: ItemId,
+    pub outcome: Outcome,
+}
+
+/// Somebody waits for the end of a dispatch. A closed `ended` means that they do not any more.
+#[derive(Debug)]
+pub struct Claim {
+    pub dispatch: DispatchId,
+    pub ended: oneshot::Sender<Ended>,
+}
+
+/// A call of a Hand that has nothing to do but wait.
+#[derive(Debug)]
+pub struct Waiting {
+    pub dispatch: DispatchId,
+    /// The Hand's place is its own again and the child has ended.
+    pub go_on: oneshot::Sender<()>,
+}
+
+/// Where waiting is announced.
+#[derive(Clone, Debug)]
+pub struct Claims {
+    pub claims: mpsc::Sender<Claim>,
+    /// Of a Hand: its supervisor.
+    pub waiting: Option<mpsc::Sender<Waiting>>,
+}
+
+impl DispatchHand {
+    pub(super) async fn run(
+        self,
+        line: &Line,
+        claims: &Claims,
+        caller: &Caller,
+        id: RequestId,
+    ) -> ToolOutcome {
+        let stopping = || ToolOutcome::error("this process is stopping");
+        let dispatch = derive::dispatch_id(id, &Party::Aspect(caller.me.clone()));
+        let (claim, mut ended) = oneshot::channel();
+        // Claimed before it is asked for: its end may be faster than the answer.
+        if claims.claims.send(Claim { dispatch, ended: claim }).await.is_err() {
+            return stopping();
+        }
+        let frame = Dispatch {
+            hand: self.hand.clone(),
+            input: self.input,
+            thread: caller.thread,
+            deadline_s: self.deadline_s.map(|s| u32::try_from(s).unwrap_or(u32::MAX)),
+            parent: caller.lease,
+        };
+        let clamped = match line.ask_for::<Dispatched>(id, frame.into()).await {
+            Ok(dispatched) => dispatched.clamped,
+            Err(error) => return ToolOutcome::error(error.to_string()),
+        };
+        if let Some(waiting) = &claims.waiting {
+            let (go_on, may_go_on) = oneshot::channel();
+            if waiting.send(Waiting { dispatch, go_on }).await.is_err() || may_go_on.await.is_err() {
+                return stopping();
+            }
+        }
+        match (&mut ended).await {
+            Ok(Ended { item, outcome }) => shown(&self.hand, &outcome, item, clamped),
+            Err(_) => stopping(),
+        }
+    }
+}
+
+fn shown(hand: &HandRef, outcome: &Outcome, item: ItemId, clamped: bool) -> ToolOutcome {
+    let mut told = Map::new();
+    told.insert("dispatch".to_owned(), json!(outcome.dispatch));
+    told.insert("hand".to_owned(), json!(hand));
+    told.insert("state".to_owned(), json!(outcome.state));
+    if let Some(output) = &outcome.output {
+        told.insert("output".to_owned(), output.clone());
+    }
+    if let Some(error) = &outcome.error {
+        told.insert("error".to_owned(), json!(error));
+    }
+    if outcome.attempts > 1 {
+        told.insert("attempts".to_owned(), json!(outcome.attempts));
+    }
+    if clamped {
+        told.insert(
+            "note".to_owned(),
+            json!("the deadline asked for was longer than allowed and was shortened"),
+        );
+    }
+    let mut result = ToolOutcome::json(&told);
+    result.is_error = outcome.state != DispatchState::Done;
+    result.settles = Some(item);
+    result
+}

@@ -1,0 +1,150 @@
+//! `read_file`: some lines of a text file, and where to go on.
+
+use std::io::{BufRead, BufReader, Read};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::args::whole;
+use super::roots::{PathError, Roots};
+
+/// Text given back in one call.
+const TEXT_BYTES_MAX: usize = 48 * 1024;
+/// Of one line; what is longer is no text a person wrote.
+const LINE_BYTES_MAX: usize = 8 * 1024;
+const LINES_DEFAULT: u64 = 400;
+const LINES_MAX: u64 = 2000;
+/// Beyond this even counting the lines takes too long.
+const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// A NUL within the first bytes makes a file binary.
+const PROBE_BYTES: usize = 8 * 1024;
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReadFile {
+    /// The file, as <root>/<path in that root>.
+    path: String,
+    /// The first line wanted, counted from 1.
+    #[serde(default, deserialize_with = "whole")]
+    #[schemars(with = "Option<u64>")]
+    from_line: Option<u64>,
+    /// How many lines (400; at most 2000).
+    #[serde(default, deserialize_with = "whole")]
+    #[schemars(with = "Option<u64>")]
+    lines: Option<u64>,
+}
+
+#[derive(Debug, PartialEq, Serialize)]
+pub(crate) struct FileText {
+    path: String,
+    from_line: u64,
+    text: String,
+    total_lines: u64,
+    /// There are lines after the last one given.
+    truncated: bool,
+    /// Where they begin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_line: Option<u64>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    #[error("{path} is a binary file ({bytes} bytes), not text")]
+    Binary { path: String, bytes: u64 },
+    #[error("argument `from_line`: {path} has {total} lines, so nothing stands at line {asked}")]
+    BeyondEnd { path: String, total: u64, asked: u64 },
+    #[error("{path}: {source}")]
+    Io { path: String, source: std::io::Error },
+    #[error(transparent)]
+    Path(#[from] PathError),
+    #[error(
+        "{path} has {bytes} bytes, more than the {FILE_BYTES_MAX} that are read; search_files finds the part you need"
+    )]
+    TooLarge { path: String, bytes: u64 },
+}
+
+impl ReadFile {
+    pub(crate) fn run(&self, roots: &Roots) -> Result<FileText, ReadError> {
+        let place = roots.resolve(&self.path)?;
+        let (file, metadata) = place.open()?;
+        let path = place.shown;
+        if metadata.len() > FILE_BYTES_MAX {
+            return Err(ReadError::TooLarge { path, bytes: metadata.len() });
+        }
+        let from = self.from_line.unwrap_or(1).max(1);
+        let wanted = self.lines.unwrap_or(LINES_DEFAULT).clamp(1, LINES_MAX);
+        let mut window = Window::new(from, wanted);
+        // A file that grows while it is read, or has no size, still ends.
+        let mut reader = BufReader::with_capacity(64 * 1024, file.take(FILE_BYTES_MAX));
+        let io = |source| ReadError::Io { path: path.clone(), source };
+        if reader.fill_buf().map_err(io)?.iter().take(PROBE_BYTES).any(|byte| *byte == 0) {
+            return Err(ReadError::Binary { path, bytes: metadata.len() });
+        }
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            if reader.read_until(b'\n', &mut line).map_err(io)? == 0 {
+                break;
+            }
+            window.take(&line);
+        }
+        let total = window.seen;
+        if from > total && from > 1 {
+            return Err(ReadError::BeyondEnd { path, total, asked: from });
+        }
+        let next = from + window.given;
+        let truncated = next <= total;
+        Ok(FileText {
+            path,
+            from_line: from,
+            text: window.text,
+            total_lines: total,
+            truncated,
+            next_line: truncated.then_some(next),
+        })
+    }
+}
+
+/// The lines asked for, of all that pass.
+struct Window {
+    from: u64,
+    wanted: u64,
+    seen: u64,
+    given: u64,
+    full: bool,
+    text: String,
+}
+
+impl Window {
+    fn new(from: u64, wanted: u64) -> Self {
+        Self { from, wanted, seen: 0, given: 0, full: false, text: String::new() }
+    }
+
+    fn take(&mut self, line: &[u8]) {
+        self.seen += 1;
+        if self.seen < self.from || self.given == self.wanted || self.full {
+            return;
+        }
+        let line = shortened(line);
+        if !self.text.is_empty() && self.text.len() + line.len() > TEXT_BYTES_MAX {
+            self.full = true;
+            return;
+        }
+        self.text.push_str(&line);
+        self.given += 1;
+    }
+}
+
+/// A line as text, ending as it ends in the file.
+pub(super) fn shortened(line: &[u8]) -> String {
+    if line.len() <= LINE_BYTES_MAX {
+        return String::from_utf8_lossy(line).into_owned();
+    }
+    let kept = String::from_utf8_lossy(line.get(..LINE_BYTES_MAX).unwrap_or(line)).into_owned();
+    let end = if line.ends_with(b"\n") { "\n" } else { "" };
+    format!(
+        "{}… [{} more bytes in this line]{end}",
+        kept.trim_end_matches('\u{fffd}'),
+        line.len() - LINE_BYTES_MAX
+    )
+}

@@ -1,0 +1,201 @@
+use std::path::Path;
+use std::time::Duration;
+
+use nexus_wire::chat::ChatSent;
+use nexus_wire::hands::{DispatchState, Dispatched, HandFailure, Outcome};
+use nexus_wire::{ErrorBody, ErrorCode, Json, MessageId, ToBroker};
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::uplink::{LineEnd, line};
+
+mod escape;
+mod files;
+
+const ITEM: &str = "0199a0b1-c2d3-7123-8456-789abcdef012";
+
+fn caller() -> Caller {
+    let source = ITEM.parse().expect("an id");
+    let thread = "0199a0b1-c2d3-7123-8456-0000000000aa".parse().expect("an id");
+    Caller { me: "forge".parse().expect("a name"), source, thread: Some(thread), lease: None }
+}
+
+struct Bench {
+    toolbox: Toolbox,
+    link: LineEnd,
+    claims: mpsc::Receiver<Claim>,
+}
+
+fn bench(roots: &[(&str, &Path)]) -> Bench {
+    let roots =
+        roots.iter().map(|(label, path)| Root { label: (*label).to_owned(), path: path.to_path_buf() });
+    let (line, link) = line();
+    let (claims, claimed) = mpsc::channel(8);
+    let claims = Claims { claims, waiting: None };
+    let toolbox = Toolbox::new(Tool::ALL.to_vec(), Roots::new(roots.collect()), line, claims);
+    Bench { toolbox, link, claims: claimed }
+}
+
+async fn call(toolbox: &Toolbox, name: &str, input: Value) -> ToolOutcome {
+    let caller = caller();
+    let run = toolbox.run(&caller, 0, name, input);
+    tokio::time::timeout(Duration::from_secs(30), run).await.expect("no tool hangs")
+}
+
+async fn ok(toolbox: &Toolbox, name: &str, input: Value) -> Value {
+    let outcome = call(toolbox, name, input).await;
+    assert!(!outcome.is_error, "{}", outcome.content);
+    serde_json::from_str(&outcome.content).expect("results are JSON")
+}
+
+async fn refusal(toolbox: &Toolbox, name: &str, input: Value) -> String {
+    let outcome = call(toolbox, name, input).await;
+    assert!(outcome.is_error, "{}", outcome.content);
+    outcome.content
+}
+
+#[test]
+fn every_tool_has_a_name_a_description_and_a_schema() {
+    for tool in Tool::ALL {
+        let spec = tool.spec();
+        assert_eq!(Tool::from_name(&spec.name), Some(*tool));
+        assert!(spec.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
+        assert!(spec.description.len() > 20 && !spec.description.contains('\n'), "{}", spec.description);
+        assert_eq!(spec.input_schema["type"], "object", "{tool}");
+        let text = spec.input_schema.to_string();
+        assert!(!text.contains("$ref") && !text.contains("$defs"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn only_what_is_allowed_is_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = bench(&[("work", folder.path())]);
+    let few = bench.toolbox.with_tools(vec![Tool::ListTeam]);
+    assert_eq!(few.specs().len(), 1);
+    let told = refusal(&few, "list_files", json!({})).await;
+    assert_eq!(told, "there is no tool \"list_files\" here; the tools are list_team");
+    let told = refusal(&few.with_tools(Vec::new()), "rm", json!({})).await;
+    assert_eq!(told, "there is no tool \"rm\" here; the tools are none");
+    ok(&bench.toolbox, "list_files", json!({})).await;
+}
+
+#[tokio::test]
+async fn wrong_arguments_are_told_with_their_field() {
+    let bench = bench(&[]);
+    let cases = [
+        ("read_file", json!({"path": "a", "from_line": "x"}), "argument `from_line`"),
+        ("read_file", json!({}), "missing field `path`"),
+        ("search_files", json!({}), "argument `query` or `pattern` is needed"),
+        ("search_files", json!({"query": " "}), "argument `query` or `pattern` is needed"),
+        ("search_files", json!({"query": "?!"}), "argument `query`: there is no word"),
+        ("search_files", json!({"pattern": "("}), "argument `pattern`: regex parse error"),
+        ("list_files", json!({"deep": 1}), "unknown field `deep`"),
+        ("send_message", json!({"to": [], "content": "x"}), "argument `to`"),
+        ("send_message", json!({"to": ["wren"], "content": " "}), "argument `content`"),
+        ("send_message", json!({"to": "wren", "content": "x"}), "argument `to`: invalid type: string"),
+        ("read_thread", json!({"thread": "7"}), "argument `thread`: \"7\" is no thread's id"),
+        ("dispatch_hand", json!({"hand": "verify"}), "argument `hand`: \"verify\" is not a Hand"),
+        ("store_knowledge", json!({"topic": "", "content": "x"}), "argument `topic`"),
+        ("list_team", json!({crate::conversation::INVALID_ARGUMENTS: "{"}), "not JSON"),
+    ];
+    for (tool, input, expected) in cases {
+        let told = refusal(&bench.toolbox, tool, input.clone()).await;
+        assert!(told.contains(expected), "{tool} {input}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn the_same_call_asks_with_the_same_id_and_another_with_another() {
+    let Bench { toolbox, mut link, .. } = bench(&[]);
+    let input = json!({"to": ["@wren", "operator/ana"], "content": "hello"});
+    let mut ids = Vec::new();
+    for ordinal in [0, 0, 1] {
+        let served = async {
+            let request = link.requests.recv().await.expect("a request");
+            let ToBroker::ChatSend(send) = &request.frame else { panic!("{:?}", request.frame) };
+            assert_eq!(send.to, ["wren", "operator/ana"]);
+            assert_eq!(send.thread, caller().thread);
+            let sent = ChatSent {
+                message: MessageId(request.id.0),
+                seq: 1,
+                thread: caller().thread.expect("a thread"),
+                recipients: Vec::new(),
+                unknown: Vec::new(),
+            };
+            request.reply.send(Ok(Json::of(&sent))).expect("somebody waits");
+            request.id
+        };
+        let caller = caller();
+        let (outcome, id) =
+            tokio::join!(toolbox.run(&caller, ordinal, "send_message", input.clone()), served);
+        assert!(!outcome.is_error);
+        ids.push(id);
+    }
+    assert_eq!(ids[0], ids[1]);
+    assert_ne!(ids[0], ids[2]);
+}
+
+#[tokio::test]
+async fn what_the_broker_refuses_is_told_and_ends_the_call() {
+    let Bench { toolbox, mut link, .. } = bench(&[]);
+    let served = async {
+        let request = link.requests.recv().await.expect("a request");
+        let body = ErrorBody::new(ErrorCode::Forbidden, "storing shared knowledge needs a grant");
+        request.reply.send(Err(body)).expect("somebody waits");
+    };
+    let input = json!({"topic": "t", "content": "c", "shared": true});
+    let (told, ()) = tokio::join!(refusal(&toolbox, "store_knowledge", input), served);
+    assert_eq!(told, "the broker refused it: forbidden: storing shared knowledge needs a grant");
+}
+
+#[tokio::test]
+async fn a_dispatch_is_claimed_before_it_is_asked_for_and_waited_for() {
+    let Bench { toolbox, mut link, mut claims } = bench(&[]);
+    let served = async {
+        let claim = claims.recv().await.expect("claimed first");
+        let request = link.requests.recv().await.expect("a request");
+        let ToBroker::Dispatch(dispatch) = &request.frame else { panic!("{:?}", request.frame) };
+        assert_eq!(dispatch.input, json!({"claim": "x"}));
+        assert_eq!(claim.dispatch, caller().dispatch_id(0));
+        let hand = dispatch.hand.clone();
+        let dispatched = Dispatched {
+            dispatch: claim.dispatch,
+            state: DispatchState::Pending,
+            position: 0,
+            deadline_at: 0,
+            clamped: false,
+        };
+        request.reply.send(Ok(Json::of(&dispatched))).expect("somebody waits");
+        let outcome = Outcome {
+            dispatch: claim.dispatch,
+            hand,
+            parent: None,
+            thread: None,
+            state: DispatchState::Failed,
+            output: None,
+            error: Some(HandFailure { code: "timeout".into(), message: "too slow".into() }),
+            attempts: 1,
+            usage: Default::default(),
+            cost_microusd: None,
+        };
+        let item = ItemId(claim.dispatch.0);
+        claim.ended.send(Ended { item, outcome }).expect("somebody waits");
+        item
+    };
+    let input = json!({"hand": "wren/verify-claim", "input": {"claim": "x"}});
+    let (outcome, item) = tokio::join!(call(&toolbox, "dispatch_hand", input), served);
+    assert!(outcome.is_error);
+    assert_eq!(outcome.settles, Some(item));
+    let told: Value = serde_json::from_str(&outcome.content).expect("JSON");
+    assert_eq!(told["state"], "failed");
+    assert_eq!(told["error"]["code"], "timeout");
+}
+
+#[test]
+fn a_long_result_is_cut_at_a_character_and_says_so() {
+    let long = ToolOutcome { content: "é".repeat(RESULT_BYTES_MAX), is_error: false, settles: None }.capped();
+    assert!(long.content.len() < RESULT_BYTES_MAX + 200);
+    assert!(long.content.ends_with("to see the rest]"));
+}
