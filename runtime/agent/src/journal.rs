@@ -112,8 +112,10 @@ impl Journal {
             }
         }
         // What a killed process wrote may be in the page cache only; from here on it is relied upon.
-        journal.file.sync_all().map_err(failed(path, "fsync"))?;
-        if journal.is_empty() {
+        if durability == Durability::Fsync {
+            journal.file.sync_all().map_err(failed(path, "fsync"))?;
+        }
+        if durability == Durability::Fsync && journal.is_empty() {
             dir::sync_dir(folder).map_err(failed(path, "fsync the folder of"))?;
         }
         Ok((journal, torn))
@@ -181,6 +183,18 @@ pub fn read(path: &Path, visit: impl FnMut(Line<'_>) -> bool) -> Result<Option<T
         Tail::Torn(tail) => Ok(Some(tail)),
         Tail::None | Tail::Whole => Ok(None),
     }
+}
+
+/// The first line of a file, for judging its format before anything of it is touched. `None`: no such file.
+pub fn first_line(path: &Path) -> Result<Option<Vec<u8>>, JournalError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(path, "open")(error)),
+    };
+    let mut bytes = Vec::new();
+    BufReader::new(file).read_until(b'\n', &mut bytes).map_err(failed(path, "read"))?;
+    Ok(Some(bytes))
 }
 
 /// Makes a whole new file of `lines`, which is either there with all of them or not at all.

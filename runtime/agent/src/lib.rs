@@ -3,6 +3,7 @@
 
 pub mod conversation;
 pub mod inbox;
+pub mod inbox;
 pub mod journal;
 pub mod provider;
 pub mod session;

@@ -6,8 +6,6 @@
 //!
 //! Synchronous on purpose: call it from a blocking context or a thread of its own.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -98,8 +96,10 @@ impl Session {
         now: Timestamp,
     ) -> Result<Self, SessionError> {
         // A file of a later version is refused before anything of it is cut.
-        if path.is_file() {
-            refuse_newer(path, &first_line(path)?)?;
+        if let Some(bytes) = journal::first_line(path)? {
+            let mut first = Tree::default();
+            first.read_line(Line { number: 1, offset: 0, bytes: &bytes, terminated: true });
+            refuse_newer(path, &first)?;
         }
         let mut tree = Tree::default();
         let (journal, torn) = Journal::open(path, durability, |line| tree.read_line(line))?;
@@ -278,16 +278,6 @@ fn refuse_newer(path: &Path, tree: &Tree) -> Result<(), SessionError> {
         Some(version) => Err(SessionError::Newer { path: path.to_owned(), version }),
         None => Ok(()),
     }
-}
-
-/// A tree of the first line alone.
-fn first_line(path: &Path) -> Result<Tree, SessionError> {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| BufReader::new(file).read_until(b'\n', &mut bytes));
-    read.map_err(|source| JournalError::Io { path: path.to_owned(), doing: "read", source })?;
-    let mut tree = Tree::default();
-    tree.read_line(Line { number: 1, offset: 0, bytes: &bytes, terminated: true });
-    Ok(tree)
 }
 
 fn to_millisecond(now: Timestamp) -> Timestamp {
