@@ -3,8 +3,10 @@
 
 mod providers {
     mod agents;
+    mod anthropic;
     mod api;
     mod contract;
     mod desk;
+    mod openai;
     mod stub;
 }

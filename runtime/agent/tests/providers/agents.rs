@@ -41,8 +41,8 @@ async fn forge_finds_the_place_and_wren_confirms_it() {
         turn.answer,
         "where does the broker decide who receives a message? In `broker/src/hub/route.rs:1`:\n\n\
          > //! Decides who receives a message. Knows no socket and no store.\n\n\
-         wren read the file herself: **confirmed**. Line 1 of 8 reads as quoted, and the lines around it speak of 3 \
-         of the claim's terms."
+         wren read the file herself: **confirmed**. It reads as quoted, and the lines around it speak of 3 of the \
+         claim's terms."
     );
 }
 
@@ -99,11 +99,17 @@ async fn wren_reads_the_file_and_not_the_quote() {
         json!({
             "verdict": "confirmed",
             "evidence": {"path": "broker/src/hub/route.rs", "line": 6, "text": signature},
-            "note": "Line 6 of 8 reads as quoted, and the lines around it speak of 2 of the claim's terms.",
+            "note": "It reads as quoted, and the lines around it speak of 2 of the claim's terms.",
         })
     );
     let moved = desk.hand("wren", "verify-claim", &claim(3, signature)).await;
     assert_eq!((&moved["verdict"], &moved["evidence"]["line"]), (&json!("confirmed"), &json!(6)));
+    let beyond = desk.hand("wren", "verify-claim", &claim(900, signature)).await;
+    assert_eq!((&beyond["verdict"], &beyond["evidence"]["line"]), (&json!("confirmed"), &json!(6)));
+    assert_eq!(
+        desk.hand("wren", "verify-claim", &claim(900, "pub fn nobody()")).await["note"],
+        "The quote does not stand in the file, and line 900 is empty or beyond its end."
+    );
     assert_eq!(
         desk.hand("wren", "verify-claim", &claim(3, "pub fn nobody()")).await,
         json!({
@@ -131,12 +137,17 @@ async fn a_quote_that_moved_far_is_found_again() {
         "claim": "a message is received by its recipients", "path": "broker/src/hub/route.rs", "line": 1,
         "quote": "/// The recipients of a message: whoever it names, and whoever is mentioned.",
     });
-    let verdict = desk.hand("wren", "verify-claim", &input).await;
-    // The lines around the cited one say nothing of the claim any more.
     assert_eq!(
-        (&verdict["verdict"], &verdict["evidence"]["line"]),
-        (&json!("unclear"), &json!(505)),
-        "{verdict}"
+        desk.hand("wren", "verify-claim", &input).await,
+        json!({
+            "verdict": "confirmed",
+            "evidence": {
+                "path": "broker/src/hub/route.rs", "line": 505,
+                "text": "/// The recipients of a message: whoever it names, and whoever is mentioned.",
+            },
+            "note": "It reads as quoted, at line 505; line 1 was cited. The lines around it speak of 3 of the \
+                     claim's terms.",
+        })
     );
 }
 

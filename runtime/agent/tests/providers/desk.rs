@@ -127,7 +127,7 @@ impl Desk {
                 Ok(json!({"message_id": "m-1"}))
             }
             "search_knowledge" => Ok(json!({"hits": [
-                {"aspect": "forge", "topic": "limits", "content": "Frames are at most 1 MiB."},
+                {"from": "forge", "topic": "limits", "content": "Frames are at most 1 MiB."},
             ]})),
             other => Err(format!("no tool is called {other}")),
         }
@@ -156,9 +156,14 @@ impl Desk {
             fs::read_to_string(self.files.path().join(path)).map_err(|error| format!("{path}: {error}"))?;
         let from = from_line.unwrap_or(1).max(1) as usize;
         let count = lines.unwrap_or(400) as usize;
+        let total = text.lines().count();
+        if from > total {
+            return Err(format!("{path} has {total} lines, so nothing stands at line {from}"));
+        }
         let part: Vec<&str> = text.lines().skip(from - 1).take(count).collect();
         Ok(json!({
-            "path": path, "from_line": from, "text": part.join("\n"), "total_lines": text.lines().count(),
+            "path": path, "from_line": from, "text": part.join("\n"), "total_lines": total,
+            "truncated": from - 1 + part.len() < total,
         }))
     }
 

@@ -115,6 +115,3 @@ fn block(block: &Block) -> Option<Value> {
 fn call_id(id: &str) -> String {
     id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' }).collect()
 }
-
-#[cfg(test)]
-mod tests;

@@ -304,6 +304,3 @@ fn stop_reason(reason: &str) -> StopReason {
         _ => StopReason::EndTurn,
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -120,6 +120,3 @@ fn assistant(message: &Message, send_reasoning: bool) -> Option<Value> {
     }
     Some(message)
 }
-
-#[cfg(test)]
-mod tests;

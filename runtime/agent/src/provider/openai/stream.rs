@@ -311,6 +311,3 @@ fn stop_reason(reason: &str) -> Result<StopReason, ProviderErrorKind> {
         _ => StopReason::EndTurn,
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -73,10 +73,8 @@ pub(super) fn plan(
         let mut said = Vec::new();
         match player.play(&text, &mut answered, &mut said) {
             Ok(Ended::Done) => acts.append(&mut said),
-            Ok(Ended::Calling(calls)) => {
-                acts.append(&mut said);
-                return Ok(Plan { acts, calls });
-            }
+            // What was asked before is answered in the round that ends the turn, once and together with this.
+            Ok(Ended::Calling(calls)) => return Ok(Plan { acts: said, calls }),
             // What failed before does not stand in the way of what was asked since.
             Ok(Ended::Failing) | Err(_) if index < last => {}
             Ok(Ended::Failing) => {

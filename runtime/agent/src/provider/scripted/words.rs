@@ -29,9 +29,7 @@ pub(super) fn add_filters(env: &mut Environment<'static>) {
     env.add_filter("keywords", |text: String, max: Option<usize>| {
         keywords(&text).into_iter().take(max.unwrap_or(KEYWORDS_MAX)).collect::<Vec<_>>().join(" ")
     });
-    env.add_filter("best_for", |hits: Value, question: String, prefer: Option<String>| {
-        best_for(&hits, &question, prefer.as_deref())
-    });
+    env.add_filter("preferring", |hits: Value, part: String| preferring(&hits, &part));
     env.add_test("containing", |text: String, part: String| text.contains(&part));
     env.add_filter("shared_words", |text: String, other: String| shared_words(&text, &other));
     env.add_filter("excerpt", |text: String, max: Option<usize>| {
@@ -78,23 +76,19 @@ fn stem(word: &str) -> &str {
     }
 }
 
-/// Search hits (`{path, text, …}`), those first that have most of the question's words in their line or path.
-/// Tests tell how something is used rather than where it is, so they come after the rest; a path that holds
-/// `prefer` comes before its equals.
-fn best_for(hits: &Value, question: &str, prefer: Option<&str>) -> Result<Vec<Value>, minijinja::Error> {
-    let text_of = |hit: &Value, name: &str| -> Result<String, minijinja::Error> {
-        Ok(hit.get_attr(name)?.as_str().unwrap_or_default().to_owned())
-    };
+/// What a hit in the files preferred counts more.
+const PREFERENCE: f64 = 1.5;
+
+/// Search hits (`{path, score, …}`), best first, where those whose path holds `part` count half as much again.
+fn preferring(hits: &Value, part: &str) -> Result<Vec<Value>, minijinja::Error> {
     let mut ranked = Vec::new();
     for hit in hits.try_iter()? {
-        let (path, text) = (text_of(&hit, "path")?, text_of(&hit, "text")?);
-        let is_test = path.split(['/', '.', '_']).any(|part| matches!(part, "test" | "tests"));
-        let preferred = prefer.is_some_and(|prefer| path.contains(prefer));
-        let shared = shared_words(question, &format!("{path} {text}"));
-        ranked.push(((is_test, std::cmp::Reverse(shared), !preferred), hit));
+        let score = f64::try_from(hit.get_attr("score")?).unwrap_or(0.0);
+        let preferred = hit.get_attr("path")?.as_str().is_some_and(|path| path.contains(part));
+        ranked.push((if preferred { score * PREFERENCE } else { score }, hit));
     }
     // Stable, so that equals stay in the order the search gave them.
-    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.sort_by(|(a, _), (b, _)| b.total_cmp(a));
     Ok(ranked.into_iter().map(|(_, hit)| hit).collect())
 }
 
@@ -179,22 +173,14 @@ mod tests {
     }
 
     #[test]
-    fn hits_are_ranked_by_what_they_share_with_the_question() {
-        let hit = |path: &str, text: &str| json!({"path": path, "text": text});
-        let hits = json!([
-            hit("broker/tests/route.rs", "the broker decides who receives a message"),
-            hit("docs/route.md", "who receives a message is decided by the broker"),
-            hit("broker/src/route.rs", "/// Decides who receives a message."),
-            hit("broker/src/main.rs", "fn main() {}"),
-        ]);
-        let question = "where does the broker decide who receives a message?";
-        let ranked = best_for(&value_of(&hits), question, Some(".rs")).expect("a list of hits");
+    fn preferred_hits_count_more_but_not_everything() {
+        let hit = |path: &str, score: f64| json!({"path": path, "score": score});
+        let hits =
+            json!([hit("a.md", 3.0), hit("b.md", 2.5), hit("c.rs", 2.0), hit("d.rs", 1.0), {"path": "e.rs"}]);
+        let ranked = preferring(&value_of(&hits), ".rs").expect("a list of hits");
         let paths: Vec<_> =
             ranked.iter().map(|hit| hit.get_attr("path").expect("a path").to_string()).collect();
-        assert_eq!(
-            paths,
-            ["broker/src/route.rs", "docs/route.md", "broker/src/main.rs", "broker/tests/route.rs"]
-        );
+        assert_eq!(paths, ["a.md", "c.rs", "b.md", "d.rs", "e.rs"]);
     }
 
     #[test]
