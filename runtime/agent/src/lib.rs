@@ -3,7 +3,6 @@
 
 pub mod conversation;
 pub mod inbox;
-pub mod inbox;
 pub mod journal;
 pub mod provider;
 pub mod session;
