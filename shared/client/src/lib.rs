@@ -1,1 +1,29 @@
-//! Placeholder
+//! The one way to reach a Nexus broker: dial, TLS, authenticate, resume, request and reply.
+//!
+//! - [`Broker`] is an [`Endpoint`] and a [`Credential`]: it makes HTTP requests and opens links.
+//! - An aspect's runtime starts a [`Session`] and owns its events; see [`session`].
+//! - Operators' programs use a [`Client`], and [`Client::follow`] for the log.
+
+pub mod backoff;
+pub mod broker;
+pub mod client;
+pub mod credential;
+pub mod endpoint;
+pub mod error;
+mod http;
+pub mod keyfile;
+pub mod link;
+pub mod request;
+pub mod secret;
+pub mod session;
+
+pub use broker::Broker;
+pub use client::{Client, Follow, Followed, Notice};
+pub use credential::Credential;
+pub use endpoint::{Endpoint, EndpointError, install_crypto};
+pub use error::{DialError, DialErrorKind};
+pub use keyfile::KeyFile;
+pub use link::{CloseReason, Link, Pushes, SendError, new_request_id};
+pub use request::{Reply, Request, RequestError};
+pub use secret::Secret;
+pub use session::{CallError, Caller, Event, Loss, Session};

@@ -97,12 +97,7 @@ struct OutEnvelope<'a, F> {
 
 /// Decodes one frame of the direction `F`.
 pub fn decode<F: FrameSet>(text: &str) -> Result<Decoded<F>, DecodeError> {
-    if text.len() > FRAME_BYTES_MAX {
-        return Err(DecodeError { id: None, kind: DecodeErrorKind::TooLarge { bytes: text.len() } });
-    }
-    if let Err(at) = check_depth(text) {
-        return Err(DecodeError { id: None, kind: DecodeErrorKind::TooDeep { at } });
-    }
+    check_bounds(text)?;
     let raw: RawEnvelope<'_> = serde_json::from_str(text).map_err(|error| DecodeError {
         id: None,
         kind: DecodeErrorKind::Malformed {
@@ -158,6 +153,14 @@ pub fn reply(request: RequestId, frame: &FromBroker) -> String {
 /// The text of a `deliver` frame around an item that is JSON text already.
 pub fn deliver_text(offset: u64, item: &str) -> String {
     format!(r#"{{"kind":"deliver","payload":{{"offset":{offset},"item":{item}}}}}"#)
+}
+
+/// Whether a text keeps the bounds of a frame. A sender asks before it sends: what breaks them cannot be answered.
+pub fn check_bounds(text: &str) -> Result<(), DecodeError> {
+    if text.len() > FRAME_BYTES_MAX {
+        return Err(DecodeError { id: None, kind: DecodeErrorKind::TooLarge { bytes: text.len() } });
+    }
+    check_depth(text).map_err(|at| DecodeError { id: None, kind: DecodeErrorKind::TooDeep { at } })
 }
 
 /// serde_json puts the position into its message; ours stands in fields of its own.

@@ -1,0 +1,215 @@
+//! For operators: requests that outlive links, and following the log across reconnects.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use nexus_wire::frame::FromBroker;
+use nexus_wire::log::{LogEntry, Subscribe, Subscribed};
+use nexus_wire::observe::{Observed, RosterChanged};
+use nexus_wire::{ErrorCode, RequestId};
+
+use crate::broker::Broker;
+use crate::error::DialError;
+use crate::link::{Link, new_request_id};
+use crate::request::{Request, RequestError};
+use crate::session::{CallError, Event, Loss, Session};
+
+/// Told when a link is lost while a request runs, and when it goes on.
+pub type OnNotice = Box<dyn FnMut(Notice<'_>) + Send>;
+
+#[derive(Debug)]
+pub enum Notice<'a> {
+    Lost { loss: &'a Loss, retry_in: Duration },
+    Reconnected,
+}
+
+/// One operator's connection. The first dial fails at once; later ones are repeated.
+pub struct Client {
+    session: Session,
+    link: Option<Link>,
+    on_notice: OnNotice,
+}
+
+impl Client {
+    pub async fn connect(broker: Broker) -> Result<Self, DialError> {
+        let first = broker.connect().await?;
+        Ok(Self {
+            session: Session::start_with(broker, Some(first)),
+            link: None,
+            on_notice: Box::new(|_| ()),
+        })
+    }
+
+    pub fn on_notice(&mut self, on_notice: impl FnMut(Notice<'_>) + Send + 'static) {
+        self.on_notice = Box::new(on_notice);
+    }
+
+    pub async fn call<R: Request>(&mut self, request: R) -> Result<R::Reply, CallError> {
+        self.call_as(new_request_id(), request).await
+    }
+
+    /// Sends the request, again with the same id on the next link when one is lost before the reply.
+    pub async fn call_as<R: Request>(&mut self, id: RequestId, request: R) -> Result<R::Reply, CallError> {
+        loop {
+            let link = match &self.link {
+                Some(link) => link.clone(),
+                None => self.next_link().await?,
+            };
+            match link.call_as(id, request.clone()).await {
+                Ok(reply) => {
+                    link.established();
+                    return Ok(reply);
+                }
+                Err(RequestError::Lost(_)) => self.link = None,
+                Err(RequestError::Refused(body)) if body.code == ErrorCode::ShuttingDown => {
+                    link.ended().await;
+                    self.link = None;
+                }
+                Err(RequestError::Refused(body)) => return Err(CallError::Refused(body)),
+                Err(RequestError::BadReply(error)) => return Err(CallError::BadReply(error)),
+            }
+        }
+    }
+
+    async fn next_link(&mut self) -> Result<Link, CallError> {
+        let mut lost = false;
+        loop {
+            match self.session.next().await {
+                Event::Connected(link) => {
+                    if lost {
+                        (self.on_notice)(Notice::Reconnected);
+                    }
+                    self.link = Some(link.clone());
+                    return Ok(link);
+                }
+                Event::Lost { loss, retry_in } => {
+                    lost = true;
+                    (self.on_notice)(Notice::Lost { loss: &loss, retry_in });
+                }
+                Event::Terminal(loss) => return Err(CallError::Over(loss)),
+                // Nothing is subscribed to yet.
+                Event::Frame(_) => {}
+            }
+        }
+    }
+
+    /// Subscribes, and goes on from there across reconnects.
+    pub async fn follow(mut self, subscribe: Subscribe) -> Result<Follow, CallError> {
+        let begun = self.call(subscribe.clone()).await?;
+        let last_seq = subscribe.from_seq.unwrap_or(begun.head);
+        Ok(Follow { session: self.session, subscribe, last_seq, subscribing: None })
+    }
+
+    /// Closes the link properly.
+    pub async fn close(self) {
+        if let Some(link) = &self.link {
+            link.close().await;
+        }
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("link", &self.link).finish_non_exhaustive()
+    }
+}
+
+/// What a [`Follow`] yields.
+#[derive(Debug)]
+pub enum Followed {
+    /// Each entry once, in order.
+    Log(Box<LogEntry>),
+    Observed(Box<Observed>),
+    Roster(Box<RosterChanged>),
+    Lost {
+        loss: Loss,
+        retry_in: Duration,
+    },
+    /// What streamed in between is missed; no log entry is.
+    Reconnected,
+}
+
+/// A subscription that goes on after the last entry seen.
+pub struct Follow {
+    session: Session,
+    subscribe: Subscribe,
+    last_seq: u64,
+    subscribing: Option<Subscribing>,
+}
+
+struct Subscribing {
+    link: Link,
+    reply: Pin<Box<dyn Future<Output = Result<Subscribed, RequestError>> + Send>>,
+}
+
+impl Follow {
+    /// What comes next. The error is the end. Safe to cancel.
+    pub async fn next(&mut self) -> Result<Followed, CallError> {
+        loop {
+            let event = match &mut self.subscribing {
+                None => self.session.next().await,
+                Some(subscribing) => tokio::select! {
+                    biased;
+                    reply = &mut subscribing.reply => {
+                        let link = subscribing.link.clone();
+                        self.subscribing = None;
+                        match reply {
+                            Ok(Subscribed { .. }) => {
+                                link.established();
+                                return Ok(Followed::Reconnected);
+                            }
+                            // The session tells of the loss, and of the next link.
+                            Err(RequestError::Lost(_)) => continue,
+                            Err(RequestError::Refused(body)) if body.code == ErrorCode::ShuttingDown => continue,
+                            Err(RequestError::Refused(body)) => return Err(CallError::Refused(body)),
+                            Err(RequestError::BadReply(error)) => return Err(CallError::BadReply(error)),
+                        }
+                    }
+                    event = self.session.next() => event,
+                },
+            };
+            match event {
+                Event::Connected(link) => self.resume(link),
+                Event::Lost { loss, retry_in } => return Ok(Followed::Lost { loss, retry_in }),
+                Event::Terminal(loss) => return Err(CallError::Over(loss)),
+                Event::Frame(frame) => {
+                    if let Some(followed) = self.take(*frame) {
+                        return Ok(followed);
+                    }
+                }
+            }
+        }
+    }
+
+    fn resume(&mut self, link: Link) {
+        let subscribe = Subscribe { from_seq: Some(self.last_seq), ..self.subscribe.clone() };
+        let caller = link.clone();
+        let reply = Box::pin(async move { caller.call(subscribe).await });
+        self.subscribing = Some(Subscribing { link, reply });
+    }
+
+    fn take(&mut self, frame: FromBroker) -> Option<Followed> {
+        match frame {
+            FromBroker::Log(entry) => {
+                let fresh = entry.seq > self.last_seq;
+                self.last_seq = self.last_seq.max(entry.seq);
+                fresh.then(|| Followed::Log(Box::new(entry)))
+            }
+            FromBroker::Observe(observed) => Some(Followed::Observed(Box::new(observed))),
+            FromBroker::RosterChanged(changed) => Some(Followed::Roster(Box::new(changed))),
+            FromBroker::Error(body) => {
+                tracing::warn!(%body, "the broker complains");
+                None
+            }
+            FromBroker::Deliver(_) | FromBroker::Gap(_) | FromBroker::Ok(_) | FromBroker::Registered(_) => {
+                None
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Follow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Follow").field("last_seq", &self.last_seq).finish_non_exhaustive()
+    }
+}

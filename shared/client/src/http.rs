@@ -1,0 +1,179 @@
+//! One HTTP request on a connection of its own. What the endpoints mean is not known here.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HOST};
+use hyper::{HeaderMap, Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::endpoint::Endpoint;
+use crate::error::{DialError, DialErrorKind};
+use crate::secret::Secret;
+
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// An answer of whatever status.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// Sends one request and reads the whole answer.
+pub(crate) async fn exchange(
+    endpoint: &Endpoint,
+    method: Method,
+    path: &str,
+    bearer: Option<&Secret>,
+    body: Option<Bytes>,
+) -> Result<Answer, DialError> {
+    let mut request = Request::builder().method(method).uri(path).header(HOST, endpoint.authority());
+    if let Some(bearer) = bearer {
+        request = request.header(AUTHORIZATION, format!("Bearer {}", bearer.expose()));
+    }
+    if body.is_some() {
+        request = request.header(CONTENT_TYPE, "application/json");
+    }
+    let request = request
+        .body(Full::new(body.unwrap_or_default()))
+        .map_err(|error| endpoint.error(DialErrorKind::Foreign { detail: error.to_string() }))?;
+    let socket = endpoint.open().await?;
+    let exchanged = tokio::time::timeout(ANSWER_TIMEOUT, async {
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await?;
+        let exchange = async {
+            let answer = sender.send_request(request).await?;
+            let (head, body) = answer.into_parts();
+            Ok::<_, hyper::Error>((head, Limited::new(body, ANSWER_BYTES_MAX).collect().await))
+        };
+        tokio::pin!(exchange);
+        tokio::select! {
+            done = &mut exchange => done,
+            // The connection may end first, with the answer still to be read from its buffer.
+            ended = connection => { ended?; exchange.await }
+        }
+    });
+    match exchanged.await {
+        Err(_) => Err(endpoint.error(DialErrorKind::Timeout { after: ANSWER_TIMEOUT })),
+        Ok(Err(error)) if error.is_parse() => Err(endpoint.error(DialErrorKind::Foreign {
+            detail: format!("it does not speak HTTP ({error}); if it is a Nexus with TLS, use https://"),
+        })),
+        Ok(Err(error)) => Err(endpoint.error(DialErrorKind::Io(std::io::Error::other(error)))),
+        Ok(Ok((_, Err(error)))) => Err(endpoint.error(DialErrorKind::Io(std::io::Error::other(error)))),
+        Ok(Ok((head, Ok(body)))) => {
+            Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes() })
+        }
+    }
+}
+
+pub(crate) fn json_body(value: &impl Serialize) -> Result<Bytes, DialErrorKind> {
+    serde_json::to_vec(value)
+        .map(Bytes::from)
+        .map_err(|source| DialErrorKind::Body { what: "a request", source })
+}
+
+impl Answer {
+    /// The body, or why there is none.
+    pub(crate) fn json<T: DeserializeOwned>(&self, what: &'static str) -> Result<T, DialErrorKind> {
+        if !self.status.is_success() {
+            return Err(refusal(self.status, &self.headers, &self.body));
+        }
+        serde_json::from_slice(&self.body).map_err(|source| DialErrorKind::Body { what, source })
+    }
+}
+
+/// What an answer that is no success means. The body is `application/problem+json`, or whatever stands
+/// between us and the broker made of it.
+pub(crate) fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> DialErrorKind {
+    let message = message_of(status, body);
+    match status.as_u16() {
+        401 => DialErrorKind::Unauthorized { message, clock_off_s: clock_off_s(headers, wall()) },
+        403 => DialErrorKind::Forbidden { message },
+        503 => DialErrorKind::Unavailable { message },
+        status => DialErrorKind::Status { status, message },
+    }
+}
+
+fn message_of(status: StatusCode, body: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Problem {
+        title: Option<String>,
+        detail: Option<String>,
+    }
+    if let Ok(Problem { title, detail }) = serde_json::from_slice(body)
+        && let Some(message) = detail.or(title)
+    {
+        return message;
+    }
+    let text: String = String::from_utf8_lossy(body).trim().chars().take(200).collect();
+    let reason = status.canonical_reason().unwrap_or("no reason given");
+    if text.is_empty() || text.starts_with('<') { reason.to_owned() } else { text }
+}
+
+/// Seconds by which the broker's clock is ahead, if that is enough to make it refuse what we sign.
+fn clock_off_s(headers: &HeaderMap, ours: SystemTime) -> Option<i64> {
+    let theirs = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
+    let seconds = |time: SystemTime| {
+        time.duration_since(SystemTime::UNIX_EPOCH).ok().and_then(|it| i64::try_from(it.as_secs()).ok())
+    };
+    let off = seconds(theirs)? - seconds(ours)?;
+    let leeway = i64::try_from(nexus_wire::limits::CLOCK_LEEWAY.as_secs()).unwrap_or(i64::MAX);
+    (off.abs() > leeway).then_some(off)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the client owns the clock that its assertions are signed with"
+)]
+pub(crate) fn wall() -> SystemTime {
+    SystemTime::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_what_the_broker_said() {
+        let cases: &[(&str, u16, &str, &str)] = &[
+            (
+                "detail",
+                403,
+                r#"{"title":"Forbidden","detail":"Host x is not mine"}"#,
+                "forbidden: Host x is not mine",
+            ),
+            ("title", 401, r#"{"title":"no such key"}"#, "unauthorized: no such key"),
+            ("text", 503, "too many links\n", "not available: too many links; try again"),
+            ("nothing", 503, "", "not available: Service Unavailable; try again"),
+            ("page", 502, "<html>", "HTTP 502: Bad Gateway"),
+            ("bytes", 500, "\u{0}", "HTTP 500: \u{0}"),
+        ];
+        for (name, status, body, message) in cases {
+            let status = StatusCode::from_u16(*status).expect("a status");
+            assert_eq!(refusal(status, &HeaderMap::new(), body.as_bytes()).to_string(), *message, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_off_is_told_from_the_date_header() {
+        let ours = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        let headers = |off: i64| {
+            let theirs =
+                SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000_u64.saturating_add_signed(off));
+            HeaderMap::from_iter([(DATE, httpdate::fmt_http_date(theirs).parse().expect("a header"))])
+        };
+        assert_eq!(clock_off_s(&headers(3), ours), None);
+        assert_eq!(clock_off_s(&headers(-3600), ours), Some(-3600));
+        assert_eq!(clock_off_s(&HeaderMap::new(), ours), None);
+        let kind = DialErrorKind::Unauthorized { message: "expired".into(), clock_off_s: Some(-90) };
+        assert_eq!(
+            kind.to_string(),
+            "unauthorized: expired; this machine's clock is 90 s ahead of the broker's: set it, then try again"
+        );
+    }
+}

@@ -1,0 +1,245 @@
+//! An aspect's keyfile: who it is, its key, and which Nexus it belongs to. Knows nothing of the network.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ed25519_dalek::SigningKey;
+use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
+use nexus_wire::AspectName;
+use rand::Rng as _;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::secret::Secret;
+
+/// The version this program writes and reads.
+pub const KEYFILE_VERSION: u32 = 1;
+/// Where a keyfile lies within an aspect's home.
+pub const KEYFILE_PATH: &str = ".nexus/key.json";
+
+/// `<home>/.nexus/key.json`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct KeyFile {
+    pub version: u32,
+    pub name: AspectName,
+    pub nexus_id: Uuid,
+    /// Where the broker was when the file was made: `http://127.0.0.1:7888`.
+    pub url: String,
+    /// The only root that is trusted for `https`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_pem: Option<String>,
+    /// Ed25519, PKCS#8 in PEM.
+    pub private_key: Secret,
+    /// 32 bytes, base64url without padding: what the broker keeps.
+    pub public_key: String,
+}
+
+#[derive(Debug, Error)]
+#[error("keyfile {}: {kind}", path.display())]
+pub struct KeyFileError {
+    pub path: PathBuf,
+    #[source]
+    pub kind: KeyFileErrorKind,
+}
+
+#[derive(Debug, Error)]
+pub enum KeyFileErrorKind {
+    #[error("it is not there; let the aspect in with: nexus aspect add <name> --home <home>")]
+    Missing,
+    #[error("others may read it (mode {mode:04o}); run: chmod 600 {}", path.display())]
+    Permissions { mode: u32, path: PathBuf },
+    #[error("it cannot be {verb}: {source}")]
+    Io { verb: &'static str, source: io::Error },
+    #[error("it is no keyfile: {0}; make a new one with: nexus aspect rotate <name> --home <home>")]
+    Form(#[from] serde_json::Error),
+    #[error("it has version {0}, this program knows {KEYFILE_VERSION}; use a newer program")]
+    Version(u32),
+    #[error("its key is bad: {0}; make a new one with: nexus aspect rotate <name> --home <home>")]
+    Key(#[from] KeyError),
+}
+
+/// What is wrong with a private key. Says nothing of its content.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum KeyError {
+    Encode,
+    Mismatch,
+    NotEd25519,
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Encode => "it cannot be written as PKCS#8",
+            Self::Mismatch => "private_key and public_key are not a pair",
+            Self::NotEd25519 => "private_key is not an Ed25519 key in PKCS#8 PEM",
+        })
+    }
+}
+
+impl std::error::Error for KeyError {}
+
+impl KeyFile {
+    /// A new key for `name`.
+    pub fn generate(
+        name: AspectName,
+        nexus_id: Uuid,
+        url: String,
+        ca_pem: Option<String>,
+    ) -> Result<Self, KeyError> {
+        let mut seed = Zeroizing::new([0_u8; 32]);
+        rand::rng().fill_bytes(seed.as_mut());
+        let key = SigningKey::from_bytes(&seed);
+        let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|_| KeyError::Encode)?;
+        Ok(Self {
+            version: KEYFILE_VERSION,
+            name,
+            nexus_id,
+            url,
+            ca_pem,
+            private_key: pem.as_str().into(),
+            public_key: public_text(&key),
+        })
+    }
+
+    /// The keyfile of the home at `home`.
+    pub fn path_in(home: &Path) -> PathBuf {
+        home.join(KEYFILE_PATH)
+    }
+
+    pub fn load(path: &Path) -> Result<Self, KeyFileError> {
+        Self::read(path).map_err(|kind| KeyFileError { path: path.to_owned(), kind })
+    }
+
+    fn read(path: &Path) -> Result<Self, KeyFileErrorKind> {
+        let unreadable = |source: io::Error| {
+            if source.kind() == io::ErrorKind::NotFound {
+                KeyFileErrorKind::Missing
+            } else {
+                KeyFileErrorKind::Io { verb: "read", source }
+            }
+        };
+        let file = File::open(path).map_err(unreadable)?;
+        let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o7777;
+        if mode & 0o077 != 0 {
+            return Err(KeyFileErrorKind::Permissions { mode, path: path.to_owned() });
+        }
+        let text = Zeroizing::new(io::read_to_string(file).map_err(unreadable)?);
+        /// Read before the rest, so that a newer form is called newer and not broken.
+        #[derive(Deserialize)]
+        struct Head {
+            version: u32,
+        }
+        let head: Head = serde_json::from_str(&text)?;
+        if head.version != KEYFILE_VERSION {
+            return Err(KeyFileErrorKind::Version(head.version));
+        }
+        let keyfile: Self = serde_json::from_str(&text)?;
+        keyfile.signing_key()?;
+        Ok(keyfile)
+    }
+
+    /// Writes it so that a crash leaves the old file or the new one, readable by its owner alone.
+    pub fn save(&self, path: &Path) -> Result<(), KeyFileError> {
+        self.write(path).map_err(|kind| KeyFileError { path: path.to_owned(), kind })
+    }
+
+    fn write(&self, path: &Path) -> Result<(), KeyFileErrorKind> {
+        let failed = |source| KeyFileErrorKind::Io { verb: "written", source };
+        let text = Zeroizing::new(serde_json::to_string_pretty(self)?);
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            Some(_) | None => Path::new("."),
+        };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+        let fresh = path.with_extension(format!("new-{}", Uuid::now_v7().simple()));
+        let written =
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh).and_then(|mut file| {
+                file.write_all(text.as_bytes())?;
+                file.write_all(b"\n")?;
+                file.sync_all()?;
+                fs::rename(&fresh, path)
+            });
+        if let Err(source) = written {
+            // The error that matters is the first one; a file left behind is named apart from the real one.
+            let _ = fs::remove_file(&fresh);
+            return Err(failed(source));
+        }
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    }
+
+    /// The key, once it is known to be one and to belong to `public_key`.
+    pub(crate) fn signing_key(&self) -> Result<SigningKey, KeyError> {
+        let key = SigningKey::from_pkcs8_pem(self.private_key.expose()).map_err(|_| KeyError::NotEd25519)?;
+        if public_text(&key) == self.public_key { Ok(key) } else { Err(KeyError::Mismatch) }
+    }
+}
+
+fn public_text(key: &SigningKey) -> String {
+    URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn fresh() -> KeyFile {
+        KeyFile::generate(
+            "wren".parse().expect("a name"),
+            Uuid::from_u128(7),
+            "http://127.0.0.1:7888".into(),
+            None,
+        )
+        .expect("keys can be made")
+    }
+
+    #[test]
+    fn a_keyfile_is_private_and_reads_back() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = KeyFile::path_in(home.path());
+        let keyfile = fresh();
+        keyfile.save(&path).expect("saved");
+        keyfile.save(&path).expect("saved over the old one");
+        assert_eq!(KeyFile::load(&path).expect("loaded"), keyfile);
+        assert_eq!(fs::metadata(&path).expect("is there").permissions().mode() & 0o777, 0o600);
+        let names: Vec<_> = fs::read_dir(home.path().join(".nexus")).expect("a folder").collect();
+        assert_eq!(names.len(), 1, "nothing is left beside it");
+        assert!(!format!("{keyfile:?}").contains("PRIVATE"));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_keyfile_is_said() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("key.json");
+        let error = || KeyFile::load(&path).expect_err("refused").to_string();
+        assert!(error().contains("nexus aspect add"), "{}", error());
+        fresh().save(&path).expect("saved");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("changed");
+        assert!(error().ends_with(&format!("(mode 0640); run: chmod 600 {}", path.display())), "{}", error());
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("changed");
+
+        let other = fresh();
+        let cases = [
+            ("pair", "public_key", json!(other.public_key), "are not a pair"),
+            ("key", "private_key", json!("x"), "is not an Ed25519 key"),
+            ("newer", "version", json!(2), "it has version 2"),
+            ("name", "name", json!("Wren"), "is not a name"),
+            ("form", "url", json!(null), "it is no keyfile: invalid type: null"),
+        ];
+        for (name, field, content, message) in cases {
+            let mut value = serde_json::to_value(fresh()).expect("serializes");
+            value[field] = content;
+            fs::write(&path, value.to_string()).expect("written");
+            assert!(error().contains(message), "{name}: {}", error());
+        }
+    }
+}

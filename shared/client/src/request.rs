@@ -1,0 +1,100 @@
+//! Which reply belongs to which request.
+
+use nexus_wire::chat::{ChatPage, ChatRead, ChatSend, ChatSent, ChatThreads, ThreadPage};
+use nexus_wire::frame::ToBroker;
+use nexus_wire::hands::{
+    CancelReceipt, Dispatch, DispatchCancel, DispatchInfo, DispatchList, DispatchPage, DispatchProgress,
+    DispatchResult, DispatchStanding, DispatchStatus, DispatchWait, Dispatched, LeaseRenew, LeasesRenewed,
+};
+use nexus_wire::inbox::{Ack, InboxClose};
+use nexus_wire::knowledge::{KnowledgeHits, KnowledgeSearch, KnowledgeStore, KnowledgeStored};
+use nexus_wire::log::{Subscribe, Subscribed};
+use nexus_wire::roster::{Deregister, Register, Registered, Team, TeamList};
+use nexus_wire::{ErrorBody, Json};
+use thiserror::Error;
+
+use crate::link::CloseReason;
+
+/// A reply that is no error.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    Ok(Json),
+    Registered(Box<Registered>),
+}
+
+/// Why a request has no reply that is of use.
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum RequestError {
+    /// Nothing of it happened.
+    #[error("{0}")]
+    Refused(ErrorBody),
+    /// It may or may not have happened; sending it again with the same id tells.
+    #[error("the connection was lost before the answer: {0}")]
+    Lost(CloseReason),
+    #[error("the broker's answer cannot be read: {0}; is it of this version?")]
+    BadReply(String),
+}
+
+/// A frame that is answered, and with what.
+pub trait Request: Clone + Into<ToBroker> + Send {
+    type Reply: Send;
+
+    fn read(reply: Reply) -> Result<Self::Reply, RequestError>;
+}
+
+macro_rules! requests {
+    ($($request:ty => $reply:ty,)*) => {
+        $(impl Request for $request {
+            type Reply = $reply;
+
+            fn read(reply: Reply) -> Result<$reply, RequestError> {
+                match reply {
+                    Reply::Ok(json) => json.parse().map_err(|error| RequestError::BadReply(error.to_string())),
+                    Reply::Registered(_) => Err(RequestError::BadReply("registered, and no ok".into())),
+                }
+            }
+        })*
+    };
+}
+
+macro_rules! acknowledged {
+    ($($request:ty,)*) => {
+        $(impl Request for $request {
+            type Reply = ();
+
+            fn read(_: Reply) -> Result<(), RequestError> {
+                Ok(())
+            }
+        })*
+    };
+}
+
+requests! {
+    ChatRead => ChatPage,
+    ChatSend => ChatSent,
+    ChatThreads => ThreadPage,
+    Dispatch => Dispatched,
+    DispatchCancel => CancelReceipt,
+    DispatchList => DispatchPage,
+    DispatchResult => DispatchStanding,
+    DispatchStatus => DispatchInfo,
+    DispatchWait => DispatchStanding,
+    KnowledgeSearch => KnowledgeHits,
+    KnowledgeStore => KnowledgeStored,
+    LeaseRenew => LeasesRenewed,
+    Subscribe => Subscribed,
+    TeamList => Team,
+}
+
+acknowledged! { Ack, Deregister, DispatchProgress, InboxClose, }
+
+impl Request for Register {
+    type Reply = Registered;
+
+    fn read(reply: Reply) -> Result<Registered, RequestError> {
+        match reply {
+            Reply::Registered(registered) => Ok(*registered),
+            Reply::Ok(_) => Err(RequestError::BadReply("ok, and not registered".into())),
+        }
+    }
+}
