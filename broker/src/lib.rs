@@ -5,6 +5,7 @@
 
 pub mod hub;
 pub mod store;
+pub mod store;
 mod clock;
 pub mod config;
 mod datadir;

@@ -62,7 +62,7 @@ pub(super) fn sha256_of(value: &impl Serialize) -> [u8; 32] {
 }
 
 /// Length of the JSON text of `value`.
-pub(super) fn json_bytes(value: &impl Serialize) -> usize {
+pub(crate) fn json_bytes(value: &impl Serialize) -> usize {
     struct Count(usize);
     impl Write for Count {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use nexus_wire::admin::OperatorRole;
-use nexus_wire::chat::{Message, ThreadInfo};
-use nexus_wire::hands::{DispatchInfo, HandSpec};
+use nexus_wire::chat::{Message, ThreadInfo, Usage};
+use nexus_wire::hands::{DispatchInfo, DispatchState, HandSpec, Outcome};
 use nexus_wire::inbox::Decision;
 use nexus_wire::knowledge::KnowledgeHit;
 use nexus_wire::log::LogEntry;
@@ -124,7 +124,8 @@ pub struct MessageRecord {
     pub request_sha256: [u8; 32],
 }
 
-/// One item of an inbox; `json` is the text of a `nexus_wire::inbox::Item`, marked `answered` if it is closed.
+/// One item of an inbox; `json` is the text of a `nexus_wire::inbox::Item`, marked `answered` if it was
+/// acknowledged and closed before.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InboxRecord {
     pub offset: u64,
@@ -166,6 +167,37 @@ pub struct DispatchRecord {
     pub assigned_offset: u64,
     pub clamped: bool,
     pub request_sha256: [u8; 32],
+}
+
+/// A dispatch as it stood when it was accepted: what its log entry shows, however it went on.
+pub fn as_accepted(info: DispatchInfo) -> DispatchInfo {
+    DispatchInfo {
+        state: DispatchState::Pending,
+        attempt: 0,
+        assigned_at: None,
+        ended_at: None,
+        output: None,
+        error: None,
+        usage: Usage::default(),
+        cost_microusd: None,
+        ..info
+    }
+}
+
+/// How a dispatch that has ended did so.
+pub fn outcome(info: DispatchInfo) -> Outcome {
+    Outcome {
+        dispatch: info.id,
+        hand: info.hand,
+        parent: info.parent,
+        thread: info.thread,
+        state: info.state,
+        output: info.output,
+        error: info.error,
+        attempts: info.attempt,
+        usage: info.usage,
+        cost_microusd: info.cost_microusd,
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -1,0 +1,96 @@
+//! A log entry without its body, and how the body is found again by what the entry is about.
+
+use nexus_wire::inbox::InboxClose;
+use nexus_wire::log::{LogBody, LogEntry};
+use nexus_wire::{AspectName, DispatchId, ItemId, MessageId, Ms, Party, ThreadId};
+
+use crate::hub::inbox::json_bytes;
+use crate::hub::records::{Reads, StoreError, Stored, as_accepted, outcome};
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct LoggedRow {
+    pub(super) seq: u64,
+    pub(super) at: Ms,
+    pub(super) actor: Party,
+    pub(super) thread: Option<ThreadId>,
+    pub(super) what: Logged,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Logged {
+    Message(MessageId),
+    ItemClosed(ItemId),
+    DispatchAccepted(DispatchId),
+    DispatchAssigned { dispatch: DispatchId, attempt: u32, aspect: AspectName },
+    DispatchEnded(DispatchId),
+    Other { kind: String, subject: String },
+}
+
+impl From<&LogEntry> for LoggedRow {
+    fn from(entry: &LogEntry) -> Self {
+        let what = match &entry.body {
+            LogBody::Message(message) => Logged::Message(message.id),
+            LogBody::ItemClosed(close) => Logged::ItemClosed(close.item),
+            LogBody::DispatchAccepted(info) => Logged::DispatchAccepted(info.id),
+            LogBody::DispatchAssigned { dispatch, attempt, aspect } => {
+                Logged::DispatchAssigned { dispatch: *dispatch, attempt: *attempt, aspect: aspect.clone() }
+            }
+            LogBody::DispatchEnded(outcome) => Logged::DispatchEnded(outcome.dispatch),
+            LogBody::Other { kind, subject } => {
+                Logged::Other { kind: kind.clone(), subject: subject.clone() }
+            }
+        };
+        Self { seq: entry.seq, at: entry.at, actor: entry.actor.clone(), thread: entry.thread, what }
+    }
+}
+
+impl LoggedRow {
+    /// The entry with its body, which `reads` must still hold.
+    pub(super) fn entry(self, reads: &impl Reads) -> Stored<LogEntry> {
+        let lost = |what: &dyn std::fmt::Display| {
+            StoreError::Corrupt(format!("log entry {} is about {what}, which is not there", self.seq))
+        };
+        let body = match self.what {
+            Logged::Message(id) => LogBody::Message(
+                reads.message(id)?.ok_or_else(|| lost(&format_args!("message {id}")))?.message,
+            ),
+            Logged::ItemClosed(item) => {
+                let closed = match &self.actor {
+                    Party::Aspect(name) => reads.closed(name, item)?,
+                    Party::Operator(_) | Party::System => None,
+                };
+                let closed = closed.ok_or_else(|| lost(&format_args!("closed item {item}")))?;
+                LogBody::ItemClosed(InboxClose {
+                    item,
+                    decision: closed.decision,
+                    reason: closed.reason,
+                    message: closed.message,
+                })
+            }
+            Logged::DispatchAccepted(id) => {
+                let found = reads.dispatch(id)?.ok_or_else(|| lost(&format_args!("dispatch {id}")))?;
+                LogBody::DispatchAccepted(as_accepted(found.info))
+            }
+            Logged::DispatchAssigned { dispatch, attempt, aspect } => {
+                LogBody::DispatchAssigned { dispatch, attempt, aspect }
+            }
+            Logged::DispatchEnded(id) => {
+                let found = reads.dispatch(id)?.ok_or_else(|| lost(&format_args!("dispatch {id}")))?;
+                LogBody::DispatchEnded(outcome(found.info))
+            }
+            Logged::Other { kind, subject } => LogBody::Other { kind, subject },
+        };
+        Ok(LogEntry { seq: self.seq, at: self.at, actor: self.actor, thread: self.thread, body })
+    }
+}
+
+/// Roughly how much text an entry holds.
+pub(super) fn weight(entry: &LogEntry) -> usize {
+    match &entry.body {
+        LogBody::Message(message) => message.content.len(),
+        LogBody::ItemClosed(close) => close.reason.as_ref().map_or(0, String::len),
+        LogBody::DispatchAccepted(info) => json_bytes(&info.input),
+        LogBody::DispatchEnded(outcome) => json_bytes(&outcome.output),
+        LogBody::DispatchAssigned { .. } | LogBody::Other { .. } => 0,
+    }
+}

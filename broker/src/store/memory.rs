@@ -1,0 +1,329 @@
+//! The store in memory: the same rows and the same answers as the SQLite one, gone with the process. For
+//! simulations and tests; a commit can be told to fail.
+
+mod search;
+mod undo;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use nexus_wire::chat::{Message, ThreadInfo};
+use nexus_wire::hands::DispatchInfo;
+use nexus_wire::knowledge::KnowledgeHit;
+use nexus_wire::log::LogEntry;
+use nexus_wire::{AspectName, DispatchId, EntryId, ItemId, MessageId, Ms, OperatorName, Party, ThreadId};
+
+use super::logged::{LoggedRow, weight};
+use super::page::Page;
+use crate::hub::inbox::as_answered;
+use crate::hub::records::{
+    AspectRecord, ClosedRecord, DispatchRecord, InboxRecord, KnowledgeRecord, LogRecord, MessageRecord,
+    NewItem, OperatorRecord, Position, Reads, Snapshot, Store, StoreError, Stored, ThreadRecord, Transaction,
+};
+use undo::Undo;
+
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    aspects: BTreeMap<AspectName, AspectRecord>,
+    operators: BTreeMap<OperatorName, OperatorRecord>,
+    threads: HashMap<ThreadId, Thread>,
+    /// In the order of their `seq`.
+    messages: Vec<MessageRecord>,
+    message_at: HashMap<MessageId, usize>,
+    inboxes: HashMap<AspectName, Vec<InboxRecord>>,
+    closed: HashMap<(AspectName, ItemId), ClosedRecord>,
+    dispatches: BTreeMap<DispatchId, DispatchRecord>,
+    open_dispatches: BTreeSet<DispatchId>,
+    queue_state: Option<String>,
+    knowledge: Vec<KnowledgeRecord>,
+    log: Vec<LoggedRow>,
+    last_at: Ms,
+    undo: Vec<Undo>,
+    commits_to_fail: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Thread {
+    record: ThreadRecord,
+    /// Indexes into `messages`.
+    messages: Vec<usize>,
+}
+
+impl MemoryStore {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The next commit fails as if the disk were full.
+    pub fn fail_next_commit(&mut self) {
+        self.commits_to_fail = 1;
+    }
+
+    fn find_message(&self, id: MessageId) -> Option<&MessageRecord> {
+        self.message_at.get(&id).and_then(|at| self.messages.get(*at))
+    }
+}
+
+impl Reads for MemoryStore {
+    fn aspect(&self, name: &AspectName) -> Stored<Option<AspectRecord>> {
+        Ok(self.aspects.get(name).cloned())
+    }
+
+    fn aspects(&self) -> Stored<Vec<AspectRecord>> {
+        Ok(self.aspects.values().cloned().collect())
+    }
+
+    fn operators(&self) -> Stored<Vec<OperatorRecord>> {
+        Ok(self.operators.values().cloned().collect())
+    }
+
+    fn message(&self, id: MessageId) -> Stored<Option<MessageRecord>> {
+        Ok(self.find_message(id).cloned())
+    }
+
+    fn thread(&self, id: ThreadId) -> Stored<Option<ThreadRecord>> {
+        Ok(self.threads.get(&id).map(|thread| thread.record.clone()))
+    }
+
+    fn threads(&self, of: Option<&Party>, limit: u32) -> Stored<Vec<ThreadInfo>> {
+        let mut found: Vec<&Thread> = self
+            .threads
+            .values()
+            .filter(|thread| of.is_none_or(|party| thread.record.info.participants.contains(party)))
+            .collect();
+        found.sort_by_key(|thread| std::cmp::Reverse(thread.messages.last().copied()));
+        Ok(found.into_iter().take(limit as usize).map(|thread| thread.record.info.clone()).collect())
+    }
+
+    fn messages(&self, thread: ThreadId, after: u64, limit: u32) -> Stored<Vec<Message>> {
+        let all = self.threads.get(&thread).map_or(&[][..], |thread| &thread.messages);
+        let of = |at: &usize| self.messages.get(*at).map(|record| &record.message);
+        let start = all.partition_point(|at| of(at).is_some_and(|message| message.seq <= after));
+        let mut page = Page::new(limit);
+        Ok(all[start..]
+            .iter()
+            .filter_map(of)
+            .take_while(|message| page.takes(message.content.len()))
+            .cloned()
+            .collect())
+    }
+
+    fn inbox(&self, aspect: &AspectName, after: u64, limit: u32) -> Stored<Vec<InboxRecord>> {
+        let Some(items) = self.inboxes.get(aspect) else { return Ok(Vec::new()) };
+        let cursor = self.aspects.get(aspect).map_or(0, |record| record.cursor);
+        let start = items.partition_point(|item| item.offset <= after);
+        let mut page = Page::new(limit);
+        Ok(items[start..]
+            .iter()
+            .take_while(|item| page.takes(item.json.len()))
+            .map(|item| {
+                let is_closed = item.offset <= cursor && self.closed.contains_key(&(aspect.clone(), item.id));
+                match is_closed {
+                    true => InboxRecord { json: as_answered(&item.json).into(), ..item.clone() },
+                    false => item.clone(),
+                }
+            })
+            .collect())
+    }
+
+    fn closed(&self, aspect: &AspectName, item: ItemId) -> Stored<Option<ClosedRecord>> {
+        Ok(self.closed.get(&(aspect.clone(), item)).cloned())
+    }
+
+    fn dispatch(&self, id: DispatchId) -> Stored<Option<DispatchRecord>> {
+        Ok(self.dispatches.get(&id).cloned())
+    }
+
+    fn dispatches(&self, open: bool, limit: u32) -> Stored<Vec<DispatchInfo>> {
+        let found = self.dispatches.values().rev().filter(|record| !open || record.queue.is_some());
+        Ok(found.take(limit as usize).map(|record| record.info.clone()).collect())
+    }
+
+    fn knowledge(&self, aspect: &Party, topic: &str) -> Stored<Option<KnowledgeRecord>> {
+        let found = self.knowledge.iter().rev().find(|it| it.aspect == *aspect && it.topic == topic);
+        Ok(found.cloned())
+    }
+
+    fn knowledge_entry(&self, id: EntryId) -> Stored<Option<KnowledgeRecord>> {
+        Ok(self.knowledge.iter().find(|it| it.entry == id).cloned())
+    }
+
+    fn knowledge_search(&self, reader: &Party, query: &str, limit: u32) -> Stored<Vec<KnowledgeHit>> {
+        search::search(&self.knowledge, reader, query, limit)
+    }
+
+    fn log(&self, from_seq: u64, thread: Option<ThreadId>, limit: u32) -> Stored<Vec<LogEntry>> {
+        let start = self.log.partition_point(|row| row.seq <= from_seq);
+        let mut page = Page::new(limit);
+        let mut found = Vec::new();
+        for row in self.log[start..].iter().filter(|row| thread.is_none() || row.thread == thread) {
+            let entry = row.clone().entry(self)?;
+            if !page.takes(weight(&entry)) {
+                break;
+            }
+            found.push(entry);
+        }
+        Ok(found)
+    }
+
+    fn snapshot(&self) -> Stored<Snapshot> {
+        Ok(Snapshot {
+            last_at: self.last_at,
+            log_seq: self.log.last().map_or(0, |row| row.seq),
+            aspects: self.aspects()?,
+            operators: self.operators()?,
+            open_dispatches: self
+                .open_dispatches
+                .iter()
+                .filter_map(|id| self.dispatches.get(id))
+                .cloned()
+                .collect(),
+            queue_state: self.queue_state.clone(),
+        })
+    }
+}
+
+fn absent(what: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Corrupt(format!("{what} is not there"))
+}
+
+impl Store for MemoryStore {
+    fn put_aspect(&mut self, record: &AspectRecord) -> Stored<()> {
+        let old = self.aspects.insert(record.name.clone(), record.clone());
+        self.undo.push(Undo::Aspect(record.name.clone(), old.map(Box::new)));
+        Ok(())
+    }
+
+    fn put_position(&mut self, aspect: &AspectName, position: Position) -> Stored<()> {
+        let record = self.aspects.get_mut(aspect).ok_or_else(|| absent(&format_args!("aspect {aspect}")))?;
+        self.undo.push(Undo::Position(aspect.clone(), record.position()));
+        undo::set_position(record, position);
+        Ok(())
+    }
+
+    fn put_operator(&mut self, record: &OperatorRecord) -> Stored<()> {
+        let old = self.operators.insert(record.name.clone(), record.clone());
+        self.undo.push(Undo::Operator(record.name.clone(), old));
+        Ok(())
+    }
+
+    fn put_thread(&mut self, record: &ThreadRecord) -> Stored<()> {
+        let id = record.info.id;
+        match self.threads.get_mut(&id) {
+            Some(thread) => {
+                let old = std::mem::replace(&mut thread.record, record.clone());
+                self.undo.push(Undo::Thread(id, Some(Box::new(old))));
+            }
+            None => {
+                self.threads.insert(id, Thread { record: record.clone(), messages: Vec::new() });
+                self.undo.push(Undo::Thread(id, None));
+            }
+        }
+        Ok(())
+    }
+
+    fn put_message(&mut self, record: &MessageRecord) -> Stored<()> {
+        let id = record.message.thread;
+        let thread = self.threads.get_mut(&id).ok_or_else(|| absent(&format_args!("thread {id}")))?;
+        let at = self.messages.len();
+        thread.messages.push(at);
+        self.message_at.insert(record.message.id, at);
+        self.messages.push(record.clone());
+        self.undo.push(Undo::Message);
+        Ok(())
+    }
+
+    fn put_inbox(&mut self, aspect: &AspectName, item: &NewItem) -> Stored<()> {
+        let record = self.aspects.get_mut(aspect).ok_or_else(|| absent(&format_args!("aspect {aspect}")))?;
+        record.tail = item.offset;
+        let row = InboxRecord { offset: item.offset, id: item.id, json: item.json.clone() };
+        match self.inboxes.get_mut(aspect) {
+            Some(items) => items.push(row),
+            None => _ = self.inboxes.insert(aspect.clone(), vec![row]),
+        }
+        self.undo.push(Undo::Item(aspect.clone()));
+        Ok(())
+    }
+
+    fn put_closed(&mut self, record: &ClosedRecord) -> Stored<()> {
+        let key = (record.aspect.clone(), record.item);
+        self.closed.insert(key.clone(), record.clone());
+        self.undo.push(Undo::Closed(key));
+        Ok(())
+    }
+
+    fn add_dispatch(&mut self, record: &DispatchRecord) -> Stored<()> {
+        self.set_dispatch(record.clone());
+        Ok(())
+    }
+
+    fn put_dispatch(&mut self, record: &DispatchRecord) -> Stored<()> {
+        let id = record.info.id;
+        let old = self.dispatches.get(&id).ok_or_else(|| absent(&format_args!("dispatch {id}")))?;
+        let mut record = record.clone();
+        record.info.input = old.info.input.clone();
+        self.set_dispatch(record);
+        Ok(())
+    }
+
+    fn put_queue_state(&mut self, json: &str) -> Stored<()> {
+        let old = self.queue_state.replace(json.to_owned());
+        self.undo.push(Undo::QueueState(old));
+        Ok(())
+    }
+
+    fn put_knowledge(&mut self, record: &KnowledgeRecord) -> Stored<()> {
+        self.knowledge.push(record.clone());
+        self.undo.push(Undo::Knowledge);
+        Ok(())
+    }
+
+    fn append_log(&mut self, record: &LogRecord) -> Stored<()> {
+        self.log.push(LoggedRow::from(&record.entry));
+        self.undo.push(Undo::Log);
+        self.put_last_at(record.entry.at)
+    }
+
+    fn put_last_at(&mut self, at: Ms) -> Stored<()> {
+        if at > self.last_at {
+            self.undo.push(Undo::LastAt(self.last_at));
+            self.last_at = at;
+        }
+        Ok(())
+    }
+}
+
+impl MemoryStore {
+    fn set_dispatch(&mut self, record: DispatchRecord) {
+        let id = record.info.id;
+        if record.queue.is_some() {
+            self.open_dispatches.insert(id);
+        } else {
+            self.open_dispatches.remove(&id);
+        }
+        let old = self.dispatches.insert(id, record);
+        self.undo.push(Undo::Dispatch(id, old.map(Box::new)));
+    }
+}
+
+impl Transaction for MemoryStore {
+    fn begin(&mut self) -> Stored<()> {
+        self.undo.clear();
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Stored<()> {
+        if self.commits_to_fail > 0 {
+            self.commits_to_fail -= 1;
+            return Err(StoreError::Unavailable("the commit was told to fail".into()));
+        }
+        self.undo.clear();
+        Ok(())
+    }
+
+    fn rollback(&mut self) -> Stored<()> {
+        while let Some(step) = self.undo.pop() {
+            step.revert(self);
+        }
+        Ok(())
+    }
+}

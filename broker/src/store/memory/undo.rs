@@ -1,0 +1,83 @@
+//! The way back of an open transaction: what each write replaced, reverted in reverse order.
+
+use nexus_wire::{AspectName, DispatchId, ItemId, Ms, OperatorName, ThreadId};
+
+use super::MemoryStore;
+use crate::hub::records::{AspectRecord, DispatchRecord, OperatorRecord, Position, ThreadRecord};
+
+#[derive(Debug)]
+pub(super) enum Undo {
+    Aspect(AspectName, Option<Box<AspectRecord>>),
+    Position(AspectName, Position),
+    Operator(OperatorName, Option<OperatorRecord>),
+    Thread(ThreadId, Option<Box<ThreadRecord>>),
+    Message,
+    Item(AspectName),
+    Closed((AspectName, ItemId)),
+    Dispatch(DispatchId, Option<Box<DispatchRecord>>),
+    QueueState(Option<String>),
+    Knowledge,
+    Log,
+    LastAt(Ms),
+}
+
+pub(super) fn set_position(record: &mut AspectRecord, position: Position) {
+    record.tail = position.tail;
+    record.cursor = position.cursor;
+    record.acked_generation = position.acked_generation;
+}
+
+impl Undo {
+    pub(super) fn revert(self, store: &mut MemoryStore) {
+        match self {
+            Self::Aspect(name, Some(old)) => _ = store.aspects.insert(name, *old),
+            Self::Aspect(name, None) => _ = store.aspects.remove(&name),
+            Self::Position(name, old) => {
+                if let Some(record) = store.aspects.get_mut(&name) {
+                    set_position(record, old);
+                }
+            }
+            Self::Operator(name, Some(old)) => _ = store.operators.insert(name, old),
+            Self::Operator(name, None) => _ = store.operators.remove(&name),
+            Self::Thread(id, Some(old)) => {
+                if let Some(thread) = store.threads.get_mut(&id) {
+                    thread.record = *old;
+                }
+            }
+            Self::Thread(id, None) => _ = store.threads.remove(&id),
+            Self::Message => {
+                if let Some(record) = store.messages.pop() {
+                    store.message_at.remove(&record.message.id);
+                    if let Some(thread) = store.threads.get_mut(&record.message.thread) {
+                        thread.messages.pop();
+                    }
+                }
+            }
+            Self::Item(name) => {
+                if let Some(items) = store.inboxes.get_mut(&name) {
+                    items.pop();
+                }
+                if let Some(record) = store.aspects.get_mut(&name) {
+                    record.tail -= 1;
+                }
+            }
+            Self::Closed(key) => _ = store.closed.remove(&key),
+            Self::Dispatch(id, old) => {
+                let is_open = old.as_ref().is_some_and(|record| record.queue.is_some());
+                if is_open {
+                    store.open_dispatches.insert(id);
+                } else {
+                    store.open_dispatches.remove(&id);
+                }
+                match old {
+                    Some(old) => _ = store.dispatches.insert(id, *old),
+                    None => _ = store.dispatches.remove(&id),
+                }
+            }
+            Self::QueueState(old) => store.queue_state = old,
+            Self::Knowledge => _ = store.knowledge.pop(),
+            Self::Log => _ = store.log.pop(),
+            Self::LastAt(old) => store.last_at = old,
+        }
+    }
+}

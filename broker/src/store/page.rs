@@ -1,0 +1,30 @@
+//! How many rows one read gives: as many as asked for, or as `PAGE_BYTES` allows, and never none.
+
+use crate::hub::records::PAGE_BYTES;
+
+#[derive(Debug)]
+pub(super) struct Page {
+    rows_left: u32,
+    bytes: usize,
+}
+
+impl Page {
+    pub(super) fn new(limit: u32) -> Self {
+        Self { rows_left: limit, bytes: 0 }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.rows_left == 0 || self.bytes >= PAGE_BYTES
+    }
+
+    /// Whether a row of so many bytes still belongs to it.
+    pub(super) fn takes(&mut self, bytes: usize) -> bool {
+        if self.rows_left == 0 || (self.bytes > 0 && self.bytes + bytes > PAGE_BYTES) {
+            self.rows_left = 0;
+            return false;
+        }
+        self.rows_left -= 1;
+        self.bytes += bytes.max(1);
+        true
+    }
+}

@@ -1,0 +1,169 @@
+//! The store in a SQLite file: one writer, held by a lock to be the only one, and readers beside it.
+//!
+//! Rows that every message changes (positions of inboxes, states of threads) are held back in `pending` and
+//! written once per commit; reads through the writer flush them first.
+
+mod blocks;
+mod chain;
+mod columns;
+mod fault;
+mod lock;
+mod open;
+mod pages;
+mod pending;
+mod read;
+mod reader;
+mod verify;
+mod write;
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+
+use nexus_wire::chat::{Message, ThreadInfo};
+use nexus_wire::hands::DispatchInfo;
+use nexus_wire::knowledge::KnowledgeHit;
+use nexus_wire::log::LogEntry;
+use nexus_wire::{AspectName, DispatchId, EntryId, ItemId, MessageId, Party, ThreadId};
+use rusqlite::Connection;
+
+use crate::hub::records::{
+    AspectRecord, ClosedRecord, DispatchRecord, InboxRecord, KnowledgeRecord, MessageRecord, OperatorRecord,
+    Reads, Snapshot, Stored, ThreadRecord, Transaction,
+};
+pub(in crate::store) use fault::fault;
+pub use open::{OpenError, Options, Synchronous};
+use pending::Pending;
+pub use reader::{ReaderPool, SqliteReader};
+
+/// The one writer of a database.
+#[derive(Debug)]
+pub struct SqliteStore {
+    connection: Connection,
+    pending: RefCell<Pending>,
+    path: PathBuf,
+    /// Dropped last: the database is closed when another broker may open it.
+    _lock: lock::Lock,
+}
+
+impl SqliteStore {
+    /// Opens the database at `path`, or makes it there. Fails if another broker has it open.
+    pub fn open(path: &Path, options: Options) -> Result<Self, OpenError> {
+        Self::open_with(path, options, open::MIGRATIONS)
+    }
+
+    fn open_with(path: &Path, options: Options, migrations: &[&str]) -> Result<Self, OpenError> {
+        // A file of its own: closing one that SQLite has open would drop SQLite's locks on it.
+        let lock = lock::Lock::take(&open::beside(path, ".lock"))?;
+        let connection = open::writer(path, options, migrations)?;
+        let pending = Pending::load(&connection)
+            .map_err(|source| OpenError::Content { path: path.to_owned(), source })?;
+        Ok(Self { connection, pending: RefCell::new(pending), path: path.to_owned(), _lock: lock })
+    }
+
+    /// At most `size` connections that only read.
+    pub fn readers(&self, size: usize) -> ReaderPool {
+        ReaderPool::new(&self.path, size)
+    }
+
+    /// The connection, with everything that is held back written to it.
+    fn current(&self) -> Stored<&Connection> {
+        self.pending.borrow_mut().flush(&self.connection)?;
+        Ok(&self.connection)
+    }
+}
+
+impl Transaction for SqliteStore {
+    fn begin(&mut self) -> Stored<()> {
+        self.run("BEGIN IMMEDIATE")
+    }
+
+    fn commit(&mut self) -> Stored<()> {
+        self.pending.get_mut().flush(&self.connection)?;
+        self.run("COMMIT")?;
+        self.pending.get_mut().trim();
+        Ok(())
+    }
+
+    fn rollback(&mut self) -> Stored<()> {
+        // Some errors, a full disk among them, have ended the transaction already.
+        if !self.connection.is_autocommit() {
+            self.run("ROLLBACK")?;
+        }
+        *self.pending.get_mut() = Pending::load(&self.connection)?;
+        Ok(())
+    }
+}
+
+impl SqliteStore {
+    fn run(&self, sql: &str) -> Stored<()> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(fault)?;
+        statement.execute([]).map_err(fault)?;
+        Ok(())
+    }
+}
+
+impl Reads for SqliteStore {
+    fn aspect(&self, name: &AspectName) -> Stored<Option<AspectRecord>> {
+        read::aspect(self.current()?, name)
+    }
+
+    fn aspects(&self) -> Stored<Vec<AspectRecord>> {
+        read::aspects(self.current()?)
+    }
+
+    fn operators(&self) -> Stored<Vec<OperatorRecord>> {
+        read::operators(&self.connection)
+    }
+
+    fn message(&self, id: MessageId) -> Stored<Option<MessageRecord>> {
+        read::message(&self.connection, id)
+    }
+
+    fn thread(&self, id: ThreadId) -> Stored<Option<ThreadRecord>> {
+        self.pending.borrow_mut().thread(&self.connection, id)
+    }
+
+    fn threads(&self, of: Option<&Party>, limit: u32) -> Stored<Vec<ThreadInfo>> {
+        read::threads(self.current()?, of, limit)
+    }
+
+    fn messages(&self, thread: ThreadId, after: u64, limit: u32) -> Stored<Vec<Message>> {
+        pages::messages(self.current()?, thread, after, limit)
+    }
+
+    fn inbox(&self, aspect: &AspectName, after: u64, limit: u32) -> Stored<Vec<InboxRecord>> {
+        pages::inbox(self.current()?, aspect, after, limit)
+    }
+
+    fn closed(&self, aspect: &AspectName, item: ItemId) -> Stored<Option<ClosedRecord>> {
+        read::closed(&self.connection, aspect, item)
+    }
+
+    fn dispatch(&self, id: DispatchId) -> Stored<Option<DispatchRecord>> {
+        read::dispatch(&self.connection, id)
+    }
+
+    fn dispatches(&self, open: bool, limit: u32) -> Stored<Vec<DispatchInfo>> {
+        read::dispatches(&self.connection, open, limit)
+    }
+
+    fn knowledge(&self, aspect: &Party, topic: &str) -> Stored<Option<KnowledgeRecord>> {
+        read::knowledge(&self.connection, aspect, topic)
+    }
+
+    fn knowledge_entry(&self, id: EntryId) -> Stored<Option<KnowledgeRecord>> {
+        read::knowledge_entry(&self.connection, id)
+    }
+
+    fn knowledge_search(&self, reader: &Party, query: &str, limit: u32) -> Stored<Vec<KnowledgeHit>> {
+        read::knowledge_search(&self.connection, reader, query, limit)
+    }
+
+    fn log(&self, from_seq: u64, thread: Option<ThreadId>, limit: u32) -> Stored<Vec<LogEntry>> {
+        pages::log(self.current()?, self, from_seq, thread, limit)
+    }
+
+    fn snapshot(&self) -> Stored<Snapshot> {
+        read::snapshot(self.current()?)
+    }
+}

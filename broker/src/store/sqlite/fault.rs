@@ -1,0 +1,61 @@
+//! What an error of SQLite means for the batch it hits.
+
+use rusqlite::{Error, ErrorCode};
+
+use crate::hub::records::StoreError;
+
+/// Errors of the file's content are damage; whatever the disk or the system refuses may go well later.
+pub(in crate::store) fn fault(error: Error) -> StoreError {
+    let is_damage = if let Error::SqliteFailure(failure, _) = &error {
+        matches!(
+            failure.code,
+            ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::ConstraintViolation
+                | ErrorCode::TypeMismatch
+        )
+    } else {
+        matches!(
+            error,
+            Error::FromSqlConversionFailure(..)
+                | Error::IntegralValueOutOfRange(..)
+                | Error::InvalidColumnType(..)
+                | Error::Utf8Error(..)
+                | Error::QueryReturnedNoRows
+        )
+    };
+    match is_damage {
+        true => StoreError::Corrupt(error.to_string()),
+        false => StoreError::Unavailable(error.to_string()),
+    }
+}
+
+/// A row that reads and says something that cannot be.
+pub(super) fn damage(what: impl std::fmt::Display) -> StoreError {
+    StoreError::Corrupt(what.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_whether_the_disk_or_the_file_is_at_fault() {
+        use rusqlite::ffi;
+        let cases = [
+            (ffi::SQLITE_FULL, false),
+            (ffi::SQLITE_READONLY, false),
+            (ffi::SQLITE_IOERR, false),
+            (ffi::SQLITE_IOERR_FSYNC, false),
+            (ffi::SQLITE_BUSY, false),
+            (ffi::SQLITE_CANTOPEN, false),
+            (ffi::SQLITE_CORRUPT, true),
+            (ffi::SQLITE_CORRUPT_INDEX, true),
+            (ffi::SQLITE_NOTADB, true),
+        ];
+        for (code, is_damage) in cases {
+            let error = fault(Error::SqliteFailure(ffi::Error::new(code), None));
+            assert_eq!(matches!(error, StoreError::Corrupt(_)), is_damage, "{code}: {error}");
+        }
+    }
+}

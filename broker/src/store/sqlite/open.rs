@@ -1,0 +1,153 @@
+//! Opening a database: pragmas, migrations, and the copy that is made before an older one is changed.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use rusqlite_migration::{M, Migrations};
+use thiserror::Error;
+
+/// In the order of their numbers; never edited after a release.
+pub(super) const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/0001_initial.sql")];
+
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+const STATEMENTS_MAX: usize = 128;
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Synchronous {
+    /// A commit returns when it is on disk.
+    #[default]
+    Full,
+    /// A commit returns before it is on disk: a power failure loses what was acknowledged. There only to show
+    /// that the check for durability notices.
+    Off,
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Options {
+    pub synchronous: Synchronous,
+}
+
+#[derive(Debug, Error)]
+pub enum OpenError {
+    #[error("cannot use {what} {path}: {source}", path = path.display())]
+    Io { what: &'static str, path: PathBuf, source: std::io::Error },
+    #[error(
+        "{path} is in use by another broker (process {pid}); stop it, or use another data directory",
+        path = path.display()
+    )]
+    Locked { path: PathBuf, pid: String },
+    #[error(
+        "{path} has schema version {found} and this program knows up to {known}: it was written by a newer one. \
+         Start that one, or restore the copy made before the upgrade",
+        path = path.display()
+    )]
+    Newer { path: PathBuf, found: usize, known: usize },
+    #[error("cannot bring {path} up to date: {source}", path = path.display())]
+    Migration { path: PathBuf, source: Box<rusqlite_migration::Error> },
+    #[error("cannot open {path}: {source}", path = path.display())]
+    Sqlite { path: PathBuf, source: rusqlite::Error },
+    #[error("cannot read {path}: {source}", path = path.display())]
+    Content { path: PathBuf, source: crate::hub::records::StoreError },
+}
+
+/// `path` with more at its end: `nexus.db` and `.lock` are `nexus.db.lock`.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+pub(super) fn writer(path: &Path, options: Options, migrations: &[&str]) -> Result<Connection, OpenError> {
+    let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
+    let mut connection = Connection::open(path).map_err(failed)?;
+    configure(&connection).map_err(failed)?;
+    let synchronous = match options.synchronous {
+        Synchronous::Full => "FULL",
+        Synchronous::Off => {
+            tracing::warn!(
+                path = %path.display(),
+                "synchronous=OFF: acknowledged messages WILL be lost in a power failure; never use this but to \
+                 test that the loss is noticed"
+            );
+            "OFF"
+        }
+    };
+    let journal: String =
+        connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(failed)?;
+    if journal != "wal" {
+        return Err(failed(rusqlite::Error::InvalidQuery));
+    }
+    connection.pragma_update(None, "synchronous", synchronous).map_err(failed)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 1000).map_err(failed)?;
+    connection.pragma_update(None, "cache_size", -8192).map_err(failed)?;
+    migrate(&mut connection, path, migrations)?;
+    // The file's name has to survive as well as its content.
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        Some(_) | None => Path::new("."),
+    };
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|source| OpenError::Io {
+        what: "folder",
+        path: folder.to_owned(),
+        source,
+    })?;
+    Ok(connection)
+}
+
+pub(super) fn reader(path: &Path) -> Result<Connection, OpenError> {
+    let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    configure(&connection).map_err(failed)?;
+    connection.pragma_update(None, "query_only", true).map_err(failed)?;
+    Ok(connection)
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    // First: every later statement may meet another process's lock.
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    Ok(())
+}
+
+fn migrate(connection: &mut Connection, path: &Path, migrations: &[&str]) -> Result<(), OpenError> {
+    let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
+    let found: usize =
+        connection.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0)).map_err(failed)? as usize;
+    let known = migrations.len();
+    if found > known {
+        return Err(OpenError::Newer { path: path.to_owned(), found, known });
+    }
+    if found == known {
+        return Ok(());
+    }
+    if found > 0 {
+        keep_copy(connection, path, known)?;
+    }
+    Migrations::new(migrations.iter().map(|sql| M::up(sql)).collect())
+        .to_latest(connection)
+        .map_err(|source| OpenError::Migration { path: path.to_owned(), source: Box::new(source) })
+}
+
+/// Copies the database to `nexus.db.before-v<known>`, whole or not at all.
+fn keep_copy(connection: &Connection, path: &Path, known: usize) -> Result<(), OpenError> {
+    let copy = beside(path, &format!(".before-v{known}"));
+    let partial = beside(&copy, ".partial");
+    let failed = |source| OpenError::Io { what: "copy", path: copy.clone(), source };
+    match std::fs::remove_file(&partial) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(error)),
+    }
+    connection
+        .execute("VACUUM INTO ?1", [partial.to_string_lossy()])
+        .map_err(|source| OpenError::Sqlite { path: copy.clone(), source })?;
+    File::open(&partial).and_then(|file| file.sync_all()).map_err(failed)?;
+    std::fs::rename(&partial, &copy).map_err(failed)?;
+    tracing::info!(copy = %copy.display(), "copied the database before bringing it up to date");
+    Ok(())
+}

@@ -1,0 +1,252 @@
+//! What the writer keeps in memory: rows that every message changes, written once per commit, and the ends of
+//! everything that only grows. It always equals what the tables say once it is flushed.
+
+use std::collections::HashMap;
+
+use nexus_wire::chat::ThreadInfo;
+use nexus_wire::{AspectName, Ms, ThreadId};
+use rusqlite::{Connection, params};
+
+use super::blocks::{Full, Recent};
+use super::columns::{count, parsed, to_blob, to_number, to_parties};
+use super::fault::{damage, fault};
+use super::read::{ThreadRow, all, log_head, one, thread};
+use crate::hub::records::{Position, Stored, ThreadRecord};
+
+/// Threads kept between commits; beyond it all are dropped and read again when needed.
+const THREADS_MAX: usize = 4096;
+
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    inboxes: HashMap<AspectName, Inbox>,
+    threads: HashMap<ThreadId, Thread>,
+    dirty_inboxes: Vec<AspectName>,
+    dirty_threads: Vec<ThreadId>,
+    pub(super) next_item: u64,
+    pub(super) log_hash: [u8; 32],
+}
+
+#[derive(Debug)]
+pub(super) struct Inbox {
+    pub(super) no: i64,
+    position: Position,
+    recent: Recent,
+    is_dirty: bool,
+}
+
+#[derive(Debug)]
+struct Thread {
+    no: i64,
+    record: ThreadRecord,
+    last_seq: u64,
+    recent: Recent,
+    is_dirty: bool,
+}
+
+impl Pending {
+    pub(super) fn load(connection: &Connection) -> Stored<Self> {
+        let sql = "SELECT no, name, tail, cursor, acked_generation, recent
+            FROM aspects JOIN inboxes ON inboxes.aspect = aspects.no";
+        let rows = all(connection, sql, [], |row| {
+            let position =
+                Position { tail: count(row, 2)?, cursor: count(row, 3)?, acked_generation: count(row, 4)? };
+            Ok((parsed::<AspectName>(row, 1)?, row.get(0)?, position, row.get::<_, Vec<u8>>(5)?))
+        })?;
+        let mut inboxes = HashMap::with_capacity(rows.len());
+        for (name, no, position, recent) in rows {
+            let recent = recent_of(recent, &name)?;
+            inboxes.insert(name, Inbox { no, position, recent, is_dirty: false });
+        }
+        let next_item = one(connection, "SELECT coalesce(max(no), 0) FROM items", [], |row| count(row, 0))?;
+        Ok(Self {
+            inboxes,
+            next_item: next_item.unwrap_or(0) + 1,
+            log_hash: log_head(connection)?.map_or([0; 32], |(_, _, hash)| hash),
+            ..Self::default()
+        })
+    }
+
+    /// Writes what is held back.
+    pub(super) fn flush(&mut self, connection: &Connection) -> Stored<()> {
+        if !self.dirty_inboxes.is_empty() {
+            let sql = "UPDATE inboxes SET tail = ?2, cursor = ?3, acked_generation = ?4, recent = ?5
+                WHERE aspect = ?1";
+            let mut update = connection.prepare_cached(sql).map_err(fault)?;
+            for name in self.dirty_inboxes.drain(..) {
+                let Some(inbox) = self.inboxes.get_mut(&name) else { continue };
+                let Position { tail, cursor, acked_generation } = inbox.position;
+                let (tail, cursor) = (to_number(tail), to_number(cursor));
+                let generation = to_number(acked_generation);
+                update
+                    .execute(params![inbox.no, tail, cursor, generation, inbox.recent.bytes()])
+                    .map_err(fault)?;
+                inbox.is_dirty = false;
+            }
+        }
+        if !self.dirty_threads.is_empty() {
+            let sql = "UPDATE thread_states SET last_at = ?2, last_seq = ?3, messages = ?4, paused = ?5,
+                    agent_run = ?6, same_run = ?7, last_content = ?8, recent = ?9
+                WHERE thread = ?1";
+            let mut update = connection.prepare_cached(sql).map_err(fault)?;
+            for id in self.dirty_threads.drain(..) {
+                let Some(thread) = self.threads.get_mut(&id) else { continue };
+                let ThreadRecord { info, agent_run, last_content, same_run } = &thread.record;
+                let row = params![
+                    thread.no,
+                    info.last_at,
+                    to_number(thread.last_seq),
+                    to_number(info.messages),
+                    info.paused,
+                    agent_run,
+                    same_run,
+                    last_content,
+                    thread.recent.bytes(),
+                ];
+                update.execute(row).map_err(fault)?;
+                thread.is_dirty = false;
+            }
+        }
+        Ok(())
+    }
+
+    /// Called after a commit, when nothing is held back.
+    pub(super) fn trim(&mut self) {
+        if self.threads.len() > THREADS_MAX {
+            self.threads.clear();
+        }
+    }
+
+    pub(super) fn aspect_no(&self, name: &AspectName) -> Stored<i64> {
+        let inbox = self.inboxes.get(name);
+        inbox.map(|inbox| inbox.no).ok_or_else(|| damage(format_args!("there is no aspect {name}")))
+    }
+
+    /// An aspect that was just inserted.
+    pub(super) fn add_aspect(&mut self, name: AspectName, no: i64) {
+        let (position, recent) = (Position::default(), Recent::default());
+        self.inboxes.insert(name, Inbox { no, position, recent, is_dirty: false });
+    }
+
+    pub(super) fn has_aspect(&self, name: &AspectName) -> bool {
+        self.inboxes.contains_key(name)
+    }
+
+    pub(super) fn set_position(&mut self, name: &AspectName, position: Position) -> Stored<()> {
+        let inbox = self.dirty_inbox(name)?;
+        inbox.position = position;
+        Ok(())
+    }
+
+    /// Appends an item. Returns the inbox's number, and a block that is full, to be written.
+    pub(super) fn push_item(
+        &mut self,
+        name: &AspectName,
+        offset: u64,
+        reference: u64,
+    ) -> Stored<(i64, Option<Full>)> {
+        let inbox = self.dirty_inbox(name)?;
+        if offset != inbox.position.tail + 1 {
+            let tail = inbox.position.tail;
+            return Err(damage(format_args!("offset {offset} cannot follow {tail} in the inbox of {name}")));
+        }
+        inbox.position.tail = offset;
+        inbox.recent.push(reference);
+        Ok((inbox.no, inbox.recent.take_full()))
+    }
+
+    fn dirty_inbox(&mut self, name: &AspectName) -> Stored<&mut Inbox> {
+        let inbox = self.inboxes.get_mut(name);
+        let inbox = inbox.ok_or_else(|| damage(format_args!("there is no aspect {name}")))?;
+        if !inbox.is_dirty {
+            inbox.is_dirty = true;
+            self.dirty_inboxes.push(name.clone());
+        }
+        Ok(inbox)
+    }
+
+    pub(super) fn thread(&mut self, connection: &Connection, id: ThreadId) -> Stored<Option<ThreadRecord>> {
+        if let Some(thread) = self.threads.get(&id) {
+            return Ok(Some(thread.record.clone()));
+        }
+        let Some(ThreadRow { no, record, last_seq, recent }) = thread(connection, id)? else {
+            return Ok(None);
+        };
+        let recent = recent_of(recent, &id)?;
+        self.threads.insert(id, Thread { no, record: record.clone(), last_seq, recent, is_dirty: false });
+        Ok(Some(record))
+    }
+
+    pub(super) fn thread_no(&mut self, connection: &Connection, id: ThreadId) -> Stored<i64> {
+        if !self.threads.contains_key(&id) {
+            self.thread(connection, id)?;
+        }
+        let thread = self.threads.get(&id);
+        thread.map(|thread| thread.no).ok_or_else(|| damage(format_args!("there is no thread {id}")))
+    }
+
+    pub(super) fn put_thread(&mut self, connection: &Connection, record: &ThreadRecord) -> Stored<()> {
+        let info = &record.info;
+        if !self.threads.contains_key(&info.id) && self.thread(connection, info.id)?.is_none() {
+            let thread = insert_thread(connection, record)?;
+            self.threads.insert(info.id, thread);
+        }
+        let Some(thread) = self.threads.get_mut(&info.id) else { return Ok(()) };
+        let ThreadInfo { title, participants, .. } = &thread.record.info;
+        if *title != info.title
+            || participants.len() != info.participants.len()
+            || *participants != info.participants
+        {
+            let sql = "UPDATE threads SET title = ?2, participants = ?3 WHERE no = ?1";
+            let mut update = connection.prepare_cached(sql).map_err(fault)?;
+            update.execute(params![thread.no, info.title, to_parties(&info.participants)]).map_err(fault)?;
+        }
+        thread.record = record.clone();
+        if !thread.is_dirty {
+            thread.is_dirty = true;
+            self.dirty_threads.push(info.id);
+        }
+        Ok(())
+    }
+
+    /// Notes a message of a thread. Returns the thread's number, and a block that is full, to be written.
+    pub(super) fn push_message(
+        &mut self,
+        connection: &Connection,
+        id: ThreadId,
+        seq: u64,
+    ) -> Stored<(i64, Option<Full>)> {
+        let no = self.thread_no(connection, id)?;
+        let Some(thread) = self.threads.get_mut(&id) else { return Ok((no, None)) };
+        thread.last_seq = seq;
+        thread.recent.push(seq);
+        if !thread.is_dirty {
+            thread.is_dirty = true;
+            self.dirty_threads.push(id);
+        }
+        Ok((no, thread.recent.take_full()))
+    }
+
+    pub(super) fn last_at(connection: &Connection, at: Ms) -> Stored<()> {
+        let sql = "UPDATE meta SET last_at = ?1 WHERE last_at < ?1";
+        connection.prepare_cached(sql).and_then(|mut it| it.execute([at])).map_err(fault)?;
+        Ok(())
+    }
+}
+
+fn insert_thread(connection: &Connection, record: &ThreadRecord) -> Stored<Thread> {
+    let info = &record.info;
+    let sql = "INSERT INTO threads (id, title, created_at, participants) VALUES (?1, ?2, ?3, ?4)";
+    let mut insert = connection.prepare_cached(sql).map_err(fault)?;
+    let row = params![to_blob(info.id.0), info.title, info.created_at, to_parties(&info.participants)];
+    let no = insert.insert(row).map_err(fault)?;
+    let sql = "INSERT INTO thread_states
+            (thread, last_at, last_seq, messages, paused, agent_run, same_run, last_content, recent)
+        VALUES (?1, ?2, 0, 0, 0, 0, 0, x'', x'')";
+    let mut insert = connection.prepare_cached(sql).map_err(fault)?;
+    insert.execute(params![no, info.last_at]).map_err(fault)?;
+    Ok(Thread { no, record: record.clone(), last_seq: 0, recent: Recent::default(), is_dirty: false })
+}
+
+fn recent_of(bytes: Vec<u8>, of: &dyn std::fmt::Display) -> Stored<Recent> {
+    Recent::from_bytes(bytes).ok_or_else(|| damage(format_args!("the open block of {of} cannot be read")))
+}

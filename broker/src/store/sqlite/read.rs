@@ -1,0 +1,324 @@
+//! Reads of one row or a list of rows, as functions on a connection: the writer and the readers share them.
+
+use nexus_wire::chat::{Message, ThreadInfo};
+use nexus_wire::hands::DispatchInfo;
+use nexus_wire::knowledge::KnowledgeHit;
+use nexus_wire::{
+    AspectName, DispatchId, EntryId, EpochId, ItemId, LinkId, MessageId, OperatorName, Party, ThreadId,
+};
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+
+use super::columns::{count, id, json, opt_id, opt_json, parsed, parties, small, to_blob, to_number, word};
+use super::fault::fault;
+use crate::hub::records::{
+    AspectRecord, ClosedRecord, DispatchRecord, KnowledgeRecord, MessageRecord, OperatorRecord, Snapshot,
+    Stored, ThreadRecord,
+};
+use crate::store::query::fts5;
+
+pub(super) fn one<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    of: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> Stored<Option<T>> {
+    let mut statement = connection.prepare_cached(sql).map_err(fault)?;
+    statement.query_row(params, of).optional().map_err(fault)
+}
+
+pub(super) fn all<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    of: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> Stored<Vec<T>> {
+    let mut statement = connection.prepare_cached(sql).map_err(fault)?;
+    let rows = statement.query_map(params, of).map_err(fault)?;
+    rows.collect::<rusqlite::Result<_>>().map_err(fault)
+}
+
+macro_rules! aspect_select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT name, role, public_key, key_generation, share_knowledge, revoked_at, created_at, link,
+                    generation, acked_generation, since, epoch, tail, cursor, profile
+             FROM aspects JOIN inboxes ON inboxes.aspect = aspects.no ",
+            $rest
+        )
+    };
+}
+
+fn aspect_row(row: &Row<'_>) -> rusqlite::Result<AspectRecord> {
+    Ok(AspectRecord {
+        name: parsed(row, 0)?,
+        role: word(row, 1)?,
+        public_key: row.get(2)?,
+        key_generation: count(row, 3)?,
+        share_knowledge: row.get(4)?,
+        revoked_at: row.get(5)?,
+        created_at: row.get(6)?,
+        link: opt_id(row, 7, LinkId)?,
+        generation: count(row, 8)?,
+        acked_generation: count(row, 9)?,
+        since: row.get(10)?,
+        epoch: id(row, 11, EpochId)?,
+        tail: count(row, 12)?,
+        cursor: count(row, 13)?,
+        profile: json(row, 14)?,
+    })
+}
+
+pub(super) fn aspect(connection: &Connection, name: &AspectName) -> Stored<Option<AspectRecord>> {
+    one(connection, aspect_select!("WHERE name = ?1"), [name.as_str()], aspect_row)
+}
+
+pub(super) fn aspects(connection: &Connection) -> Stored<Vec<AspectRecord>> {
+    all(connection, aspect_select!("ORDER BY name"), [], aspect_row)
+}
+
+pub(super) fn operators(connection: &Connection) -> Stored<Vec<OperatorRecord>> {
+    let sql = "SELECT name, role, token_sha256, created_at, revoked_at FROM operators ORDER BY name";
+    all(connection, sql, [], |row| {
+        Ok(OperatorRecord {
+            name: parsed::<OperatorName>(row, 0)?,
+            role: word(row, 1)?,
+            token_sha256: row.get(2)?,
+            created_at: row.get(3)?,
+            revoked_at: row.get(4)?,
+        })
+    })
+}
+
+macro_rules! message_select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT messages.id, seq, threads.id, reply_to, sender, recipients, content, at, meta
+             FROM messages JOIN threads ON threads.no = messages.thread ",
+            $rest
+        )
+    };
+}
+
+pub(super) fn message_row(row: &Row<'_>) -> rusqlite::Result<Message> {
+    Ok(Message {
+        id: id(row, 0, MessageId)?,
+        seq: count(row, 1)?,
+        thread: id(row, 2, ThreadId)?,
+        reply_to: opt_id(row, 3, MessageId)?,
+        from: parsed(row, 4)?,
+        to: parties(row, 5)?,
+        content: row.get(6)?,
+        at: row.get(7)?,
+        meta: opt_json(row, 8)?,
+    })
+}
+
+pub(super) const MESSAGE_BY_SEQ: &str = message_select!("WHERE seq = ?1");
+
+pub(super) fn message(connection: &Connection, id: MessageId) -> Stored<Option<MessageRecord>> {
+    let sql = "SELECT messages.id, seq, threads.id, reply_to, sender, recipients, content, at, meta,
+            unknown, request_sha256
+        FROM messages JOIN threads ON threads.no = messages.thread WHERE messages.id = ?1";
+    one(connection, sql, [to_blob(id.0)], |row| {
+        Ok(MessageRecord {
+            message: message_row(row)?,
+            unknown: opt_json(row, 9)?.unwrap_or_default(),
+            request_sha256: row.get(10)?,
+        })
+    })
+}
+
+fn thread_info(row: &Row<'_>) -> rusqlite::Result<ThreadInfo> {
+    Ok(ThreadInfo {
+        id: id(row, 0, ThreadId)?,
+        title: row.get(1)?,
+        created_at: row.get(2)?,
+        participants: parties(row, 3)?,
+        last_at: row.get(4)?,
+        messages: count(row, 5)?,
+        paused: row.get(6)?,
+    })
+}
+
+/// A thread with what only the store knows of it.
+pub(super) struct ThreadRow {
+    pub(super) no: i64,
+    pub(super) record: ThreadRecord,
+    /// Of its last message.
+    pub(super) last_seq: u64,
+    /// Its open block.
+    pub(super) recent: Vec<u8>,
+}
+
+pub(super) fn thread(connection: &Connection, id: ThreadId) -> Stored<Option<ThreadRow>> {
+    let sql = "SELECT id, title, created_at, participants, last_at, messages, paused,
+            agent_run, same_run, last_content, no, last_seq, recent
+        FROM threads JOIN thread_states ON thread_states.thread = threads.no WHERE id = ?1";
+    one(connection, sql, [to_blob(id.0)], |row| {
+        let record = ThreadRecord {
+            info: thread_info(row)?,
+            agent_run: small(row, 7)?,
+            same_run: small(row, 8)?,
+            last_content: row.get(9)?,
+        };
+        Ok(ThreadRow { no: row.get(10)?, record, last_seq: count(row, 11)?, recent: row.get(12)? })
+    })
+}
+
+pub(super) fn threads(connection: &Connection, of: Option<&Party>, limit: u32) -> Stored<Vec<ThreadInfo>> {
+    let sql = "SELECT id, title, created_at, participants, last_at, messages, paused
+        FROM threads JOIN thread_states ON thread_states.thread = threads.no
+        WHERE ?1 IS NULL OR instr(' ' || participants || ' ', ' ' || ?1 || ' ') > 0
+        ORDER BY last_seq DESC LIMIT ?2";
+    all(connection, sql, params![of.map(Party::to_string), limit], thread_info)
+}
+
+pub(super) fn closed(
+    connection: &Connection,
+    aspect: &AspectName,
+    item: ItemId,
+) -> Stored<Option<ClosedRecord>> {
+    let sql = "SELECT decision, reason, message, at FROM closed
+        WHERE item = ?1 AND aspect = (SELECT no FROM aspects WHERE name = ?2)";
+    one(connection, sql, params![to_blob(item.0), aspect.as_str()], |row| {
+        Ok(ClosedRecord {
+            aspect: aspect.clone(),
+            item,
+            decision: word(row, 0)?,
+            reason: row.get(1)?,
+            message: opt_id(row, 2, MessageId)?,
+            at: row.get(3)?,
+        })
+    })
+}
+
+macro_rules! dispatch_select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT info, input, output, queue, assigned_offset, clamped, request_sha256
+             FROM dispatches LEFT JOIN dispatch_inputs AS i ON i.dispatch = no
+             LEFT JOIN dispatch_outputs AS o ON o.dispatch = no ",
+            $rest
+        )
+    };
+}
+
+fn dispatch_info(row: &Row<'_>) -> rusqlite::Result<DispatchInfo> {
+    let info: DispatchInfo = json(row, 0)?;
+    Ok(DispatchInfo { input: opt_json(row, 1)?.unwrap_or_default(), output: opt_json(row, 2)?, ..info })
+}
+
+fn dispatch_row(row: &Row<'_>) -> rusqlite::Result<DispatchRecord> {
+    Ok(DispatchRecord {
+        info: dispatch_info(row)?,
+        queue: row.get(3)?,
+        assigned_offset: count(row, 4)?,
+        clamped: row.get(5)?,
+        request_sha256: row.get(6)?,
+    })
+}
+
+pub(super) fn dispatch(connection: &Connection, id: DispatchId) -> Stored<Option<DispatchRecord>> {
+    one(connection, dispatch_select!("WHERE id = ?1"), [to_blob(id.0)], dispatch_row)
+}
+
+pub(super) fn dispatches(connection: &Connection, open: bool, limit: u32) -> Stored<Vec<DispatchInfo>> {
+    let sql = match open {
+        true => dispatch_select!("WHERE queue IS NOT NULL ORDER BY id DESC LIMIT ?1"),
+        false => dispatch_select!("ORDER BY id DESC LIMIT ?1"),
+    };
+    all(connection, sql, [limit], dispatch_info)
+}
+
+macro_rules! knowledge_select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT entry, author, topic, content, shared, version, at, request_sha256 FROM knowledge ",
+            $rest
+        )
+    };
+}
+
+fn knowledge_row(row: &Row<'_>) -> rusqlite::Result<KnowledgeRecord> {
+    Ok(KnowledgeRecord {
+        entry: id(row, 0, EntryId)?,
+        aspect: parsed(row, 1)?,
+        topic: row.get(2)?,
+        content: row.get(3)?,
+        shared: row.get(4)?,
+        version: small(row, 5)?,
+        at: row.get(6)?,
+        request_sha256: row.get(7)?,
+    })
+}
+
+pub(super) fn knowledge(
+    connection: &Connection,
+    author: &Party,
+    topic: &str,
+) -> Stored<Option<KnowledgeRecord>> {
+    let sql = knowledge_select!("WHERE author = ?1 AND topic = ?2 ORDER BY version DESC LIMIT 1");
+    one(connection, sql, params![author.to_string(), topic], knowledge_row)
+}
+
+pub(super) fn knowledge_entry(connection: &Connection, id: EntryId) -> Stored<Option<KnowledgeRecord>> {
+    one(connection, knowledge_select!("WHERE entry = ?1"), [to_blob(id.0)], knowledge_row)
+}
+
+pub(super) fn knowledge_search(
+    connection: &Connection,
+    reader: &Party,
+    query: &str,
+    limit: u32,
+) -> Stored<Vec<KnowledgeHit>> {
+    let Some(expression) = fts5(query) else { return Ok(Vec::new()) };
+    let sql = "SELECT entry, author, k.topic, k.content, shared, version, at,
+            -bm25(knowledge_index, 4.0, 1.0) AS score
+        FROM knowledge_index JOIN knowledge AS k ON k.no = knowledge_index.rowid
+        WHERE knowledge_index MATCH ?1 AND (shared OR author = ?2)
+        ORDER BY score DESC, k.no LIMIT ?3";
+    all(connection, sql, params![expression, reader.to_string(), limit], |row| {
+        Ok(KnowledgeHit {
+            entry: id(row, 0, EntryId)?,
+            from: parsed(row, 1)?,
+            topic: row.get(2)?,
+            content: row.get(3)?,
+            shared: row.get(4)?,
+            version: small(row, 5)?,
+            at: row.get(6)?,
+            score: row.get(7)?,
+        })
+    })
+}
+
+/// The newest entry of the log: its `seq`, time and hash.
+pub(super) fn log_head(connection: &Connection) -> Stored<Option<(u64, i64, [u8; 32])>> {
+    one(connection, "SELECT seq, at, hash FROM log ORDER BY seq DESC LIMIT 1", [], |row| {
+        Ok((count(row, 0)?, row.get(1)?, row.get(2)?))
+    })
+}
+
+pub(super) fn snapshot(connection: &Connection) -> Stored<Snapshot> {
+    let head = log_head(connection)?;
+    let meta = one(connection, "SELECT last_at, queue_state FROM meta", [], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?))
+    })?;
+    let (last_at, queue_state) = meta.ok_or_else(|| super::fault::damage("the row of meta is gone"))?;
+    Ok(Snapshot {
+        last_at: head.map_or(last_at, |(_, at, _)| at.max(last_at)),
+        log_seq: head.map_or(0, |(seq, _, _)| seq),
+        aspects: aspects(connection)?,
+        operators: operators(connection)?,
+        open_dispatches: all(
+            connection,
+            dispatch_select!("WHERE queue IS NOT NULL ORDER BY id"),
+            [],
+            dispatch_row,
+        )?,
+        queue_state,
+    })
+}
+
+pub(super) fn limit_of(limit: u32) -> i64 {
+    to_number(u64::from(limit))
+}

@@ -1,0 +1,175 @@
+//! Connections that only read, beside the writer: each sees what was committed last.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, PoisonError};
+
+use nexus_wire::chat::{Message, ThreadInfo};
+use nexus_wire::hands::DispatchInfo;
+use nexus_wire::knowledge::KnowledgeHit;
+use nexus_wire::log::LogEntry;
+use nexus_wire::{AspectName, DispatchId, EntryId, ItemId, MessageId, Party, ThreadId};
+use rusqlite::Connection;
+
+use super::open::{self, OpenError};
+use super::{fault, pages, read, verify};
+use crate::hub::records::{
+    AspectRecord, ClosedRecord, DispatchRecord, InboxRecord, KnowledgeRecord, MessageRecord, OperatorRecord,
+    Reads, Snapshot, StoreError, Stored, ThreadRecord,
+};
+
+#[derive(Debug)]
+pub struct SqliteReader {
+    connection: Connection,
+}
+
+impl SqliteReader {
+    /// Opens the database at `path`, which a writer has made.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        Ok(Self { connection: open::reader(path)? })
+    }
+
+    /// Checks pages, foreign keys and the log's hash chain, which takes as long as reading it all. Returns the
+    /// newest log entry and its hash.
+    pub fn verify(&self) -> Stored<(u64, [u8; 32])> {
+        let snapshot = self.connection.unchecked_transaction().map_err(fault)?;
+        verify::verify(&snapshot)
+    }
+}
+
+/// Readers to be shared between threads; a reading blocks its thread.
+#[derive(Debug)]
+pub struct ReaderPool {
+    path: PathBuf,
+    size: usize,
+    state: Mutex<PoolState>,
+    returned: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct PoolState {
+    idle: Vec<SqliteReader>,
+    opened: usize,
+}
+
+impl ReaderPool {
+    /// At most `size` readers, opened as they are needed.
+    pub fn new(path: &Path, size: usize) -> Self {
+        Self {
+            path: path.to_owned(),
+            size: size.max(1),
+            state: Mutex::new(PoolState::default()),
+            returned: Condvar::new(),
+        }
+    }
+
+    /// Reads with one of the readers, once one is free.
+    pub fn read<T>(&self, reading: impl FnOnce(&SqliteReader) -> Stored<T>) -> Stored<T> {
+        let lease = Lease { pool: self, reader: Some(self.take()?) };
+        match &lease.reader {
+            Some(reader) => reading(reader),
+            None => Err(StoreError::Unavailable("no reader".into())),
+        }
+    }
+
+    fn take(&self) -> Stored<SqliteReader> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(reader) = state.idle.pop() {
+                return Ok(reader);
+            }
+            if state.opened < self.size {
+                state.opened += 1;
+                drop(state);
+                return SqliteReader::open(&self.path).map_err(|error| {
+                    self.state.lock().unwrap_or_else(PoisonError::into_inner).opened -= 1;
+                    self.returned.notify_one();
+                    StoreError::Unavailable(error.to_string())
+                });
+            }
+            state = self.returned.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// Gives its reader back, also when the reading panics.
+struct Lease<'a> {
+    pool: &'a ReaderPool,
+    reader: Option<SqliteReader>,
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        let mut state = self.pool.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.idle.extend(self.reader.take());
+        drop(state);
+        self.pool.returned.notify_one();
+    }
+}
+
+impl Reads for SqliteReader {
+    fn aspect(&self, name: &AspectName) -> Stored<Option<AspectRecord>> {
+        read::aspect(&self.connection, name)
+    }
+
+    fn aspects(&self) -> Stored<Vec<AspectRecord>> {
+        read::aspects(&self.connection)
+    }
+
+    fn operators(&self) -> Stored<Vec<OperatorRecord>> {
+        read::operators(&self.connection)
+    }
+
+    fn message(&self, id: MessageId) -> Stored<Option<MessageRecord>> {
+        read::message(&self.connection, id)
+    }
+
+    fn thread(&self, id: ThreadId) -> Stored<Option<ThreadRecord>> {
+        Ok(read::thread(&self.connection, id)?.map(|row| row.record))
+    }
+
+    fn threads(&self, of: Option<&Party>, limit: u32) -> Stored<Vec<ThreadInfo>> {
+        read::threads(&self.connection, of, limit)
+    }
+
+    fn messages(&self, thread: ThreadId, after: u64, limit: u32) -> Stored<Vec<Message>> {
+        pages::messages(&self.connection, thread, after, limit)
+    }
+
+    fn inbox(&self, aspect: &AspectName, after: u64, limit: u32) -> Stored<Vec<InboxRecord>> {
+        pages::inbox(&self.connection, aspect, after, limit)
+    }
+
+    fn closed(&self, aspect: &AspectName, item: ItemId) -> Stored<Option<ClosedRecord>> {
+        read::closed(&self.connection, aspect, item)
+    }
+
+    fn dispatch(&self, id: DispatchId) -> Stored<Option<DispatchRecord>> {
+        read::dispatch(&self.connection, id)
+    }
+
+    fn dispatches(&self, open: bool, limit: u32) -> Stored<Vec<DispatchInfo>> {
+        read::dispatches(&self.connection, open, limit)
+    }
+
+    fn knowledge(&self, aspect: &Party, topic: &str) -> Stored<Option<KnowledgeRecord>> {
+        read::knowledge(&self.connection, aspect, topic)
+    }
+
+    fn knowledge_entry(&self, id: EntryId) -> Stored<Option<KnowledgeRecord>> {
+        read::knowledge_entry(&self.connection, id)
+    }
+
+    fn knowledge_search(&self, reader: &Party, query: &str, limit: u32) -> Stored<Vec<KnowledgeHit>> {
+        read::knowledge_search(&self.connection, reader, query, limit)
+    }
+
+    fn log(&self, from_seq: u64, thread: Option<ThreadId>, limit: u32) -> Stored<Vec<LogEntry>> {
+        pages::log(&self.connection, self, from_seq, thread, limit)
+    }
+
+    fn snapshot(&self) -> Stored<Snapshot> {
+        // One state of the database for all of it.
+        let snapshot = self.connection.unchecked_transaction().map_err(fault)?;
+        read::snapshot(&snapshot)
+    }
+}

@@ -1,0 +1,366 @@
+//! Writes of the one writer. Each belongs to the transaction that is open.
+
+use nexus_wire::hands::DispatchInfo;
+use nexus_wire::log::LogBody;
+use nexus_wire::{AspectName, ItemId, Ms};
+use rusqlite::types::Value as Sql;
+use rusqlite::{Params, params};
+use uuid::Uuid;
+
+use super::blocks::{BLOCK, Full};
+use super::chain::Link;
+use super::columns::{to_blob, to_json, to_number, to_parties, to_word};
+use super::fault::{damage, fault};
+use super::pending::Pending;
+use super::{SqliteStore, read};
+use crate::hub::records::{
+    AspectRecord, ClosedRecord, DispatchRecord, KnowledgeRecord, LogRecord, MessageRecord, NewItem,
+    OperatorRecord, Position, Store, Stored, ThreadRecord,
+};
+
+impl SqliteStore {
+    fn execute(&self, sql: &str, params: impl Params) -> Stored<usize> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(fault)?;
+        statement.execute(params).map_err(fault)
+    }
+
+    fn insert(&self, sql: &str, params: impl Params) -> Stored<i64> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(fault)?;
+        statement.insert(params).map_err(fault)
+    }
+
+    /// For items that carry no message.
+    fn add_item(&mut self, id: ItemId, json: &str) -> Stored<u64> {
+        let no = self.pending.get_mut().next_item;
+        let sql = "INSERT INTO items (no, id, json) VALUES (?1, ?2, ?3)";
+        self.execute(sql, params![to_number(no), to_blob(id.0), json])?;
+        self.pending.get_mut().next_item += 1;
+        Ok(no)
+    }
+
+    fn dispatch_no(&self, record: &DispatchRecord) -> Stored<i64> {
+        let id = record.info.id;
+        let sql = "SELECT no FROM dispatches WHERE id = ?1";
+        let found = read::one(&self.connection, sql, [to_blob(id.0)], |row| row.get(0))?;
+        found.ok_or_else(|| damage(format_args!("there is no dispatch {id}")))
+    }
+
+    fn put_output(&self, no: i64, info: &DispatchInfo) -> Stored<()> {
+        if let Some(output) = &info.output {
+            let sql = "INSERT INTO dispatch_outputs (dispatch, output) VALUES (?1, ?2)
+                ON CONFLICT (dispatch) DO UPDATE SET output = excluded.output";
+            self.execute(sql, params![no, to_json(output)])?;
+        }
+        Ok(())
+    }
+}
+
+/// The part of a dispatch that is rewritten as it goes on.
+fn info_text(info: &DispatchInfo) -> String {
+    let DispatchInfo {
+        id,
+        hand,
+        invoker,
+        key,
+        root,
+        parent,
+        depth,
+        thread,
+        state,
+        attempt,
+        accepted_at,
+        assigned_at,
+        ended_at,
+        deadline_at,
+        input: _,
+        output: _,
+        error,
+        usage,
+        cost_microusd,
+    } = info;
+    to_json(&DispatchInfo {
+        id: *id,
+        hand: hand.clone(),
+        invoker: invoker.clone(),
+        key: key.clone(),
+        root: *root,
+        parent: *parent,
+        depth: *depth,
+        thread: *thread,
+        state: *state,
+        attempt: *attempt,
+        accepted_at: *accepted_at,
+        assigned_at: *assigned_at,
+        ended_at: *ended_at,
+        deadline_at: *deadline_at,
+        input: serde_json::Value::Null,
+        output: None,
+        error: error.clone(),
+        usage: *usage,
+        cost_microusd: *cost_microusd,
+    })
+}
+
+impl Store for SqliteStore {
+    fn put_aspect(&mut self, record: &AspectRecord) -> Stored<()> {
+        let row = params![
+            record.name.as_str(),
+            to_word(&record.role),
+            record.public_key,
+            to_number(record.key_generation),
+            record.share_knowledge,
+            record.revoked_at,
+            record.created_at,
+            record.link.map(|link| to_blob(link.0)),
+            to_number(record.generation),
+            record.since,
+            to_blob(record.epoch.0),
+            to_json(&record.profile),
+        ];
+        if self.pending.get_mut().has_aspect(&record.name) {
+            self.execute(
+                "UPDATE aspects SET role = ?2, public_key = ?3, key_generation = ?4, share_knowledge = ?5,
+                    revoked_at = ?6, created_at = ?7, link = ?8, generation = ?9, since = ?10, epoch = ?11,
+                    profile = ?12
+                 WHERE name = ?1",
+                row,
+            )?;
+        } else {
+            let no = self.insert(
+                "INSERT INTO aspects (name, role, public_key, key_generation, share_knowledge, revoked_at,
+                    created_at, link, generation, since, epoch, profile)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                row,
+            )?;
+            let sql = "INSERT INTO inboxes (aspect, tail, cursor, acked_generation, recent) VALUES (?1, 0, 0, 0, x'')";
+            self.execute(sql, [no])?;
+            self.pending.get_mut().add_aspect(record.name.clone(), no);
+        }
+        self.pending.get_mut().set_position(&record.name, record.position())
+    }
+
+    fn put_position(&mut self, aspect: &AspectName, position: Position) -> Stored<()> {
+        self.pending.get_mut().set_position(aspect, position)
+    }
+
+    fn put_operator(&mut self, record: &OperatorRecord) -> Stored<()> {
+        let sql = "INSERT INTO operators (name, role, token_sha256, created_at, revoked_at)
+            VALUES (?1, ?2, ?3, ?4, ?5)
+            ON CONFLICT (name) DO UPDATE SET role = excluded.role, token_sha256 = excluded.token_sha256,
+                created_at = excluded.created_at, revoked_at = excluded.revoked_at";
+        let row = params![
+            record.name.as_str(),
+            to_word(&record.role),
+            record.token_sha256,
+            record.created_at,
+            record.revoked_at,
+        ];
+        self.execute(sql, row)?;
+        Ok(())
+    }
+
+    fn put_thread(&mut self, record: &ThreadRecord) -> Stored<()> {
+        self.pending.get_mut().put_thread(&self.connection, record)
+    }
+
+    fn put_message(&mut self, record: &MessageRecord) -> Stored<()> {
+        let message = &record.message;
+        let (thread, full) =
+            self.pending.get_mut().push_message(&self.connection, message.thread, message.seq)?;
+        if let Some(Full { first, bytes }) = full {
+            let sql = "INSERT INTO thread_blocks (thread, first, seqs) VALUES (?1, ?2, ?3)";
+            self.execute(sql, params![thread, to_number(first), bytes])?;
+        }
+        let sql = "INSERT INTO messages
+                (seq, id, thread, at, sender, recipients, reply_to, content, meta, unknown, request_sha256)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+        let row = params![
+            to_number(message.seq),
+            to_blob(message.id.0),
+            thread,
+            message.at,
+            to_parties(std::slice::from_ref(&message.from)),
+            to_parties(&message.to),
+            message.reply_to.map(|id| to_blob(id.0)),
+            message.content,
+            message.meta.as_ref().map(to_json),
+            (!record.unknown.is_empty()).then(|| to_json(&record.unknown)),
+            record.request_sha256,
+        ];
+        self.execute(sql, row)?;
+        Ok(())
+    }
+
+    fn put_inbox(&mut self, aspect: &AspectName, item: &NewItem) -> Stored<()> {
+        let reference = match item.message_seq {
+            Some(seq) => seq << 1,
+            None => (self.add_item(item.id, &item.json)? << 1) | 1,
+        };
+        let (no, full) = self.pending.get_mut().push_item(aspect, item.offset, reference)?;
+        if let Some(full) = full {
+            let block = (item.offset - 1) / BLOCK;
+            let sql = "INSERT INTO inbox_blocks (aspect, block, refs) VALUES (?1, ?2, ?3)";
+            self.execute(sql, params![no, to_number(block), full.bytes])?;
+        }
+        Ok(())
+    }
+
+    fn put_closed(&mut self, record: &ClosedRecord) -> Stored<()> {
+        let no = self.pending.get_mut().aspect_no(&record.aspect)?;
+        let sql = "INSERT INTO closed (item, aspect, decision, reason, message, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let row = params![
+            to_blob(record.item.0),
+            no,
+            to_word(&record.decision),
+            record.reason,
+            record.message.map(|id| to_blob(id.0)),
+            record.at,
+        ];
+        self.execute(sql, row)?;
+        Ok(())
+    }
+
+    fn add_dispatch(&mut self, record: &DispatchRecord) -> Stored<()> {
+        let sql = "INSERT INTO dispatches (id, info, queue, assigned_offset, clamped, request_sha256)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let row = params![
+            to_blob(record.info.id.0),
+            info_text(&record.info),
+            record.queue,
+            to_number(record.assigned_offset),
+            record.clamped,
+            record.request_sha256,
+        ];
+        let no = self.insert(sql, row)?;
+        let sql = "INSERT INTO dispatch_inputs (dispatch, input) VALUES (?1, ?2)";
+        self.execute(sql, params![no, to_json(&record.info.input)])?;
+        self.put_output(no, &record.info)
+    }
+
+    fn put_dispatch(&mut self, record: &DispatchRecord) -> Stored<()> {
+        let no = self.dispatch_no(record)?;
+        let sql = "UPDATE dispatches SET info = ?2, queue = ?3, assigned_offset = ?4, clamped = ?5,
+            request_sha256 = ?6 WHERE no = ?1";
+        let row = params![
+            no,
+            info_text(&record.info),
+            record.queue,
+            to_number(record.assigned_offset),
+            record.clamped,
+            record.request_sha256,
+        ];
+        self.execute(sql, row)?;
+        self.put_output(no, &record.info)
+    }
+
+    fn put_queue_state(&mut self, json: &str) -> Stored<()> {
+        self.execute("UPDATE meta SET queue_state = ?1", [json])?;
+        Ok(())
+    }
+
+    fn put_knowledge(&mut self, record: &KnowledgeRecord) -> Stored<()> {
+        let author = record.aspect.to_string();
+        let sql = "SELECT no, topic, content FROM knowledge WHERE author = ?1 AND topic = ?2
+            ORDER BY version DESC LIMIT 1";
+        let old = read::one(&self.connection, sql, params![author, record.topic], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+        })?;
+        if let Some((no, topic, content)) = old {
+            let sql = "INSERT INTO knowledge_index (knowledge_index, rowid, topic, content)
+                VALUES ('delete', ?1, ?2, ?3)";
+            self.execute(sql, params![no, topic, content])?;
+        }
+        let sql = "INSERT INTO knowledge (entry, author, topic, version, content, shared, at, request_sha256)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        let row = params![
+            to_blob(record.entry.0),
+            author,
+            record.topic,
+            record.version,
+            record.content,
+            record.shared,
+            record.at,
+            record.request_sha256,
+        ];
+        let no = self.insert(sql, row)?;
+        let sql = "INSERT INTO knowledge_index (rowid, topic, content) VALUES (?1, ?2, ?3)";
+        self.execute(sql, params![no, record.topic, record.content])?;
+        Ok(())
+    }
+
+    fn append_log(&mut self, record: &LogRecord) -> Stored<()> {
+        let entry = &record.entry;
+        let (kind, subject, detail) = described(&entry.body);
+        let actor = entry.actor.to_string();
+        let thread = match entry.thread {
+            Some(id) => Some((id, self.pending.get_mut().thread_no(&self.connection, id)?)),
+            None => None,
+        };
+        let hash = Link {
+            seq: entry.seq,
+            at: entry.at,
+            kind,
+            actor: &actor,
+            thread: thread.as_ref().map_or(&[][..], |(id, _)| &id.0.as_bytes()[..]),
+            subject: subject.bytes(),
+            detail: detail.as_deref().unwrap_or_default(),
+            content_sha256: &record.content_sha256,
+        }
+        .hash(&self.pending.get_mut().log_hash);
+        let sql = "INSERT INTO log (seq, at, kind, actor, thread, subject, detail, content_sha256, hash)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        let row = params![
+            to_number(entry.seq),
+            entry.at,
+            kind,
+            actor,
+            thread.map(|(_, no)| no),
+            subject.value(),
+            detail,
+            record.content_sha256,
+            hash,
+        ];
+        self.execute(sql, row)?;
+        self.pending.get_mut().log_hash = hash;
+        Ok(())
+    }
+
+    fn put_last_at(&mut self, at: Ms) -> Stored<()> {
+        Pending::last_at(&self.connection, at)
+    }
+}
+
+/// What a log row is about.
+enum Subject<'a> {
+    Id(Uuid),
+    Name(&'a str),
+}
+
+impl Subject<'_> {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Id(id) => id.as_bytes(),
+            Self::Name(name) => name.as_bytes(),
+        }
+    }
+
+    fn value(&self) -> Sql {
+        match self {
+            Self::Id(id) => Sql::Blob(id.as_bytes().to_vec()),
+            Self::Name(name) => Sql::Text((*name).to_owned()),
+        }
+    }
+}
+
+fn described(body: &LogBody) -> (&str, Subject<'_>, Option<String>) {
+    match body {
+        LogBody::Message(message) => ("message", Subject::Id(message.id.0), None),
+        LogBody::ItemClosed(close) => ("item.closed", Subject::Id(close.item.0), None),
+        LogBody::DispatchAccepted(info) => ("dispatch.accepted", Subject::Id(info.id.0), None),
+        LogBody::DispatchAssigned { dispatch, attempt, aspect } => {
+            ("dispatch.assigned", Subject::Id(dispatch.0), Some(format!("{attempt} {aspect}")))
+        }
+        LogBody::DispatchEnded(outcome) => ("dispatch.ended", Subject::Id(outcome.dispatch.0), None),
+        LogBody::Other { kind, subject } => (kind, Subject::Name(subject), None),
+    }
+}

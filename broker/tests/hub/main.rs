@@ -1,0 +1,6 @@
+//! The hub from outside, on both stores: commands in, effects out, and `rebuild(store) == hub` after each batch.
+
+#![expect(clippy::unwrap_used, reason = "a test that finds nothing fails")]
+
+mod register;
+mod world;
