@@ -74,7 +74,11 @@ async fn without_a_check_forge_shows_the_lines() {
         "{}",
         turn.answer
     );
-    assert!(turn.answer.contains("Also speaking of it: `docs/bus.md`"), "{}", turn.answer);
+    assert!(
+        turn.answer.ends_with("Also speaking of it: `broker/tests/route.rs`, `docs/bus.md`."),
+        "{}",
+        turn.answer
+    );
 }
 
 #[tokio::test]
@@ -99,7 +103,7 @@ async fn wren_reads_the_file_and_not_the_quote() {
         json!({
             "verdict": "confirmed",
             "evidence": {"path": "broker/src/hub/route.rs", "line": 6, "text": signature},
-            "note": "It reads as quoted, and the lines around it speak of 2 of the claim's terms.",
+            "note": "It reads as quoted, and the lines around it speak of 3 of the claim's terms.",
         })
     );
     let moved = desk.hand("wren", "verify-claim", &claim(3, signature)).await;

@@ -95,7 +95,14 @@ fn preferring(hits: &Value, part: &str) -> Result<Vec<Value>, minijinja::Error> 
 /// How many of the words `text` is about stand in `other` too.
 fn shared_words(text: &str, other: &str) -> usize {
     let other = other.to_lowercase();
-    keywords(text).iter().filter(|word| other.contains(word.as_str())).count()
+    keywords(text).iter().filter(|word| other.contains(root(word))).count()
+}
+
+/// What the forms of a plain word have in common, near enough to find one by another.
+fn root(word: &str) -> &str {
+    let plain = word.len() > 5 && word.chars().all(|c| c.is_ascii_lowercase());
+    let root = ["ing", "ed", "es", "s", "e"].iter().find_map(|end| word.strip_suffix(end));
+    root.filter(|root| plain && root.len() > 3).unwrap_or(word)
 }
 
 /// The beginning of a text on one line, cut between words.
@@ -170,6 +177,13 @@ mod tests {
         assert_eq!(find_line(text, "let a", 1), Some(json!({"line": 2, "text": "let a = 1; // route"})));
         assert_eq!(find_line(text, "\n\n", 1), None);
         assert_eq!(find_line(text, "gone", 1), None);
+    }
+
+    #[test]
+    fn forms_of_a_word_are_one_word() {
+        let text = "Deciding what is received; main.rs";
+        assert_eq!(shared_words("who decides which message receives main.rs?", text), 3);
+        assert_eq!(shared_words("the broker", text), 0);
     }
 
     #[test]
