@@ -5,7 +5,6 @@
 
 pub mod hub;
 pub mod store;
-pub mod store;
 mod clock;
 pub mod config;
 mod datadir;
