@@ -1,3 +1,13 @@
-//! What every end-to-end test, the tidy checks and the benchmarks share.
+//! What the end-to-end tests, the simulation and the benchmarks share.
 //!
 //! The checks themselves are in `tests/tests/`; this crate depends on every other and none depends on it.
+
+pub mod process;
+pub mod raw;
+pub mod session;
+pub mod sim;
+pub mod trace;
+pub mod world;
+
+pub use process::{Process, wait_until};
+pub use world::World;

@@ -1,0 +1,24 @@
+//! `nexus-bench`: measures a broker against yardsticks in the same run. `scripts/bench` builds and feeds it.
+
+mod broker;
+mod child;
+mod clock;
+mod cli;
+mod disk;
+mod echo;
+mod fault;
+mod flow;
+mod input;
+mod jetstream;
+mod machine;
+mod nats;
+mod redis;
+mod report;
+mod rows;
+mod run;
+mod template;
+mod ws;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -1,0 +1,152 @@
+//! A real child process under test: its output as lines that can be waited for, its end by signal, and
+//! never outliving the test.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+/// How long anything may take before a test calls it a hang. Never a measurement.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Default)]
+struct Output {
+    lines: Mutex<(Vec<String>, u32)>,
+    changed: Condvar,
+}
+
+/// A child process with its output.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    output: Arc<Output>,
+}
+
+impl Process {
+    pub fn start(name: &str, command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        let output = Arc::new(Output::default());
+        output.lines.lock().expect("no reader panics").1 = 2;
+        collect(child.stdout.take().expect("piped"), Arc::clone(&output));
+        collect(child.stderr.take().expect("piped"), Arc::clone(&output));
+        Self { name: name.to_owned(), child, output }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for a line for which `wanted` gives something, among those printed already or still to come.
+    pub fn wait_for<T>(&self, what: &str, mut wanted: impl FnMut(&str) -> Option<T>) -> T {
+        let mut seen = 0;
+        let mut lines = self.output.lines.lock().expect("no reader panics");
+        loop {
+            while seen < lines.0.len() {
+                if let Some(found) = wanted(&lines.0[seen]) {
+                    return found;
+                }
+                seen += 1;
+            }
+            assert!(lines.1 > 0, "{} ended without {what}:\n{}", self.name, lines.0.join("\n"));
+            let (guard, timeout) =
+                self.output.changed.wait_timeout(lines, PATIENCE).expect("no reader panics");
+            lines = guard;
+            assert!(!timeout.timed_out(), "{} does not show {what}:\n{}", self.name, lines.0.join("\n"));
+        }
+    }
+
+    pub fn wait_for_text(&self, text: &str) {
+        self.wait_for(text, |line| line.contains(text).then_some(()));
+    }
+
+    /// Everything printed so far.
+    pub fn text(&self) -> String {
+        self.output.lines.lock().expect("no reader panics").0.join("\n")
+    }
+
+    pub fn signal(&self, signal: &str) {
+        let done = Command::new("kill").args([format!("-{signal}"), self.pid().to_string()]).status();
+        assert!(done.is_ok_and(|status| status.success()), "{} cannot be signalled", self.name);
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("our own child can be killed");
+        self.child.wait().expect("our own child can be waited for");
+    }
+
+    /// Waits for the end and for the last of its output.
+    pub fn wait(&mut self) -> ExitStatus {
+        let mut lines = self.output.lines.lock().expect("no reader panics");
+        while lines.1 > 0 {
+            let (guard, timeout) =
+                self.output.changed.wait_timeout(lines, PATIENCE).expect("no reader panics");
+            lines = guard;
+            assert!(!timeout.timed_out(), "{} does not end:\n{}", self.name, lines.0.join("\n"));
+        }
+        drop(lines);
+        self.child.wait().expect("our own child can be waited for")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln_of(&self.name, &self.text());
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "what a process said explains why its test failed")]
+fn eprintln_of(name: &str, text: &str) {
+    eprintln!("--- {name}\n{text}\n---");
+}
+
+fn collect(from: impl Read + Send + 'static, output: Arc<Output>) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(from).split(b'\n') {
+            let Ok(line) = line else { break };
+            let mut lines = output.lines.lock().expect("no reader panics");
+            lines.0.push(String::from_utf8_lossy(&line).trim_end().to_owned());
+            output.changed.notify_all();
+        }
+        output.lines.lock().expect("no reader panics").1 -= 1;
+        output.changed.notify_all();
+    });
+}
+
+/// A binary of this workspace, built beside the running test.
+pub fn binary(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a test has a path");
+    let dir = test.ancestors().find(|dir| dir.join(name).is_file());
+    match dir {
+        Some(dir) => dir.join(name),
+        None => panic!("{name} is not built; run: cargo build --workspace --bins"),
+    }
+}
+
+/// The root of the checkout.
+pub fn checkout() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the checkout is there")
+}
+
+/// Looks again and again until `look` gives something. For what announces itself by no event, such as a file.
+pub fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    const INTERVAL: Duration = Duration::from_millis(10);
+    for _ in 0..PATIENCE.as_millis() / INTERVAL.as_millis() {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::park_timeout(INTERVAL);
+    }
+    panic!("never saw {what}");
+}

@@ -1,0 +1,446 @@
+//! A seeded world: the real hub on a real store, model agents and operators, links that break in the middle,
+//! a broker and agents that are killed at any point, commits that fail, a clock that jumps ahead.
+//!
+//! One number decides everything that happens, so a failure's seed is its report. Within a link frames keep
+//! their order, as on a TCP connection; what is lost is always the rest of a link. What must hold is in
+//! `check`, asserted after every batch, and at the end when everybody is up again and the dust has settled.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use nexus_broker::hub::records::Transaction;
+use nexus_broker::hub::{Command, CommandBody, Effect, Hub, HubConfig, Origin};
+use nexus_wire::limits::CREDIT_ITEMS;
+use nexus_wire::{AspectName, EpochId, FromBroker, LinkId, Ms, Party, RequestId, ToBroker, envelope};
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use uuid::Uuid;
+
+mod agent;
+mod check;
+mod operator;
+
+pub use check::Truth;
+
+use agent::Agent;
+use operator::Operator;
+
+const START: Ms = 1_760_000_000_000;
+
+/// One socket: what is under way in each direction.
+#[derive(Debug)]
+struct Link {
+    who: Party,
+    up: VecDeque<(Option<RequestId>, ToBroker)>,
+    down: VecDeque<(Option<RequestId>, FromBroker)>,
+    pump: Option<Pump>,
+    generation: u64,
+}
+
+/// How far an aspect's link has been sent its inbox.
+#[derive(Debug)]
+struct Pump {
+    aspect: AspectName,
+    sent: u64,
+    acked: u64,
+}
+
+/// Draws everything random of a world.
+#[derive(Debug)]
+pub struct Dice(StdRng);
+
+impl Dice {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0.random_range(0..bound.max(1))
+    }
+
+    fn one_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
+    }
+
+    /// A time-ordered id, as a client would make it.
+    fn id(&mut self, now: Ms) -> Uuid {
+        uuid::Builder::from_unix_timestamp_millis(now.unsigned_abs(), &self.0.random()).into_uuid()
+    }
+}
+
+/// What a world is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    pub seed: u64,
+    pub agents: usize,
+    pub operators: usize,
+    pub steps: usize,
+}
+
+pub struct Sim<S> {
+    seed: u64,
+    dice: Dice,
+    now: Ms,
+    store: S,
+    /// Makes of the store a killed broker leaves behind one that a new broker has opened.
+    reopen: Box<dyn FnMut(&mut S)>,
+    hub: Hub,
+    waiting: Vec<Command>,
+    links: BTreeMap<LinkId, Link>,
+    agents: Vec<Agent>,
+    operators: Vec<Operator>,
+    truth: Truth,
+}
+
+impl<S> std::fmt::Debug for Sim<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sim").field("seed", &self.seed).field("now", &self.now).finish_non_exhaustive()
+    }
+}
+
+impl<S: Transaction> Sim<S> {
+    pub fn new(plan: Plan, store: S, reopen: impl FnMut(&mut S) + 'static) -> Self {
+        let hub = Hub::rebuild(&store, HubConfig::default()).expect("an empty store opens");
+        let mut sim = Self {
+            seed: plan.seed,
+            dice: Dice(StdRng::seed_from_u64(plan.seed)),
+            now: START,
+            store,
+            reopen: Box::new(reopen),
+            hub,
+            waiting: Vec::new(),
+            links: BTreeMap::new(),
+            agents: (0..plan.agents).map(Agent::new).collect(),
+            operators: (0..plan.operators).map(Operator::new).collect(),
+            truth: Truth::default(),
+        };
+        sim.tell(CommandBody::BrokerStarted(HubConfig::default()));
+        for index in 0..plan.agents {
+            let add = sim.agents[index].admission();
+            sim.tell(CommandBody::AddAspect { by: Party::System, add });
+        }
+        for index in 0..plan.operators {
+            let add = sim.operators[index].admission();
+            sim.tell(CommandBody::AddOperator { by: Party::System, add });
+        }
+        sim.commit(false);
+        sim
+    }
+
+    /// Runs the plan, then brings everybody back and lets all work end.
+    pub fn run(mut self, plan: Plan) -> Truth {
+        for _ in 0..plan.steps {
+            self.step();
+        }
+        self.settle();
+        check::at_rest(self.seed, &self.truth, &self.store, &self.agents);
+        self.truth
+    }
+
+    fn tell(&mut self, body: CommandBody) {
+        self.waiting.push(Command { at: self.now, origin: Origin::Broker, body });
+    }
+
+    fn step(&mut self) {
+        match self.dice.below(100) {
+            0..30 => self.receive_up(),
+            30..60 => self.receive_down(),
+            60..74 => self.commit(true),
+            74..80 => self.act_agent(),
+            80..86 => self.act_operator(),
+            86..92 => self.redial(),
+            92..95 => self.pass_time(),
+            95..97 => self.break_link(),
+            97 => self.kill_agent(),
+            98 => self.kill_broker(),
+            _ => self.commit(false),
+        }
+    }
+
+    /// Everybody redials and works on, nothing breaks, and time goes on past every deadline.
+    fn settle(&mut self) {
+        for round in 0..400 {
+            for index in 0..self.agents.len() + self.operators.len() {
+                self.redial_one(index);
+            }
+            for _ in 0..12 {
+                self.commit(false);
+                while self.links.values().any(|link| !link.up.is_empty() || !link.down.is_empty()) {
+                    self.receive_up();
+                    self.receive_down();
+                    self.commit(false);
+                }
+                for index in 0..self.agents.len() {
+                    self.work_agent(index, true);
+                }
+                for index in 0..self.operators.len() {
+                    self.resend(index);
+                }
+            }
+            if round > 4 {
+                self.now += 10 * 60 * 1000;
+            }
+            self.tell(CommandBody::Tick);
+            self.commit(false);
+            if round > 8 && self.is_quiet() {
+                return;
+            }
+        }
+        panic!("seed {}: work is still open after everybody came back", self.seed);
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.links.values().all(|link| link.up.is_empty() && link.down.is_empty())
+            && self.agents.iter().all(Agent::is_idle)
+            && self.operators.iter().all(Operator::is_idle)
+            && self.store.snapshot().expect("the store reads").open_dispatches.is_empty()
+    }
+
+    fn pick_link(&mut self, wanted: impl Fn(&Link) -> bool) -> Option<LinkId> {
+        let found: Vec<LinkId> =
+            self.links.iter().filter(|(_, link)| wanted(link)).map(|(id, _)| *id).collect();
+        (!found.is_empty()).then(|| found[self.dice.below(found.len())])
+    }
+
+    /// One frame reaches the broker and becomes a command.
+    fn receive_up(&mut self) {
+        let Some(id) = self.pick_link(|link| !link.up.is_empty()) else { return };
+        let Some((request, frame)) = self.links.get_mut(&id).and_then(|link| link.up.pop_front()) else { return };
+        let who = self.links[&id].who.clone();
+        if let (ToBroker::Ack(ack), Some(pump)) =
+            (&frame, self.links.get_mut(&id).and_then(|link| link.pump.as_mut()))
+        {
+            pump.acked = pump.acked.max(ack.offset);
+        }
+        let new_epoch = EpochId(self.dice.id(self.now));
+        let minted = RequestId(self.dice.id(self.now));
+        let body = agent::command(who, id, request.unwrap_or(minted), frame, new_epoch);
+        self.waiting.push(Command { at: self.now, origin: Origin::Link { link: id, request }, body });
+    }
+
+    /// One frame reaches an agent or an operator.
+    fn receive_down(&mut self) {
+        let Some(id) = self.pick_link(|link| !link.down.is_empty()) else { return };
+        let Some((in_reply_to, frame)) = self.links.get_mut(&id).and_then(|link| link.down.pop_front()) else {
+            return;
+        };
+        let who = self.links[&id].who.clone();
+        let mut up = Vec::new();
+        let keep = match who.aspect() {
+            Some(name) => match self.agents.iter_mut().find(|agent| agent.name == *name) {
+                Some(agent) => agent.receive(self.seed, id, in_reply_to, frame, &mut self.truth, &mut up),
+                None => false,
+            },
+            None => {
+                if let Some(operator) = self.operators.iter_mut().find(|operator| operator.who == who) {
+                    operator.receive(self.seed, in_reply_to, frame, &mut self.truth);
+                }
+                true
+            }
+        };
+        if !keep {
+            self.lose(id);
+        } else if let Some(link) = self.links.get_mut(&id) {
+            link.up.extend(up);
+        }
+    }
+
+    /// Applies what waits as one batch. With `faults`, the commit may fail or the broker die around it.
+    fn commit(&mut self, faults: bool) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let batch = std::mem::take(&mut self.waiting);
+        self.store.begin().expect("the store begins");
+        let mut effects = Vec::new();
+        for command in batch.clone() {
+            effects.extend(self.hub.apply(&mut self.store, command).expect("the store writes"));
+        }
+        if faults && self.dice.one_in(40) {
+            // The disk said no: nothing happened, everybody who asked is told so.
+            self.store.rollback().expect("the store rolls back");
+            self.hub = Hub::rebuild(&self.store, HubConfig::default()).expect("the store reads");
+            self.refuse(batch);
+            return;
+        }
+        if faults && self.dice.one_in(120) {
+            // Killed before the commit.
+            self.store.rollback().expect("the store rolls back");
+            self.kill_broker();
+            return;
+        }
+        self.store.commit().expect("the store commits");
+        check::after_batch(self.seed, &self.hub, &self.store);
+        self.truth.note_log(self.seed, &effects);
+        if faults && self.dice.one_in(120) {
+            // Killed after the commit: nobody hears of it.
+            self.kill_broker();
+            return;
+        }
+        for effect in effects {
+            self.carry_out(effect);
+        }
+        self.pump();
+    }
+
+    fn refuse(&mut self, batch: Vec<Command>) {
+        for command in batch {
+            let Origin::Link { link, request: Some(request) } = command.origin else {
+                // What nobody waits for is said again, as a driver would.
+                if !matches!(command.origin, Origin::Link { .. }) {
+                    self.waiting.push(command);
+                }
+                continue;
+            };
+            let body = nexus_wire::ErrorBody::new(nexus_wire::ErrorCode::StorageUnavailable, "disk full");
+            if let Some(link) = self.links.get_mut(&link) {
+                link.down.push_back((Some(request), body.into()));
+            }
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Answer { origin: Origin::Link { link, request: Some(request) }, answer } => {
+                if let Some(link) = self.links.get_mut(&link) {
+                    if let Ok(FromBroker::Registered(registered)) = &answer {
+                        link.generation = registered.generation;
+                    }
+                    link.down.push_back((Some(request), answer.unwrap_or_else(FromBroker::Error)));
+                }
+            }
+            Effect::Attach { link, aspect, cursor, .. } => {
+                if let Some(link) = self.links.get_mut(&link) {
+                    link.pump = Some(Pump { aspect, sent: cursor, acked: cursor });
+                }
+            }
+            Effect::Push { link, offset, item } => {
+                if let Some(pump) = self.links.get(&link).and_then(|link| link.pump.as_ref()) {
+                    let stored = self.store.inbox(&pump.aspect, offset - 1, 1).expect("the store reads");
+                    let stored = stored.first().map(|record| (record.offset, record.json.clone()));
+                    assert_eq!(stored, Some((offset, item)), "seed {}: a push is what a replay sends", self.seed);
+                }
+            }
+            Effect::Close { link, .. } => self.lose(link),
+            Effect::Answer { .. } | Effect::RosterChanged { .. } | Effect::Logged(_) => {}
+        }
+    }
+
+    /// Sends each attached link what its credit allows.
+    fn pump(&mut self) {
+        for link in self.links.values_mut() {
+            let Some(pump) = link.pump.as_mut() else { continue };
+            let credit = CREDIT_ITEMS.saturating_sub(pump.sent - pump.acked) as u32;
+            for record in self.store.inbox(&pump.aspect, pump.sent, credit).expect("the store reads") {
+                pump.sent = record.offset;
+                let text = envelope::deliver_text(record.offset, &record.json);
+                let frame = envelope::decode::<FromBroker>(&text).expect("what is stored is a frame").frame;
+                link.down.push_back((None, frame));
+            }
+        }
+    }
+
+    fn act_agent(&mut self) {
+        let index = self.dice.below(self.agents.len());
+        self.work_agent(index, false);
+    }
+
+    fn work_agent(&mut self, index: usize, calm: bool) {
+        let names: Vec<AspectName> = self.agents.iter().map(|agent| agent.name.clone()).collect();
+        let agent = &mut self.agents[index];
+        let Some(link) = agent.link() else { return };
+        let frames = agent.work(self.now, &mut self.dice, &names, calm);
+        if let Some(link) = self.links.get_mut(&link) {
+            link.up.extend(frames);
+        }
+    }
+
+    fn act_operator(&mut self) {
+        let index = self.dice.below(self.operators.len());
+        let names: Vec<AspectName> = self.agents.iter().map(|agent| agent.name.clone()).collect();
+        self.operators[index].act(self.now, &mut self.dice, &names);
+        self.resend(index);
+    }
+
+    fn resend(&mut self, index: usize) {
+        let operator = &mut self.operators[index];
+        let frames = operator.unsent();
+        if let Some(link) = operator.link.and_then(|id| self.links.get_mut(&id)) {
+            link.up.extend(frames);
+        }
+    }
+
+    fn redial(&mut self) {
+        let index = self.dice.below(self.agents.len() + self.operators.len());
+        self.redial_one(index);
+    }
+
+    fn redial_one(&mut self, index: usize) {
+        let id = LinkId(self.dice.id(self.now));
+        let mut link = Link { who: Party::System, up: VecDeque::new(), down: VecDeque::new(), pump: None, generation: 0 };
+        if let Some(agent) = self.agents.get_mut(index) {
+            if agent.link().is_some_and(|old| self.links.contains_key(&old)) {
+                return;
+            }
+            let request = RequestId(self.dice.id(self.now));
+            link.who = Party::Aspect(agent.name.clone());
+            link.up.push_back((Some(request), agent.dial(id, request)));
+        } else {
+            let operator = &mut self.operators[index - self.agents.len()];
+            if operator.link.is_some_and(|old| self.links.contains_key(&old)) {
+                return;
+            }
+            link.who = operator.who.clone();
+            operator.dial(id);
+        }
+        self.links.insert(id, link);
+    }
+
+    fn pass_time(&mut self) {
+        let jump = match self.dice.below(12) {
+            0 => 3_600_000,
+            1..4 => 40_000,
+            _ => 1 + self.dice.below(5_000) as Ms,
+        };
+        self.now += jump;
+        if self.hub.next_timer().is_some_and(|due| due <= self.now) {
+            self.tell(CommandBody::Tick);
+        }
+    }
+
+    fn break_link(&mut self) {
+        if let Some(id) = self.pick_link(|_| true) {
+            self.lose(id);
+        }
+    }
+
+    /// The socket is gone; both sides notice, the broker by a command.
+    fn lose(&mut self, id: LinkId) {
+        let Some(link) = self.links.remove(&id) else { return };
+        if let Some(name) = link.who.aspect()
+            && let Some(agent) = self.agents.iter_mut().find(|agent| agent.name == *name)
+        {
+            agent.lost(id);
+            let (aspect, generation) = (name.clone(), link.generation);
+            self.tell(CommandBody::LinkDown { aspect, link: id, generation });
+        }
+    }
+
+    fn kill_agent(&mut self) {
+        let index = self.dice.below(self.agents.len());
+        let link = self.agents[index].link();
+        self.agents[index].die();
+        if let Some(link) = link {
+            self.lose(link);
+        }
+    }
+
+    /// kill -9 of the broker: what was not committed and what was not yet written to a socket is gone.
+    fn kill_broker(&mut self) {
+        self.waiting.clear();
+        for (id, link) in std::mem::take(&mut self.links) {
+            if let Some(agent) = self.agents.iter_mut().find(|agent| link.who.aspect() == Some(&agent.name)) {
+                agent.lost(id);
+            }
+        }
+        (self.reopen)(&mut self.store);
+        self.hub = Hub::rebuild(&self.store, HubConfig::default()).expect("the store reads");
+        self.tell(CommandBody::BrokerStarted(HubConfig::default()));
+        self.commit(false);
+    }
+}

@@ -1,0 +1,367 @@
+//! A model agent: an inbox and an outbox that survive it, tasks that do not.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use nexus_broker::hub::{Change, CommandBody};
+use nexus_wire::admin::AspectAdd;
+use nexus_wire::chat::ChatSend;
+use nexus_wire::hands::{Assignment, Dispatch, DispatchResult, DispatchWait, Dispatched, HandSpec, Lease, LeaseRenew};
+use nexus_wire::inbox::{Ack, Decision, InboxClose, Item, ItemBody, Resume};
+use nexus_wire::roster::{AspectRole, HeldLease, Register, Registered};
+use nexus_wire::{AspectName, DispatchId, EpochId, FromBroker, HandRef, ItemId, LinkId, Ms, Party, RequestId, ToBroker, derive};
+
+use super::Dice;
+use super::check::Truth;
+
+/// One Hand of each kind.
+const HANDS: [(&str, bool, u32); 2] = [("check", true, 2), ("paint", false, 1)];
+
+/// A task for an assignment, lost when its process dies.
+#[derive(Debug)]
+struct Task {
+    /// Steps of work left.
+    left: usize,
+    may_dispatch: bool,
+    child: Option<DispatchId>,
+    asked: Option<RequestId>,
+    waits: u32,
+    waiting: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Agent {
+    pub(super) name: AspectName,
+    index: usize,
+    // On its disk.
+    epoch: Option<EpochId>,
+    offset: u64,
+    last: Option<ItemId>,
+    generation: u64,
+    seen: BTreeSet<ItemId>,
+    todo: VecDeque<Item>,
+    outbox: BTreeMap<RequestId, ToBroker>,
+    pub(super) taken: BTreeMap<ItemId, u32>,
+    // In its memory.
+    link: Option<LinkId>,
+    registering: Option<RequestId>,
+    sent: BTreeSet<RequestId>,
+    tasks: BTreeMap<Lease, Task>,
+}
+
+pub(super) fn hand_of(aspect: &AspectName, dice: &mut Dice) -> HandRef {
+    let (hand, ..) = HANDS[dice.below(HANDS.len())];
+    format!("{aspect}/{hand}").parse().expect("a Hand")
+}
+
+/// What the broker's edge makes of a frame; the identity is the link's.
+pub(super) fn command(
+    who: Party,
+    link: LinkId,
+    request: RequestId,
+    frame: ToBroker,
+    new_epoch: EpochId,
+) -> CommandBody {
+    let aspect = who.aspect().cloned();
+    let change = match (frame, aspect) {
+        (ToBroker::Register(register), Some(aspect)) => {
+            return CommandBody::Register { aspect, link, key_generation: 1, register, new_epoch };
+        }
+        (ToBroker::Ack(Ack { offset }), Some(aspect)) => return CommandBody::Ack { aspect, link, offset },
+        (ToBroker::ChatSend(it), _) => Change::ChatSend(it),
+        (ToBroker::Dispatch(it), _) => Change::Dispatch(it),
+        (ToBroker::DispatchCancel(it), _) => Change::DispatchCancel(it),
+        (ToBroker::DispatchResult(it), _) => Change::DispatchResult(it),
+        (ToBroker::DispatchWait(it), _) => Change::DispatchWait(it),
+        (ToBroker::InboxClose(it), _) => Change::InboxClose(it),
+        (ToBroker::LeaseRenew(it), _) => Change::LeaseRenew(it),
+        (other, _) => unreachable!("the model sends no {other:?}"),
+    };
+    let link = who.aspect().map(|_| link);
+    CommandBody::Request { sender: who, link, request, change }
+}
+
+impl Agent {
+    pub(super) fn new(index: usize) -> Self {
+        Self {
+            name: format!("agent-{index}").parse().expect("a name"),
+            index,
+            epoch: None,
+            offset: 0,
+            last: None,
+            generation: 0,
+            seen: BTreeSet::new(),
+            todo: VecDeque::new(),
+            outbox: BTreeMap::new(),
+            taken: BTreeMap::new(),
+            link: None,
+            registering: None,
+            sent: BTreeSet::new(),
+            tasks: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn admission(&self) -> AspectAdd {
+        // 32 bytes, base64url without padding: 'A' is six zero bits.
+        let public_key = format!("{}{}", ["A", "E", "I"][self.index % 3], "A".repeat(42));
+        let role = if self.index == 0 { AspectRole::Frame } else { AspectRole::Worker };
+        AspectAdd { name: self.name.clone(), role, public_key, share_knowledge: true }
+    }
+
+    pub(super) fn link(&self) -> Option<LinkId> {
+        self.link
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.todo.is_empty() && self.outbox.is_empty() && self.tasks.is_empty()
+    }
+
+    pub(super) fn dial(&mut self, link: LinkId, request: RequestId) -> ToBroker {
+        self.link = Some(link);
+        self.registering = Some(request);
+        self.sent.clear();
+        let hands = HANDS.iter().map(|(name, idempotent, concurrency)| HandSpec {
+            name: name.parse().expect("a name"),
+            description: String::new(),
+            input_schema: None,
+            output_schema: None,
+            timeout_s: 60,
+            concurrency: *concurrency,
+            allowed_invokers: None,
+            capabilities: Vec::new(),
+            idempotent: *idempotent,
+        });
+        Register {
+            hands: hands.collect(),
+            slots: 2,
+            resume: self.epoch.map(|epoch| Resume { epoch, offset: self.offset, item: self.last }),
+            leases: self
+                .tasks
+                .iter()
+                .map(|(lease, task)| HeldLease { lease: *lease, waiting: task.waiting })
+                .collect(),
+            last_generation: self.generation,
+            ..Register::default()
+        }
+        .into()
+    }
+
+    pub(super) fn lost(&mut self, link: LinkId) {
+        if self.link == Some(link) {
+            self.link = None;
+            self.sent.clear();
+            // Asked and not answered: the same id is asked again on the next link.
+        }
+    }
+
+    /// kill -9: what was in memory is gone.
+    pub(super) fn die(&mut self) {
+        self.tasks.clear();
+        self.sent.clear();
+        self.link = None;
+        // A task that had begun is not begun again; one that had not may be.
+        self.outbox.retain(|_, frame| !matches!(frame, ToBroker::Dispatch(_) | ToBroker::DispatchWait(_)));
+    }
+
+    /// Returns whether the link is to be kept.
+    pub(super) fn receive(
+        &mut self,
+        seed: u64,
+        link: LinkId,
+        in_reply_to: Option<RequestId>,
+        frame: FromBroker,
+        truth: &mut Truth,
+        up: &mut Vec<(Option<RequestId>, ToBroker)>,
+    ) -> bool {
+        if self.link != Some(link) {
+            return true;
+        }
+        match frame {
+            FromBroker::Registered(registered) => self.registered(seed, registered),
+            FromBroker::Deliver(deliver) => {
+                if deliver.offset > self.offset + 1 {
+                    panic!("seed {seed}: {} got {} after {}", self.name, deliver.offset, self.offset);
+                }
+                if deliver.offset == self.offset + 1 {
+                    self.offset = deliver.offset;
+                    self.last = Some(deliver.item.id);
+                    if self.seen.insert(deliver.item.id) {
+                        self.todo.push_back(deliver.item);
+                    }
+                }
+                up.push((None, Ack { offset: self.offset }.into()));
+                true
+            }
+            FromBroker::Ok(result) => {
+                let Some(request) = in_reply_to else { return true };
+                truth.note_answer(seed, &Party::Aspect(self.name.clone()), request, result.as_str());
+                if let Some(ToBroker::Dispatch(dispatch)) = self.outbox.remove(&request) {
+                    let accepted: Dispatched = result.parse().expect("the answer of dispatch");
+                    truth.note_dispatch(accepted.dispatch, &Party::Aspect(self.name.clone()));
+                    if let Some(task) = dispatch.parent.and_then(|lease| self.tasks.get_mut(&lease)) {
+                        task.child = Some(accepted.dispatch);
+                    }
+                }
+                true
+            }
+            FromBroker::Error(error) => self.refused(seed, in_reply_to, error),
+            other => panic!("seed {seed}: {} got {other:?}", self.name),
+        }
+    }
+
+    fn registered(&mut self, seed: u64, registered: Registered) -> bool {
+        assert!(registered.generation > self.generation, "seed {seed}: generations grow");
+        self.generation = registered.generation;
+        self.registering = None;
+        if self.epoch != Some(registered.epoch) {
+            assert!(
+                self.epoch.is_none(),
+                "seed {seed}: {}'s history is the broker's, yet a new epoch began", self.name
+            );
+            self.epoch = Some(registered.epoch);
+            self.offset = registered.offset;
+            self.last = None;
+        }
+        assert_eq!(registered.offset, self.offset, "seed {seed}: delivery goes on where {} stopped", self.name);
+        for lease in registered.lost {
+            self.tasks.remove(&lease);
+        }
+        true
+    }
+
+    fn refused(&mut self, seed: u64, in_reply_to: Option<RequestId>, error: nexus_wire::ErrorBody) -> bool {
+        use nexus_wire::ErrorCode as Code;
+        let Some(request) = in_reply_to else { return true };
+        if self.registering == Some(request) {
+            assert!(error.retryable, "seed {seed}: {} cannot register: {error}", self.name);
+            return false;
+        }
+        if error.retryable || error.code == Code::NotRegistered {
+            self.sent.remove(&request);
+            return true;
+        }
+        assert!(
+            matches!(
+                error.code,
+                Code::StaleToken | Code::BadParent | Code::ThreadPaused | Code::Displaced | Code::Invalid
+            ),
+            "seed {seed}: {} is refused: {error}", self.name
+        );
+        if error.code != Code::Displaced
+            && let Some(frame) = self.outbox.remove(&request)
+            && let ToBroker::Dispatch(Dispatch { parent: Some(lease), .. })
+            | ToBroker::DispatchWait(DispatchWait { lease, .. }) = frame
+        {
+            self.tasks.remove(&lease);
+        }
+        true
+    }
+
+    /// One stretch of work; `calm` ends what is begun instead of starting more.
+    pub(super) fn work(
+        &mut self,
+        now: Ms,
+        dice: &mut Dice,
+        team: &[AspectName],
+        calm: bool,
+    ) -> Vec<(Option<RequestId>, ToBroker)> {
+        if self.registering.is_some() {
+            return Vec::new();
+        }
+        if let Some(item) = self.todo.pop_front() {
+            self.take(item, dice);
+        }
+        let leases: Vec<Lease> = self.tasks.keys().copied().collect();
+        for lease in &leases {
+            self.advance(*lease, now, dice, team, calm);
+        }
+        let mut frames: Vec<(Option<RequestId>, ToBroker)> = Vec::new();
+        for (request, frame) in &self.outbox {
+            if self.sent.insert(*request) {
+                frames.push((Some(*request), frame.clone()));
+            }
+        }
+        if !leases.is_empty() {
+            let leases = self.tasks.keys().copied().collect();
+            frames.push((None, LeaseRenew { leases }.into()));
+        }
+        frames
+    }
+
+    fn take(&mut self, item: Item, dice: &mut Dice) {
+        let derived = |purpose| RequestId(derive::derived(item.id.0, purpose, 0));
+        *self.taken.entry(item.id).or_default() += 1;
+        match item.body {
+            ItemBody::Message(message) => {
+                // Aspects do not answer each other here, or they would never come to rest.
+                let reply = message.from.is_operator() && !dice.one_in(3);
+                if reply {
+                    let send = ChatSend {
+                        reply_to: Some(message.id),
+                        content: format!("{} heard {}", self.name, message.id),
+                        ..ChatSend::default()
+                    };
+                    self.outbox.insert(derived("reply"), send.into());
+                }
+                let decision = if reply { Decision::Replied } else { Decision::Silent };
+                let close = InboxClose { item: item.id, decision, reason: None, message: None };
+                self.outbox.insert(derived("close"), close.into());
+            }
+            ItemBody::Assignment(assignment) => self.begin(assignment, dice),
+            ItemBody::Cancel { lease, .. } => {
+                self.tasks.remove(&lease);
+            }
+            ItemBody::Resume { lease, wait } => {
+                if let Some(task) = self.tasks.get_mut(&lease)
+                    && task.waits == wait
+                {
+                    task.waiting = false;
+                    task.child = None;
+                }
+            }
+            ItemBody::Result(_) => {}
+        }
+    }
+
+    fn begin(&mut self, assignment: Assignment, dice: &mut Dice) {
+        let task = Task {
+            left: dice.below(4),
+            may_dispatch: assignment.depth < 4 && dice.one_in(2),
+            child: None,
+            asked: None,
+            waits: 0,
+            waiting: false,
+        };
+        self.tasks.insert(assignment.lease, task);
+    }
+
+    fn advance(&mut self, lease: Lease, now: Ms, dice: &mut Dice, team: &[AspectName], calm: bool) {
+        let Some(task) = self.tasks.get_mut(&lease) else { return };
+        if task.waiting || task.asked.is_some_and(|request| self.outbox.contains_key(&request)) {
+            return;
+        }
+        if let Some(child) = task.child {
+            task.waiting = true;
+            task.waits += 1;
+            self.outbox.insert(RequestId(dice.id(now)), DispatchWait { lease, on: vec![child] }.into());
+        } else if task.may_dispatch && !calm {
+            task.may_dispatch = false;
+            let request = RequestId(dice.id(now));
+            task.asked = Some(request);
+            let hand = hand_of(&team[dice.below(team.len())], dice);
+            let child = Dispatch { hand, input: 1.into(), thread: None, deadline_s: None, parent: Some(lease) };
+            self.outbox.insert(request, child.into());
+        } else if task.left > 0 && !calm {
+            task.left -= 1;
+        } else {
+            self.tasks.remove(&lease);
+            let error = dice.one_in(5).then(|| nexus_wire::hands::HandFailure {
+                code: "unlucky".into(),
+                message: "the die said no".into(),
+            });
+            let output = error.is_none().then(|| serde_json::json!({"by": self.name}));
+            let result = DispatchResult { lease, output, error, usage: Default::default(), cost_microusd: None };
+            let request = RequestId(derive::derived(lease.dispatch.0, "result", lease.attempt.into()));
+            self.outbox.insert(request, result.into());
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! A model operator: talks to the team, dispatches, sends again what was not answered.
+
+use std::collections::BTreeMap;
+
+use nexus_wire::admin::{OperatorAdd, OperatorRole};
+use nexus_wire::chat::{ChatSend, ChatSent};
+use nexus_wire::hands::{Dispatch, DispatchCancel, Dispatched};
+use nexus_wire::{AspectName, DispatchId, FromBroker, LinkId, Ms, Party, RequestId, ThreadId, ToBroker};
+
+use super::check::Truth;
+use super::{Dice, agent};
+
+#[derive(Debug)]
+pub(super) struct Operator {
+    pub(super) who: Party,
+    pub(super) link: Option<LinkId>,
+    /// Not answered yet, and whether it was sent on this link.
+    open: BTreeMap<RequestId, (ToBroker, bool)>,
+    threads: Vec<ThreadId>,
+    dispatches: Vec<DispatchId>,
+}
+
+impl Operator {
+    pub(super) fn new(index: usize) -> Self {
+        let who = format!("operator/ana-{index}").parse().expect("a name");
+        Self { who, link: None, open: BTreeMap::new(), threads: Vec::new(), dispatches: Vec::new() }
+    }
+
+    pub(super) fn admission(&self) -> OperatorAdd {
+        let Party::Operator(name) = &self.who else { unreachable!("an operator is one") };
+        let token_sha256 = name.as_str().bytes().cycle().take(32).map(|byte| format!("{byte:02x}")).collect();
+        OperatorAdd { name: name.clone(), role: OperatorRole::Operator, token_sha256 }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    pub(super) fn dial(&mut self, link: LinkId) {
+        self.link = Some(link);
+        for (_, sent) in self.open.values_mut() {
+            *sent = false;
+        }
+    }
+
+    pub(super) fn act(&mut self, now: Ms, dice: &mut Dice, team: &[AspectName]) {
+        let request = RequestId(dice.id(now));
+        let to = &team[dice.below(team.len())];
+        let frame: ToBroker = match dice.below(10) {
+            0..5 => {
+                let thread = (!self.threads.is_empty() && dice.one_in(2))
+                    .then(|| self.threads[dice.below(self.threads.len())]);
+                let other = &team[dice.below(team.len())];
+                ChatSend {
+                    thread,
+                    to: vec![to.to_string()],
+                    content: format!("for {to}, and @{other}: {}", dice.below(1000)),
+                    ..ChatSend::default()
+                }
+                .into()
+            }
+            5 if !self.dispatches.is_empty() => {
+                let dispatch = self.dispatches[dice.below(self.dispatches.len())];
+                DispatchCancel { dispatch, reason: None }.into()
+            }
+            _ => Dispatch {
+                hand: agent::hand_of(to, dice),
+                input: serde_json::json!({"n": dice.below(100)}),
+                thread: None,
+                deadline_s: dice.one_in(4).then(|| 30 + dice.below(600) as u32),
+                parent: None,
+            }
+            .into(),
+        };
+        self.open.insert(request, (frame, false));
+    }
+
+    /// What is to be sent on this link; now and then an impatient repeat.
+    pub(super) fn unsent(&mut self) -> Vec<(Option<RequestId>, ToBroker)> {
+        if self.link.is_none() {
+            return Vec::new();
+        }
+        let mut frames = Vec::new();
+        for (request, (frame, sent)) in &mut self.open {
+            if !*sent {
+                *sent = true;
+                frames.push((Some(*request), frame.clone()));
+            }
+        }
+        frames
+    }
+
+    pub(super) fn receive(
+        &mut self,
+        seed: u64,
+        in_reply_to: Option<RequestId>,
+        frame: FromBroker,
+        truth: &mut Truth,
+    ) {
+        let Some(request) = in_reply_to else { return };
+        match frame {
+            FromBroker::Ok(result) => {
+                truth.note_answer(seed, &self.who, request, result.as_str());
+                match self.open.remove(&request).map(|(frame, _)| frame) {
+                    Some(ToBroker::ChatSend(_)) => {
+                        let sent: ChatSent = result.parse().expect("the answer of chat.send");
+                        self.threads.push(sent.thread);
+                        truth.note_message(sent);
+                    }
+                    Some(ToBroker::Dispatch(_)) => {
+                        let accepted: Dispatched = result.parse().expect("the answer of dispatch");
+                        self.dispatches.push(accepted.dispatch);
+                        truth.note_dispatch(accepted.dispatch, &self.who);
+                    }
+                    _ => {}
+                }
+            }
+            FromBroker::Error(error) if error.retryable => {
+                if let Some((_, sent)) = self.open.get_mut(&request) {
+                    *sent = false;
+                }
+            }
+            FromBroker::Error(error) => {
+                use nexus_wire::ErrorCode as Code;
+                assert!(
+                    matches!(error.code, Code::NotFound | Code::ThreadPaused),
+                    "seed {seed}: an operator is refused: {error}"
+                );
+                self.open.remove(&request);
+            }
+            other => panic!("seed {seed}: an operator is answered with {other:?}"),
+        }
+    }
+}

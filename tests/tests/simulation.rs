@@ -1,0 +1,50 @@
+//! Many seeded worlds on both stores. `SEED=17 cargo test -p nexus-tests --test simulation` replays one;
+//! `SEEDS=5000` runs more of them.
+
+use nexus_broker::store::{MemoryStore, SqliteStore};
+use nexus_tests::sim::{Plan, Sim};
+
+fn seeds(default: u64) -> Vec<u64> {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    match number("SEED") {
+        Some(seed) => vec![seed],
+        None => (0..number("SEEDS").unwrap_or(default)).collect(),
+    }
+}
+
+fn plan(seed: u64) -> Plan {
+    // Small worlds meet more coincidences; larger ones more concurrency.
+    Plan { seed, agents: 2 + (seed % 4) as usize, operators: 1 + (seed % 3) as usize, steps: 600 }
+}
+
+#[test]
+fn every_promise_holds_in_memory() {
+    let (mut messages, mut dispatches) = (0, 0);
+    for seed in seeds(300) {
+        let truth = Sim::new(plan(seed), MemoryStore::default(), |_| {}).run(plan(seed));
+        messages += truth.messages.len();
+        dispatches += truth.dispatches.len();
+    }
+    assert!(messages > 0 && dispatches > 0, "the worlds were not idle: {messages} {dispatches}");
+}
+
+#[test]
+fn every_promise_holds_on_sqlite() {
+    for seed in seeds(40) {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let (open, mut image) = (dir.path().join("0.db"), 0);
+        let store = SqliteStore::open(&open, Default::default()).expect("the store opens");
+        // What a kill leaves is the files as they are at that moment, opened by somebody else.
+        let reopen = move |store: &mut SqliteStore| {
+            let old = dir.path().join(format!("{image}.db"));
+            image += 1;
+            let new = dir.path().join(format!("{image}.db"));
+            for suffix in ["", "-wal"] {
+                let name = |path: &std::path::Path| format!("{}{suffix}", path.display());
+                std::fs::copy(name(&old), name(&new)).expect("the files of a store");
+            }
+            *store = SqliteStore::open(&new, Default::default()).expect("a killed store opens");
+        };
+        Sim::new(plan(seed), store, reopen).run(plan(seed));
+    }
+}
