@@ -7,4 +7,5 @@ pub mod journal;
 pub mod provider;
 pub mod session;
 pub mod tools;
+pub mod turn;
 pub mod uplink;

@@ -1,0 +1,432 @@
+//! One turn as a state machine: rounds with a provider, calls of tools, and an end with a decision for every item
+//! it took. No clock, no file, no socket, no task.
+//!
+//! Give an [`Input`], carry out the [`Effect`]s in their order, and each [`Effect::Append`] to its end (on disk)
+//! before the next. A turn that was interrupted between any two of them goes on from what the session holds:
+//! [`Turn::resume`]. After [`Effect::End`] nothing has an effect any more.
+//!
+//! - every call of a tool gets exactly one result, whatever happens;
+//! - what arrives while the turn runs joins its next round, or is left in [`Turn::into_waiting`];
+//! - a call that may have run and is not repeatable is never run again.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use nexus_wire::TurnId;
+use nexus_wire::chat::{ReplyMeta, Usage};
+use nexus_wire::inbox::Decision;
+use nexus_wire::observe::TurnEvent;
+use serde_json::Value;
+
+use crate::conversation::{Block, ModelReply, ProviderError, StopReason};
+use crate::session::{AssistantTurn, ItemRef, Payload, ToolResults, ToolStarted, UserTurn};
+
+mod past;
+
+/// The beginning of a result that is shown to whoever watches.
+const PREVIEW_CHARS: usize = 200;
+/// A post leaves room for its envelope in what the broker makes durable.
+const POST_BYTES_MAX: usize = 512 * 1024;
+
+/// What the machine has to know of its surroundings.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// Rounds with the provider.
+    pub rounds_max: u32,
+    /// May this tool be called again when it is not known whether the first call had an effect?
+    pub is_repeatable: fn(&str) -> bool,
+    /// Does this tool do something, so that a turn without a word was not in vain?
+    pub acts: fn(&str) -> bool,
+}
+
+/// A provider's reply, with what it cost.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    pub reply: ModelReply,
+    pub provider: String,
+    /// `None` when no price is known.
+    pub cost_microusd: Option<u64>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    Answered(Answer),
+    RoundFailed(ProviderError),
+    ToolDone { call: String, content: String, is_error: bool },
+    Arrived(UserTurn),
+    Cancelled { reason: String },
+    OutOfTime { reason: String },
+}
+
+/// A call of a tool. `ordinal` counts the calls of the turn, and is the same when the call is made again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    pub id: String,
+    pub name: String,
+    pub input: Value,
+    pub ordinal: u64,
+}
+
+#[must_use]
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Put this at the end of the session and wait for the disk.
+    Append(Payload),
+    /// Ask the provider what the session now says.
+    Ask,
+    Run(Call),
+    /// Give up the round or the calls that are out. Their outcomes are not wanted.
+    Abandon,
+    Observe(TurnEvent),
+    Post(Post),
+    /// Record the decision on an item, and tell it.
+    Close(Closing),
+    End(Ending),
+}
+
+/// What is said to whoever wrote the first item.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Post {
+    pub answers: ItemRef,
+    pub text: String,
+    pub kind: PostKind,
+    pub meta: Option<ReplyMeta>,
+}
+
+/// A turn that fails and is then begun again may post one of each; neither stands in the way of the other.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum PostKind {
+    Reply,
+    /// That there is no reply, and why.
+    Notice,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Closing {
+    pub item: ItemRef,
+    pub decision: Decision,
+    pub reason: Option<String>,
+    /// The post it was answered with.
+    pub post: Option<PostKind>,
+    /// The item the post's id derives from.
+    pub first: ItemRef,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ending {
+    pub decision: Decision,
+    /// Why, unless it replied.
+    pub reason: Option<String>,
+    /// What the last round said.
+    pub text: String,
+    pub spent: Spent,
+}
+
+/// What the rounds have cost together.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Spent {
+    pub usage: Usage,
+    /// `None` once a round's price was not known.
+    pub cost_microusd: Option<u64>,
+    pub rounds: u32,
+}
+
+#[derive(Debug)]
+pub struct Turn {
+    id: TurnId,
+    rules: Rules,
+    /// Taken into the session, the one that began the turn first. Empty for a Hand.
+    items: Vec<ItemRef>,
+    waiting: VecDeque<UserTurn>,
+    phase: Phase,
+    spent: Spent,
+    /// Calls made in all rounds: the ordinal of the next one.
+    calls: u64,
+    acted: bool,
+    /// Provider and model of the last round.
+    source: Option<(String, String)>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// The provider is asked.
+    Asking,
+    /// Calls that have no result yet, by id.
+    Calling(BTreeMap<String, Call>),
+    Ended,
+}
+
+impl Turn {
+    /// Begins with what somebody said; `opening` without an item is a Hand's input.
+    pub fn start(id: TurnId, rules: Rules, opening: UserTurn) -> (Self, Vec<Effect>) {
+        let mut turn = Self::blank(id, rules);
+        turn.waiting.push_back(opening);
+        let effects = turn.next_round();
+        (turn, effects)
+    }
+
+    /// A turn that has ended goes on with one more thing said to it.
+    pub fn again(mut self, amendment: UserTurn) -> (Self, Vec<Effect>) {
+        self.waiting.push_front(amendment);
+        let effects = self.next_round();
+        (self, effects)
+    }
+
+    fn blank(id: TurnId, rules: Rules) -> Self {
+        let spent = Spent { cost_microusd: Some(0), ..Spent::default() };
+        Self {
+            id,
+            rules,
+            items: Vec::new(),
+            waiting: VecDeque::new(),
+            phase: Phase::Asking,
+            spent,
+            calls: 0,
+            acted: false,
+            source: None,
+        }
+    }
+
+    pub fn id(&self) -> TurnId {
+        self.id
+    }
+
+    pub fn has_ended(&self) -> bool {
+        matches!(self.phase, Phase::Ended)
+    }
+
+    /// What arrived and was not taken: it is for a turn of its own.
+    pub fn into_waiting(self) -> VecDeque<UserTurn> {
+        self.waiting
+    }
+
+    pub fn handle(&mut self, input: Input) -> Vec<Effect> {
+        match input {
+            Input::Arrived(said) => {
+                self.waiting.push_back(said);
+                Vec::new()
+            }
+            Input::Answered(answer) => self.answered(answer),
+            Input::RoundFailed(error) => match self.phase {
+                Phase::Asking => self.fail(&error.to_string()),
+                Phase::Calling(_) | Phase::Ended => Vec::new(),
+            },
+            Input::ToolDone { call, content, is_error } => self.tool_done(&call, content, is_error),
+            Input::Cancelled { reason } | Input::OutOfTime { reason } => match self.phase {
+                Phase::Asking | Phase::Calling(_) => self.fail(&reason),
+                Phase::Ended => Vec::new(),
+            },
+        }
+    }
+
+    fn answered(&mut self, answer: Answer) -> Vec<Effect> {
+        let Phase::Asking = self.phase else { return Vec::new() };
+        let Answer { reply: ModelReply { content, stop, usage, model }, provider, cost_microusd } = answer;
+        let content = with_distinct_ids(content, self.calls);
+        let round = AssistantTurn { content, stop, usage, model, provider, cost_microusd, turn: self.id.0 };
+        self.note_round(&round);
+        let mut effects = vec![Effect::Append(Payload::Assistant(round.clone()))];
+        effects.extend(self.go_on(&round, &[]));
+        effects
+    }
+
+    /// After a round that is on record, with the results in `done` as well.
+    fn go_on(&mut self, round: &AssistantTurn, done: &[String]) -> Vec<Effect> {
+        let first = self.calls;
+        let calls: Vec<Call> = calls_of(&round.content, first).collect();
+        self.calls += calls.len() as u64;
+        let open: Vec<Call> = calls.into_iter().filter(|call| !done.contains(&call.id)).collect();
+        if round.stop == StopReason::Refusal {
+            self.phase = Phase::Calling(open.into_iter().map(|call| (call.id.clone(), call)).collect());
+            let said = text_of(&round.content);
+            let colon = if said.is_empty() { "" } else { ": " };
+            return self.fail(&format!("the model refused to answer{colon}{said}"));
+        }
+        if first == self.calls {
+            return self.conclude(round);
+        }
+        if open.is_empty() {
+            return self.next_round();
+        }
+        let mut effects = Vec::new();
+        for call in &open {
+            effects.extend(self.run(call));
+        }
+        self.phase = Phase::Calling(open.into_iter().map(|call| (call.id.clone(), call)).collect());
+        effects
+    }
+
+    fn run(&self, call: &Call) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if !(self.rules.is_repeatable)(&call.name) {
+            effects.push(Effect::Append(Payload::ToolStarted(ToolStarted { tool_use_id: call.id.clone() })));
+        }
+        let (id, name, input) = (call.id.clone(), call.name.clone(), call.input.clone());
+        effects.push(Effect::Observe(TurnEvent::ToolCall { call: id, name, input }));
+        effects.push(Effect::Run(call.clone()));
+        effects
+    }
+
+    fn tool_done(&mut self, id: &str, content: String, is_error: bool) -> Vec<Effect> {
+        let Phase::Calling(open) = &mut self.phase else { return Vec::new() };
+        let Some(call) = open.remove(id) else { return Vec::new() };
+        let last = open.is_empty();
+        self.acted |= !is_error && (self.rules.acts)(&call.name);
+        let mut effects = result(&call, content, is_error);
+        if last {
+            effects.extend(self.next_round());
+        }
+        effects
+    }
+
+    /// Takes what has arrived and asks the provider, if that is still allowed.
+    fn next_round(&mut self) -> Vec<Effect> {
+        self.phase = Phase::Asking;
+        let mut effects = Vec::new();
+        while let Some(said) = self.waiting.pop_front() {
+            self.items.extend(said.item.clone());
+            effects.push(Effect::Append(Payload::User(said)));
+        }
+        let allowed = self.rules.rounds_max;
+        if self.spent.rounds >= allowed {
+            effects.extend(self.fail(&format!("{allowed} rounds were not enough, and more are not allowed")));
+        } else {
+            effects.push(Effect::Ask);
+        }
+        effects
+    }
+
+    fn conclude(&mut self, round: &AssistantTurn) -> Vec<Effect> {
+        let mut text = text_of(&round.content);
+        if round.stop == StopReason::MaxTokens {
+            if text.is_empty() {
+                return self.fail("the reply reached the provider's limit of tokens before it said anything");
+            }
+            text.push_str("\n\n[The reply reached the provider's limit of tokens and ends here.]");
+        }
+        let (decision, reason) = match (text.is_empty(), self.acted) {
+            (false, _) => (Decision::Replied, None),
+            (true, true) => (Decision::Acted, Some("its tools did what there was to do".to_owned())),
+            (true, false) => (Decision::Silent, Some("there was nothing to say to it".to_owned())),
+        };
+        let post = (!text.is_empty()).then_some(PostKind::Reply);
+        self.end(decision, reason, text, post)
+    }
+
+    /// Ends without an answer. An operator is told so; an aspect is not, which could answer that, and so on.
+    fn fail(&mut self, reason: &str) -> Vec<Effect> {
+        let mut effects = match std::mem::replace(&mut self.phase, Phase::Ended) {
+            Phase::Asking => vec![Effect::Abandon],
+            Phase::Calling(open) => {
+                let not_run = |call: &Call| result(call, format!("not finished: {reason}"), true);
+                let results: Vec<Effect> = open.values().flat_map(not_run).collect();
+                [vec![Effect::Abandon], results].concat()
+            }
+            Phase::Ended => Vec::new(),
+        };
+        let by_operator = self.items.first().is_some_and(|item| item.from.starts_with("operator/"));
+        let text = if by_operator { format!("I could not answer this: {reason}") } else { String::new() };
+        let post = by_operator.then_some(PostKind::Notice);
+        effects.extend(self.end(Decision::Failed, Some(reason.to_owned()), text, post));
+        effects
+    }
+
+    fn end(
+        &mut self,
+        decision: Decision,
+        reason: Option<String>,
+        text: String,
+        post: Option<PostKind>,
+    ) -> Vec<Effect> {
+        self.phase = Phase::Ended;
+        let mut effects = Vec::new();
+        if let (Some(first), Some(kind)) = (self.items.first(), post) {
+            let (answers, meta) = (first.clone(), self.meta());
+            effects.push(Effect::Post(Post { answers, text: shortened(&text), kind, meta }));
+        }
+        // The first item last: as long as it is open, what derives from it is found again after a crash.
+        for item in self.items.iter().rev() {
+            let (item, reason) = (item.clone(), reason.clone());
+            let first = self.items.first().unwrap_or(&item).clone();
+            effects.push(Effect::Close(Closing { item, decision, reason, post, first }));
+        }
+        effects.push(Effect::End(Ending { decision, reason, text, spent: self.spent }));
+        effects
+    }
+
+    fn note_round(&mut self, round: &AssistantTurn) {
+        self.spent.rounds += 1;
+        let (sum, more) = (&mut self.spent.usage, round.usage);
+        sum.input_tokens = sum.input_tokens.saturating_add(more.input_tokens);
+        sum.output_tokens = sum.output_tokens.saturating_add(more.output_tokens);
+        sum.cache_read_tokens = sum.cache_read_tokens.saturating_add(more.cache_read_tokens);
+        sum.cache_write_tokens = sum.cache_write_tokens.saturating_add(more.cache_write_tokens);
+        let cost = self.spent.cost_microusd.zip(round.cost_microusd);
+        self.spent.cost_microusd = cost.map(|(sum, more)| sum.saturating_add(more));
+        self.source = Some((round.provider.clone(), round.model.clone()));
+    }
+
+    fn meta(&self) -> Option<ReplyMeta> {
+        let (provider, model) = self.source.clone()?;
+        let (turn, Spent { usage, cost_microusd, .. }) = (self.id, self.spent);
+        Some(ReplyMeta { turn, provider, model, usage, cost_microusd })
+    }
+}
+
+fn result(call: &Call, content: String, is_error: bool) -> Vec<Effect> {
+    let preview = content.chars().take(PREVIEW_CHARS).collect();
+    let (tool_use_id, name) = (call.id.clone(), call.name.clone());
+    let shown = TurnEvent::ToolResult { call: call.id.clone(), name, is_error, preview };
+    let content = vec![Block::ToolResult { tool_use_id, content, is_error }];
+    vec![Effect::Append(Payload::ToolResult(ToolResults { content })), Effect::Observe(shown)]
+}
+
+/// The calls in a round's content; `first` is the ordinal of the first.
+fn calls_of(content: &[Block], first: u64) -> impl Iterator<Item = Call> {
+    let calls = content.iter().filter_map(|block| match block {
+        Block::ToolUse { id, name, input } => Some((id, name, input)),
+        Block::Text { .. } | Block::Thinking { .. } | Block::ToolResult { .. } => None,
+    });
+    calls.zip(first..).map(|((id, name, input), ordinal)| Call {
+        id: id.clone(),
+        name: name.clone(),
+        input: input.clone(),
+        ordinal,
+    })
+}
+
+/// Some servers give every call the same id, or none; results could not be told apart then.
+fn with_distinct_ids(mut content: Vec<Block>, first: u64) -> Vec<Block> {
+    let mut seen = std::collections::HashSet::new();
+    let mut ordinal = first;
+    for block in &mut content {
+        if let Block::ToolUse { id, .. } = block {
+            if id.is_empty() || !seen.insert(id.clone()) {
+                *id = format!("call_{ordinal}_{id}");
+                seen.insert(id.clone());
+            }
+            ordinal += 1;
+        }
+    }
+    // Results are not a model's to say.
+    content.retain(|block| !matches!(block, Block::ToolResult { .. }));
+    content
+}
+
+fn text_of(content: &[Block]) -> String {
+    let texts = content.iter().filter_map(|block| match block {
+        Block::Text { text } => Some(text.trim()),
+        Block::Thinking { .. } | Block::ToolUse { .. } | Block::ToolResult { .. } => None,
+    });
+    texts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n\n")
+}
+
+fn shortened(text: &str) -> String {
+    if text.len() <= POST_BYTES_MAX {
+        return text.to_owned();
+    }
+    let kept = &text[..text.floor_char_boundary(POST_BYTES_MAX)];
+    format!("{kept}\n\n[{} more bytes stand in the session file.]", text.len() - kept.len())
+}
+
+#[cfg(test)]
+mod tests;

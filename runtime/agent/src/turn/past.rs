@@ -1,0 +1,108 @@
+//! Going on with a turn that a crash has interrupted, from what its session holds of it.
+
+use std::collections::HashSet;
+
+use nexus_wire::TurnId;
+
+use super::{Call, Effect, Phase, Rules, Turn, calls_of, result};
+use crate::conversation::{Block, StopReason};
+use crate::session::{AssistantTurn, Entry, ItemRef, Payload};
+
+const INTERRUPTED: &str = "interrupted; not run again, because it may already have had its effect";
+
+impl Turn {
+    /// Goes on with the turn whose items are `open`, the first of them first. `branch` is the active one of the
+    /// session, from the root to its head, and takes those items.
+    pub fn resume(id: TurnId, rules: Rules, branch: &[&Entry], open: Vec<ItemRef>) -> (Self, Vec<Effect>) {
+        let mut turn = Self::blank(id, rules);
+        let begin = open.first().and_then(|first| branch.iter().position(|entry| takes(entry, first)));
+        turn.items = open;
+        let since = begin.and_then(|begin| branch.get(begin..)).unwrap_or_default();
+        let mut last: Option<&AssistantTurn> = None;
+        let mut answered: Vec<String> = Vec::new();
+        let mut started: HashSet<&str> = HashSet::new();
+        let mut said_since = false;
+        for entry in since {
+            match &entry.payload {
+                Payload::Assistant(round) => {
+                    // The calls of the round before this one are all answered.
+                    turn.calls += last.map_or(0, |last| calls_of(&last.content, 0).count() as u64);
+                    turn.note_round(round);
+                    (last, said_since) = (Some(round), false);
+                    answered.clear();
+                    started.clear();
+                }
+                Payload::ToolResult(_) => {
+                    for block in entry.payload.content() {
+                        if let Block::ToolResult { tool_use_id, is_error, .. } = block {
+                            turn.acted |=
+                                !is_error && last.is_some_and(|last| acts(last, tool_use_id, rules));
+                            answered.push(tool_use_id.clone());
+                        }
+                    }
+                }
+                Payload::ToolStarted(call) => {
+                    started.insert(&call.tool_use_id);
+                }
+                Payload::User(_) => said_since = true,
+                Payload::SystemPrompt(_)
+                | Payload::Compaction(_)
+                | Payload::BranchSummary(_)
+                | Payload::Decision(_)
+                | Payload::Head(_)
+                | Payload::Other { .. } => {}
+            }
+        }
+        let effects = match last {
+            None => turn.next_round(),
+            Some(round) if said_since => {
+                turn.calls += calls_of(&round.content, 0).count() as u64;
+                turn.next_round()
+            }
+            Some(round) => turn.take_up(round, &answered, &started),
+        };
+        (turn, effects)
+    }
+
+    /// After the last round on record; what was `started` and may not be repeated gets its result here.
+    fn take_up(
+        &mut self,
+        round: &AssistantTurn,
+        answered: &[String],
+        started: &HashSet<&str>,
+    ) -> Vec<Effect> {
+        let lost = |call: &Call| {
+            round.stop != StopReason::Refusal
+                && !answered.contains(&call.id)
+                && started.contains(call.id.as_str())
+                && !(self.rules.is_repeatable)(&call.name)
+        };
+        let lost: Vec<Call> = calls_of(&round.content, self.calls).filter(lost).collect();
+        let mut effects: Vec<Effect> =
+            lost.iter().flat_map(|call| result(call, INTERRUPTED.to_owned(), true)).collect();
+        let done: Vec<String> =
+            answered.iter().cloned().chain(lost.into_iter().map(|call| call.id)).collect();
+        self.phase = Phase::Asking;
+        effects.extend(self.go_on(round, &done));
+        effects
+    }
+}
+
+fn takes(entry: &Entry, item: &ItemRef) -> bool {
+    match &entry.payload {
+        Payload::User(said) => said.item.as_ref().is_some_and(|taken| taken.id == item.id),
+        Payload::Assistant(_)
+        | Payload::ToolResult(_)
+        | Payload::SystemPrompt(_)
+        | Payload::Compaction(_)
+        | Payload::BranchSummary(_)
+        | Payload::Decision(_)
+        | Payload::Head(_)
+        | Payload::ToolStarted(_)
+        | Payload::Other { .. } => false,
+    }
+}
+
+fn acts(round: &AssistantTurn, id: &str, rules: Rules) -> bool {
+    calls_of(&round.content, 0).any(|call| call.id == id && (rules.acts)(&call.name))
+}

@@ -1,0 +1,409 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::*;
+use crate::conversation::{ProviderErrorKind, Usage as Tokens};
+use crate::session::Entry;
+
+const RULES: Rules = Rules {
+    rounds_max: 4,
+    is_repeatable: |name| name != "fire",
+    acts: |name| matches!(name, "fire" | "send"),
+};
+
+fn turn_id() -> TurnId {
+    TurnId(Uuid::from_u128(7))
+}
+
+fn item(n: u128, from: &str) -> ItemRef {
+    let id = Uuid::from_u128(n);
+    ItemRef {
+        id,
+        offset: Some(1),
+        kind: "message".into(),
+        from: from.into(),
+        thread: Some(Uuid::from_u128(900)),
+        message: Some(Uuid::from_u128(1000 + n)),
+    }
+}
+
+fn said(n: u128, from: &str) -> UserTurn {
+    UserTurn { content: vec![Block::Text { text: format!("message {n}") }], item: Some(item(n, from)) }
+}
+
+fn text(text: &str) -> Block {
+    Block::Text { text: text.to_owned() }
+}
+
+fn tool(id: &str, name: &str) -> Block {
+    Block::ToolUse { id: id.to_owned(), name: name.to_owned(), input: json!({}) }
+}
+
+fn answer(content: Vec<Block>, stop: StopReason) -> Input {
+    let usage = Tokens { input_tokens: 10, output_tokens: 1, ..Tokens::default() };
+    let reply = ModelReply { content, stop, usage, model: "m".into() };
+    Input::Answered(Answer { reply, provider: "p".into(), cost_microusd: Some(3) })
+}
+
+fn done(call: &str) -> Input {
+    Input::ToolDone { call: call.into(), content: "result".into(), is_error: false }
+}
+
+/// One word for each effect.
+fn brief(effects: &[Effect]) -> Vec<String> {
+    effects
+        .iter()
+        .map(|effect| match effect {
+            Effect::Append(payload) => payload.kind().to_owned(),
+            Effect::Ask => "ask".into(),
+            Effect::Run(call) => format!("run {} {}", call.name, call.ordinal),
+            Effect::Abandon => "abandon".into(),
+            Effect::Observe(_) => "observe".into(),
+            Effect::Post(post) => format!("post {:?}", post.kind),
+            Effect::Close(closing) => format!("close {} {:?}", closing.item.id.as_u128(), closing.decision),
+            Effect::End(ending) => format!("end {:?}", ending.decision),
+        })
+        .collect()
+}
+
+#[test]
+fn a_question_is_answered_with_the_help_of_tools() {
+    let (mut turn, effects) = Turn::start(turn_id(), RULES, said(1, "operator/ana"));
+    assert_eq!(brief(&effects), ["turn.user", "ask"]);
+    let effects = turn.handle(answer(vec![tool("a", "look"), tool("b", "fire")], StopReason::ToolUse));
+    assert_eq!(
+        brief(&effects),
+        ["turn.assistant", "observe", "run look 0", "custom.tool_started", "observe", "run fire 1"]
+    );
+    assert_eq!(brief(&turn.handle(done("b"))), ["turn.tool_result", "observe"]);
+    assert_eq!(brief(&turn.handle(Input::Arrived(said(2, "operator/ana")))), [""; 0]);
+    assert_eq!(brief(&turn.handle(done("a"))), ["turn.tool_result", "observe", "turn.user", "ask"]);
+    let effects = turn.handle(answer(vec![text("one"), text(" two ")], StopReason::EndTurn));
+    assert_eq!(
+        brief(&effects),
+        ["turn.assistant", "post Reply", "close 2 Replied", "close 1 Replied", "end Replied"]
+    );
+    let Effect::Post(post) = &effects[1] else { panic!("a post") };
+    assert_eq!((post.text.as_str(), post.answers.id), ("one\n\ntwo", Uuid::from_u128(1)));
+    let meta = post.meta.clone().expect("meta");
+    assert_eq!((meta.usage.input_tokens, meta.cost_microusd, meta.model.as_str()), (20, Some(6), "m"));
+    assert!(turn.has_ended() && turn.into_waiting().is_empty());
+}
+
+#[test]
+fn each_way_to_end_has_its_decision() {
+    let refused = StopReason::Refusal;
+    let failure = ProviderError { provider: "p".into(), kind: ProviderErrorKind::Overloaded("busy".into()) };
+    let cases: Vec<(&str, &str, Input, Vec<&str>)> = vec![
+        ("nothing to say", "wren", answer(vec![], StopReason::EndTurn), vec!["close 1 Silent", "end Silent"]),
+        (
+            "blank",
+            "wren",
+            answer(vec![text(" \n")], StopReason::EndTurn),
+            vec!["close 1 Silent", "end Silent"],
+        ),
+        (
+            "cut short",
+            "wren",
+            answer(vec![text("so far")], StopReason::MaxTokens),
+            vec!["post Reply", "close 1 Replied", "end Replied"],
+        ),
+        (
+            "cut before a word",
+            "wren",
+            answer(vec![], StopReason::MaxTokens),
+            vec!["abandon", "close 1 Failed", "end Failed"],
+        ),
+        (
+            "failed for an aspect",
+            "wren",
+            Input::RoundFailed(failure.clone()),
+            vec!["abandon", "close 1 Failed", "end Failed"],
+        ),
+        (
+            "failed for an operator",
+            "operator/ana",
+            Input::RoundFailed(failure),
+            vec!["abandon", "post Notice", "close 1 Failed", "end Failed"],
+        ),
+        (
+            "refused in the middle of calls",
+            "wren",
+            answer(vec![tool("a", "look")], refused),
+            vec!["abandon", "turn.tool_result", "observe", "close 1 Failed", "end Failed"],
+        ),
+        (
+            "out of time",
+            "wren",
+            Input::OutOfTime { reason: "too slow".into() },
+            vec!["abandon", "close 1 Failed", "end Failed"],
+        ),
+    ];
+    for (name, from, input, expected) in cases {
+        let (mut turn, _effects) = Turn::start(turn_id(), RULES, said(1, from));
+        let effects: Vec<String> =
+            brief(&turn.handle(input)).into_iter().filter(|effect| effect != "turn.assistant").collect();
+        assert_eq!(effects, expected, "{name}");
+        assert!(turn.has_ended(), "{name}");
+        assert!(turn.handle(answer(vec![text("late")], StopReason::EndTurn)).is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn a_turn_whose_tools_did_something_need_not_speak() {
+    let (mut turn, _effects) = Turn::start(turn_id(), RULES, said(1, "wren"));
+    let _ = turn.handle(answer(vec![tool("a", "send")], StopReason::ToolUse));
+    let _ = turn.handle(done("a"));
+    let effects = turn.handle(answer(vec![], StopReason::EndTurn));
+    assert_eq!(brief(&effects), ["turn.assistant", "close 1 Acted", "end Acted"]);
+}
+
+#[test]
+fn rounds_are_counted_and_the_last_calls_still_get_results() {
+    let (mut turn, _effects) = Turn::start(turn_id(), RULES, said(1, "wren"));
+    for round in 0..RULES.rounds_max {
+        assert!(!turn.has_ended());
+        let effects = turn.handle(answer(vec![tool("same", "look")], StopReason::ToolUse));
+        assert!(brief(&effects).contains(&format!("run look {round}")));
+        let _ = turn.handle(done("same"));
+    }
+    assert!(turn.has_ended());
+}
+
+#[test]
+fn calls_with_the_same_id_or_none_are_told_apart() {
+    let content = vec![tool("", "look"), tool("x", "look"), tool("x", "look"), tool("", "look")];
+    let ids: Vec<String> = calls_of(&with_distinct_ids(content, 5), 5).map(|call| call.id).collect();
+    assert_eq!(ids, ["call_5_", "x", "call_7_x", "call_8_"]);
+}
+
+#[test]
+fn a_hand_gives_its_text_and_can_be_asked_to_mend_it() {
+    let opening = UserTurn { content: vec![text("input")], item: None };
+    let (mut turn, _effects) = Turn::start(turn_id(), RULES, opening.clone());
+    let _ = turn.handle(answer(vec![tool("a", "look")], StopReason::ToolUse));
+    let _ = turn.handle(done("a"));
+    let effects = turn.handle(answer(vec![text("{]")], StopReason::EndTurn));
+    assert_eq!(brief(&effects), ["turn.assistant", "end Replied"]);
+    let (mut turn, effects) = turn.again(opening);
+    assert_eq!(brief(&effects), ["turn.user", "ask"]);
+    let effects = turn.handle(answer(vec![tool("a", "look")], StopReason::ToolUse));
+    assert_eq!(brief(&effects), ["turn.assistant", "observe", "run look 1"]);
+}
+
+/// What would stand on a disk, and what has left the process.
+#[derive(Default)]
+struct World {
+    session: Vec<Entry>,
+    closed: BTreeMap<Uuid, Closing>,
+    posts: BTreeMap<PostKind, Post>,
+    fired: BTreeSet<u64>,
+    asking: bool,
+    running: Vec<Call>,
+    ended: Option<Ending>,
+}
+
+impl World {
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Append(payload) => {
+                    let id = Uuid::from_u128(5000 + self.session.len() as u128);
+                    let parent_id = self.session.last().map(|entry| entry.id);
+                    self.session.push(Entry { id, parent_id, ts: Timestamp::UNIX_EPOCH, payload });
+                }
+                Effect::Ask => {
+                    assert!(!self.asking && self.running.is_empty(), "one round at a time");
+                    self.asking = true;
+                }
+                Effect::Run(call) => {
+                    let first = call.name != "fire" || self.fired.insert(call.ordinal);
+                    assert!(first, "ran twice: {call:?}");
+                    self.running.push(call);
+                }
+                Effect::Abandon => {
+                    self.asking = false;
+                    self.running.clear();
+                }
+                Effect::Observe(_) => {}
+                Effect::Post(post) => {
+                    if let Some(before) = self.posts.insert(post.kind, post.clone())
+                        && post.kind == PostKind::Reply
+                    {
+                        assert_eq!(before, post, "the same id with another payload");
+                    }
+                }
+                Effect::Close(closing) => {
+                    assert!(!self.closed.contains_key(&closing.item.id), "two decisions: {closing:?}");
+                    if let Some(kind) = closing.post {
+                        assert!(self.posts.contains_key(&kind), "closed before it was posted");
+                    }
+                    self.closed.insert(closing.item.id, closing);
+                }
+                Effect::End(ending) => self.ended = Some(ending),
+            }
+        }
+    }
+
+    /// Items the session took and has not closed, as it would tell after a restart.
+    fn open(&self) -> Vec<ItemRef> {
+        let taken = self.session.iter().filter_map(|entry| match &entry.payload {
+            Payload::User(said) => said.item.clone(),
+            _ => None,
+        });
+        taken.filter(|item| !self.closed.contains_key(&item.id)).collect()
+    }
+
+    fn taken(&self) -> BTreeSet<Uuid> {
+        let items = self.session.iter().filter_map(|entry| match &entry.payload {
+            Payload::User(said) => said.item.as_ref().map(|item| item.id),
+            _ => None,
+        });
+        let all: Vec<Uuid> = items.collect();
+        let set: BTreeSet<Uuid> = all.iter().copied().collect();
+        assert_eq!(all.len(), set.len(), "taken twice");
+        set
+    }
+
+    /// Every call of a round has exactly one result before the next round; `all` if the last one's must be there.
+    fn check_results(&self, all: bool) {
+        let mut open: BTreeSet<String> = BTreeSet::new();
+        for entry in &self.session {
+            match &entry.payload {
+                Payload::Assistant(round) => {
+                    assert!(open.is_empty(), "a round without the results of the last");
+                    open = calls_of(&round.content, 0).map(|call| call.id).collect();
+                }
+                Payload::ToolResult(results) => {
+                    for block in &results.content {
+                        let Block::ToolResult { tool_use_id, .. } = block else { panic!("a result") };
+                        assert!(open.remove(tool_use_id), "a result without a call, or a second one");
+                    }
+                }
+                _ => {}
+            }
+        }
+        assert!(!all || open.is_empty(), "calls without a result: {open:?}");
+    }
+}
+
+struct Dice(std::vec::IntoIter<u32>);
+
+impl Dice {
+    fn roll(&mut self, sides: u32) -> u32 {
+        self.0.next().unwrap_or(0) % sides
+    }
+}
+
+/// Carries out all, or dies in the middle and goes on from what was written.
+fn carry_out(world: &mut World, turn: &mut Turn, mut effects: Vec<Effect>, dice: &mut Dice) {
+    while dice.roll(6) == 5 {
+        let survive = dice.roll(effects.len() as u32 + 1) as usize;
+        effects.truncate(survive);
+        world.carry_out(effects);
+        // A process that died has nothing running, and nothing in memory.
+        (world.asking, world.running, world.ended) = (false, Vec::new(), None);
+        world.check_results(false);
+        let open = world.open();
+        let Some(first) = open.first().cloned() else {
+            // All closed, or nothing begun.
+            if world.closed.is_empty() {
+                (*turn, effects) = Turn::start(turn_id(), RULES, said(1, "operator/ana"));
+                continue;
+            }
+            world.ended = Some(Ending {
+                decision: Decision::Replied,
+                reason: None,
+                text: String::new(),
+                spent: Spent::default(),
+            });
+            return;
+        };
+        assert_eq!(first.id, Uuid::from_u128(1), "the first item is the last to be closed");
+        let branch: Vec<&Entry> = world.session.iter().collect();
+        (*turn, effects) = Turn::resume(turn_id(), RULES, &branch, open);
+    }
+    world.carry_out(effects);
+}
+
+fn some_reply(dice: &mut Dice) -> Input {
+    let names = ["look", "fire", "send"];
+    let calls = dice.roll(4);
+    let mut content: Vec<Block> = (0..calls)
+        .map(|n| tool(&format!("c{}", if dice.roll(5) == 0 { 0 } else { n }), names[dice.roll(3) as usize]))
+        .collect();
+    if dice.roll(2) == 0 {
+        content.insert(0, text("words"));
+    }
+    let stop = match (calls, dice.roll(8)) {
+        (_, 0) => StopReason::Refusal,
+        (0, 1) => StopReason::MaxTokens,
+        (0, _) => StopReason::EndTurn,
+        _ => StopReason::ToolUse,
+    };
+    answer(content, stop)
+}
+
+fn live(rolls: Vec<u32>) {
+    let mut dice = Dice(rolls.into_iter());
+    let mut world = World::default();
+    let mut arrived = 1;
+    let (mut turn, effects) = Turn::start(turn_id(), RULES, said(1, "operator/ana"));
+    carry_out(&mut world, &mut turn, effects, &mut dice);
+    for _ in 0..60 {
+        if world.ended.is_some() {
+            break;
+        }
+        let failure =
+            ProviderError { provider: "p".into(), kind: ProviderErrorKind::Truncated("cut".into()) };
+        let input = match dice.roll(12) {
+            0 => Input::RoundFailed(failure),
+            1 => Input::Cancelled { reason: "stop".into() },
+            2 => Input::ToolDone { call: "nobody".into(), content: String::new(), is_error: true },
+            3 | 4 => {
+                arrived += 1;
+                Input::Arrived(said(arrived, "wren"))
+            }
+            _ if world.asking => {
+                world.asking = false;
+                some_reply(&mut dice)
+            }
+            _ if !world.running.is_empty() => {
+                let index = dice.roll(world.running.len() as u32) as usize;
+                let call = world.running.remove(index);
+                Input::ToolDone { call: call.id, content: "result".into(), is_error: dice.roll(3) == 0 }
+            }
+            _ => Input::Cancelled { reason: "nothing is out".into() },
+        };
+        if let Input::RoundFailed(_) = &input {
+            world.asking = false;
+        }
+        let effects = turn.handle(input);
+        carry_out(&mut world, &mut turn, effects, &mut dice);
+        world.check_results(false);
+        let waits = world.asking || !world.running.is_empty();
+        assert!(world.ended.is_some() || waits, "neither ended nor waiting for anything");
+    }
+    let effects = turn.handle(Input::OutOfTime { reason: "the end of the test".into() });
+    world.carry_out(effects);
+    assert!(world.ended.is_some(), "it never ended");
+    world.check_results(true);
+    let closed: BTreeSet<Uuid> = world.closed.keys().copied().collect();
+    assert_eq!(closed, world.taken(), "a decision for each item taken and for no other");
+    assert!(closed.contains(&Uuid::from_u128(1)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_it_ends_with_every_result_and_every_decision(
+        rolls in proptest::collection::vec(any::<u32>(), 0..200)
+    ) {
+        live(rolls);
+    }
+}
