@@ -93,9 +93,8 @@ impl Process {
     }
 
     /// SIGTERM, and SIGKILL for what does not listen.
-    pub(crate) fn stop(mut self) -> Outcome<()> {
+    pub(crate) fn stop(mut self) {
         self.end();
-        Ok(())
     }
 
     fn end(&mut self) {
