@@ -16,6 +16,8 @@ mod index;
 mod lease;
 mod persist;
 mod refusal;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -175,7 +177,7 @@ impl Queue {
         let parked = self.park(lease, host, on, now);
         self.settle(now);
         parked?;
-        // Retaken at once is running again; a timeout of nothing left may even have ended it.
+        // Retaken at once is running again; a lease of no length may even have been lost already.
         self.state(lease.dispatch).ok_or(WaitError::Stale(StaleToken(lease)))
     }
 

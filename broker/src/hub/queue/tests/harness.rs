@@ -1,0 +1,371 @@
+//! The queue with everything watched: each call is followed by the oracle, written as rows, and restored from
+//! them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use nexus_wire::hands::{CancelReceipt, DispatchState, HandFailure, Lease};
+use nexus_wire::roster::HeldLease;
+use nexus_wire::{AspectName, DispatchId, HandRef, Ms, Party};
+
+use super::super::{Event, NewDispatch, Offer, Queue, QueueConfig, Refusal, StaleToken, Verdict, WaitError};
+use super::oracle::{Facts, Oracle};
+
+pub(super) const LEASE: Ms = 30_000;
+pub(super) const LEASE_AT_BOOT: Ms = 90_000;
+
+pub(super) fn config(soft_cap: u32) -> QueueConfig {
+    QueueConfig { soft_cap, lease_ms: LEASE, lease_at_boot_ms: LEASE_AT_BOOT }
+}
+
+pub(super) fn aspect(name: &str) -> AspectName {
+    name.parse().unwrap()
+}
+
+pub(super) fn hand(name: &str) -> HandRef {
+    name.parse().unwrap()
+}
+
+/// `wren`, or `operator/ana`.
+pub(super) fn party(name: &str) -> Party {
+    name.parse().unwrap()
+}
+
+pub(super) fn offer(slots: u32, hands: &[(&str, u32)]) -> Offer {
+    Offer { slots, hands: hands.iter().map(|(name, most)| (name.parse().unwrap(), *most)).collect() }
+}
+
+pub(super) fn held(lease: Lease) -> HeldLease {
+    HeldLease { lease, waiting: false }
+}
+
+pub(super) fn failure(code: &str) -> HandFailure {
+    HandFailure { code: code.into(), message: "as the Hand says".into() }
+}
+
+/// What a dispatch asks for; the rest is the harness's.
+#[derive(Clone, Debug)]
+pub(super) struct Ask {
+    pub(super) hand: HandRef,
+    pub(super) invoker: Party,
+    pub(super) parent: Option<Lease>,
+    pub(super) idempotent: bool,
+    pub(super) timeout_ms: Ms,
+    pub(super) deadline_ms: Ms,
+}
+
+impl Ask {
+    pub(super) fn root(invoker: &str, to: &str) -> Self {
+        Self {
+            hand: hand(to),
+            invoker: party(invoker),
+            parent: None,
+            idempotent: false,
+            timeout_ms: 600_000,
+            deadline_ms: 1_800_000,
+        }
+    }
+
+    pub(super) fn child(of: Lease, invoker: &str, to: &str) -> Self {
+        Self { parent: Some(of), ..Self::root(invoker, to) }
+    }
+
+    pub(super) fn idempotent(self) -> Self {
+        Self { idempotent: true, ..self }
+    }
+
+    pub(super) fn timeout(self, timeout_ms: Ms) -> Self {
+        Self { timeout_ms, ..self }
+    }
+
+    pub(super) fn deadline(self, deadline_ms: Ms) -> Self {
+        Self { deadline_ms, ..self }
+    }
+}
+
+/// A broken promise panics, so that tests read as what they do; `fault` is the prefix of that message.
+#[derive(Debug)]
+pub(super) struct Harness {
+    pub(super) queue: Queue,
+    pub(super) oracle: Oracle,
+    pub(super) now: Ms,
+    pub(super) fault: String,
+    /// Events of the last call.
+    pub(super) events: Vec<Event>,
+    rows: BTreeMap<DispatchId, String>,
+    clocks: Option<String>,
+    leases: BTreeMap<DispatchId, Ms>,
+    made: u128,
+}
+
+impl Harness {
+    pub(super) fn new(soft_cap: u32) -> Self {
+        Self {
+            queue: Queue::new(config(soft_cap)),
+            oracle: Oracle::new(soft_cap.max(1)),
+            now: 1_000_000,
+            fault: String::new(),
+            events: Vec::new(),
+            rows: BTreeMap::new(),
+            clocks: None,
+            leases: BTreeMap::new(),
+            made: 0,
+        }
+    }
+
+    pub(super) fn live(mut self, host: &str, slots: u32, hands: &[(&str, u32)]) -> Self {
+        self.register(host, offer(slots, hands), &[]);
+        self
+    }
+
+    pub(super) fn accept(&mut self, ask: Ask) -> Result<DispatchId, Refusal> {
+        self.made += 1;
+        // Ids in no order, so that nothing leans on theirs.
+        let id = DispatchId(uuid::Uuid::from_u128(self.made.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_0c0f)));
+        let new = NewDispatch {
+            id,
+            hand: ask.hand.clone(),
+            idempotent: ask.idempotent,
+            timeout_ms: ask.timeout_ms,
+            deadline_at: self.now + ask.deadline_ms,
+            invoker: ask.invoker.clone(),
+            parent: ask.parent,
+        };
+        let parent = ask.parent.and_then(|lease| self.oracle.facts(lease.dispatch).cloned());
+        let accepted = self.queue.accept(new, self.now);
+        if let Ok(accepted) = &accepted {
+            let facts = Facts::new(id, &ask, parent.as_ref(), self.now);
+            assert_eq!((&accepted.key, accepted.depth), (&facts.key, facts.depth), "{}", self.fault);
+            self.oracle.open.push(facts);
+        }
+        self.after();
+        accepted.map(|_| id)
+    }
+
+    /// An accepted dispatch, for tests in which that is not the question.
+    pub(super) fn give(&mut self, ask: Ask) -> DispatchId {
+        self.accept(ask).unwrap()
+    }
+
+    pub(super) fn register(&mut self, host: &str, offer: Offer, leases: &[Lease]) -> Vec<Lease> {
+        let name = aspect(host);
+        self.oracle.live.insert(name.clone(), offer.clone());
+        let before = self.queue.leases(&name);
+        let named: Vec<HeldLease> = leases.iter().copied().map(held).collect();
+        let lost = self.queue.register(&name, offer, &named, self.now);
+        for lease in leases {
+            if !before.contains(lease) {
+                assert!(lost.contains(lease), "{}: {lease:?} was not good and is not lost", self.fault);
+            }
+        }
+        self.signs_of_life(leases, &lost);
+        self.after();
+        lost
+    }
+
+    pub(super) fn offline(&mut self, host: &str) {
+        self.oracle.live.remove(&aspect(host));
+        self.queue.offline(&aspect(host), self.now);
+        self.after();
+    }
+
+    pub(super) fn result(&mut self, lease: Lease, verdict: Verdict) -> Result<DispatchState, StaleToken> {
+        let host = self.host_of(lease.dispatch);
+        self.result_from(lease, &host, verdict)
+    }
+
+    pub(super) fn result_from(
+        &mut self,
+        lease: Lease,
+        host: &AspectName,
+        verdict: Verdict,
+    ) -> Result<DispatchState, StaleToken> {
+        let good = self.queue.holds(lease, host).is_ok();
+        let result = self.queue.result(lease, host, verdict, self.now);
+        assert!(good || result.is_err(), "{}: a stale token was good for a result", self.fault);
+        self.after();
+        result
+    }
+
+    pub(super) fn done(&mut self, id: DispatchId) {
+        let lease = self.lease(id);
+        assert_eq!(self.result(lease, Verdict::Done), Ok(DispatchState::Done), "{}", self.fault);
+    }
+
+    pub(super) fn cancel(&mut self, id: DispatchId) -> CancelReceipt {
+        let receipt = self.queue.cancel(id, "nobody needs it", self.now);
+        self.after();
+        for id in &receipt.cancelled {
+            assert_eq!(self.ended(*id), Some(DispatchState::Cancelled), "{}", self.fault);
+        }
+        receipt
+    }
+
+    /// Children that have ended are left out, as the hub does.
+    pub(super) fn wait(&mut self, lease: Lease, on: &[DispatchId]) -> Result<DispatchState, WaitError> {
+        let open: Vec<_> = on.iter().copied().filter(|id| !self.oracle.ended.contains_key(id)).collect();
+        let host = self.host_of(lease.dispatch);
+        let standing = self.queue.wait(lease, &host, &open, self.now);
+        if standing.is_ok() {
+            self.signs_of_life(&[lease], &[]);
+        }
+        self.after();
+        standing
+    }
+
+    pub(super) fn renew(&mut self, host: &str, leases: &[Lease]) -> Vec<Lease> {
+        let lost = self.queue.renew(&aspect(host), leases, self.now);
+        self.signs_of_life(leases, &lost);
+        self.after();
+        lost
+    }
+
+    pub(super) fn set_soft_cap(&mut self, soft_cap: u32) {
+        self.oracle.soft_cap = soft_cap.max(1);
+        self.queue.set_soft_cap(soft_cap, self.now);
+        self.after();
+    }
+
+    /// Passes time, firing every timer when it is due. Afterwards `events` are those of all of it.
+    pub(super) fn pass(&mut self, ms: Ms) {
+        let until = self.now + ms;
+        let mut events = Vec::new();
+        while let Some(due) = self.queue.next_timer().filter(|due| *due <= until) {
+            self.now = due.max(self.now);
+            self.queue.tick(self.now);
+            assert!(
+                self.queue.next_timer().is_none_or(|next| next > self.now),
+                "{}: no progress",
+                self.fault
+            );
+            self.after();
+            events.append(&mut self.events);
+        }
+        self.now = until;
+        let before = self.queue.clone();
+        self.queue.tick(self.now);
+        assert_eq!(self.queue, before, "{}: something moved though no timer was due", self.fault);
+        self.events = events;
+    }
+
+    /// The broker is killed, is down for a while, and starts again from its rows.
+    pub(super) fn restart(&mut self, down_ms: Ms) {
+        self.now += down_ms;
+        let soft_cap = self.queue.soft_cap();
+        self.oracle.live.clear();
+        self.queue = self.restored();
+        self.queue.broker_started(config(soft_cap), self.now);
+        for (id, until) in &mut self.leases {
+            if self.queue.state(*id) != Some(DispatchState::Unreachable) {
+                *until = self.now + LEASE_AT_BOOT;
+            }
+        }
+        self.after();
+    }
+
+    pub(super) fn lease(&self, id: DispatchId) -> Lease {
+        Lease { dispatch: id, attempt: self.queue.attempt(id).unwrap_or(0) }
+    }
+
+    pub(super) fn state(&self, id: DispatchId) -> Option<DispatchState> {
+        self.queue.state(id)
+    }
+
+    pub(super) fn ended(&self, id: DispatchId) -> Option<DispatchState> {
+        self.oracle.ended.get(&id).copied()
+    }
+
+    /// The code with which `id` ended in the last call.
+    pub(super) fn code(&self, id: DispatchId) -> Option<&str> {
+        self.events.iter().find_map(|event| match event {
+            Event::Ended { id: ended, failure, .. } if *ended == id => {
+                failure.as_ref().map(|failure| failure.code.as_str())
+            }
+            Event::Ended { .. }
+            | Event::Assigned { .. }
+            | Event::Resumed { .. }
+            | Event::CancelWork { .. } => None,
+        })
+    }
+
+    pub(super) fn running(&self) -> BTreeSet<DispatchId> {
+        let open = self.oracle.open.iter().map(|facts| facts.id);
+        open.filter(|id| self.state(*id) == Some(DispatchState::Running)).collect()
+    }
+
+    fn host_of(&self, id: DispatchId) -> AspectName {
+        self.oracle.facts(id).map_or_else(|| aspect("nobody"), |facts| facts.hand.aspect.clone())
+    }
+
+    fn restored(&self) -> Queue {
+        let live = self.oracle.live.iter().map(|(name, offer)| (name.clone(), offer.clone()));
+        let entries = self.rows.values().map(String::as_str);
+        let config = config(self.queue.soft_cap());
+        Queue::restore(config, live, entries, self.clocks.as_deref()).unwrap()
+    }
+
+    fn signs_of_life(&mut self, leases: &[Lease], lost: &[Lease]) {
+        for lease in leases.iter().filter(|lease| !lost.contains(lease)) {
+            self.leases.insert(lease.dispatch, self.now + LEASE);
+        }
+    }
+
+    /// Checks everything that must hold after every call.
+    fn after(&mut self) {
+        self.events = self.queue.take_events();
+        let changes = self.queue.take_changes().unwrap();
+        for (id, row) in changes.dispatches {
+            match row {
+                Some(row) => self.rows.insert(id, row),
+                None => self.rows.remove(&id),
+            };
+        }
+        self.clocks = changes.clocks.or(self.clocks.take());
+        if let Err(found) = self.oracle.follow(&self.queue, &self.events).and_then(|()| self.check_clocks()) {
+            panic!("{}: {found}\nevents of this call: {:#?}", self.fault, self.events);
+        }
+        let config = config(self.queue.config.soft_cap);
+        let live = self.oracle.live.clone();
+        let entries = self.rows.values().map(String::as_str);
+        let restored = Queue::restore(config, live, entries, self.clocks.as_deref()).unwrap();
+        assert_eq!(restored, self.queue, "{}: restored otherwise than it was", self.fault);
+    }
+
+    fn check_clocks(&mut self) -> Result<(), String> {
+        for event in &self.events {
+            if let Event::Assigned { lease, .. } = event {
+                self.leases.insert(lease.dispatch, self.now + LEASE);
+            }
+        }
+        for facts in &self.oracle.open {
+            ensure!(facts.deadline_at > self.now, "{:?} outlived its deadline", facts.id);
+            let until = self.leases.get(&facts.id).copied();
+            let expired = until.is_some_and(|until| until <= self.now);
+            match self.queue.state(facts.id) {
+                Some(DispatchState::Running | DispatchState::Waiting | DispatchState::Retaking) => {
+                    ensure!(!expired && until.is_some(), "{:?} outlived its lease", facts.id);
+                }
+                Some(DispatchState::Unreachable) => {
+                    ensure!(expired && !facts.idempotent, "{:?} is unreachable without cause", facts.id);
+                }
+                Some(DispatchState::Pending) => {
+                    ensure!(
+                        self.queue.attempt(facts.id) < Some(3),
+                        "{:?} would get a fourth attempt",
+                        facts.id
+                    );
+                    let begun = self.queue.attempt(facts.id) > Some(0);
+                    ensure!(!begun || facts.idempotent, "{:?} is tried twice", facts.id);
+                }
+                Some(
+                    DispatchState::Done
+                    | DispatchState::Failed
+                    | DispatchState::TimedOut
+                    | DispatchState::Cancelled,
+                )
+                | None => return Err(format!("{:?} has ended and is still there", facts.id)),
+            }
+        }
+        self.leases.retain(|id, _| self.queue.state(*id).is_some());
+        Ok(())
+    }
+}
