@@ -85,6 +85,8 @@ pub struct Origin {
     /// Who asked, as the bus writes it: `forge`, or `operator/ada`.
     pub from: Option<String>,
     pub thread: Option<String>,
+    /// How many of the user's last texts this turn has taken. Not known: 0, and the last one alone counts.
+    pub asked: usize,
 }
 
 /// One provider round: everything the model gets to see, and for whom.

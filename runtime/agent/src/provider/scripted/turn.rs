@@ -1,6 +1,7 @@
-//! The running turn, read out of a request's messages: what was asked in it, and which calls were answered.
+//! The running turn, read out of a request's messages: what was asked in it, and which calls were answered since.
 //!
-//! This is all the state there is. A turn begins after the last reply that called no tool.
+//! This is all the state there is. How many texts belong to the turn the messages alone do not tell: a turn that
+//! failed or kept silent leaves its text behind and nothing after it. So the request says it.
 
 use std::collections::BTreeMap;
 
@@ -45,53 +46,69 @@ impl Answered {
 impl Turn {
     pub(super) fn of(request: &ModelRequest) -> Self {
         let messages = &request.messages;
-        let ended = |message: &Message| {
-            message.role == Role::Assistant
-                && !message.content.iter().any(|block| matches!(block, Block::ToolUse { .. }))
-        };
-        let begin = messages.iter().rposition(ended).map_or(0, |last| last + 1);
-        let (before, running) = messages.split_at(begin);
-
-        let mut results = BTreeMap::new();
-        for block in running.iter().flat_map(|message| &message.content) {
-            if let Block::ToolResult { tool_use_id, content, is_error } = block {
-                results.insert(tool_use_id.as_str(), (content.clone(), *is_error));
-            }
-        }
-        let mut asked = Vec::new();
-        let mut calls = Vec::new();
-        for message in running {
-            match message.role {
-                Role::User => asked.extend(said(message)),
-                Role::Assistant => {
-                    for block in &message.content {
-                        let Block::ToolUse { id, name, input } = block else { continue };
-                        let unanswered = || ("this call was never answered".to_owned(), true);
-                        let (content, is_error) =
-                            results.get(id.as_str()).cloned().unwrap_or_else(unanswered);
-                        calls.push(Answered { tool: name.clone(), input: input.clone(), content, is_error });
-                    }
-                }
-            }
-        }
-        let mut history: Vec<Json> = before
+        let mut said = texts(messages);
+        let mine = request.origin.asked.max(1);
+        let theirs = said.iter().filter(|text| text.role == Role::User).count();
+        let first = said
             .iter()
-            .filter_map(|message| Some(json!({"role": message.role, "text": said(message)?})))
-            .collect();
-        history.drain(..history.len().saturating_sub(HISTORY_MAX));
-        Self { asked, calls, history }
+            .enumerate()
+            .filter(|(_, text)| text.role == Role::User)
+            .nth(theirs.saturating_sub(mine))
+            .map_or(said.len(), |(index, _)| index);
+        let running = said.split_off(first);
+        let begin = running.first().map_or(messages.len(), |text| text.message);
+        let asked =
+            running.into_iter().filter(|text| text.role == Role::User).map(|text| text.text.to_owned());
+
+        let skipped = said.len().saturating_sub(HISTORY_MAX);
+        let history = said.iter().skip(skipped).map(|text| json!({"role": text.role, "text": text.text}));
+        Self {
+            asked: asked.collect(),
+            history: history.collect(),
+            calls: calls(messages.get(begin..).unwrap_or_default()),
+        }
     }
 }
 
-fn said(message: &Message) -> Option<String> {
-    let texts: Vec<&str> = message
-        .content
-        .iter()
-        .filter_map(|block| match block {
-            Block::Text { text } => Some(text.trim()),
-            Block::Thinking { .. } | Block::ToolUse { .. } | Block::ToolResult { .. } => None,
-        })
-        .filter(|text| !text.is_empty())
-        .collect();
-    (!texts.is_empty()).then(|| texts.join("\n\n"))
+/// A text, and the message it stands in.
+struct Text<'a> {
+    message: usize,
+    role: Role,
+    text: &'a str,
+}
+
+fn texts(messages: &[Message]) -> Vec<Text<'_>> {
+    let mut texts = Vec::new();
+    for (index, message) in messages.iter().enumerate() {
+        for block in &message.content {
+            match block {
+                Block::Text { text } if !text.trim().is_empty() => {
+                    texts.push(Text { message: index, role: message.role, text: text.trim() });
+                }
+                Block::Text { .. }
+                | Block::Thinking { .. }
+                | Block::ToolUse { .. }
+                | Block::ToolResult { .. } => {}
+            }
+        }
+    }
+    texts
+}
+
+fn calls(messages: &[Message]) -> Vec<Answered> {
+    let blocks = || messages.iter().flat_map(|message| &message.content);
+    let mut results = BTreeMap::new();
+    for block in blocks() {
+        if let Block::ToolResult { tool_use_id, content, is_error } = block {
+            results.insert(tool_use_id.as_str(), (content.clone(), *is_error));
+        }
+    }
+    let mut calls = Vec::new();
+    for block in blocks() {
+        let Block::ToolUse { id, name, input } = block else { continue };
+        let unanswered = || ("this call was never answered".to_owned(), true);
+        let (content, is_error) = results.get(id.as_str()).cloned().unwrap_or_else(unanswered);
+        calls.push(Answered { tool: name.clone(), input: input.clone(), content, is_error });
+    }
+    calls
 }

@@ -44,6 +44,13 @@ fn request(messages: Vec<Message>) -> ModelRequest {
     }
 }
 
+/// The same, for a turn that has taken this many texts.
+fn of_texts(asked: usize, messages: Vec<Message>) -> ModelRequest {
+    let mut request = request(messages);
+    request.origin.asked = asked;
+    request
+}
+
 fn decide(script: &str, request: &ModelRequest) -> Result<Plan, Fault> {
     let env = environment();
     plan(&env, &parse(&env, script)?, request)
@@ -157,7 +164,7 @@ fn messages_that_came_together_or_joined_are_all_answered() {
     messages.extend(answered("t1", "find", "err:gone"));
     messages.push(user("find hat"));
     assert_eq!(
-        decide(&script, &request(messages.clone())),
+        decide(&script, &of_texts(2, messages.clone())),
         Ok(Plan {
             acts: vec![say("Looking for hat.")],
             calls: calls("find", &[json!({"what": "hat", "limit": 3, "deep": {"list": ["hats"]}})]),
@@ -165,9 +172,30 @@ fn messages_that_came_together_or_joined_are_all_answered() {
     );
     messages.extend(answered("t2", "find", "err:worn"));
     assert_eq!(
-        decide(&script, &request(messages)),
+        decide(&script, &of_texts(2, messages)),
         Ok(Plan { acts: vec![say("No: gone"), say("No: worn")], calls: vec![] })
     );
+}
+
+#[test]
+fn what_an_earlier_turn_left_without_an_answer_is_not_taken_up() {
+    // A turn that kept silent or failed leaves its text, and perhaps its calls; roles alternate all the same.
+    let mut messages = vec![user("find keys")];
+    messages.extend(answered("t1", "find", "err:not finished: cancelled"));
+    messages[2].content.push(Block::Text { text: "find hat".to_owned() });
+    messages[2].content.push(Block::Text { text: "find shoe".to_owned() });
+    let call = |what: &str| {
+        calls("find", &[json!({"what": what, "limit": 3, "deep": {"list": [format!("{what}s")]}})])
+    };
+    for asked in [0, 1] {
+        let plan = decide(&find_script(), &of_texts(asked, messages.clone()));
+        assert_eq!(plan, Ok(Plan { acts: vec![say("Looking for shoe.")], calls: call("shoe") }));
+    }
+    let both = decide(&find_script(), &of_texts(2, messages.clone()));
+    assert_eq!(both, Ok(Plan { acts: vec![say("Looking for hat.")], calls: call("hat") }));
+    // More than there are: all of them.
+    let all = decide(&find_script(), &of_texts(9, messages)).expect("a plan");
+    assert_eq!(all.calls, call("hat"), "the first was answered by its call");
 }
 
 #[test]
@@ -196,7 +224,7 @@ fn what_failed_before_does_not_stand_in_the_way() {
         fault,
         "9:16: undefined value: a value printed here is not there; test for it, or give it a default with | default(\"…\")"
     );
-    let after = decide(script, &request(vec![user("break"), user("wrong"), user("go on")]));
+    let after = decide(script, &of_texts(3, vec![user("break"), user("wrong"), user("go on")]));
     assert_eq!(after, Ok(Plan { acts: vec![say("fine")], calls: vec![] }));
 }
 

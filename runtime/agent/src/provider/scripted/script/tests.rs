@@ -96,3 +96,14 @@ fn names_are_known_after_their_step() {
 fn an_empty_script_has_no_rules() {
     assert!(parse(&environment(), "").expect("valid").rules.is_empty());
 }
+
+/// What the documentation shows is a script.
+#[test]
+fn the_documented_example_is_valid() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/scripted-provider.md");
+    let page = std::fs::read_to_string(page).expect("the page");
+    let example =
+        page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let script = parse(&environment(), example).expect("a valid script");
+    assert_eq!(script.rules.len(), 2);
+}
