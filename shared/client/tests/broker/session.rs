@@ -1,0 +1,101 @@
+//! Dialling again: what is repeated, and when it must stop.
+
+use axum::http::StatusCode;
+use nexus_client::{CloseReason, DialErrorKind, Event, Loss, Session, new_request_id};
+use nexus_wire::MessageId;
+use nexus_wire::chat::{ChatSend, ChatSent};
+use nexus_wire::frame::{FromBroker, ToBroker};
+use nexus_wire::inbox::Gap;
+use nexus_wire::limits::{CLOSE_DISPLACED, CLOSE_GOING_AWAY, CLOSE_REVOKED};
+use uuid::Uuid;
+
+use super::stub::{Stub, problem};
+
+fn sent() -> ChatSent {
+    ChatSent {
+        message: MessageId(Uuid::from_u128(1)),
+        seq: 1,
+        thread: nexus_wire::ThreadId(Uuid::from_u128(2)),
+        recipients: Vec::new(),
+        unknown: Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn a_request_outlives_its_link_under_the_same_id() {
+    let mut stub = Stub::start().await;
+    let mut session = Session::start(stub.broker());
+    let caller = session.caller();
+    let id = new_request_id();
+    let request = ChatSend { content: "hello".into(), ..ChatSend::default() };
+    let asked = tokio::spawn({
+        let request = request.clone();
+        async move { caller.call_as(id, request).await }
+    });
+
+    let Event::Connected(link) = session.next().await else { panic!("no link") };
+    link.established();
+    let mut served = stub.link().await;
+    assert_eq!(served.recv().await, (Some(id), ToBroker::ChatSend(request.clone())));
+    drop(served);
+    let Event::Lost { loss, .. } = session.next().await else { panic!("not lost") };
+    assert!(matches!(loss, Loss::Link(CloseReason::Broken(_))), "{loss}");
+
+    let Event::Connected(link) = session.next().await else { panic!("no second link") };
+    let mut served = stub.link().await;
+    link.established();
+    let (again, frame) = served.recv().await;
+    assert_eq!((again, frame), (Some(id), ToBroker::ChatSend(request)));
+    served.ok(again, &sent()).await;
+    assert_eq!(asked.await.expect("it ran").expect("answered"), sent());
+}
+
+#[tokio::test]
+async fn displaced_and_revoked_are_the_end() {
+    for (code, reason) in [(CLOSE_DISPLACED, CloseReason::Displaced), (CLOSE_REVOKED, CloseReason::Revoked)] {
+        let mut stub = Stub::start().await;
+        let mut session = Session::start(stub.broker());
+        let caller = session.caller();
+        let Event::Connected(link) = session.next().await else { panic!("no link") };
+        link.established();
+        let mut served = stub.link().await;
+        served.push(Gap { from: 1, to: 1, reason: String::new() }).await;
+        served.close(code).await;
+        let Event::Frame(frame) = session.next().await else { panic!("what came before is told first") };
+        assert!(matches!(*frame, FromBroker::Gap(_)));
+        let Event::Terminal(Loss::Link(told)) = session.next().await else { panic!("it goes on") };
+        assert_eq!(told, reason);
+        let over = caller.call_as(new_request_id(), ChatSend::default()).await.expect_err("it is over");
+        assert!(over.to_string().contains(&reason.to_string()), "{over}");
+        assert!(!stub.has_link(), "it dialled again");
+    }
+}
+
+#[tokio::test]
+async fn a_broker_that_stops_or_is_full_is_dialled_again_and_a_refusal_is_not() {
+    let mut stub = Stub::start().await;
+    let mut session = Session::start(stub.broker());
+    let Event::Connected(_) = session.next().await else { panic!("no link") };
+    stub.gate(|_| Some(problem(StatusCode::SERVICE_UNAVAILABLE, "too many links")));
+    stub.link().await.close(CLOSE_GOING_AWAY).await;
+    let Event::Lost { loss, .. } = session.next().await else { panic!("not lost") };
+    assert!(matches!(loss, Loss::Link(CloseReason::Closed { code: CLOSE_GOING_AWAY, .. })), "{loss}");
+    let Event::Lost { loss: Loss::Dial(error), .. } = session.next().await else { panic!("not refused") };
+    assert!(matches!(error.kind, DialErrorKind::Unavailable { .. }), "{error}");
+    stub.gate(|_| Some(problem(StatusCode::UNAUTHORIZED, "revoked")));
+    let Event::Terminal(Loss::Dial(error)) = session.next().await else { panic!("it goes on") };
+    assert!(matches!(error.kind, DialErrorKind::Unauthorized { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_dropped_session_closes_its_link_for_callers_too() {
+    let mut stub = Stub::start().await;
+    let mut session = Session::start(stub.broker());
+    let caller = session.caller();
+    let Event::Connected(link) = session.next().await else { panic!("no link") };
+    link.established();
+    let mut served = stub.link().await;
+    drop((session, link));
+    assert_eq!(served.recv_close().await, Some(1000));
+    assert!(caller.call_as(new_request_id(), ChatSend::default()).await.is_err());
+}
