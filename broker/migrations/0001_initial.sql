@@ -119,13 +119,16 @@ CREATE TABLE messages (
 CREATE TABLE dispatches (
   no INTEGER PRIMARY KEY,
   id BLOB NOT NULL UNIQUE,
+  invoker TEXT NOT NULL,
   info TEXT NOT NULL,
   queue TEXT,
+  timeout_s INTEGER NOT NULL,
   assigned_offset INTEGER NOT NULL,
+  wait_request BLOB,
   clamped INTEGER NOT NULL,
   request_sha256 BLOB NOT NULL
 ) STRICT;
-CREATE INDEX open_dispatches ON dispatches (id) WHERE queue IS NOT NULL;
+CREATE INDEX open_dispatches ON dispatches (invoker, id) WHERE queue IS NOT NULL;
 
 CREATE TABLE dispatch_inputs (
   dispatch INTEGER PRIMARY KEY REFERENCES dispatches (no),

@@ -10,6 +10,7 @@
 mod admin;
 mod chat;
 pub mod command;
+mod dispatch;
 pub mod effect;
 pub mod inbox;
 mod knowledge;
@@ -25,7 +26,8 @@ pub use command::{Change, Command, CommandBody, HubConfig, Origin};
 pub use effect::Effect;
 pub use roster::Roster;
 
-use records::{Reads, Store, Stored};
+use queue::{Queue, QueueConfig};
+use records::{Reads, Store, StoreError, Stored};
 use step::Step;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -34,17 +36,23 @@ pub struct Hub {
     /// The newest entry of the log.
     log_seq: u64,
     roster: Roster,
+    queue: Queue,
 }
 
 impl Hub {
     /// The hub of what `store` holds.
     pub fn rebuild(store: &impl Reads, config: HubConfig) -> Stored<Self> {
         let snapshot = store.snapshot()?;
-        Ok(Self {
-            config,
-            log_seq: snapshot.log_seq,
-            roster: Roster::new(snapshot.aspects, snapshot.operators),
-        })
+        let roster = Roster::new(snapshot.aspects, snapshot.operators);
+        let live = roster
+            .aspects()
+            .filter(|record| record.link.is_some())
+            .map(|record| (record.name.clone(), dispatch::offer_of(&record.profile)));
+        let open = snapshot.open_dispatches.iter().filter_map(|record| record.queue.as_deref());
+        let queue =
+            Queue::restore(QueueConfig::from(&config), live, open, snapshot.queue_state.as_deref())
+                .map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        Ok(Self { config, log_seq: snapshot.log_seq, roster, queue })
     }
 
     pub fn apply(&mut self, store: &mut impl Store, command: Command) -> Stored<Vec<Effect>> {
@@ -55,11 +63,15 @@ impl Hub {
 
     /// When a `Tick` is due next.
     pub fn next_timer(&self) -> Option<Ms> {
-        None
+        self.queue.next_timer()
     }
 
     pub fn roster(&self) -> &Roster {
         &self.roster
+    }
+
+    pub fn queue(&self) -> &Queue {
+        &self.queue
     }
 
     /// The newest entry of the log.

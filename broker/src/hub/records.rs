@@ -13,8 +13,10 @@ use nexus_wire::knowledge::KnowledgeHit;
 use nexus_wire::log::LogEntry;
 use nexus_wire::roster::{AspectInfo, AspectRole, AspectState, ContextMode};
 use nexus_wire::{
-    AspectName, DispatchId, EntryId, EpochId, ItemId, LinkId, MessageId, Ms, OperatorName, Party, ThreadId,
+    AspectName, DispatchId, EntryId, EpochId, ItemId, LinkId, MessageId, Ms, OperatorName, Party, RequestId,
+    ThreadId,
 };
+use serde_json::Value;
 use thiserror::Error;
 
 /// An aspect: its key, its link, its inbox cursor and what it last registered with.
@@ -163,8 +165,13 @@ pub struct ClosedRecord {
 pub struct DispatchRecord {
     pub info: DispatchInfo,
     pub queue: Option<String>,
+    /// As the Hand declared it when the dispatch was accepted.
+    pub timeout_s: u32,
     /// Where the running attempt's assignment lies in its host's inbox; 0 before the first.
     pub assigned_offset: u64,
+    /// The request of its latest `dispatch.wait`, so that a repeat does not yield again.
+    pub wait_request: Option<RequestId>,
+    /// The deadline asked for was longer than allowed.
     pub clamped: bool,
     pub request_sha256: [u8; 32],
 }
@@ -181,6 +188,31 @@ pub fn as_accepted(info: DispatchInfo) -> DispatchInfo {
         usage: Usage::default(),
         cost_microusd: None,
         ..info
+    }
+}
+
+/// Everything but input and output, which may be large.
+pub fn without_contents(info: &DispatchInfo) -> DispatchInfo {
+    DispatchInfo {
+        id: info.id,
+        hand: info.hand.clone(),
+        invoker: info.invoker.clone(),
+        key: info.key.clone(),
+        root: info.root,
+        parent: info.parent,
+        depth: info.depth,
+        thread: info.thread,
+        state: info.state,
+        attempt: info.attempt,
+        accepted_at: info.accepted_at,
+        assigned_at: info.assigned_at,
+        ended_at: info.ended_at,
+        deadline_at: info.deadline_at,
+        input: Value::Null,
+        output: None,
+        error: info.error.clone(),
+        usage: info.usage,
+        cost_microusd: info.cost_microusd,
     }
 }
 
@@ -213,7 +245,7 @@ pub struct KnowledgeRecord {
 }
 
 /// A log row to append; the store adds `hash = SHA-256(previous hash ‖ row)`. The body itself is not kept in
-/// the log: it is found again by its subject, which is therefore written first.
+/// the log: it is found again by its subject, which is written in the same transaction.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogRecord {
     pub entry: LogEntry,
@@ -228,7 +260,7 @@ pub struct Snapshot {
     pub log_seq: u64,
     pub aspects: Vec<AspectRecord>,
     pub operators: Vec<OperatorRecord>,
-    /// Those that have not ended, in the order of their ids.
+    /// Those that have not ended, without input and output, in the order of their ids.
     pub open_dispatches: Vec<DispatchRecord>,
     /// The queue's own remainder (see `Store::put_queue_state`).
     pub queue_state: Option<String>,
@@ -266,6 +298,10 @@ pub trait Reads {
     fn inbox(&self, aspect: &AspectName, after: u64, limit: u32) -> Stored<Vec<InboxRecord>>;
     fn closed(&self, aspect: &AspectName, item: ItemId) -> Stored<Option<ClosedRecord>>;
     fn dispatch(&self, id: DispatchId) -> Stored<Option<DispatchRecord>>;
+    /// Without input and output, which may be large.
+    fn dispatch_head(&self, id: DispatchId) -> Stored<Option<DispatchRecord>>;
+    /// What an invoker has open, without inputs; in the order of ids.
+    fn open_dispatches(&self, invoker: &Party) -> Stored<Vec<DispatchInfo>>;
     /// Latest first.
     fn dispatches(&self, open: bool, limit: u32) -> Stored<Vec<DispatchInfo>>;
     /// The newest version of a topic.
@@ -297,7 +333,7 @@ pub trait Store: Reads {
     fn put_closed(&mut self, record: &ClosedRecord) -> Stored<()>;
     /// A dispatch that is new; `info.input` is kept from here on.
     fn add_dispatch(&mut self, record: &DispatchRecord) -> Stored<()>;
-    /// Replaces everything but the input.
+    /// Replaces everything but the input, and an output that is there by one only.
     fn put_dispatch(&mut self, record: &DispatchRecord) -> Stored<()>;
     /// What the queue must remember beside its dispatches.
     fn put_queue_state(&mut self, json: &str) -> Stored<()>;

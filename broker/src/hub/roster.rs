@@ -8,14 +8,16 @@ use nexus_wire::frame::FromBroker;
 use nexus_wire::limits::{
     CLOSE_DISPLACED, CLOSE_NORMAL, CLOSE_REVOKED, DURABLE_BYTES_MAX, HANDS_PER_ASPECT_MAX, SLOTS_MAX,
 };
-use nexus_wire::roster::{AspectRole, Register, Registered, Situation};
+use nexus_wire::roster::{AspectRole, HeldLease, Register, Registered, Situation};
 use nexus_wire::{AspectName, EpochId, ErrorBody, ErrorCode, LinkId, OperatorName, Party};
 use serde_json::json;
 
 use super::command::HubConfig;
+use super::dispatch::offer_of;
 use super::effect::Effect;
 use super::inbox::{self, Start};
-use super::records::{AspectRecord, OperatorRecord, Profile, Store, Stored};
+use super::queue::QueueConfig;
+use super::records::{AspectRecord, DispatchRecord, OperatorRecord, Profile, Store, Stored};
 use super::step::{Done, Step, refuse};
 
 /// Everybody ever let in, the revoked included.
@@ -118,6 +120,7 @@ impl<S: Store> Step<'_, S> {
     }
 
     pub(super) fn broker_started(&mut self, config: HubConfig) -> Done {
+        self.hub.queue.broker_started(QueueConfig::from(&config), self.at);
         self.hub.config = config;
         let up: Vec<AspectName> = self
             .hub
@@ -128,9 +131,10 @@ impl<S: Store> Step<'_, S> {
             .collect();
         self.store.put_last_at(self.at)?;
         for name in up {
-            self.unseat(&name)?;
+            self.vacate(&name)?;
         }
         self.log_other(Party::System, "broker.started", "", &"")?;
+        self.settle(None, None)?;
         Ok(())
     }
 
@@ -194,25 +198,48 @@ impl<S: Store> Step<'_, S> {
         if record.epoch.0.is_nil() {
             record.epoch = new_epoch;
         }
+        let register_leases = register.leases.clone();
         record.profile = profile_of(register);
+        let offer = offer_of(&record.profile);
         self.store.put_aspect(&record)?;
         let (epoch, generation, tail) = (record.epoch, record.generation, record.tail);
         self.hub.roster.put_aspect(record);
+        self.log_other(Party::Aspect(name.clone()), "aspect.online", name, &generation)?;
+        let leases = self.leases_of(name, &register_leases, offset)?;
+        let lost = self.hub.queue.register(name, offer, &leases, self.at);
+        // What the queue gives the aspect now comes after its attachment.
+        self.settle(None, None)?;
+        let later = self.take_effects();
         if let Some(old) = displaced {
             self.effect(Effect::Close { link: old, code: CLOSE_DISPLACED, reason: "displaced".into() });
         }
         let situation = Situation {
             team: self.hub.roster.active().map(AspectRecord::info).collect(),
-            open_dispatches: Vec::new(),
-            undelivered: tail - offset,
+            open_dispatches: self.store.open_dispatches(&Party::Aspect(name.clone()))?,
+            undelivered: self.hub.roster.aspect(name).map_or(0, |record| record.tail - offset),
         };
         let registered =
             Registered { name: name.clone(), link, generation, epoch, offset, lost: Vec::new(), situation };
         self.answer_with(Ok(FromBroker::Registered(registered)));
         self.effect(Effect::Attach { link, aspect: name.clone(), cursor: offset, tail });
         self.effect(Effect::RosterChanged { aspect: name.clone() });
-        self.log_other(Party::Aspect(name.clone()), "aspect.online", name, &generation)?;
+        self.append(later);
         Ok(())
+    }
+
+    /// What a registering aspect holds: what it says, and what it cannot know of yet because the assignment
+    /// lies behind where its delivery starts.
+    fn leases_of(&self, name: &AspectName, held: &[HeldLease], offset: u64) -> Stored<Vec<HeldLease>> {
+        let mut all = held.to_vec();
+        for lease in self.hub.queue.leases(name) {
+            let is_ahead = |record: DispatchRecord| record.assigned_offset > offset;
+            if self.store.dispatch_head(lease.dispatch)?.is_some_and(is_ahead)
+                && !all.iter().any(|it| it.lease == lease)
+            {
+                all.push(HeldLease { lease, waiting: false });
+            }
+        }
+        Ok(all)
     }
 
     pub(super) fn link_down(&mut self, name: &AspectName, link: LinkId, generation: u64) -> Done {
@@ -250,8 +277,14 @@ impl<S: Store> Step<'_, S> {
         Ok(())
     }
 
-    /// The aspect has no link any more.
+    /// The aspect has no link any more, and the queue no worker there.
     fn unseat(&mut self, name: &AspectName) -> Stored<()> {
+        self.vacate(name)?;
+        self.hub.queue.offline(name, self.at);
+        self.settle(None, None)
+    }
+
+    fn vacate(&mut self, name: &AspectName) -> Stored<()> {
         let at = self.at;
         let Some(record) = self.hub.roster.aspect_mut(name) else { return Ok(()) };
         record.link = None;

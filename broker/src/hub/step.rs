@@ -49,12 +49,21 @@ impl<'a, S: Store> Step<'a, S> {
         Self { hub, store, at, origin, effects: Vec::new() }
     }
 
+    /// The effects so far, to be put behind others that belong before them.
+    pub(super) fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    pub(super) fn append(&mut self, effects: Vec<Effect>) {
+        self.effects.extend(effects);
+    }
+
     pub(super) fn into_effects(self) -> Vec<Effect> {
         self.effects
     }
 
     pub(super) fn run(&mut self, body: CommandBody) -> Stored<()> {
-        match self.dispatch_body(body) {
+        match self.carry_out(body) {
             Ok(()) => Ok(()),
             Err(Refusal::Answer(body)) => {
                 self.answer_with(Err(body));
@@ -64,10 +73,14 @@ impl<'a, S: Store> Step<'a, S> {
         }
     }
 
-    fn dispatch_body(&mut self, body: CommandBody) -> Done {
+    fn carry_out(&mut self, body: CommandBody) -> Done {
         match body {
             CommandBody::BrokerStarted(config) => self.broker_started(config),
-            CommandBody::Tick => Ok(()),
+            CommandBody::Tick => {
+                self.hub.queue.tick(self.at);
+                self.settle(None, None)?;
+                Ok(())
+            }
             CommandBody::LinkDown { aspect, link, generation } => self.link_down(&aspect, link, generation),
             CommandBody::Register { aspect, link, key_generation, register, new_epoch } => {
                 self.register(&aspect, link, key_generation, register, new_epoch)
@@ -78,13 +91,13 @@ impl<'a, S: Store> Step<'a, S> {
                 match change {
                     Change::ChatSend(send) => self.chat_send(&sender, request, send),
                     Change::Deregister => self.deregister(&sender),
+                    Change::Dispatch(dispatch) => self.dispatch(&sender, request, dispatch),
+                    Change::DispatchCancel(cancel) => self.dispatch_cancel(&sender, cancel),
+                    Change::DispatchResult(result) => self.dispatch_result(&sender, result),
+                    Change::DispatchWait(wait) => self.dispatch_wait(&sender, request, wait),
                     Change::InboxClose(close) => self.inbox_close(&sender, close),
                     Change::KnowledgeStore(store) => self.knowledge_store(&sender, request, store),
-                    Change::Dispatch(_)
-                    | Change::DispatchCancel(_)
-                    | Change::DispatchResult(_)
-                    | Change::DispatchWait(_)
-                    | Change::LeaseRenew(_) => refuse(ErrorCode::UnknownKind, "Hands are not served yet"),
+                    Change::LeaseRenew(renew) => self.lease_renew(&sender, renew),
                 }
             }
             CommandBody::AddAspect { by, add } => self.add_aspect(&by, add),

@@ -18,6 +18,7 @@ use crate::hub::inbox::as_answered;
 use crate::hub::records::{
     AspectRecord, ClosedRecord, DispatchRecord, InboxRecord, KnowledgeRecord, LogRecord, MessageRecord,
     NewItem, OperatorRecord, Position, Reads, Snapshot, Store, StoreError, Stored, ThreadRecord, Transaction,
+    without_contents,
 };
 use undo::Undo;
 
@@ -133,6 +134,15 @@ impl Reads for MemoryStore {
         Ok(self.dispatches.get(&id).cloned())
     }
 
+    fn dispatch_head(&self, id: DispatchId) -> Stored<Option<DispatchRecord>> {
+        Ok(self.dispatches.get(&id).map(head))
+    }
+
+    fn open_dispatches(&self, invoker: &Party) -> Stored<Vec<DispatchInfo>> {
+        let open = self.open_dispatches.iter().filter_map(|id| self.dispatches.get(id));
+        Ok(open.filter(|record| record.info.invoker == *invoker).map(|record| head(record).info).collect())
+    }
+
     fn dispatches(&self, open: bool, limit: u32) -> Stored<Vec<DispatchInfo>> {
         let found = self.dispatches.values().rev().filter(|record| !open || record.queue.is_some());
         Ok(found.take(limit as usize).map(|record| record.info.clone()).collect())
@@ -175,7 +185,7 @@ impl Reads for MemoryStore {
                 .open_dispatches
                 .iter()
                 .filter_map(|id| self.dispatches.get(id))
-                .cloned()
+                .map(head)
                 .collect(),
             queue_state: self.queue_state.clone(),
         })
@@ -261,6 +271,7 @@ impl Store for MemoryStore {
         let old = self.dispatches.get(&id).ok_or_else(|| absent(&format_args!("dispatch {id}")))?;
         let mut record = record.clone();
         record.info.input = old.info.input.clone();
+        record.info.output = record.info.output.or_else(|| old.info.output.clone());
         self.set_dispatch(record);
         Ok(())
     }
@@ -302,6 +313,22 @@ impl MemoryStore {
         }
         let old = self.dispatches.insert(id, record);
         self.undo.push(Undo::Dispatch(id, old.map(Box::new)));
+    }
+}
+
+/// Without input and output.
+fn head(record: &DispatchRecord) -> DispatchRecord {
+    // Spelled out so that what is left out is never copied.
+    let DispatchRecord { info, queue, timeout_s, assigned_offset, wait_request, clamped, request_sha256 } =
+        record;
+    DispatchRecord {
+        info: without_contents(info),
+        queue: queue.clone(),
+        timeout_s: *timeout_s,
+        assigned_offset: *assigned_offset,
+        wait_request: *wait_request,
+        clamped: *clamped,
+        request_sha256: *request_sha256,
     }
 }
 

@@ -4,7 +4,8 @@ use nexus_wire::chat::{Message, ThreadInfo};
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::KnowledgeHit;
 use nexus_wire::{
-    AspectName, DispatchId, EntryId, EpochId, ItemId, LinkId, MessageId, OperatorName, Party, ThreadId,
+    AspectName, DispatchId, EntryId, EpochId, ItemId, LinkId, MessageId, OperatorName, Party, RequestId,
+    ThreadId,
 };
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
@@ -195,9 +196,19 @@ pub(super) fn closed(
 macro_rules! dispatch_select {
     ($rest:literal) => {
         concat!(
-            "SELECT info, input, output, queue, assigned_offset, clamped, request_sha256
+            "SELECT info, input, output, queue, timeout_s, assigned_offset, wait_request, clamped, request_sha256
              FROM dispatches LEFT JOIN dispatch_inputs AS i ON i.dispatch = no
              LEFT JOIN dispatch_outputs AS o ON o.dispatch = no ",
+            $rest
+        )
+    };
+}
+
+macro_rules! dispatch_head_select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT info, NULL, NULL, queue, timeout_s, assigned_offset, wait_request, clamped, request_sha256
+             FROM dispatches ",
             $rest
         )
     };
@@ -212,14 +223,25 @@ fn dispatch_row(row: &Row<'_>) -> rusqlite::Result<DispatchRecord> {
     Ok(DispatchRecord {
         info: dispatch_info(row)?,
         queue: row.get(3)?,
-        assigned_offset: count(row, 4)?,
-        clamped: row.get(5)?,
-        request_sha256: row.get(6)?,
+        timeout_s: small(row, 4)?,
+        assigned_offset: count(row, 5)?,
+        wait_request: opt_id(row, 6, RequestId)?,
+        clamped: row.get(7)?,
+        request_sha256: row.get(8)?,
     })
 }
 
 pub(super) fn dispatch(connection: &Connection, id: DispatchId) -> Stored<Option<DispatchRecord>> {
     one(connection, dispatch_select!("WHERE id = ?1"), [to_blob(id.0)], dispatch_row)
+}
+
+pub(super) fn dispatch_head(connection: &Connection, id: DispatchId) -> Stored<Option<DispatchRecord>> {
+    one(connection, dispatch_head_select!("WHERE id = ?1"), [to_blob(id.0)], dispatch_row)
+}
+
+pub(super) fn open_dispatches(connection: &Connection, invoker: &Party) -> Stored<Vec<DispatchInfo>> {
+    let sql = dispatch_head_select!("WHERE queue IS NOT NULL AND invoker = ?1 ORDER BY id");
+    all(connection, sql, [invoker.to_string()], dispatch_info)
 }
 
 pub(super) fn dispatches(connection: &Connection, open: bool, limit: u32) -> Stored<Vec<DispatchInfo>> {
@@ -311,7 +333,7 @@ pub(super) fn snapshot(connection: &Connection) -> Stored<Snapshot> {
         operators: operators(connection)?,
         open_dispatches: all(
             connection,
-            dispatch_select!("WHERE queue IS NOT NULL ORDER BY id"),
+            dispatch_head_select!("WHERE queue IS NOT NULL ORDER BY id"),
             [],
             dispatch_row,
         )?,

@@ -147,6 +147,14 @@ impl Reads for SqliteReader {
         read::dispatch(&self.connection, id)
     }
 
+    fn dispatch_head(&self, id: DispatchId) -> Stored<Option<DispatchRecord>> {
+        read::dispatch_head(&self.connection, id)
+    }
+
+    fn open_dispatches(&self, invoker: &Party) -> Stored<Vec<DispatchInfo>> {
+        read::open_dispatches(&self.connection, invoker)
+    }
+
     fn dispatches(&self, open: bool, limit: u32) -> Stored<Vec<DispatchInfo>> {
         read::dispatches(&self.connection, open, limit)
     }

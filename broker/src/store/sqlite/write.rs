@@ -15,7 +15,7 @@ use super::pending::Pending;
 use super::{SqliteStore, read};
 use crate::hub::records::{
     AspectRecord, ClosedRecord, DispatchRecord, KnowledgeRecord, LogRecord, MessageRecord, NewItem,
-    OperatorRecord, Position, Store, Stored, ThreadRecord,
+    OperatorRecord, Position, Store, Stored, ThreadRecord, without_contents,
 };
 
 impl SqliteStore {
@@ -57,48 +57,7 @@ impl SqliteStore {
 
 /// The part of a dispatch that is rewritten as it goes on.
 fn info_text(info: &DispatchInfo) -> String {
-    let DispatchInfo {
-        id,
-        hand,
-        invoker,
-        key,
-        root,
-        parent,
-        depth,
-        thread,
-        state,
-        attempt,
-        accepted_at,
-        assigned_at,
-        ended_at,
-        deadline_at,
-        input: _,
-        output: _,
-        error,
-        usage,
-        cost_microusd,
-    } = info;
-    to_json(&DispatchInfo {
-        id: *id,
-        hand: hand.clone(),
-        invoker: invoker.clone(),
-        key: key.clone(),
-        root: *root,
-        parent: *parent,
-        depth: *depth,
-        thread: *thread,
-        state: *state,
-        attempt: *attempt,
-        accepted_at: *accepted_at,
-        assigned_at: *assigned_at,
-        ended_at: *ended_at,
-        deadline_at: *deadline_at,
-        input: serde_json::Value::Null,
-        output: None,
-        error: error.clone(),
-        usage: *usage,
-        cost_microusd: *cost_microusd,
-    })
+    to_json(&without_contents(info))
 }
 
 impl Store for SqliteStore {
@@ -221,13 +180,18 @@ impl Store for SqliteStore {
     }
 
     fn add_dispatch(&mut self, record: &DispatchRecord) -> Stored<()> {
-        let sql = "INSERT INTO dispatches (id, info, queue, assigned_offset, clamped, request_sha256)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let sql =
+            "INSERT INTO dispatches (id, invoker, info, queue, timeout_s, assigned_offset, wait_request,
+                clamped, request_sha256)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
         let row = params![
             to_blob(record.info.id.0),
+            record.info.invoker.to_string(),
             info_text(&record.info),
             record.queue,
+            record.timeout_s,
             to_number(record.assigned_offset),
+            record.wait_request.map(|id| to_blob(id.0)),
             record.clamped,
             record.request_sha256,
         ];
@@ -239,13 +203,16 @@ impl Store for SqliteStore {
 
     fn put_dispatch(&mut self, record: &DispatchRecord) -> Stored<()> {
         let no = self.dispatch_no(record)?;
-        let sql = "UPDATE dispatches SET info = ?2, queue = ?3, assigned_offset = ?4, clamped = ?5,
-            request_sha256 = ?6 WHERE no = ?1";
+        let sql = "UPDATE dispatches SET info = ?2, queue = ?3, timeout_s = ?4, assigned_offset = ?5,
+                wait_request = ?6, clamped = ?7, request_sha256 = ?8
+            WHERE no = ?1";
         let row = params![
             no,
             info_text(&record.info),
             record.queue,
+            record.timeout_s,
             to_number(record.assigned_offset),
+            record.wait_request.map(|id| to_blob(id.0)),
             record.clamped,
             record.request_sha256,
         ];

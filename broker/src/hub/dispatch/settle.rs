@@ -1,0 +1,186 @@
+//! What the queue decided, written down and told: items to workers and invokers, log entries, rows. Everything
+//! a dispatch goes through within one command is written once.
+
+use std::collections::BTreeMap;
+
+use nexus_wire::chat::Usage;
+use nexus_wire::hands::{Assignment, DispatchState, HandFailure, Lease};
+use nexus_wire::log::LogBody;
+use nexus_wire::{AspectName, DispatchId, Party, derive};
+use serde_json::Value;
+
+use crate::hub::inbox::{BodyRef, sha256_of};
+use crate::hub::queue::Event;
+use crate::hub::records::{DispatchRecord, Store, StoreError, Stored, outcome};
+use crate::hub::step::Step;
+
+/// What the worker of the dispatch that this command finishes has brought.
+#[derive(Debug)]
+pub(in crate::hub) struct Finished {
+    pub(super) id: DispatchId,
+    pub(super) output: Option<Value>,
+    pub(super) usage: Usage,
+    pub(super) cost_microusd: Option<u64>,
+}
+
+/// The rows touched on the way; `new` is not in the store yet, the others lack input and output.
+#[derive(Default)]
+struct Touched {
+    new: Option<DispatchRecord>,
+    others: BTreeMap<DispatchId, DispatchRecord>,
+}
+
+impl Touched {
+    fn record(&mut self, store: &impl Store, id: DispatchId) -> Stored<&mut DispatchRecord> {
+        if self.new.as_ref().is_some_and(|new| new.info.id == id) {
+            return self.new.as_mut().ok_or_else(|| lost(id));
+        }
+        if !self.others.contains_key(&id) {
+            let record = store.dispatch_head(id)?.ok_or_else(|| lost(id))?;
+            self.others.insert(id, record);
+        }
+        self.others.get_mut(&id).ok_or_else(|| lost(id))
+    }
+}
+
+fn lost(id: DispatchId) -> StoreError {
+    StoreError::Corrupt(format!("dispatch {id} is in the queue and has no row"))
+}
+
+impl<S: Store> Step<'_, S> {
+    /// Carries out what the queue decided since the last call. `new` is the dispatch this command brought.
+    pub(in crate::hub) fn settle(
+        &mut self,
+        new: Option<DispatchRecord>,
+        mut finished: Option<Finished>,
+    ) -> Stored<()> {
+        let events = self.hub.queue.take_events();
+        let changes = self.hub.queue.take_changes().map_err(|error| {
+            StoreError::Corrupt(format!("the state of the queue cannot be written: {error}"))
+        })?;
+        if let Some(new) = &new {
+            let content = sha256_of(&new.info.input);
+            let (invoker, thread) = (new.info.invoker.clone(), new.info.thread);
+            self.log(invoker, thread, LogBody::DispatchAccepted(new.info.clone()), content)?;
+        }
+        let mut touched = Touched { new, others: BTreeMap::new() };
+        for event in events {
+            match event {
+                Event::Assigned { lease, host } => self.assigned(&mut touched, lease, &host)?,
+                Event::Resumed { lease, wait, host } => {
+                    let id = derive::dispatch_item(lease.dispatch, "resume", resume_ordinal(lease, wait));
+                    self.push(&host, id, None, &BodyRef::Resume { lease, wait }.text())?;
+                    self.log_other(Party::System, "dispatch.resumed", lease.dispatch, &lease)?;
+                }
+                Event::CancelWork { lease, host, reason } => {
+                    let id = derive::dispatch_item(lease.dispatch, "cancel", u64::from(lease.attempt));
+                    self.push(&host, id, None, &BodyRef::Cancel { lease, reason: &reason }.text())?;
+                    self.log_other(Party::System, "dispatch.work_cancelled", lease.dispatch, &lease)?;
+                }
+                Event::Ended { id, state, failure, attempts } => {
+                    let brought = finished.take_if(|finished| finished.id == id);
+                    self.ended(&mut touched, id, End { state, failure, attempts }, brought)?;
+                }
+            }
+        }
+        for (id, queue) in changes.dispatches {
+            let state = self.hub.queue.state(id);
+            let record = touched.record(self.store, id)?;
+            if let Some(state) = state {
+                record.info.state = state;
+            }
+            record.queue = queue;
+        }
+        if let Some(new) = &touched.new {
+            self.store.add_dispatch(new)?;
+        }
+        for record in touched.others.values() {
+            self.store.put_dispatch(record)?;
+        }
+        if let Some(clocks) = changes.clocks {
+            self.store.put_queue_state(&clocks)?;
+            self.store.put_last_at(self.at)?;
+        }
+        Ok(())
+    }
+
+    /// An attempt begins: its worker gets the work.
+    fn assigned(&mut self, touched: &mut Touched, lease: Lease, host: &AspectName) -> Stored<()> {
+        let id = lease.dispatch;
+        let at = self.at;
+        let record = touched.record(self.store, id)?;
+        // A row that was loaded has its input left out.
+        let input = match std::mem::take(&mut record.info.input) {
+            Value::Null => self.store.dispatch(id)?.map_or(Value::Null, |full| full.info.input),
+            input => input,
+        };
+        record.info.state = DispatchState::Running;
+        record.info.attempt = lease.attempt;
+        record.info.assigned_at = Some(at);
+        let assignment = Assignment {
+            lease,
+            hand: record.info.hand.hand.clone(),
+            input,
+            invoker: record.info.invoker.clone(),
+            thread: record.info.thread,
+            depth: record.info.depth,
+            timeout_s: record.timeout_s,
+            deadline_at: record.info.deadline_at,
+        };
+        let thread = record.info.thread;
+        let body = BodyRef::Assignment(&assignment).text();
+        let item = derive::dispatch_item(id, "assignment", u64::from(lease.attempt));
+        let offset = self.push(host, item, None, &body)?;
+        let record = touched.record(self.store, id)?;
+        record.assigned_offset = offset;
+        record.info.input = assignment.input;
+        let body = LogBody::DispatchAssigned { dispatch: id, attempt: lease.attempt, aspect: host.clone() };
+        self.log(Party::System, thread, body, sha256_of(&lease))
+    }
+
+    fn ended(
+        &mut self,
+        touched: &mut Touched,
+        id: DispatchId,
+        end: End,
+        brought: Option<Finished>,
+    ) -> Stored<()> {
+        let at = self.at;
+        let record = touched.record(self.store, id)?;
+        let info = &mut record.info;
+        let actor = match &brought {
+            Some(_) => Party::Aspect(info.hand.aspect.clone()),
+            None => Party::System,
+        };
+        info.state = end.state;
+        info.error = end.failure;
+        info.attempt = end.attempts;
+        info.ended_at = Some(at);
+        if let Some(finished) = brought {
+            info.output = finished.output;
+            info.usage = finished.usage;
+            info.cost_microusd = finished.cost_microusd;
+        }
+        let (invoker, thread) = (info.invoker.clone(), info.thread);
+        let input = std::mem::take(&mut info.input);
+        let ended = outcome(info.clone());
+        info.input = input;
+        if let Party::Aspect(name) = &invoker {
+            let item = derive::dispatch_item(id, "result", 0);
+            self.push(name, item, None, &BodyRef::Result(&ended).text())?;
+        }
+        let content = sha256_of(&ended);
+        self.log(actor, thread, LogBody::DispatchEnded(ended), content)
+    }
+}
+
+struct End {
+    state: DispatchState,
+    failure: Option<HandFailure>,
+    attempts: u32,
+}
+
+/// Tells the waits of all attempts apart.
+fn resume_ordinal(lease: Lease, wait: u32) -> u64 {
+    (u64::from(lease.attempt) << 32) | u64::from(wait)
+}
