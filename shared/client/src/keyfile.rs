@@ -1,9 +1,8 @@
 //! An aspect's keyfile: who it is, its key, and which Nexus it belongs to. Knows nothing of the network.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -18,6 +17,7 @@ use thiserror::Error;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use crate::private_file;
 use crate::secret::Secret;
 
 /// The version this program writes and reads.
@@ -127,8 +127,8 @@ impl KeyFile {
             }
         };
         let file = File::open(path).map_err(unreadable)?;
-        let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o7777;
-        if mode & 0o077 != 0 {
+        let (mode, open_to_others) = private_file::mode_of(&file).map_err(unreadable)?;
+        if open_to_others {
             return Err(KeyFileErrorKind::Permissions { mode, path: path.to_owned() });
         }
         let text = Zeroizing::new(io::read_to_string(file).map_err(unreadable)?);
@@ -152,27 +152,9 @@ impl KeyFile {
     }
 
     fn write(&self, path: &Path) -> Result<(), KeyFileErrorKind> {
-        let failed = |source| KeyFileErrorKind::Io { verb: "written", source };
-        let text = Zeroizing::new(serde_json::to_string_pretty(self)?);
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            Some(_) | None => Path::new("."),
-        };
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
-        let fresh = path.with_extension(format!("new-{}", Uuid::now_v7().simple()));
-        let written =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh).and_then(|mut file| {
-                file.write_all(text.as_bytes())?;
-                file.write_all(b"\n")?;
-                file.sync_all()?;
-                fs::rename(&fresh, path)
-            });
-        if let Err(source) = written {
-            // The error that matters is the first one; a file left behind is named apart from the real one.
-            let _ = fs::remove_file(&fresh);
-            return Err(failed(source));
-        }
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+        let mut text = Zeroizing::new(serde_json::to_vec_pretty(self)?);
+        text.push(b'\n');
+        private_file::write(path, &text).map_err(|source| KeyFileErrorKind::Io { verb: "written", source })
     }
 
     /// The key, once it is known to be one and to belong to `public_key`.
@@ -188,6 +170,9 @@ fn public_text(key: &SigningKey) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use serde_json::json;
 
     use super::*;

@@ -13,6 +13,7 @@ pub mod error;
 mod http;
 pub mod keyfile;
 pub mod link;
+pub mod private_file;
 pub mod request;
 pub mod secret;
 pub mod session;
