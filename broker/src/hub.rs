@@ -16,6 +16,7 @@ pub mod inbox;
 mod knowledge;
 pub mod queue;
 pub mod records;
+mod register;
 mod roster;
 mod route;
 mod step;

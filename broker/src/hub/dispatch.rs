@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::inbox::{json_bytes, sha256_of};
-use super::queue::{NewDispatch, Offer, StaleToken, Verdict};
+use super::queue::{NewDispatch, Offer, Verdict};
 use super::records::{AspectRecord, DispatchRecord, Profile, Store, Stored};
 use super::step::{Done, Step, refuse};
 pub(super) use settle::Finished;

@@ -2,6 +2,7 @@
 //! a dispatch goes through within one command is written once.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use nexus_wire::chat::Usage;
 use nexus_wire::hands::{Assignment, DispatchState, HandFailure, Lease};
@@ -35,11 +36,10 @@ impl Touched {
         if self.new.as_ref().is_some_and(|new| new.info.id == id) {
             return self.new.as_mut().ok_or_else(|| lost(id));
         }
-        if !self.others.contains_key(&id) {
-            let record = store.dispatch_head(id)?.ok_or_else(|| lost(id))?;
-            self.others.insert(id, record);
+        match self.others.entry(id) {
+            Entry::Occupied(found) => Ok(found.into_mut()),
+            Entry::Vacant(free) => Ok(free.insert(store.dispatch_head(id)?.ok_or_else(|| lost(id))?)),
         }
-        self.others.get_mut(&id).ok_or_else(|| lost(id))
     }
 }
 
@@ -110,10 +110,10 @@ impl<S: Store> Step<'_, S> {
         let at = self.at;
         let record = touched.record(self.store, id)?;
         // A row that was loaded has its input left out.
-        let input = match std::mem::take(&mut record.info.input) {
-            Value::Null => self.store.dispatch(id)?.map_or(Value::Null, |full| full.info.input),
-            input => input,
-        };
+        let mut input = std::mem::take(&mut record.info.input);
+        if input.is_null() {
+            input = self.store.dispatch(id)?.map_or(Value::Null, |full| full.info.input);
+        }
         record.info.state = DispatchState::Running;
         record.info.attempt = lease.attempt;
         record.info.assigned_at = Some(at);

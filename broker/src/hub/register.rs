@@ -1,0 +1,188 @@
+//! A link becomes an aspect's own: what it must bring for that, where delivery starts, which work it still has.
+
+use nexus_wire::frame::FromBroker;
+use nexus_wire::limits::{
+    CLOSE_DISPLACED, CLOSE_REVOKED, DURABLE_BYTES_MAX, HANDS_PER_ASPECT_MAX, SLOTS_MAX,
+};
+use nexus_wire::roster::{HeldLease, Register, Registered, Situation};
+use nexus_wire::{AspectName, EpochId, ErrorBody, ErrorCode, LinkId, Party};
+use serde_json::json;
+
+use super::dispatch::offer_of;
+use super::effect::Effect;
+use super::inbox::{self, Start};
+use super::records::{AspectRecord, DispatchRecord, Profile, Store, Stored};
+use super::roster::unknown_aspect;
+use super::step::{Done, Step, refuse};
+
+impl<S: Store> Step<'_, S> {
+    pub(super) fn register(
+        &mut self,
+        name: &AspectName,
+        link: LinkId,
+        key_generation: u64,
+        register: Register,
+        new_epoch: EpochId,
+    ) -> Done {
+        let Some(record) = self.hub.roster.aspect(name) else { return Err(unknown_aspect(name).into()) };
+        if !record.is_active() || record.key_generation != key_generation {
+            self.answer_with(Err(ErrorBody::new(
+                ErrorCode::Unauthorized,
+                format!(
+                    "the key of {name} was revoked or replaced; `nexus aspect add {name}` makes a new keyfile"
+                ),
+            )));
+            self.effect(Effect::Close { link, code: CLOSE_REVOKED, reason: "revoked".into() });
+            return Ok(());
+        }
+        if record.link == Some(link) {
+            return refuse(
+                ErrorCode::AlreadyRegistered,
+                format!("this link is registered as {name} already"),
+            );
+        }
+        check_profile(&register)?;
+        check_home(record, &register)?;
+
+        let mut record = record.clone();
+        let start = inbox::start(&*self.store, &record, register.resume.as_ref())?;
+        let offset = begin(&mut record, start, new_epoch);
+        let displaced = record.link.replace(link);
+        record.generation += 1;
+        record.since = self.at;
+        let held = register.leases.clone();
+        record.profile = profile_of(register);
+        let offer = offer_of(&record.profile);
+        let (epoch, generation, tail) = (record.epoch, record.generation, record.tail);
+        self.store.put_aspect(&record)?;
+        self.hub.roster.put_aspect(record);
+        self.log_other(Party::Aspect(name.clone()), "aspect.online", name, &generation)?;
+        let leases = self.leases_of(name, &held, offset)?;
+        let lost = self.hub.queue.register(name, offer, &leases, self.at);
+        self.settle(None, None)?;
+
+        // What the queue gives the aspect now comes after its attachment.
+        let later = self.take_effects();
+        if let Some(old) = displaced {
+            self.effect(Effect::Close { link: old, code: CLOSE_DISPLACED, reason: "displaced".into() });
+        }
+        let situation = self.situation(name, offset)?;
+        let registered = Registered { name: name.clone(), link, generation, epoch, offset, lost, situation };
+        self.answer_with(Ok(FromBroker::Registered(registered)));
+        self.effect(Effect::Attach { link, aspect: name.clone(), cursor: offset, tail });
+        self.effect(Effect::RosterChanged { aspect: name.clone() });
+        self.append(later);
+        Ok(())
+    }
+
+    fn situation(&self, name: &AspectName, offset: u64) -> Stored<Situation> {
+        Ok(Situation {
+            team: self.hub.roster.active().map(AspectRecord::info).collect(),
+            open_dispatches: self.store.open_dispatches(&Party::Aspect(name.clone()))?,
+            undelivered: self.hub.roster.aspect(name).map_or(0, |record| record.tail - offset),
+        })
+    }
+
+    /// What a registering aspect holds: what it says, and what it cannot know of yet because the assignment
+    /// lies behind where its delivery starts.
+    fn leases_of(&self, name: &AspectName, held: &[HeldLease], offset: u64) -> Stored<Vec<HeldLease>> {
+        let mut all = held.to_vec();
+        for lease in self.hub.queue.leases(name) {
+            let is_ahead = |record: DispatchRecord| record.assigned_offset > offset;
+            if self.store.dispatch_head(lease.dispatch)?.is_some_and(is_ahead)
+                && !all.iter().any(|it| it.lease == lease)
+            {
+                all.push(HeldLease { lease, waiting: false });
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// Where delivery starts; the record's epoch and cursor are moved accordingly.
+fn begin(record: &mut AspectRecord, start: Start, new_epoch: EpochId) -> u64 {
+    if record.epoch.0.is_nil() {
+        record.epoch = new_epoch;
+    }
+    match start {
+        Start::At { offset, verified } => {
+            if verified {
+                record.cursor = record.cursor.max(offset);
+            }
+            offset
+        }
+        Start::OtherEpoch => record.cursor,
+        Start::OtherHistory => {
+            record.epoch = new_epoch;
+            record.cursor
+        }
+    }
+}
+
+/// A home that has not seen a link which acknowledged items lacks those items.
+fn check_home(record: &AspectRecord, register: &Register) -> Done {
+    let (home, broker) = (register.last_generation, record.acked_generation);
+    if home >= broker || register.adopt {
+        return Ok(());
+    }
+    let message = format!(
+        "the home of {} last saw link {home}, but a later one, {broker}, acknowledged items: this home is an old copy or \
+         a clone. Stop the other one, or start this one with --adopt to go on with it",
+        record.name
+    );
+    let details = json!({"last_generation": home, "acked_generation": broker});
+    Err(ErrorBody::new(ErrorCode::HomeDiverged, message).with(details).into())
+}
+
+fn profile_of(register: Register) -> Profile {
+    Profile {
+        model: register.model,
+        provider: register.provider,
+        context_mode: register.context_mode,
+        capabilities: register.capabilities,
+        hands: register.hands,
+        slots: register.slots,
+    }
+}
+
+fn check_profile(register: &Register) -> Done {
+    let hands = &register.hands;
+    if hands.len() > HANDS_PER_ASPECT_MAX {
+        let count = hands.len();
+        return refuse(
+            ErrorCode::Invalid,
+            format!("{count} Hands are more than the {HANDS_PER_ASPECT_MAX} an aspect may offer"),
+        );
+    }
+    if register.slots > SLOTS_MAX {
+        return refuse(ErrorCode::Invalid, format!("{} slots are more than {SLOTS_MAX}", register.slots));
+    }
+    for (at, hand) in hands.iter().enumerate() {
+        let name = &hand.name;
+        if hands[..at].iter().any(|earlier| earlier.name == *name) {
+            return refuse(ErrorCode::Invalid, format!("the Hand {name} is declared twice"));
+        }
+        if hand.concurrency == 0 {
+            return refuse(
+                ErrorCode::Invalid,
+                format!("the Hand {name} has concurrency 0 and could never run; use at least 1"),
+            );
+        }
+        if hand.timeout_s == 0 {
+            return refuse(
+                ErrorCode::Invalid,
+                format!("the Hand {name} has timeout_s 0 and could never finish; use at least 1"),
+            );
+        }
+    }
+    let bytes = inbox::json_bytes(register);
+    if bytes > DURABLE_BYTES_MAX {
+        return refuse(
+            ErrorCode::TooLarge,
+            format!(
+                "the registration is {bytes} bytes; {DURABLE_BYTES_MAX} is the most: shorten the Hands' schemas and descriptions"
+            ),
+        );
+    }
+    Ok(())
+}
