@@ -2,6 +2,7 @@
 //! reaches the team through the broker.
 
 pub mod conversation;
+pub mod home;
 pub mod inbox;
 pub mod journal;
 pub mod provider;

@@ -1,0 +1,137 @@
+//! `aspect.json` as a person writes it. Its JSON Schema is made from these types, doc comments included.
+
+use std::collections::BTreeMap;
+
+use nexus_wire::AspectName;
+use nexus_wire::limits;
+use nexus_wire::name::HandName;
+use nexus_wire::roster::{AspectRole, ContextMode};
+use schemars::{JsonSchema, Schema, schema_for};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::provider::ProviderConfig;
+
+/// The settings of one aspect: `aspect.json` in its home.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[schemars(title = "aspect.json", extend("required" = ["name"]))]
+#[serde(deny_unknown_fields, default)]
+pub struct RawSettings {
+    /// The schema this file follows, for editors; not read.
+    #[serde(rename = "$schema", skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
+    /// Who this is. Needed, and the same as in the keyfile.
+    #[schemars(with = "AspectName")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<AspectName>,
+    /// `frame` is the lead, who gets an operator's messages addressed to nobody; everyone else is a `worker`.
+    pub role: AspectRole,
+    /// One session for everything (`global`), one for each thread, or none.
+    pub context_mode: ContextMode,
+    /// What this aspect is for, in a sentence.
+    pub description: String,
+    pub provider: ProviderConfig,
+    /// The folders the file tools may read, by the name they have in paths. Relative to the home.
+    pub roots: BTreeMap<String, String>,
+    /// The tools the aspect may use in its own turns.
+    pub tools: Vec<String>,
+    /// What it is good at, for whoever looks for somebody.
+    pub capabilities: Vec<String>,
+    /// Hands this process works on at the same time.
+    pub slots: u32,
+    pub budgets: Budgets,
+    pub hands: Vec<RawHand>,
+}
+
+impl Default for RawSettings {
+    fn default() -> Self {
+        Self {
+            schema: None,
+            name: None,
+            role: AspectRole::default(),
+            context_mode: ContextMode::default(),
+            description: String::new(),
+            provider: ProviderConfig::default(),
+            roots: BTreeMap::from([("work".to_owned(), "work".to_owned())]),
+            tools: Vec::new(),
+            capabilities: Vec::new(),
+            slots: 4,
+            budgets: Budgets::default(),
+            hands: Vec::new(),
+        }
+    }
+}
+
+/// Where a turn is stopped at the latest.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Budgets {
+    /// Provider rounds of one turn.
+    pub turn_rounds_max: u32,
+    /// Wall time of one turn.
+    pub turn_seconds: u32,
+    /// What of one tool result is kept; the rest is cut off, and said so.
+    pub tool_output_bytes: u32,
+}
+
+impl Default for Budgets {
+    fn default() -> Self {
+        Self { turn_rounds_max: 24, turn_seconds: 600, tool_output_bytes: 64 * 1024 }
+    }
+}
+
+/// A stateless capability this aspect offers to the team.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[schemars(extend("required" = ["name", "instructions"]))]
+#[serde(deny_unknown_fields, default)]
+pub struct RawHand {
+    /// Needed. Others call it `<aspect>/<name>`.
+    #[schemars(with = "HandName")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<HandName>,
+    /// What it does, for whoever chooses a Hand.
+    pub description: String,
+    /// Needed. Added to the persona when it works.
+    pub instructions: String,
+    /// The tools it may use; none unless said.
+    pub tools: Vec<String>,
+    /// JSON Schema its input must follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_schema: Option<Value>,
+    /// JSON Schema its output must follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_schema: Option<Value>,
+    /// How long one attempt may take.
+    pub timeout_s: u32,
+    /// How many dispatches of it run at the same time.
+    pub concurrency: u32,
+    /// The aspects that may dispatch it; anyone unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed_invokers: Option<Vec<AspectName>>,
+    pub capabilities: Vec<String>,
+    /// Whether it may be tried again when its worker was lost.
+    pub idempotent: bool,
+}
+
+impl Default for RawHand {
+    fn default() -> Self {
+        Self {
+            name: None,
+            description: String::new(),
+            instructions: String::new(),
+            tools: Vec::new(),
+            input_schema: None,
+            output_schema: None,
+            timeout_s: u32::try_from(limits::HAND_TIMEOUT_DEFAULT.as_secs()).unwrap_or(60),
+            concurrency: limits::HAND_CONCURRENCY_DEFAULT,
+            allowed_invokers: None,
+            capabilities: Vec::new(),
+            idempotent: false,
+        }
+    }
+}
+
+/// The JSON Schema of `aspect.json`.
+pub fn settings_schema() -> Schema {
+    schema_for!(RawSettings)
+}

@@ -1,0 +1,130 @@
+//! Makes a home that works as it stands: `agent check` finds nothing, and the scripted provider answers.
+//!
+//! Writes what is missing and never changes a file that is there.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use nexus_wire::AspectName;
+use nexus_wire::name::HandName;
+use nexus_wire::roster::AspectRole;
+use serde_json::json;
+use thiserror::Error;
+
+use super::persona::{NEXUS_FILE, PRIMER_FILE, SOUL_FILE};
+use super::raw::{RawHand, RawSettings};
+use super::{SETTINGS_FILE, scripted};
+use crate::provider::{ProviderConfig, ProviderKind, SettingsError};
+use crate::tools::Tool;
+
+/// What a new home shall be.
+#[derive(Clone, Debug)]
+pub struct NewHome {
+    pub name: AspectName,
+    pub role: AspectRole,
+    pub provider: ProviderKind,
+    /// Needed by every kind but `scripted`; a usual one when not said.
+    pub model: Option<String>,
+    pub hand: Option<HandName>,
+}
+
+#[derive(Debug, Error)]
+pub enum ScaffoldError {
+    #[error("{} is a home already; edit it, or choose another folder", .0.display())]
+    Exists(PathBuf),
+    #[error("{}: cannot be made: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error("the settings cannot be written: {0}")]
+    Settings(#[from] serde_json::Error),
+}
+
+/// Makes the home and returns the files it wrote.
+pub fn scaffold(dir: &Path, new: &NewHome) -> Result<Vec<PathBuf>, ScaffoldError> {
+    let settings = dir.join(SETTINGS_FILE);
+    if settings.exists() {
+        return Err(ScaffoldError::Exists(dir.to_owned()));
+    }
+    let work = dir.join("work");
+    fs::create_dir_all(&work).map_err(|source| ScaffoldError::Io { path: work.clone(), source })?;
+    let name = new.name.as_str();
+    let fill = |template: &str| template.replace("{name}", name);
+    let mut script = fill(include_str!("scaffold/script.toml"));
+    let mut nexus = fill(include_str!("scaffold/NEXUS.md"));
+    if let Some(hand) = &new.hand {
+        script.push_str(&include_str!("scaffold/hand.toml").replace("{hand}", hand.as_str()));
+        nexus.push_str(&include_str!("scaffold/HAND.md").replace("{hand}", hand.as_str()));
+    }
+    let mut text = serde_json::to_string_pretty(&raw_settings(new))?;
+    text.push('\n');
+    let files = [
+        (dir.join(SOUL_FILE), fill(include_str!("scaffold/SOUL.md"))),
+        (dir.join(NEXUS_FILE), nexus),
+        (dir.join(PRIMER_FILE), fill(include_str!("scaffold/PRIMER.md"))),
+        (dir.join(scripted::SCRIPT_FILE), script),
+        (work.join("README.md"), fill(include_str!("scaffold/work.md"))),
+        (dir.join(".gitignore"), include_str!("scaffold/gitignore").to_owned()),
+        // Last, because it is what makes a folder a home.
+        (settings, text),
+    ];
+    let mut written = Vec::with_capacity(files.len());
+    for (path, text) in files {
+        if write_new(&path, &text).map_err(|source| ScaffoldError::Io { path: path.clone(), source })? {
+            written.push(path);
+        }
+    }
+    Ok(written)
+}
+
+fn raw_settings(new: &NewHome) -> RawSettings {
+    let hand = new.hand.as_ref().map(|hand| RawHand {
+        name: Some(hand.clone()),
+        description: "Says where the files speak of a subject.".to_owned(),
+        instructions: "You get a subject. Search the files for it and answer with one JSON object of the output \
+                       schema and nothing around it: the best place, and the line that stands there."
+            .to_owned(),
+        tools: vec![Tool::SearchFiles.to_string(), Tool::ReadFile.to_string()],
+        input_schema: Some(json!({
+            "type": "object",
+            "properties": {"subject": {"type": "string", "minLength": 1}},
+            "required": ["subject"],
+        })),
+        output_schema: Some(json!({
+            "type": "object",
+            "properties": {"found": {"type": "boolean"}, "place": {"type": "string"}, "text": {"type": "string"}},
+            "required": ["found"],
+        })),
+        idempotent: true,
+        ..RawHand::default()
+    });
+    RawSettings {
+        name: Some(new.name.clone()),
+        role: new.role,
+        description: "Finds things in the files of its work folder.".to_owned(),
+        provider: ProviderConfig {
+            kind: new.provider,
+            model: new.model.clone().or_else(|| usual_model(new.provider)),
+            ..ProviderConfig::default()
+        },
+        tools: Tool::ALL.iter().map(Tool::to_string).collect(),
+        hands: hand.into_iter().collect(),
+        ..RawSettings::default()
+    }
+}
+
+/// The one the provider itself proposes when none is named.
+fn usual_model(kind: ProviderKind) -> Option<String> {
+    match (ProviderConfig { kind, ..ProviderConfig::default() }).resolve(|_| None) {
+        Err(SettingsError::ModelMissing(_, usual)) => Some(usual.to_owned()),
+        Err(_) | Ok(_) => None,
+    }
+}
+
+/// Says whether it wrote: a file that is there stays as it is.
+fn write_new(path: &Path, text: &str) -> io::Result<bool> {
+    match OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(mut file) => file.write_all(text.as_bytes()).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,215 @@
+//! The settings of an aspect once nobody has to check them again.
+//!
+//! Says what the fields mean to each other; every fault is found, not the first alone.
+
+use std::collections::HashSet;
+use std::fmt::Display;
+use std::path::Path;
+use std::time::Duration;
+
+use nexus_wire::AspectName;
+use nexus_wire::hands::HandSpec;
+use nexus_wire::limits;
+use nexus_wire::name::HandName;
+use nexus_wire::roster::{AspectRole, ContextMode};
+use serde_json::Value;
+
+use super::fault::Fault;
+use super::raw::{Budgets, RawHand, RawSettings};
+use super::roots::read_roots;
+use super::source::Source;
+use super::unknown::instead;
+use crate::provider::{ProviderSettings, SettingsError};
+use crate::tools::{Root, Tool};
+
+/// A Hand of every aspect, so none may be called so.
+const SELF_HAND: &str = "self";
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    pub name: AspectName,
+    pub role: AspectRole,
+    pub context_mode: ContextMode,
+    pub description: String,
+    pub provider: ProviderSettings,
+    /// Existing folders, symlinks resolved.
+    pub roots: Vec<Root>,
+    pub tools: Vec<Tool>,
+    pub capabilities: Vec<String>,
+    pub slots: u32,
+    pub budgets: Budgets,
+    pub hands: Vec<Hand>,
+}
+
+/// A Hand this aspect offers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hand {
+    /// As it is registered with the broker.
+    pub spec: HandSpec,
+    pub instructions: String,
+    pub tools: Vec<Tool>,
+}
+
+impl Hand {
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(self.spec.timeout_s.into())
+    }
+}
+
+impl Settings {
+    pub fn hand(&self, name: &HandName) -> Option<&Hand> {
+        self.hands.iter().find(|hand| hand.spec.name == *name)
+    }
+}
+
+/// What a raw file is judged against besides itself.
+pub(super) struct Judge<'a, E> {
+    pub(super) source: &'a Source,
+    pub(super) home: &'a Path,
+    pub(super) env: E,
+    pub(super) faults: &'a mut Vec<Fault>,
+}
+
+impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
+    /// `None` exactly when there was a fault.
+    pub(super) fn settings(&mut self, raw: RawSettings) -> Option<Settings> {
+        let provider = match raw.provider.resolve(&self.env) {
+            Ok(provider) => Some(provider),
+            Err(error) => {
+                let field = field_of(&error);
+                let said = error.to_string();
+                // The message names its field itself.
+                let said = said
+                    .strip_prefix(&field)
+                    .map_or(said.as_str(), |rest| rest.trim_start_matches([':', ' ']));
+                self.fault(&field, said);
+                None
+            }
+        };
+        if raw.name.is_none() && !self.has_fault_at("name") {
+            self.fault("name", "missing; give the aspect a name, for example \"name\": \"wren\"");
+        }
+        let roots = read_roots(self.home, &raw.roots, |path, message| {
+            self.faults.push(self.source.fault(path, message));
+        });
+        let tools = self.tools("tools", &raw.tools);
+        self.within("slots", raw.slots, 1, limits::SLOTS_MAX);
+        self.within("budgets.turn_rounds_max", raw.budgets.turn_rounds_max, 1, u32::MAX);
+        self.within("budgets.turn_seconds", raw.budgets.turn_seconds, 1, u32::MAX);
+        self.within("budgets.tool_output_bytes", raw.budgets.tool_output_bytes, 1024, u32::MAX);
+        if raw.hands.len() > limits::HANDS_PER_ASPECT_MAX {
+            let most = limits::HANDS_PER_ASPECT_MAX;
+            self.fault("hands", format!("{} Hands are too many; at most {most}", raw.hands.len()));
+        }
+        let mut names = HashSet::new();
+        let hands: Vec<Option<Hand>> = raw
+            .hands
+            .into_iter()
+            .enumerate()
+            .map(|(at, hand)| self.hand(&format!("hands[{at}]"), hand, &mut names))
+            .collect();
+        if !self.faults.is_empty() {
+            return None;
+        }
+        Some(Settings {
+            name: raw.name?,
+            role: raw.role,
+            context_mode: raw.context_mode,
+            description: raw.description,
+            provider: provider?,
+            roots,
+            tools,
+            capabilities: raw.capabilities,
+            slots: raw.slots,
+            budgets: raw.budgets,
+            hands: hands.into_iter().collect::<Option<_>>()?,
+        })
+    }
+
+    fn hand(&mut self, path: &str, raw: RawHand, names: &mut HashSet<HandName>) -> Option<Hand> {
+        let at = |field: &str| format!("{path}.{field}");
+        match &raw.name {
+            None if self.has_fault_at(&at("name")) => {}
+            None => self.fault(&at("name"), "missing; name the Hand, for example \"name\": \"verify-claim\""),
+            Some(name) if name.as_str() == SELF_HAND => {
+                self.fault(&at("name"), "every aspect offers \"self\" already; choose another name");
+            }
+            Some(name) if !names.insert(name.clone()) => {
+                self.fault(
+                    &at("name"),
+                    format!("another Hand is called {name} already; choose another name"),
+                );
+            }
+            Some(_) => {}
+        }
+        if raw.instructions.trim().is_empty() && !self.has_fault_at(&at("instructions")) {
+            self.fault(&at("instructions"), "missing; say what the Hand shall do with its input");
+        }
+        let timeout_max = u32::try_from(limits::DEADLINE_MAX.as_secs()).unwrap_or(u32::MAX);
+        self.within(&at("timeout_s"), raw.timeout_s, 1, timeout_max);
+        self.within(&at("concurrency"), raw.concurrency, 1, limits::SLOTS_MAX);
+        for (field, schema) in [("input_schema", &raw.input_schema), ("output_schema", &raw.output_schema)] {
+            if schema.as_ref().is_some_and(|schema| !matches!(schema, Value::Object(_) | Value::Bool(_))) {
+                self.fault(&at(field), "a JSON Schema is an object, for example {\"type\": \"object\"}");
+            }
+        }
+        let tools = self.tools(&at("tools"), &raw.tools);
+        let spec = HandSpec {
+            name: raw.name?,
+            description: raw.description,
+            input_schema: raw.input_schema,
+            output_schema: raw.output_schema,
+            timeout_s: raw.timeout_s,
+            concurrency: raw.concurrency,
+            allowed_invokers: raw.allowed_invokers,
+            capabilities: raw.capabilities,
+            idempotent: raw.idempotent,
+        };
+        Some(Hand { spec, instructions: raw.instructions, tools })
+    }
+
+    fn tools(&mut self, path: &str, names: &[String]) -> Vec<Tool> {
+        let mut tools = Vec::with_capacity(names.len());
+        for (at, name) in names.iter().enumerate() {
+            let path = format!("{path}[{at}]");
+            match Tool::from_name(name) {
+                Some(tool) if tools.contains(&tool) => {
+                    self.fault(&path, format!("{name} is in the list already"));
+                }
+                Some(tool) => tools.push(tool),
+                None => {
+                    let known = Tool::ALL.iter().map(|tool| tool.name());
+                    self.fault(&path, format!("there is no tool {name:?}; {}", instead(name, known)));
+                }
+            }
+        }
+        tools
+    }
+
+    fn within(&mut self, path: &str, value: u32, least: u32, most: u32) {
+        if value < least {
+            self.fault(path, format!("{value} is too small; at least {least}"));
+        } else if value > most {
+            self.fault(path, format!("{value} is too large; at most {most}"));
+        }
+    }
+
+    fn fault(&mut self, path: &str, message: impl Display) {
+        self.faults.push(self.source.fault(path, message.to_string()));
+    }
+
+    /// What could not even be read has been told already.
+    fn has_fault_at(&self, path: &str) -> bool {
+        self.faults.iter().any(|fault| fault.field == path)
+    }
+}
+
+fn field_of(error: &SettingsError) -> String {
+    match error {
+        SettingsError::ModelMissing(..) => "provider.model".to_owned(),
+        SettingsError::KeyNotSet(_) | SettingsError::KeyMalformed(_) => "provider.api_key_env".to_owned(),
+        SettingsError::BaseUrl { .. } => "provider.base_url".to_owned(),
+        SettingsError::Zero(field) | SettingsError::Meaningless { field, .. } => format!("provider.{field}"),
+        SettingsError::ExtraReserved(name) => format!("provider.extra.{name}"),
+    }
+}
