@@ -28,7 +28,7 @@ pub use entry::{
 };
 pub use place::{SESSION_DIR, SessionKey};
 pub use problem::{Problem, ProblemKind};
-pub use replay::{INTERRUPTED, Replay};
+pub use replay::{INTERRUPTED, Replay, replay};
 pub use tree::{OpenItem, Place, Tree};
 
 /// Open for writing. Everything that only reads is on [`Session::tree`].
