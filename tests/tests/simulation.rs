@@ -20,7 +20,7 @@ fn plan(seed: u64) -> Plan {
 #[test]
 fn every_promise_holds_in_memory() {
     let (mut messages, mut dispatches) = (0, 0);
-    for seed in seeds(300) {
+    for seed in seeds(200) {
         let truth = Sim::new(plan(seed), MemoryStore::default(), |_| {}).run(plan(seed));
         messages += truth.messages.len();
         dispatches += truth.dispatches.len();
@@ -30,7 +30,7 @@ fn every_promise_holds_in_memory() {
 
 #[test]
 fn every_promise_holds_on_sqlite() {
-    for seed in seeds(40) {
+    for seed in seeds(25) {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let (open, mut image) = (dir.path().join("0.db"), 0);
         let store = SqliteStore::open(&open, Default::default()).expect("the store opens");
