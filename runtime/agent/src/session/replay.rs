@@ -23,7 +23,7 @@ pub struct Replay {
 }
 
 /// Replays a branch given from the root to its leaf.
-pub(super) fn replay(branch: &[&Entry]) -> Replay {
+pub fn replay(branch: &[&Entry]) -> Replay {
     let mut system = String::new();
     let mut compaction = None;
     for entry in branch {
