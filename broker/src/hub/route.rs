@@ -114,3 +114,6 @@ fn mentions(content: &str) -> impl Iterator<Item = &str> {
         (!name.is_empty()).then_some(name)
     })
 }
+
+#[cfg(test)]
+mod tests;

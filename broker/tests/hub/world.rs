@@ -121,9 +121,9 @@ impl<S: Transaction> World<S> {
         let new_epoch = EpochId(self.id());
         let body = CommandBody::Register { aspect: name(aspect), link, key_generation, register, new_epoch };
         let (answer, effects) = self.call(body);
-        let registered = answer.map(|frame| match frame {
-            FromBroker::Registered(registered) => registered,
-            other => panic!("{other:?} is no `registered`"),
+        let registered = answer.map(|frame| {
+            let FromBroker::Registered(registered) = frame else { panic!("{frame:?} is no `registered`") };
+            registered
         });
         (registered, effects)
     }
@@ -163,7 +163,7 @@ impl<S: Transaction> World<S> {
     }
 
     pub(crate) fn say(&mut self, sender: &str, content: &str) -> ChatSent {
-        self.send(sender, ChatSend { content: content.into(), ..ChatSend::default() }).unwrap()
+        self.send(sender, message(content)).unwrap()
     }
 
     pub(crate) fn ack(&mut self, aspect: &str, offset: u64) -> Result<FromBroker, ErrorBody> {
@@ -186,10 +186,13 @@ impl<S: Transaction> World<S> {
 }
 
 pub(crate) fn parsed<T: DeserializeOwned>(frame: &FromBroker) -> T {
-    match frame {
-        FromBroker::Ok(json) => json.parse().unwrap(),
-        other => panic!("{other:?} is no `ok`"),
-    }
+    let FromBroker::Ok(json) = frame else { panic!("{frame:?} is no `ok`") };
+    json.parse().unwrap()
+}
+
+/// A message with nothing but content.
+pub(crate) fn message(content: &str) -> ChatSend {
+    ChatSend { content: content.into(), ..ChatSend::default() }
 }
 
 /// Runs a test on both stores.

@@ -1,0 +1,252 @@
+//! Messages: threads, recipients' inboxes, repeats, the loop guard, and content of any kind and size.
+
+use nexus_broker::hub::records::Reads;
+use nexus_broker::hub::{Change, Effect};
+use nexus_wire::chat::{ChatSend, ChatSent, Message};
+use nexus_wire::inbox::ItemBody;
+use nexus_wire::limits::{DURABLE_BYTES_MAX, LOOP_MESSAGES_MAX, RECIPIENTS_MAX, TOPIC_BYTES_MAX};
+use nexus_wire::log::LogBody;
+use nexus_wire::roster::{AspectRole, Register};
+use nexus_wire::{ErrorCode, MessageId, Party, RequestId, ThreadId, derive};
+
+use crate::on_both_stores;
+use crate::world::{memory, message, parsed, party};
+
+fn log_of(effects: &[Effect]) -> Vec<&LogBody> {
+    let logged = |effect| if let &Effect::Logged(ref entry) = effect { Some(&entry.body) } else { None };
+    effects.iter().filter_map(logged).collect()
+}
+
+fn in_thread(thread: ThreadId, content: &str) -> ChatSend {
+    ChatSend { thread: Some(thread), ..message(content) }
+}
+
+on_both_stores! {
+    fn a_message_reaches_inbox_thread_and_log_as_one(world) {
+        world.operator("ana");
+        world.online("wren");
+        world.aspect("forge");
+        let request = RequestId(world.id());
+        let send = ChatSend { to: vec!["forge".into()], topic: Some("  the plan ".into()), ..message("hi @wren") };
+        let (answer, effects) = world.request_as("operator/ana", request, Change::ChatSend(send));
+        let sent: ChatSent = parsed(&answer.unwrap());
+        let expected = Message {
+            id: derive::message_id(request, &party("operator/ana")),
+            seq: world.hub.log_seq(),
+            thread: derive::thread_id(sent.message),
+            reply_to: None,
+            from: party("operator/ana"),
+            to: vec![party("forge"), party("wren")],
+            content: "hi @wren".into(),
+            at: world.at,
+            meta: None,
+        };
+        assert_eq!(sent.recipients, expected.to);
+        assert_eq!(log_of(&effects), vec![&LogBody::Message(expected.clone())]);
+        assert_eq!(effects.iter().filter(|it| matches!(it, Effect::Push { .. })).count(), 1, "forge is offline");
+        for name in ["wren", "forge"] {
+            let inbox = world.inbox(name);
+            assert_eq!(inbox.len(), 1);
+            assert_eq!(inbox[0].body, ItemBody::Message(expected.clone()));
+            assert_eq!(inbox[0].id, derive::message_item(expected.id, &name.parse().unwrap()));
+        }
+        let thread = world.store.thread(sent.thread).unwrap().unwrap().info;
+        assert_eq!((thread.title.as_str(), thread.messages), ("the plan", 1));
+        assert_eq!(thread.participants, vec![party("operator/ana"), party("forge"), party("wren")]);
+        assert_eq!(world.store.messages(sent.thread, 0, 10).unwrap(), vec![expected.clone()]);
+        let logged = world.store.log(expected.seq - 1, Some(sent.thread), 10).unwrap();
+        assert_eq!(logged.iter().map(|entry| &entry.body).collect::<Vec<_>>(), vec![&LogBody::Message(expected)]);
+    }
+
+    fn a_reply_goes_on_in_the_thread_and_to_its_participants(world) {
+        world.operator("ana");
+        world.online("wren");
+        world.online("forge");
+        let first = world.say("operator/ana", "@wren @forge hello");
+        let reply = ChatSend { reply_to: Some(first.message), ..message("yes?") };
+        let second = world.send("wren", reply).unwrap();
+        assert_eq!(second.thread, first.thread);
+        assert_eq!(second.recipients, vec![party("forge"), party("operator/ana")]);
+        let third = world.send("operator/ana", in_thread(first.thread, "and?")).unwrap();
+        assert_eq!(third.recipients, vec![party("forge"), party("wren")], "not the lead");
+        assert!(first.seq < second.seq && second.seq < third.seq);
+        let stranger = world.say("operator/ana", "another matter");
+        let (thread, nothing) = (ThreadId(world.id()), MessageId(world.id()));
+        let cases = [
+            ("no thread", in_thread(thread, "x"), ErrorCode::NotFound),
+            ("no message", ChatSend { reply_to: Some(nothing), ..message("x") }, ErrorCode::NotFound),
+            ("of another thread", ChatSend { reply_to: Some(first.message), ..in_thread(stranger.thread, "x") }, ErrorCode::Invalid),
+        ];
+        for (case, send, code) in cases {
+            assert_eq!(world.send("wren", send).unwrap_err().code, code, "{case}");
+        }
+        let of_wren = world.store.threads(Some(&party("wren")), 10).unwrap();
+        assert_eq!(of_wren.iter().map(|it| it.id).collect::<Vec<_>>(), vec![first.thread]);
+        let all = world.store.threads(None, 10).unwrap();
+        assert_eq!(all.iter().map(|it| it.id).collect::<Vec<_>>(), vec![stranger.thread, first.thread]);
+    }
+
+    fn the_lead_gets_what_an_operator_addresses_to_nobody(world) {
+        world.operator("ana");
+        world.aspect_with("keel", AspectRole::Frame, 1);
+        world.online("wren");
+        assert_eq!(world.say("operator/ana", "hello").recipients, vec![party("keel")]);
+        assert_eq!(world.say("wren", "hello").recipients, Vec::<Party>::new());
+        let sent = world.send("operator/ana", ChatSend { to: vec!["wrenn".into()], ..message("x") }).unwrap();
+        assert_eq!((sent.recipients, sent.unknown), (Vec::new(), vec!["wrenn".to_owned()]));
+    }
+
+    fn the_same_id_gets_the_first_answer_and_another_payload_an_error(world) {
+        world.operator("ana");
+        world.online("wren");
+        let request = RequestId(world.id());
+        let send = || Change::ChatSend(ChatSend { to: vec!["wren".into(), "nix".into()], ..message("once") });
+        let (first, effects) = world.request_as("operator/ana", request, send());
+        assert!(!effects.is_empty());
+        let first = first.unwrap();
+        // Much has changed since.
+        world.online("nix");
+        let (again, effects) = world.request_as("operator/ana", request, send());
+        assert_eq!((again.unwrap(), effects), (first, Vec::new()));
+        let other = Change::ChatSend(message("twice"));
+        let error = world.request_as("operator/ana", request, other).0.unwrap_err();
+        assert_eq!((error.code, error.retryable), (ErrorCode::IdReused, false));
+        // The id is the sender's own.
+        let (of_wren, _) = world.request_as("wren", request, send());
+        assert!(of_wren.is_ok());
+        assert_eq!(world.inbox("wren").len(), 1);
+    }
+
+    fn twice_in_one_batch_is_once(world) {
+        world.operator("ana");
+        world.online("wren");
+        let request = RequestId(world.id());
+        let command = || (
+            nexus_broker::hub::Origin::Call(1),
+            nexus_broker::hub::CommandBody::Request {
+                sender: party("operator/ana"), link: None, request, change: Change::ChatSend(message("@wren x")),
+            },
+        );
+        let effects = world.batch(vec![command(), command(), command()]);
+        let answers: Vec<_> = effects.iter().filter(|it| matches!(it, Effect::Answer { .. })).collect();
+        assert_eq!(answers.len(), 3);
+        assert!(answers.iter().all(|answer| *answer == answers[0]));
+        assert_eq!(world.inbox("wren").len(), 1);
+    }
+
+    fn agents_that_talk_among_themselves_are_paused_until_an_operator_speaks(world) {
+        world.operator("ana");
+        world.operator("bob");
+        world.online("wren");
+        world.online("forge");
+        let thread = world.say("operator/ana", "@wren @forge discuss").thread;
+        let paused = |world: &crate::world::World<S>| world.store.thread(thread).unwrap().unwrap().info.paused;
+        for n in 1..LOOP_MESSAGES_MAX {
+            let sender = if n % 2 == 0 { "wren" } else { "forge" };
+            world.send(sender, in_thread(thread, &format!("{n}"))).unwrap();
+            assert!(!paused(world), "{n}");
+        }
+        world.send("wren", in_thread(thread, "the last one")).unwrap();
+        assert!(paused(world));
+        let last = world.store.messages(thread, 0, 100).unwrap().pop().unwrap();
+        assert_eq!((last.from, last.to), (Party::System, vec![party("operator/ana")]));
+        assert!(last.content.contains("20 messages"), "{}", last.content);
+        let error = world.send("forge", in_thread(thread, "one more")).unwrap_err();
+        assert_eq!((error.code, error.retryable), (ErrorCode::ThreadPaused, false));
+        assert!(world.say("forge", "elsewhere it goes on @wren").recipients.len() == 1);
+
+        world.send("operator/bob", in_thread(thread, "go on")).unwrap();
+        assert!(!paused(world));
+        for sender in ["wren", "forge"] {
+            world.send(sender, in_thread(thread, "same")).unwrap();
+        }
+        world.send("wren", in_thread(thread, "different")).unwrap();
+        for sender in ["wren", "forge", "wren"] {
+            assert!(!paused(world));
+            world.send(sender, in_thread(thread, "same")).unwrap();
+        }
+        assert!(paused(world));
+        let last = world.store.messages(thread, 0, 100).unwrap().pop().unwrap();
+        assert!(last.content.contains("3 times"), "{}", last.content);
+        assert_eq!(last.to, vec![party("operator/ana"), party("operator/bob")]);
+    }
+
+    fn a_thread_of_agents_alone_asks_every_operator(world) {
+        world.operator("ana");
+        world.online("wren");
+        world.online("forge");
+        let thread = world.say("wren", "@forge same").thread;
+        for sender in ["forge", "wren"] {
+            world.send(sender, in_thread(thread, "@forge same")).unwrap();
+        }
+        let last = world.store.messages(thread, 0, 100).unwrap().pop().unwrap();
+        assert_eq!((last.from, last.to), (Party::System, vec![party("operator/ana")]));
+    }
+
+    fn content_of_any_kind_comes_back_as_it_was(world) {
+        world.operator("ana");
+        world.online("wren");
+        let large = "ü\"\\\n".repeat(80_000);
+        let contents = ["a\0b\0", "\u{1}\u{1f}\u{7f}\u{2028}", "𝄞 \u{fffd} \u{202e}", "\"\\\n\t", " ", &large];
+        for content in contents {
+            let sent = world.send("operator/ana", ChatSend { to: vec!["wren".into()], ..message(content) }).unwrap();
+            let item = world.inbox("wren").pop().unwrap();
+            let ItemBody::Message(delivered) = item.body else { panic!("a message was sent") };
+            assert_eq!(delivered.content, content);
+            assert_eq!(world.store.messages(sent.thread, 0, 1).unwrap()[0].content, content);
+        }
+        let titles: Vec<String> = world.store.threads(None, 10).unwrap().into_iter().map(|it| it.title).collect();
+        assert_eq!(titles[1..4], ["".to_owned(), "\"\\".to_owned(), "𝄞 \u{fffd} \u{202e}".to_owned()]);
+        assert_eq!(titles[0].chars().count(), 3, "the first line of the large one");
+    }
+
+    fn what_is_too_large_or_makes_no_sense_is_refused_and_leaves_no_trace(world) {
+        world.operator("ana");
+        world.online("wren");
+        let before = world.hub.clone();
+        let fits = DURABLE_BYTES_MAX - 1000;
+        let cases = [
+            ("content", message(&"x".repeat(DURABLE_BYTES_MAX)), ErrorCode::TooLarge),
+            ("content once it is escaped", message(&"\0".repeat(fits / 6 + 1000)), ErrorCode::TooLarge),
+            ("nothing", message(""), ErrorCode::Invalid),
+            ("recipients", ChatSend { to: vec!["wren".into(); RECIPIENTS_MAX + 1], ..message("x") }, ErrorCode::Invalid),
+            ("topic", ChatSend { topic: Some("x".repeat(TOPIC_BYTES_MAX + 1)), ..message("x") }, ErrorCode::Invalid),
+        ];
+        for (case, send, code) in cases {
+            assert_eq!(world.send("operator/ana", send).unwrap_err().code, code, "{case}");
+        }
+        assert_eq!(world.hub, before);
+        for content in ["x".repeat(fits), "\0".repeat(fits / 6)] {
+            world.send("operator/ana", ChatSend { to: vec!["wren".into()], ..message(&content) }).unwrap();
+        }
+        let sizes: Vec<usize> = world.store.inbox(&"wren".parse().unwrap(), 0, 10).unwrap().iter().map(|it| it.json.len()).collect();
+        assert!(sizes.iter().all(|size| *size + 100 < nexus_wire::limits::FRAME_BYTES_MAX), "{sizes:?}");
+    }
+
+    fn who_is_not_or_no_longer_an_operator_cannot_speak(world) {
+        world.operator("ana");
+        world.operator("bob");
+        assert_eq!(world.send("operator/eve", message("x")).unwrap_err().code, ErrorCode::Unauthorized);
+        world.say("operator/bob", "x");
+        let (by, name) = (party("operator/ana"), "bob".parse().unwrap());
+        world.call(nexus_broker::hub::CommandBody::RevokeOperator { by, name }).0.unwrap();
+        assert_eq!(world.send("operator/bob", message("x")).unwrap_err().code, ErrorCode::Unauthorized);
+    }
+}
+
+#[test]
+fn everyone_in_a_large_team_gets_one_item_each() {
+    let mut world = memory();
+    world.operator("ana");
+    let names: Vec<String> = (0..300).map(|n| format!("a{n}")).collect();
+    for name in &names {
+        world.aspect(name);
+    }
+    world.register("a0", Register::default()).unwrap();
+    let sent = world.say("operator/ana", "@all hands");
+    assert_eq!(sent.recipients.len(), 300);
+    world.send("a0", in_thread(sent.thread, "aye")).unwrap();
+    let thread = world.store.thread(sent.thread).unwrap().unwrap().info;
+    assert_eq!(thread.participants.len(), 301);
+    assert_eq!((world.inbox("a0").len(), world.inbox("a7").len()), (1, 2));
+}
