@@ -82,11 +82,15 @@ impl Process {
             }
             let ended = self.child.try_wait().doing(format!("watch {}", self.name))?;
             if ended.is_some() || begun.elapsed() > patience {
-                let how = ended.map_or_else(|| "is not ready".to_owned(), |status| format!("ended: {status}"));
+                let how =
+                    ended.map_or_else(|| "is not ready".to_owned(), |status| format!("ended: {status}"));
                 let said = fs::read_to_string(&self.log).unwrap_or_default();
                 let last: Vec<&str> = said.lines().rev().take(6).collect();
                 let last: Vec<&str> = last.into_iter().rev().collect();
-                return Err(Fault::new(format!("start {}", self.name), format!("{how}; {}", last.join(" | "))));
+                return Err(Fault::new(
+                    format!("start {}", self.name),
+                    format!("{how}; {}", last.join(" | ")),
+                ));
             }
             pause(LOOK);
         }

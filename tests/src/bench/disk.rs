@@ -16,8 +16,7 @@ const PAGES: u64 = 64;
 pub(crate) fn fdatasync(dir: &Path, count: u64) -> Outcome<f64> {
     let path = dir.join("fdatasync");
     let doing = || format!("measure fdatasync in {}", path.display());
-    let file =
-        OpenOptions::new().create(true).truncate(true).write(true).open(&path).doing(doing())?;
+    let file = OpenOptions::new().create(true).truncate(true).write(true).open(&path).doing(doing())?;
     let page = [0x5a_u8; PAGE];
     for number in 0..PAGES {
         file.write_all_at(&page, number * PAGE as u64).doing(doing())?;

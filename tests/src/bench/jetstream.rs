@@ -18,7 +18,8 @@ const ACK_EVERY: u64 = 64;
 pub(crate) async fn create_stream(addr: SocketAddr) -> Outcome<()> {
     let mut connection = Connection::open(addr).await?;
     connection.subscribe("_INBOX.setup").await?;
-    let config = format!(r#"{{"name":"{STREAM}","subjects":["bench.>"],"storage":"file","retention":"limits"}}"#);
+    let config =
+        format!(r#"{{"name":"{STREAM}","subjects":["bench.>"],"storage":"file","retention":"limits"}}"#);
     connection.request(&format!("$JS.API.STREAM.CREATE.{STREAM}"), "_INBOX.setup", &config).await?;
     Ok(())
 }

@@ -2,8 +2,8 @@
 
 mod broker;
 mod child;
-mod clock;
 mod cli;
+mod clock;
 mod disk;
 mod echo;
 mod fault;

@@ -180,7 +180,10 @@ impl Connection {
                 Some(b'P') if self.input.at(line.clone()) == b"PING" => self.pings += 1,
                 Some(b'P') => return Ok(Some(Event::Pong)),
                 Some(b'-') => {
-                    return Err(Fault::new("talk to nats-server", String::from_utf8_lossy(self.input.at(line))));
+                    return Err(Fault::new(
+                        "talk to nats-server",
+                        String::from_utf8_lossy(self.input.at(line)),
+                    ));
                 }
                 Some(_) | None => {}
             }

@@ -45,9 +45,9 @@ impl Template {
         Self { frame, at }
     }
 
-    /// The bytes of the text alone.
-    pub(crate) fn text_bytes(&self) -> usize {
-        self.frame.len() - ws::head_bytes(&self.frame)
+    /// The text alone.
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.frame[ws::head_bytes(&self.frame)..]
     }
 
     /// Appends the frame with a fresh id of the time `ms`, and returns the number its reply is known by.

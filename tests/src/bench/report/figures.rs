@@ -1,0 +1,189 @@
+//! The figures there are, with their yardsticks and bars.
+
+use serde::Serialize;
+
+use super::Bar::{self, AtLeast, AtMost};
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Unit {
+    PerSecond,
+    Microseconds,
+    Milliseconds,
+    Seconds,
+    Kibibytes,
+    Bytes,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Figure {
+    pub(crate) name: &'static str,
+    /// Measured together; what `--rows` may also name.
+    pub(crate) group: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) unit: Unit,
+    pub(crate) yardstick: Option<&'static str>,
+    pub(crate) first: Option<Bar>,
+    pub(crate) goal: Option<Bar>,
+}
+
+const fn ratio(
+    name: &'static str,
+    group: &'static str,
+    what: &'static str,
+    unit: Unit,
+    yardstick: &'static str,
+    bars: (Bar, Bar),
+) -> Figure {
+    Figure { name, group, what, unit, yardstick: Some(yardstick), first: Some(bars.0), goal: Some(bars.1) }
+}
+
+const fn value(
+    name: &'static str,
+    group: &'static str,
+    what: &'static str,
+    unit: Unit,
+    bars: Option<(Bar, Bar)>,
+) -> Figure {
+    let (first, goal) = match bars {
+        Some((first, goal)) => (Some(first), Some(goal)),
+        None => (None, None),
+    };
+    Figure { name, group, what, unit, yardstick: None, first, goal }
+}
+
+const ECHO: &str = "axum echo, coalesced";
+const CORE: &str = "nats-server pub/sub";
+const REDIS: &str = "Redis XADD, appendfsync always";
+const STREAM: &str = "JetStream publish + consume, lazy sync";
+
+pub(crate) const FIGURES: &[Figure] = &[
+    ratio(
+        "relay-1-echo",
+        "relay",
+        "ephemeral relay, 1 pair",
+        Unit::PerSecond,
+        ECHO,
+        (AtLeast(0.5), AtLeast(0.9)),
+    ),
+    ratio(
+        "relay-25-echo",
+        "relay",
+        "ephemeral relay, 25 pairs",
+        Unit::PerSecond,
+        ECHO,
+        (AtLeast(0.7), AtLeast(0.95)),
+    ),
+    ratio(
+        "relay-1-nats",
+        "relay",
+        "ephemeral relay, 1 pair",
+        Unit::PerSecond,
+        CORE,
+        (AtLeast(0.35), AtLeast(0.8)),
+    ),
+    ratio(
+        "relay-25-nats",
+        "relay",
+        "ephemeral relay, 25 pairs",
+        Unit::PerSecond,
+        CORE,
+        (AtLeast(0.35), AtLeast(0.8)),
+    ),
+    ratio(
+        "send-ok",
+        "send",
+        "`chat.send` → `ok` p50, one in flight",
+        Unit::Microseconds,
+        "fdatasync p50 + echo round trip p50",
+        (AtMost(3.0), AtMost(1.5)),
+    ),
+    ratio(
+        "send-deliver",
+        "send",
+        "`chat.send` → `deliver` p50, one in flight",
+        Unit::Microseconds,
+        "`ok` p50",
+        (AtMost(1.15), AtMost(1.0)),
+    ),
+    value("fdatasync", "send", "overwrite of 4 KiB + fdatasync, p50", Unit::Microseconds, None),
+    value("echo-rtt", "send", "axum echo, round trip p50", Unit::Microseconds, None),
+    ratio(
+        "durable-50x1-redis",
+        "durable",
+        "durable: sent, delivered, acked; 50 links × 1",
+        Unit::PerSecond,
+        REDIS,
+        (AtLeast(0.6), AtLeast(1.2)),
+    ),
+    ratio(
+        "durable-50x16-redis",
+        "durable",
+        "the same, 50 links × 16",
+        Unit::PerSecond,
+        REDIS,
+        (AtLeast(0.6), AtLeast(1.2)),
+    ),
+    ratio(
+        "durable-1x64-jetstream",
+        "durable",
+        "the same, 1 pair, 64 in flight",
+        Unit::PerSecond,
+        STREAM,
+        (AtLeast(0.7), AtLeast(1.3)),
+    ),
+    ratio(
+        "durable-50x16-jetstream",
+        "durable",
+        "the same, 50 links × 16",
+        Unit::PerSecond,
+        STREAM,
+        (AtLeast(1.0), AtLeast(2.2)),
+    ),
+    value(
+        "ok-p999",
+        "durable",
+        "`ok` p99.9 at 50 links × 16",
+        Unit::Milliseconds,
+        Some((AtMost(20.0), AtMost(8.0))),
+    ),
+    value("disk-bytes", "durable", "bytes to disk a durable message, 50 links × 16", Unit::Bytes, None),
+    ratio(
+        "replay",
+        "replay",
+        "inbox replay of 200 k items, acked",
+        Unit::PerSecond,
+        "JetStream ordered replay",
+        (AtLeast(1.2), AtLeast(3.0)),
+    ),
+    value(
+        "idle-link",
+        "idle",
+        "memory of an idle link, of 5 000 subscribed",
+        Unit::Kibibytes,
+        Some((AtMost(20.0), AtMost(10.0))),
+    ),
+    ratio(
+        "start",
+        "start",
+        "start to ready, existing database",
+        Unit::Milliseconds,
+        "nats-server, existing stream",
+        (AtMost(5.0), AtMost(1.0)),
+    ),
+    ratio(
+        "idle-memory",
+        "start",
+        "resident memory, idle after start",
+        Unit::Kibibytes,
+        "nats-server",
+        (AtMost(2.0), AtMost(1.0)),
+    ),
+    value(
+        "register-1000",
+        "register",
+        "1 000 aspects register at once, all online",
+        Unit::Seconds,
+        Some((AtMost(3.0), AtMost(1.0))),
+    ),
+];

@@ -1,0 +1,9 @@
+//! One module for each group of figures; each measures one round of it.
+
+pub(crate) mod durable;
+pub(crate) mod idle;
+pub(crate) mod register;
+pub(crate) mod relay;
+pub(crate) mod replay;
+pub(crate) mod send;
+pub(crate) mod start;
