@@ -139,15 +139,20 @@ pub(crate) fn administer(identity: &Identity) -> Result<Party, ErrorBody> {
 }
 
 fn aspect(identity: &Identity, kind: &str) -> Result<AspectName, ErrorBody> {
-    identity.party.aspect().cloned().ok_or_else(|| {
-        forbidden(format!("{kind} is for aspects, and {} is an operator", identity.party))
-    })
+    identity
+        .party
+        .aspect()
+        .cloned()
+        .ok_or_else(|| forbidden(format!("{kind} is for aspects, and {} is an operator", identity.party)))
 }
 
 fn writer(identity: &Identity) -> Result<(), ErrorBody> {
     match identity.role {
         Role::Aspect | Role::Operator | Role::Admin => Ok(()),
-        Role::Viewer => Err(forbidden(format!("{} may look and not act; an admin can give the role operator", identity.party))),
+        Role::Viewer => Err(forbidden(format!(
+            "{} may look and not act; an admin can give the role operator",
+            identity.party
+        ))),
     }
 }
 

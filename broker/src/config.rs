@@ -81,7 +81,8 @@ impl Config {
     }
 
     fn parse(data: &Path, effective: &Effective) -> Result<Self, ConfigError> {
-        let listen: SocketAddr = effective.parse("listen", "an address and a port, such as 127.0.0.1:7888")?;
+        let listen: SocketAddr =
+            effective.parse("listen", "an address and a port, such as 127.0.0.1:7888")?;
         let always: bool = effective.parse("tls.always", "true or false")?;
         let public_url = effective.parse_with("public_url", public_url)?;
         let lease_s: u32 = effective.ranged("hands.lease_s", 2, 3_600)?;
@@ -112,12 +113,6 @@ impl Config {
     /// What is allowed and still deserves a word.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
-        if self.synchronous == Synchronous::Off {
-            warnings.push(
-                "storage.synchronous is off: a power cut loses what was acknowledged. Use it for the durability test's control only"
-                    .to_owned(),
-            );
-        }
         let renewals = 2 * limits::LEASE_RENEW_INTERVAL;
         if Duration::from_millis(self.hub.lease_ms.unsigned_abs()) <= renewals {
             warnings.push(format!(

@@ -9,6 +9,9 @@ use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+/// Where the first operator's token lies.
+pub(crate) const TOKEN_FILE: &str = "operator.token";
+
 #[derive(Debug, Error)]
 pub enum DataDirError {
     #[error("cannot use {} as data directory: {source}; name another with --data, or make it writable", path.display())]
@@ -74,7 +77,7 @@ impl DataDir {
     }
 
     pub(crate) fn operator_token(&self) -> PathBuf {
-        self.file("operator.token")
+        self.file(TOKEN_FILE)
     }
 
     /// `Err(InUse)` names the holder when it has said where it answers.
@@ -112,8 +115,13 @@ impl DataDir {
         let path = self.file(name);
         let failed = |source| DataDirError::Write { path: path.clone(), source };
         let next = self.file(&format!("{name}.new"));
-        let mut file =
-            OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&next).map_err(failed)?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .mode(0o600)
+            .open(&next)
+            .map_err(failed)?;
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
         std::fs::rename(&next, &path).map_err(failed)?;
         File::open(&self.path).and_then(|dir| dir.sync_all()).map_err(failed)
@@ -143,7 +151,10 @@ mod tests {
         let lock = data.lock().unwrap();
         data.write_run(&RunFile { pid: 7, url: "http://127.0.0.1:1".into() }).unwrap();
         let error = data.lock().unwrap_err().to_string();
-        assert!(error.ends_with("(process 7, http://127.0.0.1:1); stop it, or name another directory with --data"));
+        assert!(
+            error
+                .ends_with("(process 7, http://127.0.0.1:1); stop it, or name another directory with --data")
+        );
         drop(lock);
         assert_eq!(data.read("nexus.run").unwrap(), None);
         assert!(data.lock().is_ok());

@@ -59,7 +59,9 @@ fn weight(value: &Value) -> usize {
         Value::Null | Value::Bool(_) | Value::Number(_) => 8,
         Value::String(text) => text.len() + 8,
         Value::Array(items) => 8 + items.iter().map(weight).sum::<usize>(),
-        Value::Object(fields) => 8 + fields.iter().map(|(key, value)| key.len() + 8 + weight(value)).sum::<usize>(),
+        Value::Object(fields) => {
+            8 + fields.iter().map(|(key, value)| key.len() + 8 + weight(value)).sum::<usize>()
+        }
     }
 }
 
@@ -130,6 +132,11 @@ impl Deliver {
         let (sender, receiver) = oneshot::channel();
         self.calls().insert(ticket, sender);
         (Origin::Call(ticket), receiver)
+    }
+
+    /// The core has ended: whoever still waits for an answer of it learns that none comes.
+    pub(crate) fn forget_calls(&self) {
+        self.calls().clear();
     }
 
     pub(crate) fn answer(&self, origin: Origin, answer: Answer) -> Option<Orphan> {

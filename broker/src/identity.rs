@@ -117,7 +117,12 @@ impl Gate {
         let name = assertion::claimed_name(assertion)?;
         let entry = self.directory.aspect(&name).ok_or(assertion::UNKNOWN_KEY)?;
         let claims = assertion::verify(assertion, &name, &entry.public_key, self.keys.nexus_id, now)?;
-        self.replay.lock().unwrap_or_else(PoisonError::into_inner).note(&name, &claims.jti, claims.exp, now)?;
+        self.replay.lock().unwrap_or_else(PoisonError::into_inner).note(
+            &name,
+            &claims.jti,
+            claims.exp,
+            now,
+        )?;
         Ok(TokenResponse {
             access_token: access::issue(&self.keys, &name, entry.key_generation, now)?,
             token_type: "Bearer".to_owned(),

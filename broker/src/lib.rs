@@ -3,12 +3,20 @@
 //! The way of a frame: `listen` → `admit` → `sequencer` → `core` (which applies batches to the `hub` and the
 //! `store`) → `deliver`. What streams goes through `relay`; what reads goes through `observe`.
 
-pub mod hub;
-pub mod store;
+mod admit;
+pub mod cli;
 mod clock;
 pub mod config;
+mod core;
 mod datadir;
-mod identity;
-mod admit;
 mod deliver;
+mod edge;
+pub mod hub;
+mod identity;
+mod listen;
+mod observe;
 mod relay;
+mod sequencer;
+pub mod serve;
+mod setup;
+pub mod store;

@@ -1,1 +1,5 @@
-fn main() {}
+//! `nexus`, the broker.
+
+fn main() -> std::process::ExitCode {
+    nexus_broker::cli::main()
+}

@@ -56,7 +56,9 @@ fn each_role_may_do_its_own_and_no_more() {
     let kinds: Vec<&str> = table.iter().map(|row| row.0).collect();
     assert_eq!(kinds, ToBroker::KINDS, "every kind has its row");
     for (kind, payload, allowed) in &table {
-        for (role, allowed) in [Role::Aspect, Role::Viewer, Role::Operator, Role::Admin].into_iter().zip(allowed) {
+        for (role, allowed) in
+            [Role::Aspect, Role::Viewer, Role::Operator, Role::Admin].into_iter().zip(allowed)
+        {
             let admitted = admit(&identity(role), frame(kind, payload), 100);
             assert_eq!(admitted.is_ok(), *allowed, "{kind} by {role:?}: {admitted:?}");
             if let Err(error) = admitted {
@@ -81,13 +83,48 @@ fn what_is_kept_has_a_limit_of_its_own() {
     let leases: Vec<Value> = vec![lease(); SLOTS_MAX as usize + 1];
     let long = "x".repeat(TOPIC_BYTES_MAX + 1);
     let cases = [
-        ("durable", Role::Operator, "chat.send", json!({"content": "x"}), DURABLE_BYTES_MAX + 1, Err(ErrorCode::TooLarge)),
+        (
+            "durable",
+            Role::Operator,
+            "chat.send",
+            json!({"content": "x"}),
+            DURABLE_BYTES_MAX + 1,
+            Err(ErrorCode::TooLarge),
+        ),
         ("at the limit", Role::Operator, "chat.send", json!({"content": "x"}), DURABLE_BYTES_MAX, Ok(())),
         ("a read", Role::Operator, "team.list", json!({}), DURABLE_BYTES_MAX + 1, Ok(())),
-        ("recipients", Role::Operator, "chat.send", json!({"content": "x", "to": many}), 9, Err(ErrorCode::Invalid)),
-        ("title", Role::Operator, "chat.send", json!({"content": "x", "topic": long}), 9, Err(ErrorCode::Invalid)),
-        ("topic", Role::Operator, "knowledge.store", json!({"content": "x", "topic": long}), 9, Err(ErrorCode::Invalid)),
-        ("children", Role::Aspect, "dispatch.wait", json!({"lease": lease(), "on": children}), 9, Err(ErrorCode::Invalid)),
+        (
+            "recipients",
+            Role::Operator,
+            "chat.send",
+            json!({"content": "x", "to": many}),
+            9,
+            Err(ErrorCode::Invalid),
+        ),
+        (
+            "title",
+            Role::Operator,
+            "chat.send",
+            json!({"content": "x", "topic": long}),
+            9,
+            Err(ErrorCode::Invalid),
+        ),
+        (
+            "topic",
+            Role::Operator,
+            "knowledge.store",
+            json!({"content": "x", "topic": long}),
+            9,
+            Err(ErrorCode::Invalid),
+        ),
+        (
+            "children",
+            Role::Aspect,
+            "dispatch.wait",
+            json!({"lease": lease(), "on": children}),
+            9,
+            Err(ErrorCode::Invalid),
+        ),
         ("leases", Role::Aspect, "lease.renew", json!({"leases": leases}), 9, Err(ErrorCode::Invalid)),
     ];
     for (name, role, kind, payload, bytes, expected) in cases {

@@ -24,9 +24,17 @@ pub const SETTINGS: &[Setting] = &[
     Setting { key: "allowed_hosts", default: "", about: "further host names requests may name" },
     Setting { key: "links_max", default: "16384", about: "links open at once" },
     Setting { key: "hands.soft_cap", default: "3", about: "Hand dispatches at work at once" },
-    Setting { key: "hands.lease_s", default: "30", about: "seconds without a renewal until a worker is lost" },
+    Setting {
+        key: "hands.lease_s",
+        default: "30",
+        about: "seconds without a renewal until a worker is lost",
+    },
     Setting { key: "hands.lease_at_boot_s", default: "90", about: "the same, after a start of the broker" },
-    Setting { key: "hands.deadline_default_s", default: "1800", about: "deadline of a dispatch that names none" },
+    Setting {
+        key: "hands.deadline_default_s",
+        default: "1800",
+        about: "deadline of a dispatch that names none",
+    },
     Setting { key: "hands.deadline_max_s", default: "7200", about: "longest deadline a dispatch may have" },
     Setting { key: "storage.synchronous", default: "full", about: "full; off only as the control of a test" },
 ];

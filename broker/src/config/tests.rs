@@ -14,7 +14,9 @@ fn with_file(text: &str) -> tempfile::TempDir {
 
 #[test]
 fn the_later_source_wins_and_is_named() {
-    let dir = with_file("links_max = 10\nallowed_hosts = [\"A.example\", \"b\"]\n[hands]\nsoft_cap = 0x5\nlease_s = 40\n");
+    let dir = with_file(
+        "links_max = 10\nallowed_hosts = [\"A.example\", \"b\"]\n[hands]\nsoft_cap = 0x5\nlease_s = 40\n",
+    );
     let env = |name: &str| (name == "NEXUS_HANDS_LEASE_S").then(|| "50".to_owned());
     let (config, effective) = Config::load(dir.path(), &[("links_max", "12".into())], env).unwrap();
     assert_eq!((config.links_max, config.hub.soft_cap, config.hub.lease_ms), (12, 5, 50_000));
@@ -31,15 +33,31 @@ fn the_later_source_wins_and_is_named() {
 #[test]
 fn what_is_wrong_is_named_with_its_place() {
     let cases: &[(&str, &str, &str)] = &[
-        ("unknown key", "\nlisten_on = \"x\"", ":2: there is no setting \"listen_on\"; did you mean \"listen\"?"),
-        ("unknown in table", "[hands]\nsoftcap = 3", ":2: there is no setting \"hands.softcap\"; did you mean \"hands.soft_cap\"?"),
-        ("leaf without its table", "soft_cap = 3", ":1: there is no setting \"soft_cap\"; did you mean \"hands.soft_cap\"?"),
+        (
+            "unknown key",
+            "\nlisten_on = \"x\"",
+            ":2: there is no setting \"listen_on\"; did you mean \"listen\"?",
+        ),
+        (
+            "unknown in table",
+            "[hands]\nsoftcap = 3",
+            ":2: there is no setting \"hands.softcap\"; did you mean \"hands.soft_cap\"?",
+        ),
+        (
+            "leaf without its table",
+            "soft_cap = 3",
+            ":1: there is no setting \"soft_cap\"; did you mean \"hands.soft_cap\"?",
+        ),
         ("unknown table", "[hand]\nsoft_cap = 3", ":1: there is no setting \"hand\"; did you mean \"hands"),
         ("syntax", "listen = \n", ":1: "),
         ("twice", "links_max = 1\nlinks_max = 2", ":2: duplicate key"),
         ("table for a value", "[listen]\nport = 1", ":1: listen takes a text"),
         ("address", "listen = \"localhost\"", ":1: listen = \"localhost\": expected an address and a port"),
-        ("range", "[hands]\nsoft_cap = 0", ":2: hands.soft_cap = \"0\": expected a whole number from 1 to 10000"),
+        (
+            "range",
+            "[hands]\nsoft_cap = 0",
+            ":2: hands.soft_cap = \"0\": expected a whole number from 1 to 10000",
+        ),
         ("bool", "[tls]\nalways = 1", ":2: tls.always = \"1\": expected true or false"),
         ("synchronous", "[storage]\nsynchronous = \"normal\"", "expected full or off"),
         ("url with path", "public_url = \"https://a/b\"", "expected a URL without a path"),
@@ -77,9 +95,9 @@ fn plain_is_for_loopback_only() {
 
 #[test]
 fn what_weakens_the_promise_is_warned_of() {
-    let dir = with_file("[storage]\nsynchronous = \"off\"\n[hands]\nlease_s = 5");
+    let dir = with_file("[hands]\nlease_s = 5");
     let (config, _) = Config::load(dir.path(), &[], none).unwrap();
     let warnings = config.warnings();
-    assert_eq!(warnings.len(), 2, "{warnings:?}");
-    assert!(warnings[0].starts_with("storage.synchronous is off"));
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].starts_with("hands.lease_s"));
 }

@@ -90,15 +90,23 @@ mod tests {
     }
 
     fn page(thread: Option<ThreadId>, after: u64, tail: u64, limit: usize) -> Vec<u64> {
-        (after + 1..=tail).filter(|seq| thread.is_none() || entry(*seq).thread == thread).take(limit).collect()
+        (after + 1..=tail)
+            .filter(|seq| thread.is_none() || entry(*seq).thread == thread)
+            .take(limit)
+            .collect()
     }
 
     #[derive(Clone, Debug)]
     enum Op {
-        Append { room: bool },
+        Append {
+            room: bool,
+        },
         Ask,
         /// The page comes back, with at most so many entries, or fails.
-        Answer { limit: usize, ok: bool },
+        Answer {
+            limit: usize,
+            ok: bool,
+        },
     }
 
     fn op() -> impl Strategy<Value = Op> {

@@ -39,12 +39,19 @@ pub(crate) type Answer = Result<FromBroker, ErrorBody>;
 /// One thing to write.
 #[derive(Debug)]
 pub(crate) enum Out {
-    Answer { request: RequestId, answer: Answer },
+    Answer {
+        request: RequestId,
+        answer: Answer,
+    },
     /// Tells a peer that sent no readable frame.
     Complaint(ErrorBody),
-    Deliver { offset: u64, item: Arc<str> },
+    Deliver {
+        offset: u64,
+        item: Arc<str>,
+    },
     Gap(Gap),
     Log(Arc<LogLine>),
+    Ping,
     Stream(Utf8Bytes),
 }
 
@@ -55,7 +62,7 @@ impl Out {
             Self::Deliver { item, .. } => item.len(),
             Self::Log(line) => line.weight(),
             Self::Stream(text) => text.len(),
-            Self::Answer { .. } | Self::Complaint(_) | Self::Gap(_) => 256,
+            Self::Answer { .. } | Self::Complaint(_) | Self::Gap(_) | Self::Ping => 256,
         }
     }
 }
@@ -138,7 +145,8 @@ impl Inner {
     }
 
     fn wants_page(&self) -> bool {
-        self.inbox.as_ref().is_some_and(|it| it.1.is_behind()) || self.log.as_ref().is_some_and(Follow::is_behind)
+        self.inbox.as_ref().is_some_and(|it| it.1.is_behind())
+            || self.log.as_ref().is_some_and(Follow::is_behind)
     }
 
     /// Moves what credit and room allow from the pump to the queue.
@@ -192,6 +200,10 @@ impl Outbox {
 
     pub(crate) fn complain(&self, body: ErrorBody) {
         self.change(|inner| inner.put(Out::Complaint(body)));
+    }
+
+    pub(crate) fn ping(&self) {
+        self.change(|inner| inner.put(Out::Ping));
     }
 
     /// The link speaks for an aspect from here on.

@@ -16,9 +16,15 @@ const HELD_LOW: usize = CREDIT_ITEMS as usize / 2;
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Step {
-    Deliver { offset: u64, item: Arc<str> },
+    Deliver {
+        offset: u64,
+        item: Arc<str>,
+    },
     /// These offsets are not there any more.
-    Gap { from: u64, to: u64 },
+    Gap {
+        from: u64,
+        to: u64,
+    },
 }
 
 /// An acknowledgement of what was never sent.

@@ -10,8 +10,9 @@ use super::access::strict;
 use super::{AuthError, Seconds};
 
 /// The same for a name that is not known, one that is revoked and a key that does not fit.
-pub(super) const UNKNOWN_KEY: AuthError =
-    AuthError::Assertion("no aspect of this name has this key here; `nexus aspect add` or `rotate` makes a keyfile");
+pub(super) const UNKNOWN_KEY: AuthError = AuthError::Assertion(
+    "no aspect of this name has this key here; `nexus aspect add` or `rotate` makes a keyfile",
+);
 
 const JTI_BYTES_MAX: usize = 128;
 
@@ -63,7 +64,9 @@ pub(super) fn verify(
         return Err(AuthError::Assertion("it has expired; is the clock of its machine right?"));
     }
     if claims.exp > now.saturating_add(ASSERTION_TTL_MAX.as_secs() + leeway) {
-        return Err(AuthError::Assertion("`exp` is more than 60 s ahead; is the clock of its machine right?"));
+        return Err(AuthError::Assertion(
+            "`exp` is more than 60 s ahead; is the clock of its machine right?",
+        ));
     }
     if claims.nbf.is_some_and(|nbf| nbf > now.saturating_add(leeway)) {
         return Err(AuthError::Assertion("`nbf` lies ahead; is the clock of its machine right?"));

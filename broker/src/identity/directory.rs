@@ -63,7 +63,7 @@ impl Directory {
         self.entries.read().unwrap_or_else(PoisonError::into_inner).aspects.get(name).copied()
     }
 
-    pub(super) fn operator(&self, token_sha256: &[u8; 32]) -> Option<Identity> {
+    pub(crate) fn operator(&self, token_sha256: &[u8; 32]) -> Option<Identity> {
         self.entries.read().unwrap_or_else(PoisonError::into_inner).operators.get(token_sha256).cloned()
     }
 }

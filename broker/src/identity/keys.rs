@@ -26,7 +26,9 @@ const PKCS8_ED25519: [u8; 16] =
 pub enum KeysError {
     #[error(transparent)]
     DataDir(#[from] DataDirError),
-    #[error("{FILE} in the data directory is damaged: {0}; restore it from a backup, or every aspect needs a new keyfile")]
+    #[error(
+        "{FILE} in the data directory is damaged: {0}; restore it from a backup, or every aspect needs a new keyfile"
+    )]
     Damaged(String),
     #[error("cannot make keys: {0}")]
     Generate(#[from] rcgen::Error),
@@ -58,7 +60,8 @@ impl NexusKeys {
     /// The keys of a data directory; makes them when there are none. `true`: they are new.
     pub(crate) fn open(data: &DataDir, now: Seconds) -> Result<(Self, bool), KeysError> {
         if let Some(text) = data.read(FILE)? {
-            let stored = serde_json::from_str(&text).map_err(|error| KeysError::Damaged(error.to_string()))?;
+            let stored =
+                serde_json::from_str(&text).map_err(|error| KeysError::Damaged(error.to_string()))?;
             return Ok((Self::from_stored(stored)?, false));
         }
         let stored = Self::generate(now)?;

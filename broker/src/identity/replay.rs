@@ -26,7 +26,8 @@ impl Replay {
         now: Seconds,
     ) -> Result<(), AuthError> {
         self.forget_expired(now);
-        let digest: [u8; 32] = Sha256::new().chain_update(name.as_str()).chain_update([0]).chain_update(jti).finalize().into();
+        let digest: [u8; 32] =
+            Sha256::new().chain_update(name.as_str()).chain_update([0]).chain_update(jti).finalize().into();
         if self.seen.contains(&digest) {
             return Err(AuthError::Assertion("its `jti` was used before"));
         }

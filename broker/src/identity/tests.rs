@@ -95,13 +95,17 @@ fn assertions_that_are_not_quite_right_are_refused() {
     let world = world();
     let own = |claims: Value| signed(&claims, &world.own);
     let good = || good(&world);
-    let hmac = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &good(), &EncodingKey::from_secret(b"x")).unwrap();
+    let hmac = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &good(), &EncodingKey::from_secret(b"x"))
+        .unwrap();
     let unsigned = |header: Value| {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         format!("{}.{}.", part(&header), part(&good()))
     };
     let mut tampered = own(good());
-    tampered.replace_range(tampered.len() - 10..tampered.len() - 9, if tampered.as_bytes()[tampered.len() - 10] == b'A' { "B" } else { "A" });
+    tampered.replace_range(
+        tampered.len() - 10..tampered.len() - 9,
+        if tampered.as_bytes()[tampered.len() - 10] == b'A' { "B" } else { "A" },
+    );
     let cases: Vec<(&str, String, &str)> = vec![
         ("no JWT", "x".into(), "no JWT"),
         ("empty", String::new(), "no JWT"),
@@ -110,7 +114,11 @@ fn assertions_that_are_not_quite_right_are_refused() {
         ("HS256 with anything", hmac, "EdDSA"),
         ("alg none", unsigned(json!({"alg": "none"})), "EdDSA"),
         ("unsigned EdDSA", unsigned(json!({"alg": "EdDSA"})), "no aspect of this name"),
-        ("unknown aspect", own(with(with(good(), "sub", json!("harrow")), "iss", json!("harrow"))), "no aspect of this name"),
+        (
+            "unknown aspect",
+            own(with(with(good(), "sub", json!("harrow")), "iss", json!("harrow"))),
+            "no aspect of this name",
+        ),
         ("not a name", own(with(good(), "sub", json!("operator"))), "no JWT with an aspect's name"),
         ("no sub", own(without(good(), "sub")), "no JWT with an aspect's name"),
         ("no iss", own(without(good(), "iss")), "are required"),

@@ -106,10 +106,16 @@ fn make(
 
 /// Everything the certificate is good for. `extra` are host names an operator asks for; what is neither a host
 /// name nor an address is left out.
-pub(crate) fn names(keys: &NexusKeys, machine: Option<&str>, listen: IpAddr, extra: &[String]) -> Vec<String> {
-    let mut names =
-        vec![keys.fixed_name(), "localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
-    let usable = |name: &&str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':'));
+pub(crate) fn names(
+    keys: &NexusKeys,
+    machine: Option<&str>,
+    listen: IpAddr,
+    extra: &[String],
+) -> Vec<String> {
+    let mut names = vec![keys.fixed_name(), "localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    let usable = |name: &&str| {
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':'))
+    };
     names.extend(machine.filter(usable).map(str::to_ascii_lowercase));
     if !listen.is_unspecified() {
         names.push(listen.to_string());

@@ -70,11 +70,6 @@ impl Presence {
         inner.publish(&name);
     }
 
-    /// The aspect is not on the team any more.
-    pub(crate) fn removed(&self, name: &AspectName) {
-        self.inner().aspects.remove(name);
-    }
-
     /// Looks at one aspect again, because a turn of it began or ended.
     pub(crate) fn refresh(&self, name: &AspectName, now: Ms) {
         self.inner().refresh(name, now);
@@ -101,7 +96,8 @@ impl Presence {
             let Some(entry) = inner.aspects.get(&info.name) else { continue };
             info.last_progress = entry.progress().or(info.last_progress);
             // Between a commit and its effects the hub may know of another link than is seen here.
-            if info.state != AspectState::Offline && entry.info.generation == info.generation && entry.online {
+            if info.state != AspectState::Offline && entry.info.generation == info.generation && entry.online
+            {
                 (info.state, info.since) = (entry.info.state, entry.info.since);
             }
         }

@@ -55,7 +55,10 @@ impl AnyEvent<'_> {
             "restarted" => self.reason.is_some(),
             "tool_call" => self.call.is_some() && self.name.is_some() && self.input.is_some(),
             "tool_result" => {
-                self.call.is_some() && self.name.is_some() && self.is_error.is_some() && self.preview.is_some()
+                self.call.is_some()
+                    && self.name.is_some()
+                    && self.is_error.is_some()
+                    && self.preview.is_some()
             }
             _ => false,
         }
@@ -135,7 +138,11 @@ mod tests {
             TurnEvent::Text { text: "quote \" brace { } \u{0} \u{1f980} \\".into() },
             TurnEvent::Thinking { text: String::new() },
             TurnEvent::Restarted { reason: "cut".into() },
-            TurnEvent::ToolCall { call: "1".into(), name: "read_file".into(), input: json!({"path": ["a", {"b": null}]}) },
+            TurnEvent::ToolCall {
+                call: "1".into(),
+                name: "read_file".into(),
+                input: json!({"path": ["a", {"b": null}]}),
+            },
             TurnEvent::ToolCall { call: "1".into(), name: "x".into(), input: json!(1) },
             TurnEvent::ToolResult { call: "1".into(), name: "x".into(), is_error: true, preview: "p".into() },
         ]
@@ -154,7 +161,10 @@ mod tests {
                 let observed = Observed { aspect: aspect.clone(), turn, thread, dispatch, what };
                 let short = observe(&prefix(&aspect, turn, thread, dispatch), &super::event(&text).unwrap());
                 assert_eq!(short, push(&FromBroker::Observe(observed.clone())));
-                assert_eq!(decode::<FromBroker>(&short).map(|it| it.frame), Ok(FromBroker::Observe(observed)));
+                assert_eq!(
+                    decode::<FromBroker>(&short).map(|it| it.frame),
+                    Ok(FromBroker::Observe(observed))
+                );
             }
         }
     }
@@ -172,7 +182,14 @@ mod tests {
             ("a lone surrogate", frame(r#"{"type":"text","text":"\ud800"}"#)),
             ("no event", format!(r#"{START}{{"turn":"{turn}","n":1}}}}"#)),
             ("trailing text", frame(r#"{"type":"text","text":"x"}"#) + " {}"),
-            ("deep", frame(&format!(r#"{{"type":"tool_call","call":"","name":"","input":{}{}}}"#, "[".repeat(64), "]".repeat(64)))),
+            (
+                "deep",
+                frame(&format!(
+                    r#"{{"type":"tool_call","call":"","name":"","input":{}{}}}"#,
+                    "[".repeat(64),
+                    "]".repeat(64)
+                )),
+            ),
         ];
         for (name, text) in cases {
             assert!(event(&text).is_none(), "{name}");

@@ -28,10 +28,12 @@ fn received(peer: &Peer) -> Vec<Observed> {
         Out::Stream(text) => text,
         other => panic!("{other:?}"),
     });
-    texts.map(|text| match decode::<FromBroker>(&text).unwrap().frame {
-        FromBroker::Observe(observed) => observed,
-        other => panic!("{other:?}"),
-    }).collect()
+    texts
+        .map(|text| match decode::<FromBroker>(&text).unwrap().frame {
+            FromBroker::Observe(observed) => observed,
+            other => panic!("{other:?}"),
+        })
+        .collect()
 }
 
 fn turn(number: u128) -> TurnId {
@@ -64,7 +66,13 @@ fn a_watcher_of_a_thread_sees_that_thread_alone() {
     assert!(port.pass(&event(1, 0)));
     assert!(port.pass(&event(2, 0)));
     assert_eq!(port.open_turns(), 2);
-    port.stream(Streamed::End(ObserveEnd { turn: turn(1), n: 1, decision: Decision::Silent, usage: Default::default(), cost_microusd: None }));
+    port.stream(Streamed::End(ObserveEnd {
+        turn: turn(1),
+        n: 1,
+        decision: Decision::Silent,
+        usage: Default::default(),
+        cost_microusd: None,
+    }));
     assert_eq!(port.open_turns(), 1);
     let turns = |seen: &[Observed]| seen.iter().map(|it| it.turn).collect::<Vec<_>>();
     assert_eq!(turns(&received(&all)), [turn(1), turn(2), turn(1), turn(2), turn(1)]);
@@ -91,10 +99,12 @@ fn what_is_dropped_for_a_slow_watcher_shows_in_the_numbers_and_costs_others_noth
         seen_fast.extend(received(&fast));
     }
     let numbers = |seen: Vec<Observed>| -> Vec<u64> {
-        seen.into_iter().map(|it| match it.what {
-            ObservedWhat::Event(event) => event.n,
-            other => panic!("{other:?}"),
-        }).collect()
+        seen.into_iter()
+            .map(|it| match it.what {
+                ObservedWhat::Event(event) => event.n,
+                other => panic!("{other:?}"),
+            })
+            .collect()
     };
     assert_eq!(numbers(seen_fast), (0..EVENTS).collect::<Vec<_>>());
     let first = received(&slow);

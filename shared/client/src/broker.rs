@@ -70,6 +70,10 @@ impl Broker {
         self.json(Method::POST, path, Some(body)).await
     }
 
+    pub async fn delete_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, DialError> {
+        self.json(Method::DELETE, path, None::<&()>).await
+    }
+
     async fn json<T: DeserializeOwned>(
         &self,
         method: Method,

@@ -68,10 +68,13 @@ fn a_reader_that_stops_is_fed_from_its_inbox_when_it_goes_on() {
         outbox.push(offset, "{}".into());
     }
     let offsets = |frames: Vec<Out>| -> Vec<u64> {
-        frames.into_iter().map(|out| match out {
-            Out::Deliver { offset, .. } => offset,
-            other => panic!("{other:?}"),
-        }).collect()
+        frames
+            .into_iter()
+            .map(|out| match out {
+                Out::Deliver { offset, .. } => offset,
+                other => panic!("{other:?}"),
+            })
+            .collect()
     };
     assert_eq!(offsets(take(&outbox)), (1..=CREDIT_ITEMS).collect::<Vec<_>>());
     assert!(take(&outbox).is_empty(), "no credit left");
@@ -96,16 +99,22 @@ fn a_slow_subscriber_goes_back_to_the_log() {
     outbox.logged(&Arc::new(LogLine::new(entry(1))));
     assert!(outbox.poll_page(&cx()).is_pending(), "no page while there is no room for it");
     let frames = take(&outbox);
-    assert!(matches!(frames[..], [Out::Answer { .. }, Out::Stream(_)]), "the answer first, and no entry: {frames:?}");
+    assert!(
+        matches!(frames[..], [Out::Answer { .. }, Out::Stream(_)]),
+        "the answer first, and no entry: {frames:?}"
+    );
     assert!(take(&outbox).is_empty());
     assert_eq!(outbox.poll_page(&cx()), Poll::Ready(Page::Log { thread: None, after: 0, limit: 256 }));
     outbox.logged(&Arc::new(LogLine::new(entry(2))));
     outbox.log_page(Some(vec![entry(1), entry(2)]));
     outbox.logged(&Arc::new(LogLine::new(entry(3))));
-    let seqs: Vec<u64> = take(&outbox).iter().map(|out| match out {
-        Out::Log(line) => line.entry().seq,
-        other => panic!("{other:?}"),
-    }).collect();
+    let seqs: Vec<u64> = take(&outbox)
+        .iter()
+        .map(|out| match out {
+            Out::Log(line) => line.entry().seq,
+            other => panic!("{other:?}"),
+        })
+        .collect();
     assert_eq!(seqs, [1, 2, 3]);
 }
 

@@ -11,7 +11,10 @@ struct Inbox {
 
 impl Inbox {
     fn page(&self, after: u64, limit: u32) -> Vec<(u64, Arc<str>)> {
-        (after.max(self.pruned) + 1..=self.tail).take(limit as usize).map(|offset| (offset, item(offset))).collect()
+        (after.max(self.pruned) + 1..=self.tail)
+            .take(limit as usize)
+            .map(|offset| (offset, item(offset)))
+            .collect()
     }
 }
 
@@ -22,14 +25,25 @@ fn item(offset: u64) -> Arc<str> {
 #[derive(Clone, Debug)]
 enum Op {
     /// So many new items; the live push of some is lost on the way, as when a queue is full.
-    Arrive { count: u64, pushed: bool },
+    Arrive {
+        count: u64,
+        pushed: bool,
+    },
     Ask,
     /// The page under way comes back, or fails.
-    Answer { ok: bool },
-    Drain { room: usize },
+    Answer {
+        ok: bool,
+    },
+    Drain {
+        room: usize,
+    },
     /// Of what is in flight, acknowledge this part.
-    Ack { part: u8 },
-    Prune { part: u8 },
+    Ack {
+        part: u8,
+    },
+    Prune {
+        part: u8,
+    },
 }
 
 fn op() -> impl Strategy<Value = Op> {

@@ -1,8 +1,8 @@
-use rustls::client::danger::ServerCertVerifier;
+use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::RootCertStore;
 
 use super::*;
 use crate::datadir::DataDir;
@@ -36,9 +36,12 @@ fn accepts(keys: &NexusKeys, leaf: &Leaf, name: &str, at: Seconds) -> bool {
 #[test]
 fn the_leaf_is_good_under_its_names_alone_and_under_its_own_authority_alone() {
     let keys = keys();
-    let names = names(&keys, Some("Build-1"), "10.0.0.7".parse().unwrap(), &["nexus.example".into(), "a b".into()]);
+    let names =
+        names(&keys, Some("Build-1"), "10.0.0.7".parse().unwrap(), &["nexus.example".into(), "a b".into()]);
     let leaf = Leaf::issue(Arc::clone(&keys), names, 90, NOW).unwrap();
-    for name in [keys.fixed_name().as_str(), "localhost", "127.0.0.1", "::1", "build-1", "10.0.0.7", "nexus.example"] {
+    for name in
+        [keys.fixed_name().as_str(), "localhost", "127.0.0.1", "::1", "build-1", "10.0.0.7", "nexus.example"]
+    {
         assert!(accepts(&keys, &leaf, name, NOW), "{name}");
     }
     assert!(!accepts(&keys, &leaf, "elsewhere.example", NOW));

@@ -94,7 +94,8 @@ fn the_overlay_never_revives_who_is_offline() {
     peer.pulse.progress(7);
     presence.changed(info(AspectState::Online, 1), Some(peer));
     presence.refresh(&wren(), 8);
-    let mut team = [info(AspectState::Offline, 1), info(AspectState::Online, 1), info(AspectState::Online, 2)];
+    let mut team =
+        [info(AspectState::Offline, 1), info(AspectState::Online, 1), info(AspectState::Online, 2)];
     presence.overlay(&mut team);
     let states: Vec<AspectState> = team.iter().map(|it| it.state).collect();
     assert_eq!(states, [AspectState::Offline, AspectState::Busy, AspectState::Online]);

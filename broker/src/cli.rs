@@ -1,0 +1,140 @@
+//! The `nexus` command: what people type, and what they are told.
+
+mod admin;
+mod aspect;
+mod operator;
+mod print;
+mod serve;
+mod show;
+mod token;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Parser, Subcommand};
+use thiserror::Error;
+
+use crate::clock;
+use crate::config::{Config, ConfigError, Effective};
+use crate::serve::ServeError;
+use crate::setup::SetupError;
+use print::say;
+
+/// Several agents, one team: the broker they meet at.
+#[derive(Debug, Parser)]
+#[command(name = "nexus", version, disable_help_subcommand = true)]
+struct Cli {
+    /// Data directory [default: $NEXUS_DATA, or ~/.nexus/data]
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Run the broker
+    Serve(serve::Serve),
+    /// Let aspects in and shut them out
+    #[command(subcommand)]
+    Aspect(aspect::Aspect),
+    /// Let operators in and shut them out
+    #[command(subcommand)]
+    Operator(operator::Operator),
+    /// Say where the first operator's token is, or make a new one
+    Token(token::Token),
+    /// Look at the settings
+    #[command(subcommand)]
+    Config(show::Show),
+    /// Print the version
+    Version,
+}
+
+#[derive(Debug, Error)]
+enum CliError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    #[error(transparent)]
+    Admin(#[from] admin::AdminError),
+    #[error(transparent)]
+    KeyFile(#[from] nexus_client::keyfile::KeyFileError),
+    #[error("cannot make a key: {0}")]
+    Key(#[from] nexus_client::keyfile::KeyError),
+    #[error("there is no folder {}; make the home first, or correct --home", .0.display())]
+    NoHome(PathBuf),
+    #[error("no home directory is known; name the data directory with --data or NEXUS_DATA")]
+    NoDataDir,
+    #[error("cannot start: {0}")]
+    Runtime(std::io::Error),
+}
+
+/// Runs the command line of this process. `0` is success, `1` a failure that was explained, `2` a command line
+/// that was not understood.
+pub fn main() -> ExitCode {
+    let started = clock::now();
+    let cli = Cli::parse();
+    start_logging();
+    match run(cli, started) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            print::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli, started: Instant) -> Result<(), CliError> {
+    let data = match cli.data.or_else(|| std::env::var_os("NEXUS_DATA").map(PathBuf::from)) {
+        Some(data) => data,
+        None => std::env::home_dir().ok_or(CliError::NoDataDir)?.join(".nexus").join("data"),
+    };
+    let load = |flags: &[(&'static str, String)]| -> Result<(Config, Effective), ConfigError> {
+        Config::load(&data, flags, |name| std::env::var(name).ok())
+    };
+    match cli.command {
+        Action::Serve(serve) => {
+            let (config, _) = load(&serve.flags())?;
+            runtime(false)?.block_on(serve::run(config, started))
+        }
+        Action::Aspect(aspect) => runtime(true)?.block_on(aspect::run(aspect, load(&[])?.0)),
+        Action::Operator(operator) => runtime(true)?.block_on(operator::run(operator, load(&[])?.0)),
+        Action::Token(token) => runtime(true)?.block_on(token::run(token, load(&[])?.0)),
+        Action::Config(show::Show::Show) => {
+            show::run(&data, &load(&[])?.1);
+            Ok(())
+        }
+        Action::Version => {
+            say(format_args!("nexus {}", env!("CARGO_PKG_VERSION")));
+            Ok(())
+        }
+    }
+}
+
+fn runtime(single: bool) -> Result<tokio::runtime::Runtime, CliError> {
+    let mut builder = if single {
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
+    builder.enable_all().build().map_err(CliError::Runtime)
+}
+
+fn start_logging() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("NEXUS_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    // An error means that whoever embeds us has set its own logging up.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .try_init();
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,182 @@
+//! Administration from the command line: by the broker that runs on the data directory, or, when none does, by
+//! the same command applied to the database directly.
+
+use std::time::Duration;
+
+use nexus_client::{Broker, Credential, DialError, Endpoint, EndpointError};
+use nexus_wire::admin::{AspectAdd, AspectKey, OperatorAdd, OperatorInfo};
+use nexus_wire::roster::{AspectInfo, Team};
+use nexus_wire::{AspectName, FromBroker, Json, OperatorName, Party};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+use tokio::time::sleep;
+use uuid::Uuid;
+
+use super::print::say;
+use crate::config::Config;
+use crate::datadir::{DataDir, DataDirError, RunFile, TOKEN_FILE};
+use crate::hub::CommandBody;
+use crate::hub::records::{AspectRecord, OperatorRecord};
+use crate::identity::keys::{KeysError, NexusKeys};
+use crate::serve::local_url;
+use crate::setup::{Setup, SetupError};
+
+/// A broker that is just starting has the lock and has not said yet where it is.
+const START_WAIT: Duration = Duration::from_secs(5);
+const START_POLL: Duration = Duration::from_millis(50);
+
+#[derive(Debug, Error)]
+pub(super) enum AdminError {
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    #[error("the broker of this data directory cannot be used: {0}")]
+    Dial(#[from] DialError),
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    #[error(
+        "a broker runs, and {0} with the admin's token is not there; stop the broker and run `nexus token new`"
+    )]
+    NoToken(std::path::PathBuf),
+    #[error("the broker answered something unexpected: {0}")]
+    Answer(#[from] serde_json::Error),
+    #[error("there is no aspect {0}; `nexus aspect list` shows who is in")]
+    NoAspect(AspectName),
+}
+
+/// Where commands are applied.
+pub(super) struct Admin {
+    way: Way,
+    pub(super) nexus_id: Uuid,
+    pub(super) ca_pem: String,
+    /// As keyfiles of this machine have it.
+    pub(super) url: String,
+}
+
+enum Way {
+    Broker(Broker),
+    /// Nobody runs here; this process holds the lock.
+    Store(Box<Setup>),
+}
+
+#[derive(Deserialize)]
+struct Operators {
+    operators: Vec<OperatorInfo>,
+}
+
+impl Admin {
+    pub(super) async fn open(config: &Config) -> Result<Self, AdminError> {
+        let mut waited = Duration::ZERO;
+        loop {
+            match Setup::open(config) {
+                Ok(setup) => return Ok(Self::direct(config, setup)),
+                Err(SetupError::DataDir(DataDirError::InUse { run: Some(run), .. })) => {
+                    return Self::through(config, &run);
+                }
+                Err(SetupError::DataDir(DataDirError::InUse { .. })) if waited < START_WAIT => {
+                    sleep(START_POLL).await;
+                    waited += START_POLL;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn direct(config: &Config, setup: Setup) -> Self {
+        if setup.first_token.is_some() {
+            say(format_args!(
+                "A new Nexus; the token of its first operator is in {}",
+                setup.data.operator_token().display()
+            ));
+        }
+        let (nexus_id, ca_pem) = (setup.keys.nexus_id, setup.keys.ca_pem.clone());
+        let url = config.public_url.clone().unwrap_or_else(|| local_url(config.listen, config.tls));
+        Self { way: Way::Store(Box::new(setup)), nexus_id, ca_pem, url }
+    }
+
+    fn through(config: &Config, run: &RunFile) -> Result<Self, AdminError> {
+        let data = DataDir::open(&config.data)?;
+        let token = data.read(TOKEN_FILE)?.ok_or_else(|| AdminError::NoToken(data.operator_token()))?;
+        let (keys, _) = NexusKeys::open(&data, crate::edge::seconds())?;
+        let endpoint = Endpoint::new(&run.url, Some(&keys.ca_pem), Some(keys.nexus_id))?;
+        let broker = Broker::new(endpoint, Credential::Token(token.trim().into()));
+        let url = config.public_url.clone().unwrap_or_else(|| run.url.clone());
+        Ok(Self { way: Way::Broker(broker), nexus_id: keys.nexus_id, ca_pem: keys.ca_pem.clone(), url })
+    }
+
+    pub(super) async fn add_aspect(&mut self, add: AspectAdd) -> Result<AspectKey, AdminError> {
+        match &mut self.way {
+            Way::Broker(broker) => Ok(broker.post_json("/api/v1/aspects", &add).await?),
+            Way::Store(setup) => apply(setup, CommandBody::AddAspect { by: Party::System, add }),
+        }
+    }
+
+    pub(super) async fn revoke_aspect(&mut self, name: AspectName) -> Result<AspectKey, AdminError> {
+        match &mut self.way {
+            Way::Broker(broker) => Ok(broker.delete_json(&format!("/api/v1/aspects/{name}")).await?),
+            Way::Store(setup) => apply(setup, CommandBody::RevokeAspect { by: Party::System, name }),
+        }
+    }
+
+    pub(super) async fn aspect_key(&self, name: &AspectName) -> Result<AspectKey, AdminError> {
+        match &self.way {
+            Way::Broker(broker) => Ok(broker.get_json(&format!("/api/v1/aspects/{name}/key")).await?),
+            Way::Store(setup) => {
+                let record = setup.hub.roster().aspect(name);
+                record.map(AspectRecord::key).ok_or_else(|| AdminError::NoAspect(name.clone()))
+            }
+        }
+    }
+
+    pub(super) async fn aspects(&self) -> Result<Vec<AspectInfo>, AdminError> {
+        match &self.way {
+            Way::Broker(broker) => Ok(broker.get_json::<Team>("/api/v1/aspects").await?.aspects),
+            Way::Store(setup) => {
+                let offline = |record: &AspectRecord| AspectInfo {
+                    state: nexus_wire::roster::AspectState::Offline,
+                    ..record.info()
+                };
+                Ok(setup.hub.roster().active().map(offline).collect())
+            }
+        }
+    }
+
+    pub(super) async fn add_operator(&mut self, add: OperatorAdd) -> Result<OperatorInfo, AdminError> {
+        match &mut self.way {
+            Way::Broker(broker) => Ok(broker.post_json("/api/v1/operators", &add).await?),
+            Way::Store(setup) => apply(setup, CommandBody::AddOperator { by: Party::System, add }),
+        }
+    }
+
+    pub(super) async fn revoke_operator(&mut self, name: OperatorName) -> Result<OperatorInfo, AdminError> {
+        match &mut self.way {
+            Way::Broker(broker) => Ok(broker.delete_json(&format!("/api/v1/operators/{name}")).await?),
+            Way::Store(setup) => apply(setup, CommandBody::RevokeOperator { by: Party::System, name }),
+        }
+    }
+
+    pub(super) async fn operators(&self) -> Result<Vec<OperatorInfo>, AdminError> {
+        match &self.way {
+            Way::Broker(broker) => Ok(broker.get_json::<Operators>("/api/v1/operators").await?.operators),
+            Way::Store(setup) => Ok(setup.hub.roster().operators().map(OperatorRecord::info).collect()),
+        }
+    }
+}
+
+fn apply<T: DeserializeOwned>(setup: &mut Setup, body: CommandBody) -> Result<T, AdminError> {
+    let json = match setup.apply(body)? {
+        FromBroker::Ok(json) => json,
+        FromBroker::Deliver(_)
+        | FromBroker::Error(_)
+        | FromBroker::Gap(_)
+        | FromBroker::Log(_)
+        | FromBroker::Observe(_)
+        | FromBroker::Registered(_)
+        | FromBroker::RosterChanged(_) => Json::default(),
+    };
+    Ok(json.parse()?)
+}

@@ -1,0 +1,143 @@
+//! `nexus aspect`: keyfiles are made here, and only the public part of a key leaves this process.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Subcommand, ValueEnum};
+use nexus_client::KeyFile;
+use nexus_wire::AspectName;
+use nexus_wire::admin::AspectAdd;
+use nexus_wire::roster::{AspectInfo, AspectRole};
+
+use super::CliError;
+use super::admin::Admin;
+use super::print::{say, table};
+use crate::config::Config;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Aspect {
+    /// Let an aspect in and write its keyfile; a good keyfile that is there already stays
+    Add {
+        name: AspectName,
+        /// The aspect's home; the keyfile is <HOME>/.nexus/key.json
+        #[arg(long)]
+        home: PathBuf,
+        #[arg(long, value_enum, default_value = "worker")]
+        role: Role,
+        /// The aspect may store knowledge that the whole team reads
+        #[arg(long)]
+        share_knowledge: bool,
+        /// Where the aspect finds the broker, if it runs on another machine
+        #[arg(long)]
+        url: Option<String>,
+    },
+    /// Show who is in
+    List,
+    /// Shut an aspect out; its link closes and its key is good no more
+    Revoke { name: AspectName },
+    /// Replace an aspect's key; links of the old one close
+    Rotate {
+        name: AspectName,
+        #[arg(long)]
+        home: PathBuf,
+        /// Where the aspect finds the broker, if it runs on another machine
+        #[arg(long)]
+        url: Option<String>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Role {
+    /// The lead: gets what operators address to nobody
+    Frame,
+    Worker,
+}
+
+impl From<Role> for AspectRole {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Frame => Self::Frame,
+            Role::Worker => Self::Worker,
+        }
+    }
+}
+
+pub(super) async fn run(aspect: Aspect, config: Config) -> Result<(), CliError> {
+    if let Aspect::Add { home, .. } | Aspect::Rotate { home, .. } = &aspect
+        && !home.is_dir()
+    {
+        return Err(CliError::NoHome(home.clone()));
+    }
+    let mut admin = Admin::open(&config).await?;
+    match aspect {
+        Aspect::Add { name, home, role, share_knowledge, url } => {
+            let kept = kept(&admin, &name, &home, url.as_deref());
+            let is_new = kept.is_none();
+            let keyfile = match kept {
+                Some(keyfile) => keyfile,
+                None => fresh(&admin, &name, url)?,
+            };
+            let public_key = keyfile.public_key.clone();
+            admin.add_aspect(AspectAdd { name, role: role.into(), public_key, share_knowledge }).await?;
+            write(&keyfile, &home, is_new)
+        }
+        Aspect::List => {
+            let rows: Vec<Vec<String>> = admin.aspects().await?.iter().map(row).collect();
+            table(&["name", "role", "state", "model", "hands", "backlog"], &rows);
+            Ok(())
+        }
+        Aspect::Revoke { name } => {
+            admin.revoke_aspect(name.clone()).await?;
+            say(format_args!("{name} is out; what it wrote stays"));
+            Ok(())
+        }
+        Aspect::Rotate { name, home, url } => {
+            let known = admin.aspect_key(&name).await?;
+            let keyfile = fresh(&admin, &name, url)?;
+            let (role, share_knowledge) = (known.role, known.share_knowledge);
+            let public_key = keyfile.public_key.clone();
+            admin.add_aspect(AspectAdd { name, role, public_key, share_knowledge }).await?;
+            write(&keyfile, &home, true)
+        }
+    }
+}
+
+/// The keyfile that is there, if it is this aspect's key for this Nexus. Its address is brought up to date.
+fn kept(admin: &Admin, name: &AspectName, home: &Path, url: Option<&str>) -> Option<KeyFile> {
+    let keyfile = KeyFile::load(&KeyFile::path_in(home)).ok()?;
+    let ours = keyfile.name == *name && keyfile.nexus_id == admin.nexus_id;
+    ours.then(|| KeyFile {
+        url: url.unwrap_or(&admin.url).to_owned(),
+        ca_pem: Some(admin.ca_pem.clone()),
+        ..keyfile
+    })
+}
+
+fn fresh(admin: &Admin, name: &AspectName, url: Option<String>) -> Result<KeyFile, CliError> {
+    let url = url.unwrap_or_else(|| admin.url.clone());
+    Ok(KeyFile::generate(name.clone(), admin.nexus_id, url, Some(admin.ca_pem.clone()))?)
+}
+
+/// After the broker knows the key: the other way round, a refusal would have cost a good keyfile.
+fn write(keyfile: &KeyFile, home: &Path, is_new: bool) -> Result<(), CliError> {
+    let path = KeyFile::path_in(home);
+    keyfile.save(&path)?;
+    let what = if is_new { "a new key" } else { "the key it has" };
+    say(format_args!("{} is in with {what}: {}", keyfile.name, path.display()));
+    Ok(())
+}
+
+fn row(info: &AspectInfo) -> Vec<String> {
+    let role = match info.role {
+        AspectRole::Frame => "frame",
+        AspectRole::Worker => "worker",
+    };
+    let hands: Vec<&str> = info.hands.iter().map(|hand| hand.name.as_str()).collect();
+    vec![
+        info.name.to_string(),
+        role.to_owned(),
+        info.state.as_str().to_owned(),
+        if info.model.is_empty() { info.provider.clone() } else { info.model.clone() },
+        hands.join(","),
+        info.backlog.to_string(),
+    ]
+}

@@ -1,0 +1,64 @@
+//! `nexus serve`.
+
+use std::time::Instant;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::CliError;
+use super::print::say;
+use crate::clock;
+use crate::config::Config;
+use crate::serve::Running;
+use crate::setup::FIRST_OPERATOR;
+
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// Where to listen; port 0 takes a free one [default: 127.0.0.1:7888]
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<String>,
+    /// TLS on a loopback address too; other addresses always have it
+    #[arg(long)]
+    tls: bool,
+}
+
+impl Serve {
+    pub(super) fn flags(&self) -> Vec<(&'static str, String)> {
+        let listen = self.listen.clone().map(|listen| ("listen", listen));
+        let tls = self.tls.then(|| ("tls.always", "true".to_owned()));
+        listen.into_iter().chain(tls).collect()
+    }
+}
+
+/// Serves until SIGTERM or SIGINT. `started`: when the process did.
+pub(super) async fn run(config: Config, started: Instant) -> Result<(), CliError> {
+    // Before anything is announced, so that whoever reads the announcement can stop us in an orderly way.
+    let mut terminate = signal(SignalKind::terminate()).map_err(CliError::Runtime)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::Runtime)?;
+    let mut running = Running::start(config).await?;
+    announce(&running, started);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        error = running.failed() => return Err(error.into()),
+    }
+    say(format_args!("stopping"));
+    running.stop().await?;
+    say(format_args!("stopped"));
+    Ok(())
+}
+
+fn announce(running: &Running, started: Instant) {
+    let token = running.data().operator_token();
+    say(format_args!("nexus {}", env!("CARGO_PKG_VERSION")));
+    say(format_args!("  data   {}", running.data().path().display()));
+    say(format_args!("  url    {}", running.url()));
+    say(format_args!("  token  {} (operator {FIRST_OPERATOR})", token.display()));
+    if let Some(first) = running.first_token() {
+        say(format_args!(
+            "\nA new Nexus. Its first operator is {FIRST_OPERATOR}; this token is shown once and kept in the file above:\n\n  {first}\n"
+        ));
+    }
+    let took = clock::now().saturating_duration_since(started);
+    say(format_args!("ready in {} ms", took.as_millis()));
+}

@@ -1,0 +1,78 @@
+use clap::CommandFactory;
+
+use super::*;
+use crate::config::SETTINGS;
+
+#[test]
+fn the_command_line_is_consistent() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn flags_name_settings_that_exist() {
+    let Ok(Cli { command: Action::Serve(serve), .. }) =
+        Cli::try_parse_from(["nexus", "serve", "--listen", "[::1]:0", "--tls", "--data", "x"])
+    else {
+        panic!("serve is a command");
+    };
+    let flags = serve.flags();
+    assert_eq!(flags, [("listen", "[::1]:0".to_owned()), ("tls.always", "true".to_owned())]);
+    for (key, _) in flags {
+        assert!(SETTINGS.iter().any(|setting| setting.key == key), "{key}");
+    }
+}
+
+#[test]
+fn names_are_checked_before_anything_happens() {
+    for (name, accepted) in [("wren", true), ("Wren", false), ("operator", false), ("", false)] {
+        let parsed = Cli::try_parse_from(["nexus", "aspect", "add", name, "--home", "x"]);
+        assert_eq!(parsed.is_ok(), accepted, "{name:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_aspect_is_let_in_without_a_broker_and_through_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, home) = (dir.path().join("data"), dir.path().join("wren"));
+    std::fs::create_dir(&home).unwrap();
+    let config = || Config::load(&data, &[("listen", "127.0.0.1:0".into())], |_| None).unwrap().0;
+    let add = || aspect::Aspect::Add {
+        name: "wren".parse().unwrap(),
+        home: home.clone(),
+        role: aspect::Role::Worker,
+        share_knowledge: true,
+        url: None,
+    };
+    let keyfile = || nexus_client::KeyFile::load(&nexus_client::KeyFile::path_in(&home)).unwrap();
+    aspect::run(add(), config()).await.unwrap();
+    let first = keyfile();
+
+    let running = crate::serve::Running::start(config()).await.unwrap();
+    aspect::run(add(), config()).await.unwrap();
+    let second = keyfile();
+    assert_eq!(first.public_key, second.public_key, "a good key stays");
+    assert_eq!(second.url, running.url(), "its address is brought up to date");
+    let rotate = aspect::Aspect::Rotate { name: "wren".parse().unwrap(), home: home.clone(), url: None };
+    aspect::run(rotate, config()).await.unwrap();
+    let third = keyfile();
+    assert_ne!(second.public_key, third.public_key);
+    let (old, new) = (second.public_key.clone(), third.public_key.clone());
+    let keys = running.edge.ask(|hub| {
+        hub.roster().aspects().map(|it| (it.key_generation, it.share_knowledge)).collect::<Vec<_>>()
+    });
+    assert_eq!(keys.await.unwrap(), [(2, true)]);
+    assert_ne!(old, new);
+    let token = nexus_client::Broker::of_keyfile(third).unwrap().bearer().await;
+    assert!(token.is_ok(), "{token:?}");
+    assert!(
+        nexus_client::Broker::of_keyfile(second).unwrap().bearer().await.is_err(),
+        "the old key is good no more"
+    );
+
+    // The file's token is replaced through the broker, and the new one works.
+    token::run(token::new_token(), config()).await.unwrap();
+    operator::run(operator::Operator::List, config()).await.unwrap();
+    running.stop().await.unwrap();
+    operator::run(operator::Operator::List, config()).await.unwrap();
+    assert!(!data.join("nexus.db-wal").exists(), "a stop leaves one file");
+}

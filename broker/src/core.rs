@@ -1,0 +1,268 @@
+//! The core thread: takes what waits, lets the hub apply it, commits, and only then lets the effects out. The
+//! hub and the one writer of the store belong to it.
+
+mod health;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use nexus_wire::{ErrorBody, ErrorCode, Ms, Party};
+use tokio::sync::watch;
+
+use crate::deliver::{Deliver, Orphan};
+use crate::hub::records::{StoreError, Stored, Transaction};
+use crate::hub::{Command, CommandBody, Effect, Hub, HubConfig, Origin};
+use crate::identity::directory::Directory;
+use crate::relay::presence::Presence;
+use crate::sequencer::{Batch, Intake};
+pub(crate) use health::{Health, State};
+
+/// Between attempts while storage fails.
+const RETRY_MS: Ms = 1_000;
+
+/// What the core lets others see of it.
+#[derive(Debug)]
+pub(crate) struct Published {
+    pub(crate) deliver: Deliver,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) presence: Presence,
+    pub(crate) health: Health,
+}
+
+impl Published {
+    /// As the store stands before anything is applied.
+    pub(crate) fn of(hub: &Hub) -> Self {
+        let published = Self {
+            deliver: Deliver::new(hub.log_seq()),
+            directory: Arc::new(Directory::default()),
+            presence: Presence::default(),
+            health: Health::default(),
+        };
+        published.credentials(hub);
+        for record in hub.roster().active() {
+            published.presence.changed(record.info(), None);
+        }
+        published
+    }
+
+    fn credentials(&self, hub: &Hub) {
+        self.directory.publish(hub.roster().aspects(), hub.roster().operators());
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Core<S> {
+    store: S,
+    hub: Hub,
+    config: HubConfig,
+    intake: Intake,
+    published: Arc<Published>,
+    timer: watch::Sender<Option<Ms>>,
+    /// The hub has to be rebuilt before it is used again.
+    is_stale: bool,
+    /// Commands about the outside world that a failed commit may not lose.
+    again: Vec<Command>,
+}
+
+/// What follows from a batch beside the hub's own effects.
+#[derive(Default)]
+struct Aftermath {
+    origins: Vec<Origin>,
+    again: Vec<Command>,
+    credentials: bool,
+    /// Operators whose token changed.
+    operators: Vec<Party>,
+}
+
+impl Aftermath {
+    fn note(&mut self, command: &Command) {
+        self.origins.push(command.origin);
+        match &command.body {
+            // What happened outside stays true when the disk fails; requests are answered and forgotten.
+            CommandBody::BrokerStarted(_) | CommandBody::LinkDown { .. } | CommandBody::Ack { .. } => {
+                self.again.push(command.clone());
+            }
+            CommandBody::AddAspect { .. } | CommandBody::RevokeAspect { .. } => self.credentials = true,
+            CommandBody::AddOperator { add, .. } => {
+                self.credentials = true;
+                self.operators.push(Party::Operator(add.name.clone()));
+            }
+            CommandBody::RevokeOperator { name, .. } => {
+                self.credentials = true;
+                self.operators.push(Party::Operator(name.clone()));
+            }
+            CommandBody::Tick | CommandBody::Register { .. } | CommandBody::Request { .. } => {}
+        }
+    }
+}
+
+impl<S: Transaction> Core<S> {
+    pub(crate) fn new(
+        store: S,
+        hub: Hub,
+        config: HubConfig,
+        intake: Intake,
+        published: Arc<Published>,
+    ) -> (Self, watch::Receiver<Option<Ms>>) {
+        let (timer, due) = watch::channel(None);
+        let again = Vec::new();
+        (Self { store, hub, config, intake, published, timer, is_stale: false, again }, due)
+    }
+
+    /// Runs until it is told to stop; gives the store back to be closed.
+    pub(crate) fn run(mut self) -> S {
+        let body = CommandBody::BrokerStarted(self.config.clone());
+        let at = self.intake.now();
+        self.apply(vec![Command { at, origin: Origin::Broker, body }]);
+        self.set_timer();
+        loop {
+            let Batch { commands, questions, last, .. } = self.intake.take();
+            self.apply(commands);
+            self.set_timer();
+            for question in questions {
+                question(&self.hub);
+            }
+            if last {
+                self.published.deliver.forget_calls();
+                return self.store;
+            }
+        }
+    }
+
+    /// While storage fails, a tick every second finds out whether it still does.
+    fn set_timer(&self) {
+        let next = match self.published.health.state() {
+            State::Failed => Some(self.intake.now() + RETRY_MS),
+            State::Starting | State::Working | State::Stopping => self.hub.next_timer(),
+        };
+        self.timer.send_if_modified(|timer| std::mem::replace(timer, next) != next);
+    }
+
+    fn apply(&mut self, commands: Vec<Command>) {
+        let mut next = commands;
+        loop {
+            if !self.again.is_empty() {
+                let now = self.intake.now();
+                let again = std::mem::take(&mut self.again);
+                next = again.into_iter().map(|it| Command { at: now, ..it }).chain(next).collect();
+            }
+            if next.is_empty() {
+                return;
+            }
+            let mut aftermath = Aftermath::default();
+            next.iter().for_each(|command| aftermath.note(command));
+            match self.commit(next) {
+                Ok(effects) => {
+                    let orphans = self.release(effects, &aftermath);
+                    self.published.health.working();
+                    if orphans.is_empty() {
+                        return;
+                    }
+                    self.again = orphans.into_iter().map(|orphan| link_down(&orphan)).collect();
+                    next = Vec::new();
+                }
+                Err(error) => return self.fail(&error, aftermath),
+            }
+        }
+    }
+
+    /// One transaction for all of them. Nothing of it is seen by anybody until it is on disk.
+    fn commit(&mut self, commands: Vec<Command>) -> Stored<Vec<Effect>> {
+        if self.is_stale {
+            self.store.rollback()?;
+            self.hub = Hub::rebuild(&self.store, self.config.clone())?;
+            self.is_stale = false;
+        }
+        self.store.begin()?;
+        let mut effects = Vec::with_capacity(4 * commands.len());
+        for command in commands {
+            effects.append(&mut self.hub.apply(&mut self.store, command)?);
+        }
+        self.store.commit()?;
+        Ok(effects)
+    }
+
+    fn release(&self, effects: Vec<Effect>, aftermath: &Aftermath) -> Vec<Orphan> {
+        let Published { deliver, presence, .. } = &*self.published;
+        if aftermath.credentials {
+            self.published.credentials(&self.hub);
+        }
+        let mut orphans = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Answer { origin, answer } => orphans.extend(deliver.answer(origin, answer)),
+                Effect::Attach { link, aspect, cursor, tail } => deliver.attach(link, aspect, cursor, tail),
+                Effect::Push { link, offset, item } => deliver.push(link, offset, item),
+                Effect::Close { link, code, reason } => deliver.close(link, code, &reason),
+                Effect::RosterChanged { aspect } => {
+                    if let Some(record) = self.hub.roster().aspect(&aspect) {
+                        let peer = record.link.and_then(|link| deliver.peer(link));
+                        presence.changed(record.info(), peer);
+                    }
+                }
+                Effect::Logged(entry) => deliver.logged(entry),
+            }
+        }
+        for party in &aftermath.operators {
+            deliver.close_party(party);
+        }
+        orphans
+    }
+
+    fn fail(&mut self, error: &StoreError, aftermath: Aftermath) {
+        self.is_stale = true;
+        self.again = latest(aftermath.again);
+        self.published.health.failed(error);
+        let message = match error {
+            StoreError::Unavailable(_) => {
+                format!("{error}; nothing of this request happened, send it again with the same id")
+            }
+            StoreError::Corrupt(_) => error.to_string(),
+        };
+        let body = ErrorBody::new(ErrorCode::StorageUnavailable, message);
+        for origin in aftermath.origins {
+            // An error seats nobody, so there is no orphan.
+            let _ = self.published.deliver.answer(origin, Err(body.clone()));
+        }
+        // Now rather than at the next command, so that what is asked meanwhile is answered from the disk.
+        let rebuilt = self.store.rollback().and_then(|()| Hub::rebuild(&self.store, self.config.clone()));
+        if let Ok(hub) = rebuilt {
+            (self.hub, self.is_stale) = (hub, false);
+        }
+    }
+}
+
+/// Of the acknowledgements of one link only the last counts, so a long outage holds no more than there are links.
+fn latest(commands: Vec<Command>) -> Vec<Command> {
+    let mut seen = HashSet::new();
+    let mut kept: Vec<Command> = commands
+        .into_iter()
+        .rev()
+        .filter(|command| match &command.body {
+            CommandBody::Ack { link, .. } => seen.insert(*link),
+            CommandBody::BrokerStarted(_)
+            | CommandBody::LinkDown { .. }
+            | CommandBody::Tick
+            | CommandBody::Register { .. }
+            | CommandBody::Request { .. }
+            | CommandBody::AddAspect { .. }
+            | CommandBody::RevokeAspect { .. }
+            | CommandBody::AddOperator { .. }
+            | CommandBody::RevokeOperator { .. } => true,
+        })
+        .collect();
+    kept.reverse();
+    kept
+}
+
+fn link_down(orphan: &Orphan) -> Command {
+    let body = CommandBody::LinkDown {
+        aspect: orphan.seat.aspect.clone(),
+        link: orphan.link,
+        generation: orphan.seat.generation,
+    };
+    Command { at: 0, origin: Origin::Broker, body }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! Whether the broker can do its work, for `/readyz` and for whoever has to try again.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::hub::records::StoreError;
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum State {
+    Starting,
+    Working,
+    /// The last commit failed.
+    Failed,
+    Stopping,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Health {
+    state: AtomicU8,
+    reason: Mutex<String>,
+    changed: Notify,
+}
+
+impl Health {
+    pub(crate) fn state(&self) -> State {
+        match self.state.load(Ordering::Acquire) {
+            0 => State::Starting,
+            1 => State::Working,
+            2 => State::Failed,
+            _ => State::Stopping,
+        }
+    }
+
+    /// Why it is not working; empty when it is.
+    pub(crate) fn reason(&self) -> String {
+        match self.state() {
+            State::Starting => "the broker is starting".to_owned(),
+            State::Working => String::new(),
+            State::Failed => self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            State::Stopping => "the broker is stopping".to_owned(),
+        }
+    }
+
+    pub(crate) fn working(&self) {
+        match self.state() {
+            State::Working | State::Stopping => return,
+            State::Starting => {}
+            State::Failed => tracing::info!("storage is available again"),
+        }
+        self.turn(1);
+    }
+
+    pub(crate) fn failed(&self, error: &StoreError) {
+        let before = self.state();
+        *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = error.to_string();
+        match before {
+            State::Starting | State::Working => {
+                tracing::error!(%error, "a commit failed; its requests were answered storage_unavailable");
+                self.turn(2);
+            }
+            State::Failed | State::Stopping => {}
+        }
+    }
+
+    pub(crate) fn stopping(&self) {
+        self.turn(3);
+    }
+
+    /// Returns once the first commit went well, or failed.
+    pub(crate) async fn started(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.state() != State::Starting {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    fn turn(&self, state: u8) {
+        self.state.store(state, Ordering::Release);
+        self.changed.notify_waiters();
+    }
+}

@@ -1,0 +1,174 @@
+use nexus_wire::admin::{AspectAdd, OperatorAdd, OperatorRole};
+use nexus_wire::roster::{AspectRole, AspectState, Register};
+use nexus_wire::{AspectName, EpochId, FromBroker, LinkId, OperatorName, RequestId};
+use tokio::sync::oneshot::Receiver;
+use uuid::Uuid;
+
+use super::*;
+use crate::clock::Clock;
+use crate::deliver::Peer;
+use crate::deliver::outbox::{Answer, Seat};
+use crate::identity::{Identity, Role};
+use crate::sequencer::sequencer;
+use crate::store::MemoryStore;
+
+const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+fn core() -> Core<MemoryStore> {
+    let store = MemoryStore::new();
+    let hub = Hub::rebuild(&store, HubConfig::default()).unwrap();
+    let published = Arc::new(Published::of(&hub));
+    let (_, intake) = sequencer(Clock::start(0));
+    Core::new(store, hub, HubConfig::default(), intake, published).0
+}
+
+fn wren() -> AspectName {
+    "wren".parse().unwrap()
+}
+
+/// Applies one command from within the process.
+fn call(core: &mut Core<MemoryStore>, body: CommandBody) -> Receiver<Answer> {
+    let (origin, answer) = core.published.deliver.call();
+    core.apply(vec![Command { at: core.intake.now(), origin, body }]);
+    answer
+}
+
+fn add_wren(core: &mut Core<MemoryStore>) {
+    let add =
+        AspectAdd { name: wren(), role: AspectRole::Worker, public_key: KEY.into(), share_knowledge: false };
+    let answer = call(core, CommandBody::AddAspect { by: Party::System, add }).try_recv().unwrap();
+    assert!(answer.is_ok(), "{answer:?}");
+}
+
+fn peer(number: u128) -> Arc<Peer> {
+    let identity = Identity { party: Party::Aspect(wren()), role: Role::Aspect, key_generation: 1 };
+    Arc::new(Peer::new(LinkId(Uuid::from_u128(number)), identity))
+}
+
+fn register(link: LinkId) -> Command {
+    let body = CommandBody::Register {
+        aspect: wren(),
+        link,
+        key_generation: 1,
+        register: Register::default(),
+        new_epoch: EpochId(Uuid::from_u128(1)),
+    };
+    let request = Some(RequestId(Uuid::from_u128(2)));
+    Command { at: 0, origin: Origin::Link { link, request }, body }
+}
+
+fn link_of_wren(core: &Core<MemoryStore>) -> Option<LinkId> {
+    core.hub.roster().aspect(&wren()).unwrap().link
+}
+
+#[test]
+fn a_commit_that_fails_tells_everybody_and_changes_nothing() {
+    let mut core = core();
+    add_wren(&mut core);
+    let peer = peer(1);
+    core.published.deliver.join(Arc::clone(&peer));
+    core.apply(vec![register(peer.link)]);
+    assert_eq!(link_of_wren(&core), Some(peer.link));
+    let before = core.hub.clone();
+
+    core.store.fail_next_commit();
+    let name: OperatorName = "ana".parse().unwrap();
+    let add = OperatorAdd { name, role: OperatorRole::Viewer, token_sha256: "ab".repeat(32) };
+    let (origin, mut answer) = core.published.deliver.call();
+    let down = CommandBody::LinkDown { aspect: wren(), link: peer.link, generation: 1 };
+    core.apply(vec![
+        Command { at: 1, origin, body: CommandBody::AddOperator { by: Party::System, add } },
+        Command { at: 1, origin: Origin::Broker, body: down },
+    ]);
+    let body = answer.try_recv().unwrap().unwrap_err();
+    assert_eq!((body.code, body.retryable), (ErrorCode::StorageUnavailable, true), "{body}");
+    assert_eq!(core.hub, before, "rebuilt as it was");
+    assert_eq!(core.published.health.state(), State::Failed);
+    assert!(core.published.health.reason().starts_with("storage is unavailable"));
+
+    // The link went whatever the disk said; the next commit makes up for it.
+    core.apply(vec![Command { at: 2, origin: Origin::Broker, body: CommandBody::Tick }]);
+    assert_eq!(core.published.health.state(), State::Working);
+    assert_eq!(link_of_wren(&core), None);
+    assert_eq!(core.published.presence.info(&wren()).unwrap().state, AspectState::Offline);
+}
+
+#[test]
+fn a_registration_whose_link_has_gone_is_taken_back() {
+    let mut core = core();
+    add_wren(&mut core);
+    let (gone, never) = (peer(1), peer(2));
+    core.published.deliver.join(Arc::clone(&gone));
+    assert_eq!(core.published.deliver.leave(&gone), None);
+    for link in [gone.link, never.link] {
+        core.apply(vec![register(link)]);
+        assert_eq!(link_of_wren(&core), None);
+    }
+    let there = peer(3);
+    core.published.deliver.join(Arc::clone(&there));
+    core.apply(vec![register(there.link)]);
+    assert_eq!(link_of_wren(&core), Some(there.link));
+    let seat = Seat { aspect: wren(), generation: 3 };
+    assert_eq!(core.published.deliver.leave(&there), Some(seat));
+}
+
+#[test]
+fn what_lets_somebody_in_is_published_before_it_is_answered() {
+    let mut core = core();
+    let token = crate::identity::token::mint();
+    let add = OperatorAdd {
+        name: "ana".parse().unwrap(),
+        role: OperatorRole::Viewer,
+        token_sha256: crate::identity::token::sha256_hex(&token),
+    };
+    let answer = call(&mut core, CommandBody::AddOperator { by: Party::System, add }).try_recv().unwrap();
+    assert!(matches!(answer, Ok(FromBroker::Ok(_))), "{answer:?}");
+    let digest = crate::identity::token::sha256(&token);
+    assert!(core.published.directory.operator(&digest).is_some());
+}
+
+#[test]
+fn a_long_outage_holds_one_acknowledgement_for_each_link() {
+    let ack = |link: u128, offset| {
+        let link = LinkId(Uuid::from_u128(link));
+        Command { at: 0, origin: Origin::Broker, body: CommandBody::Ack { aspect: wren(), link, offset } }
+    };
+    let kept = latest(vec![ack(1, 1), ack(2, 5), ack(1, 2), ack(1, 3)]);
+    assert_eq!(kept, [ack(2, 5), ack(1, 3)]);
+}
+
+#[test]
+fn the_core_finishes_what_was_submitted_before_the_stop() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let store = MemoryStore::new();
+    let hub = Hub::rebuild(&store, HubConfig::default()).unwrap();
+    let published = Arc::new(Published::of(&hub));
+    let (sequencer, intake) = sequencer(Clock::start(0));
+    let (core, _due) = Core::new(store, hub, HubConfig::default(), intake, Arc::clone(&published));
+    let answers: Vec<Receiver<Answer>> = runtime.block_on(async {
+        let mut answers = Vec::new();
+        for number in 0..3 {
+            let add = OperatorAdd {
+                name: format!("o{number}").parse().unwrap(),
+                role: OperatorRole::Admin,
+                token_sha256: format!("{number:064x}"),
+            };
+            let (origin, answer) = published.deliver.call();
+            let body = CommandBody::AddOperator { by: Party::System, add };
+            sequencer.submit(origin, body, 100_000).await.unwrap();
+            answers.push(answer);
+        }
+        sequencer.stop().await;
+        answers
+    });
+    let late = published.deliver.call();
+    runtime.block_on(sequencer.submit(late.0, CommandBody::Tick, 0)).unwrap();
+    let store = std::thread::spawn(move || core.run()).join().unwrap();
+    for mut answer in answers {
+        assert!(answer.try_recv().unwrap().is_ok());
+    }
+    assert_eq!(crate::hub::records::Reads::operators(&store).unwrap().len(), 3);
+    let mut late = late.1;
+    assert!(late.try_recv().is_err(), "it is told that no answer comes");
+    assert!(runtime.block_on(sequencer.ask(|_| ())).is_err());
+}

@@ -1,0 +1,100 @@
+//! The upgrade to a link. Everything that can be refused is refused before it.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use nexus_wire::ErrorCode;
+use nexus_wire::limits::{FRAME_BYTES_MAX, SUBPROTOCOL};
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_rustls::server::TlsStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+
+use super::link;
+use super::problem::Problem;
+use super::rest::{Remote, authenticate};
+use crate::edge::Edge;
+use crate::identity::Identity;
+
+/// The default of 128 KiB would be paid by every idle link.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
+const WRITE_BUFFER_BYTES: usize = 64 * 1024;
+
+pub(super) async fn connect(
+    State(edge): State<Arc<Edge>>,
+    Extension(remote): Extension<Remote>,
+    mut request: Request,
+) -> Result<Response, Problem> {
+    let identity = authenticate(&edge, request.headers(), remote)?;
+    let permit = Arc::clone(&edge.links).try_acquire_owned().map_err(|_| {
+        let message = "as many links are open as links_max allows; try again later";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::RateLimited, message)
+    })?;
+    let mut response = create_response_with_body(&request, Body::empty).map_err(|error| {
+        let message = format!("this is where links are opened by a WebSocket upgrade: {error}");
+        Problem::new(StatusCode::UPGRADE_REQUIRED, ErrorCode::Invalid, message)
+    })?;
+    if !speaks_ours(request.headers()) {
+        let message = format!("ask for the sub-protocol {SUBPROTOCOL} in Sec-WebSocket-Protocol");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, ErrorCode::Invalid, message));
+    }
+    response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    // A task of its own, so that what serves HTTP is given back.
+    tokio::spawn(open(edge, hyper::upgrade::on(&mut request), identity, permit));
+    Ok(response.into_response())
+}
+
+fn speaks_ours(headers: &HeaderMap) -> bool {
+    let offers =
+        headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
+    offers.flat_map(|value| value.split(',')).any(|offer| offer.trim() == SUBPROTOCOL)
+}
+
+async fn open(edge: Arc<Edge>, upgrade: OnUpgrade, identity: Identity, permit: OwnedSemaphorePermit) {
+    let upgraded = match upgrade.await {
+        Ok(upgraded) => upgraded,
+        Err(error) => {
+            tracing::debug!(%error, "a client went before its upgrade");
+            return;
+        }
+    };
+    // The socket itself instead of a boxed one behind another boxed one.
+    match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => {
+            link::run(web_socket(parts.io.into_inner(), &parts.read_buf).await, edge, identity).await
+        }
+        Err(upgraded) => open_tls(edge, upgraded, identity).await,
+    }
+    drop(permit);
+}
+
+async fn open_tls(edge: Arc<Edge>, upgraded: Upgraded, identity: Identity) {
+    match upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() {
+        Ok(parts) => {
+            let socket = web_socket(parts.io.into_inner(), &parts.read_buf).await;
+            // Boxed, so that a plain link does not pay for the size of this one.
+            Box::pin(link::run(socket, edge, identity)).await;
+        }
+        Err(_) => tracing::error!("a link came over a transport that this broker does not serve"),
+    }
+}
+
+async fn web_socket<S>(socket: S, read: &[u8]) -> WebSocketStream<S>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(WRITE_BUFFER_BYTES)
+        .max_message_size(Some(FRAME_BYTES_MAX))
+        .max_frame_size(Some(FRAME_BYTES_MAX));
+    WebSocketStream::from_partially_read(socket, read.to_vec(), Role::Server, Some(config)).await
+}

@@ -1,0 +1,177 @@
+//! One link: a socket on one side, frames on the other, one task. Its parts run side by side in that task, so
+//! that a slow socket stops no reading and a full core stops no writing.
+
+mod reader;
+mod writer;
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use nexus_wire::LinkId;
+use nexus_wire::limits::{CLOSE_POLICY, HELLO_TIMEOUT, IDLE_TIMEOUT, PING_INTERVAL};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{sleep, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use uuid::Uuid;
+
+use crate::deliver::Peer;
+use crate::deliver::outbox::{Close, Page};
+use crate::edge::Edge;
+use crate::hub::{CommandBody, Origin};
+use crate::identity::Identity;
+use reader::Reader;
+
+/// For the last frames to get out, and for the peer to say goodbye.
+const CLOSE_GRACE: Duration = Duration::from_secs(2);
+/// Between attempts to read a page while storage is unavailable.
+const PAGE_RETRY: Duration = Duration::from_secs(1);
+
+/// Why a link ends.
+#[derive(Debug)]
+enum Ending {
+    Close(Close),
+    /// The peer has gone, or cannot be spoken to any more.
+    Gone,
+}
+
+impl Ending {
+    fn close(code: u16, reason: &str) -> Self {
+        Self::Close(Close { code, reason: reason.to_owned() })
+    }
+}
+
+/// What the parts of a link tell each other.
+#[derive(Debug, Default)]
+struct Signs {
+    /// Anything came since this was last looked at.
+    heard: AtomicBool,
+    /// A frame came that says what the link is for.
+    greeted: AtomicBool,
+}
+
+pub(super) async fn run<S>(socket: WebSocketStream<S>, edge: Arc<Edge>, identity: Identity)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let peer = Arc::new(Peer::new(LinkId(Uuid::now_v7()), identity));
+    edge.published.deliver.join(Arc::clone(&peer));
+    tracing::debug!(link = %peer.link, party = %peer.identity.party, "link up");
+    let signs = Signs::default();
+    let (mut sink, mut stream) = socket.split();
+    let ending = tokio::select! {
+        biased;
+        ending = Reader::new(&edge, &peer, &signs).run(&mut stream) => ending,
+        ending = fetch(&edge, &peer) => ending,
+        ending = writer::run(&edge, &peer, &mut sink) => ending,
+        ending = greeting(&signs) => ending,
+        ending = keep_alive(&peer, &signs) => ending,
+        ending = closing(&peer) => ending,
+    };
+    tracing::debug!(link = %peer.link, party = %peer.identity.party, ?ending, "link down");
+    leave(&edge, &peer).await;
+    if let (Ending::Close(close), Ok(socket)) = (ending, sink.reunite(stream)) {
+        // A peer that does not take it gets no more of our time.
+        let _ = timeout(CLOSE_GRACE, say_goodbye(socket, close)).await;
+    }
+}
+
+/// Nobody sends to the link any more; if it spoke for an aspect, the hub learns that it does no longer.
+async fn leave(edge: &Edge, peer: &Peer) {
+    edge.relay.unwatch(peer.link);
+    edge.published.presence.unfollow(peer.link);
+    let Some(seat) = edge.published.deliver.leave(peer) else { return };
+    let body = CommandBody::LinkDown { aspect: seat.aspect, link: peer.link, generation: seat.generation };
+    // When the core has ended there is nobody to tell: the next start finds no link up.
+    let _ = edge.sequencer.submit(Origin::Broker, body, 0).await;
+}
+
+/// Sends the close frame and takes in what the peer is still sending: closing a socket with unread bytes resets
+/// the connection, and the peer would never see why.
+async fn say_goodbye<S>(mut socket: WebSocketStream<S>, close: Close) -> Result<(), std::io::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let frame = CloseFrame { code: close.code.into(), reason: close.reason.into() };
+    socket.send(Message::Close(Some(frame))).await.map_err(std::io::Error::other)?;
+    let mut io = socket.into_inner();
+    io.shutdown().await?;
+    let mut scrap = [0; 1024];
+    while io.read(&mut scrap).await? > 0 {}
+    Ok(())
+}
+
+/// Reads the pages that the link needs to catch up.
+async fn fetch(edge: &Edge, peer: &Peer) -> Ending {
+    loop {
+        match poll_fn(|cx| peer.outbox.poll_page(cx)).await {
+            Page::Inbox { aspect, after, limit } => {
+                let read = edge.library.read(move |store| {
+                    use crate::hub::records::Reads;
+                    store.inbox(&aspect, after, limit)
+                });
+                match read.await {
+                    Ok(records) => {
+                        peer.outbox.inbox_page(Some(records.into_iter().map(|it| (it.offset, it.json))));
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, link = %peer.link, "cannot read an inbox; trying again");
+                        sleep(PAGE_RETRY).await;
+                        peer.outbox.inbox_page(None::<[_; 0]>);
+                    }
+                }
+            }
+            Page::Log { thread, after, limit } => {
+                let read = edge.library.read(move |store| {
+                    use crate::hub::records::Reads;
+                    store.log(after, thread, limit)
+                });
+                match read.await {
+                    Ok(entries) => peer.outbox.log_page(Some(entries)),
+                    Err(error) => {
+                        tracing::warn!(%error, link = %peer.link, "cannot read the log; trying again");
+                        sleep(PAGE_RETRY).await;
+                        peer.outbox.log_page(None);
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn greeting(signs: &Signs) -> Ending {
+    sleep(HELLO_TIMEOUT).await;
+    if signs.greeted.load(Ordering::Relaxed) {
+        return std::future::pending().await;
+    }
+    Ending::close(CLOSE_POLICY, "no frame said what this link is for")
+}
+
+/// Pings, and gives the link up when nothing at all comes back.
+async fn keep_alive(peer: &Peer, signs: &Signs) -> Ending {
+    let mut silent = Duration::ZERO;
+    loop {
+        let wait = PING_INTERVAL.min(IDLE_TIMEOUT - silent);
+        sleep(wait).await;
+        if signs.heard.swap(false, Ordering::Relaxed) {
+            silent = Duration::ZERO;
+        } else {
+            silent += wait;
+        }
+        if silent >= IDLE_TIMEOUT {
+            return Ending::close(CLOSE_POLICY, "nothing heard for too long");
+        }
+        peer.outbox.ping();
+    }
+}
+
+/// Once it is decided that a link ends, a peer that does not read cannot put it off.
+async fn closing(peer: &Peer) -> Ending {
+    poll_fn(|cx| peer.outbox.poll_closing(cx)).await;
+    sleep(CLOSE_GRACE).await;
+    Ending::Gone
+}

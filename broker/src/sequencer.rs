@@ -1,0 +1,145 @@
+//! Gives every command its place and its time. A bounded channel: whoever finds it full waits, and with it only
+//! its own socket.
+
+use std::sync::Arc;
+
+use nexus_wire::limits::DURABLE_BYTES_MAX;
+use thiserror::Error;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+use crate::clock::{self, Clock};
+use crate::hub::{Command, CommandBody, Hub, Origin};
+
+/// Commands that may wait for the core.
+const WAITING_MAX: usize = 2048;
+/// Commands of one batch: beyond it a commit takes so long that the first in it waits for nothing.
+pub(crate) const BATCH_MAX: usize = 512;
+/// A command of this size and more also takes its part of [`LARGE_TOTAL`].
+const LARGE: usize = 8 * 1024;
+/// What all large commands together may hold of the heap while they wait.
+const LARGE_TOTAL: usize = 64 * 1024 * 1024;
+const UNIT: usize = 1024;
+
+const _: () = assert!(LARGE_TOTAL > 8 * DURABLE_BYTES_MAX);
+
+/// The core has ended or is about to.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[error("the broker is stopping; try again when it is back")]
+pub(crate) struct Stopped;
+
+type Question = Box<dyn FnOnce(&Hub) + Send>;
+
+enum Submission {
+    Command { origin: Origin, body: CommandBody, size: Option<OwnedSemaphorePermit> },
+    Ask(Question),
+    Stop,
+}
+
+impl std::fmt::Debug for Submission {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Command { origin, body, .. } => f.debug_tuple("Command").field(origin).field(body).finish(),
+            Self::Ask(_) => f.write_str("Ask"),
+            Self::Stop => f.write_str("Stop"),
+        }
+    }
+}
+
+/// The way in.
+#[derive(Clone, Debug)]
+pub(crate) struct Sequencer {
+    sender: mpsc::Sender<Submission>,
+    large: Arc<Semaphore>,
+}
+
+/// The way out, for the core alone.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    receiver: mpsc::Receiver<Submission>,
+    waiting: Vec<Submission>,
+    clock: Clock,
+}
+
+/// What was waiting, in order.
+#[derive(Default)]
+pub(crate) struct Batch {
+    pub(crate) commands: Vec<Command>,
+    /// Put after the commit.
+    pub(crate) questions: Vec<Question>,
+    /// Nothing comes after this batch.
+    pub(crate) last: bool,
+    held: Vec<OwnedSemaphorePermit>,
+}
+
+pub(crate) fn sequencer(clock: Clock) -> (Sequencer, Intake) {
+    let (sender, receiver) = mpsc::channel(WAITING_MAX);
+    let large = Arc::new(Semaphore::new(LARGE_TOTAL / UNIT));
+    (Sequencer { sender, large }, Intake { receiver, waiting: Vec::new(), clock })
+}
+
+impl Sequencer {
+    /// `bytes`: about what the command holds of the heap.
+    pub(crate) async fn submit(
+        &self,
+        origin: Origin,
+        body: CommandBody,
+        bytes: usize,
+    ) -> Result<(), Stopped> {
+        let size = if bytes < LARGE {
+            None
+        } else {
+            let units = u32::try_from((bytes / UNIT).min(LARGE_TOTAL / UNIT)).unwrap_or(u32::MAX);
+            Some(Arc::clone(&self.large).acquire_many_owned(units).await.map_err(|_| Stopped)?)
+        };
+        self.sender.send(Submission::Command { origin, body, size }).await.map_err(|_| Stopped)
+    }
+
+    /// What the hub says once everything submitted before is on disk.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Hub) -> T + Send + 'static,
+    ) -> Result<T, Stopped> {
+        let (sender, receiver) = oneshot::channel();
+        let question: Question = Box::new(move |hub| {
+            // Whoever asked may have gone.
+            let _ = sender.send(question(hub));
+        });
+        self.sender.send(Submission::Ask(question)).await.map_err(|_| Stopped)?;
+        receiver.await.map_err(|_| Stopped)
+    }
+
+    /// The core finishes what was submitted before, and ends.
+    pub(crate) async fn stop(&self) {
+        // An error means that it has ended already.
+        let _ = self.sender.send(Submission::Stop).await;
+    }
+}
+
+impl Intake {
+    /// Waits for something to do. A batch is whatever was waiting; it never lingers for more.
+    pub(crate) fn take(&mut self) -> Batch {
+        self.waiting.clear();
+        let count = self.receiver.blocking_recv_many(&mut self.waiting, BATCH_MAX);
+        let at = self.now();
+        let mut batch = Batch { commands: Vec::with_capacity(count), last: count == 0, ..Batch::default() };
+        for submission in self.waiting.drain(..) {
+            match submission {
+                Submission::Command { origin, body, size } => {
+                    batch.held.extend(size);
+                    batch.commands.push(Command { at, origin, body });
+                }
+                Submission::Ask(question) => batch.questions.push(question),
+                Submission::Stop => batch.last = true,
+            }
+        }
+        if batch.last {
+            self.receiver.close();
+        }
+        batch
+    }
+
+    /// The time of a command that begins now.
+    pub(crate) fn now(&self) -> nexus_wire::Ms {
+        self.clock.at(clock::now())
+    }
+}

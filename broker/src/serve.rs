@@ -1,0 +1,245 @@
+//! A broker put together and running, and how it stops.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use crate::clock::{self, Clock};
+use crate::config::Config;
+use crate::core::{Core, Published};
+use crate::datadir::{DataDir, Lock, RunFile};
+use crate::edge::{Edge, seconds};
+use crate::hub::{CommandBody, Origin};
+use crate::identity::Gate;
+use crate::identity::tls::{Leaf, TlsError, names};
+use crate::listen;
+use crate::listen::hosts::Hosts;
+use crate::observe::Library;
+use crate::relay::Relay;
+use crate::sequencer::{Sequencer, sequencer};
+use crate::setup::{Setup, SetupError};
+use crate::store::SqliteStore;
+
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+const LEAF_CHECK_INTERVAL: Duration = Duration::from_secs(60);
+/// For links to take their last frames when the broker stops.
+const STOP_GRACE: Duration = Duration::from_secs(5);
+/// Timers are no finer than this, so that none can keep the core busy.
+const TICK_MIN: Duration = Duration::from_millis(1);
+const NO_TIMER: Duration = Duration::from_secs(3_600);
+
+#[derive(Debug, Error)]
+pub enum ServeError {
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(
+        "cannot listen on {address}: {source}; stop what listens there, or name another with --listen ADDR:PORT (port 0 takes a free one)"
+    )]
+    Bind { address: SocketAddr, source: std::io::Error },
+    #[error("cannot start the core thread: {0}")]
+    Thread(std::io::Error),
+    #[error(
+        "the core thread has ended by a defect; what was acknowledged is on disk, start the broker again"
+    )]
+    Core,
+}
+
+/// A broker that serves.
+#[derive(Debug)]
+pub struct Running {
+    pub(crate) edge: Arc<Edge>,
+    url: String,
+    data: DataDir,
+    first_token: Option<String>,
+    stop: watch::Sender<bool>,
+    ended: oneshot::Receiver<SqliteStore>,
+    server: JoinHandle<()>,
+    tasks: JoinSet<()>,
+    links_max: u32,
+    lock: Lock,
+}
+
+impl Running {
+    /// Returns once requests are answered.
+    pub async fn start(config: Config) -> Result<Self, ServeError> {
+        for warning in config.warnings() {
+            tracing::warn!("{warning}");
+        }
+        raise_descriptor_limit();
+        let Setup { data, keys, store, hub, last_at, first_token, lock } = Setup::open(&config)?;
+        let keys = Arc::new(keys);
+        let bind = |source| ServeError::Bind { address: config.listen, source };
+        let listener = TcpListener::bind(config.listen).await.map_err(bind)?;
+        let address = listener.local_addr().map_err(bind)?;
+
+        let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+        let names = names(&keys, machine.as_deref().map(str::trim), address.ip(), &config.allowed_hosts);
+        let leaf = match config.tls {
+            true => {
+                Some(Arc::new(Leaf::issue(Arc::clone(&keys), names.clone(), config.leaf_days, seconds())?))
+            }
+            false => None,
+        };
+        let acceptor = match &leaf {
+            Some(leaf) => Some(TlsAcceptor::from(Arc::new(leaf.server_config()?))),
+            None => None,
+        };
+
+        let clock = Clock::start(last_at);
+        let published = Arc::new(Published::of(&hub));
+        let (sequencer, intake) = sequencer(clock);
+        let library = Library::new(|size| store.readers(size));
+        let (core, due) = Core::new(store, hub, config.hub.clone(), intake, Arc::clone(&published));
+        let (ending, ended) = oneshot::channel();
+        std::thread::Builder::new()
+            .name("core".to_owned())
+            .spawn(move || {
+                // Nobody waits any more when the broker is being torn down.
+                let _ = ending.send(core.run());
+            })
+            .map_err(ServeError::Thread)?;
+
+        let links_max = u32::try_from(config.links_max).unwrap_or(u32::MAX);
+        let edge = Arc::new(Edge {
+            gate: Gate::new(keys, Arc::clone(&published.directory)),
+            published,
+            relay: Arc::new(Relay::default()),
+            sequencer: sequencer.clone(),
+            library,
+            clock,
+            hosts: Hosts::new(&names, address, config.tls, config.public_url.clone()),
+            throttle: std::sync::Mutex::default(),
+            links: Arc::new(Semaphore::new(config.links_max)),
+        });
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let server = tokio::spawn(listen::serve(listener, acceptor, Arc::clone(&edge), stopped));
+        tasks.spawn(tick(sequencer, clock, due));
+        tasks.spawn(sweep(Arc::clone(&edge)));
+        if let Some(leaf) = leaf {
+            tasks.spawn(renew(leaf));
+        }
+        let url = local_url(address, config.tls);
+        data.write_run(&RunFile { pid: std::process::id(), url: url.clone() }).map_err(SetupError::from)?;
+        edge.published.health.started().await;
+        Ok(Self { edge, url, data, first_token, stop, ended, server, tasks, links_max, lock })
+    }
+
+    /// Where this machine reaches it.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub fn data(&self) -> &DataDir {
+        &self.data
+    }
+
+    /// The admin's token, if this start made it.
+    pub fn first_token(&self) -> Option<&str> {
+        self.first_token.as_deref()
+    }
+
+    /// Returns when the core ends without having been told to, which only a defect makes it do.
+    pub async fn failed(&mut self) -> ServeError {
+        // Either way nothing can be made durable any more.
+        let _ = (&mut self.ended).await;
+        ServeError::Core
+    }
+
+    /// Refuses what is new, finishes what was accepted, closes links, and leaves a database that is whole in
+    /// one file.
+    pub async fn stop(self) -> Result<(), ServeError> {
+        let Self { edge, stop, ended, server, mut tasks, links_max, lock, .. } = self;
+        edge.published.health.stopping();
+        stop.send_replace(true);
+        edge.sequencer.stop().await;
+        let store = ended.await;
+        edge.published.deliver.close_all();
+        if timeout(STOP_GRACE, edge.links.acquire_many(links_max)).await.is_err() {
+            tracing::warn!("some links did not take their last frames in time");
+        }
+        // It ends by itself, within a bound of its own.
+        let _ = server.await;
+        tasks.shutdown().await;
+        // Readers first: the last connection to close merges the write-ahead log into the database.
+        drop(edge);
+        drop(store.map_err(|_| ServeError::Core)?);
+        drop(lock);
+        Ok(())
+    }
+}
+
+/// Submits a tick when the hub's next timer is due.
+async fn tick(sequencer: Sequencer, clock: Clock, mut due: watch::Receiver<Option<nexus_wire::Ms>>) {
+    loop {
+        let next = *due.borrow_and_update();
+        let wait = next.map_or(NO_TIMER, |at| clock.until(at, clock::now()).max(TICK_MIN));
+        tokio::select! {
+            changed = due.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+            }
+            () = sleep(wait) => {
+                let ticked = sequencer.submit(Origin::Broker, CommandBody::Tick, 0).await;
+                // The question comes after the tick, so the next timer is known when it is answered.
+                if ticked.is_err() || sequencer.ask(|_| ()).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+async fn sweep(edge: Arc<Edge>) {
+    let mut dropped = 0;
+    loop {
+        sleep(SWEEP_INTERVAL).await;
+        edge.published.presence.sweep(edge.now());
+        let now = edge.relay.dropped();
+        if now > dropped {
+            tracing::debug!(frames = now - dropped, "streamed frames found no room");
+            dropped = now;
+        }
+    }
+}
+
+async fn renew(leaf: Arc<Leaf>) {
+    loop {
+        sleep(LEAF_CHECK_INTERVAL).await;
+        if leaf.is_due(seconds()) {
+            match leaf.reissue(seconds()) {
+                Ok(()) => tracing::info!("a new server certificate is in use"),
+                Err(error) => tracing::error!(%error, "cannot renew the server certificate; trying again"),
+            }
+        }
+    }
+}
+
+pub(crate) fn local_url(address: SocketAddr, tls: bool) -> String {
+    let ip = match address.ip() {
+        ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        ip => ip,
+    };
+    let scheme = if tls { "https" } else { "http" };
+    format!("{scheme}://{}", SocketAddr::new(ip, address.port()))
+}
+
+/// A link is a file descriptor; the usual limit of 1024 is for other programs.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::debug!(%error, "cannot raise the limit of open files");
+    }
+}

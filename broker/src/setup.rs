@@ -1,0 +1,151 @@
+//! A data directory made ready: locked, with keys, an open database and at least one operator. The broker
+//! starts from here, and commands that find no broker running act through it.
+
+use nexus_wire::admin::{OperatorAdd, OperatorRole};
+use nexus_wire::{ErrorBody, FromBroker, Ms, Party};
+use thiserror::Error;
+
+use crate::clock;
+use crate::config::{self, Config};
+use crate::datadir::{DataDir, DataDirError, Lock, TOKEN_FILE};
+use crate::edge::seconds;
+use crate::hub::records::{Reads, StoreError, Transaction};
+use crate::hub::{Command, CommandBody, Effect, Hub, Origin};
+use crate::identity::keys::{KeysError, NexusKeys};
+use crate::identity::token;
+use crate::store::{OpenError, Options, SqliteStore, Synchronous};
+
+/// Whom the first token belongs to.
+pub(crate) const FIRST_OPERATOR: &str = "admin";
+
+#[derive(Debug, Error)]
+pub enum SetupError {
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{}", .0.message)]
+    Refused(ErrorBody),
+}
+
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(crate) data: DataDir,
+    pub(crate) keys: NexusKeys,
+    pub(crate) store: SqliteStore,
+    pub(crate) hub: Hub,
+    /// The last time on disk.
+    pub(crate) last_at: Ms,
+    /// A token made just now because there was no operator. To be shown once.
+    pub(crate) first_token: Option<String>,
+    /// Dropped last: another process may go on from here.
+    pub(crate) lock: Lock,
+}
+
+impl Setup {
+    pub(crate) fn open(config: &Config) -> Result<Self, SetupError> {
+        let data = DataDir::open(&config.data)?;
+        let lock = data.lock()?;
+        let (keys, _) = NexusKeys::open(&data, seconds())?;
+        let synchronous = match config.synchronous {
+            config::Synchronous::Full => Synchronous::Full,
+            config::Synchronous::Off => Synchronous::Off,
+        };
+        let store = SqliteStore::open(&data.database(), Options { synchronous })?;
+        let last_at = store.snapshot()?.last_at;
+        let hub = Hub::rebuild(&store, config.hub.clone())?;
+        let mut setup = Self { data, keys, store, hub, last_at, first_token: None, lock };
+        if setup.hub.roster().operators().next().is_none() {
+            setup.first_token = Some(setup.new_token()?);
+        }
+        Ok(setup)
+    }
+
+    /// A new token for the first operator. In the file before it is in the database: a crash between leaves a
+    /// token that is not good yet, and not a good one that nobody knows.
+    pub(crate) fn new_token(&mut self) -> Result<String, SetupError> {
+        let token = token::mint();
+        self.data.write_private(TOKEN_FILE, &format!("{token}\n"))?;
+        let add = first_operator(&token);
+        self.apply(CommandBody::AddOperator { by: Party::System, add })?;
+        Ok(token)
+    }
+
+    /// Applies one command and makes it durable.
+    pub(crate) fn apply(&mut self, body: CommandBody) -> Result<FromBroker, SetupError> {
+        let origin = Origin::Call(0);
+        let at = self.last_at.max(clock::wall());
+        self.store.begin()?;
+        let effects = self.hub.apply(&mut self.store, Command { at, origin, body })?;
+        self.store.commit()?;
+        self.last_at = at;
+        let answer = effects.into_iter().find_map(|effect| match effect {
+            Effect::Answer { origin: to, answer } if to == origin => Some(answer),
+            Effect::Answer { .. }
+            | Effect::Attach { .. }
+            | Effect::Push { .. }
+            | Effect::Close { .. }
+            | Effect::RosterChanged { .. }
+            | Effect::Logged(_) => None,
+        });
+        match answer {
+            Some(Ok(frame)) => Ok(frame),
+            Some(Err(body)) => Err(SetupError::Refused(body)),
+            None => Ok(FromBroker::Ok(nexus_wire::Json::default())),
+        }
+    }
+}
+
+/// What makes `token` the first operator's.
+pub(crate) fn first_operator(token: &str) -> OperatorAdd {
+    #[expect(clippy::unwrap_used, reason = "the constant is a name, as a test says")]
+    let name = FIRST_OPERATOR.parse().unwrap();
+    OperatorAdd { name, role: OperatorRole::Admin, token_sha256: token::sha256_hex(token) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn config(data: &std::path::Path) -> Config {
+        Config::load(data, &[], |_| None).unwrap().0
+    }
+
+    #[test]
+    fn the_first_start_makes_what_is_needed_and_the_second_finds_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Setup::open(&config(dir.path())).unwrap();
+        let token = first.first_token.clone().unwrap();
+        let path = first.data.operator_token();
+        assert_eq!(std::fs::read_to_string(&path).unwrap().trim_end(), token);
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(first.data.file("ca.pem").exists());
+        let operator = first.hub.roster().operators().next().unwrap();
+        assert_eq!((operator.name.as_str(), operator.token_sha256), (FIRST_OPERATOR, token::sha256(&token)));
+        assert!(matches!(
+            Setup::open(&config(dir.path())),
+            Err(SetupError::DataDir(DataDirError::InUse { .. }))
+        ));
+        let id = first.keys.nexus_id;
+        drop(first);
+        let second = Setup::open(&config(dir.path())).unwrap();
+        assert_eq!((second.keys.nexus_id, second.first_token), (id, None));
+    }
+
+    #[test]
+    fn a_new_token_replaces_the_old_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut setup = Setup::open(&config(dir.path())).unwrap();
+        let next = setup.new_token().unwrap();
+        assert_ne!(Some(&next), setup.first_token.as_ref());
+        let operators: Vec<_> = setup.hub.roster().operators().collect();
+        assert_eq!(operators.len(), 1);
+        assert_eq!(operators[0].token_sha256, token::sha256(&next));
+    }
+}
