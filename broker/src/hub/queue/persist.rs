@@ -22,7 +22,7 @@ pub struct Changes {
 /// When each lease ends, and how often each pending item was passed over.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
-struct Clocks {
+pub(super) struct Clocks {
     leases: BTreeMap<DispatchId, Ms>,
     passed: BTreeMap<DispatchId, u32>,
 }
@@ -54,7 +54,7 @@ impl Queue {
         Ok(Changes { dispatches, clocks })
     }
 
-    fn clocks(&self) -> Clocks {
+    pub(super) fn clocks(&self) -> Clocks {
         let mut clocks = Clocks::default();
         for entry in self.index.clocked.iter().filter_map(|id| self.entries.get(id)) {
             match entry.phase.lease_until() {

@@ -251,8 +251,8 @@ impl Harness {
     pub(super) fn restart(&mut self, down_ms: Ms) {
         self.now += down_ms;
         let soft_cap = self.queue.soft_cap();
-        self.oracle.live.clear();
         self.queue = self.restored();
+        self.oracle.live.clear();
         self.queue.broker_started(config(soft_cap), self.now);
         for (id, until) in &mut self.leases {
             if self.queue.state(*id) != Some(DispatchState::Unreachable) {
@@ -319,7 +319,7 @@ impl Harness {
                 None => self.rows.remove(&id),
             };
         }
-        self.clocks = changes.clocks.or(self.clocks.take());
+        self.clocks = changes.clocks.or_else(|| self.clocks.take());
         if let Err(found) = self.oracle.follow(&self.queue, &self.events).and_then(|()| self.check_clocks()) {
             panic!("{}: {found}\nevents of this call: {:#?}", self.fault, self.events);
         }
@@ -328,6 +328,9 @@ impl Harness {
         let entries = self.rows.values().map(String::as_str);
         let restored = Queue::restore(config, live, entries, self.clocks.as_deref()).unwrap();
         assert_eq!(restored, self.queue, "{}: restored otherwise than it was", self.fault);
+        let clocks = serde_json::to_string(&self.queue.clocks()).unwrap();
+        let written = self.clocks.as_deref().unwrap_or(r#"{"leases":{},"passed":{}}"#);
+        assert_eq!(written, clocks, "{}: the clocks were not written when they changed", self.fault);
     }
 
     fn check_clocks(&mut self) -> Result<(), String> {

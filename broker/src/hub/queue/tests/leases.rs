@@ -168,6 +168,8 @@ fn a_registration_that_does_not_name_a_running_lease_has_lost_it() {
     let named = [it.lease(kept), stranger];
     let lost = it.register("wren", offer(9, &[("read", 9)]), &named);
     assert_eq!(lost, [stranger]);
+    let stopped = it.events.iter().any(|event| matches!(event, Event::CancelWork { .. }));
+    assert!(!stopped, "nobody is there to be told");
     assert_eq!(it.lease(twice).attempt, 2, "the next attempt at once");
     assert_eq!((it.ended(once), it.code(once)), (Some(DispatchState::Failed), Some("worker_lost")));
     assert_eq!((it.state(kept), it.lease(kept).attempt), (Some(DispatchState::Running), 1));

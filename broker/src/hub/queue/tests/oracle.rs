@@ -162,7 +162,8 @@ impl Oracle {
         for event in &events[given..] {
             let (next, lease) = match event {
                 Event::Assigned { lease, host } | Event::Resumed { lease, host, .. } => {
-                    let facts = self.facts(lease.dispatch).ok_or(format!("{event:?} of nothing open"))?;
+                    let facts =
+                        self.facts(lease.dispatch).ok_or_else(|| format!("{event:?} of nothing open"))?;
                     ensure!(facts.hand.aspect == *host, "{event:?} went to the wrong host");
                     (if matches!(event, Event::Assigned { .. }) { Next::Item } else { Next::Retake }, *lease)
                 }
@@ -227,7 +228,8 @@ impl Oracle {
             })
         };
         for facts in &mut self.open {
-            let is = queue.state(facts.id).ok_or(format!("{:?} is gone and never ended", facts.id))?;
+            let is =
+                queue.state(facts.id).ok_or_else(|| format!("{:?} is gone and never ended", facts.id))?;
             let before = placed(facts.id).unwrap_or(is);
             if before != facts.state {
                 (facts.state, facts.age, facts.retaking_since) = (before, 0, self.step);

@@ -50,7 +50,8 @@ fn one_key_fills_the_soft_cap_and_an_idle_key_may_go_up_to_the_ceiling() {
 
 #[test]
 fn an_item_is_eligible_only_with_host_slot_hand_and_place() {
-    let cases: [(&str, Option<(u32, &[(&str, u32)])>, usize); 6] = [
+    type Host = Option<(u32, &'static [(&'static str, u32)])>;
+    let cases: [(&str, Host, usize); 6] = [
         ("offline", None, 0),
         ("no slots", Some((0, &[("read", 9)])), 0),
         ("not offered", Some((9, &[("check", 9)])), 0),
