@@ -1,6 +1,7 @@
 //! The agent runtime: one process per aspect. It owns the aspect's sessions, runs its turns and Hands, and
 //! reaches the team through the broker.
 
+pub mod cli;
 pub mod conversation;
 pub mod home;
 pub mod inbox;

@@ -1,0 +1,229 @@
+//! The command line of `agent`: reads arguments, calls what they ask for, says how it went.
+//!
+//! Every command writes to the streams it is given, so that tests read what a person would. The one thing it does
+//! not know is how an aspect runs: that is handed in.
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
+use nexus_wire::AspectName;
+use nexus_wire::name::HandName;
+use nexus_wire::roster::AspectRole;
+
+use crate::journal::Durability;
+use crate::provider::ProviderKind;
+
+mod draw;
+mod home;
+mod sessions;
+
+/// How the process ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Exit {
+    Done,
+    Failure,
+    /// The arguments make no sense.
+    Usage,
+    /// Another process took this aspect's link. Starting again would only take it back.
+    Displaced,
+}
+
+impl Exit {
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failure => 1,
+            Self::Usage => 2,
+            Self::Displaced => 3,
+        }
+    }
+}
+
+/// What running an aspect needs to know.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RunOptions {
+    pub home: PathBuf,
+    /// Go on although the broker has seen a later state of this home.
+    pub adopt: bool,
+    pub durability: Durability,
+}
+
+/// Runs an aspect until it is told to stop.
+pub type Runner = fn(RunOptions) -> Result<Exit, Box<dyn Error>>;
+
+/// Runs one aspect of a Nexus team, and looks after its home.
+#[derive(Debug, Parser)]
+#[command(name = "agent", version, args_conflicts_with_subcommands = true, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: RunArguments,
+}
+
+#[derive(Args, Debug)]
+struct RunArguments {
+    /// The home of the aspect to run
+    home: Option<PathBuf>,
+    /// Go on although the broker has seen a later state of this home (it was restored from an old copy)
+    #[arg(long, requires = "home")]
+    adopt: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a home that works as it stands
+    New(New),
+    /// Say what is wrong with a home
+    Check {
+        home: PathBuf,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Look at sessions, go back in one, or branch off
+    #[command(subcommand)]
+    Session(sessions::Command),
+    /// Say which version this is
+    Version,
+}
+
+#[derive(Args, Debug)]
+struct New {
+    home: PathBuf,
+    /// The aspect's name; the folder's when not said
+    #[arg(long)]
+    name: Option<AspectName>,
+    /// `frame` is the lead of a team
+    #[arg(long, default_value = "worker", value_parser = parse_role)]
+    role: AspectRole,
+    /// Offer a Hand of this name
+    #[arg(long)]
+    hand: Option<HandName>,
+    /// What makes it think: scripted, anthropic or openai
+    #[arg(long, default_value = "scripted", value_parser = parse_provider)]
+    provider: ProviderKind,
+    /// The model, as the provider names it
+    #[arg(long)]
+    model: Option<String>,
+}
+
+#[derive(Args, Clone, Copy, Debug)]
+struct Output {
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    output: Format,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// Where a command writes, and what it may know of the world.
+struct Context<'a> {
+    out: &'a mut dyn Write,
+    env: &'a dyn Fn(&str) -> Option<String>,
+    durability: Durability,
+    now: Timestamp,
+}
+
+type Outcome = Result<Exit, Box<dyn Error>>;
+
+/// The whole program: to be called by `main` with what runs an aspect.
+pub fn main(runner: Runner) -> ExitCode {
+    let env = |name: &str| std::env::var(name).ok();
+    start_logging();
+    let durability = Durability::from_env();
+    let (mut out, mut err) = (io::stdout(), io::stderr());
+    let context = Context { out: &mut out, env: &env, durability, now: Timestamp::now() };
+    ExitCode::from(run(std::env::args_os(), context, &mut err, runner).code())
+}
+
+/// To standard error, at `info` unless `NEXUS_LOG` says otherwise.
+fn start_logging() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("NEXUS_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    // Fails only when a log is there already.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).try_init();
+}
+
+fn run(
+    arguments: impl IntoIterator<Item = OsString>,
+    mut context: Context<'_>,
+    err: &mut dyn Write,
+    runner: Runner,
+) -> Exit {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error, context.out, err),
+    };
+    let outcome = match arguments.command {
+        Some(Command::New(new)) => home::new(&mut context, new),
+        Some(Command::Check { home, output }) => home::check(&mut context, &home, output.output),
+        Some(Command::Session(command)) => sessions::run(&mut context, command),
+        Some(Command::Version) => version(&mut context),
+        None => match arguments.run {
+            RunArguments { home: Some(home), adopt } => {
+                runner(RunOptions { home, adopt, durability: context.durability })
+            }
+            RunArguments { home: None, .. } => {
+                let missing = clap::error::ErrorKind::MissingRequiredArgument;
+                let error = Arguments::command().error(missing, "name the home of the aspect to run");
+                return usage(&error, context.out, err);
+            }
+        },
+    };
+    match outcome {
+        Ok(exit) => exit,
+        // `agent … | head` is no failure.
+        Err(error) if is_broken_pipe(&*error) => Exit::Done,
+        Err(error) => {
+            let _ = writeln!(err, "agent: {error}");
+            Exit::Failure
+        }
+    }
+}
+
+/// Help and version are asked for and go to standard output; everything else is a mistake.
+fn usage(error: &clap::Error, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
+    let text = error.render();
+    // With nowhere to write to, the exit code says it alone.
+    if error.use_stderr() {
+        let _ = write!(err, "{text}");
+        Exit::Usage
+    } else {
+        let _ = write!(out, "{text}");
+        Exit::Done
+    }
+}
+
+fn version(context: &mut Context<'_>) -> Outcome {
+    writeln!(context.out, "agent {}", env!("CARGO_PKG_VERSION"))?;
+    Ok(Exit::Done)
+}
+
+fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Settings' own words for a role are the ones taken here.
+fn parse_role(text: &str) -> Result<AspectRole, String> {
+    parse(text, "frame or worker")
+}
+
+fn parse_provider(text: &str) -> Result<ProviderKind, String> {
+    parse(text, "scripted, anthropic or openai")
+}
+
+fn parse<T: serde::de::DeserializeOwned>(text: &str, known: &str) -> Result<T, String> {
+    serde_json::from_value(serde_json::Value::String(text.to_owned())).map_err(|_| format!("write {known}"))
+}
+
+#[cfg(test)]
+mod tests;
