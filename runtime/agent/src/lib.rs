@@ -6,6 +6,7 @@ pub mod conversation;
 pub mod home;
 pub mod inbox;
 pub mod journal;
+pub mod outbox;
 pub mod provider;
 pub mod session;
 pub mod tools;

@@ -11,7 +11,7 @@ use nexus_wire::hands::Lease;
 use nexus_wire::{AspectName, DispatchId, ItemId, Party, RequestId, ThreadId, derive};
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use uuid::Uuid;
 
 use crate::conversation::ToolSpec;
@@ -28,8 +28,6 @@ mod search;
 pub use dispatch::{Claim, Claims, Ended, Waiting};
 pub use roots::{PathError, PathErrorKind, Root, Roots};
 
-/// A result longer than this is cut, and says so.
-const RESULT_BYTES_MAX: usize = 64 * 1024;
 /// File tools at work at the same time in this process.
 const FILE_TASKS_MAX: usize = 4;
 
@@ -93,6 +91,19 @@ tools! {
 impl Tool {
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|tool| tool.name() == name)
+    }
+
+    /// Whether a call waits for the broker or for others, which have limits of their own on how long that takes.
+    pub fn is_on_bus(self) -> bool {
+        match self {
+            Self::ReadFile | Self::SearchFiles | Self::ListFiles => false,
+            Self::SendMessage
+            | Self::ReadThread
+            | Self::ListTeam
+            | Self::DispatchHand
+            | Self::SearchKnowledge
+            | Self::StoreKnowledge => true,
+        }
     }
 
     /// Whether an interrupted call may be made again: what reads, and what the broker knows by its derived id.
@@ -168,6 +179,20 @@ impl ToolOutcome {
         }
     }
 
+    /// A list as JSON, with as much of its beginning as may be given back.
+    fn fitting<T: Serialize + Shrink>(result: Result<T, impl fmt::Display>, max: usize) -> Self {
+        let mut value = match result {
+            Ok(value) => value,
+            Err(error) => return Self::error(error.to_string()),
+        };
+        loop {
+            let outcome = Self::json(&value);
+            if outcome.content.len() <= max || !value.shrink() {
+                return outcome;
+            }
+        }
+    }
+
     fn of<T: Serialize>(result: Result<T, impl fmt::Display>) -> Self {
         match result {
             Ok(value) => Self::json(&value),
@@ -175,16 +200,22 @@ impl ToolOutcome {
         }
     }
 
-    fn capped(mut self) -> Self {
+    fn capped(mut self, max: usize) -> Self {
         let bytes = self.content.len();
-        if bytes > RESULT_BYTES_MAX {
-            self.content.truncate(self.content.floor_char_boundary(RESULT_BYTES_MAX));
+        if bytes > max {
+            self.content.truncate(self.content.floor_char_boundary(max));
             self.content.push_str(&format!(
                 "… [cut here: {bytes} bytes in all; ask for less at a time to see the rest]"
             ));
         }
         self
     }
+}
+
+/// What can be given back in part.
+trait Shrink {
+    /// Leaves out the end. False when there is nothing to leave out.
+    fn shrink(&mut self) -> bool;
 }
 
 /// The tools of one aspect or Hand, ready to run.
@@ -195,17 +226,37 @@ pub struct Toolbox {
     line: Line,
     claims: Claims,
     file_tasks: Arc<Semaphore>,
+    /// A result longer than this is cut, and says so.
+    result_bytes_max: usize,
 }
 
 impl Toolbox {
-    pub fn new(allowed: Vec<Tool>, roots: Roots, line: Line, claims: Claims) -> Self {
-        Self { allowed, roots, line, claims, file_tasks: Arc::new(Semaphore::new(FILE_TASKS_MAX)) }
+    pub fn new(
+        allowed: Vec<Tool>,
+        roots: Roots,
+        line: Line,
+        claims: Claims,
+        result_bytes_max: usize,
+    ) -> Self {
+        let file_tasks = Arc::new(Semaphore::new(FILE_TASKS_MAX));
+        Self { allowed, roots, line, claims, file_tasks, result_bytes_max }
+    }
+
+    pub fn line(&self) -> &Line {
+        &self.line
     }
 
     /// The same files and the same link for somebody who may use other tools.
     #[must_use]
     pub fn with_tools(&self, allowed: Vec<Tool>) -> Self {
         Self { allowed, ..self.clone() }
+    }
+
+    /// The same for a Hand, whose supervisor is told of calls that wait.
+    #[must_use]
+    pub fn supervised(&self, waiting: mpsc::Sender<Waiting>) -> Self {
+        let claims = Claims { waiting: Some(waiting), ..self.claims.clone() };
+        Self { claims, ..self.clone() }
     }
 
     pub fn specs(&self) -> Vec<ToolSpec> {
@@ -219,19 +270,25 @@ impl Toolbox {
             Some(_) | None => return ToolOutcome::error(self.no_such(name)),
         };
         let id = caller.request_id(tool, ordinal);
-        let (line, roots) = (&self.line, self.roots.clone());
+        let (line, roots, max) = (&self.line, self.roots.clone(), self.result_bytes_max);
         match tool {
             Tool::ReadFile => {
-                self.on_files(input, move |args: read::ReadFile, _| ToolOutcome::of(args.run(&roots))).await
+                // As JSON a text may take twice its room.
+                let text_max = (max / 2).saturating_sub(512);
+                let run =
+                    move |args: read::ReadFile, _: &AtomicBool| ToolOutcome::of(args.run(&roots, text_max));
+                self.on_files(input, run).await
             }
             Tool::SearchFiles => {
-                self.on_files(input, move |args: search::SearchFiles, stop| {
-                    ToolOutcome::of(args.run(&roots, stop))
-                })
-                .await
+                let run = move |args: search::SearchFiles, stop: &AtomicBool| {
+                    ToolOutcome::fitting(args.run(&roots, stop), max)
+                };
+                self.on_files(input, run).await
             }
             Tool::ListFiles => {
-                self.on_files(input, move |args: list::ListFiles, _| ToolOutcome::of(args.run(&roots))).await
+                let run =
+                    move |args: list::ListFiles, _: &AtomicBool| ToolOutcome::fitting(args.run(&roots), max);
+                self.on_files(input, run).await
             }
             Tool::SendMessage => {
                 on_bus(input, async |args: bus::SendMessage| args.run(line, caller, id).await).await
@@ -253,7 +310,7 @@ impl Toolbox {
                 on_bus(input, async |args: bus::StoreKnowledge| args.run(line, id).await).await
             }
         }
-        .capped()
+        .capped(max)
     }
 
     fn no_such(&self, name: &str) -> String {

@@ -142,6 +142,8 @@ pub struct Turn {
     /// Calls made in all rounds: the ordinal of the next one.
     calls: u64,
     acted: bool,
+    /// Texts of the user that this turn has taken.
+    asked: usize,
     /// Provider and model of the last round.
     source: Option<(String, String)>,
 }
@@ -182,12 +184,18 @@ impl Turn {
             spent,
             calls: 0,
             acted: false,
+            asked: 0,
             source: None,
         }
     }
 
     pub fn id(&self) -> TurnId {
         self.id
+    }
+
+    /// How many texts it has taken: what was said before them belongs to earlier turns.
+    pub fn asked(&self) -> usize {
+        self.asked
     }
 
     pub fn has_ended(&self) -> bool {
@@ -284,6 +292,7 @@ impl Turn {
         let mut effects = Vec::new();
         while let Some(said) = self.waiting.pop_front() {
             self.items.extend(said.item.clone());
+            self.asked += texts(&said.content).count();
             effects.push(Effect::Append(Payload::User(said)));
         }
         let allowed = self.rules.rounds_max;
@@ -413,11 +422,15 @@ fn with_distinct_ids(mut content: Vec<Block>, first: u64) -> Vec<Block> {
 }
 
 fn text_of(content: &[Block]) -> String {
+    texts(content).collect::<Vec<_>>().join("\n\n")
+}
+
+fn texts(content: &[Block]) -> impl Iterator<Item = &str> {
     let texts = content.iter().filter_map(|block| match block {
         Block::Text { text } => Some(text.trim()),
         Block::Thinking { .. } | Block::ToolUse { .. } | Block::ToolResult { .. } => None,
     });
-    texts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n\n")
+    texts.filter(|text| !text.is_empty())
 }
 
 fn shortened(text: &str) -> String {

@@ -31,6 +31,15 @@ pub(crate) struct Listing {
     truncated: bool,
 }
 
+impl super::Shrink for Listing {
+    fn shrink(&mut self) -> bool {
+        self.truncated = true;
+        let kept = self.entries.len() / 2;
+        self.entries.truncate(kept);
+        kept > 0
+    }
+}
+
 #[derive(Debug, PartialEq, Serialize)]
 struct Listed {
     path: String,

@@ -8,8 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::args::whole;
 use super::roots::{PathError, Roots};
 
-/// Text given back in one call.
-const TEXT_BYTES_MAX: usize = 48 * 1024;
 /// Of one line; what is longer is no text a person wrote.
 const LINE_BYTES_MAX: usize = 8 * 1024;
 const LINES_DEFAULT: u64 = 400;
@@ -64,7 +62,8 @@ pub(crate) enum ReadError {
 }
 
 impl ReadFile {
-    pub(crate) fn run(&self, roots: &Roots) -> Result<FileText, ReadError> {
+    /// `text_max`: bytes of text in one result.
+    pub(crate) fn run(&self, roots: &Roots, text_max: usize) -> Result<FileText, ReadError> {
         let place = roots.resolve(&self.path)?;
         let (file, metadata) = place.open()?;
         let path = place.shown;
@@ -73,7 +72,7 @@ impl ReadFile {
         }
         let from = self.from_line.unwrap_or(1).max(1);
         let wanted = self.lines.unwrap_or(LINES_DEFAULT).clamp(1, LINES_MAX);
-        let mut window = Window::new(from, wanted);
+        let mut window = Window::new(from, wanted, text_max);
         // A file that grows while it is read, or has no size, still ends.
         let mut reader = BufReader::with_capacity(64 * 1024, file.take(FILE_BYTES_MAX));
         let io = |source| ReadError::Io { path: path.clone(), source };
@@ -109,6 +108,7 @@ impl ReadFile {
 struct Window {
     from: u64,
     wanted: u64,
+    text_max: usize,
     seen: u64,
     given: u64,
     full: bool,
@@ -116,8 +116,8 @@ struct Window {
 }
 
 impl Window {
-    fn new(from: u64, wanted: u64) -> Self {
-        Self { from, wanted, seen: 0, given: 0, full: false, text: String::new() }
+    fn new(from: u64, wanted: u64, text_max: usize) -> Self {
+        Self { from, wanted, text_max, seen: 0, given: 0, full: false, text: String::new() }
     }
 
     fn take(&mut self, line: &[u8]) {
@@ -126,7 +126,7 @@ impl Window {
             return;
         }
         let line = shortened(line);
-        if !self.text.is_empty() && self.text.len() + line.len() > TEXT_BYTES_MAX {
+        if !self.text.is_empty() && self.text.len() + line.len() > self.text_max {
             self.full = true;
             return;
         }

@@ -51,6 +51,15 @@ pub(crate) struct Matches {
     pub(super) truncated: bool,
 }
 
+impl super::Shrink for Matches {
+    fn shrink(&mut self) -> bool {
+        self.truncated = true;
+        let kept = self.matches.len() / 2;
+        self.matches.truncate(kept);
+        kept > 0
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Match {
     pub(super) path: String,

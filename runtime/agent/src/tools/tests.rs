@@ -13,6 +13,7 @@ use crate::uplink::{LineEnd, line};
 mod escape;
 mod files;
 
+const RESULT_BYTES_MAX: usize = 64 * 1024;
 const ITEM: &str = "0199a0b1-c2d3-7123-8456-789abcdef012";
 
 fn caller() -> Caller {
@@ -33,7 +34,8 @@ fn bench(roots: &[(&str, &Path)]) -> Bench {
     let (line, link) = line();
     let (claims, claimed) = mpsc::channel(8);
     let claims = Claims { claims, waiting: None };
-    let toolbox = Toolbox::new(Tool::ALL.to_vec(), Roots::new(roots.collect()), line, claims);
+    let toolbox =
+        Toolbox::new(Tool::ALL.to_vec(), Roots::new(roots.collect()), line, claims, RESULT_BYTES_MAX);
     Bench { toolbox, link, claims: claimed }
 }
 
@@ -195,7 +197,8 @@ async fn a_dispatch_is_claimed_before_it_is_asked_for_and_waited_for() {
 
 #[test]
 fn a_long_result_is_cut_at_a_character_and_says_so() {
-    let long = ToolOutcome { content: "é".repeat(RESULT_BYTES_MAX), is_error: false, settles: None }.capped();
+    let long = ToolOutcome { content: "é".repeat(RESULT_BYTES_MAX), is_error: false, settles: None };
+    let long = long.capped(RESULT_BYTES_MAX);
     assert!(long.content.len() < RESULT_BYTES_MAX + 200);
     assert!(long.content.ends_with("to see the rest]"));
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use nexus_wire::TurnId;
 
-use super::{Call, Effect, Phase, Rules, Turn, calls_of, result};
+use super::{Call, Effect, Phase, Rules, Turn, calls_of, result, texts};
 use crate::conversation::{Block, StopReason};
 use crate::session::{AssistantTurn, Entry, ItemRef, Payload};
 
@@ -44,7 +44,10 @@ impl Turn {
                 Payload::ToolStarted(call) => {
                     started.insert(&call.tool_use_id);
                 }
-                Payload::User(_) => said_since = true,
+                Payload::User(said) => {
+                    turn.asked += texts(&said.content).count();
+                    said_since = true;
+                }
                 Payload::SystemPrompt(_)
                 | Payload::Compaction(_)
                 | Payload::BranchSummary(_)

@@ -91,6 +91,7 @@ fn a_question_is_answered_with_the_help_of_tools() {
     assert_eq!((post.text.as_str(), post.answers.id), ("one\n\ntwo", Uuid::from_u128(1)));
     let meta = post.meta.clone().expect("meta");
     assert_eq!((meta.usage.input_tokens, meta.cost_microusd, meta.model.as_str()), (20, Some(6), "m"));
+    assert_eq!(turn.asked(), 2);
     assert!(turn.has_ended() && turn.into_waiting().is_empty());
 }
 

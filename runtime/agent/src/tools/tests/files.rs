@@ -166,3 +166,23 @@ async fn a_listing_goes_as_deep_as_asked_and_ends_somewhere() {
     let listed = ok(&bench.toolbox, "list_files", json!({})).await;
     assert_eq!((listed["entries"].as_array().map(Vec::len), &listed["truncated"]), (Some(500), &json!(true)));
 }
+
+#[tokio::test]
+async fn what_does_not_fit_is_left_out_and_stays_json() {
+    let folder = folder(&[]);
+    for n in 0..90 {
+        fs::write(folder.path().join(format!("f{n}")), "\"quoted\" word\n".repeat(200)).expect("written");
+    }
+    let mut bench = bench(&[("w", folder.path())]);
+    bench.toolbox.result_bytes_max = 2000;
+    for (tool, input) in [
+        ("search_files", json!({"query": "word", "limit": 200})),
+        ("list_files", json!({})),
+        ("read_file", json!({"path": "w/f1"})),
+    ] {
+        let outcome = call(&bench.toolbox, tool, input).await;
+        assert!(outcome.content.len() <= 2000, "{tool}");
+        let value: Value = serde_json::from_str(&outcome.content).expect("JSON");
+        assert_eq!(value["truncated"], true, "{tool}");
+    }
+}
