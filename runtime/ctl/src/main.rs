@@ -1,1 +1,7 @@
-fn main() {}
+//! `nexctl`: see the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    nexctl::main()
+}

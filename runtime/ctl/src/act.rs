@@ -1,0 +1,175 @@
+//! `nexctl say`, `dispatch` and `cancel`: one request each, and for a dispatch its end if that is waited for.
+
+use std::collections::BTreeSet;
+
+use nexus_client::{Client, Followed};
+use nexus_wire::DispatchId;
+use nexus_wire::chat::{ChatSend, ChatSent};
+use nexus_wire::hands::{Dispatch, DispatchCancel, DispatchInfo, DispatchState, DispatchStatus, Dispatched};
+use nexus_wire::log::{LogBody, Subscribe};
+use nexus_wire::name::Party;
+use nexus_wire::roster::TeamList;
+
+use crate::cli::{self, Output};
+use crate::failure::Failure;
+use crate::table::span;
+use crate::ui::{Outage, Tone, printable};
+use crate::{Run, near, text};
+
+pub(crate) async fn say(run: &Run, say: cli::Say) -> Result<(), Failure> {
+    let content = text::of_words(&say.words, &mut std::io::stdin())?;
+    let mut client = run.connect().await?;
+    check_names(run, &mut client, &say.to).await?;
+    let message =
+        ChatSend { thread: say.thread, reply_to: say.reply_to, to: say.to, content, ..ChatSend::default() };
+    let sent = run.within(client.call(message)).await??;
+    client.close().await;
+    match run.output {
+        Output::Json => run.ui.json(&sent)?,
+        Output::Table => run.ui.result_line(&sent_line(&sent))?,
+    }
+    if sent.recipients.is_empty() {
+        let line = "nobody received it: the team has no lead, so say --to whom, or mention @somebody";
+        run.ui.note(Tone::Warning, line);
+    }
+    Ok(())
+}
+
+fn sent_line(sent: &ChatSent) -> String {
+    let to = sent.recipients.iter().map(Party::to_string).collect::<Vec<_>>().join(", ");
+    let to = if to.is_empty() { String::new() } else { format!(" to {to}") };
+    format!("message {} sent{to} in thread {}", sent.message, sent.thread)
+}
+
+/// Refused before anything is sent: half of a message's recipients would be worse than none.
+async fn check_names(run: &Run, client: &mut Client, to: &[String]) -> Result<(), Failure> {
+    if to.is_empty() {
+        return Ok(());
+    }
+    let team = run.within(client.call(TeamList {})).await??.aspects;
+    let names: BTreeSet<&str> = team.iter().map(|aspect| aspect.name.as_str()).collect();
+    for name in to {
+        let bare = name.strip_prefix('@').unwrap_or(name);
+        if bare != "all" && !bare.starts_with("operator/") && !names.contains(bare) {
+            let hint = near::hint(bare, names);
+            return Err(Failure::Failed(format!("there is no aspect named {bare:?}; {hint}")));
+        }
+    }
+    Ok(())
+}
+
+pub(crate) async fn cancel(run: &Run, cancel: cli::Cancel) -> Result<(), Failure> {
+    let mut client = run.connect().await?;
+    let request = DispatchCancel { dispatch: cancel.dispatch, reason: cancel.reason };
+    let receipt = run.within(client.call(request)).await??;
+    client.close().await;
+    if run.output == Output::Json {
+        return run.ui.json(&receipt);
+    }
+    for dispatch in &receipt.cancelled {
+        run.ui.result_line(&format!("cancelled {dispatch}"))?;
+    }
+    for dispatch in &receipt.already_ended {
+        run.ui.result_line(&format!("had ended before {dispatch}"))?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn dispatch(run: &Run, dispatch: cli::Dispatch) -> Result<(), Failure> {
+    let input = match dispatch.input.as_str() {
+        "-" => text::of_stdin(&mut std::io::stdin())?,
+        text => text.to_owned(),
+    };
+    let input = serde_json::from_str(&input).map_err(|error| {
+        Failure::Usage(format!(
+            "the input is not JSON: {error}; quote it for the shell: '{{\"claim\": \"…\"}}'"
+        ))
+    })?;
+    let deadline_s = dispatch.deadline.map(|it| u32::try_from(it.as_secs()).unwrap_or(u32::MAX));
+    let request = Dispatch { hand: dispatch.hand, input, thread: dispatch.thread, deadline_s, parent: None };
+    let mut client = run.connect().await?;
+    let accepted = run.within(client.call(request)).await??;
+    if accepted.clamped {
+        run.ui.note(Tone::Warning, "the deadline was longer than allowed and is shorter now");
+    }
+    if !dispatch.wait {
+        client.close().await;
+        return match run.output {
+            Output::Json => run.ui.json(&accepted),
+            Output::Table => run.ui.result_line(&accepted_line(&accepted)),
+        };
+    }
+    run.ui.note(Tone::Dim, &accepted_line(&accepted));
+    let id = accepted.dispatch;
+    let info = tokio::select! {
+        info = end_of(run, client, id) => info?,
+        _ = tokio::signal::ctrl_c() => return Err(Failure::Interrupted(format!(
+            "interrupted; the work goes on: nexctl get dispatches {id}, nexctl cancel {id}"
+        ))),
+    };
+    show_end(run, &info)
+}
+
+fn accepted_line(accepted: &Dispatched) -> String {
+    let place = match accepted.position {
+        0 => String::new(),
+        before => format!(", {before} before it"),
+    };
+    format!("dispatch {} is {}{place}", accepted.dispatch, accepted.state.as_str())
+}
+
+/// Follows the log until the dispatch has ended, then asks what is known of it.
+async fn end_of(run: &Run, client: Client, id: DispatchId) -> Result<DispatchInfo, Failure> {
+    let mut follow = client.follow(Subscribe::default()).await?;
+    // Asked once the log is followed: an end is either known by now or still to come.
+    let mut asker = run.connect().await?;
+    let mut outage = Outage::default();
+    loop {
+        let info = asker.call(DispatchStatus { dispatch: id }).await?;
+        if info.state.is_end() {
+            return Ok(info);
+        }
+        loop {
+            match follow.next().await? {
+                Followed::Log(entry) => match entry.body {
+                    LogBody::DispatchEnded(outcome) if outcome.dispatch == id => break,
+                    LogBody::DispatchAssigned { dispatch, aspect, .. } if dispatch == id => {
+                        run.ui.note(Tone::Dim, &format!("begun by {aspect}"));
+                    }
+                    LogBody::DispatchEnded(_)
+                    | LogBody::DispatchAssigned { .. }
+                    | LogBody::DispatchAccepted(_)
+                    | LogBody::ItemClosed(_)
+                    | LogBody::Message(_)
+                    | LogBody::Other { .. } => {}
+                },
+                Followed::Lost { .. } => outage.lost(&run.ui),
+                Followed::Reconnected => outage.over(&run.ui),
+                Followed::Observed(_) | Followed::Roster(_) => {}
+            }
+        }
+    }
+}
+
+fn show_end(run: &Run, info: &DispatchInfo) -> Result<(), Failure> {
+    match run.output {
+        Output::Json => run.ui.json(info)?,
+        Output::Table => {
+            if let Some(output) = &info.output {
+                let text = serde_json::to_string_pretty(output).unwrap_or_default();
+                run.ui.result_line(&if run.ui.live { printable(&text) } else { text })?;
+            }
+            let took = info.ended_at.map(|ended| format!(" in {}", span(ended - info.accepted_at)));
+            run.ui.note(
+                Tone::Dim,
+                &format!("— {} {}{}", info.hand, info.state.as_str(), took.unwrap_or_default()),
+            );
+        }
+    }
+    if info.state == DispatchState::Done {
+        return Ok(());
+    }
+    let why = info.error.as_ref().map(|error| format!(": {}: {}", error.code, error.message));
+    let state = info.state.as_str();
+    Err(Failure::Failed(format!("{} {state}{}", info.hand, why.unwrap_or_default())))
+}

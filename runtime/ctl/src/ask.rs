@@ -1,0 +1,215 @@
+//! `nexctl ask`: one question, its answer as it comes, and how it ended.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use nexus_client::{Client, Followed, new_request_id};
+use nexus_wire::chat::{ChatSend, ChatSent, Message};
+use nexus_wire::inbox::Decision;
+use nexus_wire::log::Subscribe;
+use nexus_wire::roster::{AspectInfo, AspectRole, AspectState, TeamList};
+use nexus_wire::{AspectName, derive};
+use serde::Serialize;
+
+use crate::cli::{self, Output};
+use crate::failure::Failure;
+use crate::table::ago;
+use crate::ui::{Tone, Ui};
+use crate::{Run, near, text};
+use render::{Mode, Piece, Question, Renderer};
+
+pub mod render;
+mod words;
+
+/// The decision follows the answer within moments; without it the answer stands all the same.
+const DECISION_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// `nexctl ask -o json`.
+#[derive(Serialize)]
+struct Answered<'a> {
+    message: &'a Message,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<Decision>,
+    tool_calls: usize,
+}
+
+pub(crate) async fn ask(run: &Run, ask: cli::Ask) -> Result<(), Failure> {
+    let mut client = run.connect().await?;
+    let team = run.within(client.call(TeamList {})).await??.aspects;
+    let (aspect, words) = addressee(&ask.words, &team)?;
+    let content = text::of_words(words, &mut std::io::stdin())?;
+    if !ask.quiet {
+        warn_if_away(&run.ui, aspect, run.now());
+    }
+    let sent = send(run, &mut client, &aspect.name, content, &ask).await?;
+    let question = Question {
+        aspect: aspect.name.clone(),
+        message: sent.message,
+        thread: sent.thread,
+        item: derive::message_item(sent.message, &aspect.name),
+    };
+    // A decision belongs to an inbox and not to a thread, so all of the log is followed.
+    let from_seq = Some(sent.seq.saturating_sub(1));
+    let subscribe = Subscribe { from_seq, observe: true, ..Subscribe::default() };
+    let mode = match run.output {
+        Output::Json => Mode::Silent,
+        Output::Table if run.ui.live || ask.stream => Mode::Stream,
+        Output::Table => Mode::Whole,
+    };
+    let renderer = Renderer::new(question, mode);
+    let mut asking = Asking { run, quiet: ask.quiet, renderer };
+    let patience = (!ask.timeout.is_zero()).then_some(ask.timeout);
+    tokio::select! {
+        done = asking.until_answered(client, subscribe) => done?,
+        () = elapsed(patience) => return Err(Failure::TimedOut(asking.gave_up(&format!(
+            "no answer within {} s", ask.timeout.as_secs()
+        )))),
+        _ = tokio::signal::ctrl_c() => return Err(Failure::Interrupted(asking.gave_up("interrupted"))),
+    }
+    asking.conclude()
+}
+
+/// The aspect that is asked, and the words that are left.
+fn addressee<'a, 'b>(
+    words: &'a [String],
+    team: &'b [AspectInfo],
+) -> Result<(&'b AspectInfo, &'a [String]), Failure> {
+    let names = || team.iter().map(|aspect| aspect.name.as_str()).collect::<BTreeSet<_>>();
+    match words {
+        [first, rest @ ..] if !rest.is_empty() => {
+            let found = team.iter().find(|aspect| aspect.name.as_str() == first);
+            let aspect = found.ok_or_else(|| {
+                let hint = near::hint(first, names());
+                Failure::Failed(format!("there is no aspect named {first:?}; {hint}"))
+            })?;
+            Ok((aspect, rest))
+        }
+        _ => {
+            let lead = team.iter().find(|aspect| aspect.role == AspectRole::Frame).ok_or_else(|| {
+                let names = names().into_iter().collect::<Vec<_>>().join(", ");
+                Failure::Failed(if names.is_empty() {
+                    "nobody is on the team yet; let an aspect in with: nexus aspect add <name> --home <home>"
+                        .into()
+                } else {
+                    format!("the team has no lead, so name whom you ask, one of: {names}")
+                })
+            })?;
+            Ok((lead, words))
+        }
+    }
+}
+
+fn warn_if_away(ui: &Ui, aspect: &AspectInfo, now: i64) {
+    match aspect.state {
+        AspectState::Offline => {
+            let since = ago(aspect.since, now);
+            ui.note(
+                Tone::Warning,
+                &format!("{} is offline (for {since}); the question waits for it", aspect.name),
+            );
+        }
+        AspectState::Stalled | AspectState::Deaf => {
+            let line = format!("{} is {}; it may not answer", aspect.name, aspect.state.as_str());
+            ui.note(Tone::Warning, &line);
+        }
+        AspectState::Online | AspectState::Busy => {}
+    }
+}
+
+async fn send(
+    run: &Run,
+    client: &mut Client,
+    to: &AspectName,
+    content: String,
+    ask: &cli::Ask,
+) -> Result<ChatSent, Failure> {
+    let message = ChatSend { thread: ask.thread, to: vec![to.to_string()], content, ..ChatSend::default() };
+    Ok(run.within(client.call_as(new_request_id(), message)).await??)
+}
+
+async fn elapsed(patience: Option<Duration>) {
+    match patience {
+        Some(patience) => tokio::time::sleep(patience).await,
+        None => std::future::pending().await,
+    }
+}
+
+struct Asking<'a> {
+    run: &'a Run,
+    quiet: bool,
+    renderer: Renderer,
+}
+
+impl Asking<'_> {
+    async fn until_answered(&mut self, client: Client, subscribe: Subscribe) -> Result<(), Failure> {
+        let mut follow = client.follow(subscribe).await?;
+        while self.renderer.answer().is_none() && self.renderer.closed().is_none() {
+            let pieces = self.take(follow.next().await?);
+            self.show(pieces)?;
+        }
+        let decision = async {
+            while self.renderer.closed().is_none() {
+                let pieces = self.take(follow.next().await?);
+                self.show(pieces)?;
+            }
+            Ok(())
+        };
+        tokio::time::timeout(DECISION_TIMEOUT, decision).await.unwrap_or(Ok(()))
+    }
+
+    fn take(&mut self, followed: Followed) -> Vec<Piece> {
+        match followed {
+            Followed::Log(entry) => self.renderer.log(&entry),
+            Followed::Observed(observed) => self.renderer.observed(&observed),
+            Followed::Roster(_) => Vec::new(),
+            Followed::Lost { .. } => self.renderer.lost(),
+            Followed::Reconnected => self.renderer.reconnected(),
+        }
+    }
+
+    fn show(&self, pieces: Vec<Piece>) -> Result<(), Failure> {
+        for piece in pieces {
+            match piece {
+                Piece::Result(text) => self.run.ui.result(&text)?,
+                Piece::Note(..) if self.quiet => {}
+                Piece::Note(tone, line) => self.run.ui.note(tone, &line),
+            }
+        }
+        Ok(())
+    }
+
+    /// What to say when we leave before the answer.
+    fn gave_up(&mut self, why: &str) -> String {
+        // Ends a line that was streaming; that it cannot be written changes nothing now.
+        let ended = self.renderer.leave();
+        let _ = self.show(ended.into_iter().collect());
+        let question = self.renderer.question();
+        format!(
+            "{why}; {} goes on, and its answer will be in the thread: nexctl get messages {}",
+            question.aspect, question.thread
+        )
+    }
+
+    fn conclude(self) -> Result<(), Failure> {
+        let Question { aspect, thread, .. } = self.renderer.question();
+        let (decision, reason) = match self.renderer.closed() {
+            Some(closed) => (Some(closed.decision), closed.reason.as_deref()),
+            None => (None, None),
+        };
+        if let Some(message) = self.renderer.answer()
+            && self.run.output == Output::Json
+        {
+            let tool_calls = self.renderer.tool_calls();
+            self.run.ui.json(&Answered { message, decision, tool_calls })?;
+        }
+        let reason = reason.unwrap_or("it gave no reason");
+        let said = match (decision, self.renderer.answer()) {
+            (Some(Decision::Failed), _) => format!("{aspect} failed: {reason}"),
+            (_, Some(_)) => return Ok(()),
+            (Some(Decision::Silent), None) => format!("{aspect} chose not to answer: {reason}"),
+            (Some(Decision::Acted), None) => format!("{aspect} acted and wrote no answer: {reason}"),
+            (Some(Decision::Replied) | None, None) => format!("{aspect} answered elsewhere"),
+        };
+        Err(Failure::Failed(format!("{said}\n  the thread: nexctl get messages {thread}")))
+    }
+}

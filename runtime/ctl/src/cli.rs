@@ -1,0 +1,268 @@
+//! What can be typed. Parsing only; what commands do is elsewhere.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::SignedDuration;
+use nexus_wire::{DispatchId, HandRef, MessageId, ThreadId};
+
+const AFTER_HELP: &str = "\
+Which broker: --url, or $NEXUS_URL, or --context, or the current context of the configuration file
+($NEXUS_CONFIG, or ~/.nexus/config.toml). A first one is made with:
+  nexctl context add home --url http://127.0.0.1:7888 --token-file <data>/operator.token
+
+Exit codes:
+  0  done
+  1  it failed: the broker or the aspect says why
+  2  it was typed wrong
+  3  refused: the token is not known, or may not do this
+  4  the broker cannot be reached
+  5  no answer in time
+  130  interrupted with Ctrl-C";
+
+#[derive(Clone, Debug, Parser)]
+#[command(name = "nexctl", version, about = "Talks to a team of agents through their Nexus broker.")]
+#[command(after_help = AFTER_HELP, propagate_version = true, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Args, Clone, Debug, Default)]
+pub struct Global {
+    /// The broker, as http://127.0.0.1:7888 or https://HOST:PORT [env: NEXUS_URL]
+    #[arg(long, global = true, value_name = "URL")]
+    pub url: Option<String>,
+    /// An operator's token; other users of this machine may see it here, $NEXUS_TOKEN is better
+    #[arg(long, global = true, value_name = "TOKEN")]
+    pub token: Option<String>,
+    /// The CA certificate of the Nexus, for https [env: NEXUS_CA]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// A context of the configuration file, instead of its current one
+    #[arg(long, global = true, value_name = "NAME")]
+    pub context: Option<String>,
+    /// How results are shown
+    #[arg(long, short, global = true, value_enum, default_value_t, value_name = "FORM")]
+    pub output: Output,
+    /// No colours; the same as setting $NO_COLOR
+    #[arg(long, global = true)]
+    pub no_color: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub enum Output {
+    #[default]
+    Table,
+    Json,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Ask an aspect and show its answer as it comes
+    Ask(Ask),
+    /// Cancel a dispatch and everything below it
+    Cancel(Cancel),
+    /// The brokers this machine knows
+    Context(ContextArgs),
+    /// Send work to a Hand
+    Dispatch(Dispatch),
+    /// Look at aspects, threads, messages or dispatches
+    Get(Get),
+    /// Post a message without waiting for an answer
+    Say(Say),
+}
+
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+With an aspect: nexctl ask forge \"where is the routing rule?\"
+Without one the lead is asked. A text of - is read from standard input.
+
+The answer goes to standard output; what happens on the way goes to standard error. On a terminal both
+stream as they come; otherwise standard output gets the answer whole, once it is final.
+Ctrl-C leaves the aspect at work; its answer stays in the thread.")]
+pub struct Ask {
+    /// The aspect, unless it is the lead, then the text
+    #[arg(required = true, num_args = 1.., value_names = ["[ASPECT] TEXT"])]
+    pub words: Vec<String>,
+    /// Continue this thread
+    #[arg(long, value_name = "ID")]
+    pub thread: Option<ThreadId>,
+    /// Give up waiting after this long (90s, 10m, 2h; 0 waits for ever)
+    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = duration)]
+    pub timeout: Duration,
+    /// Show the answer only, not what happens on the way
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Stream the answer to standard output although it is no terminal
+    #[arg(long)]
+    pub stream: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Say {
+    /// To whom: an aspect, operator/NAME or all; repeat it for several. Nobody: the lead, in a new thread
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub to: Vec<String>,
+    /// Continue this thread
+    #[arg(long, value_name = "ID")]
+    pub thread: Option<ThreadId>,
+    /// Answer this message
+    #[arg(long, value_name = "ID")]
+    pub reply_to: Option<MessageId>,
+    /// The text; - reads it from standard input
+    #[arg(required = true, value_name = "TEXT")]
+    pub words: Vec<String>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Get {
+    #[command(subcommand)]
+    pub what: What,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum What {
+    /// Who is on the team, and how each is doing
+    #[command(visible_alias = "aspect")]
+    Aspects,
+    /// Work sent to Hands, the latest first
+    #[command(visible_alias = "dispatch")]
+    Dispatches {
+        /// One of them, with its input and output
+        id: Option<DispatchId>,
+        /// Only those that have not ended
+        #[arg(long)]
+        open: bool,
+        /// At most this many
+        #[arg(long, value_name = "N")]
+        limit: Option<u32>,
+    },
+    /// The messages of a thread, the oldest first
+    #[command(visible_alias = "message")]
+    Messages {
+        thread: ThreadId,
+        /// Only those after this one's SEQ
+        #[arg(long, value_name = "SEQ", default_value_t = 0)]
+        after: u64,
+        /// At most this many
+        #[arg(long, value_name = "N")]
+        limit: Option<u32>,
+    },
+    /// Conversations, the latest activity first
+    #[command(visible_alias = "thread")]
+    Threads {
+        /// At most this many
+        #[arg(long, value_name = "N")]
+        limit: Option<u32>,
+    },
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Cancel {
+    pub dispatch: DispatchId,
+    /// Told to whoever worked on it
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "For example: nexctl dispatch wren/verify-claim '{\"claim\": \"…\"}' --wait")]
+pub struct Dispatch {
+    /// The Hand, as ASPECT/HAND
+    pub hand: HandRef,
+    /// Its input as JSON; - reads it from standard input
+    #[arg(default_value = "{}", value_name = "JSON")]
+    pub input: String,
+    /// Wait for its end and show the output
+    #[arg(long)]
+    pub wait: bool,
+    /// The thread it belongs to
+    #[arg(long, value_name = "ID")]
+    pub thread: Option<ThreadId>,
+    /// It has to have ended after this long (90s, 10m; at most 2h)
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub deadline: Option<Duration>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct ContextArgs {
+    #[command(subcommand)]
+    pub action: ContextAction,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum ContextAction {
+    /// Add a context, or replace the one of that name; takes --url, --ca and a token
+    Add {
+        name: String,
+        /// Read the token from this file at each use
+        #[arg(long, value_name = "FILE", conflicts_with = "token")]
+        token_file: Option<PathBuf>,
+        /// Make it the current one; the first one is in any case
+        #[arg(long = "use")]
+        make_current: bool,
+    },
+    /// Show all of them
+    List,
+    /// Forget one
+    Remove { name: String },
+    /// Make one the current one
+    Use { name: String },
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is no time; write 90s, 10m or 2h");
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let parsed: SignedDuration = text.parse().map_err(|_| wrong())?;
+    Duration::try_from(parsed).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_people_type_is_understood() {
+        let good = [
+            "nexctl ask forge what",
+            "nexctl ask what --thread 0199a0b1-c2d3-7123-8456-789abcdef012 --timeout 5m",
+            "nexctl --context up get aspects",
+            "nexctl get aspect -o json",
+            "nexctl get dispatches --open",
+            "nexctl get messages 0199a0b1-c2d3-7123-8456-789abcdef012",
+            "nexctl say -o json hello",
+            "nexctl say --to wren,forge --to keel hello",
+            "nexctl dispatch wren/verify-claim {} --wait --deadline 90",
+            "nexctl context add up --url http://127.0.0.1:1 --token-file f --use",
+        ];
+        for line in good {
+            assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
+        }
+        let bad = [
+            "nexctl",
+            "nexctl ask",
+            "nexctl ask what --timeout soon",
+            "nexctl ask what --timeout -5m",
+            "nexctl get messages",
+            "nexctl get messages x",
+            "nexctl dispatch verify-claim {}",
+            "nexctl get aspects -o xml",
+        ];
+        for line in bad {
+            assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! nexctl, the operator's command line: it asks and shows, and holds no rule of its own.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser as _;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use nexus_client::{Client, Notice, install_crypto};
+use nexus_wire::Ms;
+
+use cli::{Cli, Command, Output};
+use failure::Failure;
+use settings::{Env, Target};
+use ui::{Outage, Tone, Ui};
+
+mod act;
+pub mod ask;
+pub mod cli;
+mod context;
+pub mod failure;
+mod look;
+pub mod near;
+pub mod settings;
+pub mod table;
+mod text;
+pub mod ui;
+
+/// How long a request that is no waiting may take, reconnects included.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What every command works with.
+#[derive(Debug)]
+pub struct Run {
+    pub ui: Ui,
+    pub output: Output,
+    pub target: Option<Target>,
+    pub zone: TimeZone,
+}
+
+/// The program: what is typed, the process's streams and environment.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help is a result, a mistake is not; clap knows which stream each goes to.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    install_crypto();
+    let env = Env::of_process();
+    let ui = Ui::of_process(!(cli.global.no_color || env.no_color));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let done = match runtime {
+        Ok(runtime) => runtime.block_on(run(cli, &env, ui.clone())),
+        Err(error) => Err(Failure::Failed(format!("this program cannot start: {error}"))),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !matches!(failure, Failure::ReaderGone) {
+                ui.note(Tone::Error, &format!("nexctl: {failure}"));
+            }
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+/// Does what was typed.
+pub async fn run(cli: Cli, env: &Env, ui: Ui) -> Result<(), Failure> {
+    let mut run = Run { ui, output: cli.global.output, target: None, zone: TimeZone::system() };
+    if let Command::Context(args) = cli.command {
+        return context::context(&run, &cli.global, env, args.action);
+    }
+    run.target = Some(Target::choose(&cli.global, env)?);
+    match cli.command {
+        Command::Ask(args) => ask::ask(&run, args).await,
+        Command::Cancel(args) => act::cancel(&run, args).await,
+        Command::Dispatch(args) => act::dispatch(&run, args).await,
+        Command::Get(args) => look::get(&run, args.what).await,
+        Command::Say(args) => act::say(&run, args).await,
+        Command::Context(_) => Ok(()),
+    }
+}
+
+impl Run {
+    /// Connects, and says when the connection is lost and regained.
+    pub(crate) async fn connect(&self) -> Result<Client, Failure> {
+        let target = self.target.as_ref().ok_or_else(|| Failure::Usage("no broker is named".to_owned()))?;
+        let mut client = Client::connect(target.broker()?).await?;
+        let (ui, mut outage) = (self.ui.clone(), Outage::default());
+        client.on_notice(move |notice| match notice {
+            Notice::Lost { .. } => outage.lost(&ui),
+            Notice::Reconnected => outage.over(&ui),
+        });
+        Ok(client)
+    }
+
+    /// Bounds what should be quick.
+    pub(crate) async fn within<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
+        tokio::time::timeout(REQUEST_TIMEOUT, work).await.map_err(|_| {
+            Failure::TimedOut(format!(
+                "no answer within {} s; what was sent may have been done; see: nexctl get threads",
+                REQUEST_TIMEOUT.as_secs()
+            ))
+        })
+    }
+
+    pub(crate) fn now(&self) -> Ms {
+        Timestamp::now().as_millisecond()
+    }
+}

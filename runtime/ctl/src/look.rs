@@ -1,0 +1,124 @@
+//! `nexctl get`: lists, as tables or as the broker gives them.
+
+use nexus_client::Client;
+use nexus_wire::ThreadId;
+use nexus_wire::chat::{ChatPage, ChatRead, ChatThreads};
+use nexus_wire::hands::{DispatchInfo, DispatchList, DispatchStatus};
+use nexus_wire::limits::PAGE_MAX;
+use nexus_wire::roster::TeamList;
+
+use crate::Run;
+use crate::cli::{Output, What};
+use crate::failure::Failure;
+use crate::table;
+use crate::ui::{Tone, printable};
+
+pub(crate) async fn get(run: &Run, what: What) -> Result<(), Failure> {
+    let mut client = run.connect().await?;
+    let shown = run.within(show(run, &mut client, what)).await?;
+    client.close().await;
+    shown
+}
+
+async fn show(run: &Run, client: &mut Client, what: What) -> Result<(), Failure> {
+    let now = run.now();
+    match what {
+        What::Aspects => {
+            let team = client.call(TeamList {}).await?;
+            let empty =
+                "nobody is on the team yet; let an aspect in with: nexus aspect add <name> --home <home>";
+            let rows = table::aspects(&run.ui, &team.aspects, now);
+            list(run, &team, team.aspects.is_empty().then_some(empty), &rows)
+        }
+        What::Threads { limit } => {
+            let page = client.call(ChatThreads { limit }).await?;
+            let empty = "no threads yet; begin one with: nexctl ask \"…\"";
+            let rows = table::threads(&run.ui, &page.threads, now);
+            list(run, &page, page.threads.is_empty().then_some(empty), &rows)
+        }
+        What::Dispatches { id: Some(dispatch), .. } => {
+            let info = client.call(DispatchStatus { dispatch }).await?;
+            match run.output {
+                Output::Json => run.ui.json(&info),
+                Output::Table => {
+                    run.ui.result(&table::dispatches(&run.ui, std::slice::from_ref(&info), now))?;
+                    details(run, &info)
+                }
+            }
+        }
+        What::Dispatches { id: None, open, limit } => {
+            let page = client.call(DispatchList { open, limit }).await?;
+            let empty = if open {
+                "no open dispatches; `nexctl get dispatches` shows those that have ended"
+            } else {
+                "no dispatches yet; send one with: nexctl dispatch <aspect>/<hand> '<json>'"
+            };
+            let rows = table::dispatches(&run.ui, &page.dispatches, now);
+            list(run, &page, page.dispatches.is_empty().then_some(empty), &rows)
+        }
+        What::Messages { thread, after, limit } => {
+            let page = messages(client, thread, after, limit).await?;
+            let empty = if after > 0 { "no messages after that one" } else { "no messages in this thread" };
+            let text = table::messages(&page.messages, &run.zone);
+            list(run, &page, page.messages.is_empty().then_some(empty), &text)?;
+            if let (true, Some(last)) = (page.more, page.messages.last()) {
+                run.ui.note(Tone::Dim, &format!("there are more; go on with --after {}", last.seq));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn list(run: &Run, page: &impl serde::Serialize, empty: Option<&str>, rows: &str) -> Result<(), Failure> {
+    match (run.output, empty) {
+        (Output::Json, _) => run.ui.json(page),
+        (Output::Table, Some(empty)) => {
+            run.ui.note(Tone::Plain, empty);
+            Ok(())
+        }
+        (Output::Table, None) => run.ui.result(rows),
+    }
+}
+
+/// All of a thread, or as much as was asked for.
+async fn messages(
+    client: &mut Client,
+    thread: ThreadId,
+    mut after: u64,
+    limit: Option<u32>,
+) -> Result<ChatPage, Failure> {
+    let mut left = limit.unwrap_or(u32::MAX);
+    let mut all: Option<ChatPage> = None;
+    loop {
+        let read =
+            ChatRead { thread: Some(thread), after, limit: Some(left.min(PAGE_MAX)), ..ChatRead::default() };
+        let page = client.call(read).await?;
+        let got = u32::try_from(page.messages.len()).unwrap_or(u32::MAX);
+        left = left.saturating_sub(got);
+        let more = page.more && got > 0;
+        after = page.messages.last().map_or(after, |message| message.seq);
+        let whole = match all.take() {
+            None => page,
+            Some(mut whole) => {
+                whole.messages.extend(page.messages);
+                ChatPage { thread: page.thread, messages: whole.messages, more: page.more }
+            }
+        };
+        if !more || left == 0 {
+            return Ok(whole);
+        }
+        all = Some(whole);
+    }
+}
+
+fn details(run: &Run, info: &DispatchInfo) -> Result<(), Failure> {
+    let pretty = |value: &serde_json::Value| serde_json::to_string_pretty(value).unwrap_or_default();
+    run.ui.result_line(&format!("\ninput\n{}", printable(&pretty(&info.input))))?;
+    if let Some(output) = &info.output {
+        run.ui.result_line(&format!("\noutput\n{}", printable(&pretty(output))))?;
+    }
+    if let Some(error) = &info.error {
+        run.ui.result_line(&format!("\n{}\n{}", printable(&error.code), printable(&error.message)))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,203 @@
+//! Which broker is meant and with what token: flags, then the environment, then a context of the configuration file.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use nexus_client::{Broker, Credential, Endpoint, Secret, private_file};
+use serde::{Deserialize, Serialize};
+
+use crate::cli::Global;
+use crate::failure::Failure;
+
+const URL_DEFAULT: &str = "http://127.0.0.1:7888";
+const ADD_FIRST: &str =
+    "add one with: nexctl context add home --url http://127.0.0.1:7888 --token-file <data>/operator.token";
+
+/// The variables that are looked at.
+#[derive(Clone, Debug, Default)]
+pub struct Env {
+    pub url: Option<String>,
+    pub token: Option<Secret>,
+    pub ca: Option<PathBuf>,
+    pub config: Option<PathBuf>,
+    pub home: Option<PathBuf>,
+    pub no_color: bool,
+}
+
+impl Env {
+    pub fn of_process() -> Self {
+        let text = |name: &str| {
+            std::env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+        };
+        let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        Self {
+            url: text("NEXUS_URL"),
+            token: text("NEXUS_TOKEN").map(Secret::from),
+            ca: path("NEXUS_CA"),
+            config: path("NEXUS_CONFIG"),
+            home: path("HOME"),
+            no_color: path("NO_COLOR").is_some(),
+        }
+    }
+
+    pub fn config_path(&self) -> Result<PathBuf, Failure> {
+        if let Some(path) = &self.config {
+            return Ok(path.clone());
+        }
+        let home = self.home.as_ref().ok_or_else(|| {
+            Failure::Usage("neither $HOME nor $NEXUS_CONFIG is set, so there is no configuration file".into())
+        })?;
+        Ok(home.join(".nexus").join("config.toml"))
+    }
+}
+
+/// The configuration file.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<String>,
+    #[serde(default)]
+    pub contexts: BTreeMap<String, Context>,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Context {
+    pub url: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Secret>,
+    /// Read at each use, so a broker that was set up anew at the same place goes on working.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_file: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Config {
+    /// What the file says; nothing when it is not there.
+    pub fn load(path: &Path) -> Result<Self, Failure> {
+        let wrong = |what: &dyn std::fmt::Display| Failure::Usage(format!("{}: {what}", path.display()));
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(wrong(&error)),
+        };
+        let (mode, open_to_others) = private_file::mode_of(&file).map_err(|error| wrong(&error))?;
+        let text = io::read_to_string(file).map_err(|error| wrong(&error))?;
+        let config: Self = toml::from_str(&text).map_err(|error| wrong(&format_args!("\n{error}")))?;
+        if open_to_others && config.contexts.values().any(|context| context.token.is_some()) {
+            let path = path.display();
+            return Err(wrong(&format_args!(
+                "it holds a token and others may read it (mode {mode:04o}); run: chmod 600 {path}"
+            )));
+        }
+        Ok(config)
+    }
+
+    pub fn save(&self, path: &Path) -> Result<(), Failure> {
+        let failed = |what: &dyn std::fmt::Display| {
+            Failure::Failed(format!("{} cannot be written: {what}", path.display()))
+        };
+        let text = toml::to_string(self).map_err(|error| failed(&error))?;
+        private_file::write(path, text.as_bytes()).map_err(|error| failed(&error))
+    }
+
+    pub fn context(&self, name: &str) -> Result<&Context, Failure> {
+        self.contexts.get(name).ok_or_else(|| {
+            let known: Vec<&str> = self.contexts.keys().map(String::as_str).collect();
+            Failure::Usage(if known.is_empty() {
+                format!("there is no context {name:?}, nor any other; {ADD_FIRST}")
+            } else {
+                format!("there is no context {name:?}; there are: {}", known.join(", "))
+            })
+        })
+    }
+}
+
+/// Where the broker is and what to show it.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub url: String,
+    pub token: Secret,
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Target {
+    /// A context is taken whole: its token is not shown to a broker that another URL names.
+    pub fn choose(global: &Global, env: &Env) -> Result<Self, Failure> {
+        // A context that was asked for wins over the environment.
+        let env_counts = global.context.is_none();
+        let env_of = |value: bool| env_counts && value;
+        let url = global.url.clone().or_else(|| env.url.clone().filter(|_| env_of(true)));
+        let token =
+            global.token.as_deref().map(Secret::from).or_else(|| env.token.clone().filter(|_| env_of(true)));
+        let ca_file = global.ca.clone().or_else(|| env.ca.clone().filter(|_| env_of(true)));
+        let context = match (&global.context, &url) {
+            (None, Some(_)) => None,
+            (Some(name), _) => Some(Config::load(&env.config_path()?)?.context(name)?.clone()),
+            (None, None) => {
+                let config = Config::load(&env.config_path()?)?;
+                config.current.as_deref().map(|name| config.context(name).cloned()).transpose()?
+            }
+        };
+        let same_broker = |context: &&Context| url.as_ref().is_none_or(|url| *url == context.url);
+        let context = context.as_ref();
+        let own_token = match token {
+            Some(token) => Some(token),
+            None => context.filter(same_broker).map(Context::read_token).transpose()?.flatten(),
+        };
+        let url = url.clone().or_else(|| context.map(|context| context.url.clone()));
+        let (url, token) = match (url, own_token) {
+            (Some(url), Some(token)) => (url, token),
+            (None, Some(token)) => (URL_DEFAULT.to_owned(), token),
+            (None, None) => return Err(Failure::Usage(format!("no broker is named; {ADD_FIRST}"))),
+            (Some(url), None) => {
+                return Err(Failure::Usage(format!(
+                    "there is no token for {url}; set NEXUS_TOKEN, or {ADD_FIRST}"
+                )));
+            }
+        };
+        let ca_file = ca_file.or_else(|| context.and_then(|context| context.ca_file.clone()));
+        Ok(Self { url, token, ca_file })
+    }
+
+    pub fn broker(&self) -> Result<Broker, Failure> {
+        // On plain http nothing is verified, so nothing is read either.
+        let secure = self.url.trim_start().starts_with("https:");
+        let ca_pem = self.ca_file.as_ref().filter(|_| secure).map(|path| {
+            std::fs::read_to_string(path).map_err(|error| {
+                Failure::Usage(format!("the CA certificate {} cannot be read: {error}", path.display()))
+            })
+        });
+        if secure && ca_pem.is_none() {
+            return Err(Failure::Usage(format!(
+                "{} needs the CA certificate of the Nexus: give <data>/ca.pem of its machine with --ca or $NEXUS_CA",
+                self.url
+            )));
+        }
+        let endpoint = Endpoint::new(&self.url, ca_pem.transpose()?.as_deref(), None)?;
+        Ok(Broker::new(endpoint, Credential::Token(self.token.clone())))
+    }
+}
+
+impl Context {
+    /// This context alone, whatever flags and environment say.
+    pub fn target(&self) -> Result<Target, Failure> {
+        let token = self.read_token()?.ok_or_else(|| Failure::Usage("the context has no token".into()))?;
+        Ok(Target { url: self.url.clone(), token, ca_file: self.ca_file.clone() })
+    }
+
+    fn read_token(&self) -> Result<Option<Secret>, Failure> {
+        let Some(path) = &self.token_file else { return Ok(self.token.clone()) };
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Failure::Usage(format!("the token file {} cannot be read: {error}", path.display()))
+        })?;
+        Ok(Some(text.trim().into()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+//! Lists as tables. Pure: the time is an argument, and so is the width.
+
+use comfy_table::{Cell, Table, presets};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use nexus_wire::Ms;
+use nexus_wire::chat::{Message, ThreadInfo};
+use nexus_wire::hands::DispatchInfo;
+use nexus_wire::name::Party;
+use nexus_wire::roster::{AspectInfo, AspectRole};
+
+use crate::settings::Config;
+use crate::ui::{Ui, aspect_mark, dispatch_mark, printable, shortened};
+
+const TITLE_CHARS: usize = 60;
+
+fn table(ui: &Ui, headers: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(headers.iter().map(Cell::new));
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    if ui.colour {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
+    table
+}
+
+/// The table as text without the padding at the ends of lines.
+fn text_of(table: &Table) -> String {
+    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+fn marked(state: &str, (mark, colour): (char, comfy_table::Color)) -> Cell {
+    Cell::new(format!("{mark} {state}")).fg(colour)
+}
+
+pub fn aspects(ui: &Ui, aspects: &[AspectInfo], now: Ms) -> String {
+    let mut table = table(ui, &["NAME", "STATE", "SINCE", "ROLE", "MODEL", "HANDS", "BACKLOG"]);
+    for aspect in aspects {
+        let role = match aspect.role {
+            AspectRole::Frame => "lead",
+            AspectRole::Worker => "worker",
+        };
+        let hands: Vec<&str> = aspect.hands.iter().map(|hand| hand.name.as_str()).collect();
+        table.add_row(vec![
+            Cell::new(&aspect.name),
+            marked(aspect.state.as_str(), aspect_mark(aspect.state)),
+            Cell::new(ago(aspect.since, now)),
+            Cell::new(role),
+            Cell::new(or_dash(&aspect.model)),
+            Cell::new(or_dash(&hands.join(", "))),
+            Cell::new(aspect.backlog),
+        ]);
+    }
+    text_of(&table)
+}
+
+pub fn threads(ui: &Ui, threads: &[ThreadInfo], now: Ms) -> String {
+    let mut table = table(ui, &["THREAD", "LAST", "MESSAGES", "WITH", "TITLE"]);
+    for thread in threads {
+        let title = shortened(&thread.title, TITLE_CHARS);
+        let title = if thread.paused { format!("(paused) {title}") } else { title };
+        table.add_row(vec![
+            thread.id.to_string(),
+            ago(thread.last_at, now),
+            thread.messages.to_string(),
+            or_dash(&names(&thread.participants)),
+            title,
+        ]);
+    }
+    text_of(&table)
+}
+
+pub fn dispatches(ui: &Ui, dispatches: &[DispatchInfo], now: Ms) -> String {
+    let mut table = table(ui, &["DISPATCH", "STATE", "AGE", "TOOK", "HAND", "FOR", "ATTEMPT", "WHY"]);
+    for dispatch in dispatches {
+        let took = dispatch.assigned_at.map(|begun| span(dispatch.ended_at.unwrap_or(now) - begun));
+        let why = dispatch.error.as_ref().map(|error| format!("{}: {}", error.code, error.message));
+        table.add_row(vec![
+            Cell::new(dispatch.id),
+            marked(dispatch.state.as_str(), dispatch_mark(dispatch.state)),
+            Cell::new(ago(dispatch.accepted_at, now)),
+            Cell::new(took.unwrap_or_else(|| "-".into())),
+            Cell::new(&dispatch.hand),
+            Cell::new(&dispatch.invoker),
+            Cell::new(dispatch.attempt),
+            Cell::new(or_dash(&shortened(&why.unwrap_or_default(), TITLE_CHARS))),
+        ]);
+    }
+    text_of(&table)
+}
+
+/// Messages as they would be read, not as a table.
+pub fn messages(messages: &[Message], zone: &TimeZone) -> String {
+    let mut text = String::new();
+    for message in messages {
+        let to = if message.to.is_empty() { String::new() } else { format!(" → {}", names(&message.to)) };
+        let when = exact(message.at, zone);
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(&format!("{}{to}  {when}  {}\n", message.from, message.id));
+        for line in printable(&message.content).trim_end().lines() {
+            text.push_str(format!("  {line}").trim_end());
+            text.push('\n');
+        }
+    }
+    text
+}
+
+pub fn contexts(ui: &Ui, config: &Config) -> String {
+    let mut table = table(ui, &["", "NAME", "URL", "TOKEN"]);
+    for (name, context) in &config.contexts {
+        let current = if config.current.as_ref() == Some(name) { "*" } else { "" };
+        let token = match (&context.token_file, &context.token) {
+            (Some(path), _) => path.display().to_string(),
+            (None, Some(_)) => "kept here".to_owned(),
+            (None, None) => "none".to_owned(),
+        };
+        table.add_row(vec![current.to_owned(), name.clone(), context.url.clone(), token]);
+    }
+    text_of(&table)
+}
+
+fn names(parties: &[Party]) -> String {
+    parties.iter().map(Party::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn or_dash(text: &str) -> String {
+    if text.is_empty() { "-".into() } else { printable(text) }
+}
+
+/// How long ago, in its one largest unit.
+pub fn ago(at: Ms, now: Ms) -> String {
+    let seconds = (now.saturating_sub(at) / 1000).max(0);
+    match seconds {
+        0 => "now".into(),
+        1..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", seconds / 60),
+        3600..86_400 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// A stretch of time as one reads it aloud.
+pub fn span(ms: Ms) -> String {
+    let ms = ms.max(0);
+    match ms {
+        0..1000 => format!("{ms} ms"),
+        1000..60_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
+        _ => format!("{} min {} s", ms / 60_000, ms % 60_000 / 1000),
+    }
+}
+
+fn exact(at: Ms, zone: &TimeZone) -> String {
+    match Timestamp::from_millisecond(at) {
+        Ok(time) => time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        Err(_) => at.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
