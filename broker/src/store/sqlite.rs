@@ -175,3 +175,6 @@ impl Reads for SqliteStore {
         read::snapshot(self.current()?)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that finds nothing fails")]
 
+mod admin;
 mod chat;
+mod dispatch;
+mod failure;
+mod knowledge;
+mod random;
 mod register;
+mod same;
 mod world;

@@ -36,7 +36,7 @@ pub(super) fn inbox(
     let reading = Inbox { connection, aspect, no, cursor };
     let mut page = Page::new(limit);
     let mut items = Vec::new();
-    let mut offset = after + 1;
+    let mut offset = after.saturating_add(1);
     while offset <= tail && !page.is_full() {
         let block = (offset - 1) / BLOCK;
         let refs = if block == tail / BLOCK { numbers(&recent, aspect)? } else { reading.block(block)? };

@@ -1,0 +1,400 @@
+//! Random commands in random batches, on both stores at once: the same effects, the same rows to read, and a
+//! hub that equals what its store says after every batch, also when commits fail in between.
+
+use nexus_broker::hub::records::{Reads, Transaction};
+use nexus_broker::hub::{Change, Command, CommandBody, Effect, Hub, HubConfig, Origin};
+use nexus_broker::store::{MemoryStore, SqliteStore};
+use nexus_wire::admin::{AspectAdd, OperatorAdd, OperatorRole};
+use nexus_wire::chat::{ChatSend, Usage};
+use nexus_wire::hands::{
+    Dispatch, DispatchCancel, DispatchResult, DispatchWait, HandFailure, Lease, LeaseRenew,
+};
+use nexus_wire::inbox::{Decision, InboxClose, Resume};
+use nexus_wire::knowledge::KnowledgeStore;
+use nexus_wire::roster::{AspectRole, HeldLease, Register};
+use nexus_wire::{
+    AspectName, DispatchId, EpochId, ItemId, LinkId, MessageId, Ms, Party, RequestId, ThreadId,
+};
+use proptest::prelude::*;
+use proptest::sample::Index;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::same::assert_same;
+use crate::world::{START, name, party};
+
+const ASPECTS: [&str; 4] = ["keel", "wren", "forge", "harrow"];
+
+/// What to do, with indexes into whatever there is at the time.
+#[derive(Clone, Debug)]
+enum Act {
+    Add { aspect: u8, key: u8, share: bool },
+    Revoke { aspect: u8 },
+    Operator { role: u8 },
+    RevokeOperator,
+    Register { aspect: u8, resume: Option<Index>, slots: u8, hands: u8, stale: bool },
+    LinkDown { aspect: u8, old: bool },
+    Deregister { aspect: u8 },
+    Ack { aspect: u8, offset: Index },
+    Send { sender: u8, to: u8, thread: Option<Index>, content: u8, repeat: Option<Index> },
+    Close { aspect: u8, item: Index, decision: bool },
+    Store { sender: u8, topic: u8, content: u8, shared: bool },
+    Dispatch { sender: u8, host: u8, deadline: u8, parent: Option<Index>, repeat: Option<Index> },
+    Result { lease: Index, ok: bool, stale: bool },
+    Wait { lease: Index, on: Vec<Index> },
+    Renew { lease: Index },
+    Cancel { sender: u8, dispatch: Index },
+    Tick,
+    Restart,
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let (some, index) = (0_u8..5, any::<Index>());
+    let maybe = || prop::option::weighted(0.3, any::<Index>());
+    prop_oneof![
+        2 => (some.clone(), 1_u8..3, any::<bool>()).prop_map(|(aspect, key, share)| Act::Add { aspect, key, share }),
+        1 => some.clone().prop_map(|aspect| Act::Revoke { aspect }),
+        1 => (0_u8..2).prop_map(|role| Act::Operator { role }),
+        1 => Just(Act::RevokeOperator),
+        12 => (some.clone(), maybe(), 0_u8..3, 0_u8..3, any::<bool>())
+            .prop_map(|(aspect, resume, slots, hands, stale)| Act::Register { aspect, resume, slots, hands, stale }),
+        3 => (some.clone(), any::<bool>()).prop_map(|(aspect, old)| Act::LinkDown { aspect, old }),
+        1 => some.clone().prop_map(|aspect| Act::Deregister { aspect }),
+        12 => (some.clone(), index.clone()).prop_map(|(aspect, offset)| Act::Ack { aspect, offset }),
+        40 => (some.clone(), 0_u8..7, maybe(), 0_u8..12, prop::option::weighted(0.1, any::<Index>()))
+            .prop_map(|(sender, to, thread, content, repeat)| Act::Send { sender, to, thread, content, repeat }),
+        8 => (some.clone(), index.clone(), any::<bool>())
+            .prop_map(|(aspect, item, decision)| Act::Close { aspect, item, decision }),
+        6 => (some.clone(), 0_u8..3, 0_u8..12, any::<bool>())
+            .prop_map(|(sender, topic, content, shared)| Act::Store { sender, topic, content, shared }),
+        30 => (some.clone(), some.clone(), 0_u8..4, maybe(), prop::option::weighted(0.1, any::<Index>()))
+            .prop_map(|(sender, host, deadline, parent, repeat)| Act::Dispatch { sender, host, deadline, parent, repeat }),
+        25 => (index.clone(), any::<bool>(), prop::bool::weighted(0.2))
+            .prop_map(|(lease, ok, stale)| Act::Result { lease, ok, stale }),
+        12 => (index.clone(), prop::collection::vec(any::<Index>(), 0..3)).prop_map(|(lease, on)| Act::Wait { lease, on }),
+        8 => index.clone().prop_map(|lease| Act::Renew { lease }),
+        5 => (some, index).prop_map(|(sender, dispatch)| Act::Cancel { sender, dispatch }),
+        8 => Just(Act::Tick),
+        1 => Just(Act::Restart),
+    ]
+}
+
+#[derive(Clone, Debug)]
+struct Batch {
+    acts: Vec<Act>,
+    pause_ms: u32,
+    fails: bool,
+}
+
+fn batch() -> impl Strategy<Value = Batch> {
+    let pause = prop_oneof![30 => 0_u32..50, 8 => 1_000_u32..20_000, 1 => 30_000_u32..2_000_000];
+    (prop::collection::vec(act(), 1..6), pause, prop::bool::weighted(0.1))
+        .prop_map(|(acts, pause_ms, fails)| Batch { acts, pause_ms, fails })
+}
+
+/// What the acts refer to; grows with what the effects show.
+#[derive(Default)]
+struct Seen {
+    ids: u128,
+    sends: Vec<(RequestId, Party, ChatSend)>,
+    dispatched: Vec<(RequestId, Party, Dispatch)>,
+    threads: Vec<ThreadId>,
+    dispatches: Vec<DispatchId>,
+    leases: Vec<(AspectName, Lease)>,
+}
+
+struct Twin {
+    memory: (Hub, MemoryStore),
+    sqlite: (Hub, SqliteStore),
+    at: Ms,
+    seen: Seen,
+}
+
+fn content(n: u8) -> String {
+    let words = [
+        "rivers run to the sea",
+        "the sea runs \"deep\"",
+        "@wren look at that",
+        "deeper runs the river",
+        "@all",
+        "a\0b",
+    ];
+    words.get(usize::from(n)).map_or_else(|| format!("number {n}"), |text| (*text).to_owned())
+}
+
+impl Twin {
+    fn id(&mut self) -> Uuid {
+        self.seen.ids += 1;
+        Uuid::from_u128((self.at as u128) << 80 | 0x7000 << 64 | 0x8000_0000_0000_0000 | self.seen.ids)
+    }
+
+    fn aspect(&self, n: u8) -> AspectName {
+        name(ASPECTS[usize::from(n) % ASPECTS.len()])
+    }
+
+    fn sender(&self, n: u8) -> Party {
+        if usize::from(n) < ASPECTS.len() { Party::Aspect(self.aspect(n)) } else { party("operator/ana") }
+    }
+
+    fn request(&mut self, sender: Party, request: Option<RequestId>, change: Change) -> CommandBody {
+        let request = request.unwrap_or_else(|| RequestId(self.id()));
+        let record = sender.aspect().and_then(|name| self.memory.0.roster().aspect(name));
+        CommandBody::Request { link: record.and_then(|record| record.link), sender, request, change }
+    }
+
+    fn lease(&self, at: &Index) -> (AspectName, Lease) {
+        let none = (name("wren"), Lease { dispatch: DispatchId(Uuid::nil()), attempt: 1 });
+        if self.seen.leases.is_empty() { none } else { at.get(&self.seen.leases).clone() }
+    }
+
+    fn command(&mut self, act: &Act) -> CommandBody {
+        let ana = party("operator/ana");
+        match act {
+            Act::Add { aspect, key, share } => {
+                let role = if *aspect == 0 { AspectRole::Frame } else { AspectRole::Worker };
+                let public_key = ["A", "E", "I"][usize::from(*key)].repeat(43);
+                let add = AspectAdd { name: self.aspect(*aspect), role, public_key, share_knowledge: *share };
+                CommandBody::AddAspect { by: ana, add }
+            }
+            Act::Revoke { aspect } => CommandBody::RevokeAspect { by: ana, name: self.aspect(*aspect) },
+            Act::Operator { role } => {
+                let role = [OperatorRole::Admin, OperatorRole::Operator][usize::from(*role)];
+                let add = OperatorAdd { name: "ana".parse().unwrap(), role, token_sha256: "0f".repeat(32) };
+                CommandBody::AddOperator { by: Party::System, add }
+            }
+            Act::RevokeOperator => {
+                CommandBody::RevokeOperator { by: Party::System, name: "ana".parse().unwrap() }
+            }
+            Act::Register { aspect, resume, slots, hands, stale } => {
+                let aspect = self.aspect(*aspect);
+                let record = self.memory.0.roster().aspect(&aspect).cloned();
+                let items = self.memory.1.inbox(&aspect, 0, 1000).unwrap();
+                let resume = resume.as_ref().zip(record.as_ref()).map(|(at, record)| {
+                    let offset = at.index(items.len() + 2) as u64;
+                    let item = items.get((offset as usize).wrapping_sub(1)).map(|item| item.id);
+                    Resume {
+                        epoch: record.epoch,
+                        offset,
+                        item: if *stale { Some(ItemId(Uuid::nil())) } else { item },
+                    }
+                });
+                let held = self.seen.leases.iter().filter(|(host, _)| *host == aspect).step_by(2);
+                let leases = held.map(|(_, lease)| HeldLease { lease: *lease, waiting: *stale }).collect();
+                let hand = |n: u8| json!({"name": format!("h{n}"), "idempotent": n == 0, "concurrency": 2});
+                let register = Register {
+                    hands: (0..*hands).map(|n| serde_json::from_value(hand(n)).unwrap()).collect(),
+                    slots: u32::from(*slots),
+                    resume,
+                    leases,
+                    last_generation: record
+                        .as_ref()
+                        .map_or(0, |it| it.generation.saturating_sub(u64::from(*stale))),
+                    ..Register::default()
+                };
+                let (link, new_epoch) = (LinkId(self.id()), EpochId(self.id()));
+                let key_generation = record.map_or(1, |it| it.key_generation);
+                CommandBody::Register { aspect, link, key_generation, register, new_epoch }
+            }
+            Act::LinkDown { aspect, old } => {
+                let aspect = self.aspect(*aspect);
+                let record = self.memory.0.roster().aspect(&aspect);
+                let generation = record.map_or(0, |it| it.generation).saturating_sub(u64::from(*old));
+                let link = record.and_then(|it| it.link).unwrap_or(LinkId(Uuid::nil()));
+                CommandBody::LinkDown { aspect, link, generation }
+            }
+            Act::Deregister { aspect } => {
+                self.request(Party::Aspect(self.aspect(*aspect)), None, Change::Deregister)
+            }
+            Act::Ack { aspect, offset } => {
+                let aspect = self.aspect(*aspect);
+                let record = self.memory.0.roster().aspect(&aspect);
+                let offset = offset.index(record.map_or(0, |it| it.tail) as usize + 2) as u64;
+                let link = record.and_then(|it| it.link).unwrap_or(LinkId(Uuid::nil()));
+                CommandBody::Ack { aspect, link, offset }
+            }
+            Act::Send { sender, to, thread, content: n, repeat } => {
+                if let Some(repeat) = repeat
+                    && !self.seen.sends.is_empty()
+                {
+                    let (request, sender, mut send) = repeat.get(&self.seen.sends).clone();
+                    if *n == 0 {
+                        send.content.push('!');
+                    }
+                    return self.request(sender, Some(request), Change::ChatSend(send));
+                }
+                let to = match to {
+                    0..4 => vec![ASPECTS[usize::from(*to)].to_owned()],
+                    4 => vec!["all".into(), "nobody".into()],
+                    _ => Vec::new(),
+                };
+                let thread = thread.as_ref().filter(|_| !self.seen.threads.is_empty());
+                let thread = thread.map(|at| *at.get(&self.seen.threads));
+                let send = ChatSend { to, thread, content: content(*n), ..ChatSend::default() };
+                let (request, sender) = (RequestId(self.id()), self.sender(*sender));
+                self.seen.sends.push((request, sender.clone(), send.clone()));
+                self.request(sender, Some(request), Change::ChatSend(send))
+            }
+            Act::Close { aspect, item, decision } => {
+                let aspect = self.aspect(*aspect);
+                let items = self.memory.1.inbox(&aspect, 0, 1000).unwrap();
+                let item = if items.is_empty() { ItemId(Uuid::nil()) } else { item.get(&items).id };
+                let (decision, message) = match decision {
+                    true => (Decision::Replied, Some(MessageId(Uuid::nil()))),
+                    false => (Decision::Silent, None),
+                };
+                let close = InboxClose { item, decision, reason: Some("so".into()), message };
+                self.request(Party::Aspect(aspect), None, Change::InboxClose(close))
+            }
+            Act::Store { sender, topic, content: n, shared } => {
+                let store =
+                    KnowledgeStore { topic: format!("topic {topic}"), content: content(*n), shared: *shared };
+                self.request(self.sender(*sender), None, Change::KnowledgeStore(store))
+            }
+            Act::Dispatch { sender, host, deadline, parent, repeat } => {
+                if let Some(repeat) = repeat
+                    && !self.seen.dispatched.is_empty()
+                {
+                    let (request, sender, dispatch) = repeat.get(&self.seen.dispatched).clone();
+                    return self.request(sender, Some(request), Change::Dispatch(dispatch));
+                }
+                let lease = parent.as_ref().map(|at| self.lease(at));
+                let sender = lease
+                    .as_ref()
+                    .map_or_else(|| self.sender(*sender), |(host, _)| Party::Aspect(host.clone()));
+                let dispatch = Dispatch {
+                    hand: format!("{}/h{}", self.aspect(*host), deadline % 2).parse().unwrap(),
+                    input: json!({"n": self.seen.ids as u64, "x": 0.1}),
+                    thread: None,
+                    deadline_s: [None, Some(5), Some(100), Some(100_000)][usize::from(*deadline)],
+                    parent: lease.map(|(_, lease)| lease),
+                };
+                let request = RequestId(self.id());
+                self.seen.dispatched.push((request, sender.clone(), dispatch.clone()));
+                self.request(sender, Some(request), Change::Dispatch(dispatch))
+            }
+            Act::Result { lease, ok, stale } => {
+                let (host, mut lease) = self.lease(lease);
+                lease.attempt += u32::from(*stale);
+                let failure = HandFailure { code: "no".into(), message: "luck".into() };
+                let result = DispatchResult {
+                    lease,
+                    output: ok.then(|| json!({"answer": 42})),
+                    error: (!ok).then_some(failure),
+                    usage: Usage { output_tokens: 3, ..Usage::default() },
+                    cost_microusd: None,
+                };
+                self.request(Party::Aspect(host), None, Change::DispatchResult(result))
+            }
+            Act::Wait { lease, on } => {
+                let (host, lease) = self.lease(lease);
+                let open = &self.seen.dispatches;
+                let on =
+                    if open.is_empty() { Vec::new() } else { on.iter().map(|at| *at.get(open)).collect() };
+                self.request(Party::Aspect(host), None, Change::DispatchWait(DispatchWait { lease, on }))
+            }
+            Act::Renew { lease } => {
+                let (host, lease) = self.lease(lease);
+                self.request(
+                    Party::Aspect(host),
+                    None,
+                    Change::LeaseRenew(LeaseRenew { leases: vec![lease] }),
+                )
+            }
+            Act::Cancel { sender, dispatch } => {
+                let open = &self.seen.dispatches;
+                let dispatch = if open.is_empty() { DispatchId(Uuid::nil()) } else { *dispatch.get(open) };
+                let cancel = DispatchCancel { dispatch, reason: None };
+                self.request(self.sender(*sender), None, Change::DispatchCancel(cancel))
+            }
+            Act::Tick => CommandBody::Tick,
+            Act::Restart => CommandBody::BrokerStarted(HubConfig::default()),
+        }
+    }
+
+    fn look(&mut self, effects: &[Effect]) {
+        use nexus_wire::log::LogBody;
+        for effect in effects {
+            let Effect::Logged(entry) = effect else { continue };
+            match &entry.body {
+                LogBody::Message(message) => self.seen.threads.push(message.thread),
+                LogBody::DispatchAccepted(info) => self.seen.dispatches.push(info.id),
+                LogBody::DispatchAssigned { dispatch, attempt, aspect } => {
+                    let lease = Lease { dispatch: *dispatch, attempt: *attempt };
+                    self.seen.leases.push((aspect.clone(), lease));
+                }
+                LogBody::ItemClosed(_) | LogBody::DispatchEnded(_) | LogBody::Other { .. } => {}
+            }
+        }
+    }
+
+    fn run(&mut self, batch: &Batch) {
+        self.at += Ms::from(batch.pause_ms);
+        let before = self.memory.0.clone();
+        self.memory.1.begin().unwrap();
+        self.sqlite.1.begin().unwrap();
+        let mut all = Vec::new();
+        for act in &batch.acts {
+            self.at += 1;
+            let command = Command { at: self.at, origin: Origin::Call(1), body: self.command(act) };
+            let (hub, store) = &mut self.memory;
+            let effects = hub.apply(store, command.clone()).unwrap();
+            let (hub, store) = &mut self.sqlite;
+            assert_eq!(hub.apply(store, command).unwrap(), effects);
+            all.extend(effects);
+        }
+        if batch.fails {
+            self.memory.1.fail_next_commit();
+            assert!(self.memory.1.commit().is_err());
+            self.memory.1.rollback().unwrap();
+            self.sqlite.1.rollback().unwrap();
+            for hub in [&mut self.memory.0, &mut self.sqlite.0] {
+                *hub = before.clone();
+            }
+        } else {
+            self.memory.1.commit().unwrap();
+            self.sqlite.1.commit().unwrap();
+            self.look(&all);
+        }
+        assert_eq!(Hub::rebuild(&self.memory.1, HubConfig::default()).unwrap(), self.memory.0);
+        assert_eq!(Hub::rebuild(&self.sqlite.1, HubConfig::default()).unwrap(), self.sqlite.0);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    #[test]
+    fn both_stores_hold_the_same_and_rebuild_the_hub_after_every_batch(
+        batches in prop::collection::vec(batch(), 1..120),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let sqlite = SqliteStore::open(&dir.path().join("nexus.db"), Default::default()).unwrap();
+        let memory = MemoryStore::new();
+        let hub = Hub::rebuild(&memory, HubConfig::default()).unwrap();
+        let mut twin = Twin {
+            memory: (hub.clone(), memory), sqlite: (hub, sqlite), at: START, seen: Seen::default(),
+        };
+        // Most of a run is spoilt if there is nobody.
+        let team = (0..4).map(|aspect| Act::Add { aspect, key: 1, share: aspect == 1 });
+        let online = (0..4).map(|aspect| Act::Register { aspect, resume: None, slots: 2, hands: 2, stale: false });
+        let start = team.chain([Act::Operator { role: 0 }]).chain(online).collect();
+        twin.run(&Batch { acts: start, pause_ms: 0, fails: false });
+        for (n, batch) in batches.iter().enumerate() {
+            twin.run(batch);
+            if n % 16 == 0 {
+                assert_same(&twin.memory.1, &twin.sqlite.1);
+            }
+        }
+        assert_same(&twin.memory.1, &twin.sqlite.1);
+        let readers = twin.sqlite.1.readers(1);
+        readers.read(|reader| {
+            assert_same(&twin.memory.1, reader);
+            assert_eq!(reader.verify()?.0, twin.memory.0.log_seq());
+            Ok(())
+        }).unwrap();
+        // Closed and opened again, it is the same database.
+        drop(twin.sqlite);
+        let again = SqliteStore::open(&dir.path().join("nexus.db"), Default::default()).unwrap();
+        assert_same(&twin.memory.1, &again);
+    }
+}

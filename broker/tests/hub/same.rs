@@ -1,0 +1,99 @@
+//! Everything that can be read of two stores, compared as whole values.
+
+use std::fmt::Debug;
+
+use nexus_broker::hub::records::{Reads, Stored};
+use nexus_wire::Party;
+use nexus_wire::log::LogBody;
+
+use crate::world::party;
+
+const MANY: u32 = 100_000;
+
+/// Reads something long in steps and as a whole; both give the same.
+fn paged<T: Debug + PartialEq>(read: impl Fn(u64, u32) -> Stored<Vec<T>>, at: impl Fn(&T) -> u64) -> Vec<T> {
+    let whole = read(0, MANY).unwrap();
+    for step in [1, 3, 64, 65] {
+        let (mut all, mut after) = (Vec::new(), 0);
+        loop {
+            let page = read(after, step).unwrap();
+            assert!(page.len() <= step as usize);
+            let Some(last) = page.last() else { break };
+            after = at(last);
+            all.extend(page);
+        }
+        assert_eq!(all, whole, "in steps of {step}");
+        if whole.len() > 300 {
+            break;
+        }
+    }
+    whole
+}
+
+pub(crate) fn assert_same(a: &impl Reads, b: &impl Reads) {
+    assert_eq!(a.snapshot().unwrap(), b.snapshot().unwrap());
+    let aspects = a.aspects().unwrap();
+    assert_eq!(aspects, b.aspects().unwrap());
+    let operators = a.operators().unwrap();
+    assert_eq!(operators, b.operators().unwrap());
+
+    let mut parties: Vec<Party> = aspects.iter().map(|it| Party::Aspect(it.name.clone())).collect();
+    parties.push(party("operator/ana"));
+    for of in &parties {
+        assert_eq!(a.threads(Some(of), 3).unwrap(), b.threads(Some(of), 3).unwrap());
+        assert_eq!(a.open_dispatches(of).unwrap(), b.open_dispatches(of).unwrap());
+        for query in ["river", "run*", "\"the sea\" OR look", "sea -deep", "topic", "nothing of that"] {
+            let (hits, others) =
+                (a.knowledge_search(of, query, 5).unwrap(), b.knowledge_search(of, query, 5).unwrap());
+            assert_eq!(hits, others, "{of} {query}");
+            for hit in hits {
+                assert_eq!(a.knowledge_entry(hit.entry).unwrap(), b.knowledge_entry(hit.entry).unwrap());
+            }
+        }
+        for topic in ["topic 0", "topic 1", "topic 2", "topic 3"] {
+            assert_eq!(a.knowledge(of, topic).unwrap(), b.knowledge(of, topic).unwrap());
+        }
+    }
+
+    for record in &aspects {
+        let name = &record.name;
+        assert_eq!(a.aspect(name).unwrap().as_ref(), Some(record));
+        assert_eq!(b.aspect(name).unwrap().as_ref(), Some(record));
+        let items = paged(|after, limit| a.inbox(name, after, limit), |item| item.offset);
+        assert_eq!(items, paged(|after, limit| b.inbox(name, after, limit), |item| item.offset));
+        assert_eq!(items.last().map_or(0, |item| item.offset), record.tail);
+        for item in &items {
+            assert_eq!(a.closed(name, item.id).unwrap(), b.closed(name, item.id).unwrap());
+        }
+    }
+
+    let threads = a.threads(None, MANY).unwrap();
+    assert_eq!(threads, b.threads(None, MANY).unwrap());
+    for info in &threads {
+        assert_eq!(a.thread(info.id).unwrap(), b.thread(info.id).unwrap());
+        let messages = paged(|after, limit| a.messages(info.id, after, limit), |it| it.seq);
+        assert_eq!(messages, paged(|after, limit| b.messages(info.id, after, limit), |it| it.seq));
+        assert_eq!(messages.len() as u64, info.messages);
+        let log = a.log(0, Some(info.id), 7).unwrap();
+        assert_eq!(log, b.log(0, Some(info.id), 7).unwrap());
+    }
+
+    for open in [true, false] {
+        let dispatches = a.dispatches(open, MANY).unwrap();
+        assert_eq!(dispatches, b.dispatches(open, MANY).unwrap());
+        assert_eq!(a.dispatches(open, 2).unwrap(), b.dispatches(open, 2).unwrap());
+        for info in &dispatches {
+            assert_eq!(a.dispatch(info.id).unwrap(), b.dispatch(info.id).unwrap());
+            assert_eq!(a.dispatch_head(info.id).unwrap(), b.dispatch_head(info.id).unwrap());
+        }
+    }
+
+    let log = paged(|after, limit| a.log(after, None, limit), |entry| entry.seq);
+    assert_eq!(log, paged(|after, limit| b.log(after, None, limit), |entry| entry.seq));
+    for (at, entry) in log.iter().enumerate() {
+        assert_eq!(entry.seq, at as u64 + 1, "the log has no holes");
+        if let LogBody::Message(message) = &entry.body {
+            assert_eq!(a.message(message.id).unwrap(), b.message(message.id).unwrap());
+        }
+    }
+}
