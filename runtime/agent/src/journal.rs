@@ -13,7 +13,6 @@ use thiserror::Error;
 mod dir;
 mod lock;
 
-pub use dir::create_dir_durably;
 pub use lock::{Held, HeldBy, hold_dir};
 
 /// Set to `1` at start, appends return before they are on disk. For measuring and for the control of tests
@@ -94,7 +93,7 @@ impl Journal {
         visit: impl FnMut(Line<'_>) -> bool,
     ) -> Result<(Self, Option<TornTail>), JournalError> {
         let folder = dir::folder_of(path);
-        dir::create_dir_durably(folder).map_err(failed(path, "create the folder of"))?;
+        dir::create_dir(folder, durability).map_err(failed(path, "create the folder of"))?;
         let file = lock::open_locked(path)?;
         let scan = scan(&file, visit).map_err(failed(path, "read"))?;
         let mut journal = Self { path: path.to_owned(), file, len: scan.len, durability, broken: false };
@@ -115,8 +114,8 @@ impl Journal {
         if durability == Durability::Fsync {
             journal.file.sync_all().map_err(failed(path, "fsync"))?;
         }
-        if durability == Durability::Fsync && journal.is_empty() {
-            dir::sync_dir(folder).map_err(failed(path, "fsync the folder of"))?;
+        if journal.is_empty() {
+            dir::sync_dir(folder, durability).map_err(failed(path, "fsync the folder of"))?;
         }
         Ok((journal, torn))
     }
@@ -161,7 +160,7 @@ impl Journal {
 
     /// Puts a new file of `lines` in the place of this one, so that at any moment one of the two is there.
     pub fn rewrite<L: AsRef<str>>(&mut self, lines: &[L]) -> Result<(), JournalError> {
-        let (file, len) = write_new(&self.path, lines)?;
+        let (file, len) = write_new(&self.path, lines, self.durability)?;
         self.file = file;
         self.len = len;
         self.broken = false;
@@ -198,12 +197,16 @@ pub fn first_line(path: &Path) -> Result<Option<Vec<u8>>, JournalError> {
 }
 
 /// Makes a whole new file of `lines`, which is either there with all of them or not at all.
-pub fn create<L: AsRef<str>>(path: &Path, lines: &[L]) -> Result<(), JournalError> {
-    dir::create_dir_durably(dir::folder_of(path)).map_err(failed(path, "create the folder of"))?;
-    write_new(path, lines).map(drop)
+pub fn create<L: AsRef<str>>(path: &Path, lines: &[L], durability: Durability) -> Result<(), JournalError> {
+    dir::create_dir(dir::folder_of(path), durability).map_err(failed(path, "create the folder of"))?;
+    write_new(path, lines, durability).map(drop)
 }
 
-fn write_new<L: AsRef<str>>(path: &Path, lines: &[L]) -> Result<(File, u64), JournalError> {
+fn write_new<L: AsRef<str>>(
+    path: &Path,
+    lines: &[L],
+    durability: Durability,
+) -> Result<(File, u64), JournalError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let beside = path.with_file_name(name);
@@ -212,7 +215,9 @@ fn write_new<L: AsRef<str>>(path: &Path, lines: &[L]) -> Result<(File, u64), Jou
     let write = |mut file: &File| {
         file.set_len(0)?;
         file.write_all(&text)?;
-        file.sync_all()?;
+        if durability == Durability::Fsync {
+            file.sync_all()?;
+        }
         fs::rename(&beside, path)
     };
     if let Err(source) = write(&file) {
@@ -220,7 +225,7 @@ fn write_new<L: AsRef<str>>(path: &Path, lines: &[L]) -> Result<(File, u64), Jou
         let _ = fs::remove_file(&beside);
         return Err(failed(path, "write a new copy of")(source));
     }
-    dir::sync_dir(dir::folder_of(path)).map_err(failed(path, "fsync the folder of"))?;
+    dir::sync_dir(dir::folder_of(path), durability).map_err(failed(path, "fsync the folder of"))?;
     Ok((file, text.len() as u64))
 }
 

@@ -206,7 +206,7 @@ impl Session {
         }
         let key = SessionKey::Fork(id);
         let path = key.path(home);
-        journal::create(&path, &lines)?;
+        journal::create(&path, &lines, self.journal.durability())?;
         Ok(Forked { key, path, head })
     }
 

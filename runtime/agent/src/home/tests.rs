@@ -216,6 +216,17 @@ fn the_schema_says_what_is_needed_and_closes_every_object() {
 }
 
 #[test]
+fn the_published_schema_is_current() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/schema/aspect.json");
+    let text = format!("{:#}\n", settings_schema().as_value());
+    if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+        fs::write(&path, &text).expect("docs/schema is writable");
+    }
+    let published = fs::read_to_string(&path).unwrap_or_default();
+    assert!(published == text, "docs/schema/aspect.json is out of date: run scripts/schemas");
+}
+
+#[test]
 fn one_process_holds_a_home() {
     let dir = home(r#"{"name": "wren"}"#);
     let home = Home::load(dir.path(), no_env).expect("loads");

@@ -4,26 +4,31 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
+use super::Durability;
+
 /// What the name of `path` stands in.
 pub(super) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
-pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
+pub(super) fn sync_dir(dir: &Path, durability: Durability) -> io::Result<()> {
+    match durability {
+        Durability::Fsync => File::open(dir)?.sync_all(),
+        Durability::UnsafeNoFsync => Ok(()),
+    }
 }
 
 /// `create_dir_all`, with the name of every folder it makes on disk.
-pub fn create_dir_durably(dir: &Path) -> io::Result<()> {
-    if dir.is_dir() || dir.as_os_str().is_empty() {
+pub(super) fn create_dir(dir: &Path, durability: Durability) -> io::Result<()> {
+    if dir.is_dir() {
         return Ok(());
     }
     let above = folder_of(dir);
-    create_dir_durably(above)?;
+    create_dir(above, durability)?;
     match fs::create_dir(dir) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
         Err(error) => return Err(error),
     }
-    sync_dir(above)
+    sync_dir(above, durability)
 }

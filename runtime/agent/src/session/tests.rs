@@ -10,6 +10,7 @@ use super::*;
 use crate::conversation::{Block, Message, Role, StopReason, Usage};
 
 mod damage;
+mod documented;
 mod random;
 mod replays;
 
