@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, WaitTimeoutResult};
 use std::time::Duration;
 
 /// How long anything may take before a test calls it a hang. Never a measurement.
@@ -14,6 +14,20 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 struct Output {
     lines: Mutex<(Vec<String>, u32)>,
     changed: Condvar,
+}
+
+impl Output {
+    /// A failed assertion elsewhere leaves the lines as good as they were.
+    fn lock(&self) -> MutexGuard<'_, (Vec<String>, u32)> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(
+        &self,
+        lines: MutexGuard<'a, (Vec<String>, u32)>,
+    ) -> (MutexGuard<'a, (Vec<String>, u32)>, WaitTimeoutResult) {
+        self.changed.wait_timeout(lines, PATIENCE).unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A child process with its output.
@@ -33,7 +47,7 @@ impl Process {
             .spawn()
             .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
         let output = Arc::new(Output::default());
-        output.lines.lock().expect("no reader panics").1 = 2;
+        output.lock().1 = 2;
         collect(child.stdout.take().expect("piped"), Arc::clone(&output));
         collect(child.stderr.take().expect("piped"), Arc::clone(&output));
         Self { name: name.to_owned(), child, output }
@@ -46,7 +60,7 @@ impl Process {
     /// Waits for a line for which `wanted` gives something, among those printed already or still to come.
     pub fn wait_for<T>(&self, what: &str, mut wanted: impl FnMut(&str) -> Option<T>) -> T {
         let mut seen = 0;
-        let mut lines = self.output.lines.lock().expect("no reader panics");
+        let mut lines = self.output.lock();
         loop {
             while seen < lines.0.len() {
                 if let Some(found) = wanted(&lines.0[seen]) {
@@ -55,8 +69,7 @@ impl Process {
                 seen += 1;
             }
             assert!(lines.1 > 0, "{} ended without {what}:\n{}", self.name, lines.0.join("\n"));
-            let (guard, timeout) =
-                self.output.changed.wait_timeout(lines, PATIENCE).expect("no reader panics");
+            let (guard, timeout) = self.output.wait(lines);
             lines = guard;
             assert!(!timeout.timed_out(), "{} does not show {what}:\n{}", self.name, lines.0.join("\n"));
         }
@@ -68,7 +81,7 @@ impl Process {
 
     /// Everything printed so far.
     pub fn text(&self) -> String {
-        self.output.lines.lock().expect("no reader panics").0.join("\n")
+        self.output.lock().0.join("\n")
     }
 
     pub fn signal(&self, signal: &str) {
@@ -84,10 +97,9 @@ impl Process {
 
     /// Waits for the end and for the last of its output.
     pub fn wait(&mut self) -> ExitStatus {
-        let mut lines = self.output.lines.lock().expect("no reader panics");
+        let mut lines = self.output.lock();
         while lines.1 > 0 {
-            let (guard, timeout) =
-                self.output.changed.wait_timeout(lines, PATIENCE).expect("no reader panics");
+            let (guard, timeout) = self.output.wait(lines);
             lines = guard;
             assert!(!timeout.timed_out(), "{} does not end:\n{}", self.name, lines.0.join("\n"));
         }
@@ -115,11 +127,11 @@ fn collect(from: impl Read + Send + 'static, output: Arc<Output>) {
     std::thread::spawn(move || {
         for line in BufReader::new(from).split(b'\n') {
             let Ok(line) = line else { break };
-            let mut lines = output.lines.lock().expect("no reader panics");
+            let mut lines = output.lock();
             lines.0.push(String::from_utf8_lossy(&line).trim_end().to_owned());
             output.changed.notify_all();
         }
-        output.lines.lock().expect("no reader panics").1 -= 1;
+        output.lock().1 -= 1;
         output.changed.notify_all();
     });
 }

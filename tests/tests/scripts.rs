@@ -1,8 +1,10 @@
 //! The README's own commands, as a person types them.
 
+use std::path::Path;
 use std::process::Command;
 
-use nexus_tests::process::checkout;
+use nexus_tests::process::{binary, checkout};
+use nexus_tests::world::text;
 use nexus_tests::{Process, wait_until};
 
 /// Processes whose environment carries `mark`.
@@ -18,26 +20,72 @@ fn marked(mark: &str) -> Vec<String> {
     found
 }
 
-#[test]
-fn up_starts_the_team_and_ctrl_c_leaves_nothing_behind() {
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    let agents = dir.path().join("agents");
-    let copied = Command::new("cp").arg("-r").arg(checkout().join("agents")).arg(dir.path()).status();
+/// The lines of a document's shell blocks.
+fn commands(document: &str) -> Vec<String> {
+    let document = std::fs::read_to_string(checkout().join(document)).expect("the document is there");
+    let blocks = document.split("```sh\n").skip(1).filter_map(|rest| rest.split_once("\n```"));
+    blocks.flat_map(|(block, _)| block.lines().map(str::to_owned)).collect()
+}
+
+/// A folder in which the README's relative paths mean a copy: nothing of the checkout is touched.
+fn copy_of_the_project(to: &Path) {
+    let copied = Command::new("cp").arg("-r").arg(checkout().join("agents")).arg(to).status();
     assert!(copied.is_ok_and(|status| status.success()), "the homes can be copied");
-    for root in ["broker", "docs", "runtime", "shared"] {
-        std::os::unix::fs::symlink(checkout().join(root), dir.path().join(root)).expect("the folder is ours");
+    for state in [".nexus", "session", "inbox.jsonl", "outbox.jsonl"] {
+        for home in std::fs::read_dir(to.join("agents")).expect("the copy is there").flatten() {
+            let path = home.path().join(state);
+            let _ = std::fs::remove_dir_all(&path);
+            let _ = std::fs::remove_file(&path);
+        }
     }
+    for root in ["broker", "docs", "runtime", "shared", "scripts"] {
+        std::os::unix::fs::symlink(checkout().join(root), to.join(root)).expect("the folder is ours");
+    }
+    std::fs::create_dir(to.join("target")).expect("the folder is ours");
+    let debug = binary("nexus").parent().expect("a binary is in a folder").to_owned();
+    std::os::unix::fs::symlink(debug, to.join("target/debug")).expect("the folder is ours");
+}
+
+#[test]
+fn every_command_of_the_readme_works_and_ctrl_c_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    copy_of_the_project(dir.path());
     let mark = format!("NEXUS_TEST_MARK={}", dir.path().display());
+    let at_home = |command: &mut Command| {
+        command.env("NEXUS_CONFIG", dir.path().join("nexctl.toml")).env("NEXUS_TEST_MARK", dir.path());
+        command.env("NO_COLOR", "1").env_remove("NEXUS_URL").env_remove("NEXUS_TOKEN").current_dir(dir.path());
+    };
     let mut command = Command::new(checkout().join("scripts/up"));
-    command.arg("--data").arg(dir.path().join("data")).arg("--agents").arg(&agents);
-    command.args(["--listen", "127.0.0.1:0"]).env("NEXUS_CONFIG", dir.path().join("nexctl.toml"));
-    command.env("NEXUS_TEST_MARK", dir.path()).env("NO_COLOR", "1");
+    at_home(command.arg("--data").arg(dir.path().join(".nexus-data")));
+    command.arg("--agents").arg(dir.path().join("agents")).args(["--listen", "127.0.0.1:0"]);
     let mut up = Process::start("scripts/up", &mut command);
     up.wait_for_text("Ctrl-C ends everything");
     for shown in ["keel", "forge", "wren", "harrow", "nxo_", "http://127.0.0.1:", "online"] {
         assert!(up.text().contains(shown), "{shown} is shown:\n{}", up.text());
     }
     assert!(marked(&mark).len() >= 5, "a broker, four agents: {:?}", marked(&mark));
+
+    let mut started = Vec::new();
+    let typed: Vec<String> =
+        commands("README.md").into_iter().filter(|line| line != "scripts/up" && line != "scripts/test").collect();
+    assert!(typed.len() >= 5, "the README has commands: {typed:?}");
+    for line in typed {
+        let mut command = Command::new("bash");
+        at_home(command.args(["-c", &line]));
+        if line.starts_with("target/debug/agent ./") {
+            let agent = Process::start(&line, &mut command);
+            agent.wait_for_text("registered");
+            started.push(agent);
+            continue;
+        }
+        let out = command.output().expect("bash runs");
+        assert!(out.status.success(), "{line}: {}", text(&out));
+        if line.contains("have wren check") {
+            let said = String::from_utf8_lossy(&out.stdout);
+            assert!(said.contains("broker/src/hub/route") && said.contains("confirmed"), "{said}");
+        }
+    }
+    drop(started);
     up.signal("INT");
     assert!(up.wait().success(), "{}", up.text());
     wait_until("the end of every process", || marked(&mark).is_empty().then_some(()));
