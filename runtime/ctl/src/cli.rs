@@ -8,8 +8,8 @@ use jiff::SignedDuration;
 use nexus_wire::{DispatchId, HandRef, MessageId, ThreadId};
 
 const AFTER_HELP: &str = "\
-Which broker: --url, or $NEXUS_URL, or --context, or the current context of the configuration file
-($NEXUS_CONFIG, or ~/.nexus/config.toml). A first one is made with:
+Which broker: --url or --context, else $NEXUS_URL, else the current context of the configuration
+file ($NEXUS_CONFIG, or ~/.nexus/config.toml). A context is made with:
   nexctl context add home --url http://127.0.0.1:7888 --token-file <data>/operator.token
 
 Exit codes:
@@ -32,6 +32,7 @@ pub struct Cli {
 }
 
 #[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Global options")]
 pub struct Global {
     /// The broker, as http://127.0.0.1:7888 or https://HOST:PORT [env: NEXUS_URL]
     #[arg(long, global = true, value_name = "URL")]
@@ -81,8 +82,8 @@ pub enum Command {
 With an aspect: nexctl ask forge \"where is the routing rule?\"
 Without one the lead is asked. A text of - is read from standard input.
 
-The answer goes to standard output; what happens on the way goes to standard error. On a terminal both
-stream as they come; otherwise standard output gets the answer whole, once it is final.
+The answer goes to standard output, what happens on the way to standard error. On a terminal both
+come as they happen; otherwise standard output gets the answer whole, once it is final.
 Ctrl-C leaves the aspect at work; its answer stays in the thread.")]
 pub struct Ask {
     /// The aspect, unless it is the lead, then the text
