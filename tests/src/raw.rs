@@ -84,9 +84,12 @@ impl Raw {
     /// The next frame, or the code of the close.
     pub async fn next(&mut self) -> Result<Value, u16> {
         loop {
-            let message = tokio::time::timeout(PATIENCE, self.0.next()).await.expect("the broker says something");
+            let message =
+                tokio::time::timeout(PATIENCE, self.0.next()).await.expect("the broker says something");
             match message {
-                Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).expect("frames are JSON")),
+                Some(Ok(Message::Text(text))) => {
+                    return Ok(serde_json::from_str(&text).expect("frames are JSON"));
+                }
                 Some(Ok(Message::Close(frame))) => {
                     return Err(frame.map_or(NO_CLOSE_FRAME, |frame| u16::from(frame.code)));
                 }
@@ -99,7 +102,8 @@ impl Raw {
     /// The next frame of this kind; others are passed over.
     pub async fn next_of(&mut self, kind: &str) -> Value {
         loop {
-            let frame = self.next().await.unwrap_or_else(|code| panic!("closed {code} while waiting for {kind}"));
+            let frame =
+                self.next().await.unwrap_or_else(|code| panic!("closed {code} while waiting for {kind}"));
             if frame["kind"] == kind {
                 return frame;
             }

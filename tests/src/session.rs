@@ -66,7 +66,10 @@ impl SessionFile {
         for entry in self.of_kind("custom.decision") {
             let payload = &entry["payload"];
             let item = payload["item"].as_str().unwrap_or_default().to_owned();
-            decisions.entry(item).or_default().push(payload["decision"].as_str().unwrap_or_default().to_owned());
+            decisions
+                .entry(item)
+                .or_default()
+                .push(payload["decision"].as_str().unwrap_or_default().to_owned());
         }
         decisions
     }

@@ -200,7 +200,9 @@ impl<S: Transaction> Sim<S> {
     /// One frame reaches the broker and becomes a command.
     fn receive_up(&mut self) {
         let Some(id) = self.pick_link(|link| !link.up.is_empty()) else { return };
-        let Some((request, frame)) = self.links.get_mut(&id).and_then(|link| link.up.pop_front()) else { return };
+        let Some((request, frame)) = self.links.get_mut(&id).and_then(|link| link.up.pop_front()) else {
+            return;
+        };
         let who = self.links[&id].who.clone();
         if let (ToBroker::Ack(ack), Some(pump)) =
             (&frame, self.links.get_mut(&id).and_then(|link| link.pump.as_mut()))
@@ -216,7 +218,8 @@ impl<S: Transaction> Sim<S> {
     /// One frame reaches an agent or an operator.
     fn receive_down(&mut self) {
         let Some(id) = self.pick_link(|link| !link.down.is_empty()) else { return };
-        let Some((in_reply_to, frame)) = self.links.get_mut(&id).and_then(|link| link.down.pop_front()) else {
+        let Some((in_reply_to, frame)) = self.links.get_mut(&id).and_then(|link| link.down.pop_front())
+        else {
             return;
         };
         let who = self.links[&id].who.clone();
@@ -313,7 +316,12 @@ impl<S: Transaction> Sim<S> {
                 if let Some(pump) = self.links.get(&link).and_then(|link| link.pump.as_ref()) {
                     let stored = self.store.inbox(&pump.aspect, offset - 1, 1).expect("the store reads");
                     let stored = stored.first().map(|record| (record.offset, record.json.clone()));
-                    assert_eq!(stored, Some((offset, item)), "seed {}: a push is what a replay sends", self.seed);
+                    assert_eq!(
+                        stored,
+                        Some((offset, item)),
+                        "seed {}: a push is what a replay sends",
+                        self.seed
+                    );
                 }
             }
             Effect::Close { link, .. } => self.lose(link),
@@ -372,7 +380,13 @@ impl<S: Transaction> Sim<S> {
 
     fn redial_one(&mut self, index: usize) {
         let id = LinkId(self.dice.id(self.now));
-        let mut link = Link { who: Party::System, up: VecDeque::new(), down: VecDeque::new(), pump: None, generation: 0 };
+        let mut link = Link {
+            who: Party::System,
+            up: VecDeque::new(),
+            down: VecDeque::new(),
+            pump: None,
+            generation: 0,
+        };
         if let Some(agent) = self.agents.get_mut(index) {
             if agent.link().is_some_and(|old| self.links.contains_key(&old)) {
                 return;

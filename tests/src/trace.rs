@@ -86,7 +86,10 @@ impl Trace {
         sockets
             .filter(|call| {
                 let plain = texts.iter().all(|text| call.holds(text));
-                plain || unmasked(&call.bytes).iter().any(|frame| texts.iter().all(|text| contains(frame, text)))
+                plain
+                    || unmasked(&call.bytes)
+                        .iter()
+                        .any(|frame| texts.iter().all(|text| contains(frame, text)))
             })
             .map(|call| call.began)
             .next()
@@ -135,7 +138,11 @@ fn unescaped(hex: &str) -> Vec<u8> {
 fn target(arguments: &str) -> String {
     let Some((_, rest)) = arguments.split_once('<') else { return String::new() };
     let name = rest.split_once('>').map_or("", |(name, _)| name);
-    if name.contains("\\x") { String::from_utf8_lossy(&unescaped(name)).into_owned() } else { name.to_owned() }
+    if name.contains("\\x") {
+        String::from_utf8_lossy(&unescaped(name)).into_owned()
+    } else {
+        name.to_owned()
+    }
 }
 
 fn carried(arguments: &str) -> Vec<u8> {

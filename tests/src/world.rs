@@ -141,7 +141,8 @@ impl World {
 
     /// What the broker wrote of itself: address and process.
     fn run_file(&self) -> Value {
-        let text = std::fs::read_to_string(self.data().join("nexus.run")).expect("a ready broker says where it is");
+        let text =
+            std::fs::read_to_string(self.data().join("nexus.run")).expect("a ready broker says where it is");
         serde_json::from_str(&text).expect("the run file is JSON")
     }
 
@@ -150,7 +151,8 @@ impl World {
     }
 
     pub fn token(&self) -> String {
-        let text = std::fs::read_to_string(self.data().join("operator.token")).expect("made at the first start");
+        let text =
+            std::fs::read_to_string(self.data().join("operator.token")).expect("made at the first start");
         text.trim().to_owned()
     }
 
@@ -229,7 +231,12 @@ impl World {
 
 /// Both outputs of a finished command, for an assertion's message.
 pub fn text(out: &Output) -> String {
-    format!("{}\n{}{}", out.status, String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr))
+    format!(
+        "{}\n{}{}",
+        out.status,
+        String::from_utf8_lossy(&out.stdout),
+        String::from_utf8_lossy(&out.stderr)
+    )
 }
 
 /// A port nobody listens on now. A broker that is killed has to come back to the address its agents know, so

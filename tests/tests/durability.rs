@@ -122,7 +122,9 @@ fn kill_9_of_the_broker_in_a_loop_loses_nothing_acknowledged() {
         // One is waited for, so that the kill falls among the others.
         let first = senders.remove(0).join().expect("the sender runs");
         world.restart_broker();
-        for out in std::iter::once(first).chain(senders.into_iter().map(|it| it.join().expect("the sender runs"))) {
+        for out in
+            std::iter::once(first).chain(senders.into_iter().map(|it| it.join().expect("the sender runs")))
+        {
             if let Ok(sent) = serde_json::from_slice::<serde_json::Value>(&out.stdout) {
                 acknowledged.extend(sent["message"].as_str().map(str::to_owned));
             }

@@ -22,7 +22,8 @@ async fn an_upgrade_without_a_good_token_or_from_elsewhere_is_refused() {
     let world = World::new();
     let bearer = format!("Bearer {}", world.token());
     let good = ("authorization", bearer.as_str());
-    let cases: &[(&str, &[(&str, &str)], Result<(), u16>)] = &[
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Result<(), u16>);
+    let cases: &[Case<'_>] = &[
         ("no token", &[], Err(401)),
         ("a made-up token", &[("authorization", "Bearer nxo_AAAA")], Err(401)),
         ("a token of another scheme", &[("authorization", "Basic YTpi")], Err(401)),
@@ -69,7 +70,10 @@ async fn nobody_can_speak_as_somebody_else() {
     let refused = [
         ("subscribe", json!({"from_seq": 0})),
         ("dispatch.cancel", json!({"dispatch": "0199a0b1-c2d3-7123-8456-789abcdef012"})),
-        ("dispatch.result", json!({"lease": {"dispatch": "0199a0b1-c2d3-7123-8456-789abcdef012", "attempt": 1}, "output": 1})),
+        (
+            "dispatch.result",
+            json!({"lease": {"dispatch": "0199a0b1-c2d3-7123-8456-789abcdef012", "attempt": 1}, "output": 1}),
+        ),
     ];
     for (kind, payload) in refused {
         let reply = wren.request(kind, payload).await;
@@ -122,14 +126,27 @@ async fn the_same_id_twice_is_one_message_at_once_and_after_a_restart() {
 async fn what_is_no_frame_is_answered_and_counted() {
     let world = World::new();
     let id = "0199a0b1-c2d3-7123-8456-789abcdef012";
-    let deep = format!(r#"{{"kind":"team.list","id":"{id}","payload":{}{}}}"#, "[".repeat(80), "]".repeat(80));
+    let deep =
+        format!(r#"{{"kind":"team.list","id":"{id}","payload":{}{}}}"#, "[".repeat(80), "]".repeat(80));
     let cases: Vec<(&str, String, &str)> = vec![
         ("not JSON", "hello".into(), "bad_frame"),
         ("not an object", "[]".into(), "bad_frame"),
         ("deep", deep, "too_deep"),
-        ("lone surrogate", format!(r#"{{"kind":"chat.send","id":"{id}","payload":{{"content":"\ud800"}}}}"#), "bad_frame"),
-        ("huge number", format!(r#"{{"kind":"chat.read","id":"{id}","payload":{{"after":1e400}}}}"#), "bad_frame"),
-        ("wrong type", format!(r#"{{"kind":"chat.send","id":"{id}","payload":{{"content":7}}}}"#), "bad_frame"),
+        (
+            "lone surrogate",
+            format!(r#"{{"kind":"chat.send","id":"{id}","payload":{{"content":"\ud800"}}}}"#),
+            "bad_frame",
+        ),
+        (
+            "huge number",
+            format!(r#"{{"kind":"chat.read","id":"{id}","payload":{{"after":1e400}}}}"#),
+            "bad_frame",
+        ),
+        (
+            "wrong type",
+            format!(r#"{{"kind":"chat.send","id":"{id}","payload":{{"content":7}}}}"#),
+            "bad_frame",
+        ),
         ("unknown kind", format!(r#"{{"kind":"shout","id":"{id}","payload":{{}}}}"#), "unknown_kind"),
         ("a reply", format!(r#"{{"kind":"ok","id":"{id}","payload":{{}}}}"#), "unknown_kind"),
     ];
@@ -210,12 +227,9 @@ async fn delivery_goes_on_where_the_client_stopped_and_another_history_is_notice
         items.push(raw.next_of("deliver").await["payload"].clone());
     }
     drop(raw);
-    let resume = |epoch: &Value, offset: u64, item: &Value| {
-        json!({"last_generation": 9, "resume": {"epoch": epoch, "offset": offset, "item": item}})
-    };
+    let resume = |epoch: &Value, offset: u64, item: &Value| json!({"last_generation": 9, "resume": {"epoch": epoch, "offset": offset, "item": item}});
     let epoch = &first["epoch"];
-    let (mut raw, second) =
-        Raw::registered(&world, &home, resume(epoch, 2, &items[1]["item"]["id"])).await;
+    let (mut raw, second) = Raw::registered(&world, &home, resume(epoch, 2, &items[1]["item"]["id"])).await;
     assert_eq!((&second["epoch"], &second["offset"]), (epoch, &json!(2)));
     assert_eq!(raw.next_of("deliver").await["payload"], items[2]);
     drop(raw);

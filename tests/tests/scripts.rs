@@ -53,7 +53,11 @@ fn every_command_of_the_readme_works_and_ctrl_c_leaves_nothing_behind() {
     let mark = format!("NEXUS_TEST_MARK={}", dir.path().display());
     let at_home = |command: &mut Command| {
         command.env("NEXUS_CONFIG", dir.path().join("nexctl.toml")).env("NEXUS_TEST_MARK", dir.path());
-        command.env("NO_COLOR", "1").env_remove("NEXUS_URL").env_remove("NEXUS_TOKEN").current_dir(dir.path());
+        command
+            .env("NO_COLOR", "1")
+            .env_remove("NEXUS_URL")
+            .env_remove("NEXUS_TOKEN")
+            .current_dir(dir.path());
     };
     let mut command = Command::new(checkout().join("scripts/up"));
     at_home(command.arg("--data").arg(dir.path().join(".nexus-data")));
@@ -66,8 +70,10 @@ fn every_command_of_the_readme_works_and_ctrl_c_leaves_nothing_behind() {
     assert!(marked(&mark).len() >= 5, "a broker, four agents: {:?}", marked(&mark));
 
     let mut started = Vec::new();
-    let typed: Vec<String> =
-        commands("README.md").into_iter().filter(|line| line != "scripts/up" && line != "scripts/test").collect();
+    let typed: Vec<String> = commands("README.md")
+        .into_iter()
+        .filter(|line| line != "scripts/up" && line != "scripts/test")
+        .collect();
     assert!(typed.len() >= 5, "the README has commands: {typed:?}");
     for line in typed {
         let mut command = Command::new("bash");

@@ -40,7 +40,8 @@ args = { path = "work/fact.txt" }
 say = "{{ seen.json.text | trim }}"
 "#;
 
-const GATES: [(&str, &str); 3] = [("asker", "gate-before"), ("checker", "gate-hand"), ("asker", "gate-after")];
+const GATES: [(&str, &str); 3] =
+    [("asker", "gate-before"), ("checker", "gate-hand"), ("asker", "gate-after")];
 
 /// Where the story is stopped.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -72,7 +73,8 @@ impl Story {
     fn begin(idempotent: bool) -> Self {
         let world = World::new();
         let asker = world.home("asker", json!({"tools": ["dispatch_hand"]}), ASKER);
-        let hand = json!({"name": "verify", "tools": ["read_file"], "idempotent": idempotent, "timeout_s": 600});
+        let hand =
+            json!({"name": "verify", "tools": ["read_file"], "idempotent": idempotent, "timeout_s": 600});
         let checker = world.home("checker", json!({"hands": [hand]}), CHECKER);
         std::fs::write(checker.join("work/fact.txt"), "it holds\n").expect("the folder is ours");
         let agents = BTreeMap::from([("asker", world.agent(&asker)), ("checker", world.agent(&checker))]);
@@ -198,7 +200,8 @@ fn work_that_may_not_be_done_twice_fails_with_its_worker_and_the_asker_learns_it
 fn nothing_is_canned() {
     let mut story = Story::begin(true);
     story.go_to(Point::Hand);
-    std::fs::write(story.homes["checker"].join("work/fact.txt"), "it does not\n").expect("the folder is ours");
+    std::fs::write(story.homes["checker"].join("work/fact.txt"), "it does not\n")
+        .expect("the folder is ours");
     let answer = story.end();
     assert!(answer.contains("The checker says: done it does not"), "{answer}");
 }

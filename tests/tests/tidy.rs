@@ -92,7 +92,12 @@ fn walls_between_modules_stand() {
 #[test]
 fn nothing_is_left_unfinished_or_switched_off() {
     // Spelled apart so that this file does not find itself.
-    let marks = [concat!("#[ign", "ore"), concat!("todo", "!("), concat!("unimpl", "emented!("), concat!("FIX", "ME")];
+    let marks = [
+        concat!("#[ign", "ore"),
+        concat!("todo", "!("),
+        concat!("unimpl", "emented!("),
+        concat!("FIX", "ME"),
+    ];
     for (name, text) in tracked("*.rs") {
         for mark in marks {
             assert!(!text.contains(mark), "{name} has {mark}");
@@ -102,7 +107,19 @@ fn nothing_is_left_unfinished_or_switched_off() {
 
 fn dependencies(package: &str) -> Vec<String> {
     let out = Command::new(env!("CARGO"))
-        .args(["tree", "--locked", "--offline", "-e", "normal", "--prefix", "none", "-f", "{lib}", "-p", package])
+        .args([
+            "tree",
+            "--locked",
+            "--offline",
+            "-e",
+            "normal",
+            "--prefix",
+            "none",
+            "-f",
+            "{lib}",
+            "-p",
+            package,
+        ])
         .current_dir(root())
         .output()
         .expect("cargo runs");

@@ -13,6 +13,8 @@ pub(crate) struct Machine {
     pub(crate) memory_gib: f64,
     pub(crate) kernel: String,
     pub(crate) disk: String,
+    /// Processes that ran or wanted to, on average over the minute before: what else is at work distorts.
+    pub(crate) load: String,
 }
 
 impl Machine {
@@ -27,6 +29,7 @@ impl Machine {
             memory_gib: memory_kib / 1024.0 / 1024.0,
             kernel: said_by(Command::new("uname").arg("-sr")),
             disk: disk_of(dir),
+            load: load(),
         }
     }
 }
@@ -45,6 +48,11 @@ fn disk_of(dir: &Path) -> String {
         [file_system, source] => format!("{file_system} on {source}"),
         _ => "unknown disk".to_owned(),
     }
+}
+
+fn load() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().unwrap_or_default().to_owned()
 }
 
 /// What a program prints, or `unknown`.

@@ -188,6 +188,7 @@ impl Run<'_> {
 
 /// Makes the run. What cannot be measured is said in the report; an error means that there is none.
 pub(crate) async fn run(settings: &Settings, tell: &dyn Fn(&str)) -> Outcome<Report> {
+    let machine = Machine::look(&settings.dir);
     let mut run = Run { settings, tell, samples: Samples::default(), failed: BTreeSet::new() };
     let addr = free_addr()?;
     {
@@ -203,7 +204,7 @@ pub(crate) async fn run(settings: &Settings, tell: &dyn Fn(&str)) -> Outcome<Rep
         commit: settings.commit.clone(),
         date: said_by(Command::new("date").args(["-u", "+%Y-%m-%d"])),
         rounds: settings.rounds,
-        machine: Machine::look(&settings.dir),
+        machine,
         versions: versions(settings),
         missing_yardsticks: settings.missing.clone(),
         lines: lines(&run.samples, |figure| settings.is_wanted(figure)),

@@ -5,10 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use nexus_broker::hub::{Change, CommandBody};
 use nexus_wire::admin::AspectAdd;
 use nexus_wire::chat::ChatSend;
-use nexus_wire::hands::{Assignment, Dispatch, DispatchResult, DispatchWait, Dispatched, HandSpec, Lease, LeaseRenew};
+use nexus_wire::hands::{
+    Assignment, Dispatch, DispatchResult, DispatchWait, Dispatched, HandSpec, Lease, LeaseRenew,
+};
 use nexus_wire::inbox::{Ack, Decision, InboxClose, Item, ItemBody, Resume};
 use nexus_wire::roster::{AspectRole, HeldLease, Register, Registered};
-use nexus_wire::{AspectName, DispatchId, EpochId, FromBroker, HandRef, ItemId, LinkId, Ms, Party, RequestId, ToBroker, derive};
+use nexus_wire::{
+    AspectName, DispatchId, EpochId, FromBroker, HandRef, ItemId, LinkId, Ms, Party, RequestId, ToBroker,
+    derive,
+};
 
 use super::Dice;
 use super::check::Truth;
@@ -204,7 +209,10 @@ impl Agent {
                 true
             }
             FromBroker::Error(error) => self.refused(seed, in_reply_to, error),
-            other => panic!("seed {seed}: {} got {other:?}", self.name),
+            other @ (FromBroker::Gap(_)
+            | FromBroker::Log(_)
+            | FromBroker::Observe(_)
+            | FromBroker::RosterChanged(_)) => panic!("seed {seed}: {} got {other:?}", self.name),
         }
     }
 
@@ -215,13 +223,18 @@ impl Agent {
         if self.epoch != Some(registered.epoch) {
             assert!(
                 self.epoch.is_none(),
-                "seed {seed}: {}'s history is the broker's, yet a new epoch began", self.name
+                "seed {seed}: {}'s history is the broker's, yet a new epoch began",
+                self.name
             );
             self.epoch = Some(registered.epoch);
             self.offset = registered.offset;
             self.last = None;
         }
-        assert_eq!(registered.offset, self.offset, "seed {seed}: delivery goes on where {} stopped", self.name);
+        assert_eq!(
+            registered.offset, self.offset,
+            "seed {seed}: delivery goes on where {} stopped",
+            self.name
+        );
         for lease in registered.lost {
             self.tasks.remove(&lease);
         }
@@ -244,7 +257,8 @@ impl Agent {
                 error.code,
                 Code::StaleToken | Code::BadParent | Code::ThreadPaused | Code::Displaced | Code::Invalid
             ),
-            "seed {seed}: {} is refused: {error}", self.name
+            "seed {seed}: {} is refused: {error}",
+            self.name
         );
         if error.code != Code::Displaced
             && let Some(frame) = self.outbox.remove(&request)
@@ -348,7 +362,8 @@ impl Agent {
             let request = RequestId(dice.id(now));
             task.asked = Some(request);
             let hand = hand_of(&team[dice.below(team.len())], dice);
-            let child = Dispatch { hand, input: 1.into(), thread: None, deadline_s: None, parent: Some(lease) };
+            let child =
+                Dispatch { hand, input: 1.into(), thread: None, deadline_s: None, parent: Some(lease) };
             self.outbox.insert(request, child.into());
         } else if task.left > 0 && !calm {
             task.left -= 1;
@@ -359,7 +374,8 @@ impl Agent {
                 message: "the die said no".into(),
             });
             let output = error.is_none().then(|| serde_json::json!({"by": self.name}));
-            let result = DispatchResult { lease, output, error, usage: Default::default(), cost_microusd: None };
+            let result =
+                DispatchResult { lease, output, error, usage: Default::default(), cost_microusd: None };
             let request = RequestId(derive::derived(lease.dispatch.0, "result", lease.attempt.into()));
             self.outbox.insert(request, result.into());
         }

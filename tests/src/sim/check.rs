@@ -40,7 +40,11 @@ impl Truth {
             }
         }
         let first = self.answers.entry((who.clone(), request)).or_insert_with(|| value.to_string());
-        assert_eq!(*first, value.to_string(), "seed {seed}: a repeat of {request:?} by {who} is answered anew");
+        assert_eq!(
+            *first,
+            value.to_string(),
+            "seed {seed}: a repeat of {request:?} by {who} is answered anew"
+        );
     }
 
     /// The log has no hole, and every dispatch ends in it once.
@@ -81,7 +85,9 @@ fn fairness(seed: u64, snapshot: &Snapshot, config: &HubConfig) {
         .map(|info| &info.key)
         .collect();
     for info in open.iter().filter(|info| info.state == State::Pending && !busy.contains(&info.key)) {
-        let Some(host) = snapshot.aspects.iter().find(|aspect| aspect.name == info.hand.aspect) else { continue };
+        let Some(host) = snapshot.aspects.iter().find(|aspect| aspect.name == info.hand.aspect) else {
+            continue;
+        };
         let Some(hand) = host.profile.hands.iter().find(|hand| hand.name == info.hand.hand) else { continue };
         let working = |other: &&&nexus_wire::hands::DispatchInfo| {
             other.state == State::Running && other.hand.aspect == info.hand.aspect
@@ -119,7 +125,9 @@ pub(super) fn at_rest(seed: u64, truth: &Truth, store: &impl Reads, agents: &[Ag
             let results: Vec<Item> = items
                 .iter()
                 .filter_map(|record| serde_json::from_str::<Item>(&record.json).ok())
-                .filter(|item| matches!(&item.body, ItemBody::Result(outcome) if outcome.dispatch == *dispatch))
+                .filter(
+                    |item| matches!(&item.body, ItemBody::Result(outcome) if outcome.dispatch == *dispatch),
+                )
                 .collect();
             assert_eq!(results.len(), 1, "seed {seed}: {name} learns the end of {dispatch:?} once");
             assert!(

@@ -128,7 +128,14 @@ impl Operator {
                 );
                 self.open.remove(&request);
             }
-            other => panic!("seed {seed}: an operator is answered with {other:?}"),
+            other @ (FromBroker::Deliver(_)
+            | FromBroker::Gap(_)
+            | FromBroker::Log(_)
+            | FromBroker::Observe(_)
+            | FromBroker::Registered(_)
+            | FromBroker::RosterChanged(_)) => {
+                panic!("seed {seed}: an operator is answered with {other:?}")
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ pub(crate) fn markdown(report: &Report) -> String {
     // Writing to a String cannot fail.
     let _ = writeln!(
         out,
-        "Commit `{}`, {}; {}, {} cores, {:.0} GiB, {}, {}. {}. Median of {} rounds (min–max).\n",
+        "Commit `{}`, {}; {}, {} cores, {:.0} GiB, {}, {}, load {} before. {}. Median of {} rounds (min–max).\n",
         report.commit,
         report.date,
         machine.cpu,
@@ -21,6 +21,7 @@ pub(crate) fn markdown(report: &Report) -> String {
         machine.memory_gib,
         machine.kernel,
         machine.disk,
+        machine.load,
         versions.join(", "),
         report.rounds,
     );

@@ -1,0 +1,8 @@
+//! What somebody who means harm does to a broker, and what a bad day does to it.
+
+mod hands;
+mod http;
+mod identity;
+mod sockets;
+mod storage;
+mod watching;
