@@ -6,7 +6,7 @@ mod health;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use nexus_wire::{ErrorBody, ErrorCode, Ms, Party};
+use nexus_wire::{ErrorBody, ErrorCode, Ms};
 use tokio::sync::watch;
 
 use crate::deliver::{Deliver, Orphan};
@@ -69,9 +69,8 @@ pub(crate) struct Core<S> {
 struct Aftermath {
     origins: Vec<Origin>,
     again: Vec<Command>,
+    /// Somebody was let in or shut out.
     credentials: bool,
-    /// Operators whose token changed.
-    operators: Vec<Party>,
 }
 
 impl Aftermath {
@@ -82,15 +81,10 @@ impl Aftermath {
             CommandBody::BrokerStarted(_) | CommandBody::LinkDown { .. } | CommandBody::Ack { .. } => {
                 self.again.push(command.clone());
             }
-            CommandBody::AddAspect { .. } | CommandBody::RevokeAspect { .. } => self.credentials = true,
-            CommandBody::AddOperator { add, .. } => {
-                self.credentials = true;
-                self.operators.push(Party::Operator(add.name.clone()));
-            }
-            CommandBody::RevokeOperator { name, .. } => {
-                self.credentials = true;
-                self.operators.push(Party::Operator(name.clone()));
-            }
+            CommandBody::AddAspect { .. }
+            | CommandBody::RevokeAspect { .. }
+            | CommandBody::AddOperator { .. }
+            | CommandBody::RevokeOperator { .. } => self.credentials = true,
             CommandBody::Tick | CommandBody::Register { .. } | CommandBody::Request { .. } => {}
         }
     }
@@ -183,9 +177,11 @@ impl<S: Transaction> Core<S> {
     }
 
     fn release(&self, effects: Vec<Effect>, aftermath: &Aftermath) -> Vec<Orphan> {
-        let Published { deliver, presence, .. } = &*self.published;
+        let Published { deliver, directory, presence, .. } = &*self.published;
         if aftermath.credentials {
+            // Before the answers: whoever reads one may use what it says.
             self.published.credentials(&self.hub);
+            deliver.close_void(|identity| directory.is_current(identity));
         }
         let mut orphans = Vec::new();
         for effect in effects {
@@ -202,9 +198,6 @@ impl<S: Transaction> Core<S> {
                 }
                 Effect::Logged(entry) => deliver.logged(entry),
             }
-        }
-        for party in &aftermath.operators {
-            deliver.close_party(party);
         }
         orphans
     }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use nexus_wire::limits::{CLOSE_GOING_AWAY, CLOSE_REVOKED};
 use nexus_wire::log::{LogBody, LogEntry, Subscribe, Subscribed};
-use nexus_wire::{AspectName, FromBroker, Json, LinkId, Party, RequestId, envelope};
+use nexus_wire::{AspectName, FromBroker, Json, LinkId, RequestId, envelope};
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -213,10 +213,10 @@ impl Deliver {
         }
     }
 
-    /// Links of somebody whose credential is not good any more.
-    pub(crate) fn close_party(&self, party: &Party) {
+    /// Closes the links of those whose credential is not good any more.
+    pub(crate) fn close_void(&self, is_current: impl Fn(&Identity) -> bool) {
         for peer in self.peers() {
-            if peer.identity.party == *party {
+            if !is_current(&peer.identity) {
                 peer.outbox.close(CLOSE_REVOKED, "revoked");
             }
         }

@@ -42,7 +42,7 @@ impl Edge {
     /// Applies a command and waits until it is on disk.
     pub(crate) async fn call(&self, body: CommandBody) -> Result<FromBroker, ErrorBody> {
         let (origin, answer) = self.published.deliver.call();
-        self.sequencer.submit(origin, body, 0).await.map_err(|stopped| stopping(stopped))?;
+        self.sequencer.submit(origin, body, 0).await.map_err(stopping)?;
         answer.await.map_err(|_| stopping(Stopped))?
     }
 

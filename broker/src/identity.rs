@@ -25,7 +25,8 @@ use replay::Replay;
 pub(crate) struct Identity {
     pub(crate) party: Party,
     pub(crate) role: Role,
-    /// Of the key that was used; 0 for operators.
+    /// Of the key that was used. An operator's token has no generation; a piece of its digest tells it from
+    /// the one that replaces it.
     pub(crate) key_generation: u64,
 }
 
@@ -110,6 +111,11 @@ impl Gate {
             }),
             Some(_) | None => Err(AuthError::Revoked),
         }
+    }
+
+    /// Whether the credential behind `identity` still is good.
+    pub(crate) fn is_current(&self, identity: &Identity) -> bool {
+        self.directory.is_current(identity)
     }
 
     /// A signed assertion becomes an access token.

@@ -8,7 +8,7 @@ pub mod cli;
 mod clock;
 pub mod config;
 mod core;
-mod datadir;
+pub mod datadir;
 mod deliver;
 mod edge;
 pub mod hub;

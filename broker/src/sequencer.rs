@@ -29,6 +29,7 @@ pub(crate) struct Stopped;
 
 type Question = Box<dyn FnOnce(&Hub) + Send>;
 
+#[expect(clippy::large_enum_variant, reason = "commands are nearly all there is")]
 enum Submission {
     Command { origin: Origin, body: CommandBody, size: Option<OwnedSemaphorePermit> },
     Ask(Question),

@@ -105,7 +105,7 @@ impl Admin {
         let endpoint = Endpoint::new(&run.url, Some(&keys.ca_pem), Some(keys.nexus_id))?;
         let broker = Broker::new(endpoint, Credential::Token(token.trim().into()));
         let url = config.public_url.clone().unwrap_or_else(|| run.url.clone());
-        Ok(Self { way: Way::Broker(broker), nexus_id: keys.nexus_id, ca_pem: keys.ca_pem.clone(), url })
+        Ok(Self { way: Way::Broker(broker), nexus_id: keys.nexus_id, ca_pem: keys.ca_pem, url })
     }
 
     pub(super) async fn add_aspect(&mut self, add: AspectAdd) -> Result<AspectKey, AdminError> {

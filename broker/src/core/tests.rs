@@ -1,6 +1,6 @@
 use nexus_wire::admin::{AspectAdd, OperatorAdd, OperatorRole};
 use nexus_wire::roster::{AspectRole, AspectState, Register};
-use nexus_wire::{AspectName, EpochId, FromBroker, LinkId, OperatorName, RequestId};
+use nexus_wire::{AspectName, EpochId, FromBroker, LinkId, OperatorName, Party, RequestId};
 use tokio::sync::oneshot::Receiver;
 use uuid::Uuid;
 

@@ -28,8 +28,12 @@ impl Follow {
         self.thread
     }
 
-    /// A new entry; `true`: send it. Without room, or behind, it is fetched in its turn.
+    /// A new entry; `true`: send it. Without room, or behind, it is fetched in its turn; a page may also have
+    /// brought it already, because it was on disk before it was told of.
     pub(crate) fn live(&mut self, entry: &LogEntry, room: bool) -> bool {
+        if entry.seq <= self.sent {
+            return false;
+        }
         let next = self.sent == self.head && self.fetching.is_none();
         self.head = self.head.max(entry.seq);
         let matches = self.thread.is_none() || self.thread == entry.thread;
@@ -98,7 +102,9 @@ mod tests {
 
     #[derive(Clone, Debug)]
     enum Op {
-        Append {
+        /// An entry is on disk; it is told of later.
+        Append,
+        Tell {
             room: bool,
         },
         Ask,
@@ -111,7 +117,8 @@ mod tests {
 
     fn op() -> impl Strategy<Value = Op> {
         prop_oneof![
-            4 => any::<bool>().prop_map(|room| Op::Append { room }),
+            4 => Just(Op::Append),
+            4 => any::<bool>().prop_map(|room| Op::Tell { room }),
             2 => Just(Op::Ask),
             2 => (1_usize..9, any::<bool>()).prop_map(|(limit, ok)| Op::Answer { limit, ok }),
         ]
@@ -129,16 +136,20 @@ mod tests {
             let thread = filtered.then(|| ThreadId(Uuid::from_u128(7)));
             let after = after.min(before);
             let (mut follow, mut tail) = (Follow::new(thread, after, before), before);
-            let (mut asked, mut sent) = (None, Vec::new());
-            let finish = (0..300).flat_map(|_| [Op::Ask, Op::Answer { limit: 9, ok: true }]);
+            let (mut asked, mut sent, mut told) = (None, Vec::new(), tail);
+            let finish = (0..300).flat_map(|_| {
+                [Op::Tell { room: true }, Op::Ask, Op::Answer { limit: 9, ok: true }]
+            });
             for op in ops.into_iter().chain(finish) {
                 match op {
-                    Op::Append { room } => {
-                        tail += 1;
-                        if follow.live(&entry(tail), room) {
-                            sent.push(tail);
+                    Op::Append => tail += 1,
+                    Op::Tell { room } if told < tail => {
+                        told += 1;
+                        if follow.live(&entry(told), room) {
+                            sent.push(told);
                         }
                     }
+                    Op::Tell { .. } => {}
                     Op::Ask => asked = asked.or_else(|| follow.want()),
                     Op::Answer { limit, ok } => match asked.take() {
                         Some(after) if ok => {

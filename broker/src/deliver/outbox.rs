@@ -39,9 +39,10 @@ pub(crate) type Answer = Result<FromBroker, ErrorBody>;
 /// One thing to write.
 #[derive(Debug)]
 pub(crate) enum Out {
+    /// Boxed, because a long queue of these is common and each is large.
     Answer {
         request: RequestId,
-        answer: Answer,
+        answer: Box<Answer>,
     },
     /// Tells a peer that sent no readable frame.
     Complaint(ErrorBody),
@@ -58,11 +59,14 @@ pub(crate) enum Out {
 impl Out {
     fn bytes(&self) -> usize {
         match self {
-            Self::Answer { answer: Ok(FromBroker::Ok(json)), .. } => json.as_str().len(),
+            Self::Answer { answer, .. } => match &**answer {
+                Ok(FromBroker::Ok(json)) => json.as_str().len(),
+                Ok(_) | Err(_) => 256,
+            },
             Self::Deliver { item, .. } => item.len(),
             Self::Log(line) => line.weight(),
             Self::Stream(text) => text.len(),
-            Self::Answer { .. } | Self::Complaint(_) | Self::Gap(_) | Self::Ping => 256,
+            Self::Complaint(_) | Self::Gap(_) | Self::Ping => 256,
         }
     }
 }
@@ -195,7 +199,7 @@ impl Outbox {
     }
 
     pub(crate) fn answer(&self, request: RequestId, answer: Answer) {
-        self.change(|inner| inner.put(Out::Answer { request, answer }));
+        self.change(|inner| inner.put(Out::Answer { request, answer: Box::new(answer) }));
     }
 
     pub(crate) fn complain(&self, body: ErrorBody) {
@@ -246,7 +250,7 @@ impl Outbox {
     pub(crate) fn follow(&self, request: Option<RequestId>, answer: Answer, follow: Follow) {
         self.change(|inner| {
             if let Some(request) = request {
-                inner.put(Out::Answer { request, answer });
+                inner.put(Out::Answer { request, answer: Box::new(answer) });
             }
             inner.log = Some(follow);
         });

@@ -50,7 +50,7 @@ impl Directory {
                     let identity = Identity {
                         party: Party::Operator(record.name.clone()),
                         role: role(record.role),
-                        key_generation: 0,
+                        key_generation: piece(&record.token_sha256),
                     };
                     (record.token_sha256, identity)
                 })
@@ -63,9 +63,25 @@ impl Directory {
         self.entries.read().unwrap_or_else(PoisonError::into_inner).aspects.get(name).copied()
     }
 
+    /// Whether the credential behind `identity` still is the one its party has.
+    pub(crate) fn is_current(&self, identity: &Identity) -> bool {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        match &identity.party {
+            Party::Aspect(name) => {
+                entries.aspects.get(name).is_some_and(|it| it.key_generation == identity.key_generation)
+            }
+            Party::Operator(_) => entries.operators.values().any(|it| it == identity),
+            Party::System => false,
+        }
+    }
+
     pub(crate) fn operator(&self, token_sha256: &[u8; 32]) -> Option<Identity> {
         self.entries.read().unwrap_or_else(PoisonError::into_inner).operators.get(token_sha256).cloned()
     }
+}
+
+fn piece(digest: &[u8; 32]) -> u64 {
+    digest.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte))
 }
 
 fn role(role: OperatorRole) -> Role {

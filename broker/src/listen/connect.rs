@@ -69,7 +69,7 @@ async fn open(edge: Arc<Edge>, upgrade: OnUpgrade, identity: Identity, permit: O
     // The socket itself instead of a boxed one behind another boxed one.
     match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(parts) => {
-            link::run(web_socket(parts.io.into_inner(), &parts.read_buf).await, edge, identity).await
+            link::run(web_socket(parts.io.into_inner(), &parts.read_buf).await, edge, identity).await;
         }
         Err(upgraded) => open_tls(edge, upgraded, identity).await,
     }

@@ -74,7 +74,8 @@ mod tests {
         let names = ["ab12.nexus".to_owned(), "build-1".to_owned()];
         let public = Some("https://nexus.example".to_owned());
         let hosts = Hosts::new(&names, "10.0.0.7:7888".parse().unwrap(), false, public);
-        let cases: &[(Option<&str>, Option<&str>, Result<(), Stranger>)] = &[
+        type Case = (Option<&'static str>, Option<&'static str>, Result<(), Stranger>);
+        let cases: &[Case] = &[
             (Some("127.0.0.1:7888"), None, Ok(())),
             (Some("localhost"), None, Ok(())),
             (Some("LOCALHOST:1"), None, Ok(())),

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use nexus_wire::LinkId;
-use nexus_wire::limits::{CLOSE_POLICY, HELLO_TIMEOUT, IDLE_TIMEOUT, PING_INTERVAL};
+use nexus_wire::limits::{CLOSE_POLICY, CLOSE_REVOKED, HELLO_TIMEOUT, IDLE_TIMEOUT, PING_INTERVAL};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -60,6 +60,10 @@ where
 {
     let peer = Arc::new(Peer::new(LinkId(Uuid::now_v7()), identity));
     edge.published.deliver.join(Arc::clone(&peer));
+    if !edge.gate.is_current(&peer.identity) {
+        // Shut out between the upgrade and here, when there was no link yet to be closed.
+        peer.outbox.close(CLOSE_REVOKED, "revoked");
+    }
     tracing::debug!(link = %peer.link, party = %peer.identity.party, "link up");
     let signs = Signs::default();
     let (mut sink, mut stream) = socket.split();

@@ -1,1 +1,172 @@
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test names the one variant it expects")]
 
+use nexus_wire::admin::{AspectAdd, OperatorAdd, OperatorRole};
+use nexus_wire::chat::{ChatSend, ChatSent, ChatThreads};
+use nexus_wire::hands::{Dispatch, DispatchList, DispatchState, DispatchStatus, Dispatched, HandSpec};
+use nexus_wire::knowledge::{KnowledgeSearch, KnowledgeStore};
+use nexus_wire::roster::{AspectRole, Register};
+use nexus_wire::{EpochId, FromBroker, LinkId, RequestId};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::*;
+use crate::hub::records::Transaction;
+use crate::hub::{Change, Command, CommandBody, Effect, Hub, HubConfig, Origin};
+use crate::store::MemoryStore;
+
+struct World {
+    store: MemoryStore,
+    hub: Hub,
+    at: i64,
+}
+
+fn party(name: &str) -> Party {
+    name.parse().unwrap()
+}
+
+impl World {
+    fn new() -> Self {
+        let store = MemoryStore::new();
+        let hub = Hub::rebuild(&store, HubConfig::default()).unwrap();
+        let mut world = Self { store, hub, at: 1 };
+        world.apply(CommandBody::AddOperator {
+            by: Party::System,
+            add: OperatorAdd {
+                name: "ana".parse().unwrap(),
+                role: OperatorRole::Operator,
+                token_sha256: "ab".repeat(32),
+            },
+        });
+        for (number, name) in (1_u128..).zip(["forge", "wren", "harrow"]) {
+            let add = AspectAdd {
+                name: name.parse().unwrap(),
+                role: AspectRole::Worker,
+                public_key: format!("{}{number}A", "A".repeat(41)),
+                share_knowledge: true,
+            };
+            world.apply(CommandBody::AddAspect { by: Party::System, add });
+            let hand: HandSpec = serde_json::from_value(json!({"name": "verify"})).unwrap();
+            world.apply(CommandBody::Register {
+                aspect: name.parse().unwrap(),
+                link: link(name).unwrap(),
+                key_generation: 1,
+                register: Register { hands: vec![hand], slots: 1, ..Register::default() },
+                new_epoch: EpochId(Uuid::from_u128(number)),
+            });
+        }
+        world
+    }
+
+    fn apply(&mut self, body: CommandBody) -> Json {
+        self.at += 1;
+        let command = Command { at: self.at, origin: Origin::Call(1), body };
+        self.store.begin().unwrap();
+        let effects = self.hub.apply(&mut self.store, command).unwrap();
+        self.store.commit().unwrap();
+        let answer = effects.into_iter().find_map(|effect| match effect {
+            Effect::Answer { answer, .. } => Some(answer.unwrap()),
+            _ => None,
+        });
+        match answer {
+            Some(FromBroker::Ok(json)) => json,
+            Some(_) | None => Json::default(),
+        }
+    }
+
+    fn request(&mut self, sender: &str, change: Change) -> Json {
+        let request = RequestId(Uuid::from_u128(0x7000 + self.at as u128));
+        self.apply(CommandBody::Request { sender: party(sender), link: link(sender), request, change })
+    }
+
+    fn read(&self, reader: &str, read: Read) -> Result<Json, ErrorCode> {
+        answer(&self.store, &party(reader), &read).map_err(|refusal| ErrorBody::from(refusal).code)
+    }
+}
+
+fn link(sender: &str) -> Option<LinkId> {
+    party(sender).aspect().map(|name| LinkId(Uuid::from_u128(name.as_str().len() as u128)))
+}
+
+fn in_thread(thread: ThreadId, after: u64, limit: Option<u32>) -> Read {
+    Read::ChatRead(ChatRead { thread: Some(thread), message: None, after, limit })
+}
+
+#[test]
+fn a_thread_is_for_those_who_take_part_and_those_at_work_for_it() {
+    let mut world = World::new();
+    let send = ChatSend { to: vec!["forge".into()], content: "hello".into(), ..ChatSend::default() };
+    let sent: ChatSent = world.request("operator/ana", Change::ChatSend(send)).parse().unwrap();
+    let thread = || in_thread(sent.thread, 0, None);
+    let by_message =
+        Read::ChatRead(ChatRead { thread: None, message: Some(sent.message), after: 0, limit: None });
+    for reader in ["operator/ana", "operator/bo", "forge"] {
+        assert!(world.read(reader, thread()).is_ok(), "{reader}");
+        assert!(world.read(reader, by_message.clone()).is_ok(), "{reader}");
+    }
+    assert_eq!(world.read("wren", thread()), Err(ErrorCode::NotFound));
+    assert_eq!(world.read("wren", by_message), Err(ErrorCode::NotFound));
+    let dispatch = Dispatch {
+        hand: "wren/verify".parse().unwrap(),
+        input: json!({}),
+        thread: Some(sent.thread),
+        deadline_s: None,
+        parent: None,
+    };
+    let dispatched: Dispatched = world.request("forge", Change::Dispatch(dispatch)).parse().unwrap();
+    assert_eq!(dispatched.state, DispatchState::Running);
+    assert!(world.read("wren", thread()).is_ok(), "its work comes from there");
+    assert_eq!(world.read("harrow", thread()), Err(ErrorCode::NotFound));
+
+    let status = || Read::DispatchStatus(DispatchStatus { dispatch: dispatched.dispatch });
+    let listed = |reader: &str| {
+        let list = Read::DispatchList(DispatchList { open: true, limit: None });
+        world.read(reader, list).unwrap().parse::<DispatchPage>().unwrap().dispatches.len()
+    };
+    for (reader, expected) in [("operator/ana", 1), ("forge", 1), ("wren", 1), ("harrow", 0)] {
+        assert_eq!(listed(reader), expected, "{reader}");
+        assert_eq!(world.read(reader, status()).is_ok(), expected == 1, "{reader}");
+    }
+    let threads = |reader: &str| {
+        let read = Read::ChatThreads(ChatThreads::default());
+        world.read(reader, read).unwrap().parse::<ThreadPage>().unwrap().threads.len()
+    };
+    assert_eq!((threads("operator/bo"), threads("forge"), threads("harrow")), (1, 1, 0));
+}
+
+#[test]
+fn pages_follow_each_other_without_hole_or_repeat() {
+    let mut world = World::new();
+    let mut thread = None;
+    for n in 0..7 {
+        let send =
+            ChatSend { thread, to: vec!["forge".into()], content: n.to_string(), ..ChatSend::default() };
+        let sent: ChatSent = world.request("operator/ana", Change::ChatSend(send)).parse().unwrap();
+        thread = Some(sent.thread);
+    }
+    let (mut after, mut seen, mut more) = (0, Vec::new(), true);
+    while more {
+        let page: ChatPage =
+            world.read("forge", in_thread(thread.unwrap(), after, Some(3))).unwrap().parse().unwrap();
+        after = page.messages.last().unwrap().seq;
+        seen.extend(page.messages.into_iter().map(|message| message.content));
+        more = page.more;
+    }
+    assert_eq!(seen, ["0", "1", "2", "3", "4", "5", "6"]);
+    let both = ChatRead { thread, message: Some(nexus_wire::MessageId(Uuid::nil())), after: 0, limit: None };
+    assert_eq!(world.read("forge", Read::ChatRead(both)), Err(ErrorCode::Invalid));
+    assert_eq!(world.read("forge", Read::ChatRead(ChatRead::default())), Err(ErrorCode::Invalid));
+}
+
+#[test]
+fn knowledge_of_others_is_found_when_it_is_shared() {
+    let mut world = World::new();
+    for (topic, shared) in [("open", true), ("closed", false)] {
+        let store = KnowledgeStore { topic: topic.into(), content: "the canon of birds".into(), shared };
+        world.request("forge", Change::KnowledgeStore(store));
+    }
+    let hits = |reader: &str| {
+        let search = Read::KnowledgeSearch(KnowledgeSearch { query: "canon".into(), limit: None });
+        world.read(reader, search).unwrap().parse::<KnowledgeHits>().unwrap().hits.len()
+    };
+    assert_eq!((hits("forge"), hits("wren")), (2, 1));
+}

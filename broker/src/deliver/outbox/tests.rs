@@ -1,3 +1,5 @@
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test names the one variant it expects")]
+
 use std::task::Waker;
 
 use nexus_wire::limits::CREDIT_ITEMS;

@@ -118,7 +118,7 @@ impl<'a> Reader<'a> {
                 outbox.answer(id, Err(error.to_body()));
             }
             None if error.is_unknown_kind() => {
-                tracing::debug!(link = %self.peer.link, %error, "ignored a frame")
+                tracing::debug!(link = %self.peer.link, %error, "ignored a frame");
             }
             None => outbox.complain(error.to_body()),
         }
@@ -242,7 +242,11 @@ impl<'a> Reader<'a> {
         tokio::spawn(async move {
             let answer = match read {
                 Read::TeamList => edge.team().await.map(|team| Json::of(&team)),
-                read => {
+                Read::ChatRead(_)
+                | Read::ChatThreads(_)
+                | Read::DispatchList(_)
+                | Read::DispatchStatus(_)
+                | Read::KnowledgeSearch(_) => {
                     let reader = peer.identity.party.clone();
                     let found =
                         edge.library.read(move |store| Ok(observe::answer(store, &reader, &read))).await;

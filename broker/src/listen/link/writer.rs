@@ -53,7 +53,7 @@ where
 
 fn message(edge: &Edge, out: Out) -> Message {
     match out {
-        Out::Answer { request, answer } => Message::text(reply(edge, request, answer)),
+        Out::Answer { request, answer } => Message::text(reply(edge, request, *answer)),
         Out::Complaint(body) => Message::text(envelope::push(&FromBroker::Error(body))),
         Out::Deliver { offset, item } => Message::text(envelope::deliver_text(offset, &item)),
         Out::Gap(gap) => Message::text(envelope::push(&FromBroker::Gap(gap))),
