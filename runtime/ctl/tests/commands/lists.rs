@@ -1,0 +1,281 @@
+//! `say`, `get`, `dispatch`, `cancel` and `context`: what is sent, what is shown, what is refused.
+
+use nexctl::settings::Env;
+use nexus_wire::chat::{ChatPage, ChatSent, Message, ThreadInfo, ThreadPage};
+use nexus_wire::frame::ToBroker;
+use nexus_wire::hands::{
+    CancelReceipt, DispatchInfo, DispatchPage, DispatchState, Dispatched, HandFailure, Outcome,
+};
+use nexus_wire::log::{LogBody, LogEntry, Subscribed};
+use nexus_wire::roster::{AspectRole, AspectState};
+use nexus_wire::{DispatchId, ErrorBody, ErrorCode, MessageId, Party, ThreadId};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::ask::team;
+use super::stub::{Act, nexctl, run};
+
+const THREAD: ThreadId = ThreadId(Uuid::from_u128(4));
+const DISPATCH: DispatchId = DispatchId(Uuid::from_u128(3));
+
+fn sent(recipients: &[&str]) -> ChatSent {
+    ChatSent {
+        message: MessageId(Uuid::from_u128(5)),
+        seq: 7,
+        thread: THREAD,
+        recipients: recipients.iter().map(|name| name.parse().expect("a party")).collect(),
+        unknown: Vec::new(),
+    }
+}
+
+fn info(state: DispatchState) -> DispatchInfo {
+    let failure = HandFailure { code: "timeout".into(), message: "60 s were not enough".into() };
+    DispatchInfo {
+        id: DISPATCH,
+        hand: "wren/verify-claim".parse().expect("a Hand"),
+        invoker: "operator/ana".parse().expect("a party"),
+        key: "operator/ana".parse().expect("a party"),
+        root: DISPATCH,
+        parent: None,
+        depth: 1,
+        thread: None,
+        state,
+        attempt: 1,
+        accepted_at: 1000,
+        assigned_at: Some(1000),
+        ended_at: state.is_end().then_some(3000),
+        deadline_at: 9000,
+        input: json!({"claim": "x"}),
+        output: (state == DispatchState::Done).then(|| json!({"verdict": "confirmed"})),
+        error: (state == DispatchState::TimedOut).then_some(failure),
+        usage: Default::default(),
+        cost_microusd: None,
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_is_acknowledged_with_its_place() {
+    let script = |frame: &ToBroker, _: usize| match frame {
+        ToBroker::TeamList(_) => vec![Act::ok(&team(&[("wren", AspectRole::Worker, AspectState::Online)]))],
+        ToBroker::ChatSend(send) => {
+            assert_eq!(send.content, "good morning");
+            let to: Vec<&str> = send.to.iter().map(String::as_str).collect();
+            vec![Act::ok(&sent(&to))]
+        }
+        other => panic!("{other:?}"),
+    };
+    let done = nexctl(&["say", "--to", "wren,operator/ana", "good", "morning"], script).await;
+    assert_eq!(
+        done.out,
+        "message 00000000-0000-0000-0000-000000000005 sent to wren, operator/ana in thread \
+         00000000-0000-0000-0000-000000000004\n"
+    );
+    let done = nexctl(&["say", "good morning", "-o", "json"], script).await;
+    assert_eq!(done.code(), 0);
+    assert!(done.err.contains("nobody received it"), "{}", done.err);
+    let value: Value = serde_json::from_str(&done.out).expect("JSON");
+    assert_eq!(value["message"], "00000000-0000-0000-0000-000000000005");
+    let done = nexctl(&["say", "--to", "wran", "good morning"], script).await;
+    assert_eq!(done.failure(), r#"there is no aspect named "wran"; did you mean wren?"#);
+}
+
+#[tokio::test]
+async fn lists_are_tables_or_what_the_broker_said() {
+    let script = |frame: &ToBroker, _: usize| match frame {
+        ToBroker::TeamList(_) => vec![Act::ok(&team(&[("wren", AspectRole::Worker, AspectState::Online)]))],
+        ToBroker::DispatchList(list) => {
+            let dispatches = if list.open { Vec::new() } else { vec![info(DispatchState::Done)] };
+            vec![Act::ok(&DispatchPage { dispatches })]
+        }
+        ToBroker::DispatchStatus(_) => vec![Act::ok(&info(DispatchState::TimedOut))],
+        ToBroker::ChatThreads(_) => vec![Act::ok(&ThreadPage { threads: Vec::new() })],
+        other => panic!("{other:?}"),
+    };
+    let done = nexctl(&["get", "aspects"], script).await;
+    assert!(done.out.starts_with("NAME  STATE     SINCE"), "{}", done.out);
+    assert!(done.out.contains("\nwren  ● online  "), "{}", done.out);
+    let done = nexctl(&["get", "aspect", "-o", "json"], script).await;
+    let value: Value = serde_json::from_str(&done.out).expect("JSON");
+    assert_eq!(value["aspects"][0]["state"], "online");
+    let done = nexctl(&["get", "dispatches"], script).await;
+    assert!(done.out.contains("● done"), "{}", done.out);
+    let done = nexctl(&["get", "dispatch", &DISPATCH.to_string()], script).await;
+    assert!(done.out.contains("✕ timed_out") && done.out.contains("60 s were not enough"), "{}", done.out);
+    for args in [&["get", "threads"][..], &["get", "dispatches", "--open"]] {
+        let done = nexctl(args, script).await;
+        assert_eq!((done.code(), done.out.as_str()), (0, ""));
+        assert!(done.err.starts_with("no "), "{}", done.err);
+    }
+}
+
+#[tokio::test]
+async fn a_long_thread_is_read_to_its_end() {
+    let message = |seq: u64| Message {
+        id: MessageId(Uuid::from_u128(u128::from(seq))),
+        seq,
+        thread: THREAD,
+        reply_to: None,
+        from: Party::System,
+        to: Vec::new(),
+        content: format!("number {seq}"),
+        at: 0,
+        meta: None,
+    };
+    let script = move |frame: &ToBroker, _: usize| {
+        let ToBroker::ChatRead(read) = frame else { panic!("{frame:?}") };
+        // Pages may be shorter than asked for.
+        let messages: Vec<Message> =
+            (read.after + 1..=7).take(3.min(read.limit.unwrap_or(0) as usize)).map(message).collect();
+        let more = messages.last().is_some_and(|last| last.seq < 7);
+        let thread = ThreadInfo {
+            id: THREAD,
+            title: "numbers".into(),
+            created_at: 0,
+            last_at: 0,
+            messages: 7,
+            participants: Vec::new(),
+            paused: false,
+        };
+        vec![Act::ok(&ChatPage { thread, messages, more })]
+    };
+    let thread = THREAD.to_string();
+    let seqs = |done: &super::stub::Done| -> Vec<u64> {
+        let page: ChatPage = serde_json::from_str(&done.out).expect("JSON");
+        page.messages.iter().map(|message| message.seq).collect()
+    };
+    let done = nexctl(&["get", "messages", &thread, "-o", "json"], script).await;
+    assert_eq!(seqs(&done), [1, 2, 3, 4, 5, 6, 7]);
+    let done =
+        nexctl(&["get", "messages", &thread, "-o", "json", "--after", "2", "--limit", "4"], script).await;
+    assert_eq!(seqs(&done), [3, 4, 5, 6]);
+    let done = nexctl(&["get", "messages", &thread, "--limit", "1"], script).await;
+    assert!(done.out.contains("number 1") && done.err.contains("--after 1"), "{done:?}");
+}
+
+#[tokio::test]
+async fn a_dispatch_that_is_waited_for_ends_with_its_output() {
+    let script = |state: DispatchState| {
+        move |frame: &ToBroker, before: usize| match (frame, before) {
+            (ToBroker::Dispatch(dispatch), _) => {
+                assert_eq!((dispatch.input.clone(), dispatch.deadline_s), (json!({"claim": "x"}), Some(90)));
+                let accepted = DispatchState::Pending;
+                vec![Act::ok(&Dispatched {
+                    dispatch: DISPATCH,
+                    state: accepted,
+                    position: 2,
+                    deadline_at: 0,
+                    clamped: false,
+                })]
+            }
+            (ToBroker::Subscribe(_), 0) => vec![Act::ok(&Subscribed { head: 7 }), Act::Cut],
+            (ToBroker::Subscribe(subscribe), _) => {
+                assert_eq!(subscribe.from_seq, Some(7));
+                let outcome = Outcome {
+                    dispatch: DISPATCH,
+                    hand: "wren/verify-claim".parse().expect("a Hand"),
+                    parent: None,
+                    thread: None,
+                    state,
+                    output: None,
+                    error: None,
+                    attempts: 1,
+                    usage: Default::default(),
+                    cost_microusd: None,
+                };
+                let body = LogBody::DispatchEnded(outcome);
+                let entry = LogEntry { seq: 8, at: 0, actor: Party::System, thread: None, body };
+                vec![Act::ok(&Subscribed { head: 8 }), Act::push(entry)]
+            }
+            (ToBroker::DispatchStatus(_), 0) => vec![Act::ok(&info(DispatchState::Running))],
+            (ToBroker::DispatchStatus(_), _) => vec![Act::ok(&info(state))],
+            other => panic!("{other:?}"),
+        }
+    };
+    let args = ["dispatch", "wren/verify-claim", r#"{"claim": "x"}"#, "--wait", "--deadline", "90s"];
+    let done = nexctl(&args, script(DispatchState::Done)).await;
+    assert_eq!((done.code(), done.out.as_str()), (0, "{\n  \"verdict\": \"confirmed\"\n}\n"), "{done:?}");
+    assert!(
+        done.err.contains("is pending, 2 before it") && done.err.contains("done in 2.0 s"),
+        "{}",
+        done.err
+    );
+    let done = nexctl(&args, script(DispatchState::TimedOut)).await;
+    assert_eq!((done.code(), done.out.as_str()), (1, ""));
+    assert_eq!(done.failure(), "wren/verify-claim timed_out: timeout: 60 s were not enough");
+    let done = nexctl(&["dispatch", "wren/verify-claim", "{claim}"], script(DispatchState::Done)).await;
+    assert_eq!(done.code(), 2);
+    assert!(done.failure().contains("the input is not JSON"), "{}", done.failure());
+}
+
+#[tokio::test]
+async fn a_cancel_shows_its_receipt() {
+    let script = |_: &ToBroker, _: usize| {
+        vec![Act::ok(&CancelReceipt {
+            cancelled: vec![DISPATCH],
+            already_ended: vec![DispatchId(Uuid::from_u128(9))],
+        })]
+    };
+    let done = nexctl(&["cancel", &DISPATCH.to_string()], script).await;
+    assert_eq!(done.out, format!("cancelled {DISPATCH}\nhad ended before {}\n", Uuid::from_u128(9)));
+}
+
+#[tokio::test]
+async fn refusals_have_their_codes() {
+    let cases = [(ErrorCode::Forbidden, 3), (ErrorCode::NotFound, 1), (ErrorCode::StorageUnavailable, 1)];
+    for (code, exit) in cases {
+        let script = move |_: &ToBroker, _: usize| vec![Act::Refuse(ErrorBody::new(code, "because"))];
+        let done = nexctl(&["get", "threads"], script).await;
+        assert_eq!(done.code(), exit, "{code}: {done:?}");
+        assert!(done.failure().starts_with("because"), "{}", done.failure());
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = Some(folder.path().join("config.toml"));
+    let gone =
+        Env { url: Some("http://127.0.0.1:1".into()), token: Some("nxo_x".into()), config, ..Env::default() };
+    let done = run(&["get", "threads"], &gone).await;
+    assert_eq!(done.code(), 4);
+    assert!(done.failure().contains("nexus serve"), "{}", done.failure());
+
+    let script = |_: &ToBroker, _: usize| panic!("it is refused before");
+    let done = nexctl(&["get", "threads", "--token", "nxo_wrong"], script).await;
+    assert_eq!(done.code(), 3);
+    assert!(
+        done.failure().contains("no such token") && !done.failure().contains("nxo_wrong"),
+        "{}",
+        done.failure()
+    );
+}
+
+#[tokio::test]
+async fn contexts_are_added_used_and_forgotten() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let env = Env { config: Some(folder.path().join("config.toml")), ..Env::default() };
+    let token = folder.path().join("operator.token");
+    std::fs::write(&token, "nxo_file\n").expect("written");
+    let token = token.display().to_string();
+    let add = ["context", "add", "up", "--url", "http://127.0.0.1:1", "--token-file", &token];
+    assert_eq!(run(&add, &env).await.out, "context up is http://127.0.0.1:1\n");
+    let second =
+        ["context", "add", "lan", "--url", "http://127.0.0.1:2", "--token", "nxo_canary_3f9c", "--use"];
+    assert_eq!(run(&second, &env).await.code(), 0);
+    let list = run(&["context", "list"], &env).await.out;
+    assert_eq!(list.lines().nth(1), Some("*  lan   http://127.0.0.1:2  kept here"), "{list}");
+    assert!(list.contains(&format!("   up    http://127.0.0.1:1  {token}")), "{list}");
+    assert_eq!(run(&["context", "use", "up"], &env).await.code(), 0);
+    assert_eq!(run(&["context", "use", "moon"], &env).await.code(), 2);
+    assert_eq!(run(&["get", "threads"], &env).await.code(), 4, "nobody listens, but it is known where");
+    assert_eq!(run(&["context", "remove", "up"], &env).await.code(), 0);
+    let list = run(&["context", "list", "-o", "json"], &env).await.out;
+    let value: Value = serde_json::from_str(&list).expect("JSON");
+    assert_eq!(value, json!({"contexts": [{"name": "lan", "url": "http://127.0.0.1:2", "current": false}]}));
+    for (args, hint) in [
+        (&["context", "add", "x", "--token", "t"][..], "--url"),
+        (&["context", "add", "x", "--url", "http://127.0.0.1:1"], "--token-file"),
+        (&["context", "add", "x", "--url", "http://10.0.0.1:1", "--token", "t"], "https://"),
+        (&["context", "add", "x", "--url", "http://127.0.0.1:1", "--token-file", "/nowhere"], "/nowhere"),
+    ] {
+        let done = run(args, &env).await;
+        assert_eq!(done.code(), 2, "{args:?}");
+        assert!(done.failure().contains(hint), "{}", done.failure());
+    }
+}
