@@ -13,7 +13,9 @@ use crate::on_both_stores;
 use crate::world::{memory, message, parsed, party};
 
 fn log_of(effects: &[Effect]) -> Vec<&LogBody> {
-    let logged = |effect| if let &Effect::Logged(ref entry) = effect { Some(&entry.body) } else { None };
+    fn logged(effect: &Effect) -> Option<&LogBody> {
+        if let Effect::Logged(entry) = effect { Some(&entry.body) } else { None }
+    }
     effects.iter().filter_map(logged).collect()
 }
 

@@ -394,11 +394,16 @@ on_both_stores! {
         world.team();
         world.dispatch("forge", to("wren/check"));
         let lease = world.assigned("wren")[0];
-        let neither = DispatchResult { lease, output: None, error: None, usage: Usage::default(), cost_microusd: None };
+        let usage = Usage::default();
+        let result = |output, error| DispatchResult { lease, output, error, usage, cost_microusd: None };
         let failure = HandFailure { code: "x".into(), message: String::new() };
-        let both = DispatchResult { output: Some(json!(1)), error: Some(failure), ..neither.clone() };
-        let large = DispatchResult { output: Some(json!("x".repeat(DURABLE_BYTES_MAX))), ..neither.clone() };
-        for (result, code) in [(neither, ErrorCode::Invalid), (both, ErrorCode::Invalid), (large, ErrorCode::TooLarge)] {
+        let large = json!("x".repeat(DURABLE_BYTES_MAX));
+        let cases = [
+            (result(None, None), ErrorCode::Invalid),
+            (result(Some(json!(1)), Some(failure)), ErrorCode::Invalid),
+            (result(Some(large), None), ErrorCode::TooLarge),
+        ];
+        for (result, code) in cases {
             let error = world.request::<DispatchStanding>("wren", Change::DispatchResult(result)).unwrap_err();
             assert_eq!(error.code, code);
         }

@@ -53,10 +53,7 @@ on_both_stores! {
         let first = undone(world, vec![send(request), send(RequestId(nexus(9)))]);
         assert_eq!(world.inbox("wren").len(), 1);
         // The same request later is new, and is what the first would have been.
-        let (answer, effects) = world.request_as("operator/ana", request, match send(request) {
-            CommandBody::Request { change, .. } => change,
-            other => panic!("{other:?} is no request"),
-        });
+        let (answer, effects) = world.request_as("operator/ana", request, change());
         assert!(matches!(&first[0], Effect::Answer { answer: Ok(_), .. }));
         assert!(answer.is_ok() && !effects.is_empty());
         assert_eq!(world.inbox("wren").len(), 2);

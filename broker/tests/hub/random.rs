@@ -361,7 +361,8 @@ impl Twin {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+    // A case is a long run; `PROPTEST_CASES` scales them as it does everywhere.
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 32))]
 
     #[test]
     fn both_stores_hold_the_same_and_rebuild_the_hub_after_every_batch(
