@@ -1,8 +1,10 @@
 //! The agent runtime: one process per aspect. It owns the aspect's sessions, runs its turns and Hands, and
 //! reaches the team through the broker.
 
+pub mod agent;
 pub mod cli;
 pub mod conversation;
+mod hands;
 pub mod home;
 pub mod inbox;
 pub mod journal;

@@ -10,8 +10,10 @@ pub use books::BooksError;
 pub(crate) use books::{Books, Opened};
 pub(crate) use courier::{carry_posts, serve};
 pub(crate) use intake::{Happening, REGISTER_TIMEOUT, Uplink};
+#[cfg(test)]
+pub(crate) use line::LineEnd;
+pub(crate) use line::line;
 pub use line::{Line, LineError};
-pub(crate) use line::{LineEnd, line};
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use nexus_client::{Event, Link, Loss, Session};
-use nexus_wire::inbox::{Ack, Deliver, Item, Resume};
+use nexus_wire::inbox::{Ack, Deliver, Resume};
 use nexus_wire::roster::{Register, Registered};
 use nexus_wire::{EpochId, FromBroker, ItemId, Json};
 
@@ -50,7 +50,7 @@ pub(crate) enum Happening {
         link: Link,
         attempt: u64,
     },
-    Items(Vec<Item>),
+    Items(Vec<Deliver>),
     Lost {
         loss: Loss,
         retry_in: Duration,
@@ -69,6 +69,11 @@ impl Uplink {
             Some(event) => event,
             None => self.session.next().await,
         }
+    }
+
+    /// Whether that link still waits to be registered.
+    pub(crate) fn is_registering(&self, attempt: u64) -> bool {
+        matches!(self.stage, Stage::Registering { .. }) && attempt == self.attempt
     }
 
     /// The link, once it is registered.
@@ -115,7 +120,7 @@ impl Uplink {
         &mut self,
         attempt: u64,
         registered: &Registered,
-    ) -> Result<Option<Vec<Item>>, BooksError> {
+    ) -> Result<Option<Vec<Deliver>>, BooksError> {
         let (link, early) = match &mut self.stage {
             Stage::Registering { link, early } if attempt == self.attempt => {
                 (link.clone(), std::mem::take(early))
@@ -147,7 +152,7 @@ impl Uplink {
         Ok(Some(items))
     }
 
-    async fn frame(&mut self, frame: FromBroker) -> Result<Option<Vec<Item>>, BooksError> {
+    async fn frame(&mut self, frame: FromBroker) -> Result<Option<Vec<Deliver>>, BooksError> {
         if let Stage::Registering { early, .. } = &mut self.stage {
             early.push(frame);
             return Ok(None);
@@ -174,7 +179,7 @@ impl Uplink {
         self.take_in(batch).await.map(Some)
     }
 
-    async fn take_in(&mut self, batch: Vec<Deliver>) -> Result<Vec<Item>, BooksError> {
+    async fn take_in(&mut self, batch: Vec<Deliver>) -> Result<Vec<Deliver>, BooksError> {
         let Stage::Up { epoch, .. } = &self.stage else { return Ok(Vec::new()) };
         let epoch = epoch.0;
         let deliveries = batch.iter().map(|deliver| Delivery {
@@ -185,7 +190,7 @@ impl Uplink {
         });
         let delivered = self.books.deliver(deliveries.collect()).await?;
         let stored = batch.into_iter().zip(&delivered.accepts);
-        let items = stored.filter(|(_, accept)| **accept == Accept::Stored).map(|(deliver, _)| deliver.item);
+        let items = stored.filter(|(_, accept)| **accept == Accept::Stored).map(|(deliver, _)| deliver);
         let items = items.collect();
         self.acknowledge(&delivered).await;
         Ok(items)

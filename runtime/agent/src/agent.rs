@@ -1,0 +1,103 @@
+//! Runs one aspect: opens its home, keeps its link, and hands what arrives to sessions and Hands until told to stop.
+//!
+//! `owner` holds all state of the process and is the only one to change it; sessions (`worker`) and Hands
+//! (`crate::hands`) are tasks that own what they work on and talk to the owner by messages.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nexus_client::{Broker, KeyFile, Session, install_crypto};
+use tokio::sync::{Semaphore, mpsc, watch};
+
+use crate::cli::{Exit, RunOptions};
+use crate::home::Home;
+use crate::provider::Provider;
+use crate::tools::{Claims, Roots, Toolbox};
+use crate::uplink::{self, Books, Opened, Uplink};
+use owner::{Channels, Owner};
+
+mod clock;
+mod drive;
+mod mail;
+mod observer;
+mod owner;
+pub(crate) mod prompt;
+mod record;
+mod seats;
+mod worker;
+
+pub(crate) use clock::Clock;
+pub(crate) use drive::{Drive, Finish, Outside, Surroundings};
+pub(crate) use observer::Observer;
+pub(crate) use record::Record;
+pub(crate) use worker::Shared;
+
+const NEWS_MAX: usize = 256;
+/// Turns of sessions at work at the same time.
+const TURNS_MAX: usize = 16;
+/// For tasks to come to rest, and for a last word to the broker.
+const GRACE: Duration = Duration::from_secs(8);
+
+/// Runs the aspect until it is told to stop, or cannot go on.
+pub fn run(options: RunOptions) -> Result<Exit, Box<dyn Error>> {
+    install_crypto();
+    let home = Home::load(&options.home, |name| std::env::var(name).ok())?;
+    let held = home.hold()?;
+    let keyfile = KeyFile::load(&home.keyfile_path())?;
+    if keyfile.name != home.settings.name {
+        return Err(format!(
+            "{} is the key of {}, and aspect.json names {}; make them the same",
+            home.keyfile_path().display(),
+            keyfile.name,
+            home.settings.name
+        )
+        .into());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(serve(options, home, keyfile));
+    // Blocking work that is still on its way has nobody to tell any more.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    drop(held);
+    ended
+}
+
+async fn serve(options: RunOptions, home: Home, keyfile: KeyFile) -> Result<Exit, Box<dyn Error>> {
+    let Home { dir, settings, persona } = home;
+    let url = keyfile.url.clone();
+    let provider = Arc::new(Provider::new(settings.provider.clone(), &dir)?);
+    let Opened { books, items, posts } = Books::open(&dir, options.durability)?;
+    let session = Session::start(Broker::of_keyfile(keyfile)?);
+    let caller = session.caller();
+    let (line, line_end) = uplink::line();
+    let (claim, claims) = mpsc::channel(NEWS_MAX);
+    let (posted, posts_done) = mpsc::channel(NEWS_MAX);
+    let (stop, stops) = watch::channel(false);
+    let (generation, generations) = watch::channel(0);
+    let (team, teams) = watch::channel(Vec::new());
+    tokio::spawn(uplink::serve(caller.clone(), line_end));
+    let courier = tokio::spawn(uplink::carry_posts(caller, books.clone(), posted));
+    let toolbox = Toolbox::new(
+        settings.tools.clone(),
+        Roots::new(settings.roots.clone()),
+        line,
+        Claims { claims: claim, waiting: None },
+        usize::try_from(settings.budgets.tool_output_bytes).unwrap_or(usize::MAX),
+    );
+    let shared = Arc::new(Shared {
+        home: dir,
+        settings,
+        durability: options.durability,
+        provider,
+        toolbox,
+        books: books.clone(),
+        signals: drive::Signals { stop: drive::Stop(stops), generation: generations },
+        team: teams,
+        turns: Semaphore::new(TURNS_MAX),
+    });
+    let channels = Channels { claims, posts_done, courier, stop, generation, team };
+    let uplink = Uplink::new(session, books);
+    let mut owner = Owner::new(shared, Arc::new(persona), uplink, channels, url, options.adopt);
+    owner.recover(items, posts).await?;
+    owner.run().await
+}

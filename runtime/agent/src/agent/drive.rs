@@ -1,0 +1,423 @@
+//! Carries out what a turn asks for, in its order, and tells it what came of it. Decides nothing about the turn.
+//!
+//! The one place where the turn machine meets disk, provider, tools and time. A turn that is parked, or whose
+//! process dies, goes on from its record.
+
+use std::collections::{HashMap, VecDeque};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use nexus_wire::chat::ChatSend;
+use nexus_wire::hands::DispatchCancel;
+use nexus_wire::inbox::{Decision, InboxClose};
+use nexus_wire::{DispatchId, ItemId, MessageId, Party, RequestId, derive};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use uuid::Uuid;
+
+use super::clock::Clock;
+use super::observer::Observer;
+use super::record::{Record, RecordError};
+use crate::conversation::{
+    Block, INVALID_ARGUMENTS, ModelReply, ModelRequest, Origin, ProviderError, ProviderErrorKind, StreamEvent,
+};
+use crate::outbox::Post;
+use crate::provider::{Provider, ProviderKind, RetryPolicy, cost_microusd};
+use crate::session::{ItemDecision, ItemRef, Payload, UserTurn};
+use crate::tools::{Caller, Tool, ToolOutcome, Toolbox, Waiting};
+use crate::turn::{self, Answer, Call, Closing, Effect, Ending, Input, PostKind, Turn};
+use crate::uplink::{Books, BooksError};
+
+const STREAM_EVENTS_MAX: usize = 256;
+const REASON_CHARS_MAX: usize = 1000;
+/// Deeper arguments could be neither stored nor sent.
+const INPUT_DEPTH_MAX: usize = 48;
+
+/// What a turn runs on.
+#[derive(Debug)]
+pub(crate) struct Drive {
+    pub(crate) provider: Arc<Provider>,
+    pub(crate) max_tokens: u32,
+    pub(crate) toolbox: Toolbox,
+    pub(crate) caller: Caller,
+    pub(crate) origin: Origin,
+    /// For a record that has no system text of its own.
+    pub(crate) system: Option<String>,
+    pub(crate) record: Record,
+    pub(crate) observer: Observer,
+    pub(crate) books: Books,
+    pub(crate) clock: Clock,
+    pub(crate) signals: Signals,
+}
+
+/// What all tasks of the process listen to.
+#[derive(Clone, Debug)]
+pub(crate) struct Signals {
+    /// The process is to stop.
+    pub(crate) stop: Stop,
+    /// Changes with every registration.
+    pub(crate) generation: watch::Receiver<u64>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Stop(pub(crate) watch::Receiver<bool>);
+
+impl Stop {
+    /// Waits until the process is to stop, or has no owner any more.
+    pub(crate) async fn wanted(&mut self) {
+        let _ = self.0.wait_for(|stop| *stop).await.is_ok();
+    }
+}
+
+/// What a turn hears from outside of it.
+#[derive(Debug)]
+pub(crate) enum Outside {
+    Arrived(UserTurn),
+    Cancelled {
+        reason: String,
+    },
+    /// One of its calls has nothing to do but wait.
+    Waits(Waiting),
+    /// The Hand has its place again.
+    GoOn,
+}
+
+/// Where a turn hears it from, and what it means to yield there.
+pub(crate) trait Surroundings {
+    /// Safe to cancel.
+    fn next(&mut self) -> impl Future<Output = Outside> + Send;
+    /// All calls that are left wait for these dispatches.
+    fn yield_for(&mut self, on: Vec<DispatchId>);
+}
+
+#[derive(Debug)]
+pub(crate) enum Finish {
+    Ended(Turn, Ending),
+    /// The process stops; the turn goes on when it starts again.
+    Parked,
+}
+
+/// After one of these the record cannot be relied on in memory; what is on disk can.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DriveError {
+    #[error(transparent)]
+    Books(#[from] BooksError),
+    #[error("{0}")]
+    Record(String),
+}
+
+impl From<RecordError> for DriveError {
+    fn from(error: RecordError) -> Self {
+        Self::Record(error.to_string())
+    }
+}
+
+/// What is out while a turn runs.
+#[derive(Default)]
+struct Out {
+    round: Option<Round>,
+    calls: JoinSet<(String, ToolOutcome)>,
+    running: HashMap<String, Call>,
+    waiting: Vec<Waiting>,
+    yielded: bool,
+    /// Items that brought results which are not on record yet.
+    settles: HashMap<String, ItemId>,
+}
+
+/// A round with the provider. Dropping it gives it up.
+struct Round {
+    events: mpsc::Receiver<StreamEvent>,
+    reply: JoinHandle<Result<ModelReply, ProviderError>>,
+}
+
+impl Drop for Round {
+    fn drop(&mut self) {
+        self.reply.abort();
+    }
+}
+
+impl Drive {
+    pub(crate) async fn run<S: Surroundings>(
+        &mut self,
+        mut turn: Turn,
+        effects: Vec<Effect>,
+        outside: &mut S,
+    ) -> Result<Finish, DriveError> {
+        let mut todo = VecDeque::from(effects);
+        let mut out = Out::default();
+        let mut signals = self.signals.clone();
+        signals.generation.mark_unchanged();
+        loop {
+            while let Some(effect) = todo.pop_front() {
+                match self.carry_out(effect, &turn, &mut out).await {
+                    Ok(None) => {}
+                    Ok(Some(ending)) => return Ok(Finish::Ended(turn, ending)),
+                    Err(error) => return Err(error),
+                }
+            }
+            self.clock.set_running(out.needs_time());
+            if let Some(on) = out.all_wait() {
+                outside.yield_for(on);
+            }
+            let input = tokio::select! {
+                biased;
+                () = signals.stop.wanted() => return Ok(Finish::Parked),
+                Ok(()) = signals.generation.changed() => {
+                    self.observer.begin();
+                    None
+                }
+                event = stream_event(&mut out.round) => match event {
+                    Some(event) => {
+                        self.observer.streamed(event);
+                        None
+                    }
+                    None => self.round_over(&mut out).await,
+                },
+                Some(done) = out.calls.join_next() => Some(out.call_over(done)),
+                heard = outside.next() => out.hear(heard),
+                () = self.observer.due() => {
+                    self.observer.flush();
+                    None
+                }
+                () = self.clock.over() => {
+                    Some(Input::OutOfTime { reason: "it took longer than it may".to_owned() })
+                }
+            };
+            if let Some(input) = input {
+                todo.extend(turn.handle(input));
+            }
+        }
+    }
+
+    async fn carry_out(
+        &mut self,
+        effect: Effect,
+        turn: &Turn,
+        out: &mut Out,
+    ) -> Result<Option<Ending>, DriveError> {
+        match effect {
+            Effect::Append(payload) => self.append(payload, out).await?,
+            Effect::Ask => out.round = Some(self.ask(turn)),
+            Effect::Run(call) => self.run_tool(call, out),
+            Effect::Abandon => self.abandon(out).await?,
+            Effect::Observe(event) => self.observer.event(event),
+            Effect::Post(post) => self.post(post).await?,
+            Effect::Close(closing) => self.close(closing).await?,
+            Effect::End(ending) => {
+                self.observer.end(ending.decision, ending.spent);
+                return Ok(Some(ending));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn append(&mut self, payload: Payload, out: &mut Out) -> Result<(), DriveError> {
+        let taken = match &payload {
+            Payload::User(said) => said.item.as_ref().map(|item| item.id),
+            _ => None,
+        };
+        let settled: Vec<ItemId> = payload
+            .content()
+            .iter()
+            .filter_map(|block| match block {
+                Block::ToolResult { tool_use_id, .. } => out.settles.remove(tool_use_id),
+                Block::Text { .. } | Block::Thinking { .. } | Block::ToolUse { .. } => None,
+            })
+            .collect();
+        self.record.append(payload).await?;
+        if let Some(item) = taken {
+            self.books.taken(item).await?;
+        }
+        for item in settled {
+            self.books.closed(item.0, Decision::Acted).await?;
+        }
+        Ok(())
+    }
+
+    fn ask(&self, turn: &Turn) -> Round {
+        let kind = self.provider.kind();
+        let (system, messages) = self.record.conversation(kind != ProviderKind::Scripted);
+        let request = ModelRequest {
+            system: self.system.clone().unwrap_or(system),
+            messages,
+            tools: self.toolbox.specs(),
+            max_tokens: self.max_tokens,
+            origin: Origin { asked: turn.asked(), ..self.origin.clone() },
+        };
+        let (tell, events) = mpsc::channel(STREAM_EVENTS_MAX);
+        let (provider, deadline) = (Arc::clone(&self.provider), self.clock.deadline());
+        let reply = tokio::spawn(async move {
+            provider.stream_with(request, tell, RetryPolicy::default(), deadline).await
+        });
+        Round { events, reply }
+    }
+
+    /// The stream has ended, so the reply is there.
+    async fn round_over(&mut self, out: &mut Out) -> Option<Input> {
+        let mut round = out.round.take()?;
+        self.observer.flush();
+        let provider = self.provider.kind().name();
+        Some(match (&mut round.reply).await {
+            Ok(Ok(mut reply)) => {
+                reply.content.iter_mut().for_each(within_depth);
+                let cost_microusd = cost_microusd(&reply.model, reply.usage);
+                Input::Answered(Answer { reply, provider: provider.to_owned(), cost_microusd })
+            }
+            Ok(Err(error)) => Input::RoundFailed(error),
+            Err(broken) => Input::RoundFailed(ProviderError {
+                provider: provider.to_owned(),
+                kind: ProviderErrorKind::Invalid(format!("the adapter broke down: {broken}")),
+            }),
+        })
+    }
+
+    fn run_tool(&self, call: Call, out: &mut Out) {
+        let (toolbox, caller) = (self.toolbox.clone(), self.caller.clone());
+        out.running.insert(call.id.clone(), call.clone());
+        out.calls.spawn(async move {
+            let Call { id, name, input, ordinal } = call;
+            let run = AssertUnwindSafe(toolbox.run(&caller, ordinal, &name, input));
+            let outcome = run.catch_unwind().await;
+            (
+                id,
+                outcome.unwrap_or_else(|_| ToolOutcome::error("the tool broke down; this is a defect of it")),
+            )
+        });
+    }
+
+    /// Nothing that is out is wanted any more. Whom we gave work is told; a Hand's children end with it.
+    async fn abandon(&mut self, out: &mut Out) -> Result<(), DriveError> {
+        out.round = None;
+        out.calls.abort_all();
+        while out.calls.join_next().await.is_some() {}
+        out.waiting.clear();
+        out.yielded = false;
+        for (_, call) in out.running.drain() {
+            if call.name == Tool::DispatchHand.name() && self.caller.lease.is_none() {
+                let dispatch = self.caller.dispatch_id(call.ordinal);
+                let reason = Some("the turn that asked for it has ended".to_owned());
+                let id = RequestId(derive::derived(dispatch.0, "cancel", 0));
+                self.books.post(Post { id, frame: DispatchCancel { dispatch, reason }.into() }).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn post(&self, post: turn::Post) -> Result<(), DriveError> {
+        let frame = ChatSend {
+            reply_to: post.answers.message.map(MessageId),
+            content: post.text,
+            meta: post.meta,
+            ..ChatSend::default()
+        };
+        let id = post_id(post.answers.id, post.kind);
+        Ok(self.books.post(Post { id, frame: frame.into() }).await?)
+    }
+
+    async fn close(&mut self, closing: Closing) -> Result<(), DriveError> {
+        let Closing { item, decision, reason, post, first } = closing;
+        let me = Party::Aspect(self.caller.me.clone());
+        let message = post.map(|kind| derive::message_id(post_id(first.id, kind), &me).0);
+        let reason = reason.map(|reason| reason.chars().take(REASON_CHARS_MAX).collect());
+        let decided = ItemDecision { item: item.id, decision, reason, message };
+        self.record.append(Payload::Decision(decided.clone())).await?;
+        tell_decision(&self.books, &item, decided).await
+    }
+}
+
+/// Tells the broker of a decision that is on record, then closes the item. Doing it again does nothing.
+pub(crate) async fn tell_decision(
+    books: &Books,
+    item: &ItemRef,
+    decided: ItemDecision,
+) -> Result<(), DriveError> {
+    let ItemDecision { decision, reason, message, .. } = decided;
+    let close = InboxClose { item: ItemId(item.id), decision, reason, message: message.map(MessageId) };
+    let id = RequestId(derive::derived(item.id, "close", 0));
+    books.post(Post { id, frame: close.into() }).await?;
+    Ok(books.closed(item.id, decision).await?)
+}
+
+fn post_id(item: Uuid, kind: PostKind) -> RequestId {
+    RequestId(derive::derived(
+        item,
+        match kind {
+            PostKind::Reply => "reply",
+            PostKind::Notice => "notice",
+        },
+        0,
+    ))
+}
+
+async fn stream_event(round: &mut Option<Round>) -> Option<StreamEvent> {
+    match round {
+        Some(round) => round.events.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Out {
+    /// Whether anything is out whose time is this turn's own.
+    fn needs_time(&self) -> bool {
+        let own = |call: &Call| !Tool::from_name(&call.name).is_some_and(Tool::is_on_bus);
+        self.round.is_some() || self.running.values().any(own)
+    }
+
+    /// The dispatches that all calls left wait for, once they all do.
+    fn all_wait(&mut self) -> Option<Vec<DispatchId>> {
+        if self.yielded || self.waiting.is_empty() || self.waiting.len() < self.calls.len() {
+            return None;
+        }
+        self.yielded = true;
+        Some(self.waiting.iter().map(|waiting| waiting.dispatch).collect())
+    }
+
+    fn hear(&mut self, heard: Outside) -> Option<Input> {
+        match heard {
+            Outside::Arrived(said) => Some(Input::Arrived(said)),
+            Outside::Cancelled { reason } => Some(Input::Cancelled { reason }),
+            Outside::Waits(waiting) => {
+                self.waiting.push(waiting);
+                None
+            }
+            Outside::GoOn => {
+                self.yielded = false;
+                for waiting in self.waiting.drain(..) {
+                    // A call that was given up waits no more.
+                    let _ = waiting.go_on.send(());
+                }
+                None
+            }
+        }
+    }
+
+    fn call_over(&mut self, done: Result<(String, ToolOutcome), tokio::task::JoinError>) -> Input {
+        // A panic is caught within the call and nobody aborts one of them alone, so the call is always named.
+        let (call, outcome) =
+            done.unwrap_or_else(|error| (String::new(), ToolOutcome::error(error.to_string())));
+        self.running.remove(&call);
+        self.settles.extend(outcome.settles.map(|item| (call.clone(), item)));
+        Input::ToolDone { call, content: outcome.content, is_error: outcome.is_error }
+    }
+}
+
+/// Arguments that nest too deep become arguments that no tool takes.
+fn within_depth(block: &mut Block) {
+    if let Block::ToolUse { input, .. } = block
+        && depth(input) > INPUT_DEPTH_MAX
+    {
+        *input = serde_json::json!({ INVALID_ARGUMENTS: "(nested too deep to be read)" });
+    }
+}
+
+fn depth(value: &serde_json::Value) -> usize {
+    match value {
+        serde_json::Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        serde_json::Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
+        serde_json::Value::Null
+        | serde_json::Value::Bool(_)
+        | serde_json::Value::Number(_)
+        | serde_json::Value::String(_) => 0,
+    }
+}

@@ -1,0 +1,147 @@
+//! The sessions that are in use, each with its worker. A session that rests for long is let go of.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::worker::{Shared, Worker, WorkerNews};
+use crate::home::Persona;
+use crate::session::{SessionKey, UserTurn};
+
+/// Messages on their way to one worker; more wait here.
+const ARRIVALS_MAX: usize = 64;
+const REST_MAX: Duration = Duration::from_secs(30 * 60);
+
+#[derive(Debug)]
+pub(crate) struct Seats {
+    shared: Arc<Shared>,
+    persona: Arc<Persona>,
+    news: mpsc::Sender<WorkerNews>,
+    seats: HashMap<SessionKey, Seat>,
+    /// Let go of, and perhaps not yet out of their file.
+    leaving: HashMap<SessionKey, oneshot::Receiver<()>>,
+    /// For whom there is no worker yet: none starts before we know the team.
+    early: HashMap<SessionKey, Vec<UserTurn>>,
+    is_open: bool,
+    workers: JoinSet<()>,
+}
+
+#[derive(Debug)]
+struct Seat {
+    arrivals: mpsc::Sender<UserTurn>,
+    backlog: VecDeque<UserTurn>,
+    sent: u64,
+    /// Since when it has nothing to do.
+    rests: Option<Instant>,
+    gone: oneshot::Receiver<()>,
+}
+
+impl Seats {
+    pub(crate) fn new(shared: Arc<Shared>, persona: Arc<Persona>, news: mpsc::Sender<WorkerNews>) -> Self {
+        Self {
+            shared,
+            persona,
+            news,
+            seats: HashMap::new(),
+            leaving: HashMap::new(),
+            early: HashMap::new(),
+            is_open: false,
+            workers: JoinSet::new(),
+        }
+    }
+
+    pub(crate) fn give(&mut self, key: SessionKey, said: UserTurn) {
+        if !self.is_open {
+            self.early.entry(key).or_default().push(said);
+            return;
+        }
+        match self.seats.get_mut(&key) {
+            Some(seat) => {
+                seat.rests = None;
+                seat.backlog.push_back(said);
+                seat.pass_on();
+            }
+            None => self.start(key, vec![said]),
+        }
+    }
+
+    /// Starts the workers of what has come so far, and says for which sessions.
+    pub(crate) fn open(&mut self) -> Vec<SessionKey> {
+        self.is_open = true;
+        let early = std::mem::take(&mut self.early);
+        let keys = early.keys().copied().collect();
+        for (key, initial) in early {
+            self.start(key, initial);
+        }
+        keys
+    }
+
+    fn start(&mut self, key: SessionKey, initial: Vec<UserTurn>) {
+        let (arrivals, arriving) = mpsc::channel(ARRIVALS_MAX);
+        let (leaves, gone) = oneshot::channel();
+        let worker = Worker {
+            shared: Arc::clone(&self.shared),
+            key,
+            persona: Arc::clone(&self.persona),
+            arrivals: arriving,
+            news: self.news.clone(),
+            before: self.leaving.remove(&key),
+            received: 0,
+        };
+        self.workers.spawn(async move {
+            worker.run(initial).await;
+            // Nobody may be waiting for it.
+            let _ = leaves.send(());
+        });
+        let seat = Seat { arrivals, backlog: VecDeque::new(), sent: 0, rests: None, gone };
+        self.seats.insert(key, seat);
+        while self.workers.try_join_next().is_some() {}
+    }
+
+    /// The worker has nothing left to do of what it had `received`.
+    pub(crate) fn rests(&mut self, key: SessionKey, received: u64) {
+        let Some(seat) = self.seats.get_mut(&key) else { return };
+        seat.pass_on();
+        if seat.sent == received && seat.backlog.is_empty() {
+            seat.rests = Some(Instant::now());
+        }
+    }
+
+    /// Lets go of what has rested for long.
+    pub(crate) fn sweep(&mut self) {
+        let idle = |seat: &Seat| seat.rests.is_some_and(|since| since.elapsed() >= REST_MAX);
+        let keys: Vec<SessionKey> =
+            self.seats.iter().filter(|(_, seat)| idle(seat)).map(|(key, _)| *key).collect();
+        for key in keys {
+            if let Some(seat) = self.seats.remove(&key) {
+                // Dropping the sender is what ends the worker.
+                self.leaving.insert(key, seat.gone);
+            }
+        }
+        self.leaving.retain(|_, gone| matches!(gone.try_recv(), Err(oneshot::error::TryRecvError::Empty)));
+    }
+
+    /// Waits until every worker has ended, as they do when the process is to stop.
+    pub(crate) async fn ended(mut self) {
+        drop(self.seats);
+        while self.workers.join_next().await.is_some() {}
+    }
+}
+
+impl Seat {
+    fn pass_on(&mut self) {
+        while let Some(said) = self.backlog.pop_front() {
+            match self.arrivals.try_send(said) {
+                Ok(()) => self.sent += 1,
+                Err(mpsc::error::TrySendError::Full(said) | mpsc::error::TrySendError::Closed(said)) => {
+                    self.backlog.push_front(said);
+                    return;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! One task for one session: takes what is for it, one turn after the other, and closes every item it is given.
+//!
+//! At its start it finds out from the session what an earlier process has done of its items: what is decided is
+//! told again, what was interrupted is gone on with, and nothing is taken twice.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use nexus_wire::inbox::Decision;
+use nexus_wire::observe::ObserveBegin;
+use nexus_wire::roster::{AspectInfo, ContextMode};
+use nexus_wire::{DispatchId, MessageId, ThreadId, TurnId, derive};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+
+use super::clock::Clock;
+use super::drive::{Drive, DriveError, Finish, Outside, Signals, Surroundings, tell_decision};
+use super::observer::Observer;
+use super::prompt;
+use super::record::Record;
+use crate::conversation::Origin;
+use crate::home::{Persona, Settings};
+use crate::journal::{Durability, JournalError};
+use crate::provider::Provider;
+use crate::session::{
+    Entry, ItemDecision, ItemRef, Payload, Session, SessionError, SessionKey, SystemPrompt, UserTurn,
+};
+use crate::tools::{Caller, Tool, Toolbox};
+use crate::turn::{Effect, Rules, Turn};
+use crate::uplink::Books;
+
+/// A session in use by a command is waited for this long.
+const LOCKED_TRIES_MAX: u32 = 30;
+const LOCKED_WAIT: Duration = Duration::from_secs(1);
+
+/// What every task of the process works with.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) home: PathBuf,
+    pub(crate) settings: Settings,
+    pub(crate) durability: Durability,
+    pub(crate) provider: Arc<Provider>,
+    pub(crate) toolbox: Toolbox,
+    pub(crate) books: Books,
+    pub(crate) signals: Signals,
+    pub(crate) team: watch::Receiver<Vec<AspectInfo>>,
+    /// Turns at work at the same time.
+    pub(crate) turns: Semaphore,
+}
+
+impl Shared {
+    pub(crate) fn rules(&self) -> Rules {
+        Rules {
+            rounds_max: self.settings.budgets.turn_rounds_max,
+            is_repeatable: |name| Tool::from_name(name).is_none_or(Tool::is_repeatable),
+            acts: |name| Tool::from_name(name).is_some_and(Tool::acts),
+        }
+    }
+
+    /// The persona as it stands in its files now; the one of the start when they cannot be read.
+    pub(crate) async fn persona(&self, fallback: &Persona) -> Persona {
+        let home = self.home.clone();
+        match tokio::task::spawn_blocking(move || Persona::read(&home)).await {
+            Ok(Ok(persona)) => persona,
+            Ok(Err(faults)) => {
+                for fault in faults {
+                    tracing::warn!(%fault, "the persona stays what it was");
+                }
+                fallback.clone()
+            }
+            Err(_) => fallback.clone(),
+        }
+    }
+}
+
+/// What a worker tells its owner.
+#[derive(Debug)]
+pub(crate) enum WorkerNews {
+    /// Nothing is left to do. `received` counts what was taken from the channel.
+    Rests { key: SessionKey, received: u64 },
+    /// It cannot go on, and neither should the process.
+    Broken { key: SessionKey, error: DriveError },
+}
+
+pub(crate) struct Worker {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) key: SessionKey,
+    pub(crate) persona: Arc<Persona>,
+    pub(crate) arrivals: mpsc::Receiver<UserTurn>,
+    pub(crate) news: mpsc::Sender<WorkerNews>,
+    /// The worker that had the session before, as long as it has it.
+    pub(crate) before: Option<oneshot::Receiver<()>>,
+    /// What has been taken from `arrivals`.
+    pub(crate) received: u64,
+}
+
+impl Worker {
+    /// Works until there are no more arrivals, or the process stops. `initial` is what was open at its start.
+    pub(crate) async fn run(mut self, initial: Vec<UserTurn>) {
+        if let Some(before) = self.before.take() {
+            let _ = before.await;
+        }
+        let key = self.key;
+        if let Err(error) = self.work(initial).await {
+            let _ = self.news.send(WorkerNews::Broken { key, error }).await;
+        }
+    }
+
+    async fn work(&mut self, initial: Vec<UserTurn>) -> Result<(), DriveError> {
+        let mut waiting = VecDeque::from(initial);
+        let stateless = self.shared.settings.context_mode == ContextMode::Stateless;
+        let mut record = if stateless {
+            None
+        } else {
+            let session = match self.open().await {
+                Ok(Some(session)) => session,
+                Ok(None) => return Ok(()),
+                Err(error) => return self.reject(waiting, &error.to_string()).await,
+            };
+            let Some(record) = self.recover(session, &mut waiting).await? else { return Ok(()) };
+            Some(record)
+        };
+        loop {
+            let first = match waiting.pop_front() {
+                Some(first) => first,
+                None => match self.rest().await {
+                    Some(first) => first,
+                    None => return Ok(()),
+                },
+            };
+            let into = record.take().unwrap_or_else(|| Record::Memory(Vec::new()));
+            let item = first.item.clone();
+            let begin = |rules| Turn::start(turn_id(first.item.as_ref()), rules, first);
+            match self.turn(into, item, begin, &mut waiting).await? {
+                Some(written) => record = (!stateless).then_some(written),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Waits for the next thing to do; `None` when there will be none.
+    async fn rest(&mut self) -> Option<UserTurn> {
+        self.news.send(WorkerNews::Rests { key: self.key, received: self.received }).await.ok()?;
+        let mut stop = self.shared.signals.stop.clone();
+        let arrived = tokio::select! {
+            () = stop.wanted() => None,
+            arrived = self.arrivals.recv() => arrived,
+        };
+        self.received += u64::from(arrived.is_some());
+        arrived
+    }
+
+    async fn open(&self) -> Result<Option<Session>, SessionError> {
+        let mut tries = 0;
+        loop {
+            let (home, key, durability) = (self.shared.home.clone(), self.key, self.shared.durability);
+            let opening =
+                tokio::task::spawn_blocking(move || Session::open(&home, key, durability, Timestamp::now()));
+            // A task that broke down has said so; it is tried again like a session in use.
+            let opened = opening.await.ok();
+            match opened {
+                Some(Err(SessionError::Journal(JournalError::Locked { path, by })))
+                    if tries < LOCKED_TRIES_MAX =>
+                {
+                    tracing::info!(session = %path.display(), %by, "waiting for a session in use");
+                }
+                Some(opened) => return opened.map(Some),
+                None if tries < LOCKED_TRIES_MAX => {}
+                None => return Ok(None),
+            }
+            tries += 1;
+            let mut stop = self.shared.signals.stop.clone();
+            tokio::select! {
+                () = stop.wanted() => return Ok(None),
+                () = tokio::time::sleep(LOCKED_WAIT) => {}
+            }
+        }
+    }
+
+    /// Brings the session and what is open into step: leaves in `waiting` what it has not taken. `None`: parked.
+    async fn recover(
+        &mut self,
+        session: Session,
+        waiting: &mut VecDeque<UserTurn>,
+    ) -> Result<Option<Record>, DriveError> {
+        let tree = session.tree();
+        let mut decided = Vec::new();
+        let mut fresh = VecDeque::new();
+        for said in waiting.drain(..) {
+            match said.item.as_ref().map(|item| (item, tree.decision(item.id))) {
+                Some((item, Some(decision))) => decided.push((item.clone(), decision.clone())),
+                Some((item, None)) if tree.has_taken(item.id) => {}
+                Some(_) | None => fresh.push_back(said),
+            }
+        }
+        *waiting = fresh;
+        let (here, left): (Vec<_>, Vec<_>) =
+            tree.open_items().into_iter().partition(|open| open.on_active_branch);
+        for (item, decision) in decided {
+            tell_decision(&self.shared.books, &item, decision).await?;
+        }
+        let mut record = Record::of(session);
+        for open in left {
+            let reason = Some("a rewind has left the branch that took it".to_owned());
+            let decision =
+                ItemDecision { item: open.item.id, decision: Decision::Silent, reason, message: None };
+            record.append(Payload::Decision(decision.clone())).await?;
+            tell_decision(&self.shared.books, &open.item, decision).await?;
+        }
+        let open: Vec<ItemRef> = here.into_iter().map(|open| open.item).collect();
+        let Some(first) = open.first().cloned() else { return Ok(Some(record)) };
+        tracing::info!(session = %self.key, "going on with a turn that was interrupted");
+        // Only what has been read of the branch is needed, which stays as it is until the turn begins.
+        let branch: Vec<Entry> = record.branch().into_iter().cloned().collect();
+        let begin = |rules| {
+            let id = turn_id(open.first());
+            Turn::resume(id, rules, &branch.iter().collect::<Vec<_>>(), open.clone())
+        };
+        self.turn(record, Some(first), begin, waiting).await
+    }
+
+    /// One turn, from its first item to its end. `None`: parked.
+    async fn turn(
+        &mut self,
+        record: Record,
+        first: Option<ItemRef>,
+        begin: impl FnOnce(Rules) -> (Turn, Vec<Effect>),
+        waiting: &mut VecDeque<UserTurn>,
+    ) -> Result<Option<Record>, DriveError> {
+        let shared = Arc::clone(&self.shared);
+        let mut stop = shared.signals.stop.clone();
+        let _permit = tokio::select! {
+            () = stop.wanted() => return Ok(None),
+            permit = shared.turns.acquire() => permit,
+        };
+        let Some(first) = first else { return Ok(Some(record)) };
+        let mut drive = self.drive(record, &first).await?;
+        let (turn, effects) = begin(shared.rules());
+        let mut outside = Conversation {
+            arrivals: &mut self.arrivals,
+            thread: first.thread,
+            later: waiting,
+            received: &mut self.received,
+        };
+        match drive.run(turn, effects, &mut outside).await? {
+            Finish::Parked => Ok(None),
+            Finish::Ended(turn, ending) => {
+                tracing::info!(
+                    from = %first.from, decision = ?ending.decision, rounds = ending.spent.rounds,
+                    reason = ending.reason, "turn ended"
+                );
+                for left in turn.into_waiting().into_iter().rev() {
+                    waiting.push_front(left);
+                }
+                Ok(Some(drive.record))
+            }
+        }
+    }
+
+    async fn drive(&self, mut record: Record, first: &ItemRef) -> Result<Drive, DriveError> {
+        let shared = &self.shared;
+        let settings = &shared.settings;
+        let persona = shared.persona(&self.persona).await;
+        let text = prompt::for_session(settings, &persona, &shared.team.borrow());
+        let mut system = None;
+        if record.session().is_none() {
+            system = Some(text);
+        } else if !has_prompt(&record.branch(), &text) {
+            let source = format!("{} and the team", persona.source());
+            record.append(Payload::SystemPrompt(SystemPrompt { text, source })).await?;
+        }
+        let thread = first.thread.map(ThreadId);
+        let turn = turn_id(Some(first));
+        let message = first.message.map(MessageId);
+        let begin = ObserveBegin { turn, thread, message, dispatch: None::<DispatchId> };
+        Ok(Drive {
+            provider: Arc::clone(&shared.provider),
+            max_tokens: settings.provider.max_tokens,
+            toolbox: shared.toolbox.clone(),
+            caller: Caller { me: settings.name.clone(), source: first.id, thread, lease: None },
+            origin: Origin {
+                aspect: settings.name.to_string(),
+                hand: None,
+                from: Some(first.from.clone()),
+                thread: thread.map(|thread| thread.to_string()),
+                asked: 0,
+            },
+            system,
+            record,
+            observer: Observer::new(shared.toolbox.line().clone(), begin),
+            books: shared.books.clone(),
+            clock: Clock::start(Duration::from_secs(settings.budgets.turn_seconds.into())),
+            signals: shared.signals.clone(),
+        })
+    }
+
+    /// The session cannot be used: everything for it fails, and says why.
+    async fn reject(&mut self, mut waiting: VecDeque<UserTurn>, reason: &str) -> Result<(), DriveError> {
+        tracing::error!(session = %self.key, reason, "this session cannot be used");
+        loop {
+            for item in waiting.drain(..).filter_map(|said| said.item) {
+                let reason = Some(format!("its session cannot be used: {reason}"));
+                let decision =
+                    ItemDecision { item: item.id, decision: Decision::Failed, reason, message: None };
+                tell_decision(&self.shared.books, &item, decision).await?;
+            }
+            // The owner lets go of a worker that rests for long, and starts another for what comes then.
+            match self.rest().await {
+                Some(arrived) => waiting.push_back(arrived),
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+/// The same for a turn that is gone on with.
+fn turn_id(first: Option<&ItemRef>) -> TurnId {
+    TurnId(first.map_or_else(uuid::Uuid::nil, |first| derive::derived(first.id, "turn", 0)))
+}
+
+fn has_prompt(branch: &[&Entry], text: &str) -> bool {
+    let prompts = branch.iter().rev().find_map(|entry| match &entry.payload {
+        Payload::SystemPrompt(prompt) => Some(prompt),
+        _ => None,
+    });
+    prompts.is_some_and(|prompt| prompt.text == text)
+}
+
+/// What a turn in a session hears: messages of its own thread. Others are for later turns.
+struct Conversation<'a> {
+    arrivals: &'a mut mpsc::Receiver<UserTurn>,
+    thread: Option<uuid::Uuid>,
+    later: &'a mut VecDeque<UserTurn>,
+    received: &'a mut u64,
+}
+
+impl Surroundings for Conversation<'_> {
+    async fn next(&mut self) -> Outside {
+        while let Some(said) = self.arrivals.recv().await {
+            *self.received += 1;
+            if said.item.as_ref().is_some_and(|item| item.thread == self.thread) {
+                return Outside::Arrived(said);
+            }
+            self.later.push_back(said);
+        }
+        std::future::pending().await
+    }
+
+    /// Only Hands have a place to yield.
+    fn yield_for(&mut self, _on: Vec<DispatchId>) {}
+}

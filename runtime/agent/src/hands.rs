@@ -1,0 +1,245 @@
+//! Assignments at work: each is a task of its own, with the aspect's persona, the Hand's instructions and tools,
+//! and nothing that outlives it.
+//!
+//! The outcome is handed back as the `dispatch.result` to send; leases, posts and restarts are the owner's matter.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use nexus_wire::chat::Usage;
+use nexus_wire::hands::{Assignment, DispatchResult, DispatchStanding, DispatchWait, HandFailure, Lease};
+use nexus_wire::inbox::Decision;
+use nexus_wire::observe::ObserveBegin;
+use nexus_wire::{DispatchId, MessageId, RequestId, TurnId, derive};
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::agent::{Clock, Drive, Finish, Observer, Outside, Record, Shared, Surroundings, prompt};
+use crate::conversation::{Block, Origin};
+use crate::home::Persona;
+use crate::session::UserTurn;
+use crate::tools::{Caller, Waiting};
+use crate::turn::{Ending, Spent, Turn};
+use crate::uplink::{Line, LineError};
+use output::{Output, Schema};
+
+mod output;
+
+/// The broker's own clock decides; this one is for when it cannot be reached.
+const TIMEOUT_SLACK: Duration = Duration::from_secs(5);
+const WAITING_MAX: usize = 64;
+
+/// What a task is told.
+#[derive(Debug)]
+pub(crate) enum Control {
+    /// Its result would be refused.
+    Cancel { reason: String },
+    /// It has its place again.
+    Resume,
+}
+
+/// Works on an assignment. `None`: there is nothing to hand in, because it was cancelled or the process stops.
+pub(crate) async fn work(
+    shared: Arc<Shared>,
+    persona: Arc<Persona>,
+    assignment: Assignment,
+    control: mpsc::Receiver<Control>,
+    waiting: Arc<AtomicBool>,
+) -> Option<DispatchResult> {
+    let lease = assignment.lease;
+    let task = AssertUnwindSafe(attempt(shared, persona, assignment, control, waiting));
+    match task.catch_unwind().await {
+        Ok(outcome) => outcome.map(|(output, spent)| result(lease, output, spent)),
+        Err(_) => {
+            let failure = failure("worker_broke", "the worker broke down; this is a defect of it");
+            Some(result(lease, Err(failure), Spent::default()))
+        }
+    }
+}
+
+type Outcome = Option<(Result<Value, HandFailure>, Spent)>;
+
+async fn attempt(
+    shared: Arc<Shared>,
+    persona: Arc<Persona>,
+    assignment: Assignment,
+    control: mpsc::Receiver<Control>,
+    waiting: Arc<AtomicBool>,
+) -> Outcome {
+    let hand = shared.settings.hand(&assignment.hand);
+    if hand.is_none() && assignment.hand.as_str() != "self" {
+        let gone = format!("{} does not offer the Hand {} any more", shared.settings.name, assignment.hand);
+        return Some((Err(failure("hand_gone", gone)), Spent::default()));
+    }
+    let schema = hand.and_then(|hand| hand.spec.output_schema.as_ref()).map(Schema::compile);
+    let persona = shared.persona(&persona).await;
+    let system = prompt::for_hand(&shared.settings, &persona, hand, &assignment);
+    let tools = hand.map_or_else(|| shared.settings.tools.clone(), |hand| hand.tools.clone());
+    let (waits, waited) = mpsc::channel(WAITING_MAX);
+    let toolbox = shared.toolbox.with_tools(tools).supervised(waits);
+    let line = toolbox.line().clone();
+    let lease = assignment.lease;
+    let turn = TurnId(derive::derived(lease.dispatch.0, "turn", lease.attempt.into()));
+    let begin = ObserveBegin {
+        turn,
+        thread: assignment.thread,
+        message: None::<MessageId>,
+        dispatch: Some(lease.dispatch),
+    };
+    let mut drive = Drive {
+        provider: Arc::clone(&shared.provider),
+        max_tokens: shared.settings.provider.max_tokens,
+        toolbox,
+        caller: Caller {
+            me: shared.settings.name.clone(),
+            source: lease.dispatch.0,
+            thread: assignment.thread,
+            lease: Some(lease),
+        },
+        origin: Origin {
+            aspect: shared.settings.name.to_string(),
+            hand: Some(assignment.hand.to_string()),
+            from: Some(assignment.invoker.to_string()),
+            thread: assignment.thread.map(|thread| thread.to_string()),
+            asked: 0,
+        },
+        system: Some(system),
+        record: Record::Memory(Vec::new()),
+        observer: Observer::new(line.clone(), begin),
+        books: shared.books.clone(),
+        clock: Clock::start(Duration::from_secs(assignment.timeout_s.into()) + TIMEOUT_SLACK),
+        signals: shared.signals.clone(),
+    };
+    let mut post = Supervision {
+        lease,
+        control,
+        waited,
+        line,
+        waits: 0,
+        yielding: JoinSet::new(),
+        waiting,
+        cancelled: false,
+    };
+    let (mut turn, mut effects) = Turn::start(turn, shared.rules(), said(input_text(&assignment.input)));
+    let mut may_mend = true;
+    loop {
+        let (ended, ending) = match drive.run(turn, effects, &mut post).await {
+            Ok(Finish::Ended(turn, ending)) => (turn, ending),
+            Ok(Finish::Parked) => return None,
+            Err(error) => {
+                tracing::error!(dispatch = %lease.dispatch, %error, "a Hand cannot go on");
+                return Some((Err(failure("worker_broke", error.to_string())), Spent::default()));
+            }
+        };
+        if post.cancelled {
+            return None;
+        }
+        let spent = ending.spent;
+        match judge(&ending, schema.as_ref(), drive.clock.is_over()) {
+            Output::Good(value) => return Some((Ok(value), spent)),
+            Output::Mendable(why) if may_mend => {
+                may_mend = false;
+                tracing::info!(dispatch = %lease.dispatch, why, "asking for the output once more");
+                (turn, effects) = ended.again(said(format!(
+                    "That is not the output that is asked for: {why}. Answer with the output alone, put right."
+                )));
+            }
+            Output::Mendable(why) => return Some((Err(failure("invalid_output", why)), spent)),
+            Output::Failed(failure) => return Some((Err(failure), spent)),
+        }
+    }
+}
+
+fn judge(ending: &Ending, schema: Option<&Schema>, over: bool) -> Output {
+    let reason = || ending.reason.clone().unwrap_or_default();
+    match ending.decision {
+        Decision::Replied | Decision::Silent | Decision::Acted => output::read(&ending.text, schema),
+        Decision::Failed if over => Output::Failed(failure("timeout", reason())),
+        Decision::Failed => Output::Failed(failure("turn_failed", reason())),
+    }
+}
+
+fn said(text: String) -> UserTurn {
+    UserTurn { content: vec![Block::Text { text }], item: None }
+}
+
+fn input_text(input: &Value) -> String {
+    match input {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn failure(code: &str, message: impl Into<String>) -> HandFailure {
+    let message: String = message.into();
+    HandFailure { code: code.to_owned(), message: message.chars().take(4000).collect() }
+}
+
+fn result(lease: Lease, output: Result<Value, HandFailure>, spent: Spent) -> DispatchResult {
+    let Spent { usage, cost_microusd, .. } = spent;
+    let usage: Usage = usage;
+    let (output, error) = match output {
+        Ok(output) => (Some(output), None),
+        Err(failure) => (None, Some(failure)),
+    };
+    DispatchResult { lease, output, error, usage, cost_microusd }
+}
+
+/// What a Hand's turn hears: its owner, and its own calls when they wait.
+struct Supervision {
+    lease: Lease,
+    control: mpsc::Receiver<Control>,
+    waited: mpsc::Receiver<Waiting>,
+    line: Line,
+    waits: u64,
+    /// The `dispatch.wait` that is on its way.
+    yielding: JoinSet<Result<DispatchStanding, LineError>>,
+    /// Shown to the broker with the lease.
+    waiting: Arc<AtomicBool>,
+    cancelled: bool,
+}
+
+impl Surroundings for Supervision {
+    async fn next(&mut self) -> Outside {
+        loop {
+            tokio::select! {
+                Some(control) = self.control.recv() => match control {
+                    Control::Cancel { reason } => {
+                        self.cancelled = true;
+                        return Outside::Cancelled { reason };
+                    }
+                    Control::Resume => {
+                        self.waiting.store(false, Ordering::Relaxed);
+                        return Outside::GoOn;
+                    }
+                },
+                Some(waiting) = self.waited.recv() => return Outside::Waits(waiting),
+                Some(answered) = self.yielding.join_next() => match answered {
+                    Ok(Ok(standing)) => tracing::debug!(?standing, "yielded"),
+                    Ok(Err(error)) => {
+                        // The children end all the same; only the place is held meanwhile.
+                        tracing::warn!(dispatch = %self.lease.dispatch, %error, "could not yield its place");
+                        self.waiting.store(false, Ordering::Relaxed);
+                        return Outside::GoOn;
+                    }
+                    Err(_) => return Outside::GoOn,
+                },
+                else => std::future::pending().await,
+            }
+        }
+    }
+
+    fn yield_for(&mut self, on: Vec<DispatchId>) {
+        let lease = self.lease;
+        self.waits += 1;
+        let purpose = format!("wait of attempt {}", lease.attempt);
+        let id = RequestId(derive::derived(lease.dispatch.0, &purpose, self.waits));
+        self.waiting.store(true, Ordering::Relaxed);
+        let line = self.line.clone();
+        self.yielding.spawn(async move { line.ask_for(id, DispatchWait { lease, on }.into()).await });
+    }
+}

@@ -1,0 +1,117 @@
+//! A Hand's answer as the output it stands for, judged by the Hand's schema. Pure.
+
+use nexus_wire::hands::HandFailure;
+use serde_json::Value;
+
+/// Leaves room for what stands around it in a durable frame.
+const OUTPUT_BYTES_MAX: usize = 640 * 1024;
+const FAULTS_TOLD: usize = 5;
+
+#[derive(Debug, PartialEq)]
+pub(super) enum Output {
+    Good(Value),
+    /// Asked once more it may come out right.
+    Mendable(String),
+    Failed(HandFailure),
+}
+
+/// A schema that is ready to judge; one that is no schema judges nothing.
+#[derive(Debug)]
+pub(super) struct Schema(Option<jsonschema::Validator>);
+
+impl Schema {
+    pub(super) fn compile(schema: &Value) -> Self {
+        match jsonschema::validator_for(schema) {
+            Ok(validator) => Self(Some(validator)),
+            Err(error) => {
+                tracing::warn!(%error, "an output_schema is no JSON Schema; outputs are not checked against it");
+                Self(None)
+            }
+        }
+    }
+
+    fn faults(&self, value: &Value) -> Vec<String> {
+        let Some(validator) = &self.0 else { return Vec::new() };
+        let told = |fault: jsonschema::ValidationError<'_>| match fault.instance_path().to_string() {
+            path if path.is_empty() => fault.to_string(),
+            path => format!("at {path}: {fault}"),
+        };
+        validator.iter_errors(value).take(FAULTS_TOLD).map(told).collect()
+    }
+}
+
+pub(super) fn read(text: &str, schema: Option<&Schema>) -> Output {
+    if text.trim().is_empty() {
+        return Output::Mendable("it is empty".to_owned());
+    }
+    let parsed = serde_json::from_str(unfenced(text)).ok().filter(|value: &Value| !value.is_null());
+    let was_json = parsed.is_some();
+    let value = parsed.unwrap_or_else(|| Value::String(text.trim().to_owned()));
+    let faults = schema.map(|schema| schema.faults(&value)).unwrap_or_default();
+    if !faults.is_empty() {
+        let not_json = if was_json { "" } else { "it is not JSON; " };
+        return Output::Mendable(format!("{not_json}{}", faults.join("; ")));
+    }
+    let bytes = value.to_string().len();
+    if bytes > OUTPUT_BYTES_MAX {
+        let code = "output_too_large".to_owned();
+        let message = format!("the output has {bytes} bytes; {OUTPUT_BYTES_MAX} is the most");
+        return Output::Failed(HandFailure { code, message });
+    }
+    Output::Good(value)
+}
+
+/// Models like to put JSON into a code fence.
+fn unfenced(text: &str) -> &str {
+    let text = text.trim();
+    let Some(inner) = text.strip_prefix("```").and_then(|rest| rest.strip_suffix("```")) else { return text };
+    inner.strip_prefix("json").unwrap_or(inner).trim()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_is_json_where_it_is_and_text_where_it_is_not() {
+        let cases = [
+            (r#"{"a": 1}"#, json!({"a": 1})),
+            ("```json\n[1]\n```", json!([1])),
+            ("```\n{}\n```", json!({})),
+            (" plain words \n", json!("plain words")),
+            ("null", json!("null")),
+            ("7", json!(7)),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(read(text, None), Output::Good(expected), "{text}");
+        }
+        assert!(matches!(read(" \n", None), Output::Mendable(_)));
+        let large = "x".repeat(OUTPUT_BYTES_MAX);
+        assert!(matches!(read(&large, None), Output::Failed(failure) if failure.code == "output_too_large"));
+    }
+
+    #[test]
+    fn an_output_that_does_not_follow_its_schema_can_be_put_right() {
+        let schema = json!({
+            "type": "object",
+            "properties": {"verdict": {"enum": ["yes", "no"]}, "line": {"type": "integer", "minimum": 1}},
+            "required": ["verdict"]
+        });
+        let schema = Schema::compile(&schema);
+        let good = r#"{"verdict": "yes", "line": 3}"#;
+        assert_eq!(read(good, Some(&schema)), Output::Good(json!({"verdict": "yes", "line": 3})));
+        let cases = [
+            ("certainly", "it is not JSON; "),
+            ("{}", "\"verdict\" is a required property"),
+            (r#"{"verdict": "yes", "line": 0}"#, "at /line: 0 is less than the minimum of 1"),
+        ];
+        for (text, expected) in cases {
+            let Output::Mendable(why) = read(text, Some(&schema)) else { panic!("{text} is not mendable") };
+            assert!(why.contains(expected), "{text}: {why}");
+        }
+        let broken = Schema::compile(&json!({"type": "nonsense"}));
+        assert_eq!(read("words", Some(&broken)), Output::Good(json!("words")));
+    }
+}
