@@ -10,7 +10,7 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Socket};
 use crate::error::{DialError, DialErrorKind};
 use crate::secret::Secret;
 
@@ -44,30 +44,37 @@ pub(crate) async fn exchange(
         .body(Full::new(body.unwrap_or_default()))
         .map_err(|error| endpoint.error(DialErrorKind::Foreign { detail: error.to_string() }))?;
     let socket = endpoint.open().await?;
-    let exchanged = tokio::time::timeout(ANSWER_TIMEOUT, async {
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await?;
-        let exchange = async {
-            let answer = sender.send_request(request).await?;
-            let (head, body) = answer.into_parts();
-            Ok::<_, hyper::Error>((head, Limited::new(body, ANSWER_BYTES_MAX).collect().await))
-        };
-        tokio::pin!(exchange);
-        tokio::select! {
-            done = &mut exchange => done,
-            // The connection may end first, with the answer still to be read from its buffer.
-            ended = connection => { ended?; exchange.await }
-        }
-    });
-    match exchanged.await {
-        Err(_) => Err(endpoint.error(DialErrorKind::Timeout { after: ANSWER_TIMEOUT })),
-        Ok(Err(error)) if error.is_parse() => Err(endpoint.error(DialErrorKind::Foreign {
-            detail: format!("it does not speak HTTP ({error}); if it is a Nexus with TLS, use https://"),
-        })),
-        Ok(Err(error)) => Err(endpoint.error(DialErrorKind::Io(std::io::Error::other(error)))),
-        Ok(Ok((_, Err(error)))) => Err(endpoint.error(DialErrorKind::Io(std::io::Error::other(error)))),
-        Ok(Ok((head, Ok(body)))) => {
+    let exchanged = tokio::time::timeout(ANSWER_TIMEOUT, converse(socket, request)).await;
+    let exchanged = exchanged.unwrap_or(Err(DialErrorKind::Timeout { after: ANSWER_TIMEOUT }));
+    exchanged.map_err(|kind| endpoint.error(kind))
+}
+
+async fn converse(socket: Box<dyn Socket>, request: Request<Full<Bytes>>) -> Result<Answer, DialErrorKind> {
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.map_err(kind_of)?;
+    let exchange = async move {
+        let (head, body) = sender.send_request(request).await?.into_parts();
+        // With the body read the sender goes, and with it the connection ends.
+        Ok::<_, hyper::Error>((head, Limited::new(body, ANSWER_BYTES_MAX).collect().await))
+    };
+    match tokio::join!(exchange, connection) {
+        (Ok((head, Ok(body))), _) => {
             Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes() })
         }
+        // The connection knows better why it ended than the exchange that ended with it.
+        (Err(_), Err(error)) | (Err(error), Ok(())) => Err(kind_of(error)),
+        (Ok((_, Err(error))), _) => Err(DialErrorKind::Io(std::io::Error::other(error))),
+    }
+}
+
+fn kind_of(error: hyper::Error) -> DialErrorKind {
+    let broken = error.is_closed() || error.is_canceled() || error.is_incomplete_message();
+    let source = std::error::Error::source(&error);
+    if broken || source.is_some_and(<dyn std::error::Error>::is::<std::io::Error>) {
+        return DialErrorKind::Io(std::io::Error::other(error));
+    }
+    DialErrorKind::Foreign {
+        detail: "it does not speak HTTP; if it is a Nexus with TLS, use https://".into(),
     }
 }
 

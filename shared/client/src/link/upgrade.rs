@@ -5,6 +5,7 @@ use std::time::Duration;
 use nexus_wire::limits::{FRAME_BYTES_MAX, SUBPROTOCOL};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::http::header::{AUTHORIZATION, HOST, SEC_WEBSOCKET_PROTOCOL};
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Request};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -60,6 +61,9 @@ fn kind_of(error: Error) -> DialErrorKind {
         Error::HttpFormat(tungstenite::http::Error { .. }) => DialErrorKind::Unauthorized {
             message: "the token has characters that no token has; check where it was copied from".into(),
             clock_off_s: None,
+        },
+        Error::Protocol(ProtocolError::HttparseError(_)) => DialErrorKind::Foreign {
+            detail: "it does not speak HTTP; if it is a Nexus with TLS, use https://".into(),
         },
         other => DialErrorKind::Foreign { detail: format!("it does not upgrade to a link ({other})") },
     }

@@ -142,8 +142,11 @@ async fn http_and_https_mixed_up_is_said() {
     let (port, _links) = serve(leaf(&ca, &format!("{NEXUS}.nexus"), None)).await;
     let endpoint = Endpoint::new(&format!("http://127.0.0.1:{port}"), None, None).expect("an endpoint");
     let plain = Broker::new(endpoint, Credential::Token("nxo_test".into()));
-    let error = plain.info().await.expect_err("it speaks TLS");
-    assert!(matches!(error.kind, DialErrorKind::Foreign { .. }), "{error}");
+    for error in
+        [plain.info().await.expect_err("it speaks TLS"), plain.connect().await.expect_err("it speaks TLS")]
+    {
+        assert!(error.to_string().contains("use https://"), "{error}");
+    }
 
     let stub = super::stub::Stub::start().await;
     let url = format!("https://{}", stub.address);
