@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use nexus_wire::limits::DURABLE_BYTES_MAX;
 use thiserror::Error;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::clock::{self, Clock};
@@ -26,6 +27,22 @@ const _: () = assert!(LARGE_TOTAL > 8 * DURABLE_BYTES_MAX);
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[error("the broker is stopping; try again when it is back")]
 pub(crate) struct Stopped;
+
+/// A command on its way in; `bytes`: about what it holds of the heap.
+#[derive(Debug)]
+pub(crate) struct Sending {
+    pub(crate) origin: Origin,
+    pub(crate) body: CommandBody,
+    pub(crate) bytes: usize,
+}
+
+/// Why a command was not submitted at once.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "lives for an instant")]
+pub(crate) enum Unsent {
+    Wait(Sending),
+    Stopped,
+}
 
 type Question = Box<dyn FnOnce(&Hub) + Send>;
 
@@ -79,6 +96,22 @@ pub(crate) fn sequencer(clock: Clock) -> (Sequencer, Intake) {
 }
 
 impl Sequencer {
+    /// Submits at once, or gives the command back because that would mean waiting.
+    pub(crate) fn try_submit(&self, command: Sending) -> Result<(), Unsent> {
+        let Sending { origin, body, bytes } = command;
+        if bytes >= LARGE {
+            return Err(Unsent::Wait(Sending { origin, body, bytes }));
+        }
+        self.sender.try_send(Submission::Command { origin, body, size: None }).map_err(|error| match error {
+            TrySendError::Full(Submission::Command { origin, body, .. }) => {
+                Unsent::Wait(Sending { origin, body, bytes })
+            }
+            TrySendError::Full(Submission::Ask(_) | Submission::Stop) | TrySendError::Closed(_) => {
+                Unsent::Stopped
+            }
+        })
+    }
+
     /// `bytes`: about what the command holds of the heap.
     pub(crate) async fn submit(
         &self,

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::{OnUpgrade, Parts, Upgraded};
 use hyper_util::rt::TokioIo;
 use nexus_wire::ErrorCode;
 use nexus_wire::limits::{FRAME_BYTES_MAX, SUBPROTOCOL};
@@ -66,22 +66,22 @@ async fn open(edge: Arc<Edge>, upgrade: OnUpgrade, identity: Identity, permit: O
             return;
         }
     };
-    // The socket itself instead of a boxed one behind another boxed one.
+    // The socket itself instead of a boxed one behind another boxed one; and tasks of their own again, because
+    // what was needed to get here is larger than an idle link.
     match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => {
-            link::run(web_socket(parts.io.into_inner(), &parts.read_buf).await, edge, identity).await;
+        Ok(Parts { io, read_buf, .. }) => {
+            let socket = web_socket(io.into_inner(), &read_buf).await;
+            tokio::spawn(link::run(socket, edge, identity, permit));
         }
-        Err(upgraded) => open_tls(edge, upgraded, identity).await,
+        Err(upgraded) => open_tls(edge, upgraded, identity, permit).await,
     }
-    drop(permit);
 }
 
-async fn open_tls(edge: Arc<Edge>, upgraded: Upgraded, identity: Identity) {
+async fn open_tls(edge: Arc<Edge>, upgraded: Upgraded, identity: Identity, permit: OwnedSemaphorePermit) {
     match upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() {
-        Ok(parts) => {
-            let socket = web_socket(parts.io.into_inner(), &parts.read_buf).await;
-            // Boxed, so that a plain link does not pay for the size of this one.
-            Box::pin(link::run(socket, edge, identity)).await;
+        Ok(Parts { io, read_buf, .. }) => {
+            let socket = web_socket(io.into_inner(), &read_buf).await;
+            tokio::spawn(link::run(socket, edge, identity, permit));
         }
         Err(_) => tracing::error!("a link came over a transport that this broker does not serve"),
     }

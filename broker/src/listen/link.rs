@@ -13,6 +13,7 @@ use futures_util::{SinkExt, StreamExt};
 use nexus_wire::LinkId;
 use nexus_wire::limits::{CLOSE_POLICY, CLOSE_REVOKED, HELLO_TIMEOUT, IDLE_TIMEOUT, PING_INTERVAL};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -54,9 +55,14 @@ struct Signs {
     greeted: AtomicBool,
 }
 
-pub(super) async fn run<S>(socket: WebSocketStream<S>, edge: Arc<Edge>, identity: Identity)
-where
-    S: AsyncRead + AsyncWrite + Unpin,
+/// `permit` is given back when the link has ended.
+pub(super) async fn run<S>(
+    socket: WebSocketStream<S>,
+    edge: Arc<Edge>,
+    identity: Identity,
+    permit: OwnedSemaphorePermit,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let peer = Arc::new(Peer::new(LinkId(Uuid::now_v7()), identity));
     edge.published.deliver.join(Arc::clone(&peer));
@@ -77,11 +83,13 @@ where
         ending = closing(&peer) => ending,
     };
     tracing::debug!(link = %peer.link, party = %peer.identity.party, ?ending, "link down");
-    leave(&edge, &peer).await;
+    Box::pin(leave(&edge, &peer)).await;
     if let (Ending::Close(close), Ok(socket)) = (ending, sink.reunite(stream)) {
-        // A peer that does not take it gets no more of our time.
-        let _ = timeout(CLOSE_GRACE, say_goodbye(socket, close)).await;
+        // A peer that does not take it gets no more of our time. Boxed: an idle link needs no room for this.
+        let _ = Box::pin(timeout(CLOSE_GRACE, say_goodbye(socket, close))).await;
     }
+    drop(edge);
+    drop(permit);
 }
 
 /// Nobody sends to the link any more; if it spoke for an aspect, the hub learns that it does no longer.

@@ -1,6 +1,8 @@
 //! From the socket to where a frame goes. Decodes once; what a frame may do is `admit`'s to say.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
@@ -25,11 +27,26 @@ use crate::edge::{Edge, stopping};
 use crate::hub::{Change, CommandBody, Origin};
 use crate::observe;
 use crate::relay::Port;
-use crate::sequencer::Stopped;
+use crate::sequencer::{Sending, Stopped, Unsent};
 
 /// RFC 6455: text that is not UTF-8, and a breach of the protocol.
 const CLOSE_BAD_TEXT: u16 = 1007;
 const CLOSE_PROTOCOL: u16 = 1002;
+
+/// What a message comes to.
+enum Outcome {
+    Nothing,
+    Submit(Box<Sending>),
+    End(Ending),
+}
+
+type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What has to be waited for before the next message, and whether there is one.
+struct Step {
+    waiting: Option<Waiting>,
+    ending: Option<Ending>,
+}
 
 pub(super) struct Reader<'a> {
     edge: &'a Arc<Edge>,
@@ -60,39 +77,53 @@ impl<'a> Reader<'a> {
                 Poll::Pending if held => Poll::Ready(None),
                 Poll::Pending => Poll::Pending,
             });
-            let ended = match next.await {
-                None => self.hand_on_ack().await.err().map(|Stopped| Ending::Gone),
-                Some(None) => Some(Ending::Gone),
-                Some(Some(Err(error))) => Some(broken(&error)),
-                Some(Some(Ok(message))) => self.message(message).await,
-            };
-            if let Some(ending) = ended {
-                // What it acknowledged before it went counts.
-                let _ = self.hand_on_ack().await;
+            let step = self.step(next.await);
+            if let Some(waiting) = step.waiting {
+                waiting.await;
+            }
+            if let Some(ending) = step.ending {
                 return ending;
             }
         }
     }
 
-    async fn message(&mut self, message: Message) -> Option<Ending> {
-        self.signs.heard.store(true, Ordering::Relaxed);
-        match message {
-            Message::Text(text) => self.text(&text).await,
-            Message::Binary(_) => {
-                Some(Ending::close(CLOSE_UNSUPPORTED, "frames are text; larger things go as blobs"))
-            }
-            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => None,
-            Message::Close(_) => Some(Ending::Gone),
+    /// Deals with what came; `None`: nothing more comes for now. Not async, so that an idle link keeps no room
+    /// for what a frame becomes.
+    fn step(&mut self, next: Option<Option<Result<Message, tungstenite::Error>>>) -> Step {
+        let outcome = match next {
+            None => return Step { waiting: self.hand_over(None), ending: None },
+            Some(None) => Outcome::End(Ending::Gone),
+            Some(Some(Err(error))) => Outcome::End(broken(&error)),
+            Some(Some(Ok(message))) => self.message(message),
+        };
+        match outcome {
+            Outcome::Nothing => Step { waiting: None, ending: None },
+            Outcome::Submit(sending) => Step { waiting: self.hand_over(Some(*sending)), ending: None },
+            // What was acknowledged before the end counts.
+            Outcome::End(ending) => Step { waiting: self.hand_over(None), ending: Some(ending) },
         }
     }
 
-    async fn text(&mut self, text: &str) -> Option<Ending> {
+    fn message(&mut self, message: Message) -> Outcome {
+        self.signs.heard.store(true, Ordering::Relaxed);
+        match message {
+            Message::Text(text) => self.text(&text),
+            Message::Binary(_) => {
+                let reason = "frames are text; larger things go as blobs";
+                Outcome::End(Ending::close(CLOSE_UNSUPPORTED, reason))
+            }
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Outcome::Nothing,
+            Message::Close(_) => Outcome::End(Ending::Gone),
+        }
+    }
+
+    fn text(&mut self, text: &str) -> Outcome {
         if let Some(port) = &mut self.port
             && port.pass(text)
         {
             self.bad = 0;
             self.peer.pulse.progress(self.edge.now());
-            return None;
+            return Outcome::Nothing;
         }
         match decode::<ToBroker>(text) {
             Ok(decoded) => {
@@ -102,15 +133,20 @@ impl<'a> Reader<'a> {
                 if id.is_some() {
                     self.peer.outbox.owe();
                 }
-                self.frame(id, decoded.frame, text.len()).await;
-                None
+                match self.frame(id, decoded.frame, text.len()) {
+                    Some(body) => {
+                        let sending = Sending { origin: self.origin(id), body, bytes: text.len() };
+                        Outcome::Submit(Box::new(sending))
+                    }
+                    None => Outcome::Nothing,
+                }
             }
             Err(error) => self.undecodable(&error),
         }
     }
 
     /// An unknown kind comes from a newer peer and is no offence.
-    fn undecodable(&mut self, error: &DecodeError) -> Option<Ending> {
+    fn undecodable(&mut self, error: &DecodeError) -> Outcome {
         let outbox = &self.peer.outbox;
         match error.id {
             Some(id) => {
@@ -123,38 +159,72 @@ impl<'a> Reader<'a> {
             None => outbox.complain(error.to_body()),
         }
         if error.is_unknown_kind() {
-            return None;
+            return Outcome::Nothing;
         }
         self.bad += 1;
-        (self.bad >= BAD_FRAMES_MAX).then(|| Ending::close(CLOSE_POLICY, "too many bad frames in a row"))
+        if self.bad < BAD_FRAMES_MAX {
+            return Outcome::Nothing;
+        }
+        Outcome::End(Ending::close(CLOSE_POLICY, "too many bad frames in a row"))
     }
 
-    async fn frame(&mut self, id: Option<RequestId>, frame: ToBroker, bytes: usize) {
-        let sent = match admit(&self.peer.identity, frame, bytes) {
-            Err(body) => {
-                self.refuse(id, body);
-                Ok(())
-            }
-            Ok(Admitted::Change(change)) => self.change(id, change, bytes).await,
-            Ok(Admitted::Register(aspect, register)) => self.register(id, aspect, register, bytes).await,
-            Ok(Admitted::Ack(aspect, offset)) => self.acknowledge(id, aspect, offset).await,
+    /// What a frame asks of the core; the rest is done here.
+    fn frame(&mut self, id: Option<RequestId>, frame: ToBroker, bytes: usize) -> Option<CommandBody> {
+        match admit(&self.peer.identity, frame, bytes) {
+            Err(body) => self.refuse(id, body),
+            Ok(Admitted::Change(change)) => return Some(self.change(id, change)),
+            Ok(Admitted::Register(aspect, register)) => return self.register(id, aspect, register),
+            Ok(Admitted::Ack(aspect, offset)) => return self.acknowledge(id, aspect, offset),
             Ok(Admitted::Read(read)) => {
                 if let Some(id) = id {
                     self.read(id, read);
                 }
-                Ok(())
             }
-            Ok(Admitted::Stream(aspect, streamed)) => {
-                self.stream(id, aspect, streamed);
-                Ok(())
+            Ok(Admitted::Stream(aspect, streamed)) => self.stream(id, aspect, streamed),
+            Ok(Admitted::Subscribe(subscribe)) => self.subscribe(id, &subscribe),
+        }
+        None
+    }
+
+    /// Submits the acknowledgement that is held, and then the command. Something to wait for when the core has
+    /// no room now; boxed, because that is rare.
+    fn hand_over(&mut self, command: Option<Sending>) -> Option<Waiting> {
+        let mut rest = VecDeque::new();
+        if let Some((aspect, offset)) = self.ack.take() {
+            self.peer.pulse.progress(self.edge.now());
+            let body = CommandBody::Ack { aspect, link: self.peer.link, offset };
+            rest.extend(self.try_submit(Sending { origin: self.origin(None), body, bytes: 0 }));
+        }
+        if let Some(command) = command {
+            if rest.is_empty() {
+                rest.extend(self.try_submit(command));
+            } else {
+                rest.push_back(command);
             }
-            Ok(Admitted::Subscribe(subscribe)) => {
-                self.subscribe(id, &subscribe);
-                Ok(())
+        }
+        if rest.is_empty() {
+            return None;
+        }
+        let (edge, peer) = (Arc::clone(self.edge), Arc::clone(self.peer));
+        Some(Box::pin(async move {
+            for Sending { origin, body, bytes } in rest {
+                if let Err(stopped) = edge.sequencer.submit(origin, body, bytes).await {
+                    refuse_stopped(&peer, origin, stopped);
+                }
             }
-        };
-        if let Err(stopped) = sent {
-            self.refuse(id, stopping(stopped));
+        }))
+    }
+
+    /// What could not be submitted without waiting.
+    fn try_submit(&self, sending: Sending) -> Option<Sending> {
+        let origin = sending.origin;
+        match self.edge.sequencer.try_submit(sending) {
+            Ok(()) => None,
+            Err(Unsent::Wait(sending)) => Some(sending),
+            Err(Unsent::Stopped) => {
+                refuse_stopped(self.peer, origin, Stopped);
+                None
+            }
         }
     }
 
@@ -169,71 +239,47 @@ impl<'a> Reader<'a> {
         Origin::Link { link: self.peer.link, request }
     }
 
-    async fn change(&mut self, id: Option<RequestId>, change: Change, bytes: usize) -> Result<(), Stopped> {
-        self.hand_on_ack().await?;
+    fn change(&self, id: Option<RequestId>, change: Change) -> CommandBody {
         let sender = self.peer.identity.party.clone();
         let link = match &sender {
             Party::Aspect(_) => Some(self.peer.link),
             Party::Operator(_) | Party::System => None,
         };
         let request = id.unwrap_or_else(|| RequestId(Uuid::now_v7()));
-        let body = CommandBody::Request { sender, link, request, change };
-        self.edge.sequencer.submit(self.origin(id), body, bytes).await
+        CommandBody::Request { sender, link, request, change }
     }
 
-    async fn register(
-        &mut self,
-        id: Option<RequestId>,
-        aspect: AspectName,
-        register: Register,
-        bytes: usize,
-    ) -> Result<(), Stopped> {
+    fn register(&self, id: Option<RequestId>, aspect: AspectName, register: Register) -> Option<CommandBody> {
         if id.is_none() {
             // Without its answer the client could not know where delivery starts.
             self.peer.outbox.complain(ErrorBody::new(ErrorCode::Invalid, "register needs an id"));
-            return Ok(());
+            return None;
         }
-        let body = CommandBody::Register {
+        Some(CommandBody::Register {
             aspect,
             link: self.peer.link,
             key_generation: self.peer.identity.key_generation,
             register,
             new_epoch: EpochId(Uuid::now_v7()),
-        };
-        self.edge.sequencer.submit(self.origin(id), body, bytes).await
+        })
     }
 
-    async fn acknowledge(
-        &mut self,
-        id: Option<RequestId>,
-        aspect: AspectName,
-        offset: u64,
-    ) -> Result<(), Stopped> {
+    fn acknowledge(&mut self, id: Option<RequestId>, aspect: AspectName, offset: u64) -> Option<CommandBody> {
         match self.peer.outbox.ack(offset) {
             Err(beyond) => {
                 let message =
                     format!("{offset} was never sent on this link; the last item sent is {}", beyond.sent);
                 self.refuse(id, ErrorBody::new(ErrorCode::Invalid, message));
+                None
             }
             Ok(moved) if id.is_none() => {
                 if moved {
                     self.ack = Some((aspect, offset));
                 }
+                None
             }
-            Ok(_) => {
-                self.hand_on_ack().await?;
-                let body = CommandBody::Ack { aspect, link: self.peer.link, offset };
-                self.edge.sequencer.submit(self.origin(id), body, 0).await?;
-            }
+            Ok(_) => Some(CommandBody::Ack { aspect, link: self.peer.link, offset }),
         }
-        Ok(())
-    }
-
-    async fn hand_on_ack(&mut self) -> Result<(), Stopped> {
-        let Some((aspect, offset)) = self.ack.take() else { return Ok(()) };
-        self.peer.pulse.progress(self.edge.now());
-        let body = CommandBody::Ack { aspect, link: self.peer.link, offset };
-        self.edge.sequencer.submit(self.origin(None), body, 0).await
     }
 
     /// Beside the reader, so that a slow search holds up nothing that comes after it.
@@ -289,6 +335,13 @@ impl<'a> Reader<'a> {
         } else {
             published.presence.unfollow(self.peer.link);
         }
+    }
+}
+
+fn refuse_stopped(peer: &Peer, origin: Origin, stopped: Stopped) {
+    match origin {
+        Origin::Link { request: Some(id), .. } => peer.outbox.answer(id, Err(stopping(stopped))),
+        Origin::Link { request: None, .. } | Origin::Call(_) | Origin::Broker => {}
     }
 }
 
