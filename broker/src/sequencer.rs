@@ -38,9 +38,8 @@ pub(crate) struct Sending {
 
 /// Why a command was not submitted at once.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "lives for an instant")]
 pub(crate) enum Unsent {
-    Wait(Sending),
+    Wait(Box<Sending>),
     Stopped,
 }
 
@@ -97,14 +96,14 @@ pub(crate) fn sequencer(clock: Clock) -> (Sequencer, Intake) {
 
 impl Sequencer {
     /// Submits at once, or gives the command back because that would mean waiting.
-    pub(crate) fn try_submit(&self, command: Sending) -> Result<(), Unsent> {
-        let Sending { origin, body, bytes } = command;
-        if bytes >= LARGE {
-            return Err(Unsent::Wait(Sending { origin, body, bytes }));
+    pub(crate) fn try_submit(&self, command: Box<Sending>) -> Result<(), Unsent> {
+        if command.bytes >= LARGE {
+            return Err(Unsent::Wait(command));
         }
+        let Sending { origin, body, bytes } = *command;
         self.sender.try_send(Submission::Command { origin, body, size: None }).map_err(|error| match error {
             TrySendError::Full(Submission::Command { origin, body, .. }) => {
-                Unsent::Wait(Sending { origin, body, bytes })
+                Unsent::Wait(Box::new(Sending { origin, body, bytes }))
             }
             TrySendError::Full(Submission::Ask(_) | Submission::Stop) | TrySendError::Closed(_) => {
                 Unsent::Stopped

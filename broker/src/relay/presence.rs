@@ -62,10 +62,18 @@ impl Presence {
         let mut inner = self.inner();
         let name = info.name.clone();
         let online = info.state != AspectState::Offline;
+        let peer = peer.filter(|_| online);
+        let before = inner.aspects.remove(&name);
         // The last progress of an aspect that went is worth knowing; the hub does not keep it.
-        let before = inner.aspects.remove(&name).and_then(|entry| entry.info.last_progress);
-        let info = AspectInfo { last_progress: info.last_progress.or(before), ..info };
-        let entry = Entry { info, online, peer: peer.filter(|_| online), acked: 0, waiting_since: None };
+        let last_progress =
+            info.last_progress.or_else(|| before.as_ref().and_then(|it| it.info.last_progress));
+        let mut entry =
+            Entry { info: AspectInfo { last_progress, ..info }, online, peer, acked: 0, waiting_since: None };
+        if let Some(before) = before.filter(|before| before.is_same_link(&entry)) {
+            // Something else of it changed; what it is doing goes on.
+            (entry.info.state, entry.info.since) = (before.info.state, before.info.since);
+            (entry.acked, entry.waiting_since) = (before.acked, before.waiting_since);
+        }
         inner.aspects.insert(name.clone(), entry);
         inner.publish(&name);
     }
@@ -139,6 +147,13 @@ impl Inner {
 }
 
 impl Entry {
+    fn is_same_link(&self, other: &Self) -> bool {
+        match (&self.peer, &other.peer) {
+            (Some(own), Some(other)) => own.link == other.link,
+            (Some(_) | None, None) | (None, Some(_)) => false,
+        }
+    }
+
     fn progress(&self) -> Option<Ms> {
         let seen = self.peer.as_ref().map_or(0, |peer| peer.pulse.last_progress.load(Ordering::Relaxed));
         if seen > 0 { Some(seen) } else { self.info.last_progress }

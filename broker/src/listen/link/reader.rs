@@ -98,7 +98,7 @@ impl<'a> Reader<'a> {
         };
         match outcome {
             Outcome::Nothing => Step { waiting: None, ending: None },
-            Outcome::Submit(sending) => Step { waiting: self.hand_over(Some(*sending)), ending: None },
+            Outcome::Submit(sending) => Step { waiting: self.hand_over(Some(sending)), ending: None },
             // What was acknowledged before the end counts.
             Outcome::End(ending) => Step { waiting: self.hand_over(None), ending: Some(ending) },
         }
@@ -188,12 +188,13 @@ impl<'a> Reader<'a> {
 
     /// Submits the acknowledgement that is held, and then the command. Something to wait for when the core has
     /// no room now; boxed, because that is rare.
-    fn hand_over(&mut self, command: Option<Sending>) -> Option<Waiting> {
+    fn hand_over(&mut self, command: Option<Box<Sending>>) -> Option<Waiting> {
         let mut rest = VecDeque::new();
         if let Some((aspect, offset)) = self.ack.take() {
             self.peer.pulse.progress(self.edge.now());
             let body = CommandBody::Ack { aspect, link: self.peer.link, offset };
-            rest.extend(self.try_submit(Sending { origin: self.origin(None), body, bytes: 0 }));
+            let sending = Sending { origin: self.origin(None), body, bytes: 0 };
+            rest.extend(self.try_submit(Box::new(sending)));
         }
         if let Some(command) = command {
             if rest.is_empty() {
@@ -207,7 +208,8 @@ impl<'a> Reader<'a> {
         }
         let (edge, peer) = (Arc::clone(self.edge), Arc::clone(self.peer));
         Some(Box::pin(async move {
-            for Sending { origin, body, bytes } in rest {
+            for sending in rest {
+                let Sending { origin, body, bytes } = *sending;
                 if let Err(stopped) = edge.sequencer.submit(origin, body, bytes).await {
                     refuse_stopped(&peer, origin, stopped);
                 }
@@ -216,7 +218,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What could not be submitted without waiting.
-    fn try_submit(&self, sending: Sending) -> Option<Sending> {
+    fn try_submit(&self, sending: Box<Sending>) -> Option<Box<Sending>> {
         let origin = sending.origin;
         match self.edge.sequencer.try_submit(sending) {
             Ok(()) => None,

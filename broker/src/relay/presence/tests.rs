@@ -49,6 +49,8 @@ fn a_turn_makes_busy_silence_makes_stalled_and_a_token_busy_again() {
     peer.pulse.progress(1_000);
     presence.refresh(&wren(), 1_000);
     assert_eq!(state(&presence), (AspectState::Busy, 1_000));
+    presence.changed(info(AspectState::Online, 1), Some(Arc::clone(&peer)));
+    assert_eq!(state(&presence), (AspectState::Busy, 1_000), "a change of something else");
     presence.sweep(60_999);
     assert_eq!(state(&presence), (AspectState::Busy, 1_000));
     presence.sweep(61_000);
