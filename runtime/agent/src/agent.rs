@@ -15,16 +15,18 @@ use crate::home::Home;
 use crate::provider::Provider;
 use crate::tools::{Claims, Roots, Toolbox};
 use crate::uplink::{self, Books, Opened, Uplink};
-use owner::{Channels, Owner};
+use owner::{Channels, Left, Owner};
 
 mod clock;
 mod drive;
 mod mail;
 mod observer;
+mod outcomes;
 mod owner;
 pub(crate) mod prompt;
 mod record;
 mod seats;
+mod tasks;
 mod worker;
 
 pub(crate) use clock::Clock;
@@ -36,8 +38,6 @@ pub(crate) use worker::Shared;
 const NEWS_MAX: usize = 256;
 /// Turns of sessions at work at the same time.
 const TURNS_MAX: usize = 16;
-/// For tasks to come to rest, and for a last word to the broker.
-const GRACE: Duration = Duration::from_secs(8);
 
 /// Runs the aspect until it is told to stop, or cannot go on.
 pub fn run(options: RunOptions) -> Result<Exit, Box<dyn Error>> {
@@ -95,9 +95,9 @@ async fn serve(options: RunOptions, home: Home, keyfile: KeyFile) -> Result<Exit
         team: teams,
         turns: Semaphore::new(TURNS_MAX),
     });
-    let channels = Channels { claims, posts_done, courier, stop, generation, team };
+    let channels = Channels { claims, posts_done, stop, generation, team };
     let uplink = Uplink::new(session, books);
-    let mut owner = Owner::new(shared, Arc::new(persona), uplink, channels, url, options.adopt);
-    owner.recover(items, posts).await?;
-    owner.run().await
+    let (persona, left) = (Arc::new(persona), Left { items, posts });
+    let owner = Owner::new(shared, persona, uplink, channels, url, options.adopt, left).await?;
+    owner.run(courier).await
 }

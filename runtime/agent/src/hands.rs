@@ -143,6 +143,8 @@ async fn attempt(
             Output::Good(value) => return Some((Ok(value), spent)),
             Output::Mendable(why) if may_mend => {
                 may_mend = false;
+                // It has ended for whoever watches.
+                drive.observer.begin();
                 tracing::info!(dispatch = %lease.dispatch, why, "asking for the output once more");
                 (turn, effects) = ended.again(said(format!(
                     "That is not the output that is asked for: {why}. Answer with the output alone, put right."
@@ -168,10 +170,7 @@ fn said(text: String) -> UserTurn {
 }
 
 fn input_text(input: &Value) -> String {
-    match input {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
+    if let Value::String(text) = input { text.clone() } else { input.to_string() }
 }
 
 fn failure(code: &str, message: impl Into<String>) -> HandFailure {

@@ -65,7 +65,7 @@ impl Outbox {
         let read = |line: Line<'_>| {
             lines += 1;
             match read_line(line.bytes) {
-                Ok(Read::Post(post)) => pending.push_back(post),
+                Ok(Read::Post(post)) => pending.push_back(*post),
                 Ok(Read::Sent(id)) => sent.push_back(id),
                 Err(error) if line.terminated => {
                     tracing::warn!(outbox = %path.display(), line = line.number, error, "not a post; skipped");
@@ -177,7 +177,7 @@ fn line_of(post: &Post) -> Result<String, OutboxError> {
 }
 
 enum Read {
-    Post(Post),
+    Post(Box<Post>),
     Sent(RequestId),
 }
 
@@ -187,7 +187,7 @@ fn read_line(bytes: &[u8]) -> Result<Read, String> {
         Record::Post(raw) => {
             let decoded = decode::<ToBroker>(raw.get()).map_err(|error: DecodeError| error.to_string())?;
             let id = decoded.envelope.id.ok_or("it has no id")?;
-            Ok(Read::Post(Post { id, frame: decoded.frame }))
+            Ok(Read::Post(Box::new(Post { id, frame: decoded.frame })))
         }
     }
 }

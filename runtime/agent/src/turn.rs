@@ -24,8 +24,8 @@ mod past;
 
 /// The beginning of a result that is shown to whoever watches.
 const PREVIEW_CHARS: usize = 200;
-/// A post leaves room for its envelope in what the broker makes durable.
-const POST_BYTES_MAX: usize = 512 * 1024;
+/// A post fits into what the broker makes durable, even when every other character has to be escaped.
+const POST_BYTES_MAX: usize = 320 * 1024;
 
 /// What the machine has to know of its surroundings.
 #[derive(Clone, Copy, Debug)]

@@ -93,7 +93,7 @@ pub(crate) trait Surroundings {
 
 #[derive(Debug)]
 pub(crate) enum Finish {
-    Ended(Turn, Ending),
+    Ended(Box<Turn>, Ending),
     /// The process stops; the turn goes on when it starts again.
     Parked,
 }
@@ -152,7 +152,7 @@ impl Drive {
             while let Some(effect) = todo.pop_front() {
                 match self.carry_out(effect, &turn, &mut out).await {
                     Ok(None) => {}
-                    Ok(Some(ending)) => return Ok(Finish::Ended(turn, ending)),
+                    Ok(Some(ending)) => return Ok(Finish::Ended(Box::new(turn), ending)),
                     Err(error) => return Err(error),
                 }
             }
@@ -213,10 +213,8 @@ impl Drive {
     }
 
     async fn append(&mut self, payload: Payload, out: &mut Out) -> Result<(), DriveError> {
-        let taken = match &payload {
-            Payload::User(said) => said.item.as_ref().map(|item| item.id),
-            _ => None,
-        };
+        let taken =
+            if let Payload::User(said) = &payload { said.item.as_ref().map(|item| item.id) } else { None };
         let settled: Vec<ItemId> = payload
             .content()
             .iter()
@@ -290,7 +288,12 @@ impl Drive {
     async fn abandon(&mut self, out: &mut Out) -> Result<(), DriveError> {
         out.round = None;
         out.calls.abort_all();
-        while out.calls.join_next().await.is_some() {}
+        while let Some(done) = out.calls.join_next().await {
+            // It had ended a moment before.
+            if let Ok((_, ToolOutcome { settles: Some(item), .. })) = done {
+                self.books.closed(item.0, Decision::Acted).await?;
+            }
+        }
         out.waiting.clear();
         out.yielded = false;
         for (_, call) in out.running.drain() {

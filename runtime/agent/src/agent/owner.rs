@@ -2,49 +2,57 @@
 //!
 //! It never waits for a task of its own; what it does wait for is the disk, and room in the link's queue.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
 use std::error::Error;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use nexus_client::{CloseReason, Event, Link, Loss, RequestError};
-use nexus_wire::hands::{Assignment, DispatchResult, Lease, LeaseRenew, Outcome};
-use nexus_wire::inbox::{Decision, ItemBody};
+use nexus_wire::hands::{Lease, LeaseRenew};
+use nexus_wire::inbox::{Decision, Deliver, ItemBody};
 use nexus_wire::limits::LEASE_RENEW_INTERVAL;
-use nexus_wire::roster::{AspectInfo, Deregister, HeldLease, Register, Registered};
-use nexus_wire::{DispatchId, ErrorCode, ItemId, RequestId, ToBroker, derive};
+use nexus_wire::roster::{AspectInfo, Deregister, Register, Registered};
+use nexus_wire::{ErrorCode, ItemId};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::GRACE;
+use super::drive::tell_decision;
 use super::mail::{self, Mail};
+use super::outcomes::Outcomes;
 use super::seats::Seats;
+use super::tasks::Tasks;
 use super::worker::{Shared, WorkerNews};
 use crate::cli::Exit;
-use crate::hands::{self, Control};
+use crate::hands::Control;
 use crate::home::Persona;
 use crate::inbox::InboxItem;
 use crate::outbox::Post;
-use crate::session::{ItemDecision, SessionKey};
+use crate::session::ItemDecision;
 use crate::tools::{Claim, Ended};
 use crate::uplink::{BooksError, Happening, REGISTER_TIMEOUT, Uplink};
 
-const CONTROLS_MAX: usize = 32;
 const NEWS_MAX: usize = 256;
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5 * 60);
+/// For tasks to come to rest, and then for a last word to the broker.
+const REST_TIMEOUT: Duration = Duration::from_secs(8);
+const BYE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The ends of what the owner is told by, and tells by.
 #[derive(Debug)]
 pub(super) struct Channels {
     pub(super) claims: mpsc::Receiver<Claim>,
     pub(super) posts_done: mpsc::Receiver<Post>,
-    pub(super) courier: JoinHandle<Result<(), BooksError>>,
     pub(super) stop: watch::Sender<bool>,
     pub(super) generation: watch::Sender<u64>,
     pub(super) team: watch::Sender<Vec<AspectInfo>>,
+}
+
+/// What an earlier process has left.
+#[derive(Debug)]
+pub(super) struct Left {
+    pub(super) items: Vec<InboxItem>,
+    pub(super) posts: Vec<Post>,
 }
 
 #[derive(Debug)]
@@ -53,110 +61,113 @@ enum News {
     Lost(Vec<Lease>),
 }
 
-/// An assignment at work.
-#[derive(Debug)]
-struct Task {
-    item: ItemId,
-    control: mpsc::Sender<Control>,
-    waiting: Arc<AtomicBool>,
-}
-
 #[derive(Debug)]
 pub(super) struct Owner {
     shared: Arc<Shared>,
-    persona: Arc<Persona>,
     uplink: Uplink,
     channels: Channels,
     url: String,
     adopt: bool,
     seats: Seats,
+    tasks: Tasks,
+    outcomes: Outcomes,
     worker_news: mpsc::Receiver<WorkerNews>,
     news: mpsc::Receiver<News>,
     tell: mpsc::Sender<News>,
-    tasks: BTreeMap<Lease, Task>,
-    hands: JoinSet<(Lease, Option<DispatchResult>)>,
-    /// Results that the broker has not taken yet. Their leases are still ours.
-    results: HashMap<RequestId, Lease>,
-    claims: HashMap<DispatchId, oneshot::Sender<Ended>>,
-    /// Ends that a turn which is to be gone on with may still ask for.
-    unclaimed: HashMap<DispatchId, Ended>,
-    /// Sessions whose interrupted turns have not come to their end yet.
-    recovering: HashSet<SessionKey>,
     was_registered: bool,
 }
 
 type Fatal = Box<dyn Error>;
+/// What a step came to: nothing, or the end.
+type Step = Result<Option<Exit>, Fatal>;
 
 impl Owner {
-    pub(super) fn new(
+    /// Takes up what was left: posts go out, items are closed or gone on with.
+    pub(super) async fn new(
         shared: Arc<Shared>,
         persona: Arc<Persona>,
         uplink: Uplink,
         channels: Channels,
         url: String,
         adopt: bool,
-    ) -> Self {
+        left: Left,
+    ) -> Result<Self, Fatal> {
         let (tell, news) = mpsc::channel(NEWS_MAX);
         let (worker_tell, worker_news) = mpsc::channel(NEWS_MAX);
         let seats = Seats::new(Arc::clone(&shared), Arc::clone(&persona), worker_tell);
-        Self {
+        let tasks = Tasks::new(Arc::clone(&shared), persona, &left.posts);
+        let outcomes = Outcomes::default();
+        let was_registered = false;
+        let mut owner = Self {
             shared,
-            persona,
             uplink,
             channels,
             url,
             adopt,
             seats,
+            tasks,
+            outcomes,
             worker_news,
             news,
             tell,
-            tasks: BTreeMap::new(),
-            hands: JoinSet::new(),
-            results: HashMap::new(),
-            claims: HashMap::new(),
-            unclaimed: HashMap::new(),
-            recovering: HashSet::new(),
-            was_registered: false,
+            was_registered,
+        };
+        if !left.items.is_empty() || !left.posts.is_empty() {
+            let (items, posts) = (left.items.len(), left.posts.len());
+            tracing::info!(items, posts, "going on from what was left open");
         }
-    }
-
-    /// Takes up what an earlier process has left: its posts go out, its items are closed or gone on with.
-    pub(super) async fn recover(&mut self, items: Vec<InboxItem>, posts: Vec<Post>) -> Result<(), Fatal> {
-        self.results = posts.iter().filter_map(|post| Some((post.id, lease_of(post)?))).collect();
-        if !items.is_empty() || !posts.is_empty() {
-            tracing::info!(items = items.len(), posts = posts.len(), "going on from what was left open");
-        }
-        for stored in items {
+        for stored in left.items {
             match Mail::of(&stored) {
-                Ok(mail) => self.receive(mail).await?,
+                Ok(mail) => owner.receive(mail).await?,
                 Err(error) => {
-                    tracing::error!(error, "an item in the inbox cannot be read; it is left as it is")
+                    tracing::error!(error, "an item in the inbox cannot be read; it is left as it is");
                 }
             }
         }
-        Ok(())
+        Ok(owner)
     }
 
-    pub(super) async fn run(mut self) -> Result<Exit, Fatal> {
+    /// Runs until told to stop, or until it cannot go on.
+    pub(super) async fn run(
+        mut self,
+        mut courier: JoinHandle<Result<(), BooksError>>,
+    ) -> Result<Exit, Fatal> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut renewal = interval(LEASE_RENEW_INTERVAL);
         renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut sweep = interval(SWEEP_INTERVAL);
+        let mut courier_ended = false;
         let ended = loop {
             let step = tokio::select! {
                 event = self.uplink.event() => self.linked(event).await,
                 Some(news) = self.news.recv() => self.told(news).await,
-                Some(claim) = self.channels.claims.recv() => { self.claim(claim); Ok(None) }
+                Some(claim) = self.channels.claims.recv() => {
+                    self.outcomes.claim(claim);
+                    Ok(None)
+                }
                 Some(news) = self.worker_news.recv() => self.worker_told(news).await,
-                Some(post) = self.channels.posts_done.recv() => { self.results.remove(&post.id); Ok(None) }
-                Some(done) = self.hands.join_next() => self.hand_ended(done).await,
-                courier = &mut self.channels.courier, if !self.channels.courier.is_finished() => match courier {
-                    Ok(Err(error)) => Err(error.into()),
-                    Ok(Ok(())) | Err(_) => Ok(None),
-                },
-                _ = renewal.tick() => { self.renew(); Ok(None) }
-                _ = sweep.tick() => { self.seats.sweep(); Ok(None) }
+                Some(post) = self.channels.posts_done.recv() => {
+                    self.tasks.sent(post.id);
+                    Ok(None)
+                }
+                Some(finished) = self.tasks.finished() => self.hand_in(finished).await,
+                ended = &mut courier, if !courier_ended => {
+                    courier_ended = true;
+                    match ended {
+                        Ok(Ok(())) => Ok(None),
+                        Ok(Err(error)) => Err(error.into()),
+                        Err(error) => Err(error.into()),
+                    }
+                }
+                _ = renewal.tick() => {
+                    self.renew();
+                    Ok(None)
+                }
+                _ = sweep.tick() => {
+                    self.seats.sweep();
+                    Ok(None)
+                }
                 _ = terminate.recv() => Ok(Some(Exit::Done)),
                 _ = interrupt.recv() => Ok(Some(Exit::Done)),
             };
@@ -166,11 +177,15 @@ impl Owner {
                 Err(error) => break Err(error),
             }
         };
-        self.stop().await;
+        tokio::select! {
+            () = self.stop() => {}
+            // Whoever asks twice does not want to wait; what is on disk is enough.
+            _ = interrupt.recv() => {}
+        }
         ended
     }
 
-    async fn linked(&mut self, event: Event) -> Result<Option<Exit>, Fatal> {
+    async fn linked(&mut self, event: Event) -> Step {
         match self.uplink.apply(event).await? {
             None => {}
             Some(Happening::Connected { link, attempt }) => self.register(link, attempt).await?,
@@ -181,18 +196,13 @@ impl Owner {
                     retry_in.as_millis()
                 );
             }
-            Some(Happening::Over(loss)) => return over(&self.shared.settings.name.to_string(), loss),
+            Some(Happening::Over(loss)) => return over(self.shared.settings.name.as_str(), &loss),
         }
         Ok(None)
     }
 
     async fn register(&self, link: Link, attempt: u64) -> Result<(), Fatal> {
         let settings = &self.shared.settings;
-        let held = self
-            .tasks
-            .iter()
-            .map(|(lease, task)| HeldLease { lease: *lease, waiting: task.waiting.load(Ordering::Relaxed) });
-        let handed_in = self.results.values().map(|lease| HeldLease { lease: *lease, waiting: false });
         let register = Register {
             model: settings.provider.model.clone(),
             provider: settings.provider.kind.name().to_owned(),
@@ -200,28 +210,27 @@ impl Owner {
             capabilities: settings.capabilities.clone(),
             hands: settings.hands.iter().map(|hand| hand.spec.clone()).collect(),
             slots: settings.slots,
-            leases: held.chain(handed_in).collect(),
+            leases: self.tasks.held(),
             adopt: self.adopt,
             ..Register::default()
         };
         let register = self.uplink.complete(register).await?;
         let tell = self.tell.clone();
         tokio::spawn(async move {
-            let late = || RequestError::Lost(CloseReason::Idle);
             let answer = timeout(REGISTER_TIMEOUT, link.call(register)).await;
-            let answer = Box::new(answer.unwrap_or_else(|_| Err(late())));
-            let _ = tell.send(News::Registered { attempt, answer }).await;
+            let answer = answer.unwrap_or(Err(RequestError::Lost(CloseReason::Idle)));
+            let _ = tell.send(News::Registered { attempt, answer: Box::new(answer) }).await;
         });
         Ok(())
     }
 
-    async fn told(&mut self, news: News) -> Result<Option<Exit>, Fatal> {
+    async fn told(&mut self, news: News) -> Step {
         match news {
             News::Registered { attempt, answer } => match *answer {
                 Ok(registered) => self.registered(attempt, registered).await?,
                 Err(error) => self.not_registered(attempt, error)?,
             },
-            News::Lost(leases) => self.lose(&leases),
+            News::Lost(leases) => self.tasks.lose(&leases),
         }
         Ok(None)
     }
@@ -230,16 +239,17 @@ impl Owner {
         let Some(items) = self.uplink.registered(attempt, &registered).await? else { return Ok(()) };
         let Registered { name, generation, lost, situation, .. } = registered;
         tracing::info!("{name} registered with {} (generation {generation})", self.url);
-        self.lose(&lost);
+        self.tasks.lose(&lost);
         self.channels.team.send_replace(situation.team);
         self.channels.generation.send_replace(generation);
-        // Having been let in once is enough: a later start of the same home is no restored copy.
+        // From here on the home has gone on with this broker; should that change, somebody has to say so again.
         self.adopt = false;
         self.receive_all(items).await?;
         if !self.was_registered {
             self.was_registered = true;
-            self.recovering = self.seats.open().into_iter().collect();
-            self.close_unclaimed().await?;
+            let sessions = self.seats.open();
+            let nobodys = self.outcomes.recover(sessions);
+            self.close_all(nobodys).await?;
         }
         Ok(())
     }
@@ -248,19 +258,16 @@ impl Owner {
         if !self.uplink.is_registering(attempt) {
             return Ok(());
         }
+        let name = &self.shared.settings.name;
         match error {
             RequestError::Refused(body) if body.code == ErrorCode::HomeDiverged => {
-                Err(format!("{}; if this home is the one to go on with, start it with --adopt", body.message)
-                    .into())
+                let advice = "if this home is the one to go on with, start it with --adopt";
+                Err(format!("{}; {advice}", body.message).into())
             }
             RequestError::Refused(body) if !body.retryable && body.code != ErrorCode::AlreadyRegistered => {
-                Err(format!(
-                    "the broker at {} does not let {} in: {body}",
-                    self.url, self.shared.settings.name
-                )
-                .into())
+                Err(format!("the broker at {} does not let {name} in: {body}", self.url).into())
             }
-            error => {
+            error @ (RequestError::Refused(_) | RequestError::Lost(_) | RequestError::BadReply(_)) => {
                 tracing::warn!(%error, "not registered; dialling again");
                 self.uplink.hang_up();
                 Ok(())
@@ -268,8 +275,8 @@ impl Owner {
         }
     }
 
-    async fn receive_all(&mut self, items: Vec<nexus_wire::inbox::Deliver>) -> Result<(), Fatal> {
-        for nexus_wire::inbox::Deliver { offset, item } in items {
+    async fn receive_all(&mut self, items: Vec<Deliver>) -> Result<(), Fatal> {
+        for Deliver { offset, item } in items {
             self.receive(Mail { offset, item, taken: false }).await?;
         }
         Ok(())
@@ -283,17 +290,15 @@ impl Owner {
         }
         match item.body {
             ItemBody::Message(message) => {
-                let said = mail::said(id, offset, message.clone());
-                if message.from.aspect() == Some(&self.shared.settings.name) {
+                let own = message.from.aspect() == Some(&self.shared.settings.name);
+                let key = mail::session_of(self.shared.settings.context_mode, &message);
+                let said = mail::said(id, offset, message);
+                if let Some(item) = said.item.as_ref().filter(|_| own) {
                     let reason = Some("it is from this aspect itself".to_owned());
                     let decision =
                         ItemDecision { item: id.0, decision: Decision::Silent, reason, message: None };
-                    if let Some(item) = &said.item {
-                        super::drive::tell_decision(&self.shared.books, item, decision).await?;
-                    }
-                    return Ok(());
+                    return Ok(tell_decision(&self.shared.books, item, decision).await?);
                 }
-                let key = mail::session_of(self.shared.settings.context_mode, &message);
                 self.seats.give(key, said);
                 Ok(())
             }
@@ -302,14 +307,21 @@ impl Owner {
                 tracing::warn!(%dispatch, "an earlier process worked on this and ended; it is not begun again");
                 self.close(id, Decision::Failed).await
             }
-            ItemBody::Assignment(assignment) => self.begin(id, assignment).await,
-            ItemBody::Result(outcome) => self.outcome(id, outcome).await,
+            ItemBody::Assignment(assignment) => Ok(self.tasks.begin(id, assignment).await?),
+            ItemBody::Result(outcome) => {
+                // A claim is made before its dispatch, so it is there by now, though perhaps not yet taken up.
+                while let Ok(claim) = self.channels.claims.try_recv() {
+                    self.outcomes.claim(claim);
+                }
+                let nobodys = self.outcomes.ended(Ended { item: id, outcome });
+                self.close_all(nobodys).await
+            }
             ItemBody::Cancel { lease, reason } => {
-                self.control(lease, Control::Cancel { reason });
+                self.tasks.tell(lease, Control::Cancel { reason });
                 self.close(id, Decision::Acted).await
             }
             ItemBody::Resume { lease, wait: _ } => {
-                self.control(lease, Control::Resume);
+                self.tasks.tell(lease, Control::Resume);
                 self.close(id, Decision::Acted).await
             }
         }
@@ -319,118 +331,37 @@ impl Owner {
         Ok(self.shared.books.closed(item.0, decision).await?)
     }
 
-    async fn begin(&mut self, item: ItemId, assignment: Assignment) -> Result<(), Fatal> {
-        let lease = assignment.lease;
-        // On record first: work that has begun is not begun again by a later process.
-        self.shared.books.taken(item.0).await?;
-        let (control, controls) = mpsc::channel(CONTROLS_MAX);
-        let waiting = Arc::new(AtomicBool::new(false));
-        self.tasks.insert(lease, Task { item, control, waiting: Arc::clone(&waiting) });
-        tracing::info!(dispatch = %lease.dispatch, hand = %assignment.hand, invoker = %assignment.invoker, "begins");
-        let (shared, persona) = (Arc::clone(&self.shared), Arc::clone(&self.persona));
-        self.hands
-            .spawn(async move { (lease, hands::work(shared, persona, assignment, controls, waiting).await) });
+    /// Results that nobody waits for.
+    async fn close_all(&self, items: impl IntoIterator<Item = ItemId>) -> Result<(), Fatal> {
+        for item in items {
+            self.close(item, Decision::Silent).await?;
+        }
         Ok(())
     }
 
-    fn control(&self, lease: Lease, control: Control) {
-        if let Some(task) = self.tasks.get(&lease)
-            && let Err(error) = task.control.try_send(control)
-        {
-            tracing::debug!(dispatch = %lease.dispatch, %error, "a Hand that ends is told nothing more");
-        }
-    }
-
-    fn lose(&mut self, leases: &[Lease]) {
-        for lease in leases {
-            self.control(*lease, Control::Cancel { reason: "its lease is no longer good".to_owned() });
-        }
-    }
-
-    async fn hand_ended(
-        &mut self,
-        done: Result<(Lease, Option<DispatchResult>), tokio::task::JoinError>,
-    ) -> Result<Option<Exit>, Fatal> {
-        // A task that breaks down hands in that it did; nobody aborts one.
-        let Ok((lease, result)) = done else { return Ok(None) };
-        let Some(task) = self.tasks.remove(&lease) else { return Ok(None) };
-        let Some(result) = result else {
-            tracing::info!(dispatch = %lease.dispatch, "stopped without a result");
-            self.close(task.item, Decision::Failed).await?;
-            return Ok(None);
-        };
-        let failure = result.error.as_ref().map(|error| error.code.clone());
-        tracing::info!(dispatch = %lease.dispatch, failure, "ended");
-        let id = RequestId(derive::derived(lease.dispatch.0, "result", lease.attempt.into()));
-        self.results.insert(id, lease);
-        self.shared.books.post(Post { id, frame: result.into() }).await?;
-        self.close(task.item, Decision::Acted).await?;
-        Ok(None)
-    }
-
-    /// The end of a dispatch of ours goes to the call that waits for it.
-    async fn outcome(&mut self, item: ItemId, outcome: Outcome) -> Result<(), Fatal> {
-        let ended = Ended { item, outcome };
-        let dispatch = ended.outcome.dispatch;
-        let left = match self.claims.remove(&dispatch) {
-            Some(claim) => claim.send(ended).err(),
-            None => Some(ended),
-        };
-        let Some(ended) = left else { return Ok(()) };
-        if !self.was_registered || !self.recovering.is_empty() {
-            self.unclaimed.insert(dispatch, ended);
-            return Ok(());
-        }
-        tracing::debug!(%dispatch, "nobody waits for this result any more");
-        self.close(item, Decision::Silent).await
-    }
-
-    fn claim(&mut self, claim: Claim) {
-        let Claim { dispatch, ended } = claim;
-        match self.unclaimed.remove(&dispatch) {
-            Some(found) => {
-                if let Err(found) = ended.send(found) {
-                    self.unclaimed.insert(dispatch, found);
-                }
-            }
-            None => {
-                self.claims.retain(|_, waiting| !waiting.is_closed());
-                self.claims.insert(dispatch, ended);
-            }
-        }
-    }
-
-    async fn worker_told(&mut self, news: WorkerNews) -> Result<Option<Exit>, Fatal> {
+    async fn worker_told(&mut self, news: WorkerNews) -> Step {
         match news {
             WorkerNews::Rests { key, received } => {
                 self.seats.rests(key, received);
-                if self.recovering.remove(&key) {
-                    self.close_unclaimed().await?;
-                }
+                let nobodys = self.outcomes.rests(key);
+                self.close_all(nobodys).await?;
                 Ok(None)
             }
             WorkerNews::Broken { key, error } => {
-                Err(format!("session {key} cannot be written: {error}; nothing is lost, start again").into())
+                let advice = "nothing that was acknowledged is lost; start again once that is mended";
+                Err(format!("session {key} cannot go on: {error}; {advice}").into())
             }
         }
     }
 
-    /// Once every interrupted turn has had its chance, what nobody asked for is nobody's.
-    async fn close_unclaimed(&mut self) -> Result<(), Fatal> {
-        if self.recovering.is_empty() {
-            for (_, ended) in std::mem::take(&mut self.unclaimed) {
-                self.close(ended.item, Decision::Silent).await?;
-            }
-        }
-        Ok(())
+    async fn hand_in(&mut self, finished: super::tasks::Finished) -> Step {
+        self.tasks.hand_in(finished).await?;
+        Ok(None)
     }
 
     fn renew(&self) {
-        let Some(link) = self.uplink.link() else { return };
-        let leases: Vec<Lease> = self.tasks.keys().chain(self.results.values()).copied().collect();
-        if leases.is_empty() {
-            return;
-        }
+        let leases: Vec<Lease> = self.tasks.held().iter().map(|held| held.lease).collect();
+        let Some(link) = self.uplink.link().filter(|_| !leases.is_empty()) else { return };
         let (link, tell) = (link.clone(), self.tell.clone());
         tokio::spawn(async move {
             match link.call(LeaseRenew { leases }).await {
@@ -445,20 +376,21 @@ impl Owner {
 
     /// Parks what is at work, says goodbye.
     async fn stop(self) {
-        let Self { shared, uplink, channels, seats, worker_news, news, mut hands, .. } = self;
+        let Self { shared, uplink, channels, seats, tasks, worker_news, news, .. } = self;
         channels.stop.send_replace(true);
+        // A worker that has something to tell must not wait for somebody to hear it.
         drop((worker_news, news));
         let at_rest = async {
             seats.ended().await;
-            while hands.join_next().await.is_some() {}
+            tasks.ended().await;
         };
-        if timeout(GRACE, at_rest).await.is_err() {
+        if timeout(REST_TIMEOUT, at_rest).await.is_err() {
             tracing::warn!("some work did not come to rest in time; it goes on from what is on disk");
         }
         if let Some(link) = uplink.link().cloned() {
             let bye = Deregister { reason: Some("stopping".to_owned()) };
-            let _ = timeout(Duration::from_secs(2), link.call(bye)).await;
-            let _ = timeout(Duration::from_secs(1), link.close()).await;
+            let _ = timeout(BYE_TIMEOUT, link.call(bye)).await;
+            let _ = timeout(BYE_TIMEOUT, link.close()).await;
         }
         if let Err(error) = shared.books.flush().await {
             tracing::warn!(%error, "what was sent is not on record, and will be sent again");
@@ -466,22 +398,15 @@ impl Owner {
     }
 }
 
-fn lease_of(post: &Post) -> Option<Lease> {
-    match &post.frame {
-        ToBroker::DispatchResult(result) => Some(result.lease),
-        _ => None,
-    }
-}
-
 /// There will be no further link.
-fn over(name: &str, loss: Loss) -> Result<Option<Exit>, Fatal> {
+fn over(name: &str, loss: &Loss) -> Step {
     if loss.is_displaced() {
         tracing::error!("another process has taken over as {name}; leaving it to that one");
         return Ok(Some(Exit::Displaced));
     }
-    let advice = match &loss {
+    let advice = match loss {
         Loss::Link(CloseReason::Revoked) => {
-            format!("; let it in again with: nexus aspect add {name} --home <home>")
+            format!("; to let it in again: nexus aspect add {name} --home <home>")
         }
         Loss::Link(_) | Loss::Dial(_) => String::new(),
     };

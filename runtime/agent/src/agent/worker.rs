@@ -321,11 +321,10 @@ fn turn_id(first: Option<&ItemRef>) -> TurnId {
 }
 
 fn has_prompt(branch: &[&Entry], text: &str) -> bool {
-    let prompts = branch.iter().rev().find_map(|entry| match &entry.payload {
-        Payload::SystemPrompt(prompt) => Some(prompt),
-        _ => None,
+    let prompt = branch.iter().rev().find_map(|entry| {
+        if let Payload::SystemPrompt(prompt) = &entry.payload { Some(prompt) } else { None }
     });
-    prompts.is_some_and(|prompt| prompt.text == text)
+    prompt.is_some_and(|prompt| prompt.text == text)
 }
 
 /// What a turn in a session hears: messages of its own thread. Others are for later turns.

@@ -139,7 +139,7 @@ fn refused(post: &Post, error: &CallError) {
             tracing::info!(kind, %id, %error, "a post has become void");
         }
         _ => {
-            tracing::error!(kind, %id, %error, "the broker will not take a post; its content is in the session")
+            tracing::error!(kind, %id, %error, "the broker will not take a post; its content is in the session");
         }
     }
 }

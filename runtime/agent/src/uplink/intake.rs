@@ -135,12 +135,11 @@ impl Uplink {
         let mut early = early.into_iter().peekable();
         while let Some(frame) = early.next() {
             let mut batch = Vec::new();
-            match frame {
-                FromBroker::Deliver(deliver) => batch.push(deliver),
-                other => {
-                    self.other(other).await?;
-                    continue;
-                }
+            if let FromBroker::Deliver(deliver) = frame {
+                batch.push(deliver);
+            } else {
+                self.other(frame).await?;
+                continue;
             }
             while let Some(FromBroker::Deliver(deliver)) =
                 early.next_if(|frame| matches!(frame, FromBroker::Deliver(_)))
@@ -157,21 +156,23 @@ impl Uplink {
             early.push(frame);
             return Ok(None);
         }
-        let first = match frame {
-            FromBroker::Deliver(first) => first,
-            other => {
-                self.other(other).await?;
-                return Ok(None);
-            }
-        };
-        let mut batch = vec![first];
+        let mut batch = Vec::new();
+        if let FromBroker::Deliver(first) = frame {
+            batch.push(first);
+        } else {
+            self.other(frame).await?;
+            return Ok(None);
+        }
         // What has arrived by now shares one fsync.
         while batch.len() < BATCH_MAX && self.next.is_none() {
             match self.session.next().now_or_never() {
-                Some(Event::Frame(frame)) => match *frame {
-                    FromBroker::Deliver(deliver) => batch.push(deliver),
-                    other => self.next = Some(Event::Frame(Box::new(other))),
-                },
+                Some(Event::Frame(frame)) => {
+                    if let FromBroker::Deliver(deliver) = *frame {
+                        batch.push(deliver);
+                    } else {
+                        self.next = Some(Event::Frame(frame));
+                    }
+                }
                 Some(event) => self.next = Some(event),
                 None => break,
             }

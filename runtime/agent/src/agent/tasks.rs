@@ -1,0 +1,124 @@
+//! Assignments at work in this process, and the leases it holds: of those, and of results on their way out.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nexus_wire::hands::{Assignment, DispatchResult, Lease};
+use nexus_wire::inbox::Decision;
+use nexus_wire::roster::HeldLease;
+use nexus_wire::{ItemId, RequestId, ToBroker, derive};
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinSet};
+
+use super::worker::Shared;
+use crate::hands::{self, Control};
+use crate::home::Persona;
+use crate::outbox::Post;
+use crate::uplink::BooksError;
+
+const CONTROLS_MAX: usize = 32;
+
+pub(crate) type Finished = Result<(Lease, Option<DispatchResult>), JoinError>;
+
+#[derive(Debug)]
+pub(crate) struct Tasks {
+    shared: Arc<Shared>,
+    persona: Arc<Persona>,
+    tasks: BTreeMap<Lease, Task>,
+    running: JoinSet<(Lease, Option<DispatchResult>)>,
+    /// Results that the broker has not taken yet.
+    results: HashMap<RequestId, Lease>,
+}
+
+#[derive(Debug)]
+struct Task {
+    item: ItemId,
+    control: mpsc::Sender<Control>,
+    waiting: Arc<AtomicBool>,
+}
+
+impl Tasks {
+    /// `posts` are those an earlier process has left.
+    pub(crate) fn new(shared: Arc<Shared>, persona: Arc<Persona>, posts: &[Post]) -> Self {
+        let results = posts.iter().filter_map(|post| Some((post.id, lease_of(post)?))).collect();
+        Self { shared, persona, tasks: BTreeMap::new(), running: JoinSet::new(), results }
+    }
+
+    pub(crate) async fn begin(&mut self, item: ItemId, assignment: Assignment) -> Result<(), BooksError> {
+        let lease = assignment.lease;
+        // On record first: work that has begun is not begun again by a later process.
+        self.shared.books.taken(item.0).await?;
+        let (control, controls) = mpsc::channel(CONTROLS_MAX);
+        let waiting = Arc::new(AtomicBool::new(false));
+        self.tasks.insert(lease, Task { item, control, waiting: Arc::clone(&waiting) });
+        tracing::info!(
+            dispatch = %lease.dispatch, hand = %assignment.hand, invoker = %assignment.invoker, "work begins"
+        );
+        let (shared, persona) = (Arc::clone(&self.shared), Arc::clone(&self.persona));
+        self.running
+            .spawn(async move { (lease, hands::work(shared, persona, assignment, controls, waiting).await) });
+        Ok(())
+    }
+
+    pub(crate) fn tell(&self, lease: Lease, control: Control) {
+        if let Some(task) = self.tasks.get(&lease)
+            && let Err(error) = task.control.try_send(control)
+        {
+            tracing::debug!(dispatch = %lease.dispatch, %error, "a task that ends is told nothing more");
+        }
+    }
+
+    /// These leases are no longer good.
+    pub(crate) fn lose(&self, leases: &[Lease]) {
+        for lease in leases {
+            self.tell(*lease, Control::Cancel { reason: "its lease is no longer good".to_owned() });
+        }
+    }
+
+    /// The next task to finish; `None` while none is running. Safe to cancel.
+    pub(crate) async fn finished(&mut self) -> Option<Finished> {
+        self.running.join_next().await
+    }
+
+    /// Puts what a task came to into the outbox, then closes its item.
+    pub(crate) async fn hand_in(&mut self, finished: Finished) -> Result<(), BooksError> {
+        // A task that breaks down hands in that it did; nobody aborts one.
+        let Ok((lease, result)) = finished else { return Ok(()) };
+        let Some(task) = self.tasks.remove(&lease) else { return Ok(()) };
+        let books = &self.shared.books;
+        let Some(result) = result else {
+            tracing::info!(dispatch = %lease.dispatch, "work stopped without a result");
+            return books.closed(task.item.0, Decision::Failed).await;
+        };
+        let failure = result.error.as_ref().map(|error| error.code.clone());
+        tracing::info!(dispatch = %lease.dispatch, failure, "work ended");
+        let id = RequestId(derive::derived(lease.dispatch.0, "result", lease.attempt.into()));
+        self.results.insert(id, lease);
+        books.post(Post { id, frame: result.into() }).await?;
+        books.closed(task.item.0, Decision::Acted).await
+    }
+
+    /// The broker has taken this post, or never will.
+    pub(crate) fn sent(&mut self, post: RequestId) {
+        self.results.remove(&post);
+    }
+
+    pub(crate) fn held(&self) -> Vec<HeldLease> {
+        let at_work = self
+            .tasks
+            .iter()
+            .map(|(lease, task)| HeldLease { lease: *lease, waiting: task.waiting.load(Ordering::Relaxed) });
+        let handed_in = self.results.values().map(|lease| HeldLease { lease: *lease, waiting: false });
+        at_work.chain(handed_in).collect()
+    }
+
+    /// Waits until all have ended, as they do when the process is to stop.
+    pub(crate) async fn ended(mut self) {
+        while self.running.join_next().await.is_some() {}
+    }
+}
+
+fn lease_of(post: &Post) -> Option<Lease> {
+    if let ToBroker::DispatchResult(result) = &post.frame { Some(result.lease) } else { None }
+}
