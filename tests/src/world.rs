@@ -192,6 +192,11 @@ impl World {
         for (key, value) in settings.as_object().expect("settings are an object") {
             all[key] = value.clone();
         }
+        for hand in all.get_mut("hands").and_then(Value::as_array_mut).into_iter().flatten() {
+            for required in ["description", "instructions"] {
+                hand[required] = json!("does what the test needs");
+            }
+        }
         std::fs::write(home.join("aspect.json"), all.to_string()).expect("the folder is ours");
         std::fs::write(home.join("SOUL.md"), format!("You are {name}.\n")).expect("the folder is ours");
         std::fs::write(home.join("NEXUS.md"), "Work.\n").expect("the folder is ours");

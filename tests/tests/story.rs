@@ -31,6 +31,9 @@ const CHECKER: &str = r#"
 [[rule]]
 hand = "verify"
 [[rule.step]]
+call = "read_file"
+args = { path = "work/fact.txt" }
+[[rule.step]]
 hold = "gate-hand"
 [[rule.step]]
 name = "seen"
@@ -98,10 +101,7 @@ impl Story {
             return;
         }
         self.open(GATES[0]);
-        wait_until("the Hand at work", || {
-            let dispatches = self.world.nexctl_json(&["get", "dispatches"]);
-            (dispatches["dispatches"][0]["state"] == "running").then_some(())
-        });
+        self.ask.wait_for_text("checker/verify: → read_file");
         if point == Point::Hand {
             return;
         }
