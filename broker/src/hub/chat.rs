@@ -14,7 +14,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::inbox::{BodyRef, json_bytes, sha256_of};
-use super::records::{MessageRecord, Store, ThreadRecord};
+use super::records::{MessageRecord, Store, Stored, ThreadRecord};
 use super::route::{Posting, Routed, route};
 use super::step::{Done, Step, refuse};
 
@@ -70,7 +70,7 @@ impl<S: Store> Step<'_, S> {
         }
         check(&send, json_bytes(&rest) + json_text_bytes(&send.content))?;
 
-        let mut thread = self.thread_for(id, &send)?;
+        let mut thread = self.thread_for(id, sender, &send)?;
         let is_operator = sender.is_operator();
         if thread.info.paused && !is_operator {
             return refuse(
@@ -118,51 +118,68 @@ impl<S: Store> Step<'_, S> {
     }
 
     /// The thread a message belongs to: a named one, that of the message it replies to, or a new one.
-    fn thread_for(&self, id: MessageId, send: &ChatSend) -> Done<ThreadRecord> {
+    fn thread_for(&self, id: MessageId, sender: &Party, send: &ChatSend) -> Done<ThreadRecord> {
         let of_reply = match send.reply_to {
             None => None,
-            Some(reply_to) => match self.store.message(reply_to)? {
-                Some(found) => Some(found.message.thread),
-                None => {
+            Some(reply_to) => {
+                let found = match self.store.message(reply_to)? {
+                    Some(found) => self.reachable_thread(sender, found.message.thread)?,
+                    None => None,
+                };
+                if found.is_none() {
                     return refuse(ErrorCode::NotFound, format!("reply_to: there is no message {reply_to}"));
                 }
-            },
-        };
-        let named = match (send.thread, of_reply) {
-            (Some(thread), Some(of_reply)) if thread != of_reply => {
-                return refuse(
-                    ErrorCode::Invalid,
-                    format!(
-                        "reply_to is a message of thread {of_reply}, not of {thread}; name one of the two"
-                    ),
-                );
-            }
-            (Some(thread), _) => thread,
-            (None, Some(of_reply)) => of_reply,
-            (None, None) => {
-                return Ok(ThreadRecord {
-                    info: ThreadInfo {
-                        id: derive::thread_id(id),
-                        title: title(send),
-                        created_at: self.at,
-                        last_at: self.at,
-                        messages: 0,
-                        participants: Vec::new(),
-                        paused: false,
-                    },
-                    agent_run: 0,
-                    last_content: [0; 32],
-                    same_run: 0,
-                });
+                found
             }
         };
-        match self.store.thread(named)? {
-            Some(thread) => Ok(thread),
-            None => refuse(
-                ErrorCode::NotFound,
-                format!("there is no thread {named}; leave `thread` out to open a new one"),
+        match (send.thread, of_reply) {
+            (Some(named), Some(of_reply)) if named != of_reply.info.id => refuse(
+                ErrorCode::Invalid,
+                format!(
+                    "reply_to is a message of thread {}, not of {named}; name one of the two",
+                    of_reply.info.id
+                ),
             ),
+            (_, Some(of_reply)) => Ok(of_reply),
+            (Some(named), None) => match self.reachable_thread(sender, named)? {
+                Some(thread) => Ok(thread),
+                None => refuse(
+                    ErrorCode::NotFound,
+                    format!("there is no thread {named}; leave `thread` out to open a new one"),
+                ),
+            },
+            (None, None) => Ok(ThreadRecord {
+                info: ThreadInfo {
+                    id: derive::thread_id(id),
+                    title: title(send),
+                    created_at: self.at,
+                    last_at: self.at,
+                    messages: 0,
+                    participants: Vec::new(),
+                    paused: false,
+                },
+                agent_run: 0,
+                last_content: [0; 32],
+                same_run: 0,
+            }),
         }
+    }
+
+    /// A thread `sender` may name. An aspect's are those it takes part in and those its Hands are at work for:
+    /// could it name another, it would take part by doing so and read what is not its own.
+    pub(super) fn reachable_thread(&self, sender: &Party, id: ThreadId) -> Stored<Option<ThreadRecord>> {
+        let Some(thread) = self.store.thread(id)? else { return Ok(None) };
+        let Party::Aspect(name) = sender else { return Ok(Some(thread)) };
+        if thread.info.participants.contains(sender) {
+            return Ok(Some(thread));
+        }
+        for lease in self.hub.queue.leases(name) {
+            let work = self.store.dispatch_head(lease.dispatch)?;
+            if work.is_some_and(|record| record.info.thread == Some(id)) {
+                return Ok(Some(thread));
+            }
+        }
+        Ok(None)
     }
 
     /// Writes a message, hands it to its recipients and answers.

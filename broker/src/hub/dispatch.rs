@@ -47,7 +47,7 @@ impl<S: Store> Step<'_, S> {
         check_invoker(&dispatch, spec, sender)?;
         let (timeout_s, idempotent) = (spec.timeout_s, spec.idempotent);
         if let Some(thread) = dispatch.thread
-            && self.store.thread(thread)?.is_none()
+            && self.reachable_thread(sender, thread)?.is_none()
         {
             return refuse(ErrorCode::NotFound, format!("there is no thread {thread}"));
         }
