@@ -4,6 +4,7 @@
 mod file;
 mod settings;
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -61,7 +62,10 @@ impl Config {
         let path = data.join("nexus.toml");
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            // A data directory that is no folder is for whoever opens it to complain of.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                String::new()
+            }
             Err(error) => return Err(ConfigError::Read { path, message: error.to_string() }),
         };
         let mut effective = Effective::defaults();

@@ -8,6 +8,7 @@ mod chain;
 mod columns;
 mod fault;
 mod lock;
+mod messages;
 mod open;
 mod pages;
 mod pending;
@@ -55,8 +56,7 @@ impl SqliteStore {
         // A file of its own: closing one that SQLite has open would drop SQLite's locks on it.
         let lock = lock::Lock::take(&open::beside(path, ".lock"))?;
         let connection = open::writer(path, options, migrations)?;
-        let pending = Pending::load(&connection)
-            .map_err(|source| OpenError::Content { path: path.to_owned(), source })?;
+        let pending = Pending::load(&connection).map_err(|source| OpenError::content(path, source))?;
         Ok(Self { connection, pending: RefCell::new(pending), path: path.to_owned(), _lock: lock })
     }
 
@@ -116,7 +116,7 @@ impl Reads for SqliteStore {
     }
 
     fn message(&self, id: MessageId) -> Stored<Option<MessageRecord>> {
-        read::message(&self.connection, id)
+        messages::message(&self.connection, id)
     }
 
     fn thread(&self, id: ThreadId) -> Stored<Option<ThreadRecord>> {

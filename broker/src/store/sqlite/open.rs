@@ -8,6 +8,8 @@ use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 use thiserror::Error;
 
+use crate::hub::records::StoreError;
+
 /// In the order of their numbers; never edited after a release.
 pub(super) const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/0001_initial.sql")];
 
@@ -46,10 +48,37 @@ pub enum OpenError {
     Newer { path: PathBuf, found: usize, known: usize },
     #[error("cannot bring {path} up to date: {source}", path = path.display())]
     Migration { path: PathBuf, source: Box<rusqlite_migration::Error> },
+    #[error(
+        "{path} is damaged or no database of this program ({source}); restore it from a backup, or move it away \
+         to begin anew",
+        path = path.display()
+    )]
+    Damaged { path: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("cannot open {path}: {source}", path = path.display())]
     Sqlite { path: PathBuf, source: rusqlite::Error },
     #[error("cannot read {path}: {source}", path = path.display())]
-    Content { path: PathBuf, source: crate::hub::records::StoreError },
+    Content { path: PathBuf, source: StoreError },
+}
+
+impl OpenError {
+    fn sqlite(path: &Path, source: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode;
+        let path = path.to_owned();
+        match source.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+                Self::Damaged { path, source: source.into() }
+            }
+            Some(_) | None => Self::Sqlite { path, source },
+        }
+    }
+
+    pub(super) fn content(path: &Path, source: StoreError) -> Self {
+        let path = path.to_owned();
+        match source {
+            StoreError::Corrupt(_) => Self::Damaged { path, source: source.into() },
+            StoreError::Unavailable(_) => Self::Content { path, source },
+        }
+    }
 }
 
 /// `path` with more at its end: `nexus.db` and `.lock` are `nexus.db.lock`.
@@ -60,7 +89,7 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 pub(super) fn writer(path: &Path, options: Options, migrations: &[&str]) -> Result<Connection, OpenError> {
-    let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
+    let failed = |source| OpenError::sqlite(path, source);
     let mut connection = Connection::open(path).map_err(failed)?;
     configure(&connection).map_err(failed)?;
     let synchronous = match options.synchronous {
@@ -97,7 +126,7 @@ pub(super) fn writer(path: &Path, options: Options, migrations: &[&str]) -> Resu
 }
 
 pub(super) fn reader(path: &Path) -> Result<Connection, OpenError> {
-    let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
+    let failed = |source| OpenError::sqlite(path, source);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     configure(&connection).map_err(failed)?;
@@ -115,7 +144,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 fn migrate(connection: &mut Connection, path: &Path, migrations: &[&str]) -> Result<(), OpenError> {
-    let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
+    let failed = |source| OpenError::sqlite(path, source);
     let found: usize =
         connection.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0)).map_err(failed)? as usize;
     let known = migrations.len();
