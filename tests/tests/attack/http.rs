@@ -27,7 +27,10 @@ pub(crate) fn request(
         "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{authorization}\
          content-type: application/json\r\ncontent-length: {length}\r\n\r\n"
     );
-    socket.write_all(head.as_bytes()).and_then(|()| socket.write_all(body.as_bytes())).expect("it takes a request");
+    socket
+        .write_all(head.as_bytes())
+        .and_then(|()| socket.write_all(body.as_bytes()))
+        .expect("it takes a request");
     let mut answer = String::new();
     socket.read_to_string(&mut answer).expect("it answers");
     let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");

@@ -128,7 +128,10 @@ fn an_assertion_is_good_once() {
     let jti = claims(&key)["jti"].clone();
     let first = with(claims(&key), "jti", jti);
     let again = with(first.clone(), "exp", json!(now() + 40));
-    assert_eq!((exchange(&world, &signed(&key, &first)).0, exchange(&world, &signed(&key, &again)).0), (200, 401));
+    assert_eq!(
+        (exchange(&world, &signed(&key, &first)).0, exchange(&world, &signed(&key, &again)).0),
+        (200, 401)
+    );
 }
 
 #[test]
@@ -184,7 +187,8 @@ fn no_other_algorithm_is_believed() {
     // What everybody may know, used as a shared secret.
     let public = BASE64.decode(&key.public_key).expect("a public key");
     let ca = world.ca_pem().into_bytes();
-    let secrets = [&public, &key.public_key.clone().into_bytes(), &key.nexus_id.to_string().into_bytes(), &ca];
+    let secrets =
+        [&public, &key.public_key.clone().into_bytes(), &key.nexus_id.to_string().into_bytes(), &ca];
     for secret in secrets {
         for alg in [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512] {
             let signer = EncodingKey::from_secret(secret);
@@ -195,7 +199,9 @@ fn no_other_algorithm_is_believed() {
     // A good signature under a header that names another algorithm, or asks for what we do not do.
     let good = signed(&key, &claims(&key));
     let (_, rest) = good.split_once('.').expect("a JWT has parts");
-    for header in [json!({"alg": "HS256"}), json!({"alg": "ES256"}), json!({"alg": "EdDSA", "crit": ["x"], "x": 1})] {
+    for header in
+        [json!({"alg": "HS256"}), json!({"alg": "ES256"}), json!({"alg": "EdDSA", "crit": ["x"], "x": 1})]
+    {
         assert_eq!(exchange(&world, &format!("{}.{rest}", part(&header))).0, 401, "{header}");
     }
 }
@@ -257,7 +263,8 @@ async fn administration_is_for_admins() {
     let world = World::new();
     let home = world.home("wren", json!({}), "");
     let aspect = access_token(&home).await;
-    let (viewer, operator) = (operator_token(&world, "eve", "viewer"), operator_token(&world, "bob", "operator"));
+    let (viewer, operator) =
+        (operator_token(&world, "eve", "viewer"), operator_token(&world, "bob", "operator"));
     let add = json!({"name": "mole", "role": "worker", "public_key": keyfile(&home).public_key}).to_string();
     let promote = json!({"name": "bob", "role": "admin", "token_sha256": "00".repeat(32)}).to_string();
     let calls = [
@@ -270,7 +277,11 @@ async fn administration_is_for_admins() {
         assert_eq!(request(&world, method, path, None, body).0, 401, "{method} {path}");
         for (who, token) in [("aspect", &aspect), ("viewer", &viewer), ("operator", &operator)] {
             let (status, problem) = request(&world, method, path, Some(token), body);
-            assert_eq!((status, &problem["code"]), (403, &json!("forbidden")), "{who} {method} {path}: {problem}");
+            assert_eq!(
+                (status, &problem["code"]),
+                (403, &json!("forbidden")),
+                "{who} {method} {path}: {problem}"
+            );
         }
     }
     for path in ["/api/v1/operators", "/api/v1/aspects/wren/key"] {

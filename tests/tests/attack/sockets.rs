@@ -44,7 +44,8 @@ async fn of_many_links_of_one_aspect_the_last_one_stays() {
     let home = world.home("wren", json!({}), "");
     let mut links = join_all((0..MANY / 4).map(|_| Raw::registered(&world, &home, json!({})))).await;
     links.sort_by_key(|(_, registered)| registered["generation"].as_u64());
-    let generations: Vec<Value> = links.iter().map(|(_, registered)| registered["generation"].clone()).collect();
+    let generations: Vec<Value> =
+        links.iter().map(|(_, registered)| registered["generation"].clone()).collect();
     assert_eq!(generations, (1..=MANY / 4).map(|n| json!(n)).collect::<Vec<_>>());
     let (mut last, _) = links.pop().expect("there is one");
     for (mut link, _) in links {
@@ -60,13 +61,21 @@ async fn of_many_links_of_one_aspect_the_last_one_stays() {
 struct Dripping(TcpStream);
 
 impl AsyncRead for Dripping {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, into)
     }
 }
 
 impl AsyncWrite for Dripping {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, bytes.get(..1).unwrap_or(bytes))
     }
 

@@ -65,16 +65,65 @@ async fn any_text_is_a_query_and_any_content_can_be_kept() {
     let world = World::new();
     let mut raw = Raw::operator(&world).await;
     let stored = raw
-        .request("knowledge.store", json!({"topic": "canon", "content": "the moon is a harsh mistress", "shared": true}))
+        .request(
+            "knowledge.store",
+            json!({"topic": "canon", "content": "the moon is a harsh mistress", "shared": true}),
+        )
         .await;
     assert_eq!(stored["kind"], "ok", "{stored}");
     let (deep, long) = ("(".repeat(20_000), "moon ".repeat(40_000));
     let hostile = [
-        "", " ", "\"", "\"\"", "'", "';DROP TABLE knowledge;--", "*", "**", "-", "--", "- -", "OR", "OR OR OR",
-        "AND", "NOT", "NEAR(a b)", "NEAR/0", "topic:moon", "{topic content}: moon", "^moon", "moon^2", "a*b*c",
-        "\"unclosed phrase", "\"\"\"\"\"", "(((", ")))", "a AND (b OR", "\u{0}", "moon\u{0}stone", "\u{202e}noom",
-        "\u{fffd}", "𝕞𝕠𝕠𝕟", "é*", "%", "_", "\\", "\\\"", "1e400", "?1", ":a", "$a", "@a", "#", "+moon", "-moon",
-        "-\"the moon\"", "\"moon\"*", "moon OR", "OR moon", &deep, &long,
+        "",
+        " ",
+        "\"",
+        "\"\"",
+        "'",
+        "';DROP TABLE knowledge;--",
+        "*",
+        "**",
+        "-",
+        "--",
+        "- -",
+        "OR",
+        "OR OR OR",
+        "AND",
+        "NOT",
+        "NEAR(a b)",
+        "NEAR/0",
+        "topic:moon",
+        "{topic content}: moon",
+        "^moon",
+        "moon^2",
+        "a*b*c",
+        "\"unclosed phrase",
+        "\"\"\"\"\"",
+        "(((",
+        ")))",
+        "a AND (b OR",
+        "\u{0}",
+        "moon\u{0}stone",
+        "\u{202e}noom",
+        "\u{fffd}",
+        "𝕞𝕠𝕠𝕟",
+        "é*",
+        "%",
+        "_",
+        "\\",
+        "\\\"",
+        "1e400",
+        "?1",
+        ":a",
+        "$a",
+        "@a",
+        "#",
+        "+moon",
+        "-moon",
+        "-\"the moon\"",
+        "\"moon\"*",
+        "moon OR",
+        "OR moon",
+        &deep,
+        &long,
     ];
     for query in hostile {
         let reply = raw.request("knowledge.search", json!({"query": query})).await;
