@@ -15,7 +15,7 @@ use crate::home::Home;
 use crate::provider::Provider;
 use crate::tools::{Claims, Roots, Toolbox};
 use crate::uplink::{self, Books, Opened, Uplink};
-use owner::{Channels, Left, Owner};
+use owner::{Channels, Fatal, Left, Owner};
 
 mod clock;
 mod drive;
@@ -59,10 +59,10 @@ pub fn run(options: RunOptions) -> Result<Exit, Box<dyn Error>> {
     // Blocking work that is still on its way has nobody to tell any more.
     runtime.shutdown_timeout(Duration::from_secs(1));
     drop(held);
-    ended
+    ended.map_err(|error| error as Box<dyn Error>)
 }
 
-async fn serve(options: RunOptions, home: Home, keyfile: KeyFile) -> Result<Exit, Box<dyn Error>> {
+async fn serve(options: RunOptions, home: Home, keyfile: KeyFile) -> Result<Exit, Fatal> {
     let Home { dir, settings, persona } = home;
     let url = keyfile.url.clone();
     let provider = Arc::new(Provider::new(settings.provider.clone(), &dir)?);
@@ -101,3 +101,6 @@ async fn serve(options: RunOptions, home: Home, keyfile: KeyFile) -> Result<Exit
     let owner = Owner::new(shared, persona, uplink, channels, url, options.adopt, left).await?;
     owner.run(courier).await
 }
+
+#[cfg(test)]
+mod tests;

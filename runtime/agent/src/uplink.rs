@@ -14,6 +14,3 @@ pub(crate) use intake::{Happening, REGISTER_TIMEOUT, Uplink};
 pub(crate) use line::LineEnd;
 pub(crate) use line::line;
 pub use line::{Line, LineError};
-
-#[cfg(test)]
-mod tests;

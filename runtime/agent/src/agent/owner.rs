@@ -77,7 +77,7 @@ pub(super) struct Owner {
     was_registered: bool,
 }
 
-type Fatal = Box<dyn Error>;
+pub(super) type Fatal = Box<dyn Error + Send + Sync>;
 /// What a step came to: nothing, or the end.
 type Step = Result<Option<Exit>, Fatal>;
 

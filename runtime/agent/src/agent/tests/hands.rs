@@ -1,0 +1,124 @@
+//! Assignments: done, put right, cancelled, waiting for children, and lost with their process.
+
+use super::*;
+
+fn lease(n: u128) -> Lease {
+    Lease { dispatch: DispatchId(Uuid::from_u128(n)), attempt: 1 }
+}
+
+fn assignment(n: u128, input: Value) -> ItemBody {
+    ItemBody::Assignment(Assignment {
+        lease: lease(n),
+        hand: "check".parse().expect("a name"),
+        input,
+        invoker: "wren".parse().expect("a party"),
+        thread: None,
+        depth: 1,
+        timeout_s: 60,
+        deadline_at: 0,
+    })
+}
+
+impl FakeLink {
+    /// The next request hands in a result; it is answered.
+    fn handed_in(&mut self) -> DispatchResult {
+        let (id, frame) = self.request();
+        let ToBroker::DispatchResult(result) = frame else { panic!("no result: {frame:?}") };
+        let standing = DispatchStanding { dispatch: result.lease.dispatch, state: DispatchState::Done };
+        self.ok(id, &standing);
+        result
+    }
+}
+
+#[test]
+fn an_assignment_is_worked_on_and_its_output_checked() {
+    let mut fake = Fake::new(ECHO);
+    let process = fake.start();
+    let (mut link, _) = fake.registered(EPOCH, 0, 1);
+    link.deliver(1, 1, assignment(1, json!({"claim": "it is"})));
+    link.acked(1);
+    let result = link.handed_in();
+    assert_eq!((result.lease, result.output), (lease(1), Some(json!({"verdict": "yes, it is"}))));
+    // This one says no JSON, is asked once more, and says it again.
+    link.deliver(2, 2, assignment(2, json!({})));
+    link.acked(2);
+    let result = link.handed_in();
+    assert_eq!(result.output, None);
+    let error = result.error.expect("a failure");
+    assert_eq!(error.code, "invalid_output");
+    assert!(error.message.contains("it is not JSON"), "{}", error.message);
+    process.kill(&fake);
+}
+
+#[test]
+fn a_hand_that_waits_for_its_child_yields_and_goes_on_when_told() {
+    let mut fake = Fake::new(ECHO);
+    let process = fake.start();
+    let (mut link, _) = fake.registered(EPOCH, 0, 1);
+    link.deliver(1, 1, assignment(1, json!({"child": true})));
+    link.acked(1);
+    let (id, frame) = link.request();
+    let ToBroker::Dispatch(dispatch) = frame else { panic!("no dispatch: {frame:?}") };
+    assert_eq!(dispatch.parent, Some(lease(1)));
+    let child = derive::dispatch_id(id, &"forge".parse().expect("a party"));
+    link.ok(id, &dispatched(child));
+    let (id, frame) = link.request();
+    let ToBroker::DispatchWait(wait) = frame else { panic!("no wait: {frame:?}") };
+    assert_eq!((wait.lease, wait.on), (lease(1), vec![child]));
+    link.ok(id, &DispatchStanding { dispatch: lease(1).dispatch, state: DispatchState::Waiting });
+    // A reconnect while it waits: the lease is still held, and said to wait.
+    drop(link);
+    let (mut link, register) = fake.registered(EPOCH, 1, 2);
+    assert_eq!(
+        register.leases.iter().map(|held| (held.lease, held.waiting)).collect::<Vec<_>>(),
+        [(lease(1), true)]
+    );
+    link.deliver(2, 2, outcome(child, "wren/deep", json!({"verdict": "deep"})));
+    link.acked(2);
+    link.deliver(3, 3, ItemBody::Resume { lease: lease(1), wait: 1 });
+    link.acked(3);
+    assert_eq!(link.handed_in().output, Some(json!({"verdict": "deep"})));
+    process.kill(&fake);
+}
+
+#[test]
+fn a_cancelled_task_stops_and_hands_nothing_in() {
+    let mut fake = Fake::new(ECHO);
+    let process = fake.start();
+    let (mut link, _) = fake.registered(EPOCH, 0, 1);
+    link.deliver(1, 1, assignment(1, json!({"hold": true})));
+    link.acked(1);
+    link.deliver(2, 2, ItemBody::Cancel { lease: lease(1), reason: "not needed".into() });
+    link.acked(2);
+    drop(link);
+    std::fs::write(fake.home.path().join("go"), "").expect("written");
+    let (mut link, register) = fake.registered(EPOCH, 2, 2);
+    assert_eq!(register.leases, []);
+    link.deliver(3, 3, assignment(3, json!({"claim": "more"})));
+    link.acked(3);
+    assert_eq!(link.handed_in().lease, lease(3));
+    process.kill(&fake);
+}
+
+#[test]
+fn a_task_dies_with_its_process_but_a_result_on_its_way_does_not() {
+    let mut fake = Fake::new(ECHO);
+    let process = fake.start();
+    let (mut link, _) = fake.registered(EPOCH, 0, 1);
+    link.deliver(1, 1, assignment(1, json!({"claim": "done"})));
+    link.acked(1);
+    let (id, first) = link.request();
+    link.deliver(2, 2, assignment(2, json!({"hold": true})));
+    link.acked(2);
+    while !fake.inbox().contains(&format!("\"taken\":{{\"id\":\"{}\"", Uuid::from_u128(2))) {
+        std::thread::yield_now();
+    }
+    process.kill(&fake);
+    let process = fake.start();
+    let (mut link, register) = fake.registered(EPOCH, 2, 2);
+    let held: Vec<Lease> = register.leases.iter().map(|held| held.lease).collect();
+    assert_eq!(held, [lease(1)], "the result that was not taken yet keeps its lease; the lost task does not");
+    let (again, frame) = link.request();
+    assert_eq!((again, frame), (id, first));
+    process.kill(&fake);
+}
