@@ -8,7 +8,6 @@ mod chain;
 mod columns;
 mod fault;
 mod lock;
-mod messages;
 mod open;
 mod pages;
 mod pending;
@@ -116,7 +115,7 @@ impl Reads for SqliteStore {
     }
 
     fn message(&self, id: MessageId) -> Stored<Option<MessageRecord>> {
-        messages::message(&self.connection, id)
+        read::message(&self.connection, id)
     }
 
     fn thread(&self, id: ThreadId) -> Stored<Option<ThreadRecord>> {
