@@ -13,7 +13,7 @@ use nexus_wire::{ErrorCode, MessageId, Party, RequestId, ThreadId, derive};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::inbox::{BodyRef, json_bytes, sha256_of};
+use super::inbox::{BodyRef, json_text};
 use super::records::{MessageRecord, Store, Stored, ThreadRecord};
 use super::route::{Posting, Routed, route};
 use super::step::{Done, Step, refuse};
@@ -30,7 +30,6 @@ struct Rest<'a> {
     to: &'a [String],
     topic: Option<&'a str>,
     meta: Option<&'a ReplyMeta>,
-    content_sha256: [u8; 32],
 }
 
 /// A message that is about to be written.
@@ -54,9 +53,10 @@ impl<S: Store> Step<'_, S> {
             to: &send.to,
             topic: send.topic.as_deref(),
             meta: send.meta.as_ref(),
-            content_sha256,
         };
-        let request_sha256 = sha256_of(&rest);
+        let rest = json_text(&rest);
+        let request_sha256: [u8; 32] =
+            Sha256::new_with_prefix(&rest).chain_update(content_sha256).finalize().into();
         let id = derive::message_id(request, sender);
         if let Some(first) = self.store.message(id)? {
             if first.request_sha256 != request_sha256 {
@@ -68,7 +68,8 @@ impl<S: Store> Step<'_, S> {
             self.answer(&sent(first.message, first.unknown));
             return Ok(());
         }
-        check(&send, json_bytes(&rest) + json_text_bytes(&send.content))?;
+        let content_bytes = json_text_bytes(&send.content);
+        check(&send, rest.len() + content_bytes)?;
 
         let mut thread = self.thread_for(id, sender, &send)?;
         let is_operator = sender.is_operator();
@@ -88,7 +89,7 @@ impl<S: Store> Step<'_, S> {
         let routed = route(&posting, &self.hub.roster);
         let names: usize =
             routed.recipients.len() * (nexus_wire::limits::NAME_BYTES_MAX + "\"operator/\",".len());
-        if json_text_bytes(&send.content) + names + FRAME_OVERHEAD > FRAME_BYTES_MAX {
+        if content_bytes + names + FRAME_OVERHEAD > FRAME_BYTES_MAX {
             return refuse(
                 ErrorCode::TooLarge,
                 format!(
@@ -371,13 +372,50 @@ fn join<'a>(participants: &mut Vec<Party>, parties: impl Iterator<Item = &'a Par
 
 /// Length of `text` as a JSON string.
 fn json_text_bytes(text: &str) -> usize {
-    let escapes: usize = text
-        .bytes()
-        .map(|byte| match byte {
-            b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 1,
-            0..0x20 => 5,
-            _ => 0,
-        })
-        .sum();
+    let escapes: usize = text.bytes().map(|byte| usize::from(ESCAPES[usize::from(byte)])).sum();
     text.len() + escapes + 2
+}
+
+/// By how much each byte grows in a JSON string.
+static ESCAPES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        table[byte] = 5;
+        byte += 1;
+    }
+    let short = b"\"\\\n\r\t\x08\x0c";
+    let mut at = 0;
+    while at < short.len() {
+        table[short[at] as usize] = 1;
+        at += 1;
+    }
+    table
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_length_of_a_text_as_json_is_known_without_writing_it(text in any::<String>()) {
+            prop_assert_eq!(json_text_bytes(&text), json_text(&text).len());
+        }
+
+        #[test]
+        fn a_title_is_short_and_has_no_line_end(content in any::<String>()) {
+            let title = title(&ChatSend { content, ..ChatSend::default() });
+            prop_assert!(title.chars().count() <= TITLE_CHARS_MAX + 1 && !title.contains('\n'));
+        }
+    }
+
+    #[test]
+    fn every_control_character_is_counted_as_it_is_escaped() {
+        for byte in 0..128_u8 {
+            let text = char::from(byte).to_string();
+            assert_eq!(json_text_bytes(&text), json_text(&text).len(), "{byte}");
+        }
+    }
 }

@@ -42,23 +42,20 @@ pub fn item_text(id: ItemId, at: Ms, answered: bool, body: &str) -> String {
     format!(r#"{{"id":"{id}","at":{at},{answered}"body":{body}}}"#)
 }
 
-/// The text of the item that carries `message`.
-pub fn message_item_text(id: ItemId, answered: bool, message: &Message) -> String {
-    item_text(id, message.at, answered, &BodyRef::Message(message).text())
-}
-
 /// The same item, marked as closed before.
 pub fn as_answered(item: &str) -> String {
     // Id and time stand in front and hold no such text.
     item.replacen(r#","body":"#, r#","answered":true,"body":"#, 1)
 }
 
+pub(super) fn json_text(value: &impl Serialize) -> Vec<u8> {
+    // Our types serialize without fail.
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
 /// SHA-256 of the JSON text of `value`.
 pub(super) fn sha256_of(value: &impl Serialize) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    // Neither hashing nor our types fail to serialize.
-    let _ = serde_json::to_writer(&mut hash, value);
-    hash.finalize().into()
+    Sha256::digest(json_text(value)).into()
 }
 
 /// Length of the JSON text of `value`.

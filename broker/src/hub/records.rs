@@ -142,8 +142,7 @@ pub struct NewItem {
     pub offset: u64,
     pub id: ItemId,
     pub at: Ms,
-    /// `seq` of the message it carries: a store need not keep such an item's text a second time, because
-    /// `inbox::message_item_text` makes it again.
+    /// `seq` of the message it carries: a store need not keep such an item's text a second time.
     pub message_seq: Option<u64>,
     pub json: Arc<str>,
 }

@@ -8,6 +8,7 @@ mod chain;
 mod columns;
 mod fault;
 mod lock;
+mod messages;
 mod open;
 mod pages;
 mod pending;
@@ -115,7 +116,7 @@ impl Reads for SqliteStore {
     }
 
     fn message(&self, id: MessageId) -> Stored<Option<MessageRecord>> {
-        read::message(&self.connection, id)
+        messages::message(&self.connection, id)
     }
 
     fn thread(&self, id: ThreadId) -> Stored<Option<ThreadRecord>> {

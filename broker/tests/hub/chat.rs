@@ -2,15 +2,15 @@
 
 use nexus_broker::hub::records::Reads;
 use nexus_broker::hub::{Change, Effect};
-use nexus_wire::chat::{ChatSend, ChatSent, Message};
-use nexus_wire::inbox::ItemBody;
+use nexus_wire::chat::{ChatSend, ChatSent, Message, ReplyMeta, Usage};
+use nexus_wire::inbox::{Decision, InboxClose, Item, ItemBody};
 use nexus_wire::limits::{DURABLE_BYTES_MAX, LOOP_MESSAGES_MAX, RECIPIENTS_MAX, TOPIC_BYTES_MAX};
 use nexus_wire::log::LogBody;
 use nexus_wire::roster::{AspectRole, Register};
-use nexus_wire::{ErrorCode, MessageId, Party, RequestId, ThreadId, derive};
+use nexus_wire::{ErrorCode, MessageId, Party, RequestId, ThreadId, TurnId, derive};
 
 use crate::on_both_stores;
-use crate::world::{memory, message, parsed, party};
+use crate::world::{memory, message, name, parsed, party};
 
 fn log_of(effects: &[Effect]) -> Vec<&LogBody> {
     fn logged(effect: &Effect) -> Option<&LogBody> {
@@ -86,6 +86,33 @@ on_both_stores! {
         assert_eq!(of_wren.iter().map(|it| it.id).collect::<Vec<_>>(), vec![first.thread]);
         let all = world.store.threads(None, 10).unwrap();
         assert_eq!(all.iter().map(|it| it.id).collect::<Vec<_>>(), vec![stranger.thread, first.thread]);
+    }
+
+    fn an_item_read_later_is_the_item_that_was_pushed(world) {
+        world.operator("ana");
+        world.online("wren");
+        world.online("forge");
+        let first = world.say("operator/ana", "@wren @forge \"hello\"\n\u{1}");
+        let meta = ReplyMeta {
+            turn: TurnId(world.id()),
+            provider: "scripted".into(),
+            model: "m \"1\"".into(),
+            usage: Usage { input_tokens: 3, ..Usage::default() },
+            cost_microusd: Some(9),
+        };
+        let reply = ChatSend { reply_to: Some(first.message), meta: Some(meta), ..message("yes") };
+        let request = RequestId(world.id());
+        let (_, effects) = world.request_as("wren", request, Change::ChatSend(reply));
+        let pushed = effects.iter().find_map(|effect| {
+            if let Effect::Push { offset: 2, item, .. } = effect { Some(item.clone()) } else { None }
+        });
+        let read = world.store.inbox(&name("forge"), 1, 1).unwrap().remove(0).json;
+        assert_eq!(Some(read), pushed);
+        world.ack("forge", 2).unwrap();
+        let item = world.inbox("forge").remove(1);
+        let close = InboxClose { item: item.id, decision: Decision::Silent, reason: None, message: None };
+        world.request::<serde_json::Value>("forge", Change::InboxClose(close)).unwrap();
+        assert_eq!(world.inbox("forge")[1], Item { answered: true, ..item });
     }
 
     fn the_lead_gets_what_an_operator_addresses_to_nobody(world) {

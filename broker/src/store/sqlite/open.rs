@@ -15,6 +15,8 @@ pub(super) const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/0001_
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const STATEMENTS_MAX: usize = 128;
+/// Of each connection; filled as it reads.
+const CACHE_KIB: i64 = 8192;
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Synchronous {
@@ -110,7 +112,6 @@ pub(super) fn writer(path: &Path, options: Options, migrations: &[&str]) -> Resu
     }
     connection.pragma_update(None, "synchronous", synchronous).map_err(failed)?;
     connection.pragma_update(None, "wal_autocheckpoint", 1000).map_err(failed)?;
-    connection.pragma_update(None, "cache_size", -8192).map_err(failed)?;
     migrate(&mut connection, path, migrations)?;
     // The file's name has to survive as well as its content.
     let folder = match path.parent() {
@@ -139,6 +140,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     Ok(())
 }

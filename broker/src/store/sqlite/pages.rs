@@ -1,21 +1,68 @@
 //! Reads that go page by page through something long: an inbox, a thread, the log.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use nexus_wire::chat::Message;
 use nexus_wire::log::LogEntry;
 use nexus_wire::{AspectName, DispatchId, ItemId, MessageId, ThreadId, derive};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, Transaction, params};
 use uuid::Uuid;
 
 use super::blocks::{BLOCK, unpack};
 use super::columns::{count, id, opt_id, parsed, to_blob, to_number};
 use super::fault::{damage, fault};
-use super::read::{MESSAGE_BY_SEQ, all, message_row, one};
-use crate::hub::inbox::{as_answered, message_item_text};
+use super::messages::{MESSAGE_BY_SEQ, MESSAGE_THREAD, message_item, message_row};
+use super::read::{all, one};
+use crate::hub::inbox::as_answered;
 use crate::hub::records::{InboxRecord, Reads, Stored};
 use crate::store::logged::{Logged, LoggedRow, weight};
 use crate::store::page::Page;
+
+/// One state of the database for all of a page, and its locks taken once. The writer may be in a transaction
+/// already, which does as well.
+fn steady(connection: &Connection) -> Stored<Option<Transaction<'_>>> {
+    connection.is_autocommit().then(|| connection.unchecked_transaction()).transpose().map_err(fault)
+}
+
+/// Messages by their `seq`, one after the other.
+struct Messages<'a> {
+    by_seq: CachedStatement<'a>,
+    thread_by_no: CachedStatement<'a>,
+    threads: HashMap<i64, Uuid>,
+}
+
+impl<'a> Messages<'a> {
+    fn of(connection: &'a Connection) -> Stored<Self> {
+        Ok(Self {
+            by_seq: connection.prepare_cached(MESSAGE_BY_SEQ).map_err(fault)?,
+            thread_by_no: connection.prepare_cached("SELECT id FROM threads WHERE no = ?1").map_err(fault)?,
+            threads: HashMap::new(),
+        })
+    }
+
+    /// `of` is given the row and the id of its thread.
+    fn read<T>(
+        &mut self,
+        seq: i64,
+        of: impl FnOnce(&Row<'_>, Uuid) -> rusqlite::Result<T>,
+    ) -> Stored<Option<T>> {
+        let Self { by_seq, thread_by_no, threads } = self;
+        let row = |row: &Row<'_>| {
+            let no: i64 = row.get(MESSAGE_THREAD)?;
+            let thread = match threads.get(&no) {
+                Some(thread) => *thread,
+                None => {
+                    let found = thread_by_no.query_row([no], |row| id(row, 0, |id| id))?;
+                    threads.insert(no, found);
+                    found
+                }
+            };
+            of(row, thread)
+        };
+        by_seq.query_row([seq], row).optional().map_err(fault)
+    }
+}
 
 fn numbers(bytes: &[u8], of: &dyn std::fmt::Display) -> Stored<Vec<u64>> {
     unpack(bytes).ok_or_else(|| damage(format_args!("a block of {of} cannot be read")))
@@ -27,13 +74,14 @@ pub(super) fn inbox(
     after: u64,
     limit: u32,
 ) -> Stored<Vec<InboxRecord>> {
+    let _steady = steady(connection)?;
     let sql = "SELECT no, tail, cursor, recent FROM aspects JOIN inboxes ON inboxes.aspect = aspects.no
         WHERE name = ?1";
     let found = one(connection, sql, [aspect.as_str()], |row| {
         Ok((row.get::<_, i64>(0)?, count(row, 1)?, count(row, 2)?, row.get::<_, Vec<u8>>(3)?))
     })?;
     let Some((no, tail, cursor, recent)) = found else { return Ok(Vec::new()) };
-    let reading = Inbox { connection, aspect, no, cursor };
+    let mut reading = Inbox::of(connection, aspect, no, cursor)?;
     let mut page = Page::new(limit);
     let mut items = Vec::new();
     let mut offset = after.saturating_add(1);
@@ -60,47 +108,64 @@ pub(super) fn inbox(
 }
 
 struct Inbox<'a> {
-    connection: &'a Connection,
     aspect: &'a AspectName,
     no: i64,
     cursor: u64,
+    messages: Messages<'a>,
+    block: CachedStatement<'a>,
+    item: CachedStatement<'a>,
+    closed: CachedStatement<'a>,
 }
 
-impl Inbox<'_> {
-    fn block(&self, block: u64) -> Stored<Vec<u64>> {
-        let sql = "SELECT refs FROM inbox_blocks WHERE aspect = ?1 AND block = ?2";
-        let found =
-            one(self.connection, sql, params![self.no, to_number(block)], |row| row.get::<_, Vec<u8>>(0))?;
-        let found = found
-            .ok_or_else(|| damage(format_args!("block {block} of the inbox of {} is gone", self.aspect)))?;
-        numbers(&found, self.aspect)
+impl<'a> Inbox<'a> {
+    fn of(connection: &'a Connection, aspect: &'a AspectName, no: i64, cursor: u64) -> Stored<Self> {
+        let prepare = |sql| connection.prepare_cached(sql).map_err(fault);
+        Ok(Self {
+            aspect,
+            no,
+            cursor,
+            messages: Messages::of(connection)?,
+            block: prepare("SELECT refs FROM inbox_blocks WHERE aspect = ?1 AND block = ?2")?,
+            item: prepare("SELECT id, json FROM items WHERE no = ?1")?,
+            closed: prepare("SELECT 1 FROM closed WHERE item = ?1 AND aspect = ?2")?,
+        })
     }
 
-    fn item(&self, offset: u64, reference: u64) -> Stored<InboxRecord> {
-        let (number, lost) = (to_number(reference >> 1), || {
-            damage(format_args!("item {offset} of the inbox of {} is gone", self.aspect))
-        });
+    fn block(&mut self, block: u64) -> Stored<Vec<u64>> {
+        let row = params![self.no, to_number(block)];
+        let found = self.block.query_row(row, |row| row.get::<_, Vec<u8>>(0)).optional().map_err(fault)?;
+        let aspect = self.aspect;
+        let found =
+            found.ok_or_else(|| damage(format_args!("block {block} of the inbox of {aspect} is gone")))?;
+        numbers(&found, aspect)
+    }
+
+    fn item(&mut self, offset: u64, reference: u64) -> Stored<InboxRecord> {
+        let aspect = self.aspect;
+        let lost = || damage(format_args!("item {offset} of the inbox of {aspect} is gone"));
+        let number = to_number(reference >> 1);
         if reference & 1 == 0 {
-            let message = one(self.connection, MESSAGE_BY_SEQ, [number], message_row)?.ok_or_else(lost)?;
-            let id = derive::message_item(message.id, self.aspect);
-            let json = message_item_text(id, self.is_closed(offset, id)?, &message).into();
+            let (cursor, no, closed) = (self.cursor, self.no, &mut self.closed);
+            let write = |row: &Row<'_>, thread: Uuid| {
+                let id = derive::message_item(id(row, 0, MessageId)?, aspect);
+                let is_closed = offset <= cursor && closed.exists(params![to_blob(id.0), no])?;
+                Ok((id, message_item(id, is_closed, thread, row)?))
+            };
+            let (id, json) = self.messages.read(number, write)?.ok_or_else(lost)?;
             return Ok(InboxRecord { offset, id, json });
         }
-        let sql = "SELECT id, json FROM items WHERE no = ?1";
-        let (id, json) = one(self.connection, sql, [number], |row| {
-            Ok((id(row, 0, ItemId)?, Arc::<str>::from(row.get_ref(1)?.as_str()?)))
-        })?
-        .ok_or_else(lost)?;
+        let of = |row: &Row<'_>| Ok((id(row, 0, ItemId)?, Arc::<str>::from(row.get_ref(1)?.as_str()?)));
+        let found = self.item.query_row([number], of).optional().map_err(fault)?;
+        let (id, json) = found.ok_or_else(lost)?;
         let json = if self.is_closed(offset, id)? { as_answered(&json).into() } else { json };
         Ok(InboxRecord { offset, id, json })
     }
 
-    fn is_closed(&self, offset: u64, item: ItemId) -> Stored<bool> {
+    fn is_closed(&mut self, offset: u64, item: ItemId) -> Stored<bool> {
         if offset > self.cursor {
             return Ok(false);
         }
-        let sql = "SELECT 1 FROM closed WHERE item = ?1 AND aspect = ?2";
-        Ok(one(self.connection, sql, params![to_blob(item.0), self.no], |_| Ok(()))?.is_some())
+        self.closed.exists(params![to_blob(item.0), self.no]).map_err(fault)
     }
 }
 
@@ -110,11 +175,13 @@ pub(super) fn messages(
     after: u64,
     limit: u32,
 ) -> Stored<Vec<Message>> {
+    let _steady = steady(connection)?;
     let sql = "SELECT no, recent FROM threads JOIN thread_states ON thread_states.thread = threads.no WHERE id = ?1";
     let found = one(connection, sql, [to_blob(thread.0)], |row| {
         Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
     })?;
     let Some((no, recent)) = found else { return Ok(Vec::new()) };
+    let mut reading = Messages::of(connection)?;
     let mut page = Page::new(limit);
     let mut found = Vec::new();
     // Blocks from the one that holds `after` on, then the open one.
@@ -136,7 +203,8 @@ pub(super) fn messages(
             if page.is_full() {
                 break;
             }
-            let message = one(connection, MESSAGE_BY_SEQ, [to_number(seq)], message_row)?
+            let message = reading
+                .read(to_number(seq), |row, thread| message_row(row, ThreadId(thread)))?
                 .ok_or_else(|| damage(format_args!("message {seq} of thread {thread} is gone")))?;
             if !page.takes(message.content.len()) {
                 break;
@@ -154,6 +222,7 @@ pub(super) fn log(
     thread: Option<ThreadId>,
     limit: u32,
 ) -> Stored<Vec<LogEntry>> {
+    let _steady = steady(connection)?;
     let sql = match thread {
         None => {
             "SELECT seq, at, actor, threads.id, kind, subject, detail

@@ -1,6 +1,6 @@
 //! Reads of one row or a list of rows, as functions on a connection: the writer and the readers share them.
 
-use nexus_wire::chat::{Message, ThreadInfo};
+use nexus_wire::chat::ThreadInfo;
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::KnowledgeHit;
 use nexus_wire::{
@@ -12,8 +12,8 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use super::columns::{count, id, json, opt_id, opt_json, parsed, parties, small, to_blob, to_number, word};
 use super::fault::fault;
 use crate::hub::records::{
-    AspectRecord, ClosedRecord, DispatchRecord, KnowledgeRecord, MessageRecord, OperatorRecord, Snapshot,
-    Stored, ThreadRecord,
+    AspectRecord, ClosedRecord, DispatchRecord, KnowledgeRecord, OperatorRecord, Snapshot, Stored,
+    ThreadRecord,
 };
 use crate::store::query::fts5;
 
@@ -86,45 +86,6 @@ pub(super) fn operators(connection: &Connection) -> Stored<Vec<OperatorRecord>> 
             token_sha256: row.get(2)?,
             created_at: row.get(3)?,
             revoked_at: row.get(4)?,
-        })
-    })
-}
-
-macro_rules! message_select {
-    ($rest:literal) => {
-        concat!(
-            "SELECT messages.id, seq, threads.id, reply_to, sender, recipients, content, at, meta
-             FROM messages JOIN threads ON threads.no = messages.thread ",
-            $rest
-        )
-    };
-}
-
-pub(super) fn message_row(row: &Row<'_>) -> rusqlite::Result<Message> {
-    Ok(Message {
-        id: id(row, 0, MessageId)?,
-        seq: count(row, 1)?,
-        thread: id(row, 2, ThreadId)?,
-        reply_to: opt_id(row, 3, MessageId)?,
-        from: parsed(row, 4)?,
-        to: parties(row, 5)?,
-        content: row.get(6)?,
-        at: row.get(7)?,
-        meta: opt_json(row, 8)?,
-    })
-}
-
-pub(super) const MESSAGE_BY_SEQ: &str = message_select!("WHERE seq = ?1");
-
-pub(super) fn message(connection: &Connection, id: MessageId) -> Stored<Option<MessageRecord>> {
-    let sql = "SELECT messages.id, seq, threads.id, reply_to, sender, recipients, content, at, meta,
-            unknown, request_sha256
-        FROM messages JOIN threads ON threads.no = messages.thread WHERE messages.id = ?1";
-    one(connection, sql, [to_blob(id.0)], |row| {
-        Ok(MessageRecord {
-            message: message_row(row)?,
-            unknown: opt_json(row, 9)?.unwrap_or_default(),
-            request_sha256: row.get(10)?,
         })
     })
 }

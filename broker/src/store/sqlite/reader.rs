@@ -11,7 +11,7 @@ use nexus_wire::{AspectName, DispatchId, EntryId, ItemId, MessageId, Party, Thre
 use rusqlite::Connection;
 
 use super::open::{self, OpenError};
-use super::{fault, pages, read, verify};
+use super::{fault, messages, pages, read, verify};
 use crate::hub::records::{
     AspectRecord, ClosedRecord, DispatchRecord, InboxRecord, KnowledgeRecord, MessageRecord, OperatorRecord,
     Reads, Snapshot, StoreError, Stored, ThreadRecord,
@@ -120,7 +120,7 @@ impl Reads for SqliteReader {
     }
 
     fn message(&self, id: MessageId) -> Stored<Option<MessageRecord>> {
-        read::message(&self.connection, id)
+        messages::message(&self.connection, id)
     }
 
     fn thread(&self, id: ThreadId) -> Stored<Option<ThreadRecord>> {
