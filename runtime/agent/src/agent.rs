@@ -94,6 +94,7 @@ async fn serve(options: RunOptions, home: Home, keyfile: KeyFile) -> Result<Exit
         signals: drive::Signals { stop: drive::Stop(stops), generation: generations },
         team: teams,
         turns: Semaphore::new(TURNS_MAX),
+        open: Arc::default(),
     });
     let channels = Channels { claims, posts_done, stop, generation, team };
     let uplink = Uplink::new(session, books);

@@ -1,7 +1,5 @@
 //! A whole aspect against a broker that does what a test tells it to, over real sockets and real files.
 
-#![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it expects")]
-
 use nexus_wire::chat::{ChatSend, ChatSent, Message};
 use nexus_wire::hands::{
     Assignment, DispatchResult, DispatchStanding, DispatchState, Dispatched, Lease, Outcome,
@@ -21,6 +19,7 @@ use fake::{Fake, FakeLink};
 mod fake;
 mod hands;
 mod links;
+mod sessions;
 
 const EPOCH: EpochId = EpochId(Uuid::from_u128(77));
 const THREAD: ThreadId = ThreadId(Uuid::from_u128(500));
@@ -90,10 +89,14 @@ say = "not an object"
 "#;
 
 fn message(n: u128, from: &str, content: &str) -> ItemBody {
+    message_in(THREAD, n, from, content)
+}
+
+fn message_in(thread: ThreadId, n: u128, from: &str, content: &str) -> ItemBody {
     ItemBody::Message(Message {
         id: MessageId(Uuid::from_u128(1000 + n)),
         seq: 1,
-        thread: THREAD,
+        thread,
         reply_to: None,
         from: from.parse().expect("a party"),
         to: vec!["forge".parse().expect("a party")],

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -34,6 +35,8 @@ use crate::uplink::Books;
 /// A session in use by a command is waited for this long.
 const LOCKED_TRIES_MAX: u32 = 30;
 const LOCKED_WAIT: Duration = Duration::from_secs(1);
+/// With more sessions open than this, one that has nothing to do is closed at once.
+const KEPT_OPEN_MAX: usize = 256;
 
 /// What every task of the process works with.
 #[derive(Debug)]
@@ -48,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) team: watch::Receiver<Vec<AspectInfo>>,
     /// Turns at work at the same time.
     pub(crate) turns: Semaphore,
+    /// Sessions that are open.
+    pub(crate) open: Arc<AtomicUsize>,
 }
 
 impl Shared {
@@ -109,34 +114,47 @@ impl Worker {
     }
 
     async fn work(&mut self, initial: Vec<UserTurn>) -> Result<(), DriveError> {
-        let mut waiting = VecDeque::from(initial);
         let stateless = self.shared.settings.context_mode == ContextMode::Stateless;
-        let mut record = if stateless {
-            None
-        } else {
-            let session = match self.open().await {
-                Ok(Some(session)) => session,
-                Ok(None) => return Ok(()),
-                Err(error) => return self.reject(waiting, &error.to_string()).await,
-            };
-            let Some(record) = self.recover(session, &mut waiting).await? else { return Ok(()) };
-            Some(record)
-        };
+        let mut waiting = VecDeque::from(initial);
+        let mut kept: Option<(Record, Counted)> = None;
         loop {
-            let first = match waiting.pop_front() {
-                Some(first) => first,
-                None => match self.rest().await {
-                    Some(first) => first,
-                    None => return Ok(()),
-                },
+            if waiting.is_empty() {
+                // Every open session is an open file, of which a process may have only so many.
+                kept = kept.filter(|_| self.shared.open.load(Ordering::Relaxed) <= KEPT_OPEN_MAX);
+                let Some(arrived) = self.rest().await else { return Ok(()) };
+                waiting.push_back(arrived);
+            }
+            let shared = Arc::clone(&self.shared);
+            let mut stop = shared.signals.stop.clone();
+            let _permit = tokio::select! {
+                () = stop.wanted() => return Ok(()),
+                permit = shared.turns.acquire() => permit,
             };
-            let into = record.take().unwrap_or_else(|| Record::Memory(Vec::new()));
+            let (record, count) = match kept.take() {
+                Some(kept) => kept,
+                None if stateless => (Record::Memory(Vec::new()), Counted::new(&shared.open)),
+                None => {
+                    let session = match self.open().await {
+                        Ok(Some(session)) => session,
+                        Ok(None) => return Ok(()),
+                        Err(error) => {
+                            self.reject(&mut waiting, &error.to_string()).await?;
+                            continue;
+                        }
+                    };
+                    let count = Counted::new(&shared.open);
+                    let Some(record) = self.recover(session, &mut waiting).await? else { return Ok(()) };
+                    (record, count)
+                }
+            };
+            let Some(first) = waiting.pop_front() else {
+                kept = Some((record, count));
+                continue;
+            };
             let item = first.item.clone();
             let begin = |rules| Turn::start(turn_id(first.item.as_ref()), rules, first);
-            match self.turn(into, item, begin, &mut waiting).await? {
-                Some(written) => record = (!stateless).then_some(written),
-                None => return Ok(()),
-            }
+            let Some(record) = self.turn(record, item, begin, &mut waiting).await? else { return Ok(()) };
+            kept = (!stateless).then_some((record, count));
         }
     }
 
@@ -229,15 +247,9 @@ impl Worker {
         begin: impl FnOnce(Rules) -> (Turn, Vec<Effect>),
         waiting: &mut VecDeque<UserTurn>,
     ) -> Result<Option<Record>, DriveError> {
-        let shared = Arc::clone(&self.shared);
-        let mut stop = shared.signals.stop.clone();
-        let _permit = tokio::select! {
-            () = stop.wanted() => return Ok(None),
-            permit = shared.turns.acquire() => permit,
-        };
         let Some(first) = first else { return Ok(Some(record)) };
         let mut drive = self.drive(record, &first).await?;
-        let (turn, effects) = begin(shared.rules());
+        let (turn, effects) = begin(self.shared.rules());
         let mut outside = Conversation {
             arrivals: &mut self.arrivals,
             thread: first.thread,
@@ -296,22 +308,31 @@ impl Worker {
         })
     }
 
-    /// The session cannot be used: everything for it fails, and says why.
-    async fn reject(&mut self, mut waiting: VecDeque<UserTurn>, reason: &str) -> Result<(), DriveError> {
+    /// The session cannot be used: what is for it fails, and says why.
+    async fn reject(&mut self, waiting: &mut VecDeque<UserTurn>, reason: &str) -> Result<(), DriveError> {
         tracing::error!(session = %self.key, reason, "this session cannot be used");
-        loop {
-            for item in waiting.drain(..).filter_map(|said| said.item) {
-                let reason = Some(format!("its session cannot be used: {reason}"));
-                let decision =
-                    ItemDecision { item: item.id, decision: Decision::Failed, reason, message: None };
-                tell_decision(&self.shared.books, &item, decision).await?;
-            }
-            // The owner lets go of a worker that rests for long, and starts another for what comes then.
-            match self.rest().await {
-                Some(arrived) => waiting.push_back(arrived),
-                None => return Ok(()),
-            }
+        for item in waiting.drain(..).filter_map(|said| said.item) {
+            let reason = Some(format!("its session cannot be used: {reason}"));
+            let decision = ItemDecision { item: item.id, decision: Decision::Failed, reason, message: None };
+            tell_decision(&self.shared.books, &item, decision).await?;
         }
+        Ok(())
+    }
+}
+
+/// A session that is open, as long as this is there.
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(open: &Arc<AtomicUsize>) -> Self {
+        open.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(open))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -48,6 +48,10 @@ pub(super) struct Process {
 impl Fake {
     /// A home whose script is `script`, with one Hand, `check`, and every tool.
     pub(super) fn new(script: &str) -> Self {
+        Self::with_mode(script, "thread")
+    }
+
+    pub(super) fn with_mode(script: &str, mode: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let (tell, links) = mpsc::channel(8);
@@ -64,7 +68,7 @@ impl Fake {
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         runtime.spawn(async move { axum::serve(listener, router).await });
         let home = tempfile::tempdir().expect("a folder");
-        write_home(home.path(), script, &url);
+        write_home(home.path(), script, mode, &url);
         Self { home, url, links, _runtime: runtime }
     }
 
@@ -244,9 +248,10 @@ impl Process {
     }
 }
 
-fn write_home(home: &Path, script: &str, url: &str) {
+fn write_home(home: &Path, script: &str, mode: &str, url: &str) {
     let settings = json!({
         "name": "forge",
+        "context_mode": mode,
         "tools": ["read_file", "dispatch_hand", "send_message", "store_knowledge"],
         "hands": [{
             "name": "check",
