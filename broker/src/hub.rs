@@ -50,9 +50,8 @@ impl Hub {
             .filter(|record| record.link.is_some())
             .map(|record| (record.name.clone(), dispatch::offer_of(&record.profile)));
         let open = snapshot.open_dispatches.iter().filter_map(|record| record.queue.as_deref());
-        let queue =
-            Queue::restore(QueueConfig::from(&config), live, open, snapshot.queue_state.as_deref())
-                .map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let queue = Queue::restore(QueueConfig::from(&config), live, open, snapshot.queue_state.as_deref())
+            .map_err(|error| StoreError::Corrupt(error.to_string()))?;
         Ok(Self { config, log_seq: snapshot.log_seq, roster, queue })
     }
 

@@ -110,6 +110,11 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // A tracer that is killed lets go of what it traced, so that goes first.
+        let children = format!("/proc/{0}/task/{0}/children", self.pid());
+        for child in std::fs::read_to_string(children).unwrap_or_default().split_whitespace() {
+            let _ = Command::new("kill").args(["-9", child]).status();
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
