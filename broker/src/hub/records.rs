@@ -51,6 +51,10 @@ impl AspectRecord {
     /// What is shown of it. Only `online` and `offline` follow from the store; whether it is busy or stalled
     /// is for whoever sees its progress to add.
     pub fn info(&self) -> AspectInfo {
+        AspectInfo { hands: self.profile.hands.clone(), ..self.info_without_hands() }
+    }
+
+    pub(super) fn info_without_hands(&self) -> AspectInfo {
         AspectInfo {
             name: self.name.clone(),
             role: self.role,
@@ -61,7 +65,7 @@ impl AspectRecord {
             provider: self.profile.provider.clone(),
             context_mode: self.profile.context_mode,
             capabilities: self.profile.capabilities.clone(),
-            hands: self.profile.hands.clone(),
+            hands: Vec::new(),
             slots: self.profile.slots,
             generation: self.generation,
             backlog: self.tail.saturating_sub(self.cursor),

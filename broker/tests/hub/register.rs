@@ -252,6 +252,24 @@ on_both_stores! {
         assert_eq!(world.store.snapshot().unwrap().last_at, world.at);
     }
 
+    fn the_situation_of_a_large_team_fits_a_frame(world) {
+        for n in 0..150 {
+            let name = format!("a{n}");
+            world.aspect(&name);
+            if n % 2 == 0 {
+                let schema = serde_json::json!({"description": "x".repeat(20_000)});
+                let hand = serde_json::json!({"name": "h", "description": "y".repeat(400), "input_schema": schema});
+                let hands = vec![serde_json::from_value(hand).unwrap()];
+                world.register(&name, Register { hands, ..Register::default() }).unwrap();
+            }
+        }
+        let team = world.register("a1", Register::default()).unwrap().situation.team;
+        let online = team.iter().filter(|info| info.state == AspectState::Online).count();
+        assert!(online > 60 && online + 1 >= team.len(), "those online come first: {online} of {}", team.len());
+        let text = serde_json::to_string(&team).unwrap();
+        assert!(text.len() < 128 * 1024, "{}", text.len());
+    }
+
     fn a_profile_that_cannot_work_is_refused(world) {
         world.aspect("wren");
         let hand = |text: &str| serde_json::from_str(text).unwrap();
