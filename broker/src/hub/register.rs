@@ -3,7 +3,7 @@
 use nexus_wire::frame::FromBroker;
 use nexus_wire::hands::HandSpec;
 use nexus_wire::limits::{
-    CLOSE_DISPLACED, CLOSE_REVOKED, DURABLE_BYTES_MAX, HANDS_PER_ASPECT_MAX, SLOTS_MAX,
+    CLOSE_DISPLACED, CLOSE_REVOKED, DURABLE_BYTES_MAX, HANDS_PER_ASPECT_MAX, NAME_BYTES_MAX, SLOTS_MAX,
 };
 use nexus_wire::roster::{AspectInfo, HeldLease, Register, Registered, Situation};
 use nexus_wire::{AspectName, EpochId, ErrorBody, ErrorCode, LinkId, Party};
