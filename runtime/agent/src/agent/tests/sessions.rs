@@ -81,7 +81,7 @@ fn a_session_of_a_later_version_is_left_alone_and_its_items_fail() {
     let header =
         json!({"format": "nexus-session", "version": 99, "id": Uuid::nil(), "ts": "2026-01-01T00:00:00Z"});
     let text = format!("{header}\n");
-    let file = threads.join(format!("{}.jsonl", THREAD));
+    let file = threads.join(format!("{THREAD}.jsonl"));
     std::fs::write(&file, &text).expect("written");
     let process = fake.start();
     let (mut link, _) = fake.registered(EPOCH, 0, 1);
