@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use nexus_broker::hub::records::Transaction;
-use nexus_broker::hub::{Command, CommandBody, Effect, Hub, HubConfig, Origin};
+use nexus_broker::hub::{Change, Command, CommandBody, Effect, Hub, HubConfig, Origin};
 use nexus_wire::limits::CREDIT_ITEMS;
 use nexus_wire::{AspectName, EpochId, FromBroker, LinkId, Ms, Party, RequestId, ToBroker, envelope};
 use rand::rngs::StdRng;
@@ -82,6 +82,8 @@ pub struct Sim<S> {
     hub: Hub,
     waiting: Vec<Command>,
     links: BTreeMap<LinkId, Link>,
+    /// Ends of links that the broker has not noticed yet.
+    late: Vec<CommandBody>,
     agents: Vec<Agent>,
     operators: Vec<Operator>,
     truth: Truth,
@@ -105,6 +107,7 @@ impl<S: Transaction> Sim<S> {
             hub,
             waiting: Vec::new(),
             links: BTreeMap::new(),
+            late: Vec::new(),
             agents: (0..plan.agents).map(Agent::new).collect(),
             operators: (0..plan.operators).map(Operator::new).collect(),
             truth: Truth::default(),
@@ -148,13 +151,14 @@ impl<S: Transaction> Sim<S> {
             95..97 => self.break_link(),
             97 => self.kill_agent(),
             98 => self.kill_broker(),
-            _ => self.commit(false),
+            _ => self.notice_late(),
         }
     }
 
     /// Everybody redials and works on, nothing breaks, and time goes on past every deadline.
     fn settle(&mut self) {
         for round in 0..400 {
+            self.notice_late();
             for index in 0..self.agents.len() + self.operators.len() {
                 self.redial_one(index);
             }
@@ -252,7 +256,12 @@ impl<S: Transaction> Sim<S> {
         self.store.begin().expect("the store begins");
         let mut effects = Vec::new();
         for command in batch.clone() {
+            let returns = brings_back(&command.body);
+            let before = self.hub.queue().active();
             effects.extend(self.hub.apply(&mut self.store, command).expect("the store writes"));
+            if !returns {
+                check::ceiling(self.seed, before, &self.hub, &HubConfig::default());
+            }
         }
         if faults && self.dice.one_in(40) {
             // The disk said no: nothing happened, everybody who asked is told so.
@@ -278,6 +287,7 @@ impl<S: Transaction> Sim<S> {
         for effect in effects {
             self.carry_out(effect);
         }
+        self.check_seats();
         self.pump();
     }
 
@@ -326,6 +336,15 @@ impl<S: Transaction> Sim<S> {
             }
             Effect::Close { link, .. } => self.lose(link),
             Effect::Answer { .. } | Effect::RosterChanged { .. } | Effect::Logged(_) => {}
+        }
+    }
+
+    /// Whoever registered and is still connected speaks for their aspect, whatever ended late.
+    fn check_seats(&self) {
+        for (id, link) in &self.links {
+            let Some(pump) = &link.pump else { continue };
+            let seated = self.hub.roster().aspect(&pump.aspect).and_then(|record| record.link);
+            assert_eq!(seated, Some(*id), "seed {}: {} lost its seat", self.seed, pump.aspect);
         }
     }
 
@@ -431,8 +450,17 @@ impl<S: Transaction> Sim<S> {
         {
             agent.lost(id);
             let (aspect, generation) = (name.clone(), link.generation);
-            self.tell(CommandBody::LinkDown { aspect, link: id, generation });
+            let down = CommandBody::LinkDown { aspect, link: id, generation };
+            // A broker may notice only when the aspect is long back on another link.
+            if self.dice.one_in(3) { self.late.push(down) } else { self.tell(down) }
         }
+    }
+
+    fn notice_late(&mut self) {
+        for down in std::mem::take(&mut self.late) {
+            self.tell(down);
+        }
+        self.commit(false);
     }
 
     fn kill_agent(&mut self) {
@@ -447,6 +475,7 @@ impl<S: Transaction> Sim<S> {
     /// kill -9 of the broker: what was not committed and what was not yet written to a socket is gone.
     fn kill_broker(&mut self) {
         self.waiting.clear();
+        self.late.clear();
         for (id, link) in std::mem::take(&mut self.links) {
             if let Some(agent) = self.agents.iter_mut().find(|agent| link.who.aspect() == Some(&agent.name)) {
                 agent.lost(id);
@@ -456,5 +485,23 @@ impl<S: Transaction> Sim<S> {
         self.hub = Hub::rebuild(&self.store, HubConfig::default()).expect("the store reads");
         self.tell(CommandBody::BrokerStarted(HubConfig::default()));
         self.commit(false);
+    }
+}
+
+/// Whether a command may bring a worker back to what it was at: nothing is preempted for that.
+fn brings_back(body: &CommandBody) -> bool {
+    match body {
+        CommandBody::Register { .. } => true,
+        CommandBody::Request { change, .. } => {
+            matches!(change, Change::LeaseRenew(_) | Change::DispatchWait(_))
+        }
+        CommandBody::BrokerStarted(_)
+        | CommandBody::Tick
+        | CommandBody::LinkDown { .. }
+        | CommandBody::Ack { .. }
+        | CommandBody::AddAspect { .. }
+        | CommandBody::RevokeAspect { .. }
+        | CommandBody::AddOperator { .. }
+        | CommandBody::RevokeOperator { .. } => false,
     }
 }

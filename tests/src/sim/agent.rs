@@ -18,8 +18,8 @@ use nexus_wire::{
 use super::Dice;
 use super::check::Truth;
 
-/// One Hand of each kind.
-const HANDS: [(&str, bool, u32); 2] = [("check", true, 2), ("paint", false, 1)];
+/// One Hand of each kind: name, whether idempotent, concurrency.
+pub(super) const HANDS: [(&str, bool, u32); 2] = [("check", true, 3), ("paint", false, 1)];
 
 /// A task for an assignment, lost when its process dies.
 #[derive(Debug)]
@@ -137,7 +137,7 @@ impl Agent {
         });
         Register {
             hands: hands.collect(),
-            slots: 2,
+            slots: 4,
             resume: self.epoch.map(|epoch| Resume { epoch, offset: self.offset, item: self.last }),
             leases: self
                 .tasks
@@ -164,7 +164,9 @@ impl Agent {
         self.sent.clear();
         self.link = None;
         // A task that had begun is not begun again; one that had not may be.
-        self.outbox.retain(|_, frame| !matches!(frame, ToBroker::Dispatch(_) | ToBroker::DispatchWait(_)));
+        self.outbox.retain(|_, frame| {
+            !matches!(frame, ToBroker::Dispatch(Dispatch { parent: Some(_), .. }) | ToBroker::DispatchWait(_))
+        });
     }
 
     /// Returns whether the link is to be kept.
@@ -199,12 +201,16 @@ impl Agent {
             FromBroker::Ok(result) => {
                 let Some(request) = in_reply_to else { return true };
                 truth.note_answer(seed, &Party::Aspect(self.name.clone()), request, result.as_str());
-                if let Some(ToBroker::Dispatch(dispatch)) = self.outbox.remove(&request) {
-                    let accepted: Dispatched = result.parse().expect("the answer of dispatch");
-                    truth.note_dispatch(accepted.dispatch, &Party::Aspect(self.name.clone()));
-                    if let Some(task) = dispatch.parent.and_then(|lease| self.tasks.get_mut(&lease)) {
-                        task.child = Some(accepted.dispatch);
+                match self.outbox.remove(&request) {
+                    Some(ToBroker::Dispatch(dispatch)) => {
+                        let accepted: Dispatched = result.parse().expect("the answer of dispatch");
+                        truth.note_dispatch(accepted.dispatch, &Party::Aspect(self.name.clone()));
+                        if let Some(task) = dispatch.parent.and_then(|lease| self.tasks.get_mut(&lease)) {
+                            task.child = Some(accepted.dispatch);
+                        }
                     }
+                    Some(ToBroker::DispatchResult(result)) => truth.note_result(result),
+                    _ => {}
                 }
                 true
             }
@@ -252,11 +258,14 @@ impl Agent {
             self.sent.remove(&request);
             return true;
         }
+        // A Hand of somebody who never was online is not known.
+        let is_dispatch = matches!(self.outbox.get(&request), Some(ToBroker::Dispatch(_)));
         assert!(
-            matches!(
-                error.code,
-                Code::StaleToken | Code::BadParent | Code::ThreadPaused | Code::Displaced | Code::Invalid
-            ),
+            is_dispatch && error.code == Code::NotFound
+                || matches!(
+                    error.code,
+                    Code::StaleToken | Code::BadParent | Code::ThreadPaused | Code::Displaced | Code::Invalid
+                ),
             "seed {seed}: {} is refused: {error}",
             self.name
         );
@@ -282,7 +291,7 @@ impl Agent {
             return Vec::new();
         }
         if let Some(item) = self.todo.pop_front() {
-            self.take(item, dice);
+            self.take(item, dice, team);
         }
         let leases: Vec<Lease> = self.tasks.keys().copied().collect();
         for lease in &leases {
@@ -301,7 +310,7 @@ impl Agent {
         frames
     }
 
-    fn take(&mut self, item: Item, dice: &mut Dice) {
+    fn take(&mut self, item: Item, dice: &mut Dice, team: &[AspectName]) {
         let derived = |purpose| RequestId(derive::derived(item.id.0, purpose, 0));
         *self.taken.entry(item.id).or_default() += 1;
         match item.body {
@@ -319,6 +328,12 @@ impl Agent {
                 let decision = if reply { Decision::Replied } else { Decision::Silent };
                 let close = InboxClose { item: item.id, decision, reason: None, message: None };
                 self.outbox.insert(derived("close"), close.into());
+                if dice.one_in(3) {
+                    let hand = hand_of(&team[dice.below(team.len())], dice);
+                    let deadline_s = dice.one_in(2).then(|| 1 + dice.below(60) as u32);
+                    let root = Dispatch { hand, input: 2.into(), thread: None, deadline_s, parent: None };
+                    self.outbox.insert(derived("dispatch"), root.into());
+                }
             }
             ItemBody::Assignment(assignment) => self.begin(assignment, dice),
             ItemBody::Cancel { lease, .. } => {

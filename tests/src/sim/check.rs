@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use nexus_broker::hub::records::{Reads, Snapshot, Store};
 use nexus_broker::hub::{Effect, Hub, HubConfig};
 use nexus_wire::chat::ChatSent;
-use nexus_wire::hands::DispatchState;
+use nexus_wire::hands::{DispatchInfo, DispatchResult, DispatchState};
 use nexus_wire::inbox::{Item, ItemBody};
+use nexus_wire::limits::ATTEMPTS_MAX;
 use nexus_wire::log::LogBody;
 use nexus_wire::{DispatchId, MessageId, Party, RequestId, derive};
 
-use super::agent::Agent;
+use super::agent::{Agent, HANDS};
 
 /// What was promised to somebody.
 #[derive(Debug, Default)]
@@ -19,6 +20,11 @@ pub struct Truth {
     pub dispatches: BTreeMap<DispatchId, Party>,
     answers: BTreeMap<(Party, RequestId), String>,
     pub ended: BTreeMap<DispatchId, DispatchState>,
+    /// Results whose taking was acknowledged.
+    results: Vec<DispatchResult>,
+    /// How many workers were told to stop, as the log has it.
+    stops: usize,
+    logged: BTreeSet<MessageId>,
     log_head: u64,
 }
 
@@ -29,6 +35,10 @@ impl Truth {
 
     pub(super) fn note_dispatch(&mut self, dispatch: DispatchId, invoker: &Party) {
         self.dispatches.insert(dispatch, invoker.clone());
+    }
+
+    pub(super) fn note_result(&mut self, result: DispatchResult) {
+        self.results.push(result);
     }
 
     /// The same request of the same sender always gets the same answer, but for where a dispatch stands by now.
@@ -53,6 +63,12 @@ impl Truth {
             let Effect::Logged(entry) = effect else { continue };
             assert_eq!(entry.seq, self.log_head + 1, "seed {seed}: the log has no hole");
             self.log_head = entry.seq;
+            if matches!(&entry.body, LogBody::Other { kind, .. } if kind == "dispatch.work_cancelled") {
+                self.stops += 1;
+            }
+            if let LogBody::Message(message) = &entry.body {
+                assert!(self.logged.insert(message.id), "seed {seed}: {:?} was sent twice", message.id);
+            }
             if let LogBody::DispatchEnded(outcome) = &entry.body {
                 assert!(outcome.state.is_end(), "seed {seed}: {:?} is no end", outcome.state);
                 let before = self.ended.insert(outcome.dispatch, outcome.state);
@@ -68,10 +84,36 @@ pub(super) fn after_batch(seed: u64, hub: &Hub, store: &impl Store) {
     fairness(seed, &store.snapshot().expect("the store reads"), &HubConfig::default());
 }
 
+/// What may not be tried twice is not, and nothing is tried for ever.
+fn attempts(seed: u64, info: &DispatchInfo) {
+    let idempotent =
+        HANDS.iter().any(|(name, idempotent, _)| info.hand.hand.as_str() == *name && *idempotent);
+    let most = if idempotent { ATTEMPTS_MAX } else { 1 };
+    assert!(
+        info.attempt <= most,
+        "seed {seed}: {} at {} is tried {} times",
+        info.id,
+        info.hand,
+        info.attempt
+    );
+}
+
+/// A command that brings no worker back begins nothing beyond the ceiling.
+pub(super) fn ceiling(seed: u64, before: u32, hub: &Hub, config: &HubConfig) {
+    let live = hub.roster().aspects().filter(|aspect| aspect.link.is_some()).count();
+    let ceiling = (config.soft_cap as usize + 1).max(live + 1) as u32;
+    let active = hub.queue().active();
+    assert!(
+        active <= before.max(ceiling),
+        "seed {seed}: {active} at work, {before} before, at most {ceiling}"
+    );
+}
+
 /// No eligible item of an idle key is pending while there is room. Told from the rows alone, with nothing of
 /// the queue's own reckoning.
 fn fairness(seed: u64, snapshot: &Snapshot, config: &HubConfig) {
     use DispatchState as State;
+    snapshot.open_dispatches.iter().for_each(|record| attempts(seed, &record.info));
     let live = snapshot.aspects.iter().filter(|aspect| aspect.link.is_some()).count();
     let ceiling = (config.soft_cap as usize + 1).max(live + 1);
     let open: Vec<_> = snapshot.open_dispatches.iter().map(|record| &record.info).collect();
@@ -103,11 +145,18 @@ fn fairness(seed: u64, snapshot: &Snapshot, config: &HubConfig) {
 
 /// Once everybody is back: all that was promised has happened, once.
 pub(super) fn at_rest(seed: u64, truth: &Truth, store: &impl Reads, agents: &[Agent]) {
+    let mut stops = 0;
     for agent in agents {
         for (item, times) in &agent.taken {
             assert_eq!(*times, 1, "seed {seed}: {} took {item:?} {times} times", agent.name);
         }
+        let inbox = store.inbox(&agent.name, 0, u32::MAX).expect("the store reads");
+        let ids: BTreeSet<_> = inbox.iter().map(|record| record.id).collect();
+        assert_eq!(ids.len(), inbox.len(), "seed {seed}: {} has an item twice", agent.name);
+        let items = inbox.iter().filter_map(|record| serde_json::from_str::<Item>(&record.json).ok());
+        stops += items.filter(|item| matches!(item.body, ItemBody::Cancel { .. })).count();
     }
+    assert_eq!(stops, truth.stops, "seed {seed}: whoever is to stop is told");
     for sent in truth.messages.values() {
         for name in sent.recipients.iter().filter_map(Party::aspect) {
             let item = derive::message_item(sent.message, name);
@@ -119,6 +168,7 @@ pub(super) fn at_rest(seed: u64, truth: &Truth, store: &impl Reads, agents: &[Ag
         let record = store.dispatch(*dispatch).expect("the store reads");
         let record = record.unwrap_or_else(|| panic!("seed {seed}: {dispatch:?} was accepted and is gone"));
         assert!(record.info.state.is_end(), "seed {seed}: {dispatch:?} never ended");
+        attempts(seed, &record.info);
         if let Some(name) = invoker.aspect() {
             let agent = agents.iter().find(|agent| agent.name == *name).expect("an invoker is on the team");
             let items = store.inbox(name, 0, u32::MAX).expect("the store reads");
@@ -135,5 +185,16 @@ pub(super) fn at_rest(seed: u64, truth: &Truth, store: &impl Reads, agents: &[Ag
                 "seed {seed}: {name} never took the result of {dispatch:?}"
             );
         }
+    }
+    for result in &truth.results {
+        let record =
+            store.dispatch(result.lease.dispatch).expect("the store reads").expect("it was assigned");
+        let kept = (record.info.attempt, record.info.output);
+        assert_eq!(
+            kept,
+            (result.lease.attempt, result.output.clone()),
+            "seed {seed}: {:?} was taken",
+            result.lease
+        );
     }
 }

@@ -44,6 +44,12 @@ impl Operator {
     }
 
     pub(super) fn act(&mut self, now: Ms, dice: &mut Dice, team: &[AspectName]) {
+        if dice.one_in(4)
+            && let Some((_, sent)) = self.open.values_mut().next()
+        {
+            // Impatient: the same again, although the first may well be under way.
+            *sent = false;
+        }
         let request = RequestId(dice.id(now));
         let to = &team[dice.below(team.len())];
         let frame: ToBroker = match dice.below(10) {
@@ -75,7 +81,7 @@ impl Operator {
         self.open.insert(request, (frame, false));
     }
 
-    /// What is to be sent on this link; now and then an impatient repeat.
+    /// What is to be sent on this link.
     pub(super) fn unsent(&mut self) -> Vec<(Option<RequestId>, ToBroker)> {
         if self.link.is_none() {
             return Vec::new();
