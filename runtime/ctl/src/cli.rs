@@ -8,17 +8,19 @@ use jiff::SignedDuration;
 use nexus_wire::{DispatchId, HandRef, MessageId, ThreadId};
 
 const AFTER_HELP: &str = "\
-Which broker: --url or --context, else $NEXUS_URL, else the current context of the configuration
-file ($NEXUS_CONFIG, or ~/.nexus/config.toml). A context is made with:
-  nexctl context add home --url http://127.0.0.1:7888 --token-file <data>/operator.token
+Which broker: --url or --context, else $NEXUS_URL, else the current context of
+the configuration file ($NEXUS_CONFIG, or ~/.nexus/config.toml). A context is
+made with:
+  nexctl context add home --url http://127.0.0.1:7888 \\
+    --token-file <data>/operator.token
 
 Exit codes:
-  0  done
-  1  it failed: the broker or the aspect says why
-  2  it was typed wrong
-  3  refused: the token is not known, or may not do this
-  4  the broker cannot be reached
-  5  no answer in time
+  0    done
+  1    it failed: the broker or the aspect says why
+  2    it was typed wrong
+  3    refused: the token is not known, or may not do this
+  4    the broker cannot be reached
+  5    no answer in time
   130  interrupted with Ctrl-C";
 
 #[derive(Clone, Debug, Parser)]
@@ -82,8 +84,9 @@ pub enum Command {
 With an aspect: nexctl ask forge \"where is the routing rule?\"
 Without one the lead is asked. A text of - is read from standard input.
 
-The answer goes to standard output, what happens on the way to standard error. On a terminal both
-come as they happen; otherwise standard output gets the answer whole, once it is final.
+The answer goes to standard output, what happens on the way to standard error.
+On a terminal both come as they happen; otherwise standard output gets the
+answer whole, once it is final.
 Ctrl-C leaves the aspect at work; its answer stays in the thread.")]
 pub struct Ask {
     /// The aspect, unless it is the lead, then the text

@@ -156,7 +156,7 @@ impl Target {
             (None, None) => return Err(Failure::Usage(format!("no broker is named; {ADD_FIRST}"))),
             (Some(url), None) => {
                 return Err(Failure::Usage(format!(
-                    "there is no token for {url}; set NEXUS_TOKEN, or {ADD_FIRST}"
+                    "there is no token for {url}; set NEXUS_TOKEN, or add one with: nexctl context add home --url {url} --token-file <data>/operator.token"
                 )));
             }
         };

@@ -82,7 +82,7 @@ fn without_syntax(text: &str) -> String {
     text.chars().filter(|c| !matches!(c, '"' | '{' | '}' | '[' | ']')).collect::<String>().replace(',', ", ")
 }
 
-/// `forge · scripted · 3 tool calls · 120 in / 340 out tokens · $0.0000 · 1.2 s`
+/// `forge · scripted · 3 tool calls · 120 in / 340 out tokens · 1.2 s`
 ///
 /// `calls` is how many were seen, and whether there may have been more.
 pub(super) fn cost(
@@ -105,11 +105,13 @@ pub(super) fn cost(
     });
     if let Some(meta) = meta {
         parts.push(tokens(&meta.usage));
-        parts.push(match meta.cost_microusd {
+        match meta.cost_microusd {
+            // A script costs nothing, and there is nothing to say about that.
+            Some(0) => {}
             // Shown to a hundredth of a cent; done in integers, as money is.
-            Some(micro) => format!("${}.{:04}", micro / 1_000_000, micro % 1_000_000 / 100),
-            None => "price not known".into(),
-        });
+            Some(micro) => parts.push(format!("${}.{:04}", micro / 1_000_000, micro % 1_000_000 / 100)),
+            None => parts.push("price not known".into()),
+        }
     }
     parts.extend(took);
     parts.join(" · ")
@@ -180,7 +182,7 @@ mod tests {
         };
         assert_eq!(
             cost("forge", Some(&meta), (3, false), Some("1.2 s".into())),
-            "forge · scripted · 3 tool calls · 120 in / 340 out tokens · $0.0000 · 1.2 s"
+            "forge · scripted · 3 tool calls · 120 in / 340 out tokens · 1.2 s"
         );
         meta.provider = "anthropic".into();
         meta.model = "claude-sonnet-4-5".into();

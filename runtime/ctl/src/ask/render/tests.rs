@@ -225,7 +225,7 @@ In `route.rs`:
 > fn route
 
 **confirmed**.
-— forge · scripted · 2 tool calls · 12 in / 34 out tokens · $0.0000 · 1.2 s
+— forge · scripted · 2 tool calls · 12 in / 34 out tokens · 1.2 s
 "
     );
     assert!(screen.renderer.answer().is_some() && screen.renderer.closed().is_some());
@@ -265,7 +265,7 @@ reconnected
 third.
 (what streamed was not all of it; the whole answer:)
 The first second third.
-— forge · scripted · 0 or more tool calls · 12 in / 34 out tokens · $0.0000 · 1.2 s
+— forge · scripted · 0 or more tool calls · 12 in / 34 out tokens · 1.2 s
 "
     );
 }
