@@ -68,7 +68,7 @@ pub enum JournalError {
     Broken(PathBuf),
     #[error("{}: cannot {doing}: {source}", path.display())]
     Io { path: PathBuf, doing: &'static str, source: io::Error },
-    #[error("{} is in use by {by}; stop it first, or let it make the change", path.display())]
+    #[error("{} is in use by {by}; stop it first", path.display())]
     Locked { path: PathBuf, by: HeldBy },
 }
 

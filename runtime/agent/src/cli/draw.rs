@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use uuid::Uuid;
 
-use crate::conversation::Block;
+use crate::conversation::{Block, StopReason};
 use crate::session::{Entry, Payload, Tree};
 
 const SUMMARY_CHARS: usize = 72;
@@ -123,13 +123,17 @@ pub(super) fn show(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
         }
         Payload::Assistant(turn) => {
             let usage = turn.usage;
-            let cost = turn.cost_microusd.map(|cost| format!(", {cost} µ$")).unwrap_or_default();
+            let cost = turn
+                .cost_microusd
+                .filter(|cost| *cost > 0)
+                .map(|cost| format!(", {cost} µ$"))
+                .unwrap_or_default();
             writeln!(
                 out,
-                "   {} {}, stopped by {:?}, {} tokens in (+{} cached), {} out{cost}",
+                "   {} {}, stopped by {}, {} tokens in (+{} cached), {} out{cost}",
                 plain(&turn.provider),
                 plain(&turn.model),
-                turn.stop,
+                stopped_by(turn.stop),
                 usage.input_tokens,
                 usage.cache_read_tokens,
                 usage.output_tokens
@@ -164,6 +168,16 @@ pub(super) fn show(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     writeln!(out)
+}
+
+/// As the file has it.
+fn stopped_by(stop: StopReason) -> &'static str {
+    match stop {
+        StopReason::EndTurn => "end_turn",
+        StopReason::ToolUse => "tool_use",
+        StopReason::MaxTokens => "max_tokens",
+        StopReason::Refusal => "refusal",
+    }
 }
 
 /// Text as it is, with control characters made visible.

@@ -34,7 +34,10 @@ pub(super) fn new(context: &mut Context<'_>, new: New) -> Outcome {
         writeln!(context.out, "  {}", fault.message)?;
     }
     writeln!(context.out, "  agent check {home}")?;
-    writeln!(context.out, "  nexus aspect add {name} --home {home}    (lets it into your team)")?;
+    writeln!(
+        context.out,
+        "  nexus aspect add {name} --home {home}    (lets it in; with the broker's --data, if it has one)"
+    )?;
     writeln!(context.out, "  agent {home}")?;
     Ok(Exit::Done)
 }

@@ -268,7 +268,11 @@ impl Which {
     }
 
     fn none(&self) -> Box<dyn std::error::Error> {
-        format!("{} has no sessions", self.home.display()).into()
+        if self.home.is_dir() {
+            format!("{} has no sessions yet", self.home.display()).into()
+        } else {
+            format!("{}: there is no such folder", self.home.display()).into()
+        }
     }
 
     /// Opens the session for writing, with the home held.

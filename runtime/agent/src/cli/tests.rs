@@ -273,7 +273,7 @@ fn homes_without_sessions_are_told_so() {
     agent(&dir, "new @robin");
     assert_eq!(
         agent(&dir, "session tree @robin"),
-        (Exit::Failure, String::new(), "agent: @robin has no sessions\n".to_owned())
+        (Exit::Failure, String::new(), "agent: @robin has no sessions yet\n".to_owned())
     );
     assert_eq!(agent(&dir, "session list @robin").1, "@robin has no sessions yet\n");
 }
