@@ -131,6 +131,8 @@ fn start_logging() {
     // An error means that whoever embeds us has set its own logging up.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // Where a line comes from matters to whoever sets a filter by it.
+        .with_target(std::env::var_os("NEXUS_LOG").is_some())
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .try_init();

@@ -151,6 +151,8 @@ fn start_logging() {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // Where a line comes from matters to whoever sets a filter by it.
+        .with_target(std::env::var_os("NEXUS_LOG").is_some())
         .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr);
     // Fails only when a log is there already.
