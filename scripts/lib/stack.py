@@ -3,6 +3,7 @@
 Python 3 and nothing else. Every process gets a signal when this one dies, so nothing is orphaned.
 """
 
+import fcntl
 import json
 import os
 import pathlib
@@ -76,6 +77,17 @@ class Process:
         return self.child.returncode
 
 
+def refuse_if_in_use(home):
+    """A running agent holds its home. Its keyfile must not be replaced under it by one for another broker."""
+    folder = os.open(home, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Fault(f"the agent of {home} is running already, perhaps from another scripts/up; stop it first") from None
+    finally:
+        os.close(folder)
+
+
 def how_it_ended(code):
     return f"signal {-code}" if code < 0 else f"exit code {code}"
 
@@ -102,7 +114,10 @@ class Stack:
                 self.broker.reader.join(1)
                 raise Fault("nexus did not start:\n  " + "\n  ".join(self.broker.lines[-8:]))
             run = self._run_file()
-            if run.get("pid") == self.broker.child.pid and self._is_ready(run["url"]):
+            mine = run.get("pid") == self.broker.child.pid
+            if mine and run["url"].startswith("https:"):
+                raise Fault(f"{run['url']} needs TLS, which the scripts do not speak; listen on a loopback address")
+            if mine and self._is_ready(run["url"]):
                 self.url = run["url"]
                 # A restart must come back to the same address, whatever port the first one got.
                 self.listen = self.url.split("://", 1)[1]
