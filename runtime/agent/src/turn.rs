@@ -24,8 +24,8 @@ mod past;
 
 /// The beginning of a result that is shown to whoever watches.
 const PREVIEW_CHARS: usize = 200;
-/// A post fits into what the broker makes durable, even when every other character has to be escaped.
-const POST_BYTES_MAX: usize = 320 * 1024;
+/// A post fits into what the broker makes durable. Counted as JSON, where one byte may become six.
+const POST_BYTES_MAX: usize = 640 * 1024;
 
 /// What the machine has to know of its surroundings.
 #[derive(Clone, Copy, Debug)]
@@ -107,7 +107,7 @@ pub struct Closing {
     pub reason: Option<String>,
     /// The post it was answered with.
     pub post: Option<PostKind>,
-    /// The item the post's id derives from.
+    /// The item the post's id derives from: the one it answers.
     pub first: ItemRef,
 }
 
@@ -332,7 +332,7 @@ impl Turn {
             }
             Phase::Ended => Vec::new(),
         };
-        let by_operator = self.items.first().is_some_and(|item| item.from.starts_with("operator/"));
+        let by_operator = self.items.iter().any(is_by_operator);
         let text = if by_operator { format!("I could not answer this: {reason}") } else { String::new() };
         let post = by_operator.then_some(PostKind::Notice);
         effects.extend(self.end(Decision::Failed, Some(reason.to_owned()), text, post));
@@ -348,14 +348,19 @@ impl Turn {
     ) -> Vec<Effect> {
         self.phase = Phase::Ended;
         let mut effects = Vec::new();
-        if let (Some(first), Some(kind)) = (self.items.first(), post) {
-            let (answers, meta) = (first.clone(), self.meta());
+        // A notice is for the operator, also when an aspect began the turn that they joined.
+        let answered = match post {
+            Some(PostKind::Notice) => self.items.iter().find(|item| is_by_operator(item)),
+            Some(PostKind::Reply) | None => self.items.first(),
+        };
+        if let (Some(answers), Some(kind)) = (answered.cloned(), post) {
+            let meta = self.meta();
             effects.push(Effect::Post(Post { answers, text: shortened(&text), kind, meta }));
         }
         // The first item last: as long as it is open, what derives from it is found again after a crash.
         for item in self.items.iter().rev() {
             let (item, reason) = (item.clone(), reason.clone());
-            let first = self.items.first().unwrap_or(&item).clone();
+            let first = answered.unwrap_or(&item).clone();
             effects.push(Effect::Close(Closing { item, decision, reason, post, first }));
         }
         effects.push(Effect::End(Ending { decision, reason, text, spent: self.spent }));
@@ -379,6 +384,10 @@ impl Turn {
         let (turn, Spent { usage, cost_microusd, .. }) = (self.id, self.spent);
         Some(ReplyMeta { turn, provider, model, usage, cost_microusd })
     }
+}
+
+fn is_by_operator(item: &ItemRef) -> bool {
+    item.from.starts_with("operator/")
 }
 
 fn result(call: &Call, content: String, is_error: bool) -> Vec<Effect> {
@@ -434,11 +443,25 @@ fn texts(content: &[Block]) -> impl Iterator<Item = &str> {
 }
 
 fn shortened(text: &str) -> String {
-    if text.len() <= POST_BYTES_MAX {
-        return text.to_owned();
+    let mut room = POST_BYTES_MAX;
+    for (at, character) in text.char_indices() {
+        match room.checked_sub(bytes_in_json(character)) {
+            Some(left) => room = left,
+            None => {
+                let (kept, cut) = text.split_at(at);
+                return format!("{kept}\n\n[{} more bytes stand in the session file.]", cut.len());
+            }
+        }
     }
-    let kept = &text[..text.floor_char_boundary(POST_BYTES_MAX)];
-    format!("{kept}\n\n[{} more bytes stand in the session file.]", text.len() - kept.len())
+    text.to_owned()
+}
+
+fn bytes_in_json(character: char) -> usize {
+    match character {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        '\0'..='\u{1f}' => 6,
+        other => other.len_utf8(),
+    }
 }
 
 #[cfg(test)]

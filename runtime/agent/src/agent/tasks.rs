@@ -113,9 +113,15 @@ impl Tasks {
         at_work.chain(handed_in).collect()
     }
 
-    /// Waits until all have ended, as they do when the process is to stop.
+    /// Waits until all have ended, as they do when the process is to stop. Work that was done by then is handed in.
     pub(crate) async fn ended(mut self) {
-        while self.running.join_next().await.is_some() {}
+        while let Some(finished) = self.running.join_next().await {
+            if matches!(&finished, Ok((_, Some(_))))
+                && let Err(error) = self.hand_in(finished).await
+            {
+                tracing::warn!(%error, "a result could not be put on record");
+            }
+        }
     }
 }
 

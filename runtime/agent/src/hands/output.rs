@@ -5,6 +5,8 @@ use serde_json::Value;
 
 /// Leaves room for what stands around it in a durable frame.
 const OUTPUT_BYTES_MAX: usize = 640 * 1024;
+/// Leaves room for the frames and records it travels in, which have a bound on nesting.
+const OUTPUT_DEPTH_MAX: usize = 48;
 const FAULTS_TOLD: usize = 5;
 
 #[derive(Debug, PartialEq)]
@@ -58,7 +60,21 @@ pub(super) fn read(text: &str, schema: Option<&Schema>) -> Output {
         let message = format!("the output has {bytes} bytes; {OUTPUT_BYTES_MAX} is the most");
         return Output::Failed(HandFailure { code, message });
     }
+    if nests_deeper(&value, OUTPUT_DEPTH_MAX) {
+        let code = "output_too_deep".to_owned();
+        let message = format!("the output nests deeper than {OUTPUT_DEPTH_MAX} levels");
+        return Output::Failed(HandFailure { code, message });
+    }
     Output::Good(value)
+}
+
+fn nests_deeper(value: &Value, levels: usize) -> bool {
+    let below = |inner: &Value| nests_deeper(inner, levels - 1);
+    match value {
+        Value::Array(items) => levels == 0 || items.iter().any(below),
+        Value::Object(fields) => levels == 0 || fields.values().any(below),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
 }
 
 /// Models like to put JSON into a code fence.
@@ -90,6 +106,10 @@ mod tests {
         assert!(matches!(read(" \n", None), Output::Mendable(_)));
         let large = "x".repeat(OUTPUT_BYTES_MAX);
         assert!(matches!(read(&large, None), Output::Failed(failure) if failure.code == "output_too_large"));
+        let nested = |levels| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(matches!(read(&nested(OUTPUT_DEPTH_MAX), None), Output::Good(_)));
+        let deep = nested(OUTPUT_DEPTH_MAX + 1);
+        assert!(matches!(read(&deep, None), Output::Failed(failure) if failure.code == "output_too_deep"));
     }
 
     #[test]

@@ -157,6 +157,32 @@ fn each_way_to_end_has_its_decision() {
 }
 
 #[test]
+fn an_operator_who_joined_a_turn_of_others_is_told_that_it_failed() {
+    let (mut turn, _) = Turn::start(turn_id(), RULES, said(1, "wren"));
+    turn.handle(answer(vec![tool("a", "look")], StopReason::ToolUse));
+    turn.handle(Input::Arrived(said(2, "operator/ana")));
+    assert_eq!(brief(&turn.handle(done("a"))), ["turn.tool_result", "observe", "turn.user", "ask"]);
+    let effects = turn.handle(Input::Cancelled { reason: "enough".into() });
+    let posts = effects.iter().filter_map(|effect| match effect {
+        Effect::Post(post) => Some(&post.answers),
+        _ => None,
+    });
+    assert_eq!(posts.collect::<Vec<_>>(), [&item(2, "operator/ana")]);
+}
+
+#[test]
+fn a_post_is_cut_by_what_it_takes_as_json() {
+    for piece in ["a", "\u{1}", "\"", "\n", "é", "𝄞"] {
+        let text = piece.repeat(700 * 1024);
+        let post = shortened(&text);
+        let bytes = serde_json::to_string(&post).expect("a string").len();
+        assert!((POST_BYTES_MAX..POST_BYTES_MAX + 100).contains(&bytes), "{piece:?}: {bytes}");
+        assert!(post.ends_with("more bytes stand in the session file.]"), "{piece:?}");
+        assert_eq!(shortened(piece), piece);
+    }
+}
+
+#[test]
 fn a_turn_whose_tools_did_something_need_not_speak() {
     let (mut turn, _effects) = Turn::start(turn_id(), RULES, said(1, "wren"));
     let _ = turn.handle(answer(vec![tool("a", "send")], StopReason::ToolUse));
