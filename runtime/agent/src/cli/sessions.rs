@@ -100,6 +100,9 @@ pub(super) fn run(context: &mut Context<'_>, command: Command) -> Outcome {
 type Said<T> = Result<T, Box<dyn std::error::Error>>;
 
 fn list(context: &mut Context<'_>, home: &Path, format: Format) -> Said<()> {
+    if !home.is_dir() {
+        return Err(format!("{}: there is no such folder", home.display()).into());
+    }
     let mut listed = Vec::new();
     for key in SessionKey::list(home)? {
         let path = key.path(home);
