@@ -1,3 +1,5 @@
+//! What the HTTP endpoints answer, and whom they refuse.
+
 use nexus_wire::admin::OperatorRole;
 use serde_json::{Value, json};
 

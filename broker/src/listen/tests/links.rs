@@ -1,3 +1,5 @@
+//! Links over real sockets: order, limits, and what one link can do to another.
+
 use futures_util::SinkExt;
 use nexus_wire::admin::OperatorRole;
 use nexus_wire::limits::{
