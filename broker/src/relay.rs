@@ -160,11 +160,13 @@ impl Port {
     }
 
     fn emit(&self, thread: Option<ThreadId>, text: Utf8Bytes) {
-        for watcher in self.watchers.iter() {
-            if watcher.thread.is_some() && watcher.thread != thread {
-                continue;
-            }
-            if !watcher.peer.outbox.stream(text.clone()) {
+        let mut watching =
+            self.watchers.iter().filter(|it| it.thread.is_none() || it.thread == thread).peekable();
+        let mut text = Some(text);
+        while let Some(watcher) = watching.next() {
+            // The last one, most often the only one, gets the text itself.
+            let copy = if watching.peek().is_some() { text.clone() } else { text.take() };
+            if copy.is_some_and(|copy| !watcher.peer.outbox.stream(copy)) {
                 self.relay.dropped.fetch_add(1, Ordering::Relaxed);
             }
         }

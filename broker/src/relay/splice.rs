@@ -16,15 +16,22 @@ const START: &str = r#"{"kind":"observe.event","payload":"#;
 #[derive(Deserialize)]
 struct Frame<'a> {
     #[serde(borrow)]
-    payload: Event<'a>,
+    payload: Payload<'a>,
 }
 
-#[derive(Debug, Deserialize)]
-pub(super) struct Event<'a> {
-    pub(super) turn: TurnId,
+#[derive(Deserialize)]
+struct Payload<'a> {
+    turn: TurnId,
     n: u64,
     #[serde(borrow)]
     event: &'a RawValue,
+}
+
+#[derive(Debug, Eq, PartialEq)]
+pub(super) struct Event<'a> {
+    pub(super) turn: TurnId,
+    n: u64,
+    event: &'a str,
 }
 
 /// The variants of `TurnEvent` laid over each other, so that nothing has to be buffered to find the tag.
@@ -67,12 +74,52 @@ impl AnyEvent<'_> {
 
 /// `None`: another frame, or one that the ordinary decoder has to judge.
 pub(super) fn event(text: &str) -> Option<Event<'_>> {
+    text.strip_prefix(START).and_then(streamed_text).or_else(|| parsed(text))
+}
+
+fn parsed(text: &str) -> Option<Event<'_>> {
     if !text.starts_with(START) || nests_deeply(text) {
         return None;
     }
-    let frame: Frame<'_> = serde_json::from_str(text).ok()?;
-    let event: AnyEvent<'_> = serde_json::from_str(frame.payload.event.get()).ok()?;
-    event.is_whole().then_some(frame.payload)
+    let Frame { payload } = serde_json::from_str(text).ok()?;
+    let event: AnyEvent<'_> = serde_json::from_str(payload.event.get()).ok()?;
+    event.is_whole().then_some(Event { turn: payload.turn, n: payload.n, event: payload.event.get() })
+}
+
+/// The commonest event by far, a piece of text, when it is written exactly as our own encoder writes it. That costs
+/// a fraction of parsing it; anything else about it is left to the parser.
+fn streamed_text(payload: &str) -> Option<Event<'_>> {
+    let (turn, rest) = payload.strip_prefix(r#"{"turn":""#)?.split_at_checked(36)?;
+    let rest = rest.strip_prefix(r#"","n":"#)?;
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let (n, rest) = rest.split_at(digits);
+    if n.len() > 1 && n.starts_with('0') {
+        return None;
+    }
+    let event = rest.strip_prefix(r#","event":"#)?.strip_suffix("}}")?;
+    let text = event
+        .strip_prefix(r#"{"type":"text","text":""#)
+        .or_else(|| event.strip_prefix(r#"{"type":"thinking","text":""#))?
+        .strip_suffix(r#""}"#)?;
+    let (turn, n) = (TurnId(turn.parse().ok()?), n.parse().ok()?);
+    stands_between_quotes(text.as_bytes()).then_some(Event { turn, n, event })
+}
+
+/// Whether JSON allows this as the content of a string, by its short escapes alone.
+fn stands_between_quotes(text: &[u8]) -> bool {
+    let is_odd = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    // No way out within a piece, so that the compiler looks at many bytes at once.
+    let is_plain = |piece: &&[u8]| !piece.iter().fold(false, |odd, &byte| odd | is_odd(byte));
+    let plain: usize = text.chunks(64).take_while(is_plain).map(<[u8]>::len).sum();
+    let mut rest = text[plain..].iter();
+    while let Some(&byte) = rest.next() {
+        let escapes = byte == b'\\'
+            && matches!(rest.next(), Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't'));
+        if is_odd(byte) && !escapes {
+            return false;
+        }
+    }
+    true
 }
 
 /// Few brackets cannot nest deeply; counting them is much cheaper than following them.
@@ -99,7 +146,7 @@ pub(super) fn prefix(
 }
 
 pub(super) fn observe(prefix: &str, event: &Event<'_>) -> String {
-    let raw = event.event.get();
+    let raw = event.event;
     let mut text = String::with_capacity(prefix.len() + raw.len() + 40);
     text.push_str(prefix);
     text.push_str(itoa(event.n, &mut [0; 20]));
@@ -166,6 +213,47 @@ mod tests {
                     Ok(FromBroker::Observe(observed))
                 );
             }
+        }
+    }
+
+    #[test]
+    fn what_is_not_parsed_is_what_the_parser_finds() {
+        let turn = Uuid::from_u128(5);
+        let frame = |n: &str, text: &str| {
+            format!(r#"{START}{{"turn":"{turn}","n":{n},"event":{{"type":"text","text":"{text}"}}}}}}"#)
+        };
+        let long = "x".repeat(200);
+        // Whether the quick way takes it; the parser has to agree with all it takes.
+        let texts: &[(&str, bool)] = &[
+            ("", true),
+            ("plain, with { } [ ] and \u{1f980}", true),
+            (r#"\" \\ \/ \b \f \n \r \t"#, true),
+            (&format!(r#"{long}\n{long}"#), true),
+            (r#"\\\""#, true),
+            (r"\u0041", false),
+            (r#"quote " inside"#, false),
+            (r"ends in \", false),
+            (r"\x", false),
+            ("a\u{1f}b", false),
+            (&format!("{long}\"{long}"), false),
+            (r#"x","text":"y"#, false),
+            (r#"x"},"new":{"a":"y"#, false),
+        ];
+        for (text, taken) in texts {
+            let frame = frame("7", text);
+            let quick = frame.strip_prefix(START).and_then(streamed_text);
+            assert_eq!(quick.is_some(), *taken, "{text}");
+            assert!(quick.is_none() || quick == parsed(&frame), "{text}");
+        }
+        for (n, taken) in [("0", true), ("18446744073709551615", true), ("18446744073709551616", false)] {
+            assert_eq!(event(&frame(n, "x")).is_some(), taken, "{n}");
+        }
+        for n in ["", "00", "-1", "1.0", "1e2", "+1", " 1"] {
+            assert_eq!(frame(n, "x").strip_prefix(START).and_then(streamed_text), None, "{n}");
+        }
+        let frame = frame("1", "x");
+        for end in (0..frame.len()).filter(|end| frame.is_char_boundary(*end)) {
+            assert_eq!(event(&frame[..end]), None, "cut at {end}");
         }
     }
 
