@@ -66,9 +66,10 @@ impl Lane {
                 filled = self.consumer.fill() => filled?,
             }
             while let Some(event) = self.publisher.next()? {
-                if let Event::Message { payload, .. } = event {
-                    if !payload.starts_with(b"{\"stream\"") {
-                        return Err(Fault::new("publish to JetStream", String::from_utf8_lossy(payload)));
+                if let Event::Message(message) = event {
+                    if !message.payload.starts_with(b"{\"stream\"") {
+                        let said = String::from_utf8_lossy(message.payload);
+                        return Err(Fault::new("publish to JetStream", said));
                     }
                     stored += 1;
                 }
@@ -85,7 +86,8 @@ async fn drain(consumer: &mut Connection, out: &mut Vec<u8>) -> Outcome<u64> {
     let mut last = Vec::new();
     while let Some(event) = consumer.next()? {
         match event {
-            Event::Message { reply, .. } => {
+            Event::Message(message) => {
+                let reply = message.reply();
                 count += 1;
                 unacked += 1;
                 if unacked == ACK_EVERY {
@@ -165,7 +167,7 @@ pub(crate) async fn fill(addr: SocketAddr, tag: &str, payload: &[u8], count: u64
         sent += room;
         connection.fill().await?;
         while let Some(event) = connection.next()? {
-            if matches!(event, Event::Message { .. }) {
+            if matches!(event, Event::Message(_)) {
                 stored += 1;
             }
         }
@@ -183,7 +185,7 @@ pub(crate) async fn replay(addr: SocketAddr, tag: &str, count: u64) -> Outcome<f
     while got < count {
         while let Some(event) = connection.next()? {
             match event {
-                Event::Message { .. } => got += 1,
+                Event::Message(_) => got += 1,
                 Event::Status { reply, headers } => answer_status(reply, headers, &mut out),
                 Event::Pong => {}
             }

@@ -15,6 +15,8 @@ pub(crate) struct Machine {
     pub(crate) disk: String,
     /// Processes that ran or wanted to, on average over the minute before: what else is at work distorts.
     pub(crate) load: String,
+    /// Everything in the run goes before ordinary processes (`chrt -r 1 scripts/bench`), which a busy machine needs.
+    pub(crate) real_time: bool,
 }
 
 impl Machine {
@@ -30,6 +32,7 @@ impl Machine {
             kernel: said_by(Command::new("uname").arg("-sr")),
             disk: disk_of(dir),
             load: load(),
+            real_time: is_real_time(),
         }
     }
 }
@@ -53,6 +56,14 @@ fn disk_of(dir: &Path) -> String {
 fn load() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').next().unwrap_or_default().to_owned()
+}
+
+/// Whether the scheduling policy, which children inherit, is SCHED_FIFO or SCHED_RR.
+fn is_real_time() -> bool {
+    let text = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The name, in parentheses, may have spaces; the policy is the 39th field after it.
+    let policy = text.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(38));
+    matches!(policy, Some("1" | "2"))
 }
 
 /// What a program prints, or `unknown`.

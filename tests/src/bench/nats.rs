@@ -59,17 +59,30 @@ fn is_answering(addr: SocketAddr) -> std::io::Result<()> {
 /// What a server says of itself or passes on.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Event<'a> {
-    Message {
-        subject: &'a [u8],
-        reply: &'a [u8],
-        payload: &'a [u8],
-    },
+    Message(Message<'a>),
     /// A message of JetStream about the flow itself; whoever gets one with a `reply` has to answer it.
     Status {
         reply: &'a [u8],
         headers: &'a [u8],
     },
     Pong,
+}
+
+/// Taken apart only as far as somebody asks: most are counted and no more.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Message<'a> {
+    head: &'a [u8],
+    pub(crate) payload: &'a [u8],
+}
+
+impl<'a> Message<'a> {
+    /// Where an answer is wanted; empty if none is.
+    pub(crate) fn reply(&self) -> &'a [u8] {
+        let sizes = if self.head.starts_with(b"H") { 2 } else { 1 };
+        let mut words = self.head.split(|&it| it == b' ');
+        let count = words.clone().count();
+        if count == 4 + sizes { words.nth(3).unwrap_or_default() } else { &[] }
+    }
 }
 
 #[derive(Debug)]
@@ -115,8 +128,8 @@ impl Connection {
         self.send(format!("PUB {subject} {inbox} {}\r\n{payload}\r\n", payload.len()).as_bytes()).await?;
         loop {
             while let Some(event) = self.next()? {
-                if let Event::Message { payload, .. } = event {
-                    let answer = payload.to_vec();
+                if let Event::Message(message) = event {
+                    let answer = message.payload.to_vec();
                     if answer.windows(8).any(|it| it == b"\"error\":") {
                         return Err(Fault::new(format!("ask {subject}"), String::from_utf8_lossy(&answer)));
                     }
@@ -165,17 +178,17 @@ impl Connection {
             let body = body.start..body.end.saturating_sub(2);
             match first {
                 Some(b'M') => {
-                    let (subject, reply, _) = fields(self.input.at(line), 1);
-                    return Ok(Some(Event::Message { subject, reply, payload: self.input.at(body) }));
+                    let message = Message { head: self.input.at(line), payload: self.input.at(body) };
+                    return Ok(Some(Event::Message(message)));
                 }
                 Some(b'H') => {
-                    let (subject, reply, headers) = fields(self.input.at(line), 2);
-                    let body = self.input.at(body);
-                    if body.starts_with(b"NATS/1.0 100") {
-                        return Ok(Some(Event::Status { reply, headers: body }));
+                    let mut message = Message { head: self.input.at(line), payload: self.input.at(body) };
+                    if message.payload.starts_with(b"NATS/1.0 100") {
+                        return Ok(Some(Event::Status { reply: message.reply(), headers: message.payload }));
                     }
-                    let payload = body.get(headers..).unwrap_or_default();
-                    return Ok(Some(Event::Message { subject, reply, payload }));
+                    let headers = message.head.rsplit(|&it| it == b' ').nth(1).unwrap_or_default();
+                    message.payload = message.payload.get(number(headers)?..).unwrap_or_default();
+                    return Ok(Some(Event::Message(message)));
                 }
                 Some(b'P') if self.input.at(line.clone()) == b"PING" => self.pings += 1,
                 Some(b'P') => return Ok(Some(Event::Pong)),
@@ -194,17 +207,4 @@ impl Connection {
 fn number(text: &[u8]) -> Outcome<usize> {
     let parsed = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
     parsed.doing(format!("read a size from nats-server in {:?}", String::from_utf8_lossy(text)))
-}
-
-/// Subject, reply subject, and where the headers end, of `MSG s sid [reply] size` or `HMSG s sid [reply] hdr size`.
-fn fields(line: &[u8], sizes: usize) -> (&[u8], &[u8], usize) {
-    let words: [&[u8]; 6] = {
-        let mut words = line.split(|&it| it == b' ');
-        std::array::from_fn(|_| words.next().unwrap_or_default())
-    };
-    let count = words.iter().take_while(|it| !it.is_empty()).count();
-    let has_reply = count == 4 + sizes;
-    let reply = if has_reply { words[3] } else { &[] };
-    let headers = words.get(count.saturating_sub(2)).and_then(|it| number(it).ok()).unwrap_or_default();
-    (words[1], reply, headers)
 }

@@ -115,9 +115,9 @@ impl Run<'_> {
         let rounds = self.settings.rounds;
         let mut replaying = Vec::new();
         if self.is_due("replay") {
-            (self.tell)("filling inboxes for the replay");
+            (self.tell)("filling a stream for the replay");
             replaying = stage.nexus.add_members("replay", rounds as usize).await?;
-            let filled = replay::fill(stage, &replaying, self.settings.items).await;
+            let filled = replay::fill_stream(stage, self.settings.items).await;
             self.note("replay", filled);
         }
         (self.tell)("warming up");

@@ -74,6 +74,15 @@ pub(crate) const FIGURES: &[Figure] = &[
         ECHO,
         (AtLeast(0.7), AtLeast(0.95)),
     ),
+    Figure {
+        name: "relay-25-echo-1",
+        group: "relay",
+        what: "ephemeral relay, 25 pairs",
+        unit: Unit::PerSecond,
+        yardstick: Some("axum echo, coalesced, one link"),
+        first: None,
+        goal: None,
+    },
     ratio(
         "relay-1-nats",
         "relay",
@@ -168,7 +177,7 @@ pub(crate) const FIGURES: &[Figure] = &[
         "start",
         "start to ready, existing database",
         Unit::Milliseconds,
-        "nats-server, existing stream",
+        "nats-server, empty store",
         (AtMost(5.0), AtMost(1.0)),
     ),
     ratio(
@@ -176,7 +185,7 @@ pub(crate) const FIGURES: &[Figure] = &[
         "start",
         "resident memory, idle after start",
         Unit::Kibibytes,
-        "nats-server",
+        "nats-server, empty store",
         (AtMost(2.0), AtMost(1.0)),
     ),
     value(

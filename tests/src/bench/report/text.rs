@@ -13,7 +13,7 @@ pub(crate) fn markdown(report: &Report) -> String {
     // Writing to a String cannot fail.
     let _ = writeln!(
         out,
-        "Commit `{}`, {}; {}, {} cores, {:.0} GiB, {}, {}, load {} before. {}. Median of {} rounds (min–max).\n",
+        "Commit `{}`, {}; {}, {} cores, {:.0} GiB, {}, {}, load {} before{}. {}. Median of {} rounds (min–max).\n",
         report.commit,
         report.date,
         machine.cpu,
@@ -22,6 +22,7 @@ pub(crate) fn markdown(report: &Report) -> String {
         machine.kernel,
         machine.disk,
         machine.load,
+        if machine.real_time { ", run with real-time priority" } else { "" },
         versions.join(", "),
         report.rounds,
     );

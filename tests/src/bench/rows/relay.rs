@@ -24,6 +24,7 @@ const PAIRS: [(usize, u64); 2] = [(1, 512), (25, 128)];
 
 /// One round of all figures of the group.
 pub(crate) async fn round(stage: &mut Stage, samples: &mut Samples, length: Duration) -> Outcome<()> {
+    let mut one_echo = None;
     for (pairs, window) in PAIRS {
         let flow = Flow { window, length };
         let echo = rate(echo_lanes(stage.echo.addr, pairs).await?, flow).await?;
@@ -36,6 +37,10 @@ pub(crate) async fn round(stage: &mut Stage, samples: &mut Samples, length: Dura
             if pairs == 1 { ("relay-1-echo", "relay-1-nats") } else { ("relay-25-echo", "relay-25-nats") };
         samples.add(against_echo, nexus, Some(echo));
         samples.add(against_nats, nexus, nats);
+        match one_echo {
+            None => one_echo = Some(echo),
+            Some(one_echo) => samples.add("relay-25-echo-1", nexus, Some(one_echo)),
+        }
     }
     Ok(())
 }
@@ -185,7 +190,7 @@ impl Lane for NatsLane {
         self.subscriber.fill().await?;
         let mut count = 0;
         while let Some(event) = self.subscriber.next()? {
-            if matches!(event, Event::Message { .. }) {
+            if matches!(event, Event::Message(_)) {
                 count += 1;
             }
         }

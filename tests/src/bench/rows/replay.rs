@@ -17,21 +17,18 @@ const ACK_EVERY: u64 = 64;
 const FILL_WINDOW: u64 = 512;
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Puts the same items into the inbox of each of `members`, and into JetStream.
-pub(crate) async fn fill(stage: &Stage, members: &[Member], items: u64) -> Outcome<()> {
-    let doing = || format!("fill an inbox with {items} items");
-    tokio::time::timeout(PATIENCE, fill_inboxes(&stage.nexus, members, items)).await.doing(doing())??;
-    if let Some(server) = &stage.nats {
-        let payload = payload();
-        let filling = jetstream::fill(server.addr, "replay", &payload, items);
-        tokio::time::timeout(PATIENCE, filling).await.doing("fill a stream")??;
-    }
-    Ok(())
+/// Stores in JetStream what is replayed in each round.
+pub(crate) async fn fill_stream(stage: &Stage, items: u64) -> Outcome<()> {
+    let Some(server) = &stage.nats else { return Ok(()) };
+    let payload = payload();
+    let filling = jetstream::fill(server.addr, "replay", &payload, items);
+    tokio::time::timeout(PATIENCE, filling).await.doing(format!("fill a stream with {items} items"))?
 }
 
-async fn fill_inboxes(nexus: &Nexus, members: &[Member], items: u64) -> Outcome<()> {
+/// Sends the items to an aspect that has not been there yet.
+async fn fill_inbox(nexus: &Nexus, member: &Member, items: u64) -> Outcome<()> {
     let mut link = nexus.operator_link(BUSY).await?;
-    let to: Vec<String> = members.iter().map(|member| member.name.to_string()).collect();
+    let to = vec![member.name.to_string()];
     // The first message opens the thread.
     let thread = say(&mut link, message(to.clone(), None)).await?.thread;
     let mut template = Template::request(&message(to, Some(thread)).into());
@@ -54,6 +51,7 @@ async fn fill_inboxes(nexus: &Nexus, members: &[Member], items: u64) -> Outcome<
 }
 
 /// The yardstick's stream is the same in each round; the inbox is another, so that every acknowledgement counts.
+/// Filling it is not timed.
 pub(crate) async fn round(
     stage: &Stage,
     member: &mut Member,
@@ -64,6 +62,8 @@ pub(crate) async fn round(
         Some(server) => Some(jetstream::replay(server.addr, "replay", items).await?),
         None => None,
     };
+    let filling = tokio::time::timeout(PATIENCE, fill_inbox(&stage.nexus, member, items));
+    filling.await.doing(format!("fill the inbox of {} with {items} items", member.name))??;
     let reading = tokio::time::timeout(PATIENCE, read_inbox(&stage.nexus, member, items));
     let ours = reading.await.doing(format!("replay the inbox of {}", member.name))??;
     samples.add("replay", ours, against);
