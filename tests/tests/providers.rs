@@ -54,7 +54,7 @@ impl Stub {
         let seen = Arc::clone(&asked);
         std::thread::spawn(move || {
             for (at, stream) in listener.incoming().enumerate() {
-                let answer = answers.get(at).or(answers.last()).expect("a stub has an answer");
+                let answer = answers.get(at).or_else(|| answers.last()).expect("a stub has an answer");
                 let Some(request) = stream.ok().and_then(|stream| serve(stream, answer)) else { return };
                 seen.lock().unwrap_or_else(PoisonError::into_inner).push(request);
             }
