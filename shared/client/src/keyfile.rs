@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
+use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, KeypairBytes};
 use nexus_wire::AspectName;
 use rand::Rng as _;
 use serde::{Deserialize, Serialize};
@@ -97,7 +97,9 @@ impl KeyFile {
         let mut seed = Zeroizing::new([0_u8; 32]);
         rand::rng().fill_bytes(seed.as_mut());
         let key = SigningKey::from_bytes(&seed);
-        let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|_| KeyError::Encode)?;
+        // Without the public key inside (RFC 8410 section 7 allows both): OpenSSL reads no other form.
+        let form = KeypairBytes { secret_key: *seed, public_key: None };
+        let pem = form.to_pkcs8_pem(LineEnding::LF).map_err(|_| KeyError::Encode)?;
         Ok(Self {
             version: KEYFILE_VERSION,
             name,
@@ -199,6 +201,20 @@ mod tests {
         let names: Vec<_> = fs::read_dir(home.path().join(".nexus")).expect("a folder").collect();
         assert_eq!(names.len(), 1, "nothing is left beside it");
         assert!(!format!("{keyfile:?}").contains("PRIVATE"));
+    }
+
+    #[test]
+    fn keys_are_in_the_form_that_openssl_reads_and_the_longer_one_is_read_too() {
+        let keyfile = fresh();
+        let base64: String =
+            keyfile.private_key.expose().lines().filter(|line| !line.starts_with("---")).collect();
+        let der = base64::engine::general_purpose::STANDARD.decode(base64).expect("PEM holds base64");
+        // SEQUENCE, version 0, and nothing after the 32 bytes of the key.
+        assert_eq!((der.len(), &der[..5]), (48, &[0x30, 46, 2, 1, 0][..]));
+        let key = keyfile.signing_key().expect("reads back");
+        let longer = key.to_pkcs8_pem(LineEnding::LF).expect("can be written");
+        let longer = KeyFile { private_key: longer.as_str().into(), ..keyfile };
+        assert_eq!(longer.signing_key().expect("is read"), key);
     }
 
     #[test]

@@ -97,7 +97,14 @@ struct OutEnvelope<'a, F> {
 
 /// Decodes one frame of the direction `F`.
 pub fn decode<F: FrameSet>(text: &str) -> Result<Decoded<F>, DecodeError> {
-    check_bounds(text)?;
+    check_bounds(text).map_err(|error| match error.kind {
+        // Skipping over a value does not recurse, so the sender can still be told which request it was.
+        DecodeErrorKind::TooDeep { .. } => DecodeError { id: id_of(text), ..error },
+        DecodeErrorKind::Malformed { .. }
+        | DecodeErrorKind::Payload { .. }
+        | DecodeErrorKind::TooLarge { .. }
+        | DecodeErrorKind::UnknownKind { .. } => error,
+    })?;
     let raw: RawEnvelope<'_> = serde_json::from_str(text).map_err(|error| DecodeError {
         id: None,
         kind: DecodeErrorKind::Malformed {
@@ -126,6 +133,10 @@ pub fn decode<F: FrameSet>(text: &str) -> Result<Decoded<F>, DecodeError> {
             },
         }),
     }
+}
+
+fn id_of(text: &str) -> Option<RequestId> {
+    serde_json::from_str::<RawEnvelope<'_>>(text).ok()?.id.map(RequestId)
 }
 
 /// The frame as text.

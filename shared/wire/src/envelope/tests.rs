@@ -64,6 +64,21 @@ fn what_is_no_frame_is_refused_with_a_position() {
 }
 
 #[test]
+fn a_request_that_nests_too_deeply_is_known_by_its_id() {
+    let id = "0199a0b1-c2d3-7123-8456-789abcdef012";
+    let deep = "[".repeat(400_000);
+    for text in [
+        format!(r#"{{"kind":"ack","id":"{id}","payload":{}{}}}"#, "[".repeat(64), "]".repeat(64)),
+        format!(r#"{{"payload":{}{},"id":"{id}","kind":"ack"}}"#, deep, "]".repeat(400_000)),
+    ] {
+        let error = decode::<ToBroker>(&text).expect_err("is too deep");
+        assert_eq!(error.id.map(|id| id.to_string()), Some(id.to_owned()));
+    }
+    let open_ended = format!(r#"{{"kind":"ack","id":"{id}","payload":{deep}"#);
+    assert_eq!(decode::<ToBroker>(&open_ended).expect_err("is too deep").id, None);
+}
+
+#[test]
 fn the_fast_text_of_a_deliver_is_the_frame() {
     let item = Item {
         id: crate::ItemId(uuid::Uuid::from_u128(7)),

@@ -1,0 +1,222 @@
+"""A client of the Nexus wire protocol, written from docs/protocol.md alone.
+
+It shows that the page is enough: no code of this repository is used, only the `websockets` package, and
+`cryptography` for the Ed25519 signature of an assertion.
+"""
+
+import base64
+import datetime
+import json
+import os
+import threading
+import time
+import urllib.error
+import urllib.request
+import uuid
+
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+# How long anything on loopback may take before it counts as not coming.
+PATIENCE_S = 20
+
+
+def uuid7():
+    """RFC 9562, version 7: 48 bits of milliseconds, then chance."""
+    milliseconds = time.time_ns() // 1_000_000
+    value = (milliseconds << 80) | int.from_bytes(os.urandom(10), "big")
+    value = (value & ~(0xF << 76)) | (0x7 << 76)
+    value = (value & ~(0x3 << 62)) | (0x2 << 62)
+    return str(uuid.UUID(int=value))
+
+
+def _base64url(raw):
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def assertion(keyfile, **changes):
+    """The JWT of RFC 7523 that an aspect proves its key with."""
+    claims = {
+        "iss": keyfile["name"],
+        "sub": keyfile["name"],
+        "aud": keyfile["nexus_id"],
+        "jti": str(uuid.uuid4()),
+        "exp": int(time.time()) + 50,
+        **changes,
+    }
+    signed = ".".join(_base64url(json.dumps(part).encode()) for part in ({"alg": "EdDSA"}, claims))
+    key = load_pem_private_key(keyfile["private_key"].encode(), password=None)
+    return f"{signed}.{_base64url(key.sign(signed.encode()))}"
+
+
+class HttpProblem(Exception):
+    """An answer that is no success, with the body of RFC 9457."""
+
+    def __init__(self, status, body):
+        super().__init__(f"{status}: {body}")
+        self.status, self.body = status, body
+
+
+def http(method, url, body=None, token=None, headers=None):
+    """One HTTP request with a JSON body each way."""
+    request = urllib.request.Request(url, method=method, headers=dict(headers or {}))
+    if body is not None:
+        request.data = json.dumps(body).encode()
+        request.add_header("Content-Type", "application/json")
+    if token:
+        request.add_header("Authorization", f"Bearer {token}")
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+            raw = answer.read()
+    except urllib.error.HTTPError as error:
+        raw = error.read()
+        raise HttpProblem(error.code, json.loads(raw) if raw else None) from None
+    return json.loads(raw) if raw else None
+
+
+def access_token(url, keyfile):
+    """Exchanges a signed assertion for the token that opens links."""
+    answer = http("POST", f"{url}/api/v1/token", {"grant_type": GRANT, "assertion": assertion(keyfile)})
+    assert answer["token_type"] == "Bearer", answer
+    return answer["access_token"]
+
+
+class Refused(Exception):
+    """An `error` reply."""
+
+    def __init__(self, payload):
+        super().__init__(f"{payload['code']}: {payload['message']}")
+        self.payload = payload
+        self.code = payload["code"]
+
+
+class Link:
+    """One WebSocket. A thread of its own reads, so that pushes are kept in order while a reply is awaited."""
+
+    def __init__(self, url, token):
+        opened = connect(
+            f"{url.replace('http', 'ws', 1)}/connect",
+            subprotocols=["nexus.v1"],
+            additional_headers={"Authorization": f"Bearer {token}"},
+            max_size=None,
+            open_timeout=PATIENCE_S,
+        )
+        self.socket = opened.__enter__()
+        self.replies, self.pushes = {}, []
+        self.close_code = None
+        self.changed = threading.Condition()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        try:
+            for text in self.socket:
+                frame = json.loads(text)
+                with self.changed:
+                    if frame.get("in_reply_to"):
+                        self.replies[frame["in_reply_to"]] = frame
+                    else:
+                        self.pushes.append(frame)
+                    self.changed.notify_all()
+        except ConnectionClosed:
+            pass
+        with self.changed:
+            self.close_code = self.socket.close_code
+            self.changed.notify_all()
+
+    def send(self, kind, payload=None, request=None):
+        """Sends a frame; with a `request` id the broker owes one reply."""
+        frame = {"kind": kind, "ts": datetime.datetime.now(datetime.UTC).isoformat()}
+        if request:
+            frame["id"] = request
+        if payload is not None:
+            frame["payload"] = payload
+        self.socket.send(json.dumps(frame))
+
+    def request(self, kind, payload=None, request=None):
+        """Sends a request and returns the payload of its one reply; an `error` is raised."""
+        request = request or uuid7()
+        with self.changed:
+            # A repeat under the same id waits for the new reply.
+            self.replies.pop(request, None)
+        self.send(kind, payload, request)
+        reply = self._wait(lambda: self.replies.get(request), f"the reply to {kind}")
+        if reply["kind"] == "error":
+            raise Refused(reply["payload"])
+        return reply["payload"]
+
+    def push(self, kind, matches=lambda payload: True):
+        """The payload of the next push of that kind that matches; others keep their place."""
+
+        def take():
+            for at, frame in enumerate(self.pushes):
+                if frame["kind"] == kind and matches(frame["payload"]):
+                    return self.pushes.pop(at)
+            return None
+
+        return self._wait(take, f"a {kind} frame")["payload"]
+
+    def closed(self):
+        """The close code, once the broker has ended the link."""
+        return self._wait(lambda: self.close_code, "the end of the link", or_closed=False)
+
+    def _wait(self, ready, what, or_closed=True):
+        deadline = time.monotonic() + PATIENCE_S
+        with self.changed:
+            while True:
+                found = ready()
+                if found is not None:
+                    return found
+                if or_closed and self.close_code is not None:
+                    raise ConnectionError(f"the link was closed with {self.close_code} before {what} came")
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError(f"{what} did not come; pushes so far: {self.pushes}")
+                self.changed.wait(left)
+
+    def close(self):
+        self.socket.close()
+
+
+class Aspect:
+    """An aspect: one registered link, an inbox, and the cursor that survives the link."""
+
+    def __init__(self, url, keyfile, **register):
+        self.url, self.keyfile, self.register = url, keyfile, register
+        self.resume, self.generation, self.leases = None, 0, []
+        self.link = None
+
+    @property
+    def name(self):
+        return self.keyfile["name"]
+
+    def dial(self):
+        """A new link that speaks for this aspect; what was not acknowledged comes again."""
+        self.link = Link(self.url, access_token(self.url, self.keyfile))
+        payload = {
+            "model": "none",
+            "provider": "python",
+            "context_mode": "thread",
+            "leases": self.leases,
+            "last_generation": self.generation,
+            **self.register,
+        }
+        if self.resume:
+            payload["resume"] = self.resume
+        registered = self.link.request("register", payload)
+        self.generation = registered["generation"]
+        self.epoch = registered["epoch"]
+        self.offset = registered["offset"]
+        return registered
+
+    def next_item(self, acknowledge=True):
+        """The next item of the inbox. A real client writes it to its disk before it acknowledges."""
+        delivered = self.link.push("deliver")
+        assert delivered["offset"] == self.offset + 1, (delivered["offset"], self.offset)
+        self.offset = delivered["offset"]
+        item = delivered["item"]
+        if acknowledge:
+            self.resume = {"epoch": self.epoch, "offset": self.offset, "item": item["id"]}
+            self.link.send("ack", {"offset": self.offset})
+        return item
