@@ -1,6 +1,7 @@
 //! Who may send what. Pure functions over an authenticated identity; the identity is stamped here, and nothing
 //! a frame says about its sender is believed.
 
+use nexus_wire::alert::AlertList;
 use nexus_wire::chat::{ChatRead, ChatThreads};
 use nexus_wire::hands::{DispatchList, DispatchProgress, DispatchStatus};
 use nexus_wire::knowledge::KnowledgeSearch;
@@ -31,6 +32,7 @@ pub(crate) enum Admitted {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Read {
+    AlertList(AlertList),
     ChatRead(ChatRead),
     ChatThreads(ChatThreads),
     DispatchList(DispatchList),
@@ -51,6 +53,15 @@ pub(crate) enum Streamed {
 pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Result<Admitted, ErrorBody> {
     let admitted = match frame {
         ToBroker::Ack(ack) => Admitted::Ack(aspect(identity, "ack")?, ack.offset),
+        ToBroker::AlertAck(ack) => {
+            operator(identity, "alert.ack")?;
+            writer(identity)?;
+            Admitted::Change(Change::AlertAck(ack))
+        }
+        ToBroker::AlertList(list) => {
+            operator(identity, "alert.list")?;
+            Admitted::Read(Read::AlertList(list))
+        }
         ToBroker::ChatRead(read) => Admitted::Read(Read::ChatRead(read)),
         ToBroker::ChatSend(send) => {
             writer(identity)?;
@@ -144,6 +155,15 @@ fn aspect(identity: &Identity, kind: &str) -> Result<AspectName, ErrorBody> {
         .aspect()
         .cloned()
         .ok_or_else(|| forbidden(format!("{kind} is for aspects, and {} is an operator", identity.party)))
+}
+
+fn operator(identity: &Identity, kind: &str) -> Result<(), ErrorBody> {
+    match identity.role {
+        Role::Viewer | Role::Operator | Role::Admin => Ok(()),
+        Role::Aspect => {
+            Err(forbidden(format!("{kind} is for operators, and {} is an aspect", identity.party)))
+        }
+    }
 }
 
 fn writer(identity: &Identity) -> Result<(), ErrorBody> {

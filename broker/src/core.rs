@@ -78,7 +78,11 @@ impl Aftermath {
         self.origins.push(command.origin);
         match &command.body {
             // What happened outside stays true when the disk fails; requests are answered and forgotten.
-            CommandBody::BrokerStarted(_) | CommandBody::LinkDown { .. } | CommandBody::Ack { .. } => {
+            CommandBody::BrokerStarted(_)
+            | CommandBody::LinkDown { .. }
+            | CommandBody::Ack { .. }
+            | CommandBody::RaiseAlert { .. }
+            | CommandBody::ClearAlert { .. } => {
                 self.again.push(command.clone());
             }
             CommandBody::AddAspect { .. }
@@ -238,6 +242,8 @@ fn latest(commands: Vec<Command>) -> Vec<Command> {
             | CommandBody::Tick
             | CommandBody::Register { .. }
             | CommandBody::Request { .. }
+            | CommandBody::RaiseAlert { .. }
+            | CommandBody::ClearAlert { .. }
             | CommandBody::AddAspect { .. }
             | CommandBody::RevokeAspect { .. }
             | CommandBody::AddOperator { .. }

@@ -48,7 +48,10 @@ impl LogLine {
             LogBody::Message(message) => message.content.len(),
             LogBody::DispatchAccepted(info) => weight(&info.input),
             LogBody::DispatchEnded(outcome) => outcome.output.as_ref().map_or(0, weight),
-            LogBody::ItemClosed(_) | LogBody::DispatchAssigned { .. } | LogBody::Other { .. } => 0,
+            LogBody::Alert(_)
+            | LogBody::ItemClosed(_)
+            | LogBody::DispatchAssigned { .. }
+            | LogBody::Other { .. } => 0,
         };
         512 + content
     }

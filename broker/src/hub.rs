@@ -8,6 +8,7 @@
 //! drop the effects of the whole batch and go on with `Hub::rebuild`.
 
 mod admin;
+mod alerts;
 mod chat;
 pub mod command;
 mod dispatch;
@@ -27,6 +28,7 @@ pub use command::{Change, Command, CommandBody, HubConfig, Origin};
 pub use effect::Effect;
 pub use roster::Roster;
 
+use alerts::Alerts;
 use queue::{Queue, QueueConfig};
 use records::{Reads, Store, StoreError, Stored};
 use step::Step;
@@ -38,6 +40,7 @@ pub struct Hub {
     log_seq: u64,
     roster: Roster,
     queue: Queue,
+    alerts: Alerts,
 }
 
 impl Hub {
@@ -52,7 +55,8 @@ impl Hub {
         let open = snapshot.open_dispatches.iter().filter_map(|record| record.queue.as_deref());
         let queue = Queue::restore(QueueConfig::from(&config), live, open, snapshot.queue_state.as_deref())
             .map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        Ok(Self { config, log_seq: snapshot.log_seq, roster, queue })
+        let alerts = Alerts::new(snapshot.open_alerts);
+        Ok(Self { config, log_seq: snapshot.log_seq, roster, queue, alerts })
     }
 
     pub fn apply(&mut self, store: &mut impl Store, command: Command) -> Stored<Vec<Effect>> {

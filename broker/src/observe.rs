@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use nexus_wire::alert::AlertPage;
 use nexus_wire::chat::{ChatPage, ChatRead, ThreadPage};
 use nexus_wire::hands::{DispatchInfo, DispatchPage};
 use nexus_wire::knowledge::KnowledgeHits;
@@ -73,6 +74,13 @@ impl From<Refusal> for ErrorBody {
 /// Answers a read request of `reader`. `team.list` is not among them: it is the core that knows the team.
 pub(crate) fn answer(store: &impl Reads, reader: &Party, read: &Read) -> Result<Json, Refusal> {
     match read {
+        Read::AlertList(list) => {
+            let limit = page(list.limit);
+            let mut alerts = store.alerts(list.all, list.before, limit + 1)?;
+            let more = alerts.len() > limit as usize;
+            alerts.truncate(limit as usize);
+            Ok(Json::of(&AlertPage { alerts, more }))
+        }
         Read::ChatRead(read) => chat_read(store, reader, read),
         Read::ChatThreads(read) => {
             let of = reader.aspect().map(|_| reader);

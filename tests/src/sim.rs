@@ -502,6 +502,8 @@ fn brings_back(body: &CommandBody) -> bool {
         | CommandBody::AddAspect { .. }
         | CommandBody::RevokeAspect { .. }
         | CommandBody::AddOperator { .. }
-        | CommandBody::RevokeOperator { .. } => false,
+        | CommandBody::RevokeOperator { .. }
+        | CommandBody::RaiseAlert { .. }
+        | CommandBody::ClearAlert { .. } => false,
     }
 }

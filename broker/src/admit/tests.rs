@@ -26,6 +26,8 @@ fn table() -> Vec<(&'static str, Value, [bool; 4])> {
     let all = [true; 4];
     vec![
         ("ack", json!({"offset": 1}), aspects),
+        ("alert.ack", json!({"key": "aspect_missing/wren"}), [false, false, true, true]),
+        ("alert.list", json!({}), [false, true, true, true]),
         ("chat.read", json!({"thread": ID}), all),
         ("chat.send", json!({"content": "x"}), writers),
         ("chat.threads", json!({}), all),

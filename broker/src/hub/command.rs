@@ -2,6 +2,7 @@
 //! comes in as part of a command, so that the same commands always lead to the same state.
 
 use nexus_wire::admin::{AspectAdd, OperatorAdd};
+use nexus_wire::alert::{AlertAck, AlertKind};
 use nexus_wire::chat::ChatSend;
 use nexus_wire::hands::{Dispatch, DispatchCancel, DispatchResult, DispatchWait, LeaseRenew};
 use nexus_wire::inbox::InboxClose;
@@ -62,6 +63,17 @@ pub enum CommandBody {
         request: RequestId,
         change: Change,
     },
+    /// Something outside the hub's sight is wrong. Said again it changes nothing.
+    RaiseAlert {
+        kind: AlertKind,
+        subject: String,
+        message: String,
+    },
+    /// It is so no longer.
+    ClearAlert {
+        kind: AlertKind,
+        subject: String,
+    },
     AddAspect {
         by: Party,
         add: AspectAdd,
@@ -83,6 +95,7 @@ pub enum CommandBody {
 /// A durable change somebody asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
+    AlertAck(AlertAck),
     ChatSend(ChatSend),
     Deregister,
     Dispatch(Dispatch),

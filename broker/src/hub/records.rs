@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use nexus_wire::admin::OperatorRole;
+use nexus_wire::alert::{Alert, AlertKind};
 use nexus_wire::chat::{Message, ThreadInfo, Usage};
 use nexus_wire::hands::{DispatchInfo, DispatchState, HandSpec, Outcome};
 use nexus_wire::inbox::Decision;
@@ -267,6 +268,8 @@ pub struct Snapshot {
     pub open_dispatches: Vec<DispatchRecord>,
     /// The queue's own remainder (see `Store::put_queue_state`).
     pub queue_state: Option<String>,
+    /// Those not cleared, by key.
+    pub open_alerts: Vec<Alert>,
 }
 
 #[derive(Debug, Error)]
@@ -286,6 +289,9 @@ pub type Stored<T> = Result<T, StoreError>;
 /// A page ends at `limit` or at [`PAGE_BYTES`], whichever comes first, and holds at least one row if there is
 /// one: only an empty page is the end.
 pub trait Reads {
+    fn alert(&self, kind: AlertKind, subject: &str) -> Stored<Option<Alert>>;
+    /// The latest raised first, before the one with that `seq`; `all`: also those that were cleared.
+    fn alerts(&self, all: bool, before: Option<u64>, limit: u32) -> Stored<Vec<Alert>>;
     fn aspect(&self, name: &AspectName) -> Stored<Option<AspectRecord>>;
     /// By name.
     fn aspects(&self) -> Stored<Vec<AspectRecord>>;
@@ -323,6 +329,8 @@ pub const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// The one writer.
 pub trait Store: Reads {
+    /// Inserts or replaces by its key.
+    fn put_alert(&mut self, alert: &Alert) -> Stored<()>;
     /// Inserts or replaces everything of the aspect, its position included.
     fn put_aspect(&mut self, record: &AspectRecord) -> Stored<()>;
     /// Replaces the position of an aspect that is there.

@@ -89,6 +89,7 @@ impl<'a, S: Store> Step<'a, S> {
             CommandBody::Request { sender, link, request, change } => {
                 self.check_sender(&sender, link)?;
                 match change {
+                    Change::AlertAck(ack) => self.alert_ack(&sender, &ack),
                     Change::ChatSend(send) => self.chat_send(&sender, request, send),
                     Change::Deregister => self.deregister(&sender),
                     Change::Dispatch(dispatch) => self.dispatch(&sender, request, dispatch),
@@ -100,6 +101,10 @@ impl<'a, S: Store> Step<'a, S> {
                     Change::LeaseRenew(renew) => self.lease_renew(&sender, renew),
                 }
             }
+            CommandBody::RaiseAlert { kind, subject, message } => {
+                Ok(self.raise_alert(kind, &subject, &message)?)
+            }
+            CommandBody::ClearAlert { kind, subject } => Ok(self.clear_alert(kind, &subject)?),
             CommandBody::AddAspect { by, add } => self.add_aspect(&by, add),
             CommandBody::RevokeAspect { by, name } => self.revoke_aspect(&by, &name),
             CommandBody::AddOperator { by, add } => self.add_operator(&by, add),

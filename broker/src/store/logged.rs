@@ -1,5 +1,6 @@
 //! A log entry without its body, and how the body is found again by what the entry is about.
 
+use nexus_wire::alert::AlertNote;
 use nexus_wire::inbox::InboxClose;
 use nexus_wire::log::{LogBody, LogEntry};
 use nexus_wire::{AspectName, DispatchId, ItemId, MessageId, Ms, Party, ThreadId};
@@ -23,6 +24,7 @@ pub(super) enum Logged {
     DispatchAccepted(DispatchId),
     DispatchAssigned { dispatch: DispatchId, attempt: u32, aspect: AspectName },
     DispatchEnded(DispatchId),
+    Alert(AlertNote),
     Other { kind: String, subject: String },
 }
 
@@ -36,6 +38,7 @@ impl From<&LogEntry> for LoggedRow {
                 Logged::DispatchAssigned { dispatch: *dispatch, attempt: *attempt, aspect: aspect.clone() }
             }
             LogBody::DispatchEnded(outcome) => Logged::DispatchEnded(outcome.dispatch),
+            LogBody::Alert(note) => Logged::Alert(note.clone()),
             LogBody::Other { kind, subject } => {
                 Logged::Other { kind: kind.clone(), subject: subject.clone() }
             }
@@ -78,6 +81,7 @@ impl LoggedRow {
                 let found = reads.dispatch(id)?.ok_or_else(|| lost(&format_args!("dispatch {id}")))?;
                 LogBody::DispatchEnded(outcome(found.info))
             }
+            Logged::Alert(note) => LogBody::Alert(note),
             Logged::Other { kind, subject } => LogBody::Other { kind, subject },
         };
         Ok(LogEntry { seq: self.seq, at: self.at, actor: self.actor, thread: self.thread, body })
@@ -91,6 +95,6 @@ pub(super) fn weight(entry: &LogEntry) -> usize {
         LogBody::ItemClosed(close) => close.reason.as_ref().map_or(0, String::len),
         LogBody::DispatchAccepted(info) => json_bytes(&info.input),
         LogBody::DispatchEnded(outcome) => json_bytes(&outcome.output),
-        LogBody::DispatchAssigned { .. } | LogBody::Other { .. } => 0,
+        LogBody::Alert(_) | LogBody::DispatchAssigned { .. } | LogBody::Other { .. } => 0,
     }
 }

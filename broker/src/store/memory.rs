@@ -6,6 +6,7 @@ mod undo;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use nexus_wire::alert::{Alert, AlertKind};
 use nexus_wire::chat::{Message, ThreadInfo};
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::KnowledgeHit;
@@ -35,6 +36,7 @@ pub struct MemoryStore {
     dispatches: BTreeMap<DispatchId, DispatchRecord>,
     open_dispatches: BTreeSet<DispatchId>,
     queue_state: Option<String>,
+    alerts: BTreeMap<String, Alert>,
     knowledge: Vec<KnowledgeRecord>,
     log: Vec<LoggedRow>,
     last_at: Ms,
@@ -65,6 +67,20 @@ impl MemoryStore {
 }
 
 impl Reads for MemoryStore {
+    fn alert(&self, kind: AlertKind, subject: &str) -> Stored<Option<Alert>> {
+        Ok(self.alerts.get(&Alert::key_of(kind, subject)).cloned())
+    }
+
+    fn alerts(&self, all: bool, before: Option<u64>, limit: u32) -> Stored<Vec<Alert>> {
+        let wanted = |alert: &&Alert| {
+            (all || alert.cleared_at.is_none()) && before.is_none_or(|before| alert.seq < before)
+        };
+        let mut found: Vec<Alert> = self.alerts.values().filter(wanted).cloned().collect();
+        found.sort_by_key(|alert| std::cmp::Reverse(alert.seq));
+        found.truncate(limit as usize);
+        Ok(found)
+    }
+
     fn aspect(&self, name: &AspectName) -> Stored<Option<AspectRecord>> {
         Ok(self.aspects.get(name).cloned())
     }
@@ -188,6 +204,7 @@ impl Reads for MemoryStore {
                 .map(head)
                 .collect(),
             queue_state: self.queue_state.clone(),
+            open_alerts: self.alerts.values().filter(|alert| alert.cleared_at.is_none()).cloned().collect(),
         })
     }
 }
@@ -197,6 +214,12 @@ fn absent(what: &dyn std::fmt::Display) -> StoreError {
 }
 
 impl Store for MemoryStore {
+    fn put_alert(&mut self, alert: &Alert) -> Stored<()> {
+        let old = self.alerts.insert(alert.key.clone(), alert.clone());
+        self.undo.push(Undo::Alert(alert.key.clone(), old.map(Box::new)));
+        Ok(())
+    }
+
     fn put_aspect(&mut self, record: &AspectRecord) -> Stored<()> {
         let old = self.aspects.insert(record.name.clone(), record.clone());
         self.undo.push(Undo::Aspect(record.name.clone(), old.map(Box::new)));

@@ -3,6 +3,7 @@
 //! Rows that every message changes (positions of inboxes, states of threads) are held back in `pending` and
 //! written once per commit; reads through the writer flush them first.
 
+mod alerts;
 mod blocks;
 mod chain;
 mod columns;
@@ -20,6 +21,7 @@ mod write;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
+use nexus_wire::alert::{Alert, AlertKind};
 use nexus_wire::chat::{Message, ThreadInfo};
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::KnowledgeHit;
@@ -103,6 +105,14 @@ impl SqliteStore {
 }
 
 impl Reads for SqliteStore {
+    fn alert(&self, kind: AlertKind, subject: &str) -> Stored<Option<Alert>> {
+        alerts::one(&self.connection, kind, subject)
+    }
+
+    fn alerts(&self, all: bool, before: Option<u64>, limit: u32) -> Stored<Vec<Alert>> {
+        alerts::page(&self.connection, all, before, limit)
+    }
+
     fn aspect(&self, name: &AspectName) -> Stored<Option<AspectRecord>> {
         read::aspect(self.current()?, name)
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that finds nothing fails")]
 
 mod admin;
+mod alerts;
 mod chat;
 mod dispatch;
 mod failure;

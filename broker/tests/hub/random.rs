@@ -5,6 +5,7 @@ use nexus_broker::hub::records::{Reads, Transaction};
 use nexus_broker::hub::{Change, Command, CommandBody, Effect, Hub, HubConfig, Origin};
 use nexus_broker::store::{MemoryStore, SqliteStore};
 use nexus_wire::admin::{AspectAdd, OperatorAdd, OperatorRole};
+use nexus_wire::alert::{Alert, AlertAck, AlertKind};
 use nexus_wire::chat::{ChatSend, Usage};
 use nexus_wire::hands::{
     Dispatch, DispatchCancel, DispatchResult, DispatchWait, HandFailure, Lease, LeaseRenew,
@@ -44,6 +45,8 @@ enum Act {
     Wait { lease: Index, on: Vec<Index> },
     Renew { lease: Index },
     Cancel { sender: u8, dispatch: Index },
+    Alert { raise: bool, kind: u8, subject: u8, message: u8 },
+    Acknowledge { kind: u8, subject: u8 },
     Tick,
     Restart,
 }
@@ -73,7 +76,10 @@ fn act() -> impl Strategy<Value = Act> {
             .prop_map(|(lease, ok, stale)| Act::Result { lease, ok, stale }),
         12 => (index.clone(), prop::collection::vec(any::<Index>(), 0..3)).prop_map(|(lease, on)| Act::Wait { lease, on }),
         8 => index.clone().prop_map(|lease| Act::Renew { lease }),
-        5 => (some, index).prop_map(|(sender, dispatch)| Act::Cancel { sender, dispatch }),
+        5 => (some.clone(), index).prop_map(|(sender, dispatch)| Act::Cancel { sender, dispatch }),
+        3 => (any::<bool>(), 0_u8..7, some.clone(), 0_u8..2)
+            .prop_map(|(raise, kind, subject, message)| Act::Alert { raise, kind, subject, message }),
+        2 => (0_u8..7, some).prop_map(|(kind, subject)| Act::Acknowledge { kind, subject }),
         8 => Just(Act::Tick),
         1 => Just(Act::Restart),
     ]
@@ -306,6 +312,19 @@ impl Twin {
                 let cancel = DispatchCancel { dispatch, reason: None };
                 self.request(self.sender(*sender), None, Change::DispatchCancel(cancel))
             }
+            Act::Alert { raise, kind, subject, message } => {
+                let kind = AlertKind::ALL[usize::from(*kind) % AlertKind::ALL.len()];
+                let subject = self.aspect(*subject).to_string();
+                match raise {
+                    true => CommandBody::RaiseAlert { kind, subject, message: format!("fault {message}") },
+                    false => CommandBody::ClearAlert { kind, subject },
+                }
+            }
+            Act::Acknowledge { kind, subject } => {
+                let kind = AlertKind::ALL[usize::from(*kind) % AlertKind::ALL.len()];
+                let key = Alert::key_of(kind, self.aspect(*subject).as_str());
+                self.request(ana, None, Change::AlertAck(AlertAck { key }))
+            }
             Act::Tick => CommandBody::Tick,
             Act::Restart => CommandBody::BrokerStarted(HubConfig::default()),
         }
@@ -322,7 +341,10 @@ impl Twin {
                     let lease = Lease { dispatch: *dispatch, attempt: *attempt };
                     self.seen.leases.push((aspect.clone(), lease));
                 }
-                LogBody::ItemClosed(_) | LogBody::DispatchEnded(_) | LogBody::Other { .. } => {}
+                LogBody::Alert(_)
+                | LogBody::ItemClosed(_)
+                | LogBody::DispatchEnded(_)
+                | LogBody::Other { .. } => {}
             }
         }
     }

@@ -88,6 +88,16 @@ pub(crate) fn assert_same(a: &impl Reads, b: &impl Reads) {
         }
     }
 
+    let alerts = a.alerts(true, None, MANY).unwrap();
+    assert_eq!(alerts, b.alerts(true, None, MANY).unwrap());
+    assert_eq!(a.alerts(false, None, MANY).unwrap(), b.alerts(false, None, MANY).unwrap());
+    for alert in &alerts {
+        let before = Some(alert.seq);
+        assert_eq!(a.alerts(true, before, 2).unwrap(), b.alerts(true, before, 2).unwrap());
+        let (one, other) = (a.alert(alert.kind, &alert.subject), b.alert(alert.kind, &alert.subject));
+        assert_eq!((one.unwrap().as_ref(), other.unwrap().as_ref()), (Some(alert), Some(alert)));
+    }
+
     let log = paged(|after, limit| a.log(after, None, limit), |entry| entry.seq);
     assert_eq!(log, paged(|after, limit| b.log(after, None, limit), |entry| entry.seq));
     for (at, entry) in log.iter().enumerate() {

@@ -1,9 +1,10 @@
-//! `nexctl say`, `dispatch` and `cancel`: one request each, and for a dispatch its end if that is waited for.
+//! `nexctl say`, `ack`, `dispatch` and `cancel`: one request each, and for a dispatch its end if that is waited for.
 
 use std::collections::BTreeSet;
 
 use nexus_client::{Client, Followed};
 use nexus_wire::DispatchId;
+use nexus_wire::alert::AlertAck;
 use nexus_wire::chat::{ChatSend, ChatSent};
 use nexus_wire::hands::{Dispatch, DispatchCancel, DispatchInfo, DispatchState, DispatchStatus, Dispatched};
 use nexus_wire::log::{LogBody, Subscribe};
@@ -56,6 +57,21 @@ async fn check_names(run: &Run, client: &mut Client, to: &[String]) -> Result<()
         }
     }
     Ok(())
+}
+
+pub(crate) async fn ack(run: &Run, ack: cli::Ack) -> Result<(), Failure> {
+    let mut client = run.connect().await?;
+    let alert = run.within(client.call(AlertAck { key: ack.key })).await??;
+    client.close().await;
+    if run.output == Output::Json {
+        return run.ui.json(&alert);
+    }
+    let standing = match alert.cleared_at {
+        Some(_) => "and is over",
+        None => "and stays open until its cause is gone",
+    };
+    let by = alert.acked_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+    run.ui.result_line(&format!("{} is acknowledged{by} {standing}", printable(&alert.key)))
 }
 
 pub(crate) async fn cancel(run: &Run, cancel: cli::Cancel) -> Result<(), Failure> {
@@ -139,6 +155,7 @@ async fn end_of(run: &Run, client: Client, id: DispatchId) -> Result<DispatchInf
                     LogBody::DispatchEnded(_)
                     | LogBody::DispatchAssigned { .. }
                     | LogBody::DispatchAccepted(_)
+                    | LogBody::Alert(_)
                     | LogBody::ItemClosed(_)
                     | LogBody::Message(_)
                     | LogBody::Other { .. } => {}

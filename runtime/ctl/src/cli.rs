@@ -65,6 +65,8 @@ pub enum Output {
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
+    /// Say that an alert has been seen; one about an event is cleared by it
+    Ack(Ack),
     /// Ask an aspect and show its answer as it comes
     Ask(Ask),
     /// Cancel a dispatch and everything below it
@@ -73,7 +75,7 @@ pub enum Command {
     Context(ContextArgs),
     /// Send work to a Hand
     Dispatch(Dispatch),
-    /// Look at aspects, threads, messages or dispatches
+    /// Look at alerts, aspects, threads, messages or dispatches
     Get(Get),
     /// Post a message without waiting for an answer
     Say(Say),
@@ -130,6 +132,19 @@ pub struct Get {
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum What {
+    /// What somebody should look at, the latest first
+    #[command(visible_alias = "alert")]
+    Alerts {
+        /// Also those that are over
+        #[arg(long)]
+        all: bool,
+        /// Only those raised before this one's SEQ
+        #[arg(long, value_name = "SEQ")]
+        before: Option<u64>,
+        /// At most this many
+        #[arg(long, value_name = "N")]
+        limit: Option<u32>,
+    },
     /// Who is on the team, and how each is doing
     #[command(visible_alias = "aspect")]
     Aspects,
@@ -163,6 +178,12 @@ pub enum What {
         #[arg(long, value_name = "N")]
         limit: Option<u32>,
     },
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Ack {
+    /// As `nexctl get alerts` shows it: aspect_missing/wren
+    pub key: String,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -245,6 +266,8 @@ mod tests {
             "nexctl ask what --thread 0199a0b1-c2d3-7123-8456-789abcdef012 --timeout 5m",
             "nexctl --context up get aspects",
             "nexctl get aspect -o json",
+            "nexctl ack worker_lost/wren/verify-claim",
+            "nexctl get alerts --all --limit 3",
             "nexctl get dispatches --open",
             "nexctl get messages 0199a0b1-c2d3-7123-8456-789abcdef012",
             "nexctl say -o json hello",

@@ -75,6 +75,7 @@ pub async fn run(cli: Cli, env: &Env, ui: Ui) -> Result<(), Failure> {
     }
     run.target = Some(Target::choose(&cli.global, env)?);
     match cli.command {
+        Command::Ack(args) => act::ack(&run, args).await,
         Command::Ask(args) => ask::ask(&run, args).await,
         Command::Cancel(args) => act::cancel(&run, args).await,
         Command::Dispatch(args) => act::dispatch(&run, args).await,

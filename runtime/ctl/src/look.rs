@@ -2,6 +2,7 @@
 
 use nexus_client::Client;
 use nexus_wire::ThreadId;
+use nexus_wire::alert::AlertList;
 use nexus_wire::chat::{ChatPage, ChatRead, ChatThreads};
 use nexus_wire::hands::{DispatchInfo, DispatchList, DispatchStatus};
 use nexus_wire::limits::PAGE_MAX;
@@ -23,6 +24,16 @@ pub(crate) async fn get(run: &Run, what: What) -> Result<(), Failure> {
 async fn show(run: &Run, client: &mut Client, what: What) -> Result<(), Failure> {
     let now = run.now();
     match what {
+        What::Alerts { all, before, limit } => {
+            let page = client.call(AlertList { all, before, limit }).await?;
+            let empty = if all { "no alerts" } else { "no open alerts; --all shows those that are over" };
+            let rows = table::alerts(&run.ui, &page.alerts, now);
+            list(run, &page, page.alerts.is_empty().then_some(empty), &rows)?;
+            if let (true, Some(last)) = (page.more, page.alerts.last()) {
+                run.ui.note(Tone::Dim, &format!("there are more; go on with --before {}", last.seq));
+            }
+            Ok(())
+        }
         What::Aspects => {
             let team = client.call(TeamList {}).await?;
             let empty =

@@ -4,6 +4,7 @@ use comfy_table::{Cell, Table, presets};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use nexus_wire::Ms;
+use nexus_wire::alert::Alert;
 use nexus_wire::chat::{Message, ThreadInfo};
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::name::Party;
@@ -36,6 +37,25 @@ fn text_of(table: &Table) -> String {
 
 fn marked(state: &str, (mark, colour): (char, comfy_table::Color)) -> Cell {
     Cell::new(format!("{mark} {state}")).fg(colour)
+}
+
+pub fn alerts(ui: &Ui, alerts: &[Alert], now: Ms) -> String {
+    let mut table = table(ui, &["ALERT", "STATE", "AGE", "TIMES", "MESSAGE"]);
+    for alert in alerts {
+        let (state, mark) = match (alert.cleared_at, &alert.acked_by) {
+            (Some(_), _) => ("over", ('○', comfy_table::Color::DarkGrey)),
+            (None, Some(_)) => ("seen", ('◐', comfy_table::Color::Yellow)),
+            (None, None) => ("open", ('▲', comfy_table::Color::Red)),
+        };
+        table.add_row(vec![
+            Cell::new(printable(&alert.key)),
+            marked(state, mark),
+            Cell::new(ago(alert.raised_at, now)),
+            Cell::new(alert.times),
+            Cell::new(printable(&alert.message)),
+        ]);
+    }
+    text_of(&table)
 }
 
 pub fn aspects(ui: &Ui, aspects: &[AspectInfo], now: Ms) -> String {

@@ -1,5 +1,6 @@
 //! Which reply belongs to which request.
 
+use nexus_wire::alert::{Alert, AlertAck, AlertList, AlertPage};
 use nexus_wire::chat::{ChatPage, ChatRead, ChatSend, ChatSent, ChatThreads, ThreadPage};
 use nexus_wire::frame::ToBroker;
 use nexus_wire::hands::{
@@ -70,6 +71,8 @@ macro_rules! acknowledged {
 }
 
 requests! {
+    AlertAck => Alert,
+    AlertList => AlertPage,
     ChatRead => ChatPage,
     ChatSend => ChatSent,
     ChatThreads => ThreadPage,

@@ -2,6 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::alert::{AlertAck, AlertList};
 use crate::chat::{ChatRead, ChatSend, ChatThreads};
 use crate::error::ErrorBody;
 use crate::hands::{
@@ -73,6 +74,8 @@ frames! {
     /// What a client may send.
     ToBroker {
         Ack(Ack) = "ack",
+        AlertAck(AlertAck) = "alert.ack",
+        AlertList(AlertList) = "alert.list",
         ChatRead(ChatRead) = "chat.read",
         ChatSend(ChatSend) = "chat.send",
         ChatThreads(ChatThreads) = "chat.threads",

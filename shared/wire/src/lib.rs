@@ -9,6 +9,7 @@
 //! 3. what is durable for an aspect comes as [`inbox::Deliver`] and is acknowledged by [`inbox::Ack`].
 
 pub mod admin;
+pub mod alert;
 pub mod chat;
 pub mod derive;
 pub mod envelope;

@@ -57,6 +57,10 @@ pub const LOOP_MESSAGES_MAX: u32 = 20;
 /// Identical agent messages in a row that pause a thread.
 pub const LOOP_IDENTICAL_MAX: u32 = 3;
 
+/// What an alert says, and what it is about; beyond it the text is cut.
+pub const ALERT_MESSAGE_BYTES_MAX: usize = 512;
+pub const ALERT_SUBJECT_BYTES_MAX: usize = 256;
+
 pub const PAGE_MAX: u32 = 200;
 pub const PAGE_DEFAULT: u32 = 50;
 

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Ms;
+use crate::alert::AlertNote;
 use crate::chat::Message;
 use crate::hands::{DispatchInfo, Outcome};
 use crate::ids::ThreadId;
@@ -57,6 +58,7 @@ pub enum LogBody {
         aspect: AspectName,
     },
     DispatchEnded(Outcome),
+    Alert(AlertNote),
     /// A change whose content is not shown here: its kind, and what it was done to.
     Other {
         kind: String,

@@ -43,6 +43,10 @@ pub fn files() -> Vec<(&'static str, Value)> {
 #[derive(schemars::JsonSchema)]
 #[expect(dead_code, reason = "exists for its schema")]
 struct Replies {
+    #[schemars(rename = "alert.ack")]
+    alert_ack: crate::alert::Alert,
+    #[schemars(rename = "alert.list")]
+    alert_list: crate::alert::AlertPage,
     #[schemars(rename = "chat.read")]
     chat_read: crate::chat::ChatPage,
     #[schemars(rename = "chat.send")]

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use nexus_wire::alert::AlertKind;
 use nexus_wire::chat::Usage;
 use nexus_wire::hands::{Assignment, DispatchState, HandFailure, Lease};
 use nexus_wire::log::LogBody;
@@ -168,6 +169,12 @@ impl<S: Store> Step<'_, S> {
         if let Party::Aspect(name) = &invoker {
             let item = derive::dispatch_item(id, "result", 0);
             self.push(name, item, None, &BodyRef::Result(&ended).text())?;
+        }
+        if let Some(failure) = ended.error.as_ref().filter(|failure| failure.code == "worker_lost")
+            && actor == Party::System
+        {
+            let message = format!("dispatch {id} failed: {}", failure.message);
+            self.raise_alert(AlertKind::WorkerLost, &ended.hand.to_string(), &message)?;
         }
         let content = sha256_of(&ended);
         self.log(actor, thread, LogBody::DispatchEnded(ended), content)

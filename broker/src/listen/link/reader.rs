@@ -290,7 +290,8 @@ impl<'a> Reader<'a> {
         tokio::spawn(async move {
             let answer = match read {
                 Read::TeamList => edge.team().await.map(|team| Json::of(&team)),
-                Read::ChatRead(_)
+                Read::AlertList(_)
+                | Read::ChatRead(_)
                 | Read::ChatThreads(_)
                 | Read::DispatchList(_)
                 | Read::DispatchStatus(_)

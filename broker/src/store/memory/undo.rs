@@ -1,5 +1,6 @@
 //! The way back of an open transaction: what each write replaced, reverted in reverse order.
 
+use nexus_wire::alert::Alert;
 use nexus_wire::{AspectName, DispatchId, ItemId, Ms, OperatorName, ThreadId};
 
 use super::MemoryStore;
@@ -7,6 +8,7 @@ use crate::hub::records::{AspectRecord, DispatchRecord, OperatorRecord, Position
 
 #[derive(Debug)]
 pub(super) enum Undo {
+    Alert(String, Option<Box<Alert>>),
     Aspect(AspectName, Option<Box<AspectRecord>>),
     Position(AspectName, Position),
     Operator(OperatorName, Option<OperatorRecord>),
@@ -30,6 +32,8 @@ pub(super) fn set_position(record: &mut AspectRecord, position: Position) {
 impl Undo {
     pub(super) fn revert(self, store: &mut MemoryStore) {
         match self {
+            Self::Alert(key, Some(old)) => _ = store.alerts.insert(key, *old),
+            Self::Alert(key, None) => _ = store.alerts.remove(&key),
             Self::Aspect(name, Some(old)) => _ = store.aspects.insert(name, *old),
             Self::Aspect(name, None) => _ = store.aspects.remove(&name),
             Self::Position(name, old) => {

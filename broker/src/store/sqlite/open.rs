@@ -11,7 +11,10 @@ use thiserror::Error;
 use crate::hub::records::StoreError;
 
 /// In the order of their numbers; never edited after a release.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/0001_initial.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/0001_initial.sql"),
+    include_str!("../../../migrations/0003_oversight.sql"),
+];
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const STATEMENTS_MAX: usize = 128;

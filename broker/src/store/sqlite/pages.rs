@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use nexus_wire::alert::AlertChange;
 use nexus_wire::chat::Message;
 use nexus_wire::log::LogEntry;
 use nexus_wire::{AspectName, DispatchId, ItemId, MessageId, ThreadId, derive};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, Transaction, params};
 use uuid::Uuid;
 
+use super::alerts::alert_note;
 use super::blocks::{BLOCK, unpack};
 use super::columns::{count, id, opt_id, parsed, to_blob, to_number};
 use super::fault::{damage, fault};
@@ -276,6 +278,9 @@ fn log_row(row: &Row<'_>) -> rusqlite::Result<LoggedRow> {
             };
             Logged::DispatchAssigned { dispatch: subject(row, DispatchId)?, attempt, aspect }
         }
+        "alert.raised" => Logged::Alert(alert_note(row, AlertChange::Raised)?),
+        "alert.cleared" => Logged::Alert(alert_note(row, AlertChange::Cleared)?),
+        "alert.acknowledged" => Logged::Alert(alert_note(row, AlertChange::Acknowledged)?),
         other => Logged::Other { kind: other.to_owned(), subject: row.get(5)? },
     };
     Ok(LoggedRow {

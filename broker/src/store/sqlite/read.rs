@@ -299,6 +299,7 @@ pub(super) fn snapshot(connection: &Connection) -> Stored<Snapshot> {
             dispatch_row,
         )?,
         queue_state,
+        open_alerts: super::alerts::open(connection)?,
     })
 }
 

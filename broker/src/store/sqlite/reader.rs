@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
 
+use nexus_wire::alert::{Alert, AlertKind};
 use nexus_wire::chat::{Message, ThreadInfo};
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::KnowledgeHit;
@@ -11,7 +12,7 @@ use nexus_wire::{AspectName, DispatchId, EntryId, ItemId, MessageId, Party, Thre
 use rusqlite::Connection;
 
 use super::open::{self, OpenError};
-use super::{fault, messages, pages, read, verify};
+use super::{alerts, fault, messages, pages, read, verify};
 use crate::hub::records::{
     AspectRecord, ClosedRecord, DispatchRecord, InboxRecord, KnowledgeRecord, MessageRecord, OperatorRecord,
     Reads, Snapshot, StoreError, Stored, ThreadRecord,
@@ -107,6 +108,14 @@ impl Drop for Lease<'_> {
 }
 
 impl Reads for SqliteReader {
+    fn alert(&self, kind: AlertKind, subject: &str) -> Stored<Option<Alert>> {
+        alerts::one(&self.connection, kind, subject)
+    }
+
+    fn alerts(&self, all: bool, before: Option<u64>, limit: u32) -> Stored<Vec<Alert>> {
+        alerts::page(&self.connection, all, before, limit)
+    }
+
     fn aspect(&self, name: &AspectName) -> Stored<Option<AspectRecord>> {
         read::aspect(&self.connection, name)
     }

@@ -57,7 +57,7 @@ fn a_newer_database_is_refused_and_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("nexus.db");
     drop(SqliteStore::open_with(&path, Options::default(), &[FIRST, SECOND]).unwrap());
-    let error = SqliteStore::open(&path, Options::default()).unwrap_err();
+    let error = SqliteStore::open_with(&path, Options::default(), &[FIRST]).unwrap_err();
     assert!(matches!(error, OpenError::Newer { found: 2, known: 1, .. }), "{error}");
     assert!(error.to_string().contains("newer"), "{error}");
     SqliteStore::open_with(&path, Options::default(), &[FIRST, SECOND]).unwrap();

@@ -1,5 +1,6 @@
 //! Writes of the one writer. Each belongs to the transaction that is open.
 
+use nexus_wire::alert::{Alert, AlertChange};
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::log::LogBody;
 use nexus_wire::{AspectName, ItemId, Ms};
@@ -12,7 +13,7 @@ use super::chain::Link;
 use super::columns::{to_blob, to_json, to_number, to_parties, to_word};
 use super::fault::{damage, fault};
 use super::pending::Pending;
-use super::{SqliteStore, read};
+use super::{SqliteStore, alerts, read};
 use crate::hub::records::{
     AspectRecord, ClosedRecord, DispatchRecord, KnowledgeRecord, LogRecord, MessageRecord, NewItem,
     OperatorRecord, Position, Store, Stored, ThreadRecord, without_contents,
@@ -61,6 +62,10 @@ fn info_text(info: &DispatchInfo) -> String {
 }
 
 impl Store for SqliteStore {
+    fn put_alert(&mut self, alert: &Alert) -> Stored<()> {
+        alerts::put(&self.connection, alert)
+    }
+
     fn put_aspect(&mut self, record: &AspectRecord) -> Stored<()> {
         let row = params![
             record.name.as_str(),
@@ -328,6 +333,14 @@ fn described(body: &LogBody) -> (&str, Subject<'_>, Option<String>) {
             ("dispatch.assigned", Subject::Id(dispatch.0), Some(format!("{attempt} {aspect}")))
         }
         LogBody::DispatchEnded(outcome) => ("dispatch.ended", Subject::Id(outcome.dispatch.0), None),
+        LogBody::Alert(note) => {
+            let kind = match note.change {
+                AlertChange::Raised => "alert.raised",
+                AlertChange::Cleared => "alert.cleared",
+                AlertChange::Acknowledged => "alert.acknowledged",
+            };
+            (kind, Subject::Name(&note.key), Some(note.message.clone()))
+        }
         LogBody::Other { kind, subject } => (kind, Subject::Name(subject), None),
     }
 }

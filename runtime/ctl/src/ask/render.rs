@@ -163,6 +163,7 @@ impl Renderer {
             | LogBody::ItemClosed(_)
             | LogBody::DispatchAccepted(_)
             | LogBody::DispatchEnded(_)
+            | LogBody::Alert(_)
             | LogBody::Other { .. } => Vec::new(),
         }
     }

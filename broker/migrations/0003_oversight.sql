@@ -1,0 +1,14 @@
+-- One row for each cause, however often it is seen. `seq` is that of the log entry that raised it last.
+CREATE TABLE alerts (
+  key TEXT PRIMARY KEY,
+  kind TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  message TEXT NOT NULL,
+  seq INTEGER NOT NULL UNIQUE,
+  raised_at INTEGER NOT NULL,
+  times INTEGER NOT NULL,
+  cleared_at INTEGER,
+  acked_at INTEGER,
+  acked_by TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX open_alerts ON alerts (seq) WHERE cleared_at IS NULL;

@@ -1,0 +1,117 @@
+//! Alerts: what operators have to know of. Raised, cleared and acknowledged with a log entry each, and one for
+//! each cause however often it is seen. [`Step::raise_alert`] is the way in for every rule of the hub; whoever
+//! sees something outside of it sends `CommandBody::RaiseAlert`.
+
+use std::collections::BTreeMap;
+
+use nexus_wire::alert::{Alert, AlertAck, AlertChange, AlertKind, AlertNature, AlertNote};
+use nexus_wire::limits::{ALERT_MESSAGE_BYTES_MAX, ALERT_SUBJECT_BYTES_MAX};
+use nexus_wire::log::LogBody;
+use nexus_wire::{ErrorCode, Party};
+
+use super::inbox::sha256_of;
+use super::records::{Store, Stored};
+use super::step::{Done, Step, refuse};
+
+/// Those that are open, by key.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Alerts(BTreeMap<String, Alert>);
+
+impl Alerts {
+    pub(super) fn new(open: Vec<Alert>) -> Self {
+        Self(open.into_iter().map(|alert| (alert.key.clone(), alert)).collect())
+    }
+
+    fn put(&mut self, alert: Alert) {
+        match alert.cleared_at {
+            None => self.0.insert(alert.key.clone(), alert),
+            Some(_) => self.0.remove(&alert.key),
+        };
+    }
+}
+
+/// As much of `text` as fits, cut between characters.
+fn within(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
+}
+
+impl<S: Store> Step<'_, S> {
+    /// The same said again while the alert is open changes nothing; with another message it counts once more and
+    /// has to be acknowledged anew.
+    pub(super) fn raise_alert(&mut self, kind: AlertKind, subject: &str, message: &str) -> Stored<()> {
+        let (subject, message) =
+            (within(subject, ALERT_SUBJECT_BYTES_MAX), within(message, ALERT_MESSAGE_BYTES_MAX));
+        let key = Alert::key_of(kind, subject);
+        let open = self.hub.alerts.0.get(&key);
+        if open.is_some_and(|open| open.message == message) {
+            return Ok(());
+        }
+        let (raised_at, before) = match open {
+            Some(open) => (open.raised_at, open.times),
+            None => (self.at, self.store.alert(kind, subject)?.map_or(0, |alert| alert.times)),
+        };
+        let alert = Alert {
+            key,
+            kind,
+            subject: subject.to_owned(),
+            message: message.to_owned(),
+            seq: self.next_seq(),
+            raised_at,
+            times: before.saturating_add(1),
+            cleared_at: None,
+            acked_at: None,
+            acked_by: None,
+        };
+        self.put_alert(Party::System, AlertChange::Raised, alert)
+    }
+
+    /// Its cause is gone. Nothing happens if there is no such alert open.
+    pub(super) fn clear_alert(&mut self, kind: AlertKind, subject: &str) -> Stored<()> {
+        let key = Alert::key_of(kind, within(subject, ALERT_SUBJECT_BYTES_MAX));
+        let Some(open) = self.hub.alerts.0.get(&key) else { return Ok(()) };
+        let alert = Alert { cleared_at: Some(self.at), ..open.clone() };
+        self.put_alert(Party::System, AlertChange::Cleared, alert)
+    }
+
+    /// The first acknowledgement stands; a repeat is answered with it.
+    pub(super) fn alert_ack(&mut self, sender: &Party, ack: &AlertAck) -> Done {
+        let parts = ack.key.split_once('/').and_then(|(kind, subject)| Some((kind.parse().ok()?, subject)));
+        let found = match parts {
+            Some((kind, subject)) => self.store.alert(kind, subject)?,
+            None => None,
+        };
+        let Some(alert) = found else {
+            let key = within(&ack.key, ALERT_SUBJECT_BYTES_MAX);
+            return refuse(
+                ErrorCode::NotFound,
+                format!("there is no alert {key:?}; alert.list shows the key of each"),
+            );
+        };
+        if alert.acked_at.is_some() {
+            self.answer(&alert);
+            return Ok(());
+        }
+        let cleared_at = match alert.kind.nature() {
+            AlertNature::Condition => alert.cleared_at,
+            AlertNature::Event => alert.cleared_at.or(Some(self.at)),
+        };
+        let alert = Alert { acked_at: Some(self.at), acked_by: Some(sender.clone()), cleared_at, ..alert };
+        self.answer(&alert);
+        self.put_alert(sender.clone(), AlertChange::Acknowledged, alert)?;
+        Ok(())
+    }
+
+    fn put_alert(&mut self, actor: Party, change: AlertChange, alert: Alert) -> Stored<()> {
+        let note = AlertNote {
+            change,
+            key: alert.key.clone(),
+            kind: alert.kind,
+            subject: alert.subject.clone(),
+            message: alert.message.clone(),
+        };
+        self.store.put_alert(&alert)?;
+        let content = sha256_of(&alert);
+        self.hub.alerts.put(alert);
+        self.log(actor, None, LogBody::Alert(note), content)
+    }
+}

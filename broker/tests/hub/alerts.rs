@@ -1,0 +1,113 @@
+//! Alerts: one for each cause, its life in the log, and who may say that it has been seen.
+
+use nexus_broker::hub::records::Transaction;
+use nexus_broker::hub::{Change, CommandBody, Effect};
+use nexus_wire::ErrorCode;
+use nexus_wire::alert::{Alert, AlertAck, AlertChange, AlertKind};
+use nexus_wire::limits::{ALERT_MESSAGE_BYTES_MAX, ALERT_SUBJECT_BYTES_MAX};
+use nexus_wire::log::LogBody;
+
+use crate::on_both_stores;
+use crate::world::{World, party};
+
+fn raise(kind: AlertKind, subject: &str, message: &str) -> CommandBody {
+    CommandBody::RaiseAlert { kind, subject: subject.into(), message: message.into() }
+}
+
+fn clear(kind: AlertKind, subject: &str) -> CommandBody {
+    CommandBody::ClearAlert { kind, subject: subject.into() }
+}
+
+fn ack(key: &str) -> Change {
+    Change::AlertAck(AlertAck { key: key.into() })
+}
+
+pub(crate) fn notes(effects: &[Effect]) -> Vec<(AlertChange, String)> {
+    let note = |effect: &Effect| {
+        let Effect::Logged(entry) = effect else { return None };
+        let LogBody::Alert(note) = &entry.body else { return None };
+        Some((note.change, note.key.clone()))
+    };
+    effects.iter().filter_map(note).collect()
+}
+
+fn open<S: Transaction>(world: &World<S>) -> Vec<Alert> {
+    world.store.alerts(false, None, 100).unwrap()
+}
+
+on_both_stores! {
+    fn one_cause_is_one_alert(world) {
+        let kind = AlertKind::Storage;
+        let effects = world.apply(raise(kind, "", "the disk is full"));
+        assert_eq!(notes(&effects), [(AlertChange::Raised, "storage/".to_owned())]);
+        let raised_at = world.at;
+        assert_eq!(notes(&world.apply(raise(kind, "", "the disk is full"))), []);
+        let effects = world.apply(raise(kind, "", "the disk is gone"));
+        assert_eq!(notes(&effects), [(AlertChange::Raised, "storage/".to_owned())]);
+        let expected = Alert {
+            key: "storage/".into(), kind, subject: String::new(), message: "the disk is gone".into(),
+            seq: world.hub.log_seq(), raised_at, times: 2, cleared_at: None, acked_at: None, acked_by: None,
+        };
+        assert_eq!(open(world), std::slice::from_ref(&expected));
+        assert_eq!(notes(&world.apply(clear(kind, ""))), [(AlertChange::Cleared, "storage/".to_owned())]);
+        assert_eq!(notes(&world.apply(clear(kind, ""))), []);
+        assert_eq!(open(world), []);
+        let over = Alert { cleared_at: Some(world.at - 1), ..expected };
+        assert_eq!(world.store.alerts(true, None, 100).unwrap(), [over]);
+        world.apply(raise(kind, "", "the disk is gone"));
+        assert_eq!(open(world)[0].times, 3);
+        assert_eq!(open(world)[0].raised_at, world.at);
+    }
+
+    fn an_acknowledgement_is_the_first_ones_and_clears_an_event(world) {
+        world.operator("ana");
+        world.operator("bob");
+        world.apply(raise(AlertKind::WorkerLost, "wren/check", "gone"));
+        world.apply(raise(AlertKind::AspectMissing, "wren", "not here"));
+        let first: Alert = world.request("operator/ana", ack("worker_lost/wren/check")).unwrap();
+        assert_eq!((first.acked_by.clone(), first.acked_at), (Some(party("operator/ana")), Some(world.at)));
+        assert_eq!(first.cleared_at, Some(world.at));
+        let again: Alert = world.request("operator/bob", ack("worker_lost/wren/check")).unwrap();
+        assert_eq!(again, first);
+        let missing: Alert = world.request("operator/bob", ack("aspect_missing/wren")).unwrap();
+        assert_eq!((missing.acked_by.clone(), missing.cleared_at), (Some(party("operator/bob")), None));
+        assert_eq!(open(world), [missing]);
+        for key in ["", "worker_lost", "worker_lost/", "fire/wren", "aspect_deaf/wren"] {
+            let refused = world.request::<Alert>("operator/ana", ack(key)).unwrap_err();
+            assert_eq!(refused.code, ErrorCode::NotFound, "{key}");
+        }
+        // Raised again it has to be seen again.
+        world.apply(raise(AlertKind::WorkerLost, "wren/check", "gone"));
+        let anew = world.store.alert(AlertKind::WorkerLost, "wren/check").unwrap().unwrap();
+        assert_eq!((anew.times, anew.acked_by, anew.cleared_at), (2, None, None));
+    }
+
+    fn long_texts_are_cut_between_characters(world) {
+        world.apply(raise(AlertKind::Storage, &"ü".repeat(400), &format!("x{}", "ü".repeat(400))));
+        let alert = open(world).remove(0);
+        assert_eq!(alert.subject.len(), ALERT_SUBJECT_BYTES_MAX);
+        assert_eq!(alert.message.len(), ALERT_MESSAGE_BYTES_MAX - 1);
+        world.apply(clear(AlertKind::Storage, &"ü".repeat(400)));
+        assert_eq!(open(world), []);
+    }
+
+    fn the_log_gives_each_note_back_as_it_was(world) {
+        world.operator("ana");
+        let mut live = Vec::new();
+        for body in [
+            raise(AlertKind::WorkerLost, "wren/check", "one"),
+            raise(AlertKind::WorkerLost, "wren/check", "two"),
+            clear(AlertKind::WorkerLost, "wren/check"),
+        ] {
+            live.extend(world.apply(body));
+        }
+        live.extend({
+            let request = nexus_wire::RequestId(world.id());
+            world.request_as("operator/ana", request, ack("worker_lost/wren/check")).1
+        });
+        let logged = |effect| if let Effect::Logged(entry) = effect { Some(entry) } else { None };
+        let live: Vec<_> = live.into_iter().filter_map(logged).collect();
+        let kept = world.store.log(live[0].seq - 1, None, 100).unwrap();
+        assert_eq!(kept, live);
+    }
+}
