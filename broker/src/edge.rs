@@ -6,17 +6,18 @@ use std::sync::{Arc, Mutex};
 use nexus_wire::admin::NexusInfo;
 use nexus_wire::limits::SUBPROTOCOL;
 use nexus_wire::roster::{AspectInfo, Team};
-use nexus_wire::{ErrorBody, ErrorCode, FromBroker, Ms};
+use nexus_wire::{ErrorBody, ErrorCode, FromBroker, Json, Ms, Party, RequestId, ToBroker};
 use tokio::sync::Semaphore;
 
+use crate::admit::{Admitted, Read, admit};
 use crate::clock::{self, Clock};
 use crate::core::Published;
 use crate::hub::records::AspectRecord;
 use crate::hub::{CommandBody, Hub};
-use crate::identity::{Gate, Seconds};
+use crate::identity::{Gate, Identity, Seconds};
 use crate::listen::hosts::Hosts;
 use crate::listen::throttle::Throttle;
-use crate::observe::Library;
+use crate::observe::{self, Library};
 use crate::relay::Relay;
 use crate::sequencer::{Sequencer, Stopped};
 
@@ -39,11 +40,59 @@ impl Edge {
         self.clock.at(clock::now())
     }
 
-    /// Applies a command and waits until it is on disk.
-    pub(crate) async fn call(&self, body: CommandBody) -> Result<FromBroker, ErrorBody> {
+    /// Applies a command and waits until it is on disk; `bytes`: about what it holds of the heap.
+    pub(crate) async fn call(&self, body: CommandBody, bytes: usize) -> Result<Json, ErrorBody> {
         let (origin, answer) = self.published.deliver.call();
-        self.sequencer.submit(origin, body, 0).await.map_err(stopping)?;
-        answer.await.map_err(|_| stopping(Stopped))?
+        self.sequencer.submit(origin, body, bytes).await.map_err(stopping)?;
+        match answer.await.map_err(|_| stopping(Stopped))?? {
+            FromBroker::Ok(json) => Ok(json),
+            FromBroker::Deliver(_)
+            | FromBroker::Error(_)
+            | FromBroker::Gap(_)
+            | FromBroker::Log(_)
+            | FromBroker::Observe(_)
+            | FromBroker::Registered(_)
+            | FromBroker::RosterChanged(_) => {
+                Err(ErrorBody::new(ErrorCode::Internal, "the answer was of an unexpected kind"))
+            }
+        }
+    }
+
+    /// A frame that came without a link. It goes the way of every frame, from `admit` on; those that are
+    /// about a link are refused.
+    pub(crate) async fn request(
+        &self,
+        identity: &Identity,
+        request: RequestId,
+        frame: ToBroker,
+        bytes: usize,
+    ) -> Result<Json, ErrorBody> {
+        match admit(identity, frame, bytes)? {
+            Admitted::Change(change) => {
+                let sender = identity.party.clone();
+                self.call(CommandBody::Request { sender, link: None, request, change }, bytes).await
+            }
+            Admitted::Read(read) => self.answer(identity.party.clone(), read).await,
+            Admitted::Ack(..) | Admitted::Register(..) | Admitted::Stream(..) | Admitted::Subscribe(_) => {
+                Err(ErrorBody::new(ErrorCode::Invalid, "this takes a link: open one at /connect"))
+            }
+        }
+    }
+
+    /// Answers a read request of `reader`.
+    pub(crate) async fn answer(&self, reader: Party, read: Read) -> Result<Json, ErrorBody> {
+        match read {
+            Read::TeamList => Ok(Json::of(&self.team().await?)),
+            Read::AlertList(_)
+            | Read::ChatRead(_)
+            | Read::ChatThreads(_)
+            | Read::DispatchList(_)
+            | Read::DispatchStatus(_)
+            | Read::KnowledgeSearch(_) => {
+                let found = self.library.read(move |store| Ok(observe::answer(store, &reader, &read))).await;
+                found.map_err(observe::Refusal::Store).flatten().map_err(ErrorBody::from)
+            }
+        }
     }
 
     pub(crate) async fn ask<T: Send + 'static>(

@@ -20,3 +20,8 @@ mod sequencer;
 pub mod serve;
 mod setup;
 pub mod store;
+
+/// The OpenAPI document of the HTTP API, as text.
+pub fn openapi() -> String {
+    listen::openapi()
+}

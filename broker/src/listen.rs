@@ -24,6 +24,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::edge::Edge;
 use rest::Remote;
+pub(crate) use rest::openapi::text as openapi;
 
 /// From the connection to the end of the TLS handshake, and to the end of a request's headers.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);

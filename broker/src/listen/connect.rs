@@ -20,7 +20,8 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::link;
 use super::problem::Problem;
-use super::rest::{Remote, authenticate};
+use super::rest::Remote;
+use super::rest::caller::authenticate;
 use crate::edge::Edge;
 use crate::identity::Identity;
 

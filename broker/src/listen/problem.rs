@@ -2,8 +2,9 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use nexus_wire::{ErrorBody, ErrorCode};
-use serde_json::{Value, json};
+use nexus_wire::{ErrorBody, ErrorCode, Json, problem};
+
+pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 
 /// An error on its way out.
 #[derive(Debug)]
@@ -15,6 +16,18 @@ pub(super) struct Problem {
 impl Problem {
     pub(super) fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
         Self { status, body: ErrorBody::new(code, message) }
+    }
+
+    fn to_wire(&self) -> problem::Problem {
+        problem::Problem {
+            kind: "about:blank".to_owned(),
+            title: self.status.canonical_reason().unwrap_or("error").to_owned(),
+            status: self.status.as_u16(),
+            detail: self.body.message.clone(),
+            code: self.body.code,
+            retryable: self.body.retryable,
+            details: self.body.details.clone(),
+        }
     }
 }
 
@@ -46,20 +59,10 @@ impl From<ErrorBody> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut problem = json!({
-            "type": "about:blank",
-            "title": self.status.canonical_reason().unwrap_or("error"),
-            "status": self.status.as_u16(),
-            "detail": self.body.message,
-            "code": self.body.code,
-            "retryable": self.body.retryable,
-        });
-        if self.body.details != Value::Null {
-            problem["details"] = self.body.details;
-        }
-        let mut response = (self.status, problem.to_string()).into_response();
+        let text = Json::of(&self.to_wire()).as_str().to_owned();
+        let mut response = (self.status, text).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

@@ -56,7 +56,7 @@ impl World {
             share_knowledge: true,
         };
         let body = CommandBody::AddAspect { by: nexus_wire::Party::System, add };
-        self.running.edge.call(body).await.unwrap();
+        self.running.edge.call(body, 0).await.unwrap();
         keyfile
     }
 
@@ -64,7 +64,7 @@ impl World {
         let token = token::mint();
         let add = OperatorAdd { name: name.parse().unwrap(), role, token_sha256: token::sha256_hex(&token) };
         let body = CommandBody::AddOperator { by: nexus_wire::Party::System, add };
-        self.running.edge.call(body).await.unwrap();
+        self.running.edge.call(body, 0).await.unwrap();
         token
     }
 }

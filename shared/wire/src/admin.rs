@@ -90,6 +90,12 @@ pub struct OperatorInfo {
     pub revoked_at: Option<Ms>,
 }
 
+/// `GET /api/v1/operators`.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Operators {
+    pub operators: Vec<OperatorInfo>,
+}
+
 /// `GET /api/v1/nexus`: needs no credential.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct NexusInfo {

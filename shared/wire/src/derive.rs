@@ -35,6 +35,17 @@ fn with_time_of(source: Uuid, digest: &[u8]) -> Uuid {
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
+/// The request that an idempotency key names. A UUID is the id itself; anything else has no time in it, and
+/// what it creates is found by its place in the log.
+pub fn request_id(key: &[u8]) -> RequestId {
+    let uuid = Uuid::try_parse_ascii(key).unwrap_or_else(|_| {
+        let mut bytes = [0_u8; 16];
+        bytes.copy_from_slice(&Sha256::digest(key)[..16]);
+        uuid::Builder::from_custom_bytes(bytes).into_uuid()
+    });
+    RequestId(uuid)
+}
+
 /// The message that `request` of `sender` creates. Being a function of both, it makes a repeat of the
 /// request find the first message by its primary key.
 pub fn message_id(request: RequestId, sender: &Party) -> MessageId {
@@ -82,5 +93,14 @@ mod tests {
         assert_eq!(id.0.as_bytes()[..6], request.0.as_bytes()[..6]);
         assert_ne!(derived(id.0, "call", 0), derived(id.0, "call", 1));
         Ok(())
+    }
+
+    #[test]
+    fn an_idempotency_key_names_one_request() {
+        let uuid = "0199a0b1-c2d3-7123-8456-789abcdef012";
+        assert_eq!(request_id(uuid.as_bytes()).to_string(), uuid);
+        assert_eq!(request_id(b"nightly 7"), request_id(b"nightly 7"));
+        assert_ne!(request_id(b"nightly 7"), request_id(b"nightly 8"));
+        assert_eq!(request_id(&[0xFF; 255]).0.get_version_num(), 8);
     }
 }

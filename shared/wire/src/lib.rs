@@ -24,6 +24,7 @@ pub mod limits;
 pub mod log;
 pub mod name;
 pub mod observe;
+pub mod problem;
 pub mod roster;
 pub mod schema;
 

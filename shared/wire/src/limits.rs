@@ -14,6 +14,9 @@ pub const NAME_BYTES_MAX: usize = 32;
 pub const TOPIC_BYTES_MAX: usize = 256;
 pub const RECIPIENTS_MAX: usize = 256;
 
+/// The `Idempotency-Key` of a request over HTTP.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+
 /// Items sent on one link and not acknowledged.
 pub const CREDIT_ITEMS: u64 = 256;
 /// Frames waiting to be written to one link; beyond it live pushes stop and the reader catches up.

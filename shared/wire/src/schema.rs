@@ -84,6 +84,8 @@ struct Http {
     nexus: crate::admin::NexusInfo,
     operator_add: crate::admin::OperatorAdd,
     operator_info: crate::admin::OperatorInfo,
+    operators: crate::admin::Operators,
+    problem: crate::problem::Problem,
     token_request: crate::admin::TokenRequest,
     token_response: crate::admin::TokenResponse,
 }

@@ -25,7 +25,6 @@ use crate::admit::{Admitted, Read, Streamed, admit};
 use crate::deliver::Peer;
 use crate::edge::{Edge, stopping};
 use crate::hub::{Change, CommandBody, Origin};
-use crate::observe;
 use crate::relay::Port;
 use crate::sequencer::{Sending, Stopped, Unsent};
 
@@ -288,20 +287,7 @@ impl<'a> Reader<'a> {
     fn read(&self, id: RequestId, read: Read) {
         let (edge, peer) = (Arc::clone(self.edge), Arc::clone(self.peer));
         tokio::spawn(async move {
-            let answer = match read {
-                Read::TeamList => edge.team().await.map(|team| Json::of(&team)),
-                Read::AlertList(_)
-                | Read::ChatRead(_)
-                | Read::ChatThreads(_)
-                | Read::DispatchList(_)
-                | Read::DispatchStatus(_)
-                | Read::KnowledgeSearch(_) => {
-                    let reader = peer.identity.party.clone();
-                    let found =
-                        edge.library.read(move |store| Ok(observe::answer(store, &reader, &read))).await;
-                    found.map_err(observe::Refusal::Store).flatten().map_err(ErrorBody::from)
-                }
-            };
+            let answer = edge.answer(peer.identity.party.clone(), read).await;
             peer.outbox.answer(id, answer.map(FromBroker::Ok));
         });
     }

@@ -46,6 +46,10 @@ async fn http_answers_in_one_form() {
     let auth = ("authorization", bearer.as_str());
     let json = ("content-type", "application/json");
     let large = "x".repeat(100_000);
+    let deep = "[".repeat(100) + &"]".repeat(100);
+    let key = "k".repeat(256);
+    let long = ("idempotency-key", key.as_str());
+    let none = format!("/api/v1/dispatches/{}", uuid::Uuid::nil());
     let cases: &[(&str, &str, &str, Headers<'_>, &str, u16, &str)] = &[
         ("health", "GET", "/healthz", &[], "", 200, "ok"),
         ("health under any name", "GET", "/healthz", &[("host", "lb.example")], "", 200, "ok"),
@@ -68,6 +72,13 @@ async fn http_answers_in_one_form() {
         ("no such aspect", "GET", "/api/v1/aspects/wren/key", &[auth], "", 404, "no aspect wren"),
         ("no name", "DELETE", "/api/v1/aspects/Wren", &[auth], "", 400, "is not a name"),
         ("unknown aspect", "DELETE", "/api/v1/aspects/wren", &[auth], "", 404, "not_found"),
+        ("one aspect", "GET", "/api/v1/aspects/wren", &[auth], "", 404, "no aspect wren"),
+        ("a thread of no form", "GET", "/api/v1/threads/7/messages", &[auth], "", 400, "thread"),
+        ("no number", "GET", "/api/v1/threads?limit=many", &[auth], "", 400, "limit"),
+        ("no such dispatch", "GET", &none, &[auth], "", 404, "no dispatch"),
+        ("a key too long", "POST", "/api/v1/messages", &[auth, json, long], "{}", 400, "Idempotency-Key"),
+        ("a body too deep", "POST", "/api/v1/knowledge", &[auth, json], &deep, 400, "too_deep"),
+        ("a body that is no text", "POST", "/api/v1/token", &[json], "\u{0}", 400, "\"code\":\"invalid\""),
         ("no body", "POST", "/api/v1/aspects", &[auth, json], "", 400, "EOF"),
         ("a body of another kind", "POST", "/api/v1/aspects", &[auth], "{}", 415, "application/json"),
         ("a body that lacks much", "POST", "/api/v1/aspects", &[auth, json], "{}", 422, "missing field"),
@@ -141,4 +152,77 @@ async fn an_operator_who_is_shut_out_is_out_at_once() {
         Raw::dial(&world, &[("authorization", &format!("Bearer {token}"))]).await.map(|_| ()),
         Err(401)
     );
+}
+
+#[tokio::test]
+async fn what_a_frame_can_do_a_request_can_do() {
+    let world = World::new().await;
+    let bearer = format!("Bearer {}", world.token);
+    let (auth, json) = (("authorization", bearer.as_str()), ("content-type", "application/json"));
+    let say = json!({"content": "hello", "topic": "first"}).to_string();
+    let key = ("idempotency-key", "nightly 7");
+    let sent = http(&world, "POST", "/api/v1/messages", &[auth, json, key], &say).await;
+    assert_eq!(sent.0, 200, "{}", sent.1);
+    let again = http(&world, "POST", "/api/v1/messages", &[auth, json, key], &say).await;
+    assert_eq!(again, sent, "the same key gets the first answer");
+    let other = json!({"content": "something else"}).to_string();
+    let reused = http(&world, "POST", "/api/v1/messages", &[auth, json, key], &other).await;
+    assert_eq!(reused.0, 409, "{}", reused.1);
+    assert!(reused.1.contains("id_reused"), "{}", reused.1);
+    let sent: Value = serde_json::from_str(&sent.1).unwrap();
+    let path = format!("/api/v1/threads/{}/messages", sent["thread"].as_str().unwrap());
+    let page = http(&world, "GET", &path, &[auth], "").await;
+    let page: Value = serde_json::from_str(&page.1).unwrap();
+    let contents: Vec<&Value> =
+        page["messages"].as_array().unwrap().iter().map(|it| &it["content"]).collect();
+    assert_eq!(contents, ["hello"], "{page}");
+    assert_eq!(page["thread"]["title"], "first");
+    let viewer = world.operator("vic", OperatorRole::Viewer).await;
+    let bearer = format!("Bearer {viewer}");
+    let looked = http(&world, "GET", &path, &[("authorization", &bearer)], "").await;
+    assert_eq!(looked.0, 200);
+    let acted = http(&world, "POST", "/api/v1/messages", &[("authorization", &bearer), json], &say).await;
+    assert_eq!(acted.0, 403, "{}", acted.1);
+}
+
+#[tokio::test]
+async fn the_document_names_every_route_and_its_page_shows_nothing_of_others() {
+    let world = World::new().await;
+    let served = http(&world, "GET", "/api/v1/openapi.json", &[], "").await;
+    assert_eq!(served, (200, crate::openapi()));
+    let document: Value = serde_json::from_str(&served.1).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut ids = std::collections::BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let id = operation["operationId"].as_str().unwrap_or_else(|| panic!("{method} {path} has no id"));
+            assert!(ids.insert(id.to_owned()), "{id} is named twice");
+            assert!(operation["summary"].is_string() && operation["tags"][0].is_string(), "{id}");
+            assert!(operation["responses"]["503"]["$ref"].is_string(), "{id} may meet a stopping broker");
+            let open = ["getNexus", "getToken", "health", "ready"].contains(&id);
+            assert_eq!(operation["security"].is_array(), !open, "{id}");
+        }
+    }
+    for reference in references(&document) {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+    let page = http(&world, "GET", "/api/docs", &[], "").await.1;
+    for (name, text) in
+        [("page", page.as_str()), ("style", &http(&world, "GET", "/api/docs/page.css", &[], "").await.1)]
+    {
+        assert!(!text.contains("//") && !text.contains("style="), "{name} is complete in itself");
+    }
+    assert!(page.contains("<script src=\"/api/docs/page.js\" defer></script>"), "{page}");
+}
+
+fn references(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Object(map) => {
+            let own = map.get("$ref").and_then(Value::as_str);
+            map.values().flat_map(references).chain(own).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(references).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    }
 }

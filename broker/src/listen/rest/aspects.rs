@@ -1,0 +1,70 @@
+//! The team and the keys of its aspects.
+
+use aide::axum::ApiRouter;
+use aide::axum::routing::{delete_with, get_with};
+use axum::extract::State;
+use nexus_wire::admin::{AspectAdd, AspectKey};
+use nexus_wire::roster::{AspectInfo, Team};
+use nexus_wire::{AspectName, ErrorBody, ErrorCode};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::answer::{Answer, Answered};
+use super::caller::{Admin, AnyParty, Viewer};
+use super::input::{Body, Path};
+use super::openapi::{Group, doc, doc_with};
+use super::{Routes, Shared, command};
+use crate::hub::CommandBody;
+use crate::hub::records::AspectRecord;
+
+pub(super) fn routes() -> Routes {
+    let example = json!({
+        "name": "wren",
+        "role": "worker",
+        "public_key": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+        "share_knowledge": true,
+    });
+    let list = doc("listAspects", Group::Aspects, "The team, and how each of it is doing");
+    let add = doc_with("addAspect", Group::Aspects, "Let an aspect in, or replace its key", example);
+    let get = doc("getAspect", Group::Aspects, "One aspect, and how it is doing");
+    let revoke = doc("revokeAspect", Group::Aspects, "Shut an aspect out; its links close at once");
+    let key = doc("getAspectKey", Group::Aspects, "What is known of an aspect's key");
+    ApiRouter::new()
+        .api_route("/api/v1/aspects", get_with(aspects, list).post_with(add_aspect, add))
+        .api_route("/api/v1/aspects/{name}", delete_with(revoke_aspect, revoke).get_with(aspect, get))
+        .api_route("/api/v1/aspects/{name}/key", get_with(aspect_key, key))
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct ByName {
+    name: AspectName,
+}
+
+fn unknown(name: &AspectName) -> ErrorBody {
+    ErrorBody::new(ErrorCode::NotFound, format!("there is no aspect {name}"))
+}
+
+async fn aspects(State(edge): Shared, _: AnyParty) -> Answered<Team> {
+    Ok(Answer::of(&edge.team().await?))
+}
+
+async fn aspect(State(edge): Shared, _: AnyParty, Path(by): Path<ByName>) -> Answered<AspectInfo> {
+    let team = edge.team().await?;
+    let found = team.aspects.iter().find(|info| info.name == by.name).ok_or_else(|| unknown(&by.name))?;
+    Ok(Answer::of(found))
+}
+
+async fn add_aspect(State(edge): Shared, admin: Admin, body: Body<AspectAdd>) -> Answered<AspectKey> {
+    command(&edge, CommandBody::AddAspect { by: admin.party(), add: body.value }).await
+}
+
+async fn aspect_key(State(edge): Shared, _: Viewer, Path(by): Path<ByName>) -> Answered<AspectKey> {
+    let missing = unknown(&by.name);
+    let key = edge.ask(move |hub| hub.roster().aspect(&by.name).map(AspectRecord::key)).await?;
+    Ok(Answer::of(&key.ok_or(missing)?))
+}
+
+async fn revoke_aspect(State(edge): Shared, admin: Admin, Path(by): Path<ByName>) -> Answered<AspectKey> {
+    command(&edge, CommandBody::RevokeAspect { by: admin.party(), name: by.name }).await
+}

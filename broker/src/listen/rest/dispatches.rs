@@ -1,0 +1,82 @@
+//! Work sent to Hands.
+
+use aide::axum::ApiRouter;
+use aide::axum::routing::{get_with, post_with};
+use axum::extract::State;
+use nexus_wire::DispatchId;
+use nexus_wire::hands::{
+    CancelReceipt, Dispatch, DispatchCancel, DispatchInfo, DispatchList, DispatchPage, DispatchStatus,
+    Dispatched,
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::answer::Answered;
+use super::caller::{AnyParty, Operator};
+use super::input::{Body, Idempotent, Path, Query};
+use super::openapi::{Group, doc, doc_with, failing};
+use super::{Routes, Shared, frame, read};
+
+pub(super) fn routes() -> Routes {
+    let example = json!({"hand": "wren/verify-claim", "input": {"claim": "the moon is a cheese"}});
+    let create = doc_with("createDispatch", Group::Dispatches, "Send work to a Hand", example);
+    let create = failing(&[404], create);
+    let list = doc("listDispatches", Group::Dispatches, "Dispatches, the latest first");
+    let get = doc("getDispatch", Group::Dispatches, "How a dispatch stands, with its input and output");
+    let example = json!({"reason": "no longer needed"});
+    let cancel =
+        doc_with("cancelDispatch", Group::Dispatches, "Cancel a dispatch and everything below it", example);
+    ApiRouter::new()
+        .api_route("/api/v1/dispatches", get_with(list_dispatches, list).post_with(create_dispatch, create))
+        .api_route("/api/v1/dispatches/{dispatch}", get_with(get_dispatch, get))
+        .api_route("/api/v1/dispatches/{dispatch}/cancel", post_with(cancel_dispatch, cancel))
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct ByDispatch {
+    dispatch: DispatchId,
+}
+
+/// Why a dispatch is cancelled.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Cancel {
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+async fn create_dispatch(
+    State(edge): Shared,
+    Operator(caller): Operator,
+    key: Idempotent,
+    body: Body<Dispatch>,
+) -> Answered<Dispatched> {
+    frame(&edge, &caller, key, body.value, body.bytes).await
+}
+
+async fn list_dispatches(
+    State(edge): Shared,
+    AnyParty(caller): AnyParty,
+    Query(list): Query<DispatchList>,
+) -> Answered<DispatchPage> {
+    read(&edge, &caller, list).await
+}
+
+async fn get_dispatch(
+    State(edge): Shared,
+    AnyParty(caller): AnyParty,
+    Path(by): Path<ByDispatch>,
+) -> Answered<DispatchInfo> {
+    read(&edge, &caller, DispatchStatus { dispatch: by.dispatch }).await
+}
+
+async fn cancel_dispatch(
+    State(edge): Shared,
+    Operator(caller): Operator,
+    Path(by): Path<ByDispatch>,
+    key: Idempotent,
+    body: Body<Cancel>,
+) -> Answered<CancelReceipt> {
+    let cancel = DispatchCancel { dispatch: by.dispatch, reason: body.value.reason };
+    frame(&edge, &caller, key, cancel, body.bytes).await
+}

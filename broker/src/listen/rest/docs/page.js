@@ -1,0 +1,123 @@
+// Shows the OpenAPI document of this broker. No library; text is set as text, never as markup.
+"use strict";
+
+const METHODS = ["get", "post", "put", "patch", "delete"];
+
+function el(name, attributes, ...children) {
+  const node = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes || {})) node.setAttribute(key, value);
+  for (const child of children.flat()) {
+    if (child !== null && child !== undefined) node.append(child);
+  }
+  return node;
+}
+
+function resolve(api, value) {
+  let seen = 0;
+  while (value && value.$ref && seen++ < 16) {
+    value = value.$ref.slice(2).split("/").reduce((at, key) => at && at[key], api);
+  }
+  return value || {};
+}
+
+/** A schema in the words of its reader: names of types, not of keywords. */
+function shape(api, schema, depth = 0) {
+  const name = schema && schema.$ref ? schema.$ref.split("/").pop() : null;
+  const it = resolve(api, schema);
+  if (it === true || Object.keys(it).length === 0) return "anything";
+  if (it.const !== undefined) return JSON.stringify(it.const);
+  if (it.enum) return it.enum.map((value) => JSON.stringify(value)).join(" | ");
+  const some = it.oneOf || it.anyOf || it.allOf;
+  if (some) return [...new Set(some.map((part) => shape(api, part, depth)))].join(it.allOf ? " & " : " | ");
+  const kinds = [].concat(it.type || (it.properties ? "object" : "anything"));
+  return kinds.map((kind) => {
+    if (kind === "array") return `[${shape(api, it.items || {}, depth + 1)}]`;
+    if (kind !== "object" || !it.properties) return it.format ? `${kind} (${it.format})` : kind;
+    if (depth > 5) return name || "object";
+    const pad = "  ".repeat(depth + 1);
+    const required = new Set(it.required || []);
+    const fields = Object.entries(it.properties).map(([key, field]) => {
+      const about = resolve(api, field).description || field.description;
+      const note = about && depth < 2 ? `  // ${about.split("\n")[0]}` : "";
+      return `${pad}${key}${required.has(key) ? "" : "?"}: ${shape(api, field, depth + 1)}${note}`;
+    });
+    return `{\n${fields.join("\n")}\n${"  ".repeat(depth)}}`;
+  }).join(" | ");
+}
+
+function curl(path, method, operation, body) {
+  const parts = ["curl"];
+  if (method !== "get") parts.push("-X", method.toUpperCase());
+  if (operation.security) parts.push('-H "Authorization: Bearer $NEXUS_TOKEN"');
+  if (body !== undefined) {
+    parts.push('-H "Content-Type: application/json"', `-d '${JSON.stringify(body).replaceAll("'", "'\\''")}'`);
+  }
+  return `${parts.join(" ")} ${location.origin}${path}`;
+}
+
+function operationSection(api, path, method, operation) {
+  const body = operation.requestBody && resolve(api, operation.requestBody).content["application/json"];
+  const parameters = (operation.parameters || []).map((it) => resolve(api, it));
+  const rows = parameters.map((it) => el("tr", {},
+    el("td", {}, el("code", {}, it.name), it.required ? "" : el("span", { class: "soft" }, " optional")),
+    el("td", {}, it.in), el("td", {}, el("code", {}, shape(api, it.schema))), el("td", {}, it.description || "")));
+  const responses = Object.entries(operation.responses || {}).map(([status, response]) => {
+    const it = resolve(api, response);
+    return el("tr", {}, el("td", {}, el("code", {}, status)), el("td", {}, it.description || ""));
+  });
+  const ok = resolve(api, (operation.responses || {})["200"]);
+  const answer = ok.content && Object.values(ok.content)[0];
+  return el("section", { class: "operation", id: operation.operationId },
+    el("h3", {}, el("a", { href: `#${operation.operationId}` }, operation.summary || operation.operationId)),
+    el("p", { class: "path" }, el("code", {}, el("span", { class: "method" }, method), ` ${path}`)),
+    operation.description ? el("p", {}, operation.description) : null,
+    rows.length ? [el("h4", {}, "Parameters"), el("table", {}, rows)] : [],
+    body ? [el("h4", {}, "Body"), el("pre", {}, shape(api, body.schema))] : [],
+    el("h4", {}, "Example"), el("pre", {}, curl(path, method, operation, body && body.example)),
+    answer && answer.schema ? [el("h4", {}, "Answer"), el("pre", {}, shape(api, answer.schema))] : [],
+    el("details", {}, el("summary", {}, "Statuses"), el("table", {}, responses)));
+}
+
+function show(api) {
+  const main = document.getElementById("main");
+  const index = document.getElementById("index");
+  document.title = `${api.info.title} API ${api.info.version}`;
+  const about = (api.info.description || "").split("\n\n").map((text) => el("p", {}, text));
+  main.replaceChildren(el("h1", {}, `${api.info.title} API `, el("span", { class: "soft" }, api.info.version)),
+    ...about, el("p", {}, el("a", { href: "/api/v1/openapi.json" }, "openapi.json")));
+  for (const tag of api.tags || []) {
+    const found = Object.entries(api.paths).flatMap(([path, item]) =>
+      METHODS.filter((method) => item[method] && (item[method].tags || []).includes(tag.name))
+        .map((method) => [path, method, item[method]]));
+    if (!found.length) continue;
+    main.append(el("h2", {}, tag.name), el("p", { class: "soft" }, tag.description || ""));
+    index.append(el("h2", {}, tag.name));
+    for (const [path, method, operation] of found) {
+      main.append(operationSection(api, path, method, operation));
+      index.append(el("a", { href: `#${operation.operationId}`, title: `${method.toUpperCase()} ${path}` },
+        operation.summary || operation.operationId));
+    }
+  }
+  if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
+}
+
+const filter = document.getElementById("filter");
+filter.addEventListener("input", () => {
+  const wanted = filter.value.trim().toLowerCase();
+  for (const link of document.querySelectorAll("#index a")) {
+    link.hidden = !`${link.textContent} ${link.title}`.toLowerCase().includes(wanted);
+  }
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "/" && document.activeElement !== filter) {
+    event.preventDefault();
+    filter.focus();
+  }
+});
+
+fetch("/api/v1/openapi.json")
+  .then((response) => (response.ok ? response.json() : Promise.reject(new Error(`HTTP ${response.status}`))))
+  .then(show)
+  .catch((error) => {
+    document.getElementById("status").textContent = `Cannot show the document: ${error.message}. Reload the page.`;
+  });

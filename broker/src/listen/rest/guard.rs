@@ -1,0 +1,51 @@
+//! Before any handler: do we go by that name, may that page talk to us, and nothing takes forever.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use nexus_wire::{ErrorBody, ErrorCode};
+
+use crate::edge::Edge;
+use crate::listen::problem::Problem;
+
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+pub(super) async fn guard(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
+    if let Err(problem) = known(&edge, &request) {
+        return problem.into_response();
+    }
+    match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            let message = "the request was not complete in time";
+            Problem::new(StatusCode::REQUEST_TIMEOUT, ErrorCode::Invalid, message).into_response()
+        }
+    }
+}
+
+fn known(edge: &Edge, request: &Request) -> Result<(), Problem> {
+    let text = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or(""));
+    let host = text(header::HOST).or_else(|| request.uri().authority().map(|it| it.as_str()));
+    edge.hosts.check(host, text(header::ORIGIN)).map_err(|stranger| {
+        tracing::warn!(?host, origin = ?text(header::ORIGIN), "refused a stranger");
+        Problem::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, stranger.message())
+    })
+}
+
+fn path_of(request: &Request) -> String {
+    request.uri().path().chars().take(200).collect()
+}
+
+pub(super) async fn nothing_here(request: Request) -> Problem {
+    let message = format!("there is nothing at {}", path_of(&request));
+    ErrorBody::new(ErrorCode::NotFound, message).into()
+}
+
+pub(super) async fn wrong_method(request: Request) -> Problem {
+    let message = format!("{} is not for {}", request.method(), path_of(&request));
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::Invalid, message)
+}

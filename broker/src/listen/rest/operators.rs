@@ -1,0 +1,55 @@
+//! People and their tokens.
+
+use aide::axum::ApiRouter;
+use aide::axum::routing::{delete_with, get_with};
+use axum::extract::State;
+use nexus_wire::OperatorName;
+use nexus_wire::admin::{OperatorAdd, OperatorInfo, Operators};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::answer::{Answer, Answered};
+use super::caller::{Admin, Viewer};
+use super::input::{Body, Path};
+use super::openapi::{Group, doc, doc_with};
+use super::{Routes, Shared, command};
+use crate::hub::CommandBody;
+use crate::hub::records::OperatorRecord;
+
+pub(super) fn routes() -> Routes {
+    let example = json!({
+        "name": "ana",
+        "role": "operator",
+        "token_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    });
+    let list = doc("listOperators", Group::Operators, "Everybody who was ever let in");
+    let add = doc_with("addOperator", Group::Operators, "Let a person in, or replace their token", example);
+    let revoke = doc("revokeOperator", Group::Operators, "Shut a person out; their links close at once");
+    ApiRouter::new()
+        .api_route("/api/v1/operators", get_with(operators, list).post_with(add_operator, add))
+        .api_route("/api/v1/operators/{name}", delete_with(revoke_operator, revoke))
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct ByName {
+    name: OperatorName,
+}
+
+async fn operators(State(edge): Shared, Viewer(caller): Viewer) -> Answered<Operators> {
+    tracing::debug!(by = %caller.party, "asked who is let in");
+    let operators = edge.ask(|hub| hub.roster().operators().map(OperatorRecord::info).collect()).await?;
+    Ok(Answer::of(&Operators { operators }))
+}
+
+async fn add_operator(State(edge): Shared, admin: Admin, body: Body<OperatorAdd>) -> Answered<OperatorInfo> {
+    command(&edge, CommandBody::AddOperator { by: admin.party(), add: body.value }).await
+}
+
+async fn revoke_operator(
+    State(edge): Shared,
+    admin: Admin,
+    Path(by): Path<ByName>,
+) -> Answered<OperatorInfo> {
+    command(&edge, CommandBody::RevokeOperator { by: admin.party(), name: by.name }).await
+}
