@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use nexus_wire::admin::NexusInfo;
 use nexus_wire::limits::SUBPROTOCOL;
+use nexus_wire::log::Subscribe;
 use nexus_wire::roster::{AspectInfo, Team};
 use nexus_wire::{ErrorBody, ErrorCode, FromBroker, Json, Ms, Party, RequestId, ToBroker};
 use tokio::sync::Semaphore;
@@ -12,6 +13,7 @@ use tokio::sync::Semaphore;
 use crate::admit::{Admitted, Read, admit};
 use crate::clock::{self, Clock};
 use crate::core::Published;
+use crate::deliver::Peer;
 use crate::hub::records::AspectRecord;
 use crate::hub::{CommandBody, Hub};
 use crate::identity::{Gate, Identity, Seconds};
@@ -100,6 +102,22 @@ impl Edge {
         question: impl FnOnce(&Hub) -> T + Send + 'static,
     ) -> Result<T, ErrorBody> {
         self.sequencer.ask(question).await.map_err(stopping)
+    }
+
+    /// `peer` follows the log, and what else it asks for; in place of what it followed before.
+    pub(crate) fn subscribe(&self, peer: &Arc<Peer>, id: Option<RequestId>, subscribe: &Subscribe) {
+        let Self { published, relay, .. } = self;
+        published.deliver.follow(peer, id, subscribe);
+        if subscribe.observe {
+            relay.watch(peer, subscribe.thread);
+        } else {
+            relay.unwatch(peer.link);
+        }
+        if subscribe.roster {
+            published.presence.follow(peer);
+        } else {
+            published.presence.unfollow(peer.link);
+        }
     }
 
     /// The team as the hub has it, with what is seen of each.

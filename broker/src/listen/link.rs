@@ -4,6 +4,7 @@
 mod reader;
 mod writer;
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -76,7 +77,7 @@ pub(super) async fn run<S>(
     let ending = tokio::select! {
         biased;
         ending = Reader::new(&edge, &peer, &signs).run(&mut stream) => ending,
-        ending = fetch(&edge, &peer) => ending,
+        never = fetch(&edge, &peer) => match never {},
         ending = writer::run(&edge, &peer, &mut sink) => ending,
         ending = greeting(&signs) => ending,
         ending = keep_alive(&peer, &signs) => ending,
@@ -93,7 +94,7 @@ pub(super) async fn run<S>(
 }
 
 /// Nobody sends to the link any more; if it spoke for an aspect, the hub learns that it does no longer.
-async fn leave(edge: &Edge, peer: &Peer) {
+pub(super) async fn leave(edge: &Edge, peer: &Peer) {
     edge.relay.unwatch(peer.link);
     edge.published.presence.unfollow(peer.link);
     let Some(seat) = edge.published.deliver.leave(peer) else { return };
@@ -118,7 +119,7 @@ where
 }
 
 /// Reads the pages that the link needs to catch up.
-async fn fetch(edge: &Edge, peer: &Peer) -> Ending {
+pub(super) async fn fetch(edge: &Edge, peer: &Peer) -> Infallible {
     loop {
         match poll_fn(|cx| peer.outbox.poll_page(cx)).await {
             Page::Inbox { aspect, after, limit } => {

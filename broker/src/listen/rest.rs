@@ -26,6 +26,7 @@ pub(super) mod caller;
 mod chat;
 mod dispatches;
 mod docs;
+mod events;
 mod guard;
 mod health;
 pub(super) mod input;
@@ -71,6 +72,7 @@ fn routes() -> Routes {
         .merge(aspects::routes())
         .merge(chat::routes().layer(large))
         .merge(dispatches::routes().layer(large))
+        .merge(events::routes())
         .merge(health::nexus())
         .merge(knowledge::routes().layer(large))
         .merge(operators::routes())

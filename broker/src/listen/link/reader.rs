@@ -11,7 +11,6 @@ use futures_util::StreamExt;
 use futures_util::stream::SplitStream;
 use nexus_wire::envelope::{DecodeError, decode};
 use nexus_wire::limits::{BAD_FRAMES_MAX, CLOSE_POLICY, CLOSE_TOO_BIG, CLOSE_UNSUPPORTED};
-use nexus_wire::log::Subscribe;
 use nexus_wire::roster::Register;
 use nexus_wire::{AspectName, EpochId, ErrorBody, ErrorCode, FromBroker, Json, Party, RequestId, ToBroker};
 use serde_json::json;
@@ -180,7 +179,7 @@ impl<'a> Reader<'a> {
                 }
             }
             Ok(Admitted::Stream(aspect, streamed)) => self.stream(id, aspect, streamed),
-            Ok(Admitted::Subscribe(subscribe)) => self.subscribe(id, &subscribe),
+            Ok(Admitted::Subscribe(subscribe)) => self.edge.subscribe(self.peer, id, &subscribe),
         }
         None
     }
@@ -308,21 +307,6 @@ impl<'a> Reader<'a> {
         }
         if let Some(id) = id {
             self.peer.outbox.answer(id, Ok(FromBroker::Ok(Json::of(&json!({})))));
-        }
-    }
-
-    fn subscribe(&self, id: Option<RequestId>, subscribe: &Subscribe) {
-        let Edge { published, relay, .. } = &**self.edge;
-        published.deliver.follow(self.peer, id, subscribe);
-        if subscribe.observe {
-            relay.watch(self.peer, subscribe.thread);
-        } else {
-            relay.unwatch(self.peer.link);
-        }
-        if subscribe.roster {
-            published.presence.follow(self.peer);
-        } else {
-            published.presence.unfollow(self.peer.link);
         }
     }
 }

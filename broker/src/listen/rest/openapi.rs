@@ -27,6 +27,7 @@ const DESCRIPTION: &str = "Everything an operator or a script needs of a Nexus b
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Group {
     Aspects,
+    Audit,
     Broker,
     Dispatches,
     Knowledge,
@@ -36,8 +37,9 @@ pub(super) enum Group {
 }
 
 impl Group {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Aspects,
+        Self::Audit,
         Self::Broker,
         Self::Dispatches,
         Self::Knowledge,
@@ -49,6 +51,7 @@ impl Group {
     fn name(self) -> &'static str {
         match self {
             Self::Aspects => "aspects",
+            Self::Audit => "audit",
             Self::Broker => "broker",
             Self::Dispatches => "dispatches",
             Self::Knowledge => "knowledge",
@@ -61,6 +64,7 @@ impl Group {
     fn about(self) -> &'static str {
         match self {
             Self::Aspects => "The team: who is on it, how each is doing, and their keys.",
+            Self::Audit => "Every durable change, in one order.",
             Self::Broker => "The broker itself: its identity, its health, tokens.",
             Self::Dispatches => "Work sent to Hands.",
             Self::Knowledge => "What the team has written down.",

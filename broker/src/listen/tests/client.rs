@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::World;
 
 /// Only a defect makes a test wait so long.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(super) struct Raw(pub(super) WebSocketStream<TcpStream>);
 
