@@ -2,11 +2,13 @@
 
 mod admin;
 mod aspect;
+mod backup;
 mod operator;
 mod print;
 mod serve;
 mod show;
 mod token;
+mod verify;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -16,6 +18,7 @@ use std::time::Instant;
 use clap::{Parser, Subcommand};
 use thiserror::Error;
 
+use crate::backup::BackupError;
 use crate::clock;
 use crate::config::{Config, ConfigError, Effective};
 use crate::serve::ServeError;
@@ -45,6 +48,12 @@ enum Action {
     Operator(operator::Operator),
     /// Say where the first operator's token is, or make a new one
     Token(token::Token),
+    /// Write everything the broker keeps into one file, also while it runs
+    Backup(backup::Backup),
+    /// Put a backup in the place of the database; the broker must not run
+    Restore(backup::Restore),
+    /// Check the database, or a backup, and its log's hash chain
+    Verify(verify::Verify),
     /// Look at the settings
     #[command(subcommand)]
     Config(show::Show),
@@ -63,6 +72,10 @@ enum CliError {
     #[error(transparent)]
     Admin(#[from] admin::AdminError),
     #[error(transparent)]
+    Backup(#[from] BackupError),
+    #[error(transparent)]
+    Verify(#[from] verify::Unverified),
+    #[error(transparent)]
     KeyFile(#[from] nexus_client::keyfile::KeyFileError),
     #[error("cannot make a key: {0}")]
     Key(#[from] nexus_client::keyfile::KeyError),
@@ -74,8 +87,26 @@ enum CliError {
     Runtime(std::io::Error),
 }
 
+impl CliError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Verify(unverified) => ExitCode::from(unverified.exit_code()),
+            Self::Config(_)
+            | Self::Serve(_)
+            | Self::Setup(_)
+            | Self::Admin(_)
+            | Self::Backup(_)
+            | Self::KeyFile(_)
+            | Self::Key(_)
+            | Self::NoHome(_)
+            | Self::NoDataDir
+            | Self::Runtime(_) => ExitCode::FAILURE,
+        }
+    }
+}
+
 /// Runs the command line of this process. `0` is success, `1` a failure that was explained, `2` a command line
-/// that was not understood.
+/// that was not understood; `nexus verify` has two more for what it found.
 pub fn main() -> ExitCode {
     let started = clock::now();
     let cli = Cli::parse();
@@ -84,7 +115,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             print::complain(&error);
-            ExitCode::FAILURE
+            error.exit_code()
         }
     }
 }
@@ -105,6 +136,9 @@ fn run(cli: Cli, started: Instant) -> Result<(), CliError> {
         Action::Aspect(aspect) => runtime(true)?.block_on(aspect::run(aspect, load(&[])?.0)),
         Action::Operator(operator) => runtime(true)?.block_on(operator::run(operator, load(&[])?.0)),
         Action::Token(token) => runtime(true)?.block_on(token::run(token, load(&[])?.0)),
+        Action::Backup(backup) => backup::make(&backup, &load(&[])?.0),
+        Action::Restore(restore) => backup::restore(&restore, &load(&[])?.0),
+        Action::Verify(verify) => verify::run(&verify, &load(&[])?.0),
         Action::Config(show::Show::Show) => {
             show::run(&data, &load(&[])?.1);
             Ok(())

@@ -89,7 +89,10 @@ impl Aftermath {
             | CommandBody::RevokeAspect { .. }
             | CommandBody::AddOperator { .. }
             | CommandBody::RevokeOperator { .. } => self.credentials = true,
-            CommandBody::Tick | CommandBody::Register { .. } | CommandBody::Request { .. } => {}
+            CommandBody::Tick
+            | CommandBody::Register { .. }
+            | CommandBody::Request { .. }
+            | CommandBody::Restored { .. } => {}
         }
     }
 }
@@ -244,6 +247,7 @@ fn latest(commands: Vec<Command>) -> Vec<Command> {
             | CommandBody::Request { .. }
             | CommandBody::RaiseAlert { .. }
             | CommandBody::ClearAlert { .. }
+            | CommandBody::Restored { .. }
             | CommandBody::AddAspect { .. }
             | CommandBody::RevokeAspect { .. }
             | CommandBody::AddOperator { .. }

@@ -11,6 +11,8 @@ use thiserror::Error;
 
 /// Where the first operator's token lies.
 pub(crate) const TOKEN_FILE: &str = "operator.token";
+/// What makes a Nexus itself and lets people in; a backup holds it only when that is asked for.
+pub(crate) const KEY_FILES: [&str; 3] = ["identity.json", "ca.pem", TOKEN_FILE];
 
 #[derive(Debug, Error)]
 pub enum DataDirError {

@@ -21,6 +21,7 @@ mod register;
 mod roster;
 mod route;
 mod step;
+mod storage;
 
 use nexus_wire::Ms;
 

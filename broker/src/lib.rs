@@ -4,6 +4,7 @@
 //! `store`) → `deliver`. What streams goes through `relay`; what reads goes through `observe`.
 
 mod admit;
+mod backup;
 pub mod cli;
 mod clock;
 pub mod config;

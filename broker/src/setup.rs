@@ -10,7 +10,7 @@ use crate::config::{self, Config};
 use crate::datadir::{DataDir, DataDirError, Lock, TOKEN_FILE};
 use crate::edge::seconds;
 use crate::hub::records::{Reads, StoreError, Transaction};
-use crate::hub::{Command, CommandBody, Effect, Hub, Origin};
+use crate::hub::{Command, CommandBody, Effect, Hub, HubConfig, Origin};
 use crate::identity::keys::{KeysError, NexusKeys};
 use crate::identity::token;
 use crate::store::{OpenError, Options, SqliteStore, Synchronous};
@@ -98,6 +98,22 @@ impl Setup {
             None => Ok(FromBroker::Ok(nexus_wire::Json::default())),
         }
     }
+}
+
+/// Applies one command to a store nobody else has open; `at` is its time unless the store is ahead of it.
+pub(crate) fn apply_once(
+    store: &mut SqliteStore,
+    config: &HubConfig,
+    body: CommandBody,
+    at: Ms,
+) -> Result<Hub, StoreError> {
+    let mut hub = Hub::rebuild(store, config.clone())?;
+    let at = store.snapshot()?.last_at.max(at);
+    store.begin()?;
+    // What is to be done after the commit is for links, and there are none.
+    let _ = hub.apply(store, Command { at, origin: Origin::Broker, body })?;
+    store.commit()?;
+    Ok(hub)
 }
 
 /// What makes `token` the first operator's.

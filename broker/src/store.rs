@@ -1,10 +1,14 @@
 //! Where the hub's rows are kept: a SQLite file, or memory for simulations. Stores know rows and no rules.
 
+mod head;
 mod logged;
 pub mod memory;
 mod page;
 mod query;
 pub mod sqlite;
 
+pub use head::{Head, NotAHead};
 pub use memory::MemoryStore;
-pub use sqlite::{OpenError, Options, ReaderPool, SqliteReader, SqliteStore, Synchronous};
+pub use sqlite::{
+    Checked, CopyError, OpenError, Options, ReaderPool, SqliteReader, SqliteStore, Standing, Synchronous,
+};

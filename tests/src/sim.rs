@@ -499,6 +499,7 @@ fn brings_back(body: &CommandBody) -> bool {
         | CommandBody::Tick
         | CommandBody::LinkDown { .. }
         | CommandBody::Ack { .. }
+        | CommandBody::Restored { .. }
         | CommandBody::AddAspect { .. }
         | CommandBody::RevokeAspect { .. }
         | CommandBody::AddOperator { .. }

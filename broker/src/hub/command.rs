@@ -74,6 +74,10 @@ pub enum CommandBody {
         kind: AlertKind,
         subject: String,
     },
+    /// The store was put back to an earlier state: every inbox begins `new_epoch`.
+    Restored {
+        new_epoch: EpochId,
+    },
     AddAspect {
         by: Party,
         add: AspectAdd,

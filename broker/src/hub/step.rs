@@ -105,6 +105,7 @@ impl<'a, S: Store> Step<'a, S> {
                 Ok(self.raise_alert(kind, &subject, &message)?)
             }
             CommandBody::ClearAlert { kind, subject } => Ok(self.clear_alert(kind, &subject)?),
+            CommandBody::Restored { new_epoch } => self.restored(new_epoch),
             CommandBody::AddAspect { by, add } => self.add_aspect(&by, add),
             CommandBody::RevokeAspect { by, name } => self.revoke_aspect(&by, &name),
             CommandBody::AddOperator { by, add } => self.add_operator(&by, add),

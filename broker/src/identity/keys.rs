@@ -57,6 +57,10 @@ impl std::fmt::Debug for NexusKeys {
 }
 
 impl NexusKeys {
+    pub(crate) fn are_in(data: &DataDir) -> bool {
+        data.file(FILE).exists()
+    }
+
     /// The keys of a data directory; makes them when there are none. `true`: they are new.
     pub(crate) fn open(data: &DataDir, now: Seconds) -> Result<(Self, bool), KeysError> {
         if let Some(text) = data.read(FILE)? {

@@ -7,9 +7,11 @@ mod alerts;
 mod blocks;
 mod chain;
 mod columns;
+mod copy;
 mod fault;
 mod lock;
 mod messages;
+mod migrate;
 mod open;
 mod pages;
 mod pending;
@@ -33,10 +35,15 @@ use crate::hub::records::{
     AspectRecord, ClosedRecord, DispatchRecord, InboxRecord, KnowledgeRecord, MessageRecord, OperatorRecord,
     Reads, Snapshot, Stored, ThreadRecord, Transaction,
 };
+pub(crate) use copy::merge;
+pub use copy::{CopyError, copy};
 pub(in crate::store) use fault::fault;
+pub(crate) use migrate::stamp;
+pub(crate) use open::sync_folder;
 pub use open::{OpenError, Options, Synchronous};
 use pending::Pending;
 pub use reader::{ReaderPool, SqliteReader};
+pub use verify::{Checked, Standing};
 
 /// The one writer of a database.
 #[derive(Debug)]
@@ -51,7 +58,7 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Opens the database at `path`, or makes it there. Fails if another broker has it open.
     pub fn open(path: &Path, options: Options) -> Result<Self, OpenError> {
-        Self::open_with(path, options, open::MIGRATIONS)
+        Self::open_with(path, options, migrate::MIGRATIONS)
     }
 
     fn open_with(path: &Path, options: Options, migrations: &[&str]) -> Result<Self, OpenError> {
@@ -60,6 +67,11 @@ impl SqliteStore {
         let connection = open::writer(path, options, migrations)?;
         let pending = Pending::load(&connection).map_err(|source| OpenError::content(path, source))?;
         Ok(Self { connection, pending: RefCell::new(pending), path: path.to_owned(), _lock: lock })
+    }
+
+    /// The newest schema this program knows.
+    pub fn newest_schema() -> u32 {
+        migrate::MIGRATIONS.len() as u32
     }
 
     /// At most `size` connections that only read.

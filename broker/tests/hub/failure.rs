@@ -147,8 +147,8 @@ fn what_was_committed_is_there_when_it_is_opened_again() {
     assert_eq!((&world.hub, world.inbox("wren")), (&hub, items));
     world.say("operator/ana", "@wren 70");
     assert_eq!(world.inbox("wren").len(), 71);
-    let head = world.store.readers(2).read(|reader| reader.verify()).unwrap();
-    assert_eq!(head.0, world.hub.log_seq());
+    let head = world.store.readers(2).read(|reader| reader.verify(None)).unwrap();
+    assert_eq!(head.head.seq, world.hub.log_seq());
 }
 
 #[test]
@@ -159,12 +159,12 @@ fn a_changed_row_of_the_log_is_found() {
     world.say("operator/ana", "hello");
     world.say("operator/ana", "hello again");
     let readers = world.store.readers(1);
-    readers.read(|reader| reader.verify()).unwrap();
+    readers.read(|reader| reader.verify(None)).unwrap();
     let path = dir.path().join("nexus.db");
     drop(world);
     let raw = rusqlite::Connection::open(&path).unwrap();
     raw.execute("UPDATE log SET actor = 'operator/eve' WHERE seq = 2", []).unwrap();
-    let error = readers.read(|reader| reader.verify()).unwrap_err();
+    let error = readers.read(|reader| reader.verify(None)).unwrap_err();
     assert!(matches!(&error, StoreError::Corrupt(what) if what.contains("entry 2")), "{error}");
 }
 
@@ -190,7 +190,7 @@ fn a_page_that_was_overwritten_is_damage_and_not_a_panic() {
             found += 1;
             continue;
         };
-        let checked = store.readers(1).read(|reader| reader.verify());
+        let checked = store.readers(1).read(|reader| reader.verify(None));
         found += usize::from(matches!(checked, Err(StoreError::Corrupt(_) | StoreError::Unavailable(_))));
         let _ = Hub::rebuild(&store, HubConfig::default());
         let _ = store.inbox(&name("wren"), 0, 1000);

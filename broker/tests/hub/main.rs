@@ -11,4 +11,5 @@ mod knowledge;
 mod random;
 mod register;
 mod same;
+mod storage;
 mod world;

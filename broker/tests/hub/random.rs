@@ -49,6 +49,7 @@ enum Act {
     Acknowledge { kind: u8, subject: u8 },
     Tick,
     Restart,
+    Restored,
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -82,6 +83,7 @@ fn act() -> impl Strategy<Value = Act> {
         2 => (0_u8..7, some).prop_map(|(kind, subject)| Act::Acknowledge { kind, subject }),
         8 => Just(Act::Tick),
         1 => Just(Act::Restart),
+        1 => Just(Act::Restored),
     ]
 }
 
@@ -327,6 +329,7 @@ impl Twin {
             }
             Act::Tick => CommandBody::Tick,
             Act::Restart => CommandBody::BrokerStarted(HubConfig::default()),
+            Act::Restored => CommandBody::Restored { new_epoch: EpochId(self.id()) },
         }
     }
 
@@ -412,7 +415,7 @@ proptest! {
         let readers = twin.sqlite.1.readers(1);
         readers.read(|reader| {
             assert_same(&twin.memory.1, reader);
-            assert_eq!(reader.verify()?.0, twin.memory.0.log_seq());
+            assert_eq!(reader.verify(None)?.head.seq, twin.memory.0.log_seq());
             Ok(())
         }).unwrap();
         // Closed and opened again, it is the same database.

@@ -1,20 +1,15 @@
-//! Opening a database: pragmas, migrations, and the copy that is made before an older one is changed.
+//! Opening a database: what is a fault of it, and how a connection is set up.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
-use rusqlite_migration::{M, Migrations};
 use thiserror::Error;
 
+use super::migrate;
+use crate::clock;
 use crate::hub::records::StoreError;
-
-/// In the order of their numbers; never edited after a release.
-pub(super) const MIGRATIONS: &[&str] = &[
-    include_str!("../../../migrations/0001_initial.sql"),
-    include_str!("../../../migrations/0003_oversight.sql"),
-];
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const STATEMENTS_MAX: usize = 128;
@@ -51,7 +46,22 @@ pub enum OpenError {
         path = path.display()
     )]
     Newer { path: PathBuf, found: usize, known: usize },
-    #[error("cannot bring {path} up to date: {source}", path = path.display())]
+    #[error(
+        "{path} is a database of another program (application id {application:#010x}) and was left as it is; move \
+         it away, or name another data directory with --data",
+        path = path.display()
+    )]
+    Foreign { path: PathBuf, application: i32 },
+    #[error(
+        "{path} has to be brought up to date and cannot be copied to {copy} before: {source}; nothing was changed. \
+         Make room for a second file of its size, or make the folder writable, and start again",
+        path = path.display(), copy = copy.display()
+    )]
+    Copy { path: PathBuf, copy: PathBuf, source: std::io::Error },
+    #[error(
+        "cannot bring {path} up to date: {source}; nothing was changed, and the program that wrote it still opens it",
+        path = path.display()
+    )]
     Migration { path: PathBuf, source: Box<rusqlite_migration::Error> },
     #[error(
         "{path} is damaged or no database of this program ({source}); restore it from a backup, or move it away \
@@ -66,7 +76,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    fn sqlite(path: &Path, source: rusqlite::Error) -> Self {
+    pub(super) fn sqlite(path: &Path, source: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode;
         let path = path.to_owned();
         match source.sqlite_error_code() {
@@ -97,6 +107,8 @@ pub(super) fn writer(path: &Path, options: Options, migrations: &[&str]) -> Resu
     let failed = |source| OpenError::sqlite(path, source);
     let mut connection = Connection::open(path).map_err(failed)?;
     configure(&connection).map_err(failed)?;
+    // Before anything is written, be it only the journal's mode in the header.
+    let found = migrate::version(&connection, path, migrations.len())?;
     let synchronous = match options.synchronous {
         Synchronous::Full => "FULL",
         Synchronous::Off => {
@@ -115,18 +127,26 @@ pub(super) fn writer(path: &Path, options: Options, migrations: &[&str]) -> Resu
     }
     connection.pragma_update(None, "synchronous", synchronous).map_err(failed)?;
     connection.pragma_update(None, "wal_autocheckpoint", 1000).map_err(failed)?;
-    migrate(&mut connection, path, migrations)?;
+    migrate::migrate(&mut connection, path, migrations, found, clock::wall())?;
     // The file's name has to survive as well as its content.
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        Some(_) | None => Path::new("."),
-    };
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|source| OpenError::Io {
+    sync_folder(path).map_err(|source| OpenError::Io {
         what: "folder",
-        path: folder.to_owned(),
+        path: folder_of(path).to_owned(),
         source,
     })?;
     Ok(connection)
+}
+
+pub(super) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        Some(_) | None => Path::new("."),
+    }
+}
+
+/// Makes the names in the folder of `path` durable.
+pub(crate) fn sync_folder(path: &Path) -> std::io::Result<()> {
+    File::open(folder_of(path))?.sync_all()
 }
 
 pub(super) fn reader(path: &Path) -> Result<Connection, OpenError> {
@@ -145,43 +165,5 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    Ok(())
-}
-
-fn migrate(connection: &mut Connection, path: &Path, migrations: &[&str]) -> Result<(), OpenError> {
-    let failed = |source| OpenError::sqlite(path, source);
-    let found: usize =
-        connection.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0)).map_err(failed)? as usize;
-    let known = migrations.len();
-    if found > known {
-        return Err(OpenError::Newer { path: path.to_owned(), found, known });
-    }
-    if found == known {
-        return Ok(());
-    }
-    if found > 0 {
-        keep_copy(connection, path, known)?;
-    }
-    Migrations::new(migrations.iter().map(|sql| M::up(sql)).collect())
-        .to_latest(connection)
-        .map_err(|source| OpenError::Migration { path: path.to_owned(), source: Box::new(source) })
-}
-
-/// Copies the database to `nexus.db.before-v<known>`, whole or not at all.
-fn keep_copy(connection: &Connection, path: &Path, known: usize) -> Result<(), OpenError> {
-    let copy = beside(path, &format!(".before-v{known}"));
-    let partial = beside(&copy, ".partial");
-    let failed = |source| OpenError::Io { what: "copy", path: copy.clone(), source };
-    match std::fs::remove_file(&partial) {
-        Ok(()) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(failed(error)),
-    }
-    connection
-        .execute("VACUUM INTO ?1", [partial.to_string_lossy()])
-        .map_err(|source| OpenError::Sqlite { path: copy.clone(), source })?;
-    File::open(&partial).and_then(|file| file.sync_all()).map_err(failed)?;
-    std::fs::rename(&partial, &copy).map_err(failed)?;
-    tracing::info!(copy = %copy.display(), "copied the database before bringing it up to date");
     Ok(())
 }

@@ -12,11 +12,13 @@ use nexus_wire::{AspectName, DispatchId, EntryId, ItemId, MessageId, Party, Thre
 use rusqlite::Connection;
 
 use super::open::{self, OpenError};
-use super::{alerts, fault, messages, pages, read, verify};
+use super::verify::{self, Checked};
+use super::{alerts, fault, messages, pages, read};
 use crate::hub::records::{
     AspectRecord, ClosedRecord, DispatchRecord, InboxRecord, KnowledgeRecord, MessageRecord, OperatorRecord,
     Reads, Snapshot, StoreError, Stored, ThreadRecord,
 };
+use crate::store::head::Head;
 
 #[derive(Debug)]
 pub struct SqliteReader {
@@ -29,11 +31,21 @@ impl SqliteReader {
         Ok(Self { connection: open::reader(path)? })
     }
 
-    /// Checks pages, foreign keys and the log's hash chain, which takes as long as reading it all. Returns the
-    /// newest log entry and its hash.
-    pub fn verify(&self) -> Stored<(u64, [u8; 32])> {
+    /// Checks pages, foreign keys and the log's hash chain, which takes as long as reading it all; and how the
+    /// log stands to a head that was written down before.
+    pub fn verify(&self, against: Option<Head>) -> Stored<Checked> {
         let snapshot = self.connection.unchecked_transaction().map_err(fault)?;
-        verify::verify(&snapshot)
+        verify::verify(&snapshot, against)
+    }
+
+    pub fn head(&self) -> Stored<Head> {
+        let head = read::log_head(&self.connection)?;
+        Ok(head.map_or(Head { seq: 0, hash: [0; 32] }, |(seq, _, hash)| Head { seq, hash }))
+    }
+
+    /// The version of its schema.
+    pub fn schema(&self) -> Stored<u32> {
+        self.connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(fault)
     }
 }
 

@@ -4,7 +4,7 @@ use crate::hub::{Command, CommandBody, Effect, Hub, HubConfig, Origin};
 use nexus_wire::admin::{OperatorAdd, OperatorRole};
 use rusqlite::params;
 
-const FIRST: &str = open::MIGRATIONS[0];
+const FIRST: &str = migrate::MIGRATIONS[0];
 const SECOND: &str = "CREATE TABLE later (no INTEGER PRIMARY KEY); UPDATE operators SET role = 'viewer';";
 
 fn operator(name: &str) -> OperatorRecord {
@@ -24,18 +24,49 @@ fn with_operator(path: &Path) {
     store.commit().unwrap();
 }
 
+/// Names beside the database, the lock left out.
+fn beside(path: &Path) -> Vec<String> {
+    let entries = path.parent().unwrap().read_dir().unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| !name.ends_with(".lock"));
+    names.sort();
+    names
+}
+
 #[test]
 fn an_older_database_is_copied_and_brought_up_to_date() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("nexus.db");
     with_operator(&path);
-    assert!(!dir.path().join("nexus.db.before-v1").exists(), "a new one has nothing to copy");
+    assert_eq!(beside(&path), ["nexus.db"], "a new one has nothing to copy");
     let store = SqliteStore::open_with(&path, Options::default(), &[FIRST, SECOND]).unwrap();
     assert_eq!(store.operators().unwrap()[0].role, OperatorRole::Viewer);
     drop(store);
-    let copy = dir.path().join("nexus.db.before-v2");
+    let names = beside(&path);
+    assert_eq!(names.len(), 2, "{names:?}");
+    assert!(names[1].starts_with("nexus.db.v1-2") && names[1].ends_with("Z.bak"), "{names:?}");
+    let copy = dir.path().join(&names[1]);
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&copy).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
     let store = SqliteStore::open_with(&copy, Options::default(), &[FIRST]).unwrap();
     assert_eq!(store.operators().unwrap(), vec![operator("ana")]);
+}
+
+#[test]
+fn the_latest_copies_are_kept_and_no_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("nexus.db");
+    with_operator(&path);
+    for old in ["v1-20200101T000000Z", "v9-20190101T000000Z", "v1-20210101T000000Z", "v2-20220101T000000Z"] {
+        std::fs::write(dir.path().join(format!("nexus.db.{old}.bak")), old).unwrap();
+    }
+    std::fs::write(dir.path().join("nexus.db.bak.partial"), "of a copy that was cut off").unwrap();
+    std::fs::write(dir.path().join("nexus.db.mine.bak"), "somebody's own").unwrap();
+    drop(SqliteStore::open_with(&path, Options::default(), &[FIRST, SECOND]).unwrap());
+    let names = beside(&path);
+    assert_eq!(names[..3], ["nexus.db", "nexus.db.mine.bak", "nexus.db.v1-20210101T000000Z.bak"]);
+    assert_eq!(names[4..], ["nexus.db.v2-20220101T000000Z.bak"]);
 }
 
 #[test]
@@ -44,12 +75,48 @@ fn a_migration_that_fails_changes_nothing_and_can_be_repeated() {
     let path = dir.path().join("nexus.db");
     with_operator(&path);
     let broken = "UPDATE operators SET role = 'viewer'; CREATE TABLE operators (x);";
-    for _ in 0..2 {
-        let error = SqliteStore::open_with(&path, Options::default(), &[FIRST, broken]).unwrap_err();
+    let dangling =
+        "INSERT INTO inboxes (aspect, tail, cursor, acked_generation, recent) VALUES (7, 0, 0, 0, x'');";
+    for second in [broken, broken, dangling] {
+        let error = SqliteStore::open_with(&path, Options::default(), &[FIRST, second]).unwrap_err();
         assert!(matches!(error, OpenError::Migration { .. }), "{error}");
+        assert_eq!(beside(&path), ["nexus.db"], "no copy of what was not changed");
     }
     let store = SqliteStore::open_with(&path, Options::default(), &[FIRST]).unwrap();
     assert_eq!(store.operators().unwrap(), vec![operator("ana")]);
+}
+
+#[test]
+fn a_database_of_another_program_is_refused_and_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("nexus.db");
+    let cases = [
+        "CREATE TABLE notes (text); INSERT INTO notes VALUES ('mine')",
+        "CREATE TABLE notes (text); PRAGMA user_version = 1",
+        "PRAGMA user_version = 3",
+        "PRAGMA application_id = 252006673",
+        "CREATE TABLE log (x); CREATE TABLE meta (x); PRAGMA application_id = 7",
+    ];
+    for sql in cases {
+        let _ = std::fs::remove_file(&path);
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch(sql).unwrap();
+        drop(connection);
+        let before = std::fs::read(&path).unwrap();
+        let error = SqliteStore::open(&path, Options::default()).unwrap_err();
+        assert!(matches!(error, OpenError::Foreign { .. }), "{sql}: {error}");
+        assert!(error.to_string().contains("nexus.db"), "{sql}: {error}");
+        assert!(std::fs::read(&path).unwrap() == before, "{sql}");
+        assert_eq!(beside(&path), ["nexus.db"], "{sql}");
+    }
+}
+
+#[test]
+fn our_databases_say_whose_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("nexus.db");
+    drop(SqliteStore::open(&path, Options::default()).unwrap());
+    assert_eq!(std::fs::read(&path).unwrap()[68..72], *b"Nexu");
 }
 
 #[test]
@@ -138,7 +205,7 @@ fn a_full_disk_loses_the_batch_and_nothing_else() {
     }
     assert_eq!(failures, 3, "the disk was full three times, then there was room");
     assert_eq!(store.operators().unwrap().len(), 199 - failures);
-    store.readers(1).read(SqliteReader::verify).unwrap();
+    store.readers(1).read(|reader| reader.verify(None)).unwrap();
 }
 
 #[test]

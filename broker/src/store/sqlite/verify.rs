@@ -7,9 +7,28 @@ use super::chain::Link;
 use super::columns::count;
 use super::fault::{damage, fault};
 use crate::hub::records::Stored;
+use crate::store::head::Head;
 
-/// The newest entry and its hash, if every check holds; otherwise the first fault.
-pub(super) fn verify(connection: &Connection) -> Stored<(u64, [u8; 32])> {
+/// What a database that passed every check holds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Checked {
+    pub head: Head,
+    /// How the head it was compared with stands in this log.
+    pub against: Option<Standing>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Standing {
+    /// The log holds that entry, so everything up to it is as it was.
+    Contained,
+    /// Another entry stands there: the log is another one, or was rewritten.
+    Differs,
+    /// The log ends before it: an older copy was put in its place.
+    Missing,
+}
+
+/// Every check; otherwise the first fault.
+pub(super) fn verify(connection: &Connection, against: Option<Head>) -> Stored<Checked> {
     let integrity: String =
         connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(fault)?;
     if integrity != "ok" {
@@ -21,23 +40,36 @@ pub(super) fn verify(connection: &Connection) -> Stored<(u64, [u8; 32])> {
         let table: String = row.get(0).map_err(fault)?;
         return Err(damage(format_args!("a row of {table} refers to one that is not there")));
     }
-    chain(connection)
+    chain(connection, against)
 }
 
-fn chain(connection: &Connection) -> Stored<(u64, [u8; 32])> {
+fn chain(connection: &Connection, against: Option<Head>) -> Stored<Checked> {
     let sql = "SELECT seq, at, kind, actor, threads.id, subject, detail, content_sha256, hash
         FROM log LEFT JOIN threads ON threads.no = log.thread ORDER BY seq";
     let mut statement = connection.prepare(sql).map_err(fault)?;
     let mut rows = statement.query([]).map_err(fault)?;
-    let mut head = (0, [0; 32]);
+    let mut head = Head { seq: 0, hash: [0; 32] };
+    let mut standing = against.map(|wanted| standing_at(head, wanted));
     while let Some(row) = rows.next().map_err(fault)? {
-        let (seq, written) = checked(row, &head.1).map_err(fault)?;
-        if seq != head.0 + 1 {
-            return Err(damage(format_args!("the log goes from {} to {seq}", head.0)));
+        let (seq, written) = checked(row, &head.hash).map_err(fault)?;
+        if seq != head.seq + 1 {
+            return Err(damage(format_args!("the log goes from entry {} to {seq}", head.seq)));
         }
-        head = (seq, written.ok_or_else(|| damage(format_args!("entry {seq} of the log was changed")))?);
+        let hash = written.ok_or_else(|| damage(format_args!("entry {seq} of the log was changed")))?;
+        head = Head { seq, hash };
+        if let Some(wanted) = against.filter(|wanted| wanted.seq == seq) {
+            standing = Some(standing_at(head, wanted));
+        }
     }
-    Ok(head)
+    Ok(Checked { head, against: standing })
+}
+
+fn standing_at(head: Head, wanted: Head) -> Standing {
+    match head == wanted {
+        true => Standing::Contained,
+        false if head.seq == wanted.seq => Standing::Differs,
+        false => Standing::Missing,
+    }
 }
 
 /// The row's hash, if it is what the row and the one before say.

@@ -1,0 +1,112 @@
+//! Takes an archive apart again, and checks it on the way. Nothing in it is believed before.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Component, Path};
+
+use tar::{Archive, Entry, EntryType};
+
+use super::make::digest;
+use super::{BackupError, DATABASE, FORMAT, MANIFEST, Manifest};
+use crate::datadir::KEY_FILES;
+use crate::store::{Checked, Head, SqliteReader};
+
+/// More than any manifest takes.
+const MANIFEST_BYTES_MAX: u64 = 64 * 1024;
+
+/// Unpacks `file` into the folder `to`, which is empty, and checks everything that can be: the members against the
+/// manifest, the database in itself and its log against the manifest's head.
+pub(super) fn unpack(
+    file: &Path,
+    to: &Path,
+    against: Option<Head>,
+) -> Result<(Manifest, Checked), BackupError> {
+    let manifest = members(file, to)?;
+    let damaged = |what: String| BackupError::Damaged { path: file.to_owned(), what };
+    let database = to.join(DATABASE);
+    let (bytes, sha256) =
+        digest(&database).map_err(|source| BackupError::Read { path: database.clone(), source })?;
+    if bytes != manifest.database_bytes || sha256 != manifest.database_sha256 {
+        return Err(damaged("its database is not the one its manifest describes".to_owned()));
+    }
+    let head: Head = manifest.head.parse().map_err(|error| damaged(format!("its manifest: {error}")))?;
+    let checked = SqliteReader::open(&database)?.verify(against)?;
+    match checked.head == head {
+        true => Ok((manifest, checked)),
+        false => Err(damaged("its log does not end where its manifest says".to_owned())),
+    }
+}
+
+/// The same, and nothing of it is kept; and how its log stands to a head written down before.
+pub(crate) fn check(file: &Path, against: Option<Head>) -> Result<(Manifest, Checked), BackupError> {
+    let write = |source| BackupError::Write { path: std::env::temp_dir(), source };
+    let folder = tempfile::tempdir().map_err(write)?;
+    unpack(file, folder.path(), against)
+}
+
+fn members(file: &Path, to: &Path) -> Result<Manifest, BackupError> {
+    let broken = |what: &dyn std::fmt::Display| BackupError::NoArchive {
+        path: file.to_owned(),
+        what: what.to_string(),
+    };
+    let opened = File::open(file).map_err(|source| BackupError::Read { path: file.to_owned(), source })?;
+    let mut archive = Archive::new(io::BufReader::with_capacity(1 << 16, opened));
+    let mut manifest = None;
+    let mut has_database = false;
+    for entry in archive.entries().map_err(|error| broken(&error))? {
+        let mut entry = entry.map_err(|error| broken(&error))?;
+        let name = name_of(&entry).ok_or_else(|| broken(&"a member has a name that is none of ours"))?;
+        if manifest.is_none() {
+            manifest = Some(manifest_of(file, &name, &mut entry)?);
+            continue;
+        }
+        has_database |= name == DATABASE;
+        put(&mut entry, &to.join(&name)).map_err(|source| match source.kind() {
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+                broken(&source)
+            }
+            _ => BackupError::Write { path: to.join(&name), source },
+        })?;
+    }
+    match manifest {
+        Some(manifest) if has_database => Ok(manifest),
+        Some(_) => Err(broken(&"there is no database in it")),
+        None => Err(broken(&"there is nothing in it")),
+    }
+}
+
+/// The member's name, if it is one of those we write: no path leads out of the folder.
+fn name_of<R: Read>(entry: &Entry<'_, R>) -> Option<String> {
+    let path = entry.path().ok()?;
+    let mut parts = path.components();
+    let (Some(Component::Normal(name)), None) = (parts.next(), parts.next()) else { return None };
+    let name = name.to_str()?;
+    let known = [MANIFEST, DATABASE, "nexus.toml"].contains(&name) || KEY_FILES.contains(&name);
+    (known && entry.header().entry_type() == EntryType::Regular).then(|| name.to_owned())
+}
+
+fn manifest_of<R: Read>(file: &Path, name: &str, entry: &mut Entry<'_, R>) -> Result<Manifest, BackupError> {
+    let broken = |what: String| BackupError::NoArchive { path: file.to_owned(), what };
+    if name != MANIFEST {
+        return Err(broken(format!("it begins with {name} instead of its manifest")));
+    }
+    let mut text = String::new();
+    entry.take(MANIFEST_BYTES_MAX).read_to_string(&mut text).map_err(|error| broken(error.to_string()))?;
+    #[derive(serde::Deserialize)]
+    struct Format {
+        format: u32,
+    }
+    let unreadable = |error: serde_json::Error| broken(format!("its manifest cannot be read: {error}"));
+    let Format { format } = serde_json::from_str(&text).map_err(unreadable)?;
+    if format != FORMAT {
+        return Err(BackupError::Newer { path: file.to_owned(), found: format });
+    }
+    serde_json::from_str(&text).map_err(unreadable)
+}
+
+fn put(from: &mut impl Read, to: &Path) -> io::Result<()> {
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(to)?;
+    io::copy(from, &mut file)?;
+    file.sync_all()
+}

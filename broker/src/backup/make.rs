@@ -1,0 +1,142 @@
+//! Makes an archive. The database is copied first, in one state, and what the manifest says is read off the copy.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use nexus_wire::Ms;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use sha2::{Digest, Sha256};
+use tar::{Builder, Header};
+
+use super::{BackupError, DATABASE, FORMAT, MANIFEST, Manifest, hex};
+use crate::datadir::{DataDir, KEY_FILES};
+use crate::edge::seconds;
+use crate::identity::keys::NexusKeys;
+use crate::store::{SqliteReader, sqlite};
+
+/// What a backup is to be.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish {
+    pub(crate) file: PathBuf,
+    /// The Nexus's private keys too: whoever has the file can then speak for this Nexus.
+    pub(crate) keys: bool,
+    pub(crate) now: Ms,
+}
+
+/// Removed when it is dropped, however the backup went.
+struct Scrap(PathBuf);
+
+impl Drop for Scrap {
+    fn drop(&mut self) {
+        // Gone already when it got its name.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Returns once the archive and its name are on disk. `progress` is told how many pages are copied, of how many.
+pub(crate) fn make(
+    data: &DataDir,
+    wish: &Wish,
+    progress: impl FnMut(u64, u64),
+) -> Result<Manifest, BackupError> {
+    let Wish { file, keys, now } = wish;
+    let failed = |source| BackupError::Write { path: file.clone(), source };
+    if file.symlink_metadata().is_ok() {
+        return Err(BackupError::Exists(file.clone()));
+    }
+    if !data.database().exists() {
+        return Err(BackupError::NoDatabase(data.path().to_owned()));
+    }
+    let (identity, _) = NexusKeys::open(data, seconds())?;
+    let copy = Scrap(beside(file, ".database.partial"));
+    let partial = Scrap(beside(file, ".partial"));
+    for left in [&copy.0, &partial.0] {
+        remove_if_there(left).map_err(failed)?;
+    }
+    sqlite::copy(&data.database(), &copy.0, progress)?;
+    let reader = SqliteReader::open(&copy.0)?;
+    let (database_bytes, database_sha256) = digest(&copy.0).map_err(failed)?;
+    let manifest = Manifest {
+        format: FORMAT,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        nexus_id: identity.nexus_id,
+        made_at: *now,
+        schema: reader.schema()?,
+        head: reader.head()?.to_string(),
+        database_bytes,
+        database_sha256,
+        keys: *keys,
+    };
+    drop(reader);
+    write(data, &manifest, &copy.0, &partial.0).map_err(failed)?;
+    match renameat_with(CWD, &partial.0, CWD, file, RenameFlags::NOREPLACE) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::EXIST) => return Err(BackupError::Exists(file.clone())),
+        Err(error) => return Err(failed(error.into())),
+    }
+    sqlite::sync_folder(file).map_err(failed)?;
+    Ok(manifest)
+}
+
+fn write(data: &DataDir, manifest: &Manifest, database: &Path, to: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(to)?;
+    let mut archive = Builder::new(io::BufWriter::with_capacity(1 << 16, file));
+    let text = serde_json::to_vec_pretty(manifest)?;
+    archive.append_data(&mut header(text.len() as u64, manifest.made_at), MANIFEST, text.as_slice())?;
+    let mut add = |name: &str, path: &Path| -> io::Result<()> {
+        let mut file = File::open(path)?;
+        let bytes = file.metadata()?.len();
+        archive.append_data(&mut header(bytes, manifest.made_at), name, &mut file)
+    };
+    add(DATABASE, database)?;
+    let mut also = vec!["nexus.toml"];
+    if manifest.keys {
+        also.extend(KEY_FILES);
+    }
+    for name in also {
+        let path = data.file(name);
+        if path.exists() {
+            add(name, &path)?;
+        }
+    }
+    let mut file = archive.into_inner()?;
+    file.flush()?;
+    file.get_ref().sync_all()
+}
+
+fn header(bytes: u64, made_at: Ms) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_size(bytes);
+    header.set_mode(0o600);
+    header.set_mtime(u64::try_from(made_at / 1_000).unwrap_or(0));
+    header
+}
+
+/// Length and SHA-256 of a file.
+pub(super) fn digest(path: &Path) -> io::Result<(u64, String)> {
+    let mut file = File::open(path)?;
+    let (mut hash, mut bytes, mut piece) = (Sha256::new(), 0, vec![0; 1 << 16]);
+    loop {
+        let read = file.read(&mut piece)?;
+        if read == 0 {
+            return Ok((bytes, hex(&hash.finalize())));
+        }
+        hash.update(&piece[..read]);
+        bytes += read as u64;
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

@@ -1,0 +1,126 @@
+//! `nexus verify`: whether the database, or a backup, is whole and its log unchanged.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use thiserror::Error;
+
+use super::CliError;
+use super::print::say;
+use crate::backup::{self, BackupError};
+use crate::config::Config;
+use crate::datadir::DataDir;
+use crate::hub::records::StoreError;
+use crate::store::{Checked, Head, NotAHead, OpenError, SqliteReader, Standing};
+
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    /// A file made by `nexus backup`, instead of the database
+    file: Option<PathBuf>,
+    /// A head written down before, or a file with one: the log has to contain it
+    #[arg(long, value_name = "HEAD")]
+    against: Option<String>,
+    /// Print the newest head and nothing else, to be written down elsewhere
+    #[arg(long)]
+    export_head: bool,
+}
+
+/// Why the answer is not "all is well".
+#[derive(Debug, Error)]
+pub(super) enum Unverified {
+    #[error("cannot verify {}: {source}", path.display())]
+    Unable { path: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("--against {given}: {source}")]
+    NotAHead { given: String, source: NotAHead },
+    #[error("{} is damaged: {what}; restore a backup with `nexus restore FILE`", path.display())]
+    Damaged { path: PathBuf, what: String },
+    #[error(
+        "{} holds another history than the one that was written down: entry {} of its log has another hash. It was \
+         rewritten, or belongs to another Nexus",
+        path.display(), wanted.seq
+    )]
+    Differs { path: PathBuf, wanted: Head },
+    #[error(
+        "{} was set back: its log ends at entry {ends_at}, and entry {} was written down",
+        path.display(), wanted.seq
+    )]
+    Missing { path: PathBuf, wanted: Head, ends_at: u64 },
+}
+
+impl Unverified {
+    pub(super) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Unable { .. } | Self::NotAHead { .. } => 1,
+            Self::Damaged { .. } => 3,
+            Self::Differs { .. } | Self::Missing { .. } => 4,
+        }
+    }
+
+    fn of_store(path: PathBuf, error: StoreError) -> Self {
+        match error {
+            StoreError::Corrupt(what) => Self::Damaged { path, what },
+            StoreError::Unavailable(_) => Self::Unable { path, source: error.into() },
+        }
+    }
+}
+
+pub(super) fn run(verify: &Verify, config: &Config) -> Result<(), CliError> {
+    let against = verify.against.as_deref().map(head_of).transpose()?;
+    let (path, checked) = match &verify.file {
+        Some(file) => (file.clone(), archive(file.clone(), against)?),
+        None => {
+            let data = DataDir::existing(&config.data).map_err(BackupError::from)?;
+            (data.database(), database(&data, against)?)
+        }
+    };
+    let Checked { head, against: standing } = checked;
+    match (standing, against) {
+        (Some(Standing::Differs), Some(wanted)) => return Err(Unverified::Differs { path, wanted }.into()),
+        (Some(Standing::Missing), Some(wanted)) => {
+            return Err(Unverified::Missing { path, wanted, ends_at: head.seq }.into());
+        }
+        (Some(Standing::Contained) | None, _) | (Some(_), None) => {}
+    }
+    if verify.export_head {
+        say(format_args!("{head}"));
+        return Ok(());
+    }
+    say(format_args!("{} is whole: its pages, its references, and {} log entries", path.display(), head.seq));
+    if let Some(wanted) = against {
+        say(format_args!("The log is the same up to entry {} as when that was written down", wanted.seq));
+    }
+    say(format_args!("Head of the log: {head}"));
+    Ok(())
+}
+
+/// The head itself, or the content of a file.
+fn head_of(given: &str) -> Result<Head, Unverified> {
+    let parsed = given.parse::<Head>().or_else(|error| match std::fs::read_to_string(given) {
+        Ok(text) => text.parse(),
+        Err(_) => Err(error),
+    });
+    parsed.map_err(|source| Unverified::NotAHead { given: given.to_owned(), source })
+}
+
+fn database(data: &DataDir, against: Option<Head>) -> Result<Checked, Unverified> {
+    let path = data.database();
+    let reader = SqliteReader::open(&path).map_err(|error| match error {
+        OpenError::Damaged { source, .. } => {
+            Unverified::Damaged { path: path.clone(), what: source.to_string() }
+        }
+        other => Unverified::Unable { path: path.clone(), source: other.into() },
+    })?;
+    reader.verify(against).map_err(|error| Unverified::of_store(path, error))
+}
+
+/// An archive ends where it says, so a head beyond that is one it cannot have.
+fn archive(path: PathBuf, against: Option<Head>) -> Result<Checked, Unverified> {
+    match backup::check(&path, against) {
+        Ok((_, checked)) => Ok(checked),
+        Err(BackupError::Damaged { what, .. } | BackupError::NoArchive { what, .. }) => {
+            Err(Unverified::Damaged { path, what })
+        }
+        Err(BackupError::Store(error)) => Err(Unverified::of_store(path, error)),
+        Err(error) => Err(Unverified::Unable { path, source: error.into() }),
+    }
+}

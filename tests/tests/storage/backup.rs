@@ -1,0 +1,229 @@
+//! Backups are made under load and put back; what they held is there, and no session takes anything twice.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Output;
+
+use nexus_tests::raw::Raw;
+use nexus_tests::session::SessionFile;
+use nexus_tests::world::text;
+use nexus_tests::{World, wait_until};
+use serde_json::{Value, json};
+use tokio::sync::oneshot::{self, Receiver, Sender};
+
+const SCRIPT: &str = r#"
+[[rule]]
+match = "(?P<what>marker\\S+)"
+[[rule.step]]
+say = "seen {{ what }}"
+"#;
+
+fn nexus(world: &World, args: &[&str]) -> Output {
+    let data = world.data().to_string_lossy().into_owned();
+    world.run("nexus", &[args, &["--data", &data]].concat())
+}
+
+/// One that has to succeed; what it printed.
+fn done(world: &World, args: &[&str]) -> String {
+    let out = nexus(world, args);
+    assert!(out.status.success(), "nexus {args:?}: {}", text(&out));
+    String::from_utf8_lossy(&out.stdout).into_owned()
+}
+
+/// Its exit code and what it said.
+fn failed(world: &World, args: &[&str]) -> (i32, String) {
+    let out = nexus(world, args);
+    (out.status.code().expect("it was not killed"), text(&out))
+}
+
+fn ask(world: &World, marker: &str) {
+    let out = world.nexctl(&["ask", "wren", marker]);
+    assert!(out.status.success(), "{}", text(&out));
+    assert!(text(&out).contains(&format!("seen {marker}")), "{}", text(&out));
+}
+
+/// Messages one after the other, from saying that it began until told to stop; those that were acknowledged.
+async fn chatter(world: &World, begun: Sender<()>, mut stop: Receiver<()>) -> Vec<Value> {
+    let mut raw = Raw::operator(world).await;
+    let (mut taken, mut begun) = (Vec::new(), Some(begun));
+    while stop.try_recv().is_err() {
+        let content = format!("{} {}", taken.len(), "load ".repeat(200));
+        let reply = raw.request("chat.send", json!({"to": ["forge"], "content": content})).await;
+        assert_eq!(reply["kind"], "ok", "{reply}");
+        taken.push(reply["payload"]["message"].clone());
+        begun.take().map(|begun| begun.send(()));
+    }
+    taken
+}
+
+fn takes(home: &Path) -> BTreeMap<String, usize> {
+    SessionFile::all(home).iter().flat_map(SessionFile::takes_by_item).fold(
+        BTreeMap::new(),
+        |mut all, (item, times)| {
+            *all.entry(item).or_default() += times;
+            all
+        },
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_made_under_load_is_put_back_and_agents_go_on_from_it() {
+    let mut world = World::new();
+    let home = world.home("wren", json!({}), SCRIPT);
+    world.home("forge", json!({}), "");
+    let agent = world.agent(&home);
+    (1..=5).for_each(|n| ask(&world, &format!("marker-{n}")));
+    let mut operator = Raw::operator(&world).await;
+    let sent = operator.request("chat.send", json!({"to": ["forge"], "content": "the last before"})).await;
+    let before = sent["payload"]["message"].clone();
+
+    let file = world.dir().join("nexus.tar");
+    let file = file.to_string_lossy().into_owned();
+    let ((begun, begins), (stop, stopped)) = (oneshot::channel(), oneshot::channel());
+    let (loaded, said) = tokio::join!(chatter(&world, begun, stopped), async {
+        begins.await.expect("it begins");
+        let said = tokio::task::block_in_place(|| done(&world, &["backup", &file]));
+        stop.send(()).expect("it listens");
+        said
+    });
+    assert!(said.contains("nexus.tar") && said.contains("--with-keys"), "{said}");
+    let first = loaded[0].clone();
+    let said = done(&world, &["verify", &file]);
+    assert!(said.contains("is whole"), "{said}");
+
+    // Work that the backup does not know.
+    (6..=9).for_each(|n| ask(&world, &format!("marker-{n}")));
+    let later = operator.request("chat.send", json!({"to": ["forge"], "content": "after"})).await;
+    let (code, said) = failed(&world, &["restore", &file]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains(&world.broker().pid().to_string()), "it names who holds the data: {said}");
+
+    world.kill_broker();
+    let head = done(&world, &["verify", "--export-head"]);
+    let said = done(&world, &["restore", &file]);
+    for part in ["nexus.db.replaced-", "new epoch"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let (code, said) = failed(&world, &["verify", "--against", head.trim()]);
+    assert_eq!(code, 4, "{said}");
+    assert!(said.contains("set back") || said.contains("another history"), "{said}");
+
+    let registered = agent.text().matches("registered").count();
+    world.start_broker();
+    wait_until("the agent back", || (agent.text().matches("registered").count() > registered).then_some(()));
+    ask(&world, "marker-10");
+    // What was acknowledged before the backup began is there; what came after it is gone.
+    let mut operator = Raw::operator(&world).await;
+    for acknowledged in [before, first] {
+        let page = operator.request("chat.read", json!({"message": acknowledged})).await;
+        assert_eq!(page["payload"]["messages"][0]["id"], acknowledged, "{page}");
+    }
+    let page = operator.request("chat.read", json!({"message": later["payload"]["message"]})).await;
+    assert_eq!(page["payload"]["code"], "not_found", "{page}");
+    let taken = takes(&home);
+    assert_eq!(taken.len(), 10, "each marker was taken: {taken:?}");
+    assert!(taken.values().all(|times| *times == 1), "{taken:?}");
+    done(&world, &["verify"]);
+}
+
+#[test]
+fn a_backup_with_its_keys_makes_the_same_nexus_elsewhere() {
+    let mut world = World::new();
+    let home = world.home("wren", json!({}), SCRIPT);
+    let file = world.dir().join("all.tar").to_string_lossy().into_owned();
+    let bare = world.dir().join("bare.tar").to_string_lossy().into_owned();
+    done(&world, &["backup", &file, "--with-keys"]);
+    done(&world, &["backup", &bare]);
+    let mode = |path: &str| {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::metadata(path).expect("it was made").permissions().mode() & 0o777
+    };
+    assert_eq!((mode(&file), mode(&bare)), (0o600, 0o600));
+    let (code, said) = failed(&world, &["backup", &file]);
+    assert!(code == 1 && said.contains("not overwritten"), "{said}");
+    let left: Vec<_> = std::fs::read_dir(world.dir()).expect("ours").flatten().collect();
+    assert!(left.iter().all(|entry| !entry.file_name().to_string_lossy().contains("partial")), "{left:?}");
+
+    // Another directory has another identity, and an empty one needs the keys.
+    let stranger = World::asleep();
+    done(&stranger, &["token", "new"]);
+    let (code, said) = failed(&stranger, &["restore", &file]);
+    assert!(code == 1 && said.contains("empty data directory"), "{said}");
+    world.kill_broker();
+    std::fs::remove_dir_all(world.data()).expect("the machine is lost");
+    let (code, said) = failed(&world, &["restore", &bare]);
+    assert!(code == 1 && said.contains("--with-keys"), "{said}");
+    done(&world, &["restore", &file]);
+    world.start_broker();
+    let _agent = world.agent(&home);
+    ask(&world, "marker-1");
+}
+
+#[test]
+fn a_backup_that_is_damaged_is_refused_and_the_database_stays() {
+    let mut world = World::new();
+    for n in 0..20 {
+        assert!(world.nexctl(&["say", &format!("{n} {}", "x".repeat(3000))]).status.success());
+    }
+    let file = world.dir().join("nexus.tar");
+    let name = file.to_string_lossy().into_owned();
+    done(&world, &["backup", &name]);
+    world.kill_broker();
+    let good = std::fs::read(&file).expect("it was made");
+    let head = done(&world, &["verify", "--export-head"]);
+    let flipped = |at: usize| {
+        let mut bytes = good.clone();
+        bytes[at] ^= 0x40;
+        bytes
+    };
+    let cases = [
+        ("a flipped bit in a page", flipped(good.len() / 2)),
+        ("cut off", good[..good.len() / 2].to_vec()),
+        ("empty", Vec::new()),
+        ("a letter", b"dear aunt, ".repeat(500)),
+        ("a path that leads out", {
+            let at = good.windows(8).position(|it| it == b"nexus.db").expect("the database has a name");
+            let mut bytes = good.clone();
+            bytes[at..at + 8].copy_from_slice(b"../../xx");
+            bytes
+        }),
+    ];
+    for (case, bytes) in cases {
+        std::fs::write(&file, bytes).expect("the file is ours");
+        let (code, said) = failed(&world, &["restore", &name]);
+        assert!(code == 1 && said.contains(&name), "{case}: {said}");
+        let (code, said) = failed(&world, &["verify", &name]);
+        assert!(code == 3, "{case}: {said}");
+        assert_eq!(done(&world, &["verify", "--export-head"]), head, "{case}");
+        assert!(!world.data().join("restore.partial").exists(), "{case}");
+    }
+}
+
+#[test]
+fn a_log_is_held_against_a_head_that_was_written_down() {
+    let world = World::new();
+    assert!(world.nexctl(&["say", "one"]).status.success());
+    let head = done(&world, &["verify", "--export-head"]);
+    let file = world.dir().join("head");
+    std::fs::write(&file, &head).expect("the folder is ours");
+    let file = file.to_string_lossy().into_owned();
+    assert!(world.nexctl(&["say", "two"]).status.success());
+    for given in [head.trim(), &file] {
+        let said = done(&world, &["verify", "--against", given]);
+        assert!(said.contains("same up to entry"), "{said}");
+    }
+    let (seq, _) = head.split_once(':').expect("a head has two parts");
+    let cases = [
+        (format!("{seq}:{}", "0".repeat(64)), 4, "another hash"),
+        (format!("99999:{}", "0".repeat(64)), 4, "set back"),
+        ("nonsense".to_owned(), 1, "no head"),
+    ];
+    for (given, expected, part) in cases {
+        let (code, said) = failed(&world, &["verify", "--against", &given]);
+        assert_eq!(code, expected, "{given}: {said}");
+        assert!(said.contains(part), "{given}: {said}");
+    }
+    let nowhere = World::asleep();
+    assert_eq!(failed(&nowhere, &["verify"]).0, 1);
+    assert!(!nowhere.data().exists(), "looking makes nothing");
+}

@@ -1,0 +1,4 @@
+//! What operators do with a broker's storage: back it up, put it back, verify it, upgrade it.
+
+mod backup;
+mod upgrade;

@@ -1,0 +1,91 @@
+//! A database of the first version under today's program: nothing of it is lost, wherever the upgrade is cut off.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use nexus_tests::World;
+use nexus_tests::process::checkout;
+use nexus_tests::world::text;
+
+/// As its `nexus verify --export-head` said when it was made.
+const MESSAGES: usize = 70;
+/// Calls that change what is on disk; the upgrade is killed at one of them.
+const CALLS: &str = "pwrite64,write,fdatasync,fsync,rename,renameat2,unlink,ftruncate";
+/// A prime, so that all kinds of calls have their turn.
+const STRIDE: usize = 5;
+
+fn first_version() -> PathBuf {
+    checkout().join("tests/fixtures/database/v1.db")
+}
+
+fn old_data(data: &Path) {
+    std::fs::create_dir_all(data).expect("the folder is ours");
+    std::fs::copy(first_version(), data.join("nexus.db")).expect("the fixture is there");
+}
+
+fn nexus(world: &World, data: &Path, args: &[&str]) -> Output {
+    world.command("nexus").args(args).arg("--data").arg(data).output().expect("nexus runs")
+}
+
+fn version(data: &Path) -> u32 {
+    let header = std::fs::read(data.join("nexus.db")).expect("there is a database");
+    u32::from_be_bytes(header[60..64].try_into().expect("four bytes"))
+}
+
+fn copies(data: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(data).expect("the folder is ours").flatten();
+    let mut names: Vec<String> =
+        names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.retain(|name| name.contains(".bak"));
+    names
+}
+
+#[test]
+fn a_database_of_the_first_version_is_brought_up_to_date_and_served() {
+    let mut world = World::asleep();
+    old_data(&world.data());
+    let head = nexus(&world, &world.data(), &["verify", "--export-head"]);
+    assert!(head.status.success(), "an old one can be verified as it is: {}", text(&head));
+    assert!(nexus(&world, &world.data(), &["token", "new"]).status.success());
+    let copies = copies(&world.data());
+    assert!(copies.len() == 1 && copies[0].starts_with("nexus.db.v1-"), "{copies:?}");
+    world.start_broker();
+    let page = world.nexctl_json(&["get", "threads", "--limit", "200"]);
+    assert_eq!(page["threads"].as_array().map(Vec::len), Some(MESSAGES));
+    let head = String::from_utf8_lossy(&head.stdout).trim().to_owned();
+    let checked = nexus(&world, &world.data(), &["verify", "--against", &head]);
+    assert!(checked.status.success(), "{}", text(&checked));
+}
+
+#[test]
+fn an_upgrade_killed_at_any_call_leaves_the_old_database_or_the_new_one() {
+    let world = World::asleep();
+    let folder = world.dir().join("old");
+    old_data(&folder);
+    let out = nexus(&world, &folder, &["verify", "--export-head"]);
+    let head = String::from_utf8_lossy(&out.stdout).trim().to_owned();
+    let mut killed = 0;
+    for at in (1..).step_by(STRIDE) {
+        let data = world.dir().join(format!("killed-at-{at}"));
+        old_data(&data);
+        let (trace, inject) = (format!("trace={CALLS}"), format!("inject={CALLS}:signal=KILL:when={at}"));
+        let runner = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
+        let mut command: Command = world.command_under(&runner, "nexus");
+        let out = command.args(["token", "new", "--data"]).arg(&data).output().expect("strace runs");
+        if out.status.success() {
+            break;
+        }
+        killed += 1;
+        let found = nexus(&world, &data, &["verify", "--against", &head]);
+        assert!(found.status.success(), "killed at {at}: {}", text(&found));
+        let again = nexus(&world, &data, &["token", "new"]);
+        assert!(again.status.success(), "killed at {at}: {}", text(&again));
+        let found = nexus(&world, &data, &["verify", "--against", &head]);
+        assert!(found.status.success(), "killed at {at}: {}", text(&found));
+        assert!(version(&data) > 1, "killed at {at}");
+        let copies = copies(&data);
+        assert!(copies.len() <= 3 && !copies.iter().any(|name| name.contains("partial")), "{copies:?}");
+        std::fs::remove_dir_all(&data).expect("the folder is ours");
+    }
+    assert!(killed > 5, "{killed}: the upgrade makes more calls than that");
+}
