@@ -1,7 +1,7 @@
 //! Takes an archive apart again, and checks it on the way. Nothing in it is believed before.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path};
 
@@ -62,11 +62,12 @@ fn members(file: &Path, to: &Path) -> Result<Manifest, BackupError> {
             continue;
         }
         has_database |= name == DATABASE;
-        put(&mut entry, &to.join(&name)).map_err(|source| match source.kind() {
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
-                broken(&source)
+        put(&mut entry, &to.join(&name)).map_err(|source| {
+            let of_archive = [ErrorKind::UnexpectedEof, ErrorKind::InvalidData, ErrorKind::InvalidInput];
+            match of_archive.contains(&source.kind()) {
+                true => broken(&source),
+                false => BackupError::Write { path: to.join(&name), source },
             }
-            _ => BackupError::Write { path: to.join(&name), source },
         })?;
     }
     match manifest {

@@ -104,11 +104,11 @@ fn head_of(given: &str) -> Result<Head, Unverified> {
 
 fn database(data: &DataDir, against: Option<Head>) -> Result<Checked, Unverified> {
     let path = data.database();
-    let reader = SqliteReader::open(&path).map_err(|error| match error {
-        OpenError::Damaged { source, .. } => {
-            Unverified::Damaged { path: path.clone(), what: source.to_string() }
+    let reader = SqliteReader::open(&path).map_err(|error| {
+        if let OpenError::Damaged { source, .. } = error {
+            return Unverified::Damaged { path: path.clone(), what: source.to_string() };
         }
-        other => Unverified::Unable { path: path.clone(), source: other.into() },
+        Unverified::Unable { path: path.clone(), source: error.into() }
     })?;
     reader.verify(against).map_err(|error| Unverified::of_store(path, error))
 }

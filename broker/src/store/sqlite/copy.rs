@@ -40,11 +40,12 @@ pub fn copy(from: &Path, to: &Path, mut progress: impl FnMut(u64, u64)) -> Resul
             let Progress { remaining, pagecount } = backup.progress();
             let (left, all) = (remaining.max(0).unsigned_abs(), pagecount.max(0).unsigned_abs());
             progress(u64::from(all - left.min(all)), u64::from(all));
-            match step {
-                StepResult::Done => break,
-                StepResult::More => {}
+            if step == StepResult::Done {
+                break;
+            }
+            if step != StepResult::More {
                 // Nobody else has the copy open, and a reader waits for no writer.
-                other => return Err(failed(unexpected(other))),
+                return Err(failed(unexpected(step)));
             }
         }
     }
