@@ -12,3 +12,6 @@ CREATE TABLE alerts (
   acked_by TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX open_alerts ON alerts (seq) WHERE cleared_at IS NULL;
+
+-- When the broker took the database over.
+ALTER TABLE meta ADD COLUMN started_at INTEGER NOT NULL DEFAULT 0;

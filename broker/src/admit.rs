@@ -38,6 +38,7 @@ pub(crate) enum Read {
     DispatchList(DispatchList),
     DispatchStatus(DispatchStatus),
     KnowledgeSearch(KnowledgeSearch),
+    Situation(AspectName),
     TeamList,
 }
 
@@ -124,6 +125,7 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
             at_most("leases", register.leases.len(), SLOTS_MAX as usize, "leases")?;
             Admitted::Register(aspect(identity, "register")?, register)
         }
+        ToBroker::Situation(_) => Admitted::Read(Read::Situation(aspect(identity, "situation")?)),
         ToBroker::Subscribe(subscribe) => {
             if identity.role == Role::Aspect {
                 return Err(forbidden("subscribe is for operators; an aspect has its inbox"));

@@ -9,10 +9,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nexus_wire::limits;
+use nexus_wire::{AspectName, limits};
 use thiserror::Error;
 
 use crate::hub::HubConfig;
+pub use crate::relay::presence::Patience;
 pub use settings::{Effective, SETTINGS, Setting, Source};
 
 /// Settings that have been checked.
@@ -29,6 +30,7 @@ pub struct Config {
     pub allowed_hosts: Vec<String>,
     pub links_max: usize,
     pub hub: HubConfig,
+    pub patience: Patience,
     pub synchronous: Synchronous,
 }
 
@@ -100,6 +102,12 @@ impl Config {
             lease_at_boot_ms: i64::from(lease_at_boot_s) * 1_000,
             deadline_default_ms: i64::from(deadline_default_s) * 1_000,
             deadline_max_ms: i64::from(deadline_max_s) * 1_000,
+            expected: effective.parse_with("expected_roster", aspect_names)?,
+            expected_grace_ms: i64::from(effective.ranged("expected_grace_s", 0, 86_400)?) * 1_000,
+        };
+        let patience = Patience {
+            stalled_ms: i64::from(effective.ranged("presence.stalled_s", 1, 3_600)?) * 1_000,
+            deaf_ms: i64::from(effective.ranged("presence.deaf_s", 1, 3_600)?) * 1_000,
         };
         Ok(Self {
             data: data.to_owned(),
@@ -110,6 +118,7 @@ impl Config {
             allowed_hosts: effective.parse_with("allowed_hosts", host_names)?,
             links_max: effective.ranged("links_max", 1, limits::LINKS_MAX as u32)? as usize,
             hub,
+            patience,
             synchronous: effective.parse_with("storage.synchronous", synchronous)?,
         })
     }
@@ -126,6 +135,19 @@ impl Config {
         }
         warnings
     }
+}
+
+fn aspect_names(text: &str) -> Result<Vec<AspectName>, String> {
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let mut names: Vec<AspectName> = names
+        .map(|name| name.parse().map_err(|error: nexus_wire::NameError| format!("names of aspects: {error}")))
+        .collect::<Result<_, _>>()?;
+    names.sort();
+    names.dedup();
+    if names.len() > limits::EXPECTED_ROSTER_MAX {
+        return Err(format!("at most {} names", limits::EXPECTED_ROSTER_MAX));
+    }
+    Ok(names)
 }
 
 fn synchronous(text: &str) -> Result<Synchronous, String> {

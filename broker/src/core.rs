@@ -13,7 +13,7 @@ use crate::deliver::{Deliver, Orphan};
 use crate::hub::records::{StoreError, Stored, Transaction};
 use crate::hub::{Command, CommandBody, Effect, Hub, HubConfig, Origin};
 use crate::identity::directory::Directory;
-use crate::relay::presence::Presence;
+use crate::relay::presence::{Patience, Presence};
 use crate::sequencer::{Batch, Intake};
 pub(crate) use health::{Health, State};
 
@@ -31,11 +31,11 @@ pub(crate) struct Published {
 
 impl Published {
     /// As the store stands before anything is applied.
-    pub(crate) fn of(hub: &Hub) -> Self {
+    pub(crate) fn of(hub: &Hub, patience: Patience) -> Self {
         let published = Self {
             deliver: Deliver::new(hub.log_seq()),
             directory: Arc::new(Directory::default()),
-            presence: Presence::default(),
+            presence: Presence::new(patience),
             health: Health::default(),
         };
         published.credentials(hub);
@@ -81,6 +81,7 @@ impl Aftermath {
             CommandBody::BrokerStarted(_)
             | CommandBody::LinkDown { .. }
             | CommandBody::Ack { .. }
+            | CommandBody::Seen { .. }
             | CommandBody::RaiseAlert { .. }
             | CommandBody::ClearAlert { .. } => {
                 self.again.push(command.clone());
@@ -203,6 +204,13 @@ impl<S: Transaction> Core<S> {
                         presence.changed(record.info(), peer);
                     }
                 }
+                Effect::AtWork { link, aspect, dispatches } => {
+                    if let Some(peer) = deliver.peer(link)
+                        && peer.pulse.set_dispatches(dispatches)
+                    {
+                        presence.refresh(&aspect, self.intake.now());
+                    }
+                }
                 Effect::Logged(entry) => deliver.logged(entry),
             }
         }
@@ -245,6 +253,7 @@ fn latest(commands: Vec<Command>) -> Vec<Command> {
             | CommandBody::Tick
             | CommandBody::Register { .. }
             | CommandBody::Request { .. }
+            | CommandBody::Seen { .. }
             | CommandBody::RaiseAlert { .. }
             | CommandBody::ClearAlert { .. }
             | CommandBody::Restored { .. }

@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex};
 use nexus_wire::admin::NexusInfo;
 use nexus_wire::limits::SUBPROTOCOL;
 use nexus_wire::log::Subscribe;
-use nexus_wire::roster::{AspectInfo, Team};
-use nexus_wire::{ErrorBody, ErrorCode, FromBroker, Json, Ms, Party, RequestId, ToBroker};
+use nexus_wire::roster::{AspectInfo, Situation, Team};
+use nexus_wire::{AspectName, ErrorBody, ErrorCode, FromBroker, Json, Ms, Party, RequestId, ToBroker};
 use tokio::sync::Semaphore;
 
 use crate::admit::{Admitted, Read, admit};
 use crate::clock::{self, Clock};
 use crate::core::Published;
 use crate::deliver::Peer;
-use crate::hub::records::AspectRecord;
-use crate::hub::{CommandBody, Hub};
+use crate::hub::records::{AspectRecord, StoreError};
+use crate::hub::{CommandBody, Hub, situation};
 use crate::identity::{Gate, Identity, Seconds};
 use crate::listen::hosts::Hosts;
 use crate::listen::throttle::Throttle;
@@ -84,6 +84,7 @@ impl Edge {
     /// Answers a read request of `reader`.
     pub(crate) async fn answer(&self, reader: Party, read: Read) -> Result<Json, ErrorBody> {
         match read {
+            Read::Situation(name) => Ok(Json::of(&self.situation(name).await?)),
             Read::TeamList => Ok(Json::of(&self.team().await?)),
             Read::AlertList(_)
             | Read::ChatRead(_)
@@ -126,6 +127,18 @@ impl Edge {
             self.ask(|hub| hub.roster().active().map(AspectRecord::info).collect()).await?;
         self.published.presence.overlay(&mut aspects);
         Ok(Team { aspects })
+    }
+
+    /// What is open for an aspect now.
+    pub(crate) async fn situation(&self, name: AspectName) -> Result<Situation, ErrorBody> {
+        let of = name.clone();
+        let (team, undelivered) = self.ask(move |hub| hub.situation_of(&of)).await?;
+        let read = self.library.read(move |store| situation(store, &name, team, undelivered, None));
+        let unavailable =
+            |error: StoreError| ErrorBody::new(ErrorCode::StorageUnavailable, error.to_string());
+        let mut situation = read.await.map_err(unavailable)?;
+        self.published.presence.overlay(&mut situation.team);
+        Ok(situation)
     }
 
     pub(crate) fn info(&self) -> NexusInfo {

@@ -20,14 +20,17 @@ pub mod records;
 mod register;
 mod roster;
 mod route;
+mod situation;
 mod step;
 mod storage;
+mod watch;
 
 use nexus_wire::Ms;
 
 pub use command::{Change, Command, CommandBody, HubConfig, Origin};
 pub use effect::Effect;
 pub use roster::Roster;
+pub(crate) use situation::situation;
 
 use alerts::Alerts;
 use queue::{Queue, QueueConfig};
@@ -42,6 +45,8 @@ pub struct Hub {
     roster: Roster,
     queue: Queue,
     alerts: Alerts,
+    /// When the broker took the store over.
+    started_at: Ms,
 }
 
 impl Hub {
@@ -57,7 +62,7 @@ impl Hub {
         let queue = Queue::restore(QueueConfig::from(&config), live, open, snapshot.queue_state.as_deref())
             .map_err(|error| StoreError::Corrupt(error.to_string()))?;
         let alerts = Alerts::new(snapshot.open_alerts);
-        Ok(Self { config, log_seq: snapshot.log_seq, roster, queue, alerts })
+        Ok(Self { config, log_seq: snapshot.log_seq, roster, queue, alerts, started_at: snapshot.started_at })
     }
 
     pub fn apply(&mut self, store: &mut impl Store, command: Command) -> Stored<Vec<Effect>> {
@@ -68,7 +73,7 @@ impl Hub {
 
     /// When a `Tick` is due next.
     pub fn next_timer(&self) -> Option<Ms> {
-        self.queue.next_timer()
+        [self.queue.next_timer(), self.missing_due()].into_iter().flatten().min()
     }
 
     pub fn roster(&self) -> &Roster {

@@ -106,8 +106,8 @@ pub(crate) fn answer(store: &impl Reads, reader: &Party, read: &Read) -> Result<
             let hits = store.knowledge_search(reader, &search.query, page(search.limit))?;
             Ok(Json::of(&KnowledgeHits { hits }))
         }
-        Read::TeamList => {
-            Err(Refusal::Told(ErrorBody::new(ErrorCode::Internal, "the core answers team.list")))
+        Read::Situation(_) | Read::TeamList => {
+            Err(Refusal::Told(ErrorBody::new(ErrorCode::Internal, "the core answers this")))
         }
     }
 }

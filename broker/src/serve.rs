@@ -23,6 +23,7 @@ use crate::listen;
 use crate::listen::hosts::Hosts;
 use crate::observe::Library;
 use crate::relay::Relay;
+use crate::relay::presence::Trouble;
 use crate::sequencer::{Sequencer, sequencer};
 use crate::setup::{Setup, SetupError};
 use crate::store::SqliteStore;
@@ -95,7 +96,7 @@ impl Running {
         };
 
         let clock = Clock::start(last_at);
-        let published = Arc::new(Published::of(&hub));
+        let published = Arc::new(Published::of(&hub, config.patience));
         let (sequencer, intake) = sequencer(clock);
         let library = Library::new(|size| store.readers(size));
         let (core, due) = Core::new(store, hub, config.hub.clone(), intake, Arc::clone(&published));
@@ -204,7 +205,12 @@ async fn sweep(edge: Arc<Edge>) {
     let mut dropped = 0;
     loop {
         sleep(SWEEP_INTERVAL).await;
-        edge.published.presence.sweep(edge.now());
+        for Trouble { aspect, link, state } in edge.published.presence.sweep(edge.now()) {
+            let body = CommandBody::Seen { aspect, link, state };
+            if edge.sequencer.submit(Origin::Broker, body, 0).await.is_err() {
+                return;
+            }
+        }
         let now = edge.relay.dropped();
         if now > dropped {
             tracing::debug!(frames = now - dropped, "streamed frames found no room");

@@ -90,6 +90,7 @@ impl Setup {
             | Effect::Push { .. }
             | Effect::Close { .. }
             | Effect::RosterChanged { .. }
+            | Effect::AtWork { .. }
             | Effect::Logged(_) => None,
         });
         match answer {

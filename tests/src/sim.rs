@@ -335,7 +335,10 @@ impl<S: Transaction> Sim<S> {
                 }
             }
             Effect::Close { link, .. } => self.lose(link),
-            Effect::Answer { .. } | Effect::RosterChanged { .. } | Effect::Logged(_) => {}
+            Effect::Answer { .. }
+            | Effect::RosterChanged { .. }
+            | Effect::AtWork { .. }
+            | Effect::Logged(_) => {}
         }
     }
 
@@ -504,6 +507,7 @@ fn brings_back(body: &CommandBody) -> bool {
         | CommandBody::RevokeAspect { .. }
         | CommandBody::AddOperator { .. }
         | CommandBody::RevokeOperator { .. }
+        | CommandBody::Seen { .. }
         | CommandBody::RaiseAlert { .. }
         | CommandBody::ClearAlert { .. } => false,
     }

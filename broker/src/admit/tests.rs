@@ -47,6 +47,7 @@ fn table() -> Vec<(&'static str, Value, [bool; 4])> {
         ("observe.end", json!({"turn": ID, "n": 0, "decision": "silent"}), aspects),
         ("observe.event", json!({"turn": ID, "n": 0, "event": {"type": "text", "text": "x"}}), aspects),
         ("register", json!({}), aspects),
+        ("situation", json!({}), aspects),
         ("subscribe", json!({}), [false, true, true, true]),
         ("team.list", json!({}), all),
     ]

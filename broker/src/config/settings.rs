@@ -23,6 +23,14 @@ pub const SETTINGS: &[Setting] = &[
     Setting { key: "public_url", default: "", about: "under which a proxy shows this broker" },
     Setting { key: "allowed_hosts", default: "", about: "further host names requests may name" },
     Setting { key: "links_max", default: "16384", about: "links open at once" },
+    Setting {
+        key: "expected_roster",
+        default: "",
+        about: "aspects that should be here; one that is not is an alert",
+    },
+    Setting { key: "expected_grace_s", default: "60", about: "seconds one of them may be away" },
+    Setting { key: "presence.stalled_s", default: "60", about: "seconds a turn may be without progress" },
+    Setting { key: "presence.deaf_s", default: "60", about: "seconds an item may be unacknowledged" },
     Setting { key: "hands.soft_cap", default: "3", about: "Hand dispatches at work at once" },
     Setting {
         key: "hands.lease_s",

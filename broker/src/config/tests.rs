@@ -31,6 +31,20 @@ fn the_later_source_wins_and_is_named() {
 }
 
 #[test]
+fn an_expected_roster_is_a_list_of_names() {
+    let dir = with_file(
+        "expected_roster = [\"wren\", \"keel\", \"wren\"]\nexpected_grace_s = 5\n[presence]\nstalled_s = 2\ndeaf_s = 3\n",
+    );
+    let (config, _) = Config::load(dir.path(), &[], none).unwrap();
+    let names: Vec<&str> = config.hub.expected.iter().map(|name| name.as_str()).collect();
+    assert_eq!((names, config.hub.expected_grace_ms), (vec!["keel", "wren"], 5_000));
+    assert_eq!(config.patience, Patience { stalled_ms: 2_000, deaf_ms: 3_000 });
+    let dir = with_file("expected_roster = [\"Wren\"]\n");
+    let error = Config::load(dir.path(), &[], none).unwrap_err().to_string();
+    assert!(error.contains(":1: expected_roster = \"Wren\": expected names of aspects"), "{error}");
+}
+
+#[test]
 fn what_is_wrong_is_named_with_its_place() {
     let cases: &[(&str, &str, &str)] = &[
         (

@@ -22,6 +22,15 @@ impl Alerts {
         Self(open.into_iter().map(|alert| (alert.key.clone(), alert)).collect())
     }
 
+    pub(super) fn is_open(&self, kind: AlertKind, subject: &str) -> bool {
+        self.0.contains_key(&Alert::key_of(kind, subject))
+    }
+
+    /// What the open alerts of one kind are about.
+    pub(super) fn subjects(&self, kind: AlertKind) -> Vec<String> {
+        self.0.values().filter(|alert| alert.kind == kind).map(|alert| alert.subject.clone()).collect()
+    }
+
     fn put(&mut self, alert: Alert) {
         match alert.cleared_at {
             None => self.0.insert(alert.key.clone(), alert),
@@ -67,6 +76,9 @@ impl<S: Store> Step<'_, S> {
 
     /// Its cause is gone. Nothing happens if there is no such alert open.
     pub(super) fn clear_alert(&mut self, kind: AlertKind, subject: &str) -> Stored<()> {
+        if self.hub.alerts.0.is_empty() {
+            return Ok(());
+        }
         let key = Alert::key_of(kind, within(subject, ALERT_SUBJECT_BYTES_MAX));
         let Some(open) = self.hub.alerts.0.get(&key) else { return Ok(()) };
         let alert = Alert { cleared_at: Some(self.at), ..open.clone() };

@@ -7,7 +7,7 @@ use nexus_wire::chat::ChatSend;
 use nexus_wire::hands::{Dispatch, DispatchCancel, DispatchResult, DispatchWait, LeaseRenew};
 use nexus_wire::inbox::InboxClose;
 use nexus_wire::knowledge::KnowledgeStore;
-use nexus_wire::roster::Register;
+use nexus_wire::roster::{AspectState, Register};
 use nexus_wire::{AspectName, EpochId, LinkId, Ms, OperatorName, Party, RequestId};
 
 /// One command with its place in time. The sequencer makes sure that `at` never runs back.
@@ -62,6 +62,12 @@ pub enum CommandBody {
         link: Option<LinkId>,
         request: RequestId,
         change: Change,
+    },
+    /// How an aspect's link gets along, when that is stalled, deaf, or neither any more.
+    Seen {
+        aspect: AspectName,
+        link: LinkId,
+        state: AspectState,
     },
     /// Something outside the hub's sight is wrong. Said again it changes nothing.
     RaiseAlert {
@@ -119,6 +125,9 @@ pub struct HubConfig {
     pub lease_at_boot_ms: Ms,
     pub deadline_default_ms: Ms,
     pub deadline_max_ms: Ms,
+    /// Aspects somebody is told of when they are away for longer than the grace.
+    pub expected: Vec<AspectName>,
+    pub expected_grace_ms: Ms,
 }
 
 impl Default for HubConfig {
@@ -130,6 +139,8 @@ impl Default for HubConfig {
             lease_at_boot_ms: limits::LEASE_AT_BOOT.as_millis() as Ms,
             deadline_default_ms: limits::DEADLINE_DEFAULT.as_millis() as Ms,
             deadline_max_ms: limits::DEADLINE_MAX.as_millis() as Ms,
+            expected: Vec::new(),
+            expected_grace_ms: limits::EXPECTED_GRACE.as_millis() as Ms,
         }
     }
 }

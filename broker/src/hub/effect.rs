@@ -38,6 +38,12 @@ pub enum Effect {
     RosterChanged {
         aspect: AspectName,
     },
+    /// How many dispatches the aspect behind `link` is at work on.
+    AtWork {
+        link: LinkId,
+        aspect: AspectName,
+        dispatches: u32,
+    },
     /// An entry was appended to the log.
     Logged(LogEntry),
 }

@@ -254,6 +254,11 @@ impl Queue {
         held.iter().filter_map(|id| self.entries.get(id)).map(Entry::lease).collect()
     }
 
+    /// How many are running at `host`.
+    pub fn running_on(&self, host: &AspectName) -> u32 {
+        self.index.running_on(host)
+    }
+
     /// How many are running.
     pub fn active(&self) -> u32 {
         self.index.active

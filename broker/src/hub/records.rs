@@ -262,6 +262,7 @@ pub struct LogRecord {
 pub struct Snapshot {
     pub last_at: Ms,
     pub log_seq: u64,
+    pub started_at: Ms,
     pub aspects: Vec<AspectRecord>,
     pub operators: Vec<OperatorRecord>,
     /// Those that have not ended, without input and output, in the order of their ids.
@@ -351,6 +352,8 @@ pub trait Store: Reads {
     /// A new version becomes the topic's current one; earlier ones are kept.
     fn put_knowledge(&mut self, record: &KnowledgeRecord) -> Stored<()>;
     fn append_log(&mut self, record: &LogRecord) -> Stored<()>;
+    /// When the broker took the store over.
+    fn put_started_at(&mut self, at: Ms) -> Stored<()>;
     /// For changes without a log row; one with a row moves the time by itself.
     fn put_last_at(&mut self, at: Ms) -> Stored<()>;
 }

@@ -1,11 +1,10 @@
 //! A link becomes an aspect's own: what it must bring for that, where delivery starts, which work it still has.
 
 use nexus_wire::frame::FromBroker;
-use nexus_wire::hands::HandSpec;
 use nexus_wire::limits::{
-    CLOSE_DISPLACED, CLOSE_REVOKED, DURABLE_BYTES_MAX, HANDS_PER_ASPECT_MAX, NAME_BYTES_MAX, SLOTS_MAX,
+    CLOSE_DISPLACED, CLOSE_REVOKED, DURABLE_BYTES_MAX, HANDS_PER_ASPECT_MAX, SLOTS_MAX,
 };
-use nexus_wire::roster::{AspectInfo, HeldLease, Register, Registered, Situation};
+use nexus_wire::roster::{HeldLease, Register, Registered};
 use nexus_wire::{AspectName, EpochId, ErrorBody, ErrorCode, LinkId, Party};
 use serde_json::json;
 
@@ -13,12 +12,9 @@ use super::dispatch::offer_of;
 use super::effect::Effect;
 use super::inbox::{self, Start};
 use super::records::{AspectRecord, DispatchRecord, Profile, Store, Stored};
-use super::roster::{Roster, unknown_aspect};
+use super::roster::unknown_aspect;
+use super::situation::situation;
 use super::step::{Done, Step, refuse};
-
-/// What the team of a situation may take of a frame, and about what an aspect or a Hand takes without its texts.
-const TEAM_BYTES: usize = 64 * 1024;
-const BYTES_EACH: usize = 256;
 
 impl<S: Store> Step<'_, S> {
     pub(super) fn register(
@@ -52,6 +48,7 @@ impl<S: Store> Step<'_, S> {
         let mut record = record.clone();
         let start = inbox::start(&*self.store, &record, register.resume.as_ref())?;
         let offset = begin(&mut record, start, new_epoch);
+        let away_since = (record.generation > 0 && record.link.is_none()).then_some(record.since);
         let displaced = record.link.replace(link);
         record.generation += 1;
         record.since = self.at;
@@ -62,6 +59,7 @@ impl<S: Store> Step<'_, S> {
         self.store.put_aspect(&record)?;
         self.hub.roster.put_aspect(record);
         self.log_other(Party::Aspect(name.clone()), "aspect.online", name, &generation)?;
+        self.arrived(name)?;
         let leases = self.leases_of(name, &held, offset)?;
         let lost = self.hub.queue.register(name, offer, &leases, self.at);
         self.settle(None, None)?;
@@ -71,21 +69,15 @@ impl<S: Store> Step<'_, S> {
         if let Some(old) = displaced {
             self.effect(Effect::Close { link: old, code: CLOSE_DISPLACED, reason: "displaced".into() });
         }
-        let situation = self.situation(name, offset)?;
+        let (team, _) = self.hub.situation_of(name);
+        let situation = situation(&*self.store, name, team, tail - offset, away_since)?;
         let registered = Registered { name: name.clone(), link, generation, epoch, offset, lost, situation };
         self.answer_with(Ok(FromBroker::Registered(registered)));
         self.effect(Effect::Attach { link, aspect: name.clone(), cursor: offset, tail });
         self.effect(Effect::RosterChanged { aspect: name.clone() });
         self.append(later);
+        self.show_work(name);
         Ok(())
-    }
-
-    fn situation(&self, name: &AspectName, offset: u64) -> Stored<Situation> {
-        Ok(Situation {
-            team: team(&self.hub.roster),
-            open_dispatches: self.store.open_dispatches(&Party::Aspect(name.clone()))?,
-            undelivered: self.hub.roster.aspect(name).map_or(0, |record| record.tail - offset),
-        })
     }
 
     /// What a registering aspect holds: what it says, and what it cannot know of yet because the assignment
@@ -102,45 +94,6 @@ impl<S: Store> Step<'_, S> {
         }
         Ok(all)
     }
-}
-
-/// Who is on the team, those online first, without the schemas of their Hands: what an agent can take in, and
-/// what leaves room in the frame. `team.list` has the rest.
-fn team(roster: &Roster) -> Vec<AspectInfo> {
-    let online = roster.active().filter(|record| record.link.is_some());
-    let offline = roster.active().filter(|record| record.link.is_none());
-    let mut room = TEAM_BYTES;
-    let mut team = Vec::new();
-    for record in online.chain(offline) {
-        let profile = &record.profile;
-        let texts = profile.model.len() + profile.provider.len() + bytes_of(&profile.capabilities);
-        let hands = profile.hands.iter().map(|hand| {
-            let allowed = hand.allowed_invokers.as_ref().map_or(0, |names| names.len() * NAME_BYTES_MAX);
-            hand.description.len() + bytes_of(&hand.capabilities) + allowed + BYTES_EACH
-        });
-        let hands: usize = hands.sum();
-        match room.checked_sub(texts + hands + BYTES_EACH) {
-            Some(left) => room = left,
-            None => break,
-        }
-        let hands = profile.hands.iter().map(|hand| HandSpec {
-            name: hand.name.clone(),
-            description: hand.description.clone(),
-            input_schema: None,
-            output_schema: None,
-            timeout_s: hand.timeout_s,
-            concurrency: hand.concurrency,
-            allowed_invokers: hand.allowed_invokers.clone(),
-            capabilities: hand.capabilities.clone(),
-            idempotent: hand.idempotent,
-        });
-        team.push(AspectInfo { hands: hands.collect(), ..record.info_without_hands() });
-    }
-    team
-}
-
-fn bytes_of(texts: &[String]) -> usize {
-    texts.iter().map(|text| text.len() + "\"\",".len()).sum()
 }
 
 /// Where delivery starts; the record's epoch and cursor are moved accordingly.

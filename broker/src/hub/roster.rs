@@ -117,6 +117,8 @@ impl<S: Store> Step<'_, S> {
     pub(super) fn broker_started(&mut self, config: HubConfig) -> Done {
         self.hub.queue.broker_started(QueueConfig::from(&config), self.at);
         self.hub.config = config;
+        self.hub.started_at = self.at;
+        self.store.put_started_at(self.at)?;
         let up: Vec<AspectName> = self
             .hub
             .roster
@@ -129,6 +131,7 @@ impl<S: Store> Step<'_, S> {
             self.vacate(&name)?;
         }
         self.log_other(Party::System, "broker.started", "", &"")?;
+        self.expect()?;
         self.settle(None, None)?;
         Ok(())
     }
@@ -183,6 +186,7 @@ impl<S: Store> Step<'_, S> {
         let generation = record.generation;
         self.store.put_aspect(record)?;
         self.effect(Effect::RosterChanged { aspect: name.clone() });
+        self.departed(name)?;
         self.log_other(Party::Aspect(name.clone()), "aspect.offline", name, &generation)
     }
 }

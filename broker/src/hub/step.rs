@@ -79,7 +79,7 @@ impl<'a, S: Store> Step<'a, S> {
             CommandBody::Tick => {
                 self.hub.queue.tick(self.at);
                 self.settle(None, None)?;
-                Ok(())
+                Ok(self.miss()?)
             }
             CommandBody::LinkDown { aspect, link, generation } => self.link_down(&aspect, link, generation),
             CommandBody::Register { aspect, link, key_generation, register, new_epoch } => {
@@ -106,6 +106,7 @@ impl<'a, S: Store> Step<'a, S> {
             }
             CommandBody::ClearAlert { kind, subject } => Ok(self.clear_alert(kind, &subject)?),
             CommandBody::Restored { new_epoch } => self.restored(new_epoch),
+            CommandBody::Seen { aspect, link, state } => Ok(self.seen(&aspect, link, state)?),
             CommandBody::AddAspect { by, add } => self.add_aspect(&by, add),
             CommandBody::RevokeAspect { by, name } => self.revoke_aspect(&by, &name),
             CommandBody::AddOperator { by, add } => self.add_operator(&by, add),

@@ -8,18 +8,43 @@ use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nexus_wire::roster::{AspectInfo, AspectState};
-use nexus_wire::{AspectName, LinkId, Ms};
+use nexus_wire::{AspectName, LinkId, Ms, limits};
 
 use crate::deliver::Peer;
 use crate::deliver::outbox::Standing;
 
-/// A turn without any progress for so long has stalled; items unacknowledged for so long mean a deaf aspect.
-pub(crate) const STALL_MS: Ms = 60_000;
+/// How long nothing may happen before it counts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Patience {
+    /// In a turn without any progress.
+    pub stalled_ms: Ms,
+    /// Before an item that was sent is acknowledged.
+    pub deaf_ms: Ms,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            stalled_ms: limits::STALLED_AFTER.as_millis() as Ms,
+            deaf_ms: limits::DEAF_AFTER.as_millis() as Ms,
+        }
+    }
+}
+
+/// A link began to stall or to be deaf, or does neither any more: for the hub to be told.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Trouble {
+    pub(crate) aspect: AspectName,
+    pub(crate) link: LinkId,
+    pub(crate) state: AspectState,
+}
 
 /// What a link does, counted where it happens.
 #[derive(Debug, Default)]
 pub(crate) struct Pulse {
     turns: AtomicU32,
+    /// Dispatches it is at work on, as the hub has it.
+    dispatches: AtomicU32,
     /// Time of the last token, tool call or frame handled; 0 before the first.
     last_progress: AtomicI64,
 }
@@ -27,6 +52,11 @@ pub(crate) struct Pulse {
 impl Pulse {
     pub(crate) fn progress(&self, at: Ms) {
         self.last_progress.store(at, Ordering::Relaxed);
+    }
+
+    /// Whether that is news.
+    pub(crate) fn set_dispatches(&self, dispatches: u32) -> bool {
+        self.dispatches.swap(dispatches, Ordering::Relaxed) != dispatches
     }
 
     pub(crate) fn set_turns(&self, turns: usize) {
@@ -43,10 +73,13 @@ struct Entry {
     /// The cursor when it last moved, and since when it has stood while items wait.
     acked: u64,
     waiting_since: Option<Ms>,
+    /// What of it the hub was told last; `None`: that it gets along.
+    told: Option<AspectState>,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Presence {
+    patience: Patience,
     inner: Mutex<Inner>,
 }
 
@@ -57,6 +90,10 @@ struct Inner {
 }
 
 impl Presence {
+    pub(crate) fn new(patience: Patience) -> Self {
+        Self { patience, ..Self::default() }
+    }
+
     /// The hub's entry changed: the aspect came, went, or was let in. `peer`: its link, when it has one.
     pub(crate) fn changed(&self, info: AspectInfo, peer: Option<Arc<Peer>>) {
         let mut inner = self.inner();
@@ -67,12 +104,13 @@ impl Presence {
         // The last progress of an aspect that went is worth knowing; the hub does not keep it.
         let last_progress =
             info.last_progress.or_else(|| before.as_ref().and_then(|it| it.info.last_progress));
-        let mut entry =
-            Entry { info: AspectInfo { last_progress, ..info }, online, peer, acked: 0, waiting_since: None };
+        let info = AspectInfo { last_progress, ..info };
+        let mut entry = Entry { info, online, peer, acked: 0, waiting_since: None, told: None };
         if let Some(before) = before.filter(|before| before.is_same_link(&entry)) {
             // Something else of it changed; what it is doing goes on.
             (entry.info.state, entry.info.since) = (before.info.state, before.info.since);
             (entry.acked, entry.waiting_since) = (before.acked, before.waiting_since);
+            entry.told = before.told;
         }
         inner.aspects.insert(name.clone(), entry);
         inner.publish(&name);
@@ -80,17 +118,20 @@ impl Presence {
 
     /// Looks at one aspect again, because a turn of it began or ended.
     pub(crate) fn refresh(&self, name: &AspectName, now: Ms) {
-        self.inner().refresh(name, now);
+        self.inner().refresh(name, now, self.patience);
     }
 
-    /// Looks at all of them: time alone makes a turn stall and an aspect deaf.
-    pub(crate) fn sweep(&self, now: Ms) {
+    /// Looks at all of them: time alone makes a turn stall and an aspect deaf. Gives what the hub has to be told.
+    pub(crate) fn sweep(&self, now: Ms) -> Vec<Trouble> {
         let mut inner = self.inner();
         let names: Vec<AspectName> =
             inner.aspects.iter().filter(|(_, entry)| entry.peer.is_some()).map(|it| it.0.clone()).collect();
+        let mut news = Vec::new();
         for name in names {
-            inner.refresh(&name, now);
+            inner.refresh(&name, now, self.patience);
+            news.extend(inner.aspects.get_mut(&name).and_then(|entry| entry.news(name)));
         }
+        news
     }
 
     pub(crate) fn info(&self, name: &AspectName) -> Option<AspectInfo> {
@@ -128,11 +169,11 @@ impl Presence {
 }
 
 impl Inner {
-    fn refresh(&mut self, name: &AspectName, now: Ms) {
+    fn refresh(&mut self, name: &AspectName, now: Ms, patience: Patience) {
         let Some(entry) = self.aspects.get_mut(name) else { return };
         let standing = entry.peer.as_ref().and_then(|peer| peer.outbox.standing());
         entry.note_standing(standing, now);
-        let state = entry.state(now);
+        let state = entry.state(now, patience);
         if state != entry.info.state {
             (entry.info.state, entry.info.since) = (state, now);
             self.publish(name);
@@ -180,15 +221,29 @@ impl Entry {
         }
     }
 
-    fn state(&self, now: Ms) -> AspectState {
+    fn news(&mut self, aspect: AspectName) -> Option<Trouble> {
+        let state = self.info.state;
+        let trouble = match state {
+            AspectState::Stalled | AspectState::Deaf => Some(state),
+            AspectState::Offline | AspectState::Online | AspectState::Busy => None,
+        };
+        let link = self.peer.as_ref()?.link;
+        let changed = trouble != std::mem::replace(&mut self.told, trouble);
+        changed.then_some(Trouble { aspect, link, state })
+    }
+
+    fn state(&self, now: Ms, patience: Patience) -> AspectState {
         let Some(peer) = self.peer.as_ref().filter(|_| self.online) else { return AspectState::Offline };
-        if self.waiting_since.is_some_and(|since| now - since >= STALL_MS) {
+        if self.waiting_since.is_some_and(|since| now - since >= patience.deaf_ms) {
             return AspectState::Deaf;
         }
         if peer.pulse.turns.load(Ordering::Relaxed) == 0 {
-            return AspectState::Online;
+            return match peer.pulse.dispatches.load(Ordering::Relaxed) {
+                0 => AspectState::Online,
+                _ => AspectState::Busy,
+            };
         }
-        if now - peer.pulse.last_progress.load(Ordering::Relaxed) >= STALL_MS {
+        if now - peer.pulse.last_progress.load(Ordering::Relaxed) >= patience.stalled_ms {
             AspectState::Stalled
         } else {
             AspectState::Busy

@@ -40,6 +40,7 @@ pub struct MemoryStore {
     knowledge: Vec<KnowledgeRecord>,
     log: Vec<LoggedRow>,
     last_at: Ms,
+    started_at: Ms,
     undo: Vec<Undo>,
     commits_to_fail: u32,
 }
@@ -195,6 +196,7 @@ impl Reads for MemoryStore {
         Ok(Snapshot {
             last_at: self.last_at,
             log_seq: self.log.last().map_or(0, |row| row.seq),
+            started_at: self.started_at,
             aspects: self.aspects()?,
             operators: self.operators()?,
             open_dispatches: self
@@ -315,6 +317,11 @@ impl Store for MemoryStore {
         self.log.push(LoggedRow::from(&record.entry));
         self.undo.push(Undo::Log);
         self.put_last_at(record.entry.at)
+    }
+
+    fn put_started_at(&mut self, at: Ms) -> Stored<()> {
+        self.undo.push(Undo::StartedAt(std::mem::replace(&mut self.started_at, at)));
+        Ok(())
     }
 
     fn put_last_at(&mut self, at: Ms) -> Stored<()> {

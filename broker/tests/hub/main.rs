@@ -12,4 +12,5 @@ mod random;
 mod register;
 mod same;
 mod storage;
+mod watch;
 mod world;

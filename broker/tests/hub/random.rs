@@ -12,7 +12,7 @@ use nexus_wire::hands::{
 };
 use nexus_wire::inbox::{Decision, InboxClose, Resume};
 use nexus_wire::knowledge::KnowledgeStore;
-use nexus_wire::roster::{AspectRole, HeldLease, Register};
+use nexus_wire::roster::{AspectRole, AspectState, HeldLease, Register};
 use nexus_wire::{
     AspectName, DispatchId, EpochId, ItemId, LinkId, MessageId, Ms, Party, RequestId, ThreadId,
 };
@@ -23,6 +23,11 @@ use uuid::Uuid;
 
 use crate::same::assert_same;
 use crate::world::{START, name, party};
+
+/// Somebody is expected who comes and goes, and somebody who never was let in.
+fn config() -> HubConfig {
+    HubConfig { expected: vec![name("moth"), name("wren")], ..HubConfig::default() }
+}
 
 const ASPECTS: [&str; 4] = ["keel", "wren", "forge", "harrow"];
 
@@ -47,6 +52,7 @@ enum Act {
     Cancel { sender: u8, dispatch: Index },
     Alert { raise: bool, kind: u8, subject: u8, message: u8 },
     Acknowledge { kind: u8, subject: u8 },
+    Seen { aspect: u8, state: u8, old: bool },
     Tick,
     Restart,
     Restored,
@@ -80,6 +86,8 @@ fn act() -> impl Strategy<Value = Act> {
         5 => (some.clone(), index).prop_map(|(sender, dispatch)| Act::Cancel { sender, dispatch }),
         3 => (any::<bool>(), 0_u8..7, some.clone(), 0_u8..2)
             .prop_map(|(raise, kind, subject, message)| Act::Alert { raise, kind, subject, message }),
+        4 => (some.clone(), 0_u8..5, prop::bool::weighted(0.2))
+            .prop_map(|(aspect, state, old)| Act::Seen { aspect, state, old }),
         2 => (0_u8..7, some).prop_map(|(kind, subject)| Act::Acknowledge { kind, subject }),
         8 => Just(Act::Tick),
         1 => Just(Act::Restart),
@@ -322,14 +330,22 @@ impl Twin {
                     false => CommandBody::ClearAlert { kind, subject },
                 }
             }
+            Act::Seen { aspect, state, old } => {
+                use AspectState::{Busy, Deaf, Offline, Online, Stalled};
+                let aspect = self.aspect(*aspect);
+                let link = self.memory.0.roster().aspect(&aspect).and_then(|record| record.link);
+                let link = link.filter(|_| !old).unwrap_or(LinkId(Uuid::nil()));
+                let state = [Online, Busy, Stalled, Deaf, Offline][usize::from(*state)];
+                CommandBody::Seen { aspect, link, state }
+            }
             Act::Acknowledge { kind, subject } => {
                 let kind = AlertKind::ALL[usize::from(*kind) % AlertKind::ALL.len()];
                 let key = Alert::key_of(kind, self.aspect(*subject).as_str());
                 self.request(ana, None, Change::AlertAck(AlertAck { key }))
             }
             Act::Tick => CommandBody::Tick,
-            Act::Restart => CommandBody::BrokerStarted(HubConfig::default()),
             Act::Restored => CommandBody::Restored { new_epoch: EpochId(self.id()) },
+            Act::Restart => CommandBody::BrokerStarted(config()),
         }
     }
 
@@ -380,8 +396,8 @@ impl Twin {
             self.sqlite.1.commit().unwrap();
             self.look(&all);
         }
-        assert_eq!(Hub::rebuild(&self.memory.1, HubConfig::default()).unwrap(), self.memory.0);
-        assert_eq!(Hub::rebuild(&self.sqlite.1, HubConfig::default()).unwrap(), self.sqlite.0);
+        assert_eq!(Hub::rebuild(&self.memory.1, config()).unwrap(), self.memory.0);
+        assert_eq!(Hub::rebuild(&self.sqlite.1, config()).unwrap(), self.sqlite.0);
     }
 }
 
@@ -396,7 +412,7 @@ proptest! {
         let dir = tempfile::tempdir().unwrap();
         let sqlite = SqliteStore::open(&dir.path().join("nexus.db"), Default::default()).unwrap();
         let memory = MemoryStore::new();
-        let hub = Hub::rebuild(&memory, HubConfig::default()).unwrap();
+        let hub = Hub::rebuild(&memory, config()).unwrap();
         let mut twin = Twin {
             memory: (hub.clone(), memory), sqlite: (hub, sqlite), at: START, seen: Seen::default(),
         };

@@ -19,6 +19,7 @@ pub(crate) struct World<S> {
     pub(crate) hub: Hub,
     pub(crate) store: S,
     pub(crate) at: Ms,
+    pub(crate) config: HubConfig,
     ids: u128,
 }
 
@@ -41,7 +42,7 @@ pub(crate) fn party(text: &str) -> Party {
 impl<S: Transaction> World<S> {
     pub(crate) fn new(store: S) -> Self {
         let hub = Hub::rebuild(&store, HubConfig::default()).unwrap();
-        Self { hub, store, at: START, ids: 0 }
+        Self { hub, store, at: START, config: HubConfig::default(), ids: 0 }
     }
 
     /// A UUIDv7 of the world's time.
@@ -65,8 +66,14 @@ impl<S: Transaction> World<S> {
     }
 
     pub(crate) fn check(&self) {
-        let rebuilt = Hub::rebuild(&self.store, HubConfig::default()).unwrap();
+        let rebuilt = Hub::rebuild(&self.store, self.config.clone()).unwrap();
         assert_eq!(rebuilt, self.hub);
+    }
+
+    /// A broker starts with these settings.
+    pub(crate) fn start(&mut self, config: HubConfig) -> Vec<Effect> {
+        self.config = config.clone();
+        self.apply(CommandBody::BrokerStarted(config))
     }
 
     pub(crate) fn apply(&mut self, body: CommandBody) -> Vec<Effect> {

@@ -10,7 +10,7 @@ use nexus_wire::hands::{
 use nexus_wire::inbox::{Ack, InboxClose};
 use nexus_wire::knowledge::{KnowledgeHits, KnowledgeSearch, KnowledgeStore, KnowledgeStored};
 use nexus_wire::log::{Subscribe, Subscribed};
-use nexus_wire::roster::{Deregister, Register, Registered, Team, TeamList};
+use nexus_wire::roster::{Deregister, Register, Registered, Situation, SituationAsk, Team, TeamList};
 use nexus_wire::{ErrorBody, Json};
 use thiserror::Error;
 
@@ -85,6 +85,7 @@ requests! {
     KnowledgeSearch => KnowledgeHits,
     KnowledgeStore => KnowledgeStored,
     LeaseRenew => LeasesRenewed,
+    SituationAsk => Situation,
     Subscribe => Subscribed,
     TeamList => Team,
 }

@@ -14,7 +14,7 @@ use crate::json::Json;
 use crate::knowledge::{KnowledgeSearch, KnowledgeStore};
 use crate::log::{LogEntry, Subscribe};
 use crate::observe::{ObserveBegin, ObserveEnd, ObserveEvent, Observed, RosterChanged};
-use crate::roster::{Deregister, Register, Registered, TeamList};
+use crate::roster::{Deregister, Register, Registered, SituationAsk, TeamList};
 
 /// The frames of one direction.
 pub trait FrameSet: Sized {
@@ -95,6 +95,7 @@ frames! {
         ObserveEnd(ObserveEnd) = "observe.end",
         ObserveEvent(ObserveEvent) = "observe.event",
         Register(Register) = "register",
+        Situation(SituationAsk) = "situation",
         Subscribe(Subscribe) = "subscribe",
         TeamList(TeamList) = "team.list",
     }

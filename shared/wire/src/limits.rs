@@ -36,6 +36,13 @@ pub const ACCESS_TOKEN_TTL: Duration = Duration::from_secs(15 * 60);
 pub const ASSERTION_TTL_MAX: Duration = Duration::from_secs(60);
 pub const CLOCK_LEEWAY: Duration = Duration::from_secs(5);
 
+/// A turn without any progress for so long has stalled; items unacknowledged for so long mean a deaf aspect.
+pub const STALLED_AFTER: Duration = Duration::from_secs(60);
+pub const DEAF_AFTER: Duration = Duration::from_secs(60);
+/// How long an aspect of the expected roster may be away before somebody is told.
+pub const EXPECTED_GRACE: Duration = Duration::from_secs(60);
+pub const EXPECTED_ROSTER_MAX: usize = 256;
+
 pub const LEASE: Duration = Duration::from_secs(30);
 pub const LEASE_RENEW_INTERVAL: Duration = Duration::from_secs(10);
 /// What every lease becomes when the broker starts.

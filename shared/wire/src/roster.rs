@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Ms;
+use crate::chat::ThreadInfo;
 use crate::hands::{DispatchInfo, HandSpec, Lease};
 use crate::ids::{EpochId, LinkId};
 use crate::inbox::Resume;
@@ -85,9 +86,20 @@ pub struct Situation {
     pub team: Vec<AspectInfo>,
     /// Dispatches it invoked that have not ended.
     pub open_dispatches: Vec<DispatchInfo>,
-    /// Items waiting after `offset`.
+    /// Items waiting after `offset`, or unacknowledged when it is asked for later.
     pub undelivered: u64,
+    /// The latest threads it takes part in.
+    #[serde(default)]
+    pub threads: Vec<ThreadInfo>,
+    /// When its link before this one went; whoever of `team` has a later `since` changed meanwhile. Absent at
+    /// the first registration, when that link was still up, and when it is asked for later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub away_since: Option<Ms>,
 }
+
+/// `situation`: the same as `registered` carries, as it is now.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct SituationAsk {}
 
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]

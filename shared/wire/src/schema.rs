@@ -70,6 +70,7 @@ struct Replies {
     knowledge_store: crate::knowledge::KnowledgeStored,
     #[schemars(rename = "lease.renew")]
     lease_renew: crate::hands::LeasesRenewed,
+    situation: crate::roster::Situation,
     subscribe: crate::log::Subscribed,
     #[schemars(rename = "team.list")]
     team_list: crate::roster::Team,

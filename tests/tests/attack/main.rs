@@ -3,6 +3,7 @@
 mod hands;
 mod http;
 mod identity;
+mod presence;
 mod sockets;
 mod storage;
 mod watching;

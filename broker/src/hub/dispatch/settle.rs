@@ -1,8 +1,8 @@
 //! What the queue decided, written down and told: items to workers and invokers, log entries, rows. Everything
 //! a dispatch goes through within one command is written once.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use nexus_wire::alert::AlertKind;
 use nexus_wire::chat::Usage;
@@ -98,6 +98,9 @@ impl<S: Store> Step<'_, S> {
         for record in touched.others.values() {
             self.store.put_dispatch(record)?;
         }
+        let all = touched.new.iter().chain(touched.others.values());
+        let hosts: BTreeSet<AspectName> = all.map(|record| record.info.hand.aspect.clone()).collect();
+        hosts.iter().for_each(|host| self.show_work(host));
         if let Some(clocks) = changes.clocks {
             self.store.put_queue_state(&clocks)?;
             self.store.put_last_at(self.at)?;

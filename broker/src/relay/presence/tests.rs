@@ -53,10 +53,12 @@ fn a_turn_makes_busy_silence_makes_stalled_and_a_token_busy_again() {
     assert_eq!(state(&presence), (AspectState::Busy, 1_000), "a change of something else");
     presence.sweep(60_999);
     assert_eq!(state(&presence), (AspectState::Busy, 1_000));
-    presence.sweep(61_000);
+    let told = |state| vec![Trouble { aspect: wren(), link: peer.link, state }];
+    assert_eq!(presence.sweep(61_000), told(AspectState::Stalled));
     assert_eq!(state(&presence), (AspectState::Stalled, 61_000));
+    assert_eq!(presence.sweep(62_000), [], "the hub is told once");
     peer.pulse.progress(70_000);
-    presence.sweep(70_100);
+    assert_eq!(presence.sweep(70_100), told(AspectState::Busy));
     assert_eq!(state(&presence), (AspectState::Busy, 70_100));
     peer.pulse.set_turns(0);
     presence.refresh(&wren(), 71_000);
@@ -80,12 +82,44 @@ fn items_that_are_never_acknowledged_make_deaf() {
     presence.sweep(50_000);
     presence.sweep(109_999);
     assert_eq!(state(&presence).0, AspectState::Online);
-    presence.sweep(110_000);
+    let told = |state| vec![Trouble { aspect: wren(), link: peer.link, state }];
+    assert_eq!(presence.sweep(110_000), told(AspectState::Deaf));
     assert_eq!(state(&presence), (AspectState::Deaf, 110_000));
     assert_eq!(presence.info(&wren()).unwrap().backlog, 2);
     peer.outbox.ack(3).unwrap();
-    presence.sweep(111_000);
+    assert_eq!(presence.sweep(111_000), told(AspectState::Online));
     assert_eq!(state(&presence), (AspectState::Online, 111_000));
+}
+
+#[test]
+fn work_for_a_hand_makes_busy_and_never_stalls_without_a_turn() {
+    let presence = Presence::new(Patience { stalled_ms: 10, deaf_ms: 10 });
+    let peer = peer(1);
+    presence.changed(info(AspectState::Online, 1), Some(Arc::clone(&peer)));
+    assert!(peer.pulse.set_dispatches(2));
+    presence.refresh(&wren(), 1_000);
+    assert_eq!(state(&presence), (AspectState::Busy, 1_000));
+    assert!(!peer.pulse.set_dispatches(2), "no news");
+    assert_eq!(presence.sweep(9_000), []);
+    assert_eq!(state(&presence), (AspectState::Busy, 1_000));
+    assert!(peer.pulse.set_dispatches(0));
+    presence.refresh(&wren(), 9_500);
+    assert_eq!(state(&presence), (AspectState::Online, 9_500));
+}
+
+#[test]
+fn a_link_that_is_replaced_takes_its_trouble_along() {
+    let presence = Presence::new(Patience { stalled_ms: 10, deaf_ms: 10 });
+    let first = peer(1);
+    first.pulse.set_turns(1);
+    presence.changed(info(AspectState::Online, 1), Some(Arc::clone(&first)));
+    assert_eq!(presence.sweep(1_000).len(), 1);
+    let second = peer(2);
+    presence.changed(info(AspectState::Online, 2), Some(Arc::clone(&second)));
+    assert_eq!(presence.sweep(1_001), [], "nothing is known of the new one");
+    second.pulse.set_turns(1);
+    let told = Trouble { aspect: wren(), link: second.link, state: AspectState::Stalled };
+    assert_eq!(presence.sweep(1_002), [told]);
 }
 
 #[test]

@@ -21,6 +21,7 @@ pub(super) enum Undo {
     Knowledge,
     Log,
     LastAt(Ms),
+    StartedAt(Ms),
 }
 
 pub(super) fn set_position(record: &mut AspectRecord, position: Position) {
@@ -82,6 +83,7 @@ impl Undo {
             Self::Knowledge => _ = store.knowledge.pop(),
             Self::Log => _ = store.log.pop(),
             Self::LastAt(old) => store.last_at = old,
+            Self::StartedAt(old) => store.started_at = old,
         }
     }
 }

@@ -283,13 +283,15 @@ pub(super) fn log_head(connection: &Connection) -> Stored<Option<(u64, i64, [u8;
 
 pub(super) fn snapshot(connection: &Connection) -> Stored<Snapshot> {
     let head = log_head(connection)?;
-    let meta = one(connection, "SELECT last_at, queue_state FROM meta", [], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?))
+    let meta = one(connection, "SELECT last_at, queue_state, started_at FROM meta", [], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?, row.get(2)?))
     })?;
-    let (last_at, queue_state) = meta.ok_or_else(|| super::fault::damage("the row of meta is gone"))?;
+    let (last_at, queue_state, started_at) =
+        meta.ok_or_else(|| super::fault::damage("the row of meta is gone"))?;
     Ok(Snapshot {
         last_at: head.map_or(last_at, |(_, at, _)| at.max(last_at)),
         log_seq: head.map_or(0, |(seq, _, _)| seq),
+        started_at,
         aspects: aspects(connection)?,
         operators: operators(connection)?,
         open_dispatches: all(

@@ -297,6 +297,11 @@ impl Store for SqliteStore {
         Ok(())
     }
 
+    fn put_started_at(&mut self, at: Ms) -> Stored<()> {
+        self.execute("UPDATE meta SET started_at = ?1", [at])?;
+        Ok(())
+    }
+
     fn put_last_at(&mut self, at: Ms) -> Stored<()> {
         Pending::last_at(&self.connection, at)
     }
