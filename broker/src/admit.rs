@@ -10,7 +10,7 @@ use nexus_wire::limits::{
 };
 use nexus_wire::log::Subscribe;
 use nexus_wire::observe::{ObserveBegin, ObserveEnd, ObserveEvent};
-use nexus_wire::roster::Register;
+use nexus_wire::roster::{Register, TeamList};
 use nexus_wire::{AspectName, ErrorBody, ErrorCode, Party, ToBroker};
 
 use crate::hub::Change;
@@ -39,7 +39,7 @@ pub(crate) enum Read {
     DispatchStatus(DispatchStatus),
     KnowledgeSearch(KnowledgeSearch),
     Situation(AspectName),
-    TeamList,
+    TeamList(TeamList),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -132,10 +132,11 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
             }
             Admitted::Subscribe(subscribe)
         }
-        ToBroker::TeamList(_) => Admitted::Read(Read::TeamList),
+        ToBroker::TeamList(list) => Admitted::Read(Read::TeamList(list)),
     };
-    if is_durable(&admitted) && bytes > DURABLE_BYTES_MAX {
-        let message = format!("{bytes} bytes are more than the {DURABLE_BYTES_MAX} that can be kept");
+    if goes_on(&admitted) && bytes > DURABLE_BYTES_MAX {
+        let message =
+            format!("{bytes} bytes are more than the {DURABLE_BYTES_MAX} that can be kept or passed on");
         return Err(ErrorBody::new(ErrorCode::TooLarge, message));
     }
     Ok(admitted)
@@ -193,10 +194,11 @@ fn topic_fits(topic: &str) -> Result<(), ErrorBody> {
     at_most("topic", topic.len(), TOPIC_BYTES_MAX, "bytes")
 }
 
-fn is_durable(admitted: &Admitted) -> bool {
+/// Others will be sent it, with something put around it.
+fn goes_on(admitted: &Admitted) -> bool {
     match admitted {
-        Admitted::Change(_) | Admitted::Register(..) => true,
-        Admitted::Ack(..) | Admitted::Read(_) | Admitted::Stream(..) | Admitted::Subscribe(_) => false,
+        Admitted::Change(_) | Admitted::Register(..) | Admitted::Stream(..) => true,
+        Admitted::Ack(..) | Admitted::Read(_) | Admitted::Subscribe(_) => false,
     }
 }
 

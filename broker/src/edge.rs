@@ -4,9 +4,9 @@
 use std::sync::{Arc, Mutex};
 
 use nexus_wire::admin::NexusInfo;
-use nexus_wire::limits::SUBPROTOCOL;
+use nexus_wire::limits::{REPLY_BYTES_MAX, SUBPROTOCOL};
 use nexus_wire::log::Subscribe;
-use nexus_wire::roster::{AspectInfo, Situation, Team};
+use nexus_wire::roster::{AspectInfo, Situation, Team, TeamList};
 use nexus_wire::{AspectName, ErrorBody, ErrorCode, FromBroker, Json, Ms, Party, RequestId, ToBroker};
 use tokio::sync::Semaphore;
 
@@ -19,7 +19,7 @@ use crate::hub::{CommandBody, Hub, situation};
 use crate::identity::{Gate, Identity, Seconds};
 use crate::listen::hosts::Hosts;
 use crate::listen::throttle::Throttle;
-use crate::observe::{self, Library};
+use crate::observe::{self, Library, fit};
 use crate::relay::Relay;
 use crate::sequencer::{Sequencer, Stopped};
 
@@ -85,7 +85,7 @@ impl Edge {
     pub(crate) async fn answer(&self, reader: Party, read: Read) -> Result<Json, ErrorBody> {
         match read {
             Read::Situation(name) => Ok(Json::of(&self.situation(name).await?)),
-            Read::TeamList => Ok(Json::of(&self.team().await?)),
+            Read::TeamList(list) => Ok(Json::of(&self.team_page(list).await?)),
             Read::AlertList(_)
             | Read::ChatRead(_)
             | Read::ChatThreads(_)
@@ -126,7 +126,25 @@ impl Edge {
         let mut aspects: Vec<AspectInfo> =
             self.ask(|hub| hub.roster().active().map(AspectRecord::info).collect()).await?;
         self.published.presence.overlay(&mut aspects);
-        Ok(Team { aspects })
+        Ok(Team { aspects, more: false })
+    }
+
+    /// As much of it as was asked for and fits into a frame.
+    pub(crate) async fn team_page(&self, list: TeamList) -> Result<Team, ErrorBody> {
+        let TeamList { after, limit } = list;
+        let (mut aspects, mut more) = self
+            .ask(move |hub| {
+                let is_later =
+                    |record: &&AspectRecord| after.as_ref().is_none_or(|after| record.name > *after);
+                let mut later = hub.roster().active().filter(is_later);
+                let limit = limit.map_or(usize::MAX, |limit| limit.max(1) as usize);
+                let aspects: Vec<AspectInfo> = later.by_ref().take(limit).map(AspectRecord::info).collect();
+                (aspects, later.next().is_some())
+            })
+            .await?;
+        self.published.presence.overlay(&mut aspects);
+        more |= fit(&mut aspects, REPLY_BYTES_MAX);
+        Ok(Team { aspects, more })
     }
 
     /// What is open for an aspect now.

@@ -4,15 +4,18 @@
 use std::sync::Arc;
 
 use nexus_wire::alert::AlertPage;
-use nexus_wire::chat::{ChatPage, ChatRead, ThreadPage};
-use nexus_wire::hands::{DispatchInfo, DispatchPage};
+use nexus_wire::chat::{ChatPage, ChatRead, ChatThreads, ThreadInfo, ThreadPage};
+use nexus_wire::hands::{DispatchInfo, DispatchList, DispatchPage};
 use nexus_wire::knowledge::KnowledgeHits;
-use nexus_wire::limits::{PAGE_DEFAULT, PAGE_MAX};
-use nexus_wire::{ErrorBody, ErrorCode, Json, Party, ThreadId};
+use nexus_wire::limits::{PAGE_DEFAULT, PAGE_MAX, REPLY_BYTES_MAX};
+use nexus_wire::{DispatchId, ErrorBody, ErrorCode, Json, Party, ThreadId};
+use serde::Serialize;
+use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use crate::admit::Read;
-use crate::hub::records::{Reads, StoreError, Stored};
+use crate::hub::inbox::json_bytes;
+use crate::hub::records::{DispatchRecord, Reads, StoreError, Stored, shown};
 use crate::store::{ReaderPool, SqliteReader};
 
 /// Readings at the same time; more wait without a thread.
@@ -82,34 +85,90 @@ pub(crate) fn answer(store: &impl Reads, reader: &Party, read: &Read) -> Result<
             Ok(Json::of(&AlertPage { alerts, more }))
         }
         Read::ChatRead(read) => chat_read(store, reader, read),
-        Read::ChatThreads(read) => {
-            let of = reader.aspect().map(|_| reader);
-            Ok(Json::of(&ThreadPage { threads: store.threads(of, page(read.limit))? }))
-        }
-        Read::DispatchList(list) => {
-            let limit = page(list.limit);
-            let mut dispatches = match reader {
-                Party::Operator(_) | Party::System => store.dispatches(list.open, limit)?,
-                Party::Aspect(_) => store.dispatches(list.open, SCAN_MAX)?,
-            };
-            dispatches.retain(|info| concerns(info, reader));
-            dispatches.truncate(limit as usize);
-            Ok(Json::of(&DispatchPage { dispatches }))
-        }
+        Read::ChatThreads(read) => Ok(Json::of(&chat_threads(store, reader, read)?)),
+        Read::DispatchList(list) => Ok(Json::of(&dispatch_list(store, reader, list)?)),
         Read::DispatchStatus(status) => {
             let found = store.dispatch(status.dispatch)?.filter(|record| concerns(&record.info, reader));
-            found.map(|record| Json::of(&record.info)).ok_or_else(|| {
-                not_found(format!("no dispatch {} that {reader} has to do with", status.dispatch))
-            })
+            let Some(DispatchRecord { mut info, .. }) = found else {
+                let message = format!("no dispatch {} that {reader} has to do with", status.dispatch);
+                return Err(not_found(message));
+            };
+            if status.without_output {
+                info.output = None;
+            }
+            if json_bytes(&info) > REPLY_BYTES_MAX {
+                (info.input, info.input_left_out) = (Value::Null, true);
+            }
+            Ok(Json::of(&info))
         }
         Read::KnowledgeSearch(search) => {
-            let hits = store.knowledge_search(reader, &search.query, page(search.limit))?;
-            Ok(Json::of(&KnowledgeHits { hits }))
+            let mut hits = store.knowledge_search(reader, &search.query, page(search.limit))?;
+            let more = fit(&mut hits, REPLY_BYTES_MAX);
+            Ok(Json::of(&KnowledgeHits { hits, more }))
         }
-        Read::Situation(_) | Read::TeamList => {
+        Read::Situation(_) | Read::TeamList(_) => {
             Err(Refusal::Told(ErrorBody::new(ErrorCode::Internal, "the core answers this")))
         }
     }
+}
+
+/// Leaves out the end of a list that would not fit into `room` bytes of JSON; whether anything was. The first
+/// one stays: what could not be sent alone was refused when it came in.
+pub(crate) fn fit<T: Serialize>(items: &mut Vec<T>, room: usize) -> bool {
+    let mut left = room;
+    let fits = items.iter().take_while(|item| {
+        let bytes = json_bytes(item) + ",".len();
+        let fits = bytes <= left;
+        left = left.saturating_sub(bytes);
+        fits
+    });
+    let count = fits.count().max(1);
+    let is_cut = count < items.len();
+    items.truncate(count);
+    is_cut
+}
+
+fn chat_threads(store: &impl Reads, reader: &Party, read: &ChatThreads) -> Stored<ThreadPage> {
+    let of = reader.aspect().map(|_| reader);
+    let limit = page(read.limit);
+    let found = store.threads(of, read.before, limit + 1)?;
+    let mut threads: Vec<ThreadInfo> = found.into_iter().map(shown).collect();
+    let mut more = threads.len() > limit as usize;
+    threads.truncate(limit as usize);
+    more |= fit(&mut threads, REPLY_BYTES_MAX);
+    let next = threads.last().filter(|_| more).map(|thread| thread.last_seq);
+    Ok(ThreadPage { threads, more, next })
+}
+
+/// An aspect's are picked out of all of them; a page of it may end before it is full.
+fn dispatch_list(store: &impl Reads, reader: &Party, list: &DispatchList) -> Stored<DispatchPage> {
+    let limit = page(list.limit) as usize;
+    let (mut before, mut scanned) = (list.before, 0);
+    let mut dispatches = Vec::new();
+    while scanned < SCAN_MAX {
+        let found = store.dispatches(list.open, before, PAGE_MAX)?;
+        let is_last = found.is_empty();
+        for info in found {
+            if dispatches.len() == limit {
+                return Ok(dispatch_page(dispatches, before));
+            }
+            before = Some(info.id);
+            scanned += 1;
+            if concerns(&info, reader) {
+                dispatches.push(info);
+            }
+        }
+        if is_last {
+            return Ok(dispatch_page(dispatches, None));
+        }
+    }
+    Ok(dispatch_page(dispatches, before))
+}
+
+fn dispatch_page(mut dispatches: Vec<DispatchInfo>, next: Option<DispatchId>) -> DispatchPage {
+    let is_cut = fit(&mut dispatches, REPLY_BYTES_MAX);
+    let next = if is_cut { dispatches.last().map(|info| info.id) } else { next };
+    DispatchPage { dispatches, more: next.is_some(), next }
 }
 
 fn chat_read(store: &impl Reads, reader: &Party, read: &ChatRead) -> Result<Json, Refusal> {
@@ -142,12 +201,14 @@ fn chat_read(store: &impl Reads, reader: &Party, read: &ChatRead) -> Result<Json
             None => false,
         }
     };
+    let thread = shown(thread);
+    let more = fit(&mut messages, REPLY_BYTES_MAX - json_bytes(&thread)) || more;
     Ok(Json::of(&ChatPage { thread, messages, more }))
 }
 
 /// A Hand at work may read the thread its work comes from.
 fn works_for(store: &impl Reads, reader: &Party, thread: ThreadId) -> Stored<bool> {
-    let open = store.dispatches(true, SCAN_MAX)?;
+    let open = store.dispatches(true, None, SCAN_MAX)?;
     Ok(open.iter().any(|info| info.thread == Some(thread) && reader.aspect() == Some(&info.hand.aspect)))
 }
 

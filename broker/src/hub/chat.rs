@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use nexus_wire::chat::{ChatSend, ChatSent, Message, ReplyMeta, ThreadInfo};
 use nexus_wire::limits::{
-    DURABLE_BYTES_MAX, FRAME_BYTES_MAX, LOOP_IDENTICAL_MAX, LOOP_MESSAGES_MAX, RECIPIENTS_MAX,
+    DURABLE_BYTES_MAX, LOOP_IDENTICAL_MAX, LOOP_MESSAGES_MAX, MESSAGE_BYTES_MAX, RECIPIENTS_MAX,
     TOPIC_BYTES_MAX,
 };
 use nexus_wire::log::LogBody;
@@ -18,8 +18,6 @@ use super::records::{MessageRecord, Store, Stored, ThreadRecord};
 use super::route::{Posting, Routed, route};
 use super::step::{Done, Step, refuse};
 
-/// Room in a `deliver` frame for everything but content and recipients.
-const FRAME_OVERHEAD: usize = 4096;
 const TITLE_CHARS_MAX: usize = 80;
 
 /// A request without its content, which is hashed and counted by itself.
@@ -89,7 +87,7 @@ impl<S: Store> Step<'_, S> {
         let routed = route(&posting, &self.hub.roster);
         let names: usize =
             routed.recipients.len() * (nexus_wire::limits::NAME_BYTES_MAX + "\"operator/\",".len());
-        if content_bytes + names + FRAME_OVERHEAD > FRAME_BYTES_MAX {
+        if rest.len() + content_bytes + names > MESSAGE_BYTES_MAX {
             return refuse(
                 ErrorCode::TooLarge,
                 format!(
@@ -156,7 +154,9 @@ impl<S: Store> Step<'_, S> {
                     created_at: self.at,
                     last_at: self.at,
                     messages: 0,
+                    last_seq: 0,
                     participants: Vec::new(),
+                    participants_left_out: 0,
                     paused: false,
                 },
                 agent_run: 0,
@@ -187,6 +187,7 @@ impl<S: Store> Step<'_, S> {
     fn post(&mut self, thread: &mut ThreadRecord, draft: Draft) -> Done {
         thread.info.messages += 1;
         thread.info.last_at = self.at;
+        thread.info.last_seq = self.next_seq();
         join(&mut thread.info.participants, std::iter::once(&draft.from).chain(&draft.routed.recipients));
         self.store.put_thread(thread)?;
 

@@ -86,6 +86,7 @@ impl<S: Store> Step<'_, S> {
                 ended_at: None,
                 deadline_at,
                 input: dispatch.input,
+                input_left_out: false,
                 output: None,
                 error: None,
                 usage: Usage::default(),

@@ -11,6 +11,7 @@ use nexus_wire::chat::{Message, ThreadInfo, Usage};
 use nexus_wire::hands::{DispatchInfo, DispatchState, HandSpec, Outcome};
 use nexus_wire::inbox::Decision;
 use nexus_wire::knowledge::KnowledgeHit;
+use nexus_wire::limits::PARTICIPANTS_SHOWN_MAX;
 use nexus_wire::log::LogEntry;
 use nexus_wire::roster::{AspectInfo, AspectRole, AspectState, ContextMode};
 use nexus_wire::{
@@ -180,6 +181,14 @@ pub struct DispatchRecord {
     pub request_sha256: [u8; 32],
 }
 
+/// A thread as it is shown: of many participants only some.
+pub fn shown(mut thread: ThreadInfo) -> ThreadInfo {
+    let more = thread.participants.len().saturating_sub(PARTICIPANTS_SHOWN_MAX);
+    thread.participants.truncate(PARTICIPANTS_SHOWN_MAX);
+    thread.participants_left_out = more as u64;
+    thread
+}
+
 /// A dispatch as it stood when it was accepted: what its log entry shows, however it went on.
 pub fn as_accepted(info: DispatchInfo) -> DispatchInfo {
     DispatchInfo {
@@ -213,6 +222,7 @@ pub fn without_contents(info: &DispatchInfo) -> DispatchInfo {
         ended_at: info.ended_at,
         deadline_at: info.deadline_at,
         input: Value::Null,
+        input_left_out: false,
         output: None,
         error: info.error.clone(),
         usage: info.usage,
@@ -300,8 +310,8 @@ pub trait Reads {
     fn operators(&self) -> Stored<Vec<OperatorRecord>>;
     fn message(&self, id: MessageId) -> Stored<Option<MessageRecord>>;
     fn thread(&self, id: ThreadId) -> Stored<Option<ThreadRecord>>;
-    /// Latest activity first; of one party if named.
-    fn threads(&self, of: Option<&Party>, limit: u32) -> Stored<Vec<ThreadInfo>>;
+    /// Latest activity first, after the thread whose `last_seq` is `before`; of one party if named.
+    fn threads(&self, of: Option<&Party>, before: Option<u64>, limit: u32) -> Stored<Vec<ThreadInfo>>;
     /// Oldest first.
     fn messages(&self, thread: ThreadId, after: u64, limit: u32) -> Stored<Vec<Message>>;
     /// Items with larger offsets, in order.
@@ -312,8 +322,8 @@ pub trait Reads {
     fn dispatch_head(&self, id: DispatchId) -> Stored<Option<DispatchRecord>>;
     /// What an invoker has open, without inputs; in the order of ids.
     fn open_dispatches(&self, invoker: &Party) -> Stored<Vec<DispatchInfo>>;
-    /// Latest first.
-    fn dispatches(&self, open: bool, limit: u32) -> Stored<Vec<DispatchInfo>>;
+    /// Latest first, those older than `before`; without inputs and outputs.
+    fn dispatches(&self, open: bool, before: Option<DispatchId>, limit: u32) -> Stored<Vec<DispatchInfo>>;
     /// The newest version of a topic.
     fn knowledge(&self, aspect: &Party, topic: &str) -> Stored<Option<KnowledgeRecord>>;
     /// A version by its id, current or not.

@@ -1,16 +1,19 @@
 //! What an agent needs to know after a start or a compaction: who is there, and what is open for it.
 
-use nexus_wire::hands::HandSpec;
+use nexus_wire::hands::{DispatchInfo, HandSpec};
 use nexus_wire::limits::NAME_BYTES_MAX;
 use nexus_wire::roster::{AspectInfo, Situation};
 use nexus_wire::{AspectName, Ms, Party};
 
 use super::Hub;
-use super::records::{Reads, Stored};
+use super::inbox::json_bytes;
+use super::records::{Reads, Stored, shown};
 use super::roster::Roster;
 
 /// What the team of a situation may take of a frame, and about what an aspect or a Hand takes without its texts.
 const TEAM_BYTES: usize = 64 * 1024;
+/// The same for the open dispatches.
+const OPEN_BYTES: usize = 256 * 1024;
 const BYTES_EACH: usize = 256;
 
 /// Threads of a situation; `chat.threads` has the rest.
@@ -34,9 +37,21 @@ pub(crate) fn situation(
     away_since: Option<Ms>,
 ) -> Stored<Situation> {
     let own = Party::Aspect(name.clone());
-    let open_dispatches = store.open_dispatches(&own)?;
-    let threads = store.threads(Some(&own), THREADS)?;
+    let open_dispatches = beginning(store.open_dispatches(&own)?);
+    let threads = store.threads(Some(&own), None, THREADS)?.into_iter().map(shown).collect();
     Ok(Situation { team, open_dispatches, undelivered, threads, away_since })
+}
+
+/// As many as leave room in the frame. `dispatch.list` has the rest.
+fn beginning(mut open: Vec<DispatchInfo>) -> Vec<DispatchInfo> {
+    let mut room = OPEN_BYTES;
+    let fits = open.iter().take_while(|info| {
+        let left = room.checked_sub(json_bytes(info));
+        room = left.unwrap_or(0);
+        left.is_some()
+    });
+    open.truncate(fits.count());
+    open
 }
 
 /// Who is on the team, those online first, without the schemas of their Hands: what an agent can take in, and

@@ -117,9 +117,10 @@ fn a_thread_is_for_those_who_take_part_and_those_at_work_for_it() {
     assert!(world.read("wren", thread()).is_ok(), "its work comes from there");
     assert_eq!(world.read("harrow", thread()), Err(ErrorCode::NotFound));
 
-    let status = || Read::DispatchStatus(DispatchStatus { dispatch: dispatched.dispatch });
+    let status =
+        || Read::DispatchStatus(DispatchStatus { dispatch: dispatched.dispatch, without_output: false });
     let listed = |reader: &str| {
-        let list = Read::DispatchList(DispatchList { open: true, limit: None });
+        let list = Read::DispatchList(DispatchList { open: true, ..DispatchList::default() });
         world.read(reader, list).unwrap().parse::<DispatchPage>().unwrap().dispatches.len()
     };
     for (reader, expected) in [("operator/ana", 1), ("forge", 1), ("wren", 1), ("harrow", 0)] {

@@ -102,14 +102,16 @@ impl Reads for MemoryStore {
         Ok(self.threads.get(&id).map(|thread| thread.record.clone()))
     }
 
-    fn threads(&self, of: Option<&Party>, limit: u32) -> Stored<Vec<ThreadInfo>> {
-        let mut found: Vec<&Thread> = self
+    fn threads(&self, of: Option<&Party>, before: Option<u64>, limit: u32) -> Stored<Vec<ThreadInfo>> {
+        let mut found: Vec<&ThreadInfo> = self
             .threads
             .values()
-            .filter(|thread| of.is_none_or(|party| thread.record.info.participants.contains(party)))
+            .map(|thread| &thread.record.info)
+            .filter(|info| of.is_none_or(|party| info.participants.contains(party)))
+            .filter(|info| before.is_none_or(|before| info.last_seq < before))
             .collect();
-        found.sort_by_key(|thread| std::cmp::Reverse(thread.messages.last().copied()));
-        Ok(found.into_iter().take(limit as usize).map(|thread| thread.record.info.clone()).collect())
+        found.sort_by_key(|info| std::cmp::Reverse(info.last_seq));
+        Ok(found.into_iter().take(limit as usize).cloned().collect())
     }
 
     fn messages(&self, thread: ThreadId, after: u64, limit: u32) -> Stored<Vec<Message>> {
@@ -160,9 +162,13 @@ impl Reads for MemoryStore {
         Ok(open.filter(|record| record.info.invoker == *invoker).map(|record| head(record).info).collect())
     }
 
-    fn dispatches(&self, open: bool, limit: u32) -> Stored<Vec<DispatchInfo>> {
-        let found = self.dispatches.values().rev().filter(|record| !open || record.queue.is_some());
-        Ok(found.take(limit as usize).map(|record| record.info.clone()).collect())
+    fn dispatches(&self, open: bool, before: Option<DispatchId>, limit: u32) -> Stored<Vec<DispatchInfo>> {
+        let older = match before {
+            Some(before) => self.dispatches.range(..before),
+            None => self.dispatches.range(..),
+        };
+        let found = older.rev().map(|(_, record)| record).filter(|record| !open || record.queue.is_some());
+        Ok(found.take(limit as usize).map(|record| head(record).info).collect())
     }
 
     fn knowledge(&self, aspect: &Party, topic: &str) -> Stored<Option<KnowledgeRecord>> {

@@ -145,8 +145,8 @@ impl Reads for SqliteStore {
         self.pending.borrow_mut().thread(&self.connection, id)
     }
 
-    fn threads(&self, of: Option<&Party>, limit: u32) -> Stored<Vec<ThreadInfo>> {
-        read::threads(self.current()?, of, limit)
+    fn threads(&self, of: Option<&Party>, before: Option<u64>, limit: u32) -> Stored<Vec<ThreadInfo>> {
+        read::threads(self.current()?, of, before, limit)
     }
 
     fn messages(&self, thread: ThreadId, after: u64, limit: u32) -> Stored<Vec<Message>> {
@@ -173,8 +173,8 @@ impl Reads for SqliteStore {
         read::open_dispatches(&self.connection, invoker)
     }
 
-    fn dispatches(&self, open: bool, limit: u32) -> Stored<Vec<DispatchInfo>> {
-        read::dispatches(&self.connection, open, limit)
+    fn dispatches(&self, open: bool, before: Option<DispatchId>, limit: u32) -> Stored<Vec<DispatchInfo>> {
+        read::dispatches(&self.connection, open, before, limit)
     }
 
     fn knowledge(&self, aspect: &Party, topic: &str) -> Stored<Option<KnowledgeRecord>> {

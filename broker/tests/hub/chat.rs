@@ -82,9 +82,9 @@ on_both_stores! {
         for (case, send, code) in cases {
             assert_eq!(world.send("wren", send).unwrap_err().code, code, "{case}");
         }
-        let of_wren = world.store.threads(Some(&party("wren")), 10).unwrap();
+        let of_wren = world.store.threads(Some(&party("wren")), None, 10).unwrap();
         assert_eq!(of_wren.iter().map(|it| it.id).collect::<Vec<_>>(), vec![first.thread]);
-        let all = world.store.threads(None, 10).unwrap();
+        let all = world.store.threads(None, None, 10).unwrap();
         assert_eq!(all.iter().map(|it| it.id).collect::<Vec<_>>(), vec![stranger.thread, first.thread]);
     }
 
@@ -224,7 +224,7 @@ on_both_stores! {
             assert_eq!(delivered.content, content);
             assert_eq!(world.store.messages(sent.thread, 0, 1).unwrap()[0].content, content);
         }
-        let titles: Vec<String> = world.store.threads(None, 10).unwrap().into_iter().map(|it| it.title).collect();
+        let titles: Vec<String> = world.store.threads(None, None, 10).unwrap().into_iter().map(|it| it.title).collect();
         assert_eq!(titles[1..4], ["".to_owned(), "\"\\".to_owned(), "𝄞 \u{fffd} \u{202e}".to_owned()]);
         assert_eq!(titles[0].chars().count(), 3, "the first line of the large one");
     }

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 
 use nexus_broker::hub::records::{Reads, Stored};
 use nexus_wire::Party;
+use nexus_wire::chat::ThreadInfo;
 use nexus_wire::log::LogBody;
 
 use crate::world::party;
@@ -40,7 +41,7 @@ pub(crate) fn assert_same(a: &impl Reads, b: &impl Reads) {
     let mut parties: Vec<Party> = aspects.iter().map(|it| Party::Aspect(it.name.clone())).collect();
     parties.push(party("operator/ana"));
     for of in &parties {
-        assert_eq!(a.threads(Some(of), 3).unwrap(), b.threads(Some(of), 3).unwrap());
+        assert_eq!(a.threads(Some(of), None, 3).unwrap(), b.threads(Some(of), None, 3).unwrap());
         assert_eq!(a.open_dispatches(of).unwrap(), b.open_dispatches(of).unwrap());
         for query in ["river", "run*", "\"the sea\" OR look", "sea -deep", "topic", "nothing of that"] {
             let (hits, others) =
@@ -67,8 +68,21 @@ pub(crate) fn assert_same(a: &impl Reads, b: &impl Reads) {
         }
     }
 
-    let threads = a.threads(None, MANY).unwrap();
-    assert_eq!(threads, b.threads(None, MANY).unwrap());
+    let threads = a.threads(None, None, MANY).unwrap();
+    assert_eq!(threads, b.threads(None, None, MANY).unwrap());
+    let pages = |reads: &dyn Fn(Option<u64>) -> Vec<ThreadInfo>| {
+        let mut all = reads(None);
+        while let Some(last) = all.last() {
+            let page = reads(Some(last.last_seq));
+            if page.is_empty() {
+                break;
+            }
+            all.extend(page);
+        }
+        all
+    };
+    assert_eq!(pages(&|before| a.threads(None, before, 7).unwrap()), threads);
+    assert_eq!(pages(&|before| b.threads(None, before, 7).unwrap()), threads);
     for info in &threads {
         assert_eq!(a.thread(info.id).unwrap(), b.thread(info.id).unwrap());
         let messages = paged(|after, limit| a.messages(info.id, after, limit), |it| it.seq);
@@ -79,10 +93,12 @@ pub(crate) fn assert_same(a: &impl Reads, b: &impl Reads) {
     }
 
     for open in [true, false] {
-        let dispatches = a.dispatches(open, MANY).unwrap();
-        assert_eq!(dispatches, b.dispatches(open, MANY).unwrap());
-        assert_eq!(a.dispatches(open, 2).unwrap(), b.dispatches(open, 2).unwrap());
-        for info in &dispatches {
+        let dispatches = a.dispatches(open, None, MANY).unwrap();
+        assert_eq!(dispatches, b.dispatches(open, None, MANY).unwrap());
+        for (at, info) in dispatches.iter().enumerate() {
+            let next = a.dispatches(open, Some(info.id), 2).unwrap();
+            assert_eq!(next, b.dispatches(open, Some(info.id), 2).unwrap());
+            assert_eq!(next, dispatches[at + 1..].iter().take(2).cloned().collect::<Vec<_>>());
             assert_eq!(a.dispatch(info.id).unwrap(), b.dispatch(info.id).unwrap());
             assert_eq!(a.dispatch_head(info.id).unwrap(), b.dispatch_head(info.id).unwrap());
         }

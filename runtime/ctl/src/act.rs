@@ -9,10 +9,10 @@ use nexus_wire::chat::{ChatSend, ChatSent};
 use nexus_wire::hands::{Dispatch, DispatchCancel, DispatchInfo, DispatchState, DispatchStatus, Dispatched};
 use nexus_wire::log::{LogBody, Subscribe};
 use nexus_wire::name::Party;
-use nexus_wire::roster::TeamList;
 
 use crate::cli::{self, Output};
 use crate::failure::Failure;
+use crate::look::whole_team;
 use crate::table::span;
 use crate::ui::{Outage, Tone, printable};
 use crate::{Run, near, text};
@@ -47,7 +47,7 @@ async fn check_names(run: &Run, client: &mut Client, to: &[String]) -> Result<()
     if to.is_empty() {
         return Ok(());
     }
-    let team = run.within(client.call(TeamList {})).await??.aspects;
+    let team = run.within(whole_team(client)).await??.aspects;
     let names: BTreeSet<&str> = team.iter().map(|aspect| aspect.name.as_str()).collect();
     for name in to {
         let bare = name.strip_prefix('@').unwrap_or(name);
@@ -141,7 +141,7 @@ async fn end_of(run: &Run, client: Client, id: DispatchId) -> Result<DispatchInf
     let mut asker = run.connect().await?;
     let mut outage = Outage::default();
     loop {
-        let info = asker.call(DispatchStatus { dispatch: id }).await?;
+        let info = asker.call(DispatchStatus { dispatch: id, without_output: false }).await?;
         if info.state.is_end() {
             return Ok(info);
         }

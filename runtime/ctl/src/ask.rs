@@ -7,12 +7,13 @@ use nexus_client::{Client, Followed, new_request_id};
 use nexus_wire::chat::{ChatSend, ChatSent, Message};
 use nexus_wire::inbox::Decision;
 use nexus_wire::log::Subscribe;
-use nexus_wire::roster::{AspectInfo, AspectRole, AspectState, TeamList};
+use nexus_wire::roster::{AspectInfo, AspectRole, AspectState};
 use nexus_wire::{AspectName, derive};
 use serde::Serialize;
 
 use crate::cli::{self, Output};
 use crate::failure::Failure;
+use crate::look::whole_team;
 use crate::table::ago;
 use crate::ui::{Tone, Ui};
 use crate::{Run, near, text};
@@ -35,7 +36,7 @@ struct Answered<'a> {
 
 pub(crate) async fn ask(run: &Run, ask: cli::Ask) -> Result<(), Failure> {
     let mut client = run.connect().await?;
-    let team = run.within(client.call(TeamList {})).await??.aspects;
+    let team = run.within(whole_team(&mut client)).await??.aspects;
     let (aspect, words) = addressee(&ask.words, &team)?;
     let content = text::of_words(words, &mut std::io::stdin())?;
     if !ask.quiet {

@@ -156,6 +156,9 @@ pub enum What {
         /// Only those that have not ended
         #[arg(long)]
         open: bool,
+        /// Only those before this one
+        #[arg(long, value_name = "ID")]
+        before: Option<DispatchId>,
         /// At most this many
         #[arg(long, value_name = "N")]
         limit: Option<u32>,
@@ -174,6 +177,9 @@ pub enum What {
     /// Conversations, the latest activity first
     #[command(visible_alias = "thread")]
     Threads {
+        /// Only those whose last message is before this SEQ
+        #[arg(long, value_name = "SEQ")]
+        before: Option<u64>,
         /// At most this many
         #[arg(long, value_name = "N")]
         limit: Option<u32>,

@@ -1,12 +1,12 @@
 //! `nexctl get`: lists, as tables or as the broker gives them.
 
-use nexus_client::Client;
+use nexus_client::{CallError, Client};
 use nexus_wire::ThreadId;
 use nexus_wire::alert::AlertList;
 use nexus_wire::chat::{ChatPage, ChatRead, ChatThreads};
 use nexus_wire::hands::{DispatchInfo, DispatchList, DispatchStatus};
 use nexus_wire::limits::PAGE_MAX;
-use nexus_wire::roster::TeamList;
+use nexus_wire::roster::{Team, TeamList};
 
 use crate::Run;
 use crate::cli::{Output, What};
@@ -35,20 +35,22 @@ async fn show(run: &Run, client: &mut Client, what: What) -> Result<(), Failure>
             Ok(())
         }
         What::Aspects => {
-            let team = client.call(TeamList {}).await?;
+            let team = whole_team(client).await?;
             let empty =
                 "nobody is on the team yet; let an aspect in with: nexus aspect add <name> --home <home>";
             let rows = table::aspects(&run.ui, &team.aspects, now);
             list(run, &team, team.aspects.is_empty().then_some(empty), &rows)
         }
-        What::Threads { limit } => {
-            let page = client.call(ChatThreads { limit }).await?;
+        What::Threads { before, limit } => {
+            let page = client.call(ChatThreads { before, limit }).await?;
             let empty = "no threads yet; begin one with: nexctl ask \"…\"";
             let rows = table::threads(&run.ui, &page.threads, now);
-            list(run, &page, page.threads.is_empty().then_some(empty), &rows)
+            list(run, &page, page.threads.is_empty().then_some(empty), &rows)?;
+            go_on(run, page.next);
+            Ok(())
         }
         What::Dispatches { id: Some(dispatch), .. } => {
-            let info = client.call(DispatchStatus { dispatch }).await?;
+            let info = client.call(DispatchStatus { dispatch, without_output: false }).await?;
             match run.output {
                 Output::Json => run.ui.json(&info),
                 Output::Table => {
@@ -57,15 +59,17 @@ async fn show(run: &Run, client: &mut Client, what: What) -> Result<(), Failure>
                 }
             }
         }
-        What::Dispatches { id: None, open, limit } => {
-            let page = client.call(DispatchList { open, limit }).await?;
+        What::Dispatches { id: None, open, before, limit } => {
+            let page = client.call(DispatchList { open, before, limit }).await?;
             let empty = if open {
                 "no open dispatches; `nexctl get dispatches` shows those that have ended"
             } else {
                 "no dispatches yet; send one with: nexctl dispatch <aspect>/<hand> '<json>'"
             };
             let rows = table::dispatches(&run.ui, &page.dispatches, now);
-            list(run, &page, page.dispatches.is_empty().then_some(empty), &rows)
+            list(run, &page, page.dispatches.is_empty().then_some(empty), &rows)?;
+            go_on(run, page.next);
+            Ok(())
         }
         What::Messages { thread, after, limit } => {
             let page = messages(client, thread, after, limit).await?;
@@ -77,6 +81,27 @@ async fn show(run: &Run, client: &mut Client, what: What) -> Result<(), Failure>
             }
             Ok(())
         }
+    }
+}
+
+/// The team, however many pages it takes.
+pub(crate) async fn whole_team(client: &mut Client) -> Result<Team, CallError> {
+    let mut team = client.call(TeamList::default()).await?;
+    while team.more
+        && let Some(last) = team.aspects.last()
+    {
+        let after = Some(last.name.clone());
+        let page = client.call(TeamList { after, limit: None }).await?;
+        team.more = page.more && !page.aspects.is_empty();
+        team.aspects.extend(page.aspects);
+    }
+    Ok(team)
+}
+
+/// Says how the next page is asked for, if there is one.
+fn go_on(run: &Run, next: Option<impl std::fmt::Display>) {
+    if let Some(next) = next {
+        run.ui.note(Tone::Dim, &format!("there are more; go on with --before {next}"));
     }
 }
 
@@ -125,6 +150,9 @@ async fn messages(
 fn details(run: &Run, info: &DispatchInfo) -> Result<(), Failure> {
     let pretty = |value: &serde_json::Value| serde_json::to_string_pretty(value).unwrap_or_default();
     run.ui.result_line(&format!("\ninput\n{}", printable(&pretty(&info.input))))?;
+    if info.input_left_out {
+        run.ui.note(Tone::Dim, "the input is left out: with the output it is larger than a frame");
+    }
     if let Some(output) = &info.output {
         run.ui.result_line(&format!("\noutput\n{}", printable(&pretty(output))))?;
     }

@@ -100,6 +100,9 @@ pub struct ChatPage {
 /// `chat.threads`: threads, the latest activity first.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct ChatThreads {
+    /// Only threads whose `last_seq` is smaller; the `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
 }
@@ -111,12 +114,29 @@ pub struct ThreadInfo {
     pub created_at: Ms,
     pub last_at: Ms,
     pub messages: u64,
+    /// `seq` of its last message.
+    #[serde(default)]
+    pub last_seq: u64,
+    /// At most 256 of them are listed.
     pub participants: Vec<Party>,
+    /// How many more there are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub participants_left_out: u64,
     /// Paused by the loop guard until an operator speaks.
     pub paused: bool,
 }
 
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct ThreadPage {
     pub threads: Vec<ThreadInfo>,
+    #[serde(default)]
+    pub more: bool,
+    /// To go on, ask with this as `before`; set when there are more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

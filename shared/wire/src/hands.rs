@@ -206,21 +206,32 @@ pub struct CancelReceipt {
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct DispatchStatus {
     pub dispatch: DispatchId,
+    /// Without the output, so that an input that was left out for want of room fits.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_output: bool,
 }
 
-/// `dispatch.list`: the latest first.
+/// `dispatch.list`: the latest first, without inputs and outputs.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct DispatchList {
     /// Only those that have not ended.
     #[serde(default)]
     pub open: bool,
+    /// Only those before this one; the `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<DispatchId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
 }
 
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct DispatchPage {
     pub dispatches: Vec<DispatchInfo>,
+    #[serde(default)]
+    pub more: bool,
+    /// To go on, ask with this as `before`; set when there are more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<DispatchId>,
 }
 
 /// Everything the broker knows of a dispatch.
@@ -247,6 +258,9 @@ pub struct DispatchInfo {
     pub deadline_at: Ms,
     #[serde(default)]
     pub input: Value,
+    /// Input and output together are larger than a frame; ask `without_output` to see the input.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub input_left_out: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -51,4 +51,7 @@ pub struct KnowledgeHit {
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct KnowledgeHits {
     pub hits: Vec<KnowledgeHit>,
+    /// There are more, which did not fit into a frame: search for less at a time.
+    #[serde(default)]
+    pub more: bool,
 }

@@ -10,6 +10,12 @@ pub const DURABLE_BYTES_MAX: usize = 768 * 1024;
 pub const JSON_DEPTH_MAX: usize = 64;
 /// Undecodable frames in a row before the link is closed with [`CLOSE_POLICY`].
 pub const BAD_FRAMES_MAX: u32 = 16;
+/// A message as JSON, its recipients included: what is put around it in a page, an item or a log entry fits as well.
+pub const MESSAGE_BYTES_MAX: usize = FRAME_BYTES_MAX - 128 * 1024;
+/// The payload of a reply that is a list; beyond it the page ends early and says so.
+pub const REPLY_BYTES_MAX: usize = FRAME_BYTES_MAX - 4 * 1024;
+/// Participants of a thread that are listed with it.
+pub const PARTICIPANTS_SHOWN_MAX: usize = 256;
 pub const NAME_BYTES_MAX: usize = 32;
 pub const TOPIC_BYTES_MAX: usize = 256;
 pub const RECIPIENTS_MAX: usize = 256;
@@ -92,7 +98,10 @@ const _: () = assert!(IDLE_TIMEOUT.as_millis() > 2 * PING_INTERVAL.as_millis());
 const _: () = assert!(LEASE.as_millis() > 2 * LEASE_RENEW_INTERVAL.as_millis());
 // After a broker's start a worker in its longest backoff still finds its lease.
 const _: () = assert!(LEASE_AT_BOOT.as_millis() > BACKOFF_MAX.as_millis() + LEASE.as_millis());
-const _: () = assert!(DURABLE_BYTES_MAX < FRAME_BYTES_MAX);
+const _: () = assert!(DURABLE_BYTES_MAX < MESSAGE_BYTES_MAX);
+// A page of one message, whatever its thread, is a frame.
+const _: () = assert!(MESSAGE_BYTES_MAX + PARTICIPANTS_SHOWN_MAX * (NAME_BYTES_MAX + 12) < REPLY_BYTES_MAX);
+const _: () = assert!(REPLY_BYTES_MAX < FRAME_BYTES_MAX);
 // Deliveries under credit never overflow an outbox by themselves.
 const _: () = assert!((CREDIT_ITEMS as usize) < OUTBOX_FRAMES_MAX);
 const _: () = assert!(DEADLINE_DEFAULT.as_millis() <= DEADLINE_MAX.as_millis());

@@ -147,13 +147,22 @@ pub struct AspectInfo {
     pub backlog: u64,
 }
 
-/// `team.list`.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-pub struct TeamList {}
+/// `team.list`: by name.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct TeamList {
+    /// Only those after this name; the last of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<AspectName>,
+    /// As many as fit into a frame when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
 
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Team {
     pub aspects: Vec<AspectInfo>,
+    #[serde(default)]
+    pub more: bool,
 }
 
 /// `deregister`: the process is stopping on purpose.

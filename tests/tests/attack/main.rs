@@ -4,6 +4,7 @@ mod hands;
 mod http;
 mod identity;
 mod presence;
+mod sizes;
 mod sockets;
 mod storage;
 mod watching;

@@ -10,7 +10,7 @@ use std::task::Poll;
 use futures_util::StreamExt;
 use futures_util::stream::SplitStream;
 use nexus_wire::envelope::{DecodeError, decode};
-use nexus_wire::limits::{BAD_FRAMES_MAX, CLOSE_POLICY, CLOSE_TOO_BIG, CLOSE_UNSUPPORTED};
+use nexus_wire::limits::{BAD_FRAMES_MAX, CLOSE_POLICY, CLOSE_TOO_BIG, CLOSE_UNSUPPORTED, DURABLE_BYTES_MAX};
 use nexus_wire::roster::Register;
 use nexus_wire::{AspectName, EpochId, ErrorBody, ErrorCode, FromBroker, Json, Party, RequestId, ToBroker};
 use serde_json::json;
@@ -117,6 +117,7 @@ impl<'a> Reader<'a> {
 
     fn text(&mut self, text: &str) -> Outcome {
         if let Some(port) = &mut self.port
+            && text.len() <= DURABLE_BYTES_MAX
             && port.pass(text)
         {
             self.bad = 0;

@@ -6,8 +6,9 @@ use std::future::poll_fn;
 
 use futures_util::SinkExt;
 use futures_util::stream::SplitSink;
+use nexus_wire::limits::FRAME_BYTES_MAX;
 use nexus_wire::observe::RosterChanged;
-use nexus_wire::{FromBroker, RequestId, envelope};
+use nexus_wire::{ErrorBody, ErrorCode, FromBroker, RequestId, envelope};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
@@ -38,7 +39,8 @@ where
             Work::Roster(names) => {
                 for aspect in names.iter().filter_map(|name| edge.published.presence.info(name)) {
                     let frame = FromBroker::RosterChanged(RosterChanged { aspect });
-                    if sink.feed(Message::text(envelope::push(&frame))).await.is_err() {
+                    let text = envelope::push(&frame);
+                    if fits(&text) && sink.feed(Message::text(text)).await.is_err() {
                         return Ending::Gone;
                     }
                 }
@@ -64,12 +66,30 @@ fn message(edge: &Edge, out: Out) -> Message {
 }
 
 fn reply(edge: &Edge, request: RequestId, answer: Answer) -> String {
-    match answer {
+    let text = match answer {
         Ok(FromBroker::Registered(mut registered)) => {
             edge.published.presence.overlay(&mut registered.situation.team);
             envelope::reply(request, &FromBroker::Registered(registered))
         }
         Ok(frame) => envelope::reply(request, &frame),
         Err(body) => envelope::reply(request, &FromBroker::Error(body)),
+    };
+    if fits(&text) {
+        return text;
     }
+    let message = format!(
+        "the answer has {} bytes, more than the {FRAME_BYTES_MAX} of a frame: ask for less at a time",
+        text.len()
+    );
+    envelope::reply(request, &FromBroker::Error(ErrorBody::new(ErrorCode::TooLarge, message)))
+}
+
+/// Whatever a client is sent is a frame. Lists end early and contents are refused when they come in, so what does
+/// not fit here shows a defect; it must not cost the reader its link all the same.
+fn fits(text: &str) -> bool {
+    let fits = text.len() <= FRAME_BYTES_MAX;
+    if !fits {
+        tracing::error!(bytes = text.len(), "a frame would have been too large and was not sent");
+    }
+    fits
 }

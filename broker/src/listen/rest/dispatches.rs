@@ -38,6 +38,13 @@ struct ByDispatch {
     dispatch: DispatchId,
 }
 
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Shown {
+    /// Without the output, so that an input that was left out for want of room fits.
+    #[serde(default)]
+    without_output: bool,
+}
+
 /// Why a dispatch is cancelled.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Cancel {
@@ -66,8 +73,10 @@ async fn get_dispatch(
     State(edge): Shared,
     AnyParty(caller): AnyParty,
     Path(by): Path<ByDispatch>,
+    Query(shown): Query<Shown>,
 ) -> Answered<DispatchInfo> {
-    read(&edge, &caller, DispatchStatus { dispatch: by.dispatch }).await
+    let status = DispatchStatus { dispatch: by.dispatch, without_output: shown.without_output };
+    read(&edge, &caller, status).await
 }
 
 async fn cancel_dispatch(

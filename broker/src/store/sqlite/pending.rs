@@ -38,7 +38,6 @@ pub(super) struct Inbox {
 struct Thread {
     no: i64,
     record: ThreadRecord,
-    last_seq: u64,
     recent: Recent,
     is_dirty: bool,
 }
@@ -94,7 +93,7 @@ impl Pending {
                 let row = params![
                     thread.no,
                     info.last_at,
-                    to_number(thread.last_seq),
+                    to_number(info.last_seq),
                     to_number(info.messages),
                     info.paused,
                     agent_run,
@@ -168,11 +167,11 @@ impl Pending {
         if let Some(thread) = self.threads.get(&id) {
             return Ok(Some(thread.record.clone()));
         }
-        let Some(ThreadRow { no, record, last_seq, recent }) = thread(connection, id)? else {
+        let Some(ThreadRow { no, record, recent }) = thread(connection, id)? else {
             return Ok(None);
         };
         let recent = recent_of(recent, &id)?;
-        self.threads.insert(id, Thread { no, record: record.clone(), last_seq, recent, is_dirty: false });
+        self.threads.insert(id, Thread { no, record: record.clone(), recent, is_dirty: false });
         Ok(Some(record))
     }
 
@@ -217,7 +216,6 @@ impl Pending {
     ) -> Stored<(i64, Option<Full>)> {
         let no = self.thread_no(connection, id)?;
         let Some(thread) = self.threads.get_mut(&id) else { return Ok((no, None)) };
-        thread.last_seq = seq;
         thread.recent.push(seq);
         if !thread.is_dirty {
             thread.is_dirty = true;
@@ -244,7 +242,7 @@ fn insert_thread(connection: &Connection, record: &ThreadRecord) -> Stored<Threa
         VALUES (?1, ?2, 0, 0, 0, 0, 0, x'', x'')";
     let mut insert = connection.prepare_cached(sql).map_err(fault)?;
     insert.execute(params![no, info.last_at]).map_err(fault)?;
-    Ok(Thread { no, record: record.clone(), last_seq: 0, recent: Recent::default(), is_dirty: false })
+    Ok(Thread { no, record: record.clone(), recent: Recent::default(), is_dirty: false })
 }
 
 fn recent_of(bytes: Vec<u8>, of: &dyn std::fmt::Display) -> Stored<Recent> {

@@ -99,6 +99,8 @@ fn thread_info(row: &Row<'_>) -> rusqlite::Result<ThreadInfo> {
         last_at: row.get(4)?,
         messages: count(row, 5)?,
         paused: row.get(6)?,
+        last_seq: count(row, 7)?,
+        participants_left_out: 0,
     })
 }
 
@@ -106,33 +108,37 @@ fn thread_info(row: &Row<'_>) -> rusqlite::Result<ThreadInfo> {
 pub(super) struct ThreadRow {
     pub(super) no: i64,
     pub(super) record: ThreadRecord,
-    /// Of its last message.
-    pub(super) last_seq: u64,
     /// Its open block.
     pub(super) recent: Vec<u8>,
 }
 
 pub(super) fn thread(connection: &Connection, id: ThreadId) -> Stored<Option<ThreadRow>> {
-    let sql = "SELECT id, title, created_at, participants, last_at, messages, paused,
-            agent_run, same_run, last_content, no, last_seq, recent
+    let sql = "SELECT id, title, created_at, participants, last_at, messages, paused, last_seq,
+            agent_run, same_run, last_content, no, recent
         FROM threads JOIN thread_states ON thread_states.thread = threads.no WHERE id = ?1";
     one(connection, sql, [to_blob(id.0)], |row| {
         let record = ThreadRecord {
             info: thread_info(row)?,
-            agent_run: small(row, 7)?,
-            same_run: small(row, 8)?,
-            last_content: row.get(9)?,
+            agent_run: small(row, 8)?,
+            same_run: small(row, 9)?,
+            last_content: row.get(10)?,
         };
-        Ok(ThreadRow { no: row.get(10)?, record, last_seq: count(row, 11)?, recent: row.get(12)? })
+        Ok(ThreadRow { no: row.get(11)?, record, recent: row.get(12)? })
     })
 }
 
-pub(super) fn threads(connection: &Connection, of: Option<&Party>, limit: u32) -> Stored<Vec<ThreadInfo>> {
-    let sql = "SELECT id, title, created_at, participants, last_at, messages, paused
+pub(super) fn threads(
+    connection: &Connection,
+    of: Option<&Party>,
+    before: Option<u64>,
+    limit: u32,
+) -> Stored<Vec<ThreadInfo>> {
+    let sql = "SELECT id, title, created_at, participants, last_at, messages, paused, last_seq
         FROM threads JOIN thread_states ON thread_states.thread = threads.no
-        WHERE ?1 IS NULL OR instr(' ' || participants || ' ', ' ' || ?1 || ' ') > 0
-        ORDER BY last_seq DESC LIMIT ?2";
-    all(connection, sql, params![of.map(Party::to_string), limit], thread_info)
+        WHERE last_seq < ?2 AND (?1 IS NULL OR instr(' ' || participants || ' ', ' ' || ?1 || ' ') > 0)
+        ORDER BY last_seq DESC LIMIT ?3";
+    let before = to_number(before.unwrap_or(u64::MAX));
+    all(connection, sql, params![of.map(Party::to_string), before, limit], thread_info)
 }
 
 pub(super) fn closed(
@@ -205,12 +211,19 @@ pub(super) fn open_dispatches(connection: &Connection, invoker: &Party) -> Store
     all(connection, sql, [invoker.to_string()], dispatch_info)
 }
 
-pub(super) fn dispatches(connection: &Connection, open: bool, limit: u32) -> Stored<Vec<DispatchInfo>> {
+pub(super) fn dispatches(
+    connection: &Connection,
+    open: bool,
+    before: Option<DispatchId>,
+    limit: u32,
+) -> Stored<Vec<DispatchInfo>> {
     let sql = match open {
-        true => dispatch_select!("WHERE queue IS NOT NULL ORDER BY id DESC LIMIT ?1"),
-        false => dispatch_select!("ORDER BY id DESC LIMIT ?1"),
+        true => dispatch_head_select!("WHERE queue IS NOT NULL AND id < ?1 ORDER BY id DESC LIMIT ?2"),
+        false => dispatch_head_select!("WHERE id < ?1 ORDER BY id DESC LIMIT ?2"),
     };
-    all(connection, sql, [limit], dispatch_info)
+    // No id is all ones.
+    let before = before.map_or([0xff; 16], |id| to_blob(id.0));
+    all(connection, sql, params![before, limit], dispatch_info)
 }
 
 macro_rules! knowledge_select {

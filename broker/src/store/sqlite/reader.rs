@@ -148,8 +148,8 @@ impl Reads for SqliteReader {
         Ok(read::thread(&self.connection, id)?.map(|row| row.record))
     }
 
-    fn threads(&self, of: Option<&Party>, limit: u32) -> Stored<Vec<ThreadInfo>> {
-        read::threads(&self.connection, of, limit)
+    fn threads(&self, of: Option<&Party>, before: Option<u64>, limit: u32) -> Stored<Vec<ThreadInfo>> {
+        read::threads(&self.connection, of, before, limit)
     }
 
     fn messages(&self, thread: ThreadId, after: u64, limit: u32) -> Stored<Vec<Message>> {
@@ -176,8 +176,8 @@ impl Reads for SqliteReader {
         read::open_dispatches(&self.connection, invoker)
     }
 
-    fn dispatches(&self, open: bool, limit: u32) -> Stored<Vec<DispatchInfo>> {
-        read::dispatches(&self.connection, open, limit)
+    fn dispatches(&self, open: bool, before: Option<DispatchId>, limit: u32) -> Stored<Vec<DispatchInfo>> {
+        read::dispatches(&self.connection, open, before, limit)
     }
 
     fn knowledge(&self, aspect: &Party, topic: &str) -> Stored<Option<KnowledgeRecord>> {

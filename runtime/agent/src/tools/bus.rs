@@ -114,7 +114,7 @@ pub(super) struct ListTeam {}
 
 impl ListTeam {
     pub(super) async fn run(self, line: &Line, id: RequestId) -> ToolOutcome {
-        ToolOutcome::of(line.ask_for::<Team>(id, TeamList {}.into()).await)
+        ToolOutcome::of(line.ask_for::<Team>(id, TeamList::default().into()).await)
     }
 }
 

@@ -63,6 +63,8 @@ fn threads_and_dispatches_fit_on_lines() {
         created_at: 0,
         last_at: 0,
         messages: 2,
+        last_seq: 2,
+        participants_left_out: 0,
         participants: vec!["operator/ana".parse().expect("a party"), "forge".parse().expect("a party")],
         paused: true,
     };
@@ -91,6 +93,7 @@ fn threads_and_dispatches_fit_on_lines() {
         ended_at: Some(2000),
         deadline_at: 0,
         input: serde_json::Value::Null,
+        input_left_out: false,
         output: None,
         error: Some(HandFailure { code: "timeout".into(), message: "1 s\nwas not \u{1b}[2Jenough".into() }),
         usage: Usage::default(),

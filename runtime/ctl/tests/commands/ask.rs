@@ -31,7 +31,7 @@ pub(crate) fn team(names: &[(&str, AspectRole, AspectState)]) -> Team {
         generation: 1,
         backlog: 0,
     });
-    Team { aspects: aspects.collect() }
+    Team { aspects: aspects.collect(), more: false }
 }
 
 fn both() -> Team {

@@ -46,6 +46,7 @@ fn info(state: DispatchState) -> DispatchInfo {
         ended_at: state.is_end().then_some(3000),
         deadline_at: 9000,
         input: json!({"claim": "x"}),
+        input_left_out: false,
         output: (state == DispatchState::Done).then(|| json!({"verdict": "confirmed"})),
         error: (state == DispatchState::TimedOut).then_some(failure),
         usage: Default::default(),
@@ -85,10 +86,10 @@ async fn lists_are_tables_or_what_the_broker_said() {
         ToBroker::TeamList(_) => vec![Act::ok(&team(&[("wren", AspectRole::Worker, AspectState::Online)]))],
         ToBroker::DispatchList(list) => {
             let dispatches = if list.open { Vec::new() } else { vec![info(DispatchState::Done)] };
-            vec![Act::ok(&DispatchPage { dispatches })]
+            vec![Act::ok(&DispatchPage { dispatches, ..DispatchPage::default() })]
         }
         ToBroker::DispatchStatus(_) => vec![Act::ok(&info(DispatchState::TimedOut))],
-        ToBroker::ChatThreads(_) => vec![Act::ok(&ThreadPage { threads: Vec::new() })],
+        ToBroker::ChatThreads(_) => vec![Act::ok(&ThreadPage::default())],
         other => panic!("{other:?}"),
     };
     let done = nexctl(&["get", "aspects"], script).await;
@@ -133,6 +134,8 @@ async fn a_long_thread_is_read_to_its_end() {
             created_at: 0,
             last_at: 0,
             messages: 7,
+            last_seq: 7,
+            participants_left_out: 0,
             participants: Vec::new(),
             paused: false,
         };

@@ -81,13 +81,13 @@ async fn a_clients_request_is_repeated_and_its_owner_is_told() {
         let (first, _) = stub.link().await.recv().await;
         let mut served = stub.link().await;
         let (second, frame) = served.recv().await;
-        assert_eq!(frame, ToBroker::TeamList(TeamList {}));
+        assert_eq!(frame, ToBroker::TeamList(TeamList::default()));
         assert_eq!(first, second);
-        served.ok(second, &Team { aspects: Vec::new() }).await;
+        served.ok(second, &Team::default()).await;
         served
     };
-    let (team, _served) = tokio::join!(client.call(TeamList {}), script);
-    assert_eq!(team.expect("answered"), Team { aspects: Vec::new() });
+    let (team, _served) = tokio::join!(client.call(TeamList::default()), script);
+    assert_eq!(team.expect("answered"), Team::default());
     assert!(notices.recv().await.expect("told").starts_with("Lost"));
     assert_eq!(notices.recv().await.as_deref(), Some("Reconnected"));
 }

@@ -24,14 +24,15 @@ async fn replies_find_their_requests_in_whatever_order_they_come() {
         let (first, _) = served.recv().await;
         let (second, _) = served.recv().await;
         served.push(gap(1)).await;
-        served.ok(second, &Team { aspects: Vec::new() }).await;
+        served.ok(second, &Team::default()).await;
         let body = ErrorBody::new(ErrorCode::QueueFull, "256 wait");
         served.send(reply(first.expect("an id"), &FromBroker::Error(body))).await;
         served.push(gap(2)).await;
     };
-    let (first, second, ()) = tokio::join!(link.call(TeamList {}), link.call(TeamList {}), script);
+    let (first, second, ()) =
+        tokio::join!(link.call(TeamList::default()), link.call(TeamList::default()), script);
     assert_eq!(first, Err(RequestError::Refused(ErrorBody::new(ErrorCode::QueueFull, "256 wait"))));
-    assert_eq!(second, Ok(Team { aspects: Vec::new() }));
+    assert_eq!(second, Ok(Team::default()));
     assert_eq!(pushes.recv().await, Some(FromBroker::Gap(gap(1))));
     assert_eq!(pushes.recv().await, Some(FromBroker::Gap(gap(2))));
 }
@@ -80,7 +81,7 @@ async fn a_reply_that_cannot_be_read_ends_its_request() {
         let (id, _) = served.recv().await;
         served.ok(id, &"no team").await;
     };
-    let calls = async { (link.call(Register::default()).await, link.call(TeamList {}).await) };
+    let calls = async { (link.call(Register::default()).await, link.call(TeamList::default()).await) };
     let ((register, team), ()) = tokio::join!(calls, script);
     assert!(matches!(&register, Err(RequestError::BadReply(text)) if text.contains("name")), "{register:?}");
     assert!(matches!(team, Err(RequestError::BadReply(_))), "{team:?}");
@@ -120,7 +121,7 @@ async fn closing_sends_what_is_queued_first() {
     assert_eq!((reason, code), (CloseReason::Local, Some(1000)));
     assert_eq!(link.try_send(Ack { offset: 0 }), Err(SendError::Ended(CloseReason::Local)));
     assert_eq!(
-        link.call_as(new_request_id(), TeamList {}).await,
+        link.call_as(new_request_id(), TeamList::default()).await,
         Err(RequestError::Lost(CloseReason::Local))
     );
 }

@@ -103,10 +103,10 @@ async fn the_right_ca_is_enough_at_any_address() {
             let mut served = Served::new(links.recv().await.expect("a link"));
             let script = async {
                 let (id, _) = served.recv().await;
-                served.ok(id, &Team { aspects: Vec::new() }).await;
+                served.ok(id, &Team::default()).await;
             };
-            let (team, ()) = tokio::join!(link.call(TeamList {}), script);
-            assert_eq!(team, Ok(Team { aspects: Vec::new() }));
+            let (team, ()) = tokio::join!(link.call(TeamList::default()), script);
+            assert_eq!(team, Ok(Team::default()));
         }
     }
 }

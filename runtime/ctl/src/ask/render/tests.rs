@@ -145,6 +145,7 @@ fn accepted() -> LogBody {
         ended_at: None,
         deadline_at: 0,
         input: Value::Null,
+        input_left_out: false,
         output: None,
         error: None,
         usage: Usage::default(),
