@@ -42,8 +42,8 @@ pub enum DecodeErrorKind {
     Malformed { message: String, line: usize, column: usize },
     #[error("payload of {kind:?}: {message} (line {line} column {column} of the payload)")]
     Payload { kind: String, message: String, line: usize, column: usize },
-    #[error("nests deeper than {JSON_DEPTH_MAX} levels at byte {at}")]
-    TooDeep { at: usize },
+    #[error("nests deeper than {most} levels at byte {at}")]
+    TooDeep { at: usize, most: usize },
     #[error("{bytes} bytes are more than the {FRAME_BYTES_MAX} a frame may have")]
     TooLarge { bytes: usize },
     #[error("unknown kind {kind:?}")]
@@ -97,7 +97,7 @@ struct OutEnvelope<'a, F> {
 
 /// Decodes one frame of the direction `F`.
 pub fn decode<F: FrameSet>(text: &str) -> Result<Decoded<F>, DecodeError> {
-    check_bounds(text).map_err(|error| match error.kind {
+    within(text, F::DEPTH_MAX).map_err(|error| match error.kind {
         // Skipping over a value does not recurse, so the sender can still be told which request it was.
         DecodeErrorKind::TooDeep { .. } => DecodeError { id: id_of(text), ..error },
         DecodeErrorKind::Malformed { .. }
@@ -166,12 +166,18 @@ pub fn deliver_text(offset: u64, item: &str) -> String {
     format!(r#"{{"kind":"deliver","payload":{{"offset":{offset},"item":{item}}}}}"#)
 }
 
-/// Whether a text keeps the bounds of a frame. A sender asks before it sends: what breaks them cannot be answered.
+/// Whether a text keeps the bounds of a frame to the broker. A sender asks before it sends: what breaks them cannot
+/// be answered.
 pub fn check_bounds(text: &str) -> Result<(), DecodeError> {
+    within(text, JSON_DEPTH_MAX)
+}
+
+fn within(text: &str, most: usize) -> Result<(), DecodeError> {
     if text.len() > FRAME_BYTES_MAX {
         return Err(DecodeError { id: None, kind: DecodeErrorKind::TooLarge { bytes: text.len() } });
     }
-    check_depth(text).map_err(|at| DecodeError { id: None, kind: DecodeErrorKind::TooDeep { at } })
+    let deep = |at| DecodeError { id: None, kind: DecodeErrorKind::TooDeep { at, most } };
+    check_depth(text, most).map_err(deep)
 }
 
 /// serde_json puts the position into its message; ours stands in fields of its own.
@@ -184,9 +190,9 @@ fn bare(error: &serde_json::Error) -> String {
 }
 
 /// Rejects deep nesting before anything recurses into it. Counts brackets outside of strings.
-fn check_depth(text: &str) -> Result<(), usize> {
+fn check_depth(text: &str, most: usize) -> Result<(), usize> {
     // Few brackets cannot nest deeply, and counting them runs many bytes at a time.
-    if text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count() <= JSON_DEPTH_MAX {
+    if text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count() <= most {
         return Ok(());
     }
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
@@ -204,7 +210,7 @@ fn check_depth(text: &str) -> Result<(), usize> {
             b'"' => in_string = true,
             b'{' | b'[' => {
                 depth += 1;
-                if depth > JSON_DEPTH_MAX {
+                if depth > most {
                     return Err(at);
                 }
             }

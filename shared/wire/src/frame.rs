@@ -12,6 +12,7 @@ use crate::hands::{
 use crate::inbox::{Ack, Deliver, Gap, InboxClose};
 use crate::json::Json;
 use crate::knowledge::{KnowledgeSearch, KnowledgeStore};
+use crate::limits::{JSON_DEPTH_MAX, JSON_DEPTH_SENT_MAX};
 use crate::log::{LogEntry, Subscribe};
 use crate::observe::{ObserveBegin, ObserveEnd, ObserveEvent, Observed, RosterChanged};
 use crate::roster::{Deregister, Register, Registered, SituationAsk, TeamList};
@@ -19,6 +20,8 @@ use crate::roster::{Deregister, Register, Registered, SituationAsk, TeamList};
 /// The frames of one direction.
 pub trait FrameSet: Sized {
     const KINDS: &'static [&'static str];
+    /// How deep a frame may nest, its own object included.
+    const DEPTH_MAX: usize;
     fn kind(&self) -> &'static str;
     /// `None`: the kind is not one of this direction.
     fn decode_payload(kind: &str, payload: &str) -> Result<Option<Self>, serde_json::Error>;
@@ -27,7 +30,7 @@ pub trait FrameSet: Sized {
 }
 
 macro_rules! frames {
-    ($(#[$doc:meta])* $name:ident { $($variant:ident($payload:ty) = $kind:literal,)* }) => {
+    ($(#[$doc:meta])* $name:ident, depth: $depth:expr, { $($variant:ident($payload:ty) = $kind:literal,)* }) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq)]
         pub enum $name {
@@ -36,6 +39,7 @@ macro_rules! frames {
 
         impl FrameSet for $name {
             const KINDS: &'static [&'static str] = &[$($kind,)*];
+            const DEPTH_MAX: usize = $depth;
 
             fn kind(&self) -> &'static str {
                 match self { $(Self::$variant(_) => $kind,)* }
@@ -72,7 +76,7 @@ macro_rules! frames {
 
 frames! {
     /// What a client may send.
-    ToBroker {
+    ToBroker, depth: JSON_DEPTH_MAX, {
         Ack(Ack) = "ack",
         AlertAck(AlertAck) = "alert.ack",
         AlertList(AlertList) = "alert.list",
@@ -103,7 +107,7 @@ frames! {
 
 frames! {
     /// What the broker sends.
-    FromBroker {
+    FromBroker, depth: JSON_DEPTH_SENT_MAX, {
         Deliver(Deliver) = "deliver",
         Error(ErrorBody) = "error",
         Gap(Gap) = "gap",

@@ -6,8 +6,10 @@ use std::time::Duration;
 pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
 /// A command that becomes durable; leaves room for an envelope around it in one message of a log.
 pub const DURABLE_BYTES_MAX: usize = 768 * 1024;
-/// Nesting of a frame, its own object included.
+/// Nesting of a frame a client sends, its own object included.
 pub const JSON_DEPTH_MAX: usize = 64;
+/// Nesting of a frame the broker sends: what a client sent comes back with more around it.
+pub const JSON_DEPTH_SENT_MAX: usize = JSON_DEPTH_MAX + 8;
 /// Undecodable frames in a row before the link is closed with [`CLOSE_POLICY`].
 pub const BAD_FRAMES_MAX: u32 = 16;
 /// A message as JSON, its recipients included: what is put around it in a page, an item or a log entry fits as well.
@@ -102,6 +104,8 @@ const _: () = assert!(DURABLE_BYTES_MAX < MESSAGE_BYTES_MAX);
 // A page of one message, whatever its thread, is a frame.
 const _: () = assert!(MESSAGE_BYTES_MAX + PARTICIPANTS_SHOWN_MAX * (NAME_BYTES_MAX + 12) < REPLY_BYTES_MAX);
 const _: () = assert!(REPLY_BYTES_MAX < FRAME_BYTES_MAX);
+// The parsers in use give up at 128 levels.
+const _: () = assert!(JSON_DEPTH_SENT_MAX < 128);
 // Deliveries under credit never overflow an outbox by themselves.
 const _: () = assert!((CREDIT_ITEMS as usize) < OUTBOX_FRAMES_MAX);
 const _: () = assert!(DEADLINE_DEFAULT.as_millis() <= DEADLINE_MAX.as_millis());

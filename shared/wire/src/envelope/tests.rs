@@ -79,6 +79,22 @@ fn a_request_that_nests_too_deeply_is_known_by_its_id() {
 }
 
 #[test]
+fn what_a_client_may_send_fits_into_what_the_broker_sends() {
+    let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    let dispatch = |levels| {
+        format!(r#"{{"kind":"dispatch","payload":{{"hand":"wren/check","input":{}}}}}"#, nested(levels))
+    };
+    assert!(decode::<ToBroker>(&dispatch(JSON_DEPTH_MAX - 2)).is_ok());
+    assert!(decode::<ToBroker>(&dispatch(JSON_DEPTH_MAX - 1)).is_err());
+    let assignment = format!(
+        r#"{{"id":"{ID}","at":5,"body":{{"type":"assignment","lease":{{"dispatch":"{ID}","attempt":1}},"hand":"check",
+        "input":{},"invoker":"wren","depth":1,"timeout_s":1,"deadline_at":5}}}}"#,
+        nested(JSON_DEPTH_MAX - 2)
+    );
+    assert!(decode::<FromBroker>(&deliver_text(1, &assignment)).is_ok());
+}
+
+#[test]
 fn the_fast_text_of_a_deliver_is_the_frame() {
     let item = Item {
         id: crate::ItemId(uuid::Uuid::from_u128(7)),
