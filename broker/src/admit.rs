@@ -3,10 +3,10 @@
 
 use nexus_wire::alert::AlertList;
 use nexus_wire::chat::{ChatRead, ChatThreads};
-use nexus_wire::hands::{DispatchList, DispatchProgress, DispatchStatus};
+use nexus_wire::hands::{Dispatch, DispatchList, DispatchProgress, DispatchStatus, Wanted};
 use nexus_wire::knowledge::KnowledgeSearch;
 use nexus_wire::limits::{
-    CHILDREN_PER_PARENT_MAX, DURABLE_BYTES_MAX, RECIPIENTS_MAX, SLOTS_MAX, TOPIC_BYTES_MAX,
+    CHILDREN_PER_PARENT_MAX, DURABLE_BYTES_MAX, RECIPIENTS_MAX, SLOTS_MAX, TOPIC_BYTES_MAX, WANTED_MAX,
 };
 use nexus_wire::log::Subscribe;
 use nexus_wire::observe::{ObserveBegin, ObserveEnd, ObserveEvent};
@@ -79,6 +79,7 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
         }
         ToBroker::Dispatch(dispatch) => {
             writer(identity)?;
+            wanted_fits(&dispatch)?;
             Admitted::Change(Change::Dispatch(dispatch))
         }
         ToBroker::DispatchCancel(cancel) => {
@@ -192,6 +193,18 @@ fn at_most(field: &str, count: usize, max: usize, what: &str) -> Result<(), Erro
 
 fn topic_fits(topic: &str) -> Result<(), ErrorBody> {
     at_most("topic", topic.len(), TOPIC_BYTES_MAX, "bytes")
+}
+
+fn wanted_fits(dispatch: &Dispatch) -> Result<(), ErrorBody> {
+    let Some(Wanted { needs, likes, prefer, avoid }) = &dispatch.capability else { return Ok(()) };
+    for (field, names) in [("capability.needs", needs), ("capability.likes", likes)] {
+        at_most(field, names.len(), WANTED_MAX, "capabilities")?;
+        if let Some(long) = names.iter().find(|name| name.len() > TOPIC_BYTES_MAX) {
+            at_most(field, long.len(), TOPIC_BYTES_MAX, "bytes in one capability")?;
+        }
+    }
+    at_most("capability.prefer", prefer.len(), WANTED_MAX, "aspects")?;
+    at_most("capability.avoid", avoid.len(), WANTED_MAX, "aspects")
 }
 
 /// Others will be sent it, with something put around it.

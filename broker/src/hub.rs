@@ -10,6 +10,7 @@
 mod admin;
 mod alerts;
 mod chat;
+mod choose;
 pub mod command;
 mod dispatch;
 pub mod effect;
@@ -20,6 +21,7 @@ pub mod records;
 mod register;
 mod roster;
 mod route;
+mod schema;
 mod situation;
 mod step;
 mod storage;
@@ -35,6 +37,7 @@ pub(crate) use situation::situation;
 use alerts::Alerts;
 use queue::{Queue, QueueConfig};
 use records::{Reads, Store, StoreError, Stored};
+use schema::Schemas;
 use step::Step;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +47,7 @@ pub struct Hub {
     log_seq: u64,
     roster: Roster,
     queue: Queue,
+    schemas: Schemas,
     alerts: Alerts,
     /// When the broker took the store over.
     started_at: Ms,
@@ -62,7 +66,9 @@ impl Hub {
         let queue = Queue::restore(QueueConfig::from(&config), live, open, snapshot.queue_state.as_deref())
             .map_err(|error| StoreError::Corrupt(error.to_string()))?;
         let alerts = Alerts::new(snapshot.open_alerts);
-        Ok(Self { config, log_seq: snapshot.log_seq, roster, queue, alerts, started_at: snapshot.started_at })
+        let schemas = Schemas::of(roster.aspects());
+        let started_at = snapshot.started_at;
+        Ok(Self { config, log_seq: snapshot.log_seq, roster, queue, schemas, alerts, started_at })
     }
 
     pub fn apply(&mut self, store: &mut impl Store, command: Command) -> Stored<Vec<Effect>> {

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 
 use crate::admit::Read;
 use crate::hub::inbox::json_bytes;
-use crate::hub::records::{DispatchRecord, Reads, StoreError, Stored, shown};
+use crate::hub::records::{DispatchRecord, Reads, StoreError, Stored, Which, shown};
 use crate::store::{ReaderPool, SqliteReader};
 
 /// Readings at the same time; more wait without a thread.
@@ -86,7 +86,7 @@ pub(crate) fn answer(store: &impl Reads, reader: &Party, read: &Read) -> Result<
         }
         Read::ChatRead(read) => chat_read(store, reader, read),
         Read::ChatThreads(read) => Ok(Json::of(&chat_threads(store, reader, read)?)),
-        Read::DispatchList(list) => Ok(Json::of(&dispatch_list(store, reader, list)?)),
+        Read::DispatchList(list) => dispatch_list(store, reader, list),
         Read::DispatchStatus(status) => {
             let found = store.dispatch(status.dispatch)?.filter(|record| concerns(&record.info, reader));
             let Some(DispatchRecord { mut info, .. }) = found else {
@@ -141,12 +141,31 @@ fn chat_threads(store: &impl Reads, reader: &Party, read: &ChatThreads) -> Store
 }
 
 /// An aspect's are picked out of all of them; a page of it may end before it is full.
-fn dispatch_list(store: &impl Reads, reader: &Party, list: &DispatchList) -> Stored<DispatchPage> {
+fn dispatch_list(store: &impl Reads, reader: &Party, list: &DispatchList) -> Result<Json, Refusal> {
+    let which = match (list.open, list.dead) {
+        (false, false) => Which::All,
+        (false, true) => Which::Dead,
+        (true, false) => Which::Open,
+        (true, true) => {
+            let message = "a dispatch is `open` or `dead`, never both: ask for one of them";
+            return Err(Refusal::Told(ErrorBody::new(ErrorCode::Invalid, message)));
+        }
+    };
+    let page = dispatch_page_of(store, reader, list, which)?;
+    Ok(Json::of(&page))
+}
+
+fn dispatch_page_of(
+    store: &impl Reads,
+    reader: &Party,
+    list: &DispatchList,
+    which: Which,
+) -> Stored<DispatchPage> {
     let limit = page(list.limit) as usize;
     let (mut before, mut scanned) = (list.before, 0);
     let mut dispatches = Vec::new();
     while scanned < SCAN_MAX {
-        let found = store.dispatches(list.open, before, PAGE_MAX)?;
+        let found = store.dispatches(which, before, PAGE_MAX)?;
         let is_last = found.is_empty();
         for info in found {
             if dispatches.len() == limit {
@@ -208,7 +227,7 @@ fn chat_read(store: &impl Reads, reader: &Party, read: &ChatRead) -> Result<Json
 
 /// A Hand at work may read the thread its work comes from.
 fn works_for(store: &impl Reads, reader: &Party, thread: ThreadId) -> Stored<bool> {
-    let open = store.dispatches(true, None, SCAN_MAX)?;
+    let open = store.dispatches(Which::Open, None, SCAN_MAX)?;
     Ok(open.iter().any(|info| info.thread == Some(thread) && reader.aspect() == Some(&info.hand.aspect)))
 }
 

@@ -81,11 +81,13 @@ pub struct Accepted {
     pub depth: u32,
 }
 
-/// A worker's verdict on its own work; the output itself is not the queue's business.
+/// The verdict on a worker's work; the output itself is not the queue's business.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
     Done,
     Failed(HandFailure),
+    /// The output is not what the Hand promises. An attempt may put it right once; the second time it has failed.
+    Refused(HandFailure),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -140,7 +142,7 @@ impl Queue {
         self.settle(now);
     }
 
-    /// The worker of `lease`, a task of `host`, has finished.
+    /// The worker of `lease`, a task of `host`, has finished; where the dispatch now stands.
     pub fn result(
         &mut self,
         lease: Lease,
@@ -149,7 +151,7 @@ impl Queue {
         now: Ms,
     ) -> Result<DispatchState, StaleToken> {
         self.expire(now);
-        let finished = self.finish(lease, host, verdict);
+        let finished = self.finish(lease, host, verdict, now);
         self.settle(now);
         finished
     }
@@ -241,6 +243,21 @@ impl Queue {
     /// Children of `id` that have not ended, in the order of acceptance.
     pub fn children(&self, id: DispatchId) -> Vec<DispatchId> {
         self.index.children_of(id)
+    }
+
+    /// Where `id` goes.
+    pub fn hand(&self, id: DispatchId) -> Option<&HandRef> {
+        self.entries.get(&id).map(|entry| &entry.hand)
+    }
+
+    /// How many run on the Hand's host, and of the Hand itself.
+    pub fn running(&self, hand: &HandRef) -> (u32, u32) {
+        (self.index.running_on(&hand.aspect), self.index.running_of(hand))
+    }
+
+    /// How many are pending for each aspect that has any.
+    pub fn waiting(&self) -> BTreeMap<AspectName, u32> {
+        self.index.waiting()
     }
 
     /// Whether `host` holds `lease`: asked for what changes nothing here, such as progress notes.

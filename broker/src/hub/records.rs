@@ -8,7 +8,7 @@ use std::sync::Arc;
 use nexus_wire::admin::OperatorRole;
 use nexus_wire::alert::{Alert, AlertKind};
 use nexus_wire::chat::{Message, ThreadInfo, Usage};
-use nexus_wire::hands::{DispatchInfo, DispatchState, HandSpec, Outcome};
+use nexus_wire::hands::{CancelReceipt, Candidate, DispatchInfo, DispatchState, HandSpec, Outcome};
 use nexus_wire::inbox::Decision;
 use nexus_wire::knowledge::KnowledgeHit;
 use nexus_wire::limits::PARTICIPANTS_SHOWN_MAX;
@@ -178,6 +178,12 @@ pub struct DispatchRecord {
     pub wait_request: Option<RequestId>,
     /// The deadline asked for was longer than allowed.
     pub clamped: bool,
+    /// Who came into question, when the Hand was chosen; part of the answer, and never changed.
+    pub why: Vec<Candidate>,
+    /// Hash of the running attempt's result that was refused, so that a repeat of it does not count again.
+    pub refused_sha256: Option<[u8; 32]>,
+    /// What ended it, if that was somebody's request, so that a repeat has the same receipt.
+    pub cancel: Option<CancelRecord>,
     pub request_sha256: [u8; 32],
 }
 
@@ -189,6 +195,35 @@ pub fn shown(mut thread: ThreadInfo) -> ThreadInfo {
     thread
 }
 
+impl DispatchRecord {
+    /// It has come to nothing, and nobody has tried it again.
+    pub fn is_dead(&self) -> bool {
+        is_dead(&self.info)
+    }
+}
+
+pub fn is_dead(info: &DispatchInfo) -> bool {
+    let came_to_nothing = match info.state {
+        DispatchState::Failed | DispatchState::TimedOut => true,
+        DispatchState::Pending
+        | DispatchState::Running
+        | DispatchState::Waiting
+        | DispatchState::Retaking
+        | DispatchState::Unreachable
+        | DispatchState::Done
+        | DispatchState::Cancelled => false,
+    };
+    came_to_nothing && info.retried_as.is_none()
+}
+
+/// A `dispatch.cancel` and its answer.
+#[derive(Clone, Debug, PartialEq, serde::Deserialize, serde::Serialize)]
+pub struct CancelRecord {
+    pub by: Party,
+    pub request: RequestId,
+    pub receipt: CancelReceipt,
+}
+
 /// A dispatch as it stood when it was accepted: what its log entry shows, however it went on.
 pub fn as_accepted(info: DispatchInfo) -> DispatchInfo {
     DispatchInfo {
@@ -196,6 +231,8 @@ pub fn as_accepted(info: DispatchInfo) -> DispatchInfo {
         attempt: 0,
         assigned_at: None,
         ended_at: None,
+        retried_as: None,
+        stop: None,
         output: None,
         error: None,
         usage: Usage::default(),
@@ -221,6 +258,9 @@ pub fn without_contents(info: &DispatchInfo) -> DispatchInfo {
         assigned_at: info.assigned_at,
         ended_at: info.ended_at,
         deadline_at: info.deadline_at,
+        retry_of: info.retry_of,
+        retried_as: info.retried_as,
+        stop: info.stop,
         input: Value::Null,
         input_left_out: false,
         output: None,
@@ -323,7 +363,7 @@ pub trait Reads {
     /// What an invoker has open, without inputs; in the order of ids.
     fn open_dispatches(&self, invoker: &Party) -> Stored<Vec<DispatchInfo>>;
     /// Latest first, those older than `before`; without inputs and outputs.
-    fn dispatches(&self, open: bool, before: Option<DispatchId>, limit: u32) -> Stored<Vec<DispatchInfo>>;
+    fn dispatches(&self, which: Which, before: Option<DispatchId>, limit: u32) -> Stored<Vec<DispatchInfo>>;
     /// The newest version of a topic.
     fn knowledge(&self, aspect: &Party, topic: &str) -> Stored<Option<KnowledgeRecord>>;
     /// A version by its id, current or not.
@@ -333,6 +373,16 @@ pub trait Reads {
     /// Entries after `from_seq`, with their bodies.
     fn log(&self, from_seq: u64, thread: Option<ThreadId>, limit: u32) -> Stored<Vec<LogEntry>>;
     fn snapshot(&self) -> Stored<Snapshot>;
+}
+
+/// Which dispatches are listed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Which {
+    All,
+    /// Those that have come to nothing; see [`is_dead`].
+    Dead,
+    /// Those that have not ended.
+    Open,
 }
 
 /// Beyond this much text a page of items, messages or log entries ends early.

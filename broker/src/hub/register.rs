@@ -13,6 +13,7 @@ use super::effect::Effect;
 use super::inbox::{self, Start};
 use super::records::{AspectRecord, DispatchRecord, Profile, Store, Stored};
 use super::roster::unknown_aspect;
+use super::schema::{BadSchema, Compiled};
 use super::situation::situation;
 use super::step::{Done, Step, refuse};
 
@@ -43,6 +44,7 @@ impl<S: Store> Step<'_, S> {
             );
         }
         check_profile(&register)?;
+        let schemas = Compiled::of(&register.hands).map_err(bad_schema)?;
         check_home(record, &register)?;
 
         let mut record = record.clone();
@@ -58,6 +60,7 @@ impl<S: Store> Step<'_, S> {
         let (epoch, generation, tail) = (record.epoch, record.generation, record.tail);
         self.store.put_aspect(&record)?;
         self.hub.roster.put_aspect(record);
+        self.hub.schemas.put(name, schemas);
         self.log_other(Party::Aspect(name.clone()), "aspect.online", name, &generation)?;
         self.arrived(name)?;
         let leases = self.leases_of(name, &held, offset)?;
@@ -140,6 +143,14 @@ fn profile_of(register: Register) -> Profile {
         hands: register.hands,
         slots: register.slots,
     }
+}
+
+fn bad_schema(bad: BadSchema) -> ErrorBody {
+    let BadSchema { hand, side, fault } = bad;
+    let field = side.field();
+    let message = format!("the {field} of the Hand {hand} cannot be used: {fault}");
+    let details = json!({"hand": hand, "schema": field, "at": fault.at});
+    ErrorBody::new(ErrorCode::Invalid, message).with(details)
 }
 
 fn check_profile(register: &Register) -> Done {

@@ -94,7 +94,7 @@ impl<'a, S: Store> Step<'a, S> {
                     Change::Deregister => self.deregister(&sender),
                     Change::Dispatch(dispatch) => self.dispatch(&sender, request, dispatch),
                     Change::DispatchCancel(cancel) => self.dispatch_cancel(&sender, cancel),
-                    Change::DispatchResult(result) => self.dispatch_result(&sender, result),
+                    Change::DispatchResult(result) => self.dispatch_result(&sender, request, result),
                     Change::DispatchWait(wait) => self.dispatch_wait(&sender, request, wait),
                     Change::InboxClose(close) => self.inbox_close(&sender, close),
                     Change::KnowledgeStore(store) => self.knowledge_store(&sender, request, store),

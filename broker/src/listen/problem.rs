@@ -34,9 +34,11 @@ impl Problem {
 impl From<ErrorBody> for Problem {
     fn from(body: ErrorBody) -> Self {
         let status = match body.code {
-            ErrorCode::BadFrame | ErrorCode::Invalid | ErrorCode::TooDeep | ErrorCode::UnknownKind => {
-                StatusCode::BAD_REQUEST
-            }
+            ErrorCode::BadFrame
+            | ErrorCode::Invalid
+            | ErrorCode::InvalidOutput
+            | ErrorCode::TooDeep
+            | ErrorCode::UnknownKind => StatusCode::BAD_REQUEST,
             ErrorCode::Unauthorized => StatusCode::UNAUTHORIZED,
             ErrorCode::Forbidden => StatusCode::FORBIDDEN,
             ErrorCode::NotFound => StatusCode::NOT_FOUND,
@@ -49,6 +51,7 @@ impl From<ErrorBody> for Problem {
             | ErrorCode::Displaced
             | ErrorCode::HomeDiverged
             | ErrorCode::IdReused
+            | ErrorCode::NoCandidate
             | ErrorCode::NotRegistered
             | ErrorCode::StaleToken
             | ErrorCode::ThreadPaused => StatusCode::CONFLICT,

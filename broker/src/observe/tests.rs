@@ -105,13 +105,8 @@ fn a_thread_is_for_those_who_take_part_and_those_at_work_for_it() {
     }
     assert_eq!(world.read("wren", thread()), Err(ErrorCode::NotFound));
     assert_eq!(world.read("wren", by_message), Err(ErrorCode::NotFound));
-    let dispatch = Dispatch {
-        hand: "wren/verify".parse().unwrap(),
-        input: json!({}),
-        thread: Some(sent.thread),
-        deadline_s: None,
-        parent: None,
-    };
+    let hand: nexus_wire::HandRef = "wren/verify".parse().unwrap();
+    let dispatch = Dispatch { thread: Some(sent.thread), ..Dispatch::to(hand, json!({})) };
     let dispatched: Dispatched = world.request("forge", Change::Dispatch(dispatch)).parse().unwrap();
     assert_eq!(dispatched.state, DispatchState::Running);
     assert!(world.read("wren", thread()).is_ok(), "its work comes from there");

@@ -19,7 +19,7 @@ use crate::hub::inbox::as_answered;
 use crate::hub::records::{
     AspectRecord, ClosedRecord, DispatchRecord, InboxRecord, KnowledgeRecord, LogRecord, MessageRecord,
     NewItem, OperatorRecord, Position, Reads, Snapshot, Store, StoreError, Stored, ThreadRecord, Transaction,
-    without_contents,
+    Which, without_contents,
 };
 use undo::Undo;
 
@@ -162,12 +162,16 @@ impl Reads for MemoryStore {
         Ok(open.filter(|record| record.info.invoker == *invoker).map(|record| head(record).info).collect())
     }
 
-    fn dispatches(&self, open: bool, before: Option<DispatchId>, limit: u32) -> Stored<Vec<DispatchInfo>> {
+    fn dispatches(&self, which: Which, before: Option<DispatchId>, limit: u32) -> Stored<Vec<DispatchInfo>> {
         let older = match before {
             Some(before) => self.dispatches.range(..before),
             None => self.dispatches.range(..),
         };
-        let found = older.rev().map(|(_, record)| record).filter(|record| !open || record.queue.is_some());
+        let found = older.rev().map(|(_, record)| record).filter(|record| match which {
+            Which::All => true,
+            Which::Dead => record.is_dead(),
+            Which::Open => record.queue.is_some(),
+        });
         Ok(found.take(limit as usize).map(|record| head(record).info).collect())
     }
 
@@ -355,8 +359,18 @@ impl MemoryStore {
 /// Without input and output.
 fn head(record: &DispatchRecord) -> DispatchRecord {
     // Spelled out so that what is left out is never copied.
-    let DispatchRecord { info, queue, timeout_s, assigned_offset, wait_request, clamped, request_sha256 } =
-        record;
+    let DispatchRecord {
+        info,
+        queue,
+        timeout_s,
+        assigned_offset,
+        wait_request,
+        clamped,
+        why,
+        refused_sha256,
+        cancel,
+        request_sha256,
+    } = record;
     DispatchRecord {
         info: without_contents(info),
         queue: queue.clone(),
@@ -364,6 +378,9 @@ fn head(record: &DispatchRecord) -> DispatchRecord {
         assigned_offset: *assigned_offset,
         wait_request: *wait_request,
         clamped: *clamped,
+        why: why.clone(),
+        refused_sha256: *refused_sha256,
+        cancel: cancel.clone(),
         request_sha256: *request_sha256,
     }
 }

@@ -33,7 +33,7 @@ use rusqlite::Connection;
 
 use crate::hub::records::{
     AspectRecord, ClosedRecord, DispatchRecord, InboxRecord, KnowledgeRecord, MessageRecord, OperatorRecord,
-    Reads, Snapshot, Stored, ThreadRecord, Transaction,
+    Reads, Snapshot, Stored, ThreadRecord, Transaction, Which,
 };
 pub(crate) use copy::merge;
 pub use copy::{CopyError, copy};
@@ -173,8 +173,8 @@ impl Reads for SqliteStore {
         read::open_dispatches(&self.connection, invoker)
     }
 
-    fn dispatches(&self, open: bool, before: Option<DispatchId>, limit: u32) -> Stored<Vec<DispatchInfo>> {
-        read::dispatches(&self.connection, open, before, limit)
+    fn dispatches(&self, which: Which, before: Option<DispatchId>, limit: u32) -> Stored<Vec<DispatchInfo>> {
+        read::dispatches(&self.connection, which, before, limit)
     }
 
     fn knowledge(&self, aspect: &Party, topic: &str) -> Stored<Option<KnowledgeRecord>> {

@@ -26,13 +26,8 @@ fn worker() -> Register {
 }
 
 fn to(hand: &str) -> Dispatch {
-    Dispatch {
-        hand: hand.parse().unwrap(),
-        input: json!({"n": 1.5}),
-        thread: None,
-        deadline_s: None,
-        parent: None,
-    }
+    let hand: nexus_wire::HandRef = hand.parse().unwrap();
+    Dispatch::to(hand, json!({"n": 1.5}))
 }
 
 fn done(lease: Lease, output: Value) -> Change {

@@ -7,6 +7,7 @@ mod alerts;
 mod chat;
 mod dispatch;
 mod failure;
+mod hands;
 mod knowledge;
 mod random;
 mod register;

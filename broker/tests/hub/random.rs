@@ -14,7 +14,7 @@ use nexus_wire::inbox::{Decision, InboxClose, Resume};
 use nexus_wire::knowledge::KnowledgeStore;
 use nexus_wire::roster::{AspectRole, AspectState, HeldLease, Register};
 use nexus_wire::{
-    AspectName, DispatchId, EpochId, ItemId, LinkId, MessageId, Ms, Party, RequestId, ThreadId,
+    AspectName, DispatchId, EpochId, HandRef, ItemId, LinkId, MessageId, Ms, Party, RequestId, ThreadId,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -277,12 +277,11 @@ impl Twin {
                 let sender = lease
                     .as_ref()
                     .map_or_else(|| self.sender(*sender), |(host, _)| Party::Aspect(host.clone()));
+                let hand: HandRef = format!("{}/h{}", self.aspect(*host), deadline % 2).parse().unwrap();
                 let dispatch = Dispatch {
-                    hand: format!("{}/h{}", self.aspect(*host), deadline % 2).parse().unwrap(),
-                    input: json!({"n": self.seen.ids as u64, "x": 0.1}),
-                    thread: None,
                     deadline_s: [None, Some(5), Some(100), Some(100_000)][usize::from(*deadline)],
                     parent: lease.map(|(_, lease)| lease),
+                    ..Dispatch::to(hand, json!({"n": self.seen.ids as u64, "x": 0.1}))
                 };
                 let request = RequestId(self.id());
                 self.seen.dispatched.push((request, sender.clone(), dispatch.clone()));

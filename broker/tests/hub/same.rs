@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use nexus_broker::hub::records::{Reads, Stored};
+use nexus_broker::hub::records::{Reads, Stored, Which};
 use nexus_wire::Party;
 use nexus_wire::chat::ThreadInfo;
 use nexus_wire::log::LogBody;
@@ -92,12 +92,12 @@ pub(crate) fn assert_same(a: &impl Reads, b: &impl Reads) {
         assert_eq!(log, b.log(0, Some(info.id), 7).unwrap());
     }
 
-    for open in [true, false] {
-        let dispatches = a.dispatches(open, None, MANY).unwrap();
-        assert_eq!(dispatches, b.dispatches(open, None, MANY).unwrap());
+    for which in [Which::All, Which::Dead, Which::Open] {
+        let dispatches = a.dispatches(which, None, MANY).unwrap();
+        assert_eq!(dispatches, b.dispatches(which, None, MANY).unwrap());
         for (at, info) in dispatches.iter().enumerate() {
-            let next = a.dispatches(open, Some(info.id), 2).unwrap();
-            assert_eq!(next, b.dispatches(open, Some(info.id), 2).unwrap());
+            let next = a.dispatches(which, Some(info.id), 2).unwrap();
+            assert_eq!(next, b.dispatches(which, Some(info.id), 2).unwrap());
             assert_eq!(next, dispatches[at + 1..].iter().take(2).cloned().collect::<Vec<_>>());
             assert_eq!(a.dispatch(info.id).unwrap(), b.dispatch(info.id).unwrap());
             assert_eq!(a.dispatch_head(info.id).unwrap(), b.dispatch_head(info.id).unwrap());

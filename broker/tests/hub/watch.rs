@@ -2,11 +2,11 @@
 
 use nexus_broker::hub::records::Transaction;
 use nexus_broker::hub::{Change, CommandBody, Effect, HubConfig};
-use nexus_wire::LinkId;
 use nexus_wire::alert::{AlertChange, AlertKind};
 use nexus_wire::hands::{Dispatch, DispatchResult};
 use nexus_wire::inbox::ItemBody;
 use nexus_wire::roster::{AspectState, Register};
+use nexus_wire::{HandRef, LinkId};
 use serde_json::json;
 
 use crate::alerts::notes;
@@ -100,9 +100,7 @@ on_both_stores! {
             ..Register::default()
         };
         world.register("wren", register.clone()).unwrap();
-        let dispatch = Dispatch {
-            hand: "wren/check".parse().unwrap(), input: json!(1), thread: None, deadline_s: None, parent: None,
-        };
+        let dispatch = Dispatch::to("wren/check".parse::<HandRef>().unwrap(), json!(1));
         world.request::<serde_json::Value>("operator/ana", Change::Dispatch(dispatch)).unwrap();
         world.ack("wren", 1).unwrap();
         let resume = world.hub.roster().aspect(&name("wren")).map(|it| nexus_wire::inbox::Resume {
@@ -134,9 +132,7 @@ on_both_stores! {
         let (_, effects) = world.register_on("wren", link, register);
         assert_eq!(at_work(&effects), [0]);
         for expected in [1, 2, 2] {
-            let dispatch = Dispatch {
-                hand: "wren/check".parse().unwrap(), input: json!(1), thread: None, deadline_s: None, parent: None,
-            };
+            let dispatch = Dispatch::to("wren/check".parse::<HandRef>().unwrap(), json!(1));
             let request = nexus_wire::RequestId(world.id());
             let (_, effects) = world.request_as("operator/ana", request, Change::Dispatch(dispatch));
             assert_eq!(at_work(&effects), [expected]);

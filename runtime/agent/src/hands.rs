@@ -25,7 +25,8 @@ use crate::session::UserTurn;
 use crate::tools::{Caller, Waiting};
 use crate::turn::{Ending, Spent, Turn};
 use crate::uplink::{Line, LineError};
-use output::{Output, Schema};
+use output::Output;
+pub(crate) use output::Schema;
 
 mod output;
 
@@ -71,11 +72,13 @@ async fn attempt(
     waiting: Arc<AtomicBool>,
 ) -> Outcome {
     let hand = shared.settings.hand(&assignment.hand);
-    if hand.is_none() && assignment.hand.as_str() != "self" {
+    if hand.is_none() && !assignment.hand.is_own() {
         let gone = format!("{} does not offer the Hand {} any more", shared.settings.name, assignment.hand);
         return Some((Err(failure("hand_gone", gone)), Spent::default()));
     }
-    let schema = hand.and_then(|hand| hand.spec.output_schema.as_ref()).map(Schema::compile);
+    // One that cannot be used was found when the settings were read.
+    let schema = hand.and_then(|hand| hand.spec.output_schema.as_ref());
+    let schema = schema.and_then(|schema| Schema::compile(schema).ok());
     let persona = shared.persona(&persona).await;
     let system = prompt::for_hand(&shared.settings, &persona, hand, &assignment);
     let tools = hand.map_or_else(|| shared.settings.tools.clone(), |hand| hand.tools.clone());

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use nexus_client::{Client, Followed};
-use nexus_wire::DispatchId;
 use nexus_wire::alert::AlertAck;
 use nexus_wire::chat::{ChatSend, ChatSent};
-use nexus_wire::hands::{Dispatch, DispatchCancel, DispatchInfo, DispatchState, DispatchStatus, Dispatched};
+use nexus_wire::hands::{
+    Dispatch, DispatchCancel, DispatchInfo, DispatchState, DispatchStatus, Dispatched, Wanted,
+};
 use nexus_wire::log::{LogBody, Subscribe};
 use nexus_wire::name::Party;
+use nexus_wire::{DispatchId, HandRef, HandTarget, NameError};
 
 use crate::cli::{self, Output};
 use crate::failure::Failure;
@@ -92,7 +94,14 @@ pub(crate) async fn cancel(run: &Run, cancel: cli::Cancel) -> Result<(), Failure
 }
 
 pub(crate) async fn dispatch(run: &Run, dispatch: cli::Dispatch) -> Result<(), Failure> {
-    let input = match dispatch.input.as_str() {
+    let (hand, input) = destination(&dispatch.words, dispatch.needs.is_empty())?;
+    let capability = (!dispatch.needs.is_empty()).then_some(Wanted {
+        needs: dispatch.needs,
+        likes: dispatch.likes,
+        prefer: dispatch.prefer,
+        avoid: dispatch.avoid,
+    });
+    let input = match input {
         "-" => text::of_stdin(&mut std::io::stdin())?,
         text => text.to_owned(),
     };
@@ -102,12 +111,20 @@ pub(crate) async fn dispatch(run: &Run, dispatch: cli::Dispatch) -> Result<(), F
         ))
     })?;
     let deadline_s = dispatch.deadline.map(|it| u32::try_from(it.as_secs()).unwrap_or(u32::MAX));
-    let request = Dispatch { hand: dispatch.hand, input, thread: dispatch.thread, deadline_s, parent: None };
+    let request = Dispatch {
+        hand: hand.map(HandTarget::Hand),
+        capability,
+        input,
+        thread: dispatch.thread,
+        deadline_s,
+        parent: None,
+    };
     let mut client = run.connect().await?;
     let accepted = run.within(client.call(request)).await??;
     if accepted.clamped {
         run.ui.note(Tone::Warning, "the deadline was longer than allowed and is shorter now");
     }
+    tell_choice(run, &accepted);
     if !dispatch.wait {
         client.close().await;
         return match run.output {
@@ -126,12 +143,46 @@ pub(crate) async fn dispatch(run: &Run, dispatch: cli::Dispatch) -> Result<(), F
     show_end(run, &info)
 }
 
+/// The Hand, unless one is to be chosen, and the text of the input.
+fn destination(words: &[String], is_named: bool) -> Result<(Option<HandRef>, &str), Failure> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if !is_named {
+        return match words[..] {
+            [] => Ok((None, "{}")),
+            [input] => Ok((None, input)),
+            [..] => Err(Failure::Usage("name the Hand or say what it --needs, and not both".to_owned())),
+        };
+    }
+    let (hand, input) = match words[..] {
+        [hand] => (hand, "{}"),
+        [hand, input] => (hand, input),
+        [..] => {
+            let message = "name the Hand as ASPECT/HAND, or say what it --needs to be good at";
+            return Err(Failure::Usage(message.to_owned()));
+        }
+    };
+    let hand = hand.parse().map_err(|error: NameError| Failure::Usage(error.to_string()))?;
+    Ok((Some(hand), input))
+}
+
+/// Why it is that Hand, where the broker has chosen it.
+fn tell_choice(run: &Run, accepted: &Dispatched) {
+    for candidate in &accepted.why {
+        let score = candidate.score.map(|score| format!(" ({score})")).unwrap_or_default();
+        let line = match candidate.lost {
+            None => format!("chosen: {}{score}", candidate.hand),
+            Some(_) => format!("not {}{score}: {}", candidate.hand, candidate.because),
+        };
+        run.ui.note(Tone::Dim, &printable(&line));
+    }
+}
+
 fn accepted_line(accepted: &Dispatched) -> String {
     let place = match accepted.position {
         0 => String::new(),
         before => format!(", {before} before it"),
     };
-    format!("dispatch {} is {}{place}", accepted.dispatch, accepted.state.as_str())
+    format!("dispatch {} to {} is {}{place}", accepted.dispatch, accepted.chosen, accepted.state.as_str())
 }
 
 /// Follows the log until the dispatch has ended, then asks what is known of it.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
-use nexus_wire::{DispatchId, HandRef, MessageId, ThreadId};
+use nexus_wire::{AspectName, DispatchId, MessageId, ThreadId};
 
 const AFTER_HELP: &str = "\
 Which broker: --url or --context, else $NEXUS_URL, else the current context of
@@ -154,8 +154,11 @@ pub enum What {
         /// One of them, with its input and output
         id: Option<DispatchId>,
         /// Only those that have not ended
-        #[arg(long)]
+        #[arg(long, conflicts_with = "dead")]
         open: bool,
+        /// Only those that failed or timed out, and that nobody has tried again
+        #[arg(long)]
+        dead: bool,
         /// Only those before this one
         #[arg(long, value_name = "ID")]
         before: Option<DispatchId>,
@@ -201,13 +204,26 @@ pub struct Cancel {
 }
 
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "For example: nexctl dispatch wren/verify-claim '{\"claim\": \"…\"}' --wait")]
+#[command(after_help = "\
+For example: nexctl dispatch wren/verify-claim '{\"claim\": \"…\"}' --wait
+Without a Hand's name the broker chooses one, and says why it is that one:
+  nexctl dispatch --needs verify '{\"claim\": \"…\"}'")]
 pub struct Dispatch {
-    /// The Hand, as ASPECT/HAND
-    pub hand: HandRef,
-    /// Its input as JSON; - reads it from standard input
-    #[arg(default_value = "{}", value_name = "JSON")]
-    pub input: String,
+    /// The Hand, unless one is to be chosen, then its input; - reads the input from standard input
+    #[arg(num_args = 0..=2, value_names = ["ASPECT/HAND", "JSON"])]
+    pub words: Vec<String>,
+    /// A capability the Hand has to have; repeat it for several
+    #[arg(long, value_name = "CAPABILITY", value_delimiter = ',')]
+    pub needs: Vec<String>,
+    /// A capability that counts for a Hand
+    #[arg(long, value_name = "CAPABILITY", value_delimiter = ',', requires = "needs")]
+    pub likes: Vec<String>,
+    /// An aspect that comes before others
+    #[arg(long, value_name = "ASPECT", value_delimiter = ',', requires = "needs")]
+    pub prefer: Vec<AspectName>,
+    /// An aspect that is taken only if there is nobody else
+    #[arg(long, value_name = "ASPECT", value_delimiter = ',', requires = "needs")]
+    pub avoid: Vec<AspectName>,
     /// Wait for its end and show the output
     #[arg(long)]
     pub wait: bool,
@@ -279,6 +295,7 @@ mod tests {
             "nexctl say -o json hello",
             "nexctl say --to wren,forge --to keel hello",
             "nexctl dispatch wren/verify-claim {} --wait --deadline 90",
+            "nexctl dispatch --needs verify,german --prefer wren {}",
             "nexctl context add up --url http://127.0.0.1:1 --token-file f --use",
         ];
         for line in good {
@@ -291,7 +308,8 @@ mod tests {
             "nexctl ask what --timeout -5m",
             "nexctl get messages",
             "nexctl get messages x",
-            "nexctl dispatch verify-claim {}",
+            "nexctl dispatch wren/verify-claim {} more",
+            "nexctl dispatch {} --avoid wren",
             "nexctl get aspects -o xml",
         ];
         for line in bad {

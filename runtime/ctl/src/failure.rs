@@ -87,6 +87,8 @@ impl From<ErrorBody> for Failure {
             | ErrorCode::IdReused
             | ErrorCode::Internal
             | ErrorCode::Invalid
+            | ErrorCode::InvalidOutput
+            | ErrorCode::NoCandidate
             | ErrorCode::NotFound
             | ErrorCode::NotRegistered
             | ErrorCode::QueueFull

@@ -59,9 +59,11 @@ async fn show(run: &Run, client: &mut Client, what: What) -> Result<(), Failure>
                 }
             }
         }
-        What::Dispatches { id: None, open, before, limit } => {
-            let page = client.call(DispatchList { open, before, limit }).await?;
-            let empty = if open {
+        What::Dispatches { id: None, open, dead, before, limit } => {
+            let page = client.call(DispatchList { open, dead, before, limit }).await?;
+            let empty = if dead {
+                "nothing has come to nothing: no dispatch failed or timed out that was not tried again"
+            } else if open {
                 "no open dispatches; `nexctl get dispatches` shows those that have ended"
             } else {
                 "no dispatches yet; send one with: nexctl dispatch <aspect>/<hand> '<json>'"

@@ -46,6 +46,10 @@ codes! {
     Internal = "internal", retryable: true;
     /// The frame is well formed and says something that cannot be.
     Invalid = "invalid", retryable: false;
+    /// The output does not follow the Hand's schema; details name the places.
+    InvalidOutput = "invalid_output", retryable: false;
+    /// No Hand of the team has the wanted capability, or none that has it can take the work; details say why.
+    NoCandidate = "no_candidate", retryable: false;
     /// No such aspect, thread, message, dispatch or entry, or none this identity may see.
     NotFound = "not_found", retryable: false;
     /// The link must register first.

@@ -8,7 +8,7 @@ use crate::Ms;
 use crate::chat::Usage;
 use crate::ids::{DispatchId, ThreadId};
 use crate::limits;
-use crate::name::{AspectName, HandName, HandRef, Party};
+use crate::name::{AspectName, HandName, HandRef, HandTarget, Party};
 
 /// A Hand as its aspect declares it.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -44,6 +44,24 @@ fn concurrency_default() -> u32 {
     limits::HAND_CONCURRENCY_DEFAULT
 }
 
+impl HandSpec {
+    /// The Hand `self` as every aspect offers it, unless it declares one of that name: `capabilities` are the
+    /// aspect's own.
+    pub fn own(capabilities: Vec<String>) -> Self {
+        Self {
+            name: HandName::own(),
+            description: "the aspect itself, without any memory of a conversation".to_owned(),
+            input_schema: None,
+            output_schema: None,
+            timeout_s: limits::SELF_TIMEOUT.as_secs() as u32,
+            concurrency: concurrency_default(),
+            allowed_invokers: None,
+            capabilities,
+            idempotent: false,
+        }
+    }
+}
+
 /// The right to work on one attempt of a dispatch: its lease token.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct Lease {
@@ -51,10 +69,14 @@ pub struct Lease {
     pub attempt: u32,
 }
 
-/// `dispatch`: send work to a Hand.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+/// `dispatch`: send work to a Hand. Exactly one of `hand` and `capability`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Dispatch {
-    pub hand: HandRef,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hand: Option<HandTarget>,
+    /// The broker chooses a Hand that fits, and says why it is that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capability: Option<Wanted>,
     pub input: Value,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<ThreadId>,
@@ -66,10 +88,79 @@ pub struct Dispatch {
     pub parent: Option<Lease>,
 }
 
+impl Dispatch {
+    pub fn to(hand: impl Into<HandTarget>, input: Value) -> Self {
+        Self { hand: Some(hand.into()), input, ..Self::default() }
+    }
+}
+
+/// What a Hand has to be good at, and what counts for it when several are. Upper and lower case are the same.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Wanted {
+    /// Capabilities it has to have, all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
+    /// Capabilities that count for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub likes: Vec<String>,
+    /// Aspects that come before others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prefer: Vec<AspectName>,
+    /// Aspects that are taken only if there is nobody else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub avoid: Vec<AspectName>,
+}
+
+/// A Hand that came into question when one was chosen by capability.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Candidate {
+    pub hand: HandRef,
+    /// The larger, the better; absent for one that cannot take it at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<i64>,
+    /// Why it is another; absent for the chosen one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Lost>,
+    /// The same in words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub because: String,
+}
+
+/// Why a candidate was not chosen: the first of these that is true of it. Those up to `input_refused` put it out
+/// of question; the others say what the chosen one has before it.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lost {
+    /// A capability that is needed.
+    Lacks,
+    /// The invoker is not among its allowed ones.
+    NotAllowed,
+    Offline,
+    /// Its process takes no Hand tasks.
+    NoSlots,
+    /// The input does not follow its schema.
+    InputRefused,
+    LessPreferred,
+    FewerLikes,
+    /// It could not begin at once.
+    NoPlace,
+    /// It is the shadow of an aspect, and the chosen one is a Hand made for this.
+    Shadow,
+    Busier,
+    /// All else being equal, names decide.
+    LaterName,
+}
+
 /// The answer to `dispatch`: the work is on disk and will end.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Dispatched {
     pub dispatch: DispatchId,
+    /// The Hand it goes to.
+    pub chosen: HandRef,
+    /// When it was chosen by capability: the chosen one, then the others, the best first, with the reason each
+    /// lost; at most `CANDIDATES_TOLD_MAX`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub why: Vec<Candidate>,
     pub state: DispatchState,
     /// How many of the same key are before it; 0 once it has begun.
     pub position: u32,
@@ -217,6 +308,9 @@ pub struct DispatchList {
     /// Only those that have not ended.
     #[serde(default)]
     pub open: bool,
+    /// Only those that failed or timed out and that nobody has tried again.
+    #[serde(default)]
+    pub dead: bool,
     /// Only those before this one; the `next` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<DispatchId>,
@@ -256,6 +350,15 @@ pub struct DispatchInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Ms>,
     pub deadline_at: Ms,
+    /// The dispatch that ended and that this one tries again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_of: Option<DispatchId>,
+    /// The latest one that tries this one again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retried_as: Option<DispatchId>,
+    /// A worker that had to be told to stop, and whether it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Stop>,
     #[serde(default)]
     pub input: Value,
     /// Input and output together are larger than a frame; ask `without_output` to see the input.
@@ -269,6 +372,16 @@ pub struct DispatchInfo {
     pub usage: Usage,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_microusd: Option<u64>,
+}
+
+/// The worker of an attempt that is over was told to stop. Nothing of it counts any more, whether it has or not.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct Stop {
+    pub attempt: u32,
+    pub told_at: Ms,
+    /// Absent until it says that it has stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed_at: Option<Ms>,
 }
 
 /// `dispatch.wait`: yield the place until all of `on`, children of this dispatch, have ended. The worker

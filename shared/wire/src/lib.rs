@@ -33,7 +33,7 @@ pub use error::{ErrorBody, ErrorCode};
 pub use frame::{FromBroker, ToBroker};
 pub use ids::*;
 pub use json::Json;
-pub use name::{AspectName, HandRef, NameError, OperatorName, Party};
+pub use name::{AspectName, HandRef, HandTarget, NameError, OperatorName, Party};
 
 /// Milliseconds since the Unix epoch, UTC.
 pub type Ms = i64;

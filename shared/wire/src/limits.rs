@@ -66,9 +66,23 @@ pub const AGED_AT: u32 = 8;
 pub const DEADLINE_DEFAULT: Duration = Duration::from_secs(30 * 60);
 pub const DEADLINE_MAX: Duration = Duration::from_secs(2 * 60 * 60);
 pub const HAND_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
+/// Of the Hand `self`.
+pub const SELF_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 pub const HAND_CONCURRENCY_DEFAULT: u32 = 2;
 pub const HANDS_PER_ASPECT_MAX: usize = 64;
 pub const SLOTS_MAX: u32 = 1024;
+/// One schema of a Hand.
+pub const SCHEMA_BYTES_MAX: usize = 64 * 1024;
+/// Schemas in schemas, references followed.
+pub const SCHEMA_DEPTH_MAX: usize = 64;
+/// Schemas within one, references followed.
+pub const SCHEMA_NODES_MAX: usize = 4096;
+/// Places an error names where a value does not follow its schema.
+pub const FAULTS_TOLD_MAX: usize = 8;
+/// Names in each list of a wanted capability.
+pub const WANTED_MAX: usize = 16;
+/// Candidates an answer names.
+pub const CANDIDATES_TOLD_MAX: usize = 64;
 
 /// Agent-only messages in a row that pause a thread.
 pub const LOOP_MESSAGES_MAX: u32 = 20;

@@ -132,6 +132,51 @@ impl fmt::Display for HandRef {
 
 text_form!(HandRef, "^[a-z][a-z0-9-]{0,31}/[a-z][a-z0-9-]{0,31}$");
 
+/// The Hand every aspect offers: a shadow of itself, with its persona and no history.
+pub const SELF_HAND: &str = "self";
+
+impl HandName {
+    /// [`SELF_HAND`].
+    pub fn own() -> Self {
+        Self(SELF_HAND.into())
+    }
+
+    pub fn is_own(&self) -> bool {
+        self.as_str() == SELF_HAND
+    }
+}
+
+/// Which Hand is meant: one by its name, or, written `self`, the sender's own shadow.
+#[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum HandTarget {
+    Hand(HandRef),
+    Own,
+}
+
+impl From<HandRef> for HandTarget {
+    fn from(hand: HandRef) -> Self {
+        Self::Hand(hand)
+    }
+}
+
+impl FromStr for HandTarget {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        if text == SELF_HAND { Ok(Self::Own) } else { text.parse().map(Self::Hand) }
+    }
+}
+
+impl fmt::Display for HandTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hand(hand) => write!(f, "{hand}"),
+            Self::Own => f.write_str(SELF_HAND),
+        }
+    }
+}
+
+text_form!(HandTarget, "^(self|[a-z][a-z0-9-]{0,31}/[a-z][a-z0-9-]{0,31})$");
+
 /// Whoever can send or be sent something: `wren`, `operator/ana` or `system`.
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Party {
@@ -215,5 +260,9 @@ mod tests {
         }
         assert_eq!("human/ana".parse::<Party>(), Err(NameError::Party("human/ana".into())));
         assert_eq!("wren".parse::<HandRef>(), Err(NameError::Hand("wren".into())));
+        for text in ["self", "wren/self", "wren/check"] {
+            assert_eq!(text.parse::<HandTarget>().map(|target| target.to_string()), Ok(text.to_owned()));
+        }
+        assert_eq!("wren".parse::<HandTarget>(), Err(NameError::Hand("wren".into())));
     }
 }

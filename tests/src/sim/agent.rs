@@ -331,7 +331,7 @@ impl Agent {
                 if dice.one_in(3) {
                     let hand = hand_of(&team[dice.below(team.len())], dice);
                     let deadline_s = dice.one_in(2).then(|| 1 + dice.below(60) as u32);
-                    let root = Dispatch { hand, input: 2.into(), thread: None, deadline_s, parent: None };
+                    let root = Dispatch { deadline_s, ..Dispatch::to(hand, 2.into()) };
                     self.outbox.insert(derived("dispatch"), root.into());
                 }
             }
@@ -377,8 +377,7 @@ impl Agent {
             let request = RequestId(dice.id(now));
             task.asked = Some(request);
             let hand = hand_of(&team[dice.below(team.len())], dice);
-            let child =
-                Dispatch { hand, input: 1.into(), thread: None, deadline_s: None, parent: Some(lease) };
+            let child = Dispatch { parent: Some(lease), ..Dispatch::to(hand, 1.into()) };
             self.outbox.insert(request, child.into());
         } else if task.left > 0 && !calm {
             task.left -= 1;

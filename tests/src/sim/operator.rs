@@ -69,14 +69,10 @@ impl Operator {
                 let dispatch = self.dispatches[dice.below(self.dispatches.len())];
                 DispatchCancel { dispatch, reason: None }.into()
             }
-            _ => Dispatch {
-                hand: agent::hand_of(to, dice),
-                input: serde_json::json!({"n": dice.below(100)}),
-                thread: None,
-                deadline_s: dice.one_in(4).then(|| 30 + dice.below(600) as u32),
-                parent: None,
+            _ => {
+                let to = Dispatch::to(agent::hand_of(to, dice), serde_json::json!({"n": dice.below(100)}));
+                Dispatch { deadline_s: dice.one_in(4).then(|| 30 + dice.below(600) as u32), ..to }.into()
             }
-            .into(),
         };
         self.open.insert(request, (frame, false));
     }

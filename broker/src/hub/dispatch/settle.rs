@@ -121,6 +121,7 @@ impl<S: Store> Step<'_, S> {
         record.info.state = DispatchState::Running;
         record.info.attempt = lease.attempt;
         record.info.assigned_at = Some(at);
+        record.refused_sha256 = None;
         let assignment = Assignment {
             lease,
             hand: record.info.hand.hand.clone(),

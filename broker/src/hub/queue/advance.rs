@@ -109,6 +109,7 @@ impl Queue {
         self.update(id, |entry| {
             entry.attempt += 1;
             entry.waits = 0;
+            entry.refused = false;
             entry.phase = Phase::Running { timeout_at: now.saturating_add(entry.timeout_ms), lease_until };
         });
         if let Some(entry) = self.entries.get(&id) {

@@ -111,6 +111,9 @@ pub(super) struct Entry {
     pub(super) attempt: u32,
     /// Waits begun in this attempt.
     pub(super) waits: u32,
+    /// An output of this attempt was refused.
+    #[serde(default)]
+    pub(super) refused: bool,
     pub(super) phase: Phase,
 }
 

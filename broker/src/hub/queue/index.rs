@@ -158,6 +158,16 @@ impl Index {
         self.of_hand.get(hand).copied().unwrap_or(0)
     }
 
+    pub(super) fn waiting(&self) -> BTreeMap<AspectName, u32> {
+        let mut waiting = BTreeMap::new();
+        for (lane, line) in self.pending.values().flatten() {
+            let count = u32::try_from(line.len()).unwrap_or(u32::MAX);
+            let of_host = waiting.entry(lane.hand.aspect.clone()).or_insert(0_u32);
+            *of_host = of_host.saturating_add(count);
+        }
+        waiting
+    }
+
     pub(super) fn trees_of(&self, key: &Party) -> u32 {
         self.trees.get(key).copied().unwrap_or(0)
     }

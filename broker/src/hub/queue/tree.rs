@@ -45,6 +45,7 @@ impl Queue {
             deadline_at: new.deadline_at,
             attempt: 0,
             waits: 0,
+            refused: false,
             phase: Phase::Pending { passed: 0 },
         };
         self.index.add(&entry);
@@ -109,11 +110,18 @@ impl Queue {
         lease: Lease,
         host: &AspectName,
         verdict: Verdict,
+        now: Ms,
     ) -> Result<DispatchState, StaleToken> {
-        self.held(lease, host)?;
+        let was_refused = self.held(lease, host)?.refused;
         let (state, failure) = match verdict {
             Verdict::Done => (DispatchState::Done, None),
             Verdict::Failed(failure) => (DispatchState::Failed, Some(failure)),
+            Verdict::Refused(failure) if was_refused => (DispatchState::Failed, Some(failure)),
+            Verdict::Refused(_) => {
+                self.touch(lease, host, now)?;
+                self.update(lease.dispatch, |entry| entry.refused = true);
+                return Ok(self.state(lease.dispatch).unwrap_or(DispatchState::Running));
+            }
         };
         self.end(lease.dispatch, End { state, failure, farewell: Farewell::No });
         Ok(state)

@@ -16,6 +16,7 @@ use super::open::{OpenError, beside, folder_of, sync_folder};
 /// In the order of their numbers; never edited after a release.
 pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0001_initial.sql"),
+    include_str!("../../../migrations/0002_hands.sql"),
     include_str!("../../../migrations/0003_oversight.sql"),
     include_str!("../../../migrations/0007_blobs_and_retention.sql"),
 ];

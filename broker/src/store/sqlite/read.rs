@@ -13,7 +13,7 @@ use super::columns::{count, id, json, opt_id, opt_json, parsed, parties, small, 
 use super::fault::fault;
 use crate::hub::records::{
     AspectRecord, ClosedRecord, DispatchRecord, KnowledgeRecord, OperatorRecord, Snapshot, Stored,
-    ThreadRecord,
+    ThreadRecord, Which,
 };
 use crate::store::query::fts5;
 
@@ -163,7 +163,8 @@ pub(super) fn closed(
 macro_rules! dispatch_select {
     ($rest:literal) => {
         concat!(
-            "SELECT info, input, output, queue, timeout_s, assigned_offset, wait_request, clamped, request_sha256
+            "SELECT info, input, output, queue, timeout_s, assigned_offset, wait_request, clamped,
+                    request_sha256, why, refused_sha256, cancel
              FROM dispatches LEFT JOIN dispatch_inputs AS i ON i.dispatch = no
              LEFT JOIN dispatch_outputs AS o ON o.dispatch = no ",
             $rest
@@ -174,7 +175,8 @@ macro_rules! dispatch_select {
 macro_rules! dispatch_head_select {
     ($rest:literal) => {
         concat!(
-            "SELECT info, NULL, NULL, queue, timeout_s, assigned_offset, wait_request, clamped, request_sha256
+            "SELECT info, NULL, NULL, queue, timeout_s, assigned_offset, wait_request, clamped,
+                    request_sha256, why, refused_sha256, cancel
              FROM dispatches ",
             $rest
         )
@@ -195,6 +197,9 @@ fn dispatch_row(row: &Row<'_>) -> rusqlite::Result<DispatchRecord> {
         wait_request: opt_id(row, 6, RequestId)?,
         clamped: row.get(7)?,
         request_sha256: row.get(8)?,
+        why: opt_json(row, 9)?.unwrap_or_default(),
+        refused_sha256: row.get(10)?,
+        cancel: opt_json(row, 11)?,
     })
 }
 
@@ -213,13 +218,14 @@ pub(super) fn open_dispatches(connection: &Connection, invoker: &Party) -> Store
 
 pub(super) fn dispatches(
     connection: &Connection,
-    open: bool,
+    which: Which,
     before: Option<DispatchId>,
     limit: u32,
 ) -> Stored<Vec<DispatchInfo>> {
-    let sql = match open {
-        true => dispatch_head_select!("WHERE queue IS NOT NULL AND id < ?1 ORDER BY id DESC LIMIT ?2"),
-        false => dispatch_head_select!("WHERE id < ?1 ORDER BY id DESC LIMIT ?2"),
+    let sql = match which {
+        Which::All => dispatch_head_select!("WHERE id < ?1 ORDER BY id DESC LIMIT ?2"),
+        Which::Dead => dispatch_head_select!("WHERE dead AND id < ?1 ORDER BY id DESC LIMIT ?2"),
+        Which::Open => dispatch_head_select!("WHERE queue IS NOT NULL AND id < ?1 ORDER BY id DESC LIMIT ?2"),
     };
     // No id is all ones.
     let before = before.map_or([0xff; 16], |id| to_blob(id.0));

@@ -16,7 +16,7 @@ use super::verify::{self, Checked};
 use super::{alerts, fault, messages, pages, read};
 use crate::hub::records::{
     AspectRecord, ClosedRecord, DispatchRecord, InboxRecord, KnowledgeRecord, MessageRecord, OperatorRecord,
-    Reads, Snapshot, StoreError, Stored, ThreadRecord,
+    Reads, Snapshot, StoreError, Stored, ThreadRecord, Which,
 };
 use crate::store::head::Head;
 
@@ -176,8 +176,8 @@ impl Reads for SqliteReader {
         read::open_dispatches(&self.connection, invoker)
     }
 
-    fn dispatches(&self, open: bool, before: Option<DispatchId>, limit: u32) -> Stored<Vec<DispatchInfo>> {
-        read::dispatches(&self.connection, open, before, limit)
+    fn dispatches(&self, which: Which, before: Option<DispatchId>, limit: u32) -> Stored<Vec<DispatchInfo>> {
+        read::dispatches(&self.connection, which, before, limit)
     }
 
     fn knowledge(&self, aspect: &Party, topic: &str) -> Stored<Option<KnowledgeRecord>> {

@@ -187,8 +187,8 @@ impl Store for SqliteStore {
     fn add_dispatch(&mut self, record: &DispatchRecord) -> Stored<()> {
         let sql =
             "INSERT INTO dispatches (id, invoker, info, queue, timeout_s, assigned_offset, wait_request,
-                clamped, request_sha256)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+                clamped, request_sha256, why, refused_sha256, cancel, dead)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
         let row = params![
             to_blob(record.info.id.0),
             record.info.invoker.to_string(),
@@ -199,6 +199,10 @@ impl Store for SqliteStore {
             record.wait_request.map(|id| to_blob(id.0)),
             record.clamped,
             record.request_sha256,
+            (!record.why.is_empty()).then(|| to_json(&record.why)),
+            record.refused_sha256,
+            record.cancel.as_ref().map(to_json),
+            record.is_dead(),
         ];
         let no = self.insert(sql, row)?;
         let sql = "INSERT INTO dispatch_inputs (dispatch, input) VALUES (?1, ?2)";
@@ -209,7 +213,7 @@ impl Store for SqliteStore {
     fn put_dispatch(&mut self, record: &DispatchRecord) -> Stored<()> {
         let no = self.dispatch_no(record)?;
         let sql = "UPDATE dispatches SET info = ?2, queue = ?3, timeout_s = ?4, assigned_offset = ?5,
-                wait_request = ?6, clamped = ?7, request_sha256 = ?8
+                wait_request = ?6, clamped = ?7, request_sha256 = ?8, refused_sha256 = ?9, cancel = ?10, dead = ?11
             WHERE no = ?1";
         let row = params![
             no,
@@ -220,6 +224,9 @@ impl Store for SqliteStore {
             record.wait_request.map(|id| to_blob(id.0)),
             record.clamped,
             record.request_sha256,
+            record.refused_sha256,
+            record.cancel.as_ref().map(to_json),
+            record.is_dead(),
         ];
         self.execute(sql, row)?;
         self.put_output(no, &record.info)

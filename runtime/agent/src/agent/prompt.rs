@@ -59,8 +59,9 @@ pub(crate) fn for_hand(
     hand: Option<&Hand>,
     assignment: &Assignment,
 ) -> String {
-    // What a cold session is told is about conversations.
-    let persona = Persona { primer: String::new(), ..persona.clone() };
+    // What a cold session is told is about conversations; a shadow is the whole aspect.
+    let primer = if hand.is_none() { persona.primer.clone() } else { String::new() };
+    let persona = Persona { primer, ..persona.clone() };
     let instructions = hand.map_or(
         "You are yourself, without any memory of a conversation. Do what the input asks, as you would.",
         |hand| hand.instructions.trim(),

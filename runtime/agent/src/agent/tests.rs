@@ -293,7 +293,15 @@ fn a_dispatch_is_not_made_twice_and_its_result_is_found_after_a_kill() {
 }
 
 fn dispatched(dispatch: DispatchId) -> Dispatched {
-    Dispatched { dispatch, state: DispatchState::Pending, position: 0, deadline_at: 0, clamped: false }
+    Dispatched {
+        dispatch,
+        chosen: "wren/check".parse().expect("a Hand"),
+        why: Vec::new(),
+        state: DispatchState::Pending,
+        position: 0,
+        deadline_at: 0,
+        clamped: false,
+    }
 }
 
 fn outcome(dispatch: DispatchId, hand: &str, output: Value) -> ItemBody {

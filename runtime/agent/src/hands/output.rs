@@ -17,28 +17,29 @@ pub(super) enum Output {
     Failed(HandFailure),
 }
 
-/// A schema that is ready to judge; one that is no schema judges nothing.
+/// A schema that is ready to judge, as the broker judges by it.
 #[derive(Debug)]
-pub(super) struct Schema(Option<jsonschema::Validator>);
+pub(crate) struct Schema(jsonschema::Validator);
 
 impl Schema {
-    pub(super) fn compile(schema: &Value) -> Self {
-        match jsonschema::validator_for(schema) {
-            Ok(validator) => Self(Some(validator)),
-            Err(error) => {
-                tracing::warn!(%error, "an output_schema is no JSON Schema; outputs are not checked against it");
-                Self(None)
-            }
-        }
+    /// Or what is wrong with it, and where.
+    pub(crate) fn compile(schema: &Value) -> Result<Self, String> {
+        let compiled = jsonschema::options()
+            .with_pattern_options(jsonschema::PatternOptions::regex())
+            .should_validate_formats(false)
+            .build(schema);
+        compiled.map(Self).map_err(|error| match error.instance_path().to_string() {
+            path if path.is_empty() => format!("no JSON Schema: {error}"),
+            path => format!("no JSON Schema at {path}: {error}"),
+        })
     }
 
     fn faults(&self, value: &Value) -> Vec<String> {
-        let Some(validator) = &self.0 else { return Vec::new() };
         let told = |fault: jsonschema::ValidationError<'_>| match fault.instance_path().to_string() {
             path if path.is_empty() => fault.to_string(),
             path => format!("at {path}: {fault}"),
         };
-        validator.iter_errors(value).take(FAULTS_TOLD).map(told).collect()
+        self.0.iter_errors(value).take(FAULTS_TOLD).map(told).collect()
     }
 }
 
@@ -119,7 +120,7 @@ mod tests {
             "properties": {"verdict": {"enum": ["yes", "no"]}, "line": {"type": "integer", "minimum": 1}},
             "required": ["verdict"]
         });
-        let schema = Schema::compile(&schema);
+        let schema = Schema::compile(&schema).expect("a schema");
         let good = r#"{"verdict": "yes", "line": 3}"#;
         assert_eq!(read(good, Some(&schema)), Output::Good(json!({"verdict": "yes", "line": 3})));
         let cases = [
@@ -131,7 +132,7 @@ mod tests {
             let Output::Mendable(why) = read(text, Some(&schema)) else { panic!("{text} is not mendable") };
             assert!(why.contains(expected), "{text}: {why}");
         }
-        let broken = Schema::compile(&json!({"type": "nonsense"}));
-        assert_eq!(read("words", Some(&broken)), Output::Good(json!("words")));
+        let broken = Schema::compile(&json!({"type": "nonsense"})).expect_err("no schema");
+        assert!(broken.starts_with("no JSON Schema at /type: "), "{broken}");
     }
 }

@@ -19,11 +19,9 @@ use super::raw::{Budgets, RawHand, RawSettings};
 use super::roots::read_roots;
 use super::source::Source;
 use super::unknown::instead;
+use crate::hands::Schema;
 use crate::provider::{ProviderSettings, SettingsError};
 use crate::tools::{Root, Tool};
-
-/// A Hand of every aspect, so none may be called so.
-const SELF_HAND: &str = "self";
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -131,7 +129,7 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
         match &raw.name {
             None if self.has_fault_at(&at("name")) => {}
             None => self.fault(&at("name"), "missing; name the Hand, for example \"name\": \"verify-claim\""),
-            Some(name) if name.as_str() == SELF_HAND => {
+            Some(name) if name.is_own() => {
                 self.fault(&at("name"), "every aspect offers \"self\" already; choose another name");
             }
             Some(name) if !names.insert(name.clone()) => {
@@ -149,8 +147,11 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
         self.within(&at("timeout_s"), raw.timeout_s, 1, timeout_max);
         self.within(&at("concurrency"), raw.concurrency, 1, limits::SLOTS_MAX);
         for (field, schema) in [("input_schema", &raw.input_schema), ("output_schema", &raw.output_schema)] {
-            if schema.as_ref().is_some_and(|schema| !matches!(schema, Value::Object(_) | Value::Bool(_))) {
+            let Some(schema) = schema else { continue };
+            if !matches!(schema, Value::Object(_) | Value::Bool(_)) {
                 self.fault(&at(field), "a JSON Schema is an object, for example {\"type\": \"object\"}");
+            } else if let Err(error) = Schema::compile(schema) {
+                self.fault(&at(field), error);
             }
         }
         let tools = self.tools(&at("tools"), &raw.tools);

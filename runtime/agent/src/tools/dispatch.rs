@@ -4,8 +4,8 @@
 //! the same dispatch and gets the same end. A Hand that waits yields its place first, which is its supervisor's
 //! matter: it is told of every call that waits, and lets them go on together.
 
-use nexus_wire::hands::{Dispatch, DispatchState, Dispatched, Outcome};
-use nexus_wire::{DispatchId, HandRef, ItemId, Party, RequestId, derive};
+use nexus_wire::hands::{Dispatch, DispatchState, Dispatched, Outcome, Wanted};
+use nexus_wire::{DispatchId, HandRef, HandTarget, ItemId, Party, RequestId, derive};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -18,8 +18,14 @@ use crate::uplink::Line;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DispatchHand {
-    /// Which one, as <aspect>/<hand>.
-    hand: HandRef,
+    /// Which one, as <aspect>/<hand>. `self` is yourself without this conversation: good for a fresh look.
+    #[serde(default)]
+    #[schemars(with = "HandTarget")]
+    hand: Option<HandTarget>,
+    /// Instead of `hand`: the capabilities it has to have. The best Hand that has them is chosen.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    needs: Option<Vec<String>>,
     /// What it works on, as its input schema says.
     #[serde(default)]
     #[schemars(with = "Map<String, Value>")]
@@ -75,15 +81,17 @@ impl DispatchHand {
         if claims.claims.send(Claim { dispatch, ended: claim }).await.is_err() {
             return stopping();
         }
+        let capability = self.needs.filter(|needs| !needs.is_empty());
         let frame = Dispatch {
-            hand: self.hand.clone(),
+            hand: self.hand,
+            capability: capability.map(|needs| Wanted { needs, ..Wanted::default() }),
             input: self.input,
             thread: caller.thread,
             deadline_s: self.deadline_s.map(|s| u32::try_from(s).unwrap_or(u32::MAX)),
             parent: caller.lease,
         };
-        let clamped = match line.ask_for::<Dispatched>(id, frame.into()).await {
-            Ok(dispatched) => dispatched.clamped,
+        let (hand, clamped) = match line.ask_for::<Dispatched>(id, frame.into()).await {
+            Ok(dispatched) => (dispatched.chosen, dispatched.clamped),
             Err(error) => return ToolOutcome::error(error.to_string()),
         };
         if let Some(waiting) = &claims.waiting {
@@ -93,7 +101,7 @@ impl DispatchHand {
             }
         }
         match (&mut ended).await {
-            Ok(Ended { item, outcome }) => shown(&self.hand, &outcome, item, clamped),
+            Ok(Ended { item, outcome }) => shown(&hand, &outcome, item, clamped),
             Err(_) => stopping(),
         }
     }

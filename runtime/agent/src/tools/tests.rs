@@ -2,8 +2,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use nexus_wire::chat::ChatSent;
-use nexus_wire::hands::{DispatchState, Dispatched, HandFailure, Outcome};
-use nexus_wire::{ErrorBody, ErrorCode, Json, MessageId, ToBroker};
+use nexus_wire::hands::{Dispatch, DispatchState, Dispatched, HandFailure, Outcome, Wanted};
+use nexus_wire::{ErrorBody, ErrorCode, HandRef, HandTarget, Json, MessageId, ToBroker};
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -161,9 +161,11 @@ async fn a_dispatch_is_claimed_before_it_is_asked_for_and_waited_for() {
         let ToBroker::Dispatch(dispatch) = &request.frame else { panic!("{:?}", request.frame) };
         assert_eq!(dispatch.input, json!({"claim": "x"}));
         assert_eq!(claim.dispatch, caller().dispatch_id(0));
-        let hand = dispatch.hand.clone();
+        let Some(HandTarget::Hand(hand)) = dispatch.hand.clone() else { panic!("{dispatch:?}") };
         let dispatched = Dispatched {
             dispatch: claim.dispatch,
+            chosen: hand.clone(),
+            why: Vec::new(),
             state: DispatchState::Pending,
             position: 0,
             deadline_at: 0,
@@ -193,6 +195,40 @@ async fn a_dispatch_is_claimed_before_it_is_asked_for_and_waited_for() {
     let told: Value = serde_json::from_str(&outcome.content).expect("JSON");
     assert_eq!(told["state"], "failed");
     assert_eq!(told["error"]["code"], "timeout");
+}
+
+#[tokio::test]
+async fn a_hand_is_named_or_chosen_or_ones_own() {
+    let cases = [
+        (
+            json!({"hand": "self", "input": 1}),
+            Dispatch { hand: Some(HandTarget::Own), ..Dispatch::default() },
+        ),
+        (
+            json!({"needs": ["verify"], "input": 1}),
+            Dispatch {
+                capability: Some(Wanted { needs: vec!["verify".into()], ..Wanted::default() }),
+                ..Dispatch::default()
+            },
+        ),
+        (
+            json!({"hand": "wren/verify", "needs": [], "input": 1}),
+            Dispatch::to("wren/verify".parse::<HandRef>().expect("a Hand"), json!(1)),
+        ),
+    ];
+    for (input, expected) in cases {
+        let Bench { toolbox, mut link, mut claims } = bench(&[]);
+        let served = async {
+            claims.recv().await.expect("claimed first");
+            let request = link.requests.recv().await.expect("a request");
+            let expected = Dispatch { input: json!(1), thread: caller().thread, ..expected };
+            assert_eq!(request.frame, ToBroker::Dispatch(expected));
+            let body = ErrorBody::new(ErrorCode::NoCandidate, "nobody can");
+            request.reply.send(Err(body)).expect("somebody waits");
+        };
+        let (told, ()) = tokio::join!(refusal(&toolbox, "dispatch_hand", input), served);
+        assert_eq!(told, "the broker refused it: no_candidate: nobody can");
+    }
 }
 
 #[test]

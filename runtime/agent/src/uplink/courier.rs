@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nexus_client::{CallError, Caller, Reply, RequestError};
-use nexus_wire::{ErrorBody, ErrorCode, Json, RequestId, ToBroker};
+use nexus_wire::hands::{DispatchResult, HandFailure};
+use nexus_wire::{ErrorBody, ErrorCode, Json, RequestId, ToBroker, derive};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
@@ -116,6 +117,17 @@ pub(crate) async fn carry_posts(
         match call(&caller, post.id, post.frame.clone()).await {
             Ok(_) => {}
             Err(CallError::Over(_)) => return Ok(()),
+            Err(CallError::Refused(body)) if body.code == ErrorCode::InvalidOutput => {
+                if let Some((id, frame)) = given_up(&post, &body) {
+                    match call(&caller, id, frame).await {
+                        Ok(_) => tracing::warn!(%body, "an output was handed in as a failure"),
+                        Err(CallError::Over(_)) => return Ok(()),
+                        Err(error @ (CallError::Refused(_) | CallError::BadReply(_))) => {
+                            refused(&post, &error);
+                        }
+                    }
+                }
+            }
             Err(error @ (CallError::Refused(_) | CallError::BadReply(_))) => refused(&post, &error),
         }
         books.sent(post.id).await?;
@@ -123,6 +135,15 @@ pub(crate) async fn carry_posts(
             return Ok(());
         }
     }
+}
+
+/// The failure that stands for a result whose output the broker does not take. Its task has ended, with an output
+/// that was right by the schema it knew, so nobody is left to put it right.
+fn given_up(post: &Post, body: &ErrorBody) -> Option<(RequestId, ToBroker)> {
+    let ToBroker::DispatchResult(result) = &post.frame else { return None };
+    let error = HandFailure { code: "invalid_output".to_owned(), message: body.message.clone() };
+    let frame = DispatchResult { output: None, error: Some(error), ..result.clone() };
+    Some((RequestId(derive::derived(post.id.0, "given up", 0)), frame.into()))
 }
 
 fn refused(post: &Post, error: &CallError) {

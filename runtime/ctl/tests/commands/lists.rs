@@ -45,6 +45,9 @@ fn info(state: DispatchState) -> DispatchInfo {
         assigned_at: Some(1000),
         ended_at: state.is_end().then_some(3000),
         deadline_at: 9000,
+        retry_of: None,
+        retried_as: None,
+        stop: None,
         input: json!({"claim": "x"}),
         input_left_out: false,
         output: (state == DispatchState::Done).then(|| json!({"verdict": "confirmed"})),
@@ -164,6 +167,8 @@ async fn a_dispatch_that_is_waited_for_ends_with_its_output() {
                 let accepted = DispatchState::Pending;
                 vec![Act::ok(&Dispatched {
                     dispatch: DISPATCH,
+                    chosen: "wren/verify-claim".parse().expect("a Hand"),
+                    why: Vec::new(),
                     state: accepted,
                     position: 2,
                     deadline_at: 0,
