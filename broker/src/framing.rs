@@ -219,6 +219,16 @@ impl Block {
         &self.frames
     }
 
+    /// For those who do not speak WebSocket.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        let mut rest = self.frames();
+        std::iter::from_fn(move || {
+            let (text, behind) = split_text(rest)?;
+            rest = behind;
+            Some(text)
+        })
+    }
+
     pub(crate) fn count(&self) -> u64 {
         self.count
     }
@@ -241,19 +251,16 @@ pub(crate) fn put_close(out: &mut Vec<u8>, code: u16, reason: &str) {
     out.extend_from_slice(reason.as_bytes());
 }
 
-/// The texts in what was encoded by [`put_text`].
-#[cfg(test)]
-pub(crate) fn texts(mut frames: &[u8]) -> Vec<String> {
-    let mut texts = Vec::new();
-    while let [_, length, rest @ ..] = frames {
-        let (length, rest) = match length {
-            126 => (usize::from(u16::from_be_bytes([rest[0], rest[1]])), &rest[2..]),
-            length => (usize::from(*length), rest),
-        };
-        texts.push(String::from_utf8(rest[..length].to_vec()).unwrap());
-        frames = &rest[length..];
-    }
-    texts
+/// The first of the texts that [`put_text`] has encoded, and what comes behind it.
+fn split_text(frames: &[u8]) -> Option<(&str, &[u8])> {
+    let (&[_, length], rest) = frames.split_first_chunk()?;
+    let (length, rest) = match length {
+        126 => rest.split_first_chunk().map(|(bytes, rest)| (u64::from(u16::from_be_bytes(*bytes)), rest))?,
+        127 => rest.split_first_chunk().map(|(bytes, rest)| (u64::from_be_bytes(*bytes), rest))?,
+        length => (u64::from(length), rest),
+    };
+    let (text, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+    Some((std::str::from_utf8(text).ok()?, rest))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Against what a library's client writes and understands, and against frames no client should send.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test names the one variant it expects")]
+
 use std::io::{self, Cursor, Read, Write};
 
 use proptest::prelude::*;
@@ -167,6 +169,8 @@ proptest! {
             let (front, back) = text.split_at(text.floor_char_boundary(text.len() / 2));
             put_text(&mut out, [front, "", back]);
         }
+        let block = Block::new(out.clone(), texts.len() as u64);
+        prop_assert!(block.texts().eq(texts.iter().map(String::as_str)));
         put_ping(&mut out);
         put_pong(&mut out, b"again");
         put_close(&mut out, 4001, &"ä".repeat(200));

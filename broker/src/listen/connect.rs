@@ -67,11 +67,11 @@ async fn open(edge: Arc<Edge>, upgrade: OnUpgrade, identity: Identity, permit: O
         Ok(Parts { io, read_buf, .. }) => {
             tokio::spawn(link::run(io.into_inner(), read_buf, edge, identity, permit));
         }
-        Err(upgraded) => open_tls(edge, upgraded, identity, permit).await,
+        Err(upgraded) => open_tls(edge, upgraded, identity, permit),
     }
 }
 
-async fn open_tls(edge: Arc<Edge>, upgraded: Upgraded, identity: Identity, permit: OwnedSemaphorePermit) {
+fn open_tls(edge: Arc<Edge>, upgraded: Upgraded, identity: Identity, permit: OwnedSemaphorePermit) {
     match upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() {
         Ok(Parts { io, read_buf, .. }) => {
             tokio::spawn(link::run(io.into_inner(), read_buf, edge, identity, permit));

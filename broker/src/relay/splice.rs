@@ -174,7 +174,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::framing::texts;
+    use crate::framing::Block;
 
     fn events() -> Vec<TurnEvent> {
         vec![
@@ -205,12 +205,10 @@ mod tests {
                 let observed = Observed { aspect: aspect.clone(), turn, thread, dispatch, what };
                 let mut frame = Vec::new();
                 observe(&prefix(&aspect, turn, thread, dispatch), &super::event(&text).unwrap(), &mut frame);
-                let short = texts(&frame).remove(0);
+                let block = Block::new(frame, 1);
+                let short = block.texts().next().unwrap();
                 assert_eq!(short, push(&FromBroker::Observe(observed.clone())));
-                assert_eq!(
-                    decode::<FromBroker>(&short).map(|it| it.frame),
-                    Ok(FromBroker::Observe(observed))
-                );
+                assert_eq!(decode::<FromBroker>(short).map(|it| it.frame), Ok(FromBroker::Observe(observed)));
             }
         }
     }

@@ -11,7 +11,6 @@ use uuid::Uuid;
 
 use super::*;
 use crate::deliver::outbox::{Out, Work};
-use crate::framing::texts;
 use crate::identity::{Identity, Role};
 
 fn peer(number: u128) -> Arc<Peer> {
@@ -28,7 +27,7 @@ fn received(peer: &Peer) -> Vec<Observed> {
         other => panic!("{other:?}"),
     }
     let texts = frames.into_iter().flat_map(|out| match out {
-        Out::Stream(block) => texts(block.frames()),
+        Out::Stream(block) => block.texts().map(str::to_owned).collect::<Vec<_>>(),
         other => panic!("{other:?}"),
     });
     texts

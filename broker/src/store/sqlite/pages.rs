@@ -136,7 +136,8 @@ pub(super) fn inbox(
 fn neighbours(references: &[u64]) -> Option<(i64, i64)> {
     let (first, last) = (*references.first()?, *references.last()?);
     let is_dense = last.checked_sub(first)? / 2 < 4 * references.len() as u64;
-    let in_order = references.is_sorted() && references.iter().all(|reference| reference & 1 == 0);
+    let in_order = references.is_sorted_by(|one, next| one < next)
+        && references.iter().all(|reference| reference & 1 == 0);
     (is_dense && in_order).then(|| (to_number(first >> 1), to_number(last >> 1)))
 }
 
