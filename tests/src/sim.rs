@@ -70,6 +70,16 @@ pub struct Plan {
     pub agents: usize,
     pub operators: usize,
     pub steps: usize,
+    /// Beside what chance does: the broker is killed around this commit, counted from 1.
+    pub crash: Option<(usize, CrashPoint)>,
+}
+
+/// On which side of a commit the broker dies. Before it nothing of the batch has happened; after it everything
+/// has, and nobody was told.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum CrashPoint {
+    Before,
+    After,
 }
 
 pub struct Sim<S> {
@@ -81,6 +91,10 @@ pub struct Sim<S> {
     reopen: Box<dyn FnMut(&mut S)>,
     hub: Hub,
     waiting: Vec<Command>,
+    /// Applied lately; some come again.
+    recent: VecDeque<CommandBody>,
+    commits: usize,
+    crash: Option<(usize, CrashPoint)>,
     links: BTreeMap<LinkId, Link>,
     /// Ends of links that the broker has not noticed yet.
     late: Vec<CommandBody>,
@@ -106,6 +120,9 @@ impl<S: Transaction> Sim<S> {
             reopen: Box::new(reopen),
             hub,
             waiting: Vec::new(),
+            recent: VecDeque::new(),
+            commits: 0,
+            crash: plan.crash,
             links: BTreeMap::new(),
             late: Vec::new(),
             agents: (0..plan.agents).map(Agent::new).collect(),
@@ -252,7 +269,12 @@ impl<S: Transaction> Sim<S> {
         if self.waiting.is_empty() {
             return;
         }
+        if faults {
+            self.repeat_some();
+        }
         let batch = std::mem::take(&mut self.waiting);
+        self.commits += 1;
+        self.truth.commits = self.commits;
         self.store.begin().expect("the store begins");
         let mut effects = Vec::new();
         for command in batch.clone() {
@@ -270,8 +292,8 @@ impl<S: Transaction> Sim<S> {
             self.refuse(batch);
             return;
         }
-        if faults && self.dice.one_in(120) {
-            // Killed before the commit.
+        let crash = self.crash.filter(|(commit, _)| *commit == self.commits).map(|(_, point)| point);
+        if crash == Some(CrashPoint::Before) || (faults && self.dice.one_in(120)) {
             self.store.rollback().expect("the store rolls back");
             self.kill_broker();
             return;
@@ -279,8 +301,8 @@ impl<S: Transaction> Sim<S> {
         self.store.commit().expect("the store commits");
         check::after_batch(self.seed, &self.hub, &self.store);
         self.truth.note_log(self.seed, &effects);
-        if faults && self.dice.one_in(120) {
-            // Killed after the commit: nobody hears of it.
+        self.remember(batch);
+        if crash == Some(CrashPoint::After) || (faults && self.dice.one_in(120)) {
             self.kill_broker();
             return;
         }
@@ -289,6 +311,22 @@ impl<S: Transaction> Sim<S> {
         }
         self.check_seats();
         self.pump();
+    }
+
+    fn remember(&mut self, batch: Vec<Command>) {
+        self.recent.extend(batch.into_iter().map(|command| command.body).filter(may_come_again));
+        while self.recent.len() > 64 {
+            self.recent.pop_front();
+        }
+    }
+
+    /// A command of some time ago comes a second time, as from a network that sends twice. Nobody waits for
+    /// what it is answered.
+    fn repeat_some(&mut self) {
+        if !self.recent.is_empty() && self.dice.one_in(12) {
+            let body = self.recent[self.dice.below(self.recent.len())].clone();
+            self.tell(body);
+        }
     }
 
     fn refuse(&mut self, batch: Vec<Command>) {
@@ -485,9 +523,33 @@ impl<S: Transaction> Sim<S> {
             }
         }
         (self.reopen)(&mut self.store);
+        // The wall clock may have been set while it was down; the time of commands never runs back.
+        let set_by = [-3_600_000, 3_600_000, 0, 0, 0, 0][self.dice.below(6)];
+        let last_at = self.store.snapshot().expect("the store reads").last_at;
+        self.now = last_at.max(self.now + set_by);
         self.hub = Hub::rebuild(&self.store, HubConfig::default()).expect("the store reads");
         self.tell(CommandBody::BrokerStarted(HubConfig::default()));
         self.commit(false);
+    }
+}
+
+/// What a client or the edge may say twice. A registration belongs to one link and comes once on it.
+fn may_come_again(body: &CommandBody) -> bool {
+    match body {
+        CommandBody::Request { .. }
+        | CommandBody::Ack { .. }
+        | CommandBody::LinkDown { .. }
+        | CommandBody::Tick => true,
+        CommandBody::BrokerStarted(_)
+        | CommandBody::Register { .. }
+        | CommandBody::Restored { .. }
+        | CommandBody::AddAspect { .. }
+        | CommandBody::RevokeAspect { .. }
+        | CommandBody::AddOperator { .. }
+        | CommandBody::RevokeOperator { .. }
+        | CommandBody::RaiseAlert { .. }
+        | CommandBody::Seen { .. }
+        | CommandBody::ClearAlert { .. } => false,
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Truth {
     pub messages: BTreeMap<MessageId, ChatSent>,
     pub dispatches: BTreeMap<DispatchId, Party>,
     answers: BTreeMap<(Party, RequestId), String>,
+    /// How often the broker committed.
+    pub commits: usize,
     pub ended: BTreeMap<DispatchId, DispatchState>,
     /// Results whose taking was acknowledged.
     results: Vec<DispatchResult>,
@@ -136,7 +138,13 @@ fn fairness(seed: u64, snapshot: &Snapshot, config: &HubConfig) {
         };
         let on_host = open.iter().filter(working).count();
         let on_hand = open.iter().filter(working).filter(|other| other.hand == info.hand).count();
-        let eligible = host.link.is_some()
+        // A key may not have more trees begun than could ever be at work.
+        let begun = open
+            .iter()
+            .filter(|other| other.key == info.key && other.parent.is_none() && other.state != State::Pending)
+            .count();
+        let eligible = (info.parent.is_some() || begun < ceiling)
+            && host.link.is_some()
             && on_host < host.profile.slots as usize
             && on_hand < hand.concurrency as usize;
         assert!(!eligible, "seed {seed}: {:?} of the idle key {} is left waiting", info.id, info.key);
