@@ -4,6 +4,8 @@
 mod access;
 mod assertion;
 pub(crate) mod directory;
+#[cfg(test)]
+mod fuzz;
 pub(crate) mod keys;
 mod replay;
 pub(crate) mod tls;

@@ -4,6 +4,9 @@
 //! `store`) → `deliver`. What streams goes through `relay`; what reads goes through `observe`.
 
 mod admit;
+#[cfg(test)]
+#[path = "../../tests/src/altered.rs"]
+mod altered;
 mod backup;
 pub mod cli;
 mod clock;
@@ -12,7 +15,6 @@ mod core;
 pub mod datadir;
 mod deliver;
 mod edge;
-mod framing;
 pub mod hub;
 mod identity;
 mod listen;

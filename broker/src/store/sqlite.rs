@@ -9,6 +9,8 @@ mod chain;
 mod columns;
 mod copy;
 mod fault;
+#[cfg(test)]
+mod fuzz;
 mod lock;
 mod messages;
 mod migrate;

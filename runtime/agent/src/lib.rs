@@ -2,6 +2,9 @@
 //! reaches the team through the broker.
 
 pub mod agent;
+#[cfg(test)]
+#[path = "../../../tests/src/altered.rs"]
+mod altered;
 pub mod cli;
 pub mod conversation;
 mod hands;

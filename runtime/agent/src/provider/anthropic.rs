@@ -13,6 +13,8 @@ use super::settings::ProviderSettings;
 use super::sse;
 use crate::conversation::{ModelReply, ModelRequest, ProviderErrorKind};
 
+#[cfg(test)]
+mod fuzz;
 mod request;
 mod stream;
 

@@ -1,0 +1,66 @@
+//! Fuzz targets of the contract. As tests they run for a moment; `scripts/fuzz` lets them run for as long as asked.
+
+#[path = "../../../tests/src/altered.rs"]
+mod altered;
+
+use altered::Altered;
+use bolero::check;
+use nexus_wire::envelope::{decode, encode};
+use nexus_wire::frame::FrameSet;
+use nexus_wire::{AspectName, FromBroker, HandRef, OperatorName, Party, ToBroker};
+use serde::Serialize;
+
+fn fixtures(direction: &str) -> Vec<Vec<u8>> {
+    let folder =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/wire").join(direction);
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .expect("fixtures are there")
+        .map(|it| it.expect("readable").path())
+        .collect();
+    files.sort();
+    files.iter().map(|file| std::fs::read(file).expect("readable")).collect()
+}
+
+/// What is taken for a frame is written as one that means the same.
+fn reads_back<F: FrameSet + Serialize + PartialEq + std::fmt::Debug>(text: &str) {
+    let Ok(decoded) = decode::<F>(text) else { return };
+    let again = decode::<F>(&encode(&decoded.envelope, &decoded.frame)).expect("our own text decodes");
+    assert_eq!(again, decoded);
+}
+
+#[test]
+fn frames_to_the_broker() {
+    let texts = fixtures("to-broker");
+    check!()
+        .with_type::<Altered>()
+        .for_each(|altered| reads_back::<ToBroker>(&String::from_utf8_lossy(&altered.of(&texts))));
+}
+
+#[test]
+fn frames_from_the_broker() {
+    let texts = fixtures("from-broker");
+    check!()
+        .with_type::<Altered>()
+        .for_each(|altered| reads_back::<FromBroker>(&String::from_utf8_lossy(&altered.of(&texts))));
+}
+
+#[test]
+fn names() {
+    let texts = ["wren", "operator/ana", "system", "wren/verify-claim", "a234567890123456789012345678901"];
+    check!().with_type::<Altered>().for_each(|altered| {
+        let bytes = altered.of(&texts);
+        let text = String::from_utf8_lossy(&bytes);
+        if let Ok(name) = text.parse::<AspectName>() {
+            assert_eq!(name.to_string(), text);
+        }
+        if let Ok(name) = text.parse::<OperatorName>() {
+            assert_eq!(name.to_string(), text);
+        }
+        if let Ok(party) = text.parse::<Party>() {
+            assert_eq!(party.to_string(), text);
+        }
+        if let Ok(hand) = text.parse::<HandRef>() {
+            assert_eq!(hand.to_string(), text);
+        }
+    });
+}
