@@ -192,11 +192,12 @@ impl<S: Transaction> Core<S> {
             deliver.close_void(|identity| directory.is_current(identity));
         }
         let mut orphans = Vec::new();
+        let mut release = deliver.release();
         for effect in effects {
             match effect {
-                Effect::Answer { origin, answer } => orphans.extend(deliver.answer(origin, answer)),
+                Effect::Answer { origin, answer } => orphans.extend(release.answer(origin, answer)),
                 Effect::Attach { link, aspect, cursor, tail } => deliver.attach(link, aspect, cursor, tail),
-                Effect::Push { link, offset, item } => deliver.push(link, offset, item),
+                Effect::Push { link, offset, item } => release.push(link, offset, item),
                 Effect::Close { link, code, reason } => deliver.close(link, code, &reason),
                 Effect::RosterChanged { aspect } => {
                     if let Some(record) = self.hub.roster().aspect(&aspect) {
@@ -211,7 +212,7 @@ impl<S: Transaction> Core<S> {
                         presence.refresh(&aspect, self.intake.now());
                     }
                 }
-                Effect::Logged(entry) => deliver.logged(entry),
+                Effect::Logged(entry) => release.logged(entry),
             }
         }
         orphans

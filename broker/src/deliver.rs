@@ -14,19 +14,18 @@ use nexus_wire::log::{LogBody, LogEntry, Subscribe, Subscribed};
 use nexus_wire::{AspectName, FromBroker, Json, LinkId, RequestId, envelope};
 use serde_json::Value;
 use tokio::sync::oneshot;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::hub::Origin;
 use crate::identity::Identity;
 use crate::relay::presence::Pulse;
 use follow::Follow;
-use outbox::{Answer, Gone, Outbox, Seat};
+use outbox::{Answer, Gone, Outbox, Seat, Wake};
 
 /// One entry of the log on its way to any number of subscribers; made into text once, by whoever is first.
 #[derive(Debug)]
 pub(crate) struct LogLine {
     entry: LogEntry,
-    text: OnceLock<Utf8Bytes>,
+    text: OnceLock<String>,
 }
 
 impl LogLine {
@@ -38,8 +37,8 @@ impl LogLine {
         &self.entry
     }
 
-    pub(crate) fn text(&self) -> Utf8Bytes {
-        self.text.get_or_init(|| envelope::push(&FromBroker::Log(self.entry.clone())).into()).clone()
+    pub(crate) fn text(&self) -> &str {
+        self.text.get_or_init(|| envelope::push(&FromBroker::Log(self.entry.clone())))
     }
 
     /// About how many bytes the text has or will have.
@@ -142,36 +141,14 @@ impl Deliver {
         self.calls().clear();
     }
 
+    /// Begins to let out what a commit has made durable.
+    pub(crate) fn release(&self) -> Release<'_> {
+        Release { deliver: self, wakes: Vec::new() }
+    }
+
+    /// One answer by itself.
     pub(crate) fn answer(&self, origin: Origin, answer: Answer) -> Option<Orphan> {
-        match origin {
-            Origin::Broker => None,
-            Origin::Call(ticket) => {
-                if let Some(caller) = self.calls().remove(&ticket) {
-                    // A caller that gave up does not want the answer any more.
-                    let _ = caller.send(answer);
-                }
-                None
-            }
-            Origin::Link { link, request } => {
-                let seat = match &answer {
-                    Ok(FromBroker::Registered(it)) => {
-                        Some(Seat { aspect: it.name.clone(), generation: it.generation })
-                    }
-                    Ok(_) | Err(_) => None,
-                };
-                let peer = self.peer(link);
-                if let Some(seat) = seat {
-                    let seated = peer.as_ref().map_or(Err(Gone), |peer| peer.outbox.seat(seat.clone()));
-                    if seated == Err(Gone) {
-                        return Some(Orphan { link, seat });
-                    }
-                }
-                if let (Some(peer), Some(request)) = (peer, request) {
-                    peer.outbox.answer(request, answer);
-                }
-                None
-            }
-        }
+        self.release().answer(origin, answer)
     }
 
     pub(crate) fn attach(&self, link: LinkId, aspect: AspectName, cursor: u64, tail: u64) {
@@ -180,27 +157,9 @@ impl Deliver {
         }
     }
 
-    pub(crate) fn push(&self, link: LinkId, offset: u64, item: Arc<str>) {
-        if let Some(peer) = self.peer(link) {
-            peer.outbox.push(offset, item);
-        }
-    }
-
     pub(crate) fn close(&self, link: LinkId, code: u16, reason: &str) {
         if let Some(peer) = self.peer(link) {
             peer.outbox.close(code, reason);
-        }
-    }
-
-    pub(crate) fn logged(&self, entry: LogEntry) {
-        let mut log = self.log();
-        log.head = log.head.max(entry.seq);
-        if log.followers.is_empty() {
-            return;
-        }
-        let line = Arc::new(LogLine::new(entry));
-        for follower in &log.followers {
-            follower.outbox.logged(&line);
         }
     }
 
@@ -237,5 +196,83 @@ impl Deliver {
 
     fn log(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What one commit lets out. Links are told of it when this is dropped, so that each wakes once and writes once.
+#[derive(Debug)]
+pub(crate) struct Release<'a> {
+    deliver: &'a Deliver,
+    wakes: Vec<(Arc<Peer>, Wake)>,
+}
+
+impl Release<'_> {
+    pub(crate) fn answer(&mut self, origin: Origin, answer: Answer) -> Option<Orphan> {
+        match origin {
+            Origin::Broker => None,
+            Origin::Call(ticket) => {
+                if let Some(caller) = self.deliver.calls().remove(&ticket) {
+                    // A caller that gave up does not want the answer any more.
+                    let _ = caller.send(answer);
+                }
+                None
+            }
+            Origin::Link { link, request } => {
+                let seat = match &answer {
+                    Ok(FromBroker::Registered(it)) => {
+                        Some(Seat { aspect: it.name.clone(), generation: it.generation })
+                    }
+                    Ok(_) | Err(_) => None,
+                };
+                let peer = self.deliver.peer(link);
+                if let Some(seat) = seat {
+                    let seated = peer.as_ref().map_or(Err(Gone), |peer| peer.outbox.seat(seat.clone()));
+                    if seated == Err(Gone) {
+                        return Some(Orphan { link, seat });
+                    }
+                }
+                if let (Some(peer), Some(request)) = (peer, request) {
+                    let wake = peer.outbox.answer_quietly(request, answer);
+                    self.note(peer, wake);
+                }
+                None
+            }
+        }
+    }
+
+    pub(crate) fn push(&mut self, link: LinkId, offset: u64, item: Arc<str>) {
+        if let Some(peer) = self.deliver.peer(link) {
+            let wake = peer.outbox.push_quietly(offset, item);
+            self.note(peer, wake);
+        }
+    }
+
+    pub(crate) fn logged(&mut self, entry: LogEntry) {
+        let mut log = self.deliver.log();
+        log.head = log.head.max(entry.seq);
+        if log.followers.is_empty() {
+            return;
+        }
+        let line = Arc::new(LogLine::new(entry));
+        for follower in &log.followers {
+            let wake = follower.outbox.logged_quietly(&line);
+            if wake.is_any() {
+                self.wakes.push((Arc::clone(follower), wake));
+            }
+        }
+    }
+
+    fn note(&mut self, peer: Arc<Peer>, wake: Wake) {
+        if wake.is_any() {
+            self.wakes.push((peer, wake));
+        }
+    }
+}
+
+impl Drop for Release<'_> {
+    fn drop(&mut self) {
+        for (peer, wake) in self.wakes.drain(..) {
+            peer.outbox.wake(wake);
+        }
     }
 }

@@ -15,6 +15,7 @@ mod core;
 pub mod datadir;
 mod deliver;
 mod edge;
+mod framing;
 pub mod hub;
 mod identity;
 mod listen;

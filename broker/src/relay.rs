@@ -1,5 +1,6 @@
 //! What streams while it happens, from one link to those who watch. In memory only; whoever has no room loses
-//! frames, and the numbers of what arrives show it. Nothing here waits.
+//! frames, and the numbers of what arrives show it. Nothing here waits. What one read brought is encoded once and
+//! given to each who watches in one piece.
 
 #[cfg(test)]
 mod fuzz;
@@ -13,11 +14,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use nexus_wire::limits::SLOTS_MAX;
 use nexus_wire::observe::{ObserveBegin, Observed, ObservedWhat};
 use nexus_wire::{AspectName, DispatchId, FromBroker, LinkId, ThreadId, TurnId, envelope};
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::admit::Streamed;
 use crate::deliver::Peer;
+use crate::framing::{Block, put_text};
 
+/// Encoded frames held for one release, about.
+const BLOCK_BYTES: usize = 32 * 1024;
 /// Turns one link may have open: one for each slot, and its sessions' own.
 const TURNS_MAX: usize = 2 * SLOTS_MAX as usize;
 
@@ -73,12 +76,25 @@ pub(crate) struct Port {
     version: u64,
     watchers: Arc<[Watcher]>,
     turns: HashMap<TurnId, Turn>,
+    /// Encoded and not released yet; all of it belongs to `block_thread`.
+    block: Vec<u8>,
+    block_frames: u64,
+    block_thread: Option<ThreadId>,
 }
 
 impl Port {
     pub(crate) fn new(relay: Arc<Relay>, aspect: AspectName) -> Self {
         let watchers = Arc::clone(&relay.watchers.read().unwrap_or_else(PoisonError::into_inner));
-        Self { relay, aspect, version: u64::MAX, watchers, turns: HashMap::new() }
+        Self {
+            relay,
+            aspect,
+            version: u64::MAX,
+            watchers,
+            turns: HashMap::new(),
+            block: Vec::new(),
+            block_frames: 0,
+            block_thread: None,
+        }
     }
 
     /// Turns that have begun and not ended.
@@ -94,13 +110,43 @@ impl Port {
         if self.watchers.is_empty() {
             return true;
         }
-        let turn = self.turns.get(&event.turn);
-        let out = match turn {
-            Some(turn) => splice::observe(&turn.prefix, &event),
-            None => splice::observe(&splice::prefix(&self.aspect, event.turn, None, None), &event),
-        };
-        self.emit(turn.and_then(|turn| turn.thread), out.into());
+        self.begin_frame(self.turns.get(&event.turn).and_then(|turn| turn.thread));
+        match self.turns.get(&event.turn) {
+            Some(turn) => splice::observe(&turn.prefix, &event, &mut self.block),
+            None => {
+                let prefix = splice::prefix(&self.aspect, event.turn, None, None);
+                splice::observe(&prefix, &event, &mut self.block);
+            }
+        }
+        self.block_frames += 1;
         true
+    }
+
+    /// Gives what has been streamed to those who watch. To be called when nothing more comes for now.
+    pub(crate) fn release(&mut self) {
+        if self.block_frames == 0 {
+            return;
+        }
+        let size = self.block.len();
+        let block = Block::new(std::mem::take(&mut self.block), std::mem::take(&mut self.block_frames));
+        let thread = self.block_thread;
+        for watcher in self.watchers.iter().filter(|it| it.thread.is_none() || it.thread == thread) {
+            if !watcher.peer.outbox.stream(block.clone()) {
+                self.relay.dropped.fetch_add(block.count(), Ordering::Relaxed);
+            }
+        }
+        if size >= BLOCK_BYTES {
+            // There is more where this came from.
+            self.block.reserve(size);
+        }
+    }
+
+    /// Makes room for a frame that belongs to `thread`.
+    fn begin_frame(&mut self, thread: Option<ThreadId>) {
+        if thread != self.block_thread || self.block.len() >= BLOCK_BYTES {
+            self.release();
+            self.block_thread = thread;
+        }
     }
 
     pub(crate) fn stream(&mut self, streamed: Streamed) {
@@ -142,13 +188,15 @@ impl Port {
     fn refresh(&mut self) {
         let version = self.relay.version.load(Ordering::Acquire);
         if version != self.version {
+            // It was streamed when the others watched.
+            self.release();
             self.watchers = Arc::clone(&self.relay.watchers.read().unwrap_or_else(PoisonError::into_inner));
             self.version = version;
         }
     }
 
     fn emit_observed(
-        &self,
+        &mut self,
         turn: TurnId,
         thread: Option<ThreadId>,
         dispatch: Option<DispatchId>,
@@ -158,20 +206,9 @@ impl Port {
             return;
         }
         let observed = Observed { aspect: self.aspect.clone(), turn, thread, dispatch, what };
-        self.emit(thread, envelope::push(&FromBroker::Observe(observed)).into());
-    }
-
-    fn emit(&self, thread: Option<ThreadId>, text: Utf8Bytes) {
-        let mut watching =
-            self.watchers.iter().filter(|it| it.thread.is_none() || it.thread == thread).peekable();
-        let mut text = Some(text);
-        while let Some(watcher) = watching.next() {
-            // The last one, most often the only one, gets the text itself.
-            let copy = if watching.peek().is_some() { text.clone() } else { text.take() };
-            if copy.is_some_and(|copy| !watcher.peer.outbox.stream(copy)) {
-                self.relay.dropped.fetch_add(1, Ordering::Relaxed);
-            }
-        }
+        self.begin_frame(thread);
+        put_text(&mut self.block, [&envelope::push(&FromBroker::Observe(observed))]);
+        self.block_frames += 1;
     }
 }
 

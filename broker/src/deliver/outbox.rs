@@ -17,11 +17,11 @@ use nexus_wire::inbox::Gap;
 use nexus_wire::limits::{CREDIT_ITEMS, OUTBOX_FRAMES_MAX};
 use nexus_wire::log::LogEntry;
 use nexus_wire::{AspectName, ErrorBody, FromBroker, RequestId, ThreadId};
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::LogLine;
 use super::follow::{self, Follow};
 use super::pump::{AckBeyondSent, Pump, Step};
+use crate::framing::Block;
 
 /// Requests of one link that may wait for their replies.
 pub(crate) const OWED_MAX: usize = OUTBOX_FRAMES_MAX / 2;
@@ -53,7 +53,8 @@ pub(crate) enum Out {
     Gap(Gap),
     Log(Arc<LogLine>),
     Ping,
-    Stream(Utf8Bytes),
+    Pong(Box<[u8]>),
+    Stream(Block),
 }
 
 impl Out {
@@ -65,8 +66,8 @@ impl Out {
             },
             Self::Deliver { item, .. } => item.len(),
             Self::Log(line) => line.weight(),
-            Self::Stream(text) => text.len(),
-            Self::Complaint(_) | Self::Gap(_) | Self::Ping => 256,
+            Self::Stream(block) => block.frames().len(),
+            Self::Complaint(_) | Self::Gap(_) | Self::Ping | Self::Pong(_) => 256,
         }
     }
 }
@@ -104,6 +105,20 @@ pub(crate) struct Seat {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Gone;
 
+/// Which parts of a link's task have something to do. Whoever makes many changes wakes once, after the last.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[must_use = "nobody else wakes them"]
+pub(crate) struct Wake {
+    writer: bool,
+    fetcher: bool,
+}
+
+impl Wake {
+    pub(crate) fn is_any(self) -> bool {
+        self.writer || self.fetcher
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     // A leaf: held for a few instructions, never across anything that waits.
@@ -130,6 +145,8 @@ struct Inner {
     inbox: Option<(AspectName, Pump)>,
     log: Option<Follow>,
     roster: BTreeSet<AspectName>,
+    /// The answer to the peer's last ping: of several only that one counts.
+    pong: Option<Box<[u8]>>,
     close: Option<Close>,
     closing: bool,
     gone: bool,
@@ -140,6 +157,10 @@ impl Inner {
         // Replies have a bound of their own. A link that is being closed gets nothing else any more.
         let pushes = self.queue.len() - self.answers + self.in_hand - self.in_hand_answers;
         !self.closing && pushes < PUSHES_MAX && self.bytes + self.in_hand_bytes < BYTES_MAX
+    }
+
+    fn has_request_room(&self) -> bool {
+        self.owed < OWED_MAX && self.bytes + self.in_hand_bytes < 2 * BYTES_MAX
     }
 
     fn put(&mut self, out: Out) {
@@ -169,7 +190,7 @@ impl Inner {
     }
 
     fn is_idle(&self) -> bool {
-        self.queue.is_empty() && self.roster.is_empty() && self.close.is_none()
+        self.queue.is_empty() && self.roster.is_empty() && self.pong.is_none() && self.close.is_none()
     }
 }
 
@@ -180,26 +201,39 @@ impl Outbox {
 
     /// Does `change` and wakes whoever has something to do afterwards.
     fn change<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> T {
-        let mut inner = self.inner();
-        if inner.gone {
-            return change(&mut Inner { gone: true, ..Inner::default() });
-        }
-        let idle = inner.is_idle();
-        let result = change(&mut inner);
-        let wake_writer = idle && !inner.is_idle();
-        let wake_fetcher = inner.wants_page();
-        drop(inner);
-        if wake_writer {
-            self.writer.wake();
-        }
-        if wake_fetcher {
-            self.fetcher.wake();
-        }
+        let (result, wake) = self.change_quietly(change);
+        self.wake(wake);
         result
     }
 
+    /// Does `change` and says who has something to do afterwards.
+    fn change_quietly<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> (T, Wake) {
+        let mut inner = self.inner();
+        if inner.gone {
+            return (change(&mut Inner { gone: true, ..Inner::default() }), Wake::default());
+        }
+        let idle = inner.is_idle();
+        let result = change(&mut inner);
+        let wake = Wake { writer: idle && !inner.is_idle(), fetcher: inner.wants_page() };
+        (result, wake)
+    }
+
+    pub(crate) fn wake(&self, wake: Wake) {
+        if wake.writer {
+            self.writer.wake();
+        }
+        if wake.fetcher {
+            self.fetcher.wake();
+        }
+    }
+
     pub(crate) fn answer(&self, request: RequestId, answer: Answer) {
-        self.change(|inner| inner.put(Out::Answer { request, answer: Box::new(answer) }));
+        let wake = self.answer_quietly(request, answer);
+        self.wake(wake);
+    }
+
+    pub(crate) fn answer_quietly(&self, request: RequestId, answer: Answer) -> Wake {
+        self.change_quietly(|inner| inner.put(Out::Answer { request, answer: Box::new(answer) })).1
     }
 
     pub(crate) fn complain(&self, body: ErrorBody) {
@@ -208,6 +242,10 @@ impl Outbox {
 
     pub(crate) fn ping(&self) {
         self.change(|inner| inner.put(Out::Ping));
+    }
+
+    pub(crate) fn pong(&self, payload: &[u8]) {
+        self.change(|inner| inner.pong = Some(payload.into()));
     }
 
     /// The link speaks for an aspect from here on.
@@ -228,12 +266,19 @@ impl Outbox {
         self.change(|inner| inner.inbox = Some((aspect, Pump::new(cursor, tail))));
     }
 
+    #[cfg(test)]
     pub(crate) fn push(&self, offset: u64, item: Arc<str>) {
-        self.change(|inner| {
+        let wake = self.push_quietly(offset, item);
+        self.wake(wake);
+    }
+
+    pub(crate) fn push_quietly(&self, offset: u64, item: Arc<str>) -> Wake {
+        let push = |inner: &mut Inner| {
             let Some((_, pump)) = &mut inner.inbox else { return };
             pump.push(offset, item);
             inner.fill();
-        });
+        };
+        self.change_quietly(push).1
     }
 
     /// `true`: the cursor moved.
@@ -256,22 +301,29 @@ impl Outbox {
         });
     }
 
+    #[cfg(test)]
     pub(crate) fn logged(&self, line: &Arc<LogLine>) {
-        self.change(|inner| {
+        let wake = self.logged_quietly(line);
+        self.wake(wake);
+    }
+
+    pub(crate) fn logged_quietly(&self, line: &Arc<LogLine>) -> Wake {
+        let put = |inner: &mut Inner| {
             let room = inner.has_room();
             let Some(log) = &mut inner.log else { return };
             if log.live(line.entry(), room) {
                 inner.put(Out::Log(Arc::clone(line)));
             }
-        });
+        };
+        self.change_quietly(put).1
     }
 
     /// `false`: dropped for want of room.
-    pub(crate) fn stream(&self, text: Utf8Bytes) -> bool {
+    pub(crate) fn stream(&self, block: Block) -> bool {
         self.change(|inner| {
             let room = inner.has_room();
             if room {
-                inner.put(Out::Stream(text));
+                inner.put(Out::Stream(block));
             }
             room
         })
@@ -308,17 +360,19 @@ impl Outbox {
 
     /// Waits until another request may be read.
     pub(crate) fn poll_request_room(&self, cx: &Context<'_>) -> Poll<()> {
-        let free = |inner: &Inner| inner.owed < OWED_MAX && inner.bytes + inner.in_hand_bytes < 2 * BYTES_MAX;
-        if free(&self.inner()) {
+        if self.inner().has_request_room() {
             return Poll::Ready(());
         }
         self.reader.register(cx.waker());
-        if free(&self.inner()) { Poll::Ready(()) } else { Poll::Pending }
+        if self.inner().has_request_room() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// A request with an id was read: a reply is owed until it has been written.
-    pub(crate) fn owe(&self) {
-        self.inner().owed += 1;
+    /// A request with an id was read: a reply is owed until it has been written. `false`: no other may be read
+    /// before that.
+    pub(crate) fn owe(&self) -> bool {
+        let mut inner = self.inner();
+        inner.owed += 1;
+        inner.has_request_room()
     }
 
     /// Says that everything taken last time is written, and takes what there is now. `frames` is empty.
@@ -343,6 +397,9 @@ impl Outbox {
         inner.owed = inner.owed.saturating_sub(answered);
         (inner.in_hand, inner.in_hand_bytes) = (0, 0);
         inner.fill();
+        if let Some(pong) = inner.pong.take() {
+            inner.queue.push_front(Out::Pong(pong));
+        }
         let work = if !inner.queue.is_empty() {
             mem::swap(&mut inner.queue, frames);
             inner.in_hand = frames.len();

@@ -10,13 +10,11 @@ use axum::response::{IntoResponse, Response};
 use hyper::upgrade::{OnUpgrade, Parts, Upgraded};
 use hyper_util::rt::TokioIo;
 use nexus_wire::ErrorCode;
-use nexus_wire::limits::{FRAME_BYTES_MAX, SUBPROTOCOL};
+use nexus_wire::limits::SUBPROTOCOL;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::server::TlsStream;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::link;
 use super::problem::Problem;
@@ -24,10 +22,6 @@ use super::rest::Remote;
 use super::rest::caller::authenticate;
 use crate::edge::Edge;
 use crate::identity::Identity;
-
-/// The default of 128 KiB would be paid by every idle link.
-const READ_BUFFER_BYTES: usize = 4 * 1024;
-const WRITE_BUFFER_BYTES: usize = 64 * 1024;
 
 pub(super) async fn connect(
     State(edge): State<Arc<Edge>>,
@@ -71,31 +65,17 @@ async fn open(edge: Arc<Edge>, upgrade: OnUpgrade, identity: Identity, permit: O
     // what was needed to get here is larger than an idle link.
     match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(Parts { io, read_buf, .. }) => {
-            let socket = web_socket(io.into_inner(), &read_buf).await;
-            tokio::spawn(link::run(socket, edge, identity, permit));
+            tokio::spawn(link::run(io.into_inner(), read_buf, edge, identity, permit));
         }
-        Err(upgraded) => open_tls(edge, upgraded, identity, permit).await,
+        Err(upgraded) => open_tls(edge, upgraded, identity, permit),
     }
 }
 
-async fn open_tls(edge: Arc<Edge>, upgraded: Upgraded, identity: Identity, permit: OwnedSemaphorePermit) {
+fn open_tls(edge: Arc<Edge>, upgraded: Upgraded, identity: Identity, permit: OwnedSemaphorePermit) {
     match upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() {
         Ok(Parts { io, read_buf, .. }) => {
-            let socket = web_socket(io.into_inner(), &read_buf).await;
-            tokio::spawn(link::run(socket, edge, identity, permit));
+            tokio::spawn(link::run(io.into_inner(), read_buf, edge, identity, permit));
         }
         Err(_) => tracing::error!("a link came over a transport that this broker does not serve"),
     }
-}
-
-async fn web_socket<S>(socket: S, read: &[u8]) -> WebSocketStream<S>
-where
-    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
-{
-    let config = WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(WRITE_BUFFER_BYTES)
-        .max_message_size(Some(FRAME_BYTES_MAX))
-        .max_frame_size(Some(FRAME_BYTES_MAX));
-    WebSocketStream::from_partially_read(socket, read.to_vec(), Role::Server, Some(config)).await
 }

@@ -2,6 +2,7 @@
 //! that a slow socket stops no reading and a full core stops no writing.
 
 mod reader;
+mod socket;
 mod writer;
 
 use std::convert::Infallible;
@@ -10,23 +11,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
+use bytes::Bytes;
 use nexus_wire::LinkId;
 use nexus_wire::limits::{CLOSE_POLICY, CLOSE_REVOKED, HELLO_TIMEOUT, IDLE_TIMEOUT, PING_INTERVAL};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use uuid::Uuid;
 
 use crate::deliver::Peer;
 use crate::deliver::outbox::{Close, Page};
 use crate::edge::Edge;
+use crate::framing::put_close;
 use crate::hub::{CommandBody, Origin};
 use crate::identity::Identity;
 use reader::Reader;
+use socket::{Input, Output};
 
 /// For the last frames to get out, and for the peer to say goodbye.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
@@ -56,9 +56,10 @@ struct Signs {
     greeted: AtomicBool,
 }
 
-/// `permit` is given back when the link has ended.
+/// `read`: what came behind the upgrade. `permit` is given back when the link has ended.
 pub(super) async fn run<S>(
-    socket: WebSocketStream<S>,
+    socket: S,
+    read: Bytes,
     edge: Arc<Edge>,
     identity: Identity,
     permit: OwnedSemaphorePermit,
@@ -73,21 +74,25 @@ pub(super) async fn run<S>(
     }
     tracing::debug!(link = %peer.link, party = %peer.identity.party, "link up");
     let signs = Signs::default();
-    let (mut sink, mut stream) = socket.split();
+    let (input, mut output) = (Input::new(&read), Output::default());
+    drop(read);
+    let (mut reading, mut writing) = split(socket);
     let ending = tokio::select! {
         biased;
-        ending = Reader::new(&edge, &peer, &signs).run(&mut stream) => ending,
+        ending = Reader::new(&edge, &peer, &signs).run(input, &mut reading) => ending,
         never = fetch(&edge, &peer) => match never {},
-        ending = writer::run(&edge, &peer, &mut sink) => ending,
+        ending = writer::run(&edge, &peer, &mut output, &mut writing) => ending,
         ending = greeting(&signs) => ending,
         ending = keep_alive(&peer, &signs) => ending,
         ending = closing(&peer) => ending,
     };
     tracing::debug!(link = %peer.link, party = %peer.identity.party, ?ending, "link down");
     Box::pin(leave(&edge, &peer)).await;
-    if let (Ending::Close(close), Ok(socket)) = (ending, sink.reunite(stream)) {
+    if let Ending::Close(close) = ending {
+        put_close(&mut output.bytes, close.code, &close.reason);
+        let socket = reading.unsplit(writing);
         // A peer that does not take it gets no more of our time. Boxed: an idle link needs no room for this.
-        let _ = Box::pin(timeout(CLOSE_GRACE, say_goodbye(socket, close))).await;
+        let _ = Box::pin(timeout(CLOSE_GRACE, say_goodbye(socket, output))).await;
     }
     drop(edge);
     drop(permit);
@@ -103,18 +108,16 @@ pub(super) async fn leave(edge: &Edge, peer: &Peer) {
     let _ = edge.sequencer.submit(Origin::Broker, body, 0).await;
 }
 
-/// Sends the close frame and takes in what the peer is still sending: closing a socket with unread bytes resets
-/// the connection, and the peer would never see why.
-async fn say_goodbye<S>(mut socket: WebSocketStream<S>, close: Close) -> Result<(), std::io::Error>
+/// Sends what is left, the close frame last, and takes in what the peer is still sending: closing a socket with
+/// unread bytes resets the connection, and the peer would never see why.
+async fn say_goodbye<S>(mut socket: S, mut output: Output) -> Result<(), std::io::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let frame = CloseFrame { code: close.code.into(), reason: close.reason.into() };
-    socket.send(Message::Close(Some(frame))).await.map_err(std::io::Error::other)?;
-    let mut io = socket.into_inner();
-    io.shutdown().await?;
+    output.write(&mut socket).await?;
+    socket.shutdown().await?;
     let mut scrap = [0; 1024];
-    while io.read(&mut scrap).await? > 0 {}
+    while socket.read(&mut scrap).await? > 0 {}
     Ok(())
 }
 

@@ -9,6 +9,8 @@ use nexus_wire::{AspectName, DispatchId, FromBroker, ThreadId, TurnId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::framing::put_text;
+
 /// How such a frame begins when it was written by a client that puts the kind first, as ours do.
 const START: &str = r#"{"kind":"observe.event","payload":"#;
 
@@ -143,15 +145,9 @@ pub(super) fn prefix(
     }
 }
 
-pub(super) fn observe(prefix: &str, event: &Event<'_>) -> String {
-    let raw = event.event;
-    let mut text = String::with_capacity(prefix.len() + raw.len() + 40);
-    text.push_str(prefix);
-    text.push_str(itoa(event.n, &mut [0; 20]));
-    text.push_str(r#","event":"#);
-    text.push_str(raw);
-    text.push_str("}}}");
-    text
+/// Appends the frame to `out`, encoded.
+pub(super) fn observe(prefix: &str, event: &Event<'_>, out: &mut Vec<u8>) {
+    put_text(out, [prefix, itoa(event.n, &mut [0; 20]), r#","event":"#, event.event, "}}}"]);
 }
 
 /// Decimal digits without the formatting machinery, which costs as much as the rest of the frame.
@@ -175,6 +171,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::framing::Block;
 
     fn events() -> Vec<TurnEvent> {
         vec![
@@ -197,12 +194,12 @@ mod tests {
                 let text = encode(&Envelope::default(), &ToBroker::ObserveEvent(event.clone()));
                 let what = ObservedWhat::Event(event);
                 let observed = Observed { aspect: aspect.clone(), turn, thread, dispatch, what };
-                let short = observe(&prefix(&aspect, turn, thread, dispatch), &super::event(&text).unwrap());
+                let mut frame = Vec::new();
+                observe(&prefix(&aspect, turn, thread, dispatch), &super::event(&text).unwrap(), &mut frame);
+                let block = Block::new(frame, 1);
+                let short = block.texts().next().unwrap();
                 assert_eq!(short, push(&FromBroker::Observe(observed.clone())));
-                assert_eq!(
-                    decode::<FromBroker>(&short).map(|it| it.frame),
-                    Ok(FromBroker::Observe(observed))
-                );
+                assert_eq!(decode::<FromBroker>(short).map(|it| it.frame), Ok(FromBroker::Observe(observed)));
             }
         }
     }

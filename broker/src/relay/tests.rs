@@ -26,8 +26,8 @@ fn received(peer: &Peer) -> Vec<Observed> {
         Poll::Ready(Work::Frames) => {}
         other => panic!("{other:?}"),
     }
-    let texts = frames.into_iter().map(|out| match out {
-        Out::Stream(text) => text,
+    let texts = frames.into_iter().flat_map(|out| match out {
+        Out::Stream(block) => block.texts().map(str::to_owned).collect::<Vec<_>>(),
         other => panic!("{other:?}"),
     });
     texts
@@ -76,6 +76,7 @@ fn a_watcher_of_a_thread_sees_that_thread_alone() {
         cost_microusd: None,
     }));
     assert_eq!(port.open_turns(), 1);
+    port.release();
     let turns = |seen: &[Observed]| seen.iter().map(|it| it.turn).collect::<Vec<_>>();
     assert_eq!(turns(&received(&all)), [turn(1), turn(2), turn(1), turn(2), turn(1)]);
     let seen = received(&one);
@@ -83,6 +84,7 @@ fn a_watcher_of_a_thread_sees_that_thread_alone() {
     assert!(seen.iter().all(|it| it.thread == thread && it.aspect.as_str() == "wren"));
     relay.unwatch(one.link);
     port.stream(begin(3, thread));
+    port.release();
     assert_eq!(received(&all).len(), 1);
     assert!(one.outbox.poll_take(&Context::from_waker(Waker::noop()), &mut VecDeque::new()).is_pending());
 }
@@ -98,6 +100,7 @@ fn what_is_dropped_for_a_slow_watcher_shows_in_the_numbers_and_costs_others_noth
     let mut seen_fast = Vec::new();
     for n in 0..EVENTS {
         assert!(port.pass(&event(1, n)));
+        port.release();
         seen_fast.extend(received(&fast));
     }
     let numbers = |seen: Vec<Observed>| -> Vec<u64> {
@@ -116,8 +119,34 @@ fn what_is_dropped_for_a_slow_watcher_shows_in_the_numbers_and_costs_others_noth
     // What was taken counts until it is written; then there is room again, and the gap is visible.
     assert!(slow.outbox.poll_take(&Context::from_waker(Waker::noop()), &mut VecDeque::new()).is_pending());
     assert!(port.pass(&event(1, EVENTS)));
+    port.release();
     let mut seen = numbers(first);
     seen.extend(numbers(received(&slow)));
     let expected: Vec<u64> = (0..kept).chain([EVENTS]).collect();
     assert_eq!(seen, expected);
+}
+
+#[test]
+fn what_comes_together_goes_together_to_those_who_watched_then() {
+    let relay = Arc::new(Relay::default());
+    let (early, late) = (peer(1), peer(2));
+    relay.watch(&early, None);
+    let mut port = port(&relay);
+    for n in 0..10 {
+        assert!(port.pass(&event(1, n)));
+    }
+    relay.watch(&late, None);
+    assert!(port.pass(&event(1, 10)));
+    port.release();
+    port.release();
+    let mut frames = VecDeque::new();
+    let _ = early.outbox.poll_take(&Context::from_waker(Waker::noop()), &mut frames);
+    let counts: Vec<u64> = frames
+        .iter()
+        .map(|out| match out {
+            Out::Stream(block) => block.count(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!((counts, received(&late).len()), (vec![10, 1], 1));
 }

@@ -163,7 +163,12 @@ pub fn reply(request: RequestId, frame: &FromBroker) -> String {
 
 /// The text of a `deliver` frame around an item that is JSON text already.
 pub fn deliver_text(offset: u64, item: &str) -> String {
-    format!(r#"{{"kind":"deliver","payload":{{"offset":{offset},"item":{item}}}}}"#)
+    deliver_parts(&offset.to_string(), item).concat()
+}
+
+/// What stands behind one another in that text.
+pub fn deliver_parts<'a>(offset: &'a str, item: &'a str) -> [&'a str; 5] {
+    [r#"{"kind":"deliver","payload":{"offset":"#, offset, r#","item":"#, item, "}}"]
 }
 
 /// Whether a text keeps the bounds of a frame to the broker. A sender asks before it sends: what breaks them cannot

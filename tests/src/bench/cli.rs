@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 use super::echo;
 use super::fault::{Doing as _, Fault, Outcome};
 use super::report::{Report, markdown};
+use super::rows::core;
 use super::run::{Settings, run};
 
 /// Measures a broker against yardsticks in the same run.
@@ -24,6 +25,8 @@ struct Cli {
 enum Command {
     /// The yardstick for sockets: echoes what it gets at /echo.
     Echo { listen: SocketAddr },
+    /// Applies messages to a database in this process and nothing else: for a profiler.
+    Core { dir: PathBuf, messages: usize },
     /// Runs the figures and prints the table.
     Run(Box<RunArguments>),
 }
@@ -67,6 +70,7 @@ fn name_and_reason(text: &str) -> Result<(String, String), String> {
 pub(crate) fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Echo { listen } => echo::serve(listen),
+        Command::Core { dir, messages } => core::exercise(&dir, messages),
         Command::Run(arguments) => measure(*arguments),
     };
     match outcome {

@@ -12,7 +12,7 @@ use super::fault::{Doing as _, Outcome};
 use super::machine::{Machine, said_by};
 use super::report::figures::{FIGURES, Figure};
 use super::report::{Report, Samples, lines};
-use super::rows::{durable, idle, register, relay, replay, send, start};
+use super::rows::{core, durable, idle, register, relay, replay, send, start};
 use super::{jetstream, nats, redis};
 
 #[derive(Debug)]
@@ -150,6 +150,10 @@ impl Run<'_> {
         if self.is_due("durable") {
             let outcome = durable::round(stage, &mut self.samples, length).await;
             self.note("durable", outcome);
+        }
+        if self.is_due("core") {
+            let outcome = core::round(&stage.dir, &mut self.samples, share);
+            self.note("core", outcome);
         }
     }
 

@@ -36,6 +36,10 @@ fn take(outbox: &Outbox) -> Vec<Out> {
     }
 }
 
+fn block(bytes: usize) -> Block {
+    Block::new(vec![b'x'; bytes], 1)
+}
+
 fn wren() -> AspectName {
     "wren".parse().unwrap()
 }
@@ -44,7 +48,7 @@ fn wren() -> AspectName {
 fn pushes_never_take_the_room_of_replies() {
     let outbox = Outbox::default();
     for _ in 0..2 * PUSHES_MAX {
-        outbox.stream("x".into());
+        outbox.stream(block(1));
     }
     for number in 0..OWED_MAX as u128 {
         assert!(outbox.poll_request_room(&cx()).is_ready());
@@ -56,10 +60,10 @@ fn pushes_never_take_the_room_of_replies() {
     let replies = taken.iter().filter(|out| matches!(out, Out::Answer { .. })).count();
     assert_eq!((replies, taken.len()), (OWED_MAX, OWED_MAX + PUSHES_MAX));
     assert!(outbox.poll_request_room(&cx()).is_pending(), "taken is not written");
-    assert!(!outbox.stream("x".into()));
+    assert!(!outbox.stream(block(1)));
     assert!(take(&outbox).is_empty());
     assert!(outbox.poll_request_room(&cx()).is_ready());
-    assert!(outbox.stream("x".into()));
+    assert!(outbox.stream(block(1)));
 }
 
 #[test]
@@ -96,8 +100,7 @@ fn a_reader_that_stops_is_fed_from_its_inbox_when_it_goes_on() {
 fn a_slow_subscriber_goes_back_to_the_log() {
     let outbox = Outbox::default();
     outbox.follow(Some(request(1)), refusal(), Follow::new(None, 0, 0));
-    let big = "x".repeat(BYTES_MAX);
-    assert!(outbox.stream(big.into()));
+    assert!(outbox.stream(block(BYTES_MAX)));
     outbox.logged(&Arc::new(LogLine::new(entry(1))));
     assert!(outbox.poll_page(&cx()).is_pending(), "no page while there is no room for it");
     let frames = take(&outbox);
@@ -128,7 +131,7 @@ fn roster_changes_are_kept_once_each_and_the_close_comes_last() {
     outbox.owe();
     outbox.answer(request(1), refusal());
     assert!(outbox.poll_closing(&cx()).is_ready());
-    assert!(!outbox.stream("x".into()), "nothing new for a link that is being closed");
+    assert!(!outbox.stream(block(1)), "nothing new for a link that is being closed");
     outbox.roster_changed(wren());
     outbox.roster_changed(wren());
     assert_eq!(take(&outbox).len(), 1);
@@ -152,4 +155,15 @@ fn who_has_left_takes_nothing_and_hands_the_seat_over() {
     outbox.push(11, "{}".into());
     assert_eq!((take(&outbox).len(), outbox.standing()), (0, None));
     assert!(outbox.poll_page(&cx()).is_pending());
+}
+
+#[test]
+fn of_many_pings_the_last_is_answered_and_before_anything_else() {
+    let outbox = Outbox::default();
+    outbox.ping();
+    for payload in [b"a", b"b", b"c"] {
+        outbox.pong(payload);
+    }
+    let taken = take(&outbox);
+    assert!(matches!(&taken[..], [Out::Pong(payload), Out::Ping] if **payload == *b"c"), "{taken:?}");
 }

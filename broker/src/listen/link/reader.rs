@@ -2,27 +2,27 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
 
-use futures_util::StreamExt;
-use futures_util::stream::SplitStream;
 use nexus_wire::envelope::{DecodeError, decode};
-use nexus_wire::limits::{BAD_FRAMES_MAX, CLOSE_POLICY, CLOSE_TOO_BIG, CLOSE_UNSUPPORTED, DURABLE_BYTES_MAX};
+use nexus_wire::limits::{
+    BAD_FRAMES_MAX, CLOSE_NORMAL, CLOSE_POLICY, CLOSE_TOO_BIG, CLOSE_UNSUPPORTED, DURABLE_BYTES_MAX,
+};
 use nexus_wire::roster::Register;
 use nexus_wire::{AspectName, EpochId, ErrorBody, ErrorCode, FromBroker, Json, Party, RequestId, ToBroker};
 use serde_json::json;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::{self, Message};
+use tokio::io::AsyncRead;
 use uuid::Uuid;
 
+use super::socket::{Broken, Input, Progress};
 use super::{Ending, Signs};
 use crate::admit::{Admitted, Read, Streamed, admit};
 use crate::deliver::Peer;
 use crate::edge::{Edge, stopping};
+use crate::framing::{Breach, Incoming};
 use crate::hub::{Change, CommandBody, Origin};
 use crate::relay::Port;
 use crate::sequencer::{Sending, Stopped, Unsent};
@@ -38,14 +38,6 @@ enum Outcome {
     End(Ending),
 }
 
-type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// What has to be waited for before the next message, and whether there is one.
-struct Step {
-    waiting: Option<Waiting>,
-    ending: Option<Ending>,
-}
-
 pub(super) struct Reader<'a> {
     edge: &'a Arc<Edge>,
     peer: &'a Arc<Peer>,
@@ -54,64 +46,107 @@ pub(super) struct Reader<'a> {
     bad: u32,
     /// The relay's end, from the first frame that streams.
     port: Option<Port>,
+    /// Something streamed with this read.
+    streamed: bool,
     /// An acknowledgement not handed on yet: of those that came in one go only the last says anything.
     ack: Option<(AspectName, u64)>,
+    /// What the core had no room for; nothing more is taken before it has.
+    rest: VecDeque<Box<Sending>>,
+    /// As many replies are owed as may be.
+    owes_all: bool,
+    ending: Option<Ending>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(edge: &'a Arc<Edge>, peer: &'a Arc<Peer>, signs: &'a Signs) -> Self {
-        Self { edge, peer, signs, bad: 0, port: None, ack: None }
+        Self {
+            edge,
+            peer,
+            signs,
+            bad: 0,
+            port: None,
+            streamed: false,
+            ack: None,
+            rest: VecDeque::new(),
+            owes_all: false,
+            ending: None,
+        }
     }
 
-    pub(super) async fn run<S>(mut self, stream: &mut SplitStream<WebSocketStream<S>>) -> Ending
+    pub(super) async fn run<S>(mut self, mut input: Input, stream: &mut S) -> Ending
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        S: AsyncRead + Unpin,
     {
         loop {
             poll_fn(|cx| self.peer.outbox.poll_request_room(cx)).await;
-            let held = self.ack.is_some();
-            let next = poll_fn(|cx| match stream.poll_next_unpin(cx) {
-                Poll::Ready(message) => Poll::Ready(Some(message)),
-                Poll::Pending if held => Poll::Ready(None),
-                Poll::Pending => Poll::Pending,
-            });
-            let step = self.step(next.await);
-            if let Some(waiting) = step.waiting {
-                waiting.await;
+            self.owes_all = false;
+            let take = &mut |incoming: Incoming<'_>| self.take(incoming);
+            let progress = poll_fn(|cx| input.poll_frames(cx, stream, take)).await;
+            let more = self.finish(progress);
+            while let Some(sending) = self.rest.pop_front() {
+                self.submit(sending).await;
             }
-            if let Some(ending) = step.ending {
+            if let Some(ending) = self.ending.take() {
                 return ending;
             }
+            if more {
+                // There are others, the writer of this link among them.
+                tokio::task::yield_now().await;
+            }
         }
     }
 
-    /// Deals with what came; `None`: nothing more comes for now. Not async, so that an idle link keeps no room
-    /// for what a frame becomes.
-    fn step(&mut self, next: Option<Option<Result<Message, tungstenite::Error>>>) -> Step {
-        let outcome = match next {
-            None => return Step { waiting: self.hand_over(None), ending: None },
-            Some(None) => Outcome::End(Ending::Gone),
-            Some(Some(Err(error))) => Outcome::End(broken(&error)),
-            Some(Some(Ok(message))) => self.message(message),
-        };
-        match outcome {
-            Outcome::Nothing => Step { waiting: None, ending: None },
-            Outcome::Submit(sending) => Step { waiting: self.hand_over(Some(sending)), ending: None },
-            // What was acknowledged before the end counts.
-            Outcome::End(ending) => Step { waiting: self.hand_over(None), ending: Some(ending) },
+    fn take(&mut self, incoming: Incoming<'_>) -> ControlFlow<()> {
+        match self.message(incoming) {
+            Outcome::Nothing => {}
+            Outcome::Submit(sending) => {
+                self.hand_over_ack();
+                self.try_submit(sending);
+            }
+            Outcome::End(ending) => self.ending = Some(ending),
+        }
+        if self.ending.is_some() || self.owes_all || !self.rest.is_empty() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
         }
     }
 
-    fn message(&mut self, message: Message) -> Outcome {
+    /// After all frames of one read, or an end. Whether there is more to read. Not async, so that an idle link
+    /// keeps no room for what a frame becomes.
+    fn finish(&mut self, progress: Result<Progress, Broken>) -> bool {
         self.signs.heard.store(true, Ordering::Relaxed);
-        match message {
-            Message::Text(text) => self.text(&text),
-            Message::Binary(_) => {
+        if std::mem::take(&mut self.streamed) {
+            self.peer.pulse.progress(self.edge.now());
+        }
+        if let Some(port) = &mut self.port {
+            port.release();
+        }
+        // What was acknowledged before an end counts.
+        self.hand_over_ack();
+        match progress {
+            Ok(Progress::Read { full }) => full,
+            Ok(Progress::Stopped) => false,
+            Err(broken) => {
+                self.ending = Some(ending_of(broken));
+                false
+            }
+        }
+    }
+
+    fn message(&mut self, incoming: Incoming<'_>) -> Outcome {
+        match incoming {
+            Incoming::Text(text) => self.text(text),
+            Incoming::Binary => {
                 let reason = "frames are text; larger things go as blobs";
                 Outcome::End(Ending::close(CLOSE_UNSUPPORTED, reason))
             }
-            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Outcome::Nothing,
-            Message::Close(_) => Outcome::End(Ending::Gone),
+            Incoming::Ping(payload) => {
+                self.peer.outbox.pong(payload);
+                Outcome::Nothing
+            }
+            Incoming::Piece | Incoming::Pong => Outcome::Nothing,
+            Incoming::Close(_) => Outcome::End(Ending::close(CLOSE_NORMAL, "")),
         }
     }
 
@@ -121,7 +156,7 @@ impl<'a> Reader<'a> {
             && port.pass(text)
         {
             self.bad = 0;
-            self.peer.pulse.progress(self.edge.now());
+            self.streamed = true;
             return Outcome::Nothing;
         }
         match decode::<ToBroker>(text) {
@@ -130,7 +165,7 @@ impl<'a> Reader<'a> {
                 self.signs.greeted.store(true, Ordering::Relaxed);
                 let id = decoded.envelope.id;
                 if id.is_some() {
-                    self.peer.outbox.owe();
+                    self.owe();
                 }
                 match self.frame(id, decoded.frame, text.len()) {
                     Some(body) => {
@@ -149,7 +184,7 @@ impl<'a> Reader<'a> {
         let outbox = &self.peer.outbox;
         match error.id {
             Some(id) => {
-                outbox.owe();
+                self.owe();
                 outbox.answer(id, Err(error.to_body()));
             }
             None if error.is_unknown_kind() => {
@@ -185,48 +220,40 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// Submits the acknowledgement that is held, and then the command. Something to wait for when the core has
-    /// no room now; boxed, because that is rare.
-    fn hand_over(&mut self, command: Option<Box<Sending>>) -> Option<Waiting> {
-        let mut rest = VecDeque::new();
+    fn owe(&mut self) {
+        self.owes_all = !self.peer.outbox.owe();
+    }
+
+    fn hand_over_ack(&mut self) {
         if let Some((aspect, offset)) = self.ack.take() {
             self.peer.pulse.progress(self.edge.now());
             let body = CommandBody::Ack { aspect, link: self.peer.link, offset };
-            let sending = Sending { origin: self.origin(None), body, bytes: 0 };
-            rest.extend(self.try_submit(Box::new(sending)));
+            self.try_submit(Box::new(Sending { origin: self.origin(None), body, bytes: 0 }));
         }
-        if let Some(command) = command {
-            if rest.is_empty() {
-                rest.extend(self.try_submit(command));
-            } else {
-                rest.push_back(command);
-            }
-        }
-        if rest.is_empty() {
-            return None;
-        }
-        let (edge, peer) = (Arc::clone(self.edge), Arc::clone(self.peer));
-        Some(Box::pin(async move {
-            for sending in rest {
-                let Sending { origin, body, bytes } = *sending;
-                if let Err(stopped) = edge.sequencer.submit(origin, body, bytes).await {
-                    refuse_stopped(&peer, origin, stopped);
-                }
-            }
-        }))
     }
 
-    /// What could not be submitted without waiting.
-    fn try_submit(&self, sending: Box<Sending>) -> Option<Box<Sending>> {
+    /// What the core has no room for waits, and whatever comes after it.
+    fn try_submit(&mut self, sending: Box<Sending>) {
+        if !self.rest.is_empty() {
+            return self.rest.push_back(sending);
+        }
         let origin = sending.origin;
         match self.edge.sequencer.try_submit(sending) {
-            Ok(()) => None,
-            Err(Unsent::Wait(sending)) => Some(sending),
-            Err(Unsent::Stopped) => {
-                refuse_stopped(self.peer, origin, Stopped);
-                None
-            }
+            Ok(()) => {}
+            Err(Unsent::Wait(sending)) => self.rest.push_back(sending),
+            Err(Unsent::Stopped) => refuse_stopped(self.peer, origin, Stopped),
         }
+    }
+
+    /// Boxed, because it is rare that this has to wait.
+    fn submit(&self, sending: Box<Sending>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let (edge, peer) = (Arc::clone(self.edge), Arc::clone(self.peer));
+        Box::pin(async move {
+            let Sending { origin, body, bytes } = *sending;
+            if let Err(stopped) = edge.sequencer.submit(origin, body, bytes).await {
+                refuse_stopped(&peer, origin, stopped);
+            }
+        })
     }
 
     fn refuse(&self, id: Option<RequestId>, body: ErrorBody) {
@@ -319,15 +346,16 @@ fn refuse_stopped(peer: &Peer, origin: Origin, stopped: Stopped) {
     }
 }
 
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "tungstenite adds kinds; after any of them the socket is of no use"
-)]
-fn broken(error: &tungstenite::Error) -> Ending {
-    match error {
-        tungstenite::Error::Capacity(_) => Ending::close(CLOSE_TOO_BIG, "a frame has at most 1 MiB"),
-        tungstenite::Error::Utf8(_) => Ending::close(CLOSE_BAD_TEXT, "text is UTF-8"),
-        tungstenite::Error::Protocol(_) => Ending::close(CLOSE_PROTOCOL, "not as RFC 6455 has it"),
-        _ => Ending::Gone,
+fn ending_of(broken: Broken) -> Ending {
+    match broken {
+        Broken::Gone => Ending::Gone,
+        Broken::Breach(breach) => {
+            let code = match breach {
+                Breach::TooBig => CLOSE_TOO_BIG,
+                Breach::NotUtf8 => CLOSE_BAD_TEXT,
+                Breach::Protocol(_) => CLOSE_PROTOCOL,
+            };
+            Ending::close(code, &breach.to_string())
+        }
     }
 }

@@ -1,37 +1,39 @@
-//! From the outbox to the socket: everything that waits is written before it is flushed, so that many frames
-//! share one write.
+//! From the outbox to the socket: everything that waits is encoded into one buffer before it is written, so that
+//! many frames share one write.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
 
-use futures_util::SinkExt;
-use futures_util::stream::SplitSink;
 use nexus_wire::limits::FRAME_BYTES_MAX;
 use nexus_wire::observe::RosterChanged;
 use nexus_wire::{ErrorBody, ErrorCode, FromBroker, RequestId, envelope};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::{Bytes, Message};
+use tokio::io::AsyncWrite;
 
 use super::Ending;
+use super::socket::Output;
 use crate::deliver::Peer;
 use crate::deliver::outbox::{Answer, Out, Work};
 use crate::edge::Edge;
+use crate::framing::{put_ping, put_pong, put_text};
 
-pub(super) async fn run<S>(
-    edge: &Edge,
-    peer: &Peer,
-    sink: &mut SplitSink<WebSocketStream<S>, Message>,
-) -> Ending
+pub(super) async fn run<S>(edge: &Edge, peer: &Peer, output: &mut Output, stream: &mut S) -> Ending
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncWrite + Unpin,
 {
     let mut frames = VecDeque::new();
     loop {
-        match poll_fn(|cx| peer.outbox.poll_take(cx, &mut frames)).await {
+        let work = poll_fn(|cx| {
+            let work = peer.outbox.poll_take(cx, &mut frames);
+            if work.is_pending() {
+                output.rest();
+            }
+            work
+        });
+        match work.await {
             Work::Frames => {
                 while let Some(out) = frames.pop_front() {
-                    if sink.feed(message(edge, out)).await.is_err() {
+                    put(edge, out, &mut output.bytes);
+                    if output.is_plenty() && output.write(stream).await.is_err() {
                         return Ending::Gone;
                     }
                 }
@@ -40,28 +42,29 @@ where
                 for aspect in names.iter().filter_map(|name| edge.published.presence.info(name)) {
                     let frame = FromBroker::RosterChanged(RosterChanged { aspect });
                     let text = envelope::push(&frame);
-                    if fits(&text) && sink.feed(Message::text(text)).await.is_err() {
-                        return Ending::Gone;
+                    if fits(&text) {
+                        put_text(&mut output.bytes, [&text]);
                     }
                 }
             }
             Work::Close(close) => return Ending::Close(close),
         }
-        if sink.flush().await.is_err() {
+        if output.write(stream).await.is_err() {
             return Ending::Gone;
         }
     }
 }
 
-fn message(edge: &Edge, out: Out) -> Message {
+fn put(edge: &Edge, out: Out, bytes: &mut Vec<u8>) {
     match out {
-        Out::Answer { request, answer } => Message::text(reply(edge, request, *answer)),
-        Out::Complaint(body) => Message::text(envelope::push(&FromBroker::Error(body))),
-        Out::Deliver { offset, item } => Message::text(envelope::deliver_text(offset, &item)),
-        Out::Gap(gap) => Message::text(envelope::push(&FromBroker::Gap(gap))),
-        Out::Log(line) => Message::Text(line.text()),
-        Out::Ping => Message::Ping(Bytes::new()),
-        Out::Stream(text) => Message::Text(text),
+        Out::Answer { request, answer } => put_text(bytes, [&reply(edge, request, *answer)]),
+        Out::Complaint(body) => put_text(bytes, [&envelope::push(&FromBroker::Error(body))]),
+        Out::Deliver { offset, item } => put_text(bytes, envelope::deliver_parts(&offset.to_string(), &item)),
+        Out::Gap(gap) => put_text(bytes, [&envelope::push(&FromBroker::Gap(gap))]),
+        Out::Log(line) => put_text(bytes, [line.text()]),
+        Out::Ping => put_ping(bytes),
+        Out::Pong(payload) => put_pong(bytes, &payload),
+        Out::Stream(block) => bytes.extend_from_slice(block.frames()),
     }
 }
 

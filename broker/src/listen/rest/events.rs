@@ -171,12 +171,12 @@ async fn send(pieces: &mpsc::Sender<Bytes>, piece: String) -> Result<(), Gone> {
 
 fn event(piece: &mut String, out: Out) {
     match out {
-        Out::Log(line) => put(piece, Some(line.entry().seq), "log", &line.text()),
-        Out::Stream(text) => put(piece, None, "observe", &text),
+        Out::Log(line) => put(piece, Some(line.entry().seq), "log", line.text()),
+        Out::Stream(block) => block.texts().for_each(|text| put(piece, None, "observe", text)),
         Out::Gap(gap) => put(piece, None, "gap", &envelope::push(&FromBroker::Gap(gap))),
         Out::Complaint(body) => put(piece, None, "error", &envelope::push(&FromBroker::Error(body))),
         // Nobody asked on this stream, no inbox is read on it, and it has heartbeats of its own.
-        Out::Answer { .. } | Out::Deliver { .. } | Out::Ping => {}
+        Out::Answer { .. } | Out::Deliver { .. } | Out::Ping | Out::Pong(_) => {}
     }
 }
 

@@ -15,6 +15,11 @@ use crate::hub::records::{MessageRecord, Stored};
 
 pub(super) const MESSAGE_BY_SEQ: &str =
     "SELECT id, seq, thread, reply_to, sender, recipients, content, at, meta FROM messages WHERE seq = ?1";
+/// The same columns.
+pub(super) const MESSAGES_BY_RANGE: &str =
+    "SELECT id, seq, thread, reply_to, sender, recipients, content, at, meta FROM messages
+        WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
+pub(super) const MESSAGE_SEQ: usize = 1;
 /// The column with the number of its thread.
 pub(super) const MESSAGE_THREAD: usize = 2;
 
@@ -33,10 +38,15 @@ pub(super) fn message_row(row: &Row<'_>, thread: ThreadId) -> rusqlite::Result<M
 }
 
 pub(super) fn message(connection: &Connection, id: MessageId) -> Stored<Option<MessageRecord>> {
+    // The index alone tells of most that they are new.
+    let sql = "SELECT seq FROM messages WHERE id = ?1";
+    let Some(seq) = one(connection, sql, [to_blob(id.0)], |row| row.get::<_, i64>(0))? else {
+        return Ok(None);
+    };
     let sql = "SELECT messages.id, seq, thread, reply_to, sender, recipients, content, at, meta,
             unknown, request_sha256, threads.id
-        FROM messages JOIN threads ON threads.no = messages.thread WHERE messages.id = ?1";
-    one(connection, sql, [to_blob(id.0)], |row| {
+        FROM messages JOIN threads ON threads.no = messages.thread WHERE seq = ?1";
+    one(connection, sql, [seq], |row| {
         Ok(MessageRecord {
             message: message_row(row, super::columns::id(row, 11, ThreadId)?)?,
             unknown: opt_json(row, 9)?.unwrap_or_default(),

@@ -14,10 +14,12 @@ use super::alerts::alert_note;
 use super::blocks::{BLOCK, unpack};
 use super::columns::{count, id, opt_id, parsed, to_blob, to_number};
 use super::fault::{damage, fault};
-use super::messages::{MESSAGE_BY_SEQ, MESSAGE_THREAD, message_item, message_row};
+use super::messages::{
+    MESSAGE_BY_SEQ, MESSAGE_SEQ, MESSAGE_THREAD, MESSAGES_BY_RANGE, message_item, message_row,
+};
 use super::read::{all, one};
 use crate::hub::inbox::as_answered;
-use crate::hub::records::{InboxRecord, Reads, Stored};
+use crate::hub::records::{InboxRecord, Reads, StoreError, Stored};
 use crate::store::logged::{Logged, LoggedRow, weight};
 use crate::store::page::Page;
 
@@ -30,16 +32,14 @@ fn steady(connection: &Connection) -> Stored<Option<Transaction<'_>>> {
 /// Messages by their `seq`, one after the other.
 struct Messages<'a> {
     by_seq: CachedStatement<'a>,
-    thread_by_no: CachedStatement<'a>,
-    threads: HashMap<i64, Uuid>,
+    threads: Threads<'a>,
 }
 
 impl<'a> Messages<'a> {
     fn of(connection: &'a Connection) -> Stored<Self> {
         Ok(Self {
             by_seq: connection.prepare_cached(MESSAGE_BY_SEQ).map_err(fault)?,
-            thread_by_no: connection.prepare_cached("SELECT id FROM threads WHERE no = ?1").map_err(fault)?,
-            threads: HashMap::new(),
+            threads: Threads::of_connection(connection)?,
         })
     }
 
@@ -49,20 +49,40 @@ impl<'a> Messages<'a> {
         seq: i64,
         of: impl FnOnce(&Row<'_>, Uuid) -> rusqlite::Result<T>,
     ) -> Stored<Option<T>> {
-        let Self { by_seq, thread_by_no, threads } = self;
-        let row = |row: &Row<'_>| {
-            let no: i64 = row.get(MESSAGE_THREAD)?;
-            let thread = match threads.get(&no) {
-                Some(thread) => *thread,
-                None => {
-                    let found = thread_by_no.query_row([no], |row| id(row, 0, |id| id))?;
-                    threads.insert(no, found);
-                    found
-                }
-            };
-            of(row, thread)
+        let Self { by_seq, threads } = self;
+        by_seq.query_row([seq], |row| of(row, threads.of(row)?)).optional().map_err(fault)
+    }
+}
+
+/// Ids of threads by their numbers.
+struct Threads<'a> {
+    by_no: CachedStatement<'a>,
+    found: HashMap<i64, Uuid>,
+    last: Option<(i64, Uuid)>,
+}
+
+impl<'a> Threads<'a> {
+    fn of_connection(connection: &'a Connection) -> Stored<Self> {
+        let by_no = connection.prepare_cached("SELECT id FROM threads WHERE no = ?1").map_err(fault)?;
+        Ok(Self { by_no, found: HashMap::new(), last: None })
+    }
+
+    /// The thread of a row of [`MESSAGE_BY_SEQ`].
+    fn of(&mut self, row: &Row<'_>) -> rusqlite::Result<Uuid> {
+        let no: i64 = row.get(MESSAGE_THREAD)?;
+        if let Some((_, thread)) = self.last.filter(|last| last.0 == no) {
+            return Ok(thread);
+        }
+        let thread = match self.found.get(&no) {
+            Some(thread) => *thread,
+            None => {
+                let found = self.by_no.query_row([no], |row| id(row, 0, |id| id))?;
+                self.found.insert(no, found);
+                found
+            }
         };
-        by_seq.query_row([seq], row).optional().map_err(fault)
+        self.last = Some((no, thread));
+        Ok(thread)
     }
 }
 
@@ -94,19 +114,31 @@ pub(super) fn inbox(
         if refs.len() as u64 <= skip {
             return Err(damage(format_args!("the inbox of {aspect} has a hole at offset {offset}")));
         }
-        for reference in &refs[skip as usize..] {
-            if page.is_full() {
-                break;
+        let wanted = &refs[skip as usize..];
+        let mut take = |item: InboxRecord| {
+            let is_taken = page.takes(item.json.len());
+            if is_taken {
+                items.push(item);
             }
-            let item = reading.item(offset, *reference)?;
-            if !page.takes(item.json.len()) {
-                break;
-            }
-            items.push(item);
-            offset += 1;
+            is_taken && !page.is_full()
+        };
+        match neighbours(wanted) {
+            Some(range) => reading.range(offset, wanted, range, &mut take)?,
+            None => reading.one_by_one(offset, wanted, &mut take)?,
         }
+        offset = after.saturating_add(1 + items.len() as u64);
     }
     Ok(items)
+}
+
+/// The range of `seq`s, when the references are to messages alone and few others lie between them: reading all of
+/// the range is cheaper then than finding each.
+fn neighbours(references: &[u64]) -> Option<(i64, i64)> {
+    let (first, last) = (*references.first()?, *references.last()?);
+    let is_dense = last.checked_sub(first)? / 2 < 4 * references.len() as u64;
+    let in_order = references.is_sorted_by(|one, next| one < next)
+        && references.iter().all(|reference| reference & 1 == 0);
+    (is_dense && in_order).then(|| (to_number(first >> 1), to_number(last >> 1)))
 }
 
 struct Inbox<'a> {
@@ -114,6 +146,7 @@ struct Inbox<'a> {
     no: i64,
     cursor: u64,
     messages: Messages<'a>,
+    by_range: CachedStatement<'a>,
     block: CachedStatement<'a>,
     item: CachedStatement<'a>,
     closed: CachedStatement<'a>,
@@ -127,6 +160,7 @@ impl<'a> Inbox<'a> {
             no,
             cursor,
             messages: Messages::of(connection)?,
+            by_range: prepare(MESSAGES_BY_RANGE)?,
             block: prepare("SELECT refs FROM inbox_blocks WHERE aspect = ?1 AND block = ?2")?,
             item: prepare("SELECT id, json FROM items WHERE no = ?1")?,
             closed: prepare("SELECT 1 FROM closed WHERE item = ?1 AND aspect = ?2")?,
@@ -142,23 +176,64 @@ impl<'a> Inbox<'a> {
         numbers(&found, aspect)
     }
 
+    /// Gives `take` items from `offset` on until it has enough.
+    fn one_by_one(
+        &mut self,
+        offset: u64,
+        references: &[u64],
+        take: &mut impl FnMut(InboxRecord) -> bool,
+    ) -> Stored<()> {
+        for (offset, reference) in (offset..).zip(references) {
+            if !take(self.item(offset, *reference)?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The same where all of them are messages in a narrow range.
+    fn range(
+        &mut self,
+        offset: u64,
+        references: &[u64],
+        range: (i64, i64),
+        take: &mut impl FnMut(InboxRecord) -> bool,
+    ) -> Stored<()> {
+        let Self { aspect, no, cursor, messages, by_range, closed, .. } = self;
+        let mut rows = by_range.query([range.0, range.1]).map_err(fault)?;
+        for (offset, reference) in (offset..).zip(references) {
+            let seq = to_number(reference >> 1);
+            let row = loop {
+                match rows.next().map_err(fault)? {
+                    Some(row) if row.get::<_, i64>(MESSAGE_SEQ).map_err(fault)? < seq => {}
+                    Some(row) if row.get::<_, i64>(MESSAGE_SEQ).map_err(fault)? == seq => break row,
+                    Some(_) | None => return Err(lost(aspect, offset)),
+                }
+            };
+            let item = messages.threads.of(row).and_then(|thread| {
+                let is_closed =
+                    |id: ItemId| Ok(offset <= *cursor && closed.exists(params![to_blob(id.0), *no])?);
+                message_record(aspect, offset, row, thread, is_closed)
+            });
+            if !take(item.map_err(fault)?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn item(&mut self, offset: u64, reference: u64) -> Stored<InboxRecord> {
         let aspect = self.aspect;
-        let lost = || damage(format_args!("item {offset} of the inbox of {aspect} is gone"));
         let number = to_number(reference >> 1);
         if reference & 1 == 0 {
             let (cursor, no, closed) = (self.cursor, self.no, &mut self.closed);
-            let write = |row: &Row<'_>, thread: Uuid| {
-                let id = derive::message_item(id(row, 0, MessageId)?, aspect);
-                let is_closed = offset <= cursor && closed.exists(params![to_blob(id.0), no])?;
-                Ok((id, message_item(id, is_closed, thread, row)?))
-            };
-            let (id, json) = self.messages.read(number, write)?.ok_or_else(lost)?;
-            return Ok(InboxRecord { offset, id, json });
+            let is_closed = |id: ItemId| Ok(offset <= cursor && closed.exists(params![to_blob(id.0), no])?);
+            let write = |row: &Row<'_>, thread: Uuid| message_record(aspect, offset, row, thread, is_closed);
+            return self.messages.read(number, write)?.ok_or_else(|| lost(aspect, offset));
         }
         let of = |row: &Row<'_>| Ok((id(row, 0, ItemId)?, Arc::<str>::from(row.get_ref(1)?.as_str()?)));
         let found = self.item.query_row([number], of).optional().map_err(fault)?;
-        let (id, json) = found.ok_or_else(lost)?;
+        let (id, json) = found.ok_or_else(|| lost(aspect, offset))?;
         let json = if self.is_closed(offset, id)? { as_answered(&json).into() } else { json };
         Ok(InboxRecord { offset, id, json })
     }
@@ -169,6 +244,22 @@ impl<'a> Inbox<'a> {
         }
         self.closed.exists(params![to_blob(item.0), self.no]).map_err(fault)
     }
+}
+
+fn lost(aspect: &AspectName, offset: u64) -> StoreError {
+    damage(format_args!("item {offset} of the inbox of {aspect} is gone"))
+}
+
+fn message_record(
+    aspect: &AspectName,
+    offset: u64,
+    row: &Row<'_>,
+    thread: Uuid,
+    is_closed: impl FnOnce(ItemId) -> rusqlite::Result<bool>,
+) -> rusqlite::Result<InboxRecord> {
+    let id = derive::message_item(id(row, 0, MessageId)?, aspect);
+    let json = message_item(id, is_closed(id)?, thread, row)?;
+    Ok(InboxRecord { offset, id, json })
 }
 
 pub(super) fn messages(

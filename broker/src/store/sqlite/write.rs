@@ -4,8 +4,8 @@ use nexus_wire::alert::{Alert, AlertChange};
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::log::LogBody;
 use nexus_wire::{AspectName, ItemId, Ms};
-use rusqlite::types::Value as Sql;
-use rusqlite::{Params, params};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Params, ToSql, params};
 use uuid::Uuid;
 
 use super::blocks::{BLOCK, Full};
@@ -294,7 +294,7 @@ impl Store for SqliteStore {
             kind,
             actor,
             thread.map(|(_, no)| no),
-            subject.value(),
+            subject,
             detail,
             record.content_sha256,
             hash,
@@ -327,12 +327,14 @@ impl Subject<'_> {
             Self::Name(name) => name.as_bytes(),
         }
     }
+}
 
-    fn value(&self) -> Sql {
-        match self {
-            Self::Id(id) => Sql::Blob(id.as_bytes().to_vec()),
-            Self::Name(name) => Sql::Text((*name).to_owned()),
-        }
+impl ToSql for Subject<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Id(id) => ValueRef::Blob(id.as_bytes()),
+            Self::Name(name) => ValueRef::Text(name.as_bytes()),
+        }))
     }
 }
 

@@ -157,6 +157,20 @@ pub(crate) const FIGURES: &[Figure] = &[
         Some((AtMost(20.0), AtMost(8.0))),
     ),
     value("disk-bytes", "durable", "bytes to disk a durable message, 50 links × 16", Unit::Bytes, None),
+    value(
+        "hub-apply",
+        "core",
+        "`hub.apply` alone, in memory: commands",
+        Unit::PerSecond,
+        Some((AtLeast(500_000.0), AtLeast(2_000_000.0))),
+    ),
+    value(
+        "wal-bytes",
+        "core",
+        "write-ahead log a message, batches of 64 to 50 recipients",
+        Unit::Bytes,
+        Some((AtMost(1_500.0), AtMost(700.0))),
+    ),
     ratio(
         "replay",
         "replay",
