@@ -7,6 +7,7 @@ use nexus_wire::{AspectName, FromBroker, ToBroker};
 
 use super::splice;
 use crate::altered::Altered;
+use crate::framing::Block;
 
 #[test]
 fn a_spliced_event() {
@@ -30,7 +31,10 @@ fn a_spliced_event() {
         let Ok(ToBroker::ObserveEvent(long)) = decode::<ToBroker>(&text).map(|it| it.frame) else {
             panic!("taken the short way and not the long one: {text}")
         };
-        let short = splice::observe(&splice::prefix(&aspect, event.turn, None, None), &event);
+        let mut frame = Vec::new();
+        splice::observe(&splice::prefix(&aspect, event.turn, None, None), &event, &mut frame);
+        let block = Block::new(frame, 1);
+        let short = block.texts().next().expect("one text");
         let expected = Observed {
             aspect: aspect.clone(),
             turn: long.turn,
@@ -38,7 +42,7 @@ fn a_spliced_event() {
             dispatch: None,
             what: ObservedWhat::Event(long),
         };
-        let shown = decode::<FromBroker>(&short).map(|it| it.frame);
+        let shown = decode::<FromBroker>(short).map(|it| it.frame);
         assert_eq!(shown, Ok(FromBroker::Observe(expected)), "{text}");
     });
 }
