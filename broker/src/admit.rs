@@ -11,7 +11,7 @@ use nexus_wire::limits::{
 use nexus_wire::log::Subscribe;
 use nexus_wire::observe::{ObserveBegin, ObserveEnd, ObserveEvent};
 use nexus_wire::roster::{Register, TeamList};
-use nexus_wire::{AspectName, ErrorBody, ErrorCode, Party, ToBroker};
+use nexus_wire::{AspectName, ErrorBody, ErrorCode, OperatorName, Party, ToBroker};
 
 use crate::hub::Change;
 use crate::identity::{Identity, Role};
@@ -151,6 +151,14 @@ pub(crate) fn administer(identity: &Identity) -> Result<Party, ErrorBody> {
             Err(forbidden("this takes an admin's token; `nexus token` says where the first one is"))
         }
     }
+}
+
+/// Their own tokens and password are everybody's own; those of others are an admin's.
+pub(crate) fn themselves_or_admin(identity: &Identity, name: &OperatorName) -> Result<(), ErrorBody> {
+    if identity.role == Role::Admin || identity.party == Party::Operator(name.clone()) {
+        return Ok(());
+    }
+    Err(forbidden(format!("this is {name}'s own, or an admin's to change")))
 }
 
 fn aspect(identity: &Identity, kind: &str) -> Result<AspectName, ErrorBody> {

@@ -5,10 +5,12 @@ mod aspect;
 mod backup;
 mod operator;
 mod print;
+mod secret;
 mod serve;
 mod show;
 mod token;
 mod verify;
+mod words;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -46,7 +48,7 @@ enum Action {
     /// Let operators in and shut them out
     #[command(subcommand)]
     Operator(operator::Operator),
-    /// Say where the first operator's token is, or make a new one
+    /// Say where the token of this data directory's owner is, make a new one, or a setup token
     Token(token::Token),
     /// Write everything the broker keeps into one file, also while it runs
     Backup(backup::Backup),
@@ -83,6 +85,10 @@ enum CliError {
     NoHome(PathBuf),
     #[error("no home directory is known; name the data directory with --data or NEXUS_DATA")]
     NoDataDir,
+    #[error("{}", .0.message)]
+    Refused(nexus_wire::ErrorBody),
+    #[error("cannot read the secret: {0}")]
+    Secret(std::io::Error),
     #[error("cannot start: {0}")]
     Runtime(std::io::Error),
 }
@@ -100,6 +106,8 @@ impl CliError {
             | Self::Key(_)
             | Self::NoHome(_)
             | Self::NoDataDir
+            | Self::Refused(_)
+            | Self::Secret(_)
             | Self::Runtime(_) => ExitCode::FAILURE,
         }
     }

@@ -46,7 +46,7 @@ impl Published {
     }
 
     fn credentials(&self, hub: &Hub) {
-        self.directory.publish(hub.roster().aspects(), hub.roster().operators());
+        self.directory.publish(hub);
     }
 }
 
@@ -69,8 +69,6 @@ pub(crate) struct Core<S> {
 struct Aftermath {
     origins: Vec<Origin>,
     again: Vec<Command>,
-    /// Somebody was let in or shut out.
-    credentials: bool,
 }
 
 impl Aftermath {
@@ -86,14 +84,15 @@ impl Aftermath {
             | CommandBody::ClearAlert { .. } => {
                 self.again.push(command.clone());
             }
-            CommandBody::AddAspect { .. }
+            CommandBody::Access { .. }
+            | CommandBody::AddAspect { .. }
             | CommandBody::RevokeAspect { .. }
             | CommandBody::AddOperator { .. }
-            | CommandBody::RevokeOperator { .. } => self.credentials = true,
-            CommandBody::Tick
+            | CommandBody::Restored { .. }
+            | CommandBody::RevokeOperator { .. }
+            | CommandBody::Tick
             | CommandBody::Register { .. }
-            | CommandBody::Request { .. }
-            | CommandBody::Restored { .. } => {}
+            | CommandBody::Request { .. } => {}
         }
     }
 }
@@ -155,7 +154,7 @@ impl<S: Transaction> Core<S> {
             next.iter().for_each(|command| aftermath.note(command));
             match self.commit(next) {
                 Ok(effects) => {
-                    let orphans = self.release(effects, &aftermath);
+                    let orphans = self.release(effects);
                     self.published.health.working();
                     if orphans.is_empty() {
                         return;
@@ -184,9 +183,9 @@ impl<S: Transaction> Core<S> {
         Ok(effects)
     }
 
-    fn release(&self, effects: Vec<Effect>, aftermath: &Aftermath) -> Vec<Orphan> {
+    fn release(&self, effects: Vec<Effect>) -> Vec<Orphan> {
         let Published { deliver, directory, presence, .. } = &*self.published;
-        if aftermath.credentials {
+        if effects.contains(&Effect::DoorsChanged) {
             // Before the answers: whoever reads one may use what it says.
             self.published.credentials(&self.hub);
             deliver.close_void(|identity| directory.is_current(identity));
@@ -213,6 +212,7 @@ impl<S: Transaction> Core<S> {
                     }
                 }
                 Effect::Logged(entry) => release.logged(entry),
+                Effect::DoorsChanged => {}
             }
         }
         orphans
@@ -258,6 +258,7 @@ fn latest(commands: Vec<Command>) -> Vec<Command> {
             | CommandBody::RaiseAlert { .. }
             | CommandBody::ClearAlert { .. }
             | CommandBody::Restored { .. }
+            | CommandBody::Access { .. }
             | CommandBody::AddAspect { .. }
             | CommandBody::RevokeAspect { .. }
             | CommandBody::AddOperator { .. }

@@ -15,8 +15,8 @@ use crate::clock::{self, Clock};
 use crate::core::Published;
 use crate::deliver::Peer;
 use crate::hub::records::{AspectRecord, StoreError};
-use crate::hub::{CommandBody, Hub, situation};
-use crate::identity::{Gate, Identity, Seconds};
+use crate::hub::{Access, CommandBody, Hub, Origin, situation};
+use crate::identity::{Gate, Identity, Now, Seconds};
 use crate::listen::hosts::Hosts;
 use crate::listen::throttle::Throttle;
 use crate::observe::{self, Library, fit};
@@ -38,6 +38,21 @@ pub(crate) struct Edge {
 }
 
 impl Edge {
+    /// Tells the hub when tokens and sessions were used, if any were.
+    pub(crate) async fn write_uses(&self) {
+        let uses = self.gate.take_uses(self.now());
+        if !uses.is_empty() {
+            let body = CommandBody::Access { by: Party::System, act: Access::Used(uses) };
+            // Lost with a failing disk, it only makes a token look unused for longer.
+            let _ = self.sequencer.submit(Origin::Broker, body, 0).await;
+        }
+    }
+
+    /// For whatever checks a credential.
+    pub(crate) fn both_clocks(&self) -> Now {
+        Now { wall: seconds(), at: self.now() }
+    }
+
     pub(crate) fn now(&self) -> Ms {
         self.clock.at(clock::now())
     }

@@ -7,6 +7,7 @@
 //! When `apply` or the commit after it fails, the hub may hold what never became durable: roll the store back,
 //! drop the effects of the whole batch and go on with `Hub::rebuild`.
 
+mod access;
 mod admin;
 mod alerts;
 mod chat;
@@ -29,6 +30,8 @@ mod watch;
 
 use nexus_wire::Ms;
 
+pub use access::{Access, Doors, NewToken, Note};
+pub use admin::public_key;
 pub use command::{Change, Command, CommandBody, HubConfig, Origin};
 pub use effect::Effect;
 pub use roster::Roster;
@@ -51,6 +54,7 @@ pub struct Hub {
     alerts: Alerts,
     /// When the broker took the store over.
     started_at: Ms,
+    doors: Doors,
 }
 
 impl Hub {
@@ -67,8 +71,9 @@ impl Hub {
             .map_err(|error| StoreError::Corrupt(error.to_string()))?;
         let alerts = Alerts::new(snapshot.open_alerts);
         let schemas = Schemas::of(roster.aspects());
+        let doors = Doors::new(snapshot.setup, snapshot.assertions, snapshot.credentials);
         let started_at = snapshot.started_at;
-        Ok(Self { config, log_seq: snapshot.log_seq, roster, queue, schemas, alerts, started_at })
+        Ok(Self { config, log_seq: snapshot.log_seq, roster, queue, schemas, alerts, started_at, doors })
     }
 
     pub fn apply(&mut self, store: &mut impl Store, command: Command) -> Stored<Vec<Effect>> {
@@ -79,11 +84,16 @@ impl Hub {
 
     /// When a `Tick` is due next.
     pub fn next_timer(&self) -> Option<Ms> {
-        [self.queue.next_timer(), self.missing_due()].into_iter().flatten().min()
+        let overlap = self.roster.aspects().filter_map(|it| it.previous_key.map(|key| key.until)).min();
+        [self.queue.next_timer(), self.missing_due(), overlap].into_iter().flatten().min()
     }
 
     pub fn roster(&self) -> &Roster {
         &self.roster
+    }
+
+    pub fn doors(&self) -> &Doors {
+        &self.doors
     }
 
     pub fn queue(&self) -> &Queue {

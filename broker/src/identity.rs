@@ -7,20 +7,24 @@ pub(crate) mod directory;
 #[cfg(test)]
 mod fuzz;
 pub(crate) mod keys;
-mod replay;
+pub(crate) mod password;
 pub(crate) mod tls;
 pub(crate) mod token;
+mod uses;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use nexus_wire::admin::TokenResponse;
-use nexus_wire::limits::ACCESS_TOKEN_TTL;
-use nexus_wire::{ErrorBody, ErrorCode, Party};
+use nexus_wire::limits::{ACCESS_TOKEN_TTL, CLOCK_LEEWAY};
+use nexus_wire::{ErrorBody, ErrorCode, Ms, OperatorName, Party};
 use thiserror::Error;
 
 use directory::Directory;
 use keys::NexusKeys;
-use replay::Replay;
+use password::Passwords;
+use uses::Uses;
+
+use crate::hub::records::{Digest, UsedAssertion};
 
 /// Whoever is behind a credential.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -58,7 +62,17 @@ pub(crate) enum AuthError {
     Assertion(&'static str),
     #[error("grant_type must be {}", nexus_wire::admin::GRANT_JWT_BEARER)]
     GrantType,
-    #[error("too many assertions at once; try again in a minute")]
+    #[error("no session of this broker, or one that has ended; log in again")]
+    Session,
+    #[error("the name or the password is wrong")]
+    Login,
+    #[error(
+        "this setup token is not known, was used before or has expired; `nexus token setup` makes another"
+    )]
+    SetupToken,
+    #[error("the password could not be hashed; try again")]
+    Password,
+    #[error("too many passwords are being checked; try again in a few seconds")]
     Crowded,
 }
 
@@ -67,11 +81,15 @@ impl AuthError {
         let code = match self {
             Self::GrantType => ErrorCode::Invalid,
             Self::Crowded => ErrorCode::RateLimited,
+            Self::Password => ErrorCode::Internal,
             Self::Missing
             | Self::OperatorToken
             | Self::AccessToken(_)
             | Self::Expired
             | Self::Revoked
+            | Self::Session
+            | Self::Login
+            | Self::SetupToken
             | Self::Assertion(_) => ErrorCode::Unauthorized,
         };
         ErrorBody::new(code, self.to_string())
@@ -81,17 +99,25 @@ impl AuthError {
 /// Seconds since 1970, as JWTs count.
 pub(crate) type Seconds = u64;
 
+/// Both clocks: tokens that are signed carry the wall's seconds, what the broker keeps has its own time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Now {
+    pub(crate) wall: Seconds,
+    pub(crate) at: Ms,
+}
+
 /// Checks credentials against the published directory.
 #[derive(Debug)]
 pub(crate) struct Gate {
     keys: Arc<NexusKeys>,
     directory: Arc<Directory>,
-    replay: Mutex<Replay>,
+    passwords: Passwords,
+    uses: Uses,
 }
 
 impl Gate {
     pub(crate) fn new(keys: Arc<NexusKeys>, directory: Arc<Directory>) -> Self {
-        Self { keys, directory, replay: Mutex::new(Replay::default()) }
+        Self { keys, directory, passwords: Passwords::default(), uses: Uses::default() }
     }
 
     pub(crate) fn nexus_id(&self) -> uuid::Uuid {
@@ -99,20 +125,35 @@ impl Gate {
     }
 
     /// `bearer` is what stands after `Bearer `.
-    pub(crate) fn identify(&self, bearer: &str, now: Seconds) -> Result<Identity, AuthError> {
+    pub(crate) fn identify(&self, bearer: &str, now: Now) -> Result<Identity, AuthError> {
         if bearer.starts_with(token::PREFIX) {
-            let digest = token::sha256(bearer);
-            return self.directory.operator(&digest).ok_or(AuthError::OperatorToken);
+            let digest = token::digest(bearer);
+            let identity = self.directory.token(&digest, now.at).ok_or(AuthError::OperatorToken)?;
+            self.uses.note(digest, now.at);
+            return Ok(identity);
         }
-        let claims = access::verify(&self.keys, bearer, now)?;
-        match self.directory.aspect(&claims.sub) {
-            Some(entry) if entry.key_generation == claims.key_generation => Ok(Identity {
-                party: Party::Aspect(claims.sub),
-                role: Role::Aspect,
-                key_generation: claims.key_generation,
-            }),
-            Some(_) | None => Err(AuthError::Revoked),
+        let claims = access::verify(&self.keys, bearer, now.wall)?;
+        let entry = self.directory.aspect(&claims.sub).ok_or(AuthError::Revoked)?;
+        if !entry.keys(now.at).any(|(_, generation)| generation == claims.key_generation) {
+            return Err(AuthError::Revoked);
         }
+        Ok(Identity {
+            party: Party::Aspect(claims.sub),
+            role: Role::Aspect,
+            key_generation: claims.key_generation,
+        })
+    }
+
+    /// `session` is what the cookie holds.
+    pub(crate) fn identify_session(&self, session: &str, now: Now) -> Result<Identity, AuthError> {
+        if !session.starts_with(token::SESSION_PREFIX) {
+            return Err(AuthError::Session);
+        }
+        let digest = token::digest(session);
+        let used_at = self.uses.last(&digest);
+        let identity = self.directory.session(&digest, now.at, used_at).ok_or(AuthError::Session)?;
+        self.uses.note(digest, now.at);
+        Ok(identity)
     }
 
     /// Whether the credential behind `identity` still is good.
@@ -120,22 +161,64 @@ impl Gate {
         self.directory.is_current(identity)
     }
 
-    /// A signed assertion becomes an access token.
-    pub(crate) fn exchange(&self, assertion: &str, now: Seconds) -> Result<TokenResponse, AuthError> {
+    pub(crate) fn passwords(&self) -> &Passwords {
+        &self.passwords
+    }
+
+    /// The hash the password fits. A name that nobody has, and one without a password, takes as long as a
+    /// wrong password and is answered the same.
+    pub(crate) async fn check_password(
+        &self,
+        name: &OperatorName,
+        password: String,
+    ) -> Result<String, AuthError> {
+        let hash = self.directory.password(name);
+        let fits = self.passwords.verify(hash.clone(), password).await?;
+        hash.filter(|_| fits).ok_or(AuthError::Login)
+    }
+
+    /// Whether the operator may log in with a password.
+    pub(crate) fn has_password(&self, name: &OperatorName) -> bool {
+        self.directory.password(name).is_some()
+    }
+
+    /// Uses of tokens and sessions that are to be written.
+    pub(crate) fn take_uses(&self, at: Ms) -> Vec<(Digest, Ms)> {
+        self.uses.take(at)
+    }
+
+    /// A signed assertion becomes an access token, once the first part is on disk: only then it is known that
+    /// no other has used it.
+    pub(crate) fn exchange(
+        &self,
+        assertion: &str,
+        now: Now,
+    ) -> Result<(UsedAssertion, TokenResponse), AuthError> {
         let name = assertion::claimed_name(assertion)?;
         let entry = self.directory.aspect(&name).ok_or(assertion::UNKNOWN_KEY)?;
-        let claims = assertion::verify(assertion, &name, &entry.public_key, self.keys.nexus_id, now)?;
-        self.replay.lock().unwrap_or_else(PoisonError::into_inner).note(
-            &name,
-            &claims.jti,
-            claims.exp,
-            now,
-        )?;
-        Ok(TokenResponse {
-            access_token: access::issue(&self.keys, &name, entry.key_generation, now)?,
+        let mut checked = Err(assertion::UNKNOWN_KEY);
+        for (key, generation) in entry.keys(now.at) {
+            checked = assertion::verify(assertion, &name, &key, self.keys.nexus_id, now.wall)
+                .map(|claims| (claims, generation));
+            if checked != Err(assertion::UNKNOWN_KEY) {
+                break;
+            }
+        }
+        let (claims, generation) = checked?;
+        // By the wall, as its expiry is; a jump of the clock between can only make it be remembered longer or
+        // refused.
+        let left = claims.exp.saturating_add(CLOCK_LEEWAY.as_secs()).saturating_sub(now.wall);
+        let left_ms = Ms::try_from(left.saturating_mul(1_000)).unwrap_or(Ms::MAX);
+        let used = UsedAssertion {
+            until: now.at.saturating_add(left_ms),
+            digest: token::digest(&format!("{name}\0{}", claims.jti)),
+        };
+        let response = TokenResponse {
+            access_token: access::issue(&self.keys, &name, generation, now.wall)?,
             token_type: "Bearer".to_owned(),
             expires_in: ACCESS_TOKEN_TTL.as_secs(),
-        })
+        };
+        Ok((used, response))
     }
 }
 

@@ -29,6 +29,7 @@ use crate::setup::{Setup, SetupError};
 use crate::store::SqliteStore;
 
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+const USES_INTERVAL: Duration = Duration::from_secs(60);
 const LEAF_CHECK_INTERVAL: Duration = Duration::from_secs(60);
 /// For links to take their last frames when the broker stops.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -61,6 +62,7 @@ pub struct Running {
     url: String,
     data: DataDir,
     first_token: Option<String>,
+    setup_token: Option<String>,
     stop: watch::Sender<bool>,
     ended: oneshot::Receiver<SqliteStore>,
     server: JoinHandle<()>,
@@ -76,7 +78,7 @@ impl Running {
             tracing::warn!("{warning}");
         }
         raise_descriptor_limit();
-        let Setup { data, keys, store, hub, last_at, first_token, lock } = Setup::open(&config)?;
+        let Setup { data, keys, store, hub, last_at, first_token, setup_token, lock } = Setup::open(&config)?;
         let keys = Arc::new(keys);
         let bind = |source| ServeError::Bind { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(bind)?;
@@ -126,13 +128,14 @@ impl Running {
         let server = tokio::spawn(listen::serve(listener, acceptor, Arc::clone(&edge), stopped));
         tasks.spawn(tick(sequencer, clock, due));
         tasks.spawn(sweep(Arc::clone(&edge)));
+        tasks.spawn(write_uses(Arc::clone(&edge)));
         if let Some(leaf) = leaf {
             tasks.spawn(renew(leaf));
         }
         let url = local_url(address, config.tls);
         data.write_run(&RunFile { pid: std::process::id(), url: url.clone() }).map_err(SetupError::from)?;
         edge.published.health.started().await;
-        Ok(Self { edge, url, data, first_token, stop, ended, server, tasks, links_max, lock })
+        Ok(Self { edge, url, data, first_token, setup_token, stop, ended, server, tasks, links_max, lock })
     }
 
     /// Where this machine reaches it.
@@ -149,6 +152,11 @@ impl Running {
         self.first_token.as_deref()
     }
 
+    /// The token this Nexus is set up with from a browser, if this start made it.
+    pub fn setup_token(&self) -> Option<&str> {
+        self.setup_token.as_deref()
+    }
+
     /// Returns when the core ends without having been told to, which only a defect makes it do.
     pub async fn failed(&mut self) -> ServeError {
         // Either way nothing can be made durable any more.
@@ -160,6 +168,7 @@ impl Running {
     /// one file.
     pub async fn stop(self) -> Result<(), ServeError> {
         let Self { edge, stop, ended, server, mut tasks, links_max, lock, .. } = self;
+        edge.write_uses().await;
         edge.published.health.stopping();
         stop.send_replace(true);
         edge.sequencer.stop().await;
@@ -216,6 +225,14 @@ async fn sweep(edge: Arc<Edge>) {
             tracing::debug!(frames = now - dropped, "streamed frames found no room");
             dropped = now;
         }
+    }
+}
+
+/// When tokens were last used is worth a write now and then, not one for each request.
+async fn write_uses(edge: Arc<Edge>) {
+    loop {
+        sleep(USES_INTERVAL).await;
+        edge.write_uses().await;
     }
 }
 

@@ -1,8 +1,7 @@
 //! A data directory made ready: locked, with keys, an open database and at least one operator. The broker
 //! starts from here, and commands that find no broker running act through it.
 
-use nexus_wire::admin::{OperatorAdd, OperatorRole};
-use nexus_wire::{ErrorBody, FromBroker, Ms, Party};
+use nexus_wire::{ErrorBody, FromBroker, Ms, OperatorName, Party};
 use thiserror::Error;
 
 use crate::clock;
@@ -10,13 +9,15 @@ use crate::config::{self, Config};
 use crate::datadir::{DataDir, DataDirError, Lock, TOKEN_FILE};
 use crate::edge::seconds;
 use crate::hub::records::{Reads, StoreError, Transaction};
-use crate::hub::{Command, CommandBody, Effect, Hub, HubConfig, Origin};
+use crate::hub::{Access, Command, CommandBody, Effect, Hub, HubConfig, NewToken, Origin};
 use crate::identity::keys::{KeysError, NexusKeys};
 use crate::identity::token;
 use crate::store::{OpenError, Options, SqliteStore, Synchronous};
 
 /// Whom the first token belongs to.
 pub(crate) const FIRST_OPERATOR: &str = "admin";
+/// How that token is called among theirs.
+pub(crate) const LOCAL_TOKEN: &str = "local";
 
 #[derive(Debug, Error)]
 pub enum SetupError {
@@ -42,6 +43,8 @@ pub(crate) struct Setup {
     pub(crate) last_at: Ms,
     /// A token made just now because there was no operator. To be shown once.
     pub(crate) first_token: Option<String>,
+    /// Made with it, for a browser or another machine. To be shown once, too.
+    pub(crate) setup_token: Option<String>,
     /// Dropped last: another process may go on from here.
     pub(crate) lock: Lock,
 }
@@ -58,20 +61,29 @@ impl Setup {
         let store = SqliteStore::open(&data.database(), Options { synchronous })?;
         let last_at = store.snapshot()?.last_at;
         let hub = Hub::rebuild(&store, config.hub.clone())?;
-        let mut setup = Self { data, keys, store, hub, last_at, first_token: None, lock };
+        let mut setup = Self { data, keys, store, hub, last_at, first_token: None, setup_token: None, lock };
         if setup.hub.roster().operators().next().is_none() {
             setup.first_token = Some(setup.new_token()?);
+            setup.setup_token = Some(setup.new_setup_token()?);
         }
         Ok(setup)
     }
 
-    /// A new token for the first operator. In the file before it is in the database: a crash between leaves a
-    /// token that is not good yet, and not a good one that nobody knows.
+    /// A new token for whoever owns the data directory. In the file before it is in the database: a crash
+    /// between leaves a token that is not good yet, and not a good one that nobody knows.
     pub(crate) fn new_token(&mut self) -> Result<String, SetupError> {
         let token = token::mint();
         self.data.write_private(TOKEN_FILE, &format!("{token}\n"))?;
-        let add = first_operator(&token);
-        self.apply(CommandBody::AddOperator { by: Party::System, add })?;
+        let act = Access::LocalToken { operator: first_operator(), token: local_token(&token) };
+        self.apply(CommandBody::Access { by: Party::System, act })?;
+        Ok(token)
+    }
+
+    /// What the first person who comes over the network proves with that they may. An earlier one is void.
+    pub(crate) fn new_setup_token(&mut self) -> Result<String, SetupError> {
+        let token = token::mint_with(token::SETUP_PREFIX);
+        let act = Access::OfferSetup { sha256: token::digest(&token) };
+        self.apply(CommandBody::Access { by: Party::System, act })?;
         Ok(token)
     }
 
@@ -91,6 +103,7 @@ impl Setup {
             | Effect::Close { .. }
             | Effect::RosterChanged { .. }
             | Effect::AtWork { .. }
+            | Effect::DoorsChanged
             | Effect::Logged(_) => None,
         });
         match answer {
@@ -117,11 +130,17 @@ pub(crate) fn apply_once(
     Ok(hub)
 }
 
-/// What makes `token` the first operator's.
-pub(crate) fn first_operator(token: &str) -> OperatorAdd {
+/// The operator whom the owner of the data directory acts as.
+pub(crate) fn first_operator() -> OperatorName {
     #[expect(clippy::unwrap_used, reason = "the constant is a name, as a test says")]
-    let name = FIRST_OPERATOR.parse().unwrap();
-    OperatorAdd { name, role: OperatorRole::Admin, token_sha256: token::sha256_hex(token) }
+    FIRST_OPERATOR.parse().unwrap()
+}
+
+/// `token` as the owner's.
+pub(crate) fn local_token(token: &str) -> NewToken {
+    #[expect(clippy::unwrap_used, reason = "the constant is a name, as a test says")]
+    let name = LOCAL_TOKEN.parse().unwrap();
+    NewToken { name, sha256: token::digest(token), lifetime_ms: None }
 }
 
 #[cfg(test)]
@@ -144,7 +163,11 @@ mod tests {
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(first.data.file("ca.pem").exists());
         let operator = first.hub.roster().operators().next().unwrap();
-        assert_eq!((operator.name.as_str(), operator.token_sha256), (FIRST_OPERATOR, token::sha256(&token)));
+        let digests: Vec<_> = operator.tokens.iter().map(|it| it.sha256).collect();
+        assert_eq!((&operator.name, digests), (&first_operator(), vec![token::digest(&token)]));
+        let offered = first.setup_token.as_deref().map(token::digest);
+        assert_eq!(first.hub.doors().setup().map(|it| it.sha256), offered);
+        assert!(offered.is_some());
         assert!(matches!(
             Setup::open(&config(dir.path())),
             Err(SetupError::DataDir(DataDirError::InUse { .. }))
@@ -152,7 +175,7 @@ mod tests {
         let id = first.keys.nexus_id;
         drop(first);
         let second = Setup::open(&config(dir.path())).unwrap();
-        assert_eq!((second.keys.nexus_id, second.first_token), (id, None));
+        assert_eq!((second.keys.nexus_id, second.first_token, second.setup_token), (id, None, None));
     }
 
     #[test]
@@ -163,6 +186,7 @@ mod tests {
         assert_ne!(Some(&next), setup.first_token.as_ref());
         let operators: Vec<_> = setup.hub.roster().operators().collect();
         assert_eq!(operators.len(), 1);
-        assert_eq!(operators[0].token_sha256, token::sha256(&next));
+        let tokens: Vec<_> = operators[0].tokens.iter().map(|it| (it.name.as_str(), it.sha256)).collect();
+        assert_eq!(tokens, [(LOCAL_TOKEN, token::digest(&next))]);
     }
 }

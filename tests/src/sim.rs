@@ -376,6 +376,7 @@ impl<S: Transaction> Sim<S> {
             Effect::Answer { .. }
             | Effect::RosterChanged { .. }
             | Effect::AtWork { .. }
+            | Effect::DoorsChanged
             | Effect::Logged(_) => {}
         }
     }
@@ -549,6 +550,7 @@ fn may_come_again(body: &CommandBody) -> bool {
         | CommandBody::RevokeOperator { .. }
         | CommandBody::RaiseAlert { .. }
         | CommandBody::Seen { .. }
+        | CommandBody::Access { .. }
         | CommandBody::ClearAlert { .. } => false,
     }
 }
@@ -570,6 +572,7 @@ fn brings_back(body: &CommandBody) -> bool {
         | CommandBody::AddOperator { .. }
         | CommandBody::RevokeOperator { .. }
         | CommandBody::Seen { .. }
+        | CommandBody::Access { .. }
         | CommandBody::RaiseAlert { .. }
         | CommandBody::ClearAlert { .. } => false,
     }

@@ -110,11 +110,12 @@ fn begin_anew(
     let mut store = SqliteStore::open(database, Options::default())?;
     let new_epoch = EpochId(Uuid::new_v4());
     let hub = setup::apply_once(&mut store, &config.hub, CommandBody::Restored { new_epoch }, now)?;
-    let token = data.read(TOKEN_FILE)?.map(|text| token::sha256(text.trim()));
+    let token = data.read(TOKEN_FILE)?.map(|text| token::digest(text.trim()));
     let is_good = hub
         .roster()
         .operators()
-        .any(|record| record.revoked_at.is_none() && Some(record.token_sha256) == token);
+        .filter(|record| record.is_active())
+        .any(|record| record.tokens.iter().any(|it| Some(it.sha256) == token));
     drop(store);
     Ok((new_epoch, is_good))
 }

@@ -1,13 +1,15 @@
 //! Administration from the command line: by the broker that runs on the data directory, or, when none does, by
 //! the same command applied to the database directly.
 
+mod people;
+
 use std::time::Duration;
 
 use nexus_client::{Broker, Credential, DialError, Endpoint, EndpointError};
-use nexus_wire::admin::{AspectAdd, AspectKey, OperatorAdd, OperatorInfo};
+use nexus_wire::access::{KeyRotate, KeyRotated};
+use nexus_wire::admin::{AspectAdd, AspectKey};
 use nexus_wire::roster::{AspectInfo, Team};
-use nexus_wire::{AspectName, FromBroker, Json, OperatorName, Party};
-use serde::Deserialize;
+use nexus_wire::{AspectName, ErrorBody, FromBroker, Json, Ms, OperatorName, Party};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio::time::sleep;
@@ -16,8 +18,8 @@ use uuid::Uuid;
 use super::print::say;
 use crate::config::Config;
 use crate::datadir::{DataDir, DataDirError, RunFile, TOKEN_FILE};
-use crate::hub::CommandBody;
-use crate::hub::records::{AspectRecord, OperatorRecord};
+use crate::hub::records::AspectRecord;
+use crate::hub::{Access, CommandBody, public_key};
 use crate::identity::keys::{KeysError, NexusKeys};
 use crate::serve::local_url;
 use crate::setup::{Setup, SetupError};
@@ -44,8 +46,10 @@ pub(super) enum AdminError {
     NoToken(std::path::PathBuf),
     #[error("the broker answered something unexpected: {0}")]
     Answer(#[from] serde_json::Error),
-    #[error("there is no aspect {0}; `nexus aspect list` shows who is in")]
-    NoAspect(AspectName),
+    #[error("there is no operator {0}; `nexus operator list` shows who is in")]
+    NoOperator(OperatorName),
+    #[error("{}", .0.message)]
+    Refused(ErrorBody),
 }
 
 /// Where commands are applied.
@@ -61,11 +65,6 @@ enum Way {
     Broker(Broker),
     /// Nobody runs here; this process holds the lock.
     Store(Box<Setup>),
-}
-
-#[derive(Deserialize)]
-struct Operators {
-    operators: Vec<OperatorInfo>,
 }
 
 impl Admin {
@@ -92,6 +91,9 @@ impl Admin {
                 "A new Nexus; the token of its first operator is in {}",
                 setup.data.operator_token().display()
             ));
+        }
+        if let Some(token) = &setup.setup_token {
+            say(format_args!("Its setup token, good once from a browser or another machine: {token}"));
         }
         let (nexus_id, ca_pem) = (setup.keys.nexus_id, setup.keys.ca_pem.clone());
         let url = config.public_url.clone().unwrap_or_else(|| local_url(config.listen, config.tls));
@@ -122,12 +124,19 @@ impl Admin {
         }
     }
 
-    pub(super) async fn aspect_key(&self, name: &AspectName) -> Result<AspectKey, AdminError> {
-        match &self.way {
-            Way::Broker(broker) => Ok(broker.get_json(&format!("/api/v1/aspects/{name}/key")).await?),
+    pub(super) async fn rotate_key(
+        &mut self,
+        name: &AspectName,
+        rotate: KeyRotate,
+    ) -> Result<KeyRotated, AdminError> {
+        match &mut self.way {
+            Way::Broker(broker) => {
+                Ok(broker.post_json(&format!("/api/v1/aspects/{name}/rotate"), &rotate).await?)
+            }
             Way::Store(setup) => {
-                let record = setup.hub.roster().aspect(name);
-                record.map(AspectRecord::key).ok_or_else(|| AdminError::NoAspect(name.clone()))
+                let public_key = public_key(&rotate.public_key).map_err(AdminError::Refused)?;
+                let overlap_ms = Ms::try_from(rotate.overlap_s.saturating_mul(1_000)).unwrap_or(Ms::MAX);
+                access(setup, Access::RotateKey { aspect: name.clone(), public_key, overlap_ms })
             }
         }
     }
@@ -144,27 +153,10 @@ impl Admin {
             }
         }
     }
+}
 
-    pub(super) async fn add_operator(&mut self, add: OperatorAdd) -> Result<OperatorInfo, AdminError> {
-        match &mut self.way {
-            Way::Broker(broker) => Ok(broker.post_json("/api/v1/operators", &add).await?),
-            Way::Store(setup) => apply(setup, CommandBody::AddOperator { by: Party::System, add }),
-        }
-    }
-
-    pub(super) async fn revoke_operator(&mut self, name: OperatorName) -> Result<OperatorInfo, AdminError> {
-        match &mut self.way {
-            Way::Broker(broker) => Ok(broker.delete_json(&format!("/api/v1/operators/{name}")).await?),
-            Way::Store(setup) => apply(setup, CommandBody::RevokeOperator { by: Party::System, name }),
-        }
-    }
-
-    pub(super) async fn operators(&self) -> Result<Vec<OperatorInfo>, AdminError> {
-        match &self.way {
-            Way::Broker(broker) => Ok(broker.get_json::<Operators>("/api/v1/operators").await?.operators),
-            Way::Store(setup) => Ok(setup.hub.roster().operators().map(OperatorRecord::info).collect()),
-        }
-    }
+fn access<T: DeserializeOwned>(setup: &mut Setup, act: Access) -> Result<T, AdminError> {
+    apply(setup, CommandBody::Access { by: Party::System, act })
 }
 
 fn apply<T: DeserializeOwned>(setup: &mut Setup, body: CommandBody) -> Result<T, AdminError> {

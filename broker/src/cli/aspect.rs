@@ -1,16 +1,19 @@
 //! `nexus aspect`: keyfiles are made here, and only the public part of a key leaves this process.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
 use nexus_client::KeyFile;
 use nexus_wire::AspectName;
+use nexus_wire::access::KeyRotate;
 use nexus_wire::admin::AspectAdd;
 use nexus_wire::roster::{AspectInfo, AspectRole};
 
 use super::CliError;
 use super::admin::Admin;
 use super::print::{say, table};
+use super::words::duration;
 use crate::config::Config;
 
 #[derive(Debug, Subcommand)]
@@ -34,11 +37,14 @@ pub(super) enum Aspect {
     List,
     /// Shut an aspect out; its link closes and its key is good no more
     Revoke { name: AspectName },
-    /// Replace an aspect's key; links of the old one close
+    /// Replace an aspect's key; links of the old one close when the overlap is over
     Rotate {
         name: AspectName,
         #[arg(long)]
         home: PathBuf,
+        /// How long the old key stays good beside the new one (90s, 10m; at most 24h)
+        #[arg(long, value_name = "TIME", value_parser = duration, default_value = "0s")]
+        overlap: Duration,
         /// Where the aspect finds the broker, if it runs on another machine
         #[arg(long)]
         url: Option<String>,
@@ -90,13 +96,18 @@ pub(super) async fn run(aspect: Aspect, config: Config) -> Result<(), CliError> 
             say(format_args!("{name} is out; what it wrote stays"));
             Ok(())
         }
-        Aspect::Rotate { name, home, url } => {
-            let known = admin.aspect_key(&name).await?;
+        Aspect::Rotate { name, home, overlap, url } => {
             let keyfile = fresh(&admin, &name, url)?;
-            let (role, share_knowledge) = (known.role, known.share_knowledge);
-            let public_key = keyfile.public_key.clone();
-            admin.add_aspect(AspectAdd { name, role, public_key, share_knowledge }).await?;
-            write(&keyfile, &home, true)
+            let rotate = KeyRotate { public_key: keyfile.public_key.clone(), overlap_s: overlap.as_secs() };
+            let rotated = admin.rotate_key(&name, rotate).await?;
+            write(&keyfile, &home, true)?;
+            if rotated.previous_until.is_some() {
+                say(format_args!(
+                    "its old key is good for {} s more: start its agent again within that time",
+                    overlap.as_secs()
+                ));
+            }
+            Ok(())
         }
     }
 }

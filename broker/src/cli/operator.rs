@@ -1,18 +1,23 @@
 //! `nexus operator`: tokens are made here and shown once; the broker keeps a digest.
 
+use std::time::Duration;
+
 use clap::{Subcommand, ValueEnum};
-use nexus_wire::OperatorName;
+use nexus_wire::access::{TokenAdd, TokenInfo};
 use nexus_wire::admin::{OperatorAdd, OperatorInfo, OperatorRole};
+use nexus_wire::{Ms, OperatorName, TokenName};
 
 use super::CliError;
 use super::admin::Admin;
 use super::print::{say, table};
+use super::secret;
+use super::words::duration;
 use crate::config::Config;
-use crate::identity::token;
+use crate::identity::{password, token};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Operator {
-    /// Let somebody in, or give them a new token; the old one is good no more
+    /// Let somebody in, or replace the token they were let in with; the old one is good no more
     Add {
         name: OperatorName,
         #[arg(long, value_enum)]
@@ -20,8 +25,29 @@ pub(super) enum Operator {
     },
     /// Show who is in
     List,
+    /// Set the password somebody logs in with; read from the terminal, or one line of standard input
+    Passwd { name: OperatorName },
     /// Shut somebody out; their links close
     Revoke { name: OperatorName },
+    /// API tokens of an operator, each with a name
+    #[command(subcommand)]
+    Token(Token),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Token {
+    /// Make one, or replace the one of that name, and show it once
+    Add {
+        operator: OperatorName,
+        name: TokenName,
+        /// How long it is good (90s, 12h, 30d); until it is revoked when left out
+        #[arg(long, value_name = "TIME", value_parser = duration)]
+        expires: Option<Duration>,
+    },
+    /// Show them, without the secrets
+    List { operator: OperatorName },
+    /// Make one good no more; links it opened close
+    Revoke { operator: OperatorName, name: TokenName },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -45,21 +71,54 @@ impl From<Role> for OperatorRole {
 }
 
 pub(super) async fn run(operator: Operator, config: Config) -> Result<(), CliError> {
-    let mut admin = Admin::open(&config).await?;
     match operator {
         Operator::Add { name, role } => {
             let token = token::mint();
             let token_sha256 = token::sha256_hex(&token);
-            admin.add_operator(OperatorAdd { name: name.clone(), role: role.into(), token_sha256 }).await?;
+            let add = OperatorAdd { name: name.clone(), role: role.into(), token_sha256 };
+            Admin::open(&config).await?.add_operator(add).await?;
             say(format_args!("{name} is in. This token is shown once:\n\n  {token}\n"));
         }
         Operator::List => {
-            let rows: Vec<Vec<String>> = admin.operators().await?.iter().map(row).collect();
-            table(&["name", "role", "since", "state"], &rows);
+            let operators = Admin::open(&config).await?.operators().await?;
+            let rows: Vec<Vec<String>> = operators.iter().map(row).collect();
+            table(&["name", "role", "since", "state", "password", "tokens"], &rows);
+        }
+        Operator::Passwd { name } => {
+            let password = secret::read("New password", true)?;
+            password::acceptable(&password).map_err(CliError::Refused)?;
+            Admin::open(&config).await?.set_password(&name, password).await?;
+            say(format_args!("{name} has a new password; their sessions have ended"));
         }
         Operator::Revoke { name } => {
-            admin.revoke_operator(name.clone()).await?;
+            Admin::open(&config).await?.revoke_operator(name.clone()).await?;
             say(format_args!("{name} is out"));
+        }
+        Operator::Token(action) => tokens(action, &config).await?,
+    }
+    Ok(())
+}
+
+async fn tokens(action: Token, config: &Config) -> Result<(), CliError> {
+    let mut admin = Admin::open(config).await?;
+    match action {
+        Token::Add { operator, name, expires } => {
+            let token = token::mint();
+            let add = TokenAdd {
+                name: name.clone(),
+                token_sha256: Some(token::sha256_hex(&token)),
+                expires_in_s: expires.map(|it| it.as_secs()),
+            };
+            admin.add_token(&operator, add).await?;
+            say(format_args!("{operator} has the token {name}. It is shown once:\n\n  {token}\n"));
+        }
+        Token::List { operator } => {
+            let rows: Vec<Vec<String>> = admin.tokens(&operator).await?.iter().map(token_row).collect();
+            table(&["name", "made", "last used", "expires"], &rows);
+        }
+        Token::Revoke { operator, name } => {
+            admin.revoke_token(&operator, &name).await?;
+            say(format_args!("the token {name} of {operator} is good no more"));
         }
     }
     Ok(())
@@ -71,8 +130,27 @@ fn row(info: &OperatorInfo) -> Vec<String> {
         OperatorRole::Operator => "operator",
         OperatorRole::Admin => "admin",
     };
-    let since = jiff::Timestamp::from_millisecond(info.created_at)
-        .map_or_else(|_| String::new(), |it| it.to_string());
-    let state = if info.revoked_at.is_some() { "revoked" } else { "in" };
-    vec![info.name.to_string(), role.to_owned(), since, state.to_owned()]
+    let tokens: Vec<&str> = info.tokens.iter().map(|it| it.name.as_str()).collect();
+    vec![
+        info.name.to_string(),
+        role.to_owned(),
+        time(info.created_at),
+        if info.revoked_at.is_some() { "revoked" } else { "in" }.to_owned(),
+        if info.has_password { "yes" } else { "no" }.to_owned(),
+        tokens.join(","),
+    ]
+}
+
+fn token_row(info: &TokenInfo) -> Vec<String> {
+    let or = |at: Option<Ms>, never: &str| at.map_or_else(|| never.to_owned(), time);
+    vec![
+        info.name.to_string(),
+        time(info.created_at),
+        or(info.last_used_at, "never"),
+        or(info.expires_at, "never"),
+    ]
+}
+
+fn time(at: Ms) -> String {
+    jiff::Timestamp::from_millisecond(at).map_or_else(|_| String::new(), |it| it.to_string())
 }

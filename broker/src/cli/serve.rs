@@ -59,6 +59,11 @@ fn announce(running: &Running, started: Instant) {
             "\nA new Nexus. Its first operator is {FIRST_OPERATOR}; this token is shown once and kept in the file above:\n\n  {first}\n"
         ));
     }
+    if let Some(setup) = running.setup_token() {
+        say(format_args!(
+            "To begin from a browser or another machine, this setup token is good once, within 24 hours:\n\n  {setup}\n"
+        ));
+    }
     let took = clock::now().saturating_duration_since(started);
     say(format_args!("ready in {} ms", took.as_millis()));
 }

@@ -52,7 +52,12 @@ async fn an_aspect_is_let_in_without_a_broker_and_through_one() {
     let second = keyfile();
     assert_eq!(first.public_key, second.public_key, "a good key stays");
     assert_eq!(second.url, running.url(), "its address is brought up to date");
-    let rotate = aspect::Aspect::Rotate { name: "wren".parse().unwrap(), home: home.clone(), url: None };
+    let rotate = aspect::Aspect::Rotate {
+        name: "wren".parse().unwrap(),
+        home: home.clone(),
+        overlap: std::time::Duration::ZERO,
+        url: None,
+    };
     aspect::run(rotate, config()).await.unwrap();
     let third = keyfile();
     assert_ne!(second.public_key, third.public_key);

@@ -1,4 +1,5 @@
-//! `nexus token`: where the first operator's token is, and how to replace it.
+//! `nexus token`: where the token of the data directory's owner is, how to replace it, and how to get a setup
+//! token for somebody who comes over the network.
 
 use clap::{Args, Subcommand};
 
@@ -8,7 +9,7 @@ use super::print::say;
 use crate::config::Config;
 use crate::datadir::{DataDir, TOKEN_FILE};
 use crate::identity::token;
-use crate::setup::{FIRST_OPERATOR, first_operator};
+use crate::setup::{FIRST_OPERATOR, first_operator, local_token};
 
 #[derive(Debug, Args)]
 pub(super) struct Token {
@@ -20,6 +21,8 @@ pub(super) struct Token {
 enum Action {
     /// Make a new one; the old one is good no more
     New,
+    /// Make a setup token: whoever has it becomes an admin, once, within 24 hours
+    Setup,
 }
 
 #[cfg(test)]
@@ -30,6 +33,13 @@ pub(super) fn new_token() -> Token {
 pub(super) async fn run(token: Token, config: Config) -> Result<(), CliError> {
     match token.action {
         Some(Action::New) => replace(&config).await,
+        Some(Action::Setup) => {
+            let token = Admin::open(&config).await?.offer_setup().await?;
+            say(format_args!(
+                "This setup token makes its holder an admin, once, within 24 hours; an earlier one is void:\n\n  {token}\n"
+            ));
+            Ok(())
+        }
         None => {
             let data = DataDir::open(&config.data).map_err(AdminError::from)?;
             let path = data.operator_token();
@@ -49,12 +59,14 @@ pub(super) async fn run(token: Token, config: Config) -> Result<(), CliError> {
 async fn replace(config: &Config) -> Result<(), CliError> {
     let mut admin = Admin::open(config).await?;
     let token = token::mint();
+    let local = local_token(&token);
     // The broker first: it is asked with the old token, and a refusal must leave the file as it is.
-    admin.add_operator(first_operator(&token)).await?;
+    admin.local_token(local).await?;
     let data = DataDir::open(&config.data).map_err(AdminError::from)?;
     data.write_private(TOKEN_FILE, &format!("{token}\n")).map_err(AdminError::from)?;
     say(format_args!(
-        "A new token for operator {FIRST_OPERATOR}, also in {}:\n\n  {token}\n",
+        "A new token for operator {}, also in {}:\n\n  {token}\n",
+        first_operator(),
         data.operator_token().display()
     ));
     Ok(())

@@ -5,10 +5,12 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use nexus_wire::admin::{AspectAdd, AspectKey, OperatorAdd, OperatorInfo, OperatorRole};
 use nexus_wire::roster::AspectRole;
-use nexus_wire::{AspectName, EpochId, ErrorCode, OperatorName, Party};
+use nexus_wire::{AspectName, EpochId, ErrorBody, ErrorCode, OperatorName, Party, TokenName};
 
+use super::access::NewToken;
+use super::access::people::new_operator;
 use super::effect::Effect;
-use super::records::{AspectRecord, OperatorRecord, Profile, Store};
+use super::records::{ApiToken, AspectRecord, Digest, OperatorRecord, Profile, Store};
 use super::step::{Done, Step, refuse};
 
 impl AspectRecord {
@@ -19,6 +21,7 @@ impl AspectRecord {
             key_generation: self.key_generation,
             share_knowledge: self.share_knowledge,
             revoked_at: self.revoked_at,
+            previous_until: self.previous_key.map(|it| it.until),
         }
     }
 }
@@ -30,6 +33,9 @@ impl OperatorRecord {
             role: self.role,
             created_at: self.created_at,
             revoked_at: self.revoked_at,
+            has_password: self.password.is_some(),
+            tokens: self.tokens.iter().map(ApiToken::info).collect(),
+            sessions: u32::try_from(self.sessions.len()).unwrap_or(u32::MAX),
         }
     }
 
@@ -42,7 +48,7 @@ impl<S: Store> Step<'_, S> {
     /// The same key again changes what else was asked for and nothing of the key; another one replaces it and
     /// closes the links of the old.
     pub(super) fn add_aspect(&mut self, by: &Party, add: AspectAdd) -> Done {
-        let public_key = public_key(&add)?;
+        let public_key = public_key(&add.public_key)?;
         if add.role == AspectRole::Frame
             && let Some(lead) = self.hub.roster.lead()
             && lead.name != add.name
@@ -73,6 +79,7 @@ impl<S: Store> Step<'_, S> {
                     share_knowledge: add.share_knowledge,
                     public_key,
                     key_generation: old.key_generation + 1,
+                    previous_key: None,
                     revoked_at: None,
                     ..old.clone()
                 };
@@ -83,6 +90,7 @@ impl<S: Store> Step<'_, S> {
         let (name, key) = (record.name.clone(), record.key());
         self.store.put_aspect(&record)?;
         self.hub.roster.put_aspect(record);
+        self.doors_changed();
         self.answer(&key);
         if is_new_key {
             self.close_revoked(&name)?;
@@ -98,6 +106,7 @@ impl<S: Store> Step<'_, S> {
             role: add.role,
             public_key,
             key_generation: 1,
+            previous_key: None,
             share_knowledge: add.share_knowledge,
             revoked_at: None,
             created_at: self.at,
@@ -122,11 +131,16 @@ impl<S: Store> Step<'_, S> {
             self.answer(&key);
             return Ok(());
         }
-        let record =
-            AspectRecord { key_generation: old.key_generation + 1, revoked_at: Some(self.at), ..old.clone() };
+        let record = AspectRecord {
+            key_generation: old.key_generation + 1,
+            previous_key: None,
+            revoked_at: Some(self.at),
+            ..old.clone()
+        };
         let key = record.key();
         self.store.put_aspect(&record)?;
         self.hub.roster.put_aspect(record);
+        self.doors_changed();
         self.answer(&key);
         self.close_revoked(name)?;
         self.effect(Effect::RosterChanged { aspect: name.clone() });
@@ -134,9 +148,9 @@ impl<S: Store> Step<'_, S> {
         Ok(())
     }
 
-    /// A token of an operator who is there replaces theirs.
+    /// A token of an operator who is there replaces the one they were let in with; their others stay.
     pub(super) fn add_operator(&mut self, by: &Party, add: OperatorAdd) -> Done {
-        let Some(token_sha256) = sha256_from_hex(&add.token_sha256) else {
+        let Some(sha256) = Digest::parse(&add.token_sha256) else {
             return refuse(
                 ErrorCode::Invalid,
                 "token_sha256 is to be the SHA-256 of the token, 64 hexadecimal digits",
@@ -146,21 +160,30 @@ impl<S: Store> Step<'_, S> {
         if add.role != OperatorRole::Admin {
             self.keep_an_admin(&add.name)?;
         }
-        let record = OperatorRecord {
-            name: add.name.clone(),
-            role: add.role,
-            token_sha256,
-            created_at: old.map_or(self.at, |old| old.created_at),
-            revoked_at: None,
+        let has_it = |record: &OperatorRecord| {
+            record.tokens.iter().any(|it| it.name.as_str() == FIRST_TOKEN && it.sha256 == sha256)
         };
-        let info = record.info();
-        if old == Some(&record) {
+        if let Some(same) = old.filter(|it| it.is_active() && it.role == add.role && has_it(it)) {
+            let info = same.info();
             self.answer(&info);
             return Ok(());
         }
         let kind = if old.is_some() { "operator.changed" } else { "operator.added" };
-        self.store.put_operator(&record)?;
-        self.hub.roster.put_operator(record);
+        let mut record = match old {
+            // Whoever was shut out comes back with nothing but what they are given now.
+            Some(old) if old.is_active() => OperatorRecord { role: add.role, ..old.clone() },
+            Some(_) | None => {
+                let created_at = old.map_or(self.at, |old| old.created_at);
+                new_operator(&add.name, add.role, created_at)
+            }
+        };
+        if !has_it(&record) {
+            let token = NewToken { name: first_token(), sha256, lifetime_ms: None };
+            let token = self.kept(&add.name, token)?;
+            record.put_token(token);
+        }
+        let info = record.info();
+        self.keep_operator(record)?;
         self.answer(&info);
         self.log_other(by.clone(), kind, &add.name, &info)?;
         Ok(())
@@ -170,16 +193,21 @@ impl<S: Store> Step<'_, S> {
         let Some(old) = self.hub.roster.operator(name) else {
             return refuse(ErrorCode::NotFound, format!("there is no operator {name}"));
         };
-        if old.revoked_at.is_some() {
+        if !old.is_active() {
             let info = old.info();
             self.answer(&info);
             return Ok(());
         }
         self.keep_an_admin(name)?;
-        let record = OperatorRecord { revoked_at: Some(self.at), ..old.clone() };
+        let record = OperatorRecord {
+            password: None,
+            tokens: Vec::new(),
+            sessions: Vec::new(),
+            revoked_at: Some(self.at),
+            ..old.clone()
+        };
         let info = record.info();
-        self.store.put_operator(&record)?;
-        self.hub.roster.put_operator(record);
+        self.keep_operator(record)?;
         self.answer(&info);
         self.log_other(by.clone(), "operator.revoked", name, &info)?;
         Ok(())
@@ -199,25 +227,28 @@ impl<S: Store> Step<'_, S> {
     }
 }
 
-fn public_key(add: &AspectAdd) -> Done<[u8; 32]> {
-    let decoded = BASE64_URL_SAFE_NO_PAD.decode(&add.public_key).ok();
-    match decoded.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) {
-        Some(key) => Ok(key),
-        None => refuse(
-            ErrorCode::Invalid,
-            "public_key is to be an Ed25519 public key: 32 bytes as base64url without padding, 43 characters",
-        ),
-    }
+/// An Ed25519 key as it is written on the wire.
+pub fn public_key(text: &str) -> Result<[u8; 32], ErrorBody> {
+    let decoded = BASE64_URL_SAFE_NO_PAD.decode(text).ok();
+    decoded.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()).ok_or_else(|| {
+        let message =
+            "public_key is to be an Ed25519 public key: 32 bytes as base64url without padding, 43 characters";
+        ErrorBody::new(ErrorCode::Invalid, message)
+    })
 }
 
-fn sha256_from_hex(text: &str) -> Option<[u8; 32]> {
-    let digits = text.as_bytes();
-    if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
-        return None;
+/// The token an operator is let in with.
+const FIRST_TOKEN: &str = "first";
+
+fn first_token() -> TokenName {
+    #[expect(clippy::unwrap_used, reason = "the constant is a name, as a test says")]
+    FIRST_TOKEN.parse().unwrap()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_first_token_has_a_name() {
+        assert_eq!(super::first_token().as_str(), super::FIRST_TOKEN);
     }
-    let mut out = [0; 32];
-    for (byte, pair) in out.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(out)
 }

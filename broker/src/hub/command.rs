@@ -10,6 +10,8 @@ use nexus_wire::knowledge::KnowledgeStore;
 use nexus_wire::roster::{AspectState, Register};
 use nexus_wire::{AspectName, EpochId, LinkId, Ms, OperatorName, Party, RequestId};
 
+use super::access::Access;
+
 /// One command with its place in time. The sequencer makes sure that `at` never runs back.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Command {
@@ -83,6 +85,11 @@ pub enum CommandBody {
     /// The store was put back to an earlier state: every inbox begins `new_epoch`.
     Restored {
         new_epoch: EpochId,
+    },
+    /// About who gets in beyond the four below.
+    Access {
+        by: Party,
+        act: Access,
     },
     AddAspect {
         by: Party,

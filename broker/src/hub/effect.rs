@@ -44,6 +44,8 @@ pub enum Effect {
         aspect: AspectName,
         dispatches: u32,
     },
+    /// Who gets in by what has changed.
+    DoorsChanged,
     /// An entry was appended to the log.
     Logged(LogEntry),
 }

@@ -3,9 +3,10 @@
 //! The hub names this trait and the store implements it, so the hub knows no database. All calls between two
 //! commits belong to one transaction; an error from any of them fails the whole batch.
 
+mod access;
+
 use std::sync::Arc;
 
-use nexus_wire::admin::OperatorRole;
 use nexus_wire::alert::{Alert, AlertKind};
 use nexus_wire::chat::{Message, ThreadInfo, Usage};
 use nexus_wire::hands::{CancelReceipt, Candidate, DispatchInfo, DispatchState, HandSpec, Outcome};
@@ -15,11 +16,16 @@ use nexus_wire::limits::PARTICIPANTS_SHOWN_MAX;
 use nexus_wire::log::LogEntry;
 use nexus_wire::roster::{AspectInfo, AspectRole, AspectState, ContextMode};
 use nexus_wire::{
-    AspectName, DispatchId, EntryId, EpochId, ItemId, LinkId, MessageId, Ms, OperatorName, Party, RequestId,
-    ThreadId,
+    AspectName, CredentialName, DispatchId, EntryId, EpochId, ItemId, LinkId, MessageId, Ms, Party,
+    RequestId, ThreadId,
 };
 use serde_json::Value;
 use thiserror::Error;
+
+pub use access::{
+    ApiToken, CredentialRecord, CredentialTerms, Digest, OperatorRecord, PreviousKey, Session, SetupToken,
+    UsedAssertion,
+};
 
 /// An aspect: its key, its link, its inbox cursor and what it last registered with.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +35,7 @@ pub struct AspectRecord {
     /// Ed25519, raw.
     pub public_key: [u8; 32],
     pub key_generation: u64,
+    pub previous_key: Option<PreviousKey>,
     pub share_knowledge: bool,
     pub revoked_at: Option<Ms>,
     pub created_at: Ms,
@@ -101,15 +108,6 @@ pub struct Profile {
     pub capabilities: Vec<String>,
     pub hands: Vec<HandSpec>,
     pub slots: u32,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct OperatorRecord {
-    pub name: OperatorName,
-    pub role: OperatorRole,
-    pub token_sha256: [u8; 32],
-    pub created_at: Ms,
-    pub revoked_at: Option<Ms>,
 }
 
 /// A thread with what routing and the loop guard need to know of it.
@@ -321,6 +319,11 @@ pub struct Snapshot {
     pub queue_state: Option<String>,
     /// Those not cleared, by key.
     pub open_alerts: Vec<Alert>,
+    pub setup: Option<SetupToken>,
+    /// The first to expire first.
+    pub assertions: Vec<UsedAssertion>,
+    /// By name.
+    pub credentials: Vec<CredentialRecord>,
 }
 
 #[derive(Debug, Error)]
@@ -397,6 +400,12 @@ pub trait Store: Reads {
     /// Replaces the position of an aspect that is there.
     fn put_position(&mut self, aspect: &AspectName, position: Position) -> Stored<()>;
     fn put_operator(&mut self, record: &OperatorRecord) -> Stored<()>;
+    fn put_setup(&mut self, setup: &SetupToken) -> Stored<()>;
+    fn put_assertion(&mut self, used: &UsedAssertion) -> Stored<()>;
+    /// Those with `until` at or before `at`.
+    fn drop_assertions(&mut self, at: Ms) -> Stored<()>;
+    fn put_credential(&mut self, record: &CredentialRecord) -> Stored<()>;
+    fn remove_credential(&mut self, name: &CredentialName) -> Stored<()>;
     /// Inserts or replaces. Comes before the messages of the thread.
     fn put_thread(&mut self, record: &ThreadRecord) -> Stored<()>;
     fn put_message(&mut self, record: &MessageRecord) -> Stored<()>;

@@ -27,7 +27,7 @@ impl<S: Store> Step<'_, S> {
         new_epoch: EpochId,
     ) -> Done {
         let Some(record) = self.hub.roster.aspect(name) else { return Err(unknown_aspect(name).into()) };
-        if !record.is_active() || record.key_generation != key_generation {
+        if !record.accepts(key_generation, self.at) {
             self.answer_with(Err(ErrorBody::new(
                 ErrorCode::Unauthorized,
                 format!(
@@ -54,6 +54,9 @@ impl<S: Store> Step<'_, S> {
         let displaced = record.link.replace(link);
         record.generation += 1;
         record.since = self.at;
+        if let Some(previous) = &mut record.previous_key {
+            previous.holds_link = previous.key_generation == key_generation;
+        }
         let held = register.leases.clone();
         record.profile = profile_of(register);
         let offer = offer_of(&record.profile);

@@ -78,6 +78,7 @@ impl<'a, S: Store> Step<'a, S> {
             CommandBody::BrokerStarted(config) => self.broker_started(config),
             CommandBody::Tick => {
                 self.hub.queue.tick(self.at);
+                self.end_overlaps()?;
                 self.settle(None, None)?;
                 Ok(self.miss()?)
             }
@@ -107,6 +108,7 @@ impl<'a, S: Store> Step<'a, S> {
             CommandBody::ClearAlert { kind, subject } => Ok(self.clear_alert(kind, &subject)?),
             CommandBody::Restored { new_epoch } => self.restored(new_epoch),
             CommandBody::Seen { aspect, link, state } => Ok(self.seen(&aspect, link, state)?),
+            CommandBody::Access { by, act } => self.access(&by, act),
             CommandBody::AddAspect { by, add } => self.add_aspect(&by, add),
             CommandBody::RevokeAspect { by, name } => self.revoke_aspect(&by, &name),
             CommandBody::AddOperator { by, add } => self.add_operator(&by, add),

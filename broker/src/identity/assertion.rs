@@ -16,7 +16,7 @@ pub(super) const UNKNOWN_KEY: AuthError = AuthError::Assertion(
 
 const JTI_BYTES_MAX: usize = 128;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Eq, PartialEq)]
 pub(super) struct Claims {
     iss: String,
     sub: String,

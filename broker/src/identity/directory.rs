@@ -1,19 +1,48 @@
-//! Keys and tokens that are good now, as the core last published them.
+//! Keys, tokens, sessions, passwords and sealed credentials that are good now, as the core last published them.
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use nexus_wire::admin::OperatorRole;
-use nexus_wire::{AspectName, Party};
+use nexus_wire::limits::SESSION_IDLE;
+use nexus_wire::{AspectName, CredentialName, Ms, OperatorName, Party};
 
 use super::{Identity, Role};
-use crate::hub::records::{AspectRecord, OperatorRecord};
+use crate::hub::Hub;
+use crate::hub::records::{AspectRecord, CredentialRecord, Digest, OperatorRecord, PreviousKey};
 
-/// The key an aspect signs with.
+/// The keys an aspect signs with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AspectEntry {
     pub(crate) public_key: [u8; 32],
     pub(crate) key_generation: u64,
+    previous: Option<PreviousKey>,
+}
+
+impl AspectEntry {
+    /// Keys that are good at this time with their generations, the newest first.
+    pub(crate) fn keys(&self, at: Ms) -> impl Iterator<Item = ([u8; 32], u64)> {
+        let previous =
+            self.previous.filter(|it| at < it.until).map(|it| (it.public_key.0, it.key_generation));
+        std::iter::once((self.public_key, self.key_generation)).chain(previous)
+    }
+}
+
+/// A secret, known by its digest, and whom it lets in.
+#[derive(Clone, Debug)]
+struct Door {
+    identity: Identity,
+    expires_at: Option<Ms>,
+    /// Of a session, when it was last used.
+    seen_at: Option<Ms>,
+}
+
+impl Door {
+    fn is_open(&self, at: Ms, used_at: Option<Ms>) -> bool {
+        let idle = self.seen_at.map(|seen_at| at - seen_at.max(used_at.unwrap_or(seen_at)));
+        self.expires_at.is_none_or(|expires_at| at < expires_at)
+            && idle.is_none_or(|idle| idle < SESSION_IDLE.as_millis() as Ms)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -26,62 +55,110 @@ pub(crate) struct Directory {
 struct Entries {
     aspects: HashMap<AspectName, AspectEntry>,
     /// By the SHA-256 of the token, so that looking one up compares digests and not secrets.
-    operators: HashMap<[u8; 32], Identity>,
+    tokens: HashMap<Digest, Door>,
+    sessions: HashMap<Digest, Door>,
+    passwords: HashMap<OperatorName, String>,
+    credentials: HashMap<CredentialName, Arc<CredentialRecord>>,
 }
 
 impl Directory {
-    pub(crate) fn publish<'a>(
+    pub(crate) fn publish(&self, hub: &Hub) {
+        let doors = hub.doors().credentials();
+        self.replace(hub.roster().aspects(), hub.roster().operators(), doors);
+    }
+
+    pub(super) fn replace<'a>(
         &self,
         aspects: impl Iterator<Item = &'a AspectRecord>,
         operators: impl Iterator<Item = &'a OperatorRecord>,
+        credentials: impl Iterator<Item = &'a CredentialRecord>,
     ) {
-        let entries = Entries {
-            aspects: aspects
-                .filter(|record| record.revoked_at.is_none())
-                .map(|record| {
-                    let entry =
-                        AspectEntry { public_key: record.public_key, key_generation: record.key_generation };
-                    (record.name.clone(), entry)
-                })
-                .collect(),
-            operators: operators
-                .filter(|record| record.revoked_at.is_none())
-                .map(|record| {
-                    let identity = Identity {
-                        party: Party::Operator(record.name.clone()),
-                        role: role(record.role),
-                        key_generation: piece(&record.token_sha256),
-                    };
-                    (record.token_sha256, identity)
-                })
-                .collect(),
+        let mut entries = Entries {
+            aspects: aspects.filter(|record| record.is_active()).map(entry).collect(),
+            credentials: credentials.map(|it| (it.name.clone(), Arc::new(it.clone()))).collect(),
+            ..Entries::default()
         };
+        for record in operators.filter(|record| record.is_active()) {
+            for token in &record.tokens {
+                let door = Door {
+                    identity: identity(record, &token.sha256),
+                    expires_at: token.expires_at,
+                    seen_at: None,
+                };
+                entries.tokens.insert(token.sha256, door);
+            }
+            for session in &record.sessions {
+                let door = Door {
+                    identity: identity(record, &session.sha256),
+                    expires_at: Some(session.expires_at),
+                    seen_at: Some(session.seen_at),
+                };
+                entries.sessions.insert(session.sha256, door);
+            }
+            if let Some(password) = &record.password {
+                entries.passwords.insert(record.name.clone(), password.clone());
+            }
+        }
         *self.entries.write().unwrap_or_else(PoisonError::into_inner) = entries;
     }
 
-    pub(super) fn aspect(&self, name: &AspectName) -> Option<AspectEntry> {
-        self.entries.read().unwrap_or_else(PoisonError::into_inner).aspects.get(name).copied()
+    fn entries(&self) -> std::sync::RwLockReadGuard<'_, Entries> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the credential behind `identity` still is the one its party has.
+    pub(super) fn aspect(&self, name: &AspectName) -> Option<AspectEntry> {
+        self.entries().aspects.get(name).copied()
+    }
+
+    /// Whether the credential behind `identity` still is one its party has.
     pub(crate) fn is_current(&self, identity: &Identity) -> bool {
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let entries = self.entries();
         match &identity.party {
-            Party::Aspect(name) => {
-                entries.aspects.get(name).is_some_and(|it| it.key_generation == identity.key_generation)
+            Party::Aspect(name) => entries.aspects.get(name).is_some_and(|it| {
+                it.key_generation == identity.key_generation
+                    || it.previous.is_some_and(|it| it.key_generation == identity.key_generation)
+            }),
+            Party::Operator(_) => {
+                let mut doors = entries.tokens.values().chain(entries.sessions.values());
+                doors.any(|it| it.identity == *identity)
             }
-            Party::Operator(_) => entries.operators.values().any(|it| it == identity),
             Party::System => false,
         }
     }
 
-    pub(crate) fn operator(&self, token_sha256: &[u8; 32]) -> Option<Identity> {
-        self.entries.read().unwrap_or_else(PoisonError::into_inner).operators.get(token_sha256).cloned()
+    pub(crate) fn token(&self, sha256: &Digest, at: Ms) -> Option<Identity> {
+        let entries = self.entries();
+        entries.tokens.get(sha256).filter(|it| it.is_open(at, None)).map(|it| it.identity.clone())
+    }
+
+    pub(super) fn session(&self, sha256: &Digest, at: Ms, used_at: Option<Ms>) -> Option<Identity> {
+        let entries = self.entries();
+        entries.sessions.get(sha256).filter(|it| it.is_open(at, used_at)).map(|it| it.identity.clone())
+    }
+
+    /// The PHC string of an operator who may log in.
+    pub(crate) fn password(&self, name: &OperatorName) -> Option<String> {
+        self.entries().passwords.get(name).cloned()
+    }
+
+    #[expect(dead_code, reason = "for the calls the broker makes on behalf of aspects")]
+    pub(crate) fn credential(&self, name: &CredentialName) -> Option<Arc<CredentialRecord>> {
+        self.entries().credentials.get(name).cloned()
     }
 }
 
-fn piece(digest: &[u8; 32]) -> u64 {
-    digest.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+fn entry(record: &AspectRecord) -> (AspectName, AspectEntry) {
+    let entry = AspectEntry {
+        public_key: record.public_key,
+        key_generation: record.key_generation,
+        previous: record.previous_key,
+    };
+    (record.name.clone(), entry)
+}
+
+fn identity(record: &OperatorRecord, sha256: &Digest) -> Identity {
+    let piece = sha256.0.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+    Identity { party: Party::Operator(record.name.clone()), role: role(record.role), key_generation: piece }
 }
 
 fn role(role: OperatorRole) -> Role {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bolero::check;
 
-use super::{AuthError, Gate, NexusKeys};
+use super::{AuthError, Gate, NexusKeys, Now};
 use crate::altered::Altered;
 use crate::datadir::DataDir;
 
@@ -22,8 +22,9 @@ fn a_credential() {
     check!().with_type::<Altered>().for_each(|altered| {
         let bytes = altered.of(&texts);
         let text = String::from_utf8_lossy(&bytes);
-        gate.identify(&text, 1_760_000_000).expect_err("nobody is known here");
-        let refused = gate.exchange(&text, 1_760_000_000).expect_err("nobody is known here");
+        gate.identify(&text, Now { wall: 1_760_000_000, at: 0 }).expect_err("nobody is known here");
+        let refused =
+            gate.exchange(&text, Now { wall: 1_760_000_000, at: 0 }).expect_err("nobody is known here");
         assert!(matches!(refused, AuthError::Assertion(_)), "{refused}");
     });
 }

@@ -1,22 +1,34 @@
-//! Operator tokens: random, shown once, kept as a digest.
+//! Secrets the broker hands out: random, shown once, kept as a digest. The prefix says what one is for, and
+//! none is taken for another.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
+use crate::hub::records::Digest;
+
+/// An operator's API token.
 pub(crate) const PREFIX: &str = "nxo_";
+/// A browser's session; it comes in a cookie only.
+pub(crate) const SESSION_PREFIX: &str = "nxs_";
+/// The token a new Nexus is set up with.
+pub(crate) const SETUP_PREFIX: &str = "nxsetup_";
 
-/// A new token: 256 random bits, so guessing needs no further defence than its length.
+/// A new API token: 256 random bits, so guessing needs no further defence than its length.
 pub(crate) fn mint() -> String {
-    let bytes: [u8; 32] = rand::random();
-    format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))
+    mint_with(PREFIX)
 }
 
-pub(crate) fn sha256(token: &str) -> [u8; 32] {
-    Sha256::digest(token.as_bytes()).into()
+pub(crate) fn mint_with(prefix: &str) -> String {
+    let bytes: [u8; 32] = rand::random();
+    format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes))
+}
+
+pub(crate) fn digest(secret: &str) -> Digest {
+    Digest(Sha256::digest(secret.as_bytes()).into())
 }
 
 /// As `OperatorAdd` carries it.
 pub(crate) fn sha256_hex(token: &str) -> String {
-    sha256(token).iter().map(|byte| format!("{byte:02x}")).collect()
+    digest(token).to_string()
 }

@@ -42,6 +42,11 @@ impl Hosts {
         Self { names, scheme: if tls { "https" } else { "http" }, public_url }
     }
 
+    /// Whether the listener speaks TLS, so that a cookie may be kept to it.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.scheme == "https" || self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
+
     /// `host`: the Host header or the target's authority; `origin`: the Origin header, which programs leave out.
     pub(crate) fn check(&self, host: Option<&str>, origin: Option<&str>) -> Result<(), Stranger> {
         let host = host.ok_or(Stranger::Host)?.to_ascii_lowercase();

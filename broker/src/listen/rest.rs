@@ -33,6 +33,8 @@ pub(super) mod input;
 mod knowledge;
 pub(crate) mod openapi;
 mod operators;
+mod people;
+mod session;
 mod token;
 
 use std::net::SocketAddr;
@@ -76,6 +78,8 @@ fn routes() -> Routes {
         .merge(health::nexus())
         .merge(knowledge::routes().layer(large))
         .merge(operators::routes())
+        .merge(people::routes())
+        .merge(session::routes())
         .merge(token::routes())
 }
 

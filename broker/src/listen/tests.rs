@@ -4,6 +4,7 @@ mod client;
 mod events;
 mod http;
 mod links;
+mod people;
 
 use std::path::Path;
 

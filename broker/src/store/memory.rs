@@ -11,15 +11,17 @@ use nexus_wire::chat::{Message, ThreadInfo};
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::KnowledgeHit;
 use nexus_wire::log::LogEntry;
-use nexus_wire::{AspectName, DispatchId, EntryId, ItemId, MessageId, Ms, OperatorName, Party, ThreadId};
+use nexus_wire::{
+    AspectName, CredentialName, DispatchId, EntryId, ItemId, MessageId, Ms, OperatorName, Party, ThreadId,
+};
 
 use super::logged::{LoggedRow, weight};
 use super::page::Page;
 use crate::hub::inbox::as_answered;
 use crate::hub::records::{
-    AspectRecord, ClosedRecord, DispatchRecord, InboxRecord, KnowledgeRecord, LogRecord, MessageRecord,
-    NewItem, OperatorRecord, Position, Reads, Snapshot, Store, StoreError, Stored, ThreadRecord, Transaction,
-    Which, without_contents,
+    AspectRecord, ClosedRecord, CredentialRecord, DispatchRecord, InboxRecord, KnowledgeRecord, LogRecord,
+    MessageRecord, NewItem, OperatorRecord, Position, Reads, SetupToken, Snapshot, Store, StoreError, Stored,
+    ThreadRecord, Transaction, UsedAssertion, Which, without_contents,
 };
 use undo::Undo;
 
@@ -37,6 +39,9 @@ pub struct MemoryStore {
     open_dispatches: BTreeSet<DispatchId>,
     queue_state: Option<String>,
     alerts: BTreeMap<String, Alert>,
+    setup: Option<SetupToken>,
+    assertions: BTreeSet<UsedAssertion>,
+    credentials: BTreeMap<CredentialName, CredentialRecord>,
     knowledge: Vec<KnowledgeRecord>,
     log: Vec<LoggedRow>,
     last_at: Ms,
@@ -217,6 +222,9 @@ impl Reads for MemoryStore {
                 .collect(),
             queue_state: self.queue_state.clone(),
             open_alerts: self.alerts.values().filter(|alert| alert.cleared_at.is_none()).cloned().collect(),
+            setup: self.setup,
+            assertions: self.assertions.iter().copied().collect(),
+            credentials: self.credentials.values().cloned().collect(),
         })
     }
 }
@@ -248,6 +256,39 @@ impl Store for MemoryStore {
     fn put_operator(&mut self, record: &OperatorRecord) -> Stored<()> {
         let old = self.operators.insert(record.name.clone(), record.clone());
         self.undo.push(Undo::Operator(record.name.clone(), old));
+        Ok(())
+    }
+
+    fn put_setup(&mut self, setup: &SetupToken) -> Stored<()> {
+        let old = self.setup.replace(*setup);
+        self.undo.push(Undo::Setup(old));
+        Ok(())
+    }
+
+    fn put_assertion(&mut self, used: &UsedAssertion) -> Stored<()> {
+        if self.assertions.insert(*used) {
+            self.undo.push(Undo::Assertion(*used, false));
+        }
+        Ok(())
+    }
+
+    fn drop_assertions(&mut self, at: Ms) -> Stored<()> {
+        while let Some(first) = self.assertions.first().copied().filter(|it| it.until <= at) {
+            self.assertions.remove(&first);
+            self.undo.push(Undo::Assertion(first, true));
+        }
+        Ok(())
+    }
+
+    fn put_credential(&mut self, record: &CredentialRecord) -> Stored<()> {
+        let old = self.credentials.insert(record.name.clone(), record.clone());
+        self.undo.push(Undo::Credential(record.name.clone(), old.map(Box::new)));
+        Ok(())
+    }
+
+    fn remove_credential(&mut self, name: &CredentialName) -> Stored<()> {
+        let old = self.credentials.remove(name);
+        self.undo.push(Undo::Credential(name.clone(), old.map(Box::new)));
         Ok(())
     }
 

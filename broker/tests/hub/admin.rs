@@ -1,6 +1,7 @@
 //! Letting people and aspects in and out, and the trail it leaves.
 
 use nexus_broker::hub::{CommandBody, Effect};
+use nexus_wire::access::TokenInfo;
 use nexus_wire::admin::{AspectAdd, AspectKey, OperatorAdd, OperatorInfo, OperatorRole};
 use nexus_wire::log::LogBody;
 use nexus_wire::roster::AspectRole;
@@ -65,13 +66,18 @@ on_both_stores! {
 
     fn answers_show_what_is_in_force(world) {
         let (answer, _) = world.call(operator("ana", OperatorRole::Admin, "a"));
+        let first = TokenInfo {
+            name: "first".parse().unwrap(), created_at: world.at, last_used_at: None, expires_at: None,
+        };
         let expected = OperatorInfo {
             name: "ana".parse().unwrap(), role: OperatorRole::Admin, created_at: world.at, revoked_at: None,
+            has_password: false, tokens: vec![first], sessions: 0,
         };
         assert_eq!(parsed::<OperatorInfo>(&answer.unwrap()), expected);
         let (answer, _) = world.call(aspect("wren", AspectRole::Worker, &"A".repeat(43)));
         let expected = AspectKey {
             name: name("wren"), role: AspectRole::Worker, key_generation: 1, share_knowledge: false, revoked_at: None,
+            previous_until: None,
         };
         assert_eq!(parsed::<AspectKey>(&answer.unwrap()), expected);
     }

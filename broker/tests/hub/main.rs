@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that finds nothing fails")]
 
+mod access;
 mod admin;
 mod alerts;
 mod chat;

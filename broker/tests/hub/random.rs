@@ -1,8 +1,10 @@
 //! Random commands in random batches, on both stores at once: the same effects, the same rows to read, and a
 //! hub that equals what its store says after every batch, also when commits fail in between.
 
-use nexus_broker::hub::records::{Reads, Transaction};
-use nexus_broker::hub::{Change, Command, CommandBody, Effect, Hub, HubConfig, Origin};
+use nexus_broker::hub::records::{CredentialTerms, Digest, Reads, Transaction, UsedAssertion};
+use nexus_broker::hub::{
+    Access, Change, Command, CommandBody, Effect, Hub, HubConfig, NewToken, Note, Origin,
+};
 use nexus_broker::store::{MemoryStore, SqliteStore};
 use nexus_wire::admin::{AspectAdd, OperatorAdd, OperatorRole};
 use nexus_wire::alert::{Alert, AlertAck, AlertKind};
@@ -14,7 +16,8 @@ use nexus_wire::inbox::{Decision, InboxClose, Resume};
 use nexus_wire::knowledge::KnowledgeStore;
 use nexus_wire::roster::{AspectRole, AspectState, HeldLease, Register};
 use nexus_wire::{
-    AspectName, DispatchId, EpochId, HandRef, ItemId, LinkId, MessageId, Ms, Party, RequestId, ThreadId,
+    AspectName, DispatchId, EpochId, HandRef, ItemId, LinkId, MessageId, Ms, OperatorName, Party, RequestId,
+    ThreadId,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -38,6 +41,7 @@ enum Act {
     Revoke { aspect: u8 },
     Operator { role: u8 },
     RevokeOperator,
+    Door(Door),
     Register { aspect: u8, resume: Option<Index>, slots: u8, hands: u8, stale: bool },
     LinkDown { aspect: u8, old: bool },
     Deregister { aspect: u8 },
@@ -58,6 +62,33 @@ enum Act {
     Restored,
 }
 
+/// What concerns who gets in.
+#[derive(Clone, Debug)]
+enum Door {
+    Token { name: u8, add: bool },
+    Session { close: bool },
+    Used,
+    Setup { offer: bool },
+    Rotate { aspect: u8, key: u8, overlap: u8 },
+    Assertion { jti: u8 },
+    Credential { name: u8, step: u8 },
+    Note,
+}
+
+fn door() -> impl Strategy<Value = Door> {
+    prop_oneof![
+        1 => (0_u8..3, any::<bool>()).prop_map(|(name, add)| Door::Token { name, add }),
+        1 => any::<bool>().prop_map(|close| Door::Session { close }),
+        1 => Just(Door::Used),
+        1 => any::<bool>().prop_map(|offer| Door::Setup { offer }),
+        2 => (0_u8..5, 1_u8..3, 0_u8..3)
+            .prop_map(|(aspect, key, overlap)| Door::Rotate { aspect, key, overlap }),
+        1 => (0_u8..4).prop_map(|jti| Door::Assertion { jti }),
+        1 => (0_u8..2, 0_u8..3).prop_map(|(name, step)| Door::Credential { name, step }),
+        1 => Just(Door::Note),
+    ]
+}
+
 fn act() -> impl Strategy<Value = Act> {
     let (some, index) = (0_u8..5, any::<Index>());
     let maybe = || prop::option::weighted(0.3, any::<Index>());
@@ -66,6 +97,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => some.clone().prop_map(|aspect| Act::Revoke { aspect }),
         1 => (0_u8..2).prop_map(|role| Act::Operator { role }),
         1 => Just(Act::RevokeOperator),
+        9 => door().prop_map(Act::Door),
         12 => (some.clone(), maybe(), 0_u8..3, 0_u8..3, any::<bool>())
             .prop_map(|(aspect, resume, slots, hands, stale)| Act::Register { aspect, resume, slots, hands, stale }),
         3 => (some.clone(), any::<bool>()).prop_map(|(aspect, old)| Act::LinkDown { aspect, old }),
@@ -138,6 +170,14 @@ fn content(n: u8) -> String {
     words.get(usize::from(n)).map_or_else(|| format!("number {n}"), |text| (*text).to_owned())
 }
 
+fn terms() -> CredentialTerms {
+    serde_json::from_value(json!({
+        "kind": "provider", "mode": "proxy", "base_url": "https://api.example/v1", "header": "authorization",
+        "prefix": "Bearer ", "allowed_aspects": ["wren"],
+    }))
+    .unwrap()
+}
+
 impl Twin {
     fn id(&mut self) -> Uuid {
         self.seen.ids += 1;
@@ -163,6 +203,51 @@ impl Twin {
         if self.seen.leases.is_empty() { none } else { at.get(&self.seen.leases).clone() }
     }
 
+    /// Few names and few digests, so that they meet.
+    fn access(&self, door: &Door) -> Access {
+        let operator: OperatorName = "ana".parse().unwrap();
+        let hash = "$argon2id$".to_owned();
+        match door {
+            Door::Token { name, add: true } => {
+                let label = format!("t{name}").parse().unwrap();
+                let token = NewToken { name: label, sha256: Digest([*name; 32]), lifetime_ms: Some(9_000) };
+                Access::AddToken { operator, token }
+            }
+            Door::Token { name, .. } => {
+                Access::RevokeToken { operator, name: format!("t{name}").parse().unwrap() }
+            }
+            Door::Session { close: true } => Access::CloseSession { operator, sha256: Digest([5; 32]) },
+            Door::Session { .. } if self.at % 3 == 0 => Access::SetPassword { operator, hash },
+            Door::Session { .. } => Access::OpenSession { operator, sha256: Digest([5; 32]), hash },
+            Door::Used => Access::Used(vec![(Digest([0; 32]), self.at), (Digest([5; 32]), self.at)]),
+            Door::Setup { offer: true } => Access::OfferSetup { sha256: Digest([6; 32]) },
+            Door::Setup { .. } => {
+                Access::UseSetup { sha256: Digest([6; 32]), operator, password_hash: Some(hash), token: None }
+            }
+            Door::Rotate { aspect, key, overlap } => Access::RotateKey {
+                aspect: self.aspect(*aspect),
+                public_key: [16 * *key; 32],
+                overlap_ms: Ms::from(*overlap) * 700,
+            },
+            Door::Assertion { jti } => {
+                Access::UseAssertion(UsedAssertion { until: self.at + 500, digest: Digest([*jti; 32]) })
+            }
+            Door::Credential { name, step } => {
+                let name = format!("c{name}").parse().unwrap();
+                match step {
+                    0 => Access::PutCredential { name, terms: terms(), sealed: vec![1, 2, 3] },
+                    1 => Access::RotateCredential { name, sealed: vec![4] },
+                    _ => Access::RemoveCredential { name },
+                }
+            }
+            Door::Note => Access::Note(vec![Note {
+                actor: Party::System,
+                kind: "refused.credential",
+                subject: "an unknown token from 10.0.0.7".into(),
+            }]),
+        }
+    }
+
     fn command(&mut self, act: &Act) -> CommandBody {
         let ana = party("operator/ana");
         match act {
@@ -181,6 +266,7 @@ impl Twin {
             Act::RevokeOperator => {
                 CommandBody::RevokeOperator { by: Party::System, name: "ana".parse().unwrap() }
             }
+            Act::Door(door) => CommandBody::Access { by: ana, act: self.access(door) },
             Act::Register { aspect, resume, slots, hands, stale } => {
                 let aspect = self.aspect(*aspect);
                 let record = self.memory.0.roster().aspect(&aspect).cloned();

@@ -106,7 +106,7 @@ impl<S: Transaction> World<S> {
         let add = OperatorAdd {
             name: name.parse().unwrap(),
             role: OperatorRole::Admin,
-            token_sha256: "ab".repeat(32),
+            token_sha256: name.bytes().cycle().take(32).map(|byte| format!("{byte:02x}")).collect(),
         };
         let (answer, _) = self.call(CommandBody::AddOperator { by: Party::System, add });
         answer.unwrap();

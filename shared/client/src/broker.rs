@@ -70,6 +70,14 @@ impl Broker {
         self.json(Method::POST, path, Some(body)).await
     }
 
+    pub async fn put_json<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, DialError> {
+        self.json(Method::PUT, path, Some(body)).await
+    }
+
     pub async fn delete_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, DialError> {
         self.json(Method::DELETE, path, None::<&()>).await
     }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Ms;
+use crate::access::TokenInfo;
 use crate::name::{AspectName, OperatorName};
 use crate::roster::AspectRole;
 
@@ -62,6 +63,9 @@ pub struct AspectKey {
     pub share_knowledge: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Ms>,
+    /// Until when the key before this one is good, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_until: Option<Ms>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
@@ -72,7 +76,8 @@ pub enum OperatorRole {
     Admin,
 }
 
-/// `POST /api/v1/operators`. The token is made by whoever calls; the broker keeps its SHA-256 only.
+/// `POST /api/v1/operators`. The token is made by whoever calls; the broker keeps its SHA-256 only, as the
+/// operator's token named `first`. Again with another token replaces that one.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct OperatorAdd {
     pub name: OperatorName,
@@ -88,6 +93,15 @@ pub struct OperatorInfo {
     pub created_at: Ms,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Ms>,
+    /// May log in with a password.
+    #[serde(default)]
+    pub has_password: bool,
+    /// By name.
+    #[serde(default)]
+    pub tokens: Vec<TokenInfo>,
+    /// Sessions of browsers that have not ended.
+    #[serde(default)]
+    pub sessions: u32,
 }
 
 /// `GET /api/v1/operators`.

@@ -8,9 +8,11 @@
 //! 2. each request carries an id and gets one reply: `ok` (or `registered`) or `error`;
 //! 3. what is durable for an aspect comes as [`inbox::Deliver`] and is acknowledged by [`inbox::Ack`].
 
+pub mod access;
 pub mod admin;
 pub mod alert;
 pub mod chat;
+pub mod credential;
 pub mod derive;
 pub mod envelope;
 pub mod error;
@@ -33,7 +35,7 @@ pub use error::{ErrorBody, ErrorCode};
 pub use frame::{FromBroker, ToBroker};
 pub use ids::*;
 pub use json::Json;
-pub use name::{AspectName, HandRef, HandTarget, NameError, OperatorName, Party};
+pub use name::{AspectName, CredentialName, HandRef, HandTarget, NameError, OperatorName, Party, TokenName};
 
 /// Milliseconds since the Unix epoch, UTC.
 pub type Ms = i64;

@@ -50,6 +50,23 @@ pub const DEAF_AFTER: Duration = Duration::from_secs(60);
 /// How long an aspect of the expected roster may be away before somebody is told.
 pub const EXPECTED_GRACE: Duration = Duration::from_secs(60);
 pub const EXPECTED_ROSTER_MAX: usize = 256;
+/// The longest a key may stay good beside the one that replaces it.
+pub const KEY_OVERLAP_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+pub const PASSWORD_CHARS_MIN: usize = 10;
+pub const PASSWORD_BYTES_MAX: usize = 1024;
+pub const TOKENS_PER_OPERATOR_MAX: usize = 32;
+/// Beyond it the session that was used longest ago ends.
+pub const SESSIONS_PER_OPERATOR_MAX: usize = 16;
+/// Without a request a session ends after this long,
+pub const SESSION_IDLE: Duration = Duration::from_secs(12 * 60 * 60);
+/// and in any case after this.
+pub const SESSION_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// How long a setup token waits to be used.
+pub const SETUP_TOKEN_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+
+pub const CREDENTIALS_MAX: usize = 256;
+pub const SECRET_BYTES_MAX: usize = 16 * 1024;
 
 pub const LEASE: Duration = Duration::from_secs(30);
 pub const LEASE_RENEW_INTERVAL: Duration = Duration::from_secs(10);
@@ -123,4 +140,5 @@ const _: () = assert!(JSON_DEPTH_SENT_MAX < 128);
 // Deliveries under credit never overflow an outbox by themselves.
 const _: () = assert!((CREDIT_ITEMS as usize) < OUTBOX_FRAMES_MAX);
 const _: () = assert!(DEADLINE_DEFAULT.as_millis() <= DEADLINE_MAX.as_millis());
+const _: () = assert!(SESSION_IDLE.as_millis() < SESSION_TTL.as_millis());
 const _: () = assert!(ASSERTION_TTL_MAX.as_millis() < ACCESS_TOKEN_TTL.as_millis());

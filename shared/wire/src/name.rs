@@ -106,6 +106,10 @@ label!(/// The name of an agent.
     AspectName, reserved: RESERVED);
 label!(/// The name of a person.
     OperatorName, reserved: [""; 0]);
+label!(/// The name of a credential for a service outside.
+    CredentialName, reserved: [""; 0]);
+label!(/// The name of an API token among those of one operator.
+    TokenName, reserved: [""; 0]);
 label!(/// The name of a Hand within its aspect.
     HandName, reserved: [""; 0]);
 

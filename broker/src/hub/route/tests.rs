@@ -11,6 +11,7 @@ fn aspect(name: &str, role: AspectRole, revoked_at: Option<i64>) -> AspectRecord
         name: name.parse().unwrap(),
         role,
         public_key: [0; 32],
+        previous_key: None,
         key_generation: 1,
         share_knowledge: false,
         revoked_at,
@@ -30,7 +31,9 @@ fn operator(name: &str) -> OperatorRecord {
     OperatorRecord {
         name: name.parse().unwrap(),
         role: OperatorRole::Operator,
-        token_sha256: [0; 32],
+        password: None,
+        tokens: Vec::new(),
+        sessions: Vec::new(),
         created_at: 0,
         revoked_at: None,
     }

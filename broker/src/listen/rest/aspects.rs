@@ -1,11 +1,12 @@
 //! The team and the keys of its aspects.
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::{delete_with, get_with};
+use aide::axum::routing::{delete_with, get_with, post_with};
 use axum::extract::State;
+use nexus_wire::access::{KeyRotate, KeyRotated};
 use nexus_wire::admin::{AspectAdd, AspectKey};
 use nexus_wire::roster::{AspectInfo, Team};
-use nexus_wire::{AspectName, ErrorBody, ErrorCode};
+use nexus_wire::{AspectName, ErrorBody, ErrorCode, Ms};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -15,8 +16,8 @@ use super::caller::{Admin, AnyParty, Viewer};
 use super::input::{Body, Path};
 use super::openapi::{Group, doc, doc_with};
 use super::{Routes, Shared, command};
-use crate::hub::CommandBody;
 use crate::hub::records::AspectRecord;
+use crate::hub::{Access, CommandBody, public_key};
 
 pub(super) fn routes() -> Routes {
     let example = json!({
@@ -30,10 +31,14 @@ pub(super) fn routes() -> Routes {
     let get = doc("getAspect", Group::Aspects, "One aspect, and how it is doing");
     let revoke = doc("revokeAspect", Group::Aspects, "Shut an aspect out; its links close at once");
     let key = doc("getAspectKey", Group::Aspects, "What is known of an aspect's key");
+    let example = json!({"public_key": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "overlap_s": 600});
+    let summary = "Replace an aspect's key; the old one stays good for the overlap";
+    let rotate = doc_with("rotateAspectKey", Group::Aspects, summary, example);
     ApiRouter::new()
         .api_route("/api/v1/aspects", get_with(aspects, list).post_with(add_aspect, add))
         .api_route("/api/v1/aspects/{name}", delete_with(revoke_aspect, revoke).get_with(aspect, get))
         .api_route("/api/v1/aspects/{name}/key", get_with(aspect_key, key))
+        .api_route("/api/v1/aspects/{name}/rotate", post_with(rotate_key, rotate))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -67,4 +72,16 @@ async fn aspect_key(State(edge): Shared, _: Viewer, Path(by): Path<ByName>) -> A
 
 async fn revoke_aspect(State(edge): Shared, admin: Admin, Path(by): Path<ByName>) -> Answered<AspectKey> {
     command(&edge, CommandBody::RevokeAspect { by: admin.party(), name: by.name }).await
+}
+
+async fn rotate_key(
+    State(edge): Shared,
+    admin: Admin,
+    Path(by): Path<ByName>,
+    body: Body<KeyRotate>,
+) -> Answered<KeyRotated> {
+    let public_key = public_key(&body.value.public_key)?;
+    let overlap_ms = Ms::try_from(body.value.overlap_s.saturating_mul(1_000)).unwrap_or(Ms::MAX);
+    let act = Access::RotateKey { aspect: by.name, public_key, overlap_ms };
+    command(&edge, CommandBody::Access { by: admin.party(), act }).await
 }

@@ -7,16 +7,19 @@ use aide::generate::GenContext;
 use aide::openapi::Operation;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use nexus_wire::{ErrorBody, ErrorCode, Party};
 
 use super::Remote;
 use super::openapi::{SECURITY_SCHEME, may_fail, note};
 use crate::admit::administer;
 use crate::clock;
-use crate::edge::{Edge, seconds};
+use crate::edge::Edge;
 use crate::identity::{AuthError, Identity, Role};
 use crate::listen::problem::Problem;
+
+/// Holds the session of a browser that logged in.
+pub(super) const SESSION_COOKIE: &str = "nexus_session";
 
 /// Anybody with a credential; what they may see and do is for `admit` and the readers to say.
 #[derive(Debug)]
@@ -40,41 +43,53 @@ impl Admin {
     }
 }
 
-/// The one place where a request's credential becomes an identity.
+/// The one place where a request's credential becomes an identity: the bearer token if there is an
+/// `Authorization` header at all, else the session of the cookie.
 pub(in crate::listen) fn authenticate(
     edge: &Edge,
     headers: &HeaderMap,
     remote: Remote,
 ) -> Result<Identity, Problem> {
-    let bearer = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim());
-    throttled(edge, remote, || match bearer {
-        Some(bearer) => edge.gate.identify(bearer, seconds()),
-        None => Err(AuthError::Missing),
-    })
+    let now = edge.both_clocks();
+    let found = match headers.get(header::AUTHORIZATION) {
+        Some(value) => bearer(value).ok_or(AuthError::Missing).and_then(|it| edge.gate.identify(it, now)),
+        None => match session(headers) {
+            Some(session) => edge.gate.identify_session(session, now),
+            None => Err(AuthError::Missing),
+        },
+    };
+    admits(edge, remote)?;
+    found.map_err(|error| refused(edge, remote, &error))
 }
 
-/// Looks at a credential, unless too many from that address were no good.
-pub(super) fn throttled<T>(
-    edge: &Edge,
-    remote: Remote,
-    check: impl FnOnce() -> Result<T, AuthError>,
-) -> Result<T, Problem> {
-    let (ip, now) = (remote.0.ip(), clock::now());
-    let throttle = || edge.throttle.lock().unwrap_or_else(PoisonError::into_inner);
-    if !throttle().admits(ip, now) {
-        let message = "too many credentials from this address were refused; try again in a minute";
-        return Err(ErrorBody::new(ErrorCode::RateLimited, message).into());
+fn bearer(value: &HeaderValue) -> Option<&str> {
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// What the session cookie holds.
+pub(super) fn session(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    cookies
+        .flat_map(|value| value.split(';'))
+        .find_map(|cookie| cookie.trim().strip_prefix(SESSION_COOKIE)?.strip_prefix('='))
+}
+
+/// Whether a credential from that address is looked at, or too many from there were no good.
+pub(super) fn admits(edge: &Edge, remote: Remote) -> Result<(), Problem> {
+    let throttle = edge.throttle.lock().unwrap_or_else(PoisonError::into_inner);
+    if throttle.admits(remote.0.ip(), clock::now()) {
+        return Ok(());
     }
-    check().map_err(|error| {
-        throttle().failed(ip, now);
-        tracing::warn!(from = %remote.0, %error, "refused a credential");
-        error.to_body().into()
-    })
+    let message = "too many credentials from this address were refused; try again in a minute";
+    Err(ErrorBody::new(ErrorCode::RateLimited, message).into())
+}
+
+/// A credential was no good.
+pub(super) fn refused(edge: &Edge, remote: Remote, error: &AuthError) -> Problem {
+    edge.throttle.lock().unwrap_or_else(PoisonError::into_inner).failed(remote.0.ip(), clock::now());
+    tracing::warn!(from = %remote.0, %error, "refused a credential");
+    error.to_body().into()
 }
 
 fn identity(parts: &Parts, edge: &Edge) -> Result<Identity, Problem> {

@@ -9,6 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use nexus_wire::{ErrorBody, ErrorCode};
 
+use super::caller::session;
 use crate::edge::Edge;
 use crate::listen::problem::Problem;
 
@@ -33,7 +34,19 @@ fn known(edge: &Edge, request: &Request) -> Result<(), Problem> {
     edge.hosts.check(host, text(header::ORIGIN)).map_err(|stranger| {
         tracing::warn!(?host, origin = ?text(header::ORIGIN), "refused a stranger");
         Problem::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, stranger.message())
-    })
+    })?;
+    if text(header::ORIGIN).is_none() && rides_on_a_cookie(request) {
+        let message = "a request with a session cookie has to say its Origin; programs use a bearer token";
+        return Err(Problem::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, message));
+    }
+    Ok(())
+}
+
+/// A browser adds the cookie whoever made it ask, so what could do harm has to say which page that was.
+fn rides_on_a_cookie(request: &Request) -> bool {
+    let headers = request.headers();
+    let acts = !request.method().is_safe() || headers.contains_key(header::UPGRADE);
+    acts && !headers.contains_key(header::AUTHORIZATION) && session(headers).is_some()
 }
 
 fn path_of(request: &Request) -> String {

@@ -33,11 +33,12 @@ pub(super) enum Group {
     Knowledge,
     Messages,
     Operators,
+    Sessions,
     Threads,
 }
 
 impl Group {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Aspects,
         Self::Audit,
         Self::Broker,
@@ -45,6 +46,7 @@ impl Group {
         Self::Knowledge,
         Self::Messages,
         Self::Operators,
+        Self::Sessions,
         Self::Threads,
     ];
 
@@ -57,6 +59,7 @@ impl Group {
             Self::Knowledge => "knowledge",
             Self::Messages => "messages",
             Self::Operators => "operators",
+            Self::Sessions => "sessions",
             Self::Threads => "threads",
         }
     }
@@ -70,6 +73,7 @@ impl Group {
             Self::Knowledge => "What the team has written down.",
             Self::Messages => "What is said.",
             Self::Operators => "People and their tokens.",
+            Self::Sessions => "How people get in from a browser.",
             Self::Threads => "Conversations.",
         }
     }

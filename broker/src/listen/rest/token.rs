@@ -4,15 +4,16 @@ use aide::axum::ApiRouter;
 use aide::axum::routing::post_with;
 use axum::Extension;
 use axum::extract::State;
+use nexus_wire::Party;
 use nexus_wire::admin::{GRANT_JWT_BEARER, TokenRequest, TokenResponse};
 use serde_json::json;
 
 use super::answer::{Answer, Answered};
-use super::caller::throttled;
+use super::caller::{admits, refused};
 use super::input::Body;
 use super::openapi::{Group, doc_with, failing};
 use super::{Remote, Routes, Shared};
-use crate::edge::seconds;
+use crate::hub::{Access, CommandBody};
 use crate::identity::AuthError;
 
 pub(super) fn routes() -> Routes {
@@ -30,11 +31,13 @@ async fn token(
     body: Body<TokenRequest>,
 ) -> Answered<TokenResponse> {
     let request = body.value;
-    let response = throttled(&edge, remote, || {
-        if request.grant_type != GRANT_JWT_BEARER {
-            return Err(AuthError::GrantType);
-        }
-        edge.gate.exchange(&request.assertion, seconds())
-    })?;
+    admits(&edge, remote)?;
+    let exchanged = match request.grant_type.as_str() {
+        GRANT_JWT_BEARER => edge.gate.exchange(&request.assertion, edge.both_clocks()),
+        _ => Err(AuthError::GrantType),
+    };
+    let (used, response) = exchanged.map_err(|error| refused(&edge, remote, &error))?;
+    // On disk before the answer leaves, so that not even a restart lets it be used again.
+    edge.call(CommandBody::Access { by: Party::System, act: Access::UseAssertion(used) }, 0).await?;
     Ok(Answer::of(&response))
 }

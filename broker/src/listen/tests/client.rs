@@ -126,6 +126,20 @@ pub(super) async fn http(
     headers: &[(&str, &str)],
     body: &str,
 ) -> (u16, String) {
+    let answer = http_whole(world, method, path, headers, body).await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.split(' ').nth(1).and_then(|it| it.parse().ok()).unwrap_or(0);
+    (status, body.to_owned())
+}
+
+/// The same with the headers, as it came.
+pub(super) async fn http_whole(
+    world: &World,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> String {
     let mut request =
         format!("{method} {path} HTTP/1.1\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
     if !headers.iter().any(|(name, _)| *name == "host") {
@@ -141,8 +155,5 @@ pub(super) async fn http(
     let mut answer = Vec::new();
     // A refused body may end in a reset after the answer.
     let _ = timeout(PATIENCE, socket.read_to_end(&mut answer)).await.unwrap();
-    let answer = String::from_utf8(answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-    let status = head.split(' ').nth(1).and_then(|it| it.parse().ok()).unwrap_or(0);
-    (status, body.to_owned())
+    String::from_utf8(answer).unwrap()
 }

@@ -135,7 +135,7 @@ async fn administration_is_for_admins() {
     let seen = http(&world, "GET", "/api/v1/operators", &[("authorization", &bearer)], "").await;
     let names: Value = serde_json::from_str(&seen.1).unwrap();
     assert_eq!(names["operators"][2]["name"], "bo", "{names}");
-    assert!(!seen.1.contains("token"), "{}", seen.1);
+    assert!(!seen.1.contains("abab") && !seen.1.contains("sha256"), "{}", seen.1);
 }
 
 #[tokio::test]
@@ -199,7 +199,7 @@ async fn the_document_names_every_route_and_its_page_shows_nothing_of_others() {
             assert!(ids.insert(id.to_owned()), "{id} is named twice");
             assert!(operation["summary"].is_string() && operation["tags"][0].is_string(), "{id}");
             assert!(operation["responses"]["503"]["$ref"].is_string(), "{id} may meet a stopping broker");
-            let open = ["getNexus", "getToken", "health", "ready"].contains(&id);
+            let open = ["getNexus", "getToken", "health", "logIn", "ready", "setUp"].contains(&id);
             assert_eq!(operation["security"].is_array(), !open, "{id}");
         }
     }

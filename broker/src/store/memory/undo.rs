@@ -1,10 +1,13 @@
 //! The way back of an open transaction: what each write replaced, reverted in reverse order.
 
 use nexus_wire::alert::Alert;
-use nexus_wire::{AspectName, DispatchId, ItemId, Ms, OperatorName, ThreadId};
+use nexus_wire::{AspectName, CredentialName, DispatchId, ItemId, Ms, OperatorName, ThreadId};
 
 use super::MemoryStore;
-use crate::hub::records::{AspectRecord, DispatchRecord, OperatorRecord, Position, ThreadRecord};
+use crate::hub::records::{
+    AspectRecord, CredentialRecord, DispatchRecord, OperatorRecord, Position, SetupToken, ThreadRecord,
+    UsedAssertion,
+};
 
 #[derive(Debug)]
 pub(super) enum Undo {
@@ -12,6 +15,10 @@ pub(super) enum Undo {
     Aspect(AspectName, Option<Box<AspectRecord>>),
     Position(AspectName, Position),
     Operator(OperatorName, Option<OperatorRecord>),
+    Setup(Option<SetupToken>),
+    /// Whether it was there.
+    Assertion(UsedAssertion, bool),
+    Credential(CredentialName, Option<Box<CredentialRecord>>),
     Thread(ThreadId, Option<Box<ThreadRecord>>),
     Message,
     Item(AspectName),
@@ -44,6 +51,11 @@ impl Undo {
             }
             Self::Operator(name, Some(old)) => _ = store.operators.insert(name, old),
             Self::Operator(name, None) => _ = store.operators.remove(&name),
+            Self::Setup(old) => store.setup = old,
+            Self::Assertion(used, true) => _ = store.assertions.insert(used),
+            Self::Assertion(used, false) => _ = store.assertions.remove(&used),
+            Self::Credential(name, Some(old)) => _ = store.credentials.insert(name, *old),
+            Self::Credential(name, None) => _ = store.credentials.remove(&name),
             Self::Thread(id, Some(old)) => {
                 if let Some(thread) = store.threads.get_mut(&id) {
                     thread.record = *old;

@@ -4,16 +4,16 @@ use nexus_wire::chat::ThreadInfo;
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::KnowledgeHit;
 use nexus_wire::{
-    AspectName, DispatchId, EntryId, EpochId, ItemId, LinkId, MessageId, OperatorName, Party, RequestId,
-    ThreadId,
+    AspectName, CredentialName, DispatchId, EntryId, EpochId, ItemId, LinkId, MessageId, OperatorName, Party,
+    RequestId, ThreadId,
 };
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::columns::{count, id, json, opt_id, opt_json, parsed, parties, small, to_blob, to_number, word};
 use super::fault::fault;
 use crate::hub::records::{
-    AspectRecord, ClosedRecord, DispatchRecord, KnowledgeRecord, OperatorRecord, Snapshot, Stored,
-    ThreadRecord, Which,
+    AspectRecord, ClosedRecord, CredentialRecord, Digest, DispatchRecord, KnowledgeRecord, OperatorRecord,
+    Snapshot, Stored, ThreadRecord, UsedAssertion, Which,
 };
 use crate::store::query::fts5;
 
@@ -42,7 +42,7 @@ macro_rules! aspect_select {
     ($rest:literal) => {
         concat!(
             "SELECT name, role, public_key, key_generation, share_knowledge, revoked_at, created_at, link,
-                    generation, acked_generation, since, epoch, tail, cursor, profile
+                    generation, acked_generation, since, epoch, tail, cursor, profile, previous_key
              FROM aspects JOIN inboxes ON inboxes.aspect = aspects.no ",
             $rest
         )
@@ -66,6 +66,7 @@ fn aspect_row(row: &Row<'_>) -> rusqlite::Result<AspectRecord> {
         tail: count(row, 12)?,
         cursor: count(row, 13)?,
         profile: json(row, 14)?,
+        previous_key: opt_json(row, 15)?,
     })
 }
 
@@ -78,14 +79,36 @@ pub(super) fn aspects(connection: &Connection) -> Stored<Vec<AspectRecord>> {
 }
 
 pub(super) fn operators(connection: &Connection) -> Stored<Vec<OperatorRecord>> {
-    let sql = "SELECT name, role, token_sha256, created_at, revoked_at FROM operators ORDER BY name";
+    let sql = "SELECT name, role, password, tokens, sessions, created_at, revoked_at
+        FROM operators ORDER BY name";
     all(connection, sql, [], |row| {
         Ok(OperatorRecord {
             name: parsed::<OperatorName>(row, 0)?,
             role: word(row, 1)?,
-            token_sha256: row.get(2)?,
+            password: row.get(2)?,
+            tokens: json(row, 3)?,
+            sessions: json(row, 4)?,
+            created_at: row.get(5)?,
+            revoked_at: row.get(6)?,
+        })
+    })
+}
+
+fn assertions(connection: &Connection) -> Stored<Vec<UsedAssertion>> {
+    all(connection, "SELECT until, digest FROM assertions ORDER BY until, digest", [], |row| {
+        Ok(UsedAssertion { until: row.get(0)?, digest: Digest(row.get(1)?) })
+    })
+}
+
+fn credentials(connection: &Connection) -> Stored<Vec<CredentialRecord>> {
+    let sql = "SELECT name, terms, sealed, created_at, rotated_at FROM credentials ORDER BY name";
+    all(connection, sql, [], |row| {
+        Ok(CredentialRecord {
+            name: parsed::<CredentialName>(row, 0)?,
+            terms: json(row, 1)?,
+            sealed: row.get(2)?,
             created_at: row.get(3)?,
-            revoked_at: row.get(4)?,
+            rotated_at: row.get(4)?,
         })
     })
 }
@@ -302,10 +325,10 @@ pub(super) fn log_head(connection: &Connection) -> Stored<Option<(u64, i64, [u8;
 
 pub(super) fn snapshot(connection: &Connection) -> Stored<Snapshot> {
     let head = log_head(connection)?;
-    let meta = one(connection, "SELECT last_at, queue_state, started_at FROM meta", [], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?, row.get(2)?))
+    let meta = one(connection, "SELECT last_at, queue_state, started_at, setup FROM meta", [], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?, row.get(2)?, opt_json(row, 3)?))
     })?;
-    let (last_at, queue_state, started_at) =
+    let (last_at, queue_state, started_at, setup) =
         meta.ok_or_else(|| super::fault::damage("the row of meta is gone"))?;
     Ok(Snapshot {
         last_at: head.map_or(last_at, |(_, at, _)| at.max(last_at)),
@@ -321,6 +344,9 @@ pub(super) fn snapshot(connection: &Connection) -> Stored<Snapshot> {
         )?,
         queue_state,
         open_alerts: super::alerts::open(connection)?,
+        setup,
+        assertions: assertions(connection)?,
+        credentials: credentials(connection)?,
     })
 }
 

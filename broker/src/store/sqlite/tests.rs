@@ -1,24 +1,36 @@
 use super::*;
-use crate::hub::records::{OperatorRecord, Store, StoreError};
+use crate::hub::records::{ApiToken, Digest, OperatorRecord, Store, StoreError};
 use crate::hub::{Command, CommandBody, Effect, Hub, HubConfig, Origin};
 use nexus_wire::admin::{OperatorAdd, OperatorRole};
 use rusqlite::params;
 
-const FIRST: &str = migrate::MIGRATIONS[0];
-const SECOND: &str = "CREATE TABLE later (no INTEGER PRIMARY KEY); UPDATE operators SET role = 'viewer';";
+const LATER: &str = "CREATE TABLE later (no INTEGER PRIMARY KEY); UPDATE operators SET role = 'viewer';";
 
 fn operator(name: &str) -> OperatorRecord {
     OperatorRecord {
         name: name.parse().unwrap(),
         role: OperatorRole::Admin,
-        token_sha256: [1; 32],
+        password: None,
+        tokens: vec![ApiToken {
+            name: "first".parse().unwrap(),
+            sha256: Digest([1; 32]),
+            created_at: 5,
+            last_used_at: None,
+            expires_at: None,
+        }],
+        sessions: Vec::new(),
         created_at: 5,
         revoked_at: None,
     }
 }
 
+/// Today's migrations and one more.
+fn and(next: &'static str) -> Vec<&'static str> {
+    [migrate::MIGRATIONS, &[next]].concat()
+}
+
 fn with_operator(path: &Path) {
-    let mut store = SqliteStore::open_with(path, Options::default(), &[FIRST]).unwrap();
+    let mut store = SqliteStore::open_with(path, Options::default(), migrate::MIGRATIONS).unwrap();
     store.begin().unwrap();
     store.put_operator(&operator("ana")).unwrap();
     store.commit().unwrap();
@@ -40,16 +52,20 @@ fn an_older_database_is_copied_and_brought_up_to_date() {
     let path = dir.path().join("nexus.db");
     with_operator(&path);
     assert_eq!(beside(&path), ["nexus.db"], "a new one has nothing to copy");
-    let store = SqliteStore::open_with(&path, Options::default(), &[FIRST, SECOND]).unwrap();
+    let store = SqliteStore::open_with(&path, Options::default(), &and(LATER)).unwrap();
     assert_eq!(store.operators().unwrap()[0].role, OperatorRole::Viewer);
     drop(store);
     let names = beside(&path);
     assert_eq!(names.len(), 2, "{names:?}");
-    assert!(names[1].starts_with("nexus.db.v1-2") && names[1].ends_with("Z.bak"), "{names:?}");
+    assert!(
+        names[1].starts_with(&format!("nexus.db.v{}-2", migrate::MIGRATIONS.len()))
+            && names[1].ends_with("Z.bak"),
+        "{names:?}"
+    );
     let copy = dir.path().join(&names[1]);
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&copy).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
-    let store = SqliteStore::open_with(&copy, Options::default(), &[FIRST]).unwrap();
+    let store = SqliteStore::open_with(&copy, Options::default(), migrate::MIGRATIONS).unwrap();
     assert_eq!(store.operators().unwrap(), vec![operator("ana")]);
 }
 
@@ -63,7 +79,7 @@ fn the_latest_copies_are_kept_and_no_more() {
     }
     std::fs::write(dir.path().join("nexus.db.bak.partial"), "of a copy that was cut off").unwrap();
     std::fs::write(dir.path().join("nexus.db.mine.bak"), "somebody's own").unwrap();
-    drop(SqliteStore::open_with(&path, Options::default(), &[FIRST, SECOND]).unwrap());
+    drop(SqliteStore::open_with(&path, Options::default(), &and(LATER)).unwrap());
     let names = beside(&path);
     assert_eq!(names[..3], ["nexus.db", "nexus.db.mine.bak", "nexus.db.v1-20210101T000000Z.bak"]);
     assert_eq!(names[4..], ["nexus.db.v2-20220101T000000Z.bak"]);
@@ -78,11 +94,25 @@ fn a_migration_that_fails_changes_nothing_and_can_be_repeated() {
     let dangling =
         "INSERT INTO inboxes (aspect, tail, cursor, acked_generation, recent) VALUES (7, 0, 0, 0, x'');";
     for second in [broken, broken, dangling] {
-        let error = SqliteStore::open_with(&path, Options::default(), &[FIRST, second]).unwrap_err();
+        let error = SqliteStore::open_with(&path, Options::default(), &and(second)).unwrap_err();
         assert!(matches!(error, OpenError::Migration { .. }), "{error}");
         assert_eq!(beside(&path), ["nexus.db"], "no copy of what was not changed");
     }
-    let store = SqliteStore::open_with(&path, Options::default(), &[FIRST]).unwrap();
+    let store = SqliteStore::open_with(&path, Options::default(), migrate::MIGRATIONS).unwrap();
+    assert_eq!(store.operators().unwrap(), vec![operator("ana")]);
+}
+
+#[test]
+fn the_token_an_operator_had_becomes_one_of_several() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("nexus.db");
+    let connection = Connection::open(&path).unwrap();
+    connection.execute_batch(migrate::MIGRATIONS[0]).unwrap();
+    connection.pragma_update(None, "user_version", 1).unwrap();
+    let sql = "INSERT INTO operators (name, role, token_sha256, created_at) VALUES ('ana', 'admin', ?1, 5)";
+    connection.execute(sql, params![[1_u8; 32]]).unwrap();
+    drop(connection);
+    let store = SqliteStore::open(&path, Options::default()).unwrap();
     assert_eq!(store.operators().unwrap(), vec![operator("ana")]);
 }
 
@@ -123,11 +153,11 @@ fn our_databases_say_whose_they_are() {
 fn a_newer_database_is_refused_and_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("nexus.db");
-    drop(SqliteStore::open_with(&path, Options::default(), &[FIRST, SECOND]).unwrap());
-    let error = SqliteStore::open_with(&path, Options::default(), &[FIRST]).unwrap_err();
-    assert!(matches!(error, OpenError::Newer { found: 2, known: 1, .. }), "{error}");
+    drop(SqliteStore::open_with(&path, Options::default(), &and(LATER)).unwrap());
+    let error = SqliteStore::open_with(&path, Options::default(), migrate::MIGRATIONS).unwrap_err();
+    assert!(matches!(error, OpenError::Newer { found, known, .. } if found == known + 1), "{error}");
     assert!(error.to_string().contains("newer"), "{error}");
-    SqliteStore::open_with(&path, Options::default(), &[FIRST, SECOND]).unwrap();
+    SqliteStore::open_with(&path, Options::default(), &and(LATER)).unwrap();
 }
 
 #[test]
@@ -165,7 +195,7 @@ fn add_operator(store: &mut SqliteStore, hub: &mut Hub, at: i64) -> Stored<Vec<E
     let add = OperatorAdd {
         name: format!("a{at}").parse().unwrap(),
         role: OperatorRole::Admin,
-        token_sha256: "0a".repeat(32),
+        token_sha256: format!("{at:064x}"),
     };
     let body = CommandBody::AddOperator { by: nexus_wire::Party::System, add };
     store.begin()?;
@@ -233,7 +263,7 @@ fn a_row_that_says_what_cannot_be_is_damage() {
     with_operator(&path);
     let cases: [(&str, &[&dyn rusqlite::ToSql]); 3] = [
         ("UPDATE operators SET role = 'emperor'", &[]),
-        ("UPDATE operators SET token_sha256 = ?1", params![vec![1_u8; 31]]),
+        ("UPDATE operators SET tokens = ?1", params!["[{}]"]),
         ("UPDATE operators SET role = 'admin', name = 'A NAME'", &[]),
     ];
     for (sql, params) in cases {

@@ -3,7 +3,7 @@
 use nexus_wire::alert::{Alert, AlertChange};
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::log::LogBody;
-use nexus_wire::{AspectName, ItemId, Ms};
+use nexus_wire::{AspectName, CredentialName, ItemId, Ms};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Params, ToSql, params};
 use uuid::Uuid;
@@ -15,8 +15,9 @@ use super::fault::{damage, fault};
 use super::pending::Pending;
 use super::{SqliteStore, alerts, read};
 use crate::hub::records::{
-    AspectRecord, ClosedRecord, DispatchRecord, KnowledgeRecord, LogRecord, MessageRecord, NewItem,
-    OperatorRecord, Position, Store, Stored, ThreadRecord, without_contents,
+    AspectRecord, ClosedRecord, CredentialRecord, DispatchRecord, KnowledgeRecord, LogRecord, MessageRecord,
+    NewItem, OperatorRecord, Position, SetupToken, Store, Stored, ThreadRecord, UsedAssertion,
+    without_contents,
 };
 
 impl SqliteStore {
@@ -80,20 +81,21 @@ impl Store for SqliteStore {
             record.since,
             to_blob(record.epoch.0),
             to_json(&record.profile),
+            record.previous_key.as_ref().map(to_json),
         ];
         if self.pending.get_mut().has_aspect(&record.name) {
             self.execute(
                 "UPDATE aspects SET role = ?2, public_key = ?3, key_generation = ?4, share_knowledge = ?5,
                     revoked_at = ?6, created_at = ?7, link = ?8, generation = ?9, since = ?10, epoch = ?11,
-                    profile = ?12
+                    profile = ?12, previous_key = ?13
                  WHERE name = ?1",
                 row,
             )?;
         } else {
             let no = self.insert(
                 "INSERT INTO aspects (name, role, public_key, key_generation, share_knowledge, revoked_at,
-                    created_at, link, generation, since, epoch, profile)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                    created_at, link, generation, since, epoch, profile, previous_key)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
                 row,
             )?;
             let sql = "INSERT INTO inboxes (aspect, tail, cursor, acked_generation, recent) VALUES (?1, 0, 0, 0, x'')";
@@ -108,18 +110,54 @@ impl Store for SqliteStore {
     }
 
     fn put_operator(&mut self, record: &OperatorRecord) -> Stored<()> {
-        let sql = "INSERT INTO operators (name, role, token_sha256, created_at, revoked_at)
-            VALUES (?1, ?2, ?3, ?4, ?5)
-            ON CONFLICT (name) DO UPDATE SET role = excluded.role, token_sha256 = excluded.token_sha256,
-                created_at = excluded.created_at, revoked_at = excluded.revoked_at";
+        let sql = "INSERT OR REPLACE INTO operators
+                (name, role, password, tokens, sessions, created_at, revoked_at)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let row = params![
             record.name.as_str(),
             to_word(&record.role),
-            record.token_sha256,
+            record.password,
+            to_json(&record.tokens),
+            to_json(&record.sessions),
             record.created_at,
             record.revoked_at,
         ];
         self.execute(sql, row)?;
+        Ok(())
+    }
+
+    fn put_setup(&mut self, setup: &SetupToken) -> Stored<()> {
+        self.execute("UPDATE meta SET setup = ?1", [to_json(setup)])?;
+        Ok(())
+    }
+
+    fn put_assertion(&mut self, used: &UsedAssertion) -> Stored<()> {
+        let sql = "INSERT OR IGNORE INTO assertions (until, digest) VALUES (?1, ?2)";
+        self.execute(sql, params![used.until, used.digest.0])?;
+        Ok(())
+    }
+
+    fn drop_assertions(&mut self, at: Ms) -> Stored<()> {
+        self.execute("DELETE FROM assertions WHERE until <= ?1", [at])?;
+        Ok(())
+    }
+
+    fn put_credential(&mut self, record: &CredentialRecord) -> Stored<()> {
+        let sql = "INSERT OR REPLACE INTO credentials (name, terms, sealed, created_at, rotated_at)
+            VALUES (?1, ?2, ?3, ?4, ?5)";
+        let row = params![
+            record.name.as_str(),
+            to_json(&record.terms),
+            record.sealed,
+            record.created_at,
+            record.rotated_at,
+        ];
+        self.execute(sql, row)?;
+        Ok(())
+    }
+
+    fn remove_credential(&mut self, name: &CredentialName) -> Stored<()> {
+        self.execute("DELETE FROM credentials WHERE name = ?1", [name.as_str()])?;
         Ok(())
     }
 

@@ -1,0 +1,172 @@
+//! Who gets in by what: API tokens, passwords, sessions, the setup token, overlapping keys, used assertions,
+//! sealed credentials and the trail of what was refused. Whether the caller may ask was decided by `admit`;
+//! whatever is random or slow (tokens, hashes, ciphertexts) was made before and comes in.
+
+mod keys;
+pub(super) mod people;
+mod vault;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use nexus_wire::{AspectName, CredentialName, Ms, OperatorName, Party, TokenName};
+
+use super::effect::Effect;
+use super::records::{CredentialRecord, CredentialTerms, Digest, SetupToken, Store, UsedAssertion};
+use super::step::{Done, Step};
+
+/// One act about who gets in.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Access {
+    AddToken {
+        operator: OperatorName,
+        token: NewToken,
+    },
+    /// The token of whoever owns the data directory: operator `operator` is an admin, whatever they were, and
+    /// has it as their token `local`.
+    LocalToken {
+        operator: OperatorName,
+        token: NewToken,
+    },
+    RevokeToken {
+        operator: OperatorName,
+        name: TokenName,
+    },
+    /// `hash` is a PHC string. Ends the operator's sessions.
+    SetPassword {
+        operator: OperatorName,
+        hash: String,
+    },
+    OpenSession {
+        operator: OperatorName,
+        sha256: Digest,
+        /// The hash the password was checked against: it may have been replaced meanwhile.
+        hash: String,
+    },
+    CloseSession {
+        operator: OperatorName,
+        sha256: Digest,
+    },
+    /// Tokens and sessions that let somebody in, and when.
+    Used(Vec<(Digest, Ms)>),
+    /// A setup token; one that was not used is void from now on.
+    OfferSetup {
+        sha256: Digest,
+    },
+    UseSetup {
+        sha256: Digest,
+        operator: OperatorName,
+        password_hash: Option<String>,
+        token: Option<NewToken>,
+    },
+    RotateKey {
+        aspect: AspectName,
+        public_key: [u8; 32],
+        overlap_ms: Ms,
+    },
+    UseAssertion(UsedAssertion),
+    PutCredential {
+        name: CredentialName,
+        terms: CredentialTerms,
+        sealed: Vec<u8>,
+    },
+    RotateCredential {
+        name: CredentialName,
+        sealed: Vec<u8>,
+    },
+    RemoveCredential {
+        name: CredentialName,
+    },
+    /// Rows for the audit trail about what changed nothing: refusals, and uses of credentials.
+    Note(Vec<Note>),
+}
+
+/// A token as it is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewToken {
+    pub name: TokenName,
+    pub sha256: Digest,
+    pub lifetime_ms: Option<Ms>,
+}
+
+/// One row of the audit trail.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Note {
+    pub actor: Party,
+    pub kind: &'static str,
+    pub subject: String,
+}
+
+/// What the hub knows beside the roster of who gets in.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Doors {
+    pub(super) setup: Option<SetupToken>,
+    /// The first to expire first.
+    pub(super) assertions: BTreeSet<UsedAssertion>,
+    pub(super) credentials: BTreeMap<CredentialName, CredentialRecord>,
+}
+
+impl Doors {
+    pub(super) fn new(
+        setup: Option<SetupToken>,
+        assertions: Vec<UsedAssertion>,
+        credentials: Vec<CredentialRecord>,
+    ) -> Self {
+        Self {
+            setup,
+            assertions: assertions.into_iter().collect(),
+            credentials: credentials.into_iter().map(|record| (record.name.clone(), record)).collect(),
+        }
+    }
+
+    pub fn setup(&self) -> Option<&SetupToken> {
+        self.setup.as_ref()
+    }
+
+    /// By name.
+    pub fn credentials(&self) -> impl Iterator<Item = &CredentialRecord> {
+        self.credentials.values()
+    }
+
+    pub fn credential(&self, name: &CredentialName) -> Option<&CredentialRecord> {
+        self.credentials.get(name)
+    }
+}
+
+impl<S: Store> Step<'_, S> {
+    pub(super) fn access(&mut self, by: &Party, act: Access) -> Done {
+        match act {
+            Access::AddToken { operator, token } => self.add_token(by, &operator, token),
+            Access::LocalToken { operator, token } => self.local_token(by, &operator, token),
+            Access::RevokeToken { operator, name } => self.revoke_token(by, &operator, &name),
+            Access::SetPassword { operator, hash } => self.set_password(by, &operator, hash),
+            Access::OpenSession { operator, sha256, hash } => self.open_session(&operator, sha256, &hash),
+            Access::CloseSession { operator, sha256 } => self.close_session(&operator, sha256),
+            Access::Used(uses) => self.used(&uses),
+            Access::OfferSetup { sha256 } => self.offer_setup(by, sha256),
+            Access::UseSetup { sha256, operator, password_hash, token } => {
+                self.use_setup(sha256, &operator, password_hash, token)
+            }
+            Access::RotateKey { aspect, public_key, overlap_ms } => {
+                self.rotate_key(by, &aspect, public_key, overlap_ms)
+            }
+            Access::UseAssertion(used) => self.use_assertion(used),
+            Access::PutCredential { name, terms, sealed } => self.put_credential(by, name, terms, sealed),
+            Access::RotateCredential { name, sealed } => self.rotate_credential(by, &name, sealed),
+            Access::RemoveCredential { name } => self.remove_credential(by, &name),
+            Access::Note(notes) => self.note(notes),
+        }
+    }
+
+    /// What the gate is told has changed.
+    pub(super) fn doors_changed(&mut self) {
+        self.effect(Effect::DoorsChanged);
+    }
+
+    fn note(&mut self, notes: Vec<Note>) -> Done {
+        for Note { actor, kind, subject } in notes {
+            self.log_other(actor, kind, &subject, &subject)?;
+        }
+        self.answer(&serde_json::json!({}));
+        Ok(())
+    }
+}
