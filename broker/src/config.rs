@@ -28,6 +28,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Names beyond loopback, the certificate's own and `public_url`'s under which requests may come.
     pub allowed_hosts: Vec<String>,
+    /// Slow on purpose. Exists so that a benchmark can tell what writing many frames at once is worth.
+    pub flush_each: bool,
     pub links_max: usize,
     pub hub: HubConfig,
     pub patience: Patience,
@@ -116,6 +118,7 @@ impl Config {
             leaf_days: effective.ranged("tls.leaf_days", 1, 825)?,
             public_url,
             allowed_hosts: effective.parse_with("allowed_hosts", host_names)?,
+            flush_each: effective.parse("links.flush_each", "true or false")?,
             links_max: effective.ranged("links_max", 1, limits::LINKS_MAX as u32)? as usize,
             hub,
             patience,

@@ -33,6 +33,8 @@ pub(crate) struct Edge {
     pub(crate) clock: Clock,
     pub(crate) hosts: Hosts,
     pub(crate) throttle: Mutex<Throttle>,
+    /// Links write each frame by itself.
+    pub(crate) flush_each: bool,
     /// One permit for each link that may be open.
     pub(crate) links: Arc<Semaphore>,
 }

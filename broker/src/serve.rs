@@ -121,6 +121,7 @@ impl Running {
             clock,
             hosts: Hosts::new(&names, address, config.tls, config.public_url.clone()),
             throttle: std::sync::Mutex::default(),
+            flush_each: config.flush_each,
             links: Arc::new(Semaphore::new(config.links_max)),
         });
         let (stop, stopped) = watch::channel(false);

@@ -98,6 +98,21 @@ fn every_command_of_the_readme_works_and_ctrl_c_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_minute_of_kills_under_load_loses_nothing() {
+    let target = binary("nexus").parent().and_then(Path::parent).expect("cargo's folder").to_owned();
+    let out = Command::new(checkout().join("scripts/soak"))
+        .args(["--no-build", "--minutes", "1", "--kill-every", "7"])
+        .env("CARGO_TARGET_DIR", target)
+        .output()
+        .expect("scripts/soak runs");
+    let said = text(&out);
+    assert!(out.status.success(), "{said}");
+    for shown in ["0 violations", "kills of the broker", "kills of agents", "dispatches done"] {
+        assert!(said.contains(shown), "{shown} is shown:\n{said}");
+    }
+}
+
+#[test]
 fn up_says_what_is_wrong() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let out = Command::new(checkout().join("scripts/up"))

@@ -22,6 +22,11 @@ pub const SETTINGS: &[Setting] = &[
     Setting { key: "tls.leaf_days", default: "90", about: "how long a server certificate is good" },
     Setting { key: "public_url", default: "", about: "under which a proxy shows this broker" },
     Setting { key: "allowed_hosts", default: "", about: "further host names requests may name" },
+    Setting {
+        key: "links.flush_each",
+        default: "false",
+        about: "write each frame by itself; on only as the control of a benchmark",
+    },
     Setting { key: "links_max", default: "16384", about: "links open at once" },
     Setting {
         key: "expected_roster",

@@ -74,7 +74,7 @@ pub(super) async fn run<S>(
     }
     tracing::debug!(link = %peer.link, party = %peer.identity.party, "link up");
     let signs = Signs::default();
-    let (input, mut output) = (Input::new(&read), Output::default());
+    let (input, mut output) = (Input::new(&read), Output::new(edge.flush_each));
     drop(read);
     let (mut reading, mut writing) = split(socket);
     let ending = tokio::select! {

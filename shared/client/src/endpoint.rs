@@ -62,7 +62,7 @@ pub enum EndpointErrorKind {
 }
 
 /// What a connection is made of, with or without TLS.
-pub(crate) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Socket for T {}
 
 impl Endpoint {
@@ -113,7 +113,8 @@ impl Endpoint {
         &self.url
     }
 
-    pub(crate) fn authority(&self) -> &str {
+    /// What a request says it wants to reach.
+    pub fn authority(&self) -> &str {
         &self.authority
     }
 
@@ -122,7 +123,7 @@ impl Endpoint {
     }
 
     /// Opens a socket, and with TLS makes sure of who answers.
-    pub(crate) async fn open(&self) -> Result<Box<dyn Socket>, DialError> {
+    pub async fn open(&self) -> Result<Box<dyn Socket>, DialError> {
         let opened = tokio::time::timeout(CONNECT_TIMEOUT, self.open_unbounded()).await;
         opened
             .unwrap_or(Err(DialErrorKind::Timeout { after: CONNECT_TIMEOUT }))

@@ -7,6 +7,7 @@ use std::time::Duration;
 use nexus_client::{Broker, Credential, Endpoint, KeyFile};
 use nexus_wire::admin::{AspectAdd, AspectKey};
 use nexus_wire::chat::{ChatSend, ChatSent};
+use nexus_wire::hands::HandSpec;
 use nexus_wire::inbox::Ack;
 use nexus_wire::roster::{AspectRole, Register, Registered};
 use nexus_wire::{AspectName, Envelope, FromBroker, ToBroker, envelope};
@@ -25,8 +26,18 @@ pub(crate) struct Nexus {
     pub(crate) process: Process,
     pub(crate) addr: SocketAddr,
     pub(crate) token: String,
+    endpoint: Endpoint,
+    ca_pem: Option<String>,
     operator: Broker,
     nexus_id: Uuid,
+}
+
+/// How a broker is started that is not as it comes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Variant {
+    pub(crate) tls: bool,
+    /// Settings, as its environment.
+    pub(crate) env: &'static [&'static str],
 }
 
 /// An aspect that was let in, with its key.
@@ -40,24 +51,55 @@ pub(crate) struct Member {
 impl Nexus {
     /// Starts a broker and waits until `/readyz` says so.
     pub(crate) fn launch(program: &Path, data: &Path, addr: SocketAddr, dir: &Path) -> Outcome<Process> {
-        let arguments: Vec<String> =
-            ["serve", "--data", &data.display().to_string(), "--listen", &addr.to_string()]
-                .map(str::to_owned)
-                .into();
-        let mut process = Process::start("nexus", program, &arguments, dir)?;
+        let mut process = Self::launch_as(Variant::default(), program, data, addr, dir)?;
         process.wait_ready(START, || is_ready(addr).ok().filter(|ready| *ready))?;
         Ok(process)
     }
 
+    fn launch_as(
+        variant: Variant,
+        program: &Path,
+        data: &Path,
+        addr: SocketAddr,
+        dir: &Path,
+    ) -> Outcome<Process> {
+        let mut arguments: Vec<String> = variant.env.iter().map(|&it| it.to_owned()).collect();
+        arguments.push(program.display().to_string());
+        arguments.extend(["serve", "--data", &data.display().to_string()].map(str::to_owned));
+        arguments.extend(["--listen".to_owned(), addr.to_string()]);
+        arguments.extend(variant.tls.then(|| "--tls".to_owned()));
+        // Becomes the program, as setpriv does.
+        Process::start("nexus", Path::new("env"), &arguments, dir)
+    }
+
     pub(crate) async fn start(program: &Path, data: &Path, addr: SocketAddr, dir: &Path) -> Outcome<Self> {
-        let process = Self::launch(program, data, addr, dir)?;
+        Self::start_as(Variant::default(), program, data, addr, dir).await
+    }
+
+    pub(crate) async fn start_as(
+        variant: Variant,
+        program: &Path,
+        data: &Path,
+        addr: SocketAddr,
+        dir: &Path,
+    ) -> Outcome<Self> {
+        let mut process = Self::launch_as(variant, program, data, addr, dir)?;
+        let run = data.join("nexus.run");
+        let pid = process.pid().to_string();
+        process.wait_ready(START, || std::fs::read_to_string(&run).ok().filter(|it| it.contains(&pid)))?;
         let path = data.join("operator.token");
         let token = std::fs::read_to_string(&path).doing(format!("read {}", path.display()))?;
         let token = token.trim().to_owned();
-        let endpoint = Endpoint::new(&format!("http://{addr}"), None, None).doing("reach the broker")?;
-        let operator = Broker::new(endpoint, Credential::Token(token.clone().into()));
+        let ca_pem = match variant.tls {
+            true => Some(std::fs::read_to_string(data.join("ca.pem")).doing("read the broker's CA")?),
+            false => None,
+        };
+        let scheme = if variant.tls { "https" } else { "http" };
+        let endpoint = Endpoint::new(&format!("{scheme}://{addr}"), ca_pem.as_deref(), None);
+        let endpoint = endpoint.doing("reach the broker")?;
+        let operator = Broker::new(endpoint.clone(), Credential::Token(token.clone().into()));
         let nexus_id = operator.info().await.doing("reach the broker")?.nexus_id;
-        Ok(Self { process, addr, token, operator, nexus_id })
+        Ok(Self { process, addr, token, endpoint, ca_pem, operator, nexus_id })
     }
 
     /// Lets `<stem>-0` … in.
@@ -66,8 +108,9 @@ impl Nexus {
         for number in 0..count {
             let name: AspectName = format!("{stem}-{number}").parse().doing("name an aspect")?;
             let doing = || format!("let the aspect {name} in");
-            let url = format!("http://{}", self.addr);
-            let keyfile = KeyFile::generate(name.clone(), self.nexus_id, url, None).doing(doing())?;
+            let url = self.endpoint.url().to_owned();
+            let keyfile = KeyFile::generate(name.clone(), self.nexus_id, url, self.ca_pem.clone());
+            let keyfile = keyfile.doing(doing())?;
             let add = AspectAdd {
                 name: name.clone(),
                 role: AspectRole::Worker,
@@ -83,7 +126,12 @@ impl Nexus {
 
     /// A link of the operator, which has said nothing yet.
     pub(crate) async fn operator_link(&self, buffer: usize) -> Outcome<Link> {
-        Link::dial(self.addr, "/connect", Some(&self.token), buffer).await
+        self.link(&self.token, buffer).await
+    }
+
+    async fn link(&self, bearer: &str, buffer: usize) -> Outcome<Link> {
+        let socket = self.endpoint.open().await.doing("reach the broker")?;
+        Link::over(socket, self.endpoint.authority(), "/connect", Some(bearer), buffer).await
     }
 
     /// States of all aspects, as REST tells them.
@@ -102,20 +150,34 @@ impl Member {
     }
 
     /// A registered link. Delivery begins at the broker's cursor.
-    pub(crate) async fn register(&mut self, addr: SocketAddr) -> Outcome<(Link, Registered)> {
+    pub(crate) async fn register(&mut self, nexus: &Nexus) -> Outcome<(Link, Registered)> {
+        self.register_with(nexus, Vec::new()).await
+    }
+
+    /// With Hands, each of which may be given as much as it likes.
+    pub(crate) async fn register_with(
+        &mut self,
+        nexus: &Nexus,
+        hands: Vec<HandSpec>,
+    ) -> Outcome<(Link, Registered)> {
         let bearer = self.bearer().await?;
-        let mut link = Link::dial(addr, "/connect", Some(&bearer), BUSY).await?;
-        let registered = register(&mut link, self.generation).await?;
+        let mut link = nexus.link(&bearer, BUSY).await?;
+        let registered = register_hands(&mut link, self.generation, hands).await?;
         self.generation = registered.generation;
         Ok((link, registered))
     }
 }
 
 pub(crate) async fn register(link: &mut Link, last_generation: u64) -> Outcome<Registered> {
+    register_hands(link, last_generation, Vec::new()).await
+}
+
+async fn register_hands(link: &mut Link, last_generation: u64, hands: Vec<HandSpec>) -> Outcome<Registered> {
     let register = Register {
         model: "none".into(),
         provider: "bench".into(),
-        slots: 1,
+        slots: hands.iter().map(|hand| hand.concurrency).sum::<u32>().max(1),
+        hands,
         last_generation,
         ..Register::default()
     };

@@ -3,8 +3,7 @@
 use std::io;
 use std::ops::Range;
 
-use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 /// As much as the kernel gives at once when a sender is ahead.
 pub(crate) const BUSY: usize = 256 * 1024;
@@ -39,7 +38,7 @@ impl Input {
     }
 
     /// Waits until there is more to read. Cancelling it loses nothing.
-    pub(crate) async fn fill(&mut self, stream: &mut TcpStream) -> io::Result<()> {
+    pub(crate) async fn fill(&mut self, stream: &mut (impl AsyncRead + Unpin + ?Sized)) -> io::Result<()> {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
         } else if self.end == self.bytes.len() {

@@ -202,3 +202,46 @@ pub(crate) async fn replay(addr: SocketAddr, tag: &str, count: u64) -> Outcome<f
     }
     Ok(count as f64 / begun.elapsed().as_secs_f64())
 }
+
+/// Publishes, consumes and acknowledges, publishes an answer, consumes and acknowledges that: answers a second.
+pub(crate) async fn round_trips(
+    addr: SocketAddr,
+    tag: &str,
+    payload: &[u8],
+    window: u64,
+    length: Duration,
+) -> Outcome<f64> {
+    let (there, back) = (format!("{tag}-there"), format!("{tag}-back"));
+    let mut asker = Connection::open(addr).await?;
+    let mut worker = Connection::open(addr).await?;
+    consume(&mut worker, &there, "all", "new").await?;
+    consume(&mut asker, &back, "all", "new").await?;
+    // What is stored is told to an inbox of its own, and counted by nobody: the answer says it as well.
+    let publish = |subject: &str| {
+        let mut frame = format!("PUB bench.{subject} _INBOX.stored {}\r\n", payload.len()).into_bytes();
+        frame.extend_from_slice(payload);
+        frame.extend_from_slice(b"\r\n");
+        frame
+    };
+    let (ask, answer) = (publish(&there), publish(&back));
+    let (mut sent, mut done, mut out) = (0, 0, Vec::new());
+    let begun = now();
+    loop {
+        let room = window - (sent - done);
+        if begun.elapsed() < length && room > 0 {
+            asker.send(&ask.repeat(usize::try_from(room).unwrap_or_default())).await?;
+            sent += room;
+        } else if begun.elapsed() >= length && done == sent {
+            return Ok(done as f64 / begun.elapsed().as_secs_f64());
+        }
+        tokio::select! {
+            filled = asker.fill() => filled?,
+            filled = worker.fill() => filled?,
+        }
+        let work = drain(&mut worker, &mut out).await?;
+        if work > 0 {
+            worker.send(&answer.repeat(usize::try_from(work).unwrap_or_default())).await?;
+        }
+        done += drain(&mut asker, &mut out).await?;
+    }
+}

@@ -12,7 +12,7 @@ use super::fault::{Doing as _, Outcome};
 use super::machine::{Machine, said_by};
 use super::report::figures::{FIGURES, Figure};
 use super::report::{Report, Samples, lines};
-use super::rows::{core, durable, idle, register, relay, replay, send, start};
+use super::rows::{core, durable, fanout, hands, idle, register, relay, replay, send, start, stuck, tls};
 use super::{jetstream, nats, redis};
 
 #[derive(Debug)]
@@ -62,6 +62,8 @@ pub(crate) struct Stage {
     pub(crate) members: Vec<Member>,
     /// Subjects of JetStream used so far; each lane has its own.
     pub(crate) subjects: u64,
+    /// Likewise, of names on the broker with TLS.
+    pub(crate) tls_members: u64,
 }
 
 impl Stage {
@@ -83,7 +85,7 @@ impl Stage {
             settings.redis.as_deref().map(|program| redis::Server::start(program, &dir)).transpose()?;
         let nexus = Nexus::start(&settings.nexus, &dir.join("data"), addr, &dir).await?;
         let members = nexus.add_members("peer", durable::LINKS).await?;
-        Ok(Self { dir, nexus, echo, nats, redis, members, subjects: 0 })
+        Ok(Self { dir, nexus, echo, nats, redis, members, subjects: 0, tls_members: 0 })
     }
 }
 
@@ -93,6 +95,9 @@ struct Run<'a> {
     tell: &'a dyn Fn(&str),
     samples: Samples,
     failed: BTreeSet<&'static str>,
+    /// Brokers of their own, from the first round that needs them.
+    workshop: Option<hands::Workshop>,
+    audience: Option<[fanout::Audience; 2]>,
 }
 
 impl Run<'_> {
@@ -151,10 +156,46 @@ impl Run<'_> {
             let outcome = durable::round(stage, &mut self.samples, length).await;
             self.note("durable", outcome);
         }
+        if self.is_due("stuck") {
+            let outcome = stuck::round(stage, &mut self.samples, length).await;
+            self.note("stuck", outcome);
+        }
+        if self.is_due("tls") {
+            let outcome = tls::round(stage, &self.settings.nexus, &mut self.samples, length).await;
+            self.note("tls", outcome);
+        }
+        if self.is_due("hands") {
+            let outcome = self.hands(stage, length).await;
+            self.note("hands", outcome);
+        }
+        if self.is_due("fanout") {
+            let outcome = self.fanout(length).await;
+            self.note("fanout", outcome);
+        }
         if self.is_due("core") {
             let outcome = core::round(&stage.dir, &mut self.samples, share);
             self.note("core", outcome);
         }
+    }
+
+    async fn hands(&mut self, stage: &mut Stage, length: Duration) -> Outcome<()> {
+        let mut workshop = match self.workshop.take() {
+            Some(workshop) => workshop,
+            None => hands::Workshop::open(&self.settings.nexus, &self.settings.dir).await?,
+        };
+        let outcome = hands::round(&mut workshop, stage, &mut self.samples, length).await;
+        self.workshop = Some(workshop);
+        outcome
+    }
+
+    async fn fanout(&mut self, length: Duration) -> Outcome<()> {
+        let mut audience = match self.audience.take() {
+            Some(audience) => audience,
+            None => fanout::Audience::gather(&self.settings.nexus, &self.settings.dir).await?,
+        };
+        let outcome = fanout::round(&mut audience, &mut self.samples, length).await;
+        self.audience = Some(audience);
+        outcome
     }
 
     /// What needs a process that has just been started, on the database that the rounds have left.
@@ -193,12 +234,20 @@ impl Run<'_> {
 /// Makes the run. What cannot be measured is said in the report; an error means that there is none.
 pub(crate) async fn run(settings: &Settings, tell: &dyn Fn(&str)) -> Outcome<Report> {
     let machine = Machine::look(&settings.dir);
-    let mut run = Run { settings, tell, samples: Samples::default(), failed: BTreeSet::new() };
+    let mut run = Run {
+        settings,
+        tell,
+        samples: Samples::default(),
+        failed: BTreeSet::new(),
+        workshop: None,
+        audience: None,
+    };
     let addr = free_addr()?;
     {
         let mut stage = Stage::set(settings, addr).await?;
         run.rounds(&mut stage).await?;
     }
+    (run.workshop, run.audience) = (None, None);
     run.fresh_rounds(addr).await;
     if run.is_due("register") {
         let outcome = run.crowd().await;

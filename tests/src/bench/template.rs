@@ -9,7 +9,7 @@ use super::clock;
 use super::ws;
 
 /// Stands where the id goes until [`Template::request`] overwrites it: a valid UUIDv7.
-const ID: &str = "00000000-0000-7000-8000-000000000000";
+pub(crate) const ID: &str = "00000000-0000-7000-8000-000000000000";
 /// Stands where the counter goes: ten digits of which the first stays.
 pub(crate) const COUNTER: u64 = 1_000_000_000;
 
@@ -27,6 +27,11 @@ impl Template {
     pub(crate) fn request(frame: &ToBroker) -> Self {
         let envelope = Envelope { id: Some(RequestId(uuid(ID))), in_reply_to: None };
         Self::of(&envelope::encode(&envelope, frame), ID)
+    }
+
+    /// The same for a frame that is text already and has [`ID`] in it.
+    pub(crate) fn request_text(text: &str) -> Self {
+        Self::of(text, ID)
     }
 
     /// A frame with [`COUNTER`] in it.

@@ -1,9 +1,11 @@
 //! A WebSocket client that is not the limit: frames encoded beforehand, a zero mask, no copy on the way in.
 //! Knows nothing of what the frames say.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::ops::Range;
 
+use nexus_client::endpoint::Socket;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -16,11 +18,16 @@ const PING: u8 = 0x89;
 const PONG: u8 = 0x8a;
 const MASKED: u8 = 0x80;
 
-#[derive(Debug)]
 pub(crate) struct Link {
-    stream: TcpStream,
+    stream: Box<dyn Socket>,
     input: Input,
     pongs: Vec<u8>,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").finish_non_exhaustive()
+    }
 }
 
 /// A text frame as a client sends it. The mask is zero: a server unmasks it all the same.
@@ -74,12 +81,24 @@ impl Link {
         bearer: Option<&str>,
         buffer: usize,
     ) -> Outcome<Self> {
-        let doing = || format!("open a WebSocket to {addr}{path}");
-        let mut stream = TcpStream::connect(addr).await.doing(doing())?;
+        let doing = || format!("open a socket to {addr}");
+        let stream = TcpStream::connect(addr).await.doing(doing())?;
         stream.set_nodelay(true).doing(doing())?;
+        Self::over(Box::new(stream), &addr.to_string(), path, bearer, buffer).await
+    }
+
+    /// Opens a link on a connection that is there.
+    pub(crate) async fn over(
+        mut stream: Box<dyn Socket>,
+        host: &str,
+        path: &str,
+        bearer: Option<&str>,
+        buffer: usize,
+    ) -> Outcome<Self> {
+        let doing = || format!("open a WebSocket to {host}{path}");
         let bearer = bearer.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: bmV4dXMtYmVuY2gtMTYhIQ==\r\n\
              Sec-WebSocket-Protocol: {}\r\n{bearer}\r\n",
             nexus_wire::limits::SUBPROTOCOL
@@ -107,7 +126,7 @@ impl Link {
 
     /// Waits until more has arrived. Cancelling it loses nothing.
     pub(crate) async fn fill(&mut self) -> Outcome<()> {
-        self.input.fill(&mut self.stream).await.doing("read from a WebSocket")
+        self.input.fill(&mut *self.stream).await.doing("read from a WebSocket")
     }
 
     /// The next text that has arrived whole.

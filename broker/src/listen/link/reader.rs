@@ -157,6 +157,9 @@ impl<'a> Reader<'a> {
         {
             self.bad = 0;
             self.streamed = true;
+            if self.edge.flush_each {
+                port.release();
+            }
             return Outcome::Nothing;
         }
         match decode::<ToBroker>(text) {

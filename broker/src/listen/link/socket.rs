@@ -147,16 +147,21 @@ fn drain(
 
 /// Frames that wait for their one write, of which a part may be written already. Outlives whoever writes, so that
 /// what comes later never gets into the middle of a frame.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Output {
     pub(super) bytes: Vec<u8>,
     written: usize,
+    plenty: usize,
 }
 
 impl Output {
+    pub(super) fn new(flush_each: bool) -> Self {
+        Self { bytes: Vec::new(), written: 0, plenty: if flush_each { 1 } else { READ_BYTES } }
+    }
+
     /// So much that waiting for more gains nothing.
     pub(super) fn is_plenty(&self) -> bool {
-        self.bytes.len() >= READ_BYTES
+        self.bytes.len() >= self.plenty
     }
 
     pub(super) async fn write<S: AsyncWrite + Unpin>(&mut self, stream: &mut S) -> io::Result<()> {

@@ -40,7 +40,7 @@ pub(crate) fn message(to: Vec<String>, thread: Option<ThreadId>) -> ChatSend {
 pub(crate) async fn chat_lanes(nexus: &Nexus, members: &mut [Member]) -> Outcome<Vec<ChatLane>> {
     let mut lanes = Vec::new();
     for member in members {
-        let (mut recipient, _) = member.register(nexus.addr).await?;
+        let (mut recipient, _) = member.register(nexus).await?;
         let mut sender = nexus.operator_link(BUSY / 4).await?;
         let to = vec![member.name.to_string()];
         let thread = say(&mut sender, message(to.clone(), None)).await?.thread;

@@ -11,7 +11,7 @@ use crate::input::IDLE;
 use crate::report::Samples;
 use crate::ws::Link;
 
-pub(crate) const LINKS: usize = 5_000;
+pub(crate) const LINKS: usize = 10_000;
 /// Links opened at the same time.
 const AT_ONCE: usize = 64;
 /// For what the broker does after the last answer.
@@ -19,15 +19,20 @@ const SETTLE: Duration = Duration::from_millis(500);
 
 /// Opens the links on a broker that was just started.
 pub(crate) async fn round(nexus: &Nexus, samples: &mut Samples) -> Outcome<()> {
+    samples.add("idle-link", memory_of(nexus, LINKS).await?, None);
+    Ok(())
+}
+
+/// By how many KiB the broker grows with each.
+pub(crate) async fn memory_of(nexus: &Nexus, links: usize) -> Outcome<f64> {
     // The first few pay for what all others share.
     let first = open(nexus, AT_ONCE).await?;
     let before = nexus.process.rss_kib()?;
-    let links = open(nexus, LINKS).await?;
+    let open = open(nexus, links).await?;
     pause(SETTLE);
     let after = nexus.process.rss_kib()?;
-    drop((first, links));
-    samples.add("idle-link", (after - before) / LINKS as f64, None);
-    Ok(())
+    drop((first, open));
+    Ok((after - before) / links as f64)
 }
 
 async fn open(nexus: &Nexus, count: usize) -> Outcome<Vec<Link>> {

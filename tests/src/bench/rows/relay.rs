@@ -45,7 +45,7 @@ pub(crate) async fn round(stage: &mut Stage, samples: &mut Samples, length: Dura
     Ok(())
 }
 
-fn event(turn: TurnId) -> Template {
+pub(crate) fn event(turn: TurnId) -> Template {
     let text = "the quick brown fox jumps over the lazy dog, ".repeat(8);
     let event = TurnEvent::Text { text: text[..TEXT_BYTES].to_owned() };
     Template::counted(&ObserveEvent { turn, n: COUNTER, event }.into())
@@ -99,7 +99,7 @@ fn encode(template: &mut Template, sent: &mut u64, count: u64, out: &mut Vec<u8>
 }
 
 #[derive(Debug)]
-struct RelayLane {
+pub(crate) struct RelayLane {
     aspect: Link,
     watcher: Link,
     template: Template,
@@ -107,11 +107,11 @@ struct RelayLane {
     out: Vec<u8>,
 }
 
-async fn relay_lanes(nexus: &Nexus, members: &mut [Member]) -> Outcome<Vec<RelayLane>> {
+pub(crate) async fn relay_lanes(nexus: &Nexus, members: &mut [Member]) -> Outcome<Vec<RelayLane>> {
     let mut operator = nexus.operator_link(BUSY).await?;
     let mut lanes = Vec::new();
     for member in members {
-        let (mut aspect, _) = member.register(nexus.addr).await?;
+        let (mut aspect, _) = member.register(nexus).await?;
         let opening =
             ChatSend { to: vec![member.name.to_string()], content: "relay".into(), ..ChatSend::default() };
         let thread = say(&mut operator, opening).await?.thread;
@@ -132,7 +132,7 @@ async fn relay_lanes(nexus: &Nexus, members: &mut [Member]) -> Outcome<Vec<Relay
     Ok(lanes)
 }
 
-const OBSERVE: &[u8] = br#"{"kind":"observe","#;
+pub(crate) const OBSERVE: &[u8] = br#"{"kind":"observe","#;
 
 impl Lane for RelayLane {
     async fn send(&mut self, count: u64) -> Outcome<()> {

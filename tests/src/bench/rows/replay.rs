@@ -74,7 +74,7 @@ async fn read_inbox(nexus: &Nexus, member: &mut Member, items: u64) -> Outcome<f
     // Asked for beforehand: a replay does not begin with a key exchange.
     member.bearer().await?;
     let begun = now();
-    let (mut link, registered) = member.register(nexus.addr).await?;
+    let (mut link, registered) = member.register(nexus).await?;
     let first = registered.offset;
     let (mut last, mut acked) = (first, first);
     loop {
