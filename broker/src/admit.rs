@@ -94,7 +94,15 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
             aspect(identity, "dispatch.result")?;
             Admitted::Change(Change::DispatchResult(result))
         }
+        ToBroker::DispatchRetry(retry) => {
+            writer(identity)?;
+            Admitted::Change(Change::DispatchRetry(retry))
+        }
         ToBroker::DispatchStatus(status) => Admitted::Read(Read::DispatchStatus(status)),
+        ToBroker::DispatchStopped(stopped) => {
+            aspect(identity, "dispatch.stopped")?;
+            Admitted::Change(Change::DispatchStopped(stopped))
+        }
         ToBroker::DispatchWait(wait) => {
             aspect(identity, "dispatch.wait")?;
             at_most("on", wait.on.len(), CHILDREN_PER_PARENT_MAX, "dispatches")?;

@@ -143,6 +143,8 @@ impl<S: Store> Step<'_, S> {
         self.doors_changed();
         self.answer(&key);
         self.close_revoked(name)?;
+        self.hub.queue.gone(name, self.at);
+        self.settle(None, None)?;
         self.effect(Effect::RosterChanged { aspect: name.clone() });
         self.log_other(by.clone(), "aspect.revoked", name, &key)?;
         Ok(())

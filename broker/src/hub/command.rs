@@ -4,7 +4,9 @@
 use nexus_wire::admin::{AspectAdd, OperatorAdd};
 use nexus_wire::alert::{AlertAck, AlertKind};
 use nexus_wire::chat::ChatSend;
-use nexus_wire::hands::{Dispatch, DispatchCancel, DispatchResult, DispatchWait, LeaseRenew};
+use nexus_wire::hands::{
+    Dispatch, DispatchCancel, DispatchResult, DispatchRetry, DispatchStopped, DispatchWait, LeaseRenew,
+};
 use nexus_wire::inbox::InboxClose;
 use nexus_wire::knowledge::KnowledgeStore;
 use nexus_wire::roster::{AspectState, Register};
@@ -118,6 +120,8 @@ pub enum Change {
     Dispatch(Dispatch),
     DispatchCancel(DispatchCancel),
     DispatchResult(DispatchResult),
+    DispatchRetry(DispatchRetry),
+    DispatchStopped(DispatchStopped),
     DispatchWait(DispatchWait),
     InboxClose(InboxClose),
     KnowledgeStore(KnowledgeStore),

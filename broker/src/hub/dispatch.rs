@@ -2,48 +2,77 @@
 //! runs when is `queue`'s; what its events write and whom they reach is `settle`'s.
 
 mod result;
+mod retry;
 mod settle;
+mod stop;
 mod target;
 
 use nexus_wire::chat::Usage;
 use nexus_wire::hands::{
-    Dispatch, DispatchCancel, DispatchInfo, DispatchStanding, DispatchState, DispatchWait, Dispatched,
-    LeaseRenew, LeasesRenewed,
+    Dispatch, DispatchInfo, DispatchStanding, DispatchState, DispatchWait, Dispatched, Lease, LeaseRenew,
+    LeasesRenewed,
 };
 use nexus_wire::limits::DURABLE_BYTES_MAX;
-use nexus_wire::{AspectName, DispatchId, ErrorBody, ErrorCode, Ms, Party, RequestId, derive};
+use nexus_wire::{AspectName, DispatchId, ErrorBody, ErrorCode, Ms, Party, RequestId, ThreadId, derive};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::inbox::{json_bytes, sha256_of};
 use super::queue::NewDispatch;
 use super::records::{DispatchRecord, Store, Stored};
 use super::step::{Done, Step, refuse};
 pub(super) use settle::Finished;
+use stop::check_may_steer;
 use target::Target;
 pub(super) use target::offer_of;
 
 impl<S: Store> Step<'_, S> {
     pub(super) fn dispatch(&mut self, sender: &Party, request: RequestId, dispatch: Dispatch) -> Done {
         let request_sha256 = sha256_of(&dispatch);
-        let id = derive::dispatch_id(request, sender);
-        if let Some(first) = self.store.dispatch_head(id)? {
-            if first.request_sha256 != request_sha256 {
-                return refuse(
-                    ErrorCode::IdReused,
-                    format!("request {request} made another dispatch before; a new one needs a new id"),
-                );
-            }
-            self.answer_dispatched(first);
+        if self.is_repeated(sender, request, request_sha256)? {
             return Ok(());
         }
         check_size(&dispatch, "dispatch")?;
-        let Target { hand, timeout_s, idempotent, why } = self.target(sender, &dispatch)?;
+        let target = self.target(sender, &dispatch)?;
         if let Some(thread) = dispatch.thread
             && self.reachable_thread(sender, thread)?.is_none()
         {
             return refuse(ErrorCode::NotFound, format!("there is no thread {thread}"));
         }
         let (deadline_at, clamped) = self.deadline(dispatch.deadline_s)?;
+        let order = Order {
+            id: derive::dispatch_id(request, sender),
+            request_sha256,
+            target,
+            input: dispatch.input,
+            thread: dispatch.thread,
+            deadline_at,
+            clamped,
+            parent: dispatch.parent,
+            retry_of: None,
+        };
+        self.accept(sender, order)
+    }
+
+    /// Whether this request made a dispatch before, which is then the answer.
+    fn is_repeated(&mut self, sender: &Party, request: RequestId, request_sha256: [u8; 32]) -> Done<bool> {
+        let Some(first) = self.store.dispatch_head(derive::dispatch_id(request, sender))? else {
+            return Ok(false);
+        };
+        if first.request_sha256 != request_sha256 {
+            return refuse(
+                ErrorCode::IdReused,
+                format!("request {request} made another dispatch before; a new one needs a new id"),
+            );
+        }
+        self.answer_dispatched(first);
+        Ok(true)
+    }
+
+    /// What was checked goes into the queue.
+    fn accept(&mut self, sender: &Party, order: Order) -> Done {
+        let Order { id, target, deadline_at, clamped, .. } = order;
+        let Target { hand, timeout_s, idempotent, why } = target;
         let new = NewDispatch {
             id,
             hand: hand.clone(),
@@ -51,7 +80,7 @@ impl<S: Store> Step<'_, S> {
             timeout_ms: Ms::from(timeout_s) * 1000,
             deadline_at,
             invoker: sender.clone(),
-            parent: dispatch.parent,
+            parent: order.parent,
         };
         let accepted = match self.hub.queue.accept(new, self.at) {
             Ok(accepted) => accepted,
@@ -68,19 +97,19 @@ impl<S: Store> Step<'_, S> {
                 invoker: sender.clone(),
                 key: accepted.key,
                 root: accepted.root,
-                parent: dispatch.parent.map(|lease| lease.dispatch),
+                parent: order.parent.map(|lease| lease.dispatch),
                 depth: accepted.depth,
-                thread: dispatch.thread,
+                thread: order.thread,
                 state: DispatchState::Pending,
                 attempt: 0,
                 accepted_at: self.at,
                 assigned_at: None,
                 ended_at: None,
                 deadline_at,
-                retry_of: None,
+                retry_of: order.retry_of,
                 retried_as: None,
                 stop: None,
-                input: dispatch.input,
+                input: order.input,
                 input_left_out: false,
                 output: None,
                 error: None,
@@ -95,7 +124,7 @@ impl<S: Store> Step<'_, S> {
             why: why.clone(),
             refused_sha256: None,
             cancel: None,
-            request_sha256,
+            request_sha256: order.request_sha256,
         };
         let state = self.hub.queue.state(id).unwrap_or(DispatchState::Pending);
         let position = self.hub.queue.position(id);
@@ -133,38 +162,6 @@ impl<S: Store> Step<'_, S> {
         };
         let given = asked.min(config.deadline_max_ms);
         Ok((self.at.saturating_add(given), given < asked))
-    }
-
-    pub(super) fn dispatch_cancel(&mut self, sender: &Party, cancel: DispatchCancel) -> Done {
-        check_size(&cancel, "cancel")?;
-        let id = cancel.dispatch;
-        let Some(record) = self.store.dispatch_head(id)? else {
-            return refuse(ErrorCode::NotFound, format!("there is no dispatch {id}"));
-        };
-        let may = match sender {
-            Party::Aspect(_) => record.info.invoker == *sender,
-            Party::Operator(_) | Party::System => true,
-        };
-        if !may {
-            return refuse(
-                ErrorCode::Forbidden,
-                format!(
-                    "dispatch {id} was made by {}; they or an operator may cancel it",
-                    record.info.invoker
-                ),
-            );
-        }
-        let reason = match cancel.reason {
-            Some(reason) if !reason.is_empty() => format!("cancelled by {sender}: {reason}"),
-            Some(_) | None => format!("cancelled by {sender}"),
-        };
-        let receipt = self.hub.queue.cancel(id, &reason, self.at);
-        self.answer(&receipt);
-        if !receipt.cancelled.is_empty() {
-            self.log_other(sender.clone(), "dispatch.cancelled", id, &reason)?;
-        }
-        self.settle(None, None)?;
-        Ok(())
     }
 
     pub(super) fn dispatch_wait(&mut self, sender: &Party, request: RequestId, wait: DispatchWait) -> Done {
@@ -209,6 +206,19 @@ impl<S: Store> Step<'_, S> {
         self.settle(None, None)?;
         Ok(())
     }
+}
+
+/// A dispatch that may go into the queue.
+struct Order {
+    id: DispatchId,
+    request_sha256: [u8; 32],
+    target: Target,
+    input: Value,
+    thread: Option<ThreadId>,
+    deadline_at: Ms,
+    clamped: bool,
+    parent: Option<Lease>,
+    retry_of: Option<DispatchId>,
 }
 
 fn worker(sender: &Party) -> Done<&AspectName> {

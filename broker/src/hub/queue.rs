@@ -33,6 +33,7 @@ pub use event::Event;
 use index::Index;
 pub use persist::{Changes, RestoreError};
 pub use refusal::{Refusal, StaleToken, WaitError};
+use tree::Farewell;
 
 /// What the rules depend on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -131,8 +132,20 @@ impl Queue {
         self.expire(now);
         self.hosts.insert(host.clone(), offer);
         let lost = self.reconcile(host, leases, now);
+        self.drop_gone(host);
         self.settle(now);
         lost
+    }
+
+    /// `host` will not come back: what it worked on is lost, and nothing waits for it any longer.
+    pub fn gone(&mut self, host: &AspectName, now: Ms) {
+        self.expire(now);
+        self.hosts.remove(host);
+        for id in self.index.held_by(host) {
+            self.lose(id, "its aspect was revoked", true, Farewell::Yes);
+        }
+        self.drop_gone(host);
+        self.settle(now);
     }
 
     /// `host` has no link any more. What it works on keeps its leases.

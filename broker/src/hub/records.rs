@@ -201,7 +201,11 @@ impl DispatchRecord {
 }
 
 pub fn is_dead(info: &DispatchInfo) -> bool {
-    let came_to_nothing = match info.state {
+    came_to_nothing(info.state) && info.retried_as.is_none()
+}
+
+pub fn came_to_nothing(state: DispatchState) -> bool {
+    match state {
         DispatchState::Failed | DispatchState::TimedOut => true,
         DispatchState::Pending
         | DispatchState::Running
@@ -210,8 +214,7 @@ pub fn is_dead(info: &DispatchInfo) -> bool {
         | DispatchState::Unreachable
         | DispatchState::Done
         | DispatchState::Cancelled => false,
-    };
-    came_to_nothing && info.retried_as.is_none()
+    }
 }
 
 /// A `dispatch.cancel` and its answer.

@@ -284,10 +284,17 @@ on_both_stores! {
         assert_eq!(error.code, ErrorCode::Forbidden);
         let nothing = DispatchId(world.id());
         assert_eq!(world.request::<CancelReceipt>("forge", cancel(nothing)).unwrap_err().code, ErrorCode::NotFound);
-        let receipt: CancelReceipt = world.request("operator/ana", cancel(sent.dispatch)).unwrap();
-        assert_eq!(receipt, CancelReceipt { cancelled: vec![sent.dispatch], already_ended: Vec::new() });
+        let request = RequestId(world.id());
+        let expected = CancelReceipt {
+            cancelled: vec![sent.dispatch], unconfirmed: vec![sent.dispatch], ..CancelReceipt::default()
+        };
+        // A repeat of the request has the same receipt; another request finds that it had ended.
+        for _ in 0..2 {
+            let (receipt, _) = world.request_as("operator/ana", request, cancel(sent.dispatch));
+            assert_eq!(parsed::<CancelReceipt>(&receipt.unwrap()), expected);
+        }
         let receipt: CancelReceipt = world.request("forge", cancel(sent.dispatch)).unwrap();
-        assert_eq!(receipt, CancelReceipt { cancelled: Vec::new(), already_ended: vec![sent.dispatch] });
+        assert_eq!(receipt, CancelReceipt { already_ended: vec![sent.dispatch], ..CancelReceipt::default() });
         let outcome = world.outcomes("forge").remove(0);
         assert_eq!(outcome.state, DispatchState::Cancelled);
         assert!(outcome.error.unwrap().message.contains("operator/ana: enough"));

@@ -1,10 +1,11 @@
 //! What a Hand promises and who is chosen for work: schemas, capabilities, the shadow everybody offers.
 
-use nexus_broker::hub::Change;
-use nexus_broker::hub::records::Transaction;
+use nexus_broker::hub::records::{Transaction, Which};
+use nexus_broker::hub::{Change, CommandBody};
 use nexus_wire::chat::Usage;
 use nexus_wire::hands::{
-    Dispatch, DispatchResult, DispatchStanding, DispatchState, Dispatched, HandSpec, Lease, Lost, Wanted,
+    CancelReceipt, Dispatch, DispatchCancel, DispatchResult, DispatchRetry, DispatchStanding, DispatchState,
+    DispatchStopped, Dispatched, HandFailure, HandSpec, Lease, Lost, Stop, Wanted,
 };
 use nexus_wire::inbox::ItemBody;
 use nexus_wire::roster::Register;
@@ -12,7 +13,7 @@ use nexus_wire::{DispatchId, ErrorBody, ErrorCode, HandRef, HandTarget, LinkId, 
 use serde_json::{Value, json};
 
 use crate::on_both_stores;
-use crate::world::{World, parsed};
+use crate::world::{World, name, parsed, party};
 
 fn offering(hands: &[Value]) -> Register {
     let hands = hands.iter().map(|hand| serde_json::from_value::<HandSpec>(hand.clone()).unwrap());
@@ -196,9 +197,7 @@ on_both_stores! {
         assert_eq!(world.state(first.dispatch), DispatchState::Running);
         // A repeat is answered with the same choice, also when it would be another by now.
         let link = world.link("wren").unwrap();
-        world.apply(nexus_broker::hub::CommandBody::LinkDown {
-            aspect: "wren".parse().unwrap(), link, generation: 1,
-        });
+        world.apply(CommandBody::LinkDown { aspect: name("wren"), link, generation: 1 });
         let again = world.request_as("forge", request, Change::Dispatch(asked())).0.unwrap();
         assert_eq!(parsed::<Dispatched>(&again), first);
         let other = world.dispatch("forge", asked()).unwrap();
@@ -251,5 +250,130 @@ on_both_stores! {
         assert_eq!(world.dispatch("forge", to("wren/self", json!(1))).unwrap_err().code, ErrorCode::Forbidden);
         world.aspect("new");
         assert_eq!(world.dispatch("forge", to("new/self", json!(1))).unwrap_err().code, ErrorCode::NotFound);
+    }
+
+    fn a_cancel_says_what_stopped_and_workers_confirm_the_rest(world) {
+        world.operator("ana");
+        world.online("forge");
+        for name in ["wren", "keel"] {
+            world.aspect(name);
+            world.register(name, Register { slots: 1, ..offering(&[json!({"name": "check"})]) }).unwrap();
+        }
+        let root = world.dispatch("forge", to("wren/check", json!(1))).unwrap().dispatch;
+        let lease = Lease { dispatch: root, attempt: 1 };
+        let below = |hand: &str| Change::Dispatch(Dispatch { parent: Some(lease), ..to(hand, json!(1)) });
+        let waiting: Dispatched = world.request("wren", below("wren/check")).unwrap();
+        let away: Dispatched = world.request("wren", below("keel/check")).unwrap();
+        assert_eq!((waiting.state, away.state), (DispatchState::Pending, DispatchState::Running));
+        let link = world.link("keel").unwrap();
+        world.apply(CommandBody::LinkDown { aspect: name("keel"), link, generation: 1 });
+        let stopped = |lease| Change::DispatchStopped(DispatchStopped { lease });
+        let error = world.request::<Value>("wren", stopped(lease)).unwrap_err();
+        assert_eq!(error.code, ErrorCode::Invalid, "it is at work: {}", error.message);
+
+        let cancel = Change::DispatchCancel(DispatchCancel { dispatch: root, reason: None });
+        let receipt: CancelReceipt = world.request("operator/ana", cancel).unwrap();
+        assert_eq!(receipt, CancelReceipt {
+            cancelled: vec![root, waiting.dispatch, away.dispatch],
+            stopped: vec![waiting.dispatch],
+            unconfirmed: vec![root],
+            unreachable: vec![away.dispatch],
+            already_ended: Vec::new(),
+        });
+        let stop = |world: &World<S>, id| world.store.dispatch(id).unwrap().unwrap().info.stop;
+        assert_eq!(stop(world, waiting.dispatch), None);
+        let told = stop(world, root).unwrap();
+        assert_eq!((told.attempt, told.confirmed_at), (1, None));
+        for stranger in ["forge", "keel"] {
+            assert!(world.request::<Value>(stranger, stopped(lease)).is_err(), "{stranger}");
+        }
+        world.request::<Value>("wren", stopped(lease)).unwrap();
+        let confirmed = stop(world, root);
+        assert_eq!(confirmed, Some(Stop { confirmed_at: Some(world.at), ..told }));
+        let log = world.hub.log_seq();
+        world.request::<Value>("wren", stopped(lease)).unwrap();
+        assert_eq!((stop(world, root), world.hub.log_seq()), (confirmed, log), "once");
+        // The one who was away is told when it is back.
+        let register = Register { last_generation: 1, slots: 1, ..offering(&[json!({"name": "check"})]) };
+        world.register("keel", register).unwrap();
+        let lease = Lease { dispatch: away.dispatch, attempt: 1 };
+        assert!(world.inbox("keel").iter().any(|item| matches!(item.body, ItemBody::Cancel { lease: it, .. } if it == lease)));
+        assert_eq!(stop(world, away.dispatch).unwrap().confirmed_at, None);
+        world.request::<Value>("keel", stopped(lease)).unwrap();
+        assert_eq!(stop(world, away.dispatch).unwrap().confirmed_at, Some(world.at));
+    }
+
+    fn what_came_to_nothing_is_listed_and_tried_again_once_a_request(world) {
+        world.operator("ana");
+        world.online("forge");
+        world.online("harrow");
+        world.aspect("wren");
+        world.register("wren", offering(&[json!({"name": "check"})])).unwrap();
+        let sent = world.dispatch("forge", Dispatch { deadline_s: Some(100), ..to("wren/check", json!({"n": 1})) }).unwrap();
+        let dead = |world: &World<S>| -> Vec<DispatchId> {
+            world.store.dispatches(Which::Dead, None, 10).unwrap().into_iter().map(|info| info.id).collect()
+        };
+        let retry = |dispatch| Change::DispatchRetry(DispatchRetry { dispatch, deadline_s: None });
+        let error = world.request::<Dispatched>("forge", retry(sent.dispatch)).unwrap_err();
+        assert_eq!((error.code, dead(world)), (ErrorCode::Invalid, Vec::new()), "it is at work: {}", error.message);
+        let lease = Lease { dispatch: sent.dispatch, attempt: 1 };
+        let failure = HandFailure { code: "no_luck".into(), message: "not today".into() };
+        let failed = DispatchResult { lease, output: None, error: Some(failure), usage: Usage::default(), cost_microusd: None };
+        world.request::<DispatchStanding>("wren", Change::DispatchResult(failed)).unwrap();
+        assert_eq!(dead(world), vec![sent.dispatch]);
+        assert_eq!(world.request::<Dispatched>("harrow", retry(sent.dispatch)).unwrap_err().code, ErrorCode::Forbidden);
+        let nothing = DispatchId(world.id());
+        assert_eq!(world.request::<Dispatched>("forge", retry(nothing)).unwrap_err().code, ErrorCode::NotFound);
+
+        let request = RequestId(world.id());
+        let again: Dispatched = parsed(&world.request_as("operator/ana", request, retry(sent.dispatch)).0.unwrap());
+        let (repeated, effects) = world.request_as("operator/ana", request, retry(sent.dispatch));
+        assert_eq!((parsed::<Dispatched>(&repeated.unwrap()), effects), (again.clone(), Vec::new()));
+        let other = Change::DispatchRetry(DispatchRetry { dispatch: sent.dispatch, deadline_s: Some(5) });
+        assert_eq!(world.request_as("operator/ana", request, other).0.unwrap_err().code, ErrorCode::IdReused);
+        let info = world.store.dispatch(again.dispatch).unwrap().unwrap().info;
+        assert_eq!((info.retry_of, info.input.clone()), (Some(sent.dispatch), json!({"n": 1})));
+        assert_eq!((info.invoker, info.parent, info.deadline_at - info.accepted_at), (party("operator/ana"), None, 100_000));
+        let old = world.store.dispatch(sent.dispatch).unwrap().unwrap().info;
+        assert_eq!((old.state, old.retried_as, old.input), (DispatchState::Failed, Some(again.dispatch), json!({"n": 1})));
+        assert_eq!(dead(world), Vec::new(), "what is tried again is not dead");
+        // The Hand has changed since: the same work is not for it any more.
+        world.at += 200_000;
+        world.apply(CommandBody::Tick);
+        assert_eq!((world.state(again.dispatch), dead(world)), (DispatchState::TimedOut, vec![again.dispatch]));
+        world.register("wren", offering(&[json!({"name": "check", "input_schema": {"type": "string"}})])).unwrap();
+        assert_eq!(world.request::<Dispatched>("operator/ana", retry(again.dispatch)).unwrap_err().code, ErrorCode::Invalid);
+        assert_eq!(dead(world), vec![again.dispatch]);
+    }
+
+    fn work_for_a_hand_that_is_gone_ends_at_once(world) {
+        world.operator("ana");
+        world.online("forge");
+        world.aspect("wren");
+        let both = [json!({"name": "check"}), json!({"name": "paint", "idempotent": true})];
+        let register = |hands: &[Value]| Register { slots: 1, ..offering(hands) };
+        world.register("wren", register(&both)).unwrap();
+        let running = world.dispatch("forge", to("wren/paint", json!(1))).unwrap().dispatch;
+        let waiting = world.dispatch("forge", to("wren/paint", json!(2))).unwrap().dispatch;
+        let other = world.dispatch("forge", to("wren/check", json!(3))).unwrap().dispatch;
+        let held = nexus_wire::roster::HeldLease { lease: Lease { dispatch: running, attempt: 1 }, waiting: false };
+        world.register("wren", Register { leases: vec![held], ..register(&both[..1]) }).unwrap();
+        let states = [running, waiting, other].map(|id| world.state(id));
+        assert_eq!(states, [DispatchState::Running, DispatchState::Failed, DispatchState::Pending]);
+        let code = |world: &World<S>, id| world.store.dispatch(id).unwrap().unwrap().info.error.unwrap().code;
+        assert_eq!(code(world, waiting), "hand_gone");
+        // Its worker is lost as well: there is no next attempt for what nobody offers.
+        world.at += 30_001;
+        world.apply(CommandBody::Tick);
+        assert_eq!((world.state(running), code(world, running)), (DispatchState::Failed, "hand_gone".to_owned()));
+        assert_eq!(world.state(other), DispatchState::Running);
+        let more = world.dispatch("forge", to("wren/check", json!(4))).unwrap().dispatch;
+        let revoke = CommandBody::RevokeAspect { by: party("operator/ana"), name: name("wren") };
+        world.call(revoke).0.unwrap();
+        assert_eq!((world.state(other), code(world, other)), (DispatchState::Failed, "worker_lost".to_owned()));
+        assert_eq!((world.state(more), code(world, more)), (DispatchState::Failed, "hand_gone".to_owned()));
+        let ends = world.inbox("forge").into_iter().filter(|item| matches!(item.body, ItemBody::Result(_)));
+        assert_eq!(ends.count(), 4, "and its invoker learns of each");
+        assert!(world.hub.queue().is_empty());
     }
 }

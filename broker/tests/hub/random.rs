@@ -10,7 +10,8 @@ use nexus_wire::admin::{AspectAdd, OperatorAdd, OperatorRole};
 use nexus_wire::alert::{Alert, AlertAck, AlertKind};
 use nexus_wire::chat::{ChatSend, Usage};
 use nexus_wire::hands::{
-    Dispatch, DispatchCancel, DispatchResult, DispatchWait, HandFailure, Lease, LeaseRenew,
+    Dispatch, DispatchCancel, DispatchResult, DispatchRetry, DispatchStopped, DispatchWait, HandFailure,
+    Lease, LeaseRenew, Wanted,
 };
 use nexus_wire::inbox::{Decision, InboxClose, Resume};
 use nexus_wire::knowledge::KnowledgeStore;
@@ -50,10 +51,13 @@ enum Act {
     Close { aspect: u8, item: Index, decision: bool },
     Store { sender: u8, topic: u8, content: u8, shared: bool },
     Dispatch { sender: u8, host: u8, deadline: u8, parent: Option<Index>, repeat: Option<Index> },
-    Result { lease: Index, ok: bool, stale: bool },
+    Result { lease: Index, ok: bool, stale: bool, repeat: bool },
     Wait { lease: Index, on: Vec<Index> },
     Renew { lease: Index },
-    Cancel { sender: u8, dispatch: Index },
+    Cancel { sender: u8, dispatch: Index, repeat: bool },
+    Choose { sender: u8, needs: u8, likes: u8 },
+    Retry { sender: u8, dispatch: Index, repeat: bool },
+    Stopped { lease: Index },
     Alert { raise: bool, kind: u8, subject: u8, message: u8 },
     Acknowledge { kind: u8, subject: u8 },
     Seen { aspect: u8, state: u8, old: bool },
@@ -111,11 +115,16 @@ fn act() -> impl Strategy<Value = Act> {
             .prop_map(|(sender, topic, content, shared)| Act::Store { sender, topic, content, shared }),
         30 => (some.clone(), some.clone(), 0_u8..4, maybe(), prop::option::weighted(0.1, any::<Index>()))
             .prop_map(|(sender, host, deadline, parent, repeat)| Act::Dispatch { sender, host, deadline, parent, repeat }),
-        25 => (index.clone(), any::<bool>(), prop::bool::weighted(0.2))
-            .prop_map(|(lease, ok, stale)| Act::Result { lease, ok, stale }),
+        25 => (index.clone(), any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.2))
+            .prop_map(|(lease, ok, stale, repeat)| Act::Result { lease, ok, stale, repeat }),
         12 => (index.clone(), prop::collection::vec(any::<Index>(), 0..3)).prop_map(|(lease, on)| Act::Wait { lease, on }),
         8 => index.clone().prop_map(|lease| Act::Renew { lease }),
-        5 => (some.clone(), index).prop_map(|(sender, dispatch)| Act::Cancel { sender, dispatch }),
+        5 => (some.clone(), index.clone(), any::<bool>())
+            .prop_map(|(sender, dispatch, repeat)| Act::Cancel { sender, dispatch, repeat }),
+        6 => (some.clone(), 0_u8..3, 0_u8..3).prop_map(|(sender, needs, likes)| Act::Choose { sender, needs, likes }),
+        8 => (some.clone(), index.clone(), any::<bool>())
+            .prop_map(|(sender, dispatch, repeat)| Act::Retry { sender, dispatch, repeat }),
+        4 => index.prop_map(|lease| Act::Stopped { lease }),
         3 => (any::<bool>(), 0_u8..7, some.clone(), 0_u8..2)
             .prop_map(|(raise, kind, subject, message)| Act::Alert { raise, kind, subject, message }),
         4 => (some.clone(), 0_u8..5, prop::bool::weighted(0.2))
@@ -149,6 +158,7 @@ struct Seen {
     threads: Vec<ThreadId>,
     dispatches: Vec<DispatchId>,
     leases: Vec<(AspectName, Lease)>,
+    last_request: Option<RequestId>,
 }
 
 struct Twin {
@@ -196,6 +206,16 @@ impl Twin {
         let request = request.unwrap_or_else(|| RequestId(self.id()));
         let record = sender.aspect().and_then(|name| self.memory.0.roster().aspect(name));
         CommandBody::Request { link: record.and_then(|record| record.link), sender, request, change }
+    }
+
+    /// The id of the request before, or a new one.
+    fn again(&mut self, repeat: bool) -> RequestId {
+        if let Some(last) = self.seen.last_request.filter(|_| repeat) {
+            return last;
+        }
+        let request = RequestId(self.id());
+        self.seen.last_request = Some(request);
+        request
     }
 
     fn lease(&self, at: &Index) -> (AspectName, Lease) {
@@ -282,7 +302,14 @@ impl Twin {
                 });
                 let held = self.seen.leases.iter().filter(|(host, _)| *host == aspect).step_by(2);
                 let leases = held.map(|(_, lease)| HeldLease { lease: *lease, waiting: *stale }).collect();
-                let hand = |n: u8| json!({"name": format!("h{n}"), "idempotent": n == 0, "concurrency": 2});
+                let hand = |n: u8| {
+                    let second = ["oil", "clay"][usize::from(n)];
+                    let schema = if n == 1 { json!({"type": "object"}) } else { json!(true) };
+                    json!({
+                        "name": format!("h{n}"), "idempotent": n == 0, "concurrency": 2, "output_schema": schema,
+                        "capabilities": ["ink", second],
+                    })
+                };
                 let register = Register {
                     hands: (0..*hands).map(|n| serde_json::from_value(hand(n)).unwrap()).collect(),
                     slots: u32::from(*slots),
@@ -373,18 +400,25 @@ impl Twin {
                 self.seen.dispatched.push((request, sender.clone(), dispatch.clone()));
                 self.request(sender, Some(request), Change::Dispatch(dispatch))
             }
-            Act::Result { lease, ok, stale } => {
+            Act::Result { lease, ok, stale, repeat } => {
                 let (host, mut lease) = self.lease(lease);
                 lease.attempt += u32::from(*stale);
+                // One half of those has an output that its Hand does not promise, if it promises anything.
+                let output = if lease.dispatch.0.as_u128().is_multiple_of(2) {
+                    json!({"answer": 42})
+                } else {
+                    json!(42)
+                };
                 let failure = HandFailure { code: "no".into(), message: "luck".into() };
                 let result = DispatchResult {
                     lease,
-                    output: ok.then(|| json!({"answer": 42})),
+                    output: ok.then_some(output),
                     error: (!ok).then_some(failure),
                     usage: Usage { output_tokens: 3, ..Usage::default() },
                     cost_microusd: None,
                 };
-                self.request(Party::Aspect(host), None, Change::DispatchResult(result))
+                let request = self.again(*repeat);
+                self.request(Party::Aspect(host), Some(request), Change::DispatchResult(result))
             }
             Act::Wait { lease, on } => {
                 let (host, lease) = self.lease(lease);
@@ -401,11 +435,33 @@ impl Twin {
                     Change::LeaseRenew(LeaseRenew { leases: vec![lease] }),
                 )
             }
-            Act::Cancel { sender, dispatch } => {
+            Act::Cancel { sender, dispatch, repeat } => {
                 let open = &self.seen.dispatches;
                 let dispatch = if open.is_empty() { DispatchId(Uuid::nil()) } else { *dispatch.get(open) };
                 let cancel = DispatchCancel { dispatch, reason: None };
-                self.request(self.sender(*sender), None, Change::DispatchCancel(cancel))
+                let request = self.again(*repeat);
+                self.request(self.sender(*sender), Some(request), Change::DispatchCancel(cancel))
+            }
+            Act::Choose { sender, needs, likes } => {
+                let one = |n: &u8| vec![["ink", "oil", "clay"][usize::from(*n)].to_owned()];
+                let wanted = Wanted { needs: one(needs), likes: one(likes), ..Wanted::default() };
+                let input = json!({"n": self.seen.ids as u64});
+                let dispatch = Dispatch { capability: Some(wanted), input, ..Dispatch::default() };
+                let (request, sender) = (RequestId(self.id()), self.sender(*sender));
+                self.seen.dispatched.push((request, sender.clone(), dispatch.clone()));
+                self.request(sender, Some(request), Change::Dispatch(dispatch))
+            }
+            Act::Retry { sender, dispatch, repeat } => {
+                let open = &self.seen.dispatches;
+                let dispatch = if open.is_empty() { DispatchId(Uuid::nil()) } else { *dispatch.get(open) };
+                let retry = DispatchRetry { dispatch, deadline_s: repeat.then_some(50) };
+                let request = self.again(*repeat);
+                self.request(self.sender(*sender), Some(request), Change::DispatchRetry(retry))
+            }
+            Act::Stopped { lease } => {
+                let (host, lease) = self.lease(lease);
+                let stopped = DispatchStopped { lease };
+                self.request(Party::Aspect(host), None, Change::DispatchStopped(stopped))
             }
             Act::Alert { raise, kind, subject, message } => {
                 let kind = AlertKind::ALL[usize::from(*kind) % AlertKind::ALL.len()];

@@ -6,7 +6,7 @@ use nexus_client::{Client, Followed};
 use nexus_wire::alert::AlertAck;
 use nexus_wire::chat::{ChatSend, ChatSent};
 use nexus_wire::hands::{
-    Dispatch, DispatchCancel, DispatchInfo, DispatchState, DispatchStatus, Dispatched, Wanted,
+    Dispatch, DispatchCancel, DispatchInfo, DispatchRetry, DispatchState, DispatchStatus, Dispatched, Wanted,
 };
 use nexus_wire::log::{LogBody, Subscribe};
 use nexus_wire::name::Party;
@@ -84,13 +84,26 @@ pub(crate) async fn cancel(run: &Run, cancel: cli::Cancel) -> Result<(), Failure
     if run.output == Output::Json {
         return run.ui.json(&receipt);
     }
-    for dispatch in &receipt.cancelled {
-        run.ui.result_line(&format!("cancelled {dispatch}"))?;
+    for (dispatches, what) in [
+        (&receipt.stopped, "nobody was at work on it"),
+        (&receipt.unconfirmed, "its worker is told to stop and has not confirmed yet"),
+        (&receipt.unreachable, "its worker is offline and will be told when it is back"),
+    ] {
+        for dispatch in dispatches {
+            run.ui.result_line(&format!("cancelled {dispatch}: {what}"))?;
+        }
     }
     for dispatch in &receipt.already_ended {
         run.ui.result_line(&format!("had ended before {dispatch}"))?;
     }
     Ok(())
+}
+
+pub(crate) async fn retry(run: &Run, retry: cli::Retry) -> Result<(), Failure> {
+    let deadline_s = retry.deadline.map(|it| u32::try_from(it.as_secs()).unwrap_or(u32::MAX));
+    let mut client = run.connect().await?;
+    let accepted = run.within(client.call(DispatchRetry { dispatch: retry.dispatch, deadline_s })).await??;
+    accepted_or_ended(run, client, &accepted, retry.wait).await
 }
 
 pub(crate) async fn dispatch(run: &Run, dispatch: cli::Dispatch) -> Result<(), Failure> {
@@ -121,18 +134,28 @@ pub(crate) async fn dispatch(run: &Run, dispatch: cli::Dispatch) -> Result<(), F
     };
     let mut client = run.connect().await?;
     let accepted = run.within(client.call(request)).await??;
+    accepted_or_ended(run, client, &accepted, dispatch.wait).await
+}
+
+/// Shows what was accepted, or waits for its end and shows that.
+async fn accepted_or_ended(
+    run: &Run,
+    client: Client,
+    accepted: &Dispatched,
+    wait: bool,
+) -> Result<(), Failure> {
     if accepted.clamped {
         run.ui.note(Tone::Warning, "the deadline was longer than allowed and is shorter now");
     }
-    tell_choice(run, &accepted);
-    if !dispatch.wait {
+    tell_choice(run, accepted);
+    if !wait {
         client.close().await;
         return match run.output {
-            Output::Json => run.ui.json(&accepted),
-            Output::Table => run.ui.result_line(&accepted_line(&accepted)),
+            Output::Json => run.ui.json(accepted),
+            Output::Table => run.ui.result_line(&accepted_line(accepted)),
         };
     }
-    run.ui.note(Tone::Dim, &accepted_line(&accepted));
+    run.ui.note(Tone::Dim, &accepted_line(accepted));
     let id = accepted.dispatch;
     let info = tokio::select! {
         info = end_of(run, client, id) => info?,

@@ -77,6 +77,8 @@ pub enum Command {
     Dispatch(Dispatch),
     /// Look at alerts, aspects, threads, messages or dispatches
     Get(Get),
+    /// Do again what failed or timed out
+    Retry(Retry),
     /// Post a message without waiting for an answer
     Say(Say),
 }
@@ -236,6 +238,18 @@ pub struct Dispatch {
 }
 
 #[derive(Args, Clone, Debug)]
+#[command(after_help = "What there is to retry: nexctl get dispatches --dead")]
+pub struct Retry {
+    pub dispatch: DispatchId,
+    /// Wait for its end and show the output
+    #[arg(long)]
+    pub wait: bool,
+    /// It has to have ended after this long (90s, 10m; at most 2h); as long as the first had
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub deadline: Option<Duration>,
+}
+
+#[derive(Args, Clone, Debug)]
 pub struct ContextArgs {
     #[command(subcommand)]
     pub action: ContextAction,
@@ -295,6 +309,8 @@ mod tests {
             "nexctl say -o json hello",
             "nexctl say --to wren,forge --to keel hello",
             "nexctl dispatch wren/verify-claim {} --wait --deadline 90",
+            "nexctl get dispatches --dead --limit 3",
+            "nexctl retry 0199a0b1-c2d3-7123-8456-789abcdef012 --wait --deadline 5m",
             "nexctl dispatch --needs verify,german --prefer wren {}",
             "nexctl context add up --url http://127.0.0.1:1 --token-file f --use",
         ];
@@ -310,6 +326,7 @@ mod tests {
             "nexctl get messages x",
             "nexctl dispatch wren/verify-claim {} more",
             "nexctl dispatch {} --avoid wren",
+            "nexctl get dispatches --dead --open",
             "nexctl get aspects -o xml",
         ];
         for line in bad {

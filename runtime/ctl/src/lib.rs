@@ -80,6 +80,7 @@ pub async fn run(cli: Cli, env: &Env, ui: Ui) -> Result<(), Failure> {
         Command::Cancel(args) => act::cancel(&run, args).await,
         Command::Dispatch(args) => act::dispatch(&run, args).await,
         Command::Get(args) => look::get(&run, args.what).await,
+        Command::Retry(args) => act::retry(&run, args).await,
         Command::Say(args) => act::say(&run, args).await,
         Command::Context(_) => Ok(()),
     }

@@ -151,6 +151,18 @@ async fn messages(
 
 fn details(run: &Run, info: &DispatchInfo) -> Result<(), Failure> {
     let pretty = |value: &serde_json::Value| serde_json::to_string_pretty(value).unwrap_or_default();
+    for (what, id) in [("again of", info.retry_of), ("tried again as", info.retried_as)] {
+        if let Some(id) = id {
+            run.ui.result_line(&format!("{what} {id}"))?;
+        }
+    }
+    if let Some(stop) = info.stop {
+        let confirmed = if stop.confirmed_at.is_some() { "has stopped" } else { "has not confirmed yet" };
+        run.ui.result_line(&format!(
+            "the worker of attempt {} was told to stop and {confirmed}",
+            stop.attempt
+        ))?;
+    }
     run.ui.result_line(&format!("\ninput\n{}", printable(&pretty(&info.input))))?;
     if info.input_left_out {
         run.ui.note(Tone::Dim, "the input is left out: with the output it is larger than a frame");

@@ -5,7 +5,8 @@ use nexus_wire::chat::{ChatPage, ChatRead, ChatSend, ChatSent, ChatThreads, Thre
 use nexus_wire::frame::ToBroker;
 use nexus_wire::hands::{
     CancelReceipt, Dispatch, DispatchCancel, DispatchInfo, DispatchList, DispatchPage, DispatchProgress,
-    DispatchResult, DispatchStanding, DispatchStatus, DispatchWait, Dispatched, LeaseRenew, LeasesRenewed,
+    DispatchResult, DispatchRetry, DispatchStanding, DispatchStatus, DispatchStopped, DispatchWait,
+    Dispatched, LeaseRenew, LeasesRenewed,
 };
 use nexus_wire::inbox::{Ack, InboxClose};
 use nexus_wire::knowledge::{KnowledgeHits, KnowledgeSearch, KnowledgeStore, KnowledgeStored};
@@ -80,6 +81,7 @@ requests! {
     DispatchCancel => CancelReceipt,
     DispatchList => DispatchPage,
     DispatchResult => DispatchStanding,
+    DispatchRetry => Dispatched,
     DispatchStatus => DispatchInfo,
     DispatchWait => DispatchStanding,
     KnowledgeSearch => KnowledgeHits,
@@ -90,7 +92,7 @@ requests! {
     TeamList => Team,
 }
 
-acknowledged! { Ack, Deregister, DispatchProgress, InboxClose, }
+acknowledged! { Ack, Deregister, DispatchProgress, DispatchStopped, InboxClose, }
 
 impl Request for Register {
     type Reply = Registered;

@@ -6,8 +6,8 @@ use crate::alert::{AlertAck, AlertList};
 use crate::chat::{ChatRead, ChatSend, ChatThreads};
 use crate::error::ErrorBody;
 use crate::hands::{
-    Dispatch, DispatchCancel, DispatchList, DispatchProgress, DispatchResult, DispatchStatus, DispatchWait,
-    LeaseRenew,
+    Dispatch, DispatchCancel, DispatchList, DispatchProgress, DispatchResult, DispatchRetry, DispatchStatus,
+    DispatchStopped, DispatchWait, LeaseRenew,
 };
 use crate::inbox::{Ack, Deliver, Gap, InboxClose};
 use crate::json::Json;
@@ -89,7 +89,9 @@ frames! {
         DispatchList(DispatchList) = "dispatch.list",
         DispatchProgress(DispatchProgress) = "dispatch.progress",
         DispatchResult(DispatchResult) = "dispatch.result",
+        DispatchRetry(DispatchRetry) = "dispatch.retry",
         DispatchStatus(DispatchStatus) = "dispatch.status",
+        DispatchStopped(DispatchStopped) = "dispatch.stopped",
         DispatchWait(DispatchWait) = "dispatch.wait",
         InboxClose(InboxClose) = "inbox.close",
         KnowledgeSearch(KnowledgeSearch) = "knowledge.search",

@@ -213,7 +213,8 @@ impl DispatchState {
 }
 
 /// Why a dispatch did not end as `done`. `code` is a short snake_case word: the broker's own are
-/// `worker_lost`, `timeout`, `deadline`, `cancelled`, `parent_ended`, `hand_gone`; others are the Hand's.
+/// `worker_lost`, `timeout`, `deadline`, `cancelled`, `parent_ended`, `hand_gone`, `invalid_output`; others are the
+/// Hand's.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct HandFailure {
     pub code: String,
@@ -285,12 +286,38 @@ pub struct DispatchCancel {
     pub reason: Option<String>,
 }
 
-/// The answer to `dispatch.cancel`: nothing of `cancelled` can deliver a result any more.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+/// The answer to `dispatch.cancel`: nothing of `cancelled` can deliver a result any more. Each of them is in one
+/// of the three lists that follow.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct CancelReceipt {
     pub cancelled: Vec<DispatchId>,
+    /// Nobody was at work on them.
+    #[serde(default)]
+    pub stopped: Vec<DispatchId>,
+    /// Their workers are told to stop and have not said yet that they did.
+    #[serde(default)]
+    pub unconfirmed: Vec<DispatchId>,
+    /// Their workers have no link; they are told once they are back.
+    #[serde(default)]
+    pub unreachable: Vec<DispatchId>,
     /// Had ended before the cancel came.
     pub already_ended: Vec<DispatchId>,
+}
+
+/// `dispatch.retry`: do again what failed or timed out. By its invoker or an operator, who becomes the invoker of
+/// the new dispatch.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct DispatchRetry {
+    pub dispatch: DispatchId,
+    /// As for `dispatch`; as long as the first had, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_s: Option<u32>,
+}
+
+/// `dispatch.stopped`: the work that a `cancel` item was about has stopped.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct DispatchStopped {
+    pub lease: Lease,
 }
 
 /// `dispatch.status`.

@@ -60,6 +60,8 @@ struct Replies {
     dispatch_list: crate::hands::DispatchPage,
     #[schemars(rename = "dispatch.result")]
     dispatch_result: crate::hands::DispatchStanding,
+    #[schemars(rename = "dispatch.retry")]
+    dispatch_retry: crate::hands::Dispatched,
     #[schemars(rename = "dispatch.status")]
     dispatch_status: crate::hands::DispatchInfo,
     #[schemars(rename = "dispatch.wait")]

@@ -6,7 +6,8 @@ use nexus_broker::hub::{Change, CommandBody};
 use nexus_wire::admin::AspectAdd;
 use nexus_wire::chat::ChatSend;
 use nexus_wire::hands::{
-    Assignment, Dispatch, DispatchResult, DispatchWait, Dispatched, HandSpec, Lease, LeaseRenew,
+    Assignment, Dispatch, DispatchResult, DispatchStopped, DispatchWait, Dispatched, HandSpec, Lease,
+    LeaseRenew,
 };
 use nexus_wire::inbox::{Ack, Decision, InboxClose, Item, ItemBody, Resume};
 use nexus_wire::roster::{AspectRole, HeldLease, Register, Registered};
@@ -76,6 +77,8 @@ pub(super) fn command(
         (ToBroker::Dispatch(it), _) => Change::Dispatch(it),
         (ToBroker::DispatchCancel(it), _) => Change::DispatchCancel(it),
         (ToBroker::DispatchResult(it), _) => Change::DispatchResult(it),
+        (ToBroker::DispatchRetry(it), _) => Change::DispatchRetry(it),
+        (ToBroker::DispatchStopped(it), _) => Change::DispatchStopped(it),
         (ToBroker::DispatchWait(it), _) => Change::DispatchWait(it),
         (ToBroker::InboxClose(it), _) => Change::InboxClose(it),
         (ToBroker::LeaseRenew(it), _) => Change::LeaseRenew(it),
@@ -128,11 +131,12 @@ impl Agent {
             name: name.parse().expect("a name"),
             description: String::new(),
             input_schema: None,
-            output_schema: None,
+            // Of one of them, as a hub with schemas takes longer to be built anew after every batch.
+            output_schema: (self.index == 0 && *idempotent).then(|| serde_json::json!({"type": "object"})),
             timeout_s: 60,
             concurrency: *concurrency,
             allowed_invokers: None,
-            capabilities: Vec::new(),
+            capabilities: vec![(*name).to_owned()],
             idempotent: *idempotent,
         });
         Register {
@@ -258,6 +262,10 @@ impl Agent {
             self.sent.remove(&request);
             return true;
         }
+        if error.code == Code::InvalidOutput {
+            self.put_right(request, &error);
+            return true;
+        }
         // A Hand of somebody who never was online is not known.
         let is_dispatch = matches!(self.outbox.get(&request), Some(ToBroker::Dispatch(_)));
         assert!(
@@ -277,6 +285,18 @@ impl Agent {
             self.tasks.remove(&lease);
         }
         true
+    }
+
+    /// The output was refused. The first time another one goes out, half of them no better.
+    fn put_right(&mut self, request: RequestId, error: &nexus_wire::ErrorBody) {
+        let Some(ToBroker::DispatchResult(result)) = self.outbox.remove(&request) else { return };
+        if error.details["state"] == "failed" {
+            return;
+        }
+        let again = RequestId(derive::derived(request.0, "again", 0));
+        let is_right = request.0.as_u128().is_multiple_of(2);
+        let output = Some(if is_right { serde_json::json!({"by": self.name}) } else { "me again".into() });
+        self.outbox.insert(again, DispatchResult { output, ..result }.into());
     }
 
     /// One stretch of work; `calm` ends what is begun instead of starting more.
@@ -338,6 +358,7 @@ impl Agent {
             ItemBody::Assignment(assignment) => self.begin(assignment, dice),
             ItemBody::Cancel { lease, .. } => {
                 self.tasks.remove(&lease);
+                self.outbox.insert(derived("stopped"), DispatchStopped { lease }.into());
             }
             ItemBody::Resume { lease, wait } => {
                 if let Some(task) = self.tasks.get_mut(&lease)
@@ -387,7 +408,10 @@ impl Agent {
                 code: "unlucky".into(),
                 message: "the die said no".into(),
             });
-            let output = error.is_none().then(|| serde_json::json!({"by": self.name}));
+            // Some say it in a way that their Hand may not have promised.
+            let good = !dice.one_in(4);
+            let said = || if good { serde_json::json!({"by": self.name}) } else { serde_json::json!("me") };
+            let output = error.is_none().then(said);
             let result =
                 DispatchResult { lease, output, error, usage: Default::default(), cost_microusd: None };
             let request = RequestId(derive::derived(lease.dispatch.0, "result", lease.attempt.into()));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nexus_broker::hub::records::{Reads, Snapshot, Store};
+use nexus_broker::hub::records::{Reads, Snapshot, Store, Which, came_to_nothing};
 use nexus_broker::hub::{Effect, Hub, HubConfig};
 use nexus_wire::chat::ChatSent;
 use nexus_wire::hands::{DispatchInfo, DispatchResult, DispatchState};
@@ -47,7 +47,7 @@ impl Truth {
     pub(super) fn note_answer(&mut self, seed: u64, who: &Party, request: RequestId, answer: &str) {
         let mut value: serde_json::Value = serde_json::from_str(answer).expect("an answer is JSON");
         if let Some(object) = value.as_object_mut() {
-            for moving in ["state", "position", "lost", "cancelled", "already_ended"] {
+            for moving in ["state", "position", "lost"] {
                 object.remove(moving);
             }
         }
@@ -151,8 +151,37 @@ fn fairness(seed: u64, snapshot: &Snapshot, config: &HubConfig) {
     }
 }
 
+/// Every worker that was told to stop has said that it did, what came to nothing is listed until somebody tries it
+/// again, and a retry and what it tries again know each other.
+fn ends(seed: u64, store: &impl Reads) {
+    let all = store.dispatches(Which::All, None, u32::MAX).expect("the store reads");
+    let by_id: BTreeMap<DispatchId, &DispatchInfo> = all.iter().map(|info| (info.id, info)).collect();
+    for info in &all {
+        let confirmed = info.stop.is_none_or(|stop| stop.confirmed_at.is_some());
+        assert!(confirmed, "seed {seed}: the worker of {} never confirmed that it stopped", info.id);
+        if let Some(old) = info.retry_of {
+            let old =
+                by_id.get(&old).unwrap_or_else(|| panic!("seed {seed}: {old} was tried again and is gone"));
+            assert!(
+                came_to_nothing(old.state),
+                "seed {seed}: {} is {:?} and was tried again",
+                old.id,
+                old.state
+            );
+            assert!(old.retried_as.is_some(), "seed {seed}: {} does not know that it was", old.id);
+        }
+        if let Some(new) = info.retried_as {
+            assert_eq!(by_id.get(&new).and_then(|new| new.retry_of), Some(info.id), "seed {seed}");
+        }
+    }
+    let dead = store.dispatches(Which::Dead, None, u32::MAX).expect("the store reads");
+    let expected = all.iter().filter(|info| came_to_nothing(info.state) && info.retried_as.is_none());
+    assert_eq!(dead, expected.cloned().collect::<Vec<_>>(), "seed {seed}: what came to nothing");
+}
+
 /// Once everybody is back: all that was promised has happened, once.
 pub(super) fn at_rest(seed: u64, truth: &Truth, store: &impl Reads, agents: &[Agent]) {
+    ends(seed, store);
     let mut stops = 0;
     for agent in agents {
         for (item, times) in &agent.taken {

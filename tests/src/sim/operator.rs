@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use nexus_wire::admin::{OperatorAdd, OperatorRole};
 use nexus_wire::chat::{ChatSend, ChatSent};
-use nexus_wire::hands::{Dispatch, DispatchCancel, Dispatched};
+use nexus_wire::hands::{Dispatch, DispatchCancel, DispatchRetry, Dispatched, Wanted};
 use nexus_wire::{AspectName, DispatchId, FromBroker, LinkId, Ms, Party, RequestId, ThreadId, ToBroker};
 
 use super::check::Truth;
@@ -52,7 +52,7 @@ impl Operator {
         }
         let request = RequestId(dice.id(now));
         let to = &team[dice.below(team.len())];
-        let frame: ToBroker = match dice.below(10) {
+        let frame: ToBroker = match dice.below(12) {
             0..5 => {
                 let thread = (!self.threads.is_empty() && dice.one_in(2))
                     .then(|| self.threads[dice.below(self.threads.len())]);
@@ -68,6 +68,15 @@ impl Operator {
             5 if !self.dispatches.is_empty() => {
                 let dispatch = self.dispatches[dice.below(self.dispatches.len())];
                 DispatchCancel { dispatch, reason: None }.into()
+            }
+            6 if !self.dispatches.is_empty() => {
+                let dispatch = self.dispatches[dice.below(self.dispatches.len())];
+                DispatchRetry { dispatch, deadline_s: None }.into()
+            }
+            7 => {
+                let (hand, ..) = agent::HANDS[dice.below(agent::HANDS.len())];
+                let wanted = Wanted { needs: vec![hand.to_owned()], ..Wanted::default() };
+                Dispatch { capability: Some(wanted), input: 3.into(), ..Dispatch::default() }.into()
             }
             _ => {
                 let to = Dispatch::to(agent::hand_of(to, dice), serde_json::json!({"n": dice.below(100)}));
@@ -109,7 +118,7 @@ impl Operator {
                         self.threads.push(sent.thread);
                         truth.note_message(sent);
                     }
-                    Some(ToBroker::Dispatch(_)) => {
+                    Some(ToBroker::Dispatch(_) | ToBroker::DispatchRetry(_)) => {
                         let accepted: Dispatched = result.parse().expect("the answer of dispatch");
                         self.dispatches.push(accepted.dispatch);
                         truth.note_dispatch(accepted.dispatch, &self.who);
@@ -124,8 +133,12 @@ impl Operator {
             }
             FromBroker::Error(error) => {
                 use nexus_wire::ErrorCode as Code;
+                // What has not come to nothing is not tried again, however often it is asked for.
+                let is_retry =
+                    matches!(self.open.get(&request), Some((ToBroker::DispatchRetry(_), _)) | None);
                 assert!(
-                    matches!(error.code, Code::NotFound | Code::ThreadPaused),
+                    is_retry && error.code == Code::Invalid
+                        || matches!(error.code, Code::NoCandidate | Code::NotFound | Code::ThreadPaused),
                     "seed {seed}: an operator is refused: {error}"
                 );
                 self.open.remove(&request);

@@ -1,8 +1,10 @@
 //! What somebody who means harm does to a broker, and what a bad day does to it.
 
+mod dispatch;
 mod hands;
 mod http;
 mod identity;
+mod party;
 mod presence;
 mod sizes;
 mod sockets;

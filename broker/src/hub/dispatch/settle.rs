@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nexus_wire::alert::AlertKind;
 use nexus_wire::chat::Usage;
-use nexus_wire::hands::{Assignment, DispatchState, HandFailure, Lease};
+use nexus_wire::hands::{Assignment, DispatchState, HandFailure, Lease, Stop};
 use nexus_wire::log::LogBody;
 use nexus_wire::{AspectName, DispatchId, Party, derive};
 use serde_json::Value;
@@ -74,6 +74,8 @@ impl<S: Store> Step<'_, S> {
                     self.log_other(Party::System, "dispatch.resumed", lease.dispatch, &lease)?;
                 }
                 Event::CancelWork { lease, host, reason } => {
+                    let stop = Stop { attempt: lease.attempt, told_at: self.at, confirmed_at: None };
+                    touched.record(self.store, lease.dispatch)?.info.stop = Some(stop);
                     let id = derive::dispatch_item(lease.dispatch, "cancel", u64::from(lease.attempt));
                     self.push(&host, id, None, &BodyRef::Cancel { lease, reason: &reason }.text())?;
                     self.log_other(Party::System, "dispatch.work_cancelled", lease.dispatch, &lease)?;

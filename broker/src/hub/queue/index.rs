@@ -158,6 +158,15 @@ impl Index {
         self.of_hand.get(hand).copied().unwrap_or(0)
     }
 
+    /// What is pending for Hands of `host`, in the order of acceptance.
+    pub(super) fn pending_for(&self, host: &AspectName) -> Vec<(DispatchId, HandRef)> {
+        let mut found = BTreeMap::new();
+        for (lane, line) in self.pending.values().flatten().filter(|(lane, _)| lane.hand.aspect == *host) {
+            found.extend(line.iter().map(|(seq, id)| (*seq, (*id, lane.hand.clone()))));
+        }
+        found.into_values().collect()
+    }
+
     pub(super) fn waiting(&self) -> BTreeMap<AspectName, u32> {
         let mut waiting = BTreeMap::new();
         for (lane, line) in self.pending.values().flatten() {

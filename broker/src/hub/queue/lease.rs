@@ -81,7 +81,7 @@ impl Queue {
 
     /// The worker is gone for good (`absent`), or its lease has expired: the next attempt, or the end, or for
     /// what may not be tried twice and may yet come back, `unreachable`.
-    fn lose(&mut self, id: DispatchId, why: &str, absent: bool, farewell: Farewell) {
+    pub(super) fn lose(&mut self, id: DispatchId, why: &str, absent: bool, farewell: Farewell) {
         let Some(entry) = self.entries.get(&id) else { return };
         let message = if !entry.idempotent {
             format!(
@@ -105,6 +105,13 @@ impl Queue {
             self.events.push(Event::CancelWork { lease, host, reason: why.to_owned() });
         }
         self.update(id, |entry| entry.phase = Phase::Pending { passed: 0 });
+        let is_gone = self.entries.get(&id).is_some_and(|entry| {
+            let offer = self.hosts.get(entry.host());
+            offer.is_some_and(|offer| !offer.hands.contains_key(&entry.hand.hand))
+        });
+        if is_gone {
+            self.hand_gone(id);
+        }
     }
 
     /// The lease of `id` ran out at `at`. The timeout stands still while nobody can say how the work goes.
@@ -150,9 +157,6 @@ impl Queue {
         match (&entry.phase, self.hosts.get(entry.host())) {
             (Phase::Pending { .. }, None) => ", which is offline",
             (Phase::Pending { .. }, Some(offer)) if offer.slots == 0 => ", which has no worker slots",
-            (Phase::Pending { .. }, Some(offer)) if !offer.hands.contains_key(&entry.hand.hand) => {
-                ", which its aspect does not offer any more"
-            }
             (
                 Phase::Pending { .. }
                 | Phase::Running { .. }

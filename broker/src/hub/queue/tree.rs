@@ -128,11 +128,40 @@ impl Queue {
     }
 
     pub(super) fn cancel_tree(&mut self, id: DispatchId, reason: &str) -> CancelReceipt {
-        let mut cancelled = Vec::new();
-        self.collect_tree(id, &mut cancelled);
-        let already_ended = if cancelled.is_empty() { vec![id] } else { Vec::new() };
+        let mut receipt = CancelReceipt::default();
+        self.collect_tree(id, &mut receipt.cancelled);
+        for id in &receipt.cancelled {
+            let Some(entry) = self.entries.get(id) else { continue };
+            if entry.phase.is_pending() {
+                receipt.stopped.push(*id);
+            } else if self.hosts.contains_key(entry.host()) {
+                receipt.unconfirmed.push(*id);
+            } else {
+                receipt.unreachable.push(*id);
+            }
+        }
+        if receipt.cancelled.is_empty() {
+            receipt.already_ended.push(id);
+        }
         self.end(id, cancelled_as("cancelled", reason.to_owned()));
-        CancelReceipt { cancelled, already_ended }
+        receipt
+    }
+
+    /// Ends what is pending for Hands of `host` that nobody offers any more.
+    pub(super) fn drop_gone(&mut self, host: &AspectName) {
+        for (id, hand) in self.index.pending_for(host) {
+            let offered = self.hosts.get(host).is_some_and(|offer| offer.hands.contains_key(&hand.hand));
+            if !offered {
+                self.hand_gone(id);
+            }
+        }
+    }
+
+    pub(super) fn hand_gone(&mut self, id: DispatchId) {
+        let Some(entry) = self.entries.get(&id) else { return };
+        let message = format!("{} is not offered any more", entry.hand);
+        let failure = HandFailure { code: "hand_gone".into(), message };
+        self.end(id, End { state: DispatchState::Failed, failure: Some(failure), farewell: Farewell::No });
     }
 
     /// `id` and what is below it, parents first.

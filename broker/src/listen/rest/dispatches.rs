@@ -5,8 +5,8 @@ use aide::axum::routing::{get_with, post_with};
 use axum::extract::State;
 use nexus_wire::DispatchId;
 use nexus_wire::hands::{
-    CancelReceipt, Dispatch, DispatchCancel, DispatchInfo, DispatchList, DispatchPage, DispatchStatus,
-    Dispatched,
+    CancelReceipt, Dispatch, DispatchCancel, DispatchInfo, DispatchList, DispatchPage, DispatchRetry,
+    DispatchStatus, Dispatched,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -27,10 +27,13 @@ pub(super) fn routes() -> Routes {
     let example = json!({"reason": "no longer needed"});
     let cancel =
         doc_with("cancelDispatch", Group::Dispatches, "Cancel a dispatch and everything below it", example);
+    let example = json!({"deadline_s": 600});
+    let retry = doc_with("retryDispatch", Group::Dispatches, "Do again what failed or timed out", example);
     ApiRouter::new()
         .api_route("/api/v1/dispatches", get_with(list_dispatches, list).post_with(create_dispatch, create))
         .api_route("/api/v1/dispatches/{dispatch}", get_with(get_dispatch, get))
         .api_route("/api/v1/dispatches/{dispatch}/cancel", post_with(cancel_dispatch, cancel))
+        .api_route("/api/v1/dispatches/{dispatch}/retry", post_with(retry_dispatch, retry))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -50,6 +53,14 @@ struct Shown {
 struct Cancel {
     #[serde(default)]
     reason: Option<String>,
+}
+
+/// How long a retry may take.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Retry {
+    /// Seconds; as long as the first had, when absent.
+    #[serde(default)]
+    deadline_s: Option<u32>,
 }
 
 async fn create_dispatch(
@@ -88,4 +99,15 @@ async fn cancel_dispatch(
 ) -> Answered<CancelReceipt> {
     let cancel = DispatchCancel { dispatch: by.dispatch, reason: body.value.reason };
     frame(&edge, &caller, key, cancel, body.bytes).await
+}
+
+async fn retry_dispatch(
+    State(edge): Shared,
+    Operator(caller): Operator,
+    Path(by): Path<ByDispatch>,
+    key: Idempotent,
+    body: Body<Retry>,
+) -> Answered<Dispatched> {
+    let retry = DispatchRetry { dispatch: by.dispatch, deadline_s: body.value.deadline_s };
+    frame(&edge, &caller, key, retry, body.bytes).await
 }

@@ -316,10 +316,7 @@ impl Owner {
                 let nobodys = self.outcomes.ended(Ended { item: id, outcome });
                 self.close_all(nobodys).await
             }
-            ItemBody::Cancel { lease, reason } => {
-                self.tasks.tell(lease, Control::Cancel { reason });
-                self.close(id, Decision::Acted).await
-            }
+            ItemBody::Cancel { lease, reason } => Ok(self.tasks.cancel(id, lease, reason).await?),
             ItemBody::Resume { lease, wait: _ } => {
                 self.tasks.tell(lease, Control::Resume);
                 self.close(id, Decision::Acted).await

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use nexus_wire::hands::{Assignment, DispatchResult, Lease};
+use nexus_wire::hands::{Assignment, DispatchResult, DispatchStopped, Lease};
 use nexus_wire::inbox::Decision;
 use nexus_wire::roster::HeldLease;
 use nexus_wire::{ItemId, RequestId, ToBroker, derive};
@@ -36,6 +36,8 @@ struct Task {
     item: ItemId,
     control: mpsc::Sender<Control>,
     waiting: Arc<AtomicBool>,
+    /// The item that says it is to stop.
+    cancelled_by: Option<ItemId>,
 }
 
 impl Tasks {
@@ -51,7 +53,7 @@ impl Tasks {
         self.shared.books.taken(item.0).await?;
         let (control, controls) = mpsc::channel(CONTROLS_MAX);
         let waiting = Arc::new(AtomicBool::new(false));
-        self.tasks.insert(lease, Task { item, control, waiting: Arc::clone(&waiting) });
+        self.tasks.insert(lease, Task { item, control, waiting: Arc::clone(&waiting), cancelled_by: None });
         tracing::info!(
             dispatch = %lease.dispatch, hand = %assignment.hand, invoker = %assignment.invoker, "work begins"
         );
@@ -67,6 +69,28 @@ impl Tasks {
         {
             tracing::debug!(dispatch = %lease.dispatch, %error, "a task that ends is told nothing more");
         }
+    }
+
+    /// Stops the work on a lease. The item is closed once the broker is to be told that it has stopped: a process
+    /// that ends before that leaves it to the next one, which has nothing to stop.
+    pub(crate) async fn cancel(
+        &mut self,
+        item: ItemId,
+        lease: Lease,
+        reason: String,
+    ) -> Result<(), BooksError> {
+        self.tell(lease, Control::Cancel { reason });
+        match self.tasks.get_mut(&lease) {
+            Some(task) => task.cancelled_by = Some(item),
+            None => self.confirm(item, lease).await?,
+        }
+        Ok(())
+    }
+
+    async fn confirm(&self, item: ItemId, lease: Lease) -> Result<(), BooksError> {
+        let id = RequestId(derive::derived(lease.dispatch.0, "stopped", lease.attempt.into()));
+        self.shared.books.post(Post { id, frame: DispatchStopped { lease }.into() }).await?;
+        self.shared.books.closed(item.0, Decision::Acted).await
     }
 
     /// These leases are no longer good.
@@ -89,14 +113,23 @@ impl Tasks {
         let books = &self.shared.books;
         let Some(result) = result else {
             tracing::info!(dispatch = %lease.dispatch, "work stopped without a result");
-            return books.closed(task.item.0, Decision::Failed).await;
+            books.closed(task.item.0, Decision::Failed).await?;
+            return self.confirm_stop(&task, lease).await;
         };
         let failure = result.error.as_ref().map(|error| error.code.clone());
         tracing::info!(dispatch = %lease.dispatch, failure, "work ended");
         let id = RequestId(derive::derived(lease.dispatch.0, "result", lease.attempt.into()));
         self.results.insert(id, lease);
         books.post(Post { id, frame: result.into() }).await?;
-        books.closed(task.item.0, Decision::Acted).await
+        books.closed(task.item.0, Decision::Acted).await?;
+        self.confirm_stop(&task, lease).await
+    }
+
+    async fn confirm_stop(&self, task: &Task, lease: Lease) -> Result<(), BooksError> {
+        match task.cancelled_by {
+            Some(item) => self.confirm(item, lease).await,
+            None => Ok(()),
+        }
     }
 
     /// The broker has taken this post, or never will.

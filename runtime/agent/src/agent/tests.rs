@@ -2,7 +2,7 @@
 
 use nexus_wire::chat::{ChatSend, ChatSent, Message};
 use nexus_wire::hands::{
-    Assignment, DispatchResult, DispatchStanding, DispatchState, Dispatched, Lease, Outcome,
+    Assignment, DispatchResult, DispatchStanding, DispatchState, DispatchStopped, Dispatched, Lease, Outcome,
 };
 use nexus_wire::inbox::{Decision, Gap, InboxClose, ItemBody};
 use nexus_wire::limits::{CLOSE_DISPLACED, CLOSE_REVOKED};

@@ -4,7 +4,8 @@ use nexctl::settings::Env;
 use nexus_wire::chat::{ChatPage, ChatSent, Message, ThreadInfo, ThreadPage};
 use nexus_wire::frame::ToBroker;
 use nexus_wire::hands::{
-    CancelReceipt, DispatchInfo, DispatchPage, DispatchState, Dispatched, HandFailure, Outcome,
+    CancelReceipt, Candidate, DispatchInfo, DispatchPage, DispatchState, Dispatched, HandFailure, Lost,
+    Outcome,
 };
 use nexus_wire::log::{LogBody, LogEntry, Subscribed};
 use nexus_wire::roster::{AspectRole, AspectState};
@@ -220,11 +221,72 @@ async fn a_cancel_shows_its_receipt() {
     let script = |_: &ToBroker, _: usize| {
         vec![Act::ok(&CancelReceipt {
             cancelled: vec![DISPATCH],
+            unconfirmed: vec![DISPATCH],
             already_ended: vec![DispatchId(Uuid::from_u128(9))],
+            ..CancelReceipt::default()
         })]
     };
     let done = nexctl(&["cancel", &DISPATCH.to_string()], script).await;
-    assert_eq!(done.out, format!("cancelled {DISPATCH}\nhad ended before {}\n", Uuid::from_u128(9)));
+    let told = "its worker is told to stop and has not confirmed yet";
+    assert_eq!(done.out, format!("cancelled {DISPATCH}: {told}\nhad ended before {}\n", Uuid::from_u128(9)));
+}
+
+#[tokio::test]
+async fn a_hand_that_was_chosen_is_told_with_the_reasons() {
+    let script = |frame: &ToBroker, _: usize| {
+        let ToBroker::Dispatch(dispatch) = frame else { panic!("{frame:?}") };
+        let wanted = dispatch.capability.clone().expect("a capability");
+        assert_eq!((dispatch.hand.clone(), wanted.needs), (None, vec!["verify".to_owned()]));
+        assert_eq!((wanted.prefer, wanted.avoid), (vec!["wren".parse().expect("a name")], Vec::new()));
+        let candidate = |hand: &str, lost, because: &str| Candidate {
+            hand: hand.parse().expect("a Hand"),
+            score: Some(7),
+            lost,
+            because: because.to_owned(),
+        };
+        vec![Act::ok(&Dispatched {
+            dispatch: DISPATCH,
+            chosen: "wren/verify-claim".parse().expect("a Hand"),
+            why: vec![
+                candidate("wren/verify-claim", None, ""),
+                candidate("forge/check", Some(Lost::Busier), "has 3 dispatches at work or waiting, not 1"),
+            ],
+            state: DispatchState::Running,
+            position: 0,
+            deadline_at: 0,
+            clamped: false,
+        })]
+    };
+    let done = nexctl(&["dispatch", "--needs", "verify", "--prefer", "wren", "{}"], script).await;
+    assert_eq!(done.out, format!("dispatch {DISPATCH} to wren/verify-claim is running\n"), "{done:?}");
+    assert!(done.err.contains("chosen: wren/verify-claim (7)"), "{}", done.err);
+    assert!(
+        done.err.contains("not forge/check (7): has 3 dispatches at work or waiting, not 1"),
+        "{}",
+        done.err
+    );
+    let done = nexctl(&["dispatch", "{}"], script).await;
+    assert_eq!(done.code(), 2, "{done:?}");
+}
+
+#[tokio::test]
+async fn what_failed_is_tried_again() {
+    let script = |frame: &ToBroker, _: usize| {
+        let ToBroker::DispatchRetry(retry) = frame else { panic!("{frame:?}") };
+        assert_eq!((retry.dispatch, retry.deadline_s), (DISPATCH, Some(300)));
+        vec![Act::ok(&Dispatched {
+            dispatch: DispatchId(Uuid::from_u128(9)),
+            chosen: "wren/verify-claim".parse().expect("a Hand"),
+            why: Vec::new(),
+            state: DispatchState::Pending,
+            position: 1,
+            deadline_at: 0,
+            clamped: false,
+        })]
+    };
+    let done = nexctl(&["retry", &DISPATCH.to_string(), "--deadline", "5m"], script).await;
+    let told = format!("dispatch {} to wren/verify-claim is pending, 1 before it\n", Uuid::from_u128(9));
+    assert_eq!(done.out, told, "{done:?}");
 }
 
 #[tokio::test]

@@ -168,6 +168,26 @@ impl Harness {
         self.after();
     }
 
+    pub(super) fn gone(&mut self, host: &str) {
+        let name = aspect(host);
+        self.oracle.live.remove(&name);
+        self.queue.gone(&name, self.now);
+        self.after();
+        let left = self.oracle.open.iter().find(|facts| facts.hand.aspect == name);
+        assert!(left.is_none(), "{}: {left:?} waits for somebody who will not come back", self.fault);
+    }
+
+    /// Whether the hub would let work for it in.
+    pub(super) fn is_offered(&self, hand: &HandRef) -> bool {
+        self.oracle.live.get(&hand.aspect).is_none_or(|offer| offer.hands.contains_key(&hand.hand))
+    }
+
+    pub(super) fn check_offered(&self) {
+        let pending = |facts: &&Facts| self.state(facts.id) == Some(DispatchState::Pending);
+        let gone = self.oracle.open.iter().filter(pending).find(|facts| !self.is_offered(&facts.hand));
+        assert!(gone.is_none(), "{}: {gone:?} waits for a Hand that is gone", self.fault);
+    }
+
     pub(super) fn result(&mut self, lease: Lease, verdict: Verdict) -> Result<DispatchState, StaleToken> {
         let host = self.host_of(lease.dispatch);
         self.result_from(lease, &host, verdict)
@@ -182,6 +202,9 @@ impl Harness {
         let good = self.queue.holds(lease, host).is_ok();
         let result = self.queue.result(lease, host, verdict, self.now);
         assert!(good || result.is_err(), "{}: a stale token was good for a result", self.fault);
+        if result.is_ok_and(|state| !state.is_end()) {
+            self.signs_of_life(&[lease], &[]);
+        }
         self.after();
         result
     }

@@ -20,6 +20,7 @@ enum Op {
     Offline { host: u8 },
     Done { pick: u8 },
     Failed { pick: u8 },
+    Refused { pick: u8 },
     StaleResult { pick: u8 },
     Wait { pick: u8, some: u16 },
     Renew { host: u8, some: u16 },
@@ -27,6 +28,7 @@ enum Op {
     Pass { s: u8 },
     SoftCap { to: u8 },
     Restart { down_s: u8 },
+    Gone { host: u8 },
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -43,6 +45,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0_u8..3).prop_map(|host| Op::Offline { host }),
         5 => any::<u8>().prop_map(|pick| Op::Done { pick }),
         1 => any::<u8>().prop_map(|pick| Op::Failed { pick }),
+        2 => any::<u8>().prop_map(|pick| Op::Refused { pick }),
         1 => any::<u8>().prop_map(|pick| Op::StaleResult { pick }),
         5 => (any::<u8>(), any::<u16>()).prop_map(|(pick, some)| Op::Wait { pick, some }),
         4 => (0_u8..3, any::<u16>()).prop_map(|(host, some)| Op::Renew { host, some }),
@@ -50,6 +53,7 @@ fn op() -> impl Strategy<Value = Op> {
         4 => (0_u8..40).prop_map(|s| Op::Pass { s }),
         1 => (0_u8..6).prop_map(|to| Op::SoftCap { to }),
         1 => (0_u8..200).prop_map(|down_s| Op::Restart { down_s }),
+        1 => (0_u8..3).prop_map(|host| Op::Gone { host }),
     ]
 }
 
@@ -78,11 +82,17 @@ fn perform(it: &mut Harness, op: &Op) {
         Op::Root { invoker, host, hand, idempotent, timeout_s, deadline_s } => {
             let invoker = ["wren", "forge", "operator/ana", "operator/bo"][usize::from(invoker)];
             let ask = Ask::root(invoker, &to(host, hand));
-            assert!(it.accept(sized(ask, idempotent, timeout_s, deadline_s)).is_ok());
+            let ask = sized(ask, idempotent, timeout_s, deadline_s);
+            if it.is_offered(&ask.hand) {
+                assert!(it.accept(ask).is_ok());
+            }
         }
         Op::Child { pick: n, host, hand, idempotent, timeout_s, deadline_s } => {
             let Some(parent) = pick(&leases(it), n) else { return };
             let ask = Ask::child(parent, &holder(it, parent), &to(host, hand));
+            if !it.is_offered(&ask.hand) {
+                return;
+            }
             let too_deep = it.oracle.facts(parent.dispatch).is_some_and(|facts| facts.depth == 4);
             let too_many = it.queue.children(parent.dispatch).len() >= 32;
             let accepted = it.accept(sized(ask, idempotent, timeout_s, deadline_s));
@@ -90,7 +100,9 @@ fn perform(it: &mut Harness, op: &Op) {
         }
         Op::Register { host, slots, places, some } => {
             let host = HOSTS[usize::from(host)];
-            let hands: Vec<_> = HANDS.iter().copied().zip(places.map(u32::from)).collect();
+            // One with no place is declared no more.
+            let hands = HANDS.iter().copied().zip(places.map(u32::from));
+            let hands: Vec<_> = hands.filter(|(_, places)| *places > 0).collect();
             let named = among(&it.queue.leases(&aspect(host)), some);
             it.register(host, offer(slots.into(), &hands), &named);
         }
@@ -102,6 +114,12 @@ fn perform(it: &mut Harness, op: &Op) {
         Op::Failed { pick: n } => {
             let Some(lease) = pick(&leases(it), n) else { return };
             assert_eq!(it.result(lease, Verdict::Failed(failure("no_idea"))), Ok(DispatchState::Failed));
+        }
+        Op::Refused { pick: n } => {
+            let Some(lease) = pick(&leases(it), n) else { return };
+            let before = it.queue.entries[&lease.dispatch].refused;
+            let state = it.result(lease, Verdict::Refused(failure("invalid_output"))).unwrap();
+            assert_eq!(state == DispatchState::Failed, before, "the second time in an attempt is the last");
         }
         Op::StaleResult { pick: n } => {
             let Some(lease) = pick(&leases(it), n) else { return };
@@ -128,6 +146,7 @@ fn perform(it: &mut Harness, op: &Op) {
         Op::Pass { s } => it.pass(i64::from(s) * 1_000),
         Op::SoftCap { to } => it.set_soft_cap(to.into()),
         Op::Restart { down_s } => it.restart(i64::from(down_s) * 1_000),
+        Op::Gone { host } => it.gone(HOSTS[usize::from(host)]),
     }
 }
 
@@ -150,6 +169,7 @@ proptest! {
         for (n, op) in ops.iter().enumerate() {
             it.fault = format!("operation {n}, {op:?}");
             perform(&mut it, op);
+            it.check_offered();
         }
         it.fault = "afterwards".into();
         // The longest deadline bounds everything.

@@ -90,10 +90,15 @@ fn a_cancelled_task_stops_and_hands_nothing_in() {
     link.acked(1);
     link.deliver(2, 2, ItemBody::Cancel { lease: lease(1), reason: "not needed".into() });
     link.acked(2);
+    let (id, frame) = link.request();
+    assert_eq!(frame, ToBroker::DispatchStopped(DispatchStopped { lease: lease(1) }));
     drop(link);
     std::fs::write(fake.home.path().join("go"), "").expect("written");
     let (mut link, register) = fake.registered(EPOCH, 2, 2);
     assert_eq!(register.leases, []);
+    let (again, frame) = link.request();
+    assert_eq!((again, frame), (id, ToBroker::DispatchStopped(DispatchStopped { lease: lease(1) })));
+    link.ok(again, &json!({}));
     link.deliver(3, 3, assignment(3, json!({"claim": "more"})));
     link.acked(3);
     assert_eq!(link.handed_in().lease, lease(3));
@@ -120,5 +125,10 @@ fn a_task_dies_with_its_process_but_a_result_on_its_way_does_not() {
     assert_eq!(held, [lease(1)], "the result that was not taken yet keeps its lease; the lost task does not");
     let (again, frame) = link.request();
     assert_eq!((again, frame), (id, first));
+    link.ok(again, &DispatchStanding { dispatch: lease(1).dispatch, state: DispatchState::Done });
+    // There is nothing to stop any more, which is as good.
+    link.deliver(3, 3, ItemBody::Cancel { lease: lease(2), reason: "not needed".into() });
+    link.acked(3);
+    assert_eq!(link.request().1, ToBroker::DispatchStopped(DispatchStopped { lease: lease(2) }));
     process.kill(&fake);
 }
