@@ -11,6 +11,7 @@ use nexus_wire::limits::{
 use nexus_wire::log::Subscribe;
 use nexus_wire::observe::{ObserveBegin, ObserveEnd, ObserveEvent};
 use nexus_wire::roster::{Register, TeamList};
+use nexus_wire::thread::ChatReceipts;
 use nexus_wire::{AspectName, ErrorBody, ErrorCode, OperatorName, Party, ToBroker};
 
 use crate::hub::Change;
@@ -34,6 +35,7 @@ pub(crate) enum Admitted {
 pub(crate) enum Read {
     AlertList(AlertList),
     ChatRead(ChatRead),
+    ChatReceipts(ChatReceipts),
     ChatThreads(ChatThreads),
     DispatchList(DispatchList),
     DispatchStatus(DispatchStatus),
@@ -63,7 +65,13 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
             operator(identity, "alert.list")?;
             Admitted::Read(Read::AlertList(list))
         }
+        ToBroker::ChatMark(mark) => Admitted::Change(Change::ChatMark(mark)),
+        ToBroker::ChatReact(react) => {
+            writer(identity)?;
+            Admitted::Change(Change::ChatReact(react))
+        }
         ToBroker::ChatRead(read) => Admitted::Read(Read::ChatRead(read)),
+        ToBroker::ChatReceipts(receipts) => Admitted::Read(Read::ChatReceipts(receipts)),
         ToBroker::ChatSend(send) => {
             writer(identity)?;
             at_most("to", send.to.len(), RECIPIENTS_MAX, "recipients")?;
@@ -112,6 +120,10 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
             aspect(identity, "inbox.close")?;
             Admitted::Change(Change::InboxClose(close))
         }
+        ToBroker::InboxTaken(taken) => {
+            aspect(identity, "inbox.taken")?;
+            Admitted::Change(Change::InboxTaken(taken))
+        }
         ToBroker::KnowledgeSearch(search) => Admitted::Read(Read::KnowledgeSearch(search)),
         ToBroker::KnowledgeStore(store) => {
             writer(identity)?;
@@ -142,6 +154,10 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
             Admitted::Subscribe(subscribe)
         }
         ToBroker::TeamList(list) => Admitted::Read(Read::TeamList(list)),
+        ToBroker::ThreadRename(rename) => {
+            writer(identity)?;
+            Admitted::Change(Change::ThreadRename(rename))
+        }
     };
     if goes_on(&admitted) && bytes > DURABLE_BYTES_MAX {
         let message =

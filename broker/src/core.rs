@@ -197,6 +197,7 @@ impl<S: Transaction> Core<S> {
                 Effect::Answer { origin, answer } => orphans.extend(release.answer(origin, answer)),
                 Effect::Attach { link, aspect, cursor, tail } => deliver.attach(link, aspect, cursor, tail),
                 Effect::Push { link, offset, item } => release.push(link, offset, item),
+                Effect::Tell { links, frame } => deliver.tell(&links, &frame),
                 Effect::Close { link, code, reason } => deliver.close(link, code, &reason),
                 Effect::RosterChanged { aspect } => {
                     if let Some(record) = self.hub.roster().aspect(&aspect) {

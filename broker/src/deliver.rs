@@ -15,6 +15,7 @@ use nexus_wire::{AspectName, FromBroker, Json, LinkId, RequestId, envelope};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
+use crate::framing::{Block, put_text};
 use crate::hub::Origin;
 use crate::identity::Identity;
 use crate::relay::presence::Pulse;
@@ -49,6 +50,8 @@ impl LogLine {
             LogBody::DispatchEnded(outcome) => outcome.output.as_ref().map_or(0, weight),
             LogBody::Alert(_)
             | LogBody::ItemClosed(_)
+            | LogBody::ItemTaken(_)
+            | LogBody::Reacted(_)
             | LogBody::DispatchAssigned { .. }
             | LogBody::Other { .. } => 0,
         };
@@ -154,6 +157,16 @@ impl Deliver {
     pub(crate) fn attach(&self, link: LinkId, aspect: AspectName, cursor: u64, tail: u64) {
         if let Some(peer) = self.peer(link) {
             peer.outbox.attach(aspect, cursor, tail);
+        }
+    }
+
+    /// Made into text once; a link without room misses it.
+    pub(crate) fn tell(&self, links: &[LinkId], frame: &FromBroker) {
+        let mut bytes = Vec::new();
+        put_text(&mut bytes, [&envelope::push(frame)]);
+        let block = Block::new(bytes, 1);
+        for peer in links.iter().filter_map(|link| self.peer(*link)) {
+            peer.outbox.stream(block.clone());
         }
     }
 

@@ -69,6 +69,7 @@ impl Edge {
             | FromBroker::Error(_)
             | FromBroker::Gap(_)
             | FromBroker::Log(_)
+            | FromBroker::ChatReacted(_)
             | FromBroker::Observe(_)
             | FromBroker::Registered(_)
             | FromBroker::RosterChanged(_) => {
@@ -105,6 +106,7 @@ impl Edge {
             Read::TeamList(list) => Ok(Json::of(&self.team_page(list).await?)),
             Read::AlertList(_)
             | Read::ChatRead(_)
+            | Read::ChatReceipts(_)
             | Read::ChatThreads(_)
             | Read::DispatchList(_)
             | Read::DispatchStatus(_)

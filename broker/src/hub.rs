@@ -26,6 +26,7 @@ mod schema;
 mod situation;
 mod step;
 mod storage;
+mod threads;
 mod watch;
 
 use nexus_wire::Ms;

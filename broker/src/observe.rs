@@ -1,21 +1,22 @@
 //! Everything that only reads, on connections of its own beside the core. Decides what an identity may see:
 //! operators everything, an aspect the threads it takes part in and the dispatches it has to do with.
 
+mod chat;
+
 use std::sync::Arc;
 
 use nexus_wire::alert::AlertPage;
-use nexus_wire::chat::{ChatPage, ChatRead, ChatThreads, ThreadInfo, ThreadPage};
 use nexus_wire::hands::{DispatchInfo, DispatchList, DispatchPage};
 use nexus_wire::knowledge::KnowledgeHits;
 use nexus_wire::limits::{PAGE_DEFAULT, PAGE_MAX, REPLY_BYTES_MAX};
-use nexus_wire::{DispatchId, ErrorBody, ErrorCode, Json, Party, ThreadId};
+use nexus_wire::{DispatchId, ErrorBody, ErrorCode, Json, Party};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use crate::admit::Read;
 use crate::hub::inbox::json_bytes;
-use crate::hub::records::{DispatchRecord, Reads, StoreError, Stored, Which, shown};
+use crate::hub::records::{DispatchRecord, Reads, StoreError, Stored, Which};
 use crate::store::{ReaderPool, SqliteReader};
 
 /// Readings at the same time; more wait without a thread.
@@ -84,8 +85,9 @@ pub(crate) fn answer(store: &impl Reads, reader: &Party, read: &Read) -> Result<
             alerts.truncate(limit as usize);
             Ok(Json::of(&AlertPage { alerts, more }))
         }
-        Read::ChatRead(read) => chat_read(store, reader, read),
-        Read::ChatThreads(read) => Ok(Json::of(&chat_threads(store, reader, read)?)),
+        Read::ChatRead(read) => Ok(Json::of(&chat::read(store, reader, read)?)),
+        Read::ChatReceipts(receipts) => Ok(Json::of(&chat::receipts(store, reader, receipts)?)),
+        Read::ChatThreads(read) => Ok(Json::of(&chat::threads(store, reader, read)?)),
         Read::DispatchList(list) => dispatch_list(store, reader, list),
         Read::DispatchStatus(status) => {
             let found = store.dispatch(status.dispatch)?.filter(|record| concerns(&record.info, reader));
@@ -126,18 +128,6 @@ pub(crate) fn fit<T: Serialize>(items: &mut Vec<T>, room: usize) -> bool {
     let is_cut = count < items.len();
     items.truncate(count);
     is_cut
-}
-
-fn chat_threads(store: &impl Reads, reader: &Party, read: &ChatThreads) -> Stored<ThreadPage> {
-    let of = reader.aspect().map(|_| reader);
-    let limit = page(read.limit);
-    let found = store.threads(of, read.before, limit + 1)?;
-    let mut threads: Vec<ThreadInfo> = found.into_iter().map(shown).collect();
-    let mut more = threads.len() > limit as usize;
-    threads.truncate(limit as usize);
-    more |= fit(&mut threads, REPLY_BYTES_MAX);
-    let next = threads.last().filter(|_| more).map(|thread| thread.last_seq);
-    Ok(ThreadPage { threads, more, next })
 }
 
 /// An aspect's are picked out of all of them; a page of it may end before it is full.
@@ -188,47 +178,6 @@ fn dispatch_page(mut dispatches: Vec<DispatchInfo>, next: Option<DispatchId>) ->
     let is_cut = fit(&mut dispatches, REPLY_BYTES_MAX);
     let next = if is_cut { dispatches.last().map(|info| info.id) } else { next };
     DispatchPage { dispatches, more: next.is_some(), next }
-}
-
-fn chat_read(store: &impl Reads, reader: &Party, read: &ChatRead) -> Result<Json, Refusal> {
-    let id = match (read.thread, read.message) {
-        (Some(thread), None) => thread,
-        (None, Some(message)) => match store.message(message)? {
-            Some(record) => record.message.thread,
-            None => return Err(not_found(format!("no message {message} that {reader} may read"))),
-        },
-        (Some(_), Some(_)) | (None, None) => {
-            let message = "name the thread, or a message in it, and not both";
-            return Err(Refusal::Told(ErrorBody::new(ErrorCode::Invalid, message)));
-        }
-    };
-    let unseen = || not_found(format!("no thread {id} that {reader} takes part in"));
-    let thread = store.thread(id)?.ok_or_else(unseen)?.info;
-    let takes_part = reader.aspect().is_none() || thread.participants.contains(reader);
-    if !takes_part && !works_for(store, reader, id)? {
-        return Err(unseen());
-    }
-    let limit = page(read.limit);
-    // One more than asked for tells whether there are more; a page may also end early, and is looked behind.
-    let mut messages = store.messages(id, read.after, limit + 1)?;
-    let more = if messages.len() > limit as usize {
-        messages.truncate(limit as usize);
-        true
-    } else {
-        match messages.last() {
-            Some(last) => !store.messages(id, last.seq, 1)?.is_empty(),
-            None => false,
-        }
-    };
-    let thread = shown(thread);
-    let more = fit(&mut messages, REPLY_BYTES_MAX - json_bytes(&thread)) || more;
-    Ok(Json::of(&ChatPage { thread, messages, more }))
-}
-
-/// A Hand at work may read the thread its work comes from.
-fn works_for(store: &impl Reads, reader: &Party, thread: ThreadId) -> Stored<bool> {
-    let open = store.dispatches(Which::Open, None, SCAN_MAX)?;
-    Ok(open.iter().any(|info| info.thread == Some(thread) && reader.aspect() == Some(&info.hand.aspect)))
 }
 
 fn concerns(info: &DispatchInfo, reader: &Party) -> bool {

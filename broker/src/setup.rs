@@ -100,6 +100,7 @@ impl Setup {
             Effect::Answer { .. }
             | Effect::Attach { .. }
             | Effect::Push { .. }
+            | Effect::Tell { .. }
             | Effect::Close { .. }
             | Effect::RosterChanged { .. }
             | Effect::AtWork { .. }

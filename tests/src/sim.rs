@@ -374,6 +374,7 @@ impl<S: Transaction> Sim<S> {
             }
             Effect::Close { link, .. } => self.lose(link),
             Effect::Answer { .. }
+            | Effect::Tell { .. }
             | Effect::RosterChanged { .. }
             | Effect::AtWork { .. }
             | Effect::DoorsChanged

@@ -28,7 +28,10 @@ fn table() -> Vec<(&'static str, Value, [bool; 4])> {
         ("ack", json!({"offset": 1}), aspects),
         ("alert.ack", json!({"key": "aspect_missing/wren"}), [false, false, true, true]),
         ("alert.list", json!({}), [false, true, true, true]),
+        ("chat.mark", json!({"thread": ID}), all),
+        ("chat.react", json!({"message": ID, "emoji": "x"}), writers),
         ("chat.read", json!({"thread": ID}), all),
+        ("chat.receipts", json!({"message": ID}), all),
         ("chat.send", json!({"content": "x"}), writers),
         ("chat.threads", json!({}), all),
         ("deregister", json!({}), aspects),
@@ -40,6 +43,7 @@ fn table() -> Vec<(&'static str, Value, [bool; 4])> {
         ("dispatch.status", json!({"dispatch": ID}), all),
         ("dispatch.wait", json!({"lease": lease(), "on": [ID]}), aspects),
         ("inbox.close", json!({"item": ID, "decision": "silent"}), aspects),
+        ("inbox.taken", json!({"message": ID}), aspects),
         ("knowledge.search", json!({"query": "x"}), all),
         ("knowledge.store", json!({"topic": "t", "content": "x"}), writers),
         ("lease.renew", json!({"leases": [lease()]}), aspects),
@@ -50,6 +54,7 @@ fn table() -> Vec<(&'static str, Value, [bool; 4])> {
         ("situation", json!({}), aspects),
         ("subscribe", json!({}), [false, true, true, true]),
         ("team.list", json!({}), all),
+        ("thread.rename", json!({"thread": ID, "title": "x"}), writers),
     ]
 }
 

@@ -166,6 +166,7 @@ fn apply<T: DeserializeOwned>(setup: &mut Setup, body: CommandBody) -> Result<T,
         | FromBroker::Error(_)
         | FromBroker::Gap(_)
         | FromBroker::Log(_)
+        | FromBroker::ChatReacted(_)
         | FromBroker::Observe(_)
         | FromBroker::Registered(_)
         | FromBroker::RosterChanged(_) => Json::default(),

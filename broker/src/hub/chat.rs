@@ -3,10 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use nexus_wire::alert::AlertKind;
+use nexus_wire::attachment::Attachment;
 use nexus_wire::chat::{ChatSend, ChatSent, Message, ReplyMeta, ThreadInfo};
 use nexus_wire::limits::{
-    DURABLE_BYTES_MAX, LOOP_IDENTICAL_MAX, LOOP_MESSAGES_MAX, MESSAGE_BYTES_MAX, RECIPIENTS_MAX,
-    TOPIC_BYTES_MAX,
+    ATTACHMENT_NAME_BYTES_MAX, ATTACHMENTS_MAX, DURABLE_BYTES_MAX, LOOP_IDENTICAL_MAX, LOOP_MESSAGES_MAX,
+    MEDIA_TYPE_BYTES_MAX, MESSAGE_BYTES_MAX, RECIPIENTS_MAX, TOPIC_BYTES_MAX,
 };
 use nexus_wire::log::LogBody;
 use nexus_wire::{ErrorCode, MessageId, Party, RequestId, ThreadId, derive};
@@ -28,6 +30,8 @@ struct Rest<'a> {
     to: &'a [String],
     topic: Option<&'a str>,
     meta: Option<&'a ReplyMeta>,
+    #[serde(skip_serializing_if = "<[Attachment]>::is_empty")]
+    attachments: &'a [Attachment],
 }
 
 /// A message that is about to be written.
@@ -38,6 +42,7 @@ struct Draft {
     content: String,
     content_sha256: [u8; 32],
     meta: Option<ReplyMeta>,
+    attachments: Vec<Attachment>,
     routed: Routed,
     request_sha256: [u8; 32],
 }
@@ -51,6 +56,7 @@ impl<S: Store> Step<'_, S> {
             to: &send.to,
             topic: send.topic.as_deref(),
             meta: send.meta.as_ref(),
+            attachments: &send.attachments,
         };
         let rest = json_text(&rest);
         let request_sha256: [u8; 32] =
@@ -96,7 +102,11 @@ impl<S: Store> Step<'_, S> {
                 ),
             );
         }
+        let was_paused = thread.info.paused;
         let why = guard(&mut thread, sender, content_sha256);
+        if was_paused && !thread.info.paused {
+            self.clear_alert(AlertKind::ThreadPaused, &thread.info.id.to_string())?;
+        }
         self.post(
             &mut thread,
             Draft {
@@ -106,6 +116,7 @@ impl<S: Store> Step<'_, S> {
                 content: send.content,
                 content_sha256,
                 meta: send.meta,
+                attachments: send.attachments,
                 routed,
                 request_sha256,
             },
@@ -158,6 +169,7 @@ impl<S: Store> Step<'_, S> {
                     participants: Vec::new(),
                     participants_left_out: 0,
                     paused: false,
+                    unread: 0,
                 },
                 agent_run: 0,
                 last_content: [0; 32],
@@ -202,6 +214,8 @@ impl<S: Store> Step<'_, S> {
                 content: draft.content,
                 at: self.at,
                 meta: draft.meta,
+                attachments: draft.attachments,
+                reactions: Vec::new(),
             },
             unknown: draft.routed.unknown,
             request_sha256: draft.request_sha256,
@@ -258,6 +272,8 @@ impl<S: Store> Step<'_, S> {
                 )
             }
         };
+        let (id, title) = (thread.info.id, &thread.info.title);
+        self.raise_alert(AlertKind::ThreadPaused, &id.to_string(), &format!("{title}: {content}"))?;
         let content_sha256 = Sha256::digest(content.as_bytes()).into();
         self.post(
             thread,
@@ -268,6 +284,7 @@ impl<S: Store> Step<'_, S> {
                 content,
                 content_sha256,
                 meta: None,
+                attachments: Vec::new(),
                 routed: Routed { recipients: operators, unknown: Vec::new() },
                 request_sha256: content_sha256,
             },
@@ -325,9 +342,10 @@ fn check(send: &ChatSend, bytes: usize) -> Done {
             format!("the message is {bytes} bytes as JSON; {DURABLE_BYTES_MAX} is the most"),
         );
     }
-    if send.content.is_empty() {
+    if send.content.is_empty() && send.attachments.is_empty() {
         return refuse(ErrorCode::Invalid, "the content is empty");
     }
+    check_attachments(&send.attachments)?;
     if send.to.len() > RECIPIENTS_MAX {
         let count = send.to.len();
         return refuse(
@@ -342,6 +360,42 @@ fn check(send: &ChatSend, bytes: usize) -> Done {
             ErrorCode::Invalid,
             format!("the topic is {} bytes; {TOPIC_BYTES_MAX} is the most", topic.len()),
         );
+    }
+    Ok(())
+}
+
+fn check_attachments(attachments: &[Attachment]) -> Done {
+    let count = attachments.len();
+    if count > ATTACHMENTS_MAX {
+        return refuse(
+            ErrorCode::Invalid,
+            format!("{count} attachments are more than the {ATTACHMENTS_MAX} a message may have"),
+        );
+    }
+    for Attachment { name, media_type, .. } in attachments {
+        let is_name = !name.is_empty()
+            && name.len() <= ATTACHMENT_NAME_BYTES_MAX
+            && !name.chars().any(|c| c.is_control() || matches!(c, '/' | '\\'));
+        if !is_name {
+            return refuse(
+                ErrorCode::Invalid,
+                format!(
+                    "attachments: {:?} is no file name: 1 to {ATTACHMENT_NAME_BYTES_MAX} bytes, and no path",
+                    name.chars().take(64).collect::<String>()
+                ),
+            );
+        }
+        let is_type = |text: &String| {
+            text.len() <= MEDIA_TYPE_BYTES_MAX
+                && text.split_once('/').is_some_and(|(kind, rest)| !kind.is_empty() && !rest.is_empty())
+                && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
+        };
+        if !media_type.as_ref().is_none_or(is_type) {
+            return refuse(
+                ErrorCode::Invalid,
+                format!("attachments: the media type of {name:?} is none; write it as text/csv is written"),
+            );
+        }
     }
     Ok(())
 }

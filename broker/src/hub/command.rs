@@ -10,6 +10,7 @@ use nexus_wire::hands::{
 use nexus_wire::inbox::InboxClose;
 use nexus_wire::knowledge::KnowledgeStore;
 use nexus_wire::roster::{AspectState, Register};
+use nexus_wire::thread::{ChatMark, ChatReact, InboxTaken, ThreadRename};
 use nexus_wire::{AspectName, EpochId, LinkId, Ms, OperatorName, Party, RequestId};
 
 use super::access::Access;
@@ -115,6 +116,8 @@ pub enum CommandBody {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     AlertAck(AlertAck),
+    ChatMark(ChatMark),
+    ChatReact(ChatReact),
     ChatSend(ChatSend),
     Deregister,
     Dispatch(Dispatch),
@@ -124,8 +127,10 @@ pub enum Change {
     DispatchStopped(DispatchStopped),
     DispatchWait(DispatchWait),
     InboxClose(InboxClose),
+    InboxTaken(InboxTaken),
     KnowledgeStore(KnowledgeStore),
     LeaseRenew(LeaseRenew),
+    ThreadRename(ThreadRename),
 }
 
 /// Settings the rules depend on; part of the command stream so that a replay has them too.

@@ -29,6 +29,11 @@ pub enum Effect {
         offset: u64,
         item: Arc<str>,
     },
+    /// Something these links are told while they are up; it may be dropped.
+    Tell {
+        links: Vec<LinkId>,
+        frame: FromBroker,
+    },
     Close {
         link: LinkId,
         code: u16,

@@ -162,6 +162,22 @@ pub struct ClosedRecord {
     pub at: Ms,
 }
 
+/// An item that an aspect has put before its model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TakenRecord {
+    pub aspect: AspectName,
+    pub item: ItemId,
+    pub at: Ms,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReactionRecord {
+    pub message: MessageId,
+    pub emoji: String,
+    pub by: Party,
+    pub at: Ms,
+}
+
 /// A dispatch. `info` is what is shown; `queue` is the queue's own state as JSON text, `None` once it has
 /// ended; `request_sha256` as in [`MessageRecord`].
 #[derive(Clone, Debug, PartialEq)]
@@ -360,6 +376,19 @@ pub trait Reads {
     fn threads(&self, of: Option<&Party>, before: Option<u64>, limit: u32) -> Stored<Vec<ThreadInfo>>;
     /// Oldest first.
     fn messages(&self, thread: ThreadId, after: u64, limit: u32) -> Stored<Vec<Message>>;
+    /// The last ones before `before` that are after `after`, oldest first; of messages that make a page too large
+    /// the oldest are left out.
+    fn messages_before(&self, thread: ThreadId, after: u64, before: u64, limit: u32) -> Stored<Vec<Message>>;
+    /// Messages of others after `reader`'s read position and after their own last one, up to `UNREAD_MAX`.
+    fn unread(&self, reader: &Party, thread: ThreadId) -> Stored<u64>;
+    /// `seq` up to which `reader` has read; 0 at first.
+    fn read_position(&self, reader: &Party, thread: ThreadId) -> Stored<u64>;
+    /// By sign, then by party as text.
+    fn reactions(&self, message: MessageId) -> Stored<Vec<ReactionRecord>>;
+    /// When the item was put before the aspect's model.
+    fn taken(&self, aspect: &AspectName, item: ItemId) -> Stored<Option<Ms>>;
+    /// `seq` of the first message in the inbox that is not acknowledged: those before it are delivered.
+    fn first_unacked(&self, aspect: &AspectName) -> Stored<Option<u64>>;
     /// Items with larger offsets, in order.
     fn inbox(&self, aspect: &AspectName, after: u64, limit: u32) -> Stored<Vec<InboxRecord>>;
     fn closed(&self, aspect: &AspectName, item: ItemId) -> Stored<Option<ClosedRecord>>;
@@ -415,6 +444,12 @@ pub trait Store: Reads {
     /// Appends to the inbox of an aspect that is there and moves its tail.
     fn put_inbox(&mut self, aspect: &AspectName, item: &NewItem) -> Stored<()>;
     fn put_closed(&mut self, record: &ClosedRecord) -> Stored<()>;
+    /// An item that has not been taken before.
+    fn put_taken(&mut self, record: &TakenRecord) -> Stored<()>;
+    fn put_read_position(&mut self, reader: &Party, thread: ThreadId, seq: u64) -> Stored<()>;
+    /// A reaction that is not there yet.
+    fn put_reaction(&mut self, reaction: &ReactionRecord) -> Stored<()>;
+    fn remove_reaction(&mut self, reaction: &ReactionRecord) -> Stored<()>;
     /// A dispatch that is new; `info.input` is kept from here on.
     fn add_dispatch(&mut self, record: &DispatchRecord) -> Stored<()>;
     /// Replaces everything but the input, and an output that is there by one only.

@@ -91,6 +91,8 @@ impl<'a, S: Store> Step<'a, S> {
                 self.check_sender(&sender, link)?;
                 match change {
                     Change::AlertAck(ack) => self.alert_ack(&sender, &ack),
+                    Change::ChatMark(mark) => self.chat_mark(&sender, mark),
+                    Change::ChatReact(react) => self.chat_react(&sender, react),
                     Change::ChatSend(send) => self.chat_send(&sender, request, send),
                     Change::Deregister => self.deregister(&sender),
                     Change::Dispatch(dispatch) => self.dispatch(&sender, request, dispatch),
@@ -100,8 +102,10 @@ impl<'a, S: Store> Step<'a, S> {
                     Change::DispatchStopped(stopped) => self.dispatch_stopped(&sender, stopped.lease),
                     Change::DispatchWait(wait) => self.dispatch_wait(&sender, request, wait),
                     Change::InboxClose(close) => self.inbox_close(&sender, close),
+                    Change::InboxTaken(taken) => self.inbox_taken(&sender, taken),
                     Change::KnowledgeStore(store) => self.knowledge_store(&sender, request, store),
                     Change::LeaseRenew(renew) => self.lease_renew(&sender, renew),
+                    Change::ThreadRename(rename) => self.thread_rename(&sender, rename),
                 }
             }
             CommandBody::RaiseAlert { kind, subject, message } => {

@@ -1,11 +1,11 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test names the one variant it expects")]
 
 use nexus_wire::admin::{AspectAdd, OperatorAdd, OperatorRole};
-use nexus_wire::chat::{ChatSend, ChatSent, ChatThreads};
+use nexus_wire::chat::{ChatPage, ChatRead, ChatSend, ChatSent, ChatThreads, ThreadPage};
 use nexus_wire::hands::{Dispatch, DispatchList, DispatchState, DispatchStatus, Dispatched, HandSpec};
 use nexus_wire::knowledge::{KnowledgeSearch, KnowledgeStore};
 use nexus_wire::roster::{AspectRole, Register};
-use nexus_wire::{EpochId, FromBroker, LinkId, RequestId};
+use nexus_wire::{EpochId, FromBroker, LinkId, RequestId, ThreadId};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -88,7 +88,7 @@ fn link(sender: &str) -> Option<LinkId> {
 }
 
 fn in_thread(thread: ThreadId, after: u64, limit: Option<u32>) -> Read {
-    Read::ChatRead(ChatRead { thread: Some(thread), message: None, after, limit })
+    Read::ChatRead(ChatRead { thread: Some(thread), after, limit, ..ChatRead::default() })
 }
 
 #[test]
@@ -97,8 +97,7 @@ fn a_thread_is_for_those_who_take_part_and_those_at_work_for_it() {
     let send = ChatSend { to: vec!["forge".into()], content: "hello".into(), ..ChatSend::default() };
     let sent: ChatSent = world.request("operator/ana", Change::ChatSend(send)).parse().unwrap();
     let thread = || in_thread(sent.thread, 0, None);
-    let by_message =
-        Read::ChatRead(ChatRead { thread: None, message: Some(sent.message), after: 0, limit: None });
+    let by_message = Read::ChatRead(ChatRead { message: Some(sent.message), ..ChatRead::default() });
     for reader in ["operator/ana", "operator/bo", "forge"] {
         assert!(world.read(reader, thread()).is_ok(), "{reader}");
         assert!(world.read(reader, by_message.clone()).is_ok(), "{reader}");
@@ -148,7 +147,7 @@ fn pages_follow_each_other_without_hole_or_repeat() {
         more = page.more;
     }
     assert_eq!(seen, ["0", "1", "2", "3", "4", "5", "6"]);
-    let both = ChatRead { thread, message: Some(nexus_wire::MessageId(Uuid::nil())), after: 0, limit: None };
+    let both = ChatRead { thread, message: Some(nexus_wire::MessageId(Uuid::nil())), ..ChatRead::default() };
     assert_eq!(world.read("forge", Read::ChatRead(both)), Err(ErrorCode::Invalid));
     assert_eq!(world.read("forge", Read::ChatRead(ChatRead::default())), Err(ErrorCode::Invalid));
 }
@@ -165,4 +164,55 @@ fn knowledge_of_others_is_found_when_it_is_shared() {
         world.read(reader, search).unwrap().parse::<KnowledgeHits>().unwrap().hits.len()
     };
     assert_eq!((hits("forge"), hits("wren")), (2, 1));
+}
+
+#[test]
+fn pages_from_the_end_and_filters_of_threads_find_everything_once() {
+    let mut world = World::new();
+    let mut threads = Vec::new();
+    for n in 0..5 {
+        let to = if n % 2 == 0 { "forge" } else { "wren" };
+        let send = ChatSend { to: vec![to.into()], content: n.to_string(), ..ChatSend::default() };
+        let sent: ChatSent = world.request("operator/ana", Change::ChatSend(send)).parse().unwrap();
+        threads.push(sent.thread);
+    }
+    for n in 0..6 {
+        let send = ChatSend { thread: Some(threads[0]), content: format!("m{n}"), ..ChatSend::default() };
+        world.request("operator/ana", Change::ChatSend(send));
+    }
+    let (mut before, mut seen, mut more) = (u64::MAX, Vec::new(), true);
+    while more {
+        let read = ChatRead {
+            thread: Some(threads[0]),
+            before: Some(before),
+            limit: Some(3),
+            ..ChatRead::default()
+        };
+        let page: ChatPage = world.read("forge", Read::ChatRead(read)).unwrap().parse().unwrap();
+        before = page.messages.first().unwrap().seq;
+        seen.splice(0..0, page.messages.into_iter().map(|message| message.content));
+        more = page.more;
+    }
+    assert_eq!(seen, ["0", "m0", "m1", "m2", "m3", "m4", "m5"]);
+
+    let listed = |world: &World, reader: &str, filter: &ChatThreads| {
+        let (mut request, mut found) = (ChatThreads { limit: Some(1), ..filter.clone() }, Vec::new());
+        loop {
+            let read = Read::ChatThreads(request.clone());
+            let page: ThreadPage = world.read(reader, read).unwrap().parse().unwrap();
+            assert_eq!(page.more, page.next.is_some());
+            found.extend(page.threads.into_iter().map(|thread| (thread.id, thread.unread)));
+            let Some(next) = page.next else { return found };
+            request.before = Some(next);
+        }
+    };
+    let of_wren = ChatThreads { participant: Some(party("wren")), ..ChatThreads::default() };
+    let unread = ChatThreads { unread: true, ..ChatThreads::default() };
+    assert_eq!(listed(&world, "operator/ana", &of_wren), [(threads[3], 0), (threads[1], 0)]);
+    assert_eq!(listed(&world, "operator/ana", &unread), []);
+    assert_eq!(listed(&world, "operator/bo", &unread).len(), 5);
+    assert_eq!(listed(&world, "forge", &unread), [(threads[0], 7), (threads[4], 1), (threads[2], 1)]);
+    assert_eq!(listed(&world, "forge", &of_wren), []);
+    world.request("forge", Change::ChatMark(nexus_wire::thread::ChatMark { thread: threads[0], seq: None }));
+    assert_eq!(listed(&world, "forge", &unread), [(threads[4], 1), (threads[2], 1)]);
 }

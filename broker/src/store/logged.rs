@@ -3,6 +3,7 @@
 use nexus_wire::alert::AlertNote;
 use nexus_wire::inbox::InboxClose;
 use nexus_wire::log::{LogBody, LogEntry};
+use nexus_wire::thread::{InboxTaken, Reacted};
 use nexus_wire::{AspectName, DispatchId, ItemId, MessageId, Ms, Party, ThreadId};
 
 use crate::hub::inbox::json_bytes;
@@ -21,11 +22,25 @@ pub(super) struct LoggedRow {
 pub(super) enum Logged {
     Message(MessageId),
     ItemClosed(ItemId),
+    ItemTaken(MessageId),
+    /// Of what is kept of it, the message alone may be needed elsewhere; the sign is short.
+    Reacted {
+        message: MessageId,
+        emoji: String,
+        removed: bool,
+    },
     DispatchAccepted(DispatchId),
-    DispatchAssigned { dispatch: DispatchId, attempt: u32, aspect: AspectName },
+    DispatchAssigned {
+        dispatch: DispatchId,
+        attempt: u32,
+        aspect: AspectName,
+    },
     DispatchEnded(DispatchId),
     Alert(AlertNote),
-    Other { kind: String, subject: String },
+    Other {
+        kind: String,
+        subject: String,
+    },
 }
 
 impl From<&LogEntry> for LoggedRow {
@@ -33,6 +48,12 @@ impl From<&LogEntry> for LoggedRow {
         let what = match &entry.body {
             LogBody::Message(message) => Logged::Message(message.id),
             LogBody::ItemClosed(close) => Logged::ItemClosed(close.item),
+            LogBody::ItemTaken(taken) => Logged::ItemTaken(taken.message),
+            LogBody::Reacted(reacted) => Logged::Reacted {
+                message: reacted.message,
+                emoji: reacted.emoji.clone(),
+                removed: reacted.removed,
+            },
             LogBody::DispatchAccepted(info) => Logged::DispatchAccepted(info.id),
             LogBody::DispatchAssigned { dispatch, attempt, aspect } => {
                 Logged::DispatchAssigned { dispatch: *dispatch, attempt: *attempt, aspect: aspect.clone() }
@@ -70,6 +91,14 @@ impl LoggedRow {
                     message: closed.message,
                 })
             }
+            Logged::ItemTaken(message) => LogBody::ItemTaken(InboxTaken { message }),
+            Logged::Reacted { message, emoji, removed } => LogBody::Reacted(Reacted {
+                message,
+                thread: self.thread.ok_or_else(|| lost(&"a thread"))?,
+                emoji,
+                by: self.actor.clone(),
+                removed,
+            }),
             Logged::DispatchAccepted(id) => {
                 let found = reads.dispatch(id)?.ok_or_else(|| lost(&format_args!("dispatch {id}")))?;
                 LogBody::DispatchAccepted(as_accepted(found.info))
@@ -95,6 +124,10 @@ pub(super) fn weight(entry: &LogEntry) -> usize {
         LogBody::ItemClosed(close) => close.reason.as_ref().map_or(0, String::len),
         LogBody::DispatchAccepted(info) => json_bytes(&info.input),
         LogBody::DispatchEnded(outcome) => json_bytes(&outcome.output),
-        LogBody::Alert(_) | LogBody::DispatchAssigned { .. } | LogBody::Other { .. } => 0,
+        LogBody::Alert(_)
+        | LogBody::ItemTaken(_)
+        | LogBody::Reacted(_)
+        | LogBody::DispatchAssigned { .. }
+        | LogBody::Other { .. } => 0,
     }
 }

@@ -2,6 +2,7 @@
 //! simulations and tests; a commit can be told to fail.
 
 mod search;
+mod threads;
 mod undo;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -20,8 +21,8 @@ use super::page::Page;
 use crate::hub::inbox::as_answered;
 use crate::hub::records::{
     AspectRecord, ClosedRecord, CredentialRecord, DispatchRecord, InboxRecord, KnowledgeRecord, LogRecord,
-    MessageRecord, NewItem, OperatorRecord, Position, Reads, SetupToken, Snapshot, Store, StoreError, Stored,
-    ThreadRecord, Transaction, UsedAssertion, Which, without_contents,
+    MessageRecord, NewItem, OperatorRecord, Position, ReactionRecord, Reads, SetupToken, Snapshot, Store,
+    StoreError, Stored, TakenRecord, ThreadRecord, Transaction, UsedAssertion, Which, without_contents,
 };
 use undo::Undo;
 
@@ -35,6 +36,9 @@ pub struct MemoryStore {
     message_at: HashMap<MessageId, usize>,
     inboxes: HashMap<AspectName, Vec<InboxRecord>>,
     closed: HashMap<(AspectName, ItemId), ClosedRecord>,
+    /// `seq` of the message an item carries.
+    item_messages: HashMap<ItemId, u64>,
+    marks: threads::Marks,
     dispatches: BTreeMap<DispatchId, DispatchRecord>,
     open_dispatches: BTreeSet<DispatchId>,
     queue_state: Option<String>,
@@ -130,6 +134,41 @@ impl Reads for MemoryStore {
             .take_while(|message| page.takes(message.content.len()))
             .cloned()
             .collect())
+    }
+
+    fn messages_before(&self, thread: ThreadId, after: u64, before: u64, limit: u32) -> Stored<Vec<Message>> {
+        let all = self.threads.get(&thread).map_or(&[][..], |thread| &thread.messages);
+        let mut page = Page::new(limit);
+        let mut found: Vec<Message> = all
+            .iter()
+            .rev()
+            .filter_map(|at| self.messages.get(*at).map(|record| &record.message))
+            .skip_while(|message| message.seq >= before)
+            .take_while(|message| message.seq > after && page.takes(message.content.len()))
+            .cloned()
+            .collect();
+        found.reverse();
+        Ok(found)
+    }
+
+    fn unread(&self, reader: &Party, thread: ThreadId) -> Stored<u64> {
+        Ok(self.unread_of(reader, thread))
+    }
+
+    fn read_position(&self, reader: &Party, thread: ThreadId) -> Stored<u64> {
+        Ok(self.position_of(reader, thread))
+    }
+
+    fn reactions(&self, message: MessageId) -> Stored<Vec<ReactionRecord>> {
+        Ok(self.reactions_of(message))
+    }
+
+    fn taken(&self, aspect: &AspectName, item: ItemId) -> Stored<Option<Ms>> {
+        Ok(self.marks.taken.get(&(aspect.clone(), item)).copied())
+    }
+
+    fn first_unacked(&self, aspect: &AspectName) -> Stored<Option<u64>> {
+        Ok(self.first_unacked_of(aspect))
     }
 
     fn inbox(&self, aspect: &AspectName, after: u64, limit: u32) -> Stored<Vec<InboxRecord>> {
@@ -321,6 +360,9 @@ impl Store for MemoryStore {
     fn put_inbox(&mut self, aspect: &AspectName, item: &NewItem) -> Stored<()> {
         let record = self.aspects.get_mut(aspect).ok_or_else(|| absent(&format_args!("aspect {aspect}")))?;
         record.tail = item.offset;
+        if let Some(seq) = item.message_seq {
+            self.item_messages.insert(item.id, seq);
+        }
         let row = InboxRecord { offset: item.offset, id: item.id, json: item.json.clone() };
         match self.inboxes.get_mut(aspect) {
             Some(items) => items.push(row),
@@ -334,6 +376,26 @@ impl Store for MemoryStore {
         let key = (record.aspect.clone(), record.item);
         self.closed.insert(key.clone(), record.clone());
         self.undo.push(Undo::Closed(key));
+        Ok(())
+    }
+
+    fn put_taken(&mut self, record: &TakenRecord) -> Stored<()> {
+        self.set_taken(record);
+        Ok(())
+    }
+
+    fn put_read_position(&mut self, reader: &Party, thread: ThreadId, seq: u64) -> Stored<()> {
+        self.set_position_of(reader, thread, seq);
+        Ok(())
+    }
+
+    fn put_reaction(&mut self, reaction: &ReactionRecord) -> Stored<()> {
+        self.set_reaction(reaction, true);
+        Ok(())
+    }
+
+    fn remove_reaction(&mut self, reaction: &ReactionRecord) -> Stored<()> {
+        self.set_reaction(reaction, false);
         Ok(())
     }
 

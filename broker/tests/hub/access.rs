@@ -42,6 +42,7 @@ fn closes(effects: &[Effect]) -> Vec<(LinkId, u16)> {
         | Effect::RosterChanged { .. }
         | Effect::AtWork { .. }
         | Effect::DoorsChanged
+        | Effect::Tell { .. }
         | Effect::Logged(_) => None,
     };
     effects.iter().filter_map(close).collect()

@@ -42,6 +42,8 @@ on_both_stores! {
             content: "hi @wren".into(),
             at: world.at,
             meta: None,
+            attachments: Vec::new(),
+            reactions: Vec::new(),
         };
         assert_eq!(sent.recipients, expected.to);
         assert_eq!(log_of(&effects), vec![&LogBody::Message(expected.clone())]);

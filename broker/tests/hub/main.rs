@@ -14,5 +14,6 @@ mod random;
 mod register;
 mod same;
 mod storage;
+mod threads;
 mod watch;
 mod world;

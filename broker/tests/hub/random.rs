@@ -16,6 +16,7 @@ use nexus_wire::hands::{
 use nexus_wire::inbox::{Decision, InboxClose, Resume};
 use nexus_wire::knowledge::KnowledgeStore;
 use nexus_wire::roster::{AspectRole, AspectState, HeldLease, Register};
+use nexus_wire::thread::{ChatMark, ChatReact, InboxTaken, ThreadRename};
 use nexus_wire::{
     AspectName, DispatchId, EpochId, HandRef, ItemId, LinkId, MessageId, Ms, OperatorName, Party, RequestId,
     ThreadId,
@@ -49,6 +50,10 @@ enum Act {
     Ack { aspect: u8, offset: Index },
     Send { sender: u8, to: u8, thread: Option<Index>, content: u8, repeat: Option<Index> },
     Close { aspect: u8, item: Index, decision: bool },
+    Taken { aspect: u8, message: Index },
+    Mark { sender: u8, thread: Index, seq: Option<u8> },
+    React { sender: u8, message: Index, emoji: u8, remove: bool },
+    Rename { sender: u8, thread: Index, title: u8 },
     Store { sender: u8, topic: u8, content: u8, shared: bool },
     Dispatch { sender: u8, host: u8, deadline: u8, parent: Option<Index>, repeat: Option<Index> },
     Result { lease: Index, ok: bool, stale: bool, repeat: bool },
@@ -111,6 +116,13 @@ fn act() -> impl Strategy<Value = Act> {
             .prop_map(|(sender, to, thread, content, repeat)| Act::Send { sender, to, thread, content, repeat }),
         8 => (some.clone(), index.clone(), any::<bool>())
             .prop_map(|(aspect, item, decision)| Act::Close { aspect, item, decision }),
+        6 => (some.clone(), index.clone()).prop_map(|(aspect, message)| Act::Taken { aspect, message }),
+        5 => (some.clone(), index.clone(), prop::option::of(0_u8..60))
+            .prop_map(|(sender, thread, seq)| Act::Mark { sender, thread, seq }),
+        8 => (some.clone(), index.clone(), 0_u8..3, prop::bool::weighted(0.4))
+            .prop_map(|(sender, message, emoji, remove)| Act::React { sender, message, emoji, remove }),
+        3 => (some.clone(), index.clone(), 0_u8..3)
+            .prop_map(|(sender, thread, title)| Act::Rename { sender, thread, title }),
         6 => (some.clone(), 0_u8..3, 0_u8..12, any::<bool>())
             .prop_map(|(sender, topic, content, shared)| Act::Store { sender, topic, content, shared }),
         30 => (some.clone(), some.clone(), 0_u8..4, maybe(), prop::option::weighted(0.1, any::<Index>()))
@@ -156,6 +168,7 @@ struct Seen {
     sends: Vec<(RequestId, Party, ChatSend)>,
     dispatched: Vec<(RequestId, Party, Dispatch)>,
     threads: Vec<ThreadId>,
+    messages: Vec<MessageId>,
     dispatches: Vec<DispatchId>,
     leases: Vec<(AspectName, Lease)>,
     last_request: Option<RequestId>,
@@ -268,6 +281,16 @@ impl Twin {
         }
     }
 
+    fn thread(&self, at: &Index) -> ThreadId {
+        let threads = &self.seen.threads;
+        if threads.is_empty() { ThreadId(Uuid::nil()) } else { *at.get(threads) }
+    }
+
+    fn message(&self, at: &Index) -> MessageId {
+        let messages = &self.seen.messages;
+        if messages.is_empty() { MessageId(Uuid::nil()) } else { *at.get(messages) }
+    }
+
     fn command(&mut self, act: &Act) -> CommandBody {
         let ana = party("operator/ana");
         match act {
@@ -373,6 +396,24 @@ impl Twin {
                 };
                 let close = InboxClose { item, decision, reason: Some("so".into()), message };
                 self.request(Party::Aspect(aspect), None, Change::InboxClose(close))
+            }
+            Act::Taken { aspect, message } => {
+                let taken = InboxTaken { message: self.message(message) };
+                self.request(Party::Aspect(self.aspect(*aspect)), None, Change::InboxTaken(taken))
+            }
+            Act::Mark { sender, thread, seq } => {
+                let mark = ChatMark { thread: self.thread(thread), seq: seq.map(u64::from) };
+                self.request(self.sender(*sender), None, Change::ChatMark(mark))
+            }
+            Act::React { sender, message, emoji, remove } => {
+                let emoji = ["👍", "+1", "a b"][usize::from(*emoji)].to_owned();
+                let react = ChatReact { message: self.message(message), emoji, remove: *remove };
+                self.request(self.sender(*sender), None, Change::ChatReact(react))
+            }
+            Act::Rename { sender, thread, title } => {
+                let title = ["the plan", " the plan ", ""][usize::from(*title)].to_owned();
+                let rename = ThreadRename { thread: self.thread(thread), title };
+                self.request(self.sender(*sender), None, Change::ThreadRename(rename))
             }
             Act::Store { sender, topic, content: n, shared } => {
                 let store =
@@ -495,7 +536,10 @@ impl Twin {
         for effect in effects {
             let Effect::Logged(entry) = effect else { continue };
             match &entry.body {
-                LogBody::Message(message) => self.seen.threads.push(message.thread),
+                LogBody::Message(message) => {
+                    self.seen.threads.push(message.thread);
+                    self.seen.messages.push(message.id);
+                }
                 LogBody::DispatchAccepted(info) => self.seen.dispatches.push(info.id),
                 LogBody::DispatchAssigned { dispatch, attempt, aspect } => {
                     let lease = Lease { dispatch: *dispatch, attempt: *attempt };
@@ -503,6 +547,8 @@ impl Twin {
                 }
                 LogBody::Alert(_)
                 | LogBody::ItemClosed(_)
+                | LogBody::ItemTaken(_)
+                | LogBody::Reacted(_)
                 | LogBody::DispatchEnded(_)
                 | LogBody::Other { .. } => {}
             }

@@ -3,9 +3,10 @@
 use std::fmt::Debug;
 
 use nexus_broker::hub::records::{Reads, Stored, Which};
-use nexus_wire::Party;
-use nexus_wire::chat::ThreadInfo;
+use nexus_wire::chat::{Message, ThreadInfo};
+use nexus_wire::inbox::{Item, ItemBody};
 use nexus_wire::log::LogBody;
+use nexus_wire::{Party, derive};
 
 use crate::world::party;
 
@@ -29,6 +30,12 @@ fn paged<T: Debug + PartialEq>(read: impl Fn(u64, u32) -> Stored<Vec<T>>, at: im
         }
     }
     whole
+}
+
+/// Told from the messages alone.
+fn unread_of(messages: &[Message], reader: &Party, position: u64) -> u64 {
+    let own = messages.iter().rposition(|message| message.from == *reader).map_or(0, |at| at + 1);
+    messages[own..].iter().filter(|message| message.seq > position).count() as u64
 }
 
 pub(crate) fn assert_same(a: &impl Reads, b: &impl Reads) {
@@ -63,6 +70,14 @@ pub(crate) fn assert_same(a: &impl Reads, b: &impl Reads) {
         let items = paged(|after, limit| a.inbox(name, after, limit), |item| item.offset);
         assert_eq!(items, paged(|after, limit| b.inbox(name, after, limit), |item| item.offset));
         assert_eq!(items.last().map_or(0, |item| item.offset), record.tail);
+        let unacked = items.iter().filter(|item| item.offset > record.cursor);
+        let seqs = unacked.filter_map(|item| {
+            let body = serde_json::from_str::<Item>(&item.json).unwrap().body;
+            if let ItemBody::Message(message) = body { Some(message.seq) } else { None }
+        });
+        let first = seqs.min();
+        assert_eq!(a.first_unacked(name).unwrap(), first, "{name}");
+        assert_eq!(b.first_unacked(name).unwrap(), first, "{name}");
         for item in &items {
             assert_eq!(a.closed(name, item.id).unwrap(), b.closed(name, item.id).unwrap());
         }
@@ -88,6 +103,26 @@ pub(crate) fn assert_same(a: &impl Reads, b: &impl Reads) {
         let messages = paged(|after, limit| a.messages(info.id, after, limit), |it| it.seq);
         assert_eq!(messages, paged(|after, limit| b.messages(info.id, after, limit), |it| it.seq));
         assert_eq!(messages.len() as u64, info.messages);
+        for before in [0, info.last_seq / 2, info.last_seq, u64::MAX] {
+            let page = a.messages_before(info.id, 3, before, 3).unwrap();
+            assert_eq!(page, b.messages_before(info.id, 3, before, 3).unwrap());
+            let earlier = messages.iter().filter(|it| it.seq > 3 && it.seq < before);
+            let expected: Vec<_> = earlier.clone().skip(earlier.count().saturating_sub(3)).cloned().collect();
+            assert_eq!(page, expected, "before {before}");
+        }
+        for of in &parties {
+            assert_eq!(a.read_position(of, info.id).unwrap(), b.read_position(of, info.id).unwrap());
+            let unread = a.unread(of, info.id).unwrap();
+            assert_eq!(unread, b.unread(of, info.id).unwrap());
+            assert_eq!(unread, unread_of(&messages, of, a.read_position(of, info.id).unwrap()));
+        }
+        for message in &messages {
+            assert_eq!(a.reactions(message.id).unwrap(), b.reactions(message.id).unwrap());
+            for record in &aspects {
+                let item = derive::message_item(message.id, &record.name);
+                assert_eq!(a.taken(&record.name, item).unwrap(), b.taken(&record.name, item).unwrap());
+            }
+        }
         let log = a.log(0, Some(info.id), 7).unwrap();
         assert_eq!(log, b.log(0, Some(info.id), 7).unwrap());
     }

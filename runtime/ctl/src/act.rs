@@ -231,6 +231,8 @@ async fn end_of(run: &Run, client: Client, id: DispatchId) -> Result<DispatchInf
                     | LogBody::DispatchAccepted(_)
                     | LogBody::Alert(_)
                     | LogBody::ItemClosed(_)
+                    | LogBody::ItemTaken(_)
+                    | LogBody::Reacted(_)
                     | LogBody::Message(_)
                     | LogBody::Other { .. } => {}
                 },

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
-use nexus_wire::{AspectName, DispatchId, MessageId, ThreadId};
+use nexus_wire::{AspectName, DispatchId, MessageId, Party, ThreadId};
 
 const AFTER_HELP: &str = "\
 Which broker: --url or --context, else $NEXUS_URL, else the current context of
@@ -77,6 +77,12 @@ pub enum Command {
     Dispatch(Dispatch),
     /// Look at alerts, aspects, threads, messages or dispatches
     Get(Get),
+    /// Say how far a thread is read
+    Mark(Mark),
+    /// Put a reaction to a message, or take it back
+    React(React),
+    /// Give a thread another title
+    Rename(Rename),
     /// Do again what failed or timed out
     Retry(Retry),
     /// Post a message without waiting for an answer
@@ -123,6 +129,30 @@ pub struct Say {
     pub reply_to: Option<MessageId>,
     /// The text; - reads it from standard input
     #[arg(required = true, value_name = "TEXT")]
+    pub words: Vec<String>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Mark {
+    pub thread: ThreadId,
+    /// Up to this message; all of it when left out
+    pub seq: Option<u64>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct React {
+    pub message: MessageId,
+    /// An emoji, or another short sign
+    pub emoji: String,
+    /// Take it back
+    #[arg(long)]
+    pub remove: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Rename {
+    pub thread: ThreadId,
+    #[arg(required = true, value_name = "TITLE")]
     pub words: Vec<String>,
 }
 
@@ -179,12 +209,21 @@ pub enum What {
         #[arg(long, value_name = "N")]
         limit: Option<u32>,
     },
+    /// How far a message has come with each recipient
+    #[command(visible_alias = "receipt")]
+    Receipts { message: MessageId },
     /// Conversations, the latest activity first
     #[command(visible_alias = "thread")]
     Threads {
         /// Only those whose last message is before this SEQ
         #[arg(long, value_name = "SEQ")]
         before: Option<u64>,
+        /// Only those this party takes part in
+        #[arg(long, value_name = "NAME")]
+        participant: Option<Party>,
+        /// Only those with messages you have not read
+        #[arg(long)]
+        unread: bool,
         /// At most this many
         #[arg(long, value_name = "N")]
         limit: Option<u32>,
@@ -306,6 +345,11 @@ mod tests {
             "nexctl get alerts --all --limit 3",
             "nexctl get dispatches --open",
             "nexctl get messages 0199a0b1-c2d3-7123-8456-789abcdef012",
+            "nexctl get threads --unread --participant operator/ana",
+            "nexctl get receipts 0199a0b1-c2d3-7123-8456-789abcdef012",
+            "nexctl mark 0199a0b1-c2d3-7123-8456-789abcdef012 7",
+            "nexctl react 0199a0b1-c2d3-7123-8456-789abcdef012 👍 --remove",
+            "nexctl rename 0199a0b1-c2d3-7123-8456-789abcdef012 the plan",
             "nexctl say -o json hello",
             "nexctl say --to wren,forge --to keel hello",
             "nexctl dispatch wren/verify-claim {} --wait --deadline 90",

@@ -24,6 +24,7 @@ pub mod near;
 pub mod settings;
 pub mod table;
 mod text;
+mod threads;
 pub mod ui;
 
 /// How long a request that is no waiting may take, reconnects included.
@@ -80,6 +81,9 @@ pub async fn run(cli: Cli, env: &Env, ui: Ui) -> Result<(), Failure> {
         Command::Cancel(args) => act::cancel(&run, args).await,
         Command::Dispatch(args) => act::dispatch(&run, args).await,
         Command::Get(args) => look::get(&run, args.what).await,
+        Command::Mark(args) => threads::mark(&run, &args).await,
+        Command::React(args) => threads::react(&run, args).await,
+        Command::Rename(args) => threads::rename(&run, &args).await,
         Command::Retry(args) => act::retry(&run, args).await,
         Command::Say(args) => act::say(&run, args).await,
         Command::Context(_) => Ok(()),

@@ -1,12 +1,13 @@
 //! `nexctl get`: lists, as tables or as the broker gives them.
 
 use nexus_client::{CallError, Client};
-use nexus_wire::ThreadId;
 use nexus_wire::alert::AlertList;
 use nexus_wire::chat::{ChatPage, ChatRead, ChatThreads};
 use nexus_wire::hands::{DispatchInfo, DispatchList, DispatchStatus};
 use nexus_wire::limits::PAGE_MAX;
 use nexus_wire::roster::{Team, TeamList};
+use nexus_wire::thread::{ChatReceipts, ReceiptPage};
+use nexus_wire::{MessageId, ThreadId};
 
 use crate::Run;
 use crate::cli::{Output, What};
@@ -41,8 +42,13 @@ async fn show(run: &Run, client: &mut Client, what: What) -> Result<(), Failure>
             let rows = table::aspects(&run.ui, &team.aspects, now);
             list(run, &team, team.aspects.is_empty().then_some(empty), &rows)
         }
-        What::Threads { before, limit } => {
-            let page = client.call(ChatThreads { before, limit }).await?;
+        What::Receipts { message } => {
+            let page = receipts(client, message).await?;
+            let rows = table::receipts(&run.ui, &page.receipts, now);
+            list(run, &page, page.receipts.is_empty().then_some("nobody was sent this message"), &rows)
+        }
+        What::Threads { before, participant, unread, limit } => {
+            let page = client.call(ChatThreads { before, participant, unread, limit }).await?;
             let empty = "no threads yet; begin one with: nexctl ask \"…\"";
             let rows = table::threads(&run.ui, &page.threads, now);
             list(run, &page, page.threads.is_empty().then_some(empty), &rows)?;
@@ -98,6 +104,20 @@ pub(crate) async fn whole_team(client: &mut Client) -> Result<Team, CallError> {
         team.aspects.extend(page.aspects);
     }
     Ok(team)
+}
+
+/// All of them, however many pages they take.
+async fn receipts(client: &mut Client, message: MessageId) -> Result<ReceiptPage, CallError> {
+    let mut all = client.call(ChatReceipts { message, after: None, limit: Some(PAGE_MAX) }).await?;
+    while all.more
+        && let Some(last) = all.receipts.last()
+    {
+        let after = Some(last.party.clone());
+        let page = client.call(ChatReceipts { message, after, limit: Some(PAGE_MAX) }).await?;
+        all.more = page.more && !page.receipts.is_empty();
+        all.receipts.extend(page.receipts);
+    }
+    Ok(all)
 }
 
 /// Says how the next page is asked for, if there is one.

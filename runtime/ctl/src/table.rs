@@ -5,10 +5,12 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use nexus_wire::Ms;
 use nexus_wire::alert::Alert;
+use nexus_wire::attachment::Attachment;
 use nexus_wire::chat::{Message, ThreadInfo};
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::name::Party;
 use nexus_wire::roster::{AspectInfo, AspectRole};
+use nexus_wire::thread::Receipt;
 
 use crate::settings::Config;
 use crate::ui::{Ui, aspect_mark, dispatch_mark, printable, shortened};
@@ -80,7 +82,7 @@ pub fn aspects(ui: &Ui, aspects: &[AspectInfo], now: Ms) -> String {
 }
 
 pub fn threads(ui: &Ui, threads: &[ThreadInfo], now: Ms) -> String {
-    let mut table = table(ui, &["THREAD", "LAST", "MESSAGES", "WITH", "TITLE"]);
+    let mut table = table(ui, &["THREAD", "LAST", "MESSAGES", "UNREAD", "WITH", "TITLE"]);
     for thread in threads {
         let title = shortened(&thread.title, TITLE_CHARS);
         let title = if thread.paused { format!("(paused) {title}") } else { title };
@@ -88,8 +90,25 @@ pub fn threads(ui: &Ui, threads: &[ThreadInfo], now: Ms) -> String {
             thread.id.to_string(),
             ago(thread.last_at, now),
             thread.messages.to_string(),
+            if thread.unread == 0 { "-".to_owned() } else { thread.unread.to_string() },
             or_dash(&names(&thread.participants)),
             title,
+        ]);
+    }
+    text_of(&table)
+}
+
+pub fn receipts(ui: &Ui, receipts: &[Receipt], now: Ms) -> String {
+    let mut table = table(ui, &["RECIPIENT", "STATE", "SINCE", "DECISION", "REPLY"]);
+    for receipt in receipts {
+        let decision = receipt.decision.map(|decision| format!("{decision:?}").to_lowercase());
+        let dash = || "-".to_owned();
+        table.add_row(vec![
+            receipt.party.to_string(),
+            receipt.state.as_str().to_owned(),
+            receipt.at.map_or_else(dash, |at| ago(at, now)),
+            decision.unwrap_or_else(dash),
+            receipt.reply.map_or_else(dash, |reply| reply.to_string()),
         ]);
     }
     text_of(&table)
@@ -127,6 +146,14 @@ pub fn messages(messages: &[Message], zone: &TimeZone) -> String {
         for line in printable(&message.content).trim_end().lines() {
             text.push_str(format!("  {line}").trim_end());
             text.push('\n');
+        }
+        for Attachment { name, blob, .. } in &message.attachments {
+            text.push_str(&format!("  [{}: {blob}]\n", printable(name)));
+        }
+        if !message.reactions.is_empty() {
+            let signs =
+                message.reactions.iter().map(|it| format!("{} {}", printable(&it.emoji), names(&it.by)));
+            text.push_str(&format!("  ({})\n", signs.collect::<Vec<_>>().join("; ")));
         }
     }
     text

@@ -201,9 +201,11 @@ impl Follow {
                 tracing::warn!(%body, "the broker complains");
                 None
             }
-            FromBroker::Deliver(_) | FromBroker::Gap(_) | FromBroker::Ok(_) | FromBroker::Registered(_) => {
-                None
-            }
+            FromBroker::ChatReacted(_)
+            | FromBroker::Deliver(_)
+            | FromBroker::Gap(_)
+            | FromBroker::Ok(_)
+            | FromBroker::Registered(_) => None,
         }
     }
 }

@@ -12,6 +12,10 @@ use nexus_wire::inbox::{Ack, InboxClose};
 use nexus_wire::knowledge::{KnowledgeHits, KnowledgeSearch, KnowledgeStore, KnowledgeStored};
 use nexus_wire::log::{Subscribe, Subscribed};
 use nexus_wire::roster::{Deregister, Register, Registered, Situation, SituationAsk, Team, TeamList};
+use nexus_wire::thread::{
+    ChatMark, ChatMarked, ChatReact, ChatReceipts, InboxTaken, Reacted, ReceiptPage, ThreadRename,
+    ThreadRenamed,
+};
 use nexus_wire::{ErrorBody, Json};
 use thiserror::Error;
 
@@ -74,7 +78,10 @@ macro_rules! acknowledged {
 requests! {
     AlertAck => Alert,
     AlertList => AlertPage,
+    ChatMark => ChatMarked,
+    ChatReact => Reacted,
     ChatRead => ChatPage,
+    ChatReceipts => ReceiptPage,
     ChatSend => ChatSent,
     ChatThreads => ThreadPage,
     Dispatch => Dispatched,
@@ -90,9 +97,10 @@ requests! {
     SituationAsk => Situation,
     Subscribe => Subscribed,
     TeamList => Team,
+    ThreadRename => ThreadRenamed,
 }
 
-acknowledged! { Ack, Deregister, DispatchProgress, DispatchStopped, InboxClose, }
+acknowledged! { Ack, Deregister, DispatchProgress, DispatchStopped, InboxClose, InboxTaken, }
 
 impl Request for Register {
     type Reply = Registered;

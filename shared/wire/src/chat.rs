@@ -4,8 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Ms;
+use crate::attachment::Attachment;
 use crate::ids::{MessageId, ThreadId, TurnId};
 use crate::name::Party;
+use crate::thread::Reaction;
 
 /// Tokens as the provider counted them; zero where it does not say. `input_tokens` excludes the cached ones.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
@@ -42,7 +44,10 @@ pub struct ChatSend {
     /// Parties, or `all`. Who is not known comes back in `unknown`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub to: Vec<String>,
+    /// May be empty when there are attachments.
     pub content: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
     /// Title of the thread this message opens; the content's first line otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
@@ -74,6 +79,11 @@ pub struct Message {
     pub at: Ms,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<ReplyMeta>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
+    /// In the answer to `chat.read` only: a message is sent and logged as it was written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reactions: Vec<Reaction>,
 }
 
 /// `chat.read`: messages of a thread, oldest first. Name the thread, or any message in it.
@@ -86,6 +96,9 @@ pub struct ChatRead {
     /// Only messages with a larger `seq`.
     #[serde(default)]
     pub after: u64,
+    /// Only messages with a smaller `seq`, the last of them first to be chosen: a page counted from the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
 }
@@ -94,6 +107,7 @@ pub struct ChatRead {
 pub struct ChatPage {
     pub thread: ThreadInfo,
     pub messages: Vec<Message>,
+    /// There are more behind the last one, or, with `before`, ahead of the first one.
     pub more: bool,
 }
 
@@ -103,6 +117,12 @@ pub struct ChatThreads {
     /// Only threads whose `last_seq` is smaller; the `next` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<u64>,
+    /// Only threads in which this party takes part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub participant: Option<Party>,
+    /// Only threads with messages the reader has not read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unread: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
 }
@@ -124,6 +144,9 @@ pub struct ThreadInfo {
     pub participants_left_out: u64,
     /// Paused by the loop guard until an operator speaks.
     pub paused: bool,
+    /// Messages of others after the reader's read position and after their own last one; 999 stands for more.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unread: u64,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]

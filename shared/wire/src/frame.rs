@@ -16,6 +16,7 @@ use crate::limits::{JSON_DEPTH_MAX, JSON_DEPTH_SENT_MAX};
 use crate::log::{LogEntry, Subscribe};
 use crate::observe::{ObserveBegin, ObserveEnd, ObserveEvent, Observed, RosterChanged};
 use crate::roster::{Deregister, Register, Registered, SituationAsk, TeamList};
+use crate::thread::{ChatMark, ChatReact, ChatReceipts, InboxTaken, Reacted, ThreadRename};
 
 /// The frames of one direction.
 pub trait FrameSet: Sized {
@@ -80,7 +81,10 @@ frames! {
         Ack(Ack) = "ack",
         AlertAck(AlertAck) = "alert.ack",
         AlertList(AlertList) = "alert.list",
+        ChatMark(ChatMark) = "chat.mark",
+        ChatReact(ChatReact) = "chat.react",
         ChatRead(ChatRead) = "chat.read",
+        ChatReceipts(ChatReceipts) = "chat.receipts",
         ChatSend(ChatSend) = "chat.send",
         ChatThreads(ChatThreads) = "chat.threads",
         Deregister(Deregister) = "deregister",
@@ -94,6 +98,7 @@ frames! {
         DispatchStopped(DispatchStopped) = "dispatch.stopped",
         DispatchWait(DispatchWait) = "dispatch.wait",
         InboxClose(InboxClose) = "inbox.close",
+        InboxTaken(InboxTaken) = "inbox.taken",
         KnowledgeSearch(KnowledgeSearch) = "knowledge.search",
         KnowledgeStore(KnowledgeStore) = "knowledge.store",
         LeaseRenew(LeaseRenew) = "lease.renew",
@@ -104,12 +109,14 @@ frames! {
         Situation(SituationAsk) = "situation",
         Subscribe(Subscribe) = "subscribe",
         TeamList(TeamList) = "team.list",
+        ThreadRename(ThreadRename) = "thread.rename",
     }
 }
 
 frames! {
     /// What the broker sends.
     FromBroker, depth: JSON_DEPTH_SENT_MAX, {
+        ChatReacted(Reacted) = "chat.reacted",
         Deliver(Deliver) = "deliver",
         Error(ErrorBody) = "error",
         Gap(Gap) = "gap",

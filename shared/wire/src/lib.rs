@@ -11,6 +11,7 @@
 pub mod access;
 pub mod admin;
 pub mod alert;
+pub mod attachment;
 pub mod chat;
 pub mod credential;
 pub mod derive;
@@ -29,6 +30,7 @@ pub mod observe;
 pub mod problem;
 pub mod roster;
 pub mod schema;
+pub mod thread;
 
 pub use envelope::{DecodeError, Decoded, Envelope};
 pub use error::{ErrorBody, ErrorCode};

@@ -20,6 +20,14 @@ pub const REPLY_BYTES_MAX: usize = FRAME_BYTES_MAX - 4 * 1024;
 pub const PARTICIPANTS_SHOWN_MAX: usize = 256;
 pub const NAME_BYTES_MAX: usize = 32;
 pub const TOPIC_BYTES_MAX: usize = 256;
+pub const ATTACHMENTS_MAX: usize = 16;
+pub const ATTACHMENT_NAME_BYTES_MAX: usize = 255;
+pub const MEDIA_TYPE_BYTES_MAX: usize = 127;
+pub const EMOJI_BYTES_MAX: usize = 32;
+/// Reactions to one message, everybody's together.
+pub const REACTIONS_MAX: usize = 256;
+/// Unread messages of a thread are counted up to here.
+pub const UNREAD_MAX: u64 = 999;
 pub const RECIPIENTS_MAX: usize = 256;
 
 /// The `Idempotency-Key` of a request over HTTP.
@@ -133,7 +141,12 @@ const _: () = assert!(LEASE.as_millis() > 2 * LEASE_RENEW_INTERVAL.as_millis());
 const _: () = assert!(LEASE_AT_BOOT.as_millis() > BACKOFF_MAX.as_millis() + LEASE.as_millis());
 const _: () = assert!(DURABLE_BYTES_MAX < MESSAGE_BYTES_MAX);
 // A page of one message, whatever its thread, is a frame.
-const _: () = assert!(MESSAGE_BYTES_MAX + PARTICIPANTS_SHOWN_MAX * (NAME_BYTES_MAX + 12) < REPLY_BYTES_MAX);
+const _: () = assert!(
+    MESSAGE_BYTES_MAX
+        + PARTICIPANTS_SHOWN_MAX * (NAME_BYTES_MAX + 12)
+        + REACTIONS_MAX * (NAME_BYTES_MAX + 12 + 2 * EMOJI_BYTES_MAX + 20)
+        < REPLY_BYTES_MAX - 16 * 1024
+);
 const _: () = assert!(REPLY_BYTES_MAX < FRAME_BYTES_MAX);
 // The parsers in use give up at 128 levels.
 const _: () = assert!(JSON_DEPTH_SENT_MAX < 128);

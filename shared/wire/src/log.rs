@@ -10,6 +10,7 @@ use crate::hands::{DispatchInfo, Outcome};
 use crate::ids::ThreadId;
 use crate::inbox::InboxClose;
 use crate::name::{AspectName, Party};
+use crate::thread::{InboxTaken, Reacted};
 
 /// `subscribe`: follow the log, and what streams. Replaces the link's earlier subscription.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -51,6 +52,9 @@ pub struct LogEntry {
 pub enum LogBody {
     Message(Message),
     ItemClosed(InboxClose),
+    /// An aspect has put a message before its model.
+    ItemTaken(InboxTaken),
+    Reacted(Reacted),
     DispatchAccepted(DispatchInfo),
     DispatchAssigned {
         dispatch: crate::ids::DispatchId,

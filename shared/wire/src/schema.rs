@@ -47,8 +47,14 @@ struct Replies {
     alert_ack: crate::alert::Alert,
     #[schemars(rename = "alert.list")]
     alert_list: crate::alert::AlertPage,
+    #[schemars(rename = "chat.mark")]
+    chat_mark: crate::thread::ChatMarked,
+    #[schemars(rename = "chat.react")]
+    chat_react: crate::thread::Reacted,
     #[schemars(rename = "chat.read")]
     chat_read: crate::chat::ChatPage,
+    #[schemars(rename = "chat.receipts")]
+    chat_receipts: crate::thread::ReceiptPage,
     #[schemars(rename = "chat.send")]
     chat_send: crate::chat::ChatSent,
     #[schemars(rename = "chat.threads")]
@@ -76,6 +82,8 @@ struct Replies {
     subscribe: crate::log::Subscribed,
     #[schemars(rename = "team.list")]
     team_list: crate::roster::Team,
+    #[schemars(rename = "thread.rename")]
+    thread_rename: crate::thread::ThreadRenamed,
 }
 
 /// Bodies of the HTTP endpoints.

@@ -11,6 +11,7 @@ use nexus_wire::hands::{
 };
 use nexus_wire::inbox::{Ack, Decision, InboxClose, Item, ItemBody, Resume};
 use nexus_wire::roster::{AspectRole, HeldLease, Register, Registered};
+use nexus_wire::thread::InboxTaken;
 use nexus_wire::{
     AspectName, DispatchId, EpochId, FromBroker, HandRef, ItemId, LinkId, Ms, Party, RequestId, ToBroker,
     derive,
@@ -73,6 +74,9 @@ pub(super) fn command(
             return CommandBody::Register { aspect, link, key_generation: 1, register, new_epoch };
         }
         (ToBroker::Ack(Ack { offset }), Some(aspect)) => return CommandBody::Ack { aspect, link, offset },
+        (ToBroker::ChatMark(it), _) => Change::ChatMark(it),
+        (ToBroker::ChatReact(it), _) => Change::ChatReact(it),
+        (ToBroker::InboxTaken(it), _) => Change::InboxTaken(it),
         (ToBroker::ChatSend(it), _) => Change::ChatSend(it),
         (ToBroker::Dispatch(it), _) => Change::Dispatch(it),
         (ToBroker::DispatchCancel(it), _) => Change::DispatchCancel(it),
@@ -219,6 +223,7 @@ impl Agent {
                 true
             }
             FromBroker::Error(error) => self.refused(seed, in_reply_to, error),
+            FromBroker::ChatReacted(_) => true,
             other @ (FromBroker::Gap(_)
             | FromBroker::Log(_)
             | FromBroker::Observe(_)
@@ -335,6 +340,7 @@ impl Agent {
         *self.taken.entry(item.id).or_default() += 1;
         match item.body {
             ItemBody::Message(message) => {
+                self.outbox.insert(derived("taken"), InboxTaken { message: message.id }.into());
                 // Aspects do not answer each other here, or they would never come to rest.
                 let reply = message.from.is_operator() && !dice.one_in(3);
                 if reply {

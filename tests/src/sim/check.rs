@@ -199,6 +199,8 @@ pub(super) fn at_rest(seed: u64, truth: &Truth, store: &impl Reads, agents: &[Ag
             let item = derive::message_item(sent.message, name);
             let agent = agents.iter().find(|agent| agent.name == *name).expect("a recipient is on the team");
             assert!(agent.taken.contains_key(&item), "seed {seed}: {name} never got {:?}", sent.message);
+            let told = store.taken(name, item).expect("the store reads");
+            assert!(told.is_some(), "seed {seed}: nobody knows that {name} took {:?}", sent.message);
         }
     }
     for (dispatch, invoker) in &truth.dispatches {

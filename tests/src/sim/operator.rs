@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use nexus_wire::admin::{OperatorAdd, OperatorRole};
 use nexus_wire::chat::{ChatSend, ChatSent};
 use nexus_wire::hands::{Dispatch, DispatchCancel, DispatchRetry, Dispatched, Wanted};
-use nexus_wire::{AspectName, DispatchId, FromBroker, LinkId, Ms, Party, RequestId, ThreadId, ToBroker};
+use nexus_wire::thread::{ChatMark, ChatReact};
+use nexus_wire::{
+    AspectName, DispatchId, FromBroker, LinkId, MessageId, Ms, Party, RequestId, ThreadId, ToBroker,
+};
 
 use super::check::Truth;
 use super::{Dice, agent};
@@ -17,13 +20,21 @@ pub(super) struct Operator {
     /// Not answered yet, and whether it was sent on this link.
     open: BTreeMap<RequestId, (ToBroker, bool)>,
     threads: Vec<ThreadId>,
+    messages: Vec<MessageId>,
     dispatches: Vec<DispatchId>,
 }
 
 impl Operator {
     pub(super) fn new(index: usize) -> Self {
         let who = format!("operator/ana-{index}").parse().expect("a name");
-        Self { who, link: None, open: BTreeMap::new(), threads: Vec::new(), dispatches: Vec::new() }
+        Self {
+            who,
+            link: None,
+            open: BTreeMap::new(),
+            threads: Vec::new(),
+            messages: Vec::new(),
+            dispatches: Vec::new(),
+        }
     }
 
     pub(super) fn admission(&self) -> OperatorAdd {
@@ -64,6 +75,16 @@ impl Operator {
                     ..ChatSend::default()
                 }
                 .into()
+            }
+            5 if !self.messages.is_empty() && dice.one_in(2) => {
+                let message = self.messages[dice.below(self.messages.len())];
+                let emoji = ["👍", "👎"][dice.below(2)].to_owned();
+                ChatReact { message, emoji, remove: dice.one_in(3) }.into()
+            }
+            6 if !self.threads.is_empty() => {
+                let thread = self.threads[dice.below(self.threads.len())];
+                let seq = dice.one_in(2).then(|| dice.below(200) as u64);
+                ChatMark { thread, seq }.into()
             }
             5 if !self.dispatches.is_empty() => {
                 let dispatch = self.dispatches[dice.below(self.dispatches.len())];
@@ -116,6 +137,7 @@ impl Operator {
                     Some(ToBroker::ChatSend(_)) => {
                         let sent: ChatSent = result.parse().expect("the answer of chat.send");
                         self.threads.push(sent.thread);
+                        self.messages.push(sent.message);
                         truth.note_message(sent);
                     }
                     Some(ToBroker::Dispatch(_) | ToBroker::DispatchRetry(_)) => {
@@ -143,7 +165,8 @@ impl Operator {
                 );
                 self.open.remove(&request);
             }
-            other @ (FromBroker::Deliver(_)
+            other @ (FromBroker::ChatReacted(_)
+            | FromBroker::Deliver(_)
             | FromBroker::Gap(_)
             | FromBroker::Log(_)
             | FromBroker::Observe(_)

@@ -9,4 +9,5 @@ mod presence;
 mod sizes;
 mod sockets;
 mod storage;
+mod threads;
 mod watching;

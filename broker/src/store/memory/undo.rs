@@ -1,12 +1,14 @@
 //! The way back of an open transaction: what each write replaced, reverted in reverse order.
 
 use nexus_wire::alert::Alert;
-use nexus_wire::{AspectName, CredentialName, DispatchId, ItemId, Ms, OperatorName, ThreadId};
+use nexus_wire::{
+    AspectName, CredentialName, DispatchId, ItemId, MessageId, Ms, OperatorName, Party, ThreadId,
+};
 
 use super::MemoryStore;
 use crate::hub::records::{
-    AspectRecord, CredentialRecord, DispatchRecord, OperatorRecord, Position, SetupToken, ThreadRecord,
-    UsedAssertion,
+    AspectRecord, CredentialRecord, DispatchRecord, OperatorRecord, Position, ReactionRecord, SetupToken,
+    ThreadRecord, UsedAssertion,
 };
 
 #[derive(Debug)]
@@ -23,6 +25,9 @@ pub(super) enum Undo {
     Message,
     Item(AspectName),
     Closed((AspectName, ItemId)),
+    Taken((AspectName, ItemId)),
+    ReadPosition((Party, ThreadId), Option<u64>),
+    Reaction((MessageId, String, String), Option<ReactionRecord>),
     Dispatch(DispatchId, Option<Box<DispatchRecord>>),
     QueueState(Option<String>),
     Knowledge,
@@ -79,6 +84,11 @@ impl Undo {
                 }
             }
             Self::Closed(key) => _ = store.closed.remove(&key),
+            Self::Taken(key) => _ = store.marks.taken.remove(&key),
+            Self::ReadPosition(key, Some(old)) => _ = store.marks.positions.insert(key, old),
+            Self::ReadPosition(key, None) => _ = store.marks.positions.remove(&key),
+            Self::Reaction(key, Some(old)) => _ = store.marks.reactions.insert(key, old),
+            Self::Reaction(key, None) => _ = store.marks.reactions.remove(&key),
             Self::Dispatch(id, old) => {
                 let is_open = old.as_ref().is_some_and(|record| record.queue.is_some());
                 if is_open {

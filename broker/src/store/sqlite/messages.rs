@@ -13,11 +13,10 @@ use super::columns::{count, id, opt_id, opt_json, parsed, parties, to_blob};
 use super::read::one;
 use crate::hub::records::{MessageRecord, Stored};
 
-pub(super) const MESSAGE_BY_SEQ: &str =
-    "SELECT id, seq, thread, reply_to, sender, recipients, content, at, meta FROM messages WHERE seq = ?1";
+pub(super) const MESSAGE_BY_SEQ: &str = "SELECT id, seq, thread, reply_to, sender, recipients, content, at, meta, attachments FROM messages WHERE seq = ?1";
 /// The same columns.
 pub(super) const MESSAGES_BY_RANGE: &str =
-    "SELECT id, seq, thread, reply_to, sender, recipients, content, at, meta FROM messages
+    "SELECT id, seq, thread, reply_to, sender, recipients, content, at, meta, attachments FROM messages
         WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
 pub(super) const MESSAGE_SEQ: usize = 1;
 /// The column with the number of its thread.
@@ -34,6 +33,8 @@ pub(super) fn message_row(row: &Row<'_>, thread: ThreadId) -> rusqlite::Result<M
         content: row.get(6)?,
         at: row.get(7)?,
         meta: opt_json(row, 8)?,
+        attachments: opt_json(row, 9)?.unwrap_or_default(),
+        reactions: Vec::new(),
     })
 }
 
@@ -44,13 +45,13 @@ pub(super) fn message(connection: &Connection, id: MessageId) -> Stored<Option<M
         return Ok(None);
     };
     let sql = "SELECT messages.id, seq, thread, reply_to, sender, recipients, content, at, meta,
-            unknown, request_sha256, threads.id
+            attachments, unknown, request_sha256, threads.id
         FROM messages JOIN threads ON threads.no = messages.thread WHERE seq = ?1";
     one(connection, sql, [seq], |row| {
         Ok(MessageRecord {
-            message: message_row(row, super::columns::id(row, 11, ThreadId)?)?,
-            unknown: opt_json(row, 9)?.unwrap_or_default(),
-            request_sha256: row.get(10)?,
+            message: message_row(row, super::columns::id(row, 12, ThreadId)?)?,
+            unknown: opt_json(row, 10)?.unwrap_or_default(),
+            request_sha256: row.get(11)?,
         })
     })
 }
@@ -80,6 +81,8 @@ struct Body<'a> {
     at: Ms,
     #[serde(skip_serializing_if = "Option::is_none")]
     meta: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attachments: Option<&'a RawValue>,
 }
 
 /// The text of the item that carries the message, the same as `hub::inbox::item_text` makes it, with nothing
@@ -94,6 +97,7 @@ pub(super) fn message_item(
         rusqlite::Error::FromSqlConversionFailure(8, rusqlite::types::Type::Text, Box::new(error))
     };
     let meta = row.get_ref(8)?.as_str_or_null()?;
+    let attachments = row.get_ref(9)?.as_str_or_null()?;
     let at = row.get(7)?;
     let body = Body {
         id: id(row, 0, |id| id)?,
@@ -105,6 +109,7 @@ pub(super) fn message_item(
         content: row.get_ref(6)?.as_str()?,
         at,
         meta: meta.map(serde_json::from_str).transpose().map_err(unreadable)?,
+        attachments: attachments.map(serde_json::from_str).transpose().map_err(unreadable)?,
     };
     let text = serde_json::to_string(&Item { id: item, at, answered, body }).map_err(unreadable)?;
     Ok(text.into())

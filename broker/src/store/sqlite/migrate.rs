@@ -18,6 +18,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0001_initial.sql"),
     include_str!("../../../migrations/0002_hands.sql"),
     include_str!("../../../migrations/0003_oversight.sql"),
+    include_str!("../../../migrations/0004_threads.sql"),
     include_str!("../../../migrations/0006_identity.sql"),
     include_str!("../../../migrations/0007_blobs_and_retention.sql"),
 ];

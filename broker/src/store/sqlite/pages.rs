@@ -18,6 +18,7 @@ use super::messages::{
     MESSAGE_BY_SEQ, MESSAGE_SEQ, MESSAGE_THREAD, MESSAGES_BY_RANGE, message_item, message_row,
 };
 use super::read::{all, one};
+use super::threads::back;
 use crate::hub::inbox::as_answered;
 use crate::hub::records::{InboxRecord, Reads, StoreError, Stored};
 use crate::store::logged::{Logged, LoggedRow, weight};
@@ -308,6 +309,37 @@ pub(super) fn messages(
     Ok(found)
 }
 
+pub(super) fn messages_before(
+    connection: &Connection,
+    thread: ThreadId,
+    after: u64,
+    before: u64,
+    limit: u32,
+) -> Stored<Vec<Message>> {
+    let _steady = steady(connection)?;
+    let mut reading = Messages::of(connection)?;
+    let mut page = Page::new(limit);
+    let mut found = Vec::new();
+    back(connection, thread, |seq| {
+        if seq >= before {
+            return Ok(true);
+        }
+        if seq <= after || page.is_full() {
+            return Ok(false);
+        }
+        let message = reading
+            .read(to_number(seq), |row, thread| message_row(row, ThreadId(thread)))?
+            .ok_or_else(|| damage(format_args!("message {seq} of thread {thread} is gone")))?;
+        let fits = page.takes(message.content.len());
+        if fits {
+            found.push(message);
+        }
+        Ok(fits)
+    })?;
+    found.reverse();
+    Ok(found)
+}
+
 pub(super) fn log(
     connection: &Connection,
     reads: &impl Reads,
@@ -353,6 +385,15 @@ fn log_row(row: &Row<'_>) -> rusqlite::Result<LoggedRow> {
     let what = match kind {
         "message" => Logged::Message(subject(row, MessageId)?),
         "item.closed" => Logged::ItemClosed(subject(row, ItemId)?),
+        "item.taken" => Logged::ItemTaken(subject(row, MessageId)?),
+        "reacted" => {
+            let detail: String = row.get(6)?;
+            let (removed, emoji) = match detail.strip_prefix('-') {
+                Some(emoji) => (true, emoji),
+                None => (false, detail.strip_prefix('+').unwrap_or(&detail)),
+            };
+            Logged::Reacted { message: subject(row, MessageId)?, emoji: emoji.to_owned(), removed }
+        }
         "dispatch.accepted" => Logged::DispatchAccepted(subject(row, DispatchId)?),
         "dispatch.ended" => Logged::DispatchEnded(subject(row, DispatchId)?),
         "dispatch.assigned" => {

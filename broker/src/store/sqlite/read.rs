@@ -124,6 +124,7 @@ fn thread_info(row: &Row<'_>) -> rusqlite::Result<ThreadInfo> {
         paused: row.get(6)?,
         last_seq: count(row, 7)?,
         participants_left_out: 0,
+        unread: 0,
     })
 }
 

@@ -8,15 +8,15 @@ use nexus_wire::chat::{Message, ThreadInfo};
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::KnowledgeHit;
 use nexus_wire::log::LogEntry;
-use nexus_wire::{AspectName, DispatchId, EntryId, ItemId, MessageId, Party, ThreadId};
+use nexus_wire::{AspectName, DispatchId, EntryId, ItemId, MessageId, Ms, Party, ThreadId};
 use rusqlite::Connection;
 
 use super::open::{self, OpenError};
 use super::verify::{self, Checked};
-use super::{alerts, fault, messages, pages, read};
+use super::{alerts, fault, messages, pages, read, threads};
 use crate::hub::records::{
     AspectRecord, ClosedRecord, DispatchRecord, InboxRecord, KnowledgeRecord, MessageRecord, OperatorRecord,
-    Reads, Snapshot, StoreError, Stored, ThreadRecord, Which,
+    ReactionRecord, Reads, Snapshot, StoreError, Stored, ThreadRecord, Which,
 };
 use crate::store::head::Head;
 
@@ -154,6 +154,30 @@ impl Reads for SqliteReader {
 
     fn messages(&self, thread: ThreadId, after: u64, limit: u32) -> Stored<Vec<Message>> {
         pages::messages(&self.connection, thread, after, limit)
+    }
+
+    fn messages_before(&self, thread: ThreadId, after: u64, before: u64, limit: u32) -> Stored<Vec<Message>> {
+        pages::messages_before(&self.connection, thread, after, before, limit)
+    }
+
+    fn unread(&self, reader: &Party, thread: ThreadId) -> Stored<u64> {
+        threads::unread(&self.connection, reader, thread)
+    }
+
+    fn read_position(&self, reader: &Party, thread: ThreadId) -> Stored<u64> {
+        threads::read_position(&self.connection, reader, thread)
+    }
+
+    fn reactions(&self, message: MessageId) -> Stored<Vec<ReactionRecord>> {
+        threads::reactions(&self.connection, message)
+    }
+
+    fn taken(&self, aspect: &AspectName, item: ItemId) -> Stored<Option<Ms>> {
+        threads::taken(&self.connection, aspect, item)
+    }
+
+    fn first_unacked(&self, aspect: &AspectName) -> Stored<Option<u64>> {
+        threads::first_unacked(&self.connection, aspect)
     }
 
     fn inbox(&self, aspect: &AspectName, after: u64, limit: u32) -> Stored<Vec<InboxRecord>> {

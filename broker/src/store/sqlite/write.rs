@@ -3,7 +3,7 @@
 use nexus_wire::alert::{Alert, AlertChange};
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::log::LogBody;
-use nexus_wire::{AspectName, CredentialName, ItemId, Ms};
+use nexus_wire::{AspectName, CredentialName, ItemId, Ms, Party, ThreadId};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Params, ToSql, params};
 use uuid::Uuid;
@@ -16,8 +16,8 @@ use super::pending::Pending;
 use super::{SqliteStore, alerts, read};
 use crate::hub::records::{
     AspectRecord, ClosedRecord, CredentialRecord, DispatchRecord, KnowledgeRecord, LogRecord, MessageRecord,
-    NewItem, OperatorRecord, Position, SetupToken, Store, Stored, ThreadRecord, UsedAssertion,
-    without_contents,
+    NewItem, OperatorRecord, Position, ReactionRecord, SetupToken, Store, Stored, TakenRecord, ThreadRecord,
+    UsedAssertion, without_contents,
 };
 
 impl SqliteStore {
@@ -174,8 +174,9 @@ impl Store for SqliteStore {
             self.execute(sql, params![thread, to_number(first), bytes])?;
         }
         let sql = "INSERT INTO messages
-                (seq, id, thread, at, sender, recipients, reply_to, content, meta, unknown, request_sha256)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+                (seq, id, thread, at, sender, recipients, reply_to, content, meta, unknown, request_sha256,
+                 attachments)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
         let row = params![
             to_number(message.seq),
             to_blob(message.id.0),
@@ -188,6 +189,7 @@ impl Store for SqliteStore {
             message.meta.as_ref().map(to_json),
             (!record.unknown.is_empty()).then(|| to_json(&record.unknown)),
             record.request_sha256,
+            (!message.attachments.is_empty()).then(|| to_json(&message.attachments)),
         ];
         self.execute(sql, row)?;
         Ok(())
@@ -219,6 +221,36 @@ impl Store for SqliteStore {
             record.at,
         ];
         self.execute(sql, row)?;
+        Ok(())
+    }
+
+    fn put_taken(&mut self, record: &TakenRecord) -> Stored<()> {
+        let no = self.pending.get_mut().aspect_no(&record.aspect)?;
+        let sql = "INSERT INTO taken (item, aspect, at) VALUES (?1, ?2, ?3)";
+        self.execute(sql, params![to_blob(record.item.0), no, record.at])?;
+        Ok(())
+    }
+
+    fn put_read_position(&mut self, reader: &Party, thread: ThreadId, seq: u64) -> Stored<()> {
+        let no = self.pending.get_mut().thread_no(&self.connection, thread)?;
+        let sql = "INSERT INTO read_positions (thread, reader, seq) VALUES (?1, ?2, ?3)
+            ON CONFLICT (thread, reader) DO UPDATE SET seq = excluded.seq";
+        self.execute(sql, params![no, reader.to_string(), to_number(seq)])?;
+        Ok(())
+    }
+
+    fn put_reaction(&mut self, reaction: &ReactionRecord) -> Stored<()> {
+        let sql = "INSERT INTO reactions (message, emoji, party, at)
+            SELECT seq, ?2, ?3, ?4 FROM messages WHERE id = ?1";
+        let row = params![to_blob(reaction.message.0), reaction.emoji, reaction.by.to_string(), reaction.at];
+        self.execute(sql, row)?;
+        Ok(())
+    }
+
+    fn remove_reaction(&mut self, reaction: &ReactionRecord) -> Stored<()> {
+        let sql = "DELETE FROM reactions WHERE message = (SELECT seq FROM messages WHERE id = ?1)
+            AND emoji = ?2 AND party = ?3";
+        self.execute(sql, params![to_blob(reaction.message.0), reaction.emoji, reaction.by.to_string()])?;
         Ok(())
     }
 
@@ -380,6 +412,11 @@ fn described(body: &LogBody) -> (&str, Subject<'_>, Option<String>) {
     match body {
         LogBody::Message(message) => ("message", Subject::Id(message.id.0), None),
         LogBody::ItemClosed(close) => ("item.closed", Subject::Id(close.item.0), None),
+        LogBody::ItemTaken(taken) => ("item.taken", Subject::Id(taken.message.0), None),
+        LogBody::Reacted(reacted) => {
+            let sign = if reacted.removed { '-' } else { '+' };
+            ("reacted", Subject::Id(reacted.message.0), Some(format!("{sign}{}", reacted.emoji)))
+        }
         LogBody::DispatchAccepted(info) => ("dispatch.accepted", Subject::Id(info.id.0), None),
         LogBody::DispatchAssigned { dispatch, attempt, aspect } => {
             ("dispatch.assigned", Subject::Id(dispatch.0), Some(format!("{attempt} {aspect}")))

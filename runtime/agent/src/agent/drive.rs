@@ -11,6 +11,7 @@ use futures_util::FutureExt as _;
 use nexus_wire::chat::ChatSend;
 use nexus_wire::hands::DispatchCancel;
 use nexus_wire::inbox::{Decision, InboxClose};
+use nexus_wire::thread::InboxTaken;
 use nexus_wire::{DispatchId, ItemId, MessageId, Party, RequestId, derive};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -213,8 +214,7 @@ impl Drive {
     }
 
     async fn append(&mut self, payload: Payload, out: &mut Out) -> Result<(), DriveError> {
-        let taken =
-            if let Payload::User(said) = &payload { said.item.as_ref().map(|item| item.id) } else { None };
+        let taken = if let Payload::User(said) = &payload { said.item.clone() } else { None };
         let settled: Vec<ItemId> = payload
             .content()
             .iter()
@@ -225,12 +225,26 @@ impl Drive {
             .collect();
         self.record.append(payload).await?;
         if let Some(item) = taken {
-            self.books.taken(item).await?;
+            self.books.taken(item.id).await?;
+            self.tell_taken(&item);
         }
         for item in settled {
             self.books.closed(item.0, Decision::Acted).await?;
         }
         Ok(())
+    }
+
+    /// The sender sees that its message is before the model. Not worth a line on disk: the decision that follows
+    /// says more, and is.
+    fn tell_taken(&self, item: &ItemRef) {
+        let Some(message) = item.message.map(MessageId) else { return };
+        let line = self.toolbox.line().clone();
+        let id = RequestId(derive::derived(item.id, "taken", 0));
+        tokio::spawn(async move {
+            if let Err(error) = line.ask(id, InboxTaken { message }.into()).await {
+                tracing::debug!(%error, %message, "the broker does not know that a message was taken");
+            }
+        });
     }
 
     fn ask(&self, turn: &Turn) -> Round {

@@ -103,6 +103,8 @@ fn message_in(thread: ThreadId, n: u128, from: &str, content: &str) -> ItemBody 
         content: content.to_owned(),
         at: 0,
         meta: None,
+        attachments: Vec::new(),
+        reactions: Vec::new(),
     })
 }
 

@@ -80,6 +80,7 @@ impl ReadThread {
             thread: Some(thread),
             message: None,
             after: self.after.unwrap_or(0),
+            before: None,
             limit: small(self.limit),
         };
         match line.ask_for::<ChatPage>(id, read.into()).await {

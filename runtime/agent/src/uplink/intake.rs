@@ -210,7 +210,8 @@ impl Uplink {
                 self.acknowledge(&delivered).await;
             }
             FromBroker::Error(body) => tracing::warn!(error = %body, "the broker did not accept a frame"),
-            FromBroker::Deliver(_)
+            FromBroker::ChatReacted(_)
+            | FromBroker::Deliver(_)
             | FromBroker::Log(_)
             | FromBroker::Observe(_)
             | FromBroker::Ok(_)

@@ -161,6 +161,8 @@ impl Renderer {
             }
             LogBody::Message(_)
             | LogBody::ItemClosed(_)
+            | LogBody::ItemTaken(_)
+            | LogBody::Reacted(_)
             | LogBody::DispatchAccepted(_)
             | LogBody::DispatchEnded(_)
             | LogBody::Alert(_)

@@ -65,6 +65,7 @@ fn threads_and_dispatches_fit_on_lines() {
         messages: 2,
         last_seq: 2,
         participants_left_out: 0,
+        unread: 0,
         participants: vec!["operator/ana".parse().expect("a party"), "forge".parse().expect("a party")],
         paused: true,
     };
@@ -72,7 +73,7 @@ fn threads_and_dispatches_fit_on_lines() {
     assert_eq!(text.lines().count(), 2, "{text}");
     assert!(
         text.contains(
-            "00000000-0000-0000-0000-000000000001  3s    2         operator/ana, forge  (paused) where very"
+            "00000000-0000-0000-0000-000000000001  3s    2         -       operator/ana, forge  (paused) where very"
         ),
         "{text}"
     );
@@ -123,6 +124,8 @@ fn messages_read_like_a_conversation() {
         content: content.into(),
         at: 1_000_000_000_000,
         meta: None,
+        attachments: Vec::new(),
+        reactions: Vec::new(),
     };
     let two = [
         message(1, "operator/ana", &["forge"], "where?"),

@@ -60,6 +60,8 @@ fn answer(seq: u64, from: &str, content: &str) -> Act {
         content: content.into(),
         at: 1000,
         meta: None,
+        attachments: Vec::new(),
+        reactions: Vec::new(),
     };
     entry(seq, Some(THREAD), LogBody::Message(message))
 }

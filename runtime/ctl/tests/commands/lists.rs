@@ -125,6 +125,8 @@ async fn a_long_thread_is_read_to_its_end() {
         content: format!("number {seq}"),
         at: 0,
         meta: None,
+        attachments: Vec::new(),
+        reactions: Vec::new(),
     };
     let script = move |frame: &ToBroker, _: usize| {
         let ToBroker::ChatRead(read) = frame else { panic!("{frame:?}") };
@@ -140,6 +142,7 @@ async fn a_long_thread_is_read_to_its_end() {
             messages: 7,
             last_seq: 7,
             participants_left_out: 0,
+            unread: 0,
             participants: Vec::new(),
             paused: false,
         };

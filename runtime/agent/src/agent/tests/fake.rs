@@ -162,7 +162,7 @@ impl FakeLink {
         tokio::time::timeout(PATIENCE, self.frames.recv()).await.expect("a frame in time")
     }
 
-    /// The next frame that is not only for watchers.
+    /// The next frame that changes what others do.
     pub(super) fn next(&mut self) -> (Option<RequestId>, ToBroker) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
@@ -170,7 +170,10 @@ impl FakeLink {
                 let (id, frame) = self.receive().await.expect("the link is up");
                 let shown = matches!(
                     frame,
-                    ToBroker::ObserveBegin(_) | ToBroker::ObserveEvent(_) | ToBroker::ObserveEnd(_)
+                    ToBroker::ObserveBegin(_)
+                        | ToBroker::ObserveEvent(_)
+                        | ToBroker::ObserveEnd(_)
+                        | ToBroker::InboxTaken(_)
                 );
                 if !shown {
                     return (id, frame);

@@ -125,6 +125,8 @@ fn message(id: u128, from: &str, reply_to: Option<MessageId>, content: &str, at:
         content: content.into(),
         at,
         meta: None,
+        attachments: Vec::new(),
+        reactions: Vec::new(),
     }
 }
 

@@ -1,0 +1,192 @@
+//! Threads as they are read: pages of messages and of threads, and how far a message has come.
+
+use nexus_wire::chat::{ChatPage, ChatRead, ChatThreads, Message, ThreadInfo, ThreadPage};
+use nexus_wire::limits::REPLY_BYTES_MAX;
+use nexus_wire::thread::{ChatReceipts, Reaction, Receipt, ReceiptPage, ReceiptState};
+use nexus_wire::{ErrorBody, ErrorCode, MessageId, Party, ThreadId, derive};
+
+use super::{Refusal, SCAN_MAX, fit, not_found, page};
+use crate::hub::inbox::json_bytes;
+use crate::hub::records::{Reads, Stored, ThreadRecord, Which, shown};
+
+/// Threads looked at together for those that are asked for.
+const THREADS_AT_ONCE: u32 = 200;
+
+pub(super) fn read(store: &impl Reads, reader: &Party, read: &ChatRead) -> Result<ChatPage, Refusal> {
+    let id = match (read.thread, read.message) {
+        (Some(thread), None) => thread,
+        (None, Some(message)) => match store.message(message)? {
+            Some(record) => record.message.thread,
+            None => return Err(unseen_message(message, reader)),
+        },
+        (Some(_), Some(_)) | (None, None) => {
+            let message = "name the thread, or a message in it, and not both";
+            return Err(Refusal::Told(ErrorBody::new(ErrorCode::Invalid, message)));
+        }
+    };
+    let thread = readable(store, reader, id)?
+        .ok_or_else(|| not_found(format!("no thread {id} that {reader} takes part in")))?;
+    let mut thread = shown(thread.info);
+    thread.unread = store.unread(reader, id)?;
+    let room = REPLY_BYTES_MAX - json_bytes(&thread);
+    let limit = page(read.limit);
+    let (messages, more) = match read.before {
+        None => forward(store, id, read.after, limit, room)?,
+        Some(before) => backward(store, id, read.after, before, limit, room)?,
+    };
+    Ok(ChatPage { thread, messages, more })
+}
+
+fn forward(
+    store: &impl Reads,
+    thread: ThreadId,
+    after: u64,
+    limit: u32,
+    room: usize,
+) -> Stored<(Vec<Message>, bool)> {
+    // One more than asked for tells whether there are more; a page may also end early, and is looked behind.
+    let mut messages = store.messages(thread, after, limit + 1)?;
+    let mut more = messages.len() > limit as usize;
+    messages.truncate(limit as usize);
+    if let (false, Some(last)) = (more, messages.last()) {
+        more = !store.messages(thread, last.seq, 1)?.is_empty();
+    }
+    react(store, &mut messages)?;
+    more |= fit(&mut messages, room);
+    Ok((messages, more))
+}
+
+fn backward(
+    store: &impl Reads,
+    thread: ThreadId,
+    after: u64,
+    before: u64,
+    limit: u32,
+    room: usize,
+) -> Stored<(Vec<Message>, bool)> {
+    let mut messages = store.messages_before(thread, after, before, limit)?;
+    react(store, &mut messages)?;
+    // What does not fit is left out at the far end.
+    messages.reverse();
+    fit(&mut messages, room);
+    messages.reverse();
+    let more = match messages.first() {
+        Some(first) => !store.messages_before(thread, after, first.seq, 1)?.is_empty(),
+        None => false,
+    };
+    Ok((messages, more))
+}
+
+fn react(store: &impl Reads, messages: &mut [Message]) -> Stored<()> {
+    for message in messages {
+        for reaction in store.reactions(message.id)? {
+            match message.reactions.last_mut() {
+                Some(last) if last.emoji == reaction.emoji => last.by.push(reaction.by),
+                Some(_) | None => {
+                    message.reactions.push(Reaction { emoji: reaction.emoji, by: vec![reaction.by] });
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Threads are picked out of all of them; a page may end before it is full.
+pub(super) fn threads(store: &impl Reads, reader: &Party, read: &ChatThreads) -> Stored<ThreadPage> {
+    let limit = page(read.limit) as usize;
+    let of = if reader.aspect().is_some() { Some(reader) } else { read.participant.as_ref() };
+    let (mut before, mut scanned) = (read.before, 0);
+    let mut threads = Vec::new();
+    while scanned < SCAN_MAX {
+        let found = store.threads(of, before, THREADS_AT_ONCE)?;
+        let is_last = found.is_empty();
+        for thread in found {
+            if threads.len() == limit {
+                return Ok(thread_page(threads, before));
+            }
+            before = Some(thread.last_seq);
+            scanned += 1;
+            if !read.participant.as_ref().is_none_or(|party| thread.participants.contains(party)) {
+                continue;
+            }
+            let unread = store.unread(reader, thread.id)?;
+            if unread > 0 || !read.unread {
+                threads.push(ThreadInfo { unread, ..shown(thread) });
+            }
+        }
+        if is_last {
+            return Ok(thread_page(threads, None));
+        }
+    }
+    Ok(thread_page(threads, before))
+}
+
+fn thread_page(mut threads: Vec<ThreadInfo>, next: Option<u64>) -> ThreadPage {
+    let is_cut = fit(&mut threads, REPLY_BYTES_MAX);
+    let next = if is_cut { threads.last().map(|thread| thread.last_seq) } else { next };
+    ThreadPage { threads, more: next.is_some(), next }
+}
+
+pub(super) fn receipts(
+    store: &impl Reads,
+    reader: &Party,
+    asked: &ChatReceipts,
+) -> Result<ReceiptPage, Refusal> {
+    let message = match store.message(asked.message)? {
+        Some(record) if readable(store, reader, record.message.thread)?.is_some() => record.message,
+        Some(_) | None => return Err(unseen_message(asked.message, reader)),
+    };
+    let limit = page(asked.limit) as usize;
+    // Recipients stand in the order of parties.
+    let mut later = message.to.iter().filter(|party| asked.after.as_ref().is_none_or(|after| *party > after));
+    let mut receipts = Vec::new();
+    for party in later.by_ref().take(limit) {
+        receipts.push(receipt(store, &message, party)?);
+    }
+    let more = later.next().is_some() | fit(&mut receipts, REPLY_BYTES_MAX);
+    Ok(ReceiptPage { receipts, more })
+}
+
+fn receipt(store: &impl Reads, message: &Message, party: &Party) -> Stored<Receipt> {
+    let stored =
+        Receipt { party: party.clone(), state: ReceiptState::Stored, at: None, decision: None, reply: None };
+    let Some(name) = party.aspect() else {
+        let has_read = store.read_position(party, message.thread)? >= message.seq;
+        let state = if has_read { ReceiptState::InContext } else { ReceiptState::Stored };
+        return Ok(Receipt { state, ..stored });
+    };
+    let item = derive::message_item(message.id, name);
+    if let Some(closed) = store.closed(name, item)? {
+        return Ok(Receipt {
+            state: ReceiptState::Answered,
+            at: Some(closed.at),
+            decision: Some(closed.decision),
+            reply: closed.message,
+            ..stored
+        });
+    }
+    if let Some(at) = store.taken(name, item)? {
+        return Ok(Receipt { state: ReceiptState::InContext, at: Some(at), ..stored });
+    }
+    // Items of messages lie in the order of the log, so what comes before the first open one is acknowledged.
+    let is_delivered = store.first_unacked(name)?.is_none_or(|first| message.seq < first);
+    let state = if is_delivered { ReceiptState::Delivered } else { ReceiptState::Stored };
+    Ok(Receipt { state, ..stored })
+}
+
+/// The thread if `reader` may read it: operators all, an aspect those it takes part in, and those its Hands are
+/// at work for.
+fn readable(store: &impl Reads, reader: &Party, id: ThreadId) -> Stored<Option<ThreadRecord>> {
+    let Some(thread) = store.thread(id)? else { return Ok(None) };
+    let Some(name) = reader.aspect() else { return Ok(Some(thread)) };
+    if thread.info.participants.contains(reader) {
+        return Ok(Some(thread));
+    }
+    let open = store.dispatches(Which::Open, None, SCAN_MAX)?;
+    let works_for_it = open.iter().any(|info| info.thread == Some(id) && *name == info.hand.aspect);
+    Ok(works_for_it.then_some(thread))
+}
+
+fn unseen_message(message: MessageId, reader: &Party) -> Refusal {
+    not_found(format!("no message {message} that {reader} may read"))
+}

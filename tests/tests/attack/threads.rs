@@ -1,0 +1,108 @@
+//! How far a message has come, and what is read, said and reacted to, through the real programs.
+
+use nexus_tests::World;
+use nexus_tests::raw::Raw;
+use serde_json::{Value, json};
+
+async fn receipt(raw: &mut Raw, message: &Value) -> Value {
+    let page = raw.request("chat.receipts", json!({"message": message})).await;
+    assert_eq!(page["payload"]["more"], json!(false), "{page}");
+    page["payload"]["receipts"][0].clone()
+}
+
+#[tokio::test]
+async fn a_receipt_tells_the_truth_at_every_step() {
+    let mut world = World::new();
+    let home = world.home("wren", json!({}), "");
+    let mut operator = Raw::operator(&world).await;
+    let sent =
+        operator.request("chat.send", json!({"to": ["wren"], "content": "look"})).await["payload"].clone();
+    let message = &sent["message"];
+    assert_eq!(receipt(&mut operator, message).await, json!({"party": "wren", "state": "stored"}));
+    let (mut wren, registered) = Raw::registered(&world, &home, json!({})).await;
+    let item = wren.next_of("deliver").await["payload"].clone();
+    assert_eq!(receipt(&mut operator, message).await["state"], "stored", "sent is not delivered");
+    assert_eq!(wren.request("ack", json!({"offset": 1})).await["kind"], "ok");
+    assert_eq!(receipt(&mut operator, message).await, json!({"party": "wren", "state": "delivered"}));
+    operator.request("subscribe", json!({"thread": sent["thread"]})).await;
+    assert_eq!(wren.request("inbox.taken", json!({"message": message})).await["kind"], "ok");
+    let logged = operator.next_of("log").await["payload"]["body"].clone();
+    assert_eq!(logged, json!({"type": "item_taken", "message": message}));
+    assert_eq!(receipt(&mut operator, message).await["state"], "in_context");
+    // The same after a restart of the broker.
+    world.restart_broker();
+    let resume = json!({"epoch": registered["epoch"], "offset": 1, "item": item["item"]["id"]});
+    let (mut wren, _) = Raw::registered(&world, &home, json!({"last_generation": 1, "resume": resume})).await;
+    let mut operator = Raw::operator(&world).await;
+    assert_eq!(receipt(&mut operator, message).await["state"], "in_context");
+    let reply =
+        wren.request("chat.send", json!({"reply_to": message, "content": "seen"})).await["payload"].clone();
+    let close = json!({"item": item["item"]["id"], "decision": "replied", "message": reply["message"]});
+    assert_eq!(wren.request("inbox.close", close).await["kind"], "ok");
+    let answered = receipt(&mut operator, message).await;
+    let expected = json!({
+        "party": "wren", "state": "answered", "at": answered["at"], "decision": "replied", "reply": reply["message"],
+    });
+    assert_eq!(answered, expected);
+    // The reply went to the operator, who reads it.
+    assert_eq!(receipt(&mut wren, &reply["message"]).await["state"], "stored");
+    let threads =
+        operator.request("chat.threads", json!({"unread": true})).await["payload"]["threads"].clone();
+    assert_eq!((&threads[0]["id"], &threads[0]["unread"]), (&sent["thread"], &json!(1)));
+    operator.request("chat.mark", json!({"thread": sent["thread"], "seq": reply["seq"]})).await;
+    assert_eq!(receipt(&mut wren, &reply["message"]).await["state"], "in_context");
+    let threads = operator.request("chat.threads", json!({"unread": true})).await;
+    assert_eq!(threads["payload"]["threads"], json!([]));
+}
+
+#[tokio::test]
+async fn a_reaction_reaches_those_who_take_part_and_stays() {
+    let mut world = World::new();
+    let home = world.home("wren", json!({}), "");
+    let (mut wren, _) = Raw::registered(&world, &home, json!({})).await;
+    let mut operator = Raw::operator(&world).await;
+    let sent =
+        operator.request("chat.send", json!({"to": ["wren"], "content": "look"})).await["payload"].clone();
+    let (message, thread) = (&sent["message"], &sent["thread"]);
+    let react = json!({"message": message, "emoji": "👍"});
+    assert_eq!(operator.request("chat.react", react).await["kind"], "ok");
+    let told = wren.next_of("chat.reacted").await["payload"].clone();
+    let by = told["by"].clone();
+    assert_eq!(told, json!({"message": message, "thread": thread, "emoji": "👍", "by": by}));
+    world.restart_broker();
+    let mut operator = Raw::operator(&world).await;
+    let page = operator.request("chat.read", json!({"thread": thread})).await;
+    assert_eq!(page["payload"]["messages"][0]["reactions"], json!([{"emoji": "👍", "by": [by]}]));
+}
+
+/// The runtime says what its session took, without being asked.
+#[tokio::test]
+async fn a_real_agent_tells_that_it_has_a_message_before_it() {
+    let world = World::new();
+    let script = "[[rule]]\nname = \"echo\"\n[[rule.step]]\nsay = \"seen\"\n";
+    let home = world.home("wren", json!({}), script);
+    let _agent = world.agent(&home);
+    let out = world.nexctl(&["ask", "wren", "hello"]);
+    assert!(out.status.success(), "{}", nexus_tests::world::text(&out));
+    let threads = world.nexctl_json(&["get", "threads"]);
+    let thread = threads["threads"][0]["id"].as_str().expect("an id").to_owned();
+    let messages = world.nexctl_json(&["get", "messages", &thread]);
+    let message = messages["messages"][0]["id"].as_str().expect("an id").to_owned();
+    let receipts = world.nexctl_json(&["get", "receipts", &message]);
+    assert_eq!(receipts["receipts"][0]["state"], "answered", "{receipts}");
+    assert_eq!(world.nexctl_json(&["react", &message, "👍"])["emoji"], "👍");
+    assert_eq!(world.nexctl_json(&["rename", &thread, "the", "plan"])["title"], "the plan");
+    assert_eq!(world.nexctl_json(&["mark", &thread])["thread"], thread.as_str());
+    let threads = world.nexctl_json(&["get", "threads", "--participant", "wren"]);
+    assert_eq!(threads["threads"][0]["title"], "the plan");
+    // Told without being asked, beside the decision.
+    let mut operator = Raw::operator(&world).await;
+    operator.request("subscribe", json!({"from_seq": 0})).await;
+    loop {
+        let body = operator.next_of("log").await["payload"]["body"].clone();
+        if body["type"] == "item_taken" {
+            assert_eq!(body["message"], message.as_str());
+            break;
+        }
+    }
+}
