@@ -202,7 +202,7 @@ fn operator(identity: &Identity, kind: &str) -> Result<(), ErrorBody> {
     }
 }
 
-fn writer(identity: &Identity) -> Result<(), ErrorBody> {
+pub(crate) fn writer(identity: &Identity) -> Result<(), ErrorBody> {
     match identity.role {
         Role::Aspect | Role::Operator | Role::Admin => Ok(()),
         Role::Viewer => Err(forbidden(format!(

@@ -19,13 +19,15 @@ use crate::setup::SetupError;
 use crate::store::{CopyError, OpenError};
 
 pub(crate) use archive::check;
-pub(crate) use make::{Wish, make};
+pub(crate) use make::{Wish, blob_ids, make};
 pub(crate) use restore::{Restored, restore};
 
 /// Of archives this program reads and writes.
 const FORMAT: u32 = 1;
 const MANIFEST: &str = "manifest.json";
 const DATABASE: &str = "nexus.db";
+/// Before the digits of each blob.
+const BLOBS: &str = "blobs/";
 
 /// What an archive says of itself; its first member.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]

@@ -12,6 +12,7 @@ use std::time::Duration;
 use nexus_wire::{AspectName, limits};
 use thiserror::Error;
 
+use crate::edge::retention::Retention;
 use crate::hub::HubConfig;
 pub use crate::relay::presence::Patience;
 pub use settings::{Effective, SETTINGS, Setting, Source};
@@ -33,8 +34,14 @@ pub struct Config {
     pub links_max: usize,
     pub hub: HubConfig,
     pub patience: Patience,
+    pub retention: Retention,
+    /// How long a blob nothing refers to is kept.
+    pub blob_grace: Duration,
     pub synchronous: Synchronous,
 }
+
+const MEGABYTES_MAX: u32 = 1 << 30;
+const YEAR_S: u32 = 366 * 24 * 3_600;
 
 /// When a commit counts as made.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -106,6 +113,8 @@ impl Config {
             deadline_max_ms: i64::from(deadline_max_s) * 1_000,
             expected: effective.parse_with("expected_roster", aspect_names)?,
             expected_grace_ms: i64::from(effective.ranged("expected_grace_s", 0, 86_400)?) * 1_000,
+            blob_quota: u64::from(effective.ranged("blobs.quota_mb", 0, MEGABYTES_MAX)?) << 20,
+            blob_quota_all: u64::from(effective.ranged("blobs.quota_all_mb", 0, MEGABYTES_MAX)?) << 20,
         };
         let patience = Patience {
             stalled_ms: i64::from(effective.ranged("presence.stalled_s", 1, 3_600)?) * 1_000,
@@ -122,6 +131,11 @@ impl Config {
             links_max: effective.ranged("links_max", 1, limits::LINKS_MAX as u32)? as usize,
             hub,
             patience,
+            retention: Retention {
+                inbox: effective.parse_with("retention.inbox_days", days)?,
+                log: effective.parse_with("retention.log_days", days)?,
+            },
+            blob_grace: Duration::from_secs(u64::from(effective.ranged("blobs.grace_s", 1, YEAR_S)?)),
             synchronous: effective.parse_with("storage.synchronous", synchronous)?,
         })
     }
@@ -151,6 +165,16 @@ fn aspect_names(text: &str) -> Result<Vec<AspectName>, String> {
         return Err(format!("at most {} names", limits::EXPECTED_ROSTER_MAX));
     }
     Ok(names)
+}
+
+/// A number of days, also a part of one; 0 is for ever.
+fn days(text: &str) -> Result<Option<Duration>, String> {
+    let seconds = text.parse::<f64>().ok().map(|days| days * 24.0 * 3_600.0);
+    match seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()) {
+        Some(Duration::ZERO) => Ok(None),
+        Some(keep) if keep <= Duration::from_secs(100 * u64::from(YEAR_S)) => Ok(Some(keep)),
+        Some(_) | None => Err("a number of days, 0 for ever".to_owned()),
+    }
 }
 
 fn synchronous(text: &str) -> Result<Synchronous, String> {

@@ -88,11 +88,15 @@ impl Aftermath {
             | CommandBody::AddAspect { .. }
             | CommandBody::RevokeAspect { .. }
             | CommandBody::AddOperator { .. }
-            | CommandBody::Restored { .. }
             | CommandBody::RevokeOperator { .. }
             | CommandBody::Tick
             | CommandBody::Register { .. }
-            | CommandBody::Request { .. } => {}
+            | CommandBody::Request { .. }
+            | CommandBody::PutBlob { .. }
+            | CommandBody::ForgetBlobs { .. }
+            | CommandBody::PruneInboxes { .. }
+            | CommandBody::PruneLog(_)
+            | CommandBody::Restored { .. } => {}
         }
     }
 }
@@ -258,6 +262,10 @@ fn latest(commands: Vec<Command>) -> Vec<Command> {
             | CommandBody::Seen { .. }
             | CommandBody::RaiseAlert { .. }
             | CommandBody::ClearAlert { .. }
+            | CommandBody::PutBlob { .. }
+            | CommandBody::ForgetBlobs { .. }
+            | CommandBody::PruneInboxes { .. }
+            | CommandBody::PruneLog(_)
             | CommandBody::Restored { .. }
             | CommandBody::Access { .. }
             | CommandBody::AddAspect { .. }

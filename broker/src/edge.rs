@@ -1,6 +1,9 @@
 //! What every connection needs, put together once: the gate, the way to the core and what it published, the
 //! relay, the readers. Decides nothing itself.
 
+pub(crate) mod blobs;
+pub(crate) mod retention;
+
 use std::sync::{Arc, Mutex};
 
 use nexus_wire::admin::NexusInfo;
@@ -11,6 +14,7 @@ use nexus_wire::{AspectName, ErrorBody, ErrorCode, FromBroker, Json, Ms, Party, 
 use tokio::sync::Semaphore;
 
 use crate::admit::{Admitted, Read, admit};
+use crate::blobs::Blobs;
 use crate::clock::{self, Clock};
 use crate::core::Published;
 use crate::deliver::Peer;
@@ -30,6 +34,7 @@ pub(crate) struct Edge {
     pub(crate) relay: Arc<Relay>,
     pub(crate) sequencer: Sequencer,
     pub(crate) library: Library,
+    pub(crate) blobs: Blobs,
     pub(crate) clock: Clock,
     pub(crate) hosts: Hosts,
     pub(crate) throttle: Mutex<Throttle>,

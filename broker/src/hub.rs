@@ -10,6 +10,7 @@
 mod access;
 mod admin;
 mod alerts;
+mod blobs;
 mod chat;
 mod choose;
 pub mod command;
@@ -20,6 +21,7 @@ mod knowledge;
 pub mod queue;
 pub mod records;
 mod register;
+mod retention;
 mod roster;
 mod route;
 mod schema;
@@ -33,7 +35,7 @@ use nexus_wire::Ms;
 
 pub use access::{Access, Doors, NewToken, Note};
 pub use admin::public_key;
-pub use command::{Change, Command, CommandBody, HubConfig, Origin};
+pub use command::{Change, Command, CommandBody, HubConfig, Origin, PutBlob};
 pub use effect::Effect;
 pub use roster::Roster;
 pub(crate) use situation::situation;

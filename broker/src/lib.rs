@@ -8,6 +8,7 @@ mod admit;
 #[path = "../../tests/src/altered.rs"]
 mod altered;
 mod backup;
+mod blobs;
 pub mod cli;
 mod clock;
 pub mod config;

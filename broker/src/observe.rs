@@ -9,14 +9,14 @@ use nexus_wire::alert::AlertPage;
 use nexus_wire::hands::{DispatchInfo, DispatchList, DispatchPage};
 use nexus_wire::knowledge::KnowledgeHits;
 use nexus_wire::limits::{PAGE_DEFAULT, PAGE_MAX, REPLY_BYTES_MAX};
-use nexus_wire::{DispatchId, ErrorBody, ErrorCode, Json, Party};
+use nexus_wire::{BlobId, DispatchId, ErrorBody, ErrorCode, Json, Party};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use crate::admit::Read;
 use crate::hub::inbox::json_bytes;
-use crate::hub::records::{DispatchRecord, Reads, StoreError, Stored, Which};
+use crate::hub::records::{BlobRecord, DispatchRecord, Reads, StoreError, Stored, Which};
 use crate::store::{ReaderPool, SqliteReader};
 
 /// Readings at the same time; more wait without a thread.
@@ -178,6 +178,20 @@ fn dispatch_page(mut dispatches: Vec<DispatchInfo>, next: Option<DispatchId>) ->
     let is_cut = fit(&mut dispatches, REPLY_BYTES_MAX);
     let next = if is_cut { dispatches.last().map(|info| info.id) } else { next };
     DispatchPage { dispatches, more: next.is_some(), next }
+}
+
+/// A blob, if `reader` may have it.
+pub(crate) fn blob(store: &impl Reads, reader: &Party, id: BlobId) -> Stored<Option<BlobRecord>> {
+    let Some(found) = store.blob(id)? else { return Ok(None) };
+    if reader.aspect().is_none() || found.owners.contains(reader) {
+        return Ok(Some(found));
+    }
+    for thread in store.blob_threads(id)? {
+        if chat::readable(store, reader, thread)?.is_some() {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }
 
 fn concerns(info: &DispatchInfo, reader: &Party) -> bool {

@@ -11,11 +11,12 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use crate::blobs::Blobs;
 use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::core::{Core, Published};
 use crate::datadir::{DataDir, Lock, RunFile};
-use crate::edge::{Edge, seconds};
+use crate::edge::{self, Edge, seconds};
 use crate::hub::{CommandBody, Origin};
 use crate::identity::Gate;
 use crate::identity::tls::{Leaf, TlsError, names};
@@ -47,6 +48,8 @@ pub enum ServeError {
         "cannot listen on {address}: {source}; stop what listens there, or name another with --listen ADDR:PORT (port 0 takes a free one)"
     )]
     Bind { address: SocketAddr, source: std::io::Error },
+    #[error("cannot use the folder blobs in {}: {source}; make it writable", data.display())]
+    Blobs { data: std::path::PathBuf, source: std::io::Error },
     #[error("cannot start the core thread: {0}")]
     Thread(std::io::Error),
     #[error(
@@ -80,6 +83,7 @@ impl Running {
         raise_descriptor_limit();
         let Setup { data, keys, store, hub, last_at, first_token, setup_token, lock } = Setup::open(&config)?;
         let keys = Arc::new(keys);
+        let keys_of = Arc::clone(&keys);
         let bind = |source| ServeError::Bind { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
@@ -97,6 +101,8 @@ impl Running {
             None => None,
         };
 
+        let blobs = Blobs::open(&data)
+            .map_err(|source| ServeError::Blobs { data: data.path().to_owned(), source })?;
         let clock = Clock::start(last_at);
         let published = Arc::new(Published::of(&hub, config.patience));
         let (sequencer, intake) = sequencer(clock);
@@ -118,6 +124,7 @@ impl Running {
             relay: Arc::new(Relay::default()),
             sequencer: sequencer.clone(),
             library,
+            blobs,
             clock,
             hosts: Hosts::new(&names, address, config.tls, config.public_url.clone()),
             throttle: std::sync::Mutex::default(),
@@ -130,6 +137,8 @@ impl Running {
         tasks.spawn(tick(sequencer, clock, due));
         tasks.spawn(sweep(Arc::clone(&edge)));
         tasks.spawn(write_uses(Arc::clone(&edge)));
+        tasks.spawn(edge::retention::retain(Arc::clone(&edge), keys_of, config.retention));
+        tasks.spawn(edge::blobs::collect(Arc::clone(&edge), config.blob_grace));
         if let Some(leaf) = leaf {
             tasks.spawn(renew(leaf));
         }

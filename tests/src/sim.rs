@@ -552,6 +552,10 @@ fn may_come_again(body: &CommandBody) -> bool {
         | CommandBody::RaiseAlert { .. }
         | CommandBody::Seen { .. }
         | CommandBody::Access { .. }
+        | CommandBody::PutBlob { .. }
+        | CommandBody::ForgetBlobs { .. }
+        | CommandBody::PruneInboxes { .. }
+        | CommandBody::PruneLog(_)
         | CommandBody::ClearAlert { .. } => false,
     }
 }
@@ -567,6 +571,10 @@ fn brings_back(body: &CommandBody) -> bool {
         | CommandBody::Tick
         | CommandBody::LinkDown { .. }
         | CommandBody::Ack { .. }
+        | CommandBody::PutBlob { .. }
+        | CommandBody::ForgetBlobs { .. }
+        | CommandBody::PruneInboxes { .. }
+        | CommandBody::PruneLog(_)
         | CommandBody::Restored { .. }
         | CommandBody::AddAspect { .. }
         | CommandBody::RevokeAspect { .. }

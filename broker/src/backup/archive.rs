@@ -3,12 +3,14 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Component, Path};
+use std::path::Path;
 
+use nexus_wire::BlobId;
 use tar::{Archive, Entry, EntryType};
 
-use super::make::digest;
-use super::{BackupError, DATABASE, FORMAT, MANIFEST, Manifest};
+use super::make::{blob_ids, digest};
+use super::{BLOBS, BackupError, DATABASE, FORMAT, MANIFEST, Manifest};
+use crate::blobs::folder;
 use crate::datadir::KEY_FILES;
 use crate::store::{Checked, Head, SqliteReader};
 
@@ -31,11 +33,20 @@ pub(super) fn unpack(
         return Err(damaged("its database is not the one its manifest describes".to_owned()));
     }
     let head: Head = manifest.head.parse().map_err(|error| damaged(format!("its manifest: {error}")))?;
-    let checked = SqliteReader::open(&database)?.verify(against)?;
-    match checked.head == head {
-        true => Ok((manifest, checked)),
-        false => Err(damaged("its log does not end where its manifest says".to_owned())),
+    let reader = SqliteReader::open(&database)?;
+    let checked = reader.verify(against)?;
+    if checked.head != head {
+        return Err(damaged("its log does not end where its manifest says".to_owned()));
     }
+    for id in blob_ids(&reader)? {
+        let path = to.join(BLOBS).join(id.hex());
+        match digest(&path) {
+            Ok((_, sha256)) if sha256 == id.hex() => {}
+            Ok(_) => return Err(damaged(format!("the bytes of blob {id} are others"))),
+            Err(error) => return Err(damaged(format!("blob {id} cannot be read: {error}"))),
+        }
+    }
+    Ok((manifest, checked))
 }
 
 /// The same, and nothing of it is kept; and how its log stands to a head written down before.
@@ -52,6 +63,8 @@ fn members(file: &Path, to: &Path) -> Result<Manifest, BackupError> {
     };
     let opened = File::open(file).map_err(|source| BackupError::Read { path: file.to_owned(), source })?;
     let mut archive = Archive::new(io::BufReader::with_capacity(1 << 16, opened));
+    let write = |source| BackupError::Write { path: to.to_owned(), source };
+    folder(&to.join(BLOBS)).map_err(write)?;
     let mut manifest = None;
     let mut has_database = false;
     for entry in archive.entries().map_err(|error| broken(&error))? {
@@ -80,10 +93,11 @@ fn members(file: &Path, to: &Path) -> Result<Manifest, BackupError> {
 /// The member's name, if it is one of those we write: no path leads out of the folder.
 fn name_of<R: Read>(entry: &Entry<'_, R>) -> Option<String> {
     let path = entry.path().ok()?;
-    let mut parts = path.components();
-    let (Some(Component::Normal(name)), None) = (parts.next(), parts.next()) else { return None };
-    let name = name.to_str()?;
-    let known = [MANIFEST, DATABASE, "nexus.toml"].contains(&name) || KEY_FILES.contains(&name);
+    let name = path.to_str()?;
+    let is_blob = |digits: &str| format!("sha256-{digits}").parse::<BlobId>().is_ok();
+    let known = [MANIFEST, DATABASE, "nexus.toml"].contains(&name)
+        || KEY_FILES.contains(&name)
+        || name.strip_prefix(BLOBS).is_some_and(is_blob);
     (known && entry.header().entry_type() == EntryType::Regular).then(|| name.to_owned())
 }
 

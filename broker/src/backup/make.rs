@@ -5,16 +5,20 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use nexus_wire::Ms;
+use nexus_wire::{BlobId, Ms};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use sha2::{Digest, Sha256};
 use tar::{Builder, Header};
 
-use super::{BackupError, DATABASE, FORMAT, MANIFEST, Manifest, hex};
+use super::{BLOBS, BackupError, DATABASE, FORMAT, MANIFEST, Manifest, hex};
+use crate::blobs;
 use crate::datadir::{DataDir, KEY_FILES};
 use crate::edge::seconds;
+use crate::hub::records::Reads;
 use crate::identity::keys::NexusKeys;
-use crate::store::{SqliteReader, sqlite};
+use crate::store::{SqliteReader, SqliteStore, sqlite};
+
+const BLOBS_PAGE: u32 = 1_000;
 
 /// What a backup is to be.
 #[derive(Clone, Debug)]
@@ -55,6 +59,8 @@ pub(crate) fn make(
     for left in [&copy.0, &partial.0] {
         remove_if_there(left).map_err(failed)?;
     }
+    // Before the database is looked at: a blob it knows stays until it is in the archive.
+    let _lock = blobs::lock_for_backup(data).map_err(failed)?;
     sqlite::copy(&data.database(), &copy.0, progress)?;
     let reader = SqliteReader::open(&copy.0)?;
     let (database_bytes, database_sha256) = digest(&copy.0).map_err(failed)?;
@@ -69,8 +75,9 @@ pub(crate) fn make(
         database_sha256,
         keys: *keys,
     };
+    let kept = blob_ids(&reader)?;
     drop(reader);
-    write(data, &manifest, &copy.0, &partial.0).map_err(failed)?;
+    write(data, &manifest, &copy.0, &kept, &partial.0).map_err(failed)?;
     match renameat_with(CWD, &partial.0, CWD, file, RenameFlags::NOREPLACE) {
         Ok(()) => {}
         Err(rustix::io::Errno::EXIST) => return Err(BackupError::Exists(file.clone())),
@@ -80,7 +87,27 @@ pub(crate) fn make(
     Ok(manifest)
 }
 
-fn write(data: &DataDir, manifest: &Manifest, database: &Path, to: &Path) -> io::Result<()> {
+/// Every blob a database knows. An older schema knows none.
+pub(crate) fn blob_ids(reader: &SqliteReader) -> Result<Vec<BlobId>, BackupError> {
+    if reader.schema()? < SqliteStore::newest_schema() {
+        return Ok(Vec::new());
+    }
+    let (mut ids, mut before) = (Vec::new(), None);
+    loop {
+        let page = reader.blobs(before, BLOBS_PAGE)?;
+        let Some((last, _)) = page.last() else { return Ok(ids) };
+        before = Some(*last);
+        ids.extend(page.iter().map(|(_, blob)| blob.id));
+    }
+}
+
+fn write(
+    data: &DataDir,
+    manifest: &Manifest,
+    database: &Path,
+    blobs: &[BlobId],
+    to: &Path,
+) -> io::Result<()> {
     let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(to)?;
     let mut archive = Builder::new(io::BufWriter::with_capacity(1 << 16, file));
     let text = serde_json::to_vec_pretty(manifest)?;
@@ -100,6 +127,9 @@ fn write(data: &DataDir, manifest: &Manifest, database: &Path, to: &Path) -> io:
         if path.exists() {
             add(name, &path)?;
         }
+    }
+    for id in blobs {
+        add(&format!("{BLOBS}{}", id.hex()), &blobs::path_of(data, *id))?;
     }
     let mut file = archive.into_inner()?;
     file.flush()?;

@@ -10,7 +10,8 @@ use nexus_wire::{EpochId, Ms};
 use uuid::Uuid;
 
 use super::archive::unpack;
-use super::{BackupError, DATABASE, Manifest};
+use super::{BLOBS, BackupError, DATABASE, Manifest};
+use crate::blobs;
 use crate::config::Config;
 use crate::datadir::{DataDir, KEY_FILES, TOKEN_FILE};
 use crate::hub::CommandBody;
@@ -71,6 +72,8 @@ fn into(
             }
         }
     }
+    let write = |source| BackupError::Write { path: data.file(BLOBS), source };
+    blobs::take_over(data, &partial.join(BLOBS)).map_err(write)?;
     let replaced = put_in_place(&database, &data.database(), now)
         .map_err(|source| BackupError::Write { path: data.database(), source })?;
     Ok(Restored { manifest, replaced, epoch, token_is_good })

@@ -8,10 +8,12 @@ use thiserror::Error;
 use super::CliError;
 use super::print::say;
 use crate::backup::{self, BackupError};
+use crate::blobs;
 use crate::config::Config;
 use crate::datadir::DataDir;
-use crate::hub::records::StoreError;
-use crate::store::{Checked, Head, NotAHead, OpenError, SqliteReader, Standing};
+use crate::hub::records::{Reads, StoreError};
+use crate::identity::keys::NexusKeys;
+use crate::store::{Checked, Head, NotAHead, OpenError, SqliteReader, SqliteStore, Standing};
 
 #[derive(Debug, Args)]
 pub(super) struct Verify {
@@ -41,6 +43,12 @@ pub(super) enum Unverified {
     )]
     Differs { path: PathBuf, wanted: Head },
     #[error(
+        "entry {} of the log of {} is not kept any more, and nothing says whether it was the one that was written down; \
+         write a newer head down",
+        wanted.seq, path.display()
+    )]
+    Pruned { path: PathBuf, wanted: Head },
+    #[error(
         "{} was set back: its log ends at entry {ends_at}, and entry {} was written down",
         path.display(), wanted.seq
     )]
@@ -50,7 +58,7 @@ pub(super) enum Unverified {
 impl Unverified {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
-            Self::Unable { .. } | Self::NotAHead { .. } => 1,
+            Self::Unable { .. } | Self::NotAHead { .. } | Self::Pruned { .. } => 1,
             Self::Damaged { .. } => 3,
             Self::Differs { .. } | Self::Missing { .. } => 4,
         }
@@ -79,6 +87,7 @@ pub(super) fn run(verify: &Verify, config: &Config) -> Result<(), CliError> {
         (Some(Standing::Missing), Some(wanted)) => {
             return Err(Unverified::Missing { path, wanted, ends_at: head.seq }.into());
         }
+        (Some(Standing::Pruned), Some(wanted)) => return Err(Unverified::Pruned { path, wanted }.into()),
         (Some(Standing::Contained) | None, _) | (Some(_), None) => {}
     }
     if verify.export_head {
@@ -110,7 +119,34 @@ fn database(data: &DataDir, against: Option<Head>) -> Result<Checked, Unverified
         }
         Unverified::Unable { path: path.clone(), source: error.into() }
     })?;
-    reader.verify(against).map_err(|error| Unverified::of_store(path, error))
+    let unable = |error: BackupError| Unverified::Unable { path: path.clone(), source: error.into() };
+    // An older schema has none, and an identity is missed only where there is something to hold against it.
+    if reader.schema().map_err(|error| Unverified::of_store(path.clone(), error))?
+        == SqliteStore::newest_schema()
+    {
+        let checkpoints = reader.checkpoints().map_err(|error| Unverified::of_store(path.clone(), error))?;
+        if !checkpoints.is_empty() {
+            let keys = NexusKeys::open(data, crate::edge::seconds()).map_err(|error| unable(error.into()))?.0;
+            if let Some(forged) = checkpoints.iter().find(|it| !keys.has_signed(it)) {
+                let what =
+                    format!("the checkpoint at entry {} of the log is not signed by this Nexus", forged.seq);
+                return Err(Unverified::Damaged { path, what });
+            }
+        }
+    }
+    // Held so that no blob goes between a look at its row and one at its file.
+    let lock = blobs::lock_for_backup(data);
+    let _lock = lock.map_err(|source| Unverified::Unable { path: path.clone(), source: source.into() })?;
+    let checked = reader.verify(against).map_err(|error| Unverified::of_store(path.clone(), error))?;
+    let ids = backup::blob_ids(&reader)
+        .map_err(|error| Unverified::Unable { path: path.clone(), source: error.into() })?;
+    match blobs::first_fault(data, &ids) {
+        None => Ok(checked),
+        Some((id, what)) => {
+            let path = blobs::path_of(data, id);
+            Err(Unverified::Damaged { path, what: format!("blob {id}: {what}") })
+        }
+    }
 }
 
 /// An archive ends where it says, so a head beyond that is one it cannot have.

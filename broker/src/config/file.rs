@@ -67,6 +67,9 @@ fn scalar(value: &DeValue<'_>) -> Option<String> {
     if let Some(number) = value.as_integer() {
         return i64::from_str_radix(number.as_str(), number.radix()).ok().map(|it| it.to_string());
     }
+    if let Some(number) = value.as_float() {
+        return Some(number.as_str().to_owned());
+    }
     if let Some(flag) = value.as_bool() {
         return Some(flag.to_string());
     }

@@ -36,6 +36,13 @@ pub const SETTINGS: &[Setting] = &[
     Setting { key: "expected_grace_s", default: "60", about: "seconds one of them may be away" },
     Setting { key: "presence.stalled_s", default: "60", about: "seconds a turn may be without progress" },
     Setting { key: "presence.deaf_s", default: "60", about: "seconds an item may be unacknowledged" },
+    Setting { key: "blobs.quota_mb", default: "1024", about: "MiB of blobs one party may keep" },
+    Setting { key: "blobs.quota_all_mb", default: "10240", about: "MiB of blobs all together may keep" },
+    Setting {
+        key: "blobs.grace_s",
+        default: "86400",
+        about: "seconds until a blob that no message attaches is deleted",
+    },
     Setting { key: "hands.soft_cap", default: "3", about: "Hand dispatches at work at once" },
     Setting {
         key: "hands.lease_s",
@@ -49,6 +56,16 @@ pub const SETTINGS: &[Setting] = &[
         about: "deadline of a dispatch that names none",
     },
     Setting { key: "hands.deadline_max_s", default: "7200", about: "longest deadline a dispatch may have" },
+    Setting {
+        key: "retention.inbox_days",
+        default: "30",
+        about: "days acknowledged items of inboxes are kept; 0 for ever",
+    },
+    Setting {
+        key: "retention.log_days",
+        default: "0",
+        about: "days entries of the log are kept; 0 for ever",
+    },
     Setting { key: "storage.synchronous", default: "full", about: "full; off only as the control of a test" },
 ];
 

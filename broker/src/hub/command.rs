@@ -11,7 +11,9 @@ use nexus_wire::inbox::InboxClose;
 use nexus_wire::knowledge::KnowledgeStore;
 use nexus_wire::roster::{AspectState, Register};
 use nexus_wire::thread::{ChatMark, ChatReact, InboxTaken, ThreadRename};
-use nexus_wire::{AspectName, EpochId, LinkId, Ms, OperatorName, Party, RequestId};
+use nexus_wire::{AspectName, BlobId, EpochId, LinkId, Ms, OperatorName, Party, RequestId};
+
+use super::records::Checkpoint;
 
 use super::access::Access;
 
@@ -85,6 +87,24 @@ pub enum CommandBody {
         kind: AlertKind,
         subject: String,
     },
+    /// The bytes of a blob are on disk under its name.
+    PutBlob {
+        by: Party,
+        blob: PutBlob,
+    },
+    /// Blobs nothing refers to that were last put before `before` are forgotten, `limit` at most. The answer names
+    /// them: their files may go once it is there.
+    ForgetBlobs {
+        before: Ms,
+        limit: u32,
+    },
+    /// Acknowledged items that came before `before` are kept no longer; `limit` blocks of them at most.
+    PruneInboxes {
+        before: Ms,
+        limit: u32,
+    },
+    /// The log up to the checkpoint is kept no longer.
+    PruneLog(Checkpoint),
     /// The store was put back to an earlier state: every inbox begins `new_epoch`.
     Restored {
         new_epoch: EpochId,
@@ -110,6 +130,15 @@ pub enum CommandBody {
         by: Party,
         name: OperatorName,
     },
+}
+
+/// What somebody says of the bytes they put.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PutBlob {
+    pub id: BlobId,
+    pub bytes: u64,
+    pub media_type: String,
+    pub name: Option<String>,
 }
 
 /// A durable change somebody asks for.
@@ -144,6 +173,10 @@ pub struct HubConfig {
     /// Aspects somebody is told of when they are away for longer than the grace.
     pub expected: Vec<AspectName>,
     pub expected_grace_ms: Ms,
+    /// Bytes of blobs one party may keep.
+    pub blob_quota: u64,
+    /// The same, of all together.
+    pub blob_quota_all: u64,
 }
 
 impl Default for HubConfig {
@@ -157,6 +190,8 @@ impl Default for HubConfig {
             deadline_max_ms: limits::DEADLINE_MAX.as_millis() as Ms,
             expected: Vec::new(),
             expected_grace_ms: limits::EXPECTED_GRACE.as_millis() as Ms,
+            blob_quota: 1 << 30,
+            blob_quota_all: 10 << 30,
         }
     }
 }

@@ -95,6 +95,10 @@ pub(super) fn start(store: &impl Reads, record: &AspectRecord, resume: Option<&R
     if resume.offset > record.tail {
         return Ok(Start::OtherHistory);
     }
+    if resume.offset > 0 && resume.offset <= store.inbox_floor(&record.name)? {
+        // The item is not kept any more and tells nothing; what is missing after it is announced as a gap.
+        return Ok(Start::At { offset: resume.offset, verified: false });
+    }
     if resume.offset == 0 {
         return Ok(Start::At { offset: 0, verified: false });
     }

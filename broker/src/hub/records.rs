@@ -16,7 +16,7 @@ use nexus_wire::limits::PARTICIPANTS_SHOWN_MAX;
 use nexus_wire::log::LogEntry;
 use nexus_wire::roster::{AspectInfo, AspectRole, AspectState, ContextMode};
 use nexus_wire::{
-    AspectName, CredentialName, DispatchId, EntryId, EpochId, ItemId, LinkId, MessageId, Ms, Party,
+    AspectName, BlobId, CredentialName, DispatchId, EntryId, EpochId, ItemId, LinkId, MessageId, Ms, Party,
     RequestId, ThreadId,
 };
 use serde_json::Value;
@@ -315,6 +315,19 @@ pub struct KnowledgeRecord {
     pub request_sha256: [u8; 32],
 }
 
+/// A blob whose bytes are in a file of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BlobRecord {
+    pub id: BlobId,
+    pub bytes: u64,
+    pub media_type: String,
+    pub name: Option<String>,
+    /// When it was last put.
+    pub at: Ms,
+    /// Whose quota it counts against; in the order in which they put it.
+    pub owners: Vec<Party>,
+}
+
 /// A log row to append; the store adds `hash = SHA-256(previous hash ‖ row)`. The body itself is not kept in
 /// the log: it is found again by its subject, which is written in the same transaction.
 #[derive(Clone, Debug, PartialEq)]
@@ -323,6 +336,20 @@ pub struct LogRecord {
     /// SHA-256 of what the change brought in.
     pub content_sha256: [u8; 32],
 }
+
+/// Stands for the entries of the log up to `seq`, which are not kept any more.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    pub seq: u64,
+    pub at: Ms,
+    /// Of the entry `seq`: what the chain goes on from.
+    pub hash: [u8; 32],
+    /// Of seq and hash, with the key of the Nexus; base64url.
+    pub signature: String,
+}
+
+/// Items of an inbox that go together.
+pub const INBOX_BLOCK: u64 = 64;
 
 /// What the whole hub is rebuilt from.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -368,6 +395,17 @@ pub trait Reads {
     fn aspect(&self, name: &AspectName) -> Stored<Option<AspectRecord>>;
     /// By name.
     fn aspects(&self) -> Stored<Vec<AspectRecord>>;
+    fn blob(&self, id: BlobId) -> Stored<Option<BlobRecord>>;
+    /// The latest first, those before the one with that number; with their numbers.
+    fn blobs(&self, before: Option<u64>, limit: u32) -> Stored<Vec<(u64, BlobRecord)>>;
+    /// Bytes on the quota of one party, or of all together.
+    fn blob_usage(&self, of: Option<&Party>) -> Stored<u64>;
+    /// How many messages attach it.
+    fn blob_references(&self, id: BlobId) -> Stored<u64>;
+    /// Threads with a message that attaches it.
+    fn blob_threads(&self, id: BlobId) -> Stored<Vec<ThreadId>>;
+    /// Those nothing refers to that were last put before that time, by id.
+    fn blobs_unreferenced(&self, before: Ms, limit: u32) -> Stored<Vec<BlobId>>;
     /// By name.
     fn operators(&self) -> Stored<Vec<OperatorRecord>>;
     fn message(&self, id: MessageId) -> Stored<Option<MessageRecord>>;
@@ -391,6 +429,8 @@ pub trait Reads {
     fn first_unacked(&self, aspect: &AspectName) -> Stored<Option<u64>>;
     /// Items with larger offsets, in order.
     fn inbox(&self, aspect: &AspectName, after: u64, limit: u32) -> Stored<Vec<InboxRecord>>;
+    /// Items up to here are not kept any more; a multiple of [`INBOX_BLOCK`].
+    fn inbox_floor(&self, aspect: &AspectName) -> Stored<u64>;
     fn closed(&self, aspect: &AspectName, item: ItemId) -> Stored<Option<ClosedRecord>>;
     fn dispatch(&self, id: DispatchId) -> Stored<Option<DispatchRecord>>;
     /// Without input and output, which may be large.
@@ -407,6 +447,14 @@ pub trait Reads {
     fn knowledge_search(&self, reader: &Party, query: &str, limit: u32) -> Stored<Vec<KnowledgeHit>>;
     /// Entries after `from_seq`, with their bodies.
     fn log(&self, from_seq: u64, thread: Option<ThreadId>, limit: u32) -> Stored<Vec<LogEntry>>;
+    /// Entries up to here are not kept any more.
+    fn log_floor(&self) -> Stored<u64>;
+    /// The hash of an entry; a store without a chain gives what stands for it.
+    fn log_hash(&self, seq: u64) -> Stored<Option<[u8; 32]>>;
+    /// Every checkpoint, the oldest first.
+    fn checkpoints(&self) -> Stored<Vec<Checkpoint>>;
+    /// The last entry that came before that time, among the first `limit` after the floor.
+    fn log_before(&self, before: Ms, limit: u32) -> Stored<Option<u64>>;
     fn snapshot(&self) -> Stored<Snapshot>;
 }
 
@@ -431,6 +479,12 @@ pub trait Store: Reads {
     fn put_aspect(&mut self, record: &AspectRecord) -> Stored<()>;
     /// Replaces the position of an aspect that is there.
     fn put_position(&mut self, aspect: &AspectName, position: Position) -> Stored<()>;
+    /// Inserts or replaces.
+    fn put_blob(&mut self, record: &BlobRecord) -> Stored<()>;
+    /// One that is there and that no message attaches.
+    fn delete_blob(&mut self, id: BlobId) -> Stored<()>;
+    /// The message with that `seq`, which is there, attaches the blob, which is there too.
+    fn put_blob_reference(&mut self, id: BlobId, message_seq: u64) -> Stored<()>;
     fn put_operator(&mut self, record: &OperatorRecord) -> Stored<()>;
     fn put_setup(&mut self, setup: &SetupToken) -> Stored<()>;
     fn put_assertion(&mut self, used: &UsedAssertion) -> Stored<()>;
@@ -443,6 +497,10 @@ pub trait Store: Reads {
     fn put_message(&mut self, record: &MessageRecord) -> Stored<()>;
     /// Appends to the inbox of an aspect that is there and moves its tail.
     fn put_inbox(&mut self, aspect: &AspectName, item: &NewItem) -> Stored<()>;
+    /// Drops the items up to `floor`, a multiple of [`INBOX_BLOCK`] that the cursor has passed.
+    fn prune_inbox(&mut self, aspect: &AspectName, floor: u64) -> Stored<()>;
+    /// Drops the entries up to the checkpoint, which stays for them.
+    fn prune_log(&mut self, checkpoint: &Checkpoint) -> Stored<()>;
     fn put_closed(&mut self, record: &ClosedRecord) -> Stored<()>;
     /// An item that has not been taken before.
     fn put_taken(&mut self, record: &TakenRecord) -> Stored<()>;

@@ -112,6 +112,10 @@ impl<'a, S: Store> Step<'a, S> {
                 Ok(self.raise_alert(kind, &subject, &message)?)
             }
             CommandBody::ClearAlert { kind, subject } => Ok(self.clear_alert(kind, &subject)?),
+            CommandBody::PutBlob { by, blob } => self.put_blob(&by, blob),
+            CommandBody::ForgetBlobs { before, limit } => self.forget_blobs(before, limit),
+            CommandBody::PruneInboxes { before, limit } => self.prune_inboxes(before, limit),
+            CommandBody::PruneLog(checkpoint) => self.prune_log(&checkpoint),
             CommandBody::Restored { new_epoch } => self.restored(new_epoch),
             CommandBody::Seen { aspect, link, state } => Ok(self.seen(&aspect, link, state)?),
             CommandBody::Access { by, act } => self.access(&by, act),

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ED25519,
 };
@@ -12,6 +13,7 @@ use uuid::Uuid;
 
 use super::Seconds;
 use crate::datadir::{DataDir, DataDirError};
+use crate::hub::records::Checkpoint;
 
 const FILE: &str = "identity.json";
 const CA_FILE: &str = "ca.pem";
@@ -113,6 +115,20 @@ impl NexusKeys {
         pkcs8(&self.signing_seed)
     }
 
+    /// What a checkpoint of the log says, signed.
+    pub(crate) fn sign_checkpoint(&self, seq: u64, hash: &[u8; 32]) -> Result<String, KeysError> {
+        let key = EncodingKey::from_ed_der(&self.signing_pkcs8());
+        jsonwebtoken::crypto::sign(&checkpoint_text(seq, hash), &key, Algorithm::EdDSA)
+            .map_err(|error| KeysError::Damaged(error.to_string()))
+    }
+
+    /// Whether this Nexus signed it.
+    pub(crate) fn has_signed(&self, checkpoint: &Checkpoint) -> bool {
+        let key = DecodingKey::from_ed_der(&self.signing_public);
+        let text = checkpoint_text(checkpoint.seq, &checkpoint.hash);
+        jsonwebtoken::crypto::verify(&checkpoint.signature, &text, &key, Algorithm::EdDSA).unwrap_or(false)
+    }
+
     /// The name clients verify whatever address they dial.
     pub(crate) fn fixed_name(&self) -> String {
         format!("{}.nexus", self.nexus_id)
@@ -121,6 +137,11 @@ impl NexusKeys {
     pub(super) fn issuer(&self) -> Result<Issuer<'static, KeyPair>, rcgen::Error> {
         Ok(Issuer::new(ca_params(self.nexus_id), KeyPair::from_pem(&self.ca_key)?))
     }
+}
+
+/// Its first words keep it apart from everything else that is signed with this key.
+fn checkpoint_text(seq: u64, hash: &[u8; 32]) -> Vec<u8> {
+    format!("nexus log checkpoint {seq} {}", hex(hash)).into_bytes()
 }
 
 fn ca_params(nexus_id: Uuid) -> CertificateParams {

@@ -22,6 +22,7 @@
 
 pub(super) mod answer;
 mod aspects;
+mod blobs;
 pub(super) mod caller;
 mod chat;
 mod dispatches;
@@ -72,6 +73,7 @@ fn routes() -> Routes {
     let large = DefaultBodyLimit::max(FRAME_BYTES_MAX);
     ApiRouter::new()
         .merge(aspects::routes())
+        .merge(blobs::routes())
         .merge(chat::routes().layer(large))
         .merge(dispatches::routes().layer(large))
         .merge(events::routes())

@@ -176,7 +176,7 @@ fn receipt(store: &impl Reads, message: &Message, party: &Party) -> Stored<Recei
 
 /// The thread if `reader` may read it: operators all, an aspect those it takes part in, and those its Hands are
 /// at work for.
-fn readable(store: &impl Reads, reader: &Party, id: ThreadId) -> Stored<Option<ThreadRecord>> {
+pub(super) fn readable(store: &impl Reads, reader: &Party, id: ThreadId) -> Stored<Option<ThreadRecord>> {
     let Some(thread) = store.thread(id)? else { return Ok(None) };
     let Some(name) = reader.aspect() else { return Ok(Some(thread)) };
     if thread.info.participants.contains(reader) {

@@ -13,16 +13,18 @@ use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::KnowledgeHit;
 use nexus_wire::log::LogEntry;
 use nexus_wire::{
-    AspectName, CredentialName, DispatchId, EntryId, ItemId, MessageId, Ms, OperatorName, Party, ThreadId,
+    AspectName, BlobId, CredentialName, DispatchId, EntryId, ItemId, MessageId, Ms, OperatorName, Party,
+    ThreadId,
 };
 
 use super::logged::{LoggedRow, weight};
 use super::page::Page;
 use crate::hub::inbox::as_answered;
 use crate::hub::records::{
-    AspectRecord, ClosedRecord, CredentialRecord, DispatchRecord, InboxRecord, KnowledgeRecord, LogRecord,
-    MessageRecord, NewItem, OperatorRecord, Position, ReactionRecord, Reads, SetupToken, Snapshot, Store,
-    StoreError, Stored, TakenRecord, ThreadRecord, Transaction, UsedAssertion, Which, without_contents,
+    AspectRecord, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord, DispatchRecord, InboxRecord,
+    KnowledgeRecord, LogRecord, MessageRecord, NewItem, OperatorRecord, Position, ReactionRecord, Reads,
+    SetupToken, Snapshot, Store, StoreError, Stored, TakenRecord, ThreadRecord, Transaction, UsedAssertion,
+    Which, without_contents,
 };
 use undo::Undo;
 
@@ -35,6 +37,8 @@ pub struct MemoryStore {
     messages: Vec<MessageRecord>,
     message_at: HashMap<MessageId, usize>,
     inboxes: HashMap<AspectName, Vec<InboxRecord>>,
+    inbox_floors: HashMap<AspectName, u64>,
+    checkpoints: Vec<Checkpoint>,
     closed: HashMap<(AspectName, ItemId), ClosedRecord>,
     /// `seq` of the message an item carries.
     item_messages: HashMap<ItemId, u64>,
@@ -46,6 +50,12 @@ pub struct MemoryStore {
     setup: Option<SetupToken>,
     assertions: BTreeSet<UsedAssertion>,
     credentials: BTreeMap<CredentialName, CredentialRecord>,
+    /// With their numbers.
+    blobs: BTreeMap<BlobId, (u64, BlobRecord)>,
+    /// The number given last, also if its blob is gone.
+    last_blob: u64,
+    /// Which message, by its `seq`, attaches which blob.
+    blob_references: BTreeSet<(BlobId, u64)>,
     knowledge: Vec<KnowledgeRecord>,
     log: Vec<LoggedRow>,
     last_at: Ms,
@@ -69,6 +79,10 @@ impl MemoryStore {
     /// The next commit fails as if the disk were full.
     pub fn fail_next_commit(&mut self) {
         self.commits_to_fail = 1;
+    }
+
+    fn references_of(&self, id: BlobId) -> impl Iterator<Item = u64> + '_ {
+        self.blob_references.range((id, 0)..=(id, u64::MAX)).map(|(_, seq)| *seq)
     }
 
     fn find_message(&self, id: MessageId) -> Option<&MessageRecord> {
@@ -97,6 +111,38 @@ impl Reads for MemoryStore {
 
     fn aspects(&self) -> Stored<Vec<AspectRecord>> {
         Ok(self.aspects.values().cloned().collect())
+    }
+
+    fn blob(&self, id: BlobId) -> Stored<Option<BlobRecord>> {
+        Ok(self.blobs.get(&id).map(|(_, record)| record.clone()))
+    }
+
+    fn blobs(&self, before: Option<u64>, limit: u32) -> Stored<Vec<(u64, BlobRecord)>> {
+        let mut found: Vec<_> =
+            self.blobs.values().filter(|(no, _)| before.is_none_or(|before| *no < before)).cloned().collect();
+        found.sort_by_key(|(no, _)| std::cmp::Reverse(*no));
+        found.truncate(limit as usize);
+        Ok(found)
+    }
+
+    fn blob_usage(&self, of: Option<&Party>) -> Stored<u64> {
+        let counted = self.blobs.values().filter(|(_, it)| of.is_none_or(|of| it.owners.contains(of)));
+        Ok(counted.map(|(_, record)| record.bytes).sum())
+    }
+
+    fn blob_references(&self, id: BlobId) -> Stored<u64> {
+        Ok(self.references_of(id).count() as u64)
+    }
+
+    fn blob_threads(&self, id: BlobId) -> Stored<Vec<ThreadId>> {
+        let of = |seq: u64| self.messages.iter().find(|it| it.message.seq == seq).map(|it| it.message.thread);
+        let threads: BTreeSet<ThreadId> = self.references_of(id).filter_map(of).collect();
+        Ok(threads.into_iter().collect())
+    }
+
+    fn blobs_unreferenced(&self, before: Ms, limit: u32) -> Stored<Vec<BlobId>> {
+        let found = self.blobs.values().filter(|(_, it)| it.at < before).map(|(_, it)| it.id);
+        Ok(found.filter(|id| self.references_of(*id).next().is_none()).take(limit as usize).collect())
     }
 
     fn operators(&self) -> Stored<Vec<OperatorRecord>> {
@@ -187,6 +233,30 @@ impl Reads for MemoryStore {
                 }
             })
             .collect())
+    }
+
+    fn inbox_floor(&self, aspect: &AspectName) -> Stored<u64> {
+        Ok(self.inbox_floors.get(aspect).copied().unwrap_or(0))
+    }
+
+    fn log_floor(&self) -> Stored<u64> {
+        Ok(self.checkpoints.last().map_or(0, |checkpoint| checkpoint.seq))
+    }
+
+    /// There is no chain here: the number alone.
+    fn log_hash(&self, seq: u64) -> Stored<Option<[u8; 32]>> {
+        let mut hash = [0; 32];
+        hash[..8].copy_from_slice(&seq.to_be_bytes());
+        Ok(self.log.iter().any(|row| row.seq == seq).then_some(hash))
+    }
+
+    fn checkpoints(&self) -> Stored<Vec<Checkpoint>> {
+        Ok(self.checkpoints.clone())
+    }
+
+    fn log_before(&self, before: Ms, limit: u32) -> Stored<Option<u64>> {
+        let found = self.log.iter().take(limit as usize).filter(|row| row.at < before);
+        Ok(found.map(|row| row.seq).next_back())
     }
 
     fn closed(&self, aspect: &AspectName, item: ItemId) -> Stored<Option<ClosedRecord>> {
@@ -292,6 +362,32 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    fn put_blob(&mut self, record: &BlobRecord) -> Stored<()> {
+        let old = self.blobs.get(&record.id).cloned();
+        let no = old.as_ref().map_or(self.last_blob + 1, |(no, _)| *no);
+        self.undo.push(Undo::LastBlob(self.last_blob));
+        self.last_blob = self.last_blob.max(no);
+        self.blobs.insert(record.id, (no, record.clone()));
+        self.undo.push(Undo::Blob(record.id, old.map(Box::new)));
+        Ok(())
+    }
+
+    fn delete_blob(&mut self, id: BlobId) -> Stored<()> {
+        let old = self.blobs.remove(&id);
+        self.undo.push(Undo::Blob(id, old.map(Box::new)));
+        Ok(())
+    }
+
+    fn put_blob_reference(&mut self, id: BlobId, message_seq: u64) -> Stored<()> {
+        if !self.blobs.contains_key(&id) {
+            return Err(absent(&format_args!("blob {id}")));
+        }
+        if self.blob_references.insert((id, message_seq)) {
+            self.undo.push(Undo::BlobReference(id, message_seq));
+        }
+        Ok(())
+    }
+
     fn put_operator(&mut self, record: &OperatorRecord) -> Stored<()> {
         let old = self.operators.insert(record.name.clone(), record.clone());
         self.undo.push(Undo::Operator(record.name.clone(), old));
@@ -369,6 +465,22 @@ impl Store for MemoryStore {
             None => _ = self.inboxes.insert(aspect.clone(), vec![row]),
         }
         self.undo.push(Undo::Item(aspect.clone()));
+        Ok(())
+    }
+
+    fn prune_inbox(&mut self, aspect: &AspectName, floor: u64) -> Stored<()> {
+        let Some(items) = self.inboxes.get_mut(aspect) else { return Ok(()) };
+        let gone = items.partition_point(|item| item.offset <= floor);
+        let gone: Vec<InboxRecord> = items.drain(..gone).collect();
+        let old = self.inbox_floors.insert(aspect.clone(), floor).unwrap_or(0);
+        self.undo.push(Undo::PrunedInbox(aspect.clone(), old, gone));
+        Ok(())
+    }
+
+    fn prune_log(&mut self, checkpoint: &Checkpoint) -> Stored<()> {
+        let gone = self.log.partition_point(|row| row.seq <= checkpoint.seq);
+        self.undo.push(Undo::PrunedLog(self.log.drain(..gone).collect()));
+        self.checkpoints.push(checkpoint.clone());
         Ok(())
     }
 

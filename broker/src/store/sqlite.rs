@@ -4,6 +4,7 @@
 //! written once per commit; reads through the writer flush them first.
 
 mod alerts;
+mod blobs;
 mod blocks;
 mod chain;
 mod columns;
@@ -19,6 +20,7 @@ mod pages;
 mod pending;
 mod read;
 mod reader;
+mod retention;
 mod threads;
 mod verify;
 mod write;
@@ -31,12 +33,12 @@ use nexus_wire::chat::{Message, ThreadInfo};
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::KnowledgeHit;
 use nexus_wire::log::LogEntry;
-use nexus_wire::{AspectName, DispatchId, EntryId, ItemId, MessageId, Ms, Party, ThreadId};
+use nexus_wire::{AspectName, BlobId, DispatchId, EntryId, ItemId, MessageId, Ms, Party, ThreadId};
 use rusqlite::Connection;
 
 use crate::hub::records::{
-    AspectRecord, ClosedRecord, DispatchRecord, InboxRecord, KnowledgeRecord, MessageRecord, OperatorRecord,
-    ReactionRecord, Reads, Snapshot, Stored, ThreadRecord, Transaction, Which,
+    AspectRecord, BlobRecord, Checkpoint, ClosedRecord, DispatchRecord, InboxRecord, KnowledgeRecord,
+    MessageRecord, OperatorRecord, ReactionRecord, Reads, Snapshot, Stored, ThreadRecord, Transaction, Which,
 };
 pub(crate) use copy::merge;
 pub use copy::{CopyError, copy};
@@ -136,6 +138,30 @@ impl Reads for SqliteStore {
         read::aspects(self.current()?)
     }
 
+    fn blob(&self, id: BlobId) -> Stored<Option<BlobRecord>> {
+        blobs::one(&self.connection, id)
+    }
+
+    fn blobs(&self, before: Option<u64>, limit: u32) -> Stored<Vec<(u64, BlobRecord)>> {
+        blobs::page(&self.connection, before, limit)
+    }
+
+    fn blob_usage(&self, of: Option<&Party>) -> Stored<u64> {
+        blobs::usage(&self.connection, of)
+    }
+
+    fn blob_references(&self, id: BlobId) -> Stored<u64> {
+        blobs::references(&self.connection, id)
+    }
+
+    fn blob_threads(&self, id: BlobId) -> Stored<Vec<ThreadId>> {
+        blobs::threads(&self.connection, id)
+    }
+
+    fn blobs_unreferenced(&self, before: Ms, limit: u32) -> Stored<Vec<BlobId>> {
+        blobs::unreferenced(&self.connection, before, limit)
+    }
+
     fn operators(&self) -> Stored<Vec<OperatorRecord>> {
         read::operators(&self.connection)
     }
@@ -182,6 +208,26 @@ impl Reads for SqliteStore {
 
     fn inbox(&self, aspect: &AspectName, after: u64, limit: u32) -> Stored<Vec<InboxRecord>> {
         pages::inbox(self.current()?, aspect, after, limit)
+    }
+
+    fn inbox_floor(&self, aspect: &AspectName) -> Stored<u64> {
+        retention::inbox_floor(&self.connection, aspect)
+    }
+
+    fn log_floor(&self) -> Stored<u64> {
+        retention::log_floor(&self.connection)
+    }
+
+    fn log_hash(&self, seq: u64) -> Stored<Option<[u8; 32]>> {
+        retention::log_hash(&self.connection, seq)
+    }
+
+    fn checkpoints(&self) -> Stored<Vec<Checkpoint>> {
+        retention::checkpoints(&self.connection)
+    }
+
+    fn log_before(&self, before: Ms, limit: u32) -> Stored<Option<u64>> {
+        retention::log_before(&self.connection, before, limit)
     }
 
     fn closed(&self, aspect: &AspectName, item: ItemId) -> Stored<Option<ClosedRecord>> {

@@ -3,7 +3,7 @@
 
 use nexus_broker::hub::records::{CredentialTerms, Digest, Reads, Transaction, UsedAssertion};
 use nexus_broker::hub::{
-    Access, Change, Command, CommandBody, Effect, Hub, HubConfig, NewToken, Note, Origin,
+    Access, Change, Command, CommandBody, Effect, Hub, HubConfig, NewToken, Note, Origin, PutBlob,
 };
 use nexus_broker::store::{MemoryStore, SqliteStore};
 use nexus_wire::admin::{AspectAdd, OperatorAdd, OperatorRole};
@@ -18,8 +18,8 @@ use nexus_wire::knowledge::KnowledgeStore;
 use nexus_wire::roster::{AspectRole, AspectState, HeldLease, Register};
 use nexus_wire::thread::{ChatMark, ChatReact, InboxTaken, ThreadRename};
 use nexus_wire::{
-    AspectName, DispatchId, EpochId, HandRef, ItemId, LinkId, MessageId, Ms, OperatorName, Party, RequestId,
-    ThreadId,
+    AspectName, BlobId, DispatchId, EpochId, HandRef, ItemId, LinkId, MessageId, Ms, OperatorName, Party,
+    RequestId, ThreadId,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -69,6 +69,9 @@ enum Act {
     Tick,
     Restart,
     Restored,
+    PutBlob { sender: u8, blob: u8 },
+    ForgetBlobs { age_ms: u32 },
+    PruneInboxes { age_ms: u32 },
 }
 
 /// What concerns who gets in.
@@ -145,6 +148,9 @@ fn act() -> impl Strategy<Value = Act> {
         8 => Just(Act::Tick),
         1 => Just(Act::Restart),
         1 => Just(Act::Restored),
+        6 => (0_u8..5, 0_u8..12).prop_map(|(sender, blob)| Act::PutBlob { sender, blob }),
+        2 => (0_u32..100_000).prop_map(|age_ms| Act::ForgetBlobs { age_ms }),
+        2 => (0_u32..10_000).prop_map(|age_ms| Act::PruneInboxes { age_ms }),
     ]
 }
 
@@ -526,6 +532,18 @@ impl Twin {
                 self.request(ana, None, Change::AlertAck(AlertAck { key }))
             }
             Act::Tick => CommandBody::Tick,
+            Act::PutBlob { sender, blob } => {
+                let bytes = u64::from(*blob) << 23;
+                let (media_type, name) = ("text/plain".into(), Some(format!("blob {blob}")));
+                let blob = PutBlob { id: BlobId([*blob; 32]), bytes, media_type, name };
+                CommandBody::PutBlob { by: self.sender(*sender), blob }
+            }
+            Act::PruneInboxes { age_ms } => {
+                CommandBody::PruneInboxes { before: self.at - Ms::from(*age_ms), limit: 2 }
+            }
+            Act::ForgetBlobs { age_ms } => {
+                CommandBody::ForgetBlobs { before: self.at - Ms::from(*age_ms), limit: 3 }
+            }
             Act::Restored => CommandBody::Restored { new_epoch: EpochId(self.id()) },
             Act::Restart => CommandBody::BrokerStarted(config()),
         }

@@ -78,6 +78,7 @@ pub(crate) fn assert_same(a: &impl Reads, b: &impl Reads) {
         let first = seqs.min();
         assert_eq!(a.first_unacked(name).unwrap(), first, "{name}");
         assert_eq!(b.first_unacked(name).unwrap(), first, "{name}");
+        assert_eq!(a.inbox_floor(name).unwrap(), b.inbox_floor(name).unwrap());
         for item in &items {
             assert_eq!(a.closed(name, item.id).unwrap(), b.closed(name, item.id).unwrap());
         }
@@ -137,6 +138,29 @@ pub(crate) fn assert_same(a: &impl Reads, b: &impl Reads) {
             assert_eq!(a.dispatch(info.id).unwrap(), b.dispatch(info.id).unwrap());
             assert_eq!(a.dispatch_head(info.id).unwrap(), b.dispatch_head(info.id).unwrap());
         }
+    }
+
+    assert_eq!(a.log_floor().unwrap(), b.log_floor().unwrap());
+    let last = a.snapshot().unwrap().last_at;
+    for before in [last, last - 100_000] {
+        assert_eq!(a.log_before(before, 50).unwrap(), b.log_before(before, 50).unwrap());
+    }
+
+    let blobs = a.blobs(None, MANY).unwrap();
+    assert_eq!(blobs, b.blobs(None, MANY).unwrap());
+    assert_eq!(a.blobs(Some(3), 2).unwrap(), b.blobs(Some(3), 2).unwrap());
+    assert_eq!(a.blob_usage(None).unwrap(), b.blob_usage(None).unwrap());
+    for of in &parties {
+        assert_eq!(a.blob_usage(Some(of)).unwrap(), b.blob_usage(Some(of)).unwrap());
+    }
+    for (_, blob) in &blobs {
+        let id = blob.id;
+        assert_eq!(a.blob(id).unwrap().as_ref(), Some(blob));
+        assert_eq!(b.blob(id).unwrap().as_ref(), Some(blob));
+        assert_eq!(a.blob_references(id).unwrap(), b.blob_references(id).unwrap());
+        assert_eq!(a.blob_threads(id).unwrap(), b.blob_threads(id).unwrap());
+        let before = blob.at + 1;
+        assert_eq!(a.blobs_unreferenced(before, 3).unwrap(), b.blobs_unreferenced(before, 3).unwrap());
     }
 
     let alerts = a.alerts(true, None, MANY).unwrap();

@@ -1,13 +1,29 @@
-//! The store as a whole: put back to an earlier state.
+//! The store as a whole: put back to an earlier state; and blobs, whose rows say which files are to be there.
 
-use nexus_broker::hub::CommandBody;
+use nexus_broker::hub::records::{Checkpoint, Reads, StoreError, Transaction};
+use nexus_broker::hub::{CommandBody, Hub, HubConfig, PutBlob};
+use nexus_broker::store::{Head, ReaderPool, Standing};
+use nexus_wire::blob::BlobInfo;
 use nexus_wire::inbox::Resume;
 use nexus_wire::roster::Register;
-use nexus_wire::{EpochId, ItemId};
+use nexus_wire::{BlobId, EpochId, ErrorCode, FromBroker, ItemId};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::on_both_stores;
-use crate::world::name;
+use crate::world::{World, name, parsed, party, sqlite};
+
+fn put(by: &str, id: u8, bytes: u64) -> CommandBody {
+    let (media_type, name) = ("text/plain".to_owned(), Some(format!("{id}.txt")));
+    CommandBody::PutBlob { by: party(by), blob: PutBlob { id: BlobId([id; 32]), bytes, media_type, name } }
+}
+
+fn forget<S: Transaction>(world: &mut World<S>, before: i64, limit: u32) -> Vec<BlobId> {
+    let FromBroker::Ok(json) = world.call(CommandBody::ForgetBlobs { before, limit }).0.unwrap() else {
+        panic!("an answer is `ok`")
+    };
+    json.parse().unwrap()
+}
 
 on_both_stores! {
     fn after_a_restore_every_inbox_begins_a_new_epoch_at_the_brokers_cursor(world) {
@@ -33,5 +49,224 @@ on_both_stores! {
         let registered = world.register("wren", register).unwrap();
         assert_eq!((registered.epoch, registered.offset), (new_epoch, 2));
         assert_eq!(registered.situation.undelivered, 2);
+    }
+
+    fn the_same_bytes_are_one_blob_on_the_quota_of_everybody_who_put_them(world) {
+        world.operator("ana");
+        world.aspect("wren");
+        let first: BlobInfo = parsed(&world.call(put("wren", 1, 100)).0.unwrap());
+        let at = world.at;
+        let again: BlobInfo = parsed(&world.call(put("wren", 1, 100)).0.unwrap());
+        assert_eq!(again, BlobInfo { at: at + 1, ..first });
+        let both: BlobInfo = parsed(&world.call(put("operator/ana", 1, 100)).0.unwrap());
+        assert_eq!(both.owners, vec![party("wren"), party("operator/ana")]);
+        assert_eq!(both.name.as_deref(), Some("1.txt"));
+        let usage = |of: Option<&str>| world.store.blob_usage(of.map(party).as_ref()).unwrap();
+        assert_eq!((usage(Some("wren")), usage(Some("operator/ana")), usage(None)), (100, 100, 100));
+    }
+
+    fn what_does_not_fit_the_quota_is_refused_and_changes_nothing(world) {
+        world.operator("ana");
+        world.aspect("wren");
+        let config = HubConfig { blob_quota: 1_000, blob_quota_all: 1_500, ..HubConfig::default() };
+        world.hub = Hub::rebuild(&world.store, config.clone()).unwrap();
+        let ask = |world: &mut World<S>, body| {
+            world.at += 1;
+            world.store.begin().unwrap();
+            let command = nexus_broker::hub::Command { at: world.at, origin: nexus_broker::hub::Origin::Call(1), body };
+            let effects = world.hub.apply(&mut world.store, command).unwrap();
+            world.store.commit().unwrap();
+            let answer = effects.into_iter().find_map(|effect| {
+                if let nexus_broker::hub::Effect::Answer { answer, .. } = effect { Some(answer) } else { None }
+            });
+            answer.unwrap().map(drop).map_err(|error| error.code)
+        };
+        assert_eq!(ask(world, put("wren", 1, 600)), Ok(()));
+        assert_eq!(ask(world, put("wren", 2, 401)), Err(ErrorCode::QuotaExceeded));
+        assert_eq!(ask(world, put("wren", 2, 400)), Ok(()));
+        assert_eq!(ask(world, put("wren", 1, 600)), Ok(()), "what is there already costs nothing");
+        assert_eq!(ask(world, put("operator/ana", 3, 501)), Err(ErrorCode::QuotaExceeded), "all together");
+        assert_eq!(ask(world, put("operator/ana", 1, 600)), Ok(()), "no new bytes");
+        assert_eq!(world.store.blobs(None, 9).unwrap().len(), 2);
+        assert_eq!(Hub::rebuild(&world.store, config).unwrap(), world.hub);
+    }
+
+    fn a_blob_goes_when_its_grace_is_over_and_nothing_refers_to_it(world) {
+        world.operator("ana");
+        world.online("wren");
+        let sent = world.say("operator/ana", "@wren look");
+        for id in 1..=4 {
+            world.call(put("operator/ana", id, 10)).0.unwrap();
+        }
+        let put_at = world.at;
+        world.store.begin().unwrap();
+        world.store.put_blob_reference(BlobId([2; 32]), sent.seq).unwrap();
+        world.store.put_blob_reference(BlobId([2; 32]), sent.seq).unwrap();
+        world.store.commit().unwrap();
+        assert_eq!(world.store.blob_threads(BlobId([2; 32])).unwrap(), vec![sent.thread]);
+        assert_eq!(forget(world, put_at - 3, 9), Vec::new(), "none is that old");
+        world.call(put("operator/ana", 1, 10)).0.unwrap();
+        assert_eq!(forget(world, put_at + 1, 1), vec![BlobId([3; 32])], "one at a time, those put again later");
+        assert_eq!(forget(world, put_at + 1, 9), vec![BlobId([4; 32])]);
+        let left: Vec<BlobId> = world.store.blobs(None, 9).unwrap().into_iter().map(|(_, it)| it.id).collect();
+        assert_eq!(left, vec![BlobId([2; 32]), BlobId([1; 32])]);
+        // A number is never given twice, so a page's cursor stays what it was.
+        world.call(put("operator/ana", 4, 10)).0.unwrap();
+        assert_eq!(world.store.blobs(None, 1).unwrap()[0].0, 5);
+    }
+
+    fn a_blob_is_refused_that_could_not_be_given_back(world) {
+        world.operator("ana");
+        let code = |world: &mut World<S>, blob: PutBlob| {
+            let body = CommandBody::PutBlob { by: party("operator/ana"), blob };
+            world.call(body).0.unwrap_err().code
+        };
+        let good = PutBlob { id: BlobId([1; 32]), bytes: 1, media_type: "a/b".into(), name: None };
+        let large = PutBlob { bytes: nexus_wire::limits::BLOB_BYTES_MAX + 1, ..good.clone() };
+        assert_eq!(code(world, large), ErrorCode::TooLarge);
+        for name in ["", "a\nb", &"x".repeat(256)] {
+            let named = PutBlob { name: Some(name.to_owned()), ..good.clone() };
+            assert_eq!(code(world, named), ErrorCode::Invalid, "{name:?}");
+        }
+        assert_eq!(code(world, PutBlob { media_type: String::new(), ..good }), ErrorCode::Invalid);
+    }
+
+    fn acknowledged_items_go_in_blocks_when_they_are_old_and_no_others_do(world) {
+        world.operator("ana");
+        let first = world.online("wren");
+        for n in 0..200 {
+            world.say("operator/ana", &format!("@wren {n}"));
+        }
+        let items = world.inbox("wren");
+        let wren = name("wren");
+        let prune = |world: &mut World<S>, before, limit| -> serde_json::Value {
+            parsed(&world.call(CommandBody::PruneInboxes { before, limit }).0.unwrap())
+        };
+        let end = world.at + 1;
+        assert_eq!(prune(world, end, 9), json!({"blocks": 0}), "nothing is acknowledged");
+        let link = world.link("wren").unwrap();
+        world.apply(CommandBody::Ack { aspect: wren.clone(), link, offset: 150 });
+        assert_eq!(prune(world, items[63].at, 9), json!({"blocks": 0}), "its last item is not that old");
+        assert_eq!(prune(world, items[63].at + 1, 9), json!({"blocks": 1}));
+        assert_eq!(prune(world, end, 1), json!({"blocks": 1}), "as many as allowed");
+        assert_eq!(prune(world, end, 9), json!({"blocks": 0}), "the rest is not acknowledged whole");
+        assert_eq!(world.store.inbox_floor(&wren).unwrap(), 128);
+        let left: Vec<u64> = world.store.inbox(&wren, 0, 999).unwrap().iter().map(|it| it.offset).collect();
+        assert_eq!(left, (129..=200).collect::<Vec<_>>());
+        // A client from before goes on in the same epoch; what it lacks is announced on its link.
+        for offset in [10, 127, 128, 129] {
+            let item = items[offset as usize - 1].id;
+            let resume = Resume { epoch: first.epoch, offset, item: Some(item) };
+            let register = Register { resume: Some(resume), last_generation: 99, ..Register::default() };
+            let registered = world.register("wren", register).unwrap();
+            assert_eq!((registered.epoch, registered.offset), (first.epoch, offset), "{offset}");
+        }
+        world.say("operator/ana", "@wren more");
+        assert_eq!(world.store.inbox(&wren, 0, 999).unwrap().len(), 73);
+    }
+
+    fn the_log_goes_up_to_a_checkpoint_that_is_right_and_never_whole(world) {
+        world.operator("ana");
+        for n in 0..9 {
+            world.say("operator/ana", &format!("{n}"));
+        }
+        let checkpoint = |world: &World<S>, seq| Checkpoint {
+            seq,
+            at: 0,
+            hash: world.store.log_hash(seq).unwrap().unwrap_or([7; 32]),
+            signature: "signed".into(),
+        };
+        let head = world.hub.log_seq();
+        let wrong = Checkpoint { hash: [7; 32], ..checkpoint(world, 4) };
+        for (case, checkpoint) in [("another hash", wrong), ("the head", checkpoint(world, head)), ("none", checkpoint(world, 0))] {
+            let refused = world.call(CommandBody::PruneLog(checkpoint)).0.unwrap_err();
+            assert_eq!(refused.code, ErrorCode::Invalid, "{case}");
+        }
+        let good = checkpoint(world, 4);
+        world.call(CommandBody::PruneLog(good.clone())).0.unwrap();
+        assert_eq!(world.store.checkpoints().unwrap(), vec![Checkpoint { at: world.at, ..good.clone() }]);
+        assert_eq!(world.call(CommandBody::PruneLog(good)).0.unwrap_err().code, ErrorCode::Invalid, "again");
+        let left: Vec<u64> = world.store.log(0, None, 99).unwrap().iter().map(|entry| entry.seq).collect();
+        assert_eq!(left, (5..=head + 1).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn the_chain_goes_on_from_a_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = sqlite(dir.path());
+    world.operator("ana");
+    let mut heads = Vec::new();
+    for n in 0..9 {
+        world.say("operator/ana", &format!("{n}"));
+        let seq = world.hub.log_seq();
+        heads.push(Head { seq, hash: world.store.log_hash(seq).unwrap().unwrap() });
+    }
+    let Head { seq, hash } = heads[4];
+    let checkpoint = Checkpoint { seq, at: 0, hash, signature: "signed".into() };
+    world.call(CommandBody::PruneLog(checkpoint)).0.unwrap();
+    let readers = world.store.readers(1);
+    let verify = |against| readers.read(|reader| reader.verify(against));
+    assert_eq!(verify(None).unwrap().head.seq, world.hub.log_seq());
+    let standing = |against| verify(Some(against)).unwrap().against.unwrap();
+    assert_eq!(standing(heads[2]), Standing::Pruned);
+    assert_eq!(standing(heads[4]), Standing::Contained);
+    assert_eq!(standing(Head { hash: [1; 32], ..heads[4] }), Standing::Differs);
+    assert_eq!(standing(heads[7]), Standing::Contained);
+    drop(world);
+    let path = dir.path().join("nexus.db");
+    let raw = rusqlite::Connection::open(&path).unwrap();
+    raw.execute("UPDATE checkpoints SET hash = zeroblob(32)", []).unwrap();
+    assert!(matches!(verify(None), Err(StoreError::Corrupt(_))));
+    // Opened again, time and numbers go on.
+    raw.execute("UPDATE checkpoints SET hash = ?1", [hash]).unwrap();
+    drop(raw);
+    let mut world = sqlite(dir.path());
+    world.at += 100;
+    world.say("operator/ana", "after");
+    world.store.readers(1).read(|reader| reader.verify(None)).unwrap();
+}
+
+#[test]
+fn a_change_of_any_column_of_any_entry_is_found_and_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = sqlite(dir.path());
+    world.operator("ana");
+    world.online("wren");
+    world.say("operator/ana", "@wren one");
+    world.say("operator/ana", "@wren two");
+    let last = world.hub.log_seq();
+    drop(world);
+    let path = dir.path().join("nexus.db");
+    let whole = std::fs::read(&path).unwrap();
+    let verify =
+        || ReaderPool::new(&path, 1).read(|reader| reader.verify(None)).map(|checked| checked.head.seq);
+    assert_eq!(verify().unwrap(), last);
+    let columns = [
+        "at = at + 1",
+        "kind = 'x' || kind",
+        "actor = 'operator/eve'",
+        "thread = CASE WHEN thread IS NULL THEN 1 ELSE NULL END",
+        "subject = x'00'",
+        "detail = 'x'",
+        "content_sha256 = zeroblob(32)",
+        "hash = zeroblob(32)",
+    ];
+    for seq in 1..=last {
+        for change in columns {
+            std::fs::write(&path, &whole).unwrap();
+            let raw = rusqlite::Connection::open(&path).unwrap();
+            raw.execute(&format!("UPDATE log SET {change} WHERE seq = {seq}"), []).unwrap();
+            drop(raw);
+            let found = verify().unwrap_err().to_string();
+            // The last entry's own hash has nothing after it, and is not that of its row either.
+            assert!(found.contains(&format!("entry {seq} ")), "{change} at {seq}: {found}");
+        }
+        std::fs::write(&path, &whole).unwrap();
+        let raw = rusqlite::Connection::open(&path).unwrap();
+        raw.execute(&format!("DELETE FROM log WHERE seq = {seq}"), []).unwrap();
+        drop(raw);
+        // A log cut at its end is whole in itself: that is what a head written down elsewhere is for.
+        assert_eq!(verify().is_ok(), seq == last, "deleted {seq}");
     }
 }

@@ -92,6 +92,7 @@ impl From<ErrorBody> for Failure {
             | ErrorCode::NotFound
             | ErrorCode::NotRegistered
             | ErrorCode::QueueFull
+            | ErrorCode::QuotaExceeded
             | ErrorCode::RateLimited
             | ErrorCode::ShuttingDown
             | ErrorCode::StaleToken

@@ -56,6 +56,8 @@ codes! {
     NotRegistered = "not_registered", retryable: false;
     /// The invoker's part of the Hand queue is full.
     QueueFull = "queue_full", retryable: true;
+    /// The blob would be more than the sender, or all together, may keep.
+    QuotaExceeded = "quota_exceeded", retryable: false;
     /// Too many requests from this identity or address.
     RateLimited = "rate_limited", retryable: true;
     /// The broker is stopping.

@@ -12,6 +12,7 @@ pub mod access;
 pub mod admin;
 pub mod alert;
 pub mod attachment;
+pub mod blob;
 pub mod chat;
 pub mod credential;
 pub mod derive;
@@ -32,6 +33,7 @@ pub mod roster;
 pub mod schema;
 pub mod thread;
 
+pub use blob::BlobId;
 pub use envelope::{DecodeError, Decoded, Envelope};
 pub use error::{ErrorBody, ErrorCode};
 pub use frame::{FromBroker, ToBroker};

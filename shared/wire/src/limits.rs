@@ -33,6 +33,11 @@ pub const RECIPIENTS_MAX: usize = 256;
 /// The `Idempotency-Key` of a request over HTTP.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
+/// One blob.
+pub const BLOB_BYTES_MAX: u64 = 100 * 1024 * 1024;
+/// A blob's name or media type.
+pub const BLOB_LABEL_BYTES_MAX: usize = 255;
+
 /// Items sent on one link and not acknowledged.
 pub const CREDIT_ITEMS: u64 = 256;
 /// Frames waiting to be written to one link; beyond it live pushes stop and the reader catches up.

@@ -92,6 +92,8 @@ struct Replies {
 struct Http {
     aspect_add: crate::admin::AspectAdd,
     aspect_key: crate::admin::AspectKey,
+    blob_info: crate::blob::BlobInfo,
+    blob_page: crate::blob::BlobPage,
     credential_add: crate::credential::CredentialAdd,
     credential_info: crate::credential::CredentialInfo,
     credential_list: crate::credential::CredentialList,

@@ -1,4 +1,6 @@
 //! What operators do with a broker's storage: back it up, put it back, verify it, upgrade it.
 
 mod backup;
+mod blobs;
+mod retention;
 mod upgrade;

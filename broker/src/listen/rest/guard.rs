@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use nexus_wire::{ErrorBody, ErrorCode};
@@ -14,12 +14,18 @@ use crate::edge::Edge;
 use crate::listen::problem::Problem;
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// For what has much to do; an upload that stands still ends earlier.
+const LONG_REQUEST_TIMEOUT: Duration = Duration::from_secs(3_600);
+const LONG: [(Method, &str); 2] = [(Method::PUT, "/api/v1/blobs"), (Method::POST, "/api/v1/backup")];
 
 pub(super) async fn guard(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
     if let Err(problem) = known(&edge, &request) {
         return problem.into_response();
     }
-    match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+    let is_long =
+        LONG.iter().any(|(method, path)| request.method() == method && request.uri().path() == *path);
+    let patience = if is_long { LONG_REQUEST_TIMEOUT } else { REQUEST_TIMEOUT };
+    match tokio::time::timeout(patience, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
             let message = "the request was not complete in time";

@@ -28,6 +28,7 @@ const DESCRIPTION: &str = "Everything an operator or a script needs of a Nexus b
 pub(super) enum Group {
     Aspects,
     Audit,
+    Blobs,
     Broker,
     Dispatches,
     Knowledge,
@@ -38,9 +39,10 @@ pub(super) enum Group {
 }
 
 impl Group {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Aspects,
         Self::Audit,
+        Self::Blobs,
         Self::Broker,
         Self::Dispatches,
         Self::Knowledge,
@@ -54,6 +56,7 @@ impl Group {
         match self {
             Self::Aspects => "aspects",
             Self::Audit => "audit",
+            Self::Blobs => "blobs",
             Self::Broker => "broker",
             Self::Dispatches => "dispatches",
             Self::Knowledge => "knowledge",
@@ -68,6 +71,7 @@ impl Group {
         match self {
             Self::Aspects => "The team: who is on it, how each is doing, and their keys.",
             Self::Audit => "Every durable change, in one order.",
+            Self::Blobs => "Files that messages attach, named by what is in them.",
             Self::Broker => "The broker itself: its identity, its health, tokens.",
             Self::Dispatches => "Work sent to Hands.",
             Self::Knowledge => "What the team has written down.",
@@ -205,10 +209,13 @@ const FAULTS: &[Fault] = &[
     (409, ErrorCode::IdReused, "It does not go with how things stand, or the key was used for another body."),
     (413, ErrorCode::TooLarge, "The body is larger than the endpoint takes."),
     (415, ErrorCode::Invalid, "The body is not of the right media type."),
+    (416, ErrorCode::Invalid, "The blob has no such bytes."),
     (422, ErrorCode::Invalid, "The body is JSON and not what it should be."),
     (429, ErrorCode::RateLimited, "Too much at once; try again later."),
     (500, ErrorCode::Internal, "A defect of the broker."),
     (503, ErrorCode::StorageUnavailable, "Storage is unavailable or the broker is stopping; try again."),
+    (507, ErrorCode::QuotaExceeded, "The blob does not fit the quota."),
+    (507, ErrorCode::QuotaExceeded, "The blob does not fit the quota."),
 ];
 
 fn fault((status, code, description): Fault) -> Response {

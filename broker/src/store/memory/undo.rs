@@ -2,19 +2,26 @@
 
 use nexus_wire::alert::Alert;
 use nexus_wire::{
-    AspectName, CredentialName, DispatchId, ItemId, MessageId, Ms, OperatorName, Party, ThreadId,
+    AspectName, BlobId, CredentialName, DispatchId, ItemId, MessageId, Ms, OperatorName, Party, ThreadId,
 };
 
 use super::MemoryStore;
 use crate::hub::records::{
-    AspectRecord, CredentialRecord, DispatchRecord, OperatorRecord, Position, ReactionRecord, SetupToken,
-    ThreadRecord, UsedAssertion,
+    AspectRecord, BlobRecord, CredentialRecord, DispatchRecord, InboxRecord, OperatorRecord, Position,
+    ReactionRecord, SetupToken, ThreadRecord, UsedAssertion,
 };
+use crate::store::logged::LoggedRow;
 
 #[derive(Debug)]
 pub(super) enum Undo {
     Alert(String, Option<Box<Alert>>),
     Aspect(AspectName, Option<Box<AspectRecord>>),
+    Blob(BlobId, Option<Box<(u64, BlobRecord)>>),
+    BlobReference(BlobId, u64),
+    /// The floor there was, and what lay below the new one.
+    PrunedInbox(AspectName, u64, Vec<InboxRecord>),
+    PrunedLog(Vec<LoggedRow>),
+    LastBlob(u64),
     Position(AspectName, Position),
     Operator(OperatorName, Option<OperatorRecord>),
     Setup(Option<SetupToken>),
@@ -49,6 +56,22 @@ impl Undo {
             Self::Alert(key, None) => _ = store.alerts.remove(&key),
             Self::Aspect(name, Some(old)) => _ = store.aspects.insert(name, *old),
             Self::Aspect(name, None) => _ = store.aspects.remove(&name),
+            Self::Blob(id, Some(old)) => _ = store.blobs.insert(id, *old),
+            Self::Blob(id, None) => _ = store.blobs.remove(&id),
+            Self::BlobReference(id, seq) => _ = store.blob_references.remove(&(id, seq)),
+            Self::PrunedInbox(name, floor, mut gone) => {
+                store.inbox_floors.insert(name.clone(), floor);
+                if let Some(items) = store.inboxes.get_mut(&name) {
+                    gone.append(items);
+                    *items = gone;
+                }
+            }
+            Self::PrunedLog(mut gone) => {
+                gone.append(&mut store.log);
+                store.log = gone;
+                store.checkpoints.pop();
+            }
+            Self::LastBlob(old) => store.last_blob = old,
             Self::Position(name, old) => {
                 if let Some(record) = store.aspects.get_mut(&name) {
                     set_position(record, old);

@@ -98,16 +98,18 @@ pub(super) fn inbox(
     limit: u32,
 ) -> Stored<Vec<InboxRecord>> {
     let _steady = steady(connection)?;
-    let sql = "SELECT no, tail, cursor, recent FROM aspects JOIN inboxes ON inboxes.aspect = aspects.no
+    let sql =
+        "SELECT no, tail, cursor, recent, floor FROM aspects JOIN inboxes ON inboxes.aspect = aspects.no
         WHERE name = ?1";
     let found = one(connection, sql, [aspect.as_str()], |row| {
-        Ok((row.get::<_, i64>(0)?, count(row, 1)?, count(row, 2)?, row.get::<_, Vec<u8>>(3)?))
+        let position = (count(row, 1)?, count(row, 2)?, count(row, 4)?);
+        Ok((row.get::<_, i64>(0)?, position, row.get::<_, Vec<u8>>(3)?))
     })?;
-    let Some((no, tail, cursor, recent)) = found else { return Ok(Vec::new()) };
+    let Some((no, (tail, cursor, floor), recent)) = found else { return Ok(Vec::new()) };
     let mut reading = Inbox::of(connection, aspect, no, cursor)?;
     let mut page = Page::new(limit);
     let mut items = Vec::new();
-    let mut offset = after.saturating_add(1);
+    let mut offset = after.max(floor).saturating_add(1);
     while offset <= tail && !page.is_full() {
         let block = (offset - 1) / BLOCK;
         let refs = if block == tail / BLOCK { numbers(&recent, aspect)? } else { reading.block(block)? };

@@ -8,15 +8,15 @@ use nexus_wire::chat::{Message, ThreadInfo};
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::KnowledgeHit;
 use nexus_wire::log::LogEntry;
-use nexus_wire::{AspectName, DispatchId, EntryId, ItemId, MessageId, Ms, Party, ThreadId};
+use nexus_wire::{AspectName, BlobId, DispatchId, EntryId, ItemId, MessageId, Ms, Party, ThreadId};
 use rusqlite::Connection;
 
 use super::open::{self, OpenError};
 use super::verify::{self, Checked};
-use super::{alerts, fault, messages, pages, read, threads};
+use super::{alerts, blobs, fault, messages, pages, read, retention, threads};
 use crate::hub::records::{
-    AspectRecord, ClosedRecord, DispatchRecord, InboxRecord, KnowledgeRecord, MessageRecord, OperatorRecord,
-    ReactionRecord, Reads, Snapshot, StoreError, Stored, ThreadRecord, Which,
+    AspectRecord, BlobRecord, Checkpoint, ClosedRecord, DispatchRecord, InboxRecord, KnowledgeRecord,
+    MessageRecord, OperatorRecord, ReactionRecord, Reads, Snapshot, StoreError, Stored, ThreadRecord, Which,
 };
 use crate::store::head::Head;
 
@@ -136,6 +136,30 @@ impl Reads for SqliteReader {
         read::aspects(&self.connection)
     }
 
+    fn blob(&self, id: BlobId) -> Stored<Option<BlobRecord>> {
+        blobs::one(&self.connection, id)
+    }
+
+    fn blobs(&self, before: Option<u64>, limit: u32) -> Stored<Vec<(u64, BlobRecord)>> {
+        blobs::page(&self.connection, before, limit)
+    }
+
+    fn blob_usage(&self, of: Option<&Party>) -> Stored<u64> {
+        blobs::usage(&self.connection, of)
+    }
+
+    fn blob_references(&self, id: BlobId) -> Stored<u64> {
+        blobs::references(&self.connection, id)
+    }
+
+    fn blob_threads(&self, id: BlobId) -> Stored<Vec<ThreadId>> {
+        blobs::threads(&self.connection, id)
+    }
+
+    fn blobs_unreferenced(&self, before: Ms, limit: u32) -> Stored<Vec<BlobId>> {
+        blobs::unreferenced(&self.connection, before, limit)
+    }
+
     fn operators(&self) -> Stored<Vec<OperatorRecord>> {
         read::operators(&self.connection)
     }
@@ -182,6 +206,26 @@ impl Reads for SqliteReader {
 
     fn inbox(&self, aspect: &AspectName, after: u64, limit: u32) -> Stored<Vec<InboxRecord>> {
         pages::inbox(&self.connection, aspect, after, limit)
+    }
+
+    fn inbox_floor(&self, aspect: &AspectName) -> Stored<u64> {
+        retention::inbox_floor(&self.connection, aspect)
+    }
+
+    fn log_floor(&self) -> Stored<u64> {
+        retention::log_floor(&self.connection)
+    }
+
+    fn log_hash(&self, seq: u64) -> Stored<Option<[u8; 32]>> {
+        retention::log_hash(&self.connection, seq)
+    }
+
+    fn checkpoints(&self) -> Stored<Vec<Checkpoint>> {
+        retention::checkpoints(&self.connection)
+    }
+
+    fn log_before(&self, before: Ms, limit: u32) -> Stored<Option<u64>> {
+        retention::log_before(&self.connection, before, limit)
     }
 
     fn closed(&self, aspect: &AspectName, item: ItemId) -> Stored<Option<ClosedRecord>> {

@@ -6,6 +6,7 @@ use rusqlite::types::ValueRef;
 use super::chain::Link;
 use super::columns::count;
 use super::fault::{damage, fault};
+use super::retention;
 use crate::hub::records::Stored;
 use crate::store::head::Head;
 
@@ -25,6 +26,8 @@ pub enum Standing {
     Differs,
     /// The log ends before it: an older copy was put in its place.
     Missing,
+    /// The entry is not kept any more, and the checkpoint that stands for it is a later one.
+    Pruned,
 }
 
 /// Every check; otherwise the first fault.
@@ -48,8 +51,13 @@ fn chain(connection: &Connection, against: Option<Head>) -> Stored<Checked> {
         FROM log LEFT JOIN threads ON threads.no = log.thread ORDER BY seq";
     let mut statement = connection.prepare(sql).map_err(fault)?;
     let mut rows = statement.query([]).map_err(fault)?;
-    let mut head = Head { seq: 0, hash: [0; 32] };
-    let mut standing = against.map(|wanted| standing_at(head, wanted));
+    let checkpoints = checkpoints_of(connection)?;
+    let mut head = checkpoints.last().copied().unwrap_or(Head { seq: 0, hash: [0; 32] });
+    let mut standing = against.map(|wanted| match checkpoints.iter().find(|it| it.seq == wanted.seq) {
+        Some(checkpoint) => standing_at(*checkpoint, wanted),
+        None if wanted.seq < head.seq => Standing::Pruned,
+        None => standing_at(head, wanted),
+    });
     while let Some(row) = rows.next().map_err(fault)? {
         let (seq, written) = checked(row, &head.hash).map_err(fault)?;
         if seq != head.seq + 1 {
@@ -62,6 +70,17 @@ fn chain(connection: &Connection, against: Option<Head>) -> Stored<Checked> {
         }
     }
     Ok(Checked { head, against: standing })
+}
+
+/// Those that stand for entries that are gone; an older schema has none.
+fn checkpoints_of(connection: &Connection) -> Stored<Vec<Head>> {
+    let sql = "SELECT count(*) FROM sqlite_schema WHERE name = 'checkpoints'";
+    let has_them: u32 = connection.query_row(sql, [], |row| row.get(0)).map_err(fault)?;
+    if has_them == 0 {
+        return Ok(Vec::new());
+    }
+    let checkpoints = retention::checkpoints(connection)?;
+    Ok(checkpoints.into_iter().map(|it| Head { seq: it.seq, hash: it.hash }).collect())
 }
 
 fn standing_at(head: Head, wanted: Head) -> Standing {

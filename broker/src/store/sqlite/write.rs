@@ -3,7 +3,7 @@
 use nexus_wire::alert::{Alert, AlertChange};
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::log::LogBody;
-use nexus_wire::{AspectName, CredentialName, ItemId, Ms, Party, ThreadId};
+use nexus_wire::{AspectName, BlobId, CredentialName, ItemId, Ms, Party, ThreadId};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Params, ToSql, params};
 use uuid::Uuid;
@@ -13,11 +13,11 @@ use super::chain::Link;
 use super::columns::{to_blob, to_json, to_number, to_parties, to_word};
 use super::fault::{damage, fault};
 use super::pending::Pending;
-use super::{SqliteStore, alerts, read};
+use super::{SqliteStore, alerts, blobs, read, retention};
 use crate::hub::records::{
-    AspectRecord, ClosedRecord, CredentialRecord, DispatchRecord, KnowledgeRecord, LogRecord, MessageRecord,
-    NewItem, OperatorRecord, Position, ReactionRecord, SetupToken, Store, Stored, TakenRecord, ThreadRecord,
-    UsedAssertion, without_contents,
+    AspectRecord, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord, DispatchRecord, KnowledgeRecord,
+    LogRecord, MessageRecord, NewItem, OperatorRecord, Position, ReactionRecord, SetupToken, Store, Stored,
+    TakenRecord, ThreadRecord, UsedAssertion, without_contents,
 };
 
 impl SqliteStore {
@@ -107,6 +107,18 @@ impl Store for SqliteStore {
 
     fn put_position(&mut self, aspect: &AspectName, position: Position) -> Stored<()> {
         self.pending.get_mut().set_position(aspect, position)
+    }
+
+    fn put_blob(&mut self, record: &BlobRecord) -> Stored<()> {
+        blobs::put(&self.connection, record)
+    }
+
+    fn delete_blob(&mut self, id: BlobId) -> Stored<()> {
+        blobs::delete(&self.connection, id)
+    }
+
+    fn put_blob_reference(&mut self, id: BlobId, message_seq: u64) -> Stored<()> {
+        blobs::put_reference(&self.connection, id, message_seq)
     }
 
     fn put_operator(&mut self, record: &OperatorRecord) -> Stored<()> {
@@ -207,6 +219,15 @@ impl Store for SqliteStore {
             self.execute(sql, params![no, to_number(block), full.bytes])?;
         }
         Ok(())
+    }
+
+    fn prune_inbox(&mut self, aspect: &AspectName, floor: u64) -> Stored<()> {
+        let no = self.pending.get_mut().aspect_no(aspect)?;
+        retention::prune_inbox(&self.connection, aspect, no, floor)
+    }
+
+    fn prune_log(&mut self, checkpoint: &Checkpoint) -> Stored<()> {
+        retention::prune_log(&self.connection, checkpoint)
     }
 
     fn put_closed(&mut self, record: &ClosedRecord) -> Stored<()> {

@@ -1,0 +1,75 @@
+//! Retention at work: from time to time, in small steps behind everything else, as commands like any other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nexus_wire::{ErrorBody, ErrorCode};
+use serde::Deserialize;
+use tokio::time::sleep;
+
+use super::Edge;
+use crate::clock::millis;
+use crate::hub::CommandBody;
+use crate::hub::records::{Checkpoint, Reads};
+use crate::identity::keys::NexusKeys;
+use crate::observe;
+
+/// Blocks of items dropped with one command.
+const BLOCKS: u32 = 16;
+/// Entries of the log dropped with one command.
+const ENTRIES: u32 = 2_000;
+const INTERVAL_MIN: Duration = Duration::from_secs(1);
+const INTERVAL_MAX: Duration = Duration::from_secs(3_600);
+
+/// How long what is kept; `None`: for ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Retention {
+    /// Acknowledged items.
+    pub inbox: Option<Duration>,
+    pub log: Option<Duration>,
+}
+
+/// Drops what is kept no longer, for as long as the broker runs.
+pub(crate) async fn retain(edge: Arc<Edge>, keys: Arc<NexusKeys>, retention: Retention) {
+    let Some(shortest) = [retention.inbox, retention.log].into_iter().flatten().min() else { return };
+    loop {
+        if let Err(error) = edge.prune(&keys, retention).await {
+            tracing::warn!(error = %error.message, "cannot drop what is kept no longer; trying again later");
+        }
+        sleep((shortest / 10).clamp(INTERVAL_MIN, INTERVAL_MAX)).await;
+    }
+}
+
+impl Edge {
+    async fn prune(&self, keys: &NexusKeys, retention: Retention) -> Result<(), ErrorBody> {
+        #[derive(Deserialize)]
+        struct Pruned {
+            blocks: u32,
+        }
+        while let Some(keep) = retention.inbox {
+            let before = self.now() - millis(keep);
+            let prune = CommandBody::PruneInboxes { before, limit: BLOCKS };
+            let pruned: Option<Pruned> = self.call(prune, 0).await?.parse().ok();
+            if pruned.is_none_or(|pruned| pruned.blocks < BLOCKS) {
+                break;
+            }
+        }
+        while let Some(keep) = retention.log {
+            let before = self.now() - millis(keep);
+            let found = self.library.read(move |store| {
+                // The newest stays, so that there always is a head.
+                let newest = store.snapshot()?.log_seq;
+                let seq = store.log_before(before, ENTRIES)?.map(|seq| seq.min(newest.saturating_sub(1)));
+                let Some(seq) = seq.filter(|seq| *seq > 0) else { return Ok(None) };
+                Ok(store.log_hash(seq)?.map(|hash| (seq, hash)))
+            });
+            let found = found.await.map_err(|error| ErrorBody::from(observe::Refusal::from(error)))?;
+            let Some((seq, hash)) = found else { break };
+            let signature = keys.sign_checkpoint(seq, &hash);
+            let signature =
+                signature.map_err(|error| ErrorBody::new(ErrorCode::Internal, error.to_string()))?;
+            self.call(CommandBody::PruneLog(Checkpoint { seq, at: 0, hash, signature }), 0).await?;
+        }
+        Ok(())
+    }
+}

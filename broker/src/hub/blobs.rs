@@ -1,0 +1,110 @@
+//! Blobs: who has put which, on whose quota it is, and which may go. Their bytes are in files; a row is there only
+//! while the file is, because a file is made before its row and removed after it.
+
+use nexus_wire::blob::BlobInfo;
+use nexus_wire::limits::{BLOB_BYTES_MAX, BLOB_LABEL_BYTES_MAX};
+use nexus_wire::{BlobId, ErrorBody, ErrorCode, Party};
+use serde_json::json;
+
+use super::command::PutBlob;
+use super::records::{BlobRecord, Store};
+use super::step::{Done, Step, refuse};
+
+impl BlobRecord {
+    pub fn info(&self, references: u64) -> BlobInfo {
+        BlobInfo {
+            id: self.id,
+            bytes: self.bytes,
+            media_type: self.media_type.clone(),
+            name: self.name.clone(),
+            at: self.at,
+            owners: self.owners.clone(),
+            references,
+        }
+    }
+}
+
+impl<S: Store> Step<'_, S> {
+    /// The same bytes again make no second blob: they are on the sender's quota too, and its grace begins anew.
+    pub(super) fn put_blob(&mut self, by: &Party, blob: PutBlob) -> Done {
+        check(&blob)?;
+        let PutBlob { id, bytes, media_type, name } = blob;
+        let old = self.store.blob(id)?;
+        let is_owned = old.as_ref().is_some_and(|old| old.owners.contains(by));
+        if !is_owned {
+            self.check_quota(by, bytes, old.is_some())?;
+        }
+        let record = match old {
+            Some(mut old) => {
+                if !is_owned {
+                    old.owners.push(by.clone());
+                }
+                BlobRecord { at: self.at, ..old }
+            }
+            None => BlobRecord { id, bytes, media_type, name, at: self.at, owners: vec![by.clone()] },
+        };
+        self.store.put_blob(&record)?;
+        let info = record.info(self.store.blob_references(id)?);
+        self.answer(&info);
+        if !is_owned {
+            self.log_other(by.clone(), "blob.put", id, &info)?;
+        }
+        Ok(())
+    }
+
+    fn check_quota(&self, by: &Party, bytes: u64, is_there: bool) -> Done {
+        let (own, all) = (self.hub.config.blob_quota, self.hub.config.blob_quota_all);
+        let used = self.store.blob_usage(Some(by))?;
+        if used.saturating_add(bytes) > own {
+            return over(
+                format!(
+                    "{by} keeps {used} bytes of blobs and may keep {own}; these {bytes} do not fit. Blobs no message \
+                     attaches go by themselves; an admin can raise blobs.quota_mb"
+                ),
+                json!({"used": used, "quota": own, "bytes": bytes}),
+            );
+        }
+        let used = self.store.blob_usage(None)?;
+        if !is_there && used.saturating_add(bytes) > all {
+            return over(
+                format!(
+                    "all blobs together are {used} bytes and may be {all}; these {bytes} do not fit. Blobs no message \
+                     attaches go by themselves; an admin can raise blobs.quota_all_mb"
+                ),
+                json!({"used": used, "quota_all": all, "bytes": bytes}),
+            );
+        }
+        Ok(())
+    }
+
+    pub(super) fn forget_blobs(&mut self, before: nexus_wire::Ms, limit: u32) -> Done {
+        let forgotten: Vec<BlobId> = self.store.blobs_unreferenced(before, limit)?;
+        for id in &forgotten {
+            self.store.delete_blob(*id)?;
+            self.log_other(Party::System, "blob.forgotten", id, id)?;
+        }
+        self.answer(&forgotten);
+        Ok(())
+    }
+}
+
+fn over(message: String, details: serde_json::Value) -> Done {
+    Err(ErrorBody::new(ErrorCode::QuotaExceeded, message).with(details).into())
+}
+
+fn check(blob: &PutBlob) -> Done {
+    if blob.bytes > BLOB_BYTES_MAX {
+        let message = format!("the blob is {} bytes; {BLOB_BYTES_MAX} is the most", blob.bytes);
+        return refuse(ErrorCode::TooLarge, message);
+    }
+    for (what, text) in [("name", blob.name.as_deref()), ("media type", Some(blob.media_type.as_str()))] {
+        let Some(text) = text else { continue };
+        if text.is_empty() || text.len() > BLOB_LABEL_BYTES_MAX || text.chars().any(char::is_control) {
+            let message = format!(
+                "the blob's {what} is to have 1 to {BLOB_LABEL_BYTES_MAX} bytes and no control characters"
+            );
+            return refuse(ErrorCode::Invalid, message);
+        }
+    }
+    Ok(())
+}

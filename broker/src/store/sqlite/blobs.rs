@@ -1,0 +1,108 @@
+//! Blobs as rows: what they are called and who refers to them. Their bytes are not here.
+
+use nexus_wire::{BlobId, Ms, Party, ThreadId};
+use rusqlite::types::Type;
+use rusqlite::{Connection, Row, params};
+
+use super::columns::{count, id, parties, to_number, to_parties};
+use super::fault::{damage, fault};
+use super::read::{all, one as row};
+use crate::hub::records::{BlobRecord, Stored};
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!("SELECT sha256, bytes, media_type, name, at, owners, no FROM blobs ", $rest)
+    };
+}
+
+fn blob(row: &Row<'_>) -> rusqlite::Result<BlobRecord> {
+    Ok(BlobRecord {
+        id: blob_id(row)?,
+        bytes: count(row, 1)?,
+        media_type: row.get(2)?,
+        name: row.get(3)?,
+        at: row.get(4)?,
+        owners: parties(row, 5)?,
+    })
+}
+
+fn blob_id(row: &Row<'_>) -> rusqlite::Result<BlobId> {
+    let bytes = row.get_ref(0)?.as_blob()?;
+    let bytes = <[u8; 32]>::try_from(bytes)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, Box::new(error)))?;
+    Ok(BlobId(bytes))
+}
+
+pub(super) fn one(connection: &Connection, id: BlobId) -> Stored<Option<BlobRecord>> {
+    row(connection, select!("WHERE sha256 = ?1"), [id.0], blob)
+}
+
+pub(super) fn page(
+    connection: &Connection,
+    before: Option<u64>,
+    limit: u32,
+) -> Stored<Vec<(u64, BlobRecord)>> {
+    let sql = select!("WHERE no < ?1 ORDER BY no DESC LIMIT ?2");
+    let row = params![before.map_or(i64::MAX, to_number), limit];
+    all(connection, sql, row, |row| Ok((count(row, 6)?, blob(row)?)))
+}
+
+pub(super) fn usage(connection: &Connection, of: Option<&Party>) -> Stored<u64> {
+    let sql = "SELECT coalesce(sum(bytes), 0) FROM blobs
+        WHERE ?1 IS NULL OR instr(' ' || owners || ' ', ' ' || ?1 || ' ') > 0";
+    Ok(row(connection, sql, [of.map(Party::to_string)], |row| count(row, 0))?.unwrap_or(0))
+}
+
+pub(super) fn references(connection: &Connection, id: BlobId) -> Stored<u64> {
+    let sql = "SELECT count(*) FROM blob_references JOIN blobs ON blobs.no = blob WHERE sha256 = ?1";
+    Ok(row(connection, sql, [id.0], |row| count(row, 0))?.unwrap_or(0))
+}
+
+pub(super) fn threads(connection: &Connection, blob: BlobId) -> Stored<Vec<ThreadId>> {
+    let sql = "SELECT DISTINCT threads.id FROM blob_references JOIN blobs ON blobs.no = blob
+        JOIN messages ON messages.seq = message JOIN threads ON threads.no = messages.thread
+        WHERE sha256 = ?1 ORDER BY threads.id";
+    all(connection, sql, [blob.0], |row| id(row, 0, ThreadId))
+}
+
+pub(super) fn unreferenced(connection: &Connection, before: Ms, limit: u32) -> Stored<Vec<BlobId>> {
+    let sql = "SELECT sha256 FROM blobs
+        WHERE at < ?1 AND NOT EXISTS (SELECT 1 FROM blob_references WHERE blob = blobs.no)
+        ORDER BY sha256 LIMIT ?2";
+    all(connection, sql, params![before, limit], blob_id)
+}
+
+pub(super) fn put(connection: &Connection, record: &BlobRecord) -> Stored<()> {
+    let update =
+        "UPDATE blobs SET bytes = ?2, media_type = ?3, name = ?4, at = ?5, owners = ?6 WHERE sha256 = ?1";
+    let insert =
+        "INSERT INTO blobs (sha256, bytes, media_type, name, at, owners) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let owners = to_parties(&record.owners);
+    let row =
+        params![record.id.0, to_number(record.bytes), record.media_type, record.name, record.at, owners];
+    // Not in one: a number would be used up for what is there already.
+    if execute(connection, update, row)? == 0 {
+        execute(connection, insert, row)?;
+    }
+    Ok(())
+}
+
+pub(super) fn delete(connection: &Connection, id: BlobId) -> Stored<()> {
+    execute(connection, "DELETE FROM blobs WHERE sha256 = ?1", [id.0]).map(drop)
+}
+
+pub(super) fn put_reference(connection: &Connection, id: BlobId, message_seq: u64) -> Stored<()> {
+    let sql = "INSERT INTO blob_references (blob, message) SELECT no, ?2 FROM blobs WHERE sha256 = ?1
+        ON CONFLICT DO NOTHING";
+    let is_there = one(connection, id)?.is_some();
+    execute(connection, sql, params![id.0, to_number(message_seq)])?;
+    match is_there {
+        true => Ok(()),
+        false => Err(damage(format_args!("there is no blob {id}"))),
+    }
+}
+
+fn execute(connection: &Connection, sql: &str, params: impl rusqlite::Params) -> Stored<usize> {
+    let mut statement = connection.prepare_cached(sql).map_err(fault)?;
+    statement.execute(params).map_err(fault)
+}

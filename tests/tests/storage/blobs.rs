@@ -1,0 +1,282 @@
+//! Blobs through real sockets and files: what came is given back, and whatever ends the broker, no row is without
+//! its file.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+
+use nexus_tests::process::PATIENCE;
+use nexus_tests::raw::Raw;
+use nexus_tests::world::text;
+use nexus_tests::{World, wait_until};
+use serde_json::{Value, json};
+
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
+struct Answer {
+    status: u16,
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            key.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
+    }
+}
+
+fn socket(world: &World) -> TcpStream {
+    let address = world.url().trim_start_matches("http://").to_owned();
+    let socket = TcpStream::connect(address).expect("the broker listens");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a socket has a timeout");
+    socket
+}
+
+fn head(method: &str, path: &str, token: &str, more: &[(&str, &str)]) -> String {
+    let mut head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nauthorization: Bearer {token}\r\n"
+    );
+    for (name, value) in more {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head + "\r\n"
+}
+
+fn http(world: &World, method: &str, path: &str, token: &str, more: &[(&str, &str)], body: &[u8]) -> Answer {
+    let length = body.len().to_string();
+    let more = [more, &[("content-length", length.as_str())]].concat();
+    let mut socket = socket(world);
+    let _ = socket.write_all(head(method, path, token, &more).as_bytes());
+    // A refusal may come before all of it was sent.
+    let _ = socket.write_all(body);
+    answer(socket)
+}
+
+fn answer(mut socket: TcpStream) -> Answer {
+    let mut all = Vec::new();
+    let read = socket.read_to_end(&mut all);
+    assert!(read.is_ok() || !all.is_empty(), "{read:?}");
+    let end = all.windows(4).position(|it| it == b"\r\n\r\n").expect("an answer has a head");
+    let head = String::from_utf8_lossy(&all[..end]).into_owned();
+    let status = head.split(' ').nth(1).and_then(|it| it.parse().ok()).expect("an answer has a status");
+    let mut body = all.split_off(end + 4);
+    if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+        body = unchunked(&body);
+    }
+    Answer { status, head, body }
+}
+
+fn unchunked(mut rest: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    while let Some(end) = rest.windows(2).position(|it| it == b"\r\n") {
+        let size = usize::from_str_radix(String::from_utf8_lossy(&rest[..end]).trim(), 16).unwrap_or(0);
+        if size == 0 {
+            break;
+        }
+        whole.extend_from_slice(&rest[end + 2..end + 2 + size]);
+        rest = &rest[end + 2 + size + 2..];
+    }
+    whole
+}
+
+fn bytes(seed: usize, length: usize) -> Vec<u8> {
+    (0..length).map(|at| ((at * 31 + seed * 7) ^ (at >> 8)) as u8).collect()
+}
+
+/// Every file below `blobs`, the lock left out.
+fn files(world: &World) -> Vec<PathBuf> {
+    fn below(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).expect("the folder is ours").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                below(&path, found);
+            } else if path.file_name().is_some_and(|name| name != "lock") {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    below(&world.data().join("blobs"), &mut found);
+    found
+}
+
+fn verify(world: &World) -> (i32, String) {
+    let out = world.run("nexus", &["verify", "--data", &world.data().to_string_lossy()]);
+    (out.status.code().expect("it was not killed"), text(&out))
+}
+
+#[test]
+fn a_blob_is_given_back_as_it_came_whole_or_in_part() {
+    let world = World::new();
+    let token = world.token();
+    let content = bytes(1, 3_000_000);
+    let labels = [("content-type", "text/plain; charset=utf-8")];
+    let put = http(&world, "PUT", "/api/v1/blobs?name=n%C3%B6te%22.txt", &token, &labels, &content);
+    assert_eq!(put.status, 200, "{}", put.json());
+    let info = put.json();
+    assert_eq!((&info["bytes"], &info["references"]), (&json!(3_000_000), &json!(0)));
+    let id =
+        info["id"].as_str().and_then(|id| id.strip_prefix("blob:")).expect("a blob has an id").to_owned();
+    let path = format!("/api/v1/blobs/{id}");
+
+    let get = http(&world, "GET", &path, &token, &[], b"");
+    assert!(get.status == 200 && get.body == content, "{}", get.head);
+    let expected = [
+        ("content-type", "text/plain; charset=utf-8"),
+        ("content-length", "3000000"),
+        ("content-disposition", "attachment; filename*=UTF-8''n%C3%B6te%22%2Etxt"),
+        ("x-content-type-options", "nosniff"),
+        ("cache-control", "private, max-age=31536000, immutable"),
+        ("etag", &format!("\"{id}\"")),
+        ("accept-ranges", "bytes"),
+    ];
+    for (name, value) in expected {
+        assert_eq!(get.header(name), Some(value), "{}", get.head);
+    }
+    let looked = http(&world, "HEAD", &path, &token, &[], b"");
+    assert_eq!(
+        (looked.status, looked.header("content-length"), looked.body.len()),
+        (200, Some("3000000"), 0)
+    );
+
+    let etag = format!("\"{id}\"");
+    let cases: &[(Headers<'_>, u16, &[u8])] = &[
+        (&[("range", "bytes=0-9")], 206, &content[..10]),
+        (&[("range", "bytes=2999990-")], 206, &content[2_999_990..]),
+        (&[("range", "bytes=-7")], 206, &content[2_999_993..]),
+        (&[("range", "bytes=70000-140000"), ("if-range", &etag)], 206, &content[70_000..=140_000]),
+        (&[("range", "bytes=0-9"), ("if-range", "\"another\"")], 200, &content),
+        (&[("if-none-match", &etag)], 304, b""),
+    ];
+    for (headers, status, part) in cases {
+        let got = http(&world, "GET", &path, &token, headers, b"");
+        assert!(got.status == *status && got.body == *part, "{headers:?}: {}", got.head);
+    }
+    let beyond = http(&world, "GET", &path, &token, &[("range", "bytes=3000000-")], b"");
+    assert_eq!(beyond.status, 416, "{}", beyond.head);
+
+    // The same again is the same; one file, and nothing unfinished.
+    let again = http(&world, "PUT", "/api/v1/blobs", &token, &[], &content);
+    assert_eq!(again.json()["id"], info["id"]);
+    assert_eq!(files(&world).len(), 1);
+    let list = http(&world, "GET", "/api/v1/blobs", &token, &[], b"").json();
+    assert_eq!(list["blobs"].as_array().map(Vec::len), Some(1));
+    assert_eq!(verify(&world).0, 0);
+    std::fs::write(&files(&world)[0], b"rotten").expect("the file is ours");
+    let (code, said) = verify(&world);
+    assert!(code == 3 && said.contains(&id), "{said}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_an_upload_is_said_and_nothing_of_it_is_kept() {
+    let mut world = World::asleep().config("[blobs]\nquota_mb = 1\n");
+    world.start_broker();
+    let token = world.token();
+    let none = format!("/api/v1/blobs?expect=sha256-{}", "0".repeat(64));
+    let cases: &[(&str, &str, usize, u16, &str)] = &[
+        ("no credential", "/api/v1/blobs", 10, 401, "unauthorized"),
+        ("other bytes than expected", &none, 10, 400, "invalid"),
+        ("no digest", "/api/v1/blobs?expect=sha256-xyz", 10, 400, "invalid"),
+        ("a name with a line break", "/api/v1/blobs?name=a%0Ab", 10, 400, "invalid"),
+        ("more than the quota", "/api/v1/blobs", 1_100_000, 507, "quota_exceeded"),
+    ];
+    for (case, path, length, status, code) in cases {
+        let token = if *status == 401 { "nobody" } else { &token };
+        let put = http(&world, "PUT", path, token, &[], &bytes(2, *length));
+        assert_eq!((put.status, &put.json()["code"]), (*status, &json!(code)), "{case}: {}", put.head);
+    }
+    // Refused by its length alone, before a byte of it is there.
+    let mut large = socket(&world);
+    let length = (nexus_wire::limits::BLOB_BYTES_MAX + 1).to_string();
+    let request = head("PUT", "/api/v1/blobs", &token, &[("content-length", &length)]);
+    large.write_all(request.as_bytes()).expect("it takes a request");
+    assert_eq!(answer(large).status, 413);
+    // Cut off in the middle.
+    let mut cut = socket(&world);
+    let request = head("PUT", "/api/v1/blobs", &token, &[("content-length", "500000")]);
+    cut.write_all(request.as_bytes())
+        .and_then(|()| cut.write_all(&bytes(3, 300_000)))
+        .expect("it takes some");
+    wait_until("the upload begun", || (!files(&world).is_empty()).then_some(()));
+    drop(cut);
+    wait_until("nothing left of any", || files(&world).is_empty().then_some(()));
+    let list = http(&world, "GET", "/api/v1/blobs", &token, &[], b"").json();
+    assert_eq!(list, json!({"blobs": []}));
+
+    // Only whoever has to do with a blob may have it.
+    let (wren, forge) = (world.home("wren", json!({}), ""), world.home("forge", json!({}), ""));
+    let token_of = async |home: &Path| {
+        let keyfile =
+            nexus_client::KeyFile::load(&nexus_client::KeyFile::path_in(home)).expect("it was let in");
+        let broker = nexus_client::Broker::of_keyfile(keyfile).expect("a keyfile has an endpoint");
+        broker.bearer().await.expect("the key is good").expose().to_owned()
+    };
+    let (wren, forge) = (token_of(&wren).await, token_of(&forge).await);
+    let put = http(&world, "PUT", "/api/v1/blobs", &wren, &[], &bytes(4, 1_000));
+    let id = put.json()["id"].as_str().expect("a blob has an id").replace("blob:", "");
+    let status = |token: &str| http(&world, "GET", &format!("/api/v1/blobs/{id}"), token, &[], b"").status;
+    assert_eq!((status(&wren), status(&forge), status(&token)), (200, 404, 200));
+    assert_eq!(http(&world, "GET", "/api/v1/blobs", &wren, &[], b"").status, 403);
+}
+
+#[test]
+fn a_blob_nothing_refers_to_goes_after_its_grace() {
+    let mut world = World::asleep().config("[blobs]\ngrace_s = 1\n");
+    world.start_broker();
+    let token = world.token();
+    assert_eq!(http(&world, "PUT", "/api/v1/blobs", &token, &[], &bytes(5, 1_000)).status, 200);
+    wait_until("the blob gone", || {
+        let list = http(&world, "GET", "/api/v1/blobs", &token, &[], b"").json();
+        (list == json!({"blobs": []}) && files(&world).is_empty()).then_some(())
+    });
+    // A file that is no blob's, as a kill between its name and its row leaves it.
+    let stray = world.data().join("blobs").join("ab");
+    std::fs::create_dir_all(&stray).expect("the folder is ours");
+    std::fs::write(stray.join("ab".repeat(32)), b"stray").expect("the folder is ours");
+    wait_until("the stray gone", || files(&world).is_empty().then_some(()));
+    assert_eq!(verify(&world).0, 0);
+}
+
+/// kill -9 in a loop while blobs come and go.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kill_9_while_blobs_come_and_go_leaves_no_row_without_its_file() {
+    const ROUNDS: usize = 6;
+    let mut world = World::asleep().config("[blobs]\ngrace_s = 1\n");
+    world.start_broker();
+    let token = world.token();
+    for round in 0..ROUNDS {
+        let (world_of, token) = (&world, token.as_str());
+        let put =
+            |n: usize| http(world_of, "PUT", "/api/v1/blobs", token, &[], &bytes(round * 10 + n, 200_000));
+        // One is waited for, so that the kill falls among the others.
+        assert_eq!(put(0).status, 200);
+        std::thread::scope(|scope| {
+            for n in 1..4 {
+                let request = head("PUT", "/api/v1/blobs", token, &[("content-length", "200000")]);
+                let mut socket = socket(world_of);
+                scope.spawn(move || {
+                    let sent = socket.write_all(request.as_bytes());
+                    let _ = sent.and_then(|()| socket.write_all(&bytes(round * 10 + n, 200_000)));
+                    let mut end = Vec::new();
+                    let _ = socket.read_to_end(&mut end);
+                });
+            }
+            world_of.broker().signal("KILL");
+        });
+        world.restart_broker();
+        let left = std::fs::read_dir(world.data().join("blobs/uploads")).expect("the folder is ours").count();
+        assert_eq!(left, 0, "unfinished uploads go at the start");
+        let (code, said) = verify(&world);
+        assert_eq!(code, 0, "round {round}: {said}");
+    }
+    let mut operator = Raw::operator(&world).await;
+    assert_eq!(operator.request("chat.send", json!({"content": "still here"})).await["kind"], "ok");
+}
