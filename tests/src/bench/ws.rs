@@ -104,6 +104,7 @@ impl Link {
             nexus_wire::limits::SUBPROTOCOL
         );
         stream.write_all(request.as_bytes()).await.doing(doing())?;
+        stream.flush().await.doing(doing())?;
         // Byte by byte up to the blank line: what follows belongs to the first frame.
         let mut answer = Vec::with_capacity(256);
         while !answer.ends_with(b"\r\n\r\n") {
@@ -121,7 +122,9 @@ impl Link {
             let pongs = std::mem::take(&mut self.pongs);
             self.stream.write_all(&pongs).await.doing("answer a ping")?;
         }
-        self.stream.write_all(frames).await.doing("send on a WebSocket")
+        self.stream.write_all(frames).await.doing("send on a WebSocket")?;
+        // TLS may keep what it was given until it is told.
+        self.stream.flush().await.doing("send on a WebSocket")
     }
 
     /// Waits until more has arrived. Cancelling it loses nothing.
