@@ -1,13 +1,14 @@
 //! Blobs: who has put which, on whose quota it is, and which may go. Their bytes are in files; a row is there only
 //! while the file is, because a file is made before its row and removed after it.
 
+use nexus_wire::attachment::Attachment;
 use nexus_wire::blob::BlobInfo;
 use nexus_wire::limits::{BLOB_BYTES_MAX, BLOB_LABEL_BYTES_MAX};
 use nexus_wire::{BlobId, ErrorBody, ErrorCode, Party};
 use serde_json::json;
 
 use super::command::PutBlob;
-use super::records::{BlobRecord, Store};
+use super::records::{BlobRecord, Store, Stored};
 use super::step::{Done, Step, refuse};
 
 impl BlobRecord {
@@ -50,6 +51,36 @@ impl<S: Store> Step<'_, S> {
             self.log_other(by.clone(), "blob.put", id, &info)?;
         }
         Ok(())
+    }
+
+    /// What a message attaches has to be there, and its sender must be one who may have it: by attaching it they
+    /// show it to everybody in the thread.
+    pub(super) fn check_attached(&self, sender: &Party, attachments: &[Attachment]) -> Done {
+        for attachment in attachments {
+            let id = BlobId(attachment.blob.0);
+            if !self.may_attach(sender, id)? {
+                return refuse(
+                    ErrorCode::NotFound,
+                    format!(
+                        "attachments: there is no blob {id} that {sender} may read; put it first, with PUT /api/v1/blobs"
+                    ),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn may_attach(&self, sender: &Party, id: BlobId) -> Stored<bool> {
+        let Some(blob) = self.store.blob(id)? else { return Ok(false) };
+        if sender.aspect().is_none() || blob.owners.contains(sender) {
+            return Ok(true);
+        }
+        for thread in self.store.blob_threads(id)? {
+            if self.reachable_thread(sender, thread)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn check_quota(&self, by: &Party, bytes: u64, is_there: bool) -> Done {

@@ -11,7 +11,7 @@ use nexus_wire::limits::{
     MEDIA_TYPE_BYTES_MAX, MESSAGE_BYTES_MAX, RECIPIENTS_MAX, TOPIC_BYTES_MAX,
 };
 use nexus_wire::log::LogBody;
-use nexus_wire::{ErrorCode, MessageId, Party, RequestId, ThreadId, derive};
+use nexus_wire::{BlobId, ErrorCode, MessageId, Party, RequestId, ThreadId, derive};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -74,6 +74,7 @@ impl<S: Store> Step<'_, S> {
         }
         let content_bytes = json_text_bytes(&send.content);
         check(&send, rest.len() + content_bytes)?;
+        self.check_attached(sender, &send.attachments)?;
 
         let mut thread = self.thread_for(id, sender, &send)?;
         let is_operator = sender.is_operator();
@@ -221,6 +222,9 @@ impl<S: Store> Step<'_, S> {
             request_sha256: draft.request_sha256,
         };
         self.store.put_message(&record)?;
+        for attachment in &record.message.attachments {
+            self.store.put_blob_reference(BlobId(attachment.blob.0), record.message.seq)?;
+        }
         let MessageRecord { message, unknown, .. } = record;
         if message.from != Party::System {
             self.answer(&ChatSent {

@@ -26,6 +26,7 @@ mod verify;
 mod write;
 
 use std::cell::RefCell;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nexus_wire::alert::{Alert, AlertKind};
@@ -38,7 +39,8 @@ use rusqlite::Connection;
 
 use crate::hub::records::{
     AspectRecord, BlobRecord, Checkpoint, ClosedRecord, DispatchRecord, InboxRecord, KnowledgeRecord,
-    MessageRecord, OperatorRecord, ReactionRecord, Reads, Snapshot, Stored, ThreadRecord, Transaction, Which,
+    MessageRecord, OperatorRecord, ReactionRecord, Reads, Snapshot, StoreError, Stored, ThreadRecord,
+    Transaction, Which,
 };
 pub(crate) use copy::merge;
 pub use copy::{CopyError, copy};
@@ -56,6 +58,8 @@ pub struct SqliteStore {
     connection: Connection,
     pending: RefCell<Pending>,
     path: PathBuf,
+    /// Which file was opened: its device and number.
+    file: (u64, u64),
     /// Dropped last: the database is closed when another broker may open it.
     _lock: lock::Lock,
 }
@@ -71,7 +75,12 @@ impl SqliteStore {
         let lock = lock::Lock::take(&open::beside(path, ".lock"))?;
         let connection = open::writer(path, options, migrations)?;
         let pending = Pending::load(&connection).map_err(|source| OpenError::content(path, source))?;
-        Ok(Self { connection, pending: RefCell::new(pending), path: path.to_owned(), _lock: lock })
+        let file = file_at(path).map_err(|source| OpenError::Io {
+            what: "database",
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(Self { connection, pending: RefCell::new(pending), path: path.to_owned(), file, _lock: lock })
     }
 
     /// The newest schema this program knows.
@@ -91,8 +100,14 @@ impl SqliteStore {
     }
 }
 
+fn file_at(path: &Path) -> std::io::Result<(u64, u64)> {
+    let found = std::fs::metadata(path)?;
+    Ok((found.dev(), found.ino()))
+}
+
 impl Transaction for SqliteStore {
     fn begin(&mut self) -> Stored<()> {
+        self.check_place()?;
         self.run("BEGIN IMMEDIATE")
     }
 
@@ -114,6 +129,21 @@ impl Transaction for SqliteStore {
 }
 
 impl SqliteStore {
+    /// A file that was moved or deleted can still be written to, and nothing of that would be found again.
+    fn check_place(&self) -> Stored<()> {
+        match file_at(&self.path) {
+            Ok(found) if found == self.file => Ok(()),
+            Ok(_) => Err(StoreError::Unavailable(format!(
+                "another file lies at {} than the one that is open; put the old one back, or start the broker again",
+                self.path.display()
+            ))),
+            Err(error) => Err(StoreError::Unavailable(format!(
+                "{} is not in its place: {error}; put it back, or stop the broker and restore a backup",
+                self.path.display()
+            ))),
+        }
+    }
+
     fn run(&self, sql: &str) -> Stored<()> {
         let mut statement = self.connection.prepare_cached(sql).map_err(fault)?;
         statement.execute([]).map_err(fault)?;

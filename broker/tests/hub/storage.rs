@@ -3,7 +3,9 @@
 use nexus_broker::hub::records::{Checkpoint, Reads, StoreError, Transaction};
 use nexus_broker::hub::{CommandBody, Hub, HubConfig, PutBlob};
 use nexus_broker::store::{Head, ReaderPool, Standing};
+use nexus_wire::attachment::Attachment;
 use nexus_wire::blob::BlobInfo;
+use nexus_wire::chat::ChatSend;
 use nexus_wire::inbox::Resume;
 use nexus_wire::roster::Register;
 use nexus_wire::{BlobId, EpochId, ErrorCode, FromBroker, ItemId};
@@ -113,6 +115,34 @@ on_both_stores! {
         // A number is never given twice, so a page's cursor stays what it was.
         world.call(put("operator/ana", 4, 10)).0.unwrap();
         assert_eq!(world.store.blobs(None, 1).unwrap()[0].0, 5);
+    }
+
+    fn a_blob_that_a_message_attaches_stays_and_is_for_who_takes_part(world) {
+        world.operator("ana");
+        world.online("wren");
+        world.online("forge");
+        world.online("harrow");
+        world.call(put("wren", 1, 10)).0.unwrap();
+        let attach = |to: &str, id: u8| ChatSend {
+            to: vec![to.to_owned()],
+            attachments: vec![Attachment {
+                blob: format!("blob:sha256-{}", format!("{id:02x}").repeat(32)).parse().unwrap(),
+                name: "a.txt".into(),
+                media_type: None,
+                bytes: None,
+            }],
+            ..ChatSend::default()
+        };
+        let code = |world: &mut World<S>, from: &str, send| world.send(from, send).map(drop).map_err(|it| it.code);
+        assert_eq!(code(world, "forge", attach("wren", 1)), Err(ErrorCode::NotFound), "not its own");
+        assert_eq!(code(world, "operator/ana", attach("wren", 2)), Err(ErrorCode::NotFound), "not there");
+        assert_eq!(world.store.blob_references(BlobId([1; 32])).unwrap(), 0);
+        assert_eq!(code(world, "wren", attach("forge", 1)), Ok(()));
+        assert_eq!(code(world, "forge", attach("wren", 1)), Ok(()), "shown to it, it may show it on");
+        assert_eq!(code(world, "harrow", attach("wren", 1)), Err(ErrorCode::NotFound));
+        assert_eq!(world.store.blob_references(BlobId([1; 32])).unwrap(), 2);
+        let end = world.at + 1;
+        assert_eq!(forget(world, end, 9), Vec::new());
     }
 
     fn a_blob_is_refused_that_could_not_be_given_back(world) {

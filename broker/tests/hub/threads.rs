@@ -1,13 +1,13 @@
 //! Titles, read positions, reactions, receipts, attachments.
 
-use nexus_broker::hub::{Change, Effect};
+use nexus_broker::hub::{Change, CommandBody, Effect, PutBlob};
 use nexus_wire::attachment::Attachment;
 use nexus_wire::chat::ChatSend;
 use nexus_wire::inbox::ItemBody;
 use nexus_wire::limits::{ATTACHMENTS_MAX, EMOJI_BYTES_MAX, REACTIONS_MAX, TOPIC_BYTES_MAX};
 use nexus_wire::log::LogBody;
 use nexus_wire::thread::{ChatMark, ChatMarked, ChatReact, InboxTaken, Reacted, ThreadRename, ThreadRenamed};
-use nexus_wire::{ErrorCode, FromBroker, MessageId, RequestId, ThreadId, derive};
+use nexus_wire::{BlobId, ErrorCode, FromBroker, MessageId, RequestId, ThreadId, derive};
 
 use crate::on_both_stores;
 use crate::world::{message, name, party};
@@ -145,6 +145,9 @@ on_both_stores! {
     fn attachments_go_where_their_message_goes(world) {
         world.operator("ana");
         world.online("wren");
+        let (id, media_type) = (BlobId([0x0f; 32]), "text/csv".to_owned());
+        let blob = PutBlob { id, bytes: 12, media_type, name: None };
+        world.call(CommandBody::PutBlob { by: party("operator/ana"), blob }).0.unwrap();
         let file = |name: &str| Attachment {
             blob: format!("blob:sha256-{}", "0f".repeat(32)).parse().unwrap(),
             name: name.into(),

@@ -1,6 +1,7 @@
 //! What somebody who means harm does to a broker, and what a bad day does to it.
 
 mod dispatch;
+mod faults;
 mod hands;
 mod http;
 mod identity;

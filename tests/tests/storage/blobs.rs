@@ -212,19 +212,25 @@ async fn what_is_wrong_with_an_upload_is_said_and_nothing_of_it_is_kept() {
     assert_eq!(list, json!({"blobs": []}));
 
     // Only whoever has to do with a blob may have it.
-    let (wren, forge) = (world.home("wren", json!({}), ""), world.home("forge", json!({}), ""));
+    let homes = (world.home("wren", json!({}), ""), world.home("forge", json!({}), ""));
     let token_of = async |home: &Path| {
         let keyfile =
             nexus_client::KeyFile::load(&nexus_client::KeyFile::path_in(home)).expect("it was let in");
         let broker = nexus_client::Broker::of_keyfile(keyfile).expect("a keyfile has an endpoint");
         broker.bearer().await.expect("the key is good").expose().to_owned()
     };
-    let (wren, forge) = (token_of(&wren).await, token_of(&forge).await);
+    let (wren, forge) = (token_of(&homes.0).await, token_of(&homes.1).await);
     let put = http(&world, "PUT", "/api/v1/blobs", &wren, &[], &bytes(4, 1_000));
     let id = put.json()["id"].as_str().expect("a blob has an id").replace("blob:", "");
     let status = |token: &str| http(&world, "GET", &format!("/api/v1/blobs/{id}"), token, &[], b"").status;
     assert_eq!((status(&wren), status(&forge), status(&token)), (200, 404, 200));
     assert_eq!(http(&world, "GET", "/api/v1/blobs", &wren, &[], b"").status, 403);
+    let (mut sender, _) = Raw::registered(&world, &homes.0, json!({})).await;
+    let file = json!({"blob": format!("blob:{id}"), "name": "table.csv"});
+    let message = json!({"to": ["forge"], "content": "look", "attachments": [file]});
+    let sent = sender.request("chat.send", message).await;
+    assert_eq!(sent["kind"], "ok", "{sent}");
+    assert_eq!(status(&forge), 200, "it was shown to it");
 }
 
 #[test]

@@ -12,6 +12,8 @@ use crate::clock;
 use crate::hub::records::StoreError;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// What is left of a write-ahead log that a long reading, such as a backup, made grow.
+pub(super) const WAL_BYTES_KEPT: i64 = 8 << 20;
 const STATEMENTS_MAX: usize = 128;
 /// Of each connection; filled as it reads.
 const CACHE_KIB: i64 = 8192;
@@ -127,6 +129,7 @@ pub(super) fn writer(path: &Path, options: Options, migrations: &[&str]) -> Resu
     }
     connection.pragma_update(None, "synchronous", synchronous).map_err(failed)?;
     connection.pragma_update(None, "wal_autocheckpoint", 1000).map_err(failed)?;
+    connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT).map_err(failed)?;
     migrate::migrate(&mut connection, path, migrations, found, clock::wall())?;
     // The file's name has to survive as well as its content.
     sync_folder(path).map_err(|source| OpenError::Io {

@@ -295,3 +295,49 @@ fn readers_see_what_is_committed_and_wait_for_one_another() {
     assert!(panicked.is_err());
     assert_eq!(readers.read(|reader| reader.operators()).unwrap().len(), 1);
 }
+
+#[test]
+fn a_write_ahead_log_that_a_long_reading_made_grow_shrinks_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("nexus.db");
+    let store = SqliteStore::open(&path, Options::default()).unwrap();
+    let length = || std::fs::metadata(dir.path().join("nexus.db-wal")).unwrap().len();
+    let write = || {
+        let sql = "INSERT OR REPLACE INTO items (no, id, json) VALUES (?1, x'', ?2)";
+        store.connection.execute(sql, params![1, "x".repeat(500_000)]).unwrap();
+    };
+    for _ in 0..100 {
+        write();
+    }
+    // A thousand pages, and the write that went over them.
+    assert!(length() < 6 << 20, "{}", length());
+    let reader = Connection::open(&path).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM items").unwrap();
+    for _ in 0..40 {
+        write();
+    }
+    assert!(length() > 16 << 20, "the reading holds it: {}", length());
+    drop(reader);
+    for _ in 0..20 {
+        write();
+    }
+    assert!(length() <= open::WAL_BYTES_KEPT.unsigned_abs(), "{}", length());
+}
+
+#[test]
+fn what_is_written_to_a_file_that_is_not_in_its_place_is_not_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, away) = (dir.path().join("nexus.db"), dir.path().join("away"));
+    let mut store = SqliteStore::open(&path, Options::default()).unwrap();
+    let mut hub = Hub::rebuild(&store, HubConfig::default()).unwrap();
+    add_operator(&mut store, &mut hub, 1).unwrap();
+    std::fs::rename(&path, &away).unwrap();
+    let gone = add_operator(&mut store, &mut hub, 2).unwrap_err();
+    assert!(matches!(&gone, StoreError::Unavailable(what) if what.contains("nexus.db")), "{gone}");
+    std::fs::write(&path, "another").unwrap();
+    let other = add_operator(&mut store, &mut hub, 2).unwrap_err();
+    assert!(matches!(&other, StoreError::Unavailable(what) if what.contains("another file")), "{other}");
+    std::fs::rename(&away, &path).unwrap();
+    add_operator(&mut store, &mut hub, 2).unwrap();
+    assert_eq!(store.operators().unwrap().len(), 2);
+}
