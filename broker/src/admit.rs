@@ -2,6 +2,7 @@
 //! a frame says about its sender is believed.
 
 use nexus_wire::alert::AlertList;
+use nexus_wire::audit::{AuditList, UsageRead};
 use nexus_wire::chat::{ChatRead, ChatThreads};
 use nexus_wire::hands::{Dispatch, DispatchList, DispatchProgress, DispatchStatus, Wanted};
 use nexus_wire::knowledge::KnowledgeSearch;
@@ -34,6 +35,7 @@ pub(crate) enum Admitted {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Read {
     AlertList(AlertList),
+    AuditList(AuditList),
     ChatRead(ChatRead),
     ChatReceipts(ChatReceipts),
     ChatThreads(ChatThreads),
@@ -42,6 +44,7 @@ pub(crate) enum Read {
     KnowledgeSearch(KnowledgeSearch),
     Situation(AspectName),
     TeamList(TeamList),
+    UsageRead(UsageRead),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +67,10 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
         ToBroker::AlertList(list) => {
             operator(identity, "alert.list")?;
             Admitted::Read(Read::AlertList(list))
+        }
+        ToBroker::AuditList(list) => {
+            operator(identity, "audit.list")?;
+            Admitted::Read(Read::AuditList(list))
         }
         ToBroker::ChatMark(mark) => Admitted::Change(Change::ChatMark(mark)),
         ToBroker::ChatReact(react) => {
@@ -157,6 +164,10 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
         ToBroker::ThreadRename(rename) => {
             writer(identity)?;
             Admitted::Change(Change::ThreadRename(rename))
+        }
+        ToBroker::UsageRead(read) => {
+            operator(identity, "usage.read")?;
+            Admitted::Read(Read::UsageRead(read))
         }
     };
     if goes_on(&admitted) && bytes > DURABLE_BYTES_MAX {

@@ -32,6 +32,8 @@ pub struct Config {
     /// Slow on purpose. Exists so that a benchmark can tell what writing many frames at once is worth.
     pub flush_each: bool,
     pub links_max: usize,
+    /// Whether `/metrics` needs no credential from this machine.
+    pub metrics_open_on_loopback: bool,
     pub hub: HubConfig,
     pub patience: Patience,
     pub retention: Retention,
@@ -129,6 +131,7 @@ impl Config {
             allowed_hosts: effective.parse_with("allowed_hosts", host_names)?,
             flush_each: effective.parse("links.flush_each", "true or false")?,
             links_max: effective.ranged("links_max", 1, limits::LINKS_MAX as u32)? as usize,
+            metrics_open_on_loopback: effective.parse("metrics.open_on_loopback", "true or false")?,
             hub,
             patience,
             retention: Retention {

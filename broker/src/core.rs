@@ -9,10 +9,12 @@ use std::sync::Arc;
 use nexus_wire::{ErrorBody, ErrorCode, Ms};
 use tokio::sync::watch;
 
+use crate::clock;
 use crate::deliver::{Deliver, Orphan};
 use crate::hub::records::{StoreError, Stored, Transaction};
 use crate::hub::{Command, CommandBody, Effect, Hub, HubConfig, Origin};
 use crate::identity::directory::Directory;
+use crate::meter::Meter;
 use crate::relay::presence::{Patience, Presence};
 use crate::sequencer::{Batch, Intake};
 pub(crate) use health::{Health, State};
@@ -27,6 +29,7 @@ pub(crate) struct Published {
     pub(crate) directory: Arc<Directory>,
     pub(crate) presence: Presence,
     pub(crate) health: Health,
+    pub(crate) meter: Meter,
 }
 
 impl Published {
@@ -37,6 +40,7 @@ impl Published {
             directory: Arc::new(Directory::default()),
             presence: Presence::new(patience),
             health: Health::default(),
+            meter: Meter::default(),
         };
         published.credentials(hub);
         for record in hub.roster().active() {
@@ -156,8 +160,10 @@ impl<S: Transaction> Core<S> {
             }
             let mut aftermath = Aftermath::default();
             next.iter().for_each(|command| aftermath.note(command));
+            let (count, began) = (next.len(), clock::now());
             match self.commit(next) {
                 Ok(effects) => {
+                    self.published.meter.committed(count, clock::now().saturating_duration_since(began));
                     let orphans = self.release(effects);
                     self.published.health.working();
                     if orphans.is_empty() {
@@ -188,7 +194,7 @@ impl<S: Transaction> Core<S> {
     }
 
     fn release(&self, effects: Vec<Effect>) -> Vec<Orphan> {
-        let Published { deliver, directory, presence, .. } = &*self.published;
+        let Published { deliver, directory, presence, meter, .. } = &*self.published;
         if effects.contains(&Effect::DoorsChanged) {
             // Before the answers: whoever reads one may use what it says.
             self.published.credentials(&self.hub);
@@ -216,7 +222,10 @@ impl<S: Transaction> Core<S> {
                         presence.refresh(&aspect, self.intake.now());
                     }
                 }
-                Effect::Logged(entry) => release.logged(entry),
+                Effect::Logged(entry) => {
+                    meter.logged(&entry);
+                    release.logged(entry);
+                }
                 Effect::DoorsChanged => {}
             }
         }
@@ -226,6 +235,7 @@ impl<S: Transaction> Core<S> {
     fn fail(&mut self, error: &StoreError, aftermath: Aftermath) {
         self.is_stale = true;
         self.again = latest(aftermath.again);
+        self.published.meter.commit_failed();
         self.published.health.failed(error);
         let message = match error {
             StoreError::Unavailable(_) => {

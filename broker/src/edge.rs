@@ -4,6 +4,7 @@
 pub(crate) mod blobs;
 pub(crate) mod retention;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use nexus_wire::admin::NexusInfo;
@@ -42,6 +43,10 @@ pub(crate) struct Edge {
     pub(crate) flush_each: bool,
     /// One permit for each link that may be open.
     pub(crate) links: Arc<Semaphore>,
+    pub(crate) links_max: usize,
+    /// For its size.
+    pub(crate) database: PathBuf,
+    pub(crate) metrics_open_on_loopback: bool,
 }
 
 impl Edge {
@@ -110,12 +115,14 @@ impl Edge {
             Read::Situation(name) => Ok(Json::of(&self.situation(name).await?)),
             Read::TeamList(list) => Ok(Json::of(&self.team_page(list).await?)),
             Read::AlertList(_)
+            | Read::AuditList(_)
             | Read::ChatRead(_)
             | Read::ChatReceipts(_)
             | Read::ChatThreads(_)
             | Read::DispatchList(_)
             | Read::DispatchStatus(_)
-            | Read::KnowledgeSearch(_) => {
+            | Read::KnowledgeSearch(_)
+            | Read::UsageRead(_) => {
                 let found = self.library.read(move |store| Ok(observe::answer(store, &reader, &read))).await;
                 found.map_err(observe::Refusal::Store).flatten().map_err(ErrorBody::from)
             }

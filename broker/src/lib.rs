@@ -20,6 +20,7 @@ mod framing;
 pub mod hub;
 mod identity;
 mod listen;
+mod meter;
 mod observe;
 mod relay;
 mod sequencer;

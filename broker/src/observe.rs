@@ -2,10 +2,12 @@
 //! operators everything, an aspect the threads it takes part in and the dispatches it has to do with.
 
 mod chat;
+mod usage;
 
 use std::sync::Arc;
 
 use nexus_wire::alert::AlertPage;
+use nexus_wire::audit::AuditPage;
 use nexus_wire::hands::{DispatchInfo, DispatchList, DispatchPage};
 use nexus_wire::knowledge::KnowledgeHits;
 use nexus_wire::limits::{PAGE_DEFAULT, PAGE_MAX, REPLY_BYTES_MAX};
@@ -85,6 +87,13 @@ pub(crate) fn answer(store: &impl Reads, reader: &Party, read: &Read) -> Result<
             alerts.truncate(limit as usize);
             Ok(Json::of(&AlertPage { alerts, more }))
         }
+        Read::AuditList(list) => {
+            let limit = page(list.limit);
+            let mut entries = store.audit(list, limit + 1)?;
+            let more = entries.len() > limit as usize;
+            entries.truncate(limit as usize);
+            Ok(Json::of(&AuditPage { entries, more }))
+        }
         Read::ChatRead(read) => Ok(Json::of(&chat::read(store, reader, read)?)),
         Read::ChatReceipts(receipts) => Ok(Json::of(&chat::receipts(store, reader, receipts)?)),
         Read::ChatThreads(read) => Ok(Json::of(&chat::threads(store, reader, read)?)),
@@ -111,6 +120,7 @@ pub(crate) fn answer(store: &impl Reads, reader: &Party, read: &Read) -> Result<
         Read::Situation(_) | Read::TeamList(_) => {
             Err(Refusal::Told(ErrorBody::new(ErrorCode::Internal, "the core answers this")))
         }
+        Read::UsageRead(read) => Ok(Json::of(&usage::report(store, read)?)),
     }
 }
 

@@ -130,6 +130,9 @@ impl Running {
             throttle: std::sync::Mutex::default(),
             flush_each: config.flush_each,
             links: Arc::new(Semaphore::new(config.links_max)),
+            links_max: config.links_max,
+            database: data.database(),
+            metrics_open_on_loopback: config.metrics_open_on_loopback,
         });
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();

@@ -28,6 +28,7 @@ fn table() -> Vec<(&'static str, Value, [bool; 4])> {
         ("ack", json!({"offset": 1}), aspects),
         ("alert.ack", json!({"key": "aspect_missing/wren"}), [false, false, true, true]),
         ("alert.list", json!({}), [false, true, true, true]),
+        ("audit.list", json!({"kind": "dispatch"}), [false, true, true, true]),
         ("chat.mark", json!({"thread": ID}), all),
         ("chat.react", json!({"message": ID, "emoji": "x"}), writers),
         ("chat.read", json!({"thread": ID}), all),
@@ -55,6 +56,7 @@ fn table() -> Vec<(&'static str, Value, [bool; 4])> {
         ("subscribe", json!({}), [false, true, true, true]),
         ("team.list", json!({}), all),
         ("thread.rename", json!({"thread": ID, "title": "x"}), writers),
+        ("usage.read", json!({"by": "day"}), [false, true, true, true]),
     ]
 }
 

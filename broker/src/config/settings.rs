@@ -29,6 +29,11 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting { key: "links_max", default: "16384", about: "links open at once" },
     Setting {
+        key: "metrics.open_on_loopback",
+        default: "false",
+        about: "/metrics needs no token from this machine",
+    },
+    Setting {
         key: "expected_roster",
         default: "",
         about: "aspects that should be here; one that is not is an alert",

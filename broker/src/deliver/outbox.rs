@@ -13,10 +13,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
+use nexus_wire::frame::FrameSet;
 use nexus_wire::inbox::Gap;
 use nexus_wire::limits::{CREDIT_ITEMS, OUTBOX_FRAMES_MAX};
 use nexus_wire::log::LogEntry;
-use nexus_wire::{AspectName, ErrorBody, FromBroker, RequestId, ThreadId};
+use nexus_wire::{AspectName, ErrorBody, ErrorCode, FromBroker, RequestId, ThreadId};
 
 use super::LogLine;
 use super::follow::{self, Follow};
@@ -58,6 +59,33 @@ pub(crate) enum Out {
 }
 
 impl Out {
+    /// Of the frame it becomes; a ping is none.
+    pub(crate) fn kind(&self) -> Option<&'static str> {
+        match self {
+            Self::Answer { answer, .. } => Some(answer.as_ref().as_ref().map_or("error", FrameSet::kind)),
+            Self::Complaint(_) => Some("error"),
+            Self::Deliver { .. } => Some("deliver"),
+            Self::Gap(_) => Some("gap"),
+            Self::Log(_) => Some("log"),
+            Self::Ping | Self::Pong(_) => None,
+            Self::Stream(_) => Some("observe"),
+        }
+    }
+
+    /// Why a request was refused.
+    pub(crate) fn refusal(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Answer { answer, .. } => answer.as_ref().as_ref().err().map(|body| body.code),
+            Self::Complaint(body) => Some(body.code),
+            Self::Deliver { .. }
+            | Self::Gap(_)
+            | Self::Log(_)
+            | Self::Ping
+            | Self::Pong(_)
+            | Self::Stream(_) => None,
+        }
+    }
+
     fn bytes(&self) -> usize {
         match self {
             Self::Answer { answer, .. } => match &**answer {

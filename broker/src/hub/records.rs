@@ -8,7 +8,8 @@ mod access;
 use std::sync::Arc;
 
 use nexus_wire::alert::{Alert, AlertKind};
-use nexus_wire::chat::{Message, ThreadInfo, Usage};
+use nexus_wire::audit::{AuditEntry, AuditList};
+use nexus_wire::chat::{Message, ReplyMeta, ThreadInfo, Usage};
 use nexus_wire::hands::{CancelReceipt, Candidate, DispatchInfo, DispatchState, HandSpec, Outcome};
 use nexus_wire::inbox::Decision;
 use nexus_wire::knowledge::KnowledgeHit;
@@ -16,8 +17,8 @@ use nexus_wire::limits::PARTICIPANTS_SHOWN_MAX;
 use nexus_wire::log::LogEntry;
 use nexus_wire::roster::{AspectInfo, AspectRole, AspectState, ContextMode};
 use nexus_wire::{
-    AspectName, BlobId, CredentialName, DispatchId, EntryId, EpochId, ItemId, LinkId, MessageId, Ms, Party,
-    RequestId, ThreadId,
+    AspectName, BlobId, CredentialName, DispatchId, EntryId, EpochId, HandRef, ItemId, LinkId, MessageId, Ms,
+    Party, RequestId, ThreadId,
 };
 use serde_json::Value;
 use thiserror::Error;
@@ -382,6 +383,44 @@ pub enum StoreError {
     Corrupt(String),
 }
 
+/// Tokens and cost of one reply, or of one dispatch that has ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spent {
+    pub at: Ms,
+    pub by: Party,
+    /// Of a dispatch.
+    pub hand: Option<HandRef>,
+    /// `<provider>/<model>` of a reply.
+    pub model: Option<String>,
+    pub usage: Usage,
+    pub cost_microusd: Option<u64>,
+}
+
+impl Spent {
+    pub fn of_reply(at: Ms, sender: &Party, meta: &ReplyMeta) -> Self {
+        Self {
+            at,
+            by: sender.clone(),
+            hand: None,
+            model: Some(format!("{}/{}", meta.provider, meta.model)),
+            usage: meta.usage,
+            cost_microusd: meta.cost_microusd,
+        }
+    }
+
+    /// `None`: it has not ended.
+    pub fn of_dispatch(info: &DispatchInfo) -> Option<Self> {
+        Some(Self {
+            at: info.ended_at?,
+            by: Party::Aspect(info.hand.aspect.clone()),
+            hand: Some(info.hand.clone()),
+            model: None,
+            usage: info.usage,
+            cost_microusd: info.cost_microusd,
+        })
+    }
+}
+
 pub type Stored<T> = Result<T, StoreError>;
 
 /// Reads; they see everything committed, and inside a batch what the batch has written so far.
@@ -455,6 +494,10 @@ pub trait Reads {
     fn checkpoints(&self) -> Stored<Vec<Checkpoint>>;
     /// The last entry that came before that time, among the first `limit` after the floor.
     fn log_before(&self, before: Ms, limit: u32) -> Stored<Option<u64>>;
+    /// Rows of the log that match, the latest first.
+    fn audit(&self, wanted: &AuditList, limit: u32) -> Stored<Vec<AuditEntry>>;
+    /// Shows everything spent from `since` on and before `until`, in no order.
+    fn spent(&self, since: Ms, until: Ms, visit: &mut dyn FnMut(&Spent)) -> Stored<()>;
     fn snapshot(&self) -> Stored<Snapshot>;
 }
 

@@ -65,6 +65,8 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let text = Json::of(&self.to_wire()).as_str().to_owned();
         let mut response = (self.status, text).into_response();
+        // For whoever counts what was refused.
+        response.extensions_mut().insert(self.body.code);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         if self.status == StatusCode::UNAUTHORIZED {

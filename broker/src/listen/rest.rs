@@ -13,15 +13,17 @@
 //!    - [`input::Idempotent`] for every durable change: the request id, from `Idempotency-Key` if it is there.
 //!
 //!
-//!    It ends in one line: [`frame`] for what changes, [`read`] for what reads, [`command`] for what
-//!    administers, or [`Answer::of`] for what is known here. `chat.rs` shows all of it.
+//!    It ends in one line: [`frame`] for what changes, [`read`] for what reads, [`page::list`] for a list
+//!    in pages, [`command`] for what administers, or [`Answer::of`] for what is known here. `chat.rs` shows all of it.
 //! 3. Route it in the file's `routes()` with [`openapi::doc`] (operation id, group, one line of summary), or
 //!    [`openapi::doc_with`] and an example of the body. Responses, parameters, roles and the statuses of errors
 //!    follow from the handler's types; [`openapi::failing`] adds what does not.
 //! 4. Merge a new file's `routes()` in [`routes`], in order, and run `scripts/schemas`.
 
+mod alerts;
 pub(super) mod answer;
 mod aspects;
+mod audit;
 mod blobs;
 pub(super) mod caller;
 mod chat;
@@ -32,8 +34,10 @@ mod guard;
 mod health;
 pub(super) mod input;
 mod knowledge;
+mod metrics;
 pub(crate) mod openapi;
 mod operators;
+mod page;
 mod people;
 mod session;
 mod token;
@@ -72,13 +76,16 @@ fn routes() -> Routes {
     // Bodies as large as a frame; how much of one may be kept is for `admit` to say.
     let large = DefaultBodyLimit::max(FRAME_BYTES_MAX);
     ApiRouter::new()
+        .merge(alerts::routes())
         .merge(aspects::routes())
+        .merge(audit::routes())
         .merge(blobs::routes())
         .merge(chat::routes().layer(large))
         .merge(dispatches::routes().layer(large))
         .merge(events::routes())
         .merge(health::nexus())
         .merge(knowledge::routes().layer(large))
+        .merge(metrics::routes())
         .merge(operators::routes())
         .merge(people::routes())
         .merge(session::routes())

@@ -1,6 +1,7 @@
 //! A log entry without its body, and how the body is found again by what the entry is about.
 
-use nexus_wire::alert::AlertNote;
+use nexus_wire::alert::{AlertChange, AlertNote};
+use nexus_wire::audit::AuditEntry;
 use nexus_wire::inbox::InboxClose;
 use nexus_wire::log::{LogBody, LogEntry};
 use nexus_wire::thread::{InboxTaken, Reacted};
@@ -69,6 +70,26 @@ impl From<&LogEntry> for LoggedRow {
 }
 
 impl LoggedRow {
+    /// As an auditor sees it.
+    pub(super) fn audit(self) -> AuditEntry {
+        let (kind, subject) = match self.what {
+            Logged::Message(id) => ("message", id.to_string()),
+            Logged::ItemClosed(item) => ("item.closed", item.to_string()),
+            Logged::DispatchAccepted(id) => ("dispatch.accepted", id.to_string()),
+            Logged::DispatchAssigned { dispatch, .. } => ("dispatch.assigned", dispatch.to_string()),
+            Logged::DispatchEnded(id) => ("dispatch.ended", id.to_string()),
+            Logged::ItemTaken(message) => ("item.taken", message.to_string()),
+            Logged::Reacted { message, .. } => ("reacted", message.to_string()),
+            Logged::Alert(AlertNote { change, key, .. }) => (alert_kind(change), key),
+            Logged::Other { kind, subject } => {
+                let Self { seq, at, actor, thread, .. } = self;
+                return AuditEntry { seq, at, kind, actor, subject, thread };
+            }
+        };
+        let kind = kind.to_owned();
+        AuditEntry { seq: self.seq, at: self.at, kind, actor: self.actor, subject, thread: self.thread }
+    }
+
     /// The entry with its body, which `reads` must still hold.
     pub(super) fn entry(self, reads: &impl Reads) -> Stored<LogEntry> {
         let lost = |what: &dyn std::fmt::Display| {
@@ -114,6 +135,14 @@ impl LoggedRow {
             Logged::Other { kind, subject } => LogBody::Other { kind, subject },
         };
         Ok(LogEntry { seq: self.seq, at: self.at, actor: self.actor, thread: self.thread, body })
+    }
+}
+
+fn alert_kind(change: AlertChange) -> &'static str {
+    match change {
+        AlertChange::Raised => "alert.raised",
+        AlertChange::Cleared => "alert.cleared",
+        AlertChange::Acknowledged => "alert.acknowledged",
     }
 }
 

@@ -1,6 +1,7 @@
 //! The store in memory: the same rows and the same answers as the SQLite one, gone with the process. For
 //! simulations and tests; a commit can be told to fail.
 
+mod audit;
 mod search;
 mod threads;
 mod undo;
@@ -8,6 +9,7 @@ mod undo;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use nexus_wire::alert::{Alert, AlertKind};
+use nexus_wire::audit::{AuditEntry, AuditList};
 use nexus_wire::chat::{Message, ThreadInfo};
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::KnowledgeHit;
@@ -23,8 +25,8 @@ use crate::hub::inbox::as_answered;
 use crate::hub::records::{
     AspectRecord, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord, DispatchRecord, InboxRecord,
     KnowledgeRecord, LogRecord, MessageRecord, NewItem, OperatorRecord, Position, ReactionRecord, Reads,
-    SetupToken, Snapshot, Store, StoreError, Stored, TakenRecord, ThreadRecord, Transaction, UsedAssertion,
-    Which, without_contents,
+    SetupToken, Snapshot, Spent, Store, StoreError, Stored, TakenRecord, ThreadRecord, Transaction,
+    UsedAssertion, Which, without_contents,
 };
 use undo::Undo;
 
@@ -314,6 +316,15 @@ impl Reads for MemoryStore {
             found.push(entry);
         }
         Ok(found)
+    }
+
+    fn audit(&self, wanted: &AuditList, limit: u32) -> Stored<Vec<AuditEntry>> {
+        Ok(audit::list(self, wanted, limit))
+    }
+
+    fn spent(&self, since: Ms, until: Ms, visit: &mut dyn FnMut(&Spent)) -> Stored<()> {
+        audit::spent(self, since, until, visit);
+        Ok(())
     }
 
     fn snapshot(&self) -> Stored<Snapshot> {

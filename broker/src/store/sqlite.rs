@@ -4,6 +4,7 @@
 //! written once per commit; reads through the writer flush them first.
 
 mod alerts;
+mod audit;
 mod blobs;
 mod blocks;
 mod chain;
@@ -30,6 +31,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nexus_wire::alert::{Alert, AlertKind};
+use nexus_wire::audit::{AuditEntry, AuditList};
 use nexus_wire::chat::{Message, ThreadInfo};
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::KnowledgeHit;
@@ -39,7 +41,7 @@ use rusqlite::Connection;
 
 use crate::hub::records::{
     AspectRecord, BlobRecord, Checkpoint, ClosedRecord, DispatchRecord, InboxRecord, KnowledgeRecord,
-    MessageRecord, OperatorRecord, ReactionRecord, Reads, Snapshot, StoreError, Stored, ThreadRecord,
+    MessageRecord, OperatorRecord, ReactionRecord, Reads, Snapshot, Spent, StoreError, Stored, ThreadRecord,
     Transaction, Which,
 };
 pub(crate) use copy::merge;
@@ -294,6 +296,14 @@ impl Reads for SqliteStore {
 
     fn log(&self, from_seq: u64, thread: Option<ThreadId>, limit: u32) -> Stored<Vec<LogEntry>> {
         pages::log(self.current()?, self, from_seq, thread, limit)
+    }
+
+    fn audit(&self, wanted: &AuditList, limit: u32) -> Stored<Vec<AuditEntry>> {
+        audit::list(self.current()?, wanted, limit)
+    }
+
+    fn spent(&self, since: Ms, until: Ms, visit: &mut dyn FnMut(&Spent)) -> Stored<()> {
+        audit::spent(self.current()?, since, until, visit)
     }
 
     fn snapshot(&self) -> Stored<Snapshot> {

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use nexus_broker::hub::records::{Reads, Stored, Which};
+use nexus_wire::audit::AuditList;
 use nexus_wire::chat::{Message, ThreadInfo};
 use nexus_wire::inbox::{Item, ItemBody};
 use nexus_wire::log::LogBody;
@@ -44,6 +45,8 @@ pub(crate) fn assert_same(a: &impl Reads, b: &impl Reads) {
     assert_eq!(aspects, b.aspects().unwrap());
     let operators = a.operators().unwrap();
     assert_eq!(operators, b.operators().unwrap());
+
+    assert_same_history(a, b);
 
     let mut parties: Vec<Party> = aspects.iter().map(|it| Party::Aspect(it.name.clone())).collect();
     parties.push(party("operator/ana"));
@@ -181,4 +184,43 @@ pub(crate) fn assert_same(a: &impl Reads, b: &impl Reads) {
             assert_eq!(a.message(message.id).unwrap(), b.message(message.id).unwrap());
         }
     }
+}
+
+/// What looks back: every row by every filter, and what was spent.
+fn assert_same_history(a: &impl Reads, b: &impl Reads) {
+    let all = a.audit(&AuditList::default(), MANY).unwrap();
+    assert_eq!(all, b.audit(&AuditList::default(), MANY).unwrap());
+    assert!(all.is_sorted_by(|one, next| one.seq > next.seq), "the latest first");
+    for entry in all.iter().step_by(1 + all.len() / 16) {
+        let family = entry.kind.split('.').next().map(str::to_owned);
+        let filters = [
+            AuditList { actor: Some(entry.actor.clone()), ..AuditList::default() },
+            AuditList { kind: Some(entry.kind.clone()), before: Some(entry.seq + 1), ..AuditList::default() },
+            AuditList { kind: family, until: Some(entry.at + 1), ..AuditList::default() },
+            AuditList { subject: Some(entry.subject.clone()), ..AuditList::default() },
+            AuditList { thread: entry.thread, since: Some(entry.at), ..AuditList::default() },
+        ];
+        for filter in filters {
+            let found = a.audit(&filter, 20).unwrap();
+            assert_eq!(found, b.audit(&filter, 20).unwrap(), "{filter:?}");
+            let last = all.iter().find(|it| it.seq == entry.seq);
+            assert!(
+                found.len() == 20 || found.iter().any(|it| Some(it) == last),
+                "{filter:?} leaves {entry:?} out"
+            );
+        }
+    }
+    let none = AuditList { kind: Some("mess".into()), ..AuditList::default() };
+    assert_eq!((a.audit(&none, 5).unwrap(), b.audit(&none, 5).unwrap()), (Vec::new(), Vec::new()));
+    let until = all.get(all.len() / 2).map_or(0, |entry| entry.at);
+    for span in [i64::MIN..i64::MAX, until..i64::MAX, i64::MIN..until] {
+        assert_eq!(spent(a, &span), spent(b, &span));
+    }
+}
+
+fn spent(store: &impl Reads, span: &std::ops::Range<i64>) -> Vec<String> {
+    let mut found = Vec::new();
+    store.spent(span.start, span.end, &mut |spent| found.push(format!("{spent:?}"))).unwrap();
+    found.sort_unstable();
+    found
 }

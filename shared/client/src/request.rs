@@ -1,6 +1,7 @@
 //! Which reply belongs to which request.
 
 use nexus_wire::alert::{Alert, AlertAck, AlertList, AlertPage};
+use nexus_wire::audit::{AuditList, AuditPage, UsageRead, UsageReport};
 use nexus_wire::chat::{ChatPage, ChatRead, ChatSend, ChatSent, ChatThreads, ThreadPage};
 use nexus_wire::frame::ToBroker;
 use nexus_wire::hands::{
@@ -78,6 +79,7 @@ macro_rules! acknowledged {
 requests! {
     AlertAck => Alert,
     AlertList => AlertPage,
+    AuditList => AuditPage,
     ChatMark => ChatMarked,
     ChatReact => Reacted,
     ChatRead => ChatPage,
@@ -98,6 +100,7 @@ requests! {
     Subscribe => Subscribed,
     TeamList => Team,
     ThreadRename => ThreadRenamed,
+    UsageRead => UsageReport,
 }
 
 acknowledged! { Ack, Deregister, DispatchProgress, DispatchStopped, InboxClose, InboxTaken, }

@@ -3,6 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use crate::alert::{AlertAck, AlertList};
+use crate::audit::{AuditList, UsageRead};
 use crate::chat::{ChatRead, ChatSend, ChatThreads};
 use crate::error::ErrorBody;
 use crate::hands::{
@@ -81,6 +82,7 @@ frames! {
         Ack(Ack) = "ack",
         AlertAck(AlertAck) = "alert.ack",
         AlertList(AlertList) = "alert.list",
+        AuditList(AuditList) = "audit.list",
         ChatMark(ChatMark) = "chat.mark",
         ChatReact(ChatReact) = "chat.react",
         ChatRead(ChatRead) = "chat.read",
@@ -110,6 +112,7 @@ frames! {
         Subscribe(Subscribe) = "subscribe",
         TeamList(TeamList) = "team.list",
         ThreadRename(ThreadRename) = "thread.rename",
+        UsageRead(UsageRead) = "usage.read",
     }
 }
 

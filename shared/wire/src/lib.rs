@@ -12,6 +12,7 @@ pub mod access;
 pub mod admin;
 pub mod alert;
 pub mod attachment;
+pub mod audit;
 pub mod blob;
 pub mod chat;
 pub mod credential;

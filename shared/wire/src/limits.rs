@@ -125,6 +125,8 @@ pub const ALERT_SUBJECT_BYTES_MAX: usize = 256;
 
 pub const PAGE_MAX: u32 = 200;
 pub const PAGE_DEFAULT: u32 = 50;
+/// Rows of one usage report.
+pub const USAGE_ROWS_MAX: usize = 1000;
 
 /// The WebSocket sub-protocol.
 pub const SUBPROTOCOL: &str = "nexus.v1";

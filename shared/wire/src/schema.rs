@@ -47,6 +47,8 @@ struct Replies {
     alert_ack: crate::alert::Alert,
     #[schemars(rename = "alert.list")]
     alert_list: crate::alert::AlertPage,
+    #[schemars(rename = "audit.list")]
+    audit_list: crate::audit::AuditPage,
     #[schemars(rename = "chat.mark")]
     chat_mark: crate::thread::ChatMarked,
     #[schemars(rename = "chat.react")]
@@ -84,6 +86,8 @@ struct Replies {
     team_list: crate::roster::Team,
     #[schemars(rename = "thread.rename")]
     thread_rename: crate::thread::ThreadRenamed,
+    #[schemars(rename = "usage.read")]
+    usage_read: crate::audit::UsageReport,
 }
 
 /// Bodies of the HTTP endpoints.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use nexus_wire::envelope::{DecodeError, decode};
+use nexus_wire::frame::FrameSet;
 use nexus_wire::limits::{
     BAD_FRAMES_MAX, CLOSE_NORMAL, CLOSE_POLICY, CLOSE_TOO_BIG, CLOSE_UNSUPPORTED, DURABLE_BYTES_MAX,
 };
@@ -160,12 +161,14 @@ impl<'a> Reader<'a> {
             if self.edge.flush_each {
                 port.release();
             }
+            self.edge.published.meter.received("observe.event");
             return Outcome::Nothing;
         }
         match decode::<ToBroker>(text) {
             Ok(decoded) => {
                 self.bad = 0;
                 self.signs.greeted.store(true, Ordering::Relaxed);
+                self.edge.published.meter.received(decoded.frame.kind());
                 let id = decoded.envelope.id;
                 if id.is_some() {
                     self.owe();
@@ -184,6 +187,7 @@ impl<'a> Reader<'a> {
 
     /// An unknown kind comes from a newer peer and is no offence.
     fn undecodable(&mut self, error: &DecodeError) -> Outcome {
+        self.edge.published.meter.received("");
         let outbox = &self.peer.outbox;
         match error.id {
             Some(id) => {

@@ -32,6 +32,7 @@ where
         match work.await {
             Work::Frames => {
                 while let Some(out) = frames.pop_front() {
+                    edge.published.meter.sent(out.kind(), out.refusal());
                     put(edge, out, &mut output.bytes);
                     if output.is_plenty() && output.write(stream).await.is_err() {
                         return Ending::Gone;
@@ -41,6 +42,7 @@ where
             Work::Roster(names) => {
                 for aspect in names.iter().filter_map(|name| edge.published.presence.info(name)) {
                     let frame = FromBroker::RosterChanged(RosterChanged { aspect });
+                    edge.published.meter.sent(Some("roster.changed"), None);
                     let text = envelope::push(&frame);
                     if fits(&text) {
                         put_text(&mut output.bytes, [&text]);

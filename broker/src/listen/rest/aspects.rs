@@ -5,7 +5,7 @@ use aide::axum::routing::{delete_with, get_with, post_with};
 use axum::extract::State;
 use nexus_wire::access::{KeyRotate, KeyRotated};
 use nexus_wire::admin::{AspectAdd, AspectKey};
-use nexus_wire::roster::{AspectInfo, Team};
+use nexus_wire::roster::{AspectInfo, Team, TeamList};
 use nexus_wire::{AspectName, ErrorBody, ErrorCode, Ms};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -13,8 +13,9 @@ use serde_json::json;
 
 use super::answer::{Answer, Answered};
 use super::caller::{Admin, AnyParty, Viewer};
-use super::input::{Body, Path};
+use super::input::{Body, Path, Query};
 use super::openapi::{Group, doc, doc_with};
+use super::page::{At, Page, list};
 use super::{Routes, Shared, command};
 use crate::hub::records::AspectRecord;
 use crate::hub::{Access, CommandBody, public_key};
@@ -26,7 +27,7 @@ pub(super) fn routes() -> Routes {
         "public_key": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
         "share_knowledge": true,
     });
-    let list = doc("listAspects", Group::Aspects, "The team, and how each of it is doing");
+    let team = doc("listAspects", Group::Aspects, "The team, and how each of it is doing");
     let add = doc_with("addAspect", Group::Aspects, "Let an aspect in, or replace its key", example);
     let get = doc("getAspect", Group::Aspects, "One aspect, and how it is doing");
     let revoke = doc("revokeAspect", Group::Aspects, "Shut an aspect out; its links close at once");
@@ -35,7 +36,7 @@ pub(super) fn routes() -> Routes {
     let summary = "Replace an aspect's key; the old one stays good for the overlap";
     let rotate = doc_with("rotateAspectKey", Group::Aspects, summary, example);
     ApiRouter::new()
-        .api_route("/api/v1/aspects", get_with(aspects, list).post_with(add_aspect, add))
+        .api_route("/api/v1/aspects", get_with(aspects, team).post_with(add_aspect, add))
         .api_route("/api/v1/aspects/{name}", delete_with(revoke_aspect, revoke).get_with(aspect, get))
         .api_route("/api/v1/aspects/{name}/key", get_with(aspect_key, key))
         .api_route("/api/v1/aspects/{name}/rotate", post_with(rotate_key, rotate))
@@ -50,8 +51,14 @@ fn unknown(name: &AspectName) -> ErrorBody {
     ErrorBody::new(ErrorCode::NotFound, format!("there is no aspect {name}"))
 }
 
-async fn aspects(State(edge): Shared, _: AnyParty) -> Answered<Team> {
-    Ok(Answer::of(&edge.team().await?))
+async fn aspects(
+    State(edge): Shared,
+    AnyParty(caller): AnyParty,
+    Query(mut wanted): Query<TeamList>,
+    Query(at): Query<At>,
+) -> Answered<Page<Team>> {
+    wanted.after = at.or(wanted.after)?;
+    list(&edge, &caller, wanted).await
 }
 
 async fn aspect(State(edge): Shared, _: AnyParty, Path(by): Path<ByName>) -> Answered<AspectInfo> {

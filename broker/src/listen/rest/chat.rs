@@ -16,6 +16,7 @@ use super::answer::Answered;
 use super::caller::{AnyParty, Operator, Viewer};
 use super::input::{Body, Idempotent, Path, Query};
 use super::openapi::{Group, doc, doc_with, failing};
+use super::page::{At, Page, list, list_by};
 use super::{Routes, Shared, frame, read};
 
 pub(super) fn routes() -> Routes {
@@ -104,9 +105,11 @@ async fn send_message(
 async fn list_threads(
     State(edge): Shared,
     AnyParty(caller): AnyParty,
-    Query(list): Query<ChatThreads>,
-) -> Answered<ThreadPage> {
-    read(&edge, &caller, list).await
+    Query(mut wanted): Query<ChatThreads>,
+    Query(at): Query<At>,
+) -> Answered<Page<ThreadPage>> {
+    wanted.before = at.or(wanted.before)?;
+    list(&edge, &caller, wanted).await
 }
 
 async fn list_messages(
@@ -114,10 +117,17 @@ async fn list_messages(
     AnyParty(caller): AnyParty,
     Path(by): Path<ByThread>,
     Query(page): Query<After>,
-) -> Answered<ChatPage> {
+    Query(at): Query<At>,
+) -> Answered<Page<ChatPage>> {
     let After { after, before, limit } = page;
-    let list = ChatRead { thread: Some(by.thread), message: None, after, before, limit };
-    read(&edge, &caller, list).await
+    let read = |after, before| ChatRead { thread: Some(by.thread), message: None, after, before, limit };
+    if before.is_none() {
+        let after = at.or(Some(after))?.unwrap_or_default();
+        return list(&edge, &caller, read(after, None)).await;
+    }
+    // From the end towards the beginning, a page at a time.
+    let first = |page: &ChatPage| page.messages.first().filter(|_| page.more).map(|it| it.seq.to_string());
+    list_by(&edge, &caller, read(after, at.or(before)?), first).await
 }
 
 async fn rename_thread(

@@ -16,13 +16,14 @@ use super::answer::Answered;
 use super::caller::{AnyParty, Operator};
 use super::input::{Body, Idempotent, Path, Query};
 use super::openapi::{Group, doc, doc_with, failing};
+use super::page::{At, Page, list};
 use super::{Routes, Shared, frame, read};
 
 pub(super) fn routes() -> Routes {
     let example = json!({"hand": "wren/verify-claim", "input": {"claim": "the moon is a cheese"}});
     let create = doc_with("createDispatch", Group::Dispatches, "Send work to a Hand", example);
     let create = failing(&[404], create);
-    let list = doc("listDispatches", Group::Dispatches, "Dispatches, the latest first");
+    let all = doc("listDispatches", Group::Dispatches, "Dispatches, the latest first");
     let get = doc("getDispatch", Group::Dispatches, "How a dispatch stands, with its input and output");
     let example = json!({"reason": "no longer needed"});
     let cancel =
@@ -30,7 +31,7 @@ pub(super) fn routes() -> Routes {
     let example = json!({"deadline_s": 600});
     let retry = doc_with("retryDispatch", Group::Dispatches, "Do again what failed or timed out", example);
     ApiRouter::new()
-        .api_route("/api/v1/dispatches", get_with(list_dispatches, list).post_with(create_dispatch, create))
+        .api_route("/api/v1/dispatches", get_with(list_dispatches, all).post_with(create_dispatch, create))
         .api_route("/api/v1/dispatches/{dispatch}", get_with(get_dispatch, get))
         .api_route("/api/v1/dispatches/{dispatch}/cancel", post_with(cancel_dispatch, cancel))
         .api_route("/api/v1/dispatches/{dispatch}/retry", post_with(retry_dispatch, retry))
@@ -75,9 +76,11 @@ async fn create_dispatch(
 async fn list_dispatches(
     State(edge): Shared,
     AnyParty(caller): AnyParty,
-    Query(list): Query<DispatchList>,
-) -> Answered<DispatchPage> {
-    read(&edge, &caller, list).await
+    Query(mut wanted): Query<DispatchList>,
+    Query(at): Query<At>,
+) -> Answered<Page<DispatchPage>> {
+    wanted.before = at.or(wanted.before)?;
+    list(&edge, &caller, wanted).await
 }
 
 async fn get_dispatch(

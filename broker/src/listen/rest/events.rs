@@ -12,7 +12,7 @@ use aide::OperationOutput;
 use aide::axum::ApiRouter;
 use aide::axum::routing::get_with;
 use aide::generate::GenContext;
-use aide::openapi::{MediaType, Operation, Response as Described, SchemaObject, StatusCode};
+use aide::openapi::{Operation, Response as Described, StatusCode};
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{self, HeaderMap, header};
@@ -22,7 +22,7 @@ use nexus_wire::limits::CLOSE_REVOKED;
 use nexus_wire::log::Subscribe;
 use nexus_wire::observe::RosterChanged;
 use nexus_wire::{ErrorBody, ErrorCode, FromBroker, LinkId, ThreadId, ToBroker, envelope};
-use schemars::{JsonSchema, json_schema};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -31,7 +31,7 @@ use uuid::Uuid;
 
 use super::caller::Viewer;
 use super::input::Query;
-use super::openapi::{Group, doc, note};
+use super::openapi::{Group, doc, note, text_response};
 use super::{Routes, Shared};
 use crate::admit::{Admitted, admit};
 use crate::deliver::Peer;
@@ -142,6 +142,7 @@ async fn write(edge: &Edge, peer: &Peer, pieces: &mpsc::Sender<Bytes>) -> Result
         match work {
             Work::Frames => {
                 while let Some(out) = frames.pop_front() {
+                    edge.published.meter.sent(out.kind(), out.refusal());
                     event(&mut piece, out);
                     if piece.len() >= PIECE_BYTES {
                         send(pieces, std::mem::take(&mut piece)).await?;
@@ -218,14 +219,6 @@ impl OperationOutput for Events {
              and a reason when the broker ends the stream. A stream goes on after `Last-Event-ID`, which wins \
              over `from_seq`. A comment comes every 15 s.",
         );
-        let json_schema = json_schema!({"type": "string"});
-        let schema = Some(SchemaObject { json_schema, external_docs: None, example: None });
-        let content = MediaType { schema, ..MediaType::default() };
-        let response = Described {
-            description: "Events, until one side ends the stream.".to_owned(),
-            content: [("text/event-stream".to_owned(), content)].into_iter().collect(),
-            ..Described::default()
-        };
-        vec![(Some(StatusCode::Code(200)), response)]
+        vec![text_response("text/event-stream", "Events, until one side ends the stream.")]
     }
 }

@@ -19,9 +19,19 @@ const LONG_REQUEST_TIMEOUT: Duration = Duration::from_secs(3_600);
 const LONG: [(Method, &str); 2] = [(Method::PUT, "/api/v1/blobs"), (Method::POST, "/api/v1/backup")];
 
 pub(super) async fn guard(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
-    if let Err(problem) = known(&edge, &request) {
-        return problem.into_response();
+    let response = match known(&edge, &request) {
+        Ok(()) => in_time(request, next).await,
+        Err(problem) => problem.into_response(),
+    };
+    let meter = &edge.published.meter;
+    meter.requested(response.status().as_u16());
+    if let Some(code) = response.extensions().get::<ErrorCode>() {
+        meter.refused(*code);
     }
+    response
+}
+
+async fn in_time(request: Request, next: Next) -> Response {
     let is_long =
         LONG.iter().any(|(method, path)| request.method() == method && request.uri().path() == *path);
     let patience = if is_long { LONG_REQUEST_TIMEOUT } else { REQUEST_TIMEOUT };

@@ -26,6 +26,7 @@ const DESCRIPTION: &str = "Everything an operator or a script needs of a Nexus b
 /// A group of endpoints.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Group {
+    Alerts,
     Aspects,
     Audit,
     Blobs,
@@ -39,7 +40,8 @@ pub(super) enum Group {
 }
 
 impl Group {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
+        Self::Alerts,
         Self::Aspects,
         Self::Audit,
         Self::Blobs,
@@ -54,6 +56,7 @@ impl Group {
 
     fn name(self) -> &'static str {
         match self {
+            Self::Alerts => "alerts",
             Self::Aspects => "aspects",
             Self::Audit => "audit",
             Self::Blobs => "blobs",
@@ -69,6 +72,7 @@ impl Group {
 
     fn about(self) -> &'static str {
         match self {
+            Self::Alerts => "What somebody should look at.",
             Self::Aspects => "The team: who is on it, how each is doing, and their keys.",
             Self::Audit => "Every durable change, in one order.",
             Self::Blobs => "Files that messages attach, named by what is in them.",
@@ -134,6 +138,19 @@ pub(super) fn may_fail(operation: &mut Operation, statuses: &[u16]) {
         let reference = ReferenceOr::ref_(&format!("#/components/responses/{status}"));
         responses.entry(StatusCode::Code(*status)).or_insert(reference);
     }
+}
+
+/// A successful answer that is text.
+pub(super) fn text_response(media_type: &str, description: &str) -> (Option<StatusCode>, Response) {
+    let json_schema = schemars::json_schema!({"type": "string"});
+    let schema = Some(SchemaObject { json_schema, external_docs: None, example: None });
+    let content = MediaType { schema, ..MediaType::default() };
+    let response = Response {
+        description: description.to_owned(),
+        content: [(media_type.to_owned(), content)].into_iter().collect(),
+        ..Response::default()
+    };
+    (Some(StatusCode::Code(200)), response)
 }
 
 /// The whole document.

@@ -226,3 +226,69 @@ fn references(value: &Value) -> Vec<&str> {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
     }
 }
+
+#[tokio::test]
+async fn who_did_what_can_be_asked_for_in_parts() {
+    let world = World::new().await;
+    let bearer = format!("Bearer {}", world.token);
+    let (auth, json) = (("authorization", bearer.as_str()), ("content-type", "application/json"));
+    for content in ["one", "two", "three"] {
+        let say = json!({"content": content, "meta": {
+            "turn": uuid::Uuid::nil(), "provider": "scripted", "model": "m", "usage": {"input_tokens": 5},
+            "cost_microusd": (content != "one").then_some(7),
+        }});
+        let sent = http(&world, "POST", "/api/v1/messages", &[auth, json], &say.to_string()).await;
+        assert_eq!(sent.0, 200, "{}", sent.1);
+    }
+    let get = async |path: &str| {
+        let answer = http(&world, "GET", path, &[auth], "").await;
+        assert_eq!(answer.0, 200, "{path}: {}", answer.1);
+        serde_json::from_str::<Value>(&answer.1).unwrap()
+    };
+    let first = get("/api/v1/audit?kind=message&limit=2").await;
+    let seqs = |page: &Value| -> Vec<u64> {
+        page["entries"].as_array().unwrap().iter().map(|it| it["seq"].as_u64().unwrap()).collect()
+    };
+    assert_eq!((seqs(&first).len(), &first["more"]), (2, &json!(true)), "{first}");
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let second = get(&format!("/api/v1/audit?kind=message&limit=2&cursor={cursor}")).await;
+    assert_eq!((seqs(&second).len(), second.get("next_cursor")), (1, None), "{second}");
+    assert!(seqs(&second)[0] < seqs(&first)[1]);
+    let odd = http(&world, "GET", "/api/v1/audit?cursor=%00", &[auth], "").await;
+    assert_eq!(odd.0, 400, "{}", odd.1);
+
+    let usage = get("/api/v1/usage?by=model").await;
+    let row = json!({"key": "scripted/m", "messages": 3, "dispatches": 0, "cost_microusd": 14, "unpriced": 1,
+        "usage": {"input_tokens": 15, "output_tokens": 0, "cache_read_tokens": 0, "cache_write_tokens": 0}});
+    assert_eq!(usage["rows"], json!([row]));
+    let mut total = row;
+    total["key"] = json!("total");
+    assert_eq!(usage["total"], total);
+    let later = get("/api/v1/usage?by=day&since=9000000000000").await;
+    assert_eq!((&later["rows"], &later["total"]["messages"]), (&json!([]), &json!(0)));
+}
+
+#[tokio::test]
+async fn metrics_are_for_operators_unless_this_machine_may() {
+    let world = World::new().await;
+    assert_eq!(http(&world, "GET", "/metrics", &[], "").await.0, 401);
+    let viewer = world.operator("vic", OperatorRole::Viewer).await;
+    let bearer = format!("Bearer {viewer}");
+    let mut raw = Raw::with(&world, &viewer).await;
+    assert_eq!(raw.request("chat.send", json!({"content": "x"})).await["kind"], "error");
+    let seen = http(&world, "GET", "/metrics", &[("authorization", &bearer)], "").await;
+    assert_eq!(seen.0, 200, "{}", seen.1);
+    for line in [
+        "nexus_links 1",
+        "nexus_frames_received_total{kind=\"chat.send\"} 1",
+        "nexus_frames_sent_total{kind=\"error\"} 1",
+        "nexus_refusals_total{code=\"forbidden\"} 1",
+        "nexus_refusals_total{code=\"unauthorized\"} 1",
+        "nexus_http_requests_total{status=\"4xx\"} 1",
+        "nexus_storage_up 1",
+    ] {
+        assert!(seen.1.lines().any(|it| it == line), "{line} is not in\n{}", seen.1);
+    }
+    let open = World::with(&[("metrics.open_on_loopback", "true")]).await;
+    assert_eq!(http(&open, "GET", "/metrics", &[], "").await.0, 200);
+}

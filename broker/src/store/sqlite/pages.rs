@@ -379,7 +379,7 @@ pub(super) fn log(
     Ok(found)
 }
 
-fn log_row(row: &Row<'_>) -> rusqlite::Result<LoggedRow> {
+pub(super) fn log_row(row: &Row<'_>) -> rusqlite::Result<LoggedRow> {
     fn subject<T>(row: &Row<'_>, of: fn(Uuid) -> T) -> rusqlite::Result<T> {
         id(row, 5, of)
     }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use nexus_wire::alert::{Alert, AlertKind};
+use nexus_wire::audit::{AuditEntry, AuditList};
 use nexus_wire::chat::{Message, ThreadInfo};
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::KnowledgeHit;
@@ -13,10 +14,11 @@ use rusqlite::Connection;
 
 use super::open::{self, OpenError};
 use super::verify::{self, Checked};
-use super::{alerts, blobs, fault, messages, pages, read, retention, threads};
+use super::{alerts, audit, blobs, fault, messages, pages, read, retention, threads};
 use crate::hub::records::{
     AspectRecord, BlobRecord, Checkpoint, ClosedRecord, DispatchRecord, InboxRecord, KnowledgeRecord,
-    MessageRecord, OperatorRecord, ReactionRecord, Reads, Snapshot, StoreError, Stored, ThreadRecord, Which,
+    MessageRecord, OperatorRecord, ReactionRecord, Reads, Snapshot, Spent, StoreError, Stored, ThreadRecord,
+    Which,
 };
 use crate::store::head::Head;
 
@@ -262,6 +264,14 @@ impl Reads for SqliteReader {
 
     fn log(&self, from_seq: u64, thread: Option<ThreadId>, limit: u32) -> Stored<Vec<LogEntry>> {
         pages::log(&self.connection, self, from_seq, thread, limit)
+    }
+
+    fn audit(&self, wanted: &AuditList, limit: u32) -> Stored<Vec<AuditEntry>> {
+        audit::list(&self.connection, wanted, limit)
+    }
+
+    fn spent(&self, since: Ms, until: Ms, visit: &mut dyn FnMut(&Spent)) -> Stored<()> {
+        audit::spent(&self.connection, since, until, visit)
     }
 
     fn snapshot(&self) -> Stored<Snapshot> {

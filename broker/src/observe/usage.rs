@@ -1,0 +1,74 @@
+//! What was spent, added up by a key.
+
+use std::collections::BTreeMap;
+
+use nexus_wire::Ms;
+use nexus_wire::audit::{UsageBy, UsageRead, UsageReport, UsageRow};
+use nexus_wire::limits::USAGE_ROWS_MAX;
+
+use crate::hub::records::{Reads, Spent, Stored};
+
+pub(super) fn report(store: &impl Reads, read: &UsageRead) -> Stored<UsageReport> {
+    let mut rows: BTreeMap<String, UsageRow> = BTreeMap::new();
+    let mut total = UsageRow { key: "total".to_owned(), ..UsageRow::default() };
+    store.spent(read.since.unwrap_or(Ms::MIN), read.until.unwrap_or(Ms::MAX), &mut |spent| {
+        let key = key_of(spent, read.by);
+        let row = rows.entry(key.clone()).or_insert_with(|| UsageRow { key, ..UsageRow::default() });
+        add(row, spent);
+        add(&mut total, spent);
+    })?;
+    let mut rows: Vec<UsageRow> = rows.into_values().collect();
+    match read.by {
+        UsageBy::Day => {}
+        UsageBy::Aspect | UsageBy::Hand | UsageBy::Model => {
+            rows.sort_by_key(|row| std::cmp::Reverse(row.cost_microusd));
+        }
+    }
+    let more = rows.len() > USAGE_ROWS_MAX;
+    if more && read.by == UsageBy::Day {
+        // The latest days are those people ask for.
+        rows.drain(..rows.len() - USAGE_ROWS_MAX);
+    }
+    rows.truncate(USAGE_ROWS_MAX);
+    Ok(UsageReport { by: read.by, rows, total, more })
+}
+
+fn key_of(spent: &Spent, by: UsageBy) -> String {
+    match by {
+        UsageBy::Aspect => spent.by.to_string(),
+        UsageBy::Hand => spent.hand.as_ref().map_or_else(|| "session".to_owned(), ToString::to_string),
+        UsageBy::Model => spent.model.clone().unwrap_or_else(|| "hand".to_owned()),
+        UsageBy::Day => day(spent.at),
+    }
+}
+
+/// The day in UTC; what no calendar has is told as it is.
+fn day(at: Ms) -> String {
+    match jiff::Timestamp::from_millisecond(at) {
+        Ok(time) => time.strftime("%Y-%m-%d").to_string(),
+        Err(_) => at.to_string(),
+    }
+}
+
+/// Counts come from outside; none of them may end the process.
+fn add(row: &mut UsageRow, spent: &Spent) {
+    let Spent { usage, cost_microusd, hand, .. } = spent;
+    match hand {
+        Some(_) => row.dispatches += 1,
+        None => row.messages += 1,
+    }
+    let sum = &mut row.usage;
+    let pairs = [
+        (&mut sum.input_tokens, usage.input_tokens),
+        (&mut sum.output_tokens, usage.output_tokens),
+        (&mut sum.cache_read_tokens, usage.cache_read_tokens),
+        (&mut sum.cache_write_tokens, usage.cache_write_tokens),
+        (&mut row.cost_microusd, cost_microusd.unwrap_or(0)),
+    ];
+    for (sum, more) in pairs {
+        *sum = sum.saturating_add(more);
+    }
+    if cost_microusd.is_none() && *usage != nexus_wire::chat::Usage::default() {
+        row.unpriced += 1;
+    }
+}
