@@ -5,18 +5,20 @@ use nexus_wire::alert::AlertList;
 use nexus_wire::audit::{AuditList, UsageRead};
 use nexus_wire::chat::{ChatRead, ChatThreads};
 use nexus_wire::hands::{Dispatch, DispatchList, DispatchProgress, DispatchStatus, Wanted};
-use nexus_wire::knowledge::KnowledgeSearch;
 use nexus_wire::limits::{
-    CHILDREN_PER_PARENT_MAX, DURABLE_BYTES_MAX, RECIPIENTS_MAX, SLOTS_MAX, TOPIC_BYTES_MAX, WANTED_MAX,
+    CHILDREN_PER_PARENT_MAX, DURABLE_BYTES_MAX, PAGE_DEFAULT, PAGE_MAX, RECIPIENTS_MAX, SLOTS_MAX,
+    TOPIC_BYTES_MAX, WANTED_MAX,
 };
 use nexus_wire::log::Subscribe;
 use nexus_wire::observe::{ObserveBegin, ObserveEnd, ObserveEvent};
 use nexus_wire::roster::{Register, TeamList};
+use nexus_wire::session::{SessionAnswer, SessionEntry, SessionList, SessionQuestion, SessionTree};
 use nexus_wire::thread::ChatReceipts;
 use nexus_wire::{AspectName, ErrorBody, ErrorCode, OperatorName, Party, ToBroker};
 
 use crate::hub::Change;
 use crate::identity::{Identity, Role};
+use crate::observe::KnowledgeRead;
 
 /// A frame its sender may send, sorted by where it goes.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +32,8 @@ pub(crate) enum Admitted {
     /// To the relay, in memory only.
     Stream(AspectName, Streamed),
     Subscribe(Subscribe),
+    /// To whoever asked; nothing of it is kept.
+    Answered(SessionAnswer),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -41,7 +45,9 @@ pub(crate) enum Read {
     ChatThreads(ChatThreads),
     DispatchList(DispatchList),
     DispatchStatus(DispatchStatus),
-    KnowledgeSearch(KnowledgeSearch),
+    Knowledge(KnowledgeRead),
+    /// Answered by the aspect's own process.
+    Session(AspectName, SessionQuestion),
     Situation(AspectName),
     TeamList(TeamList),
     UsageRead(UsageRead),
@@ -131,7 +137,25 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
             aspect(identity, "inbox.taken")?;
             Admitted::Change(Change::InboxTaken(taken))
         }
-        ToBroker::KnowledgeSearch(search) => Admitted::Read(Read::KnowledgeSearch(search)),
+        ToBroker::KnowledgeDelete(delete) => {
+            writer(identity)?;
+            Admitted::Change(Change::KnowledgeDelete(delete))
+        }
+        ToBroker::KnowledgeGet(get) => Admitted::Read(Read::Knowledge(KnowledgeRead::Get(get))),
+        ToBroker::KnowledgeGrant(grant) => {
+            acting_operator(identity, "knowledge.grant")?;
+            Admitted::Change(Change::KnowledgeGrant(grant))
+        }
+        ToBroker::KnowledgeGrants(grants) => Admitted::Read(Read::Knowledge(KnowledgeRead::Grants(grants))),
+        ToBroker::KnowledgeHistory(history) => {
+            Admitted::Read(Read::Knowledge(KnowledgeRead::History(history)))
+        }
+        ToBroker::KnowledgeList(list) => Admitted::Read(Read::Knowledge(KnowledgeRead::List(list))),
+        ToBroker::KnowledgeRevoke(revoke) => {
+            acting_operator(identity, "knowledge.revoke")?;
+            Admitted::Change(Change::KnowledgeRevoke(revoke))
+        }
+        ToBroker::KnowledgeSearch(search) => Admitted::Read(Read::Knowledge(KnowledgeRead::Search(search))),
         ToBroker::KnowledgeStore(store) => {
             writer(identity)?;
             topic_fits(&store.topic)?;
@@ -154,6 +178,24 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
             Admitted::Register(aspect(identity, "register")?, register)
         }
         ToBroker::Situation(_) => Admitted::Read(Read::Situation(aspect(identity, "situation")?)),
+        ToBroker::SessionAnswer(answer) => {
+            aspect(identity, "session.answer")?;
+            Admitted::Answered(answer)
+        }
+        ToBroker::SessionEntry(SessionEntry { of, session, entry }) => {
+            looks(identity, "session.entry")?;
+            Admitted::Read(Read::Session(of, SessionQuestion::Entry { session, entry }))
+        }
+        ToBroker::SessionList(SessionList { of, limit, cursor }) => {
+            looks(identity, "session.list")?;
+            let limit = limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
+            Admitted::Read(Read::Session(of, SessionQuestion::List { limit, cursor }))
+        }
+        ToBroker::SessionTree(SessionTree { of, session, limit, cursor }) => {
+            looks(identity, "session.tree")?;
+            let limit = limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
+            Admitted::Read(Read::Session(of, SessionQuestion::Tree { session, limit, cursor }))
+        }
         ToBroker::Subscribe(subscribe) => {
             if identity.role == Role::Aspect {
                 return Err(forbidden("subscribe is for operators; an aspect has its inbox"));
@@ -223,6 +265,27 @@ pub(crate) fn writer(identity: &Identity) -> Result<(), ErrorBody> {
     }
 }
 
+/// For people: a session is its aspect's own, and no other aspect's.
+fn looks(identity: &Identity, kind: &str) -> Result<(), ErrorBody> {
+    match identity.role {
+        Role::Viewer | Role::Operator | Role::Admin => Ok(()),
+        Role::Aspect => {
+            Err(forbidden(format!("{kind} is for operators, and {} is an aspect", identity.party)))
+        }
+    }
+}
+
+/// For operators who may act.
+fn acting_operator(identity: &Identity, kind: &str) -> Result<(), ErrorBody> {
+    match identity.role {
+        Role::Operator | Role::Admin => Ok(()),
+        Role::Viewer => writer(identity),
+        Role::Aspect => {
+            Err(forbidden(format!("{kind} is for operators, and {} is an aspect", identity.party)))
+        }
+    }
+}
+
 fn forbidden(message: impl Into<String>) -> ErrorBody {
     ErrorBody::new(ErrorCode::Forbidden, message)
 }
@@ -254,7 +317,7 @@ fn wanted_fits(dispatch: &Dispatch) -> Result<(), ErrorBody> {
 fn goes_on(admitted: &Admitted) -> bool {
     match admitted {
         Admitted::Change(_) | Admitted::Register(..) | Admitted::Stream(..) => true,
-        Admitted::Ack(..) | Admitted::Read(_) | Admitted::Subscribe(_) => false,
+        Admitted::Ack(..) | Admitted::Answered(_) | Admitted::Read(_) | Admitted::Subscribe(_) => false,
     }
 }
 

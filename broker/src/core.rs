@@ -93,6 +93,7 @@ impl Aftermath {
             | CommandBody::RevokeAspect { .. }
             | CommandBody::AddOperator { .. }
             | CommandBody::RevokeOperator { .. }
+            | CommandBody::KnowledgeUsed(_)
             | CommandBody::Tick
             | CommandBody::Register { .. }
             | CommandBody::Request { .. }
@@ -266,6 +267,7 @@ fn latest(commands: Vec<Command>) -> Vec<Command> {
             CommandBody::Ack { link, .. } => seen.insert(*link),
             CommandBody::BrokerStarted(_)
             | CommandBody::LinkDown { .. }
+            | CommandBody::KnowledgeUsed(_)
             | CommandBody::Tick
             | CommandBody::Register { .. }
             | CommandBody::Request { .. }

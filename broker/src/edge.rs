@@ -8,9 +8,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use nexus_wire::admin::NexusInfo;
+use nexus_wire::knowledge::KnowledgeSearch;
 use nexus_wire::limits::{REPLY_BYTES_MAX, SUBPROTOCOL};
 use nexus_wire::log::Subscribe;
 use nexus_wire::roster::{AspectInfo, Situation, Team, TeamList};
+use nexus_wire::session::SessionQuestion;
 use nexus_wire::{AspectName, ErrorBody, ErrorCode, FromBroker, Json, Ms, Party, RequestId, ToBroker};
 use tokio::sync::Semaphore;
 
@@ -24,7 +26,8 @@ use crate::hub::{Access, CommandBody, Hub, Origin, situation};
 use crate::identity::{Gate, Identity, Now, Seconds};
 use crate::listen::hosts::Hosts;
 use crate::listen::throttle::Throttle;
-use crate::observe::{self, Library, fit};
+use crate::observe::{self, KnowledgeRead, Library, Recalls, fit};
+use crate::questions::{self, Questions};
 use crate::relay::Relay;
 use crate::sequencer::{Sequencer, Stopped};
 
@@ -36,6 +39,9 @@ pub(crate) struct Edge {
     pub(crate) sequencer: Sequencer,
     pub(crate) library: Library,
     pub(crate) blobs: Blobs,
+    /// How knowledge is used, until it is written down.
+    pub(crate) recalls: Recalls,
+    pub(crate) questions: Questions,
     pub(crate) clock: Clock,
     pub(crate) hosts: Hosts,
     pub(crate) throttle: Mutex<Throttle>,
@@ -82,7 +88,8 @@ impl Edge {
             | FromBroker::ChatReacted(_)
             | FromBroker::Observe(_)
             | FromBroker::Registered(_)
-            | FromBroker::RosterChanged(_) => {
+            | FromBroker::RosterChanged(_)
+            | FromBroker::SessionAsk(_) => {
                 Err(ErrorBody::new(ErrorCode::Internal, "the answer was of an unexpected kind"))
             }
         }
@@ -103,7 +110,11 @@ impl Edge {
                 self.call(CommandBody::Request { sender, link: None, request, change }, bytes).await
             }
             Admitted::Read(read) => self.answer(identity.party.clone(), read).await,
-            Admitted::Ack(..) | Admitted::Register(..) | Admitted::Stream(..) | Admitted::Subscribe(_) => {
+            Admitted::Ack(..)
+            | Admitted::Answered(_)
+            | Admitted::Register(..)
+            | Admitted::Stream(..)
+            | Admitted::Subscribe(_) => {
                 Err(ErrorBody::new(ErrorCode::Invalid, "this takes a link: open one at /connect"))
             }
         }
@@ -112,8 +123,10 @@ impl Edge {
     /// Answers a read request of `reader`.
     pub(crate) async fn answer(&self, reader: Party, read: Read) -> Result<Json, ErrorBody> {
         match read {
+            Read::Session(aspect, about) => self.question(&aspect, about).await,
             Read::Situation(name) => Ok(Json::of(&self.situation(name).await?)),
             Read::TeamList(list) => Ok(Json::of(&self.team_page(list).await?)),
+            Read::Knowledge(KnowledgeRead::Search(search)) => self.search(reader, search).await,
             Read::AlertList(_)
             | Read::AuditList(_)
             | Read::ChatRead(_)
@@ -121,12 +134,33 @@ impl Edge {
             | Read::ChatThreads(_)
             | Read::DispatchList(_)
             | Read::DispatchStatus(_)
-            | Read::KnowledgeSearch(_)
+            | Read::Knowledge(_)
             | Read::UsageRead(_) => {
                 let found = self.library.read(move |store| Ok(observe::answer(store, &reader, &read))).await;
                 found.map_err(observe::Refusal::Store).flatten().map_err(ErrorBody::from)
             }
         }
+    }
+
+    /// Asks the process that speaks for an aspect now.
+    async fn question(&self, aspect: &AspectName, about: SessionQuestion) -> Result<Json, ErrorBody> {
+        let name = aspect.clone();
+        let link = self.ask(move |hub| hub.roster().aspect(&name).map(|record| record.link)).await?;
+        let missing = || ErrorBody::new(ErrorCode::NotFound, format!("there is no aspect {aspect}"));
+        let peer = link.ok_or_else(missing)?.and_then(|link| self.published.deliver.peer(link));
+        let peer = peer.ok_or_else(|| questions::offline(aspect))?;
+        self.questions.ask(aspect, &peer, about).await
+    }
+
+    /// What it brings an aspect is counted; people who look around are not.
+    async fn search(&self, reader: Party, search: KnowledgeSearch) -> Result<Json, ErrorBody> {
+        let (recalled, is_aspect) = (search.recall, reader.aspect().is_some());
+        let found = self.library.read(move |store| Ok(observe::search(store, &reader, &search))).await;
+        let found = found.map_err(observe::Refusal::Store).flatten().map_err(ErrorBody::from)?;
+        if is_aspect {
+            self.recalls.note(&found.hits, recalled, self.now());
+        }
+        Ok(Json::of(&found))
     }
 
     pub(crate) async fn ask<T: Send + 'static>(

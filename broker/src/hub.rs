@@ -35,7 +35,7 @@ use nexus_wire::Ms;
 
 pub use access::{Access, Doors, NewToken, Note};
 pub use admin::public_key;
-pub use command::{Change, Command, CommandBody, HubConfig, Origin, PutBlob};
+pub use command::{Change, Command, CommandBody, HubConfig, KnowledgeUse, Origin, PutBlob};
 pub use effect::Effect;
 pub use roster::Roster;
 pub(crate) use situation::situation;

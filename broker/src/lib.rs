@@ -22,6 +22,7 @@ mod identity;
 mod listen;
 mod meter;
 mod observe;
+mod questions;
 mod relay;
 mod sequencer;
 pub mod serve;

@@ -2,6 +2,7 @@
 //! operators everything, an aspect the threads it takes part in and the dispatches it has to do with.
 
 mod chat;
+mod knowledge;
 mod usage;
 
 use std::sync::Arc;
@@ -9,7 +10,6 @@ use std::sync::Arc;
 use nexus_wire::alert::AlertPage;
 use nexus_wire::audit::AuditPage;
 use nexus_wire::hands::{DispatchInfo, DispatchList, DispatchPage};
-use nexus_wire::knowledge::KnowledgeHits;
 use nexus_wire::limits::{PAGE_DEFAULT, PAGE_MAX, REPLY_BYTES_MAX};
 use nexus_wire::{BlobId, DispatchId, ErrorBody, ErrorCode, Json, Party};
 use serde::Serialize;
@@ -20,6 +20,7 @@ use crate::admit::Read;
 use crate::hub::inbox::json_bytes;
 use crate::hub::records::{BlobRecord, DispatchRecord, Reads, StoreError, Stored, Which};
 use crate::store::{ReaderPool, SqliteReader};
+pub(crate) use knowledge::{KnowledgeRead, Recalls, search};
 
 /// Readings at the same time; more wait without a thread.
 const READERS: usize = 4;
@@ -112,13 +113,9 @@ pub(crate) fn answer(store: &impl Reads, reader: &Party, read: &Read) -> Result<
             }
             Ok(Json::of(&info))
         }
-        Read::KnowledgeSearch(search) => {
-            let mut hits = store.knowledge_search(reader, &search.query, page(search.limit))?;
-            let more = fit(&mut hits, REPLY_BYTES_MAX);
-            Ok(Json::of(&KnowledgeHits { hits, more }))
-        }
-        Read::Situation(_) | Read::TeamList(_) => {
-            Err(Refusal::Told(ErrorBody::new(ErrorCode::Internal, "the core answers this")))
+        Read::Knowledge(read) => knowledge::answer(store, reader, read),
+        Read::Session(..) | Read::Situation(_) | Read::TeamList(_) => {
+            Err(Refusal::Told(ErrorBody::new(ErrorCode::Internal, "this is not in the store")))
         }
         Read::UsageRead(read) => Ok(Json::of(&usage::report(store, read)?)),
     }

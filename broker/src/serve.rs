@@ -22,7 +22,8 @@ use crate::identity::Gate;
 use crate::identity::tls::{Leaf, TlsError, names};
 use crate::listen;
 use crate::listen::hosts::Hosts;
-use crate::observe::Library;
+use crate::observe::{Library, Recalls};
+use crate::questions::Questions;
 use crate::relay::Relay;
 use crate::relay::presence::Trouble;
 use crate::sequencer::{Sequencer, sequencer};
@@ -31,6 +32,7 @@ use crate::store::SqliteStore;
 
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 const USES_INTERVAL: Duration = Duration::from_secs(60);
+const RECALLS_INTERVAL: Duration = Duration::from_secs(5);
 const LEAF_CHECK_INTERVAL: Duration = Duration::from_secs(60);
 /// For links to take their last frames when the broker stops.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -125,6 +127,8 @@ impl Running {
             sequencer: sequencer.clone(),
             library,
             blobs,
+            recalls: Recalls::default(),
+            questions: Questions::default(),
             clock,
             hosts: Hosts::new(&names, address, config.tls, config.public_url.clone()),
             throttle: std::sync::Mutex::default(),
@@ -142,6 +146,7 @@ impl Running {
         tasks.spawn(write_uses(Arc::clone(&edge)));
         tasks.spawn(edge::retention::retain(Arc::clone(&edge), keys_of, config.retention));
         tasks.spawn(edge::blobs::collect(Arc::clone(&edge), config.blob_grace));
+        tasks.spawn(write_recalls(Arc::clone(&edge)));
         if let Some(leaf) = leaf {
             tasks.spawn(renew(leaf));
         }
@@ -184,6 +189,7 @@ impl Running {
         edge.write_uses().await;
         edge.published.health.stopping();
         stop.send_replace(true);
+        submit_recalls(&edge).await;
         edge.sequencer.stop().await;
         let store = ended.await;
         edge.published.deliver.close_all();
@@ -246,6 +252,22 @@ async fn write_uses(edge: Arc<Edge>) {
     loop {
         sleep(USES_INTERVAL).await;
         edge.write_uses().await;
+    }
+}
+
+/// Writes down every few seconds how knowledge was used; it costs no search a commit.
+async fn write_recalls(edge: Arc<Edge>) {
+    loop {
+        sleep(RECALLS_INTERVAL).await;
+        submit_recalls(&edge).await;
+    }
+}
+
+async fn submit_recalls(edge: &Edge) {
+    let uses = edge.recalls.take();
+    if !uses.is_empty() {
+        // A count that finds no core any more is lost, and nothing else is.
+        let _ = edge.sequencer.submit(Origin::Broker, CommandBody::KnowledgeUsed(uses), 0).await;
     }
 }
 

@@ -545,6 +545,7 @@ fn may_come_again(body: &CommandBody) -> bool {
         CommandBody::BrokerStarted(_)
         | CommandBody::Register { .. }
         | CommandBody::Restored { .. }
+        | CommandBody::KnowledgeUsed(_)
         | CommandBody::AddAspect { .. }
         | CommandBody::RevokeAspect { .. }
         | CommandBody::AddOperator { .. }
@@ -576,6 +577,7 @@ fn brings_back(body: &CommandBody) -> bool {
         | CommandBody::PruneInboxes { .. }
         | CommandBody::PruneLog(_)
         | CommandBody::Restored { .. }
+        | CommandBody::KnowledgeUsed(_)
         | CommandBody::AddAspect { .. }
         | CommandBody::RevokeAspect { .. }
         | CommandBody::AddOperator { .. }

@@ -169,7 +169,8 @@ fn apply<T: DeserializeOwned>(setup: &mut Setup, body: CommandBody) -> Result<T,
         | FromBroker::ChatReacted(_)
         | FromBroker::Observe(_)
         | FromBroker::Registered(_)
-        | FromBroker::RosterChanged(_) => Json::default(),
+        | FromBroker::RosterChanged(_)
+        | FromBroker::SessionAsk(_) => Json::default(),
     };
     Ok(json.parse()?)
 }

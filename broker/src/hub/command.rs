@@ -8,7 +8,7 @@ use nexus_wire::hands::{
     Dispatch, DispatchCancel, DispatchResult, DispatchRetry, DispatchStopped, DispatchWait, LeaseRenew,
 };
 use nexus_wire::inbox::InboxClose;
-use nexus_wire::knowledge::KnowledgeStore;
+use nexus_wire::knowledge::{KnowledgeDelete, KnowledgeGrant, KnowledgeRevoke, KnowledgeStore};
 use nexus_wire::roster::{AspectState, Register};
 use nexus_wire::thread::{ChatMark, ChatReact, InboxTaken, ThreadRename};
 use nexus_wire::{AspectName, BlobId, EpochId, LinkId, Ms, OperatorName, Party, RequestId};
@@ -114,6 +114,8 @@ pub enum CommandBody {
         by: Party,
         act: Access,
     },
+    /// How knowledge was used since the last time; counted beside the hub, because searches do not pass it.
+    KnowledgeUsed(Vec<KnowledgeUse>),
     AddAspect {
         by: Party,
         add: AspectAdd,
@@ -157,9 +159,23 @@ pub enum Change {
     DispatchWait(DispatchWait),
     InboxClose(InboxClose),
     InboxTaken(InboxTaken),
+    KnowledgeDelete(KnowledgeDelete),
+    KnowledgeGrant(KnowledgeGrant),
+    KnowledgeRevoke(KnowledgeRevoke),
     KnowledgeStore(KnowledgeStore),
     LeaseRenew(LeaseRenew),
     ThreadRename(ThreadRename),
+}
+
+/// How often a topic was found and recalled.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct KnowledgeUse {
+    pub author: Party,
+    pub topic: String,
+    pub found: u64,
+    pub recalled: u64,
+    /// The last time.
+    pub recalled_at: Option<Ms>,
 }
 
 /// Settings the rules depend on; part of the command stream so that a replay has them too.

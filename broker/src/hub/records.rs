@@ -12,13 +12,13 @@ use nexus_wire::audit::{AuditEntry, AuditList};
 use nexus_wire::chat::{Message, ReplyMeta, ThreadInfo, Usage};
 use nexus_wire::hands::{CancelReceipt, Candidate, DispatchInfo, DispatchState, HandSpec, Outcome};
 use nexus_wire::inbox::Decision;
-use nexus_wire::knowledge::KnowledgeHit;
+use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeHit, KnowledgeMay, KnowledgeUsage};
 use nexus_wire::limits::PARTICIPANTS_SHOWN_MAX;
 use nexus_wire::log::LogEntry;
 use nexus_wire::roster::{AspectInfo, AspectRole, AspectState, ContextMode};
 use nexus_wire::{
-    AspectName, BlobId, CredentialName, DispatchId, EntryId, EpochId, HandRef, ItemId, LinkId, MessageId, Ms,
-    Party, RequestId, ThreadId,
+    AspectName, BlobId, CredentialName, DispatchId, EntryId, EpochId, GrantId, HandRef, ItemId, LinkId,
+    MessageId, Ms, Party, RequestId, ThreadId,
 };
 use serde_json::Value;
 use thiserror::Error;
@@ -313,8 +313,84 @@ pub struct KnowledgeRecord {
     pub shared: bool,
     pub version: u32,
     pub at: Ms,
+    /// This version says that the entry is gone; it has no content.
+    pub deleted: bool,
     pub request_sha256: [u8; 32],
 }
+
+impl KnowledgeRecord {
+    pub fn head(&self) -> KnowledgeHead {
+        KnowledgeHead {
+            entry: self.entry,
+            from: self.aspect.clone(),
+            topic: self.topic.clone(),
+            shared: self.shared,
+            version: self.version,
+            at: self.at,
+            bytes: self.content.len() as u64,
+            deleted: self.deleted,
+            usage: None,
+        }
+    }
+}
+
+/// Whose entries somebody may read, beside those that are shared.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum KnowledgeScope {
+    Everyones,
+    /// Of these authors.
+    Of(Vec<Party>),
+}
+
+impl KnowledgeScope {
+    /// People read everything; an aspect what is its own, and what it has a grant for.
+    pub fn of(reader: &Party, store: &impl Reads) -> Stored<Self> {
+        let Party::Aspect(name) = reader else { return Ok(Self::Everyones) };
+        let granted = store.knowledge_grants(Some(name))?;
+        let authors = granted.into_iter().filter(|grant| grant.may == KnowledgeMay::Read);
+        Ok(Self::Of(std::iter::once(reader.clone()).chain(authors.filter_map(|grant| grant.of)).collect()))
+    }
+
+    /// Whether this is among what it may read.
+    pub fn covers(&self, author: &Party, shared: bool) -> bool {
+        match self {
+            Self::Everyones => true,
+            Self::Of(authors) => shared || authors.contains(author),
+        }
+    }
+}
+
+/// A granting or revoking, whether or not it changed anything; `request_sha256` as in [`MessageRecord`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnowledgeGrantRecord {
+    pub id: GrantId,
+    pub to: AspectName,
+    pub may: KnowledgeMay,
+    pub of: Option<Party>,
+    /// Whether it holds from here on, and whether that was otherwise before.
+    pub granted: bool,
+    pub changed: bool,
+    pub by: Party,
+    pub at: Ms,
+    pub request_sha256: [u8; 32],
+}
+
+/// An entry that a search has found, and how well it fits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct KnowledgeRank {
+    pub entry: EntryId,
+    pub score: f64,
+}
+
+impl KnowledgeGrantRecord {
+    pub fn info(self) -> KnowledgeGrantInfo {
+        let Self { to, may, of, by, at, .. } = self;
+        KnowledgeGrantInfo { to, may, of, by: Some(by), at: Some(at) }
+    }
+}
+
+/// Where a page of a list goes on: behind this author's topic.
+pub type KnowledgePlace = (Party, String);
 
 /// A blob whose bytes are in a file of its own.
 #[derive(Clone, Debug, PartialEq)]
@@ -482,8 +558,47 @@ pub trait Reads {
     fn knowledge(&self, aspect: &Party, topic: &str) -> Stored<Option<KnowledgeRecord>>;
     /// A version by its id, current or not.
     fn knowledge_entry(&self, id: EntryId) -> Stored<Option<KnowledgeRecord>>;
-    /// Own and shared entries; best first. Any text is a valid query.
-    fn knowledge_search(&self, reader: &Party, query: &str, limit: u32) -> Stored<Vec<KnowledgeHit>>;
+    fn knowledge_version(&self, author: &Party, topic: &str, version: u32)
+    -> Stored<Option<KnowledgeRecord>>;
+    /// Versions before `before`, the newest first.
+    fn knowledge_history(
+        &self,
+        author: &Party,
+        topic: &str,
+        before: u32,
+        limit: u32,
+    ) -> Stored<Vec<KnowledgeHead>>;
+    /// Current entries in `scope`, of one author if named, by author and topic as text.
+    fn knowledge_list(
+        &self,
+        scope: &KnowledgeScope,
+        of: Option<&Party>,
+        prefix: &str,
+        after: Option<&KnowledgePlace>,
+        limit: u32,
+    ) -> Stored<Vec<KnowledgeHead>>;
+    /// Current entries in `scope` with their scores, best first, at most `SEARCH_HITS_MAX`. Any text is a valid
+    /// query. A score depends on nothing outside of `scope`.
+    fn knowledge_search(
+        &self,
+        scope: &KnowledgeScope,
+        of: Option<&Party>,
+        query: &str,
+    ) -> Stored<Vec<KnowledgeRank>>;
+    /// What a search has ranked; `None` if it was replaced meanwhile.
+    fn knowledge_hit(&self, query: &str, rank: KnowledgeRank) -> Stored<Option<KnowledgeHit>>;
+    /// The last change of a grant.
+    fn knowledge_grant(
+        &self,
+        to: &AspectName,
+        may: KnowledgeMay,
+        of: Option<&Party>,
+    ) -> Stored<Option<KnowledgeGrantRecord>>;
+    /// A change of a grant by its id.
+    fn knowledge_grant_by_id(&self, id: GrantId) -> Stored<Option<KnowledgeGrantRecord>>;
+    /// What is granted by such changes now, by name; to one aspect if named.
+    fn knowledge_grants(&self, to: Option<&AspectName>) -> Stored<Vec<KnowledgeGrantInfo>>;
+    fn knowledge_usage(&self, author: &Party, topic: &str) -> Stored<KnowledgeUsage>;
     /// Entries after `from_seq`, with their bodies.
     fn log(&self, from_seq: u64, thread: Option<ThreadId>, limit: u32) -> Stored<Vec<LogEntry>>;
     /// Entries up to here are not kept any more.
@@ -559,6 +674,9 @@ pub trait Store: Reads {
     fn put_queue_state(&mut self, json: &str) -> Stored<()>;
     /// A new version becomes the topic's current one; earlier ones are kept.
     fn put_knowledge(&mut self, record: &KnowledgeRecord) -> Stored<()>;
+    fn put_knowledge_grant(&mut self, record: &KnowledgeGrantRecord) -> Stored<()>;
+    /// Replaces what is known of how a topic is used.
+    fn put_knowledge_usage(&mut self, author: &Party, topic: &str, usage: KnowledgeUsage) -> Stored<()>;
     fn append_log(&mut self, record: &LogRecord) -> Stored<()>;
     /// When the broker took the store over.
     fn put_started_at(&mut self, at: Ms) -> Stored<()>;

@@ -101,6 +101,7 @@ pub(super) async fn run<S>(
 /// Nobody sends to the link any more; if it spoke for an aspect, the hub learns that it does no longer.
 pub(super) async fn leave(edge: &Edge, peer: &Peer) {
     edge.relay.unwatch(peer.link);
+    edge.questions.gone(peer.link);
     edge.published.presence.unfollow(peer.link);
     let Some(seat) = edge.published.deliver.leave(peer) else { return };
     let body = CommandBody::LinkDown { aspect: seat.aspect, link: peer.link, generation: seat.generation };

@@ -1,9 +1,10 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test names the one variant it expects")]
 
+mod knowledge;
+
 use nexus_wire::admin::{AspectAdd, OperatorAdd, OperatorRole};
 use nexus_wire::chat::{ChatPage, ChatRead, ChatSend, ChatSent, ChatThreads, ThreadPage};
 use nexus_wire::hands::{Dispatch, DispatchList, DispatchState, DispatchStatus, Dispatched, HandSpec};
-use nexus_wire::knowledge::{KnowledgeSearch, KnowledgeStore};
 use nexus_wire::roster::{AspectRole, Register};
 use nexus_wire::{EpochId, FromBroker, LinkId, RequestId, ThreadId};
 use serde_json::json;
@@ -150,20 +151,6 @@ fn pages_follow_each_other_without_hole_or_repeat() {
     let both = ChatRead { thread, message: Some(nexus_wire::MessageId(Uuid::nil())), ..ChatRead::default() };
     assert_eq!(world.read("forge", Read::ChatRead(both)), Err(ErrorCode::Invalid));
     assert_eq!(world.read("forge", Read::ChatRead(ChatRead::default())), Err(ErrorCode::Invalid));
-}
-
-#[test]
-fn knowledge_of_others_is_found_when_it_is_shared() {
-    let mut world = World::new();
-    for (topic, shared) in [("open", true), ("closed", false)] {
-        let store = KnowledgeStore { topic: topic.into(), content: "the canon of birds".into(), shared };
-        world.request("forge", Change::KnowledgeStore(store));
-    }
-    let hits = |reader: &str| {
-        let search = Read::KnowledgeSearch(KnowledgeSearch { query: "canon".into(), limit: None });
-        world.read(reader, search).unwrap().parse::<KnowledgeHits>().unwrap().hits.len()
-    };
-    assert_eq!((hits("forge"), hits("wren")), (2, 1));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! simulations and tests; a commit can be told to fail.
 
 mod audit;
-mod search;
+mod knowledge;
 mod threads;
 mod undo;
 
@@ -12,22 +12,25 @@ use nexus_wire::alert::{Alert, AlertKind};
 use nexus_wire::audit::{AuditEntry, AuditList};
 use nexus_wire::chat::{Message, ThreadInfo};
 use nexus_wire::hands::DispatchInfo;
-use nexus_wire::knowledge::KnowledgeHit;
+use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeHit, KnowledgeMay, KnowledgeUsage};
 use nexus_wire::log::LogEntry;
 use nexus_wire::{
-    AspectName, BlobId, CredentialName, DispatchId, EntryId, ItemId, MessageId, Ms, OperatorName, Party,
-    ThreadId,
+    AspectName, BlobId, CredentialName, DispatchId, EntryId, GrantId, ItemId, MessageId, Ms, OperatorName,
+    Party, ThreadId,
 };
 
 use super::logged::{LoggedRow, weight};
 use super::page::Page;
+use super::sqlite::search;
 use crate::hub::inbox::as_answered;
 use crate::hub::records::{
     AspectRecord, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord, DispatchRecord, InboxRecord,
-    KnowledgeRecord, LogRecord, MessageRecord, NewItem, OperatorRecord, Position, ReactionRecord, Reads,
-    SetupToken, Snapshot, Spent, Store, StoreError, Stored, TakenRecord, ThreadRecord, Transaction,
-    UsedAssertion, Which, without_contents,
+    KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank, KnowledgeRecord, KnowledgeScope, LogRecord,
+    MessageRecord, NewItem, OperatorRecord, Position, ReactionRecord, Reads, SetupToken, Snapshot, Spent,
+    Store, StoreError, Stored, TakenRecord, ThreadRecord, Transaction, UsedAssertion, Which,
+    without_contents,
 };
+use knowledge::Knowledge;
 use undo::Undo;
 
 #[derive(Debug, Default)]
@@ -58,7 +61,7 @@ pub struct MemoryStore {
     last_blob: u64,
     /// Which message, by its `seq`, attaches which blob.
     blob_references: BTreeSet<(BlobId, u64)>,
-    knowledge: Vec<KnowledgeRecord>,
+    knowledge: Knowledge,
     log: Vec<LoggedRow>,
     last_at: Ms,
     started_at: Ms,
@@ -291,17 +294,77 @@ impl Reads for MemoryStore {
         Ok(found.take(limit as usize).map(|record| head(record).info).collect())
     }
 
-    fn knowledge(&self, aspect: &Party, topic: &str) -> Stored<Option<KnowledgeRecord>> {
-        let found = self.knowledge.iter().rev().find(|it| it.aspect == *aspect && it.topic == topic);
-        Ok(found.cloned())
+    fn knowledge(&self, author: &Party, topic: &str) -> Stored<Option<KnowledgeRecord>> {
+        Ok(self.knowledge.versions(author, topic).next().cloned())
     }
 
     fn knowledge_entry(&self, id: EntryId) -> Stored<Option<KnowledgeRecord>> {
-        Ok(self.knowledge.iter().find(|it| it.entry == id).cloned())
+        Ok(self.knowledge.entries.iter().find(|it| it.entry == id).cloned())
     }
 
-    fn knowledge_search(&self, reader: &Party, query: &str, limit: u32) -> Stored<Vec<KnowledgeHit>> {
-        search::search(&self.knowledge, reader, query, limit)
+    fn knowledge_version(
+        &self,
+        author: &Party,
+        topic: &str,
+        version: u32,
+    ) -> Stored<Option<KnowledgeRecord>> {
+        Ok(self.knowledge.versions(author, topic).find(|it| it.version == version).cloned())
+    }
+
+    fn knowledge_history(
+        &self,
+        author: &Party,
+        topic: &str,
+        before: u32,
+        limit: u32,
+    ) -> Stored<Vec<KnowledgeHead>> {
+        let versions = self.knowledge.versions(author, topic).filter(|it| it.version < before);
+        Ok(versions.take(limit as usize).map(KnowledgeRecord::head).collect())
+    }
+
+    fn knowledge_list(
+        &self,
+        scope: &KnowledgeScope,
+        of: Option<&Party>,
+        prefix: &str,
+        after: Option<&KnowledgePlace>,
+        limit: u32,
+    ) -> Stored<Vec<KnowledgeHead>> {
+        Ok(self.knowledge.list(scope, of, prefix, after, limit))
+    }
+
+    fn knowledge_search(
+        &self,
+        scope: &KnowledgeScope,
+        of: Option<&Party>,
+        query: &str,
+    ) -> Stored<Vec<KnowledgeRank>> {
+        search::rank(&self.knowledge.indexed()?, scope, of, query)
+    }
+
+    fn knowledge_hit(&self, query: &str, rank: KnowledgeRank) -> Stored<Option<KnowledgeHit>> {
+        search::hit(&self.knowledge.indexed()?, query, rank)
+    }
+
+    fn knowledge_grant(
+        &self,
+        to: &AspectName,
+        may: KnowledgeMay,
+        of: Option<&Party>,
+    ) -> Stored<Option<KnowledgeGrantRecord>> {
+        Ok(self.knowledge.grant(to, may, of).cloned())
+    }
+
+    fn knowledge_grant_by_id(&self, id: GrantId) -> Stored<Option<KnowledgeGrantRecord>> {
+        Ok(self.knowledge.grants.iter().find(|it| it.id == id).cloned())
+    }
+
+    fn knowledge_grants(&self, to: Option<&AspectName>) -> Stored<Vec<KnowledgeGrantInfo>> {
+        Ok(self.knowledge.granted(to))
+    }
+
+    fn knowledge_usage(&self, author: &Party, topic: &str) -> Stored<KnowledgeUsage> {
+        Ok(self.knowledge.usage.get(&(author.clone(), topic.to_owned())).copied().unwrap_or_default())
     }
 
     fn log(&self, from_seq: u64, thread: Option<ThreadId>, limit: u32) -> Stored<Vec<LogEntry>> {
@@ -544,8 +607,21 @@ impl Store for MemoryStore {
     }
 
     fn put_knowledge(&mut self, record: &KnowledgeRecord) -> Stored<()> {
-        self.knowledge.push(record.clone());
+        self.knowledge.entries.push(record.clone());
         self.undo.push(Undo::Knowledge);
+        Ok(())
+    }
+
+    fn put_knowledge_grant(&mut self, record: &KnowledgeGrantRecord) -> Stored<()> {
+        self.knowledge.grants.push(record.clone());
+        self.undo.push(Undo::KnowledgeGrant);
+        Ok(())
+    }
+
+    fn put_knowledge_usage(&mut self, author: &Party, topic: &str, usage: KnowledgeUsage) -> Stored<()> {
+        let key = (author.clone(), topic.to_owned());
+        let old = self.knowledge.usage.insert(key.clone(), usage);
+        self.undo.push(Undo::KnowledgeUsage(key, old));
         Ok(())
     }
 

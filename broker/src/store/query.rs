@@ -30,6 +30,19 @@ pub(super) fn fts5(text: &str) -> Option<String> {
     (!written.is_empty()).then(|| written.join(" OR "))
 }
 
+/// The terms that count in a score, each an FTS5 expression of its own, none twice.
+pub(super) fn wanted(text: &str) -> Vec<String> {
+    let mut wanted: Vec<String> = Vec::new();
+    for term in terms(text).take(TERMS_MAX) {
+        if let Term::Match { expression, excluded: false } = term
+            && !wanted.contains(&expression)
+        {
+            wanted.push(expression);
+        }
+    }
+    wanted
+}
+
 impl Alternative {
     fn expression(&self) -> String {
         let wanted = self.wanted.join(" AND ");

@@ -13,6 +13,7 @@ mod copy;
 mod fault;
 #[cfg(test)]
 mod fuzz;
+pub(in crate::store) mod knowledge;
 mod lock;
 mod messages;
 mod migrate;
@@ -22,6 +23,7 @@ mod pending;
 mod read;
 mod reader;
 mod retention;
+pub(in crate::store) mod search;
 mod threads;
 mod verify;
 mod write;
@@ -34,19 +36,20 @@ use nexus_wire::alert::{Alert, AlertKind};
 use nexus_wire::audit::{AuditEntry, AuditList};
 use nexus_wire::chat::{Message, ThreadInfo};
 use nexus_wire::hands::DispatchInfo;
-use nexus_wire::knowledge::KnowledgeHit;
+use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeHit, KnowledgeMay, KnowledgeUsage};
 use nexus_wire::log::LogEntry;
-use nexus_wire::{AspectName, BlobId, DispatchId, EntryId, ItemId, MessageId, Ms, Party, ThreadId};
+use nexus_wire::{AspectName, BlobId, DispatchId, EntryId, GrantId, ItemId, MessageId, Ms, Party, ThreadId};
 use rusqlite::Connection;
 
 use crate::hub::records::{
-    AspectRecord, BlobRecord, Checkpoint, ClosedRecord, DispatchRecord, InboxRecord, KnowledgeRecord,
-    MessageRecord, OperatorRecord, ReactionRecord, Reads, Snapshot, Spent, StoreError, Stored, ThreadRecord,
-    Transaction, Which,
+    AspectRecord, BlobRecord, Checkpoint, ClosedRecord, DispatchRecord, InboxRecord, KnowledgeGrantRecord,
+    KnowledgePlace, KnowledgeRank, KnowledgeRecord, KnowledgeScope, MessageRecord, OperatorRecord,
+    ReactionRecord, Reads, Snapshot, Spent, StoreError, Stored, ThreadRecord, Transaction, Which,
 };
 pub(crate) use copy::merge;
 pub use copy::{CopyError, copy};
 pub(in crate::store) use fault::fault;
+pub(in crate::store) use migrate::empty_in_memory;
 pub(crate) use migrate::stamp;
 pub(crate) use open::sync_folder;
 pub use open::{OpenError, Options, Synchronous};
@@ -282,16 +285,76 @@ impl Reads for SqliteStore {
         read::dispatches(&self.connection, which, before, limit)
     }
 
-    fn knowledge(&self, aspect: &Party, topic: &str) -> Stored<Option<KnowledgeRecord>> {
-        read::knowledge(&self.connection, aspect, topic)
+    fn knowledge(&self, author: &Party, topic: &str) -> Stored<Option<KnowledgeRecord>> {
+        knowledge::current(&self.connection, author, topic)
     }
 
     fn knowledge_entry(&self, id: EntryId) -> Stored<Option<KnowledgeRecord>> {
-        read::knowledge_entry(&self.connection, id)
+        knowledge::entry(&self.connection, id)
     }
 
-    fn knowledge_search(&self, reader: &Party, query: &str, limit: u32) -> Stored<Vec<KnowledgeHit>> {
-        read::knowledge_search(&self.connection, reader, query, limit)
+    fn knowledge_version(
+        &self,
+        author: &Party,
+        topic: &str,
+        version: u32,
+    ) -> Stored<Option<KnowledgeRecord>> {
+        knowledge::version(&self.connection, author, topic, version)
+    }
+
+    fn knowledge_history(
+        &self,
+        author: &Party,
+        topic: &str,
+        before: u32,
+        limit: u32,
+    ) -> Stored<Vec<KnowledgeHead>> {
+        knowledge::history(&self.connection, author, topic, before, limit)
+    }
+
+    fn knowledge_list(
+        &self,
+        scope: &KnowledgeScope,
+        of: Option<&Party>,
+        prefix: &str,
+        after: Option<&KnowledgePlace>,
+        limit: u32,
+    ) -> Stored<Vec<KnowledgeHead>> {
+        knowledge::list(&self.connection, scope, of, prefix, after, limit)
+    }
+
+    fn knowledge_search(
+        &self,
+        scope: &KnowledgeScope,
+        of: Option<&Party>,
+        query: &str,
+    ) -> Stored<Vec<KnowledgeRank>> {
+        search::rank(&self.connection, scope, of, query)
+    }
+
+    fn knowledge_hit(&self, query: &str, rank: KnowledgeRank) -> Stored<Option<KnowledgeHit>> {
+        search::hit(&self.connection, query, rank)
+    }
+
+    fn knowledge_grant(
+        &self,
+        to: &AspectName,
+        may: KnowledgeMay,
+        of: Option<&Party>,
+    ) -> Stored<Option<KnowledgeGrantRecord>> {
+        knowledge::grant(&self.connection, to, may, of)
+    }
+
+    fn knowledge_grant_by_id(&self, id: GrantId) -> Stored<Option<KnowledgeGrantRecord>> {
+        knowledge::grant_by_id(&self.connection, id)
+    }
+
+    fn knowledge_grants(&self, to: Option<&AspectName>) -> Stored<Vec<KnowledgeGrantInfo>> {
+        knowledge::grants(&self.connection, to)
+    }
+
+    fn knowledge_usage(&self, author: &Party, topic: &str) -> Stored<KnowledgeUsage> {
+        knowledge::usage(&self.connection, author, topic)
     }
 
     fn log(&self, from_seq: u64, thread: Option<ThreadId>, limit: u32) -> Stored<Vec<LogEntry>> {

@@ -1,10 +1,16 @@
 //! Knowledge: versions, grants, repeats and search.
 
-use nexus_broker::hub::records::Reads;
-use nexus_broker::hub::{Change, CommandBody};
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test names the one variant it expects")]
+
+use nexus_broker::hub::records::{KnowledgeScope, Reads};
+use nexus_broker::hub::{Change, CommandBody, Effect};
 use nexus_wire::admin::AspectAdd;
-use nexus_wire::knowledge::{KnowledgeStore, KnowledgeStored};
+use nexus_wire::knowledge::{
+    KnowledgeDelete, KnowledgeGrant, KnowledgeGranted, KnowledgeHit, KnowledgeMay, KnowledgeRevoke,
+    KnowledgeStore, KnowledgeStored,
+};
 use nexus_wire::limits::{DURABLE_BYTES_MAX, TOPIC_BYTES_MAX};
+use nexus_wire::log::{LogBody, LogEntry};
 use nexus_wire::roster::AspectRole;
 use nexus_wire::{ErrorBody, ErrorCode, RequestId};
 use proptest::prelude::*;
@@ -20,6 +26,17 @@ fn shared(topic: &str, content: &str) -> KnowledgeStore {
     KnowledgeStore { shared: true, ..entry(topic, content) }
 }
 
+/// Kind and subject of what was logged.
+fn logged(effects: &[Effect]) -> Vec<(String, String)> {
+    let body = |effect: &Effect| match effect {
+        Effect::Logged(LogEntry { body: LogBody::Other { kind, subject }, .. }) => {
+            Some((kind.clone(), subject.clone()))
+        }
+        _ => None,
+    };
+    effects.iter().filter_map(body).collect()
+}
+
 trait Know {
     fn store_as(&mut self, sender: &str, entry: KnowledgeStore) -> Result<KnowledgeStored, ErrorBody>;
     fn topics(&self, reader: &str, query: &str) -> Vec<String>;
@@ -31,7 +48,10 @@ impl<S: nexus_broker::hub::records::Transaction> Know for World<S> {
     }
 
     fn topics(&self, reader: &str, query: &str) -> Vec<String> {
-        let hits = self.store.knowledge_search(&party(reader), query, 10).unwrap();
+        let scope = KnowledgeScope::of(&party(reader), &self.store).unwrap();
+        let ranked = self.store.knowledge_search(&scope, None, query).unwrap();
+        let hits: Vec<KnowledgeHit> =
+            ranked.into_iter().map(|rank| self.store.knowledge_hit(query, rank).unwrap().unwrap()).collect();
         assert!(hits.windows(2).all(|pair| pair[0].score >= pair[1].score), "best first");
         assert!(hits.iter().all(|hit| hit.score > 0.0), "larger is better");
         let mut topics: Vec<String> = hits.into_iter().map(|hit| hit.topic).collect();
@@ -63,7 +83,7 @@ on_both_stores! {
         world.store_as("wren", entry("secret", "the river")).unwrap();
         let error = world.store_as("wren", shared("open", "the river")).unwrap_err();
         assert_eq!(error.code, ErrorCode::Forbidden);
-        assert!(error.message.contains("--share-knowledge"), "{}", error.message);
+        assert!(error.message.contains("nexctl knowledge grant wren share"), "{}", error.message);
         world.store_as("operator/ana", shared("notice", "the river")).unwrap();
         let key = |record: &nexus_broker::hub::records::AspectRecord| record.public_key;
         use base64::Engine;
@@ -90,6 +110,87 @@ on_both_stores! {
         assert_eq!((parsed::<KnowledgeStored>(&again.unwrap()), effects), (first, Vec::new()));
         assert_eq!(world.request_as("wren", request, store("c")).0.unwrap_err().code, ErrorCode::IdReused);
         assert_eq!(world.store.knowledge(&party("wren"), "t").unwrap().unwrap().content, "b");
+    }
+
+    fn a_deleted_entry_is_found_no_more_and_its_history_stays(world) {
+        world.online("wren");
+        world.online("forge");
+        world.operator("ana");
+        let first = world.store_as("wren", entry("rivers", "they run")).unwrap();
+        let delete = |topic: &str, of: Option<&str>| {
+            Change::KnowledgeDelete(KnowledgeDelete { topic: topic.into(), of: of.map(party) })
+        };
+        let request = RequestId(world.id());
+        let (answer, effects) = world.request_as("wren", request, delete("rivers", None));
+        let gone: KnowledgeStored = parsed(&answer.unwrap());
+        assert_eq!((gone.version, logged(&effects)), (2, vec![("knowledge.deleted".into(), gone.entry.to_string())]));
+        let (again, effects) = world.request_as("wren", request, delete("rivers", None));
+        assert_eq!((parsed::<KnowledgeStored>(&again.unwrap()), effects), (gone.clone(), Vec::new()));
+        let error = world.request_as("wren", request, delete("seas", None)).0.unwrap_err();
+        assert_eq!(error.code, ErrorCode::IdReused);
+        assert_eq!(world.topics("wren", "they"), Vec::<String>::new());
+        let tombstone = world.store.knowledge(&party("wren"), "rivers").unwrap().unwrap();
+        assert_eq!((tombstone.entry, tombstone.deleted, tombstone.content.as_str()), (gone.entry, true, ""));
+        assert_eq!(world.store.knowledge_entry(first.entry).unwrap().unwrap().content, "they run");
+        for topic in ["rivers", "never"] {
+            let error = world.request::<KnowledgeStored>("wren", delete(topic, None)).unwrap_err();
+            assert_eq!(error.code, ErrorCode::NotFound, "{topic}");
+        }
+        let back = world.store_as("wren", entry("rivers", "they run again")).unwrap();
+        assert_eq!((back.version, world.topics("wren", "again")), (3, vec!["rivers".to_owned()]));
+        let error = world.request::<KnowledgeStored>("forge", delete("rivers", Some("wren"))).unwrap_err();
+        assert_eq!(error.code, ErrorCode::Forbidden);
+        let by_ana: KnowledgeStored =
+            world.request("operator/ana", delete("rivers", Some("wren"))).unwrap();
+        assert_eq!(by_ana.version, 4);
+    }
+
+    fn a_grant_is_made_once_and_a_late_repeat_undoes_nothing(world) {
+        world.online("wren");
+        world.online("forge");
+        world.operator("ana");
+        let may = |may, of: Option<&str>| (name("wren"), may, of.map(party));
+        let (to, read, of) = may(KnowledgeMay::Read, Some("forge"));
+        let grant = Change::KnowledgeGrant(KnowledgeGrant { to: to.clone(), may: read, of: of.clone() });
+        let revoke = Change::KnowledgeRevoke(KnowledgeRevoke { to, may: read, of });
+        let first = RequestId(world.id());
+        let (answer, effects) = world.request_as("operator/ana", first, grant.clone());
+        let granted = KnowledgeGranted { granted: true, changed: true };
+        assert_eq!(parsed::<KnowledgeGranted>(&answer.unwrap()), granted);
+        assert_eq!(logged(&effects), [("knowledge.granted".to_owned(), "wren read forge".to_owned())]);
+        let again: KnowledgeGranted = world.request("operator/ana", grant.clone()).unwrap();
+        assert_eq!(again, KnowledgeGranted { granted: true, changed: false });
+        let revoked: KnowledgeGranted = world.request("operator/ana", revoke).unwrap();
+        assert_eq!(revoked, KnowledgeGranted { granted: false, changed: true });
+        let (late, effects) = world.request_as("operator/ana", first, grant);
+        assert_eq!((parsed::<KnowledgeGranted>(&late.unwrap()), effects), (granted, Vec::new()));
+        assert_eq!(world.store.knowledge_grants(None).unwrap(), []);
+        let cases = [
+            ("nobody", may(KnowledgeMay::Read, None), ErrorCode::Invalid),
+            ("of", may(KnowledgeMay::Share, Some("forge")), ErrorCode::Invalid),
+            ("author", may(KnowledgeMay::Read, Some("harrow")), ErrorCode::NotFound),
+            ("author", may(KnowledgeMay::Read, Some("operator/bo")), ErrorCode::NotFound),
+            ("reader", (name("harrow"), KnowledgeMay::Share, None), ErrorCode::NotFound),
+        ];
+        for (case, (to, may, of), code) in cases {
+            let grant = Change::KnowledgeGrant(KnowledgeGrant { to, may, of });
+            assert_eq!(world.request::<KnowledgeGranted>("operator/ana", grant).unwrap_err().code, code, "{case}");
+        }
+    }
+
+    fn sharing_is_granted_and_taken_back(world) {
+        world.online("wren");
+        world.operator("ana");
+        let (to, may) = (name("wren"), KnowledgeMay::Share);
+        let grant = Change::KnowledgeGrant(KnowledgeGrant { to: to.clone(), may, of: None });
+        let revoke = Change::KnowledgeRevoke(KnowledgeRevoke { to, may, of: None });
+        for change in [grant.clone(), grant] {
+            world.request::<KnowledgeGranted>("operator/ana", change).unwrap();
+            world.store_as("wren", shared("open", "the river")).unwrap();
+        }
+        world.request::<KnowledgeGranted>("operator/ana", revoke).unwrap();
+        assert_eq!(world.store_as("wren", shared("open", "x")).unwrap_err().code, ErrorCode::Forbidden);
+        assert!(world.store.knowledge(&party("wren"), "open").unwrap().unwrap().shared, "what was shared stays so");
     }
 
     fn an_entry_that_could_not_be_found_or_kept_is_refused(world) {
@@ -154,8 +255,12 @@ fn any_text_is_a_query() {
     ];
     runner
         .run(&text, |query| {
-            let hits = world.store.knowledge_search(&party("operator/ana"), &query, 10);
+            let hits = world.store.knowledge_search(&KnowledgeScope::Everyones, None, &query);
             prop_assert!(hits.is_ok(), "{:?}", hits);
+            for rank in hits.unwrap() {
+                let hit = world.store.knowledge_hit(&query, rank);
+                prop_assert!(hit.is_ok(), "{:?}", hit);
+            }
             Ok(())
         })
         .unwrap();

@@ -13,6 +13,7 @@ mod knowledge;
 mod random;
 mod register;
 mod same;
+mod search;
 mod storage;
 mod threads;
 mod watch;

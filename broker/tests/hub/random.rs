@@ -3,7 +3,8 @@
 
 use nexus_broker::hub::records::{CredentialTerms, Digest, Reads, Transaction, UsedAssertion};
 use nexus_broker::hub::{
-    Access, Change, Command, CommandBody, Effect, Hub, HubConfig, NewToken, Note, Origin, PutBlob,
+    Access, Change, Command, CommandBody, Effect, Hub, HubConfig, KnowledgeUse, NewToken, Note, Origin,
+    PutBlob,
 };
 use nexus_broker::store::{MemoryStore, SqliteStore};
 use nexus_wire::admin::{AspectAdd, OperatorAdd, OperatorRole};
@@ -14,7 +15,7 @@ use nexus_wire::hands::{
     Lease, LeaseRenew, Wanted,
 };
 use nexus_wire::inbox::{Decision, InboxClose, Resume};
-use nexus_wire::knowledge::KnowledgeStore;
+use nexus_wire::knowledge::{KnowledgeDelete, KnowledgeGrant, KnowledgeMay, KnowledgeRevoke, KnowledgeStore};
 use nexus_wire::roster::{AspectRole, AspectState, HeldLease, Register};
 use nexus_wire::thread::{ChatMark, ChatReact, InboxTaken, ThreadRename};
 use nexus_wire::{
@@ -55,6 +56,9 @@ enum Act {
     React { sender: u8, message: Index, emoji: u8, remove: bool },
     Rename { sender: u8, thread: Index, title: u8 },
     Store { sender: u8, topic: u8, content: u8, shared: bool },
+    Forget { sender: u8, topic: u8, of: Option<u8>, repeat: bool },
+    Grant { to: u8, of: Option<u8>, grant: bool, repeat: bool },
+    Use { author: u8, topic: u8, recalled: bool },
     Dispatch { sender: u8, host: u8, deadline: u8, parent: Option<Index>, repeat: Option<Index> },
     Result { lease: Index, ok: bool, stale: bool, repeat: bool },
     Wait { lease: Index, on: Vec<Index> },
@@ -128,6 +132,12 @@ fn act() -> impl Strategy<Value = Act> {
             .prop_map(|(sender, thread, title)| Act::Rename { sender, thread, title }),
         6 => (some.clone(), 0_u8..3, 0_u8..12, any::<bool>())
             .prop_map(|(sender, topic, content, shared)| Act::Store { sender, topic, content, shared }),
+        3 => (some.clone(), 0_u8..3, prop::option::weighted(0.2, 0_u8..5), prop::bool::weighted(0.2))
+            .prop_map(|(sender, topic, of, repeat)| Act::Forget { sender, topic, of, repeat }),
+        3 => (some.clone(), prop::option::weighted(0.7, 0_u8..5), any::<bool>(), prop::bool::weighted(0.2))
+            .prop_map(|(to, of, grant, repeat)| Act::Grant { to, of, grant, repeat }),
+        2 => (some.clone(), 0_u8..4, any::<bool>())
+            .prop_map(|(author, topic, recalled)| Act::Use { author, topic, recalled }),
         30 => (some.clone(), some.clone(), 0_u8..4, maybe(), prop::option::weighted(0.1, any::<Index>()))
             .prop_map(|(sender, host, deadline, parent, repeat)| Act::Dispatch { sender, host, deadline, parent, repeat }),
         25 => (index.clone(), any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.2))
@@ -425,6 +435,29 @@ impl Twin {
                 let store =
                     KnowledgeStore { topic: format!("topic {topic}"), content: content(*n), shared: *shared };
                 self.request(self.sender(*sender), None, Change::KnowledgeStore(store))
+            }
+            Act::Forget { sender, topic, of, repeat } => {
+                let of = of.map(|of| self.sender(of));
+                let delete = KnowledgeDelete { topic: format!("topic {topic}"), of };
+                let request = Some(self.again(*repeat));
+                self.request(self.sender(*sender), request, Change::KnowledgeDelete(delete))
+            }
+            Act::Grant { to, of, grant, repeat } => {
+                let (to, of) = (self.aspect(*to), of.map(|of| self.sender(of)));
+                let may = if of.is_some() { KnowledgeMay::Read } else { KnowledgeMay::Share };
+                let change = match grant {
+                    true => Change::KnowledgeGrant(KnowledgeGrant { to, may, of }),
+                    false => Change::KnowledgeRevoke(KnowledgeRevoke { to, may, of }),
+                };
+                let request = Some(self.again(*repeat));
+                self.request(ana, request, change)
+            }
+            Act::Use { author, topic, recalled } => {
+                let (author, topic) = (self.sender(*author), format!("topic {topic}"));
+                let recalled_at = recalled.then_some(self.at);
+                let used =
+                    KnowledgeUse { author, topic, found: 2, recalled: u64::from(*recalled), recalled_at };
+                CommandBody::KnowledgeUsed(vec![used])
             }
             Act::Dispatch { sender, host, deadline, parent, repeat } => {
                 if let Some(repeat) = repeat

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use nexus_broker::hub::records::{Reads, Stored, Which};
+use nexus_broker::hub::records::{KnowledgeScope, Reads, Stored, Which};
 use nexus_wire::audit::AuditList;
 use nexus_wire::chat::{Message, ThreadInfo};
 use nexus_wire::inbox::{Item, ItemBody};
@@ -54,19 +54,36 @@ pub(crate) fn assert_same(a: &impl Reads, b: &impl Reads) {
         assert_eq!(a.threads(Some(of), None, 3).unwrap(), b.threads(Some(of), None, 3).unwrap());
         assert_eq!(a.open_dispatches(of).unwrap(), b.open_dispatches(of).unwrap());
         for query in ["river", "run*", "\"the sea\" OR look", "sea -deep", "topic", "nothing of that"] {
-            let (hits, others) =
-                (a.knowledge_search(of, query, 5).unwrap(), b.knowledge_search(of, query, 5).unwrap());
-            assert_eq!(hits, others, "{of} {query}");
-            for hit in hits {
-                assert_eq!(a.knowledge_entry(hit.entry).unwrap(), b.knowledge_entry(hit.entry).unwrap());
+            let scope = KnowledgeScope::of(of, a).unwrap();
+            assert_eq!(scope, KnowledgeScope::of(of, b).unwrap());
+            let ranked = a.knowledge_search(&scope, None, query).unwrap();
+            assert_eq!(ranked, b.knowledge_search(&scope, None, query).unwrap(), "{of} {query}");
+            for rank in ranked.into_iter().take(2) {
+                assert_eq!(a.knowledge_hit(query, rank).unwrap(), b.knowledge_hit(query, rank).unwrap());
+                assert_eq!(a.knowledge_entry(rank.entry).unwrap(), b.knowledge_entry(rank.entry).unwrap());
             }
         }
         for topic in ["topic 0", "topic 1", "topic 2", "topic 3"] {
             assert_eq!(a.knowledge(of, topic).unwrap(), b.knowledge(of, topic).unwrap());
+            assert_eq!(a.knowledge_usage(of, topic).unwrap(), b.knowledge_usage(of, topic).unwrap());
+            let versions = a.knowledge_history(of, topic, u32::MAX, 5).unwrap();
+            assert_eq!(versions, b.knowledge_history(of, topic, u32::MAX, 5).unwrap());
+        }
+        let scope = KnowledgeScope::of(of, a).unwrap();
+        for (by, prefix) in [(None, "topic"), (Some(of), ""), (None, "t\0"), (None, "topic 1")] {
+            let listed = a.knowledge_list(&scope, by, prefix, None, 9).unwrap();
+            assert_eq!(listed, b.knowledge_list(&scope, by, prefix, None, 9).unwrap());
+            let after = listed.first().map(|head| (head.from.clone(), head.topic.clone()));
+            let rest = a.knowledge_list(&scope, by, prefix, after.as_ref(), 8).unwrap();
+            assert_eq!(rest, b.knowledge_list(&scope, by, prefix, after.as_ref(), 8).unwrap());
+            assert_eq!(rest, listed.into_iter().skip(1).collect::<Vec<_>>());
         }
     }
 
+    assert_eq!(a.knowledge_grants(None).unwrap(), b.knowledge_grants(None).unwrap());
     for record in &aspects {
+        let grants = a.knowledge_grants(Some(&record.name)).unwrap();
+        assert_eq!(grants, b.knowledge_grants(Some(&record.name)).unwrap());
         let name = &record.name;
         assert_eq!(a.aspect(name).unwrap().as_ref(), Some(record));
         assert_eq!(b.aspect(name).unwrap().as_ref(), Some(record));

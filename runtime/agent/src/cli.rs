@@ -22,6 +22,8 @@ mod draw;
 mod home;
 mod sessions;
 
+pub(crate) use draw::summary;
+
 /// How the process ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Exit {

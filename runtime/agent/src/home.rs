@@ -23,7 +23,7 @@ mod unknown;
 
 pub use fault::{Fault, Faults};
 pub use persona::{NEXUS_FILE, PRIMER_FILE, Persona, SOUL_FILE};
-pub use raw::{Budgets, RawHand, RawSettings, settings_schema};
+pub use raw::{Budgets, RawHand, RawSettings, Recall, settings_schema};
 pub use scaffold::{NewHome, ScaffoldError, scaffold};
 pub use settings::{Hand, Settings};
 

@@ -1,11 +1,17 @@
 //! What can be typed. Parsing only; what commands do is elsewhere.
 
+mod knowledge;
+mod session;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 use nexus_wire::{AspectName, DispatchId, MessageId, Party, ThreadId};
+
+pub use knowledge::{Grant, Knowledge, KnowledgeAction, May, Whose};
+pub use session::{Session, SessionAction};
 
 const AFTER_HELP: &str = "\
 Which broker: --url or --context, else $NEXUS_URL, else the current context of
@@ -85,8 +91,12 @@ pub enum Command {
     Rename(Rename),
     /// Do again what failed or timed out
     Retry(Retry),
+    /// What the team knows: read it, change it, say who may
+    Knowledge(Knowledge),
     /// Post a message without waiting for an answer
     Say(Say),
+    /// Look into the sessions of an aspect that is online
+    Session(Session),
 }
 
 #[derive(Args, Clone, Debug)]
@@ -350,6 +360,10 @@ mod tests {
             "nexctl mark 0199a0b1-c2d3-7123-8456-789abcdef012 7",
             "nexctl react 0199a0b1-c2d3-7123-8456-789abcdef012 👍 --remove",
             "nexctl rename 0199a0b1-c2d3-7123-8456-789abcdef012 the plan",
+            "nexctl knowledge grant wren read --of forge",
+            "nexctl knowledge get rivers --of operator/ana --at-version 2",
+            "nexctl knowledge search rivers -sea OR lake*",
+            "nexctl session tree wren global",
             "nexctl say -o json hello",
             "nexctl say --to wren,forge --to keel hello",
             "nexctl dispatch wren/verify-claim {} --wait --deadline 90",
@@ -371,6 +385,8 @@ mod tests {
             "nexctl dispatch wren/verify-claim {} more",
             "nexctl dispatch {} --avoid wren",
             "nexctl get dispatches --dead --open",
+            "nexctl knowledge grant wren read",
+            "nexctl knowledge grant wren write",
             "nexctl get aspects -o xml",
         ];
         for line in bad {

@@ -100,6 +100,7 @@ impl From<ErrorBody> for Failure {
             | ErrorCode::ThreadPaused
             | ErrorCode::TooDeep
             | ErrorCode::TooLarge
+            | ErrorCode::Unavailable
             | ErrorCode::UnknownKind => Self::Failed(format!("{}{again}", body.message)),
         }
     }

@@ -19,8 +19,10 @@ pub mod ask;
 pub mod cli;
 mod context;
 pub mod failure;
+mod knowledge;
 mod look;
 pub mod near;
+mod session;
 pub mod settings;
 pub mod table;
 mod text;
@@ -85,7 +87,9 @@ pub async fn run(cli: Cli, env: &Env, ui: Ui) -> Result<(), Failure> {
         Command::React(args) => threads::react(&run, args).await,
         Command::Rename(args) => threads::rename(&run, &args).await,
         Command::Retry(args) => act::retry(&run, args).await,
+        Command::Knowledge(args) => knowledge::knowledge(&run, args.action).await,
         Command::Say(args) => act::say(&run, args).await,
+        Command::Session(args) => session::session(&run, args.action).await,
         Command::Context(_) => Ok(()),
     }
 }
@@ -111,6 +115,23 @@ impl Run {
                 REQUEST_TIMEOUT.as_secs()
             ))
         })
+    }
+
+    /// A list as the broker gave it, or as rows.
+    pub(crate) fn list(
+        &self,
+        page: &impl serde::Serialize,
+        empty: Option<&str>,
+        rows: &str,
+    ) -> Result<(), Failure> {
+        match (self.output, empty) {
+            (Output::Json, _) => self.ui.json(page),
+            (Output::Table, Some(empty)) => {
+                self.ui.note(Tone::Plain, empty);
+                Ok(())
+            }
+            (Output::Table, None) => self.ui.result(rows),
+        }
     }
 
     pub(crate) fn now(&self) -> Ms {

@@ -29,7 +29,7 @@ async fn show(run: &Run, client: &mut Client, what: What) -> Result<(), Failure>
             let page = client.call(AlertList { all, before, limit }).await?;
             let empty = if all { "no alerts" } else { "no open alerts; --all shows those that are over" };
             let rows = table::alerts(&run.ui, &page.alerts, now);
-            list(run, &page, page.alerts.is_empty().then_some(empty), &rows)?;
+            run.list(&page, page.alerts.is_empty().then_some(empty), &rows)?;
             if let (true, Some(last)) = (page.more, page.alerts.last()) {
                 run.ui.note(Tone::Dim, &format!("there are more; go on with --before {}", last.seq));
             }
@@ -40,18 +40,18 @@ async fn show(run: &Run, client: &mut Client, what: What) -> Result<(), Failure>
             let empty =
                 "nobody is on the team yet; let an aspect in with: nexus aspect add <name> --home <home>";
             let rows = table::aspects(&run.ui, &team.aspects, now);
-            list(run, &team, team.aspects.is_empty().then_some(empty), &rows)
+            run.list(&team, team.aspects.is_empty().then_some(empty), &rows)
         }
         What::Receipts { message } => {
             let page = receipts(client, message).await?;
             let rows = table::receipts(&run.ui, &page.receipts, now);
-            list(run, &page, page.receipts.is_empty().then_some("nobody was sent this message"), &rows)
+            run.list(&page, page.receipts.is_empty().then_some("nobody was sent this message"), &rows)
         }
         What::Threads { before, participant, unread, limit } => {
             let page = client.call(ChatThreads { before, participant, unread, limit }).await?;
             let empty = "no threads yet; begin one with: nexctl ask \"…\"";
             let rows = table::threads(&run.ui, &page.threads, now);
-            list(run, &page, page.threads.is_empty().then_some(empty), &rows)?;
+            run.list(&page, page.threads.is_empty().then_some(empty), &rows)?;
             go_on(run, page.next);
             Ok(())
         }
@@ -75,7 +75,7 @@ async fn show(run: &Run, client: &mut Client, what: What) -> Result<(), Failure>
                 "no dispatches yet; send one with: nexctl dispatch <aspect>/<hand> '<json>'"
             };
             let rows = table::dispatches(&run.ui, &page.dispatches, now);
-            list(run, &page, page.dispatches.is_empty().then_some(empty), &rows)?;
+            run.list(&page, page.dispatches.is_empty().then_some(empty), &rows)?;
             go_on(run, page.next);
             Ok(())
         }
@@ -83,7 +83,7 @@ async fn show(run: &Run, client: &mut Client, what: What) -> Result<(), Failure>
             let page = messages(client, thread, after, limit).await?;
             let empty = if after > 0 { "no messages after that one" } else { "no messages in this thread" };
             let text = table::messages(&page.messages, &run.zone);
-            list(run, &page, page.messages.is_empty().then_some(empty), &text)?;
+            run.list(&page, page.messages.is_empty().then_some(empty), &text)?;
             if let (true, Some(last)) = (page.more, page.messages.last()) {
                 run.ui.note(Tone::Dim, &format!("there are more; go on with --after {}", last.seq));
             }
@@ -124,17 +124,6 @@ async fn receipts(client: &mut Client, message: MessageId) -> Result<ReceiptPage
 fn go_on(run: &Run, next: Option<impl std::fmt::Display>) {
     if let Some(next) = next {
         run.ui.note(Tone::Dim, &format!("there are more; go on with --before {next}"));
-    }
-}
-
-fn list(run: &Run, page: &impl serde::Serialize, empty: Option<&str>, rows: &str) -> Result<(), Failure> {
-    match (run.output, empty) {
-        (Output::Json, _) => run.ui.json(page),
-        (Output::Table, Some(empty)) => {
-            run.ui.note(Tone::Plain, empty);
-            Ok(())
-        }
-        (Output::Table, None) => run.ui.result(rows),
     }
 }
 

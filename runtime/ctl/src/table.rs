@@ -8,8 +8,10 @@ use nexus_wire::alert::Alert;
 use nexus_wire::attachment::Attachment;
 use nexus_wire::chat::{Message, ThreadInfo};
 use nexus_wire::hands::DispatchInfo;
+use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeUsage};
 use nexus_wire::name::Party;
 use nexus_wire::roster::{AspectInfo, AspectRole};
+use nexus_wire::session::{SessionInfo, SessionTreePage};
 use nexus_wire::thread::Receipt;
 
 use crate::settings::Config;
@@ -157,6 +159,78 @@ pub fn messages(messages: &[Message], zone: &TimeZone) -> String {
         }
     }
     text
+}
+
+pub fn knowledge(ui: &Ui, entries: &[KnowledgeHead], now: Ms) -> String {
+    let mut table = table(ui, &["TOPIC", "OF", "VERSION", "AGE", "SHARED", "BYTES", "FOUND", "RECALLED"]);
+    for head in entries {
+        let usage =
+            |of: fn(KnowledgeUsage) -> u64| head.usage.map_or_else(|| "-".into(), |it| of(it).to_string());
+        let shared = match (head.deleted, head.shared) {
+            (true, _) => "deleted",
+            (false, true) => "yes",
+            (false, false) => "no",
+        };
+        table.add_row(vec![
+            or_dash(&shortened(&head.topic, TITLE_CHARS)),
+            head.from.to_string(),
+            head.version.to_string(),
+            ago(head.at, now),
+            shared.to_owned(),
+            head.bytes.to_string(),
+            usage(|it| it.found),
+            usage(|it| it.recalled),
+        ]);
+    }
+    text_of(&table)
+}
+
+pub fn grants(ui: &Ui, grants: &[KnowledgeGrantInfo], now: Ms) -> String {
+    let mut table = table(ui, &["ASPECT", "MAY", "OF", "BY", "SINCE"]);
+    for grant in grants {
+        let name = |party: &Option<Party>| party.as_ref().map_or_else(|| "-".to_owned(), Party::to_string);
+        table.add_row(vec![
+            grant.to.to_string(),
+            grant.may.as_str().to_owned(),
+            name(&grant.of),
+            name(&grant.by),
+            grant.at.map_or_else(|| "-".to_owned(), |at| ago(at, now)),
+        ]);
+    }
+    text_of(&table)
+}
+
+pub fn sessions(ui: &Ui, sessions: &[SessionInfo], now: Ms) -> String {
+    let mut table = table(ui, &["SESSION", "KIND", "LAST", "BYTES"]);
+    for session in sessions {
+        table.add_row(vec![
+            or_dash(&session.session),
+            session.kind.as_str().to_owned(),
+            ago(session.at, now),
+            session.bytes.to_string(),
+        ]);
+    }
+    text_of(&table)
+}
+
+/// In the order of the file; the mark says where the active branch is, and its head.
+pub fn session_tree(ui: &Ui, tree: &SessionTreePage, now: Ms) -> String {
+    let mut table = table(ui, &["", "ENTRY", "AGE", "KIND", "SUMMARY"]);
+    for node in &tree.entries {
+        let mark = match (tree.head == Some(node.id), node.active) {
+            (true, _) => "◉",
+            (false, true) => "●",
+            (false, false) => "○",
+        };
+        table.add_row(vec![
+            mark.to_owned(),
+            node.id.to_string(),
+            ago(node.at, now),
+            or_dash(&node.kind),
+            or_dash(&shortened(&node.summary, TITLE_CHARS)),
+        ]);
+    }
+    text_of(&table)
 }
 
 pub fn contexts(ui: &Ui, config: &Config) -> String {

@@ -205,7 +205,8 @@ impl Follow {
             | FromBroker::Deliver(_)
             | FromBroker::Gap(_)
             | FromBroker::Ok(_)
-            | FromBroker::Registered(_) => None,
+            | FromBroker::Registered(_)
+            | FromBroker::SessionAsk(_) => None,
         }
     }
 }

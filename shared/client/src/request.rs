@@ -10,9 +10,16 @@ use nexus_wire::hands::{
     Dispatched, LeaseRenew, LeasesRenewed,
 };
 use nexus_wire::inbox::{Ack, InboxClose};
-use nexus_wire::knowledge::{KnowledgeHits, KnowledgeSearch, KnowledgeStore, KnowledgeStored};
+use nexus_wire::knowledge::{
+    KnowledgeDelete, KnowledgeEntry, KnowledgeGet, KnowledgeGrant, KnowledgeGrantPage, KnowledgeGranted,
+    KnowledgeGrants, KnowledgeHistory, KnowledgeHits, KnowledgeList, KnowledgePage, KnowledgeRevoke,
+    KnowledgeSearch, KnowledgeStore, KnowledgeStored,
+};
 use nexus_wire::log::{Subscribe, Subscribed};
 use nexus_wire::roster::{Deregister, Register, Registered, Situation, SituationAsk, Team, TeamList};
+use nexus_wire::session::{
+    SessionEntry, SessionList, SessionPage, SessionShown, SessionTree, SessionTreePage,
+};
 use nexus_wire::thread::{
     ChatMark, ChatMarked, ChatReact, ChatReceipts, InboxTaken, Reacted, ReceiptPage, ThreadRename,
     ThreadRenamed,
@@ -93,10 +100,20 @@ requests! {
     DispatchRetry => Dispatched,
     DispatchStatus => DispatchInfo,
     DispatchWait => DispatchStanding,
+    KnowledgeDelete => KnowledgeStored,
+    KnowledgeGet => KnowledgeEntry,
+    KnowledgeGrant => KnowledgeGranted,
+    KnowledgeGrants => KnowledgeGrantPage,
+    KnowledgeHistory => KnowledgePage,
+    KnowledgeList => KnowledgePage,
+    KnowledgeRevoke => KnowledgeGranted,
     KnowledgeSearch => KnowledgeHits,
     KnowledgeStore => KnowledgeStored,
     LeaseRenew => LeasesRenewed,
     SituationAsk => Situation,
+    SessionEntry => SessionShown,
+    SessionList => SessionPage,
+    SessionTree => SessionTreePage,
     Subscribe => Subscribed,
     TeamList => Team,
     ThreadRename => ThreadRenamed,

@@ -6,7 +6,7 @@
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::ids::{DispatchId, EntryId, ItemId, MessageId, RequestId, ThreadId};
+use crate::ids::{DispatchId, EntryId, GrantId, ItemId, MessageId, RequestId, ThreadId};
 use crate::name::{AspectName, Party};
 
 /// The id of the `ordinal`-th thing done on account of `source`.
@@ -65,6 +65,11 @@ pub fn dispatch_id(request: RequestId, sender: &Party) -> DispatchId {
 /// The knowledge entry version that `request` of `sender` creates.
 pub fn entry_id(request: RequestId, sender: &Party) -> EntryId {
     EntryId(of_sender(request, sender, "entry"))
+}
+
+/// The change of a grant that `request` of `sender` makes.
+pub fn grant_id(request: RequestId, sender: &Party) -> GrantId {
+    GrantId(of_sender(request, sender, "grant"))
 }
 
 /// The inbox item that carries a message to one aspect.

@@ -74,6 +74,8 @@ codes! {
     TooLarge = "too_large", retryable: false;
     /// No valid credential.
     Unauthorized = "unauthorized", retryable: false;
+    /// The aspect's process is not there to answer, or does not answer.
+    Unavailable = "unavailable", retryable: true;
     /// This broker does not know the kind.
     UnknownKind = "unknown_kind", retryable: false;
 }

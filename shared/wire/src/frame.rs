@@ -12,11 +12,15 @@ use crate::hands::{
 };
 use crate::inbox::{Ack, Deliver, Gap, InboxClose};
 use crate::json::Json;
-use crate::knowledge::{KnowledgeSearch, KnowledgeStore};
+use crate::knowledge::{
+    KnowledgeDelete, KnowledgeGet, KnowledgeGrant, KnowledgeGrants, KnowledgeHistory, KnowledgeList,
+    KnowledgeRevoke, KnowledgeSearch, KnowledgeStore,
+};
 use crate::limits::{JSON_DEPTH_MAX, JSON_DEPTH_SENT_MAX};
 use crate::log::{LogEntry, Subscribe};
 use crate::observe::{ObserveBegin, ObserveEnd, ObserveEvent, Observed, RosterChanged};
 use crate::roster::{Deregister, Register, Registered, SituationAsk, TeamList};
+use crate::session::{SessionAnswer, SessionAsk, SessionEntry, SessionList, SessionTree};
 use crate::thread::{ChatMark, ChatReact, ChatReceipts, InboxTaken, Reacted, ThreadRename};
 
 /// The frames of one direction.
@@ -101,6 +105,13 @@ frames! {
         DispatchWait(DispatchWait) = "dispatch.wait",
         InboxClose(InboxClose) = "inbox.close",
         InboxTaken(InboxTaken) = "inbox.taken",
+        KnowledgeDelete(KnowledgeDelete) = "knowledge.delete",
+        KnowledgeGet(KnowledgeGet) = "knowledge.get",
+        KnowledgeGrant(KnowledgeGrant) = "knowledge.grant",
+        KnowledgeGrants(KnowledgeGrants) = "knowledge.grants",
+        KnowledgeHistory(KnowledgeHistory) = "knowledge.history",
+        KnowledgeList(KnowledgeList) = "knowledge.list",
+        KnowledgeRevoke(KnowledgeRevoke) = "knowledge.revoke",
         KnowledgeSearch(KnowledgeSearch) = "knowledge.search",
         KnowledgeStore(KnowledgeStore) = "knowledge.store",
         LeaseRenew(LeaseRenew) = "lease.renew",
@@ -109,6 +120,10 @@ frames! {
         ObserveEvent(ObserveEvent) = "observe.event",
         Register(Register) = "register",
         Situation(SituationAsk) = "situation",
+        SessionAnswer(SessionAnswer) = "session.answer",
+        SessionEntry(SessionEntry) = "session.entry",
+        SessionList(SessionList) = "session.list",
+        SessionTree(SessionTree) = "session.tree",
         Subscribe(Subscribe) = "subscribe",
         TeamList(TeamList) = "team.list",
         ThreadRename(ThreadRename) = "thread.rename",
@@ -128,5 +143,6 @@ frames! {
         Ok(Json) = "ok",
         Registered(Registered) = "registered",
         RosterChanged(RosterChanged) = "roster.changed",
+        SessionAsk(SessionAsk) = "session.ask",
     }
 }

@@ -47,5 +47,9 @@ id!(/// One history of an inbox; offsets compare within one epoch only.
     EpochId, "epoch");
 id!(/// One turn of an aspect.
     TurnId, "turn");
-id!(/// One knowledge entry.
+id!(/// One version of a knowledge entry.
     EntryId, "entry");
+id!(/// A question to an aspect's process, from one operator.
+    QuestionId, "question");
+id!(/// One granting or revoking of a knowledge grant.
+    GrantId, "grant");

@@ -32,6 +32,8 @@ pub mod observe;
 pub mod problem;
 pub mod roster;
 pub mod schema;
+pub mod session;
+pub mod snippet;
 pub mod thread;
 
 pub use blob::BlobId;

@@ -127,6 +127,12 @@ pub const PAGE_MAX: u32 = 200;
 pub const PAGE_DEFAULT: u32 = 50;
 /// Rows of one usage report.
 pub const USAGE_ROWS_MAX: usize = 1000;
+/// A page of knowledge ends at this much JSON, and holds at least one entry.
+pub const KNOWLEDGE_PAGE_BYTES: usize = 512 * 1024;
+/// What an aspect's process may answer about its sessions at once.
+pub const SESSION_ANSWER_BYTES: usize = 512 * 1024;
+/// Hits of one search, over all its pages.
+pub const SEARCH_HITS_MAX: u32 = 200;
 
 /// The WebSocket sub-protocol.
 pub const SUBPROTOCOL: &str = "nexus.v1";
@@ -157,6 +163,8 @@ const _: () = assert!(
 const _: () = assert!(REPLY_BYTES_MAX < FRAME_BYTES_MAX);
 // The parsers in use give up at 128 levels.
 const _: () = assert!(JSON_DEPTH_SENT_MAX < 128);
+const _: () = assert!(KNOWLEDGE_PAGE_BYTES < REPLY_BYTES_MAX);
+const _: () = assert!(SESSION_ANSWER_BYTES < REPLY_BYTES_MAX);
 // Deliveries under credit never overflow an outbox by themselves.
 const _: () = assert!((CREDIT_ITEMS as usize) < OUTBOX_FRAMES_MAX);
 const _: () = assert!(DEADLINE_DEFAULT.as_millis() <= DEADLINE_MAX.as_millis());

@@ -74,6 +74,20 @@ struct Replies {
     dispatch_status: crate::hands::DispatchInfo,
     #[schemars(rename = "dispatch.wait")]
     dispatch_wait: crate::hands::DispatchStanding,
+    #[schemars(rename = "knowledge.delete")]
+    knowledge_delete: crate::knowledge::KnowledgeStored,
+    #[schemars(rename = "knowledge.get")]
+    knowledge_get: crate::knowledge::KnowledgeEntry,
+    #[schemars(rename = "knowledge.grant")]
+    knowledge_grant: crate::knowledge::KnowledgeGranted,
+    #[schemars(rename = "knowledge.grants")]
+    knowledge_grants: crate::knowledge::KnowledgeGrantPage,
+    #[schemars(rename = "knowledge.history")]
+    knowledge_history: crate::knowledge::KnowledgePage,
+    #[schemars(rename = "knowledge.list")]
+    knowledge_list: crate::knowledge::KnowledgePage,
+    #[schemars(rename = "knowledge.revoke")]
+    knowledge_revoke: crate::knowledge::KnowledgeGranted,
     #[schemars(rename = "knowledge.search")]
     knowledge_search: crate::knowledge::KnowledgeHits,
     #[schemars(rename = "knowledge.store")]
@@ -81,6 +95,12 @@ struct Replies {
     #[schemars(rename = "lease.renew")]
     lease_renew: crate::hands::LeasesRenewed,
     situation: crate::roster::Situation,
+    #[schemars(rename = "session.entry")]
+    session_entry: crate::session::SessionShown,
+    #[schemars(rename = "session.list")]
+    session_list: crate::session::SessionPage,
+    #[schemars(rename = "session.tree")]
+    session_tree: crate::session::SessionTreePage,
     subscribe: crate::log::Subscribed,
     #[schemars(rename = "team.list")]
     team_list: crate::roster::Team,

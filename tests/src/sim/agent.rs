@@ -227,7 +227,8 @@ impl Agent {
             other @ (FromBroker::Gap(_)
             | FromBroker::Log(_)
             | FromBroker::Observe(_)
-            | FromBroker::RosterChanged(_)) => panic!("seed {seed}: {} got {other:?}", self.name),
+            | FromBroker::RosterChanged(_)
+            | FromBroker::SessionAsk(_)) => panic!("seed {seed}: {} got {other:?}", self.name),
         }
     }
 

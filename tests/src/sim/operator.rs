@@ -171,7 +171,8 @@ impl Operator {
             | FromBroker::Log(_)
             | FromBroker::Observe(_)
             | FromBroker::Registered(_)
-            | FromBroker::RosterChanged(_)) => {
+            | FromBroker::RosterChanged(_)
+            | FromBroker::SessionAsk(_)) => {
                 panic!("seed {seed}: an operator is answered with {other:?}")
             }
         }

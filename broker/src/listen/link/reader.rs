@@ -13,6 +13,7 @@ use nexus_wire::limits::{
     BAD_FRAMES_MAX, CLOSE_NORMAL, CLOSE_POLICY, CLOSE_TOO_BIG, CLOSE_UNSUPPORTED, DURABLE_BYTES_MAX,
 };
 use nexus_wire::roster::Register;
+use nexus_wire::session::SessionAnswer;
 use nexus_wire::{AspectName, EpochId, ErrorBody, ErrorCode, FromBroker, Json, Party, RequestId, ToBroker};
 use serde_json::json;
 use tokio::io::AsyncRead;
@@ -221,6 +222,7 @@ impl<'a> Reader<'a> {
                     self.read(id, read);
                 }
             }
+            Ok(Admitted::Answered(answer)) => self.answered(id, answer),
             Ok(Admitted::Stream(aspect, streamed)) => self.stream(id, aspect, streamed),
             Ok(Admitted::Subscribe(subscribe)) => self.edge.subscribe(self.peer, id, &subscribe),
         }
@@ -261,6 +263,13 @@ impl<'a> Reader<'a> {
                 refuse_stopped(&peer, origin, stopped);
             }
         })
+    }
+
+    fn answered(&self, id: Option<RequestId>, answer: SessionAnswer) {
+        self.edge.questions.answered(self.peer.link, answer);
+        if let Some(id) = id {
+            self.peer.outbox.answer(id, Ok(FromBroker::Ok(Json::of(&json!({})))));
+        }
     }
 
     fn refuse(&self, id: Option<RequestId>, body: ErrorBody) {

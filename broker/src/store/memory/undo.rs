@@ -1,14 +1,15 @@
 //! The way back of an open transaction: what each write replaced, reverted in reverse order.
 
 use nexus_wire::alert::Alert;
+use nexus_wire::knowledge::KnowledgeUsage;
 use nexus_wire::{
     AspectName, BlobId, CredentialName, DispatchId, ItemId, MessageId, Ms, OperatorName, Party, ThreadId,
 };
 
 use super::MemoryStore;
 use crate::hub::records::{
-    AspectRecord, BlobRecord, CredentialRecord, DispatchRecord, InboxRecord, OperatorRecord, Position,
-    ReactionRecord, SetupToken, ThreadRecord, UsedAssertion,
+    AspectRecord, BlobRecord, CredentialRecord, DispatchRecord, InboxRecord, KnowledgePlace, OperatorRecord,
+    Position, ReactionRecord, SetupToken, ThreadRecord, UsedAssertion,
 };
 use crate::store::logged::LoggedRow;
 
@@ -38,6 +39,8 @@ pub(super) enum Undo {
     Dispatch(DispatchId, Option<Box<DispatchRecord>>),
     QueueState(Option<String>),
     Knowledge,
+    KnowledgeGrant,
+    KnowledgeUsage(KnowledgePlace, Option<KnowledgeUsage>),
     Log,
     LastAt(Ms),
     StartedAt(Ms),
@@ -125,7 +128,10 @@ impl Undo {
                 }
             }
             Self::QueueState(old) => store.queue_state = old,
-            Self::Knowledge => _ = store.knowledge.pop(),
+            Self::Knowledge => _ = store.knowledge.entries.pop(),
+            Self::KnowledgeGrant => _ = store.knowledge.grants.pop(),
+            Self::KnowledgeUsage(key, Some(old)) => _ = store.knowledge.usage.insert(key, old),
+            Self::KnowledgeUsage(key, None) => _ = store.knowledge.usage.remove(&key),
             Self::Log => _ = store.log.pop(),
             Self::LastAt(old) => store.last_at = old,
             Self::StartedAt(old) => store.started_at = old,

@@ -19,6 +19,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0002_hands.sql"),
     include_str!("../../../migrations/0003_oversight.sql"),
     include_str!("../../../migrations/0004_threads.sql"),
+    include_str!("../../../migrations/0005_knowledge.sql"),
     include_str!("../../../migrations/0006_identity.sql"),
     include_str!("../../../migrations/0007_blobs_and_retention.sql"),
 ];
@@ -27,6 +28,13 @@ pub(super) const MIGRATIONS: &[&str] = &[
 const APPLICATION_ID: i32 = 0x4e65_7875;
 /// Copies made before upgrades that are kept, the latest ones.
 const COPIES_KEPT: usize = 3;
+
+/// The tables and nothing in them, for as long as the connection lives.
+pub(in crate::store) fn empty_in_memory() -> rusqlite::Result<Connection> {
+    let connection = Connection::open_in_memory()?;
+    MIGRATIONS.iter().try_for_each(|sql| connection.execute_batch(sql))?;
+    Ok(connection)
+}
 
 /// The schema version of a database that is ours, 0 if there is nothing in it yet. Changes nothing.
 pub(super) fn version(connection: &Connection, path: &Path, known: usize) -> Result<usize, OpenError> {

@@ -2,9 +2,8 @@
 
 use nexus_wire::chat::ThreadInfo;
 use nexus_wire::hands::DispatchInfo;
-use nexus_wire::knowledge::KnowledgeHit;
 use nexus_wire::{
-    AspectName, CredentialName, DispatchId, EntryId, EpochId, ItemId, LinkId, MessageId, OperatorName, Party,
+    AspectName, CredentialName, DispatchId, EpochId, ItemId, LinkId, MessageId, OperatorName, Party,
     RequestId, ThreadId,
 };
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
@@ -12,10 +11,9 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use super::columns::{count, id, json, opt_id, opt_json, parsed, parties, small, to_blob, to_number, word};
 use super::fault::fault;
 use crate::hub::records::{
-    AspectRecord, ClosedRecord, CredentialRecord, Digest, DispatchRecord, KnowledgeRecord, OperatorRecord,
-    Snapshot, Stored, ThreadRecord, UsedAssertion, Which,
+    AspectRecord, ClosedRecord, CredentialRecord, Digest, DispatchRecord, OperatorRecord, Snapshot, Stored,
+    ThreadRecord, UsedAssertion, Which,
 };
-use crate::store::query::fts5;
 
 pub(super) fn one<T>(
     connection: &Connection,
@@ -254,67 +252,6 @@ pub(super) fn dispatches(
     // No id is all ones.
     let before = before.map_or([0xff; 16], |id| to_blob(id.0));
     all(connection, sql, params![before, limit], dispatch_info)
-}
-
-macro_rules! knowledge_select {
-    ($rest:literal) => {
-        concat!(
-            "SELECT entry, author, topic, content, shared, version, at, request_sha256 FROM knowledge ",
-            $rest
-        )
-    };
-}
-
-fn knowledge_row(row: &Row<'_>) -> rusqlite::Result<KnowledgeRecord> {
-    Ok(KnowledgeRecord {
-        entry: id(row, 0, EntryId)?,
-        aspect: parsed(row, 1)?,
-        topic: row.get(2)?,
-        content: row.get(3)?,
-        shared: row.get(4)?,
-        version: small(row, 5)?,
-        at: row.get(6)?,
-        request_sha256: row.get(7)?,
-    })
-}
-
-pub(super) fn knowledge(
-    connection: &Connection,
-    author: &Party,
-    topic: &str,
-) -> Stored<Option<KnowledgeRecord>> {
-    let sql = knowledge_select!("WHERE author = ?1 AND topic = ?2 ORDER BY version DESC LIMIT 1");
-    one(connection, sql, params![author.to_string(), topic], knowledge_row)
-}
-
-pub(super) fn knowledge_entry(connection: &Connection, id: EntryId) -> Stored<Option<KnowledgeRecord>> {
-    one(connection, knowledge_select!("WHERE entry = ?1"), [to_blob(id.0)], knowledge_row)
-}
-
-pub(super) fn knowledge_search(
-    connection: &Connection,
-    reader: &Party,
-    query: &str,
-    limit: u32,
-) -> Stored<Vec<KnowledgeHit>> {
-    let Some(expression) = fts5(query) else { return Ok(Vec::new()) };
-    let sql = "SELECT entry, author, k.topic, k.content, shared, version, at,
-            -bm25(knowledge_index, 4.0, 1.0) AS score
-        FROM knowledge_index JOIN knowledge AS k ON k.no = knowledge_index.rowid
-        WHERE knowledge_index MATCH ?1 AND (shared OR author = ?2)
-        ORDER BY score DESC, k.no LIMIT ?3";
-    all(connection, sql, params![expression, reader.to_string(), limit], |row| {
-        Ok(KnowledgeHit {
-            entry: id(row, 0, EntryId)?,
-            from: parsed(row, 1)?,
-            topic: row.get(2)?,
-            content: row.get(3)?,
-            shared: row.get(4)?,
-            version: small(row, 5)?,
-            at: row.get(6)?,
-            score: row.get(7)?,
-        })
-    })
 }
 
 /// The newest entry of the log: its `seq`, time and hash.

@@ -2,6 +2,7 @@
 
 use nexus_wire::alert::{Alert, AlertChange};
 use nexus_wire::hands::DispatchInfo;
+use nexus_wire::knowledge::KnowledgeUsage;
 use nexus_wire::log::LogBody;
 use nexus_wire::{AspectName, BlobId, CredentialName, ItemId, Ms, Party, ThreadId};
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -13,11 +14,11 @@ use super::chain::Link;
 use super::columns::{to_blob, to_json, to_number, to_parties, to_word};
 use super::fault::{damage, fault};
 use super::pending::Pending;
-use super::{SqliteStore, alerts, blobs, read, retention};
+use super::{SqliteStore, alerts, blobs, knowledge, read, retention};
 use crate::hub::records::{
-    AspectRecord, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord, DispatchRecord, KnowledgeRecord,
-    LogRecord, MessageRecord, NewItem, OperatorRecord, Position, ReactionRecord, SetupToken, Store, Stored,
-    TakenRecord, ThreadRecord, UsedAssertion, without_contents,
+    AspectRecord, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord, DispatchRecord,
+    KnowledgeGrantRecord, KnowledgeRecord, LogRecord, MessageRecord, NewItem, OperatorRecord, Position,
+    ReactionRecord, SetupToken, Store, Stored, TakenRecord, ThreadRecord, UsedAssertion, without_contents,
 };
 
 impl SqliteStore {
@@ -329,33 +330,15 @@ impl Store for SqliteStore {
     }
 
     fn put_knowledge(&mut self, record: &KnowledgeRecord) -> Stored<()> {
-        let author = record.aspect.to_string();
-        let sql = "SELECT no, topic, content FROM knowledge WHERE author = ?1 AND topic = ?2
-            ORDER BY version DESC LIMIT 1";
-        let old = read::one(&self.connection, sql, params![author, record.topic], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
-        })?;
-        if let Some((no, topic, content)) = old {
-            let sql = "INSERT INTO knowledge_index (knowledge_index, rowid, topic, content)
-                VALUES ('delete', ?1, ?2, ?3)";
-            self.execute(sql, params![no, topic, content])?;
-        }
-        let sql = "INSERT INTO knowledge (entry, author, topic, version, content, shared, at, request_sha256)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-        let row = params![
-            to_blob(record.entry.0),
-            author,
-            record.topic,
-            record.version,
-            record.content,
-            record.shared,
-            record.at,
-            record.request_sha256,
-        ];
-        let no = self.insert(sql, row)?;
-        let sql = "INSERT INTO knowledge_index (rowid, topic, content) VALUES (?1, ?2, ?3)";
-        self.execute(sql, params![no, record.topic, record.content])?;
-        Ok(())
+        knowledge::put(&self.connection, record)
+    }
+
+    fn put_knowledge_grant(&mut self, record: &KnowledgeGrantRecord) -> Stored<()> {
+        knowledge::put_grant(&self.connection, record)
+    }
+
+    fn put_knowledge_usage(&mut self, author: &Party, topic: &str, usage: KnowledgeUsage) -> Stored<()> {
+        knowledge::put_usage(&self.connection, author, topic, usage)
     }
 
     fn append_log(&mut self, record: &LogRecord) -> Stored<()> {

@@ -11,6 +11,7 @@ use nexus_wire::hands::{Lease, LeaseRenew};
 use nexus_wire::inbox::{Decision, Deliver, ItemBody};
 use nexus_wire::limits::LEASE_RENEW_INTERVAL;
 use nexus_wire::roster::{AspectInfo, Deregister, Register, Registered};
+use nexus_wire::session::SessionAsk;
 use nexus_wire::{ErrorCode, ItemId};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -20,6 +21,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::drive::tell_decision;
 use super::mail::{self, Mail};
 use super::outcomes::Outcomes;
+use super::project;
 use super::seats::Seats;
 use super::tasks::Tasks;
 use super::worker::{Shared, WorkerNews};
@@ -190,6 +192,7 @@ impl Owner {
             None => {}
             Some(Happening::Connected { link, attempt }) => self.register(link, attempt).await?,
             Some(Happening::Items(items)) => self.receive_all(items).await?,
+            Some(Happening::Asked(ask)) => self.asked(ask),
             Some(Happening::Lost { loss, retry_in }) => {
                 tracing::warn!(
                     "no link to the broker: {loss}; dialling again in {} ms",
@@ -199,6 +202,20 @@ impl Owner {
             Some(Happening::Over(loss)) => return over(self.shared.settings.name.as_str(), &loss),
         }
         Ok(None)
+    }
+
+    /// Beside everything else: a session may be long, and whoever asked may wait.
+    fn asked(&self, ask: SessionAsk) {
+        let Some(link) = self.uplink.link().cloned() else { return };
+        let home = self.shared.home.clone();
+        tokio::spawn(async move {
+            let answering = tokio::task::spawn_blocking(move || project::answer(&home, ask));
+            if let Ok(answer) = answering.await
+                && let Err(error) = link.send(answer).await
+            {
+                tracing::debug!(%error, "whoever asked about a session has to ask again");
+            }
+        });
     }
 
     async fn register(&self, link: Link, attempt: u64) -> Result<(), Fatal> {

@@ -13,15 +13,16 @@ use jiff::Timestamp;
 use nexus_wire::inbox::Decision;
 use nexus_wire::observe::ObserveBegin;
 use nexus_wire::roster::{AspectInfo, ContextMode};
-use nexus_wire::{DispatchId, MessageId, ThreadId, TurnId, derive};
+use nexus_wire::{DispatchId, MessageId, RequestId, ThreadId, TurnId, derive};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::clock::Clock;
 use super::drive::{Drive, DriveError, Finish, Outside, Signals, Surroundings, tell_decision};
 use super::observer::Observer;
 use super::prompt;
+use super::recall;
 use super::record::Record;
-use crate::conversation::Origin;
+use crate::conversation::{Block, Origin};
 use crate::home::{Persona, Settings};
 use crate::journal::{Durability, JournalError};
 use crate::provider::Provider;
@@ -152,8 +153,11 @@ impl Worker {
                 continue;
             };
             let item = first.item.clone();
+            let opening = Some(said(&first));
             let begin = |rules| Turn::start(turn_id(first.item.as_ref()), rules, first);
-            let Some(record) = self.turn(record, item, begin, &mut waiting).await? else { return Ok(()) };
+            let Some(record) = self.turn(record, item, opening, begin, &mut waiting).await? else {
+                return Ok(());
+            };
             kept = (!stateless).then_some((record, count));
         }
     }
@@ -236,19 +240,20 @@ impl Worker {
             let id = turn_id(open.first());
             Turn::resume(id, rules, &branch.iter().collect::<Vec<_>>(), open.clone())
         };
-        self.turn(record, Some(first), begin, waiting).await
+        self.turn(record, Some(first), None, begin, waiting).await
     }
 
-    /// One turn, from its first item to its end. `None`: parked.
+    /// One turn, from its first item to its end. `opening` is what it begins with. `None`: parked.
     async fn turn(
         &mut self,
         record: Record,
         first: Option<ItemRef>,
+        opening: Option<String>,
         begin: impl FnOnce(Rules) -> (Turn, Vec<Effect>),
         waiting: &mut VecDeque<UserTurn>,
     ) -> Result<Option<Record>, DriveError> {
         let Some(first) = first else { return Ok(Some(record)) };
-        let mut drive = self.drive(record, &first).await?;
+        let mut drive = self.drive(record, &first, opening.as_deref()).await?;
         let (turn, effects) = begin(self.shared.rules());
         let mut outside = Conversation {
             arrivals: &mut self.arrivals,
@@ -271,7 +276,12 @@ impl Worker {
         }
     }
 
-    async fn drive(&self, mut record: Record, first: &ItemRef) -> Result<Drive, DriveError> {
+    async fn drive(
+        &self,
+        mut record: Record,
+        first: &ItemRef,
+        opening: Option<&str>,
+    ) -> Result<Drive, DriveError> {
         let shared = &self.shared;
         let settings = &shared.settings;
         let persona = shared.persona(&self.persona).await;
@@ -281,7 +291,12 @@ impl Worker {
             system = Some(text);
         } else if !has_prompt(&record.branch(), &text) {
             let source = format!("{} and the team", persona.source());
-            record.append(Payload::SystemPrompt(SystemPrompt { text, source })).await?;
+            record.append(Payload::SystemPrompt(SystemPrompt { text, source, adds: false })).await?;
+        }
+        if let Some(opening) = opening
+            && let Some(recalled) = self.recall(&record, first, opening).await
+        {
+            record.append(Payload::SystemPrompt(recalled)).await?;
         }
         let thread = first.thread.map(ThreadId);
         let turn = turn_id(Some(first));
@@ -306,6 +321,20 @@ impl Worker {
             clock: Clock::start(Duration::from_secs(settings.budgets.turn_seconds.into())),
             signals: shared.signals.clone(),
         })
+    }
+
+    /// What the team knows of what a session begins with. A session that is in no file begins every time.
+    async fn recall(&self, record: &Record, first: &ItemRef, opening: &str) -> Option<SystemPrompt> {
+        if record.session().is_none() || !recall::is_due(&record.branch()) {
+            return None;
+        }
+        let line = self.shared.toolbox.line().clone();
+        let id = RequestId(derive::derived(first.id, "recall", 0));
+        let mut stop = self.shared.signals.stop.clone();
+        tokio::select! {
+            () = stop.wanted() => None,
+            recalled = recall::recall(&line, self.shared.settings.recall, id, opening) => recalled,
+        }
     }
 
     /// The session cannot be used: what is for it fails, and says why.
@@ -341,9 +370,18 @@ fn turn_id(first: Option<&ItemRef>) -> TurnId {
     TurnId(first.map_or_else(uuid::Uuid::nil, |first| derive::derived(first.id, "turn", 0)))
 }
 
+fn said(turn: &UserTurn) -> String {
+    let text = |block: &Block| if let Block::Text { text } = block { Some(text.clone()) } else { None };
+    turn.content.iter().filter_map(text).collect::<Vec<_>>().join("\n")
+}
+
 fn has_prompt(branch: &[&Entry], text: &str) -> bool {
     let prompt = branch.iter().rev().find_map(|entry| {
-        if let Payload::SystemPrompt(prompt) = &entry.payload { Some(prompt) } else { None }
+        if let Payload::SystemPrompt(prompt) = &entry.payload {
+            Some(prompt).filter(|it| !it.adds)
+        } else {
+            None
+        }
     });
     prompt.is_some_and(|prompt| prompt.text == text)
 }

@@ -58,7 +58,7 @@ pub(super) fn draw(tree: &Tree, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// One line about an entry.
-pub(super) fn summary(payload: &Payload) -> String {
+pub(crate) fn summary(payload: &Payload) -> String {
     match payload {
         Payload::User(turn) => {
             let from = turn.item.as_ref().map(|item| format!("{}: ", item.from)).unwrap_or_default();

@@ -65,7 +65,7 @@ fn with_session(dir: &TempDir) -> (SessionKey, Vec<String>) {
     let result =
         Block::ToolResult { tool_use_id: "c1".into(), content: "\u{1b}[31mred".into(), is_error: false };
     let payloads = vec![
-        Payload::SystemPrompt(SystemPrompt { text: "be".into(), source: "SOUL.md".into() }),
+        Payload::SystemPrompt(SystemPrompt { text: "be".into(), source: "SOUL.md".into(), adds: false }),
         Payload::User(UserTurn { content: vec![text("what is in a?")], item: None }),
         assistant(vec![call]),
         Payload::ToolResult(ToolResults { content: vec![result] }),

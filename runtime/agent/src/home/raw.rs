@@ -40,6 +40,7 @@ pub struct RawSettings {
     /// Hands this process works on at the same time.
     pub slots: u32,
     pub budgets: Budgets,
+    pub recall: Recall,
     pub hands: Vec<RawHand>,
 }
 
@@ -57,6 +58,7 @@ impl Default for RawSettings {
             capabilities: Vec::new(),
             slots: 4,
             budgets: Budgets::default(),
+            recall: Recall::default(),
             hands: Vec::new(),
         }
     }
@@ -77,6 +79,23 @@ pub struct Budgets {
 impl Default for Budgets {
     fn default() -> Self {
         Self { turn_rounds_max: 24, turn_seconds: 600, tool_output_bytes: 64 * 1024 }
+    }
+}
+
+/// What the team knows is searched for the words of a thread's first message, and put before it.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recall {
+    /// At most this many entries, the best ones (20 at most); 0 recalls nothing.
+    pub hits: u32,
+    /// Entries that fit less well are left out. A word that few entries have is worth about 3.5 in the text of an
+    /// entry and 6 in its topic.
+    pub min_score: f64,
+}
+
+impl Default for Recall {
+    fn default() -> Self {
+        Self { hits: 3, min_score: 4.0 }
     }
 }
 

@@ -15,13 +15,16 @@ use nexus_wire::roster::{AspectRole, ContextMode};
 use serde_json::Value;
 
 use super::fault::Fault;
-use super::raw::{Budgets, RawHand, RawSettings};
+use super::raw::{Budgets, RawHand, RawSettings, Recall};
 use super::roots::read_roots;
 use super::source::Source;
 use super::unknown::instead;
 use crate::hands::Schema;
 use crate::provider::{ProviderSettings, SettingsError};
 use crate::tools::{Root, Tool};
+
+/// More of it would bury the message it is about.
+const RECALL_HITS_MAX: u32 = 20;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -36,6 +39,7 @@ pub struct Settings {
     pub capabilities: Vec<String>,
     pub slots: u32,
     pub budgets: Budgets,
+    pub recall: Recall,
     pub hands: Vec<Hand>,
 }
 
@@ -95,6 +99,11 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
         self.within("budgets.turn_rounds_max", raw.budgets.turn_rounds_max, 1, u32::MAX);
         self.within("budgets.turn_seconds", raw.budgets.turn_seconds, 1, u32::MAX);
         self.within("budgets.tool_output_bytes", raw.budgets.tool_output_bytes, 1024, u32::MAX);
+        self.within("recall.hits", raw.recall.hits, 0, RECALL_HITS_MAX);
+        if !raw.recall.min_score.is_finite() || raw.recall.min_score < 0.0 {
+            let score = raw.recall.min_score;
+            self.fault("recall.min_score", format!("{score} is no score; a number from 0 on"));
+        }
         if raw.hands.len() > limits::HANDS_PER_ASPECT_MAX {
             let most = limits::HANDS_PER_ASPECT_MAX;
             self.fault("hands", format!("{} Hands are too many; at most {most}", raw.hands.len()));
@@ -120,6 +129,7 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
             capabilities: raw.capabilities,
             slots: raw.slots,
             budgets: raw.budgets,
+            recall: raw.recall,
             hands: hands.into_iter().collect::<Option<_>>()?,
         })
     }

@@ -126,8 +126,11 @@ pub struct ToolResults {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct SystemPrompt {
     pub text: String,
-    /// What it was made from: file names of the home.
+    /// What it was made from: file names of the home, or entries of the team's knowledge.
     pub source: String,
+    /// Added to the system text instead of replacing it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adds: bool,
 }
 
 /// Stands for everything on its branch before `first_kept`.

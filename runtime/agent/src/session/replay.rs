@@ -17,7 +17,7 @@ const LOST_CALL: &str = "[result of a tool call that is missing from this conver
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Replay {
-    /// Of the last `system.prompt`; empty without one.
+    /// Of the last `system.prompt`, and of all that add to it; empty without any.
     pub system: String,
     pub messages: Vec<Message>,
 }
@@ -25,9 +25,11 @@ pub struct Replay {
 /// Replays a branch given from the root to its leaf.
 pub fn replay(branch: &[&Entry]) -> Replay {
     let mut system = String::new();
+    let mut additions = Vec::new();
     let mut compaction = None;
     for entry in branch {
         match &entry.payload {
+            Payload::SystemPrompt(prompt) if prompt.adds => additions.push(prompt.text.as_str()),
             Payload::SystemPrompt(prompt) => system.clone_from(&prompt.text),
             Payload::Compaction(this) => compaction = Some(this),
             Payload::User(_)
@@ -39,6 +41,12 @@ pub fn replay(branch: &[&Entry]) -> Replay {
             | Payload::ToolStarted(_)
             | Payload::Other { .. } => {}
         }
+    }
+    for addition in additions {
+        if !system.is_empty() {
+            system.push_str("\n\n");
+        }
+        system.push_str(addition);
     }
     let mut messages = Messages::default();
     let mut kept = branch;

@@ -57,7 +57,7 @@ fn results(content: Vec<Block>) -> Payload {
 }
 
 fn system(text: &str) -> Payload {
-    Payload::SystemPrompt(SystemPrompt { text: text.to_owned(), source: "SOUL.md".to_owned() })
+    Payload::SystemPrompt(SystemPrompt { text: text.to_owned(), source: "SOUL.md".to_owned(), adds: false })
 }
 
 fn item(id: u128) -> ItemRef {

@@ -131,7 +131,11 @@ pub(super) struct SearchKnowledge {
 
 impl SearchKnowledge {
     pub(super) async fn run(self, line: &Line, id: RequestId) -> ToolOutcome {
-        let search = knowledge::KnowledgeSearch { query: self.query, limit: small(self.limit) };
+        let search = knowledge::KnowledgeSearch {
+            query: self.query,
+            limit: small(self.limit),
+            ..knowledge::KnowledgeSearch::default()
+        };
         ToolOutcome::of(line.ask_for::<KnowledgeHits>(id, search.into()).await)
     }
 }

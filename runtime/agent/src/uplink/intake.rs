@@ -7,6 +7,7 @@ use futures_util::FutureExt as _;
 use nexus_client::{Event, Link, Loss, Session};
 use nexus_wire::inbox::{Ack, Deliver, Resume};
 use nexus_wire::roster::{Register, Registered};
+use nexus_wire::session::SessionAsk;
 use nexus_wire::{EpochId, FromBroker, ItemId, Json};
 
 use super::books::{Books, BooksError, Delivered};
@@ -51,6 +52,8 @@ pub(crate) enum Happening {
         attempt: u64,
     },
     Items(Vec<Deliver>),
+    /// An operator wants to see something of this home.
+    Asked(SessionAsk),
     Lost {
         loss: Loss,
         retry_in: Duration,
@@ -102,7 +105,13 @@ impl Uplink {
                 self.stage = Stage::Registering { link: link.clone(), early: Vec::new() };
                 Some(Happening::Connected { link, attempt: self.attempt })
             }
-            Event::Frame(frame) => self.frame(*frame).await?.map(Happening::Items),
+            Event::Frame(frame) => {
+                let frame = *frame;
+                if let FromBroker::SessionAsk(ask) = frame {
+                    return Ok(Some(Happening::Asked(ask)));
+                }
+                self.frame(frame).await?.map(Happening::Items)
+            }
             Event::Lost { loss, retry_in } => {
                 self.stage = Stage::Down;
                 Some(Happening::Lost { loss, retry_in })
@@ -216,7 +225,8 @@ impl Uplink {
             | FromBroker::Observe(_)
             | FromBroker::Ok(_)
             | FromBroker::Registered(_)
-            | FromBroker::RosterChanged(_) => {}
+            | FromBroker::RosterChanged(_)
+            | FromBroker::SessionAsk(_) => {}
         }
         Ok(())
     }

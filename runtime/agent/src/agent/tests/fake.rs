@@ -255,6 +255,7 @@ fn write_home(home: &Path, script: &str, mode: &str, url: &str) {
     let settings = json!({
         "name": "forge",
         "context_mode": mode,
+        "recall": {"hits": 0},
         "tools": ["read_file", "dispatch_hand", "send_message", "store_knowledge"],
         "hands": [{
             "name": "check",
