@@ -1,9 +1,12 @@
 //! Gives every command its place and its time. A bounded channel: whoever finds it full waits, and with it only
 //! its own socket.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use nexus_wire::limits::DURABLE_BYTES_MAX;
+use nexus_wire::{AspectName, LinkId};
 use thiserror::Error;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -20,6 +23,10 @@ const LARGE: usize = 8 * 1024;
 /// What all large commands together may hold of the heap while they wait.
 const LARGE_TOTAL: usize = 64 * 1024 * 1024;
 const UNIT: usize = 1024;
+
+/// How long an acknowledgement may wait for another command to be committed with. Nobody waits for it; what a
+/// crash takes of it is sent once more.
+const ACK_DELAY: Duration = Duration::from_millis(5);
 
 const _: () = assert!(LARGE_TOTAL > 8 * DURABLE_BYTES_MAX);
 
@@ -47,8 +54,14 @@ type Question = Box<dyn FnOnce(&Hub) + Send>;
 
 #[expect(clippy::large_enum_variant, reason = "commands are nearly all there is")]
 enum Submission {
-    Command { origin: Origin, body: CommandBody, size: Option<OwnedSemaphorePermit> },
+    Command {
+        origin: Origin,
+        body: CommandBody,
+        size: Option<OwnedSemaphorePermit>,
+    },
     Ask(Question),
+    /// Acknowledgements have waited long enough.
+    Nudge,
     Stop,
 }
 
@@ -57,6 +70,7 @@ impl std::fmt::Debug for Submission {
         match self {
             Self::Command { origin, body, .. } => f.debug_tuple("Command").field(origin).field(body).finish(),
             Self::Ask(_) => f.write_str("Ask"),
+            Self::Nudge => f.write_str("Nudge"),
             Self::Stop => f.write_str("Stop"),
         }
     }
@@ -67,12 +81,32 @@ impl std::fmt::Debug for Submission {
 pub(crate) struct Sequencer {
     sender: mpsc::Sender<Submission>,
     large: Arc<Semaphore>,
+    acks: Arc<Acks>,
+}
+
+/// Acknowledgements that nobody waits for: of each link the last, as it says all that those before it said.
+#[derive(Debug, Default)]
+struct Acks(Mutex<BTreeMap<LinkId, (AspectName, u64)>>);
+
+impl Acks {
+    /// `true`: there were none.
+    fn put(&self, link: LinkId, aspect: AspectName, offset: u64) -> bool {
+        let mut acks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let were_none = acks.is_empty();
+        acks.insert(link, (aspect, offset));
+        were_none
+    }
+
+    fn take(&self) -> BTreeMap<LinkId, (AspectName, u64)> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// The way out, for the core alone.
 #[derive(Debug)]
 pub(crate) struct Intake {
     receiver: mpsc::Receiver<Submission>,
+    acks: Arc<Acks>,
     waiting: Vec<Submission>,
     clock: Clock,
 }
@@ -91,7 +125,9 @@ pub(crate) struct Batch {
 pub(crate) fn sequencer(clock: Clock) -> (Sequencer, Intake) {
     let (sender, receiver) = mpsc::channel(WAITING_MAX);
     let large = Arc::new(Semaphore::new(LARGE_TOTAL / UNIT));
-    (Sequencer { sender, large }, Intake { receiver, waiting: Vec::new(), clock })
+    let acks = Arc::new(Acks::default());
+    let intake = Intake { receiver, acks: Arc::clone(&acks), waiting: Vec::new(), clock };
+    (Sequencer { sender, large, acks }, intake)
 }
 
 impl Sequencer {
@@ -105,9 +141,8 @@ impl Sequencer {
             TrySendError::Full(Submission::Command { origin, body, .. }) => {
                 Unsent::Wait(Box::new(Sending { origin, body, bytes }))
             }
-            TrySendError::Full(Submission::Ask(_) | Submission::Stop) | TrySendError::Closed(_) => {
-                Unsent::Stopped
-            }
+            TrySendError::Full(Submission::Ask(_) | Submission::Nudge | Submission::Stop)
+            | TrySendError::Closed(_) => Unsent::Stopped,
         })
     }
 
@@ -125,6 +160,19 @@ impl Sequencer {
             Some(Arc::clone(&self.large).acquire_many_owned(units).await.map_err(|_| Stopped)?)
         };
         self.sender.send(Submission::Command { origin, body, size }).await.map_err(|_| Stopped)
+    }
+
+    /// Moves an aspect's cursor, with the next commit and soon in any case. Comes before whatever is submitted
+    /// afterwards.
+    pub(crate) fn acknowledge(&self, link: LinkId, aspect: AspectName, offset: u64) {
+        if self.acks.put(link, aspect, offset) {
+            let sender = self.sender.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(ACK_DELAY).await;
+                // An error means that the core has ended; it has taken them along.
+                let _ = sender.send(Submission::Nudge).await;
+            });
+        }
     }
 
     /// What the hub says once everything submitted before is on disk.
@@ -155,6 +203,11 @@ impl Intake {
         let count = self.receiver.blocking_recv_many(&mut self.waiting, BATCH_MAX);
         let at = self.now();
         let mut batch = Batch { commands: Vec::with_capacity(count), last: count == 0, ..Batch::default() };
+        // After the others were taken, so that none of them comes before what was acknowledged before it.
+        for (link, (aspect, offset)) in self.acks.take() {
+            let body = CommandBody::Ack { aspect, link, offset };
+            batch.commands.push(Command { at, origin: Origin::Link { link, request: None }, body });
+        }
         for submission in self.waiting.drain(..) {
             match submission {
                 Submission::Command { origin, body, size } => {
@@ -162,6 +215,7 @@ impl Intake {
                     batch.commands.push(Command { at, origin, body });
                 }
                 Submission::Ask(question) => batch.questions.push(question),
+                Submission::Nudge => {}
                 Submission::Stop => batch.last = true,
             }
         }
@@ -174,5 +228,36 @@ impl Intake {
     /// The time of a command that begins now.
     pub(crate) fn now(&self) -> nexus_wire::Ms {
         self.clock.at(clock::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_acknowledgement_comes_before_what_is_submitted_after_it_and_alone_if_nothing_is() {
+        let (sequencer, mut intake) = sequencer(Clock::start(0));
+        let wren: AspectName = "wren".parse().unwrap();
+        let links = [1, 2].map(|number| LinkId(Uuid::from_u128(number)));
+        sequencer.acknowledge(links[1], wren.clone(), 1);
+        sequencer.acknowledge(links[0], wren.clone(), 4);
+        sequencer.acknowledge(links[1], wren.clone(), 2);
+        sequencer.submit(Origin::Broker, CommandBody::Tick, 0).await.unwrap();
+        let ack = |link, offset| CommandBody::Ack { aspect: wren.clone(), link, offset };
+        let bodies = |batch: Batch| batch.commands.into_iter().map(|it| it.body).collect::<Vec<_>>();
+        let (batch, mut intake) = tokio::task::spawn_blocking(move || (intake.take(), intake)).await.unwrap();
+        assert_eq!(bodies(batch), [ack(links[0], 4), ack(links[1], 2), CommandBody::Tick]);
+
+        sequencer.acknowledge(links[0], wren.clone(), 5);
+        let mut alone = Vec::new();
+        while alone.is_empty() {
+            // The nudge of those that were taken along finds nothing.
+            let (batch, back) = tokio::task::spawn_blocking(move || (intake.take(), intake)).await.unwrap();
+            (alone, intake) = (bodies(batch), back);
+        }
+        assert_eq!(alone, [ack(links[0], 5)]);
     }
 }

@@ -17,6 +17,7 @@ pub(in crate::store) mod knowledge;
 mod lock;
 mod messages;
 mod migrate;
+mod newest;
 mod open;
 mod pages;
 mod pending;
@@ -202,6 +203,9 @@ impl Reads for SqliteStore {
     }
 
     fn message(&self, id: MessageId) -> Stored<Option<MessageRecord>> {
+        if !self.pending.borrow().newest.may_hold(id.0) {
+            return Ok(None);
+        }
         messages::message(&self.connection, id)
     }
 

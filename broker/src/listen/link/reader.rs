@@ -236,8 +236,7 @@ impl<'a> Reader<'a> {
     fn hand_over_ack(&mut self) {
         if let Some((aspect, offset)) = self.ack.take() {
             self.peer.pulse.progress(self.edge.now());
-            let body = CommandBody::Ack { aspect, link: self.peer.link, offset };
-            self.try_submit(Box::new(Sending { origin: self.origin(None), body, bytes: 0 }));
+            self.edge.sequencer.acknowledge(self.peer.link, aspect, offset);
         }
     }
 

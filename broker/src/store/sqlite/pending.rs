@@ -8,8 +8,9 @@ use nexus_wire::{AspectName, Ms, ThreadId};
 use rusqlite::{Connection, params};
 
 use super::blocks::{Full, Recent};
-use super::columns::{count, parsed, to_blob, to_number, to_parties};
+use super::columns::{count, id, parsed, to_blob, to_number, to_parties};
 use super::fault::{damage, fault};
+use super::newest::Newest;
 use super::read::{ThreadRow, all, log_head, one, thread};
 use crate::hub::records::{Position, Stored, ThreadRecord};
 
@@ -23,6 +24,8 @@ pub(super) struct Pending {
     dirty_inboxes: Vec<AspectName>,
     dirty_threads: Vec<ThreadId>,
     pub(super) next_item: u64,
+    /// Of messages.
+    pub(super) newest: Newest,
     pub(super) log_hash: [u8; 32],
 }
 
@@ -57,8 +60,12 @@ impl Pending {
             inboxes.insert(name, Inbox { no, position, recent, is_dirty: false });
         }
         let next_item = one(connection, "SELECT coalesce(max(no), 0) FROM items", [], |row| count(row, 0))?;
+        let largest = one(connection, "SELECT id FROM messages ORDER BY id DESC LIMIT 1", [], |row| {
+            id(row, 0, |id| id)
+        })?;
         Ok(Self {
             inboxes,
+            newest: Newest::of(largest),
             next_item: next_item.unwrap_or(0) + 1,
             log_hash: log_head(connection)?.map_or([0; 32], |(_, _, hash)| hash),
             ..Self::default()

@@ -205,6 +205,7 @@ impl Store for SqliteStore {
             (!message.attachments.is_empty()).then(|| to_json(&message.attachments)),
         ];
         self.execute(sql, row)?;
+        self.pending.get_mut().newest.add(message.id.0);
         Ok(())
     }
 
