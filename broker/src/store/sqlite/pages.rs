@@ -109,7 +109,9 @@ pub(super) fn inbox(
     let mut reading = Inbox::of(connection, aspect, no, cursor)?;
     let mut page = Page::new(limit);
     let mut items = Vec::new();
-    let mut offset = after.max(floor).saturating_add(1);
+    // Before it nothing is kept.
+    let after = after.max(floor);
+    let mut offset = after.saturating_add(1);
     while offset <= tail && !page.is_full() {
         let block = (offset - 1) / BLOCK;
         let refs = if block == tail / BLOCK { numbers(&recent, aspect)? } else { reading.block(block)? };
