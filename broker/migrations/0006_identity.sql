@@ -29,7 +29,3 @@ CREATE TABLE credentials (
   created_at INTEGER NOT NULL,
   rotated_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-
--- For reading the audit trail, which is a small part of the log.
-CREATE INDEX log_audit ON log (seq) WHERE kind NOT IN (
-  'message', 'item.closed', 'dispatch.accepted', 'dispatch.assigned', 'dispatch.ended');

@@ -3,6 +3,7 @@
 mod admin;
 mod aspect;
 mod backup;
+mod doctor;
 mod operator;
 mod print;
 mod secret;
@@ -56,6 +57,8 @@ enum Action {
     Restore(backup::Restore),
     /// Check the database, or a backup, and its log's hash chain
     Verify(verify::Verify),
+    /// Name what is insecure or broken, and what to do about it
+    Doctor(doctor::Doctor),
     /// Look at the settings
     #[command(subcommand)]
     Config(show::Show),
@@ -87,6 +90,8 @@ enum CliError {
     NoDataDir,
     #[error("{}", .0.message)]
     Refused(nexus_wire::ErrorBody),
+    #[error("{0} of these want something done")]
+    Unwell(usize),
     #[error("cannot read the secret: {0}")]
     Secret(std::io::Error),
     #[error("cannot start: {0}")]
@@ -108,6 +113,7 @@ impl CliError {
             | Self::NoDataDir
             | Self::Refused(_)
             | Self::Secret(_)
+            | Self::Unwell(_)
             | Self::Runtime(_) => ExitCode::FAILURE,
         }
     }
@@ -147,6 +153,7 @@ fn run(cli: Cli, started: Instant) -> Result<(), CliError> {
         Action::Backup(backup) => backup::make(&backup, &load(&[])?.0),
         Action::Restore(restore) => backup::restore(&restore, &load(&[])?.0),
         Action::Verify(verify) => verify::run(&verify, &load(&[])?.0),
+        Action::Doctor(doctor) => doctor::run(&doctor, &load(&[])?.0),
         Action::Config(show::Show::Show) => {
             show::run(&data, &load(&[])?.1);
             Ok(())

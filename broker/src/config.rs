@@ -6,6 +6,7 @@ mod settings;
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ pub struct Config {
     pub links_max: usize,
     /// Whether `/metrics` needs no credential from this machine.
     pub metrics_open_on_loopback: bool,
+    pub rates: Rates,
     pub hub: HubConfig,
     pub patience: Patience,
     pub retention: Retention,
@@ -44,6 +46,13 @@ pub struct Config {
 
 const MEGABYTES_MAX: u32 = 1 << 30;
 const YEAR_S: u32 = 366 * 24 * 3_600;
+/// How often one may ask.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Rates {
+    pub requests_per_s: NonZeroU32,
+    pub upgrades_per_s: NonZeroU32,
+    pub failures_per_min: NonZeroU32,
+}
 
 /// When a commit counts as made.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -130,6 +139,11 @@ impl Config {
             public_url,
             allowed_hosts: effective.parse_with("allowed_hosts", host_names)?,
             flush_each: effective.parse("links.flush_each", "true or false")?,
+            rates: Rates {
+                requests_per_s: effective.count("limits.requests_per_s", 1_000_000)?,
+                upgrades_per_s: effective.count("limits.upgrades_per_s", 1_000_000)?,
+                failures_per_min: effective.count("limits.failures_per_min", 1_000_000)?,
+            },
             links_max: effective.ranged("links_max", 1, limits::LINKS_MAX as u32)? as usize,
             metrics_open_on_loopback: effective.parse("metrics.open_on_loopback", "true or false")?,
             hub,

@@ -1,8 +1,8 @@
 //! The data directory: who holds it, where its broker answers, and how a file gets into it whole.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
@@ -129,6 +129,18 @@ impl DataDir {
         File::open(&self.path).and_then(|dir| dir.sync_all()).map_err(failed)
     }
 
+    /// Makes the file, empty, or takes what others may do with it away. For a file that a library writes.
+    pub(crate) fn keep_private(&self, path: &Path) -> Result<(), DataDirError> {
+        let failed = |source| DataDirError::Write { path: path.to_owned(), source };
+        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
+        let file = file.map_err(failed)?;
+        let mode = file.metadata().map_err(failed)?.permissions().mode();
+        if mode & 0o077 != 0 {
+            file.set_permissions(Permissions::from_mode(0o600)).map_err(failed)?;
+        }
+        Ok(())
+    }
+
     /// `None` when there is no such file.
     pub(crate) fn read(&self, name: &str) -> Result<Option<String>, DataDirError> {
         let path = self.file(name);
@@ -142,8 +154,6 @@ impl DataDir {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     #[test]

@@ -5,7 +5,7 @@ pub(crate) mod blobs;
 pub(crate) mod retention;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use nexus_wire::admin::NexusInfo;
 use nexus_wire::knowledge::KnowledgeSearch;
@@ -22,14 +22,17 @@ use crate::clock::{self, Clock};
 use crate::core::Published;
 use crate::deliver::Peer;
 use crate::hub::records::{AspectRecord, StoreError};
-use crate::hub::{Access, CommandBody, Hub, Origin, situation};
+use crate::hub::{Access, CommandBody, Hub, Note, Origin, situation};
+use crate::identity::seal::Sealer;
 use crate::identity::{Gate, Identity, Now, Seconds};
 use crate::listen::hosts::Hosts;
-use crate::listen::throttle::Throttle;
+use crate::listen::limits::Limits;
+use crate::listen::rest::proxy::Outside;
 use crate::observe::{self, KnowledgeRead, Library, Recalls, fit};
 use crate::questions::{self, Questions};
 use crate::relay::Relay;
 use crate::sequencer::{Sequencer, Stopped};
+use crate::trail::Trail;
 
 #[derive(Debug)]
 pub(crate) struct Edge {
@@ -44,9 +47,12 @@ pub(crate) struct Edge {
     pub(crate) questions: Questions,
     pub(crate) clock: Clock,
     pub(crate) hosts: Hosts,
-    pub(crate) throttle: Mutex<Throttle>,
     /// Links write each frame by itself.
     pub(crate) flush_each: bool,
+    pub(crate) limits: Limits,
+    pub(crate) sealer: Sealer,
+    pub(crate) outside: Outside,
+    pub(crate) trail: Trail,
     /// One permit for each link that may be open.
     pub(crate) links: Arc<Semaphore>,
     pub(crate) links_max: usize,
@@ -64,6 +70,21 @@ impl Edge {
             // Lost with a failing disk, it only makes a token look unused for longer.
             let _ = self.sequencer.submit(Origin::Broker, body, 0).await;
         }
+    }
+
+    /// Puts what was refused into the log, if anything was.
+    pub(crate) async fn write_trail(&self) {
+        let notes = self.trail.take(self.now());
+        if !notes.is_empty() {
+            let body = CommandBody::Access { by: Party::System, act: Access::Note(notes) };
+            // Waited for, so that whoever reads the trail next finds them.
+            let _ = self.call(body, 0).await;
+        }
+    }
+
+    /// Something was refused: `subject` says what and where from, and holds no secret.
+    pub(crate) fn refused(&self, kind: &'static str, subject: String) {
+        self.trail.add(Note { actor: Party::System, kind, subject }, self.now());
     }
 
     /// For whatever checks a credential.

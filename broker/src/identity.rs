@@ -8,6 +8,8 @@ pub(crate) mod directory;
 mod fuzz;
 pub(crate) mod keys;
 pub(crate) mod password;
+pub(crate) mod seal;
+pub(crate) mod terms;
 pub(crate) mod tls;
 pub(crate) mod token;
 mod uses;

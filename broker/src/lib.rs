@@ -15,6 +15,7 @@ pub mod config;
 mod core;
 pub mod datadir;
 mod deliver;
+mod doctor;
 mod edge;
 mod framing;
 pub mod hub;
@@ -28,6 +29,7 @@ mod sequencer;
 pub mod serve;
 mod setup;
 pub mod store;
+mod trail;
 
 /// The OpenAPI document of the HTTP API, as text.
 pub fn openapi() -> String {

@@ -3,10 +3,10 @@
 
 mod connect;
 pub(crate) mod hosts;
+pub(crate) mod limits;
 mod link;
 mod problem;
-mod rest;
-pub(crate) mod throttle;
+pub(crate) mod rest;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -19,9 +19,12 @@ use crate::datadir::{DataDir, Lock, RunFile};
 use crate::edge::{self, Edge, seconds};
 use crate::hub::{CommandBody, Origin};
 use crate::identity::Gate;
+use crate::identity::seal::Sealer;
 use crate::identity::tls::{Leaf, TlsError, names};
 use crate::listen;
 use crate::listen::hosts::Hosts;
+use crate::listen::limits::Limits;
+use crate::listen::rest::proxy::Outside;
 use crate::observe::{Library, Recalls};
 use crate::questions::Questions;
 use crate::relay::Relay;
@@ -29,6 +32,7 @@ use crate::relay::presence::Trouble;
 use crate::sequencer::{Sequencer, sequencer};
 use crate::setup::{Setup, SetupError};
 use crate::store::SqliteStore;
+use crate::trail::Trail;
 
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 const USES_INTERVAL: Duration = Duration::from_secs(60);
@@ -84,6 +88,7 @@ impl Running {
         }
         raise_descriptor_limit();
         let Setup { data, keys, store, hub, last_at, first_token, setup_token, lock } = Setup::open(&config)?;
+        let nexus_id = keys.nexus_id;
         let keys = Arc::new(keys);
         let keys_of = Arc::clone(&keys);
         let bind = |source| ServeError::Bind { address: config.listen, source };
@@ -131,8 +136,11 @@ impl Running {
             questions: Questions::default(),
             clock,
             hosts: Hosts::new(&names, address, config.tls, config.public_url.clone()),
-            throttle: std::sync::Mutex::default(),
             flush_each: config.flush_each,
+            limits: Limits::new(config.rates),
+            sealer: Sealer::new(data.clone(), nexus_id),
+            outside: Outside::default(),
+            trail: Trail::default(),
             links: Arc::new(Semaphore::new(config.links_max)),
             links_max: config.links_max,
             database: data.database(),
@@ -187,6 +195,7 @@ impl Running {
     pub async fn stop(self) -> Result<(), ServeError> {
         let Self { edge, stop, ended, server, mut tasks, links_max, lock, .. } = self;
         edge.write_uses().await;
+        edge.write_trail().await;
         edge.published.health.stopping();
         stop.send_replace(true);
         submit_recalls(&edge).await;
@@ -233,6 +242,7 @@ async fn sweep(edge: Arc<Edge>) {
     let mut dropped = 0;
     loop {
         sleep(SWEEP_INTERVAL).await;
+        edge.write_trail().await;
         for Trouble { aspect, link, state } in edge.published.presence.sweep(edge.now()) {
             let body = CommandBody::Seen { aspect, link, state };
             if edge.sequencer.submit(Origin::Broker, body, 0).await.is_err() {

@@ -58,6 +58,7 @@ impl Setup {
             config::Synchronous::Full => Synchronous::Full,
             config::Synchronous::Off => Synchronous::Off,
         };
+        data.keep_private(&data.database())?;
         let store = SqliteStore::open(&data.database(), Options { synchronous })?;
         let last_at = store.snapshot()?.last_at;
         let hub = Hub::rebuild(&store, config.hub.clone())?;

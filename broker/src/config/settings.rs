@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -48,6 +49,17 @@ pub const SETTINGS: &[Setting] = &[
         default: "86400",
         about: "seconds until a blob that no message attaches is deleted",
     },
+    Setting {
+        key: "limits.requests_per_s",
+        default: "200",
+        about: "HTTP requests of one identity, and of one address beyond this machine",
+    },
+    Setting {
+        key: "limits.upgrades_per_s",
+        default: "100",
+        about: "links opened from one address beyond this machine",
+    },
+    Setting { key: "limits.failures_per_min", default: "30", about: "bad credentials from one address" },
     Setting { key: "hands.soft_cap", default: "3", about: "Hand dispatches at work at once" },
     Setting {
         key: "hands.lease_s",
@@ -130,6 +142,10 @@ impl Effective {
             Ok(number) if (min..=max).contains(&number) => Ok(number),
             Ok(_) | Err(_) => Err(format!("a whole number from {min} to {max}")),
         })
+    }
+
+    pub(super) fn count(&self, key: &'static str, max: u32) -> Result<NonZeroU32, ConfigError> {
+        self.ranged(key, 1, max).map(|number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN))
     }
 
     /// The error of `parse` says what was expected.

@@ -141,7 +141,6 @@ impl Directory {
         self.entries().passwords.get(name).cloned()
     }
 
-    #[expect(dead_code, reason = "for the calls the broker makes on behalf of aspects")]
     pub(crate) fn credential(&self, name: &CredentialName) -> Option<Arc<CredentialRecord>> {
         self.entries().credentials.get(name).cloned()
     }

@@ -99,7 +99,6 @@ fn verify(hash: Option<&str>, password: &str) -> bool {
     hash.is_some() && same
 }
 
-#[cfg(test)]
 /// Whether a hash was made with less than today's parameters.
 pub(crate) fn is_weak(hash: &str) -> bool {
     let Ok(parsed) = PasswordHash::new(hash) else { return true };

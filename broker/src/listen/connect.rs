@@ -28,6 +28,7 @@ pub(super) async fn connect(
     Extension(remote): Extension<Remote>,
     mut request: Request,
 ) -> Result<Response, Problem> {
+    edge.limits.upgrade(remote.0.ip())?;
     let identity = authenticate(&edge, request.headers(), remote)?;
     let permit = Arc::clone(&edge.links).try_acquire_owned().map_err(|_| {
         let message = "as many links are open as links_max allows; try again later";

@@ -50,7 +50,9 @@ impl Hosts {
     /// `host`: the Host header or the target's authority; `origin`: the Origin header, which programs leave out.
     pub(crate) fn check(&self, host: Option<&str>, origin: Option<&str>) -> Result<(), Stranger> {
         let host = host.ok_or(Stranger::Host)?.to_ascii_lowercase();
+        // A name with a dot at its end is the same name.
         let name = host_of(&host);
+        let name = name.strip_suffix('.').unwrap_or(name);
         let loopback =
             name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
         if !loopback && !self.names.iter().any(|known| known == name) {
@@ -65,9 +67,12 @@ impl Hosts {
 /// The host of `host:port`, `[v6]:port` or a name alone.
 fn host_of(authority: &str) -> &str {
     if let Some(rest) = authority.strip_prefix('[') {
-        return rest.split_once(']').map_or(rest, |(address, _)| address);
+        return rest.split_once(']').map_or("", |(address, _)| address);
     }
-    authority.rsplit_once(':').map_or(authority, |(host, _)| host)
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        Some(_) | None => authority,
+    }
 }
 
 #[cfg(test)]
@@ -103,6 +108,29 @@ mod tests {
             (Some("localhost:7888"), Some("http://evil.example"), Err(Stranger::Origin)),
             (Some("localhost:7888"), Some("null"), Err(Stranger::Origin)),
             (Some("localhost:7888"), Some(""), Err(Stranger::Origin)),
+            (Some("localhost:7888"), Some("http://localhost:7888."), Err(Stranger::Origin)),
+            (Some("localhost:7888"), Some("http://localhost:7888/"), Err(Stranger::Origin)),
+            (Some("localhost:7888"), Some("HTTP://LOCALHOST:7888"), Ok(())),
+            (Some("localhost:7888"), Some("file://"), Err(Stranger::Origin)),
+            (Some("localhost"), Some("http://localhost:7888"), Err(Stranger::Origin)),
+            (Some("[::1]:7888"), Some("http://[::1]:7888"), Ok(())),
+            (Some("[::1]:7888"), Some("http://[::1]:1"), Err(Stranger::Origin)),
+            (Some("[::1]"), None, Ok(())),
+            (Some("[::2]:7888"), None, Err(Stranger::Host)),
+            (Some("[::ffff:127.0.0.1]:7888"), None, Err(Stranger::Host)),
+            (Some("[::1"), None, Err(Stranger::Host)),
+            (Some("localhost."), None, Ok(())),
+            (Some("localhost.:7888"), Some("http://localhost:7888"), Err(Stranger::Origin)),
+            (Some("localhost.."), None, Err(Stranger::Host)),
+            (Some("build-1.:7888"), None, Ok(())),
+            (Some("evil.example."), None, Err(Stranger::Host)),
+            (Some("127.0.0.1.nip.io:7888"), None, Err(Stranger::Host)),
+            (Some("127.1:7888"), None, Err(Stranger::Host)),
+            (Some("0x7f.0.0.1:7888"), None, Err(Stranger::Host)),
+            (Some("2130706433:7888"), None, Err(Stranger::Host)),
+            (Some("0.0.0.0:7888"), None, Err(Stranger::Host)),
+            (Some("localhost:7888@evil.example"), None, Err(Stranger::Host)),
+            (Some("evil.example#localhost:7888"), None, Err(Stranger::Host)),
         ];
         for (host, origin, expected) in cases {
             assert_eq!(hosts.check(*host, *origin), *expected, "{host:?} {origin:?}");

@@ -27,6 +27,7 @@ mod audit;
 mod blobs;
 pub(super) mod caller;
 mod chat;
+mod credentials;
 mod dispatches;
 mod docs;
 mod events;
@@ -39,6 +40,7 @@ pub(crate) mod openapi;
 mod operators;
 mod page;
 mod people;
+pub(crate) mod proxy;
 mod session;
 mod token;
 
@@ -50,7 +52,7 @@ use aide::openapi::OpenApi;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::middleware;
-use axum::routing::get;
+use axum::routing::{any, get};
 use nexus_wire::ToBroker;
 use nexus_wire::limits::FRAME_BYTES_MAX;
 
@@ -78,9 +80,10 @@ fn routes() -> Routes {
     ApiRouter::new()
         .merge(alerts::routes())
         .merge(aspects::routes())
-        .merge(audit::routes())
         .merge(blobs::routes())
+        .merge(audit::routes())
         .merge(chat::routes().layer(large))
+        .merge(credentials::routes())
         .merge(dispatches::routes().layer(large))
         .merge(events::routes())
         .merge(health::nexus())
@@ -97,6 +100,7 @@ pub(super) fn router(edge: Arc<Edge>) -> Router {
     let served = routes()
         .finish_api(&mut OpenApi::default())
         .route("/connect", get(connect::connect))
+        .route("/api/v1/proxy/{*path}", any(proxy::proxy))
         .merge(docs::router())
         .fallback(guard::nothing_here)
         .method_not_allowed_fallback(guard::wrong_method)

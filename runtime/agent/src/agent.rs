@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::cli::{Exit, RunOptions};
 use crate::home::Home;
-use crate::provider::Provider;
+use crate::provider::{Provider, Via};
 use crate::tools::{Claims, Roots, Toolbox};
 use crate::uplink::{self, Books, Opened, Uplink};
 use owner::{Channels, Fatal, Left, Owner};
@@ -67,7 +67,8 @@ pub fn run(options: RunOptions) -> Result<Exit, Box<dyn Error>> {
 async fn serve(options: RunOptions, home: Home, keyfile: KeyFile) -> Result<Exit, Fatal> {
     let Home { dir, settings, persona } = home;
     let url = keyfile.url.clone();
-    let provider = Arc::new(Provider::new(settings.provider.clone(), &dir)?);
+    let via = Via::of(&keyfile)?;
+    let provider = Arc::new(Provider::through(settings.provider.clone(), &dir, Some(via))?);
     let Opened { books, items, posts } = Books::open(&dir, options.durability)?;
     let session = Session::start(Broker::of_keyfile(keyfile)?);
     let caller = session.caller();

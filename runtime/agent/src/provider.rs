@@ -21,6 +21,7 @@ mod retry;
 pub mod scripted;
 mod settings;
 mod sse;
+mod via;
 
 pub use self::anthropic::Anthropic;
 pub use self::http::ClientError;
@@ -32,6 +33,7 @@ pub use self::settings::{
     MAX_TOKENS_DEFAULT, OpenaiQuirks, ProviderConfig, ProviderKind, ProviderSettings, STALL_TIMEOUT_DEFAULT,
     Secret, SettingsError,
 };
+pub use self::via::Via;
 
 #[derive(Debug)]
 pub enum Provider {
@@ -43,6 +45,8 @@ pub enum Provider {
 /// Why no provider could be made from settings that are themselves in order.
 #[derive(Debug, Error)]
 pub enum ProviderStartError {
+    #[error("provider.credential: there is no broker to go through")]
+    NoBroker,
     #[error(transparent)]
     Client(#[from] ClientError),
     #[error(transparent)]
@@ -52,9 +56,27 @@ pub enum ProviderStartError {
 impl Provider {
     /// `home` is the aspect's home: the scripted provider reads `script.toml` in it.
     pub fn new(settings: ProviderSettings, home: &Path) -> Result<Self, ProviderStartError> {
+        Self::through(settings, home, None)
+    }
+
+    /// `via` is the way through the broker, for settings that name a credential of it.
+    pub fn through(
+        mut settings: ProviderSettings,
+        home: &Path,
+        via: Option<Via>,
+    ) -> Result<Self, ProviderStartError> {
+        let via = match (&settings.credential, via) {
+            (Some(name), Some(via)) => {
+                settings.base_url = via.base_url(name);
+                Some(via)
+            }
+            (Some(_), None) => return Err(ProviderStartError::NoBroker),
+            (None, _) => None,
+        };
+        let client = || http::client(via.as_ref().and_then(Via::ca_pem));
         Ok(match settings.kind {
-            ProviderKind::Anthropic => Self::Anthropic(Anthropic::new(http::client()?, settings)),
-            ProviderKind::Openai => Self::Openai(Openai::new(http::client()?, settings)),
+            ProviderKind::Anthropic => Self::Anthropic(Anthropic::new(client()?, settings, via)),
+            ProviderKind::Openai => Self::Openai(Openai::new(client()?, settings, via)),
             ProviderKind::Scripted => Self::Scripted(Scripted::open(home)?),
         })
     }

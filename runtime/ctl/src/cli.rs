@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
-use nexus_wire::{AspectName, DispatchId, MessageId, Party, ThreadId};
+use nexus_wire::credential::{CredentialKind, CredentialMode};
+use nexus_wire::{AspectName, CredentialName, DispatchId, MessageId, Party, ThreadId};
 
 pub use knowledge::{Grant, Knowledge, KnowledgeAction, May, Whose};
 pub use session::{Session, SessionAction};
@@ -75,8 +76,12 @@ pub enum Command {
     Ack(Ack),
     /// Ask an aspect and show its answer as it comes
     Ask(Ask),
+    /// Who changed what about the Nexus, and what was refused
+    Audit(Audit),
     /// Cancel a dispatch and everything below it
     Cancel(Cancel),
+    /// Secrets for services outside, which the broker uses for aspects
+    Credential(CredentialArgs),
     /// The brokers this machine knows
     Context(ContextArgs),
     /// Send work to a Hand
@@ -244,6 +249,109 @@ pub enum What {
 pub struct Ack {
     /// As `nexctl get alerts` shows it: aspect_missing/wren
     pub key: String,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Audit {
+    /// A kind, such as operator.added, or the first word of some, such as refused
+    #[arg(long, value_name = "KIND")]
+    pub kind: Option<String>,
+    /// Only what this one did: an aspect, operator/NAME or system
+    #[arg(long, value_name = "NAME")]
+    pub actor: Option<Party>,
+    /// Only rows before this one's SEQ
+    #[arg(long, value_name = "SEQ")]
+    pub before: Option<u64>,
+    /// At most this many
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: u32,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct CredentialArgs {
+    #[command(subcommand)]
+    pub action: CredentialAction,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum CredentialAction {
+    /// Keep a secret, or replace everything of the one of that name; it is typed unseen, or read from standard
+    /// input
+    Add {
+        name: CredentialName,
+        #[arg(long, value_enum)]
+        kind: Kind,
+        #[arg(long, value_enum, default_value = "proxy")]
+        mode: Mode,
+        /// Where the broker's calls go, as https://api.example/v1
+        #[arg(long, value_name = "URL")]
+        base_url: Option<String>,
+        /// The header the secret goes into (authorization)
+        #[arg(long, value_name = "NAME")]
+        header: Option<String>,
+        /// What stands before the secret in that header ("Bearer " for authorization)
+        #[arg(long, value_name = "TEXT")]
+        prefix: Option<String>,
+        /// An aspect that may use it; repeat it for several
+        #[arg(long, value_name = "ASPECT", value_delimiter = ',')]
+        allow: Vec<AspectName>,
+        /// Read the secret from this file
+        #[arg(long, value_name = "FILE")]
+        secret_file: Option<PathBuf>,
+    },
+    /// Show all of them, without the secrets
+    List,
+    /// Forget one
+    Remove { name: CredentialName },
+    /// Replace the secret
+    Rotate {
+        name: CredentialName,
+        /// Read the secret from this file
+        #[arg(long, value_name = "FILE")]
+        secret_file: Option<PathBuf>,
+    },
+    /// Show one, without its secret
+    Show { name: CredentialName },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Kind {
+    Provider,
+    Git,
+    Jira,
+    Imap,
+    Custom,
+}
+
+impl From<Kind> for CredentialKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Provider => Self::Provider,
+            Kind::Git => Self::Git,
+            Kind::Jira => Self::Jira,
+            Kind::Imap => Self::Imap,
+            Kind::Custom => Self::Custom,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Mode {
+    /// The broker makes the calls; nobody gets the secret
+    Proxy,
+    /// An allowed aspect may read it
+    Fetch,
+    Both,
+}
+
+impl From<Mode> for CredentialMode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Proxy => Self::Proxy,
+            Mode::Fetch => Self::Fetch,
+            Mode::Both => Self::Both,
+        }
+    }
 }
 
 #[derive(Args, Clone, Debug)]

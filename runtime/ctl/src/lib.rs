@@ -28,6 +28,7 @@ pub mod table;
 mod text;
 mod threads;
 pub mod ui;
+mod vault;
 
 /// How long a request that is no waiting may take, reconnects included.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -80,6 +81,8 @@ pub async fn run(cli: Cli, env: &Env, ui: Ui) -> Result<(), Failure> {
     match cli.command {
         Command::Ack(args) => act::ack(&run, args).await,
         Command::Ask(args) => ask::ask(&run, args).await,
+        Command::Audit(args) => vault::audit(&run, args).await,
+        Command::Credential(args) => vault::credential(&run, args.action).await,
         Command::Cancel(args) => act::cancel(&run, args).await,
         Command::Dispatch(args) => act::dispatch(&run, args).await,
         Command::Get(args) => look::get(&run, args.what).await,

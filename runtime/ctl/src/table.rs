@@ -7,6 +7,7 @@ use nexus_wire::Ms;
 use nexus_wire::alert::Alert;
 use nexus_wire::attachment::Attachment;
 use nexus_wire::chat::{Message, ThreadInfo};
+use nexus_wire::credential::CredentialInfo;
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeUsage};
 use nexus_wire::name::Party;
@@ -41,6 +42,23 @@ fn text_of(table: &Table) -> String {
 
 fn marked(state: &str, (mark, colour): (char, comfy_table::Color)) -> Cell {
     Cell::new(format!("{mark} {state}")).fg(colour)
+}
+
+pub fn credentials(ui: &Ui, credentials: &[CredentialInfo], now: Ms) -> String {
+    let mut table = table(ui, &["NAME", "KIND", "MODE", "GOES TO", "HEADER", "FOR", "SECRET SET"]);
+    for info in credentials {
+        let aspects: Vec<&str> = info.allowed_aspects.iter().map(nexus_wire::AspectName::as_str).collect();
+        table.add_row(vec![
+            Cell::new(&info.name),
+            Cell::new(info.kind.as_str()),
+            Cell::new(info.mode.as_str()),
+            Cell::new(printable(info.base_url.as_deref().unwrap_or("-"))),
+            Cell::new(printable(&info.header)),
+            Cell::new(aspects.join(",")),
+            Cell::new(ago(info.rotated_at, now)),
+        ]);
+    }
+    text_of(&table)
 }
 
 pub fn alerts(ui: &Ui, alerts: &[Alert], now: Ms) -> String {

@@ -84,7 +84,10 @@ async fn a_revoked_key_closes_its_links_and_opens_none() {
     let key = keyfile(&home);
     assert_eq!(exchange(&world, &signed(&key, &claims(&key))).0, 401, "and its key gets no other");
     let mut operator = Raw::operator(&world).await;
-    assert_eq!(operator.request("team.list", json!({})).await["payload"], json!({"aspects": []}));
+    assert_eq!(
+        operator.request("team.list", json!({})).await["payload"],
+        json!({"aspects": [], "more": false})
+    );
 }
 
 #[tokio::test]
@@ -99,6 +102,56 @@ async fn a_rotated_key_shuts_out_the_old_one_and_lets_the_new_one_in() {
     assert_eq!(exchange(&world, &signed(&old_key, &claims(&old_key))).0, 401);
     let (_new, registered) = Raw::registered(&world, &home, json!({"last_generation": 1})).await;
     assert_eq!(registered["generation"], 2);
+}
+
+#[tokio::test]
+async fn two_keys_of_an_overlap_work_side_by_side_until_it_ends() {
+    let world = World::new();
+    let home = world.home("wren", json!({}), "");
+    let old_key = keyfile(&home);
+    let (mut old, _) = Raw::registered(&world, &home, json!({})).await;
+    let rotate = |overlap: &str| {
+        nexus(
+            &world,
+            &["aspect", "rotate", "wren", "--home", &home.display().to_string(), "--overlap", overlap],
+        )
+    };
+    rotate("10m");
+    let new_key = keyfile(&home);
+    assert_ne!(old_key.public_key, new_key.public_key);
+    assert_eq!(exchange(&world, &signed(&old_key, &claims(&old_key))).0, 200, "the old key is good still");
+    assert_eq!(exchange(&world, &signed(&new_key, &claims(&new_key))).0, 200, "and the new one already");
+    assert_eq!(old.request("team.list", json!({})).await["kind"], "ok", "its link stays");
+    rotate("1s");
+    assert_eq!(old.closed().await, CLOSE_REVOKED, "the key before the last has no overlap any more");
+    assert_eq!(exchange(&world, &signed(&old_key, &claims(&old_key))).0, 401);
+    let (mut new, _) = Raw::registered(&world, &home, json!({"last_generation": 1})).await;
+    assert_eq!(new.request("team.list", json!({})).await["kind"], "ok");
+}
+
+#[test]
+fn an_assertion_is_not_good_again_after_a_restart() {
+    let mut world = World::new();
+    let home = world.home("wren", json!({}), "");
+    let key = keyfile(&home);
+    let once = signed(&key, &claims(&key));
+    assert_eq!(exchange(&world, &once).0, 200);
+    world.restart_broker();
+    let again = exchange(&world, &once);
+    assert_eq!(again.0, 401, "{}", again.1);
+    assert!(again.1["detail"].as_str().is_some_and(|it| it.contains("used before")), "{}", again.1);
+    assert_eq!(exchange(&world, &signed(&key, &claims(&key))).0, 200);
+}
+
+#[tokio::test]
+async fn a_revocation_closes_a_link_before_it_is_answered_elsewhere() {
+    let world = World::new();
+    let home = world.home("wren", json!({}), "");
+    let (mut link, _) = Raw::registered(&world, &home, json!({})).await;
+    let revoked = request(&world, "DELETE", "/api/v1/aspects/wren", Some(&world.token()), "");
+    assert_eq!(revoked.0, 200);
+    // What is asked after the answer is never served on the link.
+    assert_eq!(link.closed().await, CLOSE_REVOKED);
 }
 
 #[tokio::test]
@@ -317,7 +370,10 @@ async fn an_aspect_has_no_way_into_what_does_not_concern_it() {
         let reply = wren.request(kind, payload).await;
         assert_eq!(reply["payload"]["code"], "not_found", "{kind}: {reply}");
     }
-    assert_eq!(wren.request("chat.threads", json!({})).await["payload"], json!({"threads": []}));
+    assert_eq!(
+        wren.request("chat.threads", json!({})).await["payload"],
+        json!({"threads": [], "more": false})
+    );
     assert_eq!(wren.request("dispatch.list", json!({})).await["payload"], json!({"dispatches": []}));
     // Once it is spoken to there, it is in.
     let invited = json!({"thread": thread, "to": ["wren"], "content": "come in"});

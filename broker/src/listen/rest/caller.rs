@@ -1,6 +1,7 @@
 //! Who asks: a credential becomes an identity, and extractors that want one of a certain role.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
 use aide::OperationInput;
 use aide::generate::GenContext;
@@ -13,9 +14,10 @@ use nexus_wire::{ErrorBody, ErrorCode, Party};
 use super::Remote;
 use super::openapi::{SECURITY_SCHEME, may_fail, note};
 use crate::admit::administer;
-use crate::clock;
 use crate::edge::Edge;
+use crate::hub::Note;
 use crate::identity::{AuthError, Identity, Role};
+use crate::listen::limits::{Standing, limited};
 use crate::listen::problem::Problem;
 
 /// Holds the session of a browser that logged in.
@@ -58,8 +60,19 @@ pub(in crate::listen) fn authenticate(
             None => Err(AuthError::Missing),
         },
     };
-    admits(edge, remote)?;
-    found.map_err(|error| refused(edge, remote, &error))
+    let standing = edge.limits.standing(remote.0.ip());
+    match (found, standing) {
+        (_, Standing::ShutOut(wait)) | (Err(_), Standing::Guarded(wait)) => Err(too_many_failures(wait)),
+        (Err(error), Standing::Good) => Err(refused(edge, remote, &error)),
+        (Ok(identity), Standing::Good | Standing::Guarded(_)) => {
+            edge.limits.identity(&identity.party)?;
+            Ok(identity)
+        }
+    }
+}
+
+fn too_many_failures(wait: Duration) -> Problem {
+    limited("credentials from this address were no good", wait).into()
 }
 
 fn bearer(value: &HeaderValue) -> Option<&str> {
@@ -75,21 +88,27 @@ pub(super) fn session(headers: &HeaderMap) -> Option<&str> {
         .find_map(|cookie| cookie.trim().strip_prefix(SESSION_COOKIE)?.strip_prefix('='))
 }
 
-/// Whether a credential from that address is looked at, or too many from there were no good.
+/// Whether a secret that could be guessed, from that address, is looked at.
 pub(super) fn admits(edge: &Edge, remote: Remote) -> Result<(), Problem> {
-    let throttle = edge.throttle.lock().unwrap_or_else(PoisonError::into_inner);
-    if throttle.admits(remote.0.ip(), clock::now()) {
-        return Ok(());
+    match edge.limits.standing(remote.0.ip()) {
+        Standing::Good => Ok(()),
+        Standing::Guarded(wait) | Standing::ShutOut(wait) => Err(too_many_failures(wait)),
     }
-    let message = "too many credentials from this address were refused; try again in a minute";
-    Err(ErrorBody::new(ErrorCode::RateLimited, message).into())
 }
 
 /// A credential was no good.
 pub(super) fn refused(edge: &Edge, remote: Remote, error: &AuthError) -> Problem {
-    edge.throttle.lock().unwrap_or_else(PoisonError::into_inner).failed(remote.0.ip(), clock::now());
+    edge.limits.failed(remote.0.ip());
     tracing::warn!(from = %remote.0, %error, "refused a credential");
+    edge.refused("refused.credential", format!("from {}: {error}", remote.0.ip()));
     error.to_body().into()
+}
+
+/// Somebody known asked for what is not theirs to do.
+fn forbidden(edge: &Edge, parts: &Parts, party: &Party, body: ErrorBody) -> Problem {
+    let subject = format!("{} {}", parts.method, parts.uri.path());
+    edge.trail.add(Note { actor: party.clone(), kind: "refused.forbidden", subject }, edge.now());
+    body.into()
 }
 
 fn identity(parts: &Parts, edge: &Edge) -> Result<Identity, Problem> {
@@ -100,7 +119,7 @@ fn identity(parts: &Parts, edge: &Edge) -> Result<Identity, Problem> {
     authenticate(edge, &parts.headers, remote)
 }
 
-fn at_least(identity: Identity, least: Role) -> Result<Identity, Problem> {
+fn at_least(identity: Identity, least: Role) -> Result<Identity, ErrorBody> {
     let (enough, needed) = match least {
         Role::Aspect => (true, ""),
         Role::Viewer => (identity.role != Role::Aspect, "this is shown to operators alone"),
@@ -113,7 +132,7 @@ fn at_least(identity: Identity, least: Role) -> Result<Identity, Problem> {
             (true, "")
         }
     };
-    if enough { Ok(identity) } else { Err(ErrorBody::new(ErrorCode::Forbidden, needed).into()) }
+    if enough { Ok(identity) } else { Err(ErrorBody::new(ErrorCode::Forbidden, needed)) }
 }
 
 macro_rules! caller {
@@ -122,7 +141,9 @@ macro_rules! caller {
             type Rejection = Problem;
 
             async fn from_request_parts(parts: &mut Parts, edge: &Arc<Edge>) -> Result<Self, Problem> {
-                at_least(identity(parts, edge)?, $least).map(Self)
+                let identity = identity(parts, edge)?;
+                let party = identity.party.clone();
+                at_least(identity, $least).map(Self).map_err(|body| forbidden(edge, parts, &party, body))
             }
         }
 

@@ -10,7 +10,9 @@ use axum::response::{IntoResponse, Response};
 use nexus_wire::{ErrorBody, ErrorCode};
 
 use super::caller::session;
+use super::{Remote, proxy};
 use crate::edge::Edge;
+use crate::listen::hosts::Stranger;
 use crate::listen::problem::Problem;
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -35,6 +37,10 @@ async fn in_time(request: Request, next: Next) -> Response {
     let is_long =
         LONG.iter().any(|(method, path)| request.method() == method && request.uri().path() == *path);
     let patience = if is_long { LONG_REQUEST_TIMEOUT } else { REQUEST_TIMEOUT };
+    // A service outside may take longer; that has bounds of its own.
+    if request.uri().path().starts_with(proxy::PATH) {
+        return next.run(request).await;
+    }
     match tokio::time::timeout(patience, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
@@ -49,13 +55,25 @@ fn known(edge: &Edge, request: &Request) -> Result<(), Problem> {
     let host = text(header::HOST).or_else(|| request.uri().authority().map(|it| it.as_str()));
     edge.hosts.check(host, text(header::ORIGIN)).map_err(|stranger| {
         tracing::warn!(?host, origin = ?text(header::ORIGIN), "refused a stranger");
+        let (kind, said) = match stranger {
+            Stranger::Host => ("refused.host", host),
+            Stranger::Origin => ("refused.origin", text(header::ORIGIN)),
+        };
+        edge.refused(kind, format!("{:?} from {}", said.unwrap_or_default(), from(request)));
         Problem::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, stranger.message())
     })?;
+    if let Some(remote) = request.extensions().get::<Remote>() {
+        edge.limits.request(remote.0.ip())?;
+    }
     if text(header::ORIGIN).is_none() && rides_on_a_cookie(request) {
         let message = "a request with a session cookie has to say its Origin; programs use a bearer token";
         return Err(Problem::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, message));
     }
     Ok(())
+}
+
+fn from(request: &Request) -> String {
+    request.extensions().get::<Remote>().map_or_else(String::new, |remote| remote.0.ip().to_string())
 }
 
 /// A browser adds the cookie whoever made it ask, so what could do harm has to say which page that was.

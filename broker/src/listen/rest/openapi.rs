@@ -31,6 +31,7 @@ pub(super) enum Group {
     Audit,
     Blobs,
     Broker,
+    Credentials,
     Dispatches,
     Knowledge,
     Messages,
@@ -40,12 +41,13 @@ pub(super) enum Group {
 }
 
 impl Group {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Alerts,
         Self::Aspects,
         Self::Audit,
         Self::Blobs,
         Self::Broker,
+        Self::Credentials,
         Self::Dispatches,
         Self::Knowledge,
         Self::Messages,
@@ -61,6 +63,7 @@ impl Group {
             Self::Audit => "audit",
             Self::Blobs => "blobs",
             Self::Broker => "broker",
+            Self::Credentials => "credentials",
             Self::Dispatches => "dispatches",
             Self::Knowledge => "knowledge",
             Self::Messages => "messages",
@@ -77,6 +80,7 @@ impl Group {
             Self::Audit => "Every durable change, in one order.",
             Self::Blobs => "Files that messages attach, named by what is in them.",
             Self::Broker => "The broker itself: its identity, its health, tokens.",
+            Self::Credentials => "Secrets for services outside, kept sealed.",
             Self::Dispatches => "Work sent to Hands.",
             Self::Knowledge => "What the team has written down.",
             Self::Messages => "What is said.",

@@ -220,7 +220,9 @@ fn field_of(error: &SettingsError) -> String {
         SettingsError::ModelMissing(..) => "provider.model".to_owned(),
         SettingsError::KeyNotSet(_) | SettingsError::KeyMalformed(_) => "provider.api_key_env".to_owned(),
         SettingsError::BaseUrl { .. } => "provider.base_url".to_owned(),
-        SettingsError::Zero(field) | SettingsError::Meaningless { field, .. } => format!("provider.{field}"),
+        SettingsError::Zero(field)
+        | SettingsError::BesideCredential(field)
+        | SettingsError::Meaningless { field, .. } => format!("provider.{field}"),
         SettingsError::ExtraReserved(name) => format!("provider.extra.{name}"),
     }
 }

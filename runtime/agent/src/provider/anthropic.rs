@@ -11,6 +11,7 @@ use super::http::{self, Refusal, SendError};
 use super::retry::Telling;
 use super::settings::ProviderSettings;
 use super::sse;
+use super::via::Via;
 use crate::conversation::{ModelReply, ModelRequest, ProviderErrorKind};
 
 #[cfg(test)]
@@ -24,11 +25,12 @@ const VERSION: &str = "2023-06-01";
 pub struct Anthropic {
     client: Client,
     settings: ProviderSettings,
+    via: Option<Via>,
 }
 
 impl Anthropic {
-    pub(crate) fn new(client: Client, settings: ProviderSettings) -> Self {
-        Self { client, settings }
+    pub(crate) fn new(client: Client, settings: ProviderSettings, via: Option<Via>) -> Self {
+        Self { client, settings, via }
     }
 
     pub(crate) async fn attempt(
@@ -78,14 +80,21 @@ impl Anthropic {
 
     async fn send(&self, request: &ModelRequest, thinking: Thinking) -> Result<Response, SendError> {
         let settings = &self.settings;
-        let key = settings.api_key.as_ref();
+        let pass = match &self.via {
+            Some(via) => Some(via.bearer().await.map_err(SendError::Failed)?),
+            None => None,
+        };
+        let key = pass.as_ref().or(settings.api_key.as_ref());
         let mut http = self
             .client
             .post(format!("{}/v1/messages", settings.base_url))
             .header("anthropic-version", VERSION)
             .json(&request::body(request, settings, thinking));
         if let Some(key) = key {
-            http = http.header("x-api-key", key.expose());
+            http = match &pass {
+                Some(pass) => http.bearer_auth(pass.expose()),
+                None => http.header("x-api-key", key.expose()),
+            };
         }
         http::open(http, key, settings.stall_timeout).await
     }

@@ -27,15 +27,18 @@ pub enum ClientError {
     Build(#[from] reqwest::Error),
 }
 
-pub(crate) fn client() -> Result<Client, ClientError> {
+/// `root`: the only certificate that is trusted, instead of the machine's.
+pub(crate) fn client(root: Option<&str>) -> Result<Client, ClientError> {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         return Err(ClientError::NoTlsProvider);
     }
     // No redirects: they would carry the key to an address nobody named.
-    Ok(Client::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::none())
-        .build()?)
+    let mut builder =
+        Client::builder().connect_timeout(CONNECT_TIMEOUT).redirect(reqwest::redirect::Policy::none());
+    if let Some(root) = root {
+        builder = builder.tls_certs_only([reqwest::Certificate::from_pem(root.as_bytes())?]);
+    }
+    Ok(builder.build()?)
 }
 
 /// What a server said instead of a stream.

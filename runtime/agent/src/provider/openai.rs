@@ -14,6 +14,7 @@ use super::http::{self, Refusal, SendError};
 use super::retry::Telling;
 use super::settings::ProviderSettings;
 use super::sse;
+use super::via::Via;
 use crate::conversation::{ModelReply, ModelRequest, ProviderErrorKind};
 
 #[cfg(test)]
@@ -25,16 +26,17 @@ mod stream;
 pub struct Openai {
     client: Client,
     settings: ProviderSettings,
+    via: Option<Via>,
     dialect: request::Dialect,
     /// Learned: this server wants the limit under its newer name.
     newer_limit: AtomicBool,
 }
 
 impl Openai {
-    pub(crate) fn new(client: Client, settings: ProviderSettings) -> Self {
+    pub(crate) fn new(client: Client, settings: ProviderSettings, via: Option<Via>) -> Self {
         let dialect = request::Dialect::of(&settings);
         let newer_limit = AtomicBool::new(dialect.max_completion_tokens);
-        Self { client, settings, dialect, newer_limit }
+        Self { client, settings, via, dialect, newer_limit }
     }
 
     pub(crate) async fn attempt(
@@ -93,10 +95,15 @@ impl Openai {
             .client
             .post(format!("{}/chat/completions", settings.base_url))
             .json(&request::body(request, settings, &dialect));
-        if let Some(key) = &settings.api_key {
+        let pass = match &self.via {
+            Some(via) => Some(via.bearer().await.map_err(SendError::Failed)?),
+            None => None,
+        };
+        let key = pass.as_ref().or(settings.api_key.as_ref());
+        if let Some(key) = key {
             http = http.bearer_auth(key.expose());
         }
-        http::open(http, settings.api_key.as_ref(), settings.stall_timeout).await
+        http::open(http, key, settings.stall_timeout).await
     }
 }
 

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use nexus_wire::CredentialName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -63,6 +64,9 @@ pub struct ProviderConfig {
     /// The environment variable that holds the key. The key itself never stands in a file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_key_env: Option<String>,
+    /// The broker's credential to go through instead of a key of one's own: the broker makes the calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential: Option<CredentialName>,
     /// The longest reply, in tokens (8192).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u32>,
@@ -125,6 +129,8 @@ pub struct ProviderSettings {
     /// Without a slash at its end.
     pub base_url: String,
     pub api_key: Option<Secret>,
+    /// With it `base_url` is empty until the broker is known.
+    pub credential: Option<CredentialName>,
     pub max_tokens: u32,
     pub stall_timeout: Duration,
     pub extra: Map<String, Value>,
@@ -146,6 +152,10 @@ pub enum SettingsError {
     Zero(&'static str),
     #[error("provider.extra.{0} is set by the runtime itself; remove it")]
     ExtraReserved(String),
+    #[error(
+        "provider.{0} has no meaning with provider.credential, which names address and key; remove one of them"
+    )]
+    BesideCredential(&'static str),
     #[error("provider.{field} has no meaning for kind \"{kind}\"; remove it")]
     Meaningless { field: &'static str, kind: &'static str },
 }
@@ -180,21 +190,39 @@ impl ProviderConfig {
                 return Err(SettingsError::ModelMissing(kind.name(), "gpt-5.4-mini"));
             }
         };
-        let base_url = self.base_url.as_deref().unwrap_or_else(|| kind.usual_base_url());
+        if self.credential.is_some() {
+            self.check_credential()?;
+        }
+        let base_url = match &self.credential {
+            Some(_) => "",
+            None => self.base_url.as_deref().unwrap_or_else(|| kind.usual_base_url()),
+        };
         let base_url = base_url.trim_end_matches('/').to_owned();
-        if kind != ProviderKind::Scripted {
+        if kind != ProviderKind::Scripted && self.credential.is_none() {
             check_url(&base_url)?;
         }
         Ok(ProviderSettings {
             kind,
             model,
-            api_key: self.key(env)?,
+            api_key: if self.credential.is_some() { None } else { self.key(env)? },
+            credential: self.credential.clone(),
             base_url,
             max_tokens: self.max_tokens.unwrap_or(MAX_TOKENS_DEFAULT),
             stall_timeout: self.stall_timeout_s.map_or(STALL_TIMEOUT_DEFAULT, Duration::from_secs),
             extra: self.extra.clone(),
             quirks: self.quirks,
         })
+    }
+
+    fn check_credential(&self) -> Result<(), SettingsError> {
+        if self.kind == ProviderKind::Scripted {
+            return Err(SettingsError::Meaningless { field: "credential", kind: self.kind.name() });
+        }
+        match (&self.base_url, &self.api_key_env) {
+            (Some(_), _) => Err(SettingsError::BesideCredential("base_url")),
+            (None, Some(_)) => Err(SettingsError::BesideCredential("api_key_env")),
+            (None, None) => Ok(()),
+        }
     }
 
     /// A server of one's own often needs no key, so only the vendor's address or a name given makes it a must.

@@ -70,6 +70,7 @@ impl Api {
             Self::Openai => (ProviderKind::Openai, format!("{url}/v1")),
         };
         ProviderSettings {
+            credential: None,
             kind,
             model: "asked-for".to_owned(),
             base_url,

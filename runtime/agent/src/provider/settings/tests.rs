@@ -18,6 +18,7 @@ fn one_line_is_enough_for_each_kind() {
     assert_eq!(
         anthropic,
         Ok(ProviderSettings {
+            credential: None,
             kind: ProviderKind::Anthropic,
             model: "claude-sonnet-5-5".to_owned(),
             base_url: "https://api.anthropic.com".to_owned(),

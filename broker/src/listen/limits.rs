@@ -1,0 +1,241 @@
+//! How often an address and an identity may ask. Bounded memory; what is refused learns when to try again.
+//!
+//! Everybody on this machine shares the loopback addresses, so those are not counted by address. Failed
+//! credentials count from anywhere: after too many, passwords and setup tokens from there are not looked at any
+//! more, and nothing else is from beyond this machine.
+
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use governor::clock::{Clock, DefaultClock};
+use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::HashMapStateStore;
+use governor::{Quota, RateLimiter};
+use nexus_wire::{ErrorBody, ErrorCode, Party};
+use serde_json::json;
+
+use crate::config::Rates;
+
+const KEYS_MAX: usize = 8_192;
+/// A burst may be as large as what is allowed in so many seconds.
+const BURST_S: u32 = 5;
+
+type Keyed<K, C> =
+    RateLimiter<Option<K>, HashMapStateStore<Option<K>>, C, NoOpMiddleware<<C as Clock>::Instant>>;
+
+#[derive(Debug)]
+struct Limit<K: Hash + Eq + Clone, C: Clock + Clone> {
+    keyed: Keyed<K, C>,
+    clock: C,
+}
+
+impl<K: Hash + Eq + Clone, C: Clock + Clone> Limit<K, C> {
+    fn new(quota: Quota, clock: &C) -> Self {
+        Self { keyed: RateLimiter::hashmap_with_clock(quota, clock.clone()), clock: clock.clone() }
+    }
+
+    /// `Err`: how long to wait. When there are too many keys to remember, new ones share one place.
+    fn take(&self, key: K) -> Result<(), Duration> {
+        if self.keyed.len() >= KEYS_MAX {
+            self.keyed.retain_recent();
+        }
+        let key = if self.keyed.len() >= KEYS_MAX { None } else { Some(key) };
+        self.keyed.check_key(&key).map_err(|not_until| not_until.wait_time_from(self.clock.now()))
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Limits<C: Clock + Clone = DefaultClock> {
+    requests_of_identity: Limit<Party, C>,
+    requests_from: Limit<IpAddr, C>,
+    upgrades_from: Limit<IpAddr, C>,
+    failures_from: Limit<IpAddr, C>,
+    /// Addresses that failed too often, and until when.
+    shut_out: Mutex<Vec<(IpAddr, C::Instant)>>,
+    clock: C,
+}
+
+/// What a credential from some address may still be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Standing {
+    Good,
+    /// Too many failures, on this machine: secrets that could be guessed are not looked at.
+    Guarded(Duration),
+    /// Too many failures, from elsewhere: nothing is.
+    ShutOut(Duration),
+}
+
+impl Limits {
+    pub(crate) fn new(rates: Rates) -> Self {
+        Self::with(rates, DefaultClock::default())
+    }
+}
+
+impl<C: Clock + Clone> Limits<C> {
+    fn with(rates: Rates, clock: C) -> Self {
+        let per_second =
+            |count: NonZeroU32| Quota::per_second(count).allow_burst(count.saturating_mul(burst()));
+        Self {
+            requests_of_identity: Limit::new(per_second(rates.requests_per_s), &clock),
+            requests_from: Limit::new(per_second(rates.requests_per_s), &clock),
+            upgrades_from: Limit::new(per_second(rates.upgrades_per_s), &clock),
+            failures_from: Limit::new(Quota::per_minute(rates.failures_per_min), &clock),
+            shut_out: Mutex::default(),
+            clock,
+        }
+    }
+
+    /// A request over HTTP, before anybody has said who they are.
+    pub(crate) fn request(&self, from: IpAddr) -> Result<(), ErrorBody> {
+        if is_here(from) {
+            return Ok(());
+        }
+        self.requests_from.take(network(from)).map_err(|wait| limited("requests from this address", wait))
+    }
+
+    pub(crate) fn upgrade(&self, from: IpAddr) -> Result<(), ErrorBody> {
+        if is_here(from) {
+            return Ok(());
+        }
+        self.upgrades_from.take(network(from)).map_err(|wait| limited("links opened from this address", wait))
+    }
+
+    pub(crate) fn identity(&self, party: &Party) -> Result<(), ErrorBody> {
+        let taken = self.requests_of_identity.take(party.clone());
+        taken.map_err(|wait| limited(&format!("requests of {party}"), wait))
+    }
+
+    pub(crate) fn standing(&self, from: IpAddr) -> Standing {
+        let now = self.clock.now();
+        let mut shut_out = self.shut_out.lock().unwrap_or_else(PoisonError::into_inner);
+        shut_out.retain(|it| it.1 > now);
+        let key = network(from);
+        match shut_out.iter().find(|it| it.0 == key) {
+            None => Standing::Good,
+            Some(it) => {
+                let wait: Duration = governor::clock::Reference::duration_since(&it.1, now).into();
+                if is_here(from) { Standing::Guarded(wait) } else { Standing::ShutOut(wait) }
+            }
+        }
+    }
+
+    /// A credential from there was no good.
+    pub(crate) fn failed(&self, from: IpAddr) {
+        let key = network(from);
+        let Err(wait) = self.failures_from.take(key) else { return };
+        let until = self.clock.now() + wait.into();
+        let mut shut_out = self.shut_out.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(it) = shut_out.iter_mut().find(|it| it.0 == key) {
+            it.1 = until;
+        } else if shut_out.len() < KEYS_MAX {
+            shut_out.push((key, until));
+        }
+    }
+}
+
+pub(crate) fn limited(what: &str, wait: Duration) -> ErrorBody {
+    let seconds = wait.as_secs() + 1;
+    let message = format!("too many {what}; try again in {seconds} s");
+    ErrorBody::new(ErrorCode::RateLimited, message).with(json!({"retry_after": seconds}))
+}
+
+fn is_here(from: IpAddr) -> bool {
+    from.to_canonical().is_loopback()
+}
+
+/// An IPv6 customer has 2⁶⁴ addresses and is one.
+fn network(from: IpAddr) -> IpAddr {
+    match from.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) if address.is_loopback() => IpAddr::V6(address),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}
+
+const fn burst() -> NonZeroU32 {
+    match NonZeroU32::new(BURST_S) {
+        Some(burst) => burst,
+        None => NonZeroU32::MIN,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use governor::clock::FakeRelativeClock;
+
+    use super::*;
+
+    fn limits() -> (Limits<FakeRelativeClock>, FakeRelativeClock) {
+        let clock = FakeRelativeClock::default();
+        let number = |n: u32| NonZeroU32::new(n).unwrap();
+        let rates =
+            Rates { requests_per_s: number(2), upgrades_per_s: number(1), failures_per_min: number(3) };
+        (Limits::with(rates, clock.clone()), clock)
+    }
+
+    #[test]
+    fn who_asks_too_often_waits_and_nobody_else_does() {
+        let (limits, clock) = limits();
+        let (here, there): (IpAddr, IpAddr) = ("10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap());
+        let passed = (0..20).filter(|_| limits.request(here).is_ok()).count();
+        assert_eq!(passed, 10, "two a second, and a burst of five seconds");
+        let error = limits.request(here).unwrap_err();
+        assert_eq!((error.code, error.details), (ErrorCode::RateLimited, json!({"retry_after": 1})));
+        assert!(limits.request(there).is_ok());
+        clock.advance(Duration::from_secs(1));
+        assert_eq!((0..5).filter(|_| limits.request(here).is_ok()).count(), 2);
+        let loopback = "127.0.0.1".parse().unwrap();
+        assert_eq!((0..99).filter(|_| limits.request(loopback).is_ok()).count(), 99);
+        assert_eq!((0..9).filter(|_| limits.upgrade(here).is_ok()).count(), 5);
+        let ana: Party = "operator/ana".parse().unwrap();
+        assert_eq!((0..99).filter(|_| limits.identity(&ana).is_ok()).count(), 10);
+        assert!(limits.identity(&Party::System).is_ok());
+    }
+
+    #[test]
+    fn failures_shut_out_what_can_be_guessed_for_a_while() {
+        let (limits, clock) = limits();
+        let cases: [(&str, &str); 3] =
+            [("10.0.0.1", "10.0.0.2"), ("2001:db8::1", "2001:db8:0:1::1"), ("127.0.0.1", "127.0.0.2")];
+        for (from, other) in cases {
+            let (from, other): (IpAddr, IpAddr) = (from.parse().unwrap(), other.parse().unwrap());
+            for _ in 0..4 {
+                assert_eq!(limits.standing(from), Standing::Good, "{from}");
+                limits.failed(from);
+            }
+            match limits.standing(from) {
+                Standing::Guarded(wait) => assert!(is_here(from) && wait <= Duration::from_secs(20)),
+                Standing::ShutOut(wait) => assert!(!is_here(from) && wait <= Duration::from_secs(20)),
+                Standing::Good => panic!("{from} failed too often"),
+            }
+            assert_eq!(limits.standing(other), Standing::Good, "{other}");
+            clock.advance(Duration::from_secs(21));
+            assert_eq!(limits.standing(from), Standing::Good, "{from}");
+        }
+        let same: IpAddr = "2001:db8::2".parse().unwrap();
+        for _ in 0..9 {
+            limits.failed("2001:db8::1".parse().unwrap());
+        }
+        assert_ne!(limits.standing(same), Standing::Good, "one network");
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let (limits, _) = limits();
+        for n in 0..3 * KEYS_MAX as u32 {
+            let from = IpAddr::V4((0x0b00_0000 + n).into());
+            let _ = limits.request(from);
+            for _ in 0..4 {
+                limits.failed(from);
+            }
+        }
+        assert!(limits.requests_from.keyed.len() <= KEYS_MAX + 1);
+        assert!(limits.shut_out.lock().unwrap().len() <= KEYS_MAX);
+    }
+}

@@ -1,0 +1,42 @@
+//! The way to a provider through the broker, which holds the key: the address of its proxy, and the aspect's own
+//! access token in place of a key.
+
+use nexus_client::{Broker, EndpointError, KeyFile};
+use nexus_wire::CredentialName;
+
+use super::settings::Secret;
+use crate::conversation::ProviderErrorKind;
+
+#[derive(Debug)]
+pub struct Via {
+    broker: Broker,
+    url: String,
+    ca_pem: Option<String>,
+}
+
+impl Via {
+    pub fn of(keyfile: &KeyFile) -> Result<Self, EndpointError> {
+        Ok(Self {
+            url: keyfile.url.trim_end_matches('/').to_owned(),
+            ca_pem: keyfile.ca_pem.clone(),
+            broker: Broker::of_keyfile(keyfile.clone())?,
+        })
+    }
+
+    /// Where the broker makes the calls of a credential.
+    pub(crate) fn base_url(&self, credential: &CredentialName) -> String {
+        format!("{}/api/v1/proxy/{credential}", self.url)
+    }
+
+    /// The root a broker that speaks TLS is verified by.
+    pub(crate) fn ca_pem(&self) -> Option<&str> {
+        self.ca_pem.as_deref().filter(|_| self.url.starts_with("https:"))
+    }
+
+    pub(crate) async fn bearer(&self) -> Result<Secret, ProviderErrorKind> {
+        let token = self.broker.bearer().await;
+        token.map(|token| Secret::new(token.expose())).map_err(|error| {
+            ProviderErrorKind::Transport(format!("the broker gives no access token: {error}"))
+        })
+    }
+}

@@ -1,0 +1,280 @@
+//! Credentials through real binaries: the broker makes the calls, what streams passes piece by piece, and no
+//! secret is found anywhere it does not belong.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use nexus_client::{Broker, KeyFile};
+use nexus_tests::canary::Canaries;
+use nexus_tests::process::PATIENCE;
+use nexus_tests::world::text;
+use nexus_tests::{World, wait_until};
+use serde_json::{Value, json};
+
+const SECRET: &str = "sk-canary-61f2c0ffee-never-to-be-seen";
+
+/// A service that answers one request with two events, the second one when it is told to.
+struct Service {
+    url: String,
+    asked: Receiver<String>,
+    go_on: SyncSender<()>,
+}
+
+impl Service {
+    fn start(events: [String; 2]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
+        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+        let ((ask, asked), (go_on, wait)) = (sync_channel(16), sync_channel::<()>(16));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let mut reader = BufReader::new(stream);
+                let (mut head, mut length) = (String::new(), 0);
+                while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).is_ok_and(|it| it > 0) {}
+                for line in head.lines() {
+                    if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length: ") {
+                        length = value.parse().unwrap_or(0);
+                    }
+                }
+                if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+                    let mut line = String::new();
+                    while line != "0\r\n" {
+                        line.clear();
+                        if reader.read_line(&mut line).unwrap_or(0) == 0 {
+                            break;
+                        }
+                    }
+                }
+                let mut body = vec![0; length];
+                let _ = reader.read_exact(&mut body);
+                let _ = ask.send(head);
+                let mut stream = reader.into_inner();
+                let first = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nset-cookie: a=b\r\nconnection: close\r\n\r\n";
+                let _ = stream.write_all(format!("{first}{}", events[0]).as_bytes());
+                let _ = wait.recv();
+                let _ = stream.write_all(events[1].as_bytes());
+            }
+        });
+        Self { url, asked, go_on }
+    }
+}
+
+fn add(world: &World, name: &str, base_url: &str, allow: &str) -> String {
+    let mut command = world.nexctl_command(&[
+        "credential",
+        "add",
+        name,
+        "--kind",
+        "provider",
+        "--base-url",
+        base_url,
+        "--header",
+        "x-api-key",
+        "--allow",
+        allow,
+    ]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("nexctl runs");
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin.write_all(format!("{SECRET}\n").as_bytes()).expect("it reads");
+    drop(stdin);
+    let out = child.wait_with_output().expect("it ends");
+    assert!(out.status.success(), "{}", text(&out));
+    text(&out)
+}
+
+async fn access_token(home: &Path) -> String {
+    let keyfile = KeyFile::load(&KeyFile::path_in(home)).expect("the aspect was let in");
+    let broker = Broker::of_keyfile(keyfile).expect("a keyfile has an endpoint");
+    broker.bearer().await.expect("the key is good").expose().to_owned()
+}
+
+/// Sends a request by hand and leaves the answer to be read.
+fn call(world: &World, path: &str, headers: &str) -> BufReader<TcpStream> {
+    let address = world.url().trim_start_matches("http://").to_owned();
+    let mut socket = TcpStream::connect(address).expect("the broker listens");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a socket has a timeout");
+    let head = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n");
+    socket.write_all(head.as_bytes()).expect("it takes a request");
+    BufReader::new(socket)
+}
+
+fn whole(mut answer: BufReader<TcpStream>) -> String {
+    let mut text = String::new();
+    answer.read_to_string(&mut text).expect("it answers");
+    text
+}
+
+#[tokio::test]
+async fn what_streams_passes_piece_by_piece_and_nobody_else_may_use_it() {
+    let service = Service::start(["data: one\n\n".into(), "data: two\n\n".into()]);
+    let world = World::new();
+    let (wren, forge) = (world.home("wren", json!({}), ""), world.home("forge", json!({}), ""));
+    add(&world, "model", &service.url, "wren");
+    let bearer = format!("authorization: Bearer {}\r\nx-api-key: mine\r\n", access_token(&wren).await);
+    let mut answer = call(&world, "/api/v1/proxy/model/v1/stream?a=b", &bearer);
+    let mut seen = String::new();
+    while !seen.contains("data: one") {
+        assert!(answer.read_line(&mut seen).expect("it streams") > 0, "{seen}");
+    }
+    // The service has not sent the second piece yet: the first has passed alone.
+    let head = service.asked.recv().expect("it was asked").to_ascii_lowercase();
+    assert!(head.starts_with("get /v1/stream?a=b http/1.1"), "{head}");
+    assert!(head.contains(&format!("x-api-key: {SECRET}\r\n")), "{head}");
+    assert!(!head.contains("bearer") && !head.contains("mine"), "{head}");
+    service.go_on.send(()).expect("it waits");
+    let rest = whole(answer);
+    assert!(rest.contains("data: two") && !seen.contains("set-cookie"), "{seen}{rest}");
+
+    let forge = format!("authorization: Bearer {}\r\n", access_token(&forge).await);
+    let operator = format!("authorization: Bearer {}\r\n", world.token());
+    for (who, headers, path, status) in [
+        ("another aspect", &forge, "/api/v1/proxy/model/v1", "404"),
+        ("an operator", &operator, "/api/v1/proxy/model/v1", "404"),
+        ("nobody", &String::new(), "/api/v1/proxy/model/v1", "401"),
+        ("an unknown name", &bearer, "/api/v1/proxy/other/v1", "404"),
+        ("a fetch of what is proxied", &bearer, "/api/v1/credentials/model/secret", "403"),
+    ] {
+        let text = whole(call(&world, path, headers));
+        assert!(text.starts_with(&format!("HTTP/1.1 {status}")), "{who}: {text}");
+        assert!(!text.contains(SECRET), "{who}");
+    }
+    let page = world.nexctl_json(&["audit", "--kind", "credential"]);
+    let used = page["entries"].as_array().expect("entries").iter().find(|it| it["kind"] == "credential.used");
+    let used = used.expect("the use is in the trail");
+    assert_eq!((&used["actor"], &used["subject"]), (&json!("wren"), &json!("model GET /v1/stream")));
+    // Refusals are gathered for a second before they are written.
+    wait_until("the refusals in the trail", || {
+        let page = world.nexctl_json(&["audit", "--kind", "refused"]);
+        let actors: Vec<&Value> =
+            page["entries"].as_array().expect("entries").iter().map(|it| &it["actor"]).collect();
+        (actors.contains(&&json!("forge")) && actors.contains(&&json!("system"))).then_some(())
+    });
+}
+
+fn reply() -> [String; 2] {
+    let event =
+        |value: Value| format!("event: {}\ndata: {value}\n\n", value["type"].as_str().unwrap_or_default());
+    let start = event(json!({"type": "message_start", "message": {
+        "id": "msg_1", "type": "message", "role": "assistant", "content": [], "model": "stub-1",
+        "stop_reason": null, "usage": {"input_tokens": 1, "output_tokens": 1},
+    }}));
+    let rest = [
+        json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+        json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "It is heliotrope."}}),
+        json!({"type": "content_block_stop", "index": 0}),
+        json!({"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": null}, "usage": {"output_tokens": 2}}),
+        json!({"type": "message_stop"}),
+    ];
+    [start, rest.into_iter().map(event).collect()]
+}
+
+#[tokio::test]
+async fn no_secret_is_found_where_it_does_not_belong() {
+    let mut world = World::asleep().env("NEXUS_LOG", "trace");
+    world.start_broker();
+    let mut canaries = Canaries::default();
+    canaries.plant("credential", SECRET);
+    let shown = world.broker().wait_for("the setup token", |line| {
+        line.split_whitespace().find(|word| word.starts_with("nxsetup_")).map(str::to_owned)
+    });
+    let service = Service::start(reply());
+    for _ in 0..8 {
+        service.go_on.send(()).expect("it waits");
+    }
+    let mut said = add(&world, "model", &service.url, "wren");
+
+    // People: a setup, a login, and both once more with something wrong.
+    let password = "canary-77aa-password";
+    canaries.plant("password", password);
+    for body in [
+        json!({"setup_token": shown, "name": "ana", "password": password}),
+        json!({"setup_token": shown, "name": "eve", "password": password}),
+    ] {
+        said.push_str(&post(&world, "/api/v1/setup", &body));
+    }
+    for name in ["ana", "nobody"] {
+        let answer = post(&world, "/api/v1/login", &json!({"name": name, "password": password}));
+        // The one place a session's secret belongs to is the browser it is for.
+        let (kept, cookies): (Vec<&str>, Vec<&str>) =
+            answer.lines().partition(|line| !line.starts_with("set-cookie"));
+        for cookie in cookies {
+            let secret = cookie.split(['=', ';']).nth(1).expect("a cookie has a value");
+            canaries.plant("session", secret);
+        }
+        said.push_str(&kept.join("\n"));
+    }
+    let data = world.data().display().to_string();
+    let made = text(&world.run("nexus", &["operator", "token", "add", "ana", "laptop", "--data", &data]));
+    let token = made.split_whitespace().find(|word| word.starts_with("nxo_")).expect("it is shown once");
+    canaries.plant("API token", token);
+    said.push_str(&text(&world.run("nexus", &["operator", "token", "list", "ana", "--data", &data])));
+    said.push_str(&whole(call(&world, "/api/v1/operators", &format!("authorization: Bearer {token}\r\n"))));
+    said.push_str(&whole(call(&world, "/api/v1/operators", &format!("authorization: Bearer {token}x\r\n"))));
+
+    // An agent whose provider is behind the broker.
+    let provider = json!({"kind": "anthropic", "model": "stub-1", "credential": "model"});
+    let home = world.home("wren", json!({"provider": provider}), "");
+    let access = access_token(&home).await;
+    canaries.plant("access token", &access);
+    let keyfile = KeyFile::load(&KeyFile::path_in(&home)).expect("the aspect was let in");
+    let pem: String = keyfile.private_key.expose().lines().filter(|line| !line.starts_with('-')).collect();
+    canaries.plant("aspect key", &pem);
+    said.push_str(&whole(call(
+        &world,
+        "/api/v1/proxy/model/..%2f..%2fy",
+        &format!("authorization: Bearer {access}\r\n"),
+    )));
+    let agent = world.agent(&home);
+    let answer = text(&world.nexctl(&["ask", "wren", "what is the word?"]));
+    assert!(answer.contains("It is heliotrope."), "{answer}");
+    let head = service.asked.recv().expect("it was asked");
+    assert!(head.contains(SECRET), "the service got it: {head}");
+    said.push_str(&answer);
+    for args in [
+        &["credential", "list"][..],
+        &["credential", "show", "model", "-o", "json"],
+        &["audit"],
+        &["get", "aspects"],
+    ] {
+        said.push_str(&text(&world.nexctl(args)));
+    }
+    for path in ["/metrics", "/api/v1/credentials", "/api/v1/audit", "/api/v1/nexus", "/api/v1/openapi.json"]
+    {
+        said.push_str(&whole(call(&world, path, &format!("authorization: Bearer {}\r\n", world.token()))));
+    }
+    canaries.plant("setup token", &shown);
+    canaries.plant("local token", &world.token());
+
+    // The setup token and no other secret was announced, once, to whoever started the broker.
+    let announced = world.broker().text().replacen(&shown, "", 1).replacen(&world.token(), "", 1);
+    let mut found =
+        canaries.found_below(&world.data(), &["operator.token", "credentials.key", "identity.json"]);
+    found.extend(canaries.found_below(&home, &["key.json"]));
+    for (name, text) in
+        [("what was answered", &said), ("the broker", &announced), ("the agent", &agent.text())]
+    {
+        found.extend(canaries.found_in(text.as_bytes()).iter().map(|it| format!("{it} in {name}")));
+    }
+    assert_eq!(found, Vec::<String>::new());
+}
+
+fn post(world: &World, path: &str, body: &Value) -> String {
+    let address = world.url().trim_start_matches("http://").to_owned();
+    let mut socket = TcpStream::connect(address).expect("the broker listens");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a socket has a timeout");
+    let body = body.to_string();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    socket.write_all(head.as_bytes()).expect("it takes a request");
+    whole(BufReader::new(socket))
+}
