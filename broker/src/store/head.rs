@@ -55,7 +55,7 @@ mod tests {
         assert_eq!(text, format!("7:{}", "a5".repeat(32)));
         assert_eq!(format!(" {text}\n").parse(), Ok(head));
         let digits = "a5".repeat(32);
-        for wrong in ["", ":", "7", &digits, &format!("x:{digits}"), &format!("-1:{digits}"), &text[..66]] {
+        for wrong in ["", ":", "7", &digits, &format!("x:{digits}"), &format!("-1:{digits}"), &text[..65]] {
             assert_eq!(wrong.parse::<Head>(), Err(NotAHead), "{wrong:?}");
         }
         assert_eq!(format!("7:+{}", &digits[1..]).parse::<Head>(), Err(NotAHead));

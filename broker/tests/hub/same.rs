@@ -211,7 +211,7 @@ fn assert_same_history(a: &impl Reads, b: &impl Reads) {
     for entry in all.iter().step_by(1 + all.len() / 16) {
         let family = entry.kind.split('.').next().map(str::to_owned);
         let filters = [
-            AuditList { actor: Some(entry.actor.clone()), ..AuditList::default() },
+            AuditList { by: Some(entry.actor.clone()), ..AuditList::default() },
             AuditList { kind: Some(entry.kind.clone()), before: Some(entry.seq + 1), ..AuditList::default() },
             AuditList { kind: family, until: Some(entry.at + 1), ..AuditList::default() },
             AuditList { subject: Some(entry.subject.clone()), ..AuditList::default() },

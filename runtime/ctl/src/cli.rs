@@ -258,7 +258,7 @@ pub struct Audit {
     pub kind: Option<String>,
     /// Only what this one did: an aspect, operator/NAME or system
     #[arg(long, value_name = "NAME")]
-    pub actor: Option<Party>,
+    pub by: Option<Party>,
     /// Only rows before this one's SEQ
     #[arg(long, value_name = "SEQ")]
     pub before: Option<u64>,

@@ -109,7 +109,7 @@ pub(crate) async fn audit(run: &Run, audit: Audit) -> Result<(), Failure> {
     let mut path = format!("/api/v1/audit?limit={}", audit.limit);
     for (name, value) in [
         ("kind", audit.kind),
-        ("actor", audit.actor.map(|it| it.to_string())),
+        ("by", audit.by.map(|it| it.to_string())),
         ("before", audit.before.map(|it| it.to_string())),
     ] {
         if let Some(value) = value {

@@ -13,7 +13,7 @@ use crate::name::Party;
 pub struct AuditList {
     /// Whoever did it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub actor: Option<Party>,
+    pub by: Option<Party>,
     /// A kind, such as `dispatch.ended`, or a family of kinds, such as `dispatch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,

@@ -12,7 +12,7 @@ pub(super) fn list(store: &MemoryStore, wanted: &AuditList, limit: u32) -> Vec<A
 }
 
 fn matches(entry: &AuditEntry, wanted: &AuditList) -> bool {
-    let AuditList { actor, kind, subject, thread, since, until, before, limit: _ } = wanted;
+    let AuditList { by, kind, subject, thread, since, until, before, limit: _ } = wanted;
     let of_kind = |kind: &String| {
         entry.kind == *kind || entry.kind.strip_prefix(kind).is_some_and(|rest| rest.starts_with('.'))
     };
@@ -23,7 +23,7 @@ fn matches(entry: &AuditEntry, wanted: &AuditList) -> bool {
     };
     before.is_none_or(|before| entry.seq < before)
         && kind.as_ref().is_none_or(of_kind)
-        && actor.as_ref().is_none_or(|actor| entry.actor == *actor)
+        && by.as_ref().is_none_or(|by| entry.actor == *by)
         && thread.is_none_or(|thread| entry.thread == Some(thread))
         && since.is_none_or(|since| entry.at >= since)
         && until.is_none_or(|until| entry.at < until)

@@ -26,7 +26,7 @@ pub(super) fn list(connection: &Connection, wanted: &AuditList, limit: u32) -> S
     let row = params![
         wanted.before.map_or(i64::MAX, to_number),
         wanted.kind,
-        wanted.actor.as_ref().map(Party::to_string),
+        wanted.by.as_ref().map(Party::to_string),
         wanted.thread.map(|thread| to_blob(thread.0)),
         wanted.since,
         wanted.until,
