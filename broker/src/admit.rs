@@ -3,10 +3,10 @@
 
 use nexus_wire::alert::AlertList;
 use nexus_wire::audit::{AuditList, UsageRead};
-use nexus_wire::chat::{ChatRead, ChatThreads};
+use nexus_wire::chat::{ChatRead, ChatSearch, ChatThreads};
 use nexus_wire::hands::{Dispatch, DispatchList, DispatchProgress, DispatchStatus, Wanted};
 use nexus_wire::limits::{
-    CHILDREN_PER_PARENT_MAX, DURABLE_BYTES_MAX, PAGE_DEFAULT, PAGE_MAX, RECIPIENTS_MAX, SLOTS_MAX,
+    CHILDREN_PER_PARENT_MAX, DURABLE_BYTES_MAX, KINDS_MAX, PAGE_DEFAULT, PAGE_MAX, RECIPIENTS_MAX, SLOTS_MAX,
     TOPIC_BYTES_MAX, WANTED_MAX,
 };
 use nexus_wire::log::Subscribe;
@@ -34,6 +34,7 @@ pub(crate) enum Admitted {
     Subscribe(Subscribe),
     /// To whoever asked; nothing of it is kept.
     Answered(SessionAnswer),
+    Unsubscribe,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +43,7 @@ pub(crate) enum Read {
     AuditList(AuditList),
     ChatRead(ChatRead),
     ChatReceipts(ChatReceipts),
+    ChatSearch(ChatSearch),
     ChatThreads(ChatThreads),
     DispatchList(DispatchList),
     DispatchStatus(DispatchStatus),
@@ -85,6 +87,7 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
         }
         ToBroker::ChatRead(read) => Admitted::Read(Read::ChatRead(read)),
         ToBroker::ChatReceipts(receipts) => Admitted::Read(Read::ChatReceipts(receipts)),
+        ToBroker::ChatSearch(search) => Admitted::Read(Read::ChatSearch(search)),
         ToBroker::ChatSend(send) => {
             writer(identity)?;
             at_most("to", send.to.len(), RECIPIENTS_MAX, "recipients")?;
@@ -200,6 +203,7 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
             if identity.role == Role::Aspect {
                 return Err(forbidden("subscribe is for operators; an aspect has its inbox"));
             }
+            at_most("kinds", subscribe.kinds.len(), KINDS_MAX, "kinds")?;
             Admitted::Subscribe(subscribe)
         }
         ToBroker::TeamList(list) => Admitted::Read(Read::TeamList(list)),
@@ -207,6 +211,7 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
             writer(identity)?;
             Admitted::Change(Change::ThreadRename(rename))
         }
+        ToBroker::Unsubscribe(_) => Admitted::Unsubscribe,
         ToBroker::UsageRead(read) => {
             operator(identity, "usage.read")?;
             Admitted::Read(Read::UsageRead(read))
@@ -317,7 +322,11 @@ fn wanted_fits(dispatch: &Dispatch) -> Result<(), ErrorBody> {
 fn goes_on(admitted: &Admitted) -> bool {
     match admitted {
         Admitted::Change(_) | Admitted::Register(..) | Admitted::Stream(..) => true,
-        Admitted::Ack(..) | Admitted::Answered(_) | Admitted::Read(_) | Admitted::Subscribe(_) => false,
+        Admitted::Ack(..)
+        | Admitted::Answered(_)
+        | Admitted::Read(_)
+        | Admitted::Subscribe(_)
+        | Admitted::Unsubscribe => false,
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct Published {
     pub(crate) presence: Presence,
     pub(crate) health: Health,
     pub(crate) meter: Meter,
+    /// The newest entry of the log that is on disk.
+    pub(crate) head: watch::Sender<u64>,
 }
 
 impl Published {
@@ -41,6 +43,7 @@ impl Published {
             presence: Presence::new(patience),
             health: Health::default(),
             meter: Meter::default(),
+            head: watch::Sender::new(hub.log_seq()),
         };
         published.credentials(hub);
         for record in hub.roster().active() {
@@ -167,6 +170,7 @@ impl<S: Transaction> Core<S> {
                     self.published.meter.committed(count, clock::now().saturating_duration_since(began));
                     let orphans = self.release(effects);
                     self.published.health.working();
+                    self.published.head.send_replace(self.hub.log_seq());
                     if orphans.is_empty() {
                         return;
                     }

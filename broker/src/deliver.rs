@@ -9,14 +9,16 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
-use nexus_wire::limits::{CLOSE_GOING_AWAY, CLOSE_REVOKED};
-use nexus_wire::log::{LogBody, LogEntry, Subscribe, Subscribed};
+use nexus_wire::inbox::Gap;
+use nexus_wire::limits::{CLOSE_GOING_AWAY, CLOSE_REVOKED, SHUTDOWN_RETRY};
+use nexus_wire::log::{LogBody, LogEntry, Shutdown, Subscribe, Subscribed};
 use nexus_wire::{AspectName, FromBroker, Json, LinkId, RequestId, envelope};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::framing::{Block, put_text};
 use crate::hub::Origin;
+use crate::hub::filter::LogFilter;
 use crate::identity::Identity;
 use crate::relay::presence::Pulse;
 use follow::Follow;
@@ -181,11 +183,22 @@ impl Deliver {
         let mut log = self.log();
         let head = log.head;
         let after = subscribe.from_seq.unwrap_or(head);
+        let gap = (after > head).then(|| Gap {
+            from: head + 1,
+            to: after,
+            reason: "the log ends before that: it has another history than the one this was seen in"
+                .to_owned(),
+        });
         let answer = Ok(FromBroker::Ok(Json::of(&Subscribed { head })));
-        peer.outbox.follow(request, answer, Follow::new(subscribe.thread, after, head));
+        peer.outbox.follow(request, answer, gap, Follow::new(LogFilter::of(subscribe), after, head));
         if !log.followers.iter().any(|it| it.link == peer.link) {
             log.followers.push(Arc::clone(peer));
         }
+    }
+
+    pub(crate) fn unfollow(&self, peer: &Peer) {
+        self.log().followers.retain(|it| it.link != peer.link);
+        peer.outbox.unfollow();
     }
 
     /// Closes the links of those whose credential is not good any more.
@@ -198,8 +211,12 @@ impl Deliver {
     }
 
     pub(crate) fn close_all(&self) {
+        let reason = "the broker is stopping";
+        let retry_after_ms = u64::try_from(SHUTDOWN_RETRY.as_millis()).unwrap_or(u64::MAX);
+        let shutdown = Shutdown { reason: reason.to_owned(), retry_after_ms };
+        let text: Arc<str> = envelope::push(&FromBroker::Shutdown(shutdown)).into();
         for peer in self.peers() {
-            peer.outbox.close(CLOSE_GOING_AWAY, "the broker is stopping");
+            peer.outbox.farewell(Arc::clone(&text), CLOSE_GOING_AWAY, reason);
         }
     }
 

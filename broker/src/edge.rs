@@ -110,7 +110,8 @@ impl Edge {
             | FromBroker::Observe(_)
             | FromBroker::Registered(_)
             | FromBroker::RosterChanged(_)
-            | FromBroker::SessionAsk(_) => {
+            | FromBroker::SessionAsk(_)
+            | FromBroker::Shutdown(_) => {
                 Err(ErrorBody::new(ErrorCode::Internal, "the answer was of an unexpected kind"))
             }
         }
@@ -135,7 +136,8 @@ impl Edge {
             | Admitted::Answered(_)
             | Admitted::Register(..)
             | Admitted::Stream(..)
-            | Admitted::Subscribe(_) => {
+            | Admitted::Subscribe(_)
+            | Admitted::Unsubscribe => {
                 Err(ErrorBody::new(ErrorCode::Invalid, "this takes a link: open one at /connect"))
             }
         }
@@ -152,6 +154,7 @@ impl Edge {
             | Read::AuditList(_)
             | Read::ChatRead(_)
             | Read::ChatReceipts(_)
+            | Read::ChatSearch(_)
             | Read::ChatThreads(_)
             | Read::DispatchList(_)
             | Read::DispatchStatus(_)
@@ -205,6 +208,13 @@ impl Edge {
         } else {
             published.presence.unfollow(peer.link);
         }
+    }
+
+    /// `peer` follows nothing any more.
+    pub(crate) fn unsubscribe(&self, peer: &Peer) {
+        self.relay.unwatch(peer.link);
+        self.published.presence.unfollow(peer.link);
+        self.published.deliver.unfollow(peer);
     }
 
     /// The team as the hub has it, with what is seen of each.

@@ -16,6 +16,7 @@ mod choose;
 pub mod command;
 mod dispatch;
 pub mod effect;
+pub mod filter;
 pub mod inbox;
 mod knowledge;
 pub mod queue;

@@ -20,6 +20,7 @@ mod edge;
 mod framing;
 pub mod hub;
 mod identity;
+mod indexing;
 mod listen;
 mod meter;
 mod observe;

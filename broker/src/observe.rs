@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 
 use crate::admit::Read;
 use crate::hub::inbox::json_bytes;
-use crate::hub::records::{BlobRecord, DispatchRecord, Reads, StoreError, Stored, Which};
+use crate::hub::records::{BlobRecord, DispatchRecord, Finds, Reads, StoreError, Stored, Which};
 use crate::store::{ReaderPool, SqliteReader};
 pub(crate) use knowledge::{KnowledgeRead, Recalls, search};
 
@@ -79,7 +79,7 @@ impl From<Refusal> for ErrorBody {
 }
 
 /// Answers a read request of `reader`. `team.list` is not among them: it is the core that knows the team.
-pub(crate) fn answer(store: &impl Reads, reader: &Party, read: &Read) -> Result<Json, Refusal> {
+pub(crate) fn answer(store: &impl Finds, reader: &Party, read: &Read) -> Result<Json, Refusal> {
     match read {
         Read::AlertList(list) => {
             let limit = page(list.limit);
@@ -97,6 +97,7 @@ pub(crate) fn answer(store: &impl Reads, reader: &Party, read: &Read) -> Result<
         }
         Read::ChatRead(read) => Ok(Json::of(&chat::read(store, reader, read)?)),
         Read::ChatReceipts(receipts) => Ok(Json::of(&chat::receipts(store, reader, receipts)?)),
+        Read::ChatSearch(search) => Ok(Json::of(&chat::search(store, reader, search)?)),
         Read::ChatThreads(read) => Ok(Json::of(&chat::threads(store, reader, read)?)),
         Read::DispatchList(list) => dispatch_list(store, reader, list),
         Read::DispatchStatus(status) => {

@@ -21,6 +21,7 @@ use crate::hub::{CommandBody, Origin};
 use crate::identity::Gate;
 use crate::identity::seal::Sealer;
 use crate::identity::tls::{Leaf, TlsError, names};
+use crate::indexing;
 use crate::listen;
 use crate::listen::hosts::Hosts;
 use crate::listen::limits::Limits;
@@ -74,6 +75,7 @@ pub struct Running {
     setup_token: Option<String>,
     stop: watch::Sender<bool>,
     ended: oneshot::Receiver<SqliteStore>,
+    index: std::thread::JoinHandle<()>,
     server: JoinHandle<()>,
     tasks: JoinSet<()>,
     links_max: u32,
@@ -114,6 +116,7 @@ impl Running {
         let published = Arc::new(Published::of(&hub, config.patience));
         let (sequencer, intake) = sequencer(clock);
         let library = Library::new(|size| store.readers(size));
+        let database = store.path().to_owned();
         let (core, due) = Core::new(store, hub, config.hub.clone(), intake, Arc::clone(&published));
         let (ending, ended) = oneshot::channel();
         std::thread::Builder::new()
@@ -147,6 +150,8 @@ impl Running {
             metrics_open_on_loopback: config.metrics_open_on_loopback,
         });
         let (stop, stopped) = watch::channel(false);
+        let head = edge.published.head.subscribe();
+        let index = indexing::start(database, head, stopped.clone()).map_err(ServeError::Thread)?;
         let mut tasks = JoinSet::new();
         let server = tokio::spawn(listen::serve(listener, acceptor, Arc::clone(&edge), stopped));
         tasks.spawn(tick(sequencer, clock, due));
@@ -161,7 +166,20 @@ impl Running {
         let url = local_url(address, config.tls);
         data.write_run(&RunFile { pid: std::process::id(), url: url.clone() }).map_err(SetupError::from)?;
         edge.published.health.started().await;
-        Ok(Self { edge, url, data, first_token, setup_token, stop, ended, server, tasks, links_max, lock })
+        Ok(Self {
+            edge,
+            url,
+            data,
+            first_token,
+            setup_token,
+            stop,
+            ended,
+            index,
+            server,
+            tasks,
+            links_max,
+            lock,
+        })
     }
 
     /// Where this machine reaches it.
@@ -193,7 +211,7 @@ impl Running {
     /// Refuses what is new, finishes what was accepted, closes links, and leaves a database that is whole in
     /// one file.
     pub async fn stop(self) -> Result<(), ServeError> {
-        let Self { edge, stop, ended, server, mut tasks, links_max, lock, .. } = self;
+        let Self { edge, stop, ended, index, server, mut tasks, links_max, lock, .. } = self;
         edge.write_uses().await;
         edge.write_trail().await;
         edge.published.health.stopping();
@@ -208,6 +226,8 @@ impl Running {
         // It ends by itself, within a bound of its own.
         let _ = server.await;
         tasks.shutdown().await;
+        // It ends within one step; a defect in it has cost the index alone.
+        let _ = tokio::task::spawn_blocking(|| index.join()).await;
         // Readers first: the last connection to close merges the write-ahead log into the database.
         drop(edge);
         drop(store.map_err(|_| ServeError::Core)?);

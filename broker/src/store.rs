@@ -5,10 +5,12 @@ mod logged;
 pub mod memory;
 mod page;
 mod query;
+mod snippet;
 pub mod sqlite;
 
 pub use head::{Head, NotAHead};
 pub use memory::MemoryStore;
 pub use sqlite::{
-    Checked, CopyError, OpenError, Options, ReaderPool, SqliteReader, SqliteStore, Standing, Synchronous,
+    Checked, CopyError, Indexed, Indexer, OpenError, Options, ReaderPool, SqliteReader, SqliteStore,
+    Standing, Synchronous,
 };

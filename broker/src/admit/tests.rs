@@ -33,6 +33,7 @@ fn table() -> Vec<(&'static str, Value, [bool; 4])> {
         ("chat.react", json!({"message": ID, "emoji": "x"}), writers),
         ("chat.read", json!({"thread": ID}), all),
         ("chat.receipts", json!({"message": ID}), all),
+        ("chat.search", json!({"query": "x"}), all),
         ("chat.send", json!({"content": "x"}), writers),
         ("chat.threads", json!({}), all),
         ("deregister", json!({}), aspects),
@@ -69,6 +70,7 @@ fn table() -> Vec<(&'static str, Value, [bool; 4])> {
         ("subscribe", json!({}), [false, true, true, true]),
         ("team.list", json!({}), all),
         ("thread.rename", json!({"thread": ID, "title": "x"}), writers),
+        ("unsubscribe", json!({}), all),
         ("usage.read", json!({"by": "day"}), [false, true, true, true]),
     ]
 }

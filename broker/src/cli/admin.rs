@@ -170,7 +170,8 @@ fn apply<T: DeserializeOwned>(setup: &mut Setup, body: CommandBody) -> Result<T,
         | FromBroker::Observe(_)
         | FromBroker::Registered(_)
         | FromBroker::RosterChanged(_)
-        | FromBroker::SessionAsk(_) => Json::default(),
+        | FromBroker::SessionAsk(_)
+        | FromBroker::Shutdown(_) => Json::default(),
     };
     Ok(json.parse()?)
 }

@@ -3,14 +3,15 @@
 //! As the pump of an inbox, but a filter may leave entries out and nothing is acknowledged: room in the
 //! socket's queue is what holds it back.
 
-use nexus_wire::ThreadId;
 use nexus_wire::log::LogEntry;
+
+use crate::hub::filter::LogFilter;
 
 pub(crate) const PAGE: u32 = 256;
 
 #[derive(Debug)]
 pub(crate) struct Follow {
-    thread: Option<ThreadId>,
+    filter: LogFilter,
     /// Everything up to here was sent or did not match.
     sent: u64,
     /// The newest entry there is.
@@ -20,12 +21,23 @@ pub(crate) struct Follow {
 }
 
 impl Follow {
-    pub(crate) fn new(thread: Option<ThreadId>, after: u64, head: u64) -> Self {
-        Self { thread, sent: after.min(head), head, fetching: None }
+    pub(crate) fn new(filter: LogFilter, after: u64, head: u64) -> Self {
+        Self { filter, sent: after.min(head), head, fetching: None }
     }
 
-    pub(crate) fn thread(&self) -> Option<ThreadId> {
-        self.thread
+    pub(crate) fn filter(&self) -> &LogFilter {
+        &self.filter
+    }
+
+    /// Entries up to `pruned` are not kept any more; those of them that are missed.
+    pub(crate) fn missed(&mut self, pruned: u64) -> Option<(u64, u64)> {
+        if self.fetching.is_none() || pruned <= self.sent {
+            return None;
+        }
+        let gap = (self.sent + 1, pruned);
+        self.sent = pruned;
+        self.head = self.head.max(pruned);
+        Some(gap)
     }
 
     /// A new entry; `true`: send it. Without room, or behind, it is fetched in its turn; a page may also have
@@ -36,7 +48,7 @@ impl Follow {
         }
         let next = self.sent == self.head && self.fetching.is_none();
         self.head = self.head.max(entry.seq);
-        let matches = self.thread.is_none() || self.thread == entry.thread;
+        let matches = self.filter.matches(entry);
         if !next || (matches && !room) {
             return false;
         }
@@ -80,8 +92,8 @@ impl Follow {
 
 #[cfg(test)]
 mod tests {
-    use nexus_wire::Party;
     use nexus_wire::log::LogBody;
+    use nexus_wire::{Party, ThreadId};
     use proptest::prelude::*;
     use uuid::Uuid;
 
@@ -135,7 +147,7 @@ mod tests {
         ) {
             let thread = filtered.then(|| ThreadId(Uuid::from_u128(7)));
             let after = after.min(before);
-            let (mut follow, mut tail) = (Follow::new(thread, after, before), before);
+            let (mut follow, mut tail) = (Follow::new(thread.into(), after, before), before);
             let (mut asked, mut sent, mut told) = (None, Vec::new(), tail);
             let finish = (0..300).flat_map(|_| {
                 [Op::Tell { room: true }, Op::Ask, Op::Answer { limit: 9, ok: true }]
@@ -164,5 +176,16 @@ mod tests {
             }
             prop_assert_eq!(sent, page(thread, after, tail, usize::MAX));
         }
+    }
+
+    #[test]
+    fn what_is_not_kept_any_more_is_missed_once() {
+        let mut follow = Follow::new(LogFilter::default(), 3, 20);
+        assert_eq!(follow.missed(9), None, "nothing was asked for");
+        assert_eq!(follow.want(), Some(3));
+        assert_eq!(follow.missed(9), Some((4, 9)));
+        assert_eq!(follow.missed(9), None);
+        assert_eq!(follow.fetched(&[9, 10, 11]), [false, true, true]);
+        assert_eq!(follow.want(), Some(11));
     }
 }

@@ -17,12 +17,13 @@ use nexus_wire::frame::FrameSet;
 use nexus_wire::inbox::Gap;
 use nexus_wire::limits::{CREDIT_ITEMS, OUTBOX_FRAMES_MAX};
 use nexus_wire::log::LogEntry;
-use nexus_wire::{AspectName, ErrorBody, ErrorCode, FromBroker, RequestId, ThreadId};
+use nexus_wire::{AspectName, ErrorBody, ErrorCode, FromBroker, RequestId};
 
 use super::LogLine;
 use super::follow::{self, Follow};
 use super::pump::{AckBeyondSent, Pump, Step};
 use crate::framing::Block;
+use crate::hub::filter::LogFilter;
 
 /// Requests of one link that may wait for their replies.
 pub(crate) const OWED_MAX: usize = OUTBOX_FRAMES_MAX / 2;
@@ -55,6 +56,8 @@ pub(crate) enum Out {
     Log(Arc<LogLine>),
     Ping,
     Pong(Box<[u8]>),
+    /// The last words before a close.
+    Shutdown(Arc<str>),
     Stream(Block),
 }
 
@@ -68,6 +71,7 @@ impl Out {
             Self::Gap(_) => Some("gap"),
             Self::Log(_) => Some("log"),
             Self::Ping | Self::Pong(_) => None,
+            Self::Shutdown(_) => Some("shutdown"),
             Self::Stream(_) => Some("observe"),
         }
     }
@@ -82,6 +86,7 @@ impl Out {
             | Self::Log(_)
             | Self::Ping
             | Self::Pong(_)
+            | Self::Shutdown(_)
             | Self::Stream(_) => None,
         }
     }
@@ -93,6 +98,7 @@ impl Out {
                 Ok(_) | Err(_) => 256,
             },
             Self::Deliver { item, .. } => item.len(),
+            Self::Shutdown(text) => text.len(),
             Self::Log(line) => line.weight(),
             Self::Stream(block) => block.frames().len(),
             Self::Complaint(_) | Self::Gap(_) | Self::Ping | Self::Pong(_) => 256,
@@ -119,7 +125,7 @@ pub(crate) enum Work {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Page {
     Inbox { aspect: AspectName, after: u64, limit: u32 },
-    Log { thread: Option<ThreadId>, after: u64, limit: u32 },
+    Log { filter: LogFilter, after: u64, limit: u32 },
 }
 
 /// What an aspect's link is, once registered.
@@ -177,6 +183,8 @@ struct Inner {
     pong: Option<Box<[u8]>>,
     close: Option<Close>,
     closing: bool,
+    /// Closes once nothing is owed any more.
+    is_patient: bool,
     gone: bool,
 }
 
@@ -217,8 +225,16 @@ impl Inner {
         }
     }
 
+    /// There is a close that waits for what is owed.
+    fn is_waiting(&self) -> bool {
+        self.is_patient && self.owed > 0
+    }
+
     fn is_idle(&self) -> bool {
-        self.queue.is_empty() && self.roster.is_empty() && self.pong.is_none() && self.close.is_none()
+        self.queue.is_empty()
+            && self.roster.is_empty()
+            && self.pong.is_none()
+            && (self.close.is_none() || self.is_waiting())
     }
 }
 
@@ -319,13 +335,30 @@ impl Outbox {
         })
     }
 
-    /// Follows the log from here; the answer goes first.
-    pub(crate) fn follow(&self, request: Option<RequestId>, answer: Answer, follow: Follow) {
+    /// Follows the log from here; the answer goes first, then what is known to be missing.
+    pub(crate) fn follow(
+        &self,
+        request: Option<RequestId>,
+        answer: Answer,
+        gap: Option<Gap>,
+        follow: Follow,
+    ) {
         self.change(|inner| {
             if let Some(request) = request {
                 inner.put(Out::Answer { request, answer: Box::new(answer) });
             }
+            if let Some(gap) = gap {
+                inner.put(Out::Gap(gap));
+            }
             inner.log = Some(follow);
+        });
+    }
+
+    /// Nothing of what was followed comes after this.
+    pub(crate) fn unfollow(&self) {
+        self.change(|inner| {
+            inner.log = None;
+            inner.roster.clear();
         });
     }
 
@@ -367,6 +400,19 @@ impl Outbox {
             if !inner.closing {
                 inner.closing = true;
                 inner.close = Some(Close { code, reason: reason.into() });
+            }
+        });
+        self.closer.wake();
+    }
+
+    /// As [`Self::close`], but what is owed is answered first, and `last` is said before anything else of it.
+    pub(crate) fn farewell(&self, last: Arc<str>, code: u16, reason: &str) {
+        self.change(|inner| {
+            if !inner.closing {
+                inner.put(Out::Shutdown(last));
+                inner.closing = true;
+                inner.is_patient = true;
+                inner.close = Some(Close { code, reason: reason.to_owned() });
             }
         });
         self.closer.wake();
@@ -440,7 +486,7 @@ impl Outbox {
             if inner.queue.capacity() > KEEP_CAPACITY {
                 inner.queue = VecDeque::new();
             }
-            inner.close.take().map(Work::Close)
+            if inner.is_waiting() { None } else { inner.close.take().map(Work::Close) }
         };
         let wants_page = inner.wants_page();
         drop(inner);
@@ -472,7 +518,7 @@ impl Outbox {
         let room = inner.queue.len() < PUSHES_MAX / 2 && inner.bytes + inner.in_hand_bytes < BYTES_MAX / 2;
         let log = inner.log.as_mut().filter(|_| room)?;
         let after = log.want()?;
-        Some(Page::Log { thread: log.thread(), after, limit: follow::PAGE })
+        Some(Page::Log { filter: log.filter().clone(), after, limit: follow::PAGE })
     }
 
     pub(crate) fn inbox_page(&self, items: Option<impl IntoIterator<Item = (u64, Arc<str>)>>) {
@@ -486,10 +532,16 @@ impl Outbox {
         });
     }
 
-    pub(crate) fn log_page(&self, entries: Option<Vec<LogEntry>>) {
+    /// `entries`, and the newest that is not kept any more.
+    pub(crate) fn log_page(&self, page: Option<(Vec<LogEntry>, u64)>) {
         self.change(|inner| {
             let Some(log) = &mut inner.log else { return };
-            let Some(entries) = entries else { return log.fetch_failed() };
+            let Some((entries, pruned)) = page else { return log.fetch_failed() };
+            if let Some((from, to)) = log.missed(pruned) {
+                let reason = "older than what is kept".to_owned();
+                inner.put(Out::Gap(Gap { from, to, reason }));
+            }
+            let Some(log) = &mut inner.log else { return };
             let seqs: Vec<u64> = entries.iter().map(|entry| entry.seq).collect();
             let fresh = log.fetched(&seqs);
             for (entry, fresh) in entries.into_iter().zip(fresh) {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use nexus_wire::alert::{Alert, AlertKind};
 use nexus_wire::audit::{AuditEntry, AuditList};
-use nexus_wire::chat::{Message, ReplyMeta, ThreadInfo, Usage};
+use nexus_wire::chat::{ChatHit, ChatSearch, Message, ReplyMeta, ThreadInfo, Usage};
 use nexus_wire::hands::{CancelReceipt, Candidate, DispatchInfo, DispatchState, HandSpec, Outcome};
 use nexus_wire::inbox::Decision;
 use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeHit, KnowledgeMay, KnowledgeUsage};
@@ -22,6 +22,8 @@ use nexus_wire::{
 };
 use serde_json::Value;
 use thiserror::Error;
+
+use super::filter::LogFilter;
 
 pub use access::{
     ApiToken, CredentialRecord, CredentialTerms, Digest, OperatorRecord, PreviousKey, Session, SetupToken,
@@ -600,7 +602,10 @@ pub trait Reads {
     fn knowledge_grants(&self, to: Option<&AspectName>) -> Stored<Vec<KnowledgeGrantInfo>>;
     fn knowledge_usage(&self, author: &Party, topic: &str) -> Stored<KnowledgeUsage>;
     /// Entries after `from_seq`, with their bodies.
-    fn log(&self, from_seq: u64, thread: Option<ThreadId>, limit: u32) -> Stored<Vec<LogEntry>>;
+    fn log_where(&self, from_seq: u64, filter: &LogFilter, limit: u32) -> Stored<Vec<LogEntry>>;
+    fn log(&self, from_seq: u64, thread: Option<ThreadId>, limit: u32) -> Stored<Vec<LogEntry>> {
+        self.log_where(from_seq, &thread.into(), limit)
+    }
     /// Entries up to here are not kept any more.
     fn log_floor(&self) -> Stored<u64>;
     /// The hash of an entry; a store without a chain gives what stands for it.
@@ -628,6 +633,31 @@ pub enum Which {
 
 /// Beyond this much text a page of items, messages or log entries ends early.
 pub const PAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Which messages a search may find.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Visible {
+    All,
+    /// Those in threads in which `party` takes part, and in `worked`, which its Hands are at work for.
+    To {
+        party: Party,
+        worked: Vec<ThreadId>,
+    },
+}
+
+/// What a search has found, the newest first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    pub hits: Vec<ChatHit>,
+    /// How far the index had come.
+    pub indexed_seq: u64,
+}
+
+/// Search in messages; may lie a moment behind what is committed.
+pub trait Finds: Reads {
+    /// A page as of [`Reads`]; any text is a valid query.
+    fn chat_search(&self, visible: &Visible, search: &ChatSearch, limit: u32) -> Stored<Found>;
+}
 
 /// The one writer.
 pub trait Store: Reads {

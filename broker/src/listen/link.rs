@@ -142,13 +142,14 @@ pub(super) async fn fetch(edge: &Edge, peer: &Peer) -> Infallible {
                     }
                 }
             }
-            Page::Log { thread, after, limit } => {
+            Page::Log { filter, after, limit } => {
                 let read = edge.library.read(move |store| {
                     use crate::hub::records::Reads;
-                    store.log(after, thread, limit)
+                    // Asked last: what is pruned in between is announced and not missed in silence.
+                    Ok((store.log_where(after, &filter, limit)?, store.log_floor()?))
                 });
                 match read.await {
-                    Ok(entries) => peer.outbox.log_page(Some(entries)),
+                    Ok(page) => peer.outbox.log_page(Some(page)),
                     Err(error) => {
                         tracing::warn!(%error, link = %peer.link, "cannot read the log; trying again");
                         sleep(PAGE_RETRY).await;

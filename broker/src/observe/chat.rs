@@ -1,13 +1,15 @@
 //! Threads as they are read: pages of messages and of threads, and how far a message has come.
 
-use nexus_wire::chat::{ChatPage, ChatRead, ChatThreads, Message, ThreadInfo, ThreadPage};
+use nexus_wire::chat::{
+    ChatFound, ChatPage, ChatRead, ChatSearch, ChatThreads, Message, ThreadInfo, ThreadPage,
+};
 use nexus_wire::limits::REPLY_BYTES_MAX;
 use nexus_wire::thread::{ChatReceipts, Reaction, Receipt, ReceiptPage, ReceiptState};
 use nexus_wire::{ErrorBody, ErrorCode, MessageId, Party, ThreadId, derive};
 
 use super::{Refusal, SCAN_MAX, fit, not_found, page};
 use crate::hub::inbox::json_bytes;
-use crate::hub::records::{Reads, Stored, ThreadRecord, Which, shown};
+use crate::hub::records::{Finds, Found, Reads, Stored, ThreadRecord, Visible, Which, shown};
 
 /// Threads looked at together for those that are asked for.
 const THREADS_AT_ONCE: u32 = 200;
@@ -172,6 +174,29 @@ fn receipt(store: &impl Reads, message: &Message, party: &Party) -> Stored<Recei
     let is_delivered = store.first_unacked(name)?.is_none_or(|first| message.seq < first);
     let state = if is_delivered { ReceiptState::Delivered } else { ReceiptState::Stored };
     Ok(Receipt { state, ..stored })
+}
+
+pub(super) fn search(store: &impl Finds, reader: &Party, asked: &ChatSearch) -> Stored<ChatFound> {
+    let limit = page(asked.limit);
+    let visible = match reader.aspect() {
+        None => Visible::All,
+        Some(name) => {
+            let open = store.dispatches(Which::Open, None, SCAN_MAX)?;
+            let worked = open.into_iter().filter(|info| *name == info.hand.aspect);
+            Visible::To { party: reader.clone(), worked: worked.filter_map(|info| info.thread).collect() }
+        }
+    };
+    let Found { mut hits, indexed_seq } = store.chat_search(&visible, asked, limit + 1)?;
+    let mut more = hits.len() > limit as usize;
+    hits.truncate(limit as usize);
+    more |= fit(&mut hits, REPLY_BYTES_MAX);
+    if let (false, Some(last)) = (more, hits.last()) {
+        // A page may have ended early.
+        let next = ChatSearch { cursor: Some(last.seq), ..asked.clone() };
+        more = !store.chat_search(&visible, &next, 1)?.hits.is_empty();
+    }
+    let next = hits.last().filter(|_| more).map(|hit| hit.seq);
+    Ok(ChatFound { hits, more, next, indexed_seq })
 }
 
 /// The thread if `reader` may read it: operators all, an aspect those it takes part in, and those its Hands are

@@ -2,6 +2,7 @@
 //! simulations and tests; a commit can be told to fail.
 
 mod audit;
+mod find;
 mod knowledge;
 mod threads;
 mod undo;
@@ -22,6 +23,7 @@ use nexus_wire::{
 use super::logged::{LoggedRow, weight};
 use super::page::Page;
 use super::sqlite::search;
+use crate::hub::filter::LogFilter;
 use crate::hub::inbox::as_answered;
 use crate::hub::records::{
     AspectRecord, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord, DispatchRecord, InboxRecord,
@@ -367,12 +369,15 @@ impl Reads for MemoryStore {
         Ok(self.knowledge.usage.get(&(author.clone(), topic.to_owned())).copied().unwrap_or_default())
     }
 
-    fn log(&self, from_seq: u64, thread: Option<ThreadId>, limit: u32) -> Stored<Vec<LogEntry>> {
+    fn log_where(&self, from_seq: u64, filter: &LogFilter, limit: u32) -> Stored<Vec<LogEntry>> {
         let start = self.log.partition_point(|row| row.seq <= from_seq);
         let mut page = Page::new(limit);
         let mut found = Vec::new();
-        for row in self.log[start..].iter().filter(|row| thread.is_none() || row.thread == thread) {
+        for row in &self.log[start..] {
             let entry = row.clone().entry(self)?;
+            if !filter.matches(&entry) {
+                continue;
+            }
             if !page.takes(weight(&entry)) {
                 break;
             }

@@ -11,8 +11,10 @@ mod chain;
 mod columns;
 mod copy;
 mod fault;
+mod find;
 #[cfg(test)]
 mod fuzz;
+mod index;
 pub(in crate::store) mod knowledge;
 mod lock;
 mod messages;
@@ -42,6 +44,7 @@ use nexus_wire::log::LogEntry;
 use nexus_wire::{AspectName, BlobId, DispatchId, EntryId, GrantId, ItemId, MessageId, Ms, Party, ThreadId};
 use rusqlite::Connection;
 
+use crate::hub::filter::LogFilter;
 use crate::hub::records::{
     AspectRecord, BlobRecord, Checkpoint, ClosedRecord, DispatchRecord, InboxRecord, KnowledgeGrantRecord,
     KnowledgePlace, KnowledgeRank, KnowledgeRecord, KnowledgeScope, MessageRecord, OperatorRecord,
@@ -50,6 +53,7 @@ use crate::hub::records::{
 pub(crate) use copy::merge;
 pub use copy::{CopyError, copy};
 pub(in crate::store) use fault::fault;
+pub use index::{Indexed, Indexer};
 pub(in crate::store) use migrate::empty_in_memory;
 pub(crate) use migrate::stamp;
 pub(crate) use open::sync_folder;
@@ -92,6 +96,10 @@ impl SqliteStore {
     /// The newest schema this program knows.
     pub fn newest_schema() -> u32 {
         migrate::MIGRATIONS.len() as u32
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// At most `size` connections that only read.
@@ -361,8 +369,8 @@ impl Reads for SqliteStore {
         knowledge::usage(&self.connection, author, topic)
     }
 
-    fn log(&self, from_seq: u64, thread: Option<ThreadId>, limit: u32) -> Stored<Vec<LogEntry>> {
-        pages::log(self.current()?, self, from_seq, thread, limit)
+    fn log_where(&self, from_seq: u64, filter: &LogFilter, limit: u32) -> Stored<Vec<LogEntry>> {
+        pages::log(self.current()?, self, from_seq, filter, limit)
     }
 
     fn audit(&self, wanted: &AuditList, limit: u32) -> Stored<Vec<AuditEntry>> {

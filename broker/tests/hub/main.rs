@@ -8,6 +8,7 @@ mod alerts;
 mod chat;
 mod dispatch;
 mod failure;
+mod find;
 mod hands;
 mod knowledge;
 mod random;

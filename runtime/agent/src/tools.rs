@@ -77,6 +77,10 @@ tools! {
     /// Reads messages of a thread, oldest first. Returns {thread, messages: [{seq, from, at, content}], more}; for
     /// what follows, call again with after = the last seq.
     ReadThread = "read_thread", bus::ReadThread, acts: false;
+    /// Searches the messages of the threads you take part in, the newest first. All words have to occur; "a phrase",
+    /// OR, -without and begin* work. Returns {hits: [{seq, thread, title, from, at, snippet}], next}; for more, call
+    /// again with cursor = next, and to read around a hit use read_thread.
+    SearchMessages = "search_messages", bus::SearchMessages, acts: false;
     /// Who is on the team, how each is doing, and which Hands they offer with what input.
     ListTeam = "list_team", bus::ListTeam, acts: false;
     /// Gives work to a Hand of the team and waits for what comes of it. Returns {dispatch, hand, state, output or
@@ -99,6 +103,7 @@ impl Tool {
             Self::ReadFile | Self::SearchFiles | Self::ListFiles => false,
             Self::SendMessage
             | Self::ReadThread
+            | Self::SearchMessages
             | Self::ListTeam
             | Self::DispatchHand
             | Self::SearchKnowledge
@@ -114,6 +119,7 @@ impl Tool {
             | Self::ListFiles
             | Self::SendMessage
             | Self::ReadThread
+            | Self::SearchMessages
             | Self::ListTeam
             | Self::DispatchHand
             | Self::SearchKnowledge
@@ -295,6 +301,9 @@ impl Toolbox {
             }
             Tool::ReadThread => {
                 on_bus(input, async |args: bus::ReadThread| args.run(line, caller, id).await).await
+            }
+            Tool::SearchMessages => {
+                on_bus(input, async |args: bus::SearchMessages| args.run(line, id).await).await
             }
             Tool::ListTeam => on_bus(input, async |args: bus::ListTeam| args.run(line, id).await).await,
             Tool::DispatchHand => {

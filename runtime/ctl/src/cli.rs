@@ -102,6 +102,8 @@ pub enum Command {
     Say(Say),
     /// Look into the sessions of an aspect that is online
     Session(Session),
+    /// Search in all messages, the newest first
+    Search(Search),
 }
 
 #[derive(Args, Clone, Debug)]
@@ -169,6 +171,27 @@ pub struct Rename {
     pub thread: ThreadId,
     #[arg(required = true, value_name = "TITLE")]
     pub words: Vec<String>,
+}
+
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+All words have to occur; \"a phrase\", OR, -without and begin* work. Quote the
+query for the shell: nexctl search '\"harsh mistress\" -movie'")]
+pub struct Search {
+    #[arg(required = true, value_name = "QUERY", allow_hyphen_values = true)]
+    pub query: String,
+    /// Only in this thread
+    #[arg(long, value_name = "ID")]
+    pub thread: Option<ThreadId>,
+    /// Only what this party said: an aspect, or operator/NAME
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<Party>,
+    /// Only those before this one's SEQ
+    #[arg(long, value_name = "SEQ")]
+    pub before: Option<u64>,
+    /// At most this many
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u32>,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -472,6 +495,7 @@ mod tests {
             "nexctl knowledge get rivers --of operator/ana --at-version 2",
             "nexctl knowledge search rivers -sea OR lake*",
             "nexctl session tree wren global",
+            "nexctl search moon --by wren --before 7",
             "nexctl say -o json hello",
             "nexctl say --to wren,forge --to keel hello",
             "nexctl dispatch wren/verify-claim {} --wait --deadline 90",

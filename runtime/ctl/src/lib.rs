@@ -93,6 +93,7 @@ pub async fn run(cli: Cli, env: &Env, ui: Ui) -> Result<(), Failure> {
         Command::Knowledge(args) => knowledge::knowledge(&run, args.action).await,
         Command::Say(args) => act::say(&run, args).await,
         Command::Session(args) => session::session(&run, args.action).await,
+        Command::Search(args) => threads::search(&run, args).await,
         Command::Context(_) => Ok(()),
     }
 }

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use nexus_wire::Ms;
 use nexus_wire::alert::Alert;
 use nexus_wire::attachment::Attachment;
-use nexus_wire::chat::{Message, ThreadInfo};
+use nexus_wire::chat::{ChatHit, Message, Piece, ThreadInfo};
 use nexus_wire::credential::CredentialInfo;
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeUsage};
@@ -249,6 +249,23 @@ pub fn session_tree(ui: &Ui, tree: &SessionTreePage, now: Ms) -> String {
         ]);
     }
     text_of(&table)
+}
+
+/// What a search has found; what matches stands between `*`.
+pub fn hits(hits: &[ChatHit], zone: &TimeZone) -> String {
+    let mut text = String::new();
+    for hit in hits {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        let (when, title) = (exact(hit.at, zone), shortened(&hit.title, TITLE_CHARS));
+        text.push_str(&format!("{}  {when}  {}  {title}\n", hit.from, hit.message));
+        let piece = |piece: &Piece| if piece.hit { format!("*{}*", piece.text) } else { piece.text.clone() };
+        let snippet: String = hit.snippet.iter().map(piece).collect();
+        let snippet = printable(&snippet).split_whitespace().collect::<Vec<_>>().join(" ");
+        text.push_str(&format!("  {snippet}\n"));
+    }
+    text
 }
 
 pub fn contexts(ui: &Ui, config: &Config) -> String {

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use nexus_wire::frame::FromBroker;
+use nexus_wire::inbox::Gap;
 use nexus_wire::log::{LogEntry, Subscribe, Subscribed};
 use nexus_wire::observe::{Observed, RosterChanged};
 use nexus_wire::{ErrorCode, RequestId};
@@ -121,6 +122,8 @@ pub enum Followed {
     Log(Box<LogEntry>),
     Observed(Box<Observed>),
     Roster(Box<RosterChanged>),
+    /// These entries cannot be had any more.
+    Gap(Gap),
     Lost {
         loss: Loss,
         retry_in: Duration,
@@ -201,12 +204,17 @@ impl Follow {
                 tracing::warn!(%body, "the broker complains");
                 None
             }
+            FromBroker::Gap(gap) => {
+                // Ahead of us, they are not kept; behind, the log has another history and goes on from there.
+                self.last_seq = if gap.from > self.last_seq { gap.to } else { gap.from.saturating_sub(1) };
+                Some(Followed::Gap(gap))
+            }
             FromBroker::ChatReacted(_)
             | FromBroker::Deliver(_)
-            | FromBroker::Gap(_)
             | FromBroker::Ok(_)
             | FromBroker::Registered(_)
-            | FromBroker::SessionAsk(_) => None,
+            | FromBroker::SessionAsk(_)
+            | FromBroker::Shutdown(_) => None,
         }
     }
 }

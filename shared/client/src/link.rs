@@ -4,10 +4,12 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use nexus_wire::envelope::{Envelope, check_bounds, encode};
 use nexus_wire::frame::{FromBroker, ToBroker};
-use nexus_wire::limits::{CLOSE_DISPLACED, CLOSE_REVOKED, OUTBOX_FRAMES_MAX};
+use nexus_wire::limits::{BACKOFF_MAX, CLOSE_DISPLACED, CLOSE_REVOKED, OUTBOX_FRAMES_MAX};
+use nexus_wire::log::Shutdown;
 use nexus_wire::{ErrorBody, RequestId};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -93,6 +95,8 @@ pub(crate) struct Shared {
     ended: watch::Sender<Option<CloseReason>>,
     established: watch::Sender<bool>,
     closing: watch::Sender<bool>,
+    /// When the broker asked to be dialled again; zero if it did not.
+    retry_after: Mutex<Duration>,
 }
 
 impl Link {
@@ -106,6 +110,7 @@ impl Link {
             ended: watch::Sender::new(None),
             established: watch::Sender::new(false),
             closing: watch::Sender::new(false),
+            retry_after: Mutex::default(),
         });
         tokio::spawn(pump::run(socket, outbox_end, pushes_end, Arc::clone(&shared)));
         Ok((Self { outbox, shared }, Pushes(pushes)))
@@ -179,6 +184,11 @@ impl Link {
         let _ = established.wait_for(|it| *it).await;
     }
 
+    /// How long the broker asked to wait when it said that it is stopping.
+    pub(crate) fn retry_after(&self) -> Duration {
+        *self.shared.retry_after.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
@@ -220,6 +230,11 @@ impl Shared {
             // Whoever asked may have gone since.
             let _ = waiter.send(reply.clone());
         }
+    }
+
+    fn stops(&self, shutdown: &Shutdown) {
+        let asked = Duration::from_millis(shutdown.retry_after_ms).min(BACKOFF_MAX);
+        *self.retry_after.lock().unwrap_or_else(PoisonError::into_inner) = asked;
     }
 
     fn end(&self, reason: CloseReason) {

@@ -2,7 +2,9 @@
 
 use nexus_wire::alert::{Alert, AlertAck, AlertList, AlertPage};
 use nexus_wire::audit::{AuditList, AuditPage, UsageRead, UsageReport};
-use nexus_wire::chat::{ChatPage, ChatRead, ChatSend, ChatSent, ChatThreads, ThreadPage};
+use nexus_wire::chat::{
+    ChatFound, ChatPage, ChatRead, ChatSearch, ChatSend, ChatSent, ChatThreads, ThreadPage,
+};
 use nexus_wire::frame::ToBroker;
 use nexus_wire::hands::{
     CancelReceipt, Dispatch, DispatchCancel, DispatchInfo, DispatchList, DispatchPage, DispatchProgress,
@@ -15,7 +17,7 @@ use nexus_wire::knowledge::{
     KnowledgeGrants, KnowledgeHistory, KnowledgeHits, KnowledgeList, KnowledgePage, KnowledgeRevoke,
     KnowledgeSearch, KnowledgeStore, KnowledgeStored,
 };
-use nexus_wire::log::{Subscribe, Subscribed};
+use nexus_wire::log::{Subscribe, Subscribed, Unsubscribe};
 use nexus_wire::roster::{Deregister, Register, Registered, Situation, SituationAsk, Team, TeamList};
 use nexus_wire::session::{
     SessionEntry, SessionList, SessionPage, SessionShown, SessionTree, SessionTreePage,
@@ -91,6 +93,7 @@ requests! {
     ChatReact => Reacted,
     ChatRead => ChatPage,
     ChatReceipts => ReceiptPage,
+    ChatSearch => ChatFound,
     ChatSend => ChatSent,
     ChatThreads => ThreadPage,
     Dispatch => Dispatched,
@@ -120,7 +123,7 @@ requests! {
     UsageRead => UsageReport,
 }
 
-acknowledged! { Ack, Deregister, DispatchProgress, DispatchStopped, InboxClose, InboxTaken, }
+acknowledged! { Ack, Deregister, DispatchProgress, DispatchStopped, InboxClose, InboxTaken, Unsubscribe, }
 
 impl Request for Register {
     type Reply = Registered;

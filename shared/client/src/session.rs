@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use nexus_wire::frame::FromBroker;
 use nexus_wire::{ErrorBody, ErrorCode, RequestId};
+use rand::RngExt as _;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
@@ -139,6 +140,7 @@ async fn keep_dialling(
             Some(open) => Ok(open),
             None => broker.connect().await,
         };
+        let mut at_least = Duration::ZERO;
         let loss = match dialled {
             Err(error) => Loss::Dial(Arc::new(error)),
             Ok((link, pushes)) => {
@@ -153,6 +155,7 @@ async fn keep_dialling(
                         link.ended().await
                     }
                 };
+                at_least = link.retry_after();
                 Loss::Link(reason)
             }
         };
@@ -163,7 +166,12 @@ async fn keep_dialling(
             return;
         }
         standing.send_replace(Standing::Down);
-        let retry_in = backoff.next(&mut rand::rng());
+        // In a block: the source of chance must not live on where the task waits.
+        let retry_in = {
+            let jitter = &mut rand::rng();
+            // Not all of them at that moment either.
+            at_least.mul_f64(jitter.random_range(1.0..=1.5)).max(backoff.next(jitter))
+        };
         if told.send(News::Lost { loss, retry_in }).await.is_err() {
             return;
         }

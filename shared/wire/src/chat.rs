@@ -159,6 +159,62 @@ pub struct ThreadPage {
     pub next: Option<u64>,
 }
 
+/// `chat.search`: full text over the messages the reader may read, the newest first. The query is as for
+/// `knowledge.search`, and any text is one.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct ChatSearch {
+    pub query: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<ThreadId>,
+    /// Only messages of this party.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Party>,
+    /// Not older than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Ms>,
+    /// Older than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Ms>,
+    /// The `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct ChatFound {
+    pub hits: Vec<ChatHit>,
+    pub more: bool,
+    /// To go on, ask with this as `cursor`; set when there are more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+    /// Messages up to this `seq` were looked through: the index follows a moment behind.
+    pub indexed_seq: u64,
+}
+
+/// A message that was found.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct ChatHit {
+    pub message: MessageId,
+    pub seq: u64,
+    pub thread: ThreadId,
+    /// Of the thread.
+    pub title: String,
+    pub from: Party,
+    pub at: Ms,
+    /// Where the query matches, in pieces.
+    pub snippet: Vec<Piece>,
+}
+
+/// A piece of a text: what matches, or what stands between.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct Piece {
+    pub text: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hit: bool,
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
 fn is_zero(count: &u64) -> bool {
     *count == 0

@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer};
 
 use crate::alert::{AlertAck, AlertList};
 use crate::audit::{AuditList, UsageRead};
-use crate::chat::{ChatRead, ChatSend, ChatThreads};
+use crate::chat::{ChatRead, ChatSearch, ChatSend, ChatThreads};
 use crate::error::ErrorBody;
 use crate::hands::{
     Dispatch, DispatchCancel, DispatchList, DispatchProgress, DispatchResult, DispatchRetry, DispatchStatus,
@@ -17,7 +17,7 @@ use crate::knowledge::{
     KnowledgeRevoke, KnowledgeSearch, KnowledgeStore,
 };
 use crate::limits::{JSON_DEPTH_MAX, JSON_DEPTH_SENT_MAX};
-use crate::log::{LogEntry, Subscribe};
+use crate::log::{LogEntry, Shutdown, Subscribe, Unsubscribe};
 use crate::observe::{ObserveBegin, ObserveEnd, ObserveEvent, Observed, RosterChanged};
 use crate::roster::{Deregister, Register, Registered, SituationAsk, TeamList};
 use crate::session::{SessionAnswer, SessionAsk, SessionEntry, SessionList, SessionTree};
@@ -91,6 +91,7 @@ frames! {
         ChatReact(ChatReact) = "chat.react",
         ChatRead(ChatRead) = "chat.read",
         ChatReceipts(ChatReceipts) = "chat.receipts",
+        ChatSearch(ChatSearch) = "chat.search",
         ChatSend(ChatSend) = "chat.send",
         ChatThreads(ChatThreads) = "chat.threads",
         Deregister(Deregister) = "deregister",
@@ -127,6 +128,7 @@ frames! {
         Subscribe(Subscribe) = "subscribe",
         TeamList(TeamList) = "team.list",
         ThreadRename(ThreadRename) = "thread.rename",
+        Unsubscribe(Unsubscribe) = "unsubscribe",
         UsageRead(UsageRead) = "usage.read",
     }
 }
@@ -144,5 +146,6 @@ frames! {
         Registered(Registered) = "registered",
         RosterChanged(RosterChanged) = "roster.changed",
         SessionAsk(SessionAsk) = "session.ask",
+        Shutdown(Shutdown) = "shutdown",
     }
 }

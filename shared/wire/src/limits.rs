@@ -19,6 +19,8 @@ pub const REPLY_BYTES_MAX: usize = FRAME_BYTES_MAX - 4 * 1024;
 /// Participants of a thread that are listed with it.
 pub const PARTICIPANTS_SHOWN_MAX: usize = 256;
 pub const NAME_BYTES_MAX: usize = 32;
+/// Kinds a subscription may name.
+pub const KINDS_MAX: usize = 64;
 pub const TOPIC_BYTES_MAX: usize = 256;
 pub const ATTACHMENTS_MAX: usize = 16;
 pub const ATTACHMENT_NAME_BYTES_MAX: usize = 255;
@@ -49,6 +51,8 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(20);
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 /// From the upgrade to the first frame that says what the link is for.
 pub const HELLO_TIMEOUT: Duration = Duration::from_secs(30);
+/// What a broker that stops asks its clients to wait before they dial again: about what a restart takes.
+pub const SHUTDOWN_RETRY: Duration = Duration::from_secs(1);
 pub const BACKOFF_MIN: Duration = Duration::from_millis(500);
 pub const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
@@ -152,6 +156,7 @@ const _: () = assert!(IDLE_TIMEOUT.as_millis() > 2 * PING_INTERVAL.as_millis());
 const _: () = assert!(LEASE.as_millis() > 2 * LEASE_RENEW_INTERVAL.as_millis());
 // After a broker's start a worker in its longest backoff still finds its lease.
 const _: () = assert!(LEASE_AT_BOOT.as_millis() > BACKOFF_MAX.as_millis() + LEASE.as_millis());
+const _: () = assert!(SHUTDOWN_RETRY.as_millis() < BACKOFF_MAX.as_millis());
 const _: () = assert!(DURABLE_BYTES_MAX < MESSAGE_BYTES_MAX);
 // A page of one message, whatever its thread, is a frame.
 const _: () = assert!(

@@ -21,12 +21,30 @@ pub struct Subscribe {
     /// Only what belongs to this thread.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<ThreadId>,
+    /// Only entries of these kinds: the `type` of a body, or the `kind` of one of type `other`. All when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<String>,
+    /// Only what this party did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Party>,
     /// Also `observe` frames (of that thread).
     #[serde(default)]
     pub observe: bool,
     /// Also `roster.changed` frames.
     #[serde(default)]
     pub roster: bool,
+}
+
+/// `unsubscribe`: nothing of the link's subscription is sent any more once this is answered.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct Unsubscribe {}
+
+/// `shutdown`: the broker is stopping. What was asked is answered, then the link is closed with code 1001.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct Shutdown {
+    pub reason: String,
+    /// Dial again after this long.
+    pub retry_after_ms: u64,
 }
 
 /// The answer to `subscribe`.

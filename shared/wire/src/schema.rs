@@ -57,6 +57,8 @@ struct Replies {
     chat_read: crate::chat::ChatPage,
     #[schemars(rename = "chat.receipts")]
     chat_receipts: crate::thread::ReceiptPage,
+    #[schemars(rename = "chat.search")]
+    chat_search: crate::chat::ChatFound,
     #[schemars(rename = "chat.send")]
     chat_send: crate::chat::ChatSent,
     #[schemars(rename = "chat.threads")]

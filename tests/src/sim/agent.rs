@@ -228,7 +228,8 @@ impl Agent {
             | FromBroker::Log(_)
             | FromBroker::Observe(_)
             | FromBroker::RosterChanged(_)
-            | FromBroker::SessionAsk(_)) => panic!("seed {seed}: {} got {other:?}", self.name),
+            | FromBroker::SessionAsk(_)
+            | FromBroker::Shutdown(_)) => panic!("seed {seed}: {} got {other:?}", self.name),
         }
     }
 

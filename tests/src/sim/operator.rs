@@ -172,7 +172,8 @@ impl Operator {
             | FromBroker::Observe(_)
             | FromBroker::Registered(_)
             | FromBroker::RosterChanged(_)
-            | FromBroker::SessionAsk(_)) => {
+            | FromBroker::SessionAsk(_)
+            | FromBroker::Shutdown(_)) => {
                 panic!("seed {seed}: an operator is answered with {other:?}")
             }
         }

@@ -9,6 +9,7 @@ mod party;
 mod presence;
 mod sizes;
 mod sockets;
+mod stopping;
 mod storage;
 mod threads;
 mod watching;

@@ -171,7 +171,7 @@ async fn a_stop_in_the_middle_of_work_leaves_all_that_was_acknowledged_in_one_fi
     assert_eq!((code, watcher.closed().await), (1001, 1001));
     let status = world.broker_mut().wait();
     assert_eq!(status.code(), Some(0), "{}", world.broker().text());
-    assert_eq!(names(&world.data()), ["ca.pem", "identity.json", "nexus.db", "operator.token"]);
+    assert_eq!(names(&world.data()), ["ca.pem", "identity.json", "nexus.db", "operator.token", "search.db"]);
     world.start_broker();
     let mut operator = Raw::operator(&world).await;
     for message in &acknowledged {

@@ -75,6 +75,64 @@ async fn a_reaction_reaches_those_who_take_part_and_stays() {
     assert_eq!(page["payload"]["messages"][0]["reactions"], json!([{"emoji": "👍", "by": [by]}]));
 }
 
+/// Searches until the index has come as far as `seq`.
+async fn search(raw: &mut Raw, search: Value, seq: &Value) -> Value {
+    loop {
+        let found = raw.request("chat.search", search.clone()).await;
+        assert_eq!(found["kind"], "ok", "{found}");
+        if found["payload"]["indexed_seq"].as_u64() >= seq.as_u64() {
+            return found["payload"].clone();
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_found_after_kills_and_only_by_those_who_may() {
+    const ROUNDS: u64 = 3;
+    let mut world = World::new();
+    let (wren, forge) = (world.home("wren", json!({}), ""), world.home("forge", json!({}), ""));
+    let mut acknowledged = Vec::new();
+    let mut last = json!(0);
+    for round in 0..ROUNDS {
+        let mut operator = Raw::operator(&world).await;
+        for n in 0..100 {
+            let content = format!("moon {round} {n}");
+            let sent = operator.request("chat.send", json!({"to": ["wren"], "content": content})).await;
+            last = sent["payload"]["seq"].clone();
+            acknowledged.push(sent["payload"]["message"].clone());
+        }
+        // With the index somewhere on its way.
+        world.restart_broker();
+    }
+    let mut operator = Raw::operator(&world).await;
+    let (mut found, mut cursor) = (Vec::new(), Value::Null);
+    loop {
+        let page =
+            search(&mut operator, json!({"query": "moons", "limit": 70, "cursor": cursor}), &last).await;
+        found.extend(page["hits"].as_array().into_iter().flatten().map(|hit| hit["message"].clone()));
+        cursor = page["next"].clone();
+        if page["more"] == json!(false) {
+            break;
+        }
+    }
+    found.reverse();
+    assert_eq!(found, acknowledged);
+    let (mut wren, _) = Raw::registered(&world, &wren, json!({})).await;
+    let (mut forge, _) = Raw::registered(&world, &forge, json!({})).await;
+    let asked = json!({"query": "\"moon 2 99\""});
+    let of_wren = search(&mut wren, asked.clone(), &last).await;
+    let pieces = json!([{"text": "moon 2 99", "hit": true}]);
+    assert_eq!((&of_wren["hits"][0]["snippet"], &of_wren["more"]), (&pieces, &json!(false)));
+    assert_eq!(search(&mut forge, asked, &last).await["hits"], json!([]));
+    let shown = world.nexctl(&["search", "\"moon 2 99\""]);
+    assert!(
+        String::from_utf8_lossy(&shown.stdout).contains("*moon 2 99*"),
+        "{}",
+        nexus_tests::world::text(&shown)
+    );
+}
+
 /// The runtime says what its session took, without being asked.
 #[tokio::test]
 async fn a_real_agent_tells_that_it_has_a_message_before_it() {

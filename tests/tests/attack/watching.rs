@@ -126,6 +126,8 @@ async fn any_text_is_a_query_and_any_content_can_be_kept() {
         &long,
     ];
     for query in hostile {
+        let found = raw.request("chat.search", json!({"query": query})).await;
+        assert_eq!(found["kind"], "ok", "{:?}: {found}", query.chars().take(40).collect::<String>());
         let reply = raw.request("knowledge.search", json!({"query": query})).await;
         assert_eq!(reply["kind"], "ok", "{:?}: {reply}", query.chars().take(40).collect::<String>());
         assert!(reply["payload"]["hits"].is_array(), "{reply}");

@@ -99,7 +99,7 @@ fn a_reader_that_stops_is_fed_from_its_inbox_when_it_goes_on() {
 #[test]
 fn a_slow_subscriber_goes_back_to_the_log() {
     let outbox = Outbox::default();
-    outbox.follow(Some(request(1)), refusal(), Follow::new(None, 0, 0));
+    outbox.follow(Some(request(1)), refusal(), None, Follow::new(LogFilter::default(), 0, 0));
     assert!(outbox.stream(block(BYTES_MAX)));
     outbox.logged(&Arc::new(LogLine::new(entry(1))));
     assert!(outbox.poll_page(&cx()).is_pending(), "no page while there is no room for it");
@@ -109,9 +109,12 @@ fn a_slow_subscriber_goes_back_to_the_log() {
         "the answer first, and no entry: {frames:?}"
     );
     assert!(take(&outbox).is_empty());
-    assert_eq!(outbox.poll_page(&cx()), Poll::Ready(Page::Log { thread: None, after: 0, limit: 256 }));
+    assert_eq!(
+        outbox.poll_page(&cx()),
+        Poll::Ready(Page::Log { filter: LogFilter::default(), after: 0, limit: 256 })
+    );
     outbox.logged(&Arc::new(LogLine::new(entry(2))));
-    outbox.log_page(Some(vec![entry(1), entry(2)]));
+    outbox.log_page(Some((vec![entry(1), entry(2)], 0)));
     outbox.logged(&Arc::new(LogLine::new(entry(3))));
     let seqs: Vec<u64> = take(&outbox)
         .iter()
@@ -166,4 +169,23 @@ fn of_many_pings_the_last_is_answered_and_before_anything_else() {
     }
     let taken = take(&outbox);
     assert!(matches!(&taken[..], [Out::Pong(payload), Out::Ping] if **payload == *b"c"), "{taken:?}");
+}
+
+#[test]
+fn a_farewell_waits_for_what_is_owed_and_for_nothing_else() {
+    let outbox = Outbox::default();
+    let mut frames = VecDeque::new();
+    let cx = cx();
+    outbox.owe();
+    outbox.farewell("bye".into(), 1001, "stopping");
+    assert!(matches!(outbox.poll_take(&cx, &mut frames), Poll::Ready(Work::Frames)));
+    assert!(matches!(frames.pop_front(), Some(Out::Shutdown(text)) if &*text == "bye"));
+    assert!(outbox.poll_take(&cx, &mut frames).is_pending(), "an answer is owed");
+    assert!(!outbox.stream(crate::framing::Block::default()), "nothing else is sent any more");
+    outbox.answer(request(1), refusal());
+    assert!(matches!(outbox.poll_take(&cx, &mut frames), Poll::Ready(Work::Frames)));
+    frames.clear();
+    assert!(
+        matches!(outbox.poll_take(&cx, &mut frames), Poll::Ready(Work::Close(close)) if close.code == 1001)
+    );
 }

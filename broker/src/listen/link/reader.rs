@@ -225,6 +225,12 @@ impl<'a> Reader<'a> {
             Ok(Admitted::Answered(answer)) => self.answered(id, answer),
             Ok(Admitted::Stream(aspect, streamed)) => self.stream(id, aspect, streamed),
             Ok(Admitted::Subscribe(subscribe)) => self.edge.subscribe(self.peer, id, &subscribe),
+            Ok(Admitted::Unsubscribe) => {
+                self.edge.unsubscribe(self.peer);
+                if let Some(id) = id {
+                    self.peer.outbox.answer(id, Ok(FromBroker::Ok(Json::of(&json!({})))));
+                }
+            }
         }
         None
     }

@@ -66,6 +66,7 @@ fn put(edge: &Edge, out: Out, bytes: &mut Vec<u8>) {
         Out::Log(line) => put_text(bytes, [line.text()]),
         Out::Ping => put_ping(bytes),
         Out::Pong(payload) => put_pong(bytes, &payload),
+        Out::Shutdown(text) => put_text(bytes, [&text]),
         Out::Stream(block) => bytes.extend_from_slice(block.frames()),
     }
 }

@@ -3,7 +3,9 @@
 use aide::axum::ApiRouter;
 use aide::axum::routing::{get_with, post_with};
 use axum::extract::State;
-use nexus_wire::chat::{ChatPage, ChatRead, ChatSend, ChatSent, ChatThreads, ThreadPage};
+use nexus_wire::chat::{
+    ChatFound, ChatPage, ChatRead, ChatSearch, ChatSend, ChatSent, ChatThreads, ThreadPage,
+};
 use nexus_wire::thread::{
     ChatMark, ChatMarked, ChatReact, ChatReceipts, Reacted, ReceiptPage, ThreadRename, ThreadRenamed,
 };
@@ -36,9 +38,11 @@ pub(super) fn routes() -> Routes {
         "Put a reaction, or take it back",
         json!({"emoji": "👍"}),
     );
+    let search = doc("searchMessages", Group::Messages, "Full text over messages, the newest first");
     let receipts = doc("listReceipts", Group::Messages, "How far a message has come with each recipient");
     ApiRouter::new()
         .api_route("/api/v1/messages", send)
+        .api_route("/api/v1/messages/search", get_with(search_messages, search))
         .api_route("/api/v1/messages/{message}/reactions", post_with(react_to_message, react))
         .api_route("/api/v1/messages/{message}/receipts", get_with(list_receipts, receipts))
         .api_route("/api/v1/threads", get_with(list_threads, threads))
@@ -128,6 +132,14 @@ async fn list_messages(
     // From the end towards the beginning, a page at a time.
     let first = |page: &ChatPage| page.messages.first().filter(|_| page.more).map(|it| it.seq.to_string());
     list_by(&edge, &caller, read(after, at.or(before)?), first).await
+}
+
+async fn search_messages(
+    State(edge): Shared,
+    AnyParty(caller): AnyParty,
+    Query(search): Query<ChatSearch>,
+) -> Answered<ChatFound> {
+    read(&edge, &caller, search).await
 }
 
 async fn rename_thread(

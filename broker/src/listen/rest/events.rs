@@ -21,7 +21,7 @@ use futures_util::stream;
 use nexus_wire::limits::CLOSE_REVOKED;
 use nexus_wire::log::Subscribe;
 use nexus_wire::observe::RosterChanged;
-use nexus_wire::{ErrorBody, ErrorCode, FromBroker, LinkId, ThreadId, ToBroker, envelope};
+use nexus_wire::{ErrorBody, ErrorCode, FromBroker, LinkId, Party, ThreadId, ToBroker, envelope};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -57,6 +57,10 @@ struct Wanted {
     from_seq: Option<u64>,
     /// Only what belongs to this thread.
     thread: Option<ThreadId>,
+    /// Only entries of these kinds, with commas between.
+    kinds: Option<String>,
+    /// Only what this party did.
+    by: Option<Party>,
     /// Also `observe` events: turns while they happen.
     #[serde(default)]
     observe: bool,
@@ -71,9 +75,11 @@ async fn events_of(
     Query(wanted): Query<Wanted>,
     headers: HeaderMap,
 ) -> Result<Events, Problem> {
-    let Wanted { from_seq, thread, observe, roster } = wanted;
+    let Wanted { from_seq, thread, kinds, by, observe, roster } = wanted;
+    let kinds = kinds.as_deref().unwrap_or_default().split(',').map(str::trim);
+    let kinds = kinds.filter(|kind| !kind.is_empty()).map(str::to_owned).collect();
     let from_seq = last_event(&headers)?.or(from_seq);
-    let subscribe = Subscribe { from_seq, thread, observe, roster };
+    let subscribe = Subscribe { from_seq, thread, kinds, by, observe, roster };
     let Admitted::Subscribe(subscribe) = admit(&caller, ToBroker::Subscribe(subscribe), 0)? else {
         return Err(ErrorBody::new(ErrorCode::Internal, "a subscription became something else").into());
     };
@@ -174,6 +180,7 @@ fn event(piece: &mut String, out: Out) {
     match out {
         Out::Log(line) => put(piece, Some(line.entry().seq), "log", line.text()),
         Out::Stream(block) => block.texts().for_each(|text| put(piece, None, "observe", text)),
+        Out::Shutdown(text) => put(piece, None, "shutdown", &text),
         Out::Gap(gap) => put(piece, None, "gap", &envelope::push(&FromBroker::Gap(gap))),
         Out::Complaint(body) => put(piece, None, "error", &envelope::push(&FromBroker::Error(body))),
         // Nobody asked on this stream, no inbox is read on it, and it has heartbeats of its own.

@@ -1,6 +1,7 @@
 //! Opening a database: what is a fault of it, and how a connection is set up.
 
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use super::migrate;
 use crate::clock;
 use crate::hub::records::StoreError;
 
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// What is left of a write-ahead log that a long reading, such as a backup, made grow.
 pub(super) const WAL_BYTES_KEPT: i64 = 8 << 20;
 const STATEMENTS_MAX: usize = 128;
@@ -105,6 +106,19 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// The file at `path`, to be attached and only read.
+pub(super) fn uri(path: &Path) -> String {
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'-' | b'_' | b'.' | b'~' => uri.push(char::from(*byte)),
+            byte if byte.is_ascii_alphanumeric() => uri.push(char::from(*byte)),
+            byte => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    uri + "?mode=ro"
+}
+
 pub(super) fn writer(path: &Path, options: Options, migrations: &[&str]) -> Result<Connection, OpenError> {
     let failed = |source| OpenError::sqlite(path, source);
     let mut connection = Connection::open(path).map_err(failed)?;
@@ -154,7 +168,8 @@ pub(crate) fn sync_folder(path: &Path) -> std::io::Result<()> {
 
 pub(super) fn reader(path: &Path) -> Result<Connection, OpenError> {
     let failed = |source| OpenError::sqlite(path, source);
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     configure(&connection).map_err(failed)?;
     connection.pragma_update(None, "query_only", true).map_err(failed)?;

@@ -6,19 +6,20 @@ use std::sync::Arc;
 use nexus_wire::alert::AlertChange;
 use nexus_wire::chat::Message;
 use nexus_wire::log::LogEntry;
-use nexus_wire::{AspectName, DispatchId, ItemId, MessageId, ThreadId, derive};
+use nexus_wire::{AspectName, DispatchId, ItemId, MessageId, Party, ThreadId, derive};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, Transaction, params};
 use uuid::Uuid;
 
 use super::alerts::alert_note;
 use super::blocks::{BLOCK, unpack};
-use super::columns::{count, id, opt_id, parsed, to_blob, to_number};
+use super::columns::{count, id, opt_id, parsed, to_blob, to_json, to_number};
 use super::fault::{damage, fault};
 use super::messages::{
     MESSAGE_BY_SEQ, MESSAGE_SEQ, MESSAGE_THREAD, MESSAGES_BY_RANGE, message_item, message_row,
 };
 use super::read::{all, one};
 use super::threads::back;
+use crate::hub::filter::LogFilter;
 use crate::hub::inbox::as_answered;
 use crate::hub::records::{InboxRecord, Reads, StoreError, Stored};
 use crate::store::logged::{Logged, LoggedRow, weight};
@@ -348,27 +349,24 @@ pub(super) fn log(
     connection: &Connection,
     reads: &impl Reads,
     from_seq: u64,
-    thread: Option<ThreadId>,
+    filter: &LogFilter,
     limit: u32,
 ) -> Stored<Vec<LogEntry>> {
     let _steady = steady(connection)?;
-    let sql = match thread {
-        None => {
-            "SELECT seq, at, actor, threads.id, kind, subject, detail
-             FROM log LEFT JOIN threads ON threads.no = log.thread
-             WHERE seq > ?1 ORDER BY seq LIMIT ?2"
-        }
-        Some(_) => {
-            "SELECT seq, at, actor, threads.id, kind, subject, detail
-             FROM log JOIN threads ON threads.no = log.thread
-             WHERE seq > ?1 AND log.thread = (SELECT no FROM threads WHERE id = ?3) ORDER BY seq LIMIT ?2"
-        }
-    };
-    let (from, limit_rows) = (to_number(from_seq), super::read::limit_of(limit));
-    let rows = match thread {
-        None => all(connection, sql, params![from, limit_rows], log_row)?,
-        Some(thread) => all(connection, sql, params![from, limit_rows, to_blob(thread.0)], log_row)?,
-    };
+    let sql = "SELECT seq, at, actor, threads.id, kind, subject, detail
+        FROM log LEFT JOIN threads ON threads.no = log.thread
+        WHERE seq > ?1 AND (?3 IS NULL OR log.thread = (SELECT no FROM threads WHERE id = ?3))
+            AND (?4 IS NULL OR actor = ?4) AND (?5 IS NULL OR kind IN (SELECT value FROM json_each(?5)))
+        ORDER BY seq LIMIT ?2";
+    let LogFilter { thread, kinds, by } = filter;
+    let row = params![
+        to_number(from_seq),
+        super::read::limit_of(limit),
+        thread.map(|id| to_blob(id.0)),
+        by.as_ref().map(Party::to_string),
+        (!kinds.is_empty()).then(|| to_json(kinds)),
+    ];
+    let rows = all(connection, sql, row, log_row)?;
     let mut page = Page::new(limit);
     let mut found = Vec::new();
     for row in rows {

@@ -5,7 +5,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use nexus_wire::alert::{Alert, AlertKind};
 use nexus_wire::audit::{AuditEntry, AuditList};
-use nexus_wire::chat::{Message, ThreadInfo};
+use nexus_wire::chat::{ChatSearch, Message, ThreadInfo};
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeHit, KnowledgeMay, KnowledgeUsage};
 use nexus_wire::log::LogEntry;
@@ -14,23 +14,28 @@ use rusqlite::Connection;
 
 use super::open::{self, OpenError};
 use super::verify::{self, Checked};
-use super::{alerts, audit, blobs, fault, knowledge, messages, pages, read, retention, search, threads};
+use super::{
+    alerts, audit, blobs, fault, find, knowledge, messages, pages, read, retention, search, threads,
+};
+use crate::hub::filter::LogFilter;
 use crate::hub::records::{
-    AspectRecord, BlobRecord, Checkpoint, ClosedRecord, DispatchRecord, InboxRecord, KnowledgeGrantRecord,
-    KnowledgePlace, KnowledgeRank, KnowledgeRecord, KnowledgeScope, MessageRecord, OperatorRecord,
-    ReactionRecord, Reads, Snapshot, Spent, StoreError, Stored, ThreadRecord, Which,
+    AspectRecord, BlobRecord, Checkpoint, ClosedRecord, DispatchRecord, Finds, Found, InboxRecord,
+    KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank, KnowledgeRecord, KnowledgeScope, MessageRecord,
+    OperatorRecord, ReactionRecord, Reads, Snapshot, Spent, StoreError, Stored, ThreadRecord, Visible, Which,
 };
 use crate::store::head::Head;
 
 #[derive(Debug)]
 pub struct SqliteReader {
     connection: Connection,
+    path: PathBuf,
+    index: find::Attached,
 }
 
 impl SqliteReader {
     /// Opens the database at `path`, which a writer has made.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        Ok(Self { connection: open::reader(path)? })
+        Ok(Self { connection: open::reader(path)?, path: path.to_owned(), index: find::Attached::default() })
     }
 
     /// Checks pages, foreign keys and the log's hash chain, which takes as long as reading it all; and how the
@@ -127,6 +132,15 @@ impl Drop for Lease<'_> {
         state.idle.extend(self.reader.take());
         drop(state);
         self.pool.returned.notify_one();
+    }
+}
+
+impl Finds for SqliteReader {
+    fn chat_search(&self, visible: &Visible, asked: &ChatSearch, limit: u32) -> Stored<Found> {
+        if !find::attach(&self.connection, &self.index, &self.path)? {
+            return Ok(Found { hits: Vec::new(), indexed_seq: 0 });
+        }
+        find::search(&self.connection, visible, asked, limit)
     }
 }
 
@@ -331,8 +345,8 @@ impl Reads for SqliteReader {
         knowledge::usage(&self.connection, author, topic)
     }
 
-    fn log(&self, from_seq: u64, thread: Option<ThreadId>, limit: u32) -> Stored<Vec<LogEntry>> {
-        pages::log(&self.connection, self, from_seq, thread, limit)
+    fn log_where(&self, from_seq: u64, filter: &LogFilter, limit: u32) -> Stored<Vec<LogEntry>> {
+        pages::log(&self.connection, self, from_seq, filter, limit)
     }
 
     fn audit(&self, wanted: &AuditList, limit: u32) -> Stored<Vec<AuditEntry>> {

@@ -1,7 +1,7 @@
 //! The tools that are one request to the broker each.
 
 use jiff::Timestamp;
-use nexus_wire::chat::{ChatPage, ChatRead, ChatSend, ChatSent};
+use nexus_wire::chat::{ChatFound, ChatPage, ChatRead, ChatSearch, ChatSend, ChatSent};
 use nexus_wire::knowledge::{self, KnowledgeHits, KnowledgeStored};
 use nexus_wire::roster::{Team, TeamList};
 use nexus_wire::{RequestId, ThreadId};
@@ -103,6 +103,71 @@ fn page_shown(page: &ChatPage) -> Value {
     let thread =
         json!({"id": page.thread.id, "title": page.thread.title, "participants": page.thread.participants});
     json!({"thread": thread, "messages": messages, "more": page.more})
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SearchMessages {
+    query: String,
+    /// Only in this thread, by its id.
+    #[serde(default)]
+    thread: Option<String>,
+    /// Only messages of this party: an aspect's name or `operator/<name>`.
+    #[serde(default)]
+    by: Option<String>,
+    /// The `next` of the answer before.
+    #[serde(default, deserialize_with = "whole")]
+    #[schemars(with = "Option<u64>")]
+    cursor: Option<u64>,
+    /// How many (50; at most 200).
+    #[serde(default, deserialize_with = "whole")]
+    #[schemars(with = "Option<u64>")]
+    limit: Option<u64>,
+}
+
+impl SearchMessages {
+    pub(super) async fn run(self, line: &Line, id: RequestId) -> ToolOutcome {
+        let thread = match self.thread.as_deref().map(str::trim).filter(|id| !id.is_empty()) {
+            None => None,
+            Some(id) => match id.parse() {
+                Ok(thread) => Some(thread),
+                Err(_) => return ToolOutcome::error(format!("argument `thread`: {id:?} is no thread's id")),
+            },
+        };
+        let by = self.by.as_deref().map(|name| name.trim().trim_start_matches('@').parse()).transpose();
+        let by = match by {
+            Ok(by) => by,
+            Err(error) => return ToolOutcome::error(format!("argument `by`: {error}")),
+        };
+        let search = ChatSearch {
+            query: self.query,
+            thread,
+            by,
+            cursor: self.cursor,
+            limit: small(self.limit),
+            ..ChatSearch::default()
+        };
+        match line.ask_for::<ChatFound>(id, search.into()).await {
+            Ok(found) => ToolOutcome::json(&found_shown(&found)),
+            Err(error) => ToolOutcome::error(error.to_string()),
+        }
+    }
+}
+
+fn found_shown(found: &ChatFound) -> Value {
+    let hits: Vec<Value> = found
+        .hits
+        .iter()
+        .map(|hit| {
+            let at = Timestamp::from_millisecond(hit.at).map(|at| at.to_string()).unwrap_or_default();
+            let snippet: String = hit.snippet.iter().map(|piece| piece.text.as_str()).collect();
+            json!({
+                "seq": hit.seq, "thread": hit.thread, "title": hit.title, "from": hit.from, "at": at,
+                "snippet": snippet,
+            })
+        })
+        .collect();
+    json!({"hits": hits, "next": found.next})
 }
 
 fn small(limit: Option<u64>) -> Option<u32> {

@@ -218,6 +218,9 @@ impl Uplink {
                 let delivered = self.books.gap(gap.from, gap.to, gap.reason).await?;
                 self.acknowledge(&delivered).await;
             }
+            FromBroker::Shutdown(shutdown) => {
+                tracing::info!(reason = shutdown.reason, "the broker goes away for a moment");
+            }
             FromBroker::Error(body) => tracing::warn!(error = %body, "the broker did not accept a frame"),
             FromBroker::ChatReacted(_)
             | FromBroker::Deliver(_)

@@ -166,6 +166,9 @@ async fn take(text: &str, pushes: &mpsc::Sender<FromBroker>, shared: &Shared) ->
             return Err("a reply that names no request".into());
         }
         (_, push) => {
+            if let FromBroker::Shutdown(shutdown) = &push {
+                shared.stops(shutdown);
+            }
             // Whoever listened may have gone while requests still run.
             let _ = pushes.send(push).await;
             return Ok(());

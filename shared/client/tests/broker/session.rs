@@ -1,5 +1,7 @@
 //! Dialling again: what is repeated, and when it must stop.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use nexus_client::{CloseReason, DialErrorKind, Event, Loss, Session, new_request_id};
 use nexus_wire::MessageId;
@@ -7,6 +9,7 @@ use nexus_wire::chat::{ChatSend, ChatSent};
 use nexus_wire::frame::{FromBroker, ToBroker};
 use nexus_wire::inbox::Gap;
 use nexus_wire::limits::{CLOSE_DISPLACED, CLOSE_GOING_AWAY, CLOSE_REVOKED};
+use nexus_wire::log::Shutdown;
 use uuid::Uuid;
 
 use super::stub::{Stub, problem};
@@ -98,4 +101,18 @@ async fn a_dropped_session_closes_its_link_for_callers_too() {
     drop((session, link));
     assert_eq!(served.recv_close().await, Some(1000));
     assert!(caller.call_as(new_request_id(), ChatSend::default()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_broker_that_says_when_to_come_back_is_not_dialled_before() {
+    let mut stub = Stub::start().await;
+    let mut session = Session::start(stub.broker());
+    let Event::Connected(link) = session.next().await else { panic!("no link") };
+    link.established();
+    let mut served = stub.link().await;
+    served.push(Shutdown { reason: "an upgrade".into(), retry_after_ms: 7_000 }).await;
+    served.close(CLOSE_GOING_AWAY).await;
+    assert!(matches!(session.next().await, Event::Frame(frame) if matches!(*frame, FromBroker::Shutdown(_))));
+    let Event::Lost { retry_in, .. } = session.next().await else { panic!("not lost") };
+    assert!(retry_in >= Duration::from_secs(7) && retry_in < Duration::from_secs(11), "{retry_in:?}");
 }

@@ -1,0 +1,168 @@
+//! The full-text index of messages: a file of its own beside the database, written behind the commits by a
+//! connection of its own, so that no message waits for it. It holds nothing that cannot be made again from the
+//! database, and is made again when it does not belong to it.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
+
+use super::columns::count;
+use super::fault::fault;
+use super::open::{BUSY_TIMEOUT, beside, uri};
+use crate::hub::records::{StoreError, Stored};
+
+/// Messages and text of one transaction: little enough that a reader never waits for long.
+const ROWS_MAX: usize = 256;
+const BYTES_MAX: usize = 1024 * 1024;
+/// Of what is made by [`SCHEMA`].
+const VERSION: u32 = 1;
+const SCHEMA: &str = "
+    CREATE TABLE position (
+      one INTEGER PRIMARY KEY CHECK (one = 1),
+      -- The last message in the index, and which one that is: another history has another one there.
+      seq INTEGER NOT NULL,
+      message BLOB NOT NULL
+    ) STRICT;
+    INSERT INTO position VALUES (1, 0, x'');
+    CREATE VIRTUAL TABLE message_index USING fts5 (
+      content, content = '', contentless_delete = 1, tokenize = 'porter unicode61'
+    );
+    PRAGMA user_version = 1;";
+
+/// Where the index of the database at `path` is.
+pub(super) fn path_of(path: &Path) -> PathBuf {
+    path.with_file_name("search.db")
+}
+
+/// The one writer of an index.
+#[derive(Debug)]
+pub struct Indexer {
+    connection: Connection,
+    database: PathBuf,
+}
+
+/// How far an index has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Indexed {
+    /// Every message up to this `seq` is in it.
+    pub seq: u64,
+    /// There were more than one step takes.
+    pub more: bool,
+}
+
+impl Indexer {
+    /// Opens the index of the database at `database`, or makes it. One that cannot be read is made anew.
+    pub fn open(database: &Path) -> Stored<Self> {
+        match Self::open_existing(database) {
+            Err(StoreError::Corrupt(error)) => {
+                tracing::warn!(%error, "the search index cannot be read and is made anew");
+                remove(database)?;
+                Self::open_existing(database)
+            }
+            opened => opened,
+        }
+    }
+
+    fn open_existing(database: &Path) -> Stored<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_URI;
+        let connection = Connection::open_with_flags(path_of(database), flags).map_err(fault)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
+        connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).map_err(fault)?;
+        // What a power failure takes is put in again; what is there is whole.
+        connection.pragma_update(None, "synchronous", "NORMAL").map_err(fault)?;
+        let version: u32 =
+            connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(fault)?;
+        match version {
+            0 => connection.execute_batch(&format!("BEGIN IMMEDIATE; {SCHEMA} COMMIT;")).map_err(fault)?,
+            VERSION => {}
+            other => return Err(StoreError::Corrupt(format!("its version is {other}, not {VERSION}"))),
+        }
+        connection.execute("ATTACH ?1 AS nexus", [uri(database)]).map_err(fault)?;
+        Ok(Self { connection, database: database.to_owned() })
+    }
+
+    /// Takes up the messages that come next.
+    pub fn step(&mut self) -> Stored<Indexed> {
+        match self.try_step() {
+            Err(StoreError::Corrupt(error)) => {
+                tracing::warn!(%error, "the search index is damaged and is made anew");
+                let database = self.database.clone();
+                self.connection = Connection::open_in_memory().map_err(fault)?;
+                remove(&database)?;
+                *self = Self::open_existing(&database)?;
+                self.try_step()
+            }
+            stepped => stepped,
+        }
+    }
+
+    fn try_step(&mut self) -> Stored<Indexed> {
+        let step =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
+        let (mut seq, message) = step
+            .query_row("SELECT seq, message FROM position", [], |row| {
+                Ok((count(row, 0)?, row.get::<_, Vec<u8>>(1)?))
+            })
+            .map_err(fault)?;
+        if seq > 0 {
+            let there = step
+                .prepare_cached("SELECT id FROM nexus.messages WHERE seq = ?1")
+                .and_then(|mut it| {
+                    it.query_row([seq.cast_signed()], |row| row.get::<_, Vec<u8>>(0)).optional()
+                })
+                .map_err(fault)?;
+            if there != Some(message) {
+                tracing::info!("the database has another history than its search index, which begins anew");
+                step.execute("INSERT INTO message_index (message_index) VALUES ('delete-all')", [])
+                    .map_err(fault)?;
+                seq = 0;
+            }
+        }
+        let (from, mut rows, mut bytes, mut last) = (seq, 0, 0, None);
+        {
+            let mut insert = step
+                .prepare_cached("INSERT INTO message_index (rowid, content) VALUES (?1, ?2)")
+                .map_err(fault)?;
+            let sql = "SELECT seq, id, content FROM nexus.messages WHERE seq > ?1 ORDER BY seq";
+            let mut select = step.prepare_cached(sql).map_err(fault)?;
+            let mut found = select.query([from.cast_signed()]).map_err(fault)?;
+            while rows < ROWS_MAX
+                && bytes < BYTES_MAX
+                && let Some(row) = found.next().map_err(fault)?
+            {
+                let content = row.get_ref(2).and_then(|it| Ok(it.as_str()?)).map_err(fault)?;
+                seq = count(row, 0).map_err(fault)?;
+                insert.execute(params![seq.cast_signed(), content]).map_err(fault)?;
+                (rows, bytes) = (rows + 1, bytes + content.len());
+                last = Some(row.get::<_, Vec<u8>>(1).map_err(fault)?);
+            }
+        }
+        match last {
+            Some(message) => {
+                let sql = "UPDATE position SET seq = ?1, message = ?2";
+                step.execute(sql, params![seq.cast_signed(), message]).map_err(fault)?;
+            }
+            None if seq == 0 => {
+                _ = step.execute("UPDATE position SET seq = 0, message = x''", []).map_err(fault)?
+            }
+            None => {}
+        }
+        step.commit().map_err(fault)?;
+        Ok(Indexed { seq, more: rows == ROWS_MAX || bytes >= BYTES_MAX })
+    }
+}
+
+fn remove(database: &Path) -> Stored<()> {
+    let path = path_of(database);
+    for suffix in ["", "-wal", "-shm"] {
+        match std::fs::remove_file(beside(&path, suffix)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(StoreError::Unavailable(format!("{}: {error}", path.display()))),
+        }
+    }
+    Ok(())
+}
