@@ -15,3 +15,24 @@ CREATE INDEX open_alerts ON alerts (seq) WHERE cleared_at IS NULL;
 
 -- When the broker took the database over.
 ALTER TABLE meta ADD COLUMN started_at INTEGER NOT NULL DEFAULT 0;
+
+-- What an admin keeps an aspect from, as JSON.
+ALTER TABLE aspects ADD COLUMN restraint TEXT;
+
+-- Answers to requests that created nothing with an id of its own. `key` derives from request and sender.
+CREATE TABLE answered (
+  key BLOB PRIMARY KEY,
+  request_sha256 BLOB NOT NULL,
+  answer TEXT NOT NULL,
+  at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- `info` is JSON.
+CREATE TABLE gathers (
+  id BLOB PRIMARY KEY,
+  invoker TEXT NOT NULL,
+  open INTEGER NOT NULL,
+  info TEXT NOT NULL,
+  request_sha256 BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX open_gathers ON gathers (invoker, id) WHERE open;

@@ -4,10 +4,11 @@
 use nexus_wire::alert::AlertList;
 use nexus_wire::audit::{AuditList, UsageRead};
 use nexus_wire::chat::{ChatRead, ChatSearch, ChatThreads};
+use nexus_wire::gather::GatherStatus;
 use nexus_wire::hands::{Dispatch, DispatchList, DispatchProgress, DispatchStatus, Wanted};
 use nexus_wire::limits::{
-    CHILDREN_PER_PARENT_MAX, DURABLE_BYTES_MAX, KINDS_MAX, PAGE_DEFAULT, PAGE_MAX, RECIPIENTS_MAX, SLOTS_MAX,
-    TOPIC_BYTES_MAX, WANTED_MAX,
+    CHILDREN_PER_PARENT_MAX, DURABLE_BYTES_MAX, GATHER_MAX, KINDS_MAX, PAGE_DEFAULT, PAGE_MAX,
+    RECIPIENTS_MAX, RESTRAINT_REASON_BYTES_MAX, SLOTS_MAX, TOPIC_BYTES_MAX, WANTED_MAX,
 };
 use nexus_wire::log::Subscribe;
 use nexus_wire::observe::{ObserveBegin, ObserveEnd, ObserveEvent};
@@ -50,6 +51,7 @@ pub(crate) enum Read {
     Knowledge(KnowledgeRead),
     /// Answered by the aspect's own process.
     Session(AspectName, SessionQuestion),
+    GatherStatus(GatherStatus),
     Situation(AspectName),
     TeamList(TeamList),
     UsageRead(UsageRead),
@@ -84,6 +86,15 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
         ToBroker::ChatReact(react) => {
             writer(identity)?;
             Admitted::Change(Change::ChatReact(react))
+        }
+        ToBroker::AspectRelease(release) => {
+            administer(identity)?;
+            Admitted::Change(Change::AspectRelease(release))
+        }
+        ToBroker::AspectRestrain(restrain) => {
+            administer(identity)?;
+            at_most("reason", restrain.reason.len(), RESTRAINT_REASON_BYTES_MAX, "bytes")?;
+            Admitted::Change(Change::AspectRestrain(restrain))
         }
         ToBroker::ChatRead(read) => Admitted::Read(Read::ChatRead(read)),
         ToBroker::ChatReceipts(receipts) => Admitted::Read(Read::ChatReceipts(receipts)),
@@ -132,6 +143,12 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
             at_most("on", wait.on.len(), CHILDREN_PER_PARENT_MAX, "dispatches")?;
             Admitted::Change(Change::DispatchWait(wait))
         }
+        ToBroker::Gather(gather) => {
+            writer(identity)?;
+            at_most("dispatches", gather.dispatches.len(), GATHER_MAX, "dispatches")?;
+            Admitted::Change(Change::Gather(gather))
+        }
+        ToBroker::GatherStatus(status) => Admitted::Read(Read::GatherStatus(status)),
         ToBroker::InboxClose(close) => {
             aspect(identity, "inbox.close")?;
             Admitted::Change(Change::InboxClose(close))

@@ -158,6 +158,7 @@ impl Edge {
             | Read::ChatThreads(_)
             | Read::DispatchList(_)
             | Read::DispatchStatus(_)
+            | Read::GatherStatus(_)
             | Read::Knowledge(_)
             | Read::UsageRead(_) => {
                 let found = self.library.read(move |store| Ok(observe::answer(store, &reader, &read))).await;

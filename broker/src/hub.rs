@@ -17,11 +17,14 @@ pub mod command;
 mod dispatch;
 pub mod effect;
 pub mod filter;
+mod gather;
 pub mod inbox;
 mod knowledge;
 pub mod queue;
 pub mod records;
 mod register;
+mod remember;
+mod restrain;
 mod retention;
 mod roster;
 mod route;
@@ -42,6 +45,7 @@ pub use roster::Roster;
 pub(crate) use situation::situation;
 
 use alerts::Alerts;
+use gather::Gathers;
 use queue::{Queue, QueueConfig};
 use records::{Reads, Store, StoreError, Stored};
 use schema::Schemas;
@@ -56,6 +60,7 @@ pub struct Hub {
     queue: Queue,
     schemas: Schemas,
     alerts: Alerts,
+    gathers: Gathers,
     /// When the broker took the store over.
     started_at: Ms,
     doors: Doors,
@@ -69,15 +74,26 @@ impl Hub {
         let live = roster
             .aspects()
             .filter(|record| record.link.is_some())
-            .map(|record| (record.name.clone(), dispatch::offer_of(&record.profile)));
+            .map(|record| (record.name.clone(), dispatch::offer_of(record)));
         let open = snapshot.open_dispatches.iter().filter_map(|record| record.queue.as_deref());
         let queue = Queue::restore(QueueConfig::from(&config), live, open, snapshot.queue_state.as_deref())
             .map_err(|error| StoreError::Corrupt(error.to_string()))?;
         let alerts = Alerts::new(snapshot.open_alerts);
+        let gathers = Gathers::new(snapshot.open_gathers);
         let schemas = Schemas::of(roster.aspects());
         let doors = Doors::new(snapshot.setup, snapshot.assertions, snapshot.credentials);
         let started_at = snapshot.started_at;
-        Ok(Self { config, log_seq: snapshot.log_seq, roster, queue, schemas, alerts, started_at, doors })
+        Ok(Self {
+            config,
+            log_seq: snapshot.log_seq,
+            roster,
+            queue,
+            schemas,
+            alerts,
+            gathers,
+            started_at,
+            doors,
+        })
     }
 
     pub fn apply(&mut self, store: &mut impl Store, command: Command) -> Stored<Vec<Effect>> {
@@ -89,7 +105,7 @@ impl Hub {
     /// When a `Tick` is due next.
     pub fn next_timer(&self) -> Option<Ms> {
         let overlap = self.roster.aspects().filter_map(|it| it.previous_key.map(|key| key.until)).min();
-        [self.queue.next_timer(), self.missing_due(), overlap].into_iter().flatten().min()
+        [self.queue.next_timer(), self.missing_due(), self.gathers.due(), overlap].into_iter().flatten().min()
     }
 
     pub fn roster(&self) -> &Roster {

@@ -18,7 +18,9 @@ use tokio::sync::Semaphore;
 
 use crate::admit::Read;
 use crate::hub::inbox::json_bytes;
-use crate::hub::records::{BlobRecord, DispatchRecord, Finds, Reads, StoreError, Stored, Which};
+use crate::hub::records::{
+    BlobRecord, DispatchRecord, Finds, GatherRecord, Reads, StoreError, Stored, Which,
+};
 use crate::store::{ReaderPool, SqliteReader};
 pub(crate) use knowledge::{KnowledgeRead, Recalls, search};
 
@@ -117,6 +119,13 @@ pub(crate) fn answer(store: &impl Finds, reader: &Party, read: &Read) -> Result<
         Read::Knowledge(read) => knowledge::answer(store, reader, read),
         Read::Session(..) | Read::Situation(_) | Read::TeamList(_) => {
             Err(Refusal::Told(ErrorBody::new(ErrorCode::Internal, "this is not in the store")))
+        }
+        Read::GatherStatus(status) => {
+            let may = |record: &GatherRecord| reader.aspect().is_none() || record.info.invoker == *reader;
+            let found = store.gather(status.gather)?.filter(may);
+            found
+                .map(|record| Json::of(&record.info))
+                .ok_or_else(|| not_found(format!("no gather {} that {reader} made", status.gather)))
         }
         Read::UsageRead(read) => Ok(Json::of(&usage::report(store, read)?)),
     }

@@ -174,7 +174,14 @@ impl<S: Transaction> Sim<S> {
 
     /// Everybody redials and works on, nothing breaks, and time goes on past every deadline.
     fn settle(&mut self) {
+        let names: Vec<AspectName> = self.agents.iter().map(|agent| agent.name.clone()).collect();
         for round in 0..400 {
+            if round == 0 || round == 2 {
+                // A request that was still under way may have held somebody again.
+                for operator in &mut self.operators {
+                    operator.release_all(self.now, &mut self.dice, &names);
+                }
+            }
             self.notice_late();
             for index in 0..self.agents.len() + self.operators.len() {
                 self.redial_one(index);

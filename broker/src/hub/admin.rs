@@ -118,6 +118,7 @@ impl<S: Store> Step<'_, S> {
             tail: 0,
             cursor: 0,
             profile: Profile::default(),
+            restraint: None,
         }
     }
 

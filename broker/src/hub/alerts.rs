@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use nexus_wire::alert::{Alert, AlertAck, AlertChange, AlertKind, AlertNature, AlertNote};
 use nexus_wire::limits::{ALERT_MESSAGE_BYTES_MAX, ALERT_SUBJECT_BYTES_MAX};
 use nexus_wire::log::LogBody;
-use nexus_wire::{ErrorCode, Party};
+use nexus_wire::{ErrorCode, Party, RequestId};
 
 use super::inbox::sha256_of;
 use super::records::{Store, Stored};
@@ -86,7 +86,8 @@ impl<S: Store> Step<'_, S> {
     }
 
     /// The first acknowledgement stands; a repeat is answered with it.
-    pub(super) fn alert_ack(&mut self, sender: &Party, ack: &AlertAck) -> Done {
+    pub(super) fn alert_ack(&mut self, sender: &Party, request: RequestId, ack: &AlertAck) -> Done {
+        let Some(fresh) = self.first_time(sender, request, ack)? else { return Ok(()) };
         let parts = ack.key.split_once('/').and_then(|(kind, subject)| Some((kind.parse().ok()?, subject)));
         let found = match parts {
             Some((kind, subject)) => self.store.alert(kind, subject)?,
@@ -100,7 +101,7 @@ impl<S: Store> Step<'_, S> {
             );
         };
         if alert.acked_at.is_some() {
-            self.answer(&alert);
+            self.answer_once(fresh, &alert)?;
             return Ok(());
         }
         let cleared_at = match alert.kind.nature() {
@@ -108,7 +109,7 @@ impl<S: Store> Step<'_, S> {
             AlertNature::Event => alert.cleared_at.or(Some(self.at)),
         };
         let alert = Alert { acked_at: Some(self.at), acked_by: Some(sender.clone()), cleared_at, ..alert };
-        self.answer(&alert);
+        self.answer_once(fresh, &alert)?;
         self.put_alert(sender.clone(), AlertChange::Acknowledged, alert)?;
         Ok(())
     }

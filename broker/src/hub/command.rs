@@ -4,18 +4,18 @@
 use nexus_wire::admin::{AspectAdd, OperatorAdd};
 use nexus_wire::alert::{AlertAck, AlertKind};
 use nexus_wire::chat::ChatSend;
+use nexus_wire::gather::Gather;
 use nexus_wire::hands::{
     Dispatch, DispatchCancel, DispatchResult, DispatchRetry, DispatchStopped, DispatchWait, LeaseRenew,
 };
 use nexus_wire::inbox::InboxClose;
 use nexus_wire::knowledge::{KnowledgeDelete, KnowledgeGrant, KnowledgeRevoke, KnowledgeStore};
-use nexus_wire::roster::{AspectState, Register};
+use nexus_wire::roster::{AspectRelease, AspectRestrain, AspectState, Register};
 use nexus_wire::thread::{ChatMark, ChatReact, InboxTaken, ThreadRename};
 use nexus_wire::{AspectName, BlobId, EpochId, LinkId, Ms, OperatorName, Party, RequestId};
 
-use super::records::Checkpoint;
-
 use super::access::Access;
+use super::records::Checkpoint;
 
 /// One command with its place in time. The sequencer makes sure that `at` never runs back.
 #[derive(Clone, Debug, PartialEq)]
@@ -149,6 +149,8 @@ pub enum Change {
     AlertAck(AlertAck),
     ChatMark(ChatMark),
     ChatReact(ChatReact),
+    AspectRelease(AspectRelease),
+    AspectRestrain(AspectRestrain),
     ChatSend(ChatSend),
     Deregister,
     Dispatch(Dispatch),
@@ -157,6 +159,7 @@ pub enum Change {
     DispatchRetry(DispatchRetry),
     DispatchStopped(DispatchStopped),
     DispatchWait(DispatchWait),
+    Gather(Gather),
     InboxClose(InboxClose),
     InboxTaken(InboxTaken),
     KnowledgeDelete(KnowledgeDelete),

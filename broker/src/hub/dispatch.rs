@@ -148,7 +148,7 @@ impl<S: Store> Step<'_, S> {
     }
 
     /// When a dispatch has to end, and whether that is sooner than asked for.
-    fn deadline(&self, asked_s: Option<u32>) -> Done<(Ms, bool)> {
+    pub(super) fn deadline(&self, asked_s: Option<u32>) -> Done<(Ms, bool)> {
         let config = &self.hub.config;
         let asked = match asked_s {
             None => config.deadline_default_ms,

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use nexus_wire::chat::Message;
+use nexus_wire::gather::GatherResult;
 use nexus_wire::hands::{Assignment, Lease, Outcome};
 use nexus_wire::inbox::{InboxClose, Resume};
 use nexus_wire::limits::DURABLE_BYTES_MAX;
@@ -28,6 +29,7 @@ pub enum BodyRef<'a> {
     Message(&'a Message),
     Assignment(&'a Assignment),
     Result(&'a Outcome),
+    Gather(&'a GatherResult),
     Cancel { lease: Lease, reason: &'a str },
     Resume { lease: Lease, wait: u32 },
 }

@@ -155,6 +155,23 @@ impl Queue {
         self.settle(now);
     }
 
+    /// What `host`, which is live, offers from now on.
+    pub fn offer(&mut self, host: &AspectName, offer: Offer, now: Ms) {
+        self.expire(now);
+        self.hosts.insert(host.clone(), offer);
+        self.settle(now);
+    }
+
+    /// `host` is kept off: it will not come back to what it works on.
+    pub fn dismiss(&mut self, host: &AspectName, why: &str, now: Ms) {
+        self.expire(now);
+        self.hosts.remove(host);
+        for id in self.index.held_by(host) {
+            self.lose(id, why, true, Farewell::No);
+        }
+        self.settle(now);
+    }
+
     /// The worker of `lease`, a task of `host`, has finished; where the dispatch now stands.
     pub fn result(
         &mut self,

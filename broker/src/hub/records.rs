@@ -4,24 +4,27 @@
 //! commits belong to one transaction; an error from any of them fails the whole batch.
 
 mod access;
+mod oversight;
 
 use std::sync::Arc;
 
 use nexus_wire::alert::{Alert, AlertKind};
 use nexus_wire::audit::{AuditEntry, AuditList};
 use nexus_wire::chat::{ChatHit, ChatSearch, Message, ReplyMeta, ThreadInfo, Usage};
+use nexus_wire::gather::GatherInfo;
 use nexus_wire::hands::{CancelReceipt, Candidate, DispatchInfo, DispatchState, HandSpec, Outcome};
 use nexus_wire::inbox::Decision;
 use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeHit, KnowledgeMay, KnowledgeUsage};
 use nexus_wire::limits::PARTICIPANTS_SHOWN_MAX;
 use nexus_wire::log::LogEntry;
-use nexus_wire::roster::{AspectInfo, AspectRole, AspectState, ContextMode};
+use nexus_wire::roster::{AspectInfo, AspectRole, AspectState, ContextMode, Restraint};
 use nexus_wire::{
-    AspectName, BlobId, CredentialName, DispatchId, EntryId, EpochId, GrantId, HandRef, ItemId, LinkId,
-    MessageId, Ms, Party, RequestId, ThreadId,
+    AspectName, BlobId, CredentialName, DispatchId, EntryId, EpochId, GatherId, GrantId, HandRef, ItemId,
+    LinkId, MessageId, Ms, Party, RequestId, ThreadId,
 };
 use serde_json::Value;
 use thiserror::Error;
+use uuid::Uuid;
 
 use super::filter::LogFilter;
 
@@ -29,6 +32,7 @@ pub use access::{
     ApiToken, CredentialRecord, CredentialTerms, Digest, OperatorRecord, PreviousKey, Session, SetupToken,
     UsedAssertion,
 };
+pub use oversight::{AnsweredRecord, GatherRecord};
 
 /// An aspect: its key, its link, its inbox cursor and what it last registered with.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +61,8 @@ pub struct AspectRecord {
     /// Everything up to here is acknowledged.
     pub cursor: u64,
     pub profile: Profile,
+    /// What an admin keeps it from.
+    pub restraint: Option<Restraint>,
 }
 
 impl AspectRecord {
@@ -70,8 +76,8 @@ impl AspectRecord {
         AspectInfo {
             name: self.name.clone(),
             role: self.role,
-            state: if self.link.is_some() { AspectState::Online } else { AspectState::Offline },
-            since: self.since,
+            state: if self.is_up() { AspectState::Online } else { AspectState::Offline },
+            since: self.restraint.as_ref().map_or(self.since, |it| it.at.max(self.since)),
             last_progress: None,
             model: self.profile.model.clone(),
             provider: self.profile.provider.clone(),
@@ -81,6 +87,7 @@ impl AspectRecord {
             slots: self.profile.slots,
             generation: self.generation,
             backlog: self.tail.saturating_sub(self.cursor),
+            restraint: self.restraint.clone(),
         }
     }
 
@@ -449,6 +456,8 @@ pub struct Snapshot {
     pub assertions: Vec<UsedAssertion>,
     /// By name.
     pub credentials: Vec<CredentialRecord>,
+    /// Those that have not ended, in the order of their ids.
+    pub open_gathers: Vec<GatherRecord>,
 }
 
 #[derive(Debug, Error)]
@@ -556,6 +565,10 @@ pub trait Reads {
     fn open_dispatches(&self, invoker: &Party) -> Stored<Vec<DispatchInfo>>;
     /// Latest first, those older than `before`; without inputs and outputs.
     fn dispatches(&self, which: Which, before: Option<DispatchId>, limit: u32) -> Stored<Vec<DispatchInfo>>;
+    fn answered(&self, key: Uuid) -> Stored<Option<AnsweredRecord>>;
+    fn gather(&self, id: GatherId) -> Stored<Option<GatherRecord>>;
+    /// What an invoker has open, in the order of ids.
+    fn open_gathers(&self, invoker: &Party) -> Stored<Vec<GatherInfo>>;
     /// The newest version of a topic.
     fn knowledge(&self, aspect: &Party, topic: &str) -> Stored<Option<KnowledgeRecord>>;
     /// A version by its id, current or not.
@@ -663,6 +676,10 @@ pub trait Finds: Reads {
 pub trait Store: Reads {
     /// Inserts or replaces by its key.
     fn put_alert(&mut self, alert: &Alert) -> Stored<()>;
+    /// Inserts or replaces.
+    fn put_gather(&mut self, record: &GatherRecord) -> Stored<()>;
+    /// One that is new.
+    fn put_answered(&mut self, record: &AnsweredRecord) -> Stored<()>;
     /// Inserts or replaces everything of the aspect, its position included.
     fn put_aspect(&mut self, record: &AspectRecord) -> Stored<()>;
     /// Replaces the position of an aspect that is there.

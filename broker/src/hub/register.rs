@@ -2,7 +2,7 @@
 
 use nexus_wire::frame::FromBroker;
 use nexus_wire::limits::{
-    CLOSE_DISPLACED, CLOSE_REVOKED, DURABLE_BYTES_MAX, HANDS_PER_ASPECT_MAX, SLOTS_MAX,
+    CLOSE_DISPLACED, CLOSE_HELD, CLOSE_REVOKED, DURABLE_BYTES_MAX, HANDS_PER_ASPECT_MAX, SLOTS_MAX,
 };
 use nexus_wire::roster::{HeldLease, Register, Registered};
 use nexus_wire::{AspectName, EpochId, ErrorBody, ErrorCode, LinkId, Party};
@@ -12,6 +12,7 @@ use super::dispatch::offer_of;
 use super::effect::Effect;
 use super::inbox::{self, Start};
 use super::records::{AspectRecord, DispatchRecord, Profile, Store, Stored};
+use super::restrain::held;
 use super::roster::unknown_aspect;
 use super::schema::{BadSchema, Compiled};
 use super::situation::situation;
@@ -37,6 +38,11 @@ impl<S: Store> Step<'_, S> {
             self.effect(Effect::Close { link, code: CLOSE_REVOKED, reason: "revoked".into() });
             return Ok(());
         }
+        if let Some(held) = held(record) {
+            self.answer_with(Err(held));
+            self.effect(Effect::Close { link, code: CLOSE_HELD, reason: "held".into() });
+            return Ok(());
+        }
         if record.link == Some(link) {
             return refuse(
                 ErrorCode::AlreadyRegistered,
@@ -59,7 +65,7 @@ impl<S: Store> Step<'_, S> {
         }
         let held = register.leases.clone();
         record.profile = profile_of(register);
-        let offer = offer_of(&record.profile);
+        let offer = offer_of(&record);
         let (epoch, generation, tail) = (record.epoch, record.generation, record.tail);
         self.store.put_aspect(&record)?;
         self.hub.roster.put_aspect(record);

@@ -178,7 +178,7 @@ impl<S: Store> Step<'_, S> {
         self.settle(None, None)
     }
 
-    fn vacate(&mut self, name: &AspectName) -> Stored<()> {
+    pub(super) fn vacate(&mut self, name: &AspectName) -> Stored<()> {
         let at = self.at;
         let Some(record) = self.hub.roster.aspect_mut(name) else { return Ok(()) };
         record.link = None;

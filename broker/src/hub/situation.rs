@@ -38,8 +38,9 @@ pub(crate) fn situation(
 ) -> Stored<Situation> {
     let own = Party::Aspect(name.clone());
     let open_dispatches = beginning(store.open_dispatches(&own)?);
+    let gathers = store.open_gathers(&own)?;
     let threads = store.threads(Some(&own), None, THREADS)?.into_iter().map(shown).collect();
-    Ok(Situation { team, open_dispatches, undelivered, threads, away_since })
+    Ok(Situation { team, open_dispatches, gathers, undelivered, threads, away_since })
 }
 
 /// As many as leave room in the frame. `dispatch.list` has the rest.
@@ -57,8 +58,8 @@ fn beginning(mut open: Vec<DispatchInfo>) -> Vec<DispatchInfo> {
 /// Who is on the team, those online first, without the schemas of their Hands: what an agent can take in, and
 /// what leaves room in the frame. `team.list` has the rest.
 fn team(roster: &Roster) -> Vec<AspectInfo> {
-    let online = roster.active().filter(|record| record.link.is_some());
-    let offline = roster.active().filter(|record| record.link.is_none());
+    let online = roster.active().filter(|record| record.is_up());
+    let offline = roster.active().filter(|record| !record.is_up());
     let mut room = TEAM_BYTES;
     let mut team = Vec::new();
     for record in online.chain(offline) {

@@ -80,6 +80,7 @@ impl<'a, S: Store> Step<'a, S> {
                 self.hub.queue.tick(self.at);
                 self.end_overlaps()?;
                 self.settle(None, None)?;
+                self.gathers_due()?;
                 Ok(self.miss()?)
             }
             CommandBody::LinkDown { aspect, link, generation } => self.link_down(&aspect, link, generation),
@@ -90,9 +91,11 @@ impl<'a, S: Store> Step<'a, S> {
             CommandBody::Request { sender, link, request, change } => {
                 self.check_sender(&sender, link)?;
                 match change {
-                    Change::AlertAck(ack) => self.alert_ack(&sender, &ack),
                     Change::ChatMark(mark) => self.chat_mark(&sender, mark),
                     Change::ChatReact(react) => self.chat_react(&sender, react),
+                    Change::AlertAck(ack) => self.alert_ack(&sender, request, &ack),
+                    Change::AspectRelease(release) => self.aspect_release(&sender, request, &release),
+                    Change::AspectRestrain(restrain) => self.aspect_restrain(&sender, request, restrain),
                     Change::ChatSend(send) => self.chat_send(&sender, request, send),
                     Change::Deregister => self.deregister(&sender),
                     Change::Dispatch(dispatch) => self.dispatch(&sender, request, dispatch),
@@ -101,6 +104,7 @@ impl<'a, S: Store> Step<'a, S> {
                     Change::DispatchRetry(retry) => self.dispatch_retry(&sender, request, &retry),
                     Change::DispatchStopped(stopped) => self.dispatch_stopped(&sender, stopped.lease),
                     Change::DispatchWait(wait) => self.dispatch_wait(&sender, request, wait),
+                    Change::Gather(gather) => self.gather(&sender, request, gather),
                     Change::InboxClose(close) => self.inbox_close(&sender, close),
                     Change::InboxTaken(taken) => self.inbox_taken(&sender, taken),
                     Change::KnowledgeDelete(delete) => self.knowledge_delete(&sender, request, delete),

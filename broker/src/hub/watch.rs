@@ -4,7 +4,7 @@
 //! is one of the hub's own timers.
 
 use nexus_wire::alert::AlertKind;
-use nexus_wire::roster::AspectState;
+use nexus_wire::roster::{AspectState, RestraintKind};
 use nexus_wire::{AspectName, LinkId, Ms};
 
 use super::Hub;
@@ -21,7 +21,7 @@ impl Hub {
 
     fn missed_at(&self, name: &AspectName) -> Option<Ms> {
         let record = self.roster.aspect(name);
-        if record.is_some_and(|record| record.link.is_some())
+        if record.is_some_and(|record| record.link.is_some() || record.is_restrained(RestraintKind::Held))
             || self.alerts.is_open(AlertKind::AspectMissing, name.as_str())
         {
             return None;

@@ -53,6 +53,7 @@ fn record(public_key: [u8; 32], key_generation: u64, revoked_at: Option<i64>) ->
         tail: 0,
         cursor: 0,
         profile: Profile::default(),
+        restraint: None,
     }
 }
 

@@ -52,6 +52,7 @@ impl From<ErrorBody> for Problem {
             ErrorCode::AlreadyRegistered
             | ErrorCode::BadParent
             | ErrorCode::Displaced
+            | ErrorCode::Held
             | ErrorCode::HomeDiverged
             | ErrorCode::IdReused
             | ErrorCode::NoCandidate

@@ -2,8 +2,10 @@
 //! simulations and tests; a commit can be told to fail.
 
 mod audit;
+mod dispatches;
 mod find;
 mod knowledge;
+mod oversight;
 mod threads;
 mod undo;
 
@@ -12,13 +14,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use nexus_wire::alert::{Alert, AlertKind};
 use nexus_wire::audit::{AuditEntry, AuditList};
 use nexus_wire::chat::{Message, ThreadInfo};
+use nexus_wire::gather::GatherInfo;
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeHit, KnowledgeMay, KnowledgeUsage};
 use nexus_wire::log::LogEntry;
 use nexus_wire::{
-    AspectName, BlobId, CredentialName, DispatchId, EntryId, GrantId, ItemId, MessageId, Ms, OperatorName,
-    Party, ThreadId,
+    AspectName, BlobId, CredentialName, DispatchId, EntryId, GatherId, GrantId, ItemId, MessageId, Ms,
+    OperatorName, Party, ThreadId,
 };
+use uuid::Uuid;
 
 use super::logged::{LoggedRow, weight};
 use super::page::Page;
@@ -26,12 +30,12 @@ use super::sqlite::search;
 use crate::hub::filter::LogFilter;
 use crate::hub::inbox::as_answered;
 use crate::hub::records::{
-    AspectRecord, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord, DispatchRecord, InboxRecord,
-    KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank, KnowledgeRecord, KnowledgeScope, LogRecord,
-    MessageRecord, NewItem, OperatorRecord, Position, ReactionRecord, Reads, SetupToken, Snapshot, Spent,
-    Store, StoreError, Stored, TakenRecord, ThreadRecord, Transaction, UsedAssertion, Which,
-    without_contents,
+    AnsweredRecord, AspectRecord, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord, DispatchRecord,
+    GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank, KnowledgeRecord,
+    KnowledgeScope, LogRecord, MessageRecord, NewItem, OperatorRecord, Position, ReactionRecord, Reads,
+    SetupToken, Snapshot, Spent, Store, StoreError, Stored, TakenRecord, ThreadRecord, UsedAssertion, Which,
 };
+use dispatches::head;
 use knowledge::Knowledge;
 use undo::Undo;
 
@@ -64,6 +68,8 @@ pub struct MemoryStore {
     /// Which message, by its `seq`, attaches which blob.
     blob_references: BTreeSet<(BlobId, u64)>,
     knowledge: Knowledge,
+    gathers: BTreeMap<GatherId, GatherRecord>,
+    answered: HashMap<Uuid, AnsweredRecord>,
     log: Vec<LoggedRow>,
     last_at: Ms,
     started_at: Ms,
@@ -103,13 +109,7 @@ impl Reads for MemoryStore {
     }
 
     fn alerts(&self, all: bool, before: Option<u64>, limit: u32) -> Stored<Vec<Alert>> {
-        let wanted = |alert: &&Alert| {
-            (all || alert.cleared_at.is_none()) && before.is_none_or(|before| alert.seq < before)
-        };
-        let mut found: Vec<Alert> = self.alerts.values().filter(wanted).cloned().collect();
-        found.sort_by_key(|alert| std::cmp::Reverse(alert.seq));
-        found.truncate(limit as usize);
-        Ok(found)
+        Ok(oversight::alerts(self, all, before, limit))
     }
 
     fn aspect(&self, name: &AspectName) -> Stored<Option<AspectRecord>> {
@@ -300,6 +300,19 @@ impl Reads for MemoryStore {
         Ok(self.knowledge.versions(author, topic).next().cloned())
     }
 
+    fn answered(&self, key: Uuid) -> Stored<Option<AnsweredRecord>> {
+        Ok(self.answered.get(&key).cloned())
+    }
+
+    fn gather(&self, id: GatherId) -> Stored<Option<GatherRecord>> {
+        Ok(self.gathers.get(&id).cloned())
+    }
+
+    fn open_gathers(&self, invoker: &Party) -> Stored<Vec<GatherInfo>> {
+        let own = self.gathers.values().filter(|record| record.info.invoker == *invoker);
+        Ok(own.filter(|record| record.info.ended_at.is_none()).map(|record| record.info.clone()).collect())
+    }
+
     fn knowledge_entry(&self, id: EntryId) -> Stored<Option<KnowledgeRecord>> {
         Ok(self.knowledge.entries.iter().find(|it| it.entry == id).cloned())
     }
@@ -409,6 +422,7 @@ impl Reads for MemoryStore {
                 .map(head)
                 .collect(),
             queue_state: self.queue_state.clone(),
+            open_gathers: oversight::open_gathers(self),
             open_alerts: self.alerts.values().filter(|alert| alert.cleared_at.is_none()).cloned().collect(),
             setup: self.setup,
             assertions: self.assertions.iter().copied().collect(),
@@ -422,6 +436,19 @@ fn absent(what: &dyn std::fmt::Display) -> StoreError {
 }
 
 impl Store for MemoryStore {
+    fn put_gather(&mut self, record: &GatherRecord) -> Stored<()> {
+        let id = record.info.id;
+        let old = self.gathers.insert(id, record.clone());
+        self.undo.push(Undo::Gather(id, old.map(Box::new)));
+        Ok(())
+    }
+
+    fn put_answered(&mut self, record: &AnsweredRecord) -> Stored<()> {
+        self.answered.insert(record.key, record.clone());
+        self.undo.push(Undo::Answered(record.key));
+        Ok(())
+    }
+
     fn put_alert(&mut self, alert: &Alert) -> Stored<()> {
         let old = self.alerts.insert(alert.key.clone(), alert.clone());
         self.undo.push(Undo::Alert(alert.key.clone(), old.map(Box::new)));
@@ -645,71 +672,6 @@ impl Store for MemoryStore {
         if at > self.last_at {
             self.undo.push(Undo::LastAt(self.last_at));
             self.last_at = at;
-        }
-        Ok(())
-    }
-}
-
-impl MemoryStore {
-    fn set_dispatch(&mut self, record: DispatchRecord) {
-        let id = record.info.id;
-        if record.queue.is_some() {
-            self.open_dispatches.insert(id);
-        } else {
-            self.open_dispatches.remove(&id);
-        }
-        let old = self.dispatches.insert(id, record);
-        self.undo.push(Undo::Dispatch(id, old.map(Box::new)));
-    }
-}
-
-/// Without input and output.
-fn head(record: &DispatchRecord) -> DispatchRecord {
-    // Spelled out so that what is left out is never copied.
-    let DispatchRecord {
-        info,
-        queue,
-        timeout_s,
-        assigned_offset,
-        wait_request,
-        clamped,
-        why,
-        refused_sha256,
-        cancel,
-        request_sha256,
-    } = record;
-    DispatchRecord {
-        info: without_contents(info),
-        queue: queue.clone(),
-        timeout_s: *timeout_s,
-        assigned_offset: *assigned_offset,
-        wait_request: *wait_request,
-        clamped: *clamped,
-        why: why.clone(),
-        refused_sha256: *refused_sha256,
-        cancel: cancel.clone(),
-        request_sha256: *request_sha256,
-    }
-}
-
-impl Transaction for MemoryStore {
-    fn begin(&mut self) -> Stored<()> {
-        self.undo.clear();
-        Ok(())
-    }
-
-    fn commit(&mut self) -> Stored<()> {
-        if self.commits_to_fail > 0 {
-            self.commits_to_fail -= 1;
-            return Err(StoreError::Unavailable("the commit was told to fail".into()));
-        }
-        self.undo.clear();
-        Ok(())
-    }
-
-    fn rollback(&mut self) -> Stored<()> {
-        while let Some(step) = self.undo.pop() {
-            step.revert(self);
         }
         Ok(())
     }

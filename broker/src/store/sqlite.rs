@@ -14,6 +14,7 @@ mod fault;
 mod find;
 #[cfg(test)]
 mod fuzz;
+mod gathers;
 mod index;
 pub(in crate::store) mod knowledge;
 mod lock;
@@ -38,17 +39,22 @@ use std::path::{Path, PathBuf};
 use nexus_wire::alert::{Alert, AlertKind};
 use nexus_wire::audit::{AuditEntry, AuditList};
 use nexus_wire::chat::{Message, ThreadInfo};
+use nexus_wire::gather::GatherInfo;
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeHit, KnowledgeMay, KnowledgeUsage};
 use nexus_wire::log::LogEntry;
-use nexus_wire::{AspectName, BlobId, DispatchId, EntryId, GrantId, ItemId, MessageId, Ms, Party, ThreadId};
+use nexus_wire::{
+    AspectName, BlobId, DispatchId, EntryId, GatherId, GrantId, ItemId, MessageId, Ms, Party, ThreadId,
+};
 use rusqlite::Connection;
+use uuid::Uuid;
 
 use crate::hub::filter::LogFilter;
 use crate::hub::records::{
-    AspectRecord, BlobRecord, Checkpoint, ClosedRecord, DispatchRecord, InboxRecord, KnowledgeGrantRecord,
-    KnowledgePlace, KnowledgeRank, KnowledgeRecord, KnowledgeScope, MessageRecord, OperatorRecord,
-    ReactionRecord, Reads, Snapshot, Spent, StoreError, Stored, ThreadRecord, Transaction, Which,
+    AnsweredRecord, AspectRecord, BlobRecord, Checkpoint, ClosedRecord, DispatchRecord, GatherRecord,
+    InboxRecord, KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank, KnowledgeRecord, KnowledgeScope,
+    MessageRecord, OperatorRecord, ReactionRecord, Reads, Snapshot, Spent, StoreError, Stored, ThreadRecord,
+    Transaction, Which,
 };
 pub(crate) use copy::merge;
 pub use copy::{CopyError, copy};
@@ -299,6 +305,18 @@ impl Reads for SqliteStore {
 
     fn knowledge(&self, author: &Party, topic: &str) -> Stored<Option<KnowledgeRecord>> {
         knowledge::current(&self.connection, author, topic)
+    }
+
+    fn answered(&self, key: Uuid) -> Stored<Option<AnsweredRecord>> {
+        alerts::answered(&self.connection, key)
+    }
+
+    fn gather(&self, id: GatherId) -> Stored<Option<GatherRecord>> {
+        gathers::one(&self.connection, id)
+    }
+
+    fn open_gathers(&self, invoker: &Party) -> Stored<Vec<GatherInfo>> {
+        gathers::open_of(&self.connection, invoker)
     }
 
     fn knowledge_entry(&self, id: EntryId) -> Stored<Option<KnowledgeRecord>> {

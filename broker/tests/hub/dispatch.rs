@@ -77,6 +77,7 @@ impl<S: Transaction> Hands for World<S> {
             ItemBody::Assignment(assignment) => Some(assignment.lease),
             ItemBody::Message(_)
             | ItemBody::Result(_)
+            | ItemBody::Gather(_)
             | ItemBody::Cancel { .. }
             | ItemBody::Resume { .. } => None,
         };
@@ -88,6 +89,7 @@ impl<S: Transaction> Hands for World<S> {
             ItemBody::Result(outcome) => Some(outcome),
             ItemBody::Message(_)
             | ItemBody::Assignment(_)
+            | ItemBody::Gather(_)
             | ItemBody::Cancel { .. }
             | ItemBody::Resume { .. } => None,
         };

@@ -10,13 +10,16 @@ use nexus_broker::store::{MemoryStore, SqliteStore};
 use nexus_wire::admin::{AspectAdd, OperatorAdd, OperatorRole};
 use nexus_wire::alert::{Alert, AlertAck, AlertKind};
 use nexus_wire::chat::{ChatSend, Usage};
+use nexus_wire::gather::{Gather, GatherPolicy};
 use nexus_wire::hands::{
     Dispatch, DispatchCancel, DispatchResult, DispatchRetry, DispatchStopped, DispatchWait, HandFailure,
     Lease, LeaseRenew, Wanted,
 };
 use nexus_wire::inbox::{Decision, InboxClose, Resume};
 use nexus_wire::knowledge::{KnowledgeDelete, KnowledgeGrant, KnowledgeMay, KnowledgeRevoke, KnowledgeStore};
-use nexus_wire::roster::{AspectRole, AspectState, HeldLease, Register};
+use nexus_wire::roster::{
+    AspectRelease, AspectRestrain, AspectRole, AspectState, HeldLease, Register, RestraintKind,
+};
 use nexus_wire::thread::{ChatMark, ChatReact, InboxTaken, ThreadRename};
 use nexus_wire::{
     AspectName, BlobId, DispatchId, EpochId, HandRef, ItemId, LinkId, MessageId, Ms, OperatorName, Party,
@@ -70,6 +73,8 @@ enum Act {
     Alert { raise: bool, kind: u8, subject: u8, message: u8 },
     Acknowledge { kind: u8, subject: u8 },
     Seen { aspect: u8, state: u8, old: bool },
+    Restrain { aspect: u8, kind: u8 },
+    Gather { sender: u8, of: Vec<Index>, policy: u8, deadline: u8, lease: bool },
     Tick,
     Restart,
     Restored,
@@ -154,6 +159,9 @@ fn act() -> impl Strategy<Value = Act> {
             .prop_map(|(raise, kind, subject, message)| Act::Alert { raise, kind, subject, message }),
         4 => (some.clone(), 0_u8..5, prop::bool::weighted(0.2))
             .prop_map(|(aspect, state, old)| Act::Seen { aspect, state, old }),
+        12 => (some.clone(), prop::collection::vec(any::<Index>(), 0..4), 0_u8..4, 0_u8..3, any::<bool>())
+            .prop_map(|(sender, of, policy, deadline, lease)| Act::Gather { sender, of, policy, deadline, lease }),
+        3 => (some.clone(), 0_u8..4).prop_map(|(aspect, kind)| Act::Restrain { aspect, kind }),
         2 => (0_u8..7, some).prop_map(|(kind, subject)| Act::Acknowledge { kind, subject }),
         8 => Just(Act::Tick),
         1 => Just(Act::Restart),
@@ -558,6 +566,39 @@ impl Twin {
                 let link = link.filter(|_| !old).unwrap_or(LinkId(Uuid::nil()));
                 let state = [Online, Busy, Stalled, Deaf, Offline][usize::from(*state)];
                 CommandBody::Seen { aspect, link, state }
+            }
+            Act::Gather { sender, of, policy, deadline, lease } => {
+                let own = self.sender(*sender);
+                let mine = |id: &&DispatchId| {
+                    let record = self.memory.1.dispatch_head(**id).unwrap();
+                    record.is_some_and(|record| record.info.invoker == own || *deadline == 2)
+                };
+                let known: Vec<DispatchId> = self.seen.dispatches.iter().filter(mine).copied().collect();
+                let dispatches: Vec<DispatchId> =
+                    if known.is_empty() { Vec::new() } else { of.iter().map(|at| *at.get(&known)).collect() };
+                let parent = dispatches.first().and_then(|id| self.memory.1.dispatch_head(*id).unwrap());
+                let parent = parent.and_then(|record| record.info.parent);
+                let held = self.seen.leases.iter().rev().find(|(_, held)| Some(held.dispatch) == parent);
+                let gather = Gather {
+                    dispatches,
+                    policy: [GatherPolicy::All, GatherPolicy::First, GatherPolicy::N, GatherPolicy::N]
+                        [usize::from(*policy)],
+                    n: (*policy >= 2).then(|| u32::from(*policy) - 1),
+                    deadline_s: [None, Some(5), Some(100_000)][usize::from(*deadline)],
+                    cancel_rest: [None, Some(true), Some(false)][usize::from(*deadline)],
+                    lease: held.filter(|_| *lease).map(|(_, held)| *held),
+                };
+                self.request(own, None, Change::Gather(gather))
+            }
+            Act::Restrain { aspect, kind } => {
+                let aspect = self.aspect(*aspect);
+                let restrain = |kind| AspectRestrain { aspect: aspect.clone(), kind, reason: "so".into() };
+                let change = match kind {
+                    0 => Change::AspectRestrain(restrain(RestraintKind::Held)),
+                    1 => Change::AspectRestrain(restrain(RestraintKind::Paused)),
+                    _ => Change::AspectRelease(AspectRelease { aspect }),
+                };
+                self.request(ana, None, change)
             }
             Act::Acknowledge { kind, subject } => {
                 let kind = AlertKind::ALL[usize::from(*kind) % AlertKind::ALL.len()];

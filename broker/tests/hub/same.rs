@@ -52,6 +52,11 @@ pub(crate) fn assert_same(a: &impl Reads, b: &impl Reads) {
     parties.push(party("operator/ana"));
     for of in &parties {
         assert_eq!(a.threads(Some(of), None, 3).unwrap(), b.threads(Some(of), None, 3).unwrap());
+        let gathers = a.open_gathers(of).unwrap();
+        assert_eq!(gathers, b.open_gathers(of).unwrap());
+        for info in &gathers {
+            assert_eq!(a.gather(info.id).unwrap(), b.gather(info.id).unwrap());
+        }
         assert_eq!(a.open_dispatches(of).unwrap(), b.open_dispatches(of).unwrap());
         for query in ["river", "run*", "\"the sea\" OR look", "sea -deep", "topic", "nothing of that"] {
             let scope = KnowledgeScope::of(of, a).unwrap();

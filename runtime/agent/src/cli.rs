@@ -33,6 +33,8 @@ pub enum Exit {
     Usage,
     /// Another process took this aspect's link. Starting again would only take it back.
     Displaced,
+    /// An admin keeps this aspect off. Starting again is of no use before it is released.
+    Held,
 }
 
 impl Exit {
@@ -42,6 +44,7 @@ impl Exit {
             Self::Failure => 1,
             Self::Usage => 2,
             Self::Displaced => 3,
+            Self::Held => 4,
         }
     }
 }

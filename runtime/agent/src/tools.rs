@@ -20,12 +20,13 @@ use crate::uplink::Line;
 mod args;
 mod bus;
 mod dispatch;
+mod gather;
 mod list;
 mod read;
 mod roots;
 mod search;
 
-pub use dispatch::{Claim, Claims, Ended, Waiting};
+pub use dispatch::{Claim, Claims, End, Ended, Waiting};
 pub use roots::{PathError, PathErrorKind, Root, Roots};
 
 /// File tools at work at the same time in this process.
@@ -86,6 +87,10 @@ tools! {
     /// Gives work to a Hand of the team and waits for what comes of it. Returns {dispatch, hand, state, output or
     /// error}. list_team tells which Hands there are.
     DispatchHand = "dispatch_hand", dispatch::DispatchHand, acts: true;
+    /// Gives work to several Hands at once and waits until enough of it is done; the rest is cancelled then unless
+    /// all of it is needed. Returns {state: met, failed or timed_out, parts: [{dispatch, hand, state, output or
+    /// error}]}, in your order.
+    Gather = "gather", gather::GatherHands, acts: true;
     /// Searches what the team has stored. All words have to occur; "a phrase", OR, -without and begin* work.
     SearchKnowledge = "search_knowledge", bus::SearchKnowledge, acts: false;
     /// Stores something worth keeping under a topic, in the place of what was stored under it before.
@@ -106,6 +111,7 @@ impl Tool {
             | Self::SearchMessages
             | Self::ListTeam
             | Self::DispatchHand
+            | Self::Gather
             | Self::SearchKnowledge
             | Self::StoreKnowledge => true,
         }
@@ -122,6 +128,7 @@ impl Tool {
             | Self::SearchMessages
             | Self::ListTeam
             | Self::DispatchHand
+            | Self::Gather
             | Self::SearchKnowledge
             | Self::StoreKnowledge => true,
         }
@@ -306,6 +313,11 @@ impl Toolbox {
                 on_bus(input, async |args: bus::SearchMessages| args.run(line, id).await).await
             }
             Tool::ListTeam => on_bus(input, async |args: bus::ListTeam| args.run(line, id).await).await,
+            Tool::Gather => {
+                let claims = &self.claims;
+                on_bus(input, async |args: gather::GatherHands| args.run(line, claims, caller, id).await)
+                    .await
+            }
             Tool::DispatchHand => {
                 on_bus(input, async |args: dispatch::DispatchHand| {
                     args.run(line, &self.claims, caller, id).await

@@ -98,6 +98,12 @@ pub enum Command {
     Retry(Retry),
     /// What the team knows: read it, change it, say who may
     Knowledge(Knowledge),
+    /// Keep an aspect off: its link is closed, and it may not come back until it is released
+    Hold(Restrain),
+    /// Give an aspect no work and show it offline, though it stays connected, until it is released
+    Pause(Restrain),
+    /// Let an aspect go on that is held or paused
+    Release(Release),
     /// Post a message without waiting for an answer
     Say(Say),
     /// Look into the sessions of an aspect that is online
@@ -378,6 +384,19 @@ impl From<Mode> for CredentialMode {
 }
 
 #[derive(Args, Clone, Debug)]
+pub struct Restrain {
+    pub aspect: AspectName,
+    /// Told to whoever runs into it
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Release {
+    pub aspect: AspectName,
+}
+
+#[derive(Args, Clone, Debug)]
 pub struct Cancel {
     pub dispatch: DispatchId,
     /// Told to whoever worked on it
@@ -484,6 +503,9 @@ mod tests {
             "nexctl get aspect -o json",
             "nexctl ack worker_lost/wren/verify-claim",
             "nexctl get alerts --all --limit 3",
+            "nexctl hold wren --reason enough",
+            "nexctl pause wren --reason enough",
+            "nexctl release wren",
             "nexctl get dispatches --open",
             "nexctl get messages 0199a0b1-c2d3-7123-8456-789abcdef012",
             "nexctl get threads --unread --participant operator/ana",
@@ -512,6 +534,7 @@ mod tests {
             "nexctl ask",
             "nexctl ask what --timeout soon",
             "nexctl ask what --timeout -5m",
+            "nexctl hold wren",
             "nexctl get messages",
             "nexctl get messages x",
             "nexctl dispatch wren/verify-claim {} more",

@@ -83,6 +83,7 @@ impl From<ErrorBody> for Failure {
             | ErrorCode::BadFrame
             | ErrorCode::BadParent
             | ErrorCode::Displaced
+            | ErrorCode::Held
             | ErrorCode::HomeDiverged
             | ErrorCode::IdReused
             | ErrorCode::Internal

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use nexus_client::{Client, Notice, install_crypto};
 use nexus_wire::Ms;
+use nexus_wire::roster::RestraintKind;
 
 use cli::{Cli, Command, Output};
 use failure::Failure;
@@ -22,6 +23,7 @@ pub mod failure;
 mod knowledge;
 mod look;
 pub mod near;
+mod restrain;
 mod session;
 pub mod settings;
 pub mod table;
@@ -91,6 +93,9 @@ pub async fn run(cli: Cli, env: &Env, ui: Ui) -> Result<(), Failure> {
         Command::Rename(args) => threads::rename(&run, &args).await,
         Command::Retry(args) => act::retry(&run, args).await,
         Command::Knowledge(args) => knowledge::knowledge(&run, args.action).await,
+        Command::Hold(args) => restrain::restrain(&run, args, RestraintKind::Held).await,
+        Command::Pause(args) => restrain::restrain(&run, args, RestraintKind::Paused).await,
+        Command::Release(args) => restrain::release(&run, args).await,
         Command::Say(args) => act::say(&run, args).await,
         Command::Session(args) => session::session(&run, args.action).await,
         Command::Search(args) => threads::search(&run, args).await,

@@ -90,7 +90,10 @@ pub fn aspects(ui: &Ui, aspects: &[AspectInfo], now: Ms) -> String {
         let hands: Vec<&str> = aspect.hands.iter().map(|hand| hand.name.as_str()).collect();
         table.add_row(vec![
             Cell::new(&aspect.name),
-            marked(aspect.state.as_str(), aspect_mark(aspect.state)),
+            marked(
+                aspect.restraint.as_ref().map_or(aspect.state.as_str(), |it| it.kind.as_str()),
+                aspect_mark(aspect.state),
+            ),
             Cell::new(ago(aspect.since, now)),
             Cell::new(role),
             Cell::new(or_dash(&aspect.model)),

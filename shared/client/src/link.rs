@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nexus_wire::envelope::{Envelope, check_bounds, encode};
 use nexus_wire::frame::{FromBroker, ToBroker};
-use nexus_wire::limits::{BACKOFF_MAX, CLOSE_DISPLACED, CLOSE_REVOKED, OUTBOX_FRAMES_MAX};
+use nexus_wire::limits::{BACKOFF_MAX, CLOSE_DISPLACED, CLOSE_HELD, CLOSE_REVOKED, OUTBOX_FRAMES_MAX};
 use nexus_wire::log::Shutdown;
 use nexus_wire::{ErrorBody, RequestId};
 use thiserror::Error;
@@ -36,6 +36,9 @@ pub enum CloseReason {
     /// By us.
     #[error("it was closed from this side")]
     Local,
+    /// Until an admin releases the aspect.
+    #[error("an admin holds this aspect off")]
+    Held,
     #[error("nothing came for {} s", nexus_wire::limits::IDLE_TIMEOUT.as_secs())]
     Idle,
     #[error("it broke: {0}")]
@@ -49,7 +52,7 @@ impl CloseReason {
     /// Dialling again would be wrong.
     pub fn is_terminal(&self) -> bool {
         match self {
-            Self::Displaced | Self::Revoked => true,
+            Self::Displaced | Self::Held | Self::Revoked => true,
             Self::Closed { .. } | Self::Local | Self::Idle | Self::Broken(_) | Self::Protocol(_) => false,
         }
     }
@@ -57,6 +60,7 @@ impl CloseReason {
     pub(crate) fn of_code(code: u16, reason: &str) -> Self {
         match code {
             CLOSE_DISPLACED => Self::Displaced,
+            CLOSE_HELD => Self::Held,
             CLOSE_REVOKED => Self::Revoked,
             code => Self::Closed { code, reason: reason.chars().take(200).collect() },
         }

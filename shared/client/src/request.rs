@@ -6,6 +6,7 @@ use nexus_wire::chat::{
     ChatFound, ChatPage, ChatRead, ChatSearch, ChatSend, ChatSent, ChatThreads, ThreadPage,
 };
 use nexus_wire::frame::ToBroker;
+use nexus_wire::gather::{Gather, GatherInfo, GatherStatus, Gathered};
 use nexus_wire::hands::{
     CancelReceipt, Dispatch, DispatchCancel, DispatchInfo, DispatchList, DispatchPage, DispatchProgress,
     DispatchResult, DispatchRetry, DispatchStanding, DispatchStatus, DispatchStopped, DispatchWait,
@@ -18,7 +19,10 @@ use nexus_wire::knowledge::{
     KnowledgeSearch, KnowledgeStore, KnowledgeStored,
 };
 use nexus_wire::log::{Subscribe, Subscribed, Unsubscribe};
-use nexus_wire::roster::{Deregister, Register, Registered, Situation, SituationAsk, Team, TeamList};
+use nexus_wire::roster::{
+    AspectRelease, AspectRestrain, AspectRestraint, Deregister, Register, Registered, Situation,
+    SituationAsk, Team, TeamList,
+};
 use nexus_wire::session::{
     SessionEntry, SessionList, SessionPage, SessionShown, SessionTree, SessionTreePage,
 };
@@ -86,6 +90,8 @@ macro_rules! acknowledged {
 }
 
 requests! {
+    AspectRelease => AspectRestraint,
+    AspectRestrain => AspectRestraint,
     AlertAck => Alert,
     AlertList => AlertPage,
     AuditList => AuditPage,
@@ -110,6 +116,8 @@ requests! {
     KnowledgeHistory => KnowledgePage,
     KnowledgeList => KnowledgePage,
     KnowledgeRevoke => KnowledgeGranted,
+    Gather => Gathered,
+    GatherStatus => GatherInfo,
     KnowledgeSearch => KnowledgeHits,
     KnowledgeStore => KnowledgeStored,
     LeaseRenew => LeasesRenewed,

@@ -6,7 +6,7 @@
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::ids::{DispatchId, EntryId, GrantId, ItemId, MessageId, RequestId, ThreadId};
+use crate::ids::{DispatchId, EntryId, GatherId, GrantId, ItemId, MessageId, RequestId, ThreadId};
 use crate::name::{AspectName, Party};
 
 /// The id of the `ordinal`-th thing done on account of `source`.
@@ -60,6 +60,21 @@ pub fn thread_id(message: MessageId) -> ThreadId {
 /// The dispatch that `request` of `sender` creates.
 pub fn dispatch_id(request: RequestId, sender: &Party) -> DispatchId {
     DispatchId(of_sender(request, sender, "dispatch"))
+}
+
+/// What `request` of `sender` is remembered by when it creates nothing that has an id.
+pub fn request_key(request: RequestId, sender: &Party) -> Uuid {
+    of_sender(request, sender, "request")
+}
+
+/// The gather that `request` of `sender` creates.
+pub fn gather_id(request: RequestId, sender: &Party) -> GatherId {
+    GatherId(of_sender(request, sender, "gather"))
+}
+
+/// The inbox item that carries the end of a gather.
+pub fn gather_item(gather: GatherId) -> ItemId {
+    ItemId(derived(gather.0, "gathered", 0))
 }
 
 /// The knowledge entry version that `request` of `sender` creates.

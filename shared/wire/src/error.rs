@@ -38,6 +38,8 @@ codes! {
     Displaced = "displaced", retryable: false;
     /// The identity may not do this.
     Forbidden = "forbidden", retryable: false;
+    /// An admin keeps the aspect off until it is released.
+    Held = "held", retryable: false;
     /// The home is an old copy, or a clone, of one that has gone on since.
     HomeDiverged = "home_diverged", retryable: false;
     /// The id was used before with another payload.

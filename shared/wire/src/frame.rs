@@ -6,6 +6,7 @@ use crate::alert::{AlertAck, AlertList};
 use crate::audit::{AuditList, UsageRead};
 use crate::chat::{ChatRead, ChatSearch, ChatSend, ChatThreads};
 use crate::error::ErrorBody;
+use crate::gather::{Gather, GatherStatus};
 use crate::hands::{
     Dispatch, DispatchCancel, DispatchList, DispatchProgress, DispatchResult, DispatchRetry, DispatchStatus,
     DispatchStopped, DispatchWait, LeaseRenew,
@@ -19,7 +20,9 @@ use crate::knowledge::{
 use crate::limits::{JSON_DEPTH_MAX, JSON_DEPTH_SENT_MAX};
 use crate::log::{LogEntry, Shutdown, Subscribe, Unsubscribe};
 use crate::observe::{ObserveBegin, ObserveEnd, ObserveEvent, Observed, RosterChanged};
-use crate::roster::{Deregister, Register, Registered, SituationAsk, TeamList};
+use crate::roster::{
+    AspectRelease, AspectRestrain, Deregister, Register, Registered, SituationAsk, TeamList,
+};
 use crate::session::{SessionAnswer, SessionAsk, SessionEntry, SessionList, SessionTree};
 use crate::thread::{ChatMark, ChatReact, ChatReceipts, InboxTaken, Reacted, ThreadRename};
 
@@ -89,6 +92,8 @@ frames! {
         AuditList(AuditList) = "audit.list",
         ChatMark(ChatMark) = "chat.mark",
         ChatReact(ChatReact) = "chat.react",
+        AspectRelease(AspectRelease) = "aspect.release",
+        AspectRestrain(AspectRestrain) = "aspect.restrain",
         ChatRead(ChatRead) = "chat.read",
         ChatReceipts(ChatReceipts) = "chat.receipts",
         ChatSearch(ChatSearch) = "chat.search",
@@ -104,6 +109,8 @@ frames! {
         DispatchStatus(DispatchStatus) = "dispatch.status",
         DispatchStopped(DispatchStopped) = "dispatch.stopped",
         DispatchWait(DispatchWait) = "dispatch.wait",
+        Gather(Gather) = "gather",
+        GatherStatus(GatherStatus) = "gather.status",
         InboxClose(InboxClose) = "inbox.close",
         InboxTaken(InboxTaken) = "inbox.taken",
         KnowledgeDelete(KnowledgeDelete) = "knowledge.delete",

@@ -53,3 +53,5 @@ id!(/// A question to an aspect's process, from one operator.
     QuestionId, "question");
 id!(/// One granting or revoking of a knowledge grant.
     GrantId, "grant");
+id!(/// Several dispatches taken together.
+    GatherId, "gather");

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Ms;
 use crate::chat::Message;
+use crate::gather::GatherResult;
 use crate::hands::{Assignment, Lease, Outcome};
 use crate::ids::{EpochId, ItemId, MessageId};
 
@@ -28,6 +29,8 @@ pub enum ItemBody {
     Assignment(Assignment),
     /// The end of a dispatch it invoked.
     Result(Outcome),
+    /// The end of a gather it made.
+    Gather(GatherResult),
     /// Stop work on this lease; its result would be refused.
     Cancel { lease: Lease, reason: String },
     /// The `wait`-th wait of this dispatch is over: its place is taken again.

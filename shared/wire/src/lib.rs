@@ -20,6 +20,7 @@ pub mod derive;
 pub mod envelope;
 pub mod error;
 pub mod frame;
+pub mod gather;
 pub mod hands;
 pub mod ids;
 pub mod inbox;

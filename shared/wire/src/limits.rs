@@ -93,6 +93,9 @@ pub const LEASE_AT_BOOT: Duration = Duration::from_secs(90);
 pub const SOFT_CAP: u32 = 3;
 pub const PENDING_PER_KEY_MAX: usize = 256;
 pub const CHILDREN_PER_PARENT_MAX: usize = 32;
+pub const GATHER_MAX: usize = 32;
+/// Outputs that the end of a gather carries; beyond it they are left to the dispatches' own results.
+pub const GATHER_BYTES_MAX: usize = 512 * 1024;
 pub const DISPATCH_DEPTH_MAX: u32 = 4;
 pub const ATTEMPTS_MAX: u32 = 3;
 /// Times an item is passed over before it is aged.
@@ -127,6 +130,9 @@ pub const LOOP_IDENTICAL_MAX: u32 = 3;
 pub const ALERT_MESSAGE_BYTES_MAX: usize = 512;
 pub const ALERT_SUBJECT_BYTES_MAX: usize = 256;
 
+/// Why an aspect is held or paused.
+pub const RESTRAINT_REASON_BYTES_MAX: usize = 512;
+
 pub const PAGE_MAX: u32 = 200;
 pub const PAGE_DEFAULT: u32 = 50;
 /// Rows of one usage report.
@@ -149,6 +155,8 @@ pub const CLOSE_TOO_BIG: u16 = 1009;
 pub const CLOSE_DISPLACED: u16 = 4001;
 /// The key was revoked. Terminal.
 pub const CLOSE_REVOKED: u16 = 4003;
+/// An admin keeps the aspect off. Terminal.
+pub const CLOSE_HELD: u16 = 4004;
 
 // Two lost pings must not look like a dead peer.
 const _: () = assert!(IDLE_TIMEOUT.as_millis() > 2 * PING_INTERVAL.as_millis());
@@ -158,6 +166,8 @@ const _: () = assert!(LEASE.as_millis() > 2 * LEASE_RENEW_INTERVAL.as_millis());
 const _: () = assert!(LEASE_AT_BOOT.as_millis() > BACKOFF_MAX.as_millis() + LEASE.as_millis());
 const _: () = assert!(SHUTDOWN_RETRY.as_millis() < BACKOFF_MAX.as_millis());
 const _: () = assert!(DURABLE_BYTES_MAX < MESSAGE_BYTES_MAX);
+// A gather may wait for every child of a parent.
+const _: () = assert!(GATHER_MAX >= CHILDREN_PER_PARENT_MAX && GATHER_BYTES_MAX < DURABLE_BYTES_MAX);
 // A page of one message, whatever its thread, is a frame.
 const _: () = assert!(
     MESSAGE_BYTES_MAX

@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::Ms;
 use crate::chat::ThreadInfo;
+use crate::gather::GatherInfo;
 use crate::hands::{DispatchInfo, HandSpec, Lease};
 use crate::ids::{EpochId, LinkId};
 use crate::inbox::Resume;
-use crate::name::AspectName;
+use crate::name::{AspectName, Party};
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -86,6 +87,9 @@ pub struct Situation {
     pub team: Vec<AspectInfo>,
     /// Dispatches it invoked that have not ended.
     pub open_dispatches: Vec<DispatchInfo>,
+    /// Gathers it made that have not ended.
+    #[serde(default)]
+    pub gathers: Vec<GatherInfo>,
     /// Items waiting after `offset`, or unacknowledged when it is asked for later.
     pub undelivered: u64,
     /// The latest threads it takes part in.
@@ -126,6 +130,56 @@ impl AspectState {
     }
 }
 
+/// What an admin keeps an aspect from, until it is released.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RestraintKind {
+    /// Kept off: no link of it is let in, and what it worked on is lost to it.
+    Held,
+    /// It stays connected, is shown offline, and is given no work.
+    Paused,
+}
+
+impl RestraintKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Paused => "paused",
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct Restraint {
+    pub kind: RestraintKind,
+    pub reason: String,
+    pub by: Party,
+    pub at: Ms,
+}
+
+/// `aspect.restrain`: admins only; it stays until `aspect.release`.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct AspectRestrain {
+    pub aspect: AspectName,
+    pub kind: RestraintKind,
+    /// Told to whoever runs into it.
+    pub reason: String,
+}
+
+/// `aspect.release`: admins only.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct AspectRelease {
+    pub aspect: AspectName,
+}
+
+/// The answer to `aspect.restrain` and `aspect.release`: what is in force.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct AspectRestraint {
+    pub aspect: AspectName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restraint: Option<Restraint>,
+}
+
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct AspectInfo {
     pub name: AspectName,
@@ -145,6 +199,9 @@ pub struct AspectInfo {
     pub generation: u64,
     /// Items it has not acknowledged.
     pub backlog: u64,
+    /// What an admin keeps it from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restraint: Option<Restraint>,
 }
 
 /// `team.list`: by name.

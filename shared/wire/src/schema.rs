@@ -53,6 +53,10 @@ struct Replies {
     chat_mark: crate::thread::ChatMarked,
     #[schemars(rename = "chat.react")]
     chat_react: crate::thread::Reacted,
+    #[schemars(rename = "aspect.release")]
+    aspect_release: crate::roster::AspectRestraint,
+    #[schemars(rename = "aspect.restrain")]
+    aspect_restrain: crate::roster::AspectRestraint,
     #[schemars(rename = "chat.read")]
     chat_read: crate::chat::ChatPage,
     #[schemars(rename = "chat.receipts")]
@@ -90,6 +94,9 @@ struct Replies {
     knowledge_list: crate::knowledge::KnowledgePage,
     #[schemars(rename = "knowledge.revoke")]
     knowledge_revoke: crate::knowledge::KnowledgeGranted,
+    gather: crate::gather::Gathered,
+    #[schemars(rename = "gather.status")]
+    gather_status: crate::gather::GatherInfo,
     #[schemars(rename = "knowledge.search")]
     knowledge_search: crate::knowledge::KnowledgeHits,
     #[schemars(rename = "knowledge.store")]

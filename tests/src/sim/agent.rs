@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use nexus_broker::hub::{Change, CommandBody};
 use nexus_wire::admin::AspectAdd;
 use nexus_wire::chat::ChatSend;
+use nexus_wire::gather::{Gather, GatherPolicy, GatherState, Gathered};
 use nexus_wire::hands::{
     Assignment, Dispatch, DispatchResult, DispatchStopped, DispatchWait, Dispatched, HandSpec, Lease,
     LeaseRenew,
@@ -13,8 +14,8 @@ use nexus_wire::inbox::{Ack, Decision, InboxClose, Item, ItemBody, Resume};
 use nexus_wire::roster::{AspectRole, HeldLease, Register, Registered};
 use nexus_wire::thread::InboxTaken;
 use nexus_wire::{
-    AspectName, DispatchId, EpochId, FromBroker, HandRef, ItemId, LinkId, Ms, Party, RequestId, ToBroker,
-    derive,
+    AspectName, DispatchId, EpochId, FromBroker, GatherId, HandRef, ItemId, LinkId, Ms, Party, RequestId,
+    ToBroker, derive,
 };
 
 use super::Dice;
@@ -48,6 +49,10 @@ pub(super) struct Agent {
     todo: VecDeque<Item>,
     outbox: BTreeMap<RequestId, ToBroker>,
     pub(super) taken: BTreeMap<ItemId, u32>,
+    /// Gathers whose end it took.
+    pub(super) gathered: BTreeMap<GatherId, GatherState>,
+    /// Roots of its own that are not gathered yet.
+    roots: Vec<DispatchId>,
     // In its memory.
     link: Option<LinkId>,
     registering: Option<RequestId>,
@@ -77,6 +82,8 @@ pub(super) fn command(
         (ToBroker::ChatMark(it), _) => Change::ChatMark(it),
         (ToBroker::ChatReact(it), _) => Change::ChatReact(it),
         (ToBroker::InboxTaken(it), _) => Change::InboxTaken(it),
+        (ToBroker::AspectRelease(it), _) => Change::AspectRelease(it),
+        (ToBroker::AspectRestrain(it), _) => Change::AspectRestrain(it),
         (ToBroker::ChatSend(it), _) => Change::ChatSend(it),
         (ToBroker::Dispatch(it), _) => Change::Dispatch(it),
         (ToBroker::DispatchCancel(it), _) => Change::DispatchCancel(it),
@@ -84,6 +91,7 @@ pub(super) fn command(
         (ToBroker::DispatchRetry(it), _) => Change::DispatchRetry(it),
         (ToBroker::DispatchStopped(it), _) => Change::DispatchStopped(it),
         (ToBroker::DispatchWait(it), _) => Change::DispatchWait(it),
+        (ToBroker::Gather(it), _) => Change::Gather(it),
         (ToBroker::InboxClose(it), _) => Change::InboxClose(it),
         (ToBroker::LeaseRenew(it), _) => Change::LeaseRenew(it),
         (other, _) => unreachable!("the model sends no {other:?}"),
@@ -105,6 +113,8 @@ impl Agent {
             todo: VecDeque::new(),
             outbox: BTreeMap::new(),
             taken: BTreeMap::new(),
+            gathered: BTreeMap::new(),
+            roots: Vec::new(),
             link: None,
             registering: None,
             sent: BTreeSet::new(),
@@ -213,11 +223,18 @@ impl Agent {
                     Some(ToBroker::Dispatch(dispatch)) => {
                         let accepted: Dispatched = result.parse().expect("the answer of dispatch");
                         truth.note_dispatch(accepted.dispatch, &Party::Aspect(self.name.clone()));
+                        if dispatch.parent.is_none() {
+                            self.roots.push(accepted.dispatch);
+                        }
                         if let Some(task) = dispatch.parent.and_then(|lease| self.tasks.get_mut(&lease)) {
                             task.child = Some(accepted.dispatch);
                         }
                     }
                     Some(ToBroker::DispatchResult(result)) => truth.note_result(result),
+                    Some(ToBroker::Gather(_)) => {
+                        let accepted: Gathered = result.parse().expect("the answer of gather");
+                        truth.note_gather(accepted.gather, &self.name);
+                    }
                     _ => {}
                 }
                 true
@@ -262,7 +279,11 @@ impl Agent {
         use nexus_wire::ErrorCode as Code;
         let Some(request) = in_reply_to else { return true };
         if self.registering == Some(request) {
-            assert!(error.retryable, "seed {seed}: {} cannot register: {error}", self.name);
+            assert!(
+                error.retryable || error.code == Code::Held,
+                "seed {seed}: {} cannot register: {error}",
+                self.name
+            );
             return false;
         }
         if error.retryable || error.code == Code::NotRegistered {
@@ -320,6 +341,7 @@ impl Agent {
         if let Some(item) = self.todo.pop_front() {
             self.take(item, dice, team);
         }
+        self.gather(now, dice);
         let leases: Vec<Lease> = self.tasks.keys().copied().collect();
         for lease in &leases {
             self.advance(*lease, now, dice, team, calm);
@@ -377,7 +399,28 @@ impl Agent {
                 }
             }
             ItemBody::Result(_) => {}
+            ItemBody::Gather(result) => {
+                self.gathered.insert(result.gather, result.state);
+            }
         }
+    }
+
+    /// Takes its own roots together, two or three at a time.
+    fn gather(&mut self, now: Ms, dice: &mut Dice) {
+        let count = 2 + dice.below(2);
+        if self.roots.len() < count {
+            return;
+        }
+        let policy = [GatherPolicy::All, GatherPolicy::First, GatherPolicy::N][dice.below(3)];
+        let gather = Gather {
+            dispatches: self.roots.drain(..count).collect(),
+            policy,
+            n: (policy == GatherPolicy::N).then_some(2),
+            deadline_s: dice.one_in(2).then(|| 1 + dice.below(300) as u32),
+            cancel_rest: [None, Some(true), Some(false)][dice.below(3)],
+            lease: None,
+        };
+        self.outbox.insert(RequestId(dice.id(now)), gather.into());
     }
 
     fn begin(&mut self, assignment: Assignment, dice: &mut Dice) {

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use nexus_broker::hub::records::{Reads, Snapshot, Store, Which, came_to_nothing};
 use nexus_broker::hub::{Effect, Hub, HubConfig};
 use nexus_wire::chat::ChatSent;
+use nexus_wire::gather::GatherState;
 use nexus_wire::hands::{DispatchInfo, DispatchResult, DispatchState};
 use nexus_wire::inbox::{Item, ItemBody};
 use nexus_wire::limits::ATTEMPTS_MAX;
 use nexus_wire::log::LogBody;
-use nexus_wire::{DispatchId, MessageId, Party, RequestId, derive};
+use nexus_wire::{AspectName, DispatchId, GatherId, MessageId, Party, RequestId, derive};
 
 use super::agent::{Agent, HANDS};
 
@@ -18,6 +19,7 @@ use super::agent::{Agent, HANDS};
 pub struct Truth {
     pub messages: BTreeMap<MessageId, ChatSent>,
     pub dispatches: BTreeMap<DispatchId, Party>,
+    gathers: BTreeMap<GatherId, AspectName>,
     answers: BTreeMap<(Party, RequestId), String>,
     /// How often the broker committed.
     pub commits: usize,
@@ -37,6 +39,10 @@ impl Truth {
 
     pub(super) fn note_dispatch(&mut self, dispatch: DispatchId, invoker: &Party) {
         self.dispatches.insert(dispatch, invoker.clone());
+    }
+
+    pub(super) fn note_gather(&mut self, gather: GatherId, invoker: &AspectName) {
+        self.gathers.insert(gather, invoker.clone());
     }
 
     pub(super) fn note_result(&mut self, result: DispatchResult) {
@@ -145,6 +151,7 @@ fn fairness(seed: u64, snapshot: &Snapshot, config: &HubConfig) {
             .count();
         let eligible = (info.parent.is_some() || begun < ceiling)
             && host.link.is_some()
+            && host.restraint.is_none()
             && on_host < host.profile.slots as usize
             && on_hand < hand.concurrency as usize;
         assert!(!eligible, "seed {seed}: {:?} of the idle key {} is left waiting", info.id, info.key);
@@ -224,6 +231,17 @@ pub(super) fn at_rest(seed: u64, truth: &Truth, store: &impl Reads, agents: &[Ag
                 "seed {seed}: {name} never took the result of {dispatch:?}"
             );
         }
+    }
+    for (gather, invoker) in &truth.gathers {
+        let record = store.gather(*gather).expect("the store reads").expect("it was accepted");
+        assert_ne!(record.info.state, GatherState::Open, "seed {seed}: {gather:?} never ended");
+        let done =
+            record.info.members.iter().filter(|member| member.ended == Some(DispatchState::Done)).count();
+        let met = done >= record.info.need as usize;
+        assert_eq!(met, record.info.state == GatherState::Met, "seed {seed}: {gather:?} has {done} done");
+        let agent = agents.iter().find(|agent| agent.name == *invoker).expect("an invoker is on the team");
+        let told = agent.gathered.get(gather);
+        assert_eq!(told, Some(&record.info.state), "seed {seed}: {invoker} learns how {gather:?} ended");
     }
     for result in &truth.results {
         let record =

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use nexus_wire::admin::{OperatorAdd, OperatorRole};
 use nexus_wire::chat::{ChatSend, ChatSent};
 use nexus_wire::hands::{Dispatch, DispatchCancel, DispatchRetry, Dispatched, Wanted};
+use nexus_wire::roster::{AspectRelease, AspectRestrain, RestraintKind};
 use nexus_wire::thread::{ChatMark, ChatReact};
 use nexus_wire::{
     AspectName, DispatchId, FromBroker, LinkId, MessageId, Ms, Party, RequestId, ThreadId, ToBroker,
@@ -63,7 +64,12 @@ impl Operator {
         }
         let request = RequestId(dice.id(now));
         let to = &team[dice.below(team.len())];
-        let frame: ToBroker = match dice.below(12) {
+        let frame: ToBroker = match dice.below(13) {
+            12 => match dice.below(4) {
+                0 => restrain(to, RestraintKind::Held).into(),
+                1 => restrain(to, RestraintKind::Paused).into(),
+                _ => AspectRelease { aspect: to.clone() }.into(),
+            },
             0..5 => {
                 let thread = (!self.threads.is_empty() && dice.one_in(2))
                     .then(|| self.threads[dice.below(self.threads.len())]);
@@ -105,6 +111,14 @@ impl Operator {
             }
         };
         self.open.insert(request, (frame, false));
+    }
+
+    /// Whoever is held or paused may go on.
+    pub(super) fn release_all(&mut self, now: Ms, dice: &mut Dice, team: &[AspectName]) {
+        for name in team {
+            let release = AspectRelease { aspect: name.clone() };
+            self.open.insert(RequestId(dice.id(now)), (release.into(), false));
+        }
     }
 
     /// What is to be sent on this link.
@@ -178,4 +192,8 @@ impl Operator {
             }
         }
     }
+}
+
+fn restrain(aspect: &AspectName, kind: RestraintKind) -> AspectRestrain {
+    AspectRestrain { aspect: aspect.clone(), kind, reason: "the die said so".into() }
 }

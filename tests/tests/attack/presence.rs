@@ -162,3 +162,35 @@ async fn the_end_of_an_old_link_leaves_its_successor_alone() {
     operator.request("chat.send", json!({"content": "hello", "to": ["moth"]})).await;
     assert_eq!(new.next_of("deliver").await["payload"]["offset"], 1);
 }
+
+#[tokio::test]
+async fn a_held_agent_ends_stays_down_and_comes_back_when_it_is_released() {
+    let mut world = World::new();
+    let home = world.home("moth", json!({}), "");
+    let mut agent = world.agent(&home);
+    let out = world.nexctl(&["hold", "moth", "--reason", "it deletes files"]);
+    assert!(out.status.success(), "{}", nexus_tests::world::text(&out));
+    assert_eq!(agent.wait().code(), Some(4), "the exit code of one that is held");
+    world.restart_broker();
+    let mut again = world.agent_under(&[], &home);
+    again.wait_for_text("it deletes files");
+    assert_eq!(again.wait().code(), Some(4));
+    let shown = world.nexctl_json(&["get", "aspects"]);
+    assert_eq!(shown["aspects"][0]["restraint"]["kind"], "held", "{shown}");
+    assert!(world.nexctl(&["release", "moth"]).status.success());
+    let back = world.agent(&home);
+    assert!(world.nexctl(&["pause", "moth", "--reason", "a new disk"]).status.success());
+    let shown = world.nexctl_json(&["get", "aspects"]);
+    assert_eq!(
+        (&shown["aspects"][0]["state"], &shown["aspects"][0]["restraint"]["kind"]),
+        (&json!("offline"), &json!("paused"))
+    );
+    // It still speaks, and hears.
+    let sent =
+        Raw::operator(&world).await.request("chat.send", json!({"content": "hello", "to": ["moth"]})).await;
+    assert_eq!(sent["kind"], "ok", "{sent}");
+    assert!(world.nexctl(&["release", "moth"]).status.success());
+    // It may be at work on its answer.
+    assert_ne!(state(&world, "moth").await, "offline");
+    drop(back);
+}

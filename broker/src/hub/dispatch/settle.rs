@@ -65,6 +65,7 @@ impl<S: Store> Step<'_, S> {
             self.log(invoker, thread, LogBody::DispatchAccepted(new.info.clone()), content)?;
         }
         let mut touched = Touched { new, others: BTreeMap::new() };
+        let mut ends = Vec::new();
         for event in events {
             match event {
                 Event::Assigned { lease, host } => self.assigned(&mut touched, lease, &host)?,
@@ -81,6 +82,7 @@ impl<S: Store> Step<'_, S> {
                     self.log_other(Party::System, "dispatch.work_cancelled", lease.dispatch, &lease)?;
                 }
                 Event::Ended { id, state, failure, attempts } => {
+                    ends.push((id, state));
                     let brought = finished.take_if(|finished| finished.id == id);
                     self.ended(&mut touched, id, End { state, failure, attempts }, brought)?;
                 }
@@ -107,7 +109,7 @@ impl<S: Store> Step<'_, S> {
             self.store.put_queue_state(&clocks)?;
             self.store.put_last_at(self.at)?;
         }
-        Ok(())
+        self.gathers_told(&ends)
     }
 
     /// An attempt begins: its worker gets the work.

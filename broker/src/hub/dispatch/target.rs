@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use nexus_wire::hands::{Candidate, Dispatch, HandSpec, Wanted};
 use nexus_wire::name::HandName;
+use nexus_wire::roster::RestraintKind;
 use nexus_wire::{AspectName, ErrorBody, ErrorCode, HandRef, HandTarget, Party};
 use serde_json::{Value, json};
 
@@ -17,10 +18,12 @@ use crate::hub::step::{Done, Step, refuse};
 /// Candidates that an error's message names; its details have more.
 const NAMED_MAX: usize = 5;
 
-/// What the queue needs to know of a profile.
-pub(in crate::hub) fn offer_of(profile: &Profile) -> Offer {
+/// What the queue may give an aspect: one that is paused has no slot.
+pub(in crate::hub) fn offer_of(record: &AspectRecord) -> Offer {
+    let profile = &record.profile;
     let hands = hands_offered(profile).iter().map(|hand| (hand.name.clone(), hand.concurrency)).collect();
-    Offer { hands, slots: profile.slots }
+    let slots = if record.is_restrained(RestraintKind::Paused) { 0 } else { profile.slots };
+    Offer { hands, slots }
 }
 
 /// The Hands an aspect has declared, and `self`, which it need not declare.
@@ -111,7 +114,7 @@ impl<S: Store> Step<'_, S> {
             Offered {
                 aspect: &record.name,
                 spec,
-                online: record.link.is_some(),
+                online: record.is_up(),
                 slots: record.profile.slots,
                 load: Load { running_on_host, running_of_hand, waiting },
             }

@@ -24,6 +24,7 @@ fn aspect(name: &str, role: AspectRole, revoked_at: Option<i64>) -> AspectRecord
         tail: 0,
         cursor: 0,
         profile: Profile::default(),
+        restraint: None,
     }
 }
 

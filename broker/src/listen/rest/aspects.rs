@@ -1,11 +1,13 @@
 //! The team and the keys of its aspects.
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::{delete_with, get_with, post_with};
+use aide::axum::routing::{delete_with, get_with, post_with, put_with};
 use axum::extract::State;
 use nexus_wire::access::{KeyRotate, KeyRotated};
 use nexus_wire::admin::{AspectAdd, AspectKey};
-use nexus_wire::roster::{AspectInfo, Team, TeamList};
+use nexus_wire::roster::{
+    AspectInfo, AspectRelease, AspectRestrain, AspectRestraint, RestraintKind, Team, TeamList,
+};
 use nexus_wire::{AspectName, ErrorBody, ErrorCode, Ms};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -13,10 +15,10 @@ use serde_json::json;
 
 use super::answer::{Answer, Answered};
 use super::caller::{Admin, AnyParty, Viewer};
-use super::input::{Body, Path, Query};
-use super::openapi::{Group, doc, doc_with};
+use super::input::{Body, Idempotent, Path, Query};
+use super::openapi::{Group, doc, doc_with, failing};
 use super::page::{At, Page, list};
-use super::{Routes, Shared, command};
+use super::{Routes, Shared, command, frame};
 use crate::hub::records::AspectRecord;
 use crate::hub::{Access, CommandBody, public_key};
 
@@ -35,11 +37,21 @@ pub(super) fn routes() -> Routes {
     let example = json!({"public_key": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "overlap_s": 600});
     let summary = "Replace an aspect's key; the old one stays good for the overlap";
     let rotate = doc_with("rotateAspectKey", Group::Aspects, summary, example);
+    let example = json!({"kind": "paused", "reason": "its disk is being changed"});
+    let restrain = doc_with(
+        "restrainAspect",
+        Group::Aspects,
+        "Keep an aspect off (held), or from work (paused), until it is released",
+        example,
+    );
+    let restrain = put_with(restrain_aspect, failing(&[404], restrain));
+    let release = doc("releaseAspect", Group::Aspects, "Release an aspect that is held or paused");
     ApiRouter::new()
         .api_route("/api/v1/aspects", get_with(aspects, team).post_with(add_aspect, add))
         .api_route("/api/v1/aspects/{name}", delete_with(revoke_aspect, revoke).get_with(aspect, get))
         .api_route("/api/v1/aspects/{name}/key", get_with(aspect_key, key))
         .api_route("/api/v1/aspects/{name}/rotate", post_with(rotate_key, rotate))
+        .api_route("/api/v1/aspects/{name}/restraint", restrain.delete_with(release_aspect, release))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -91,4 +103,31 @@ async fn rotate_key(
     let overlap_ms = Ms::try_from(body.value.overlap_s.saturating_mul(1_000)).unwrap_or(Ms::MAX);
     let act = Access::RotateKey { aspect: by.name, public_key, overlap_ms };
     command(&edge, CommandBody::Access { by: admin.party(), act }).await
+}
+
+/// What an aspect is kept from, and why.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Restrain {
+    kind: RestraintKind,
+    reason: String,
+}
+
+async fn restrain_aspect(
+    State(edge): Shared,
+    Admin(caller): Admin,
+    Path(by): Path<ByName>,
+    key: Idempotent,
+    body: Body<Restrain>,
+) -> Answered<AspectRestraint> {
+    let Restrain { kind, reason } = body.value;
+    frame(&edge, &caller, key, AspectRestrain { aspect: by.name, kind, reason }, body.bytes).await
+}
+
+async fn release_aspect(
+    State(edge): Shared,
+    Admin(caller): Admin,
+    Path(by): Path<ByName>,
+    key: Idempotent,
+) -> Answered<AspectRestraint> {
+    frame(&edge, &caller, key, AspectRelease { aspect: by.name }, 0).await
 }

@@ -25,6 +25,7 @@ fn info(state: AspectState, generation: u64) -> AspectInfo {
         slots: 1,
         generation,
         backlog: 0,
+        restraint: None,
     }
 }
 

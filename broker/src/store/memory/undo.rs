@@ -3,19 +3,24 @@
 use nexus_wire::alert::Alert;
 use nexus_wire::knowledge::KnowledgeUsage;
 use nexus_wire::{
-    AspectName, BlobId, CredentialName, DispatchId, ItemId, MessageId, Ms, OperatorName, Party, ThreadId,
+    AspectName, BlobId, CredentialName, DispatchId, GatherId, ItemId, MessageId, Ms, OperatorName, Party,
+    ThreadId,
 };
+use uuid::Uuid;
 
 use super::MemoryStore;
 use crate::hub::records::{
-    AspectRecord, BlobRecord, CredentialRecord, DispatchRecord, InboxRecord, KnowledgePlace, OperatorRecord,
-    Position, ReactionRecord, SetupToken, ThreadRecord, UsedAssertion,
+    AspectRecord, BlobRecord, CredentialRecord, DispatchRecord, GatherRecord, InboxRecord, KnowledgePlace,
+    OperatorRecord, Position, ReactionRecord, SetupToken, StoreError, Stored, ThreadRecord, Transaction,
+    UsedAssertion,
 };
 use crate::store::logged::LoggedRow;
 
 #[derive(Debug)]
 pub(super) enum Undo {
     Alert(String, Option<Box<Alert>>),
+    Gather(GatherId, Option<Box<GatherRecord>>),
+    Answered(Uuid),
     Aspect(AspectName, Option<Box<AspectRecord>>),
     Blob(BlobId, Option<Box<(u64, BlobRecord)>>),
     BlobReference(BlobId, u64),
@@ -55,6 +60,9 @@ pub(super) fn set_position(record: &mut AspectRecord, position: Position) {
 impl Undo {
     pub(super) fn revert(self, store: &mut MemoryStore) {
         match self {
+            Self::Answered(key) => _ = store.answered.remove(&key),
+            Self::Gather(id, Some(old)) => _ = store.gathers.insert(id, *old),
+            Self::Gather(id, None) => _ = store.gathers.remove(&id),
             Self::Alert(key, Some(old)) => _ = store.alerts.insert(key, *old),
             Self::Alert(key, None) => _ = store.alerts.remove(&key),
             Self::Aspect(name, Some(old)) => _ = store.aspects.insert(name, *old),
@@ -136,5 +144,28 @@ impl Undo {
             Self::LastAt(old) => store.last_at = old,
             Self::StartedAt(old) => store.started_at = old,
         }
+    }
+}
+
+impl Transaction for MemoryStore {
+    fn begin(&mut self) -> Stored<()> {
+        self.undo.clear();
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Stored<()> {
+        if self.commits_to_fail > 0 {
+            self.commits_to_fail -= 1;
+            return Err(StoreError::Unavailable("the commit was told to fail".into()));
+        }
+        self.undo.clear();
+        Ok(())
+    }
+
+    fn rollback(&mut self) -> Stored<()> {
+        while let Some(step) = self.undo.pop() {
+            step.revert(self);
+        }
+        Ok(())
     }
 }

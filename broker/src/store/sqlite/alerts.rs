@@ -1,12 +1,14 @@
-//! Alerts as rows, one for each key.
+//! Alerts as rows, one for each key; and the answers to acts of people.
 
 use nexus_wire::alert::{Alert, AlertChange, AlertKind, AlertNote};
 use rusqlite::{Connection, Row, params};
 
-use super::columns::{count, parsed, small, to_number};
+use uuid::Uuid;
+
+use super::columns::{count, parsed, small, to_blob, to_number};
 use super::fault::fault;
 use super::read;
-use crate::hub::records::Stored;
+use crate::hub::records::{AnsweredRecord, Stored};
 
 macro_rules! select {
     ($rest:literal) => {
@@ -76,6 +78,21 @@ pub(super) fn put(connection: &Connection, alert: &Alert) -> Stored<()> {
         alert.acked_by.as_ref().map(ToString::to_string),
     ];
     let mut statement = connection.prepare_cached(sql).map_err(fault)?;
+    statement.execute(row).map_err(fault)?;
+    Ok(())
+}
+
+pub(super) fn answered(connection: &Connection, key: Uuid) -> Stored<Option<AnsweredRecord>> {
+    let sql = "SELECT request_sha256, answer, at FROM answered WHERE key = ?1";
+    read::one(connection, sql, [to_blob(key)], |row| {
+        Ok(AnsweredRecord { key, request_sha256: row.get(0)?, answer: row.get(1)?, at: row.get(2)? })
+    })
+}
+
+pub(super) fn put_answered(connection: &Connection, record: &AnsweredRecord) -> Stored<()> {
+    let sql = "INSERT INTO answered (key, request_sha256, answer, at) VALUES (?1, ?2, ?3, ?4)";
+    let mut statement = connection.prepare_cached(sql).map_err(fault)?;
+    let row = params![to_blob(record.key), record.request_sha256, record.answer, record.at];
     statement.execute(row).map_err(fault)?;
     Ok(())
 }

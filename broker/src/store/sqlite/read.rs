@@ -40,7 +40,7 @@ macro_rules! aspect_select {
     ($rest:literal) => {
         concat!(
             "SELECT name, role, public_key, key_generation, share_knowledge, revoked_at, created_at, link,
-                    generation, acked_generation, since, epoch, tail, cursor, profile, previous_key
+                    generation, acked_generation, since, epoch, tail, cursor, profile, previous_key, restraint
              FROM aspects JOIN inboxes ON inboxes.aspect = aspects.no ",
             $rest
         )
@@ -65,6 +65,7 @@ fn aspect_row(row: &Row<'_>) -> rusqlite::Result<AspectRecord> {
         cursor: count(row, 13)?,
         profile: json(row, 14)?,
         previous_key: opt_json(row, 15)?,
+        restraint: opt_json(row, 16)?,
     })
 }
 
@@ -285,6 +286,7 @@ pub(super) fn snapshot(connection: &Connection) -> Stored<Snapshot> {
         setup,
         assertions: assertions(connection)?,
         credentials: credentials(connection)?,
+        open_gathers: super::gathers::open(connection)?,
     })
 }
 

@@ -6,22 +6,27 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use nexus_wire::alert::{Alert, AlertKind};
 use nexus_wire::audit::{AuditEntry, AuditList};
 use nexus_wire::chat::{ChatSearch, Message, ThreadInfo};
+use nexus_wire::gather::GatherInfo;
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeHit, KnowledgeMay, KnowledgeUsage};
 use nexus_wire::log::LogEntry;
-use nexus_wire::{AspectName, BlobId, DispatchId, EntryId, GrantId, ItemId, MessageId, Ms, Party, ThreadId};
+use nexus_wire::{
+    AspectName, BlobId, DispatchId, EntryId, GatherId, GrantId, ItemId, MessageId, Ms, Party, ThreadId,
+};
 use rusqlite::Connection;
+use uuid::Uuid;
 
 use super::open::{self, OpenError};
 use super::verify::{self, Checked};
 use super::{
-    alerts, audit, blobs, fault, find, knowledge, messages, pages, read, retention, search, threads,
+    alerts, audit, blobs, fault, find, gathers, knowledge, messages, pages, read, retention, search, threads,
 };
 use crate::hub::filter::LogFilter;
 use crate::hub::records::{
-    AspectRecord, BlobRecord, Checkpoint, ClosedRecord, DispatchRecord, Finds, Found, InboxRecord,
-    KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank, KnowledgeRecord, KnowledgeScope, MessageRecord,
-    OperatorRecord, ReactionRecord, Reads, Snapshot, Spent, StoreError, Stored, ThreadRecord, Visible, Which,
+    AnsweredRecord, AspectRecord, BlobRecord, Checkpoint, ClosedRecord, DispatchRecord, Finds, Found,
+    GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank, KnowledgeRecord,
+    KnowledgeScope, MessageRecord, OperatorRecord, ReactionRecord, Reads, Snapshot, Spent, StoreError,
+    Stored, ThreadRecord, Visible, Which,
 };
 use crate::store::head::Head;
 
@@ -275,6 +280,18 @@ impl Reads for SqliteReader {
 
     fn knowledge(&self, author: &Party, topic: &str) -> Stored<Option<KnowledgeRecord>> {
         knowledge::current(&self.connection, author, topic)
+    }
+
+    fn answered(&self, key: Uuid) -> Stored<Option<AnsweredRecord>> {
+        alerts::answered(&self.connection, key)
+    }
+
+    fn gather(&self, id: GatherId) -> Stored<Option<GatherRecord>> {
+        gathers::one(&self.connection, id)
+    }
+
+    fn open_gathers(&self, invoker: &Party) -> Stored<Vec<GatherInfo>> {
+        gathers::open_of(&self.connection, invoker)
     }
 
     fn knowledge_entry(&self, id: EntryId) -> Stored<Option<KnowledgeRecord>> {

@@ -14,11 +14,12 @@ use super::chain::Link;
 use super::columns::{to_blob, to_json, to_number, to_parties, to_word};
 use super::fault::{damage, fault};
 use super::pending::Pending;
-use super::{SqliteStore, alerts, blobs, knowledge, read, retention};
+use super::{SqliteStore, alerts, blobs, gathers, knowledge, read, retention};
 use crate::hub::records::{
-    AspectRecord, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord, DispatchRecord,
-    KnowledgeGrantRecord, KnowledgeRecord, LogRecord, MessageRecord, NewItem, OperatorRecord, Position,
-    ReactionRecord, SetupToken, Store, Stored, TakenRecord, ThreadRecord, UsedAssertion, without_contents,
+    AnsweredRecord, AspectRecord, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord, DispatchRecord,
+    GatherRecord, KnowledgeGrantRecord, KnowledgeRecord, LogRecord, MessageRecord, NewItem, OperatorRecord,
+    Position, ReactionRecord, SetupToken, Store, Stored, TakenRecord, ThreadRecord, UsedAssertion,
+    without_contents,
 };
 
 impl SqliteStore {
@@ -64,6 +65,14 @@ fn info_text(info: &DispatchInfo) -> String {
 }
 
 impl Store for SqliteStore {
+    fn put_gather(&mut self, record: &GatherRecord) -> Stored<()> {
+        gathers::put(&self.connection, record)
+    }
+
+    fn put_answered(&mut self, record: &AnsweredRecord) -> Stored<()> {
+        alerts::put_answered(&self.connection, record)
+    }
+
     fn put_alert(&mut self, alert: &Alert) -> Stored<()> {
         alerts::put(&self.connection, alert)
     }
@@ -83,20 +92,21 @@ impl Store for SqliteStore {
             to_blob(record.epoch.0),
             to_json(&record.profile),
             record.previous_key.as_ref().map(to_json),
+            record.restraint.as_ref().map(to_json),
         ];
         if self.pending.get_mut().has_aspect(&record.name) {
             self.execute(
                 "UPDATE aspects SET role = ?2, public_key = ?3, key_generation = ?4, share_knowledge = ?5,
                     revoked_at = ?6, created_at = ?7, link = ?8, generation = ?9, since = ?10, epoch = ?11,
-                    profile = ?12, previous_key = ?13
+                    profile = ?12, previous_key = ?13, restraint = ?14
                  WHERE name = ?1",
                 row,
             )?;
         } else {
             let no = self.insert(
                 "INSERT INTO aspects (name, role, public_key, key_generation, share_knowledge, revoked_at,
-                    created_at, link, generation, since, epoch, profile, previous_key)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                    created_at, link, generation, since, epoch, profile, previous_key, restraint)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
                 row,
             )?;
             let sql = "INSERT INTO inboxes (aspect, tail, cursor, acked_generation, recent) VALUES (?1, 0, 0, 0, x'')";

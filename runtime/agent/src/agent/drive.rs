@@ -387,7 +387,7 @@ impl Out {
             return None;
         }
         self.yielded = true;
-        Some(self.waiting.iter().map(|waiting| waiting.dispatch).collect())
+        Some(self.waiting.iter().flat_map(|waiting| waiting.dispatches.iter().copied()).collect())
     }
 
     fn hear(&mut self, heard: Outside) -> Option<Input> {

@@ -1,20 +1,21 @@
-//! Who waits for the end of which dispatch. Pure.
+//! Who waits for the end of which dispatch or gather. Pure.
 //!
 //! An end that nobody waits for is kept as long as a turn that is yet to be gone on with may ask for it; after
 //! that it is nobody's.
 
 use std::collections::{HashMap, HashSet};
 
-use nexus_wire::{DispatchId, ItemId};
+use nexus_wire::ItemId;
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use crate::session::SessionKey;
 use crate::tools::{Claim, Ended};
 
 #[derive(Debug, Default)]
 pub(crate) struct Outcomes {
-    claims: HashMap<DispatchId, oneshot::Sender<Ended>>,
-    unclaimed: HashMap<DispatchId, Ended>,
+    claims: HashMap<Uuid, oneshot::Sender<Ended>>,
+    unclaimed: HashMap<Uuid, Ended>,
     recovery: Recovery,
 }
 
@@ -30,26 +31,26 @@ enum Recovery {
 impl Outcomes {
     /// Somebody waits from now on, or is served with what is there.
     pub(crate) fn claim(&mut self, claim: Claim) {
-        let Claim { dispatch, ended } = claim;
-        if let Some(found) = self.unclaimed.remove(&dispatch) {
+        let Claim { of, ended } = claim;
+        if let Some(found) = self.unclaimed.remove(&of) {
             if let Err(found) = ended.send(found) {
-                self.unclaimed.insert(dispatch, found);
+                self.unclaimed.insert(of, found);
             }
             return;
         }
         self.claims.retain(|_, waiting| !waiting.is_closed());
-        self.claims.insert(dispatch, ended);
+        self.claims.insert(of, ended);
     }
 
-    /// A dispatch has ended. Returns its item when it is nobody's.
+    /// A dispatch or a gather has ended. Returns its item when it is nobody's.
     pub(crate) fn ended(&mut self, ended: Ended) -> Option<ItemId> {
-        let dispatch = ended.outcome.dispatch;
-        let left = match self.claims.remove(&dispatch) {
+        let of = ended.of();
+        let left = match self.claims.remove(&of) {
             Some(waiting) => waiting.send(ended).err()?,
             None => ended,
         };
         if self.is_recovering() {
-            self.unclaimed.insert(dispatch, left);
+            self.unclaimed.insert(of, left);
             return None;
         }
         Some(left.item)
@@ -87,10 +88,11 @@ impl Outcomes {
 
 #[cfg(test)]
 mod tests {
+    use nexus_wire::DispatchId;
     use nexus_wire::hands::{DispatchState, Outcome};
-    use uuid::Uuid;
 
     use super::*;
+    use crate::tools::End;
 
     fn end_of(n: u128) -> Ended {
         let outcome = Outcome {
@@ -105,12 +107,12 @@ mod tests {
             usage: Default::default(),
             cost_microusd: None,
         };
-        Ended { item: ItemId(Uuid::from_u128(100 + n)), outcome }
+        Ended { item: ItemId(Uuid::from_u128(100 + n)), end: End::Dispatch(outcome) }
     }
 
     fn claim_of(n: u128) -> (Claim, oneshot::Receiver<Ended>) {
         let (ended, end) = oneshot::channel();
-        (Claim { dispatch: DispatchId(Uuid::from_u128(n)), ended }, end)
+        (Claim { of: Uuid::from_u128(n), ended }, end)
     }
 
     const ITEM_1: ItemId = ItemId(Uuid::from_u128(101));

@@ -31,7 +31,7 @@ use crate::home::Persona;
 use crate::inbox::InboxItem;
 use crate::outbox::Post;
 use crate::session::ItemDecision;
-use crate::tools::{Claim, Ended};
+use crate::tools::{Claim, End, Ended};
 use crate::uplink::{BooksError, Happening, REGISTER_TIMEOUT, Uplink};
 
 const NEWS_MAX: usize = 256;
@@ -245,7 +245,7 @@ impl Owner {
         match news {
             News::Registered { attempt, answer } => match *answer {
                 Ok(registered) => self.registered(attempt, registered).await?,
-                Err(error) => self.not_registered(attempt, error)?,
+                Err(error) => return self.not_registered(attempt, error),
             },
             News::Lost(leases) => self.tasks.lose(&leases),
         }
@@ -271,9 +271,9 @@ impl Owner {
         Ok(())
     }
 
-    fn not_registered(&mut self, attempt: u64, error: RequestError) -> Result<(), Fatal> {
+    fn not_registered(&mut self, attempt: u64, error: RequestError) -> Step {
         if !self.uplink.is_registering(attempt) {
-            return Ok(());
+            return Ok(None);
         }
         let name = &self.shared.settings.name;
         match error {
@@ -281,13 +281,17 @@ impl Owner {
                 let advice = "if this home is the one to go on with, start it with --adopt";
                 Err(format!("{}; {advice}", body.message).into())
             }
+            RequestError::Refused(body) if body.code == ErrorCode::Held => {
+                tracing::error!("{}", body.message);
+                Ok(Some(Exit::Held))
+            }
             RequestError::Refused(body) if !body.retryable && body.code != ErrorCode::AlreadyRegistered => {
                 Err(format!("the broker at {} does not let {name} in: {body}", self.url).into())
             }
             error @ (RequestError::Refused(_) | RequestError::Lost(_) | RequestError::BadReply(_)) => {
                 tracing::warn!(%error, "not registered; dialling again");
                 self.uplink.hang_up();
-                Ok(())
+                Ok(None)
             }
         }
     }
@@ -325,20 +329,23 @@ impl Owner {
                 self.close(id, Decision::Failed).await
             }
             ItemBody::Assignment(assignment) => Ok(self.tasks.begin(id, assignment).await?),
-            ItemBody::Result(outcome) => {
-                // A claim is made before its dispatch, so it is there by now, though perhaps not yet taken up.
-                while let Ok(claim) = self.channels.claims.try_recv() {
-                    self.outcomes.claim(claim);
-                }
-                let nobodys = self.outcomes.ended(Ended { item: id, outcome });
-                self.close_all(nobodys).await
-            }
             ItemBody::Cancel { lease, reason } => Ok(self.tasks.cancel(id, lease, reason).await?),
+            ItemBody::Result(outcome) => self.ended(Ended { item: id, end: End::Dispatch(outcome) }).await,
+            ItemBody::Gather(result) => self.ended(Ended { item: id, end: End::Gather(result) }).await,
             ItemBody::Resume { lease, wait: _ } => {
                 self.tasks.tell(lease, Control::Resume);
                 self.close(id, Decision::Acted).await
             }
         }
+    }
+
+    async fn ended(&mut self, ended: Ended) -> Result<(), Fatal> {
+        // A claim is made before what it is about, so it is there by now, though perhaps not yet taken up.
+        while let Ok(claim) = self.channels.claims.try_recv() {
+            self.outcomes.claim(claim);
+        }
+        let nobodys = self.outcomes.ended(ended);
+        self.close_all(nobodys).await
     }
 
     async fn close(&self, item: ItemId, decision: Decision) -> Result<(), Fatal> {
@@ -417,6 +424,10 @@ fn over(name: &str, loss: &Loss) -> Step {
     if loss.is_displaced() {
         tracing::error!("another process has taken over as {name}; leaving it to that one");
         return Ok(Some(Exit::Displaced));
+    }
+    if let Loss::Link(CloseReason::Held) = loss {
+        tracing::error!("an admin holds {name} off; nexctl release {name} lets it in again");
+        return Ok(Some(Exit::Held));
     }
     let advice = match loss {
         Loss::Link(CloseReason::Revoked) => {

@@ -5,7 +5,7 @@ use nexus_wire::hands::{
     Assignment, DispatchResult, DispatchStanding, DispatchState, DispatchStopped, Dispatched, Lease, Outcome,
 };
 use nexus_wire::inbox::{Decision, Gap, InboxClose, ItemBody};
-use nexus_wire::limits::{CLOSE_DISPLACED, CLOSE_REVOKED};
+use nexus_wire::limits::{CLOSE_DISPLACED, CLOSE_HELD, CLOSE_REVOKED};
 use nexus_wire::{
     DispatchId, EpochId, ErrorBody, ErrorCode, ItemId, MessageId, Party, RequestId, ThreadId, ToBroker,
     derive,

@@ -4,12 +4,14 @@
 //! the same dispatch and gets the same end. A Hand that waits yields its place first, which is its supervisor's
 //! matter: it is told of every call that waits, and lets them go on together.
 
+use nexus_wire::gather::GatherResult;
 use nexus_wire::hands::{Dispatch, DispatchState, Dispatched, Outcome, Wanted};
 use nexus_wire::{DispatchId, HandRef, HandTarget, ItemId, Party, RequestId, derive};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
 
 use super::args::whole;
 use super::{Caller, ToolOutcome};
@@ -36,25 +38,41 @@ pub(super) struct DispatchHand {
     deadline_s: Option<u64>,
 }
 
-/// The end of a dispatch, and the item that brought it.
+/// The end of a dispatch or a gather, and the item that brought it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ended {
     pub item: ItemId,
-    pub outcome: Outcome,
+    pub end: End,
 }
 
-/// Somebody waits for the end of a dispatch. A closed `ended` means that they do not any more.
+#[derive(Clone, Debug, PartialEq)]
+pub enum End {
+    Dispatch(Outcome),
+    Gather(GatherResult),
+}
+
+impl Ended {
+    /// The id of what has ended.
+    pub fn of(&self) -> Uuid {
+        match &self.end {
+            End::Dispatch(outcome) => outcome.dispatch.0,
+            End::Gather(result) => result.gather.0,
+        }
+    }
+}
+
+/// Somebody waits for the end of a dispatch or a gather. A closed `ended` means that they do not any more.
 #[derive(Debug)]
 pub struct Claim {
-    pub dispatch: DispatchId,
+    pub of: Uuid,
     pub ended: oneshot::Sender<Ended>,
 }
 
 /// A call of a Hand that has nothing to do but wait.
 #[derive(Debug)]
 pub struct Waiting {
-    pub dispatch: DispatchId,
-    /// The Hand's place is its own again and the child has ended.
+    pub dispatches: Vec<DispatchId>,
+    /// The Hand's place is its own again and the children have ended.
     pub go_on: oneshot::Sender<()>,
 }
 
@@ -78,7 +96,7 @@ impl DispatchHand {
         let dispatch = derive::dispatch_id(id, &Party::Aspect(caller.me.clone()));
         let (claim, mut ended) = oneshot::channel();
         // Claimed before it is asked for: its end may be faster than the answer.
-        if claims.claims.send(Claim { dispatch, ended: claim }).await.is_err() {
+        if claims.claims.send(Claim { of: dispatch.0, ended: claim }).await.is_err() {
             return stopping();
         }
         let capability = self.needs.filter(|needs| !needs.is_empty());
@@ -96,13 +114,16 @@ impl DispatchHand {
         };
         if let Some(waiting) = &claims.waiting {
             let (go_on, may_go_on) = oneshot::channel();
-            if waiting.send(Waiting { dispatch, go_on }).await.is_err() || may_go_on.await.is_err() {
+            if waiting.send(Waiting { dispatches: vec![dispatch], go_on }).await.is_err()
+                || may_go_on.await.is_err()
+            {
                 return stopping();
             }
         }
         match (&mut ended).await {
-            Ok(Ended { item, outcome }) => shown(&hand, &outcome, item, clamped),
-            Err(_) => stopping(),
+            Ok(Ended { item, end: End::Dispatch(outcome) }) => shown(&hand, &outcome, item, clamped),
+            // Nothing else goes by a dispatch's id.
+            Ok(Ended { end: End::Gather(_), .. }) | Err(_) => stopping(),
         }
     }
 }

@@ -2,6 +2,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use nexus_wire::chat::ChatSent;
+use nexus_wire::gather::{GatherPolicy, GatherResult, GatherState, Gathered};
 use nexus_wire::hands::{Dispatch, DispatchState, Dispatched, HandFailure, Outcome, Wanted};
 use nexus_wire::{ErrorBody, ErrorCode, HandRef, HandTarget, Json, MessageId, ToBroker};
 use serde_json::json;
@@ -160,10 +161,10 @@ async fn a_dispatch_is_claimed_before_it_is_asked_for_and_waited_for() {
         let request = link.requests.recv().await.expect("a request");
         let ToBroker::Dispatch(dispatch) = &request.frame else { panic!("{:?}", request.frame) };
         assert_eq!(dispatch.input, json!({"claim": "x"}));
-        assert_eq!(claim.dispatch, caller().dispatch_id(0));
+        assert_eq!(claim.of, caller().dispatch_id(0).0);
         let Some(HandTarget::Hand(hand)) = dispatch.hand.clone() else { panic!("{dispatch:?}") };
         let dispatched = Dispatched {
-            dispatch: claim.dispatch,
+            dispatch: DispatchId(claim.of),
             chosen: hand.clone(),
             why: Vec::new(),
             state: DispatchState::Pending,
@@ -173,7 +174,7 @@ async fn a_dispatch_is_claimed_before_it_is_asked_for_and_waited_for() {
         };
         request.reply.send(Ok(Json::of(&dispatched))).expect("somebody waits");
         let outcome = Outcome {
-            dispatch: claim.dispatch,
+            dispatch: DispatchId(claim.of),
             hand,
             parent: None,
             thread: None,
@@ -184,8 +185,8 @@ async fn a_dispatch_is_claimed_before_it_is_asked_for_and_waited_for() {
             usage: Default::default(),
             cost_microusd: None,
         };
-        let item = ItemId(claim.dispatch.0);
-        claim.ended.send(Ended { item, outcome }).expect("somebody waits");
+        let item = ItemId(claim.of);
+        claim.ended.send(Ended { item, end: End::Dispatch(outcome) }).expect("somebody waits");
         item
     };
     let input = json!({"hand": "wren/verify-claim", "input": {"claim": "x"}});
@@ -229,6 +230,73 @@ async fn a_hand_is_named_or_chosen_or_ones_own() {
         let (told, ()) = tokio::join!(refusal(&toolbox, "dispatch_hand", input), served);
         assert_eq!(told, "the broker refused it: no_candidate: nobody can");
     }
+}
+
+#[tokio::test]
+async fn a_gather_names_each_part_and_waits_for_one_answer() {
+    let Bench { toolbox, mut link, mut claims } = bench(&[]);
+    let served = async {
+        let claim = claims.recv().await.expect("claimed first");
+        let mut dispatches = Vec::new();
+        for hand in ["wren/verify-claim", "moth/verify-claim"] {
+            let request = link.requests.recv().await.expect("a request");
+            let ToBroker::Dispatch(dispatch) = &request.frame else { panic!("{:?}", request.frame) };
+            assert_eq!(dispatch.hand, Some(hand.parse::<nexus_wire::HandRef>().expect("a Hand").into()));
+            let id = nexus_wire::derive::dispatch_id(request.id, &Party::Aspect(caller().me));
+            dispatches.push(id);
+            let dispatched = Dispatched {
+                dispatch: id,
+                state: DispatchState::Pending,
+                position: 0,
+                deadline_at: 0,
+                clamped: false,
+                chosen: hand.parse().expect("a Hand"),
+                why: Vec::new(),
+            };
+            request.reply.send(Ok(Json::of(&dispatched))).expect("somebody waits");
+        }
+        let request = link.requests.recv().await.expect("a request");
+        let ToBroker::Gather(gather) = &request.frame else { panic!("{:?}", request.frame) };
+        assert_eq!((&gather.dispatches, gather.policy, gather.n), (&dispatches, GatherPolicy::N, Some(1)));
+        assert_eq!(gather.cancel_rest, None, "a session leaves it to the policy");
+        let id = nexus_wire::derive::gather_id(request.id, &Party::Aspect(caller().me));
+        assert_eq!(claim.of, id.0);
+        let gathered = Gathered { gather: id, state: GatherState::Open, deadline_at: 0, clamped: false };
+        request.reply.send(Ok(Json::of(&gathered))).expect("somebody waits");
+        let result = GatherResult {
+            gather: id,
+            state: GatherState::TimedOut,
+            need: 1,
+            outcomes: Vec::new(),
+            open: dispatches,
+            left_out: Vec::new(),
+        };
+        let item = ItemId(id.0);
+        claim.ended.send(Ended { item, end: End::Gather(result) }).expect("somebody waits");
+        item
+    };
+    let work = json!([{"hand": "wren/verify-claim"}, {"hand": "moth/verify-claim", "input": {}}]);
+    let input = json!({"work": work, "need": 1});
+    let (outcome, item) = tokio::join!(call(&toolbox, "gather", input), served);
+    assert!(outcome.is_error);
+    assert_eq!(outcome.settles, Some(item));
+    let told: Value = serde_json::from_str(&outcome.content).expect("JSON");
+    assert_eq!((&told["state"], told["not_ended"].as_array().map(Vec::len)), (&json!("timed_out"), Some(2)));
+}
+
+#[tokio::test]
+async fn a_gather_that_makes_no_sense_asks_for_nothing() {
+    let Bench { toolbox, mut link, .. } = bench(&[]);
+    for input in [
+        json!({"work": []}),
+        json!({"work": [{"hand": "wren/check"}], "need": 0}),
+        json!({"work": [{"hand": "wren/check"}], "need": 2}),
+        json!({"work": vec![json!({"hand": "wren/check"}); 33]}),
+    ] {
+        let outcome = call(&toolbox, "gather", input.clone()).await;
+        assert!(outcome.is_error, "{input}");
+    }
+    assert!(link.requests.try_recv().is_err());
 }
 
 #[test]

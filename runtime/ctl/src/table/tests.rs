@@ -25,6 +25,7 @@ fn aspect(name: &str, state: AspectState, since: Ms) -> AspectInfo {
         slots: 4,
         generation: 1,
         backlog: 0,
+        restraint: None,
     }
 }
 

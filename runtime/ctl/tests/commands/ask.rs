@@ -30,6 +30,7 @@ pub(crate) fn team(names: &[(&str, AspectRole, AspectState)]) -> Team {
         slots: 4,
         generation: 1,
         backlog: 0,
+        restraint: None,
     });
     Team { aspects: aspects.collect(), more: false }
 }

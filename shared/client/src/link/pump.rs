@@ -55,6 +55,7 @@ pub(super) async fn run(
         CloseReason::Protocol(_) => Some(CLOSE_POLICY),
         CloseReason::Idle => Some(CLOSE_NORMAL),
         CloseReason::Displaced
+        | CloseReason::Held
         | CloseReason::Revoked
         | CloseReason::Closed { .. }
         | CloseReason::Local

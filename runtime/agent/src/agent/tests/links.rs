@@ -86,6 +86,21 @@ fn a_displaced_process_ends_with_its_own_code_and_does_not_dial() {
 }
 
 #[test]
+fn a_held_process_ends_with_its_own_code_and_does_not_dial() {
+    let mut fake = Fake::new(ECHO);
+    let process = fake.start();
+    let (mut link, _) = fake.registered(EPOCH, 0, 1);
+    link.close(CLOSE_HELD);
+    assert_eq!(process.exit(), Ok(Exit::Held));
+
+    let mut fake = Fake::new(ECHO);
+    let process = fake.start();
+    let (mut link, id, _) = fake.link();
+    link.refuse(id, ErrorBody::new(ErrorCode::Held, "forge is held by operator/ana: enough"));
+    assert_eq!(process.exit(), Ok(Exit::Held));
+}
+
+#[test]
 fn a_revoked_key_and_a_diverged_home_end_the_process_with_advice() {
     let mut fake = Fake::new(ECHO);
     let process = fake.start();

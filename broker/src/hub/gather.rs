@@ -1,0 +1,315 @@
+//! Gathers: several dispatches of one invoker, and one answer when enough of them are done, when too many have
+//! ended otherwise, or when the deadline passes. What runs when stays the queue's; this only counts ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use nexus_wire::gather::{
+    Gather, GatherInfo, GatherMember, GatherPolicy, GatherResult, GatherState, Gathered,
+};
+use nexus_wire::hands::{DispatchState, Outcome};
+use nexus_wire::limits::{GATHER_BYTES_MAX, JSON_DEPTH_SENT_MAX};
+use nexus_wire::{AspectName, DispatchId, ErrorBody, ErrorCode, GatherId, Ms, Party, RequestId, derive};
+use serde_json::Value;
+
+use super::inbox::{BodyRef, json_bytes, sha256_of};
+use super::records::{GatherRecord, Store, Stored, outcome};
+use super::step::{Done, Step, refuse};
+
+/// What stands around an output in the frame that delivers the end of a gather.
+const LEVELS_AROUND: usize = 8;
+/// Of a failure's message in the end of a gather.
+const MESSAGE_BYTES_MAX: usize = 1024;
+
+/// Those that are open.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Gathers {
+    open: BTreeMap<GatherId, GatherRecord>,
+    /// Which of them wait for a dispatch; a function of `open`.
+    of: BTreeMap<DispatchId, BTreeSet<GatherId>>,
+}
+
+impl Gathers {
+    pub(super) fn new(open: Vec<GatherRecord>) -> Self {
+        let mut gathers = Self::default();
+        open.into_iter().for_each(|record| gathers.insert(record));
+        gathers
+    }
+
+    /// When the first deadline passes.
+    pub(super) fn due(&self) -> Option<Ms> {
+        self.open.values().map(|record| record.info.deadline_at).min()
+    }
+
+    fn insert(&mut self, record: GatherRecord) {
+        let id = record.info.id;
+        for member in record.info.members.iter().filter(|member| member.ended.is_none()) {
+            self.of.entry(member.dispatch).or_default().insert(id);
+        }
+        self.open.insert(id, record);
+    }
+
+    fn remove(&mut self, id: GatherId) -> Option<GatherRecord> {
+        let record = self.open.remove(&id)?;
+        for member in &record.info.members {
+            if let Some(waiting) = self.of.get_mut(&member.dispatch) {
+                waiting.remove(&id);
+                if waiting.is_empty() {
+                    self.of.remove(&member.dispatch);
+                }
+            }
+        }
+        Some(record)
+    }
+
+    /// A dispatch ended. Which gathers that concerns.
+    fn note(&mut self, dispatch: DispatchId, state: DispatchState) -> BTreeSet<GatherId> {
+        let concerned = self.of.remove(&dispatch).unwrap_or_default();
+        for id in &concerned {
+            let members = self.open.get_mut(id).into_iter().flat_map(|record| &mut record.info.members);
+            members
+                .filter(|member| member.dispatch == dispatch)
+                .for_each(|member| member.ended = Some(state));
+        }
+        concerned
+    }
+}
+
+/// What the ends so far come to.
+fn standing(info: &GatherInfo) -> GatherState {
+    let count = |wanted: fn(&GatherMember) -> bool| info.members.iter().filter(|it| wanted(it)).count();
+    let done = count(|member| member.ended == Some(DispatchState::Done));
+    let open = count(|member| member.ended.is_none());
+    let need = info.need as usize;
+    if done >= need {
+        GatherState::Met
+    } else if done + open < need {
+        GatherState::Failed
+    } else {
+        GatherState::Open
+    }
+}
+
+/// How many have to be done.
+fn need(gather: &Gather) -> Done<u32> {
+    let all = u32::try_from(gather.dispatches.len()).unwrap_or(u32::MAX);
+    match (gather.policy, gather.n) {
+        (GatherPolicy::All, None) => Ok(all),
+        (GatherPolicy::First, None) => Ok(1),
+        (GatherPolicy::N, Some(n)) if (1..=all).contains(&n) => Ok(n),
+        (GatherPolicy::N, _) => {
+            refuse(ErrorCode::Invalid, format!("with the policy n say how many as `n`, from 1 to {all}"))
+        }
+        (GatherPolicy::All | GatherPolicy::First, Some(_)) => {
+            refuse(ErrorCode::Invalid, "`n` goes with the policy n alone")
+        }
+    }
+}
+
+impl<S: Store> Step<'_, S> {
+    pub(super) fn gather(&mut self, sender: &Party, request: RequestId, gather: Gather) -> Done {
+        let request_sha256 = sha256_of(&gather);
+        let id = derive::gather_id(request, sender);
+        if let Some(first) = self.store.gather(id)? {
+            if first.request_sha256 != request_sha256 {
+                return refuse(
+                    ErrorCode::IdReused,
+                    format!("request {request} made another gather before; a new one needs a new id"),
+                );
+            }
+            self.answer_gathered(&first.info);
+            return Ok(());
+        }
+        // What is due by now has ended before it is counted.
+        self.hub.queue.tick(self.at);
+        self.settle(None, None)?;
+        let need = need(&gather)?;
+        let cancel_rest = cancels_rest(&gather)?;
+        let members = self.members(sender, &gather)?;
+        let (deadline_at, clamped) = self.deadline(gather.deadline_s)?;
+        self.yield_to(sender, &gather, &members)?;
+        let info = GatherInfo {
+            id,
+            invoker: sender.clone(),
+            policy: gather.policy,
+            need,
+            cancel_rest,
+            state: GatherState::Open,
+            accepted_at: self.at,
+            deadline_at,
+            clamped,
+            ended_at: None,
+            members,
+        };
+        self.answer_gathered(&info);
+        self.log_other(sender.clone(), "gather.accepted", id, &info)?;
+        let record = GatherRecord { info, request_sha256 };
+        self.store.put_gather(&record)?;
+        self.hub.gathers.insert(record);
+        self.settle(None, None)?;
+        self.conclude(id)?;
+        Ok(())
+    }
+
+    fn answer_gathered(&mut self, info: &GatherInfo) {
+        let GatherInfo { id, state, deadline_at, clamped, .. } = *info;
+        self.answer(&Gathered { gather: id, state, deadline_at, clamped });
+    }
+
+    /// The dispatches named, each the sender's own and named once.
+    fn members(&self, sender: &Party, gather: &Gather) -> Done<Vec<GatherMember>> {
+        if gather.dispatches.is_empty() {
+            return refuse(ErrorCode::Invalid, "`dispatches` names none; there is nothing to gather");
+        }
+        let mut members: Vec<GatherMember> = Vec::with_capacity(gather.dispatches.len());
+        for id in &gather.dispatches {
+            if members.iter().any(|member| member.dispatch == *id) {
+                return refuse(ErrorCode::Invalid, format!("dispatch {id} is named twice"));
+            }
+            let found = self.store.dispatch_head(*id)?.filter(|record| record.info.invoker == *sender);
+            let Some(record) = found else {
+                return refuse(
+                    ErrorCode::NotFound,
+                    format!("there is no dispatch {id} that {sender} made; only one's own can be gathered"),
+                );
+            };
+            if gather.lease.is_some_and(|lease| record.info.parent != Some(lease.dispatch)) {
+                return refuse(
+                    ErrorCode::Invalid,
+                    format!("dispatch {id} is no child of the lease; a task may wait only for its own"),
+                );
+            }
+            let state = record.info.state;
+            members.push(GatherMember { dispatch: *id, ended: state.is_end().then_some(state) });
+        }
+        Ok(members)
+    }
+
+    /// A Hand at work yields its place, as by `dispatch.wait`.
+    fn yield_to(&mut self, sender: &Party, gather: &Gather, members: &[GatherMember]) -> Done {
+        let Some(lease) = gather.lease else { return Ok(()) };
+        let host: &AspectName = match sender {
+            Party::Aspect(name) => name,
+            Party::Operator(_) | Party::System => {
+                return refuse(ErrorCode::Invalid, format!("{sender} holds no lease; leave it out"));
+            }
+        };
+        let open: Vec<DispatchId> =
+            members.iter().filter(|member| member.ended.is_none()).map(|member| member.dispatch).collect();
+        match self.hub.queue.wait(lease, host, &open, self.at) {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                self.settle(None, None)?;
+                Err(ErrorBody::from(error).into())
+            }
+        }
+    }
+
+    /// These dispatches ended within this command.
+    pub(super) fn gathers_told(&mut self, ended: &[(DispatchId, DispatchState)]) -> Stored<()> {
+        let mut concerned = BTreeSet::new();
+        for (dispatch, state) in ended {
+            concerned.append(&mut self.hub.gathers.note(*dispatch, *state));
+        }
+        concerned.into_iter().try_for_each(|id| self.conclude(id))
+    }
+
+    /// Gathers whose deadline has passed.
+    pub(super) fn gathers_due(&mut self) -> Stored<()> {
+        let at = self.at;
+        let is_due = |record: &&GatherRecord| record.info.deadline_at <= at;
+        let due: Vec<GatherId> =
+            self.hub.gathers.open.values().filter(is_due).map(|record| record.info.id).collect();
+        due.into_iter().try_for_each(|id| self.end_gather(id, GatherState::TimedOut))
+    }
+
+    /// Ends the gather if it is decided, and writes down how far it is.
+    fn conclude(&mut self, id: GatherId) -> Stored<()> {
+        // Ended meanwhile, by what the end of another one cancelled.
+        let Some(record) = self.hub.gathers.open.get(&id) else { return Ok(()) };
+        match standing(&record.info) {
+            GatherState::Open => self.store.put_gather(record),
+            end @ (GatherState::Met | GatherState::Failed | GatherState::TimedOut) => {
+                self.end_gather(id, end)
+            }
+        }
+    }
+
+    fn end_gather(&mut self, id: GatherId, state: GatherState) -> Stored<()> {
+        let Some(mut record) = self.hub.gathers.remove(id) else { return Ok(()) };
+        record.info.state = state;
+        record.info.ended_at = Some(self.at);
+        self.store.put_gather(&record)?;
+        let info = &record.info;
+        if let Party::Aspect(name) = &info.invoker {
+            let result = self.gather_result(info)?;
+            self.push(name, derive::gather_item(id), None, &BodyRef::Gather(&result).text())?;
+        }
+        self.log_other(Party::System, "gather.ended", id, info)?;
+        if info.cancel_rest {
+            let reason = format!("gather {id} is {} without it", state.as_str());
+            for member in info.members.iter().filter(|member| member.ended.is_none()) {
+                let _ = self.hub.queue.cancel(member.dispatch, &reason, self.at);
+            }
+            self.settle(None, None)?;
+        }
+        Ok(())
+    }
+
+    /// With as much of the outputs as one frame has room for.
+    fn gather_result(&self, info: &GatherInfo) -> Stored<GatherResult> {
+        let mut result = GatherResult {
+            gather: info.id,
+            state: info.state,
+            need: info.need,
+            outcomes: Vec::new(),
+            open: Vec::new(),
+            left_out: Vec::new(),
+        };
+        let mut room = GATHER_BYTES_MAX;
+        for member in &info.members {
+            if member.ended.is_none() {
+                result.open.push(member.dispatch);
+                continue;
+            }
+            let Some(record) = self.store.dispatch(member.dispatch)? else { continue };
+            let mut ended = outcome(record.info);
+            if let Some(error) = &mut ended.error {
+                error.message.truncate(error.message.floor_char_boundary(MESSAGE_BYTES_MAX));
+            }
+            match room.checked_sub(json_bytes(&ended)).filter(|_| fits(&ended)) {
+                Some(left) => room = left,
+                None => {
+                    ended.output = None;
+                    result.left_out.push(member.dispatch);
+                }
+            }
+            result.outcomes.push(ended);
+        }
+        Ok(result)
+    }
+}
+
+/// Whether a gather ends what it does not need; a Hand that yielded could not go on before that has ended.
+fn cancels_rest(gather: &Gather) -> Done<bool> {
+    match (gather.cancel_rest, gather.lease) {
+        (Some(false), Some(_)) => refuse(
+            ErrorCode::Invalid,
+            "with a lease the rest is cancelled: the place is taken again once none of them is open",
+        ),
+        (Some(asked), _) => Ok(asked),
+        (None, lease) => Ok(lease.is_some() || gather.policy != GatherPolicy::All),
+    }
+}
+
+fn fits(outcome: &Outcome) -> bool {
+    outcome.output.as_ref().is_none_or(|output| levels(output) + LEVELS_AROUND <= JSON_DEPTH_SENT_MAX)
+}
+
+/// Stored values nest no deeper than a frame may, so the recursion is bounded.
+fn levels(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(levels).max().unwrap_or(0),
+        Value::Object(fields) => 1 + fields.values().map(levels).max().unwrap_or(0),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    }
+}

@@ -1,0 +1,236 @@
+//! Gathers: one answer about several dispatches, once, whatever happens in between.
+
+use nexus_broker::hub::records::Transaction;
+use nexus_broker::hub::{Change, CommandBody, Effect, HubConfig};
+use nexus_wire::gather::{Gather, GatherPolicy, GatherResult, GatherState, Gathered};
+use nexus_wire::hands::{Dispatch, DispatchResult, DispatchState, Dispatched, HandFailure, Lease};
+use nexus_wire::inbox::ItemBody;
+use nexus_wire::limits::GATHER_BYTES_MAX;
+use nexus_wire::roster::Register;
+use nexus_wire::{DispatchId, ErrorCode, RequestId};
+use serde_json::{Value, json};
+
+use crate::on_both_stores;
+use crate::world::{World, parsed};
+
+fn of(dispatches: &[DispatchId], policy: GatherPolicy) -> Gather {
+    Gather { dispatches: dispatches.to_vec(), policy, ..Gather::default() }
+}
+
+trait Gathering {
+    fn team(&mut self);
+    fn give(&mut self, sender: &str, parent: Option<Lease>) -> DispatchId;
+    fn finish(&mut self, id: DispatchId, output: Result<Value, &str>) -> Vec<Effect>;
+    fn gather(&mut self, sender: &str, gather: Gather) -> Gathered;
+    fn results(&self, who: &str) -> Vec<GatherResult>;
+    fn stands(&self, id: DispatchId) -> DispatchState;
+}
+
+impl<S: Transaction> Gathering for World<S> {
+    /// ana and forge ask, wren works.
+    fn team(&mut self) {
+        self.operator("ana");
+        let hand = serde_json::from_value(json!({"name": "check", "concurrency": 8})).unwrap();
+        let worker = Register { hands: vec![hand], slots: 8, ..Register::default() };
+        for name in ["forge", "wren"] {
+            self.aspect(name);
+            self.register(name, worker.clone()).unwrap();
+        }
+    }
+
+    fn give(&mut self, sender: &str, parent: Option<Lease>) -> DispatchId {
+        let hand: nexus_wire::HandRef = "wren/check".parse().unwrap();
+        let dispatch = Dispatch { parent, ..Dispatch::to(hand, json!(1)) };
+        self.request::<Dispatched>(sender, Change::Dispatch(dispatch)).unwrap().dispatch
+    }
+
+    fn finish(&mut self, id: DispatchId, output: Result<Value, &str>) -> Vec<Effect> {
+        let error =
+            output.as_ref().err().map(|why| HandFailure { code: "no".into(), message: (*why).into() });
+        let lease = Lease { dispatch: id, attempt: 1 };
+        let host = self.store.dispatch(id).unwrap().unwrap().info.hand.aspect;
+        let result = DispatchResult {
+            lease,
+            output: output.ok(),
+            error,
+            usage: Default::default(),
+            cost_microusd: None,
+        };
+        let request = RequestId(self.id());
+        let (answer, effects) = self.request_as(host.as_str(), request, Change::DispatchResult(result));
+        answer.unwrap();
+        effects
+    }
+
+    fn gather(&mut self, sender: &str, gather: Gather) -> Gathered {
+        self.request(sender, Change::Gather(gather)).unwrap()
+    }
+
+    fn results(&self, who: &str) -> Vec<GatherResult> {
+        let result = |body| if let ItemBody::Gather(result) = body { Some(result) } else { None };
+        self.inbox(who).into_iter().filter_map(|item| result(item.body)).collect()
+    }
+
+    fn stands(&self, id: DispatchId) -> DispatchState {
+        self.store.dispatch(id).unwrap().unwrap().info.state
+    }
+}
+
+on_both_stores! {
+    fn all_of_them_are_told_of_together_across_a_start_of_the_broker(world) {
+        world.team();
+        let ids = [world.give("forge", None), world.give("forge", None)];
+        world.finish(ids[0], Ok(json!("a")));
+        let gathered = world.gather("forge", of(&ids, GatherPolicy::All));
+        assert_eq!(gathered.state, GatherState::Open);
+        world.start(HubConfig::default());
+        world.register("wren", Register {
+            leases: vec![nexus_wire::roster::HeldLease { lease: Lease { dispatch: ids[1], attempt: 1 }, waiting: false }],
+            last_generation: 1, ..Register::default()
+        }).unwrap();
+        assert_eq!(world.results("forge"), []);
+        world.finish(ids[1], Ok(json!("b")));
+        let told = world.results("forge");
+        assert_eq!(told.len(), 1, "once");
+        assert_eq!((told[0].gather, told[0].state, told[0].need), (gathered.gather, GatherState::Met, 2));
+        let outputs: Vec<_> = told[0].outcomes.iter().map(|it| (it.dispatch, it.output.clone())).collect();
+        assert_eq!(outputs, [(ids[0], Some(json!("a"))), (ids[1], Some(json!("b")))]);
+        assert_eq!((told[0].open.clone(), told[0].left_out.clone()), (vec![], vec![]));
+    }
+
+    fn the_first_one_done_ends_it_and_the_losers_too(world) {
+        world.team();
+        let ids = [world.give("forge", None), world.give("forge", None), world.give("forge", None)];
+        world.gather("forge", of(&ids, GatherPolicy::First));
+        world.finish(ids[1], Err("no luck"));
+        assert_eq!(world.results("forge"), [], "one that failed decides nothing yet");
+        world.finish(ids[2], Ok(json!(3)));
+        let told = world.results("forge").remove(0);
+        assert_eq!((told.state, told.open.clone()), (GatherState::Met, vec![ids[0]]));
+        let states: Vec<_> = told.outcomes.iter().map(|it| it.state).collect();
+        assert_eq!(states, [DispatchState::Failed, DispatchState::Done]);
+        assert_eq!(world.stands(ids[0]), DispatchState::Cancelled);
+        let kept = [world.give("forge", None), world.give("forge", None)];
+        world.gather("forge", Gather { cancel_rest: Some(false), ..of(&kept, GatherPolicy::First) });
+        world.finish(kept[0], Ok(json!(1)));
+        assert_eq!(world.stands(kept[1]), DispatchState::Running);
+    }
+
+    fn it_fails_once_it_cannot_be_met_any_more(world) {
+        world.team();
+        let ids = [world.give("forge", None), world.give("forge", None), world.give("forge", None)];
+        world.gather("forge", Gather { n: Some(2), ..of(&ids, GatherPolicy::N) });
+        world.gather("forge", of(&ids[..2], GatherPolicy::All));
+        world.finish(ids[0], Err("no"));
+        let all = world.results("forge");
+        assert_eq!((all.len(), all[0].state, all[0].open.clone()), (1, GatherState::Failed, vec![ids[1]]));
+        assert_eq!(world.stands(ids[1]), DispatchState::Running, "for `all` the rest goes on");
+        world.finish(ids[1], Err("no"));
+        let told = world.results("forge");
+        assert_eq!((told.len(), told[1].state, told[1].need), (2, GatherState::Failed, 2));
+        assert_eq!(world.stands(ids[2]), DispatchState::Cancelled, "beyond hope");
+    }
+
+    fn its_deadline_ends_it(world) {
+        world.team();
+        let ids = [world.give("forge", None)];
+        let gathered = world.gather("forge", Gather { deadline_s: Some(2), ..of(&ids, GatherPolicy::First) });
+        assert_eq!(gathered.deadline_at, world.at + 2_000);
+        assert_eq!(world.hub.next_timer(), Some(gathered.deadline_at));
+        world.at = gathered.deadline_at - 1;
+        world.apply(CommandBody::Tick);
+        assert_eq!(world.results("forge")[0].state, GatherState::TimedOut);
+        assert_eq!(world.stands(ids[0]), DispatchState::Cancelled);
+    }
+
+    fn a_repeat_is_the_first_one_and_only_ones_own_are_gathered(world) {
+        world.team();
+        let own = world.give("forge", None);
+        let others = world.give("operator/ana", None);
+        let request = RequestId(world.id());
+        let first: Gathered =
+            parsed(&world.request_as("forge", request, Change::Gather(of(&[own], GatherPolicy::All))).0.unwrap());
+        world.finish(own, Ok(json!(1)));
+        let again: Gathered =
+            parsed(&world.request_as("forge", request, Change::Gather(of(&[own], GatherPolicy::All))).0.unwrap());
+        assert_eq!(again, Gathered { state: GatherState::Met, ..first });
+        let other = world.request_as("forge", request, Change::Gather(of(&[own], GatherPolicy::First))).0;
+        assert_eq!(other.unwrap_err().code, ErrorCode::IdReused);
+        assert_eq!(world.results("forge").len(), 1);
+        let cases = [
+            ("another's", of(&[others], GatherPolicy::All), ErrorCode::NotFound),
+            ("none", of(&[], GatherPolicy::All), ErrorCode::Invalid),
+            ("twice", of(&[own, own], GatherPolicy::All), ErrorCode::Invalid),
+            ("n of none", of(&[own], GatherPolicy::N), ErrorCode::Invalid),
+            ("too many", Gather { n: Some(2), ..of(&[own], GatherPolicy::N) }, ErrorCode::Invalid),
+            ("zero", Gather { n: Some(0), ..of(&[own], GatherPolicy::N) }, ErrorCode::Invalid),
+            ("n with all", Gather { n: Some(1), ..of(&[own], GatherPolicy::All) }, ErrorCode::Invalid),
+        ];
+        for (case, gather, code) in cases {
+            let refused = world.request::<Gathered>("forge", Change::Gather(gather)).unwrap_err();
+            assert_eq!(refused.code, code, "{case}: {refused}");
+        }
+        // What has ended already is told at once; an operator has no inbox and reads it.
+        world.finish(others, Ok(json!(1)));
+        let gathered = world.gather("operator/ana", of(&[others], GatherPolicy::All));
+        let kept = world.store.gather(gathered.gather).unwrap().unwrap().info;
+        assert_eq!((kept.state, kept.ended_at), (GatherState::Met, Some(world.at)));
+    }
+
+    fn a_hand_yields_its_place_until_none_of_them_is_open(world) {
+        world.team();
+        let root = {
+            let hand: nexus_wire::HandRef = "forge/check".parse().unwrap();
+            let dispatch = Dispatch::to(hand, json!(1));
+            world.request::<Dispatched>("operator/ana", Change::Dispatch(dispatch)).unwrap().dispatch
+        };
+        let lease = Lease { dispatch: root, attempt: 1 };
+        let ids = [world.give("forge", Some(lease)), world.give("forge", Some(lease))];
+        let stranger = world.give("forge", None);
+        let cases = [
+            ("keeps the rest", Gather { lease: Some(lease), cancel_rest: Some(false), ..of(&ids, GatherPolicy::First) }, ErrorCode::Invalid),
+            ("no child", Gather { lease: Some(lease), ..of(&[stranger], GatherPolicy::First) }, ErrorCode::Invalid),
+            ("stale", Gather { lease: Some(Lease { attempt: 2, ..lease }), ..of(&ids, GatherPolicy::First) }, ErrorCode::StaleToken),
+        ];
+        for (case, gather, code) in cases {
+            let refused = world.request::<Gathered>("forge", Change::Gather(gather)).unwrap_err();
+            assert_eq!(refused.code, code, "{case}: {refused}");
+            assert_eq!(world.stands(root), DispatchState::Running, "{case}");
+        }
+        let gather = Gather { lease: Some(lease), ..of(&ids, GatherPolicy::First) };
+        let request = RequestId(world.id());
+        world.request_as("forge", request, Change::Gather(gather.clone())).0.unwrap();
+        assert_eq!(world.stands(root), DispatchState::Waiting);
+        world.finish(ids[0], Ok(json!(1)));
+        assert_eq!(world.stands(ids[1]), DispatchState::Cancelled);
+        assert_eq!(world.stands(root), DispatchState::Running);
+        let resumes = world.inbox("forge").into_iter().filter(|it| matches!(it.body, ItemBody::Resume { .. }));
+        assert_eq!((resumes.count(), world.results("forge").len()), (1, 1));
+        // A repeat yields nothing again.
+        world.request_as("forge", request, Change::Gather(gather)).0.unwrap();
+        assert_eq!(world.stands(root), DispatchState::Running);
+    }
+
+    fn outputs_beyond_a_frames_room_are_left_to_their_own_results(world) {
+        world.team();
+        let ids = [world.give("forge", None), world.give("forge", None), world.give("forge", None)];
+        let large = "x".repeat(GATHER_BYTES_MAX / 2);
+        world.finish(ids[0], Ok(json!(large)));
+        world.finish(ids[1], Ok(json!(large)));
+        let mut deep = json!(1);
+        for _ in 0..57 {
+            deep = json!([deep]);
+        }
+        world.finish(ids[2], Ok(deep));
+        world.gather("forge", of(&ids, GatherPolicy::All));
+        let told = world.results("forge").remove(0);
+        assert_eq!((told.state, told.left_out.clone()), (GatherState::Met, vec![ids[1]]));
+        let has_output: Vec<bool> = told.outcomes.iter().map(|it| it.output.is_some()).collect();
+        assert_eq!(has_output, [true, false, true]);
+        let rows = world.store.inbox(&"forge".parse().unwrap(), 0, 100).unwrap();
+        for row in rows {
+            let text = nexus_wire::envelope::deliver_text(row.offset, &row.json);
+            assert!(nexus_wire::envelope::decode::<nexus_wire::FromBroker>(&text).is_ok(), "{}", row.offset);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Several dispatches taken together: one answer when enough of them are done.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Ms;
+use crate::hands::{DispatchState, Lease, Outcome};
+use crate::ids::{DispatchId, GatherId};
+use crate::name::Party;
+
+/// How many have to be done.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GatherPolicy {
+    #[default]
+    All,
+    First,
+    /// As many as `n` says.
+    N,
+}
+
+/// `gather`: one answer about several dispatches, all of them the sender's own.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct Gather {
+    pub dispatches: Vec<DispatchId>,
+    #[serde(default)]
+    pub policy: GatherPolicy,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n: Option<u32>,
+    /// Seconds until it ends at the latest. Clamped to the limit of dispatches, and said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_s: Option<u32>,
+    /// Whether those still open are cancelled when it ends; absent: unless the policy is `all`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel_rest: Option<bool>,
+    /// A Hand at work that has nothing else to do: it yields its place as by `dispatch.wait`, for these children.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
+}
+
+/// Where a gather stands; all but `open` are ends.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GatherState {
+    Open,
+    /// Enough of them are done.
+    Met,
+    /// Too many have ended otherwise.
+    Failed,
+    /// Its deadline passed.
+    TimedOut,
+}
+
+impl GatherState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Met => "met",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed_out",
+        }
+    }
+}
+
+/// The answer to `gather`.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct Gathered {
+    pub gather: GatherId,
+    pub state: GatherState,
+    pub deadline_at: Ms,
+    /// The deadline asked for was longer than allowed.
+    pub clamped: bool,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct GatherMember {
+    pub dispatch: DispatchId,
+    /// How it ended; absent: it had not when the gather ended, or has not yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<DispatchState>,
+}
+
+/// `gather.status`.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct GatherStatus {
+    pub gather: GatherId,
+}
+
+/// Everything the broker knows of a gather.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct GatherInfo {
+    pub id: GatherId,
+    pub invoker: Party,
+    pub policy: GatherPolicy,
+    /// How many have to be done.
+    pub need: u32,
+    pub cancel_rest: bool,
+    pub state: GatherState,
+    pub accepted_at: Ms,
+    pub deadline_at: Ms,
+    pub clamped: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Ms>,
+    pub members: Vec<GatherMember>,
+}
+
+/// How a gather ended, as its invoker learns it.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct GatherResult {
+    pub gather: GatherId,
+    pub state: GatherState,
+    pub need: u32,
+    /// Of those that had ended, in the order in which they were named.
+    pub outcomes: Vec<Outcome>,
+    /// Those that had not; with `cancel_rest` they are cancelled now.
+    pub open: Vec<DispatchId>,
+    /// Of these the output is not in `outcomes`, for want of room: see their own results.
+    #[serde(default)]
+    pub left_out: Vec<DispatchId>,
+}

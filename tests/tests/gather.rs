@@ -1,0 +1,129 @@
+//! Several Hands asked at once, through the real binaries: one answer, whoever is killed meanwhile.
+
+use std::path::PathBuf;
+
+use nexus_tests::session::SessionFile;
+use nexus_tests::{Process, World, wait_until};
+use serde_json::json;
+
+const ASKER: &str = r#"
+[[rule]]
+match = "ask both"
+[[rule.step]]
+name = "told"
+call = "gather"
+args = { work = [{ hand = "left/verify" }, { hand = "right/verify" }] }
+[[rule.step]]
+say = "{{ told.json.state }}: {{ told.json.parts[0].output }} and {{ told.json.parts[1].output }}"
+
+[[rule]]
+match = "ask either"
+[[rule.step]]
+name = "told"
+call = "gather"
+args = { work = [{ hand = "left/verify" }, { hand = "right/verify" }], need = 1 }
+[[rule.step]]
+say = "{{ told.json.state }}: {{ told.json.parts[0].output }}"
+
+[[rule]]
+hand = "lead"
+[[rule.step]]
+name = "told"
+call = "gather"
+args = { work = [{ hand = "left/verify" }, { hand = "right/verify" }, { hand = "left/verify" }] }
+[[rule.step]]
+say = "{{ told.json.state }} {{ told.json.parts | length }}"
+"#;
+
+fn checker(says: &str) -> String {
+    format!("[[rule]]\nhand = \"verify\"\n[[rule.step]]\nhold = \"gate\"\n[[rule.step]]\nsay = \"{says}\"\n")
+}
+
+struct Team {
+    world: World,
+    asker: PathBuf,
+    agents: Vec<Process>,
+}
+
+impl Team {
+    fn new(config: &str) -> Self {
+        let mut world = World::asleep().config(config);
+        world.start_broker();
+        let verify = json!({"name": "verify", "timeout_s": 600});
+        let lead = json!({"name": "lead", "tools": ["gather"], "timeout_s": 600});
+        let asker = world.home("asker", json!({"tools": ["gather"], "hands": [lead]}), ASKER);
+        let left = world.home("left", json!({"hands": [verify]}), &checker("yes"));
+        let right = world.home("right", json!({"hands": [verify]}), &checker("no"));
+        let agents = [&asker, &left, &right].map(|home| world.agent(home)).into();
+        Self { world, asker, agents }
+    }
+
+    fn open(&self, name: &str) {
+        let gate = self.world.dir().join("agents").join(name).join("gate");
+        std::fs::write(gate, "").expect("the folder is ours");
+    }
+
+    fn ask(&self, question: &str) -> Process {
+        Process::start("nexctl", &mut self.world.nexctl_command(&["ask", "asker", question]))
+    }
+
+    fn states(&self) -> Vec<(String, String)> {
+        let list = self.world.nexctl_json(&["get", "dispatches"]);
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let all = list["dispatches"].as_array().cloned().unwrap_or_default();
+        let mut states: Vec<_> = all.iter().map(|it| (text(&it["hand"]), text(&it["state"]))).collect();
+        states.sort();
+        states
+    }
+
+    fn running(&self, count: usize) {
+        wait_until("the work", || {
+            (self.states().iter().filter(|(_, state)| state == "running").count() == count).then_some(())
+        });
+    }
+}
+
+fn state(hand: &str, state: &str) -> (String, String) {
+    (hand.to_owned(), state.to_owned())
+}
+
+#[test]
+fn both_answers_come_as_one_though_asker_and_broker_are_killed_meanwhile() {
+    let mut team = Team::new("");
+    let mut ask = team.ask("ask both");
+    team.running(2);
+    team.open("left");
+    team.running(1);
+    team.world.restart_broker();
+    team.agents[0].kill();
+    team.agents[0] = team.world.agent(&team.asker);
+    team.open("right");
+    assert!(ask.wait().success(), "{}", ask.text());
+    assert!(ask.text().contains("met: yes and no"), "{}", ask.text());
+    let done = [state("left/verify", "done"), state("right/verify", "done")];
+    assert_eq!(team.states(), done, "each was asked once");
+    let session = SessionFile::all(&team.asker).pop().expect("a session");
+    assert_eq!(session.of_kind("turn.tool_result").count(), 1, "and told once");
+}
+
+#[test]
+fn the_first_answer_ends_the_other() {
+    let team = Team::new("");
+    let mut ask = team.ask("ask either");
+    team.running(2);
+    team.open("right");
+    assert!(ask.wait().success(), "{}", ask.text());
+    assert!(ask.text().contains("met: no"), "{}", ask.text());
+    assert_eq!(team.states(), [state("left/verify", "cancelled"), state("right/verify", "done")]);
+}
+
+#[test]
+fn a_hand_that_gathers_yields_the_one_place_there_is() {
+    let team = Team::new("[hands]\nsoft_cap = 1\n");
+    team.open("left");
+    team.open("right");
+    let out = team.world.nexctl(&["dispatch", "asker/lead", "{}", "--wait"]);
+    let text = nexus_tests::world::text(&out);
+    assert!(out.status.success(), "{text}");
+    assert!(text.contains("met 3"), "{text}");
+}
