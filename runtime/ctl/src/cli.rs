@@ -312,8 +312,8 @@ pub enum CredentialAction {
         kind: Kind,
         #[arg(long, value_enum, default_value = "proxy")]
         mode: Mode,
-        /// Where the broker's calls go, as https://api.example/v1
-        #[arg(long, value_name = "URL")]
+        /// Where the broker's calls go
+        #[arg(long, value_name = "https://HOST/PATH")]
         base_url: Option<String>,
         /// The header the secret goes into (authorization)
         #[arg(long, value_name = "NAME")]

@@ -1,0 +1,302 @@
+//! The store the hub keeps its rows in, as the hub asks for it, and what can be wrong with it.
+
+use nexus_wire::alert::{Alert, AlertKind};
+use nexus_wire::audit::{AuditEntry, AuditList};
+use nexus_wire::chat::{ChatHit, ChatSearch, Message, ReplyMeta, ThreadInfo, Usage};
+use nexus_wire::gather::GatherInfo;
+use nexus_wire::hands::DispatchInfo;
+use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeHit, KnowledgeMay, KnowledgeUsage};
+use nexus_wire::log::LogEntry;
+use nexus_wire::{
+    AspectName, BlobId, CredentialName, DispatchId, EntryId, GatherId, GrantId, HandRef, ItemId, MessageId,
+    Ms, Party, ThreadId,
+};
+use thiserror::Error;
+use uuid::Uuid;
+
+use super::{
+    AnsweredRecord, AspectRecord, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord, DispatchRecord,
+    GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank, KnowledgeRecord,
+    KnowledgeScope, LogRecord, MessageRecord, NewItem, OperatorRecord, Position, ReactionRecord, SetupToken,
+    Snapshot, TakenRecord, ThreadRecord, UsedAssertion,
+};
+use crate::hub::filter::LogFilter;
+
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// Disk full, read-only, I/O error: the batch did not happen; later ones may.
+    #[error("storage is unavailable: {0}")]
+    Unavailable(String),
+    /// The file does not say what we wrote.
+    #[error("the database is damaged: {0}; restore a backup")]
+    Corrupt(String),
+}
+
+/// Tokens and cost of one reply, or of one dispatch that has ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spent {
+    pub at: Ms,
+    pub by: Party,
+    /// Of a dispatch.
+    pub hand: Option<HandRef>,
+    /// `<provider>/<model>` of a reply.
+    pub model: Option<String>,
+    pub usage: Usage,
+    pub cost_microusd: Option<u64>,
+}
+
+impl Spent {
+    pub fn of_reply(at: Ms, sender: &Party, meta: &ReplyMeta) -> Self {
+        Self {
+            at,
+            by: sender.clone(),
+            hand: None,
+            model: Some(format!("{}/{}", meta.provider, meta.model)),
+            usage: meta.usage,
+            cost_microusd: meta.cost_microusd,
+        }
+    }
+
+    /// `None`: it has not ended.
+    pub fn of_dispatch(info: &DispatchInfo) -> Option<Self> {
+        Some(Self {
+            at: info.ended_at?,
+            by: Party::Aspect(info.hand.aspect.clone()),
+            hand: Some(info.hand.clone()),
+            model: None,
+            usage: info.usage,
+            cost_microusd: info.cost_microusd,
+        })
+    }
+}
+
+pub type Stored<T> = Result<T, StoreError>;
+
+/// Reads; they see everything committed, and inside a batch what the batch has written so far.
+///
+/// A page ends at `limit` or at [`PAGE_BYTES`], whichever comes first, and holds at least one row if there is
+/// one: only an empty page is the end.
+pub trait Reads {
+    fn alert(&self, kind: AlertKind, subject: &str) -> Stored<Option<Alert>>;
+    /// The latest raised first, before the one with that `seq`; `all`: also those that were cleared.
+    fn alerts(&self, all: bool, before: Option<u64>, limit: u32) -> Stored<Vec<Alert>>;
+    fn aspect(&self, name: &AspectName) -> Stored<Option<AspectRecord>>;
+    /// By name.
+    fn aspects(&self) -> Stored<Vec<AspectRecord>>;
+    fn blob(&self, id: BlobId) -> Stored<Option<BlobRecord>>;
+    /// The latest first, those before the one with that number; with their numbers.
+    fn blobs(&self, before: Option<u64>, limit: u32) -> Stored<Vec<(u64, BlobRecord)>>;
+    /// Bytes on the quota of one party, or of all together.
+    fn blob_usage(&self, of: Option<&Party>) -> Stored<u64>;
+    /// How many messages attach it.
+    fn blob_references(&self, id: BlobId) -> Stored<u64>;
+    /// Threads with a message that attaches it.
+    fn blob_threads(&self, id: BlobId) -> Stored<Vec<ThreadId>>;
+    /// Those nothing refers to that were last put before that time, by id.
+    fn blobs_unreferenced(&self, before: Ms, limit: u32) -> Stored<Vec<BlobId>>;
+    /// By name.
+    fn operators(&self) -> Stored<Vec<OperatorRecord>>;
+    fn message(&self, id: MessageId) -> Stored<Option<MessageRecord>>;
+    fn thread(&self, id: ThreadId) -> Stored<Option<ThreadRecord>>;
+    /// Latest activity first, after the thread whose `last_seq` is `before`; of one party if named.
+    fn threads(&self, of: Option<&Party>, before: Option<u64>, limit: u32) -> Stored<Vec<ThreadInfo>>;
+    /// Oldest first.
+    fn messages(&self, thread: ThreadId, after: u64, limit: u32) -> Stored<Vec<Message>>;
+    /// The last ones before `before` that are after `after`, oldest first; of messages that make a page too large
+    /// the oldest are left out.
+    fn messages_before(&self, thread: ThreadId, after: u64, before: u64, limit: u32) -> Stored<Vec<Message>>;
+    /// Messages of others after `reader`'s read position and after their own last one, up to `UNREAD_MAX`.
+    fn unread(&self, reader: &Party, thread: ThreadId) -> Stored<u64>;
+    /// `seq` up to which `reader` has read; 0 at first.
+    fn read_position(&self, reader: &Party, thread: ThreadId) -> Stored<u64>;
+    /// By sign, then by party as text.
+    fn reactions(&self, message: MessageId) -> Stored<Vec<ReactionRecord>>;
+    /// When the item was put before the aspect's model.
+    fn taken(&self, aspect: &AspectName, item: ItemId) -> Stored<Option<Ms>>;
+    /// `seq` of the first message in the inbox that is not acknowledged: those before it are delivered.
+    fn first_unacked(&self, aspect: &AspectName) -> Stored<Option<u64>>;
+    /// Items with larger offsets, in order.
+    fn inbox(&self, aspect: &AspectName, after: u64, limit: u32) -> Stored<Vec<InboxRecord>>;
+    /// Items up to here are not kept any more; a multiple of [`INBOX_BLOCK`].
+    fn inbox_floor(&self, aspect: &AspectName) -> Stored<u64>;
+    fn closed(&self, aspect: &AspectName, item: ItemId) -> Stored<Option<ClosedRecord>>;
+    fn dispatch(&self, id: DispatchId) -> Stored<Option<DispatchRecord>>;
+    /// Without input and output, which may be large.
+    fn dispatch_head(&self, id: DispatchId) -> Stored<Option<DispatchRecord>>;
+    /// What an invoker has open, without inputs; in the order of ids.
+    fn open_dispatches(&self, invoker: &Party) -> Stored<Vec<DispatchInfo>>;
+    /// Latest first, those older than `before`; without inputs and outputs.
+    fn dispatches(&self, which: Which, before: Option<DispatchId>, limit: u32) -> Stored<Vec<DispatchInfo>>;
+    fn answered(&self, key: Uuid) -> Stored<Option<AnsweredRecord>>;
+    fn gather(&self, id: GatherId) -> Stored<Option<GatherRecord>>;
+    /// What an invoker has open, in the order of ids.
+    fn open_gathers(&self, invoker: &Party) -> Stored<Vec<GatherInfo>>;
+    /// The newest version of a topic.
+    fn knowledge(&self, aspect: &Party, topic: &str) -> Stored<Option<KnowledgeRecord>>;
+    /// A version by its id, current or not.
+    fn knowledge_entry(&self, id: EntryId) -> Stored<Option<KnowledgeRecord>>;
+    fn knowledge_version(&self, author: &Party, topic: &str, version: u32)
+    -> Stored<Option<KnowledgeRecord>>;
+    /// Versions before `before`, the newest first.
+    fn knowledge_history(
+        &self,
+        author: &Party,
+        topic: &str,
+        before: u32,
+        limit: u32,
+    ) -> Stored<Vec<KnowledgeHead>>;
+    /// Current entries in `scope`, of one author if named, by author and topic as text.
+    fn knowledge_list(
+        &self,
+        scope: &KnowledgeScope,
+        of: Option<&Party>,
+        prefix: &str,
+        after: Option<&KnowledgePlace>,
+        limit: u32,
+    ) -> Stored<Vec<KnowledgeHead>>;
+    /// Current entries in `scope` with their scores, best first, at most `SEARCH_HITS_MAX`. Any text is a valid
+    /// query. A score depends on nothing outside of `scope`.
+    fn knowledge_search(
+        &self,
+        scope: &KnowledgeScope,
+        of: Option<&Party>,
+        query: &str,
+    ) -> Stored<Vec<KnowledgeRank>>;
+    /// What a search has ranked; `None` if it was replaced meanwhile.
+    fn knowledge_hit(&self, query: &str, rank: KnowledgeRank) -> Stored<Option<KnowledgeHit>>;
+    /// The last change of a grant.
+    fn knowledge_grant(
+        &self,
+        to: &AspectName,
+        may: KnowledgeMay,
+        of: Option<&Party>,
+    ) -> Stored<Option<KnowledgeGrantRecord>>;
+    /// A change of a grant by its id.
+    fn knowledge_grant_by_id(&self, id: GrantId) -> Stored<Option<KnowledgeGrantRecord>>;
+    /// What is granted by such changes now, by name; to one aspect if named.
+    fn knowledge_grants(&self, to: Option<&AspectName>) -> Stored<Vec<KnowledgeGrantInfo>>;
+    fn knowledge_usage(&self, author: &Party, topic: &str) -> Stored<KnowledgeUsage>;
+    /// Entries after `from_seq`, with their bodies.
+    fn log_where(&self, from_seq: u64, filter: &LogFilter, limit: u32) -> Stored<Vec<LogEntry>>;
+    fn log(&self, from_seq: u64, thread: Option<ThreadId>, limit: u32) -> Stored<Vec<LogEntry>> {
+        self.log_where(from_seq, &thread.into(), limit)
+    }
+    /// Entries up to here are not kept any more.
+    fn log_floor(&self) -> Stored<u64>;
+    /// The hash of an entry; a store without a chain gives what stands for it.
+    fn log_hash(&self, seq: u64) -> Stored<Option<[u8; 32]>>;
+    /// Every checkpoint, the oldest first.
+    fn checkpoints(&self) -> Stored<Vec<Checkpoint>>;
+    /// The last entry that came before that time, among the first `limit` after the floor.
+    fn log_before(&self, before: Ms, limit: u32) -> Stored<Option<u64>>;
+    /// Rows of the log that match, the latest first.
+    fn audit(&self, wanted: &AuditList, limit: u32) -> Stored<Vec<AuditEntry>>;
+    /// Shows everything spent from `since` on and before `until`, in no order.
+    fn spent(&self, since: Ms, until: Ms, visit: &mut dyn FnMut(&Spent)) -> Stored<()>;
+    fn snapshot(&self) -> Stored<Snapshot>;
+}
+
+/// Which dispatches are listed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Which {
+    All,
+    /// Those that have come to nothing; see [`is_dead`].
+    Dead,
+    /// Those that have not ended.
+    Open,
+}
+
+/// Beyond this much text a page of items, messages or log entries ends early.
+pub const PAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Which messages a search may find.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Visible {
+    All,
+    /// Those in threads in which `party` takes part, and in `worked`, which its Hands are at work for.
+    To {
+        party: Party,
+        worked: Vec<ThreadId>,
+    },
+}
+
+/// What a search has found, the newest first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    pub hits: Vec<ChatHit>,
+    /// How far the index had come.
+    pub indexed_seq: u64,
+}
+
+/// Search in messages; may lie a moment behind what is committed.
+pub trait Finds: Reads {
+    /// A page as of [`Reads`]; any text is a valid query.
+    fn chat_search(&self, visible: &Visible, search: &ChatSearch, limit: u32) -> Stored<Found>;
+}
+
+/// The one writer.
+pub trait Store: Reads {
+    /// Inserts or replaces by its key.
+    fn put_alert(&mut self, alert: &Alert) -> Stored<()>;
+    /// Inserts or replaces.
+    fn put_gather(&mut self, record: &GatherRecord) -> Stored<()>;
+    /// One that is new.
+    fn put_answered(&mut self, record: &AnsweredRecord) -> Stored<()>;
+    /// Inserts or replaces everything of the aspect, its position included.
+    fn put_aspect(&mut self, record: &AspectRecord) -> Stored<()>;
+    /// Replaces the position of an aspect that is there.
+    fn put_position(&mut self, aspect: &AspectName, position: Position) -> Stored<()>;
+    /// Inserts or replaces.
+    fn put_blob(&mut self, record: &BlobRecord) -> Stored<()>;
+    /// One that is there and that no message attaches.
+    fn delete_blob(&mut self, id: BlobId) -> Stored<()>;
+    /// The message with that `seq`, which is there, attaches the blob, which is there too.
+    fn put_blob_reference(&mut self, id: BlobId, message_seq: u64) -> Stored<()>;
+    fn put_operator(&mut self, record: &OperatorRecord) -> Stored<()>;
+    fn put_setup(&mut self, setup: &SetupToken) -> Stored<()>;
+    fn put_assertion(&mut self, used: &UsedAssertion) -> Stored<()>;
+    /// Those with `until` at or before `at`.
+    fn drop_assertions(&mut self, at: Ms) -> Stored<()>;
+    fn put_credential(&mut self, record: &CredentialRecord) -> Stored<()>;
+    fn remove_credential(&mut self, name: &CredentialName) -> Stored<()>;
+    /// Inserts or replaces. Comes before the messages of the thread.
+    fn put_thread(&mut self, record: &ThreadRecord) -> Stored<()>;
+    fn put_message(&mut self, record: &MessageRecord) -> Stored<()>;
+    /// Appends to the inbox of an aspect that is there and moves its tail.
+    fn put_inbox(&mut self, aspect: &AspectName, item: &NewItem) -> Stored<()>;
+    /// Drops the items up to `floor`, a multiple of [`INBOX_BLOCK`] that the cursor has passed.
+    fn prune_inbox(&mut self, aspect: &AspectName, floor: u64) -> Stored<()>;
+    /// Drops the entries up to the checkpoint, which stays for them.
+    fn prune_log(&mut self, checkpoint: &Checkpoint) -> Stored<()>;
+    fn put_closed(&mut self, record: &ClosedRecord) -> Stored<()>;
+    /// An item that has not been taken before.
+    fn put_taken(&mut self, record: &TakenRecord) -> Stored<()>;
+    fn put_read_position(&mut self, reader: &Party, thread: ThreadId, seq: u64) -> Stored<()>;
+    /// A reaction that is not there yet.
+    fn put_reaction(&mut self, reaction: &ReactionRecord) -> Stored<()>;
+    fn remove_reaction(&mut self, reaction: &ReactionRecord) -> Stored<()>;
+    /// A dispatch that is new; `info.input` is kept from here on.
+    fn add_dispatch(&mut self, record: &DispatchRecord) -> Stored<()>;
+    /// Replaces everything but the input, and an output that is there by one only.
+    fn put_dispatch(&mut self, record: &DispatchRecord) -> Stored<()>;
+    /// What the queue must remember beside its dispatches.
+    fn put_queue_state(&mut self, json: &str) -> Stored<()>;
+    /// A new version becomes the topic's current one; earlier ones are kept.
+    fn put_knowledge(&mut self, record: &KnowledgeRecord) -> Stored<()>;
+    fn put_knowledge_grant(&mut self, record: &KnowledgeGrantRecord) -> Stored<()>;
+    /// Replaces what is known of how a topic is used.
+    fn put_knowledge_usage(&mut self, author: &Party, topic: &str, usage: KnowledgeUsage) -> Stored<()>;
+    fn append_log(&mut self, record: &LogRecord) -> Stored<()>;
+    /// When the broker took the store over.
+    fn put_started_at(&mut self, at: Ms) -> Stored<()>;
+    /// For changes without a log row; one with a row moves the time by itself.
+    fn put_last_at(&mut self, at: Ms) -> Stored<()>;
+}
+
+/// A store that groups writes. Everything between `begin` and `commit` is one transaction; `commit` returns
+/// once it is on disk.
+pub trait Transaction: Store {
+    fn begin(&mut self) -> Stored<()>;
+    fn commit(&mut self) -> Stored<()>;
+    fn rollback(&mut self) -> Stored<()>;
+}

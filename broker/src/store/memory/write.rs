@@ -1,0 +1,257 @@
+//! The writing half of the store in memory.
+
+use nexus_wire::alert::Alert;
+use nexus_wire::knowledge::KnowledgeUsage;
+use nexus_wire::{AspectName, BlobId, CredentialName, Ms, Party, ThreadId};
+
+use super::undo::Undo;
+use super::{MemoryStore, Thread, absent, undo};
+use crate::hub::records::{
+    AnsweredRecord, AspectRecord, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord, DispatchRecord,
+    GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgeRecord, LogRecord, MessageRecord, NewItem,
+    OperatorRecord, Position, ReactionRecord, SetupToken, Store, Stored, TakenRecord, ThreadRecord,
+    UsedAssertion,
+};
+use crate::store::logged::LoggedRow;
+
+impl Store for MemoryStore {
+    fn put_gather(&mut self, record: &GatherRecord) -> Stored<()> {
+        let id = record.info.id;
+        let old = self.gathers.insert(id, record.clone());
+        self.undo.push(Undo::Gather(id, old.map(Box::new)));
+        Ok(())
+    }
+
+    fn put_answered(&mut self, record: &AnsweredRecord) -> Stored<()> {
+        self.answered.insert(record.key, record.clone());
+        self.undo.push(Undo::Answered(record.key));
+        Ok(())
+    }
+
+    fn put_alert(&mut self, alert: &Alert) -> Stored<()> {
+        let old = self.alerts.insert(alert.key.clone(), alert.clone());
+        self.undo.push(Undo::Alert(alert.key.clone(), old.map(Box::new)));
+        Ok(())
+    }
+
+    fn put_aspect(&mut self, record: &AspectRecord) -> Stored<()> {
+        let old = self.aspects.insert(record.name.clone(), record.clone());
+        self.undo.push(Undo::Aspect(record.name.clone(), old.map(Box::new)));
+        Ok(())
+    }
+
+    fn put_position(&mut self, aspect: &AspectName, position: Position) -> Stored<()> {
+        let record = self.aspects.get_mut(aspect).ok_or_else(|| absent(&format_args!("aspect {aspect}")))?;
+        self.undo.push(Undo::Position(aspect.clone(), record.position()));
+        undo::set_position(record, position);
+        Ok(())
+    }
+
+    fn put_blob(&mut self, record: &BlobRecord) -> Stored<()> {
+        let old = self.blobs.get(&record.id).cloned();
+        let no = old.as_ref().map_or(self.last_blob + 1, |(no, _)| *no);
+        self.undo.push(Undo::LastBlob(self.last_blob));
+        self.last_blob = self.last_blob.max(no);
+        self.blobs.insert(record.id, (no, record.clone()));
+        self.undo.push(Undo::Blob(record.id, old.map(Box::new)));
+        Ok(())
+    }
+
+    fn delete_blob(&mut self, id: BlobId) -> Stored<()> {
+        let old = self.blobs.remove(&id);
+        self.undo.push(Undo::Blob(id, old.map(Box::new)));
+        Ok(())
+    }
+
+    fn put_blob_reference(&mut self, id: BlobId, message_seq: u64) -> Stored<()> {
+        if !self.blobs.contains_key(&id) {
+            return Err(absent(&format_args!("blob {id}")));
+        }
+        if self.blob_references.insert((id, message_seq)) {
+            self.undo.push(Undo::BlobReference(id, message_seq));
+        }
+        Ok(())
+    }
+
+    fn put_operator(&mut self, record: &OperatorRecord) -> Stored<()> {
+        let old = self.operators.insert(record.name.clone(), record.clone());
+        self.undo.push(Undo::Operator(record.name.clone(), old));
+        Ok(())
+    }
+
+    fn put_setup(&mut self, setup: &SetupToken) -> Stored<()> {
+        let old = self.setup.replace(*setup);
+        self.undo.push(Undo::Setup(old));
+        Ok(())
+    }
+
+    fn put_assertion(&mut self, used: &UsedAssertion) -> Stored<()> {
+        if self.assertions.insert(*used) {
+            self.undo.push(Undo::Assertion(*used, false));
+        }
+        Ok(())
+    }
+
+    fn drop_assertions(&mut self, at: Ms) -> Stored<()> {
+        while let Some(first) = self.assertions.first().copied().filter(|it| it.until <= at) {
+            self.assertions.remove(&first);
+            self.undo.push(Undo::Assertion(first, true));
+        }
+        Ok(())
+    }
+
+    fn put_credential(&mut self, record: &CredentialRecord) -> Stored<()> {
+        let old = self.credentials.insert(record.name.clone(), record.clone());
+        self.undo.push(Undo::Credential(record.name.clone(), old.map(Box::new)));
+        Ok(())
+    }
+
+    fn remove_credential(&mut self, name: &CredentialName) -> Stored<()> {
+        let old = self.credentials.remove(name);
+        self.undo.push(Undo::Credential(name.clone(), old.map(Box::new)));
+        Ok(())
+    }
+
+    fn put_thread(&mut self, record: &ThreadRecord) -> Stored<()> {
+        let id = record.info.id;
+        match self.threads.get_mut(&id) {
+            Some(thread) => {
+                let old = std::mem::replace(&mut thread.record, record.clone());
+                self.undo.push(Undo::Thread(id, Some(Box::new(old))));
+            }
+            None => {
+                self.threads.insert(id, Thread { record: record.clone(), messages: Vec::new() });
+                self.undo.push(Undo::Thread(id, None));
+            }
+        }
+        Ok(())
+    }
+
+    fn put_message(&mut self, record: &MessageRecord) -> Stored<()> {
+        let id = record.message.thread;
+        let thread = self.threads.get_mut(&id).ok_or_else(|| absent(&format_args!("thread {id}")))?;
+        let at = self.messages.len();
+        thread.messages.push(at);
+        self.message_at.insert(record.message.id, at);
+        self.messages.push(record.clone());
+        self.undo.push(Undo::Message);
+        Ok(())
+    }
+
+    fn put_inbox(&mut self, aspect: &AspectName, item: &NewItem) -> Stored<()> {
+        let record = self.aspects.get_mut(aspect).ok_or_else(|| absent(&format_args!("aspect {aspect}")))?;
+        record.tail = item.offset;
+        if let Some(seq) = item.message_seq {
+            self.item_messages.insert(item.id, seq);
+        }
+        let row = InboxRecord { offset: item.offset, id: item.id, json: item.json.clone() };
+        match self.inboxes.get_mut(aspect) {
+            Some(items) => items.push(row),
+            None => _ = self.inboxes.insert(aspect.clone(), vec![row]),
+        }
+        self.undo.push(Undo::Item(aspect.clone()));
+        Ok(())
+    }
+
+    fn prune_inbox(&mut self, aspect: &AspectName, floor: u64) -> Stored<()> {
+        let Some(items) = self.inboxes.get_mut(aspect) else { return Ok(()) };
+        let gone = items.partition_point(|item| item.offset <= floor);
+        let gone: Vec<InboxRecord> = items.drain(..gone).collect();
+        let old = self.inbox_floors.insert(aspect.clone(), floor).unwrap_or(0);
+        self.undo.push(Undo::PrunedInbox(aspect.clone(), old, gone));
+        Ok(())
+    }
+
+    fn prune_log(&mut self, checkpoint: &Checkpoint) -> Stored<()> {
+        let gone = self.log.partition_point(|row| row.seq <= checkpoint.seq);
+        self.undo.push(Undo::PrunedLog(self.log.drain(..gone).collect()));
+        self.checkpoints.push(checkpoint.clone());
+        Ok(())
+    }
+
+    fn put_closed(&mut self, record: &ClosedRecord) -> Stored<()> {
+        let key = (record.aspect.clone(), record.item);
+        self.closed.insert(key.clone(), record.clone());
+        self.undo.push(Undo::Closed(key));
+        Ok(())
+    }
+
+    fn put_taken(&mut self, record: &TakenRecord) -> Stored<()> {
+        self.set_taken(record);
+        Ok(())
+    }
+
+    fn put_read_position(&mut self, reader: &Party, thread: ThreadId, seq: u64) -> Stored<()> {
+        self.set_position_of(reader, thread, seq);
+        Ok(())
+    }
+
+    fn put_reaction(&mut self, reaction: &ReactionRecord) -> Stored<()> {
+        self.set_reaction(reaction, true);
+        Ok(())
+    }
+
+    fn remove_reaction(&mut self, reaction: &ReactionRecord) -> Stored<()> {
+        self.set_reaction(reaction, false);
+        Ok(())
+    }
+
+    fn add_dispatch(&mut self, record: &DispatchRecord) -> Stored<()> {
+        self.set_dispatch(record.clone());
+        Ok(())
+    }
+
+    fn put_dispatch(&mut self, record: &DispatchRecord) -> Stored<()> {
+        let id = record.info.id;
+        let old = self.dispatches.get(&id).ok_or_else(|| absent(&format_args!("dispatch {id}")))?;
+        let mut record = record.clone();
+        record.info.input = old.info.input.clone();
+        record.info.output = record.info.output.or_else(|| old.info.output.clone());
+        self.set_dispatch(record);
+        Ok(())
+    }
+
+    fn put_queue_state(&mut self, json: &str) -> Stored<()> {
+        let old = self.queue_state.replace(json.to_owned());
+        self.undo.push(Undo::QueueState(old));
+        Ok(())
+    }
+
+    fn put_knowledge(&mut self, record: &KnowledgeRecord) -> Stored<()> {
+        self.knowledge.entries.push(record.clone());
+        self.undo.push(Undo::Knowledge);
+        Ok(())
+    }
+
+    fn put_knowledge_grant(&mut self, record: &KnowledgeGrantRecord) -> Stored<()> {
+        self.knowledge.grants.push(record.clone());
+        self.undo.push(Undo::KnowledgeGrant);
+        Ok(())
+    }
+
+    fn put_knowledge_usage(&mut self, author: &Party, topic: &str, usage: KnowledgeUsage) -> Stored<()> {
+        let key = (author.clone(), topic.to_owned());
+        let old = self.knowledge.usage.insert(key.clone(), usage);
+        self.undo.push(Undo::KnowledgeUsage(key, old));
+        Ok(())
+    }
+
+    fn append_log(&mut self, record: &LogRecord) -> Stored<()> {
+        self.log.push(LoggedRow::from(&record.entry));
+        self.undo.push(Undo::Log);
+        self.put_last_at(record.entry.at)
+    }
+
+    fn put_started_at(&mut self, at: Ms) -> Stored<()> {
+        self.undo.push(Undo::StartedAt(std::mem::replace(&mut self.started_at, at)));
+        Ok(())
+    }
+
+    fn put_last_at(&mut self, at: Ms) -> Stored<()> {
+        if at > self.last_at {
+            self.undo.push(Undo::LastAt(self.last_at));
+            self.last_at = at;
+        }
+        Ok(())
+    }
+}
