@@ -31,10 +31,10 @@ fn table() -> Vec<(&'static str, Value, [bool; 4])> {
         ("audit.list", json!({"kind": "dispatch"}), [false, true, true, true]),
         ("chat.mark", json!({"thread": ID}), all),
         ("chat.react", json!({"message": ID, "emoji": "x"}), writers),
-        ("aspect.release", json!({"aspect": "wren"}), [false, false, false, true]),
+        ("aspect.release", json!({"name": "wren"}), [false, false, false, true]),
         (
             "aspect.restrain",
-            json!({"aspect": "wren", "kind": "held", "reason": "r"}),
+            json!({"name": "wren", "kind": "held", "reason": "r"}),
             [false, false, false, true],
         ),
         ("chat.read", json!({"thread": ID}), all),

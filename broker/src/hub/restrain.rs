@@ -33,7 +33,7 @@ impl<S: Store> Step<'_, S> {
         restrain: AspectRestrain,
     ) -> Done {
         let Some(fresh) = self.first_time(sender, request, &restrain)? else { return Ok(()) };
-        let AspectRestrain { aspect: name, kind, reason } = restrain;
+        let AspectRestrain { name, kind, reason } = restrain;
         if reason.trim().is_empty() {
             return refuse(ErrorCode::Invalid, "say why: the reason is told to whoever runs into it");
         }
@@ -66,7 +66,7 @@ impl<S: Store> Step<'_, S> {
         release: &AspectRelease,
     ) -> Done {
         let Some(fresh) = self.first_time(sender, request, release)? else { return Ok(()) };
-        let name = &release.aspect;
+        let name = &release.name;
         let record = self.on_team(name)?;
         let Some(restraint) = record.restraint.clone() else {
             self.answer_restraint(fresh, name)?;

@@ -592,11 +592,11 @@ impl Twin {
             }
             Act::Restrain { aspect, kind } => {
                 let aspect = self.aspect(*aspect);
-                let restrain = |kind| AspectRestrain { aspect: aspect.clone(), kind, reason: "so".into() };
+                let restrain = |kind| AspectRestrain { name: aspect.clone(), kind, reason: "so".into() };
                 let change = match kind {
                     0 => Change::AspectRestrain(restrain(RestraintKind::Held)),
                     1 => Change::AspectRestrain(restrain(RestraintKind::Paused)),
-                    _ => Change::AspectRelease(AspectRelease { aspect }),
+                    _ => Change::AspectRelease(AspectRelease { name: aspect }),
                 };
                 self.request(ana, None, change)
             }

@@ -14,11 +14,11 @@ use crate::on_both_stores;
 use crate::world::{World, name, party};
 
 fn restrain(kind: RestraintKind, reason: &str) -> Change {
-    Change::AspectRestrain(AspectRestrain { aspect: name("wren"), kind, reason: reason.into() })
+    Change::AspectRestrain(AspectRestrain { name: name("wren"), kind, reason: reason.into() })
 }
 
 fn release() -> Change {
-    Change::AspectRelease(AspectRelease { aspect: name("wren") })
+    Change::AspectRelease(AspectRelease { name: name("wren") })
 }
 
 fn worker(last_generation: u64) -> Register {
@@ -160,7 +160,7 @@ on_both_stores! {
             answer.unwrap();
             assert_eq!(kinds(&effects), expected, "{change:?}");
         }
-        let nobody = Change::AspectRelease(AspectRelease { aspect: name("moth") });
+        let nobody = Change::AspectRelease(AspectRelease { name: name("moth") });
         assert_eq!(world.request::<AspectRestraint>("operator/ana", nobody).unwrap_err().code, ErrorCode::NotFound);
         let mute = restrain(RestraintKind::Held, "  ");
         assert_eq!(world.request::<AspectRestraint>("operator/ana", mute).unwrap_err().code, ErrorCode::Invalid);

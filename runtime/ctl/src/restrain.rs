@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::ui::printable;
 
 pub(crate) async fn restrain(run: &Run, restrain: cli::Restrain, kind: RestraintKind) -> Result<(), Failure> {
-    let request = AspectRestrain { aspect: restrain.aspect, kind, reason: restrain.reason };
+    let request = AspectRestrain { name: restrain.aspect, kind, reason: restrain.reason };
     let mut client = run.connect().await?;
     let in_force = run.within(client.call(request)).await??;
     client.close().await;
@@ -17,7 +17,7 @@ pub(crate) async fn restrain(run: &Run, restrain: cli::Restrain, kind: Restraint
 
 pub(crate) async fn release(run: &Run, release: cli::Release) -> Result<(), Failure> {
     let mut client = run.connect().await?;
-    let in_force = run.within(client.call(AspectRelease { aspect: release.aspect })).await??;
+    let in_force = run.within(client.call(AspectRelease { name: release.aspect })).await??;
     client.close().await;
     show(run, &in_force)
 }

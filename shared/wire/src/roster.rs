@@ -160,7 +160,7 @@ pub struct Restraint {
 /// `aspect.restrain`: admins only; it stays until `aspect.release`.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct AspectRestrain {
-    pub aspect: AspectName,
+    pub name: AspectName,
     pub kind: RestraintKind,
     /// Told to whoever runs into it.
     pub reason: String,
@@ -169,7 +169,7 @@ pub struct AspectRestrain {
 /// `aspect.release`: admins only.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct AspectRelease {
-    pub aspect: AspectName,
+    pub name: AspectName,
 }
 
 /// The answer to `aspect.restrain` and `aspect.release`: what is in force.

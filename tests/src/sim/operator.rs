@@ -68,7 +68,7 @@ impl Operator {
             12 => match dice.below(4) {
                 0 => restrain(to, RestraintKind::Held).into(),
                 1 => restrain(to, RestraintKind::Paused).into(),
-                _ => AspectRelease { aspect: to.clone() }.into(),
+                _ => AspectRelease { name: to.clone() }.into(),
             },
             0..5 => {
                 let thread = (!self.threads.is_empty() && dice.one_in(2))
@@ -116,7 +116,7 @@ impl Operator {
     /// Whoever is held or paused may go on.
     pub(super) fn release_all(&mut self, now: Ms, dice: &mut Dice, team: &[AspectName]) {
         for name in team {
-            let release = AspectRelease { aspect: name.clone() };
+            let release = AspectRelease { name: name.clone() };
             self.open.insert(RequestId(dice.id(now)), (release.into(), false));
         }
     }
@@ -195,5 +195,5 @@ impl Operator {
 }
 
 fn restrain(aspect: &AspectName, kind: RestraintKind) -> AspectRestrain {
-    AspectRestrain { aspect: aspect.clone(), kind, reason: "the die said so".into() }
+    AspectRestrain { name: aspect.clone(), kind, reason: "the die said so".into() }
 }

@@ -120,7 +120,7 @@ async fn restrain_aspect(
     body: Body<Restrain>,
 ) -> Answered<AspectRestraint> {
     let Restrain { kind, reason } = body.value;
-    frame(&edge, &caller, key, AspectRestrain { aspect: by.name, kind, reason }, body.bytes).await
+    frame(&edge, &caller, key, AspectRestrain { name: by.name, kind, reason }, body.bytes).await
 }
 
 async fn release_aspect(
@@ -129,5 +129,5 @@ async fn release_aspect(
     Path(by): Path<ByName>,
     key: Idempotent,
 ) -> Answered<AspectRestraint> {
-    frame(&edge, &caller, key, AspectRelease { aspect: by.name }, 0).await
+    frame(&edge, &caller, key, AspectRelease { name: by.name }, 0).await
 }
