@@ -117,7 +117,7 @@ pub trait Reads {
     fn first_unacked(&self, aspect: &AspectName) -> Stored<Option<u64>>;
     /// Items with larger offsets, in order.
     fn inbox(&self, aspect: &AspectName, after: u64, limit: u32) -> Stored<Vec<InboxRecord>>;
-    /// Items up to here are not kept any more; a multiple of [`INBOX_BLOCK`].
+    /// Items up to here are not kept any more; a multiple of [`INBOX_BLOCK`](super::INBOX_BLOCK).
     fn inbox_floor(&self, aspect: &AspectName) -> Stored<u64>;
     fn closed(&self, aspect: &AspectName, item: ItemId) -> Stored<Option<ClosedRecord>>;
     fn dispatch(&self, id: DispatchId) -> Stored<Option<DispatchRecord>>;
@@ -200,7 +200,7 @@ pub trait Reads {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Which {
     All,
-    /// Those that have come to nothing; see [`is_dead`].
+    /// Those that have come to nothing; see [`is_dead`](super::is_dead).
     Dead,
     /// Those that have not ended.
     Open,
@@ -264,7 +264,7 @@ pub trait Store: Reads {
     fn put_message(&mut self, record: &MessageRecord) -> Stored<()>;
     /// Appends to the inbox of an aspect that is there and moves its tail.
     fn put_inbox(&mut self, aspect: &AspectName, item: &NewItem) -> Stored<()>;
-    /// Drops the items up to `floor`, a multiple of [`INBOX_BLOCK`] that the cursor has passed.
+    /// Drops the items up to `floor`, a multiple of [`INBOX_BLOCK`](super::INBOX_BLOCK) that the cursor has passed.
     fn prune_inbox(&mut self, aspect: &AspectName, floor: u64) -> Stored<()>;
     /// Drops the entries up to the checkpoint, which stays for them.
     fn prune_log(&mut self, checkpoint: &Checkpoint) -> Stored<()>;

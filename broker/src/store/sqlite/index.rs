@@ -146,7 +146,7 @@ impl Indexer {
                 step.execute(sql, params![seq.cast_signed(), message]).map_err(fault)?;
             }
             None if seq == 0 => {
-                _ = step.execute("UPDATE position SET seq = 0, message = x''", []).map_err(fault)?
+                _ = step.execute("UPDATE position SET seq = 0, message = x''", []).map_err(fault)?;
             }
             None => {}
         }
