@@ -217,3 +217,80 @@ def test_a_frame_that_is_none_is_answered_and_costs_only_itself(operator):
     assert operator.request("team.list")["aspects"] == []
     operator.socket.send(b"\x00")
     assert operator.closed() == 1003
+
+
+def test_a_capability_goes_to_whoever_fits_best_and_a_bad_input_to_nobody(nexus, operator, robin):
+    adder = {
+        "name": "add",
+        "capabilities": ["sums"],
+        "input_schema": {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]},
+    }
+    wren = Aspect(nexus.url, nexus.add_aspect("wren"), hands=[adder], slots=1)
+    wren.dial()
+    wanted = {"capability": {"needs": ["sums"]}, "input": {"a": 1}}
+    request = uuid7()
+    chosen = operator.request("dispatch", wanted, request)
+    assert chosen["chosen"] == "wren/add"
+    assert [(it["hand"], it.get("lost")) for it in chosen["why"] if it["hand"].endswith("/add")] == [
+        ("wren/add", None), ("robin/add", "lacks")]
+    again = operator.request("dispatch", wanted, request)
+    assert (again["dispatch"], again["chosen"], again["why"]) == (
+        chosen["dispatch"], chosen["chosen"], chosen["why"])
+    with pytest.raises(Refused) as nobody:
+        operator.request("dispatch", {"capability": {"needs": ["flying"]}, "input": {}})
+    assert nobody.value.code == "no_candidate"
+    with pytest.raises(Refused) as unfit:
+        operator.request("dispatch", {"hand": "wren/add", "input": {"a": "one"}})
+    assert (unfit.value.code, [it["at"] for it in unfit.value.payload["details"]["faults"]]) == ("invalid", ["/a"])
+    wren.link.close()
+
+
+def test_dispatches_are_gathered_into_one_answer(nexus, robin):
+    wren = Aspect(nexus.url, nexus.add_aspect("wren"))
+    wren.dial()
+    sums = [wren.link.request("dispatch", {"hand": "robin/add", "input": {"a": n, "b": n}}) for n in (1, 2)]
+    ids = [it["dispatch"] for it in sums]
+    gathered = wren.link.request("gather", {"dispatches": ids})
+    for _ in sums:
+        work = robin.next_item()["body"]
+        output = work["input"]["a"] + work["input"]["b"]
+        robin.link.request("dispatch.result", {"lease": work["lease"], "output": output})
+    items = [wren.next_item()["body"] for _ in range(3)]
+    assert [it["type"] for it in items] == ["result", "result", "gather"]
+    answer = items[2]
+    assert (answer["gather"], answer["state"], answer["open"]) == (gathered["gather"], "met", [])
+    assert [(it["dispatch"], it["output"]) for it in answer["outcomes"]] == list(zip(ids, (2, 4)))
+    wren.link.close()
+
+
+def test_a_message_is_followed_to_its_answer_and_found_again(operator, robin):
+    sent = operator.request("chat.send", {"to": ["robin"], "content": "when do we ship the lighthouse?"})
+
+    def state():
+        receipts = operator.request("chat.receipts", {"message": sent["message"]})["receipts"]
+        return [(it["party"], it["state"]) for it in receipts]
+
+    item = robin.next_item(acknowledge=False)
+    assert state() == [("robin", "stored")]
+    robin.resume = {"epoch": robin.epoch, "offset": robin.offset, "item": item["id"]}
+    robin.link.request("ack", {"offset": robin.offset})
+    assert state() == [("robin", "delivered")]
+    robin.link.request("inbox.taken", {"message": sent["message"]})
+    assert state() == [("robin", "in_context")]
+    robin.link.request("inbox.close", {"item": item["id"], "decision": "silent"})
+    assert state() == [("robin", "answered")]
+    found = {"indexed_seq": 0}
+    while found["indexed_seq"] < sent["seq"]:
+        found = operator.request("chat.search", {"query": "shipping lighthouses"})
+    [hit] = found["hits"]
+    assert (hit["message"], [it["text"] for it in hit["snippet"] if it.get("hit")]) == (
+        sent["message"], ["ship", "lighthouse"])
+
+
+def test_a_broker_that_stops_says_so_and_when_to_come_back(nexus, operator, robin):
+    operator.request("team.list")
+    nexus.stack.broker.child.terminate()
+    for link in (operator, robin.link):
+        notice = link.push("shutdown")
+        assert notice["retry_after_ms"] >= 0, notice
+        assert link.closed() == 1001
