@@ -39,8 +39,10 @@ impl<S: Store> Step<'_, S> {
             return Ok(());
         }
         if let Some(held) = held(record) {
+            let reason = held.message.clone();
             self.answer_with(Err(held));
-            self.effect(Effect::Close { link, code: CLOSE_HELD, reason: "held".into() });
+            // The close says it too: a client that sees the link end may not look at what came before.
+            self.effect(Effect::Close { link, code: CLOSE_HELD, reason });
             return Ok(());
         }
         if record.link == Some(link) {

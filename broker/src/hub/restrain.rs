@@ -115,7 +115,9 @@ impl<S: Store> Step<'_, S> {
         self.hub.queue.dismiss(name, &format!("{name} is held"), self.at);
         self.settle(None, None)?;
         if let Some(link) = link {
-            self.effect(Effect::Close { link, code: CLOSE_HELD, reason: "held".into() });
+            let held = self.hub.roster.aspect(name).and_then(held);
+            let reason = held.map_or_else(String::new, |held| held.message);
+            self.effect(Effect::Close { link, code: CLOSE_HELD, reason });
         }
         Ok(())
     }

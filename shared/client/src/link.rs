@@ -36,9 +36,9 @@ pub enum CloseReason {
     /// By us.
     #[error("it was closed from this side")]
     Local,
-    /// Until an admin releases the aspect.
-    #[error("an admin holds this aspect off")]
-    Held,
+    /// Until an admin releases the aspect. Says who holds it, and why.
+    #[error("{0}")]
+    Held(String),
     #[error("nothing came for {} s", nexus_wire::limits::IDLE_TIMEOUT.as_secs())]
     Idle,
     #[error("it broke: {0}")]
@@ -52,7 +52,7 @@ impl CloseReason {
     /// Dialling again would be wrong.
     pub fn is_terminal(&self) -> bool {
         match self {
-            Self::Displaced | Self::Held | Self::Revoked => true,
+            Self::Displaced | Self::Held(_) | Self::Revoked => true,
             Self::Closed { .. } | Self::Local | Self::Idle | Self::Broken(_) | Self::Protocol(_) => false,
         }
     }
@@ -60,7 +60,8 @@ impl CloseReason {
     pub(crate) fn of_code(code: u16, reason: &str) -> Self {
         match code {
             CLOSE_DISPLACED => Self::Displaced,
-            CLOSE_HELD => Self::Held,
+            CLOSE_HELD if reason.is_empty() => Self::Held("an admin holds this aspect off".to_owned()),
+            CLOSE_HELD => Self::Held(reason.to_owned()),
             CLOSE_REVOKED => Self::Revoked,
             code => Self::Closed { code, reason: reason.chars().take(200).collect() },
         }

@@ -374,7 +374,10 @@ async fn an_aspect_has_no_way_into_what_does_not_concern_it() {
         wren.request("chat.threads", json!({})).await["payload"],
         json!({"threads": [], "more": false})
     );
-    assert_eq!(wren.request("dispatch.list", json!({})).await["payload"], json!({"dispatches": []}));
+    assert_eq!(
+        wren.request("dispatch.list", json!({})).await["payload"],
+        json!({"dispatches": [], "more": false})
+    );
     // Once it is spoken to there, it is in.
     let invited = json!({"thread": thread, "to": ["wren"], "content": "come in"});
     assert_eq!(operator.request("chat.send", invited).await["kind"], "ok");

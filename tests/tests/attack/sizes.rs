@@ -133,7 +133,7 @@ async fn a_team_of_many_words_and_much_knowledge_come_in_pages() {
         assert_eq!(reply["kind"], "ok", "{reply}");
     }
     let found = raw.request("knowledge.search", json!({"query": "moon"})).await;
-    assert_eq!((list(&found, "hits").len(), &found["payload"]["more"]), (1, &json!(true)));
+    assert_eq!((list(&found, "hits").len(), found["payload"]["cursor"].is_string()), (1, true));
 }
 
 #[tokio::test]

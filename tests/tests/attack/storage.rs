@@ -164,6 +164,7 @@ async fn a_stop_in_the_middle_of_work_leaves_all_that_was_acknowledged_in_one_fi
     let code = loop {
         match sender.next().await {
             Ok(frame) if frame["kind"] == "ok" => acknowledged.push(frame["payload"]["message"].clone()),
+            Ok(frame) if frame["kind"] == "shutdown" => {}
             Ok(frame) => assert_eq!(frame["payload"]["code"], "shutting_down", "{frame}"),
             Err(code) => break code,
         }

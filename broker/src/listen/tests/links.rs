@@ -282,5 +282,6 @@ async fn a_link_over_tls_is_a_link() {
     let error = Broker::of_keyfile(elsewhere).unwrap().info().await.unwrap_err();
     assert!(error.to_string().contains("certificate"), "{error}");
     world.running.stop().await.unwrap();
+    assert!(matches!(pushes.recv().await, Some(nexus_wire::FromBroker::Shutdown(_))), "a stop is announced");
     assert_eq!(pushes.recv().await, None);
 }

@@ -56,6 +56,12 @@ fn found(row: &Row<'_>) -> rusqlite::Result<Line> {
     Ok(Line { hit, content: row.get(6)? })
 }
 
+/// The file is there a moment before its tables are.
+pub(super) fn is_made(connection: &Connection) -> Stored<bool> {
+    let sql = "SELECT count(*) FROM search.sqlite_schema WHERE name = 'position'";
+    Ok(one(connection, sql, [], |row| count(row, 0))? == Some(1))
+}
+
 pub(super) fn search(
     connection: &Connection,
     visible: &Visible,

@@ -142,7 +142,7 @@ impl Drop for Lease<'_> {
 
 impl Finds for SqliteReader {
     fn chat_search(&self, visible: &Visible, asked: &ChatSearch, limit: u32) -> Stored<Found> {
-        if !find::attach(&self.connection, &self.index, &self.path)? {
+        if !find::attach(&self.connection, &self.index, &self.path)? || !find::is_made(&self.connection)? {
             return Ok(Found { hits: Vec::new(), indexed_seq: 0 });
         }
         find::search(&self.connection, visible, asked, limit)

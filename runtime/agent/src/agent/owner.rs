@@ -425,8 +425,8 @@ fn over(name: &str, loss: &Loss) -> Step {
         tracing::error!("another process has taken over as {name}; leaving it to that one");
         return Ok(Some(Exit::Displaced));
     }
-    if let Loss::Link(CloseReason::Held) = loss {
-        tracing::error!("an admin holds {name} off; nexctl release {name} lets it in again");
+    if let Loss::Link(CloseReason::Held(why)) = loss {
+        tracing::error!("{why}; nexctl release {name} lets it in again");
         return Ok(Some(Exit::Held));
     }
     let advice = match loss {

@@ -55,7 +55,7 @@ pub(super) async fn run(
         CloseReason::Protocol(_) => Some(CLOSE_POLICY),
         CloseReason::Idle => Some(CLOSE_NORMAL),
         CloseReason::Displaced
-        | CloseReason::Held
+        | CloseReason::Held(_)
         | CloseReason::Revoked
         | CloseReason::Closed { .. }
         | CloseReason::Local
