@@ -11,8 +11,10 @@ use thiserror::Error;
 
 /// Where the first operator's token lies.
 pub(crate) const TOKEN_FILE: &str = "operator.token";
+/// What credentials are sealed with; made when the first one is kept.
+pub(crate) const CREDENTIALS_KEY: &str = "credentials.key";
 /// What makes a Nexus itself and lets people in; a backup holds it only when that is asked for.
-pub(crate) const KEY_FILES: [&str; 3] = ["identity.json", "ca.pem", TOKEN_FILE];
+pub(crate) const KEY_FILES: [&str; 4] = ["identity.json", "ca.pem", TOKEN_FILE, CREDENTIALS_KEY];
 
 #[derive(Debug, Error)]
 pub enum DataDirError {

@@ -9,13 +9,14 @@ use nexus_wire::admin::OperatorRole;
 use serde::Serialize;
 
 use crate::config::{Config, Synchronous};
-use crate::datadir::{DataDir, TOKEN_FILE};
+use crate::datadir::{CREDENTIALS_KEY, DataDir, TOKEN_FILE};
 use crate::hub::records::{OperatorRecord, Reads, Snapshot};
 use crate::identity::password;
-use crate::identity::seal::{KEY_FILE, Sealer};
+use crate::identity::seal::Sealer;
 use crate::store::SqliteReader;
 
-const PRIVATE: [&str; 6] = ["identity.json", TOKEN_FILE, KEY_FILE, "nexus.db", "nexus.db-wal", "nexus.toml"];
+const PRIVATE: [&str; 6] =
+    ["identity.json", TOKEN_FILE, CREDENTIALS_KEY, "nexus.db", "nexus.db-wal", "nexus.toml"];
 const WAL_BYTES_MANY: u64 = 256 * 1024 * 1024;
 const FREE_BYTES_FEW: u64 = 1024 * 1024 * 1024;
 const FREE_BYTES_NONE: u64 = 64 * 1024 * 1024;

@@ -12,10 +12,9 @@ use thiserror::Error;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::datadir::{DataDir, DataDirError};
+use crate::datadir::{CREDENTIALS_KEY, DataDir, DataDirError};
 use crate::hub::records::{CredentialRecord, CredentialTerms, Digest};
 
-pub(crate) const KEY_FILE: &str = "credentials.key";
 const NONCE_BYTES: usize = 24;
 const PURPOSE: &[u8] = b"nexus credentials v1";
 
@@ -24,15 +23,15 @@ pub(crate) enum SealError {
     #[error(transparent)]
     DataDir(#[from] DataDirError),
     #[error(
-        "{KEY_FILE} in the data directory is not there; restore it from a backup, or set the secrets again"
+        "{CREDENTIALS_KEY} in the data directory is not there; restore it from a backup, or set the secrets again"
     )]
     NoKey,
     #[error(
-        "{KEY_FILE} in the data directory is damaged; restore it from a backup, or remove it and set the secrets again"
+        "{CREDENTIALS_KEY} in the data directory is damaged; restore it from a backup, or remove it and set the secrets again"
     )]
     BadKey,
     #[error(
-        "credential {0} cannot be opened: {KEY_FILE} is not the one it was sealed with, or its row was changed; set its secret again"
+        "credential {0} cannot be opened: {CREDENTIALS_KEY} is not the one it was sealed with, or its row was changed; set its secret again"
     )]
     Foreign(CredentialName),
 }
@@ -87,11 +86,11 @@ impl Sealer {
     }
 
     fn derive(&self, make: bool) -> Result<DerivedKey, SealError> {
-        let text = match self.data.read(KEY_FILE)? {
+        let text = match self.data.read(CREDENTIALS_KEY)? {
             Some(text) => Zeroizing::new(text),
             None if make => {
                 let text = Zeroizing::new(Digest(rand::random()).to_string());
-                self.data.write_private(KEY_FILE, &text)?;
+                self.data.write_private(CREDENTIALS_KEY, &text)?;
                 text
             }
             None => return Err(SealError::NoKey),
@@ -146,7 +145,7 @@ mod tests {
         let mut cut = sealed;
         cut.sealed.truncate(5);
         assert!(matches!(first.open(&cut), Err(SealError::Foreign(_))));
-        std::fs::write(one.path().join(KEY_FILE), "x").unwrap();
+        std::fs::write(one.path().join(CREDENTIALS_KEY), "x").unwrap();
         assert!(matches!(sealer(&one, id).open(&cut), Err(SealError::BadKey | SealError::Foreign(_))));
     }
 }

@@ -132,6 +132,9 @@ fn a_backup_with_its_keys_makes_the_same_nexus_elsewhere() {
     let home = world.home("wren", json!({}), SCRIPT);
     let file = world.dir().join("all.tar").to_string_lossy().into_owned();
     let bare = world.dir().join("bare.tar").to_string_lossy().into_owned();
+    // What credentials are sealed with is lost with the machine, unless the backup has it.
+    let seal = world.data().join("credentials.key");
+    std::fs::write(&seal, "a5".repeat(32)).expect("the folder is ours");
     done(&world, &["backup", &file, "--with-keys"]);
     done(&world, &["backup", &bare]);
     let mode = |path: &str| {
@@ -154,6 +157,7 @@ fn a_backup_with_its_keys_makes_the_same_nexus_elsewhere() {
     let (code, said) = failed(&world, &["restore", &bare]);
     assert!(code == 1 && said.contains("--with-keys"), "{said}");
     done(&world, &["restore", &file]);
+    assert_eq!(std::fs::read_to_string(&seal).expect("it is back"), "a5".repeat(32));
     world.start_broker();
     let _agent = world.agent(&home);
     ask(&world, "marker-1");
