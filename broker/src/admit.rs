@@ -1,14 +1,16 @@
 //! Who may send what. Pure functions over an authenticated identity; the identity is stamped here, and nothing
 //! a frame says about its sender is believed.
 
+use std::collections::BTreeMap;
+
 use nexus_wire::alert::AlertList;
 use nexus_wire::audit::{AuditList, UsageRead};
 use nexus_wire::chat::{ChatRead, ChatSearch, ChatThreads};
 use nexus_wire::gather::GatherStatus;
 use nexus_wire::hands::{Dispatch, DispatchList, DispatchProgress, DispatchStatus, Wanted};
 use nexus_wire::limits::{
-    CHILDREN_PER_PARENT_MAX, DURABLE_BYTES_MAX, GATHER_MAX, KINDS_MAX, PAGE_DEFAULT, PAGE_MAX,
-    RECIPIENTS_MAX, RESTRAINT_REASON_BYTES_MAX, SLOTS_MAX, TOPIC_BYTES_MAX, WANTED_MAX,
+    CHILDREN_PER_PARENT_MAX, DURABLE_BYTES_MAX, GATHER_MAX, KINDS_MAX, OBSERVE_FROM_MAX, PAGE_DEFAULT,
+    PAGE_MAX, RECIPIENTS_MAX, RESTRAINT_REASON_BYTES_MAX, SLOTS_MAX, TOPIC_BYTES_MAX, WANTED_MAX,
 };
 use nexus_wire::log::Subscribe;
 use nexus_wire::observe::{ObserveBegin, ObserveEnd, ObserveEvent};
@@ -221,6 +223,12 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
                 return Err(forbidden("subscribe is for operators; an aspect has its inbox"));
             }
             at_most("kinds", subscribe.kinds.len(), KINDS_MAX, "kinds")?;
+            let from = subscribe.observe_from.as_ref();
+            at_most("observe_from", from.map_or(0, BTreeMap::len), OBSERVE_FROM_MAX, "aspects")?;
+            if !subscribe.observe && from.is_some() {
+                let message = "`observe_from` says where `observe` goes on: set `observe` too";
+                return Err(ErrorBody::new(ErrorCode::Invalid, message));
+            }
             Admitted::Subscribe(subscribe)
         }
         ToBroker::TeamList(list) => Admitted::Read(Read::TeamList(list)),

@@ -16,6 +16,7 @@ use thiserror::Error;
 use crate::edge::retention::Retention;
 use crate::hub::HubConfig;
 pub use crate::relay::presence::Patience;
+pub use crate::relay::sink::SinkSettings;
 pub use settings::{Effective, SETTINGS, Setting, Source};
 
 /// Settings that have been checked.
@@ -41,6 +42,8 @@ pub struct Config {
     pub retention: Retention,
     /// How long a blob nothing refers to is kept.
     pub blob_grace: Duration,
+    /// Where what streams is written, if anywhere.
+    pub sink: Option<SinkSettings>,
     pub synchronous: Synchronous,
 }
 
@@ -153,6 +156,14 @@ impl Config {
                 log: effective.parse_with("retention.log_days", days)?,
             },
             blob_grace: Duration::from_secs(u64::from(effective.ranged("blobs.grace_s", 1, YEAR_S)?)),
+            sink: match effective.text("observe.sink") {
+                "" => None,
+                path => Some(SinkSettings {
+                    path: data.join(path),
+                    file_bytes: u64::from(effective.ranged("observe.sink_mb", 1, MEGABYTES_MAX)?) << 20,
+                    files: effective.ranged("observe.sink_files", 1, 1_000)?,
+                }),
+            },
             synchronous: effective.parse_with("storage.synchronous", synchronous)?,
         })
     }

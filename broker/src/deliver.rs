@@ -5,7 +5,7 @@ pub(crate) mod follow;
 pub(crate) mod outbox;
 pub(crate) mod pump;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
@@ -179,7 +179,13 @@ impl Deliver {
     }
 
     /// The subscription and its answer agree on where the log ended.
-    pub(crate) fn follow(&self, peer: &Arc<Peer>, request: Option<RequestId>, subscribe: &Subscribe) {
+    pub(crate) fn follow(
+        &self,
+        peer: &Arc<Peer>,
+        request: Option<RequestId>,
+        subscribe: &Subscribe,
+        observed: BTreeMap<AspectName, u64>,
+    ) {
         let mut log = self.log();
         let head = log.head;
         let after = subscribe.from_seq.unwrap_or(head);
@@ -189,7 +195,7 @@ impl Deliver {
             reason: "the log ends before that: it has another history than the one this was seen in"
                 .to_owned(),
         });
-        let answer = Ok(FromBroker::Ok(Json::of(&Subscribed { head })));
+        let answer = Ok(FromBroker::Ok(Json::of(&Subscribed { head, observed })));
         peer.outbox.follow(request, answer, gap, Follow::new(LogFilter::of(subscribe), after, head));
         if !log.followers.iter().any(|it| it.link == peer.link) {
             log.followers.push(Arc::clone(peer));

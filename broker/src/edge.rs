@@ -4,6 +4,7 @@
 pub(crate) mod blobs;
 pub(crate) mod retention;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -30,7 +31,7 @@ use crate::listen::limits::Limits;
 use crate::listen::rest::proxy::Outside;
 use crate::observe::{self, KnowledgeRead, Library, Recalls, fit};
 use crate::questions::{self, Questions};
-use crate::relay::Relay;
+use crate::relay::{Relay, Starts};
 use crate::sequencer::{Sequencer, Stopped};
 use crate::trail::Trail;
 
@@ -108,6 +109,7 @@ impl Edge {
             | FromBroker::Log(_)
             | FromBroker::ChatReacted(_)
             | FromBroker::Observe(_)
+            | FromBroker::ObserveGap(_)
             | FromBroker::Registered(_)
             | FromBroker::RosterChanged(_)
             | FromBroker::SessionAsk(_)
@@ -198,11 +200,12 @@ impl Edge {
     /// `peer` follows the log, and what else it asks for; in place of what it followed before.
     pub(crate) fn subscribe(&self, peer: &Arc<Peer>, id: Option<RequestId>, subscribe: &Subscribe) {
         let Self { published, relay, .. } = self;
-        published.deliver.follow(peer, id, subscribe);
+        relay.unwatch(peer);
+        let marks = if subscribe.observe { relay.marks() } else { BTreeMap::new() };
+        published.deliver.follow(peer, id, subscribe, marks.clone());
         if subscribe.observe {
-            relay.watch(peer, subscribe.thread);
-        } else {
-            relay.unwatch(peer.link);
+            // What was streamed since the marks were read is kept, and comes first.
+            relay.watch(peer, subscribe.thread, &Starts { from: subscribe.observe_from.clone(), marks });
         }
         if subscribe.roster {
             published.presence.follow(peer);
@@ -213,7 +216,7 @@ impl Edge {
 
     /// `peer` follows nothing any more.
     pub(crate) fn unsubscribe(&self, peer: &Peer) {
-        self.relay.unwatch(peer.link);
+        self.relay.unwatch(peer);
         self.published.presence.unfollow(peer.link);
         self.published.deliver.unfollow(peer);
     }

@@ -232,6 +232,15 @@ impl Block {
     pub(crate) fn count(&self) -> u64 {
         self.count
     }
+
+    /// The frames that come after the first `skipped`.
+    pub(crate) fn behind(&self, skipped: u64) -> &[u8] {
+        let mut rest = self.frames();
+        for _ in 0..skipped {
+            rest = split_text(rest).map_or(&[], |(_, behind)| behind);
+        }
+        rest
+    }
 }
 
 pub(crate) fn put_ping(out: &mut Vec<u8>) {

@@ -62,6 +62,7 @@ pub(crate) struct Meter {
     commit_commands: Histogram,
     commit_failures: Counter,
     relay_dropped: Counter<u64, AtomicU64>,
+    sink_dropped: Counter<u64, AtomicU64>,
     gauges: GaugeSet,
     /// One scrape at a time: it sets the gauges before it writes them.
     scrape: Mutex<()>,
@@ -95,6 +96,7 @@ pub(crate) struct Reading {
     pub(crate) log_seq: u64,
     pub(crate) is_working: bool,
     pub(crate) relay_dropped: u64,
+    pub(crate) sink_dropped: u64,
     pub(crate) database_bytes: u64,
     pub(crate) wal_bytes: u64,
 }
@@ -144,11 +146,14 @@ impl Default for Meter {
         let requests = counters("http_requests", "HTTP requests that were answered, by class of status");
         let ended = counters("dispatches_ended", "Dispatches that have ended since the start, by state");
         let tokens = counters("tokens", "Tokens that replies and dispatches told of since the start");
-        let (cost, commit_failures, relay_dropped) =
-            (Counter::default(), Counter::default(), Counter::default());
+        let (cost, commit_failures) = (Counter::default(), Counter::default());
+        let (relay_dropped, sink_dropped) = (Counter::default(), Counter::default());
         registry.register("cost_microusd", "What they cost, in millionths of a US dollar", cost.clone());
         registry.register("commit_failures", "Batches that storage refused", commit_failures.clone());
-        registry.register("relay_dropped", "Streamed frames that found no room", relay_dropped.clone());
+        let help = "Streamed frames that found no room and were not kept until there was some";
+        registry.register("relay_dropped", help, relay_dropped.clone());
+        let help = "Streamed frames that are not in the file of observe.sink";
+        registry.register("observe_sink_dropped", help, sink_dropped.clone());
         let commit_seconds = Histogram::new(exponential_buckets(0.000_1, 2.0, 16));
         registry.register(
             "commit_seconds",
@@ -174,6 +179,7 @@ impl Default for Meter {
             commit_commands,
             commit_failures,
             relay_dropped,
+            sink_dropped,
             gauges,
             scrape: Mutex::new(()),
         }
@@ -260,6 +266,8 @@ impl Meter {
         self.gauges.set(reading);
         let dropped = reading.relay_dropped.saturating_sub(self.relay_dropped.get());
         self.relay_dropped.inc_by(dropped);
+        let dropped = reading.sink_dropped.saturating_sub(self.sink_dropped.get());
+        self.sink_dropped.inc_by(dropped);
         let mut out = String::with_capacity(16 * 1024);
         text::encode(&mut out, &self.registry)?;
         Ok(out)
@@ -382,6 +390,7 @@ mod tests {
             dispatches: vec![(DispatchState::Pending, minute), (DispatchState::Running, 2 * minute)],
             is_working: true,
             relay_dropped: 4,
+            sink_dropped: 5,
             ..Reading::default()
         };
         // Twice: a gauge is set and a counter is not counted again.
@@ -397,6 +406,7 @@ mod tests {
             "nexus_dispatch_oldest_pending_seconds 60",
             "nexus_storage_up 1",
             "nexus_relay_dropped_total 4",
+            "nexus_observe_sink_dropped_total 5",
             "nexus_commit_commands_count 1",
             "nexus_commit_commands_sum 3.0",
         ] {

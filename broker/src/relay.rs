@@ -1,214 +1,148 @@
-//! What streams while it happens, from one link to those who watch. In memory only; whoever has no room loses
-//! frames, and the numbers of what arrives show it. Nothing here waits. What one read brought is encoded once and
+//! What streams while it happens, from one link to those who watch. In memory only, and nothing here waits: whoever
+//! has no room is given what was kept meanwhile, and told of what was not. What one read brought is encoded once and
 //! given to each who watches in one piece.
 
+pub(crate) mod channel;
 #[cfg(test)]
 mod fuzz;
+pub(crate) mod mark;
+mod port;
 pub(crate) mod presence;
+pub(crate) mod sink;
 mod splice;
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use nexus_wire::limits::SLOTS_MAX;
-use nexus_wire::observe::{ObserveBegin, Observed, ObservedWhat};
-use nexus_wire::{AspectName, DispatchId, FromBroker, LinkId, ThreadId, TurnId, envelope};
+use nexus_wire::observe::ObserveGap;
+use nexus_wire::{AspectName, LinkId, ThreadId};
 
-use crate::admit::Streamed;
 use crate::deliver::Peer;
-use crate::framing::{Block, put_text};
+use channel::{Channel, Piece, Tally, Watcher, other_history};
+pub(crate) use port::Port;
+use sink::Sink;
 
-/// Encoded frames held for one release, about.
-const BLOCK_BYTES: usize = 32 * 1024;
-/// Turns one link may have open: one for each slot, and its sessions' own.
-const TURNS_MAX: usize = 2 * SLOTS_MAX as usize;
-
-#[derive(Clone, Debug)]
-struct Watcher {
-    peer: Arc<Peer>,
-    thread: Option<ThreadId>,
+/// The channels there are, and who watches them.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    /// All numbers of this run come after it.
+    base: u64,
+    sink: Option<Sink>,
+    registry: Mutex<Registry>,
+    tally: Tally,
 }
 
-/// Who watches. The list is replaced as a whole, so that a stream reads it without a lock.
 #[derive(Debug, Default)]
-pub(crate) struct Relay {
-    watchers: RwLock<Arc<[Watcher]>>,
-    version: AtomicU64,
-    dropped: AtomicU64,
+struct Registry {
+    channels: HashMap<AspectName, Arc<Channel>>,
+    /// Replaced as a whole, so that all channels share one list.
+    watchers: Arc<[Watcher]>,
+}
+
+/// Where a subscription begins.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Starts {
+    /// As it was asked for: after which number of each aspect.
+    pub(crate) from: Option<BTreeMap<AspectName, u64>>,
+    /// The newest number of each aspect when it was asked.
+    pub(crate) marks: BTreeMap<AspectName, u64>,
+}
+
+impl Starts {
+    /// Who goes on from somewhere has seen nothing of an aspect it does not name.
+    fn of(&self, aspect: &AspectName) -> u64 {
+        self.from.as_ref().unwrap_or(&self.marks).get(aspect).copied().unwrap_or(0)
+    }
 }
 
 impl Relay {
-    pub(crate) fn watch(&self, peer: &Arc<Peer>, thread: Option<ThreadId>) {
-        self.change(peer.link, Some(Watcher { peer: Arc::clone(peer), thread }));
+    pub(crate) fn new(base: u64, sink: Option<Sink>) -> Self {
+        Self { base, sink, registry: Mutex::default(), tally: Tally::default() }
     }
 
-    pub(crate) fn unwatch(&self, link: LinkId) {
-        self.change(link, None);
+    fn channel(&self, aspect: &AspectName) -> Arc<Channel> {
+        let mut registry = self.registry();
+        if let Some(channel) = registry.channels.get(aspect) {
+            return Arc::clone(channel);
+        }
+        let channel = Arc::new(Channel::new(aspect.clone(), self.base, Arc::clone(&registry.watchers)));
+        registry.channels.insert(aspect.clone(), Arc::clone(&channel));
+        channel
     }
 
-    fn change(&self, link: LinkId, watcher: Option<Watcher>) {
-        let mut watchers = self.watchers.write().unwrap_or_else(PoisonError::into_inner);
-        let others = watchers.iter().filter(|it| it.peer.link != link).cloned();
-        *watchers = others.chain(watcher).collect();
-        self.version.fetch_add(1, Ordering::Release);
+    /// The number of the newest frame of each aspect that has streamed since the start.
+    pub(crate) fn marks(&self) -> BTreeMap<AspectName, u64> {
+        self.registry().channels.iter().map(|(name, channel)| (name.clone(), channel.last())).collect()
     }
 
-    /// Frames that found no room, since the start.
+    /// The newest number there is.
+    pub(crate) fn newest(&self) -> u64 {
+        self.registry().channels.values().map(|channel| channel.last()).fold(self.base, u64::max)
+    }
+
+    /// `peer` does not watch yet. What came after `starts` it is given as it makes room, and then what comes.
+    pub(crate) fn watch(&self, peer: &Arc<Peer>, thread: Option<ThreadId>, starts: &Starts) {
+        let mut registry = self.registry();
+        let watcher = Watcher { peer: Arc::clone(peer), thread };
+        registry.watchers = registry.watchers.iter().cloned().chain([watcher]).collect();
+        for (aspect, channel) in &registry.channels {
+            channel.watched_by(&registry.watchers, Some((peer, starts.of(aspect))));
+        }
+        let named = starts.from.iter().flatten();
+        let unknown = named.filter(|it| *it.1 > 0 && !registry.channels.contains_key(it.0));
+        for (aspect, &after) in unknown {
+            if after < self.base {
+                let reason = "the broker has started since, and keeps nothing from before".to_owned();
+                let gap = ObserveGap { aspect: aspect.clone(), from: after + 1, to: self.base, reason };
+                peer.outbox.observe_gap(gap);
+            } else if after > self.base {
+                peer.outbox.observe_gap(other_history(aspect, self.base, after));
+            }
+        }
+    }
+
+    pub(crate) fn unwatch(&self, peer: &Peer) {
+        let mut registry = self.registry();
+        if registry.watchers.iter().any(|it| it.peer.link == peer.link) {
+            registry.watchers =
+                registry.watchers.iter().filter(|it| it.peer.link != peer.link).cloned().collect();
+            for channel in registry.channels.values() {
+                channel.watched_by(&registry.watchers, None);
+            }
+        }
+        drop(registry);
+        peer.outbox.unobserve();
+    }
+
+    /// Gives a link that has room again what it missed of an aspect.
+    pub(crate) fn catch_up(&self, link: LinkId, aspect: &AspectName, after: u64) {
+        let channel = self.registry().channels.get(aspect).cloned();
+        if let Some(channel) = channel {
+            channel.catch_up(link, after, &self.tally);
+        }
+    }
+
+    fn publish(&self, channel: &Channel, generation: u64, piece: Piece) {
+        let block = self.sink.is_some().then(|| piece.block.clone());
+        let counts = channel.publish(generation, piece, &self.tally);
+        if let (true, Some(sink), Some(block)) = (counts, &self.sink, block) {
+            sink.put(block);
+        }
+    }
+
+    /// Frames that found no room and were not kept for long enough, since the start.
     pub(crate) fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
-    }
-}
-
-/// Where a turn belongs, and the beginning of each frame about it.
-#[derive(Debug)]
-struct Turn {
-    thread: Option<ThreadId>,
-    dispatch: Option<DispatchId>,
-    prefix: String,
-}
-
-/// One aspect's end of the relay; belongs to its link's task.
-#[derive(Debug)]
-pub(crate) struct Port {
-    relay: Arc<Relay>,
-    aspect: AspectName,
-    version: u64,
-    watchers: Arc<[Watcher]>,
-    turns: HashMap<TurnId, Turn>,
-    /// Encoded and not released yet; all of it belongs to `block_thread`.
-    block: Vec<u8>,
-    block_frames: u64,
-    block_thread: Option<ThreadId>,
-}
-
-impl Port {
-    pub(crate) fn new(relay: Arc<Relay>, aspect: AspectName) -> Self {
-        let watchers = Arc::clone(&relay.watchers.read().unwrap_or_else(PoisonError::into_inner));
-        Self {
-            relay,
-            aspect,
-            version: u64::MAX,
-            watchers,
-            turns: HashMap::new(),
-            block: Vec::new(),
-            block_frames: 0,
-            block_thread: None,
-        }
+        self.tally.dropped.load(Ordering::Relaxed)
     }
 
-    /// Turns that have begun and not ended.
-    pub(crate) fn open_turns(&self) -> usize {
-        self.turns.len()
+    /// Frames the sink had no room for.
+    pub(crate) fn sink_dropped(&self) -> u64 {
+        self.sink.as_ref().map_or(0, Sink::dropped)
     }
 
-    /// The short way for the one kind that comes in great numbers: the event is checked and passed on as the
-    /// text it came as. `false`: not such a frame, or not quite right; decode it the long way.
-    pub(crate) fn pass(&mut self, text: &str) -> bool {
-        let Some(event) = splice::event(text) else { return false };
-        self.refresh();
-        if self.watchers.is_empty() {
-            return true;
-        }
-        self.begin_frame(self.turns.get(&event.turn).and_then(|turn| turn.thread));
-        match self.turns.get(&event.turn) {
-            Some(turn) => splice::observe(&turn.prefix, &event, &mut self.block),
-            None => {
-                let prefix = splice::prefix(&self.aspect, event.turn, None, None);
-                splice::observe(&prefix, &event, &mut self.block);
-            }
-        }
-        self.block_frames += 1;
-        true
-    }
-
-    /// Gives what has been streamed to those who watch. To be called when nothing more comes for now.
-    pub(crate) fn release(&mut self) {
-        if self.block_frames == 0 {
-            return;
-        }
-        let size = self.block.len();
-        let block = Block::new(std::mem::take(&mut self.block), std::mem::take(&mut self.block_frames));
-        let thread = self.block_thread;
-        for watcher in self.watchers.iter().filter(|it| it.thread.is_none() || it.thread == thread) {
-            if !watcher.peer.outbox.stream(block.clone()) {
-                self.relay.dropped.fetch_add(block.count(), Ordering::Relaxed);
-            }
-        }
-        if size >= BLOCK_BYTES {
-            // There is more where this came from.
-            self.block.reserve(size);
-        }
-    }
-
-    /// Makes room for a frame that belongs to `thread`.
-    fn begin_frame(&mut self, thread: Option<ThreadId>) {
-        if thread != self.block_thread || self.block.len() >= BLOCK_BYTES {
-            self.release();
-            self.block_thread = thread;
-        }
-    }
-
-    pub(crate) fn stream(&mut self, streamed: Streamed) {
-        self.refresh();
-        let (turn, what) = match streamed {
-            Streamed::Begin(begin) => {
-                self.begin(&begin);
-                (begin.turn, ObservedWhat::Begin(begin))
-            }
-            Streamed::Event(event) => (event.turn, ObservedWhat::Event(event)),
-            Streamed::End(end) => (end.turn, ObservedWhat::End(end)),
-            Streamed::Progress(progress) => {
-                let dispatch = progress.lease.dispatch;
-                let turn = self.turns.iter().find(|(_, turn)| turn.dispatch == Some(dispatch));
-                // A note may come before or without a turn; the dispatch names it then.
-                let turn = turn.map_or(TurnId(dispatch.0), |(id, _)| *id);
-                let thread = self.turns.get(&turn).and_then(|turn| turn.thread);
-                let what = ObservedWhat::Progress { note: progress.note };
-                return self.emit_observed(turn, thread, Some(dispatch), what);
-            }
-        };
-        let place = self.turns.get(&turn).map(|turn| (turn.thread, turn.dispatch));
-        let (thread, dispatch) = place.unwrap_or_default();
-        if matches!(what, ObservedWhat::End(_)) {
-            self.turns.remove(&turn);
-        }
-        self.emit_observed(turn, thread, dispatch, what);
-    }
-
-    fn begin(&mut self, begin: &ObserveBegin) {
-        // Beyond the bound events still pass; they only do not say where they belong.
-        if self.turns.len() >= TURNS_MAX && !self.turns.contains_key(&begin.turn) {
-            return;
-        }
-        let prefix = splice::prefix(&self.aspect, begin.turn, begin.thread, begin.dispatch);
-        self.turns.insert(begin.turn, Turn { thread: begin.thread, dispatch: begin.dispatch, prefix });
-    }
-
-    fn refresh(&mut self) {
-        let version = self.relay.version.load(Ordering::Acquire);
-        if version != self.version {
-            // It was streamed when the others watched.
-            self.release();
-            self.watchers = Arc::clone(&self.relay.watchers.read().unwrap_or_else(PoisonError::into_inner));
-            self.version = version;
-        }
-    }
-
-    fn emit_observed(
-        &mut self,
-        turn: TurnId,
-        thread: Option<ThreadId>,
-        dispatch: Option<DispatchId>,
-        what: ObservedWhat,
-    ) {
-        if self.watchers.is_empty() {
-            return;
-        }
-        let observed = Observed { aspect: self.aspect.clone(), turn, thread, dispatch, what };
-        self.begin_frame(thread);
-        put_text(&mut self.block, [&envelope::push(&FromBroker::Observe(observed))]);
-        self.block_frames += 1;
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -13,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::blobs::Blobs;
 use crate::clock::{self, Clock};
-use crate::config::Config;
+use crate::config::{Config, SinkSettings};
 use crate::core::{Core, Published};
 use crate::datadir::{DataDir, Lock, RunFile};
 use crate::edge::{self, Edge, seconds};
@@ -29,7 +29,9 @@ use crate::listen::rest::proxy::Outside;
 use crate::observe::{Library, Recalls};
 use crate::questions::Questions;
 use crate::relay::Relay;
+use crate::relay::mark::{self, Mark};
 use crate::relay::presence::Trouble;
+use crate::relay::sink::Sink;
 use crate::sequencer::{Sequencer, sequencer};
 use crate::setup::{Setup, SetupError};
 use crate::store::SqliteStore;
@@ -57,6 +59,10 @@ pub enum ServeError {
     Bind { address: SocketAddr, source: std::io::Error },
     #[error("cannot use the folder blobs in {}: {source}; make it writable", data.display())]
     Blobs { data: std::path::PathBuf, source: std::io::Error },
+    #[error(
+        "cannot write what streams to {}: {source}; make it writable, or name another file with observe.sink", path.display()
+    )]
+    Sink { path: std::path::PathBuf, source: std::io::Error },
     #[error("cannot start the core thread: {0}")]
     Thread(std::io::Error),
     #[error(
@@ -76,6 +82,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     ended: oneshot::Receiver<SqliteStore>,
     index: std::thread::JoinHandle<()>,
+    sink: Option<(Sink, std::thread::JoinHandle<()>)>,
     server: JoinHandle<()>,
     tasks: JoinSet<()>,
     links_max: u32,
@@ -112,6 +119,8 @@ impl Running {
 
         let blobs = Blobs::open(&data)
             .map_err(|source| ServeError::Blobs { data: data.path().to_owned(), source })?;
+        let mark = mark::begin(&data, clock::wall()).map_err(SetupError::from)?;
+        let sink = start_sink(config.sink)?;
         let clock = Clock::start(last_at);
         let published = Arc::new(Published::of(&hub, config.patience));
         let (sequencer, intake) = sequencer(clock);
@@ -131,7 +140,7 @@ impl Running {
         let edge = Arc::new(Edge {
             gate: Gate::new(keys, Arc::clone(&published.directory)),
             published,
-            relay: Arc::new(Relay::default()),
+            relay: Arc::new(Relay::new(mark.base, sink.as_ref().map(|it| it.0.clone()))),
             sequencer: sequencer.clone(),
             library,
             blobs,
@@ -155,7 +164,7 @@ impl Running {
         let mut tasks = JoinSet::new();
         let server = tokio::spawn(listen::serve(listener, acceptor, Arc::clone(&edge), stopped));
         tasks.spawn(tick(sequencer, clock, due));
-        tasks.spawn(sweep(Arc::clone(&edge)));
+        tasks.spawn(sweep(Arc::clone(&edge), data.clone(), mark));
         tasks.spawn(write_uses(Arc::clone(&edge)));
         tasks.spawn(edge::retention::retain(Arc::clone(&edge), keys_of, config.retention));
         tasks.spawn(edge::blobs::collect(Arc::clone(&edge), config.blob_grace));
@@ -175,6 +184,7 @@ impl Running {
             stop,
             ended,
             index,
+            sink,
             server,
             tasks,
             links_max,
@@ -211,7 +221,7 @@ impl Running {
     /// Refuses what is new, finishes what was accepted, closes links, and leaves a database that is whole in
     /// one file.
     pub async fn stop(self) -> Result<(), ServeError> {
-        let Self { edge, stop, ended, index, server, mut tasks, links_max, lock, .. } = self;
+        let Self { edge, stop, ended, index, sink, server, mut tasks, links_max, lock, .. } = self;
         edge.write_uses().await;
         edge.write_trail().await;
         edge.published.health.stopping();
@@ -228,12 +238,27 @@ impl Running {
         tasks.shutdown().await;
         // It ends within one step; a defect in it has cost the index alone.
         let _ = tokio::task::spawn_blocking(|| index.join()).await;
+        if let Some((sink, thread)) = sink {
+            let _ = tokio::task::spawn_blocking(move || {
+                sink.end();
+                thread.join()
+            })
+            .await;
+        }
         // Readers first: the last connection to close merges the write-ahead log into the database.
         drop(edge);
         drop(store.map_err(|_| ServeError::Core)?);
         drop(lock);
         Ok(())
     }
+}
+
+fn start_sink(
+    settings: Option<SinkSettings>,
+) -> Result<Option<(Sink, std::thread::JoinHandle<()>)>, ServeError> {
+    let Some(settings) = settings else { return Ok(None) };
+    let path = settings.path.clone();
+    Sink::start(settings).map(Some).map_err(|source| ServeError::Sink { path, source })
 }
 
 /// Submits a tick when the hub's next timer is due.
@@ -258,7 +283,7 @@ async fn tick(sequencer: Sequencer, clock: Clock, mut due: watch::Receiver<Optio
     }
 }
 
-async fn sweep(edge: Arc<Edge>) {
+async fn sweep(edge: Arc<Edge>, data: DataDir, mut mark: Mark) {
     let mut dropped = 0;
     loop {
         sleep(SWEEP_INTERVAL).await;
@@ -268,6 +293,9 @@ async fn sweep(edge: Arc<Edge>) {
             if edge.sequencer.submit(Origin::Broker, body, 0).await.is_err() {
                 return;
             }
+        }
+        if let Err(error) = mark.keep(&data, edge.relay.newest()) {
+            tracing::warn!(%error, "numbers of what streams may repeat after the next start");
         }
         let now = edge.relay.dropped();
         if now > dropped {

@@ -168,6 +168,7 @@ fn apply<T: DeserializeOwned>(setup: &mut Setup, body: CommandBody) -> Result<T,
         | FromBroker::Log(_)
         | FromBroker::ChatReacted(_)
         | FromBroker::Observe(_)
+        | FromBroker::ObserveGap(_)
         | FromBroker::Registered(_)
         | FromBroker::RosterChanged(_)
         | FromBroker::SessionAsk(_)

@@ -83,6 +83,13 @@ pub const SETTINGS: &[Setting] = &[
         default: "0",
         about: "days entries of the log are kept; 0 for ever",
     },
+    Setting {
+        key: "observe.sink",
+        default: "",
+        about: "file that what aspects stream is written to as JSON lines, in the data directory unless it begins with /",
+    },
+    Setting { key: "observe.sink_mb", default: "64", about: "MiB after which another such file is begun" },
+    Setting { key: "observe.sink_files", default: "4", about: "such files kept in all" },
     Setting { key: "storage.synchronous", default: "full", about: "full; off only as the control of a test" },
 ];
 
@@ -131,6 +138,10 @@ impl Effective {
         SETTINGS.iter().filter_map(|setting| {
             self.0.get(setting.key).map(|(value, source)| (setting.key, value.as_str(), source))
         })
+    }
+
+    pub(super) fn text(&self, key: &'static str) -> &str {
+        self.0.get(key).map_or("", |it| it.0.as_str())
     }
 
     pub(super) fn parse<T: FromStr>(&self, key: &'static str, expected: &str) -> Result<T, ConfigError> {

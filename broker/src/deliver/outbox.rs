@@ -4,8 +4,12 @@
 //! - replies by the requests a link may have open: while as many are owed, its frames are not read;
 //! - items by credit, and by the room left; a link that falls behind is fed from its inbox later;
 //! - log entries by the room left, likewise;
-//! - what streams is dropped when there is no room;
+//! - what streams by the room left: who has none catches up from what the relay keeps, or is told of a gap;
+//! - what else is pushed is dropped when there is no room;
 //! - roster changes are kept as names, each once.
+
+mod out;
+mod streams;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::mem;
@@ -13,17 +17,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
-use nexus_wire::frame::FrameSet;
 use nexus_wire::inbox::Gap;
 use nexus_wire::limits::{CREDIT_ITEMS, OUTBOX_FRAMES_MAX};
 use nexus_wire::log::LogEntry;
-use nexus_wire::{AspectName, ErrorBody, ErrorCode, FromBroker, RequestId};
+use nexus_wire::{AspectName, ErrorBody, FromBroker, RequestId};
 
 use super::LogLine;
 use super::follow::{self, Follow};
 use super::pump::{AckBeyondSent, Pump, Step};
 use crate::framing::Block;
 use crate::hub::filter::LogFilter;
+pub(crate) use out::Out;
+pub(crate) use streams::Caught;
+use streams::Lags;
 
 /// Requests of one link that may wait for their replies.
 pub(crate) const OWED_MAX: usize = OUTBOX_FRAMES_MAX / 2;
@@ -37,74 +43,6 @@ const KEEP_CAPACITY: usize = 64;
 const _: () = assert!(CREDIT_ITEMS as usize <= PUSHES_MAX);
 
 pub(crate) type Answer = Result<FromBroker, ErrorBody>;
-
-/// One thing to write.
-#[derive(Debug)]
-pub(crate) enum Out {
-    /// Boxed, because a long queue of these is common and each is large.
-    Answer {
-        request: RequestId,
-        answer: Box<Answer>,
-    },
-    /// Tells a peer that sent no readable frame.
-    Complaint(ErrorBody),
-    Deliver {
-        offset: u64,
-        item: Arc<str>,
-    },
-    Gap(Gap),
-    Log(Arc<LogLine>),
-    Ping,
-    Pong(Box<[u8]>),
-    /// The last words before a close.
-    Shutdown(Arc<str>),
-    Stream(Block),
-}
-
-impl Out {
-    /// Of the frame it becomes; a ping is none.
-    pub(crate) fn kind(&self) -> Option<&'static str> {
-        match self {
-            Self::Answer { answer, .. } => Some(answer.as_ref().as_ref().map_or("error", FrameSet::kind)),
-            Self::Complaint(_) => Some("error"),
-            Self::Deliver { .. } => Some("deliver"),
-            Self::Gap(_) => Some("gap"),
-            Self::Log(_) => Some("log"),
-            Self::Ping | Self::Pong(_) => None,
-            Self::Shutdown(_) => Some("shutdown"),
-            Self::Stream(_) => Some("observe"),
-        }
-    }
-
-    /// Why a request was refused.
-    pub(crate) fn refusal(&self) -> Option<ErrorCode> {
-        match self {
-            Self::Answer { answer, .. } => answer.as_ref().as_ref().err().map(|body| body.code),
-            Self::Complaint(body) => Some(body.code),
-            Self::Deliver { .. }
-            | Self::Gap(_)
-            | Self::Log(_)
-            | Self::Ping
-            | Self::Pong(_)
-            | Self::Shutdown(_)
-            | Self::Stream(_) => None,
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Answer { answer, .. } => match &**answer {
-                Ok(FromBroker::Ok(json)) => json.as_str().len(),
-                Ok(_) | Err(_) => 256,
-            },
-            Self::Deliver { item, .. } => item.len(),
-            Self::Shutdown(text) => text.len(),
-            Self::Log(line) => line.weight(),
-            Self::Stream(block) => block.frames().len(),
-            Self::Complaint(_) | Self::Gap(_) | Self::Ping | Self::Pong(_) => 256,
-        }
-    }
-}
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Close {
@@ -124,8 +62,21 @@ pub(crate) enum Work {
 /// A page the link needs.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Page {
-    Inbox { aspect: AspectName, after: u64, limit: u32 },
-    Log { filter: LogFilter, after: u64, limit: u32 },
+    Inbox {
+        aspect: AspectName,
+        after: u64,
+        limit: u32,
+    },
+    Log {
+        filter: LogFilter,
+        after: u64,
+        limit: u32,
+    },
+    /// Of what an aspect streams.
+    Observe {
+        aspect: AspectName,
+        after: u64,
+    },
 }
 
 /// What an aspect's link is, once registered.
@@ -178,6 +129,7 @@ struct Inner {
     seat: Option<Seat>,
     inbox: Option<(AspectName, Pump)>,
     log: Option<Follow>,
+    streams: Lags,
     roster: BTreeSet<AspectName>,
     /// The answer to the peer's last ping: of several only that one counts.
     pong: Option<Box<[u8]>>,
@@ -208,6 +160,7 @@ impl Inner {
     fn wants_page(&self) -> bool {
         self.inbox.as_ref().is_some_and(|it| it.1.is_behind())
             || self.log.as_ref().is_some_and(Follow::is_behind)
+            || self.streams.is_behind()
     }
 
     /// Moves what credit and room allow from the pump to the queue.
@@ -302,8 +255,9 @@ impl Outbox {
         Ok(())
     }
 
-    pub(crate) fn is_seated(&self) -> bool {
-        self.inner().seat.is_some()
+    /// Of the aspect it speaks for.
+    pub(crate) fn generation(&self) -> Option<u64> {
+        self.inner().seat.as_ref().map(|seat| seat.generation)
     }
 
     pub(crate) fn attach(&self, aspect: AspectName, cursor: u64, tail: u64) {
@@ -516,9 +470,16 @@ impl Outbox {
             return Some(Page::Inbox { aspect: aspect.clone(), after, limit });
         }
         let room = inner.queue.len() < PUSHES_MAX / 2 && inner.bytes + inner.in_hand_bytes < BYTES_MAX / 2;
-        let log = inner.log.as_mut().filter(|_| room)?;
-        let after = log.want()?;
-        Some(Page::Log { filter: log.filter().clone(), after, limit: follow::PAGE })
+        if !room {
+            return None;
+        }
+        if let Some(log) = &mut inner.log
+            && let Some(after) = log.want()
+        {
+            return Some(Page::Log { filter: log.filter().clone(), after, limit: follow::PAGE });
+        }
+        let (aspect, after) = inner.streams.want()?;
+        Some(Page::Observe { aspect, after })
     }
 
     pub(crate) fn inbox_page(&self, items: Option<impl IntoIterator<Item = (u64, Arc<str>)>>) {

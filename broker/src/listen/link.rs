@@ -100,7 +100,7 @@ pub(super) async fn run<S>(
 
 /// Nobody sends to the link any more; if it spoke for an aspect, the hub learns that it does no longer.
 pub(super) async fn leave(edge: &Edge, peer: &Peer) {
-    edge.relay.unwatch(peer.link);
+    edge.relay.unwatch(peer);
     edge.questions.gone(peer.link);
     edge.published.presence.unfollow(peer.link);
     let Some(seat) = edge.published.deliver.leave(peer) else { return };
@@ -142,6 +142,7 @@ pub(super) async fn fetch(edge: &Edge, peer: &Peer) -> Infallible {
                     }
                 }
             }
+            Page::Observe { aspect, after } => edge.relay.catch_up(peer.link, &aspect, after),
             Page::Log { filter, after, limit } => {
                 let read = edge.library.read(move |store| {
                     use crate::hub::records::Reads;

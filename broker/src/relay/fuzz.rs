@@ -32,7 +32,7 @@ fn a_spliced_event() {
             panic!("taken the short way and not the long one: {text}")
         };
         let mut frame = Vec::new();
-        splice::observe(&splice::prefix(&aspect, event.turn, None, None), &event, &mut frame);
+        splice::observe(&splice::prefix(&aspect, event.turn, None, None), &event, 7, &mut frame);
         let block = Block::new(frame, 1);
         let short = block.texts().next().expect("one text");
         let expected = Observed {
@@ -41,6 +41,7 @@ fn a_spliced_event() {
             thread: None,
             dispatch: None,
             what: ObservedWhat::Event(long),
+            seq: 7,
         };
         let shown = decode::<FromBroker>(short).map(|it| it.frame);
         assert_eq!(shown, Ok(FromBroker::Observe(expected)), "{text}");

@@ -136,7 +136,7 @@ pub(super) fn prefix(
 ) -> String {
     let begin = ObserveBegin { turn, thread: None, message: None, dispatch: None };
     let observed =
-        Observed { aspect: aspect.clone(), turn, thread, dispatch, what: ObservedWhat::Begin(begin) };
+        Observed { aspect: aspect.clone(), turn, thread, dispatch, what: ObservedWhat::Begin(begin), seq: 0 };
     let text = encode(&Envelope::default(), &FromBroker::Observe(observed));
     // The contract writes fields in the order they are declared; the test below holds it to that.
     match text.split_once(r#"{"type":"begin""#) {
@@ -146,8 +146,10 @@ pub(super) fn prefix(
 }
 
 /// Appends the frame to `out`, encoded.
-pub(super) fn observe(prefix: &str, event: &Event<'_>, out: &mut Vec<u8>) {
-    put_text(out, [prefix, itoa(event.n, &mut [0; 20]), r#","event":"#, event.event, "}}}"]);
+pub(super) fn observe(prefix: &str, event: &Event<'_>, seq: u64, out: &mut Vec<u8>) {
+    let (mut n_digits, mut seq_digits) = ([0; 20], [0; 20]);
+    let (n, seq) = (itoa(event.n, &mut n_digits), itoa(seq, &mut seq_digits));
+    put_text(out, [prefix, n, r#","event":"#, event.event, r#"},"seq":"#, seq, "}}"]);
 }
 
 /// Decimal digits without the formatting machinery, which costs as much as the rest of the frame.
@@ -193,9 +195,11 @@ mod tests {
                 let event = ObserveEvent { turn, n, event: event.clone() };
                 let text = encode(&Envelope::default(), &ToBroker::ObserveEvent(event.clone()));
                 let what = ObservedWhat::Event(event);
-                let observed = Observed { aspect: aspect.clone(), turn, thread, dispatch, what };
+                let seq = u64::MAX - n;
+                let observed = Observed { aspect: aspect.clone(), turn, thread, dispatch, what, seq };
                 let mut frame = Vec::new();
-                observe(&prefix(&aspect, turn, thread, dispatch), &super::event(&text).unwrap(), &mut frame);
+                let prefix = prefix(&aspect, turn, thread, dispatch);
+                observe(&prefix, &super::event(&text).unwrap(), seq, &mut frame);
                 let block = Block::new(frame, 1);
                 let short = block.texts().next().unwrap();
                 assert_eq!(short, push(&FromBroker::Observe(observed.clone())));

@@ -1,13 +1,14 @@
 //! For operators: requests that outlive links, and following the log across reconnects.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::time::Duration;
 
 use nexus_wire::frame::FromBroker;
 use nexus_wire::inbox::Gap;
 use nexus_wire::log::{LogEntry, Subscribe, Subscribed};
-use nexus_wire::observe::{Observed, RosterChanged};
-use nexus_wire::{ErrorCode, RequestId};
+use nexus_wire::observe::{ObserveGap, Observed, RosterChanged};
+use nexus_wire::{AspectName, ErrorCode, RequestId};
 
 use crate::broker::Broker;
 use crate::error::DialError;
@@ -98,7 +99,9 @@ impl Client {
     pub async fn follow(mut self, subscribe: Subscribe) -> Result<Follow, CallError> {
         let begun = self.call(subscribe.clone()).await?;
         let last_seq = subscribe.from_seq.unwrap_or(begun.head);
-        Ok(Follow { session: self.session, subscribe, last_seq, subscribing: None })
+        // Who goes on from somewhere is given all that is kept of those it does not name.
+        let observed = subscribe.observe_from.clone().unwrap_or(begun.observed);
+        Ok(Follow { session: self.session, subscribe, last_seq, observed, subscribing: None })
     }
 
     /// Closes the link properly.
@@ -124,19 +127,22 @@ pub enum Followed {
     Roster(Box<RosterChanged>),
     /// These entries cannot be had any more.
     Gap(Gap),
+    /// These frames of an aspect cannot be had any more.
+    ObserveGap(ObserveGap),
     Lost {
         loss: Loss,
         retry_in: Duration,
     },
-    /// What streamed in between is missed; no log entry is.
+    /// What is missed of what streamed in between is told; no log entry is missed.
     Reconnected,
 }
 
-/// A subscription that goes on after the last entry seen.
+/// A subscription that goes on after the last entry seen, and the last frame of each aspect.
 pub struct Follow {
     session: Session,
     subscribe: Subscribe,
     last_seq: u64,
+    observed: BTreeMap<AspectName, u64>,
     subscribing: Option<Subscribing>,
 }
 
@@ -185,7 +191,8 @@ impl Follow {
     }
 
     fn resume(&mut self, link: Link) {
-        let subscribe = Subscribe { from_seq: Some(self.last_seq), ..self.subscribe.clone() };
+        let observe_from = self.subscribe.observe.then(|| self.observed.clone());
+        let subscribe = Subscribe { from_seq: Some(self.last_seq), observe_from, ..self.subscribe.clone() };
         let caller = link.clone();
         let reply = Box::pin(async move { caller.call(subscribe).await });
         self.subscribing = Some(Subscribing { link, reply });
@@ -198,7 +205,16 @@ impl Follow {
                 self.last_seq = self.last_seq.max(entry.seq);
                 fresh.then(|| Followed::Log(Box::new(entry)))
             }
-            FromBroker::Observe(observed) => Some(Followed::Observed(Box::new(observed))),
+            FromBroker::Observe(observed) => {
+                self.observed.insert(observed.aspect.clone(), observed.seq);
+                Some(Followed::Observed(Box::new(observed)))
+            }
+            FromBroker::ObserveGap(gap) => {
+                // Ahead of us, they are not kept; behind, we have seen what was never there.
+                let seen = self.observed.entry(gap.aspect.clone()).or_default();
+                *seen = if gap.from > *seen { gap.to } else { gap.from.saturating_sub(1) };
+                Some(Followed::ObserveGap(gap))
+            }
             FromBroker::RosterChanged(changed) => Some(Followed::Roster(Box::new(changed))),
             FromBroker::Error(body) => {
                 tracing::warn!(%body, "the broker complains");

@@ -19,7 +19,7 @@ use crate::knowledge::{
 };
 use crate::limits::{JSON_DEPTH_MAX, JSON_DEPTH_SENT_MAX};
 use crate::log::{LogEntry, Shutdown, Subscribe, Unsubscribe};
-use crate::observe::{ObserveBegin, ObserveEnd, ObserveEvent, Observed, RosterChanged};
+use crate::observe::{ObserveBegin, ObserveEnd, ObserveEvent, ObserveGap, Observed, RosterChanged};
 use crate::roster::{
     AspectRelease, AspectRestrain, Deregister, Register, Registered, SituationAsk, TeamList,
 };
@@ -149,6 +149,7 @@ frames! {
         Gap(Gap) = "gap",
         Log(LogEntry) = "log",
         Observe(Observed) = "observe",
+        ObserveGap(ObserveGap) = "observe.gap",
         Ok(Json) = "ok",
         Registered(Registered) = "registered",
         RosterChanged(RosterChanged) = "roster.changed",

@@ -19,6 +19,10 @@ pub const REPLY_BYTES_MAX: usize = FRAME_BYTES_MAX - 4 * 1024;
 /// Participants of a thread that are listed with it.
 pub const PARTICIPANTS_SHOWN_MAX: usize = 256;
 pub const NAME_BYTES_MAX: usize = 32;
+/// Frames of what an aspect streams that are kept, the latest, as far as memory allows.
+pub const OBSERVE_KEPT: u64 = 500;
+/// Aspects a subscription may go on from.
+pub const OBSERVE_FROM_MAX: usize = LINKS_MAX;
 /// Kinds a subscription may name.
 pub const KINDS_MAX: usize = 64;
 pub const TOPIC_BYTES_MAX: usize = 256;

@@ -1,5 +1,7 @@
 //! The log: every durable change in one order. Operators follow it instead of an inbox.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +32,10 @@ pub struct Subscribe {
     /// Also `observe` frames (of that thread).
     #[serde(default)]
     pub observe: bool,
+    /// With `observe`: what each of these aspects streamed after that `seq` comes first, as far as it is kept; of
+    /// aspects that are not named, all that is kept. Absent: only what comes from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observe_from: Option<BTreeMap<AspectName, u64>>,
     /// Also `roster.changed` frames.
     #[serde(default)]
     pub roster: bool,
@@ -48,10 +54,13 @@ pub struct Shutdown {
 }
 
 /// The answer to `subscribe`.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Subscribed {
     /// The newest entry when the subscription began.
     pub head: u64,
+    /// With `observe`: the `seq` of what each aspect had streamed last by then.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub observed: BTreeMap<AspectName, u64>,
 }
 
 /// `log`: one entry.

@@ -82,6 +82,18 @@ pub struct Observed {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dispatch: Option<DispatchId>,
     pub what: ObservedWhat,
+    /// Counts what this aspect streams, one by one; it never goes back, and leaps when the broker starts.
+    #[serde(default)]
+    pub seq: u64,
+}
+
+/// `observe.gap`: these frames of the aspect cannot be had any more, or may never have been.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct ObserveGap {
+    pub aspect: AspectName,
+    pub from: u64,
+    pub to: u64,
+    pub reason: String,
 }
 
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]

@@ -244,6 +244,7 @@ impl Agent {
             other @ (FromBroker::Gap(_)
             | FromBroker::Log(_)
             | FromBroker::Observe(_)
+            | FromBroker::ObserveGap(_)
             | FromBroker::RosterChanged(_)
             | FromBroker::SessionAsk(_)
             | FromBroker::Shutdown(_)) => panic!("seed {seed}: {} got {other:?}", self.name),

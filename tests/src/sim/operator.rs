@@ -184,6 +184,7 @@ impl Operator {
             | FromBroker::Gap(_)
             | FromBroker::Log(_)
             | FromBroker::Observe(_)
+            | FromBroker::ObserveGap(_)
             | FromBroker::Registered(_)
             | FromBroker::RosterChanged(_)
             | FromBroker::SessionAsk(_)

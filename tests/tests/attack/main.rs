@@ -11,5 +11,6 @@ mod sizes;
 mod sockets;
 mod stopping;
 mod storage;
+mod streams;
 mod threads;
 mod watching;

@@ -150,7 +150,7 @@ fn who_has_left_takes_nothing_and_hands_the_seat_over() {
     let outbox = Outbox::default();
     let seat = Seat { aspect: wren(), generation: 3 };
     assert_eq!(outbox.seat(seat.clone()), Ok(()));
-    assert!(outbox.is_seated());
+    assert_eq!(outbox.generation(), Some(3));
     assert_eq!(outbox.leave(), Some(seat.clone()));
     assert_eq!(outbox.seat(seat), Err(Gone));
     outbox.answer(request(1), refusal());

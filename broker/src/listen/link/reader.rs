@@ -341,12 +341,13 @@ impl<'a> Reader<'a> {
     }
 
     fn stream(&mut self, id: Option<RequestId>, aspect: AspectName, streamed: Streamed) {
-        if !self.peer.outbox.is_seated() {
+        let Some(generation) = self.peer.outbox.generation() else {
             let message = "send `register` first, and wait for its answer";
             return self.refuse(id, ErrorBody::new(ErrorCode::NotRegistered, message));
-        }
+        };
         let now = self.edge.now();
-        let port = self.port.get_or_insert_with(|| Port::new(Arc::clone(&self.edge.relay), aspect.clone()));
+        let relay = &self.edge.relay;
+        let port = self.port.get_or_insert_with(|| Port::new(Arc::clone(relay), &aspect, generation));
         let before = port.open_turns();
         port.stream(streamed);
         self.peer.pulse.progress(now);

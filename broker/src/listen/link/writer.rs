@@ -64,6 +64,7 @@ fn put(edge: &Edge, out: Out, bytes: &mut Vec<u8>) {
         Out::Deliver { offset, item } => put_text(bytes, envelope::deliver_parts(&offset.to_string(), &item)),
         Out::Gap(gap) => put_text(bytes, [&envelope::push(&FromBroker::Gap(gap))]),
         Out::Log(line) => put_text(bytes, [line.text()]),
+        Out::ObserveGap(gap) => put_text(bytes, [&envelope::push(&FromBroker::ObserveGap(*gap))]),
         Out::Ping => put_ping(bytes),
         Out::Pong(payload) => put_pong(bytes, &payload),
         Out::Shutdown(text) => put_text(bytes, [&text]),

@@ -1,7 +1,7 @@
 //! The log and what streams, as server-sent events: a link that only listens. It has an outbox as every link
 //! has, so a reader that does not read costs no more than its bound and catches up from the log.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::fmt::Write;
 use std::future::poll_fn;
@@ -21,7 +21,7 @@ use futures_util::stream;
 use nexus_wire::limits::CLOSE_REVOKED;
 use nexus_wire::log::Subscribe;
 use nexus_wire::observe::RosterChanged;
-use nexus_wire::{ErrorBody, ErrorCode, FromBroker, LinkId, Party, ThreadId, ToBroker, envelope};
+use nexus_wire::{AspectName, ErrorBody, ErrorCode, FromBroker, LinkId, Party, ThreadId, ToBroker, envelope};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -64,6 +64,9 @@ struct Wanted {
     /// Also `observe` events: turns while they happen.
     #[serde(default)]
     observe: bool,
+    /// With `observe`: what was streamed after these numbers comes first, as far as it is kept; `aspect:seq`, with
+    /// commas between.
+    observe_from: Option<String>,
     /// Also `roster.changed` events.
     #[serde(default)]
     roster: bool,
@@ -75,11 +78,12 @@ async fn events_of(
     Query(wanted): Query<Wanted>,
     headers: HeaderMap,
 ) -> Result<Events, Problem> {
-    let Wanted { from_seq, thread, kinds, by, observe, roster } = wanted;
+    let Wanted { from_seq, thread, kinds, by, observe, observe_from, roster } = wanted;
+    let observe_from = observe_from.as_deref().map(marks).transpose()?;
     let kinds = kinds.as_deref().unwrap_or_default().split(',').map(str::trim);
     let kinds = kinds.filter(|kind| !kind.is_empty()).map(str::to_owned).collect();
     let from_seq = last_event(&headers)?.or(from_seq);
-    let subscribe = Subscribe { from_seq, thread, kinds, by, observe, roster };
+    let subscribe = Subscribe { from_seq, thread, kinds, by, observe, observe_from, roster };
     let Admitted::Subscribe(subscribe) = admit(&caller, ToBroker::Subscribe(subscribe), 0)? else {
         return Err(ErrorBody::new(ErrorCode::Internal, "a subscription became something else").into());
     };
@@ -100,6 +104,19 @@ async fn events_of(
     let pieces =
         stream::poll_fn(move |cx| receiver.poll_recv(cx).map(|piece| piece.map(Ok::<_, Infallible>)));
     Ok(Events(Body::from_stream(pieces)))
+}
+
+fn marks(text: &str) -> Result<BTreeMap<AspectName, u64>, Problem> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let marks = parts.map(|part| {
+        let (name, seq) = part.split_once(':')?;
+        Some((name.parse().ok()?, seq.parse().ok()?))
+    });
+    marks.collect::<Option<_>>().ok_or_else(|| {
+        let message =
+            "observe_from is aspects with the `seq` last seen of each: wren:1795665600000123,forge:…";
+        ErrorBody::new(ErrorCode::Invalid, message).into()
+    })
 }
 
 /// Where a browser's `EventSource` goes on by itself.
@@ -181,6 +198,9 @@ fn event(piece: &mut String, out: Out) {
         Out::Log(line) => put(piece, Some(line.entry().seq), "log", line.text()),
         Out::Stream(block) => block.texts().for_each(|text| put(piece, None, "observe", text)),
         Out::Shutdown(text) => put(piece, None, "shutdown", &text),
+        Out::ObserveGap(gap) => {
+            put(piece, None, "observe.gap", &envelope::push(&FromBroker::ObserveGap(*gap)));
+        }
         Out::Gap(gap) => put(piece, None, "gap", &envelope::push(&FromBroker::Gap(gap))),
         Out::Complaint(body) => put(piece, None, "error", &envelope::push(&FromBroker::Error(body))),
         // Nobody asked on this stream, no inbox is read on it, and it has heartbeats of its own.
@@ -222,7 +242,7 @@ impl OperationOutput for Events {
         note(
             operation,
             "Each event's `data` is a frame as it comes on a link: `log` (its `id` is the entry's `seq`), \
-             `observe`, `roster.changed`, `gap` for entries that are no longer kept; and `close` with a code \
+             `observe`, `observe.gap`, `roster.changed`, `gap` for entries that are no longer kept; and `close` with a code \
              and a reason when the broker ends the stream. A stream goes on after `Last-Event-ID`, which wins \
              over `from_seq`. A comment comes every 15 s.",
         );

@@ -226,6 +226,7 @@ impl Uplink {
             | FromBroker::Deliver(_)
             | FromBroker::Log(_)
             | FromBroker::Observe(_)
+            | FromBroker::ObserveGap(_)
             | FromBroker::Ok(_)
             | FromBroker::Registered(_)
             | FromBroker::RosterChanged(_)

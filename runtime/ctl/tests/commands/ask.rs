@@ -76,7 +76,7 @@ fn closed(seq: u64, aspect: &str, decision: Decision) -> Act {
 
 fn observed(what: ObservedWhat) -> Act {
     let aspect = "forge".parse().expect("a name");
-    Act::push(Observed { aspect, turn: TURN, thread: Some(THREAD), dispatch: None, what })
+    Act::push(Observed { aspect, turn: TURN, thread: Some(THREAD), dispatch: None, what, seq: 1 })
 }
 
 fn event(n: u64, event: TurnEvent) -> Act {
@@ -110,7 +110,7 @@ async fn an_answer_survives_cuts_at_every_step() {
                 input: serde_json::json!({"hand": "wren/verify-claim"}),
             };
             vec![
-                Act::ok(&Subscribed { head: 7 }),
+                Act::ok(&Subscribed { head: 7, ..Subscribed::default() }),
                 observed(ObservedWhat::Begin(begin)),
                 text(0, "Let me see."),
                 event(1, call),
@@ -121,7 +121,7 @@ async fn an_answer_survives_cuts_at_every_step() {
         (ToBroker::Subscribe(subscribe), _) => {
             assert_eq!(subscribe.from_seq, Some(8), "it goes on after the last entry");
             vec![
-                Act::ok(&Subscribed { head: 9 }),
+                Act::ok(&Subscribed { head: 9, ..Subscribed::default() }),
                 text(5, "t is fine."),
                 answer(9, "forge", "It is fine."),
                 closed(10, "forge", Decision::Replied),
@@ -146,7 +146,9 @@ fn ending(
     move |frame, _| match frame {
         ToBroker::TeamList(_) => vec![Act::ok(&both())],
         ToBroker::ChatSend(_) => vec![Act::ok(&sent())],
-        ToBroker::Subscribe(_) => [Act::ok(&Subscribed { head: 7 })].into_iter().chain(acts()).collect(),
+        ToBroker::Subscribe(_) => {
+            [Act::ok(&Subscribed { head: 7, ..Subscribed::default() })].into_iter().chain(acts()).collect()
+        }
         other => panic!("{other:?}"),
     }
 }

@@ -179,7 +179,9 @@ async fn a_dispatch_that_is_waited_for_ends_with_its_output() {
                     clamped: false,
                 })]
             }
-            (ToBroker::Subscribe(_), 0) => vec![Act::ok(&Subscribed { head: 7 }), Act::Cut],
+            (ToBroker::Subscribe(_), 0) => {
+                vec![Act::ok(&Subscribed { head: 7, ..Subscribed::default() }), Act::Cut]
+            }
             (ToBroker::Subscribe(subscribe), _) => {
                 assert_eq!(subscribe.from_seq, Some(7));
                 let outcome = Outcome {
@@ -196,7 +198,7 @@ async fn a_dispatch_that_is_waited_for_ends_with_its_output() {
                 };
                 let body = LogBody::DispatchEnded(outcome);
                 let entry = LogEntry { seq: 8, at: 0, actor: Party::System, thread: None, body };
-                vec![Act::ok(&Subscribed { head: 8 }), Act::push(entry)]
+                vec![Act::ok(&Subscribed { head: 8, ..Subscribed::default() }), Act::push(entry)]
             }
             (ToBroker::DispatchStatus(_), 0) => vec![Act::ok(&info(DispatchState::Running))],
             (ToBroker::DispatchStatus(_), _) => vec![Act::ok(&info(state))],

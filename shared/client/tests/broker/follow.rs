@@ -3,7 +3,9 @@
 use nexus_client::{Client, Followed};
 use nexus_wire::frame::ToBroker;
 use nexus_wire::log::{LogBody, LogEntry, Subscribe, Subscribed};
+use nexus_wire::observe::{ObserveGap, Observed, ObservedWhat};
 use nexus_wire::roster::{Team, TeamList};
+use nexus_wire::{AspectName, TurnId};
 
 use super::stub::{Served, Stub};
 
@@ -16,7 +18,7 @@ async fn subscribed(served: &mut Served, head: u64) -> Option<u64> {
     let (id, frame) = served.recv().await;
     let ToBroker::Subscribe(subscribe) = frame else { panic!("{frame:?}") };
     assert!(subscribe.observe);
-    served.ok(id, &Subscribed { head }).await;
+    served.ok(id, &Subscribed { head, ..Subscribed::default() }).await;
     subscribe.from_seq
 }
 
@@ -67,6 +69,45 @@ async fn it_resumes_after_the_last_entry_seen() {
         assert!(matches!(follow.next().await, Ok(Followed::Log(entry)) if entry.seq == 9));
     };
     tokio::join!(script, reading);
+}
+
+#[tokio::test]
+async fn what_streams_goes_on_after_the_last_frame_of_each_aspect() {
+    let name = |text: &str| text.parse::<AspectName>().expect("a name");
+    let mut stub = Stub::start().await;
+    let client = Client::connect(stub.broker()).await.expect("connected");
+    let mut served = stub.link().await;
+    let script = async {
+        let (id, _) = served.recv().await;
+        let observed = [(name("forge"), 3), (name("wren"), 5)].into();
+        served.ok(id, &Subscribed { head: 0, observed }).await;
+    };
+    let subscribe = Subscribe { observe: true, ..Subscribe::default() };
+    let (follow, ()) = tokio::join!(client.follow(subscribe), script);
+    let mut follow = follow.expect("subscribed");
+    let note = ObservedWhat::Progress { note: "x".into() };
+    let turn = TurnId(uuid::Uuid::nil());
+    let frame = Observed { aspect: name("wren"), turn, thread: None, dispatch: None, what: note, seq: 6 };
+    served.push(frame).await;
+    let gap = |aspect, from, to| ObserveGap { aspect: name(aspect), from, to, reason: "x".into() };
+    served.push(gap("forge", 4, 9)).await;
+    assert!(matches!(follow.next().await, Ok(Followed::Observed(it)) if it.seq == 6));
+    assert!(matches!(follow.next().await, Ok(Followed::ObserveGap(it)) if it.to == 9));
+    // What it has seen was of another history: it goes on from where this one ends.
+    served.push(gap("wren", 3, 6)).await;
+    assert!(matches!(follow.next().await, Ok(Followed::ObserveGap(_))));
+    drop(served);
+    assert!(matches!(follow.next().await, Ok(Followed::Lost { .. })));
+    let script = async {
+        let mut served = stub.link().await;
+        let (_, frame) = served.recv().await;
+        let ToBroker::Subscribe(subscribe) = frame else { panic!("{frame:?}") };
+        assert_eq!(subscribe.observe_from, Some([(name("forge"), 9), (name("wren"), 2)].into()));
+    };
+    tokio::select! {
+        () = script => {}
+        other = follow.next() => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]

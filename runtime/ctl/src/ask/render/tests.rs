@@ -32,7 +32,7 @@ impl Screen {
 
     fn observe(&mut self, aspect: &str, turn: TurnId, dispatch: Option<DispatchId>, what: ObservedWhat) {
         let aspect = aspect.parse().expect("a name");
-        let observed = Observed { aspect, turn, thread: Some(THREAD), dispatch, what };
+        let observed = Observed { aspect, turn, thread: Some(THREAD), dispatch, what, seq: self.n };
         self.pieces.extend(self.renderer.observed(&observed));
     }
 
@@ -327,6 +327,7 @@ fn what_belongs_to_others_is_not_taken_for_the_answer() {
             n: 0,
             event: TurnEvent::Text { text: "x".into() },
         }),
+        seq: 1,
     };
     screen.pieces.extend(screen.renderer.observed(&observed));
     screen.log(1, LogBody::Message(message(10, "wren", Some(QUESTION), "I heard\nthat", 1)));

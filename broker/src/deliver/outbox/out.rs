@@ -1,0 +1,83 @@
+//! What can be written to a link, and about how much room each takes while it waits.
+
+use std::sync::Arc;
+
+use nexus_wire::frame::FrameSet;
+use nexus_wire::inbox::Gap;
+use nexus_wire::observe::ObserveGap;
+use nexus_wire::{ErrorBody, ErrorCode, FromBroker, RequestId};
+
+use super::Answer;
+use crate::deliver::LogLine;
+use crate::framing::Block;
+
+/// One thing to write.
+#[derive(Debug)]
+pub(crate) enum Out {
+    /// Boxed, because a long queue of these is common and each is large.
+    Answer {
+        request: RequestId,
+        answer: Box<Answer>,
+    },
+    /// Tells a peer that sent no readable frame.
+    Complaint(ErrorBody),
+    Deliver {
+        offset: u64,
+        item: Arc<str>,
+    },
+    Gap(Gap),
+    Log(Arc<LogLine>),
+    ObserveGap(Box<ObserveGap>),
+    Ping,
+    Pong(Box<[u8]>),
+    /// The last words before a close.
+    Shutdown(Arc<str>),
+    Stream(Block),
+}
+
+impl Out {
+    /// Of the frame it becomes; a ping is none.
+    pub(crate) fn kind(&self) -> Option<&'static str> {
+        match self {
+            Self::Answer { answer, .. } => Some(answer.as_ref().as_ref().map_or("error", FrameSet::kind)),
+            Self::Complaint(_) => Some("error"),
+            Self::Deliver { .. } => Some("deliver"),
+            Self::Gap(_) => Some("gap"),
+            Self::Log(_) => Some("log"),
+            Self::ObserveGap(_) => Some("observe.gap"),
+            Self::Ping | Self::Pong(_) => None,
+            Self::Shutdown(_) => Some("shutdown"),
+            Self::Stream(_) => Some("observe"),
+        }
+    }
+
+    /// Why a request was refused.
+    pub(crate) fn refusal(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Answer { answer, .. } => answer.as_ref().as_ref().err().map(|body| body.code),
+            Self::Complaint(body) => Some(body.code),
+            Self::Deliver { .. }
+            | Self::Gap(_)
+            | Self::Log(_)
+            | Self::ObserveGap(_)
+            | Self::Ping
+            | Self::Pong(_)
+            | Self::Shutdown(_)
+            | Self::Stream(_) => None,
+        }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Answer { answer, .. } => match &**answer {
+                Ok(FromBroker::Ok(json)) => json.as_str().len(),
+                Ok(_) | Err(_) => 256,
+            },
+            Self::Deliver { item, .. } => item.len(),
+            Self::Shutdown(text) => text.len(),
+            Self::Log(line) => line.weight(),
+            Self::Stream(block) => block.frames().len(),
+            Self::Complaint(_) | Self::Gap(_) | Self::ObserveGap(_) | Self::Ping | Self::Pong(_) => 256,
+        }
+    }
+}
