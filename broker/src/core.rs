@@ -126,7 +126,7 @@ impl<S: Transaction> Core<S> {
     pub(crate) fn run(mut self) -> S {
         let body = CommandBody::BrokerStarted(self.config.clone());
         let at = self.intake.now();
-        self.apply(vec![Command { at, origin: Origin::Broker, body }]);
+        self.apply(vec![Command { at, origin: Origin::Broker, trace: None, body }]);
         self.set_timer();
         loop {
             let Batch { commands, questions, last, .. } = self.intake.take();
@@ -211,7 +211,7 @@ impl<S: Transaction> Core<S> {
             match effect {
                 Effect::Answer { origin, answer } => orphans.extend(release.answer(origin, answer)),
                 Effect::Attach { link, aspect, cursor, tail } => deliver.attach(link, aspect, cursor, tail),
-                Effect::Push { link, offset, item } => release.push(link, offset, item),
+                Effect::Push { link, offset, item, trace: _ } => release.push(link, offset, item),
                 Effect::Tell { links, frame } => deliver.tell(&links, &frame),
                 Effect::Close { link, code, reason } => deliver.close(link, code, &reason),
                 Effect::RosterChanged { aspect } => {
@@ -231,7 +231,7 @@ impl<S: Transaction> Core<S> {
                     meter.logged(&entry);
                     release.logged(entry);
                 }
-                Effect::DoorsChanged => {}
+                Effect::DoorsChanged | Effect::Passed(_) => {}
             }
         }
         orphans
@@ -300,7 +300,7 @@ fn link_down(orphan: &Orphan) -> Command {
         link: orphan.link,
         generation: orphan.seat.generation,
     };
-    Command { at: 0, origin: Origin::Broker, body }
+    Command { at: 0, origin: Origin::Broker, trace: None, body }
 }
 
 #[cfg(test)]

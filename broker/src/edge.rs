@@ -32,7 +32,8 @@ use crate::listen::rest::proxy::Outside;
 use crate::observe::{self, KnowledgeRead, Library, Recalls, fit};
 use crate::questions::{self, Questions};
 use crate::relay::{Relay, Starts};
-use crate::sequencer::{Sequencer, Stopped};
+use crate::sequencer::{Sending, Sequencer, Stopped};
+use crate::traces;
 use crate::trail::Trail;
 
 #[derive(Debug)]
@@ -100,7 +101,8 @@ impl Edge {
     /// Applies a command and waits until it is on disk; `bytes`: about what it holds of the heap.
     pub(crate) async fn call(&self, body: CommandBody, bytes: usize) -> Result<Json, ErrorBody> {
         let (origin, answer) = self.published.deliver.call();
-        self.sequencer.submit(origin, body, bytes).await.map_err(stopping)?;
+        let trace = traces::current().map(Box::new);
+        self.sequencer.send(Sending { origin, trace, body, bytes }).await.map_err(stopping)?;
         match answer.await.map_err(|_| stopping(Stopped))?? {
             FromBroker::Ok(json) => Ok(json),
             FromBroker::Deliver(_)

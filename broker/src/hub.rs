@@ -39,8 +39,8 @@ use nexus_wire::Ms;
 
 pub use access::{Access, Doors, NewToken, Note};
 pub use admin::public_key;
-pub use command::{Change, Command, CommandBody, HubConfig, KnowledgeUse, Origin, PutBlob};
-pub use effect::Effect;
+pub use command::{Change, Command, CommandBody, HubConfig, KnowledgeUse, Origin, PutBlob, Traced};
+pub use effect::{Effect, Milestone};
 pub use roster::Roster;
 pub(crate) use situation::situation;
 
@@ -97,7 +97,7 @@ impl Hub {
     }
 
     pub fn apply(&mut self, store: &mut impl Store, command: Command) -> Stored<Vec<Effect>> {
-        let mut step = Step::new(self, store, command.at, command.origin);
+        let mut step = Step::new(self, store, command.at, command.origin, command.trace);
         step.run(command.body)?;
         Ok(step.into_effects())
     }

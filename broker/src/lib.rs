@@ -30,6 +30,7 @@ mod sequencer;
 pub mod serve;
 mod setup;
 pub mod store;
+mod traces;
 mod trail;
 
 /// The OpenAPI document of the HTTP API, as text.

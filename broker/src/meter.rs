@@ -63,6 +63,7 @@ pub(crate) struct Meter {
     commit_failures: Counter,
     relay_dropped: Counter<u64, AtomicU64>,
     sink_dropped: Counter<u64, AtomicU64>,
+    traces_ignored: Counter,
     gauges: GaugeSet,
     /// One scrape at a time: it sets the gauges before it writes them.
     scrape: Mutex<()>,
@@ -154,6 +155,9 @@ impl Default for Meter {
         registry.register("relay_dropped", help, relay_dropped.clone());
         let help = "Streamed frames that are not in the file of observe.sink";
         registry.register("observe_sink_dropped", help, sink_dropped.clone());
+        let traces_ignored = Counter::default();
+        let help = "Trace contexts of frames and requests that were malformed, and so ignored";
+        registry.register("trace_contexts_ignored", help, traces_ignored.clone());
         let commit_seconds = Histogram::new(exponential_buckets(0.000_1, 2.0, 16));
         registry.register(
             "commit_seconds",
@@ -180,6 +184,7 @@ impl Default for Meter {
             commit_failures,
             relay_dropped,
             sink_dropped,
+            traces_ignored,
             gauges,
             scrape: Mutex::new(()),
         }
@@ -219,6 +224,10 @@ impl Meter {
     pub(crate) fn committed(&self, commands: usize, took: Duration) {
         self.commit_seconds.observe(took.as_secs_f64());
         self.commit_commands.observe(commands as f64);
+    }
+
+    pub(crate) fn trace_ignored(&self) {
+        self.traces_ignored.inc();
     }
 
     pub(crate) fn commit_failed(&self) {

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::clock::{self, Clock};
-use crate::hub::{Command, CommandBody, Hub, Origin};
+use crate::hub::{Command, CommandBody, Hub, Origin, Traced};
 
 /// Commands that may wait for the core.
 const WAITING_MAX: usize = 2048;
@@ -39,6 +39,7 @@ pub(crate) struct Stopped;
 #[derive(Debug)]
 pub(crate) struct Sending {
     pub(crate) origin: Origin,
+    pub(crate) trace: Option<Box<Traced>>,
     pub(crate) body: CommandBody,
     pub(crate) bytes: usize,
 }
@@ -56,6 +57,7 @@ type Question = Box<dyn FnOnce(&Hub) + Send>;
 enum Submission {
     Command {
         origin: Origin,
+        trace: Option<Box<Traced>>,
         body: CommandBody,
         size: Option<OwnedSemaphorePermit>,
     },
@@ -136,30 +138,37 @@ impl Sequencer {
         if command.bytes >= LARGE {
             return Err(Unsent::Wait(command));
         }
-        let Sending { origin, body, bytes } = *command;
-        self.sender.try_send(Submission::Command { origin, body, size: None }).map_err(|error| match error {
-            TrySendError::Full(Submission::Command { origin, body, .. }) => {
-                Unsent::Wait(Box::new(Sending { origin, body, bytes }))
+        let Sending { origin, trace, body, bytes } = *command;
+        let command = Submission::Command { origin, trace, body, size: None };
+        self.sender.try_send(command).map_err(|error| match error {
+            TrySendError::Full(Submission::Command { origin, trace, body, .. }) => {
+                Unsent::Wait(Box::new(Sending { origin, trace, body, bytes }))
             }
             TrySendError::Full(Submission::Ask(_) | Submission::Nudge | Submission::Stop)
             | TrySendError::Closed(_) => Unsent::Stopped,
         })
     }
 
-    /// `bytes`: about what the command holds of the heap.
+    /// On nobody's account. `bytes`: about what the command holds of the heap.
     pub(crate) async fn submit(
         &self,
         origin: Origin,
         body: CommandBody,
         bytes: usize,
     ) -> Result<(), Stopped> {
+        self.send(Sending { origin, trace: None, body, bytes }).await
+    }
+
+    /// Waits until there is room for it.
+    pub(crate) async fn send(&self, command: Sending) -> Result<(), Stopped> {
+        let Sending { origin, trace, body, bytes } = command;
         let size = if bytes < LARGE {
             None
         } else {
             let units = u32::try_from((bytes / UNIT).min(LARGE_TOTAL / UNIT)).unwrap_or(u32::MAX);
             Some(Arc::clone(&self.large).acquire_many_owned(units).await.map_err(|_| Stopped)?)
         };
-        self.sender.send(Submission::Command { origin, body, size }).await.map_err(|_| Stopped)
+        self.sender.send(Submission::Command { origin, trace, body, size }).await.map_err(|_| Stopped)
     }
 
     /// Moves an aspect's cursor, with the next commit and soon in any case. Comes before whatever is submitted
@@ -206,13 +215,14 @@ impl Intake {
         // After the others were taken, so that none of them comes before what was acknowledged before it.
         for (link, (aspect, offset)) in self.acks.take() {
             let body = CommandBody::Ack { aspect, link, offset };
-            batch.commands.push(Command { at, origin: Origin::Link { link, request: None }, body });
+            let origin = Origin::Link { link, request: None };
+            batch.commands.push(Command { at, origin, trace: None, body });
         }
         for submission in self.waiting.drain(..) {
             match submission {
-                Submission::Command { origin, body, size } => {
+                Submission::Command { origin, trace, body, size } => {
                     batch.held.extend(size);
-                    batch.commands.push(Command { at, origin, body });
+                    batch.commands.push(Command { at, origin, trace, body });
                 }
                 Submission::Ask(question) => batch.questions.push(question),
                 Submission::Nudge => {}

@@ -93,7 +93,7 @@ impl Setup {
         let origin = Origin::Call(0);
         let at = self.last_at.max(clock::wall());
         self.store.begin()?;
-        let effects = self.hub.apply(&mut self.store, Command { at, origin, body })?;
+        let effects = self.hub.apply(&mut self.store, Command { at, origin, trace: None, body })?;
         self.store.commit()?;
         self.last_at = at;
         let answer = effects.into_iter().find_map(|effect| match effect {
@@ -106,7 +106,8 @@ impl Setup {
             | Effect::RosterChanged { .. }
             | Effect::AtWork { .. }
             | Effect::DoorsChanged
-            | Effect::Logged(_) => None,
+            | Effect::Logged(_)
+            | Effect::Passed(_) => None,
         });
         match answer {
             Some(Ok(frame)) => Ok(frame),
@@ -127,7 +128,7 @@ pub(crate) fn apply_once(
     let at = store.snapshot()?.last_at.max(at);
     store.begin()?;
     // What is to be done after the commit is for links, and there are none.
-    let _ = hub.apply(store, Command { at, origin: Origin::Broker, body })?;
+    let _ = hub.apply(store, Command { at, origin: Origin::Broker, trace: None, body })?;
     store.commit()?;
     Ok(hub)
 }

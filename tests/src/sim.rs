@@ -153,7 +153,7 @@ impl<S: Transaction> Sim<S> {
     }
 
     fn tell(&mut self, body: CommandBody) {
-        self.waiting.push(Command { at: self.now, origin: Origin::Broker, body });
+        self.waiting.push(Command { at: self.now, origin: Origin::Broker, trace: None, body });
     }
 
     fn step(&mut self) {
@@ -240,7 +240,8 @@ impl<S: Transaction> Sim<S> {
         let new_epoch = EpochId(self.dice.id(self.now));
         let minted = RequestId(self.dice.id(self.now));
         let body = agent::command(who, id, request.unwrap_or(minted), frame, new_epoch);
-        self.waiting.push(Command { at: self.now, origin: Origin::Link { link: id, request }, body });
+        let (trace, origin) = (agent::trace_of(request), Origin::Link { link: id, request });
+        self.waiting.push(Command { at: self.now, origin, trace, body });
     }
 
     /// One frame reaches an agent or an operator.
@@ -367,7 +368,7 @@ impl<S: Transaction> Sim<S> {
                     link.pump = Some(Pump { aspect, sent: cursor, acked: cursor });
                 }
             }
-            Effect::Push { link, offset, item } => {
+            Effect::Push { link, offset, item, trace: _ } => {
                 if let Some(pump) = self.links.get(&link).and_then(|link| link.pump.as_ref()) {
                     let stored = self.store.inbox(&pump.aspect, offset - 1, 1).expect("the store reads");
                     let stored = stored.first().map(|record| (record.offset, record.json.clone()));
@@ -385,7 +386,8 @@ impl<S: Transaction> Sim<S> {
             | Effect::RosterChanged { .. }
             | Effect::AtWork { .. }
             | Effect::DoorsChanged
-            | Effect::Logged(_) => {}
+            | Effect::Logged(_)
+            | Effect::Passed(_) => {}
         }
     }
 

@@ -29,7 +29,7 @@ fn wren() -> AspectName {
 /// Applies one command from within the process.
 fn call(core: &mut Core<MemoryStore>, body: CommandBody) -> Receiver<Answer> {
     let (origin, answer) = core.published.deliver.call();
-    core.apply(vec![Command { at: core.intake.now(), origin, body }]);
+    core.apply(vec![Command { at: core.intake.now(), origin, trace: None, body }]);
     answer
 }
 
@@ -54,7 +54,7 @@ fn register(link: LinkId) -> Command {
         new_epoch: EpochId(Uuid::from_u128(1)),
     };
     let request = Some(RequestId(Uuid::from_u128(2)));
-    Command { at: 0, origin: Origin::Link { link, request }, body }
+    Command { at: 0, origin: Origin::Link { link, request }, trace: None, body }
 }
 
 fn link_of_wren(core: &Core<MemoryStore>) -> Option<LinkId> {
@@ -77,8 +77,8 @@ fn a_commit_that_fails_tells_everybody_and_changes_nothing() {
     let (origin, mut answer) = core.published.deliver.call();
     let down = CommandBody::LinkDown { aspect: wren(), link: peer.link, generation: 1 };
     core.apply(vec![
-        Command { at: 1, origin, body: CommandBody::AddOperator { by: Party::System, add } },
-        Command { at: 1, origin: Origin::Broker, body: down },
+        Command { at: 1, origin, trace: None, body: CommandBody::AddOperator { by: Party::System, add } },
+        Command { at: 1, origin: Origin::Broker, trace: None, body: down },
     ]);
     let body = answer.try_recv().unwrap().unwrap_err();
     assert_eq!((body.code, body.retryable), (ErrorCode::StorageUnavailable, true), "{body}");
@@ -87,7 +87,7 @@ fn a_commit_that_fails_tells_everybody_and_changes_nothing() {
     assert!(core.published.health.reason().starts_with("storage is unavailable"));
 
     // The link went whatever the disk said; the next commit makes up for it.
-    core.apply(vec![Command { at: 2, origin: Origin::Broker, body: CommandBody::Tick }]);
+    core.apply(vec![Command { at: 2, origin: Origin::Broker, trace: None, body: CommandBody::Tick }]);
     assert_eq!(core.published.health.state(), State::Working);
     assert_eq!(link_of_wren(&core), None);
     assert_eq!(core.published.presence.info(&wren()).unwrap().state, AspectState::Offline);
@@ -131,7 +131,12 @@ fn what_lets_somebody_in_is_published_before_it_is_answered() {
 fn a_long_outage_holds_one_acknowledgement_for_each_link() {
     let ack = |link: u128, offset| {
         let link = LinkId(Uuid::from_u128(link));
-        Command { at: 0, origin: Origin::Broker, body: CommandBody::Ack { aspect: wren(), link, offset } }
+        Command {
+            at: 0,
+            origin: Origin::Broker,
+            trace: None,
+            body: CommandBody::Ack { aspect: wren(), link, offset },
+        }
     };
     let kept = latest(vec![ack(1, 1), ack(2, 5), ack(1, 2), ack(1, 3)]);
     assert_eq!(kept, [ack(2, 5), ack(1, 3)]);

@@ -218,6 +218,7 @@ impl<S: Store> Step<'_, S> {
                 attachments: draft.attachments,
                 reactions: Vec::new(),
             },
+            trace: self.context(),
             unknown: draft.routed.unknown,
             request_sha256: draft.request_sha256,
         };
@@ -225,7 +226,7 @@ impl<S: Store> Step<'_, S> {
         for attachment in &record.message.attachments {
             self.store.put_blob_reference(BlobId(attachment.blob.0), record.message.seq)?;
         }
-        let MessageRecord { message, unknown, .. } = record;
+        let MessageRecord { message, trace, unknown, .. } = record;
         if message.from != Party::System {
             self.answer(&ChatSent {
                 message: message.id,
@@ -238,7 +239,8 @@ impl<S: Store> Step<'_, S> {
         if message.to.iter().any(|party| party.aspect().is_some()) {
             let body = BodyRef::Message(&message).text();
             for name in message.to.iter().filter_map(Party::aspect) {
-                self.push(name, derive::message_item(message.id, name), Some(message.seq), &body)?;
+                let item = derive::message_item(message.id, name);
+                self.push(name, item, Some(message.seq), trace.as_ref(), &body)?;
             }
         }
         self.log(

@@ -12,7 +12,7 @@ use nexus_wire::inbox::InboxClose;
 use nexus_wire::knowledge::{KnowledgeDelete, KnowledgeGrant, KnowledgeRevoke, KnowledgeStore};
 use nexus_wire::roster::{AspectRelease, AspectRestrain, AspectState, Register};
 use nexus_wire::thread::{ChatMark, ChatReact, InboxTaken, ThreadRename};
-use nexus_wire::{AspectName, BlobId, EpochId, LinkId, Ms, OperatorName, Party, RequestId};
+use nexus_wire::{AspectName, BlobId, EpochId, LinkId, Ms, OperatorName, Party, RequestId, TraceContext};
 
 use super::access::Access;
 use super::records::Checkpoint;
@@ -22,7 +22,23 @@ use super::records::Checkpoint;
 pub struct Command {
     pub at: Ms,
     pub origin: Origin,
+    pub trace: Option<Box<Traced>>,
     pub body: CommandBody,
+}
+
+/// The span on whose account a command comes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Traced {
+    pub context: TraceContext,
+    /// What follows from it in the broker is told as spans, too, so that further ones may be children of those.
+    pub is_recorded: bool,
+}
+
+impl Traced {
+    /// By a broker that tells no spans: what comes of it goes on where it came from.
+    pub fn passed_on(context: TraceContext) -> Self {
+        Self { context, is_recorded: false }
+    }
 }
 
 /// Whom the answer goes to.

@@ -13,13 +13,16 @@ use nexus_wire::hands::{
     LeasesRenewed,
 };
 use nexus_wire::limits::DURABLE_BYTES_MAX;
-use nexus_wire::{AspectName, DispatchId, ErrorBody, ErrorCode, Ms, Party, RequestId, ThreadId, derive};
+use nexus_wire::{
+    AspectName, DispatchId, ErrorBody, ErrorCode, Ms, Party, RequestId, ThreadId, TraceContext, derive,
+};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::command::Traced;
 use super::inbox::{json_bytes, sha256_of};
 use super::queue::NewDispatch;
-use super::records::{DispatchRecord, Store, Stored};
+use super::records::{DispatchRecord, DispatchTrace, Store, Stored};
 use super::step::{Done, Step, refuse};
 pub(super) use settle::Finished;
 use stop::check_may_steer;
@@ -49,7 +52,7 @@ impl<S: Store> Step<'_, S> {
             deadline_at,
             clamped,
             parent: dispatch.parent,
-            retry_of: None,
+            retry: None,
         };
         self.accept(sender, order)
     }
@@ -106,7 +109,7 @@ impl<S: Store> Step<'_, S> {
                 assigned_at: None,
                 ended_at: None,
                 deadline_at,
-                retry_of: order.retry_of,
+                retry_of: order.retry.as_ref().map(|retry| retry.of),
                 retried_as: None,
                 stop: None,
                 input: order.input,
@@ -124,6 +127,7 @@ impl<S: Store> Step<'_, S> {
             why: why.clone(),
             refused_sha256: None,
             cancel: None,
+            trace: self.trace_of(id, order.retry.and_then(|retry| retry.trace)),
             request_sha256: order.request_sha256,
         };
         let state = self.hub.queue.state(id).unwrap_or(DispatchState::Pending);
@@ -131,6 +135,18 @@ impl<S: Store> Step<'_, S> {
         self.answer(&Dispatched { dispatch: id, chosen: hand, why, state, position, deadline_at, clamped });
         self.settle(Some(record), None)?;
         Ok(())
+    }
+
+    /// Whose trace a new dispatch belongs to. Where the broker tells spans it is one itself, and its items come from it.
+    fn trace_of(&self, id: DispatchId, retries: Option<TraceContext>) -> Option<DispatchTrace> {
+        let Traced { context, is_recorded } = self.trace.as_deref()?;
+        Some(match is_recorded {
+            true => {
+                let own = context.at(derive::span_id(id, "span", 0));
+                DispatchTrace { context: own, under: Some(context.clone()), retries }
+            }
+            false => DispatchTrace { context: context.clone(), under: None, retries: None },
+        })
     }
 
     fn answer_dispatched(&mut self, first: DispatchRecord) {
@@ -218,7 +234,13 @@ struct Order {
     deadline_at: Ms,
     clamped: bool,
     parent: Option<Lease>,
-    retry_of: Option<DispatchId>,
+    retry: Option<Retry>,
+}
+
+/// What is tried again.
+struct Retry {
+    of: DispatchId,
+    trace: Option<TraceContext>,
 }
 
 fn worker(sender: &Party) -> Done<&AspectName> {

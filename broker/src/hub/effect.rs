@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use nexus_wire::hands::Outcome;
 use nexus_wire::log::LogEntry;
-use nexus_wire::{AspectName, ErrorBody, FromBroker, LinkId};
+use nexus_wire::{AspectName, DispatchId, ErrorBody, FromBroker, HandRef, LinkId, Ms, Party, TraceContext};
 
 use super::command::Origin;
+use super::records::DispatchTrace;
 
 #[derive(Clone, Debug, PartialEq)]
 #[must_use = "effects do nothing until they are carried out"]
@@ -28,6 +30,8 @@ pub enum Effect {
         link: LinkId,
         offset: u64,
         item: Arc<str>,
+        /// As it stands in the item.
+        trace: Option<Box<TraceContext>>,
     },
     /// Something these links are told while they are up; it may be dropped.
     Tell {
@@ -53,4 +57,16 @@ pub enum Effect {
     DoorsChanged,
     /// An entry was appended to the log.
     Logged(LogEntry),
+    /// A dispatch that is traced has come a step further.
+    Passed(Box<Milestone>),
+}
+
+/// A span of a dispatch that is over. Its id derives from the dispatch, so that it is the same for whoever was told
+/// of it before a restart.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Milestone {
+    /// The `attempt` has been assigned; `since` is when it began to wait for that. A child of `dispatch`'s span.
+    Queued { trace: DispatchTrace, dispatch: DispatchId, hand: HandRef, attempt: u32, since: Ms, at: Ms },
+    /// It has ended.
+    Ended { trace: DispatchTrace, outcome: Box<Outcome>, invoker: Party, since: Ms, at: Ms },
 }

@@ -242,7 +242,9 @@ impl<S: Store> Step<'_, S> {
         let info = &record.info;
         if let Party::Aspect(name) = &info.invoker {
             let result = self.gather_result(info)?;
-            self.push(name, derive::gather_item(id), None, &BodyRef::Gather(&result).text())?;
+            let context = self.context();
+            let body = BodyRef::Gather(&result).text();
+            self.push(name, derive::gather_item(id), None, context.as_ref(), &body)?;
         }
         self.log_other(Party::System, "gather.ended", id, info)?;
         if info.cancel_rest {

@@ -10,7 +10,7 @@ use nexus_wire::hands::{Assignment, Lease, Outcome};
 use nexus_wire::inbox::{InboxClose, Resume};
 use nexus_wire::limits::DURABLE_BYTES_MAX;
 use nexus_wire::log::LogBody;
-use nexus_wire::{AspectName, ErrorCode, ItemId, LinkId, Ms, Party};
+use nexus_wire::{AspectName, ErrorCode, ItemId, LinkId, Ms, Party, TraceContext};
 use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -44,12 +44,19 @@ impl BodyRef<'_> {
 }
 
 /// The text of a `nexus_wire::inbox::Item` around a body that is text already.
-pub fn item_text(id: ItemId, at: Ms, answered: bool, body: &str) -> String {
+pub fn item_text(id: ItemId, at: Ms, trace: Option<&TraceContext>, answered: bool, body: &str) -> String {
     let answered = if answered { r#""answered":true,"# } else { "" };
     let (id, at) = (id.0.hyphenated(), at.to_string());
+    let trace = trace.map(trace_text).unwrap_or_default();
     // By far the most of what is written of a message; what formats anything takes its time.
-    [r#"{"id":""#, id.encode_lower(&mut [0; 36]), r#"","at":"#, &at, ",", answered, r#""body":"#, body, "}"]
-        .concat()
+    let mut digits = [0; 36];
+    let (start, id) = (r#"{"id":""#, &*id.encode_lower(&mut digits));
+    [start, id, r#"","at":"#, &at, ",", &trace, answered, r#""body":"#, body, "}"].concat()
+}
+
+fn trace_text(trace: &TraceContext) -> String {
+    // It serializes without fail.
+    format!(r#""trace":{},"#, serde_json::to_string(trace).unwrap_or_default())
 }
 
 /// The same item, marked as closed before.
@@ -127,16 +134,19 @@ impl<S: Store> Step<'_, S> {
         to: &AspectName,
         id: ItemId,
         message_seq: Option<u64>,
+        trace: Option<&TraceContext>,
         body: &str,
     ) -> Stored<u64> {
         let at = self.at;
         let Some(record) = self.hub.roster.aspect_mut(to) else { return Ok(0) };
         record.tail += 1;
         let (offset, link) = (record.tail, record.link);
-        let item = NewItem { offset, id, at, message_seq, json: Arc::from(item_text(id, at, false, body)) };
+        let json = Arc::from(item_text(id, at, trace, false, body));
+        let item = NewItem { offset, id, at, message_seq, json };
         self.store.put_inbox(to, &item)?;
         if let Some(link) = link {
-            self.effect(Effect::Push { link, offset, item: item.json });
+            let trace = trace.cloned().map(Box::new);
+            self.effect(Effect::Push { link, offset, item: item.json, trace });
         }
         Ok(offset)
     }

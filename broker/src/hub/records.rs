@@ -19,6 +19,7 @@ use nexus_wire::log::LogEntry;
 use nexus_wire::roster::{AspectInfo, AspectRole, AspectState, ContextMode, Restraint};
 use nexus_wire::{
     AspectName, BlobId, EntryId, EpochId, GrantId, ItemId, LinkId, MessageId, Ms, Party, RequestId,
+    TraceContext,
 };
 use serde_json::Value;
 
@@ -132,6 +133,8 @@ pub struct ThreadRecord {
 #[derive(Clone, Debug, PartialEq)]
 pub struct MessageRecord {
     pub message: Message,
+    /// What the items that carry it say of their trace.
+    pub trace: Option<TraceContext>,
     /// Names in the request's `to` that nobody had; part of the answer.
     pub unknown: Vec<String>,
     pub request_sha256: [u8; 32],
@@ -205,7 +208,21 @@ pub struct DispatchRecord {
     pub refused_sha256: Option<[u8; 32]>,
     /// What ended it, if that was somebody's request, so that a repeat has the same receipt.
     pub cancel: Option<CancelRecord>,
+    pub trace: Option<DispatchTrace>,
     pub request_sha256: [u8; 32],
+}
+
+/// Whose trace a dispatch belongs to.
+#[derive(Clone, Debug, PartialEq, serde::Deserialize, serde::Serialize)]
+pub struct DispatchTrace {
+    /// What its items carry.
+    pub context: TraceContext,
+    /// The span above the one in `context`, when that one is the dispatch's own: the broker tells of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub under: Option<TraceContext>,
+    /// The same of the dispatch that this one tries again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<TraceContext>,
 }
 
 /// A thread as it is shown: of many participants only some.

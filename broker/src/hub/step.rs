@@ -1,11 +1,11 @@
 //! One command on its way through the hub: what it may touch, and the effects it has had so far.
 
 use nexus_wire::log::{LogBody, LogEntry};
-use nexus_wire::{ErrorBody, ErrorCode, FromBroker, Json, Ms, Party, ThreadId};
+use nexus_wire::{ErrorBody, ErrorCode, FromBroker, Json, Ms, Party, ThreadId, TraceContext};
 use serde::Serialize;
 
 use super::Hub;
-use super::command::{Change, CommandBody, Origin};
+use super::command::{Change, CommandBody, Origin, Traced};
 use super::effect::Effect;
 use super::records::{LogRecord, Store, StoreError, Stored};
 
@@ -40,13 +40,25 @@ pub(super) struct Step<'a, S> {
     pub(super) hub: &'a mut Hub,
     pub(super) store: &'a mut S,
     pub(super) at: Ms,
+    pub(super) trace: Option<Box<Traced>>,
     origin: Origin,
     effects: Vec<Effect>,
 }
 
 impl<'a, S: Store> Step<'a, S> {
-    pub(super) fn new(hub: &'a mut Hub, store: &'a mut S, at: Ms, origin: Origin) -> Self {
-        Self { hub, store, at, origin, effects: Vec::new() }
+    pub(super) fn new(
+        hub: &'a mut Hub,
+        store: &'a mut S,
+        at: Ms,
+        origin: Origin,
+        trace: Option<Box<Traced>>,
+    ) -> Self {
+        Self { hub, store, at, trace, origin, effects: Vec::new() }
+    }
+
+    /// What is caused by this command alone carries this.
+    pub(super) fn context(&self) -> Option<TraceContext> {
+        self.trace.as_ref().map(|trace| trace.context.clone())
     }
 
     /// The effects so far, to be put behind others that belong before them.

@@ -43,6 +43,7 @@ mod people;
 pub(crate) mod proxy;
 mod session;
 mod token;
+mod trace;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

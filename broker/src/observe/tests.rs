@@ -60,7 +60,7 @@ impl World {
 
     fn apply(&mut self, body: CommandBody) -> Json {
         self.at += 1;
-        let command = Command { at: self.at, origin: Origin::Call(1), body };
+        let command = Command { at: self.at, origin: Origin::Call(1), trace: None, body };
         self.store.begin().unwrap();
         let effects = self.hub.apply(&mut self.store, command).unwrap();
         self.store.commit().unwrap();

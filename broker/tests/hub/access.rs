@@ -43,7 +43,8 @@ fn closes(effects: &[Effect]) -> Vec<(LinkId, u16)> {
         | Effect::AtWork { .. }
         | Effect::DoorsChanged
         | Effect::Tell { .. }
-        | Effect::Logged(_) => None,
+        | Effect::Logged(_)
+        | Effect::Passed(_) => None,
     };
     effects.iter().filter_map(close).collect()
 }

@@ -34,7 +34,7 @@ fn undone<S: Transaction>(world: &mut World<S>, commands: Vec<CommandBody>) -> V
     let mut effects = Vec::new();
     for body in commands {
         world.at += 1;
-        let command = Command { at: world.at, origin: Origin::Call(1), body };
+        let command = Command { at: world.at, origin: Origin::Call(1), trace: None, body };
         effects.extend(world.hub.apply(&mut world.store, command).unwrap());
     }
     assert_ne!(world.hub, before);

@@ -19,5 +19,6 @@ mod same;
 mod search;
 mod storage;
 mod threads;
+mod trace;
 mod watch;
 mod world;

@@ -4,7 +4,7 @@
 use nexus_broker::hub::records::{CredentialTerms, Digest, Reads, Transaction, UsedAssertion};
 use nexus_broker::hub::{
     Access, Change, Command, CommandBody, Effect, Hub, HubConfig, KnowledgeUse, NewToken, Note, Origin,
-    PutBlob,
+    PutBlob, Traced,
 };
 use nexus_broker::store::{MemoryStore, SqliteStore};
 use nexus_wire::admin::{AspectAdd, OperatorAdd, OperatorRole};
@@ -23,7 +23,7 @@ use nexus_wire::roster::{
 use nexus_wire::thread::{ChatMark, ChatReact, InboxTaken, ThreadRename};
 use nexus_wire::{
     AspectName, BlobId, DispatchId, EpochId, HandRef, ItemId, LinkId, MessageId, Ms, OperatorName, Party,
-    RequestId, ThreadId,
+    RequestId, ThreadId, TraceContext,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -36,6 +36,15 @@ use crate::world::{START, name, party};
 /// Somebody is expected who comes and goes, and somebody who never was let in.
 fn config() -> HubConfig {
     HubConfig { expected: vec![name("moth"), name("wren")], ..HubConfig::default() }
+}
+
+/// Some commands are traced, and of those some by a broker that tells spans itself.
+fn trace_at(at: Ms) -> Option<Box<Traced>> {
+    let mut span = [7; 8];
+    span[..4].copy_from_slice(&(at as u32).to_be_bytes());
+    let context =
+        TraceContext::new([9; 16], span, at % 4 == 1)?.with_state(if at % 5 == 0 { "a=1" } else { "" });
+    (at % 3 > 0).then(|| Box::new(Traced { context, is_recorded: at % 2 == 0 }))
 }
 
 const ASPECTS: [&str; 4] = ["keel", "wren", "forge", "harrow"];
@@ -655,7 +664,8 @@ impl Twin {
         let mut all = Vec::new();
         for act in &batch.acts {
             self.at += 1;
-            let command = Command { at: self.at, origin: Origin::Call(1), body: self.command(act) };
+            let trace = trace_at(self.at);
+            let command = Command { at: self.at, origin: Origin::Call(1), trace, body: self.command(act) };
             let (hub, store) = &mut self.memory;
             let effects = hub.apply(store, command.clone()).unwrap();
             let (hub, store) = &mut self.sqlite;

@@ -75,7 +75,7 @@ on_both_stores! {
         let ask = |world: &mut World<S>, body| {
             world.at += 1;
             world.store.begin().unwrap();
-            let command = nexus_broker::hub::Command { at: world.at, origin: nexus_broker::hub::Origin::Call(1), body };
+            let command = nexus_broker::hub::Command { at: world.at, origin: nexus_broker::hub::Origin::Call(1), trace: None, body };
             let effects = world.hub.apply(&mut world.store, command).unwrap();
             world.store.commit().unwrap();
             let answer = effects.into_iter().find_map(|effect| {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use nexus_broker::hub::records::Transaction;
-use nexus_broker::hub::{Change, Command, CommandBody, Effect, Hub, HubConfig, Origin};
+use nexus_broker::hub::{Change, Command, CommandBody, Effect, Hub, HubConfig, Origin, Traced};
 use nexus_broker::store::{MemoryStore, Options, SqliteStore};
 use nexus_wire::admin::{AspectAdd, OperatorAdd, OperatorRole};
 use nexus_wire::chat::{ChatSend, ChatSent};
@@ -20,6 +20,8 @@ pub(crate) struct World<S> {
     pub(crate) store: S,
     pub(crate) at: Ms,
     pub(crate) config: HubConfig,
+    /// On whose account everything is asked.
+    pub(crate) trace: Option<Box<Traced>>,
     ids: u128,
 }
 
@@ -42,7 +44,7 @@ pub(crate) fn party(text: &str) -> Party {
 impl<S: Transaction> World<S> {
     pub(crate) fn new(store: S) -> Self {
         let hub = Hub::rebuild(&store, HubConfig::default()).unwrap();
-        Self { hub, store, at: START, config: HubConfig::default(), ids: 0 }
+        Self { hub, store, at: START, config: HubConfig::default(), ids: 0, trace: None }
     }
 
     /// A UUIDv7 of the world's time.
@@ -57,7 +59,7 @@ impl<S: Transaction> World<S> {
         let mut effects = Vec::new();
         self.store.begin().unwrap();
         for (origin, body) in commands {
-            let command = Command { at: self.at, origin, body };
+            let command = Command { at: self.at, origin, trace: self.trace.clone(), body };
             effects.extend(self.hub.apply(&mut self.store, command).unwrap());
         }
         self.store.commit().unwrap();

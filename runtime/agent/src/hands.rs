@@ -13,7 +13,7 @@ use nexus_wire::chat::Usage;
 use nexus_wire::hands::{Assignment, DispatchResult, DispatchStanding, DispatchWait, HandFailure, Lease};
 use nexus_wire::inbox::Decision;
 use nexus_wire::observe::ObserveBegin;
-use nexus_wire::{DispatchId, MessageId, RequestId, TurnId, derive};
+use nexus_wire::{DispatchId, MessageId, RequestId, TraceContext, TurnId, derive};
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -43,16 +43,20 @@ pub(crate) enum Control {
     Resume,
 }
 
+/// An assignment, and what comes with it.
+pub(crate) struct Work {
+    pub(crate) assignment: Assignment,
+    /// The span that caused it.
+    pub(crate) trace: Option<Box<TraceContext>>,
+    pub(crate) control: mpsc::Receiver<Control>,
+    /// Shown to the broker with the lease.
+    pub(crate) waiting: Arc<AtomicBool>,
+}
+
 /// Works on an assignment. `None`: there is nothing to hand in, because it was cancelled or the process stops.
-pub(crate) async fn work(
-    shared: Arc<Shared>,
-    persona: Arc<Persona>,
-    assignment: Assignment,
-    control: mpsc::Receiver<Control>,
-    waiting: Arc<AtomicBool>,
-) -> Option<DispatchResult> {
-    let lease = assignment.lease;
-    let task = AssertUnwindSafe(attempt(shared, persona, assignment, control, waiting));
+pub(crate) async fn work(shared: Arc<Shared>, persona: Arc<Persona>, work: Work) -> Option<DispatchResult> {
+    let lease = work.assignment.lease;
+    let task = AssertUnwindSafe(attempt(shared, persona, work));
     match task.catch_unwind().await {
         Ok(outcome) => outcome.map(|(output, spent)| result(lease, output, spent)),
         Err(_) => {
@@ -64,13 +68,8 @@ pub(crate) async fn work(
 
 type Outcome = Option<(Result<Value, HandFailure>, Spent)>;
 
-async fn attempt(
-    shared: Arc<Shared>,
-    persona: Arc<Persona>,
-    assignment: Assignment,
-    control: mpsc::Receiver<Control>,
-    waiting: Arc<AtomicBool>,
-) -> Outcome {
+async fn attempt(shared: Arc<Shared>, persona: Arc<Persona>, work: Work) -> Outcome {
+    let Work { assignment, trace, control, waiting } = work;
     let hand = shared.settings.hand(&assignment.hand);
     if hand.is_none() && !assignment.hand.is_own() {
         let gone = format!("{} does not offer the Hand {} any more", shared.settings.name, assignment.hand);
@@ -84,7 +83,7 @@ async fn attempt(
     let tools = hand.map_or_else(|| shared.settings.tools.clone(), |hand| hand.tools.clone());
     let (waits, waited) = mpsc::channel(WAITING_MAX);
     let toolbox = shared.toolbox.with_tools(tools).supervised(waits);
-    let line = toolbox.line().clone();
+    let line = toolbox.line().traced(trace.as_deref().cloned());
     let lease = assignment.lease;
     let turn = TurnId(derive::derived(lease.dispatch.0, "turn", lease.attempt.into()));
     let begin = ObserveBegin {
@@ -113,6 +112,7 @@ async fn attempt(
         system: Some(system),
         record: Record::Memory(Vec::new()),
         observer: Observer::new(line.clone(), begin),
+        trace,
         books: shared.books.clone(),
         clock: Clock::start(Duration::from_secs(assignment.timeout_s.into()) + TIMEOUT_SLACK),
         signals: shared.signals.clone(),

@@ -8,7 +8,7 @@ use std::collections::{HashSet, VecDeque};
 use std::path::Path;
 
 use nexus_wire::envelope::{Envelope, decode, encode};
-use nexus_wire::{DecodeError, RequestId, ToBroker};
+use nexus_wire::{DecodeError, RequestId, ToBroker, TraceContext};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use thiserror::Error;
@@ -27,6 +27,8 @@ const SENT_KEPT: usize = 4096;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Post {
     pub id: RequestId,
+    /// The span on whose account it is posted.
+    pub trace: Option<Box<TraceContext>>,
     pub frame: ToBroker,
 }
 
@@ -172,7 +174,8 @@ impl Outbox {
 }
 
 fn line_of(post: &Post) -> Result<String, OutboxError> {
-    let text = encode(&Envelope { id: Some(post.id), in_reply_to: None }, &post.frame);
+    let envelope = Envelope { id: Some(post.id), trace: post.trace.clone(), ..Envelope::default() };
+    let text = encode(&envelope, &post.frame);
     Ok(serde_json::to_string(&Record::Post(RawValue::from_string(text)?))?)
 }
 
@@ -186,8 +189,9 @@ fn read_line(bytes: &[u8]) -> Result<Read, String> {
         Record::Sent(id) => Ok(Read::Sent(id)),
         Record::Post(raw) => {
             let decoded = decode::<ToBroker>(raw.get()).map_err(|error: DecodeError| error.to_string())?;
-            let id = decoded.envelope.id.ok_or("it has no id")?;
-            Ok(Read::Post(Box::new(Post { id, frame: decoded.frame })))
+            let Envelope { id, trace, .. } = decoded.envelope;
+            let id = id.ok_or("it has no id")?;
+            Ok(Read::Post(Box::new(Post { id, trace, frame: decoded.frame })))
         }
     }
 }

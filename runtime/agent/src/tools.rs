@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nexus_wire::hands::Lease;
-use nexus_wire::{AspectName, DispatchId, ItemId, Party, RequestId, ThreadId, derive};
+use nexus_wire::{AspectName, DispatchId, ItemId, Party, RequestId, ThreadId, TraceContext, derive};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc};
@@ -270,6 +270,12 @@ impl Toolbox {
     pub fn supervised(&self, waiting: mpsc::Sender<Waiting>) -> Self {
         let claims = Claims { waiting: Some(waiting), ..self.claims.clone() };
         Self { claims, ..self.clone() }
+    }
+
+    /// The same for a call on account of this span.
+    #[must_use]
+    pub fn traced(&self, trace: Option<TraceContext>) -> Self {
+        Self { line: self.line.traced(trace), ..self.clone() }
     }
 
     pub fn specs(&self) -> Vec<ToolSpec> {

@@ -7,8 +7,8 @@ use clap::Parser as _;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use nexus_client::{Client, Notice, install_crypto};
-use nexus_wire::Ms;
 use nexus_wire::roster::RestraintKind;
+use nexus_wire::{Ms, TraceContext};
 
 use cli::{Cli, Command, Output};
 use failure::Failure;
@@ -42,6 +42,8 @@ pub struct Run {
     pub output: Output,
     pub target: Option<Target>,
     pub zone: TimeZone,
+    /// The span that this program was called on account of.
+    pub trace: Option<TraceContext>,
 }
 
 /// The program: what is typed, the process's streams and environment.
@@ -75,7 +77,8 @@ pub fn main() -> ExitCode {
 
 /// Does what was typed.
 pub async fn run(cli: Cli, env: &Env, ui: Ui) -> Result<(), Failure> {
-    let mut run = Run { ui, output: cli.global.output, target: None, zone: TimeZone::system() };
+    let (output, trace) = (cli.global.output, env.trace.clone());
+    let mut run = Run { ui, output, target: None, zone: TimeZone::system(), trace };
     if let Command::Context(args) = cli.command {
         return context::context(&run, &cli.global, env, args.action);
     }
@@ -108,6 +111,7 @@ impl Run {
     pub(crate) async fn connect(&self) -> Result<Client, Failure> {
         let target = self.target.as_ref().ok_or_else(|| Failure::Usage("no broker is named".to_owned()))?;
         let mut client = Client::connect(target.broker()?).await?;
+        client.traced(self.trace.clone());
         let (ui, mut outage) = (self.ui.clone(), Outage::default());
         client.on_notice(move |notice| match notice {
             Notice::Lost { .. } => outage.lost(&ui),

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use nexus_client::{Broker, Credential, Endpoint, Secret, private_file};
+use nexus_wire::TraceContext;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Global;
@@ -24,6 +25,8 @@ pub struct Env {
     pub config: Option<PathBuf>,
     pub home: Option<PathBuf>,
     pub no_color: bool,
+    /// Of `TRACEPARENT` and `TRACESTATE`; nothing where that is malformed.
+    pub trace: Option<TraceContext>,
 }
 
 impl Env {
@@ -39,6 +42,8 @@ impl Env {
             config: path("NEXUS_CONFIG"),
             home: path("HOME"),
             no_color: path("NO_COLOR").is_some(),
+            trace: text("TRACEPARENT")
+                .and_then(|parent| TraceContext::parse(&parent, text("TRACESTATE").as_deref())),
         }
     }
 

@@ -8,7 +8,7 @@ use nexus_wire::frame::FromBroker;
 use nexus_wire::inbox::Gap;
 use nexus_wire::log::{LogEntry, Subscribe, Subscribed};
 use nexus_wire::observe::{ObserveGap, Observed, RosterChanged};
-use nexus_wire::{AspectName, ErrorCode, RequestId};
+use nexus_wire::{AspectName, ErrorCode, RequestId, TraceContext};
 
 use crate::broker::Broker;
 use crate::error::DialError;
@@ -29,6 +29,7 @@ pub enum Notice<'a> {
 pub struct Client {
     session: Session,
     link: Option<Link>,
+    trace: Option<TraceContext>,
     on_notice: OnNotice,
 }
 
@@ -38,12 +39,18 @@ impl Client {
         Ok(Self {
             session: Session::start_with(broker, Some(first)),
             link: None,
+            trace: None,
             on_notice: Box::new(|_| ()),
         })
     }
 
     pub fn on_notice(&mut self, on_notice: impl FnMut(Notice<'_>) + Send + 'static) {
         self.on_notice = Box::new(on_notice);
+    }
+
+    /// Requests are made on account of this span from here on.
+    pub fn traced(&mut self, trace: Option<TraceContext>) {
+        self.trace = trace;
     }
 
     pub async fn call<R: Request>(&mut self, request: R) -> Result<R::Reply, CallError> {
@@ -57,7 +64,7 @@ impl Client {
                 Some(link) => link.clone(),
                 None => self.next_link().await?,
             };
-            match link.call_as(id, request.clone()).await {
+            match link.call_traced(id, request.clone(), self.trace.as_ref()).await {
                 Ok(reply) => {
                     link.established();
                     return Ok(reply);

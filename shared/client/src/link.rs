@@ -10,7 +10,7 @@ use nexus_wire::envelope::{Envelope, check_bounds, encode};
 use nexus_wire::frame::{FromBroker, ToBroker};
 use nexus_wire::limits::{BACKOFF_MAX, CLOSE_DISPLACED, CLOSE_HELD, CLOSE_REVOKED, OUTBOX_FRAMES_MAX};
 use nexus_wire::log::Shutdown;
-use nexus_wire::{ErrorBody, RequestId};
+use nexus_wire::{ErrorBody, RequestId, TraceContext};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
@@ -129,13 +129,29 @@ impl Link {
     /// The same under an id of the caller's: what was sent before on another link and may have happened can be
     /// sent again safely.
     pub async fn call_as<R: Request>(&self, id: RequestId, request: R) -> Result<R::Reply, RequestError> {
-        R::read(self.request(id, &request.into()).await?)
+        self.call_traced(id, request, None).await
+    }
+
+    /// The same on account of a span.
+    pub async fn call_traced<R: Request>(
+        &self,
+        id: RequestId,
+        request: R,
+        trace: Option<&TraceContext>,
+    ) -> Result<R::Reply, RequestError> {
+        R::read(self.request(id, &request.into(), trace).await?)
     }
 
     /// Sends any frame as a request.
-    pub async fn request(&self, id: RequestId, frame: &ToBroker) -> Result<Reply, RequestError> {
-        let text =
-            text_of(&Envelope { id: Some(id), in_reply_to: None }, frame).map_err(RequestError::Refused)?;
+    pub async fn request(
+        &self,
+        id: RequestId,
+        frame: &ToBroker,
+        trace: Option<&TraceContext>,
+    ) -> Result<Reply, RequestError> {
+        let trace = trace.cloned().map(Box::new);
+        let envelope = Envelope { id: Some(id), trace, ..Envelope::default() };
+        let text = text_of(&envelope, frame).map_err(RequestError::Refused)?;
         let (waiter, reply) = oneshot::channel();
         self.shared.waiting().entry(id).or_default().push(waiter);
         // In this order: once the link has ended it drops all waiters, so ours is dropped too or we see the end.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nexus_wire::frame::FromBroker;
-use nexus_wire::{ErrorBody, ErrorCode, RequestId};
+use nexus_wire::{ErrorBody, ErrorCode, RequestId, TraceContext};
 use rand::RngExt as _;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
@@ -202,11 +202,21 @@ impl Caller {
     /// Sends the request on the current established link, or on the next; when the link is lost before the reply,
     /// sends it again with the same id.
     pub async fn call_as<R: Request>(&self, id: RequestId, request: R) -> Result<R::Reply, CallError> {
+        self.call_traced(id, request, None).await
+    }
+
+    /// The same on account of a span.
+    pub async fn call_traced<R: Request>(
+        &self,
+        id: RequestId,
+        request: R,
+        trace: Option<&TraceContext>,
+    ) -> Result<R::Reply, CallError> {
         let mut standing = self.standing.clone();
         let mut used: Option<Link> = None;
         loop {
             let link = next_link(&mut standing, used.as_ref()).await?;
-            match link.call_as(id, request.clone()).await {
+            match link.call_traced(id, request.clone(), trace).await {
                 Ok(reply) => return Ok(reply),
                 Err(RequestError::Lost(_)) => used = Some(link),
                 // The broker closes the link in a moment.

@@ -97,6 +97,13 @@ pub fn dispatch_item(dispatch: DispatchId, what: &str, attempt: u64) -> ItemId {
     ItemId(derived(dispatch.0, what, attempt))
 }
 
+/// The span of a trace that stands for a step of a dispatch; never all zeroes.
+pub fn span_id(dispatch: DispatchId, what: &str, attempt: u64) -> [u8; 8] {
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&derived(dispatch.0, what, attempt).as_bytes()[8..]);
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,6 +11,7 @@ use crate::error::{ErrorBody, ErrorCode};
 use crate::frame::{FrameSet, FromBroker};
 use crate::ids::RequestId;
 use crate::limits::{FRAME_BYTES_MAX, JSON_DEPTH_MAX};
+use crate::trace::TraceContext;
 
 /// What stands around a payload.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,6 +20,8 @@ pub struct Envelope {
     pub id: Option<RequestId>,
     /// The request this replies to.
     pub in_reply_to: Option<RequestId>,
+    /// The span on whose account this is sent.
+    pub trace: Option<Box<TraceContext>>,
 }
 
 /// A frame of the direction `F`.
@@ -26,6 +29,8 @@ pub struct Envelope {
 pub struct Decoded<F> {
     pub envelope: Envelope,
     pub frame: F,
+    /// A trace context stood there that is none, and was ignored.
+    pub trace_ignored: bool,
 }
 
 /// Why a text is no frame. `id` is there when the envelope could be read, so that the sender can be told.
@@ -82,6 +87,8 @@ struct RawEnvelope<'a> {
     #[serde(default)]
     in_reply_to: Option<Uuid>,
     #[serde(borrow, default)]
+    trace: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     payload: Option<&'a RawValue>,
 }
 
@@ -92,6 +99,8 @@ struct OutEnvelope<'a, F> {
     id: Option<RequestId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     in_reply_to: Option<RequestId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<&'a TraceContext>,
     payload: &'a F,
 }
 
@@ -117,7 +126,10 @@ pub fn decode<F: FrameSet>(text: &str) -> Result<Decoded<F>, DecodeError> {
     let payload = raw.payload.map_or("{}", RawValue::get);
     match F::decode_payload(&raw.kind, payload) {
         Ok(Some(frame)) => {
-            Ok(Decoded { envelope: Envelope { id, in_reply_to: raw.in_reply_to.map(RequestId) }, frame })
+            let trace = raw.trace.and_then(|trace| TraceContext::of_json(trace.get())).map(Box::new);
+            let trace_ignored = raw.trace.is_some() && trace.is_none();
+            let envelope = Envelope { id, in_reply_to: raw.in_reply_to.map(RequestId), trace };
+            Ok(Decoded { envelope, frame, trace_ignored })
         }
         Ok(None) => {
             let kind = raw.kind.chars().take(64).collect();
@@ -145,6 +157,7 @@ pub fn encode<F: FrameSet + Serialize>(envelope: &Envelope, frame: &F) -> String
         kind: frame.kind(),
         id: envelope.id,
         in_reply_to: envelope.in_reply_to,
+        trace: envelope.trace.as_deref(),
         payload: frame,
     };
     // Frames hold only types that serialize; an empty object is what a peer answers with `bad_frame`.
@@ -158,7 +171,7 @@ pub fn push(frame: &FromBroker) -> String {
 
 /// A reply to `request`.
 pub fn reply(request: RequestId, frame: &FromBroker) -> String {
-    encode(&Envelope { id: None, in_reply_to: Some(request) }, frame)
+    encode(&Envelope { in_reply_to: Some(request), ..Envelope::default() }, frame)
 }
 
 /// The text of a `deliver` frame around an item that is JSON text already.

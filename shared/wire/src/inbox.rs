@@ -8,12 +8,16 @@ use crate::chat::Message;
 use crate::gather::GatherResult;
 use crate::hands::{Assignment, Lease, Outcome};
 use crate::ids::{EpochId, ItemId, MessageId};
+use crate::trace::TraceContext;
 
 /// One entry of an inbox.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Item {
     pub id: ItemId,
     pub at: Ms,
+    /// The span that caused it.
+    #[serde(default, deserialize_with = "TraceContext::lenient", skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceContext>,
     /// Already closed by this aspect, in a history its home has lost; it starts no turn.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub answered: bool,

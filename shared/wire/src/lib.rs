@@ -36,6 +36,7 @@ pub mod schema;
 pub mod session;
 pub mod snippet;
 pub mod thread;
+pub mod trace;
 
 pub use blob::BlobId;
 pub use envelope::{DecodeError, Decoded, Envelope};
@@ -44,6 +45,7 @@ pub use frame::{FromBroker, ToBroker};
 pub use ids::*;
 pub use json::Json;
 pub use name::{AspectName, CredentialName, HandRef, HandTarget, NameError, OperatorName, Party, TokenName};
+pub use trace::TraceContext;
 
 /// Milliseconds since the Unix epoch, UTC.
 pub type Ms = i64;

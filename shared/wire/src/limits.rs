@@ -162,6 +162,11 @@ pub const CLOSE_REVOKED: u16 = 4003;
 /// An admin keeps the aspect off. Terminal.
 pub const CLOSE_HELD: u16 = 4004;
 
+/// Bytes of a `tracestate` that are passed on; W3C Trace Context asks for no less.
+pub const TRACE_STATE_BYTES_MAX: usize = 512;
+/// Entries a `tracestate` may have.
+pub const TRACE_STATE_MEMBERS_MAX: usize = 32;
+
 // Two lost pings must not look like a dead peer.
 const _: () = assert!(IDLE_TIMEOUT.as_millis() > 2 * PING_INTERVAL.as_millis());
 // A worker that misses one renewal keeps its lease.

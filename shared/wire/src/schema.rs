@@ -8,6 +8,7 @@ use crate::frame::{FrameSet, FromBroker, ToBroker};
 /// One direction as a JSON Schema (draft 2020-12): a frame is an envelope whose payload goes by its kind.
 pub fn direction<F: FrameSet>(title: &str) -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
+    let trace = generator.subschema_for::<crate::TraceContext>();
     let variants: Vec<Value> = F::payload_schemas(&mut generator)
         .into_iter()
         .map(|(kind, payload)| {
@@ -15,6 +16,7 @@ pub fn direction<F: FrameSet>(title: &str) -> Value {
                 "kind": {"const": kind},
                 "id": {"type": "string", "format": "uuid", "description": "set when a reply is wanted"},
                 "in_reply_to": {"type": "string", "format": "uuid"},
+                "trace": trace,
                 "ts": {"type": "string", "format": "date-time", "description": "advisory"},
                 "payload": payload,
             }})

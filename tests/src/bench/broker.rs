@@ -193,7 +193,7 @@ async fn register_hands(link: &mut Link, last_generation: u64, hands: Vec<HandSp
 pub(crate) async fn ask(link: &mut Link, frame: ToBroker) -> Outcome<FromBroker> {
     let id = fresh_id();
     let doing = || format!("ask {}", nexus_wire::frame::FrameSet::kind(&frame));
-    let text = envelope::encode(&Envelope { id: Some(id), in_reply_to: None }, &frame);
+    let text = envelope::encode(&Envelope { id: Some(id), ..Envelope::default() }, &frame);
     link.send(&ws::encode(text.as_bytes())).await?;
     loop {
         let text = link.text().await?;

@@ -25,7 +25,7 @@ pub(crate) struct Template {
 impl Template {
     /// A frame that asks for a reply.
     pub(crate) fn request(frame: &ToBroker) -> Self {
-        let envelope = Envelope { id: Some(RequestId(uuid(ID))), in_reply_to: None };
+        let envelope = Envelope { id: Some(RequestId(uuid(ID))), ..Envelope::default() };
         Self::of(&envelope::encode(&envelope, frame), ID)
     }
 

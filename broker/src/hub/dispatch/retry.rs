@@ -3,7 +3,7 @@
 use nexus_wire::hands::DispatchRetry;
 use nexus_wire::{ErrorCode, Party, RequestId, derive};
 
-use super::Order;
+use super::{Order, Retry};
 use crate::hub::inbox::sha256_of;
 use crate::hub::records::{DispatchRecord, Store, came_to_nothing};
 use crate::hub::step::{Done, Step, refuse};
@@ -33,7 +33,7 @@ impl<S: Store> Step<'_, S> {
                 format!("dispatch {old} is {state}; only one that failed or timed out is tried again"),
             );
         }
-        let DispatchRecord { info, .. } = record;
+        let DispatchRecord { info, trace, .. } = record;
         let target = self.named(sender, info.hand, &info.input)?;
         let had_s = u32::try_from((info.deadline_at - info.accepted_at) / 1000).unwrap_or(u32::MAX).max(1);
         let (deadline_at, clamped) = self.deadline(Some(retry.deadline_s.unwrap_or(had_s)))?;
@@ -47,7 +47,7 @@ impl<S: Store> Step<'_, S> {
             deadline_at,
             clamped,
             parent: None,
-            retry_of: Some(old),
+            retry: Some(Retry { of: old, trace: trace.map(|trace| trace.context) }),
         };
         self.accept(sender, order)?;
         if let Some(mut record) = self.store.dispatch_head(old)? {

@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nexus_wire::alert::AlertKind;
 use nexus_wire::chat::Usage;
-use nexus_wire::hands::{Assignment, DispatchState, HandFailure, Lease, Stop};
+use nexus_wire::hands::{Assignment, DispatchInfo, DispatchState, HandFailure, Lease, Outcome, Stop};
 use nexus_wire::log::LogBody;
-use nexus_wire::{AspectName, DispatchId, Party, derive};
+use nexus_wire::{AspectName, DispatchId, Ms, Party, TraceContext, derive};
 use serde_json::Value;
 
+use crate::hub::effect::{Effect, Milestone};
 use crate::hub::inbox::{BodyRef, sha256_of};
 use crate::hub::queue::Event;
 use crate::hub::records::{DispatchRecord, Store, StoreError, Stored, outcome};
@@ -42,6 +43,11 @@ impl Touched {
             Entry::Vacant(free) => Ok(free.insert(store.dispatch_head(id)?.ok_or_else(|| lost(id))?)),
         }
     }
+
+    /// What the items of the dispatch carry.
+    fn context(&mut self, store: &impl Store, id: DispatchId) -> Stored<Option<TraceContext>> {
+        Ok(self.record(store, id)?.trace.as_ref().map(|trace| trace.context.clone()))
+    }
 }
 
 fn lost(id: DispatchId) -> StoreError {
@@ -71,14 +77,17 @@ impl<S: Store> Step<'_, S> {
                 Event::Assigned { lease, host } => self.assigned(&mut touched, lease, &host)?,
                 Event::Resumed { lease, wait, host } => {
                     let id = derive::dispatch_item(lease.dispatch, "resume", resume_ordinal(lease, wait));
-                    self.push(&host, id, None, &BodyRef::Resume { lease, wait }.text())?;
+                    let trace = touched.context(self.store, lease.dispatch)?;
+                    self.push(&host, id, None, trace.as_ref(), &BodyRef::Resume { lease, wait }.text())?;
                     self.log_other(Party::System, "dispatch.resumed", lease.dispatch, &lease)?;
                 }
                 Event::CancelWork { lease, host, reason } => {
                     let stop = Stop { attempt: lease.attempt, told_at: self.at, confirmed_at: None };
                     touched.record(self.store, lease.dispatch)?.info.stop = Some(stop);
                     let id = derive::dispatch_item(lease.dispatch, "cancel", u64::from(lease.attempt));
-                    self.push(&host, id, None, &BodyRef::Cancel { lease, reason: &reason }.text())?;
+                    let trace = touched.context(self.store, lease.dispatch)?;
+                    let body = BodyRef::Cancel { lease, reason: &reason }.text();
+                    self.push(&host, id, None, trace.as_ref(), &body)?;
                     self.log_other(Party::System, "dispatch.work_cancelled", lease.dispatch, &lease)?;
                 }
                 Event::Ended { id, state, failure, attempts } => {
@@ -122,6 +131,7 @@ impl<S: Store> Step<'_, S> {
         if input.is_null() {
             input = self.store.dispatch(id)?.map_or(Value::Null, |full| full.info.input);
         }
+        let since = waiting_since(&record.info);
         record.info.state = DispatchState::Running;
         record.info.attempt = lease.attempt;
         record.info.assigned_at = Some(at);
@@ -136,10 +146,17 @@ impl<S: Store> Step<'_, S> {
             timeout_s: record.timeout_s,
             deadline_at: record.info.deadline_at,
         };
-        let thread = record.info.thread;
+        let (thread, hand) = (record.info.thread, record.info.hand.clone());
+        let trace = record.trace.clone();
         let body = BodyRef::Assignment(&assignment).text();
         let item = derive::dispatch_item(id, "assignment", u64::from(lease.attempt));
-        let offset = self.push(host, item, None, &body)?;
+        let context = trace.as_ref().map(|trace| &trace.context);
+        let offset = self.push(host, item, None, context, &body)?;
+        if let Some(trace) = trace.filter(|trace| trace.under.is_some()) {
+            let attempt = lease.attempt;
+            let passed = Milestone::Queued { trace, dispatch: id, hand, attempt, since, at };
+            self.effect(Effect::Passed(Box::new(passed)));
+        }
         let record = touched.record(self.store, id)?;
         record.assigned_offset = offset;
         record.info.input = assignment.input;
@@ -170,13 +187,21 @@ impl<S: Store> Step<'_, S> {
             info.usage = finished.usage;
             info.cost_microusd = finished.cost_microusd;
         }
-        let (invoker, thread) = (info.invoker.clone(), info.thread);
+        let (invoker, thread, accepted_at) = (info.invoker.clone(), info.thread, info.accepted_at);
         let input = std::mem::take(&mut info.input);
         let ended = outcome(info.clone());
         info.input = input;
+        let trace = record.trace.clone();
         if let Party::Aspect(name) = &invoker {
             let item = derive::dispatch_item(id, "result", 0);
-            self.push(name, item, None, &BodyRef::Result(&ended).text())?;
+            // Whoever cancelled it may be in another trace.
+            let context = trace.as_ref().map(|trace| trace.context.clone()).or_else(|| self.context());
+            self.push(name, item, None, context.as_ref(), &BodyRef::Result(&ended).text())?;
+        }
+        if let Some(trace) = trace.filter(|trace| trace.under.is_some()) {
+            let outcome = Box::new(without_output(&ended));
+            let passed = Milestone::Ended { trace, outcome, invoker, since: accepted_at, at };
+            self.effect(Effect::Passed(Box::new(passed)));
         }
         if let Some(failure) = ended.error.as_ref().filter(|failure| failure.code == "worker_lost")
             && actor == Party::System
@@ -187,6 +212,30 @@ impl<S: Store> Step<'_, S> {
         let content = sha256_of(&ended);
         self.log(actor, thread, LogBody::DispatchEnded(ended), content)
     }
+}
+
+fn without_output(ended: &Outcome) -> Outcome {
+    // Spelled out so that what is left out is never copied.
+    let Outcome { dispatch, hand, parent, thread, state, output: _, error, attempts, usage, cost_microusd } =
+        ended;
+    Outcome {
+        dispatch: *dispatch,
+        hand: hand.clone(),
+        parent: *parent,
+        thread: *thread,
+        state: *state,
+        output: None,
+        error: error.clone(),
+        attempts: *attempts,
+        usage: *usage,
+        cost_microusd: *cost_microusd,
+    }
+}
+
+/// Since when it has waited for its next attempt, as far as its row tells.
+fn waiting_since(info: &DispatchInfo) -> Ms {
+    let stopped = info.stop.filter(|stop| stop.attempt == info.attempt).map(|stop| stop.told_at);
+    stopped.or(info.assigned_at).unwrap_or(info.accepted_at)
 }
 
 struct End {

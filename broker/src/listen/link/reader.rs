@@ -14,7 +14,9 @@ use nexus_wire::limits::{
 };
 use nexus_wire::roster::Register;
 use nexus_wire::session::SessionAnswer;
-use nexus_wire::{AspectName, EpochId, ErrorBody, ErrorCode, FromBroker, Json, Party, RequestId, ToBroker};
+use nexus_wire::{
+    AspectName, Envelope, EpochId, ErrorBody, ErrorCode, FromBroker, Json, Party, RequestId, ToBroker,
+};
 use serde_json::json;
 use tokio::io::AsyncRead;
 use uuid::Uuid;
@@ -25,7 +27,7 @@ use crate::admit::{Admitted, Read, Streamed, admit};
 use crate::deliver::Peer;
 use crate::edge::{Edge, stopping};
 use crate::framing::{Breach, Incoming};
-use crate::hub::{Change, CommandBody, Origin};
+use crate::hub::{Change, CommandBody, Origin, Traced};
 use crate::relay::Port;
 use crate::sequencer::{Sending, Stopped, Unsent};
 
@@ -170,13 +172,17 @@ impl<'a> Reader<'a> {
                 self.bad = 0;
                 self.signs.greeted.store(true, Ordering::Relaxed);
                 self.edge.published.meter.received(decoded.frame.kind());
-                let id = decoded.envelope.id;
+                let Envelope { id, trace, .. } = decoded.envelope;
                 if id.is_some() {
                     self.owe();
                 }
+                if decoded.trace_ignored {
+                    self.edge.published.meter.trace_ignored();
+                }
                 match self.frame(id, decoded.frame, text.len()) {
                     Some(body) => {
-                        let sending = Sending { origin: self.origin(id), body, bytes: text.len() };
+                        let trace = trace.map(|context| Box::new(Traced::passed_on(*context)));
+                        let sending = Sending { origin: self.origin(id), trace, body, bytes: text.len() };
                         Outcome::Submit(Box::new(sending))
                     }
                     None => Outcome::Nothing,
@@ -263,8 +269,8 @@ impl<'a> Reader<'a> {
     fn submit(&self, sending: Box<Sending>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let (edge, peer) = (Arc::clone(self.edge), Arc::clone(self.peer));
         Box::pin(async move {
-            let Sending { origin, body, bytes } = *sending;
-            if let Err(stopped) = edge.sequencer.submit(origin, body, bytes).await {
+            let origin = sending.origin;
+            if let Err(stopped) = edge.sequencer.send(*sending).await {
                 refuse_stopped(&peer, origin, stopped);
             }
         })

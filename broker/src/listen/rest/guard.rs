@@ -10,10 +10,12 @@ use axum::response::{IntoResponse, Response};
 use nexus_wire::{ErrorBody, ErrorCode};
 
 use super::caller::session;
-use super::{Remote, proxy};
+use super::{Remote, proxy, trace};
 use crate::edge::Edge;
+use crate::hub::Traced;
 use crate::listen::hosts::Stranger;
 use crate::listen::problem::Problem;
+use crate::traces;
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// For what has much to do; an upload that stands still ends earlier.
@@ -22,7 +24,10 @@ const LONG: [(Method, &str); 2] = [(Method::PUT, "/api/v1/blobs"), (Method::POST
 
 pub(super) async fn guard(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
     let response = match known(&edge, &request) {
-        Ok(()) => in_time(request, next).await,
+        Ok(()) => {
+            let context = trace::context(request.headers(), || edge.published.meter.trace_ignored());
+            traces::on_account_of(context.map(Traced::passed_on), in_time(request, next)).await
+        }
         Err(problem) => problem.into_response(),
     };
     let meter = &edge.published.meter;

@@ -30,6 +30,7 @@ pub(super) fn head(record: &DispatchRecord) -> DispatchRecord {
         why,
         refused_sha256,
         cancel,
+        trace,
         request_sha256,
     } = record;
     DispatchRecord {
@@ -42,6 +43,7 @@ pub(super) fn head(record: &DispatchRecord) -> DispatchRecord {
         why: why.clone(),
         refused_sha256: *refused_sha256,
         cancel: cancel.clone(),
+        trace: trace.clone(),
         request_sha256: *request_sha256,
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use nexus_wire::chat::Message;
-use nexus_wire::{ItemId, MessageId, Ms, ThreadId};
+use nexus_wire::{ItemId, MessageId, Ms, ThreadId, TraceContext};
 use rusqlite::{Connection, Row};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -13,10 +13,10 @@ use super::columns::{count, id, opt_id, opt_json, parsed, parties, to_blob};
 use super::read::one;
 use crate::hub::records::{MessageRecord, Stored};
 
-pub(super) const MESSAGE_BY_SEQ: &str = "SELECT id, seq, thread, reply_to, sender, recipients, content, at, meta, attachments FROM messages WHERE seq = ?1";
+pub(super) const MESSAGE_BY_SEQ: &str = "SELECT id, seq, thread, reply_to, sender, recipients, content, at, meta, attachments, trace FROM messages WHERE seq = ?1";
 /// The same columns.
 pub(super) const MESSAGES_BY_RANGE: &str =
-    "SELECT id, seq, thread, reply_to, sender, recipients, content, at, meta, attachments FROM messages
+    "SELECT id, seq, thread, reply_to, sender, recipients, content, at, meta, attachments, trace FROM messages
         WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
 pub(super) const MESSAGE_SEQ: usize = 1;
 /// The column with the number of its thread.
@@ -38,6 +38,11 @@ pub(super) fn message_row(row: &Row<'_>, thread: ThreadId) -> rusqlite::Result<M
     })
 }
 
+/// One that cannot be read is as good as none.
+fn trace(row: &Row<'_>) -> rusqlite::Result<Option<TraceContext>> {
+    Ok(row.get_ref(10)?.as_blob_or_null()?.and_then(TraceContext::from_bytes))
+}
+
 pub(super) fn message(connection: &Connection, id: MessageId) -> Stored<Option<MessageRecord>> {
     // The index alone tells of most that they are new.
     let sql = "SELECT seq FROM messages WHERE id = ?1";
@@ -45,13 +50,14 @@ pub(super) fn message(connection: &Connection, id: MessageId) -> Stored<Option<M
         return Ok(None);
     };
     let sql = "SELECT messages.id, seq, thread, reply_to, sender, recipients, content, at, meta,
-            attachments, unknown, request_sha256, threads.id
+            attachments, messages.trace, unknown, request_sha256, threads.id
         FROM messages JOIN threads ON threads.no = messages.thread WHERE seq = ?1";
     one(connection, sql, [seq], |row| {
         Ok(MessageRecord {
-            message: message_row(row, super::columns::id(row, 12, ThreadId)?)?,
-            unknown: opt_json(row, 10)?.unwrap_or_default(),
-            request_sha256: row.get(11)?,
+            message: message_row(row, super::columns::id(row, 13, ThreadId)?)?,
+            trace: trace(row)?,
+            unknown: opt_json(row, 11)?.unwrap_or_default(),
+            request_sha256: row.get(12)?,
         })
     })
 }
@@ -61,6 +67,8 @@ pub(super) fn message(connection: &Connection, id: MessageId) -> Stored<Option<M
 struct Item<'a> {
     id: ItemId,
     at: Ms,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<TraceContext>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     answered: bool,
     body: Body<'a>,
@@ -111,6 +119,7 @@ pub(super) fn message_item(
         meta: meta.map(serde_json::from_str).transpose().map_err(unreadable)?,
         attachments: attachments.map(serde_json::from_str).transpose().map_err(unreadable)?,
     };
-    let text = serde_json::to_string(&Item { id: item, at, answered, body }).map_err(unreadable)?;
+    let item = Item { id: item, at, trace: trace(row)?, answered, body };
+    let text = serde_json::to_string(&item).map_err(unreadable)?;
     Ok(text.into())
 }

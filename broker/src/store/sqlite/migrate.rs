@@ -22,6 +22,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0005_knowledge.sql"),
     include_str!("../../../migrations/0006_identity.sql"),
     include_str!("../../../migrations/0007_blobs_and_retention.sql"),
+    include_str!("../../../migrations/0008_trace.sql"),
 ];
 
 /// `Nexu`, in the header of every database of ours; the first version had none there.

@@ -187,7 +187,7 @@ macro_rules! dispatch_select {
     ($rest:literal) => {
         concat!(
             "SELECT info, input, output, queue, timeout_s, assigned_offset, wait_request, clamped,
-                    request_sha256, why, refused_sha256, cancel
+                    request_sha256, why, refused_sha256, cancel, trace
              FROM dispatches LEFT JOIN dispatch_inputs AS i ON i.dispatch = no
              LEFT JOIN dispatch_outputs AS o ON o.dispatch = no ",
             $rest
@@ -199,7 +199,7 @@ macro_rules! dispatch_head_select {
     ($rest:literal) => {
         concat!(
             "SELECT info, NULL, NULL, queue, timeout_s, assigned_offset, wait_request, clamped,
-                    request_sha256, why, refused_sha256, cancel
+                    request_sha256, why, refused_sha256, cancel, trace
              FROM dispatches ",
             $rest
         )
@@ -223,6 +223,7 @@ fn dispatch_row(row: &Row<'_>) -> rusqlite::Result<DispatchRecord> {
         why: opt_json(row, 9)?.unwrap_or_default(),
         refused_sha256: row.get(10)?,
         cancel: opt_json(row, 11)?,
+        trace: opt_json(row, 12)?,
     })
 }
 

@@ -209,7 +209,7 @@ fn add_operator(store: &mut SqliteStore, hub: &mut Hub, at: i64) -> Stored<Vec<E
     };
     let body = CommandBody::AddOperator { by: nexus_wire::Party::System, add };
     store.begin()?;
-    let effects = hub.apply(store, Command { at, origin: Origin::Broker, body })?;
+    let effects = hub.apply(store, Command { at, origin: Origin::Broker, trace: None, body })?;
     store.commit()?;
     Ok(effects)
 }

@@ -4,7 +4,7 @@ use nexus_wire::alert::{Alert, AlertChange};
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::KnowledgeUsage;
 use nexus_wire::log::LogBody;
-use nexus_wire::{AspectName, BlobId, CredentialName, ItemId, Ms, Party, ThreadId};
+use nexus_wire::{AspectName, BlobId, CredentialName, ItemId, Ms, Party, ThreadId, TraceContext};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Params, ToSql, params};
 use uuid::Uuid;
@@ -198,8 +198,8 @@ impl Store for SqliteStore {
         }
         let sql = "INSERT INTO messages
                 (seq, id, thread, at, sender, recipients, reply_to, content, meta, unknown, request_sha256,
-                 attachments)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+                 attachments, trace)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
         let row = params![
             to_number(message.seq),
             to_blob(message.id.0),
@@ -213,6 +213,7 @@ impl Store for SqliteStore {
             (!record.unknown.is_empty()).then(|| to_json(&record.unknown)),
             record.request_sha256,
             (!message.attachments.is_empty()).then(|| to_json(&message.attachments)),
+            record.trace.as_ref().map(TraceContext::to_bytes),
         ];
         self.execute(sql, row)?;
         self.pending.get_mut().newest.add(message.id.0);
@@ -290,8 +291,8 @@ impl Store for SqliteStore {
     fn add_dispatch(&mut self, record: &DispatchRecord) -> Stored<()> {
         let sql =
             "INSERT INTO dispatches (id, invoker, info, queue, timeout_s, assigned_offset, wait_request,
-                clamped, request_sha256, why, refused_sha256, cancel, dead)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+                clamped, request_sha256, why, refused_sha256, cancel, dead, trace)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
         let row = params![
             to_blob(record.info.id.0),
             record.info.invoker.to_string(),
@@ -306,6 +307,7 @@ impl Store for SqliteStore {
             record.refused_sha256,
             record.cancel.as_ref().map(to_json),
             record.is_dead(),
+            record.trace.as_ref().map(to_json),
         ];
         let no = self.insert(sql, row)?;
         let sql = "INSERT INTO dispatch_inputs (dispatch, input) VALUES (?1, ?2)";

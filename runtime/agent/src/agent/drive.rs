@@ -12,7 +12,7 @@ use nexus_wire::chat::ChatSend;
 use nexus_wire::hands::DispatchCancel;
 use nexus_wire::inbox::{Decision, InboxClose};
 use nexus_wire::thread::InboxTaken;
-use nexus_wire::{DispatchId, ItemId, MessageId, Party, RequestId, derive};
+use nexus_wire::{DispatchId, ItemId, MessageId, Party, RequestId, TraceContext, derive};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use uuid::Uuid;
@@ -47,6 +47,8 @@ pub(crate) struct Drive {
     pub(crate) system: Option<String>,
     pub(crate) record: Record,
     pub(crate) observer: Observer,
+    /// The span on whose account the turn runs.
+    pub(crate) trace: Option<Box<TraceContext>>,
     pub(crate) books: Books,
     pub(crate) clock: Clock,
     pub(crate) signals: Signals,
@@ -238,7 +240,7 @@ impl Drive {
     /// says more, and is.
     fn tell_taken(&self, item: &ItemRef) {
         let Some(message) = item.message.map(MessageId) else { return };
-        let line = self.toolbox.line().clone();
+        let line = self.toolbox.line().traced(item.trace.as_deref().cloned());
         let id = RequestId(derive::derived(item.id, "taken", 0));
         tokio::spawn(async move {
             if let Err(error) = line.ask(id, InboxTaken { message }.into()).await {
@@ -285,7 +287,8 @@ impl Drive {
     }
 
     fn run_tool(&self, call: Call, out: &mut Out) {
-        let (toolbox, caller) = (self.toolbox.clone(), self.caller.clone());
+        let toolbox = self.toolbox.traced(self.trace.as_deref().cloned());
+        let caller = self.caller.clone();
         out.running.insert(call.id.clone(), call.clone());
         out.calls.spawn(async move {
             let Call { id, name, input, ordinal } = call;
@@ -315,7 +318,8 @@ impl Drive {
                 let dispatch = self.caller.dispatch_id(call.ordinal);
                 let reason = Some("the turn that asked for it has ended".to_owned());
                 let id = RequestId(derive::derived(dispatch.0, "cancel", 0));
-                self.books.post(Post { id, frame: DispatchCancel { dispatch, reason }.into() }).await?;
+                let (trace, frame) = (self.trace.clone(), DispatchCancel { dispatch, reason }.into());
+                self.books.post(Post { id, trace, frame }).await?;
             }
         }
         Ok(())
@@ -329,7 +333,7 @@ impl Drive {
             ..ChatSend::default()
         };
         let id = post_id(post.answers.id, post.kind);
-        Ok(self.books.post(Post { id, frame: frame.into() }).await?)
+        Ok(self.books.post(Post { id, trace: self.trace.clone(), frame: frame.into() }).await?)
     }
 
     async fn close(&mut self, closing: Closing) -> Result<(), DriveError> {
@@ -352,7 +356,7 @@ pub(crate) async fn tell_decision(
     let ItemDecision { decision, reason, message, .. } = decided;
     let close = InboxClose { item: ItemId(item.id), decision, reason, message: message.map(MessageId) };
     let id = RequestId(derive::derived(item.id, "close", 0));
-    books.post(Post { id, frame: close.into() }).await?;
+    books.post(Post { id, trace: item.trace.clone(), frame: close.into() }).await?;
     Ok(books.closed(item.id, decision).await?)
 }
 

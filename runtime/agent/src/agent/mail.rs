@@ -1,9 +1,9 @@
 //! Inbox items as what they are for: something said in a session, or something for a Hand.
 
-use nexus_wire::ItemId;
 use nexus_wire::chat::Message;
 use nexus_wire::inbox::Item;
 use nexus_wire::roster::ContextMode;
+use nexus_wire::{ItemId, TraceContext};
 
 use crate::conversation::Block;
 use crate::inbox::InboxItem;
@@ -35,7 +35,7 @@ pub(crate) fn session_of(mode: ContextMode, message: &Message) -> SessionKey {
     }
 }
 
-pub(crate) fn said(id: ItemId, offset: u64, message: Message) -> UserTurn {
+pub(crate) fn said(id: ItemId, offset: u64, trace: Option<TraceContext>, message: Message) -> UserTurn {
     let item = ItemRef {
         id: id.0,
         offset: Some(offset),
@@ -43,6 +43,7 @@ pub(crate) fn said(id: ItemId, offset: u64, message: Message) -> UserTurn {
         from: message.from.to_string(),
         thread: Some(message.thread.0),
         message: Some(message.id.0),
+        trace: trace.map(Box::new),
     };
     UserTurn { content: vec![Block::Text { text: message.content }], item: Some(item) }
 }

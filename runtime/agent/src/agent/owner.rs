@@ -313,7 +313,7 @@ impl Owner {
             ItemBody::Message(message) => {
                 let own = message.from.aspect() == Some(&self.shared.settings.name);
                 let key = mail::session_of(self.shared.settings.context_mode, &message);
-                let said = mail::said(id, offset, message);
+                let said = mail::said(id, offset, item.trace, message);
                 if let Some(item) = said.item.as_ref().filter(|_| own) {
                     let reason = Some("it is from this aspect itself".to_owned());
                     let decision =
@@ -328,7 +328,7 @@ impl Owner {
                 tracing::warn!(%dispatch, "an earlier process worked on this and ended; it is not begun again");
                 self.close(id, Decision::Failed).await
             }
-            ItemBody::Assignment(assignment) => Ok(self.tasks.begin(id, assignment).await?),
+            ItemBody::Assignment(assignment) => Ok(self.tasks.begin(id, item.trace, assignment).await?),
             ItemBody::Cancel { lease, reason } => Ok(self.tasks.cancel(id, lease, reason).await?),
             ItemBody::Result(outcome) => self.ended(Ended { item: id, end: End::Dispatch(outcome) }).await,
             ItemBody::Gather(result) => self.ended(Ended { item: id, end: End::Gather(result) }).await,

@@ -112,6 +112,7 @@ mod tests {
                 from: from.into(),
                 thread: None,
                 message: None,
+                trace: None,
             };
             let content = vec![Block::Text { text: text.into() }];
             record.append(Payload::User(UserTurn { content, item: Some(item) })).await.expect("stored");

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nexus_wire::hands::{Assignment, DispatchResult, DispatchStopped, Lease};
 use nexus_wire::inbox::Decision;
 use nexus_wire::roster::HeldLease;
-use nexus_wire::{ItemId, RequestId, ToBroker, derive};
+use nexus_wire::{ItemId, RequestId, ToBroker, TraceContext, derive};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 
@@ -38,6 +38,8 @@ struct Task {
     waiting: Arc<AtomicBool>,
     /// The item that says it is to stop.
     cancelled_by: Option<ItemId>,
+    /// The span that caused it.
+    trace: Option<Box<TraceContext>>,
 }
 
 impl Tasks {
@@ -47,19 +49,27 @@ impl Tasks {
         Self { shared, persona, tasks: BTreeMap::new(), running: JoinSet::new(), results }
     }
 
-    pub(crate) async fn begin(&mut self, item: ItemId, assignment: Assignment) -> Result<(), BooksError> {
+    pub(crate) async fn begin(
+        &mut self,
+        item: ItemId,
+        trace: Option<TraceContext>,
+        assignment: Assignment,
+    ) -> Result<(), BooksError> {
         let lease = assignment.lease;
         // On record first: work that has begun is not begun again by a later process.
         self.shared.books.taken(item.0).await?;
         let (control, controls) = mpsc::channel(CONTROLS_MAX);
         let waiting = Arc::new(AtomicBool::new(false));
-        self.tasks.insert(lease, Task { item, control, waiting: Arc::clone(&waiting), cancelled_by: None });
+        let trace = trace.map(Box::new);
+        let task =
+            Task { item, control, waiting: Arc::clone(&waiting), cancelled_by: None, trace: trace.clone() };
+        self.tasks.insert(lease, task);
         tracing::info!(
             dispatch = %lease.dispatch, hand = %assignment.hand, invoker = %assignment.invoker, "work begins"
         );
         let (shared, persona) = (Arc::clone(&self.shared), Arc::clone(&self.persona));
-        self.running
-            .spawn(async move { (lease, hands::work(shared, persona, assignment, controls, waiting).await) });
+        let work = hands::Work { assignment, trace, control: controls, waiting };
+        self.running.spawn(async move { (lease, hands::work(shared, persona, work).await) });
         Ok(())
     }
 
@@ -82,14 +92,19 @@ impl Tasks {
         self.tell(lease, Control::Cancel { reason });
         match self.tasks.get_mut(&lease) {
             Some(task) => task.cancelled_by = Some(item),
-            None => self.confirm(item, lease).await?,
+            None => self.confirm(item, lease, None).await?,
         }
         Ok(())
     }
 
-    async fn confirm(&self, item: ItemId, lease: Lease) -> Result<(), BooksError> {
+    async fn confirm(
+        &self,
+        item: ItemId,
+        lease: Lease,
+        trace: Option<Box<TraceContext>>,
+    ) -> Result<(), BooksError> {
         let id = RequestId(derive::derived(lease.dispatch.0, "stopped", lease.attempt.into()));
-        self.shared.books.post(Post { id, frame: DispatchStopped { lease }.into() }).await?;
+        self.shared.books.post(Post { id, trace, frame: DispatchStopped { lease }.into() }).await?;
         self.shared.books.closed(item.0, Decision::Acted).await
     }
 
@@ -120,14 +135,14 @@ impl Tasks {
         tracing::info!(dispatch = %lease.dispatch, failure, "work ended");
         let id = RequestId(derive::derived(lease.dispatch.0, "result", lease.attempt.into()));
         self.results.insert(id, lease);
-        books.post(Post { id, frame: result.into() }).await?;
+        books.post(Post { id, trace: task.trace.clone(), frame: result.into() }).await?;
         books.closed(task.item.0, Decision::Acted).await?;
         self.confirm_stop(&task, lease).await
     }
 
     async fn confirm_stop(&self, task: &Task, lease: Lease) -> Result<(), BooksError> {
         match task.cancelled_by {
-            Some(item) => self.confirm(item, lease).await,
+            Some(item) => self.confirm(item, lease, task.trace.clone()).await,
             None => Ok(()),
         }
     }

@@ -3,7 +3,7 @@
 //! At its start it finds out from the session what an earlier process has done of its items: what is decided is
 //! told again, what was interrupted is gone on with, and nothing is taken twice.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -209,11 +209,15 @@ impl Worker {
     ) -> Result<Option<Record>, DriveError> {
         let tree = session.tree();
         let mut decided = Vec::new();
+        // A session does not say whose trace an item belongs to.
+        let mut traces = HashMap::new();
         let mut fresh = VecDeque::new();
         for said in waiting.drain(..) {
             match said.item.as_ref().map(|item| (item, tree.decision(item.id))) {
                 Some((item, Some(decision))) => decided.push((item.clone(), decision.clone())),
-                Some((item, None)) if tree.has_taken(item.id) => {}
+                Some((item, None)) if tree.has_taken(item.id) => {
+                    _ = traces.insert(item.id, item.trace.clone());
+                }
                 Some(_) | None => fresh.push_back(said),
             }
         }
@@ -231,7 +235,8 @@ impl Worker {
             record.append(Payload::Decision(decision.clone())).await?;
             tell_decision(&self.shared.books, &open.item, decision).await?;
         }
-        let open: Vec<ItemRef> = here.into_iter().map(|open| open.item).collect();
+        let traced = |item: ItemRef| ItemRef { trace: traces.remove(&item.id).flatten(), ..item };
+        let open: Vec<ItemRef> = here.into_iter().map(|open| open.item).map(traced).collect();
         let Some(first) = open.first().cloned() else { return Ok(Some(record)) };
         tracing::info!(session = %self.key, "going on with a turn that was interrupted");
         // Only what has been read of the branch is needed, which stays as it is until the turn begins.
@@ -317,6 +322,7 @@ impl Worker {
             system,
             record,
             observer: Observer::new(shared.toolbox.line().clone(), begin),
+            trace: first.trace.clone(),
             books: shared.books.clone(),
             clock: Clock::start(Duration::from_secs(settings.budgets.turn_seconds.into())),
             signals: shared.signals.clone(),
@@ -328,7 +334,7 @@ impl Worker {
         if record.session().is_none() || !recall::is_due(&record.branch()) {
             return None;
         }
-        let line = self.shared.toolbox.line().clone();
+        let line = self.shared.toolbox.line().traced(first.trace.as_deref().cloned());
         let id = RequestId(derive::derived(first.id, "recall", 0));
         let mut stop = self.shared.signals.stop.clone();
         tokio::select! {

@@ -9,7 +9,9 @@ use super::*;
 
 fn post(n: u128) -> Post {
     let content = format!("number {n}\nwith \"quotes\" and \u{2028}");
-    Post { id: RequestId(Uuid::from_u128(n)), frame: ChatSend { content, ..ChatSend::default() }.into() }
+    let trace = TraceContext::new([1; 16], [2; 8], n.is_multiple_of(2)).map(Box::new).filter(|_| n > 1);
+    let id = RequestId(Uuid::from_u128(n));
+    Post { id, trace, frame: ChatSend { content, ..ChatSend::default() }.into() }
 }
 
 fn open(home: &Path) -> Outbox {
@@ -30,7 +32,7 @@ fn posts_survive_in_order_until_they_are_sent() {
         reason: None,
         message: None,
     };
-    let close = Post { id: RequestId(Uuid::from_u128(3)), frame: close.into() };
+    let close = Post { id: RequestId(Uuid::from_u128(3)), trace: None, frame: close.into() };
     outbox.put(vec![post(1), post(2)]).expect("stored");
     outbox.put(vec![close.clone()]).expect("stored");
     drop(outbox);

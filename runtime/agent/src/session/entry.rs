@@ -4,6 +4,7 @@
 //! how lines relate is the tree's matter.
 
 use jiff::Timestamp;
+use nexus_wire::TraceContext;
 use nexus_wire::inbox::Decision;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Serialize};
@@ -99,6 +100,9 @@ pub struct ItemRef {
     pub thread: Option<Uuid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<Uuid>,
+    /// The span that caused it, as the inbox has it; no part of a session.
+    #[serde(skip)]
+    pub trace: Option<Box<TraceContext>>,
 }
 
 /// One provider round.

@@ -68,6 +68,7 @@ fn item(id: u128) -> ItemRef {
         from: "operator/ana".to_owned(),
         thread: None,
         message: None,
+        trace: None,
     }
 }
 

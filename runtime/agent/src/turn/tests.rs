@@ -30,6 +30,7 @@ fn item(n: u128, from: &str) -> ItemRef {
         from: from.into(),
         thread: Some(Uuid::from_u128(900)),
         message: Some(Uuid::from_u128(1000 + n)),
+        trace: None,
     }
 }
 

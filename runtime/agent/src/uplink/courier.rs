@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nexus_client::{CallError, Caller, Reply, RequestError};
 use nexus_wire::hands::{DispatchResult, HandFailure};
-use nexus_wire::{ErrorBody, ErrorCode, Json, RequestId, ToBroker, derive};
+use nexus_wire::{ErrorBody, ErrorCode, Json, RequestId, ToBroker, TraceContext, derive};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
@@ -68,9 +68,9 @@ pub(crate) async fn serve(caller: Caller, end: LineEnd) {
 }
 
 async fn answer(caller: &Caller, request: Request) {
-    let Request { id, frame, mut reply } = request;
+    let Request { id, trace, frame, mut reply } = request;
     let asked = tokio::select! {
-        asked = call(caller, id, frame) => asked,
+        asked = call(caller, id, frame, trace.as_deref()) => asked,
         // Nobody waits any more.
         () = reply.closed() => return,
     };
@@ -87,10 +87,15 @@ async fn answer(caller: &Caller, request: Request) {
 }
 
 /// Asks until there is an answer that asking again cannot change.
-async fn call(caller: &Caller, id: RequestId, frame: ToBroker) -> Result<Json, CallError> {
+async fn call(
+    caller: &Caller,
+    id: RequestId,
+    frame: ToBroker,
+    trace: Option<&TraceContext>,
+) -> Result<Json, CallError> {
     let mut wait = RETRY_MIN;
     loop {
-        match caller.call_as(id, Any(frame.clone())).await {
+        match caller.call_traced(id, Any(frame.clone()), trace).await {
             Err(CallError::Refused(body)) if passes(body.code) => {
                 tracing::info!(error = %body, "asking the broker again in {} ms", wait.as_millis());
             }
@@ -114,12 +119,12 @@ pub(crate) async fn carry_posts(
 ) -> Result<(), BooksError> {
     loop {
         let post = books.next_post().await?;
-        match call(&caller, post.id, post.frame.clone()).await {
+        match call(&caller, post.id, post.frame.clone(), post.trace.as_deref()).await {
             Ok(_) => {}
             Err(CallError::Over(_)) => return Ok(()),
             Err(CallError::Refused(body)) if body.code == ErrorCode::InvalidOutput => {
                 if let Some((id, frame)) = given_up(&post, &body) {
-                    match call(&caller, id, frame).await {
+                    match call(&caller, id, frame, post.trace.as_deref()).await {
                         Ok(_) => tracing::warn!(%body, "an output was handed in as a failure"),
                         Err(CallError::Over(_)) => return Ok(()),
                         Err(error @ (CallError::Refused(_) | CallError::BadReply(_))) => {

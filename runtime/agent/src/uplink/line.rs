@@ -2,7 +2,9 @@
 //!
 //! Callers know no socket: a request outlives any number of reconnects and is answered once.
 
-use nexus_wire::{ErrorBody, Json, RequestId, ToBroker};
+use std::sync::Arc;
+
+use nexus_wire::{ErrorBody, Json, RequestId, ToBroker, TraceContext};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
@@ -16,6 +18,7 @@ const SHOWN_MAX: usize = 512;
 pub struct Line {
     requests: mpsc::Sender<Request>,
     shown: mpsc::Sender<ToBroker>,
+    trace: Option<Arc<TraceContext>>,
 }
 
 /// The link's end of it.
@@ -29,6 +32,8 @@ pub(crate) struct LineEnd {
 pub(crate) struct Request {
     /// The same thing asked again has the same one, so that it is not done twice.
     pub(crate) id: RequestId,
+    /// The span on whose account it is asked.
+    pub(crate) trace: Option<Arc<TraceContext>>,
     pub(crate) frame: ToBroker,
     pub(crate) reply: oneshot::Sender<Result<Json, ErrorBody>>,
 }
@@ -46,14 +51,21 @@ pub enum LineError {
 pub(crate) fn line() -> (Line, LineEnd) {
     let (requests, taken) = mpsc::channel(REQUESTS_MAX);
     let (shown, shows) = mpsc::channel(SHOWN_MAX);
-    (Line { requests, shown }, LineEnd { requests: taken, shown: shows })
+    (Line { requests, shown, trace: None }, LineEnd { requests: taken, shown: shows })
 }
 
 impl Line {
+    /// The same for what is asked on account of this span.
+    #[must_use]
+    pub(crate) fn traced(&self, trace: Option<TraceContext>) -> Self {
+        Self { trace: trace.map(Arc::new), ..self.clone() }
+    }
+
     /// Waits for the answer as long as it takes, over every reconnect in between.
     pub async fn ask(&self, id: RequestId, frame: ToBroker) -> Result<Json, LineError> {
         let (reply, answer) = oneshot::channel();
-        self.requests.send(Request { id, frame, reply }).await.map_err(|_| LineError::Closed)?;
+        let trace = self.trace.clone();
+        self.requests.send(Request { id, trace, frame, reply }).await.map_err(|_| LineError::Closed)?;
         Ok(answer.await.map_err(|_| LineError::Closed)??)
     }
 

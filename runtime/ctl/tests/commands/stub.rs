@@ -127,7 +127,7 @@ async fn connect(State(shared): State<Shared>, headers: HeaderMap, upgrade: WebS
 async fn serve(mut socket: WebSocket, shared: Shared) {
     while let Some(Ok(message)) = socket.recv().await {
         let Message::Text(text) = message else { continue };
-        let Decoded { envelope, frame } = decode::<ToBroker>(&text).expect("a frame");
+        let Decoded { envelope, frame, .. } = decode::<ToBroker>(&text).expect("a frame");
         let kind = nexus_wire::frame::FrameSet::kind(&frame);
         let before = {
             let mut seen = shared.seen.lock().expect("no test panicked in it");

@@ -147,7 +147,7 @@ async fn read(
 
 /// Takes one frame to where it belongs. The error says why it is none.
 async fn take(text: &str, pushes: &mpsc::Sender<FromBroker>, shared: &Shared) -> Result<(), String> {
-    let Decoded { envelope, frame } = match decode::<FromBroker>(text) {
+    let Decoded { envelope, frame, .. } = match decode::<FromBroker>(text) {
         Ok(decoded) => decoded,
         // A newer broker; what we do not know is not for us.
         Err(error) if error.is_unknown_kind() => return Ok(()),

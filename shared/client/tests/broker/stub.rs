@@ -110,7 +110,7 @@ impl Served {
         loop {
             let message = self.0.recv().await.expect("the link is open").expect("it is not broken");
             if let Message::Text(text) = message {
-                let Decoded { envelope, frame } = decode::<ToBroker>(&text).expect("a frame");
+                let Decoded { envelope, frame, .. } = decode::<ToBroker>(&text).expect("a frame");
                 return (envelope.id, frame);
             }
         }

@@ -7,10 +7,41 @@ const ID: &str = "0199a0b1-c2d3-7123-8456-789abcdef012";
 
 #[test]
 fn a_frame_reads_back_as_it_was_written() {
-    let envelope = Envelope { id: ID.parse().ok(), in_reply_to: None };
-    let frame = ToBroker::ChatSend(ChatSend { content: "hé\u{0}\n".into(), ..ChatSend::default() });
-    let text = encode(&envelope, &frame);
-    assert_eq!(decode::<ToBroker>(&text), Ok(Decoded { envelope, frame }));
+    let trace = TraceContext::new([1; 16], [2; 8], true).map(|it| Box::new(it.with_state("a=1")));
+    for trace in [None, trace] {
+        let envelope = Envelope { id: ID.parse().ok(), in_reply_to: None, trace };
+        let frame = ToBroker::ChatSend(ChatSend { content: "hé\u{0}\n".into(), ..ChatSend::default() });
+        let text = encode(&envelope, &frame);
+        assert_eq!(decode::<ToBroker>(&text), Ok(Decoded { envelope, frame, trace_ignored: false }));
+    }
+}
+
+#[test]
+fn a_trace_context_that_is_none_is_ignored_and_noted() {
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let of = |trace: &str| {
+        let text = format!(r#"{{"kind":"ack","trace":{trace},"payload":{{"offset":3}}}}"#);
+        let decoded = decode::<ToBroker>(&text).expect("a frame all the same");
+        assert_eq!(decoded.frame, ToBroker::Ack(Ack { offset: 3 }));
+        (
+            decoded.envelope.trace.map(|trace| (trace.parent(), trace.state().map(str::to_owned))),
+            decoded.trace_ignored,
+        )
+    };
+    let good = Some((parent.to_owned(), None));
+    for (trace, read) in [
+        (format!(r#"{{"traceparent":"{parent}"}}"#), (good.clone(), false)),
+        (format!(r#"{{"traceparent":"{parent}","tracestate":"=","more":[1]}}"#), (good.clone(), false)),
+        (format!(r#"{{"traceparent":"{parent}","tracestate":7}}"#), (good, false)),
+        ("null".into(), (None, false)),
+    ] {
+        assert_eq!(of(&trace), read, "{trace}");
+    }
+    for trace in
+        [format!("{parent:?}"), "7".into(), "[]".into(), "{}".into(), r#"{"traceparent":"00"}"#.into()]
+    {
+        assert_eq!(of(&trace), (None, true), "{trace}");
+    }
 }
 
 #[test]
@@ -99,6 +130,7 @@ fn the_fast_text_of_a_deliver_is_the_frame() {
     let item = Item {
         id: crate::ItemId(uuid::Uuid::from_u128(7)),
         at: 5,
+        trace: TraceContext::new([1; 16], [2; 8], false),
         answered: false,
         body: ItemBody::Cancel {
             lease: crate::hands::Lease { dispatch: crate::DispatchId(uuid::Uuid::from_u128(9)), attempt: 1 },

@@ -146,7 +146,7 @@ impl<S: Transaction + Reads> Core<S> {
     }
 
     fn command(&self, body: CommandBody) -> Command {
-        Command { at: self.at, origin: Origin::Broker, body }
+        Command { at: self.at, origin: Origin::Broker, trace: None, body }
     }
 
     /// The next message, to the next recipient.
@@ -161,7 +161,7 @@ impl<S: Transaction + Reads> Core<S> {
             change: Change::ChatSend(message(vec![name.to_string()], *thread)),
         };
         let origin = Origin::Link { link: LinkId(request.0), request: Some(request) };
-        Command { at: self.at, origin, body }
+        Command { at: self.at, origin, trace: None, body }
     }
 
     /// Messages, and after each round of them an acknowledgement from every recipient.

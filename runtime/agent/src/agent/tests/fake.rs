@@ -229,7 +229,7 @@ impl FakeLink {
 
     pub(super) fn deliver(&mut self, offset: u64, id: u128, body: ItemBody) {
         let id = nexus_wire::ItemId(Uuid::from_u128(id));
-        self.push(Deliver { offset, item: Item { id, at: 0, answered: false, body } });
+        self.push(Deliver { offset, item: Item { id, at: 0, trace: None, answered: false, body } });
     }
 }
 
