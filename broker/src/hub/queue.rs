@@ -31,7 +31,7 @@ use super::command::HubConfig;
 use entry::Entry;
 pub use event::Event;
 use index::Index;
-pub use persist::{Changes, RestoreError};
+pub use persist::{Changes, Clock, ClockChanges, Clocks, RestoreError};
 pub use refusal::{Refusal, StaleToken, WaitError};
 use tree::Farewell;
 
@@ -102,7 +102,7 @@ pub struct Queue {
     index: Index,
     events: Vec<Event>,
     changed: BTreeSet<DispatchId>,
-    clocks_changed: bool,
+    clocks_changed: BTreeSet<DispatchId>,
 }
 
 impl Queue {
@@ -114,7 +114,7 @@ impl Queue {
             index: Index::default(),
             events: Vec::new(),
             changed: BTreeSet::new(),
-            clocks_changed: false,
+            clocks_changed: BTreeSet::new(),
         }
     }
 

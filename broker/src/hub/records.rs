@@ -23,6 +23,8 @@ use nexus_wire::{
 };
 use serde_json::Value;
 
+use crate::hub::queue::Clocks;
+
 pub use access::{
     ApiToken, CredentialRecord, CredentialTerms, Digest, OperatorRecord, PreviousKey, Session, SetupToken,
     UsedAssertion,
@@ -461,8 +463,8 @@ pub struct Snapshot {
     pub operators: Vec<OperatorRecord>,
     /// Those that have not ended, without input and output, in the order of their ids.
     pub open_dispatches: Vec<DispatchRecord>,
-    /// The queue's own remainder (see `Store::put_queue_state`).
-    pub queue_state: Option<String>,
+    /// Of the dispatches that have not ended.
+    pub clocks: Clocks,
     /// Those not cleared, by key.
     pub open_alerts: Vec<Alert>,
     pub setup: Option<SetupToken>,

@@ -30,6 +30,7 @@ use super::page::Page;
 use super::sqlite::search;
 use crate::hub::filter::LogFilter;
 use crate::hub::inbox::as_answered;
+use crate::hub::queue::Clocks;
 use crate::hub::records::{
     AnsweredRecord, AspectRecord, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord, DispatchRecord,
     GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank, KnowledgeRecord,
@@ -57,7 +58,7 @@ pub struct MemoryStore {
     marks: threads::Marks,
     dispatches: BTreeMap<DispatchId, DispatchRecord>,
     open_dispatches: BTreeSet<DispatchId>,
-    queue_state: Option<String>,
+    clocks: Clocks,
     alerts: BTreeMap<String, Alert>,
     setup: Option<SetupToken>,
     assertions: BTreeSet<UsedAssertion>,
@@ -422,7 +423,7 @@ impl Reads for MemoryStore {
                 .filter_map(|id| self.dispatches.get(id))
                 .map(head)
                 .collect(),
-            queue_state: self.queue_state.clone(),
+            clocks: self.clocks.clone(),
             open_gathers: oversight::open_gathers(self),
             open_alerts: self.alerts.values().filter(|alert| alert.cleared_at.is_none()).cloned().collect(),
             setup: self.setup,

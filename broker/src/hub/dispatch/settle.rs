@@ -114,8 +114,8 @@ impl<S: Store> Step<'_, S> {
         let all = touched.new.iter().chain(touched.others.values());
         let hosts: BTreeSet<AspectName> = all.map(|record| record.info.hand.aspect.clone()).collect();
         hosts.iter().for_each(|host| self.show_work(host));
-        if let Some(clocks) = changes.clocks {
-            self.store.put_queue_state(&clocks)?;
+        if !changes.clocks.is_empty() {
+            self.store.put_clocks(&changes.clocks)?;
             self.store.put_last_at(self.at)?;
         }
         self.gathers_told(&ends)

@@ -19,7 +19,9 @@ impl Queue {
         self.index.remove(entry);
         change(entry);
         self.index.add(entry);
-        self.clocks_changed |= clocks != (entry.phase.lease_until(), entry.phase.passed());
+        if clocks != (entry.phase.lease_until(), entry.phase.passed()) {
+            self.clocks_changed.insert(id);
+        }
     }
 
     /// Like [`Self::edit`], for what the row does say.

@@ -1,5 +1,5 @@
-//! The queue as rows: one JSON text for each unended dispatch, rewritten when its own standing changes, and
-//! one small text for the clocks that move without it. Restoring them gives the queue that wrote them.
+//! The queue as rows: one JSON text for each unended dispatch, rewritten when its own standing changes, and the
+//! clocks that move without it. Restoring them gives the queue that wrote them.
 
 use std::collections::BTreeMap;
 
@@ -15,24 +15,46 @@ use super::{Offer, Queue, QueueConfig};
 pub struct Changes {
     /// The new state of each dispatch that changed; `None`: it has ended.
     pub dispatches: BTreeMap<DispatchId, Option<String>>,
-    /// The new clocks, when they changed.
-    pub clocks: Option<String>,
+    /// The clock of each dispatch of which it changed; `None`: it has none any more.
+    pub clocks: ClockChanges,
 }
 
-/// When each lease ends, and how often each pending item was passed over.
-#[derive(Debug, Default, Deserialize, Serialize)]
+pub type ClockChanges = BTreeMap<DispatchId, Option<Clock>>;
+
+/// What moves of a dispatch while its row stays.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Clock {
+    LeaseUntil(Ms),
+    /// How often it was passed over, once it was.
+    Passed(u32),
+}
+
+/// All clocks of a queue.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
-pub(super) struct Clocks {
+pub struct Clocks {
     leases: BTreeMap<DispatchId, Ms>,
     passed: BTreeMap<DispatchId, u32>,
+}
+
+impl Clocks {
+    pub fn change(&mut self, changes: &ClockChanges) {
+        for (id, clock) in changes {
+            self.leases.remove(id);
+            self.passed.remove(id);
+            match clock {
+                Some(Clock::LeaseUntil(until)) => _ = self.leases.insert(*id, *until),
+                Some(Clock::Passed(times)) => _ = self.passed.insert(*id, *times),
+                None => {}
+            }
+        }
+    }
 }
 
 #[derive(Debug, Error)]
 pub enum RestoreError {
     #[error("the queue state of a dispatch cannot be read: {0}")]
     Entry(#[source] serde_json::Error),
-    #[error("the clocks of the queue cannot be read: {0}")]
-    Clocks(#[source] serde_json::Error),
     #[error("dispatch {0}, or its place in the queue, is there twice")]
     Twice(DispatchId),
     #[error("dispatch {0} is open and its parent is not")]
@@ -50,19 +72,8 @@ impl Queue {
             dispatches.insert(id, state);
         }
         let moved = std::mem::take(&mut self.clocks_changed);
-        let clocks = moved.then(|| serde_json::to_string(&self.clocks())).transpose()?;
+        let clocks = moved.into_iter().map(|id| (id, self.entries.get(&id).and_then(clock))).collect();
         Ok(Changes { dispatches, clocks })
-    }
-
-    pub(super) fn clocks(&self) -> Clocks {
-        let mut clocks = Clocks::default();
-        for entry in self.index.clocked.iter().filter_map(|id| self.entries.get(id)) {
-            match entry.phase.lease_until() {
-                Some(until) => clocks.leases.insert(entry.id, until).map(drop),
-                None => clocks.passed.insert(entry.id, entry.phase.passed()).map(drop),
-            };
-        }
-        clocks
     }
 
     /// The queue whose changes these were. `live` are the aspects that have a link.
@@ -70,10 +81,8 @@ impl Queue {
         config: QueueConfig,
         live: impl IntoIterator<Item = (AspectName, Offer)>,
         entries: impl IntoIterator<Item = &'a str>,
-        clocks: Option<&str>,
+        clocks: &Clocks,
     ) -> Result<Self, RestoreError> {
-        let clocks: Clocks =
-            clocks.map(serde_json::from_str).transpose().map_err(RestoreError::Clocks)?.unwrap_or_default();
         let mut queue = Self::new(config);
         queue.hosts.extend(live);
         for text in entries {
@@ -84,7 +93,7 @@ impl Queue {
             }
         }
         for id in queue.entries.keys().copied().collect::<Vec<_>>() {
-            queue.restore_entry(id, &clocks)?;
+            queue.restore_entry(id, clocks)?;
         }
         Ok(queue)
     }
@@ -112,5 +121,13 @@ impl Queue {
         }
         self.entries.insert(id, entry);
         Ok(())
+    }
+}
+
+pub(super) fn clock(entry: &Entry) -> Option<Clock> {
+    let passed = entry.phase.passed();
+    match entry.phase.lease_until() {
+        Some(until) => Some(Clock::LeaseUntil(until)),
+        None => (passed > 0).then_some(Clock::Passed(passed)),
     }
 }

@@ -186,7 +186,9 @@ impl Queue {
         let Some(entry) = self.entries.remove(&id) else { return };
         self.index.remove(&entry);
         self.changed.insert(id);
-        self.clocks_changed |= entry.phase.lease_until().is_some() || entry.phase.passed() > 0;
+        if entry.phase.lease_until().is_some() || entry.phase.passed() > 0 {
+            self.clocks_changed.insert(id);
+        }
         if end.farewell == Farewell::Yes && !entry.phase.is_pending() {
             let reason = end.failure.as_ref().map(|failure| failure.message.clone()).unwrap_or_default();
             self.events.push(Event::CancelWork { lease: entry.lease(), host: entry.host().clone(), reason });

@@ -21,6 +21,7 @@ use super::{
     Snapshot, TakenRecord, ThreadRecord, UsedAssertion,
 };
 use crate::hub::filter::LogFilter;
+use crate::hub::queue::ClockChanges;
 
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -279,8 +280,7 @@ pub trait Store: Reads {
     fn add_dispatch(&mut self, record: &DispatchRecord) -> Stored<()>;
     /// Replaces everything but the input, and an output that is there by one only.
     fn put_dispatch(&mut self, record: &DispatchRecord) -> Stored<()>;
-    /// What the queue must remember beside its dispatches.
-    fn put_queue_state(&mut self, json: &str) -> Stored<()>;
+    fn put_clocks(&mut self, changes: &ClockChanges) -> Stored<()>;
     /// A new version becomes the topic's current one; earlier ones are kept.
     fn put_knowledge(&mut self, record: &KnowledgeRecord) -> Stored<()>;
     fn put_knowledge_grant(&mut self, record: &KnowledgeGrantRecord) -> Stored<()>;

@@ -9,6 +9,7 @@ use nexus_wire::{
 use uuid::Uuid;
 
 use super::MemoryStore;
+use crate::hub::queue::Clocks;
 use crate::hub::records::{
     AspectRecord, BlobRecord, CredentialRecord, DispatchRecord, GatherRecord, InboxRecord, KnowledgePlace,
     OperatorRecord, Position, ReactionRecord, SetupToken, StoreError, Stored, ThreadRecord, Transaction,
@@ -42,7 +43,7 @@ pub(super) enum Undo {
     ReadPosition((Party, ThreadId), Option<u64>),
     Reaction((MessageId, String, String), Option<ReactionRecord>),
     Dispatch(DispatchId, Option<Box<DispatchRecord>>),
-    QueueState(Option<String>),
+    Clocks(Clocks),
     Knowledge,
     KnowledgeGrant,
     KnowledgeUsage(KnowledgePlace, Option<KnowledgeUsage>),
@@ -135,7 +136,7 @@ impl Undo {
                     None => _ = store.dispatches.remove(&id),
                 }
             }
-            Self::QueueState(old) => store.queue_state = old,
+            Self::Clocks(old) => store.clocks = old,
             Self::Knowledge => _ = store.knowledge.entries.pop(),
             Self::KnowledgeGrant => _ = store.knowledge.grants.pop(),
             Self::KnowledgeUsage(key, Some(old)) => _ = store.knowledge.usage.insert(key, old),

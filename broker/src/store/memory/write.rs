@@ -6,6 +6,7 @@ use nexus_wire::{AspectName, BlobId, CredentialName, Ms, Party, ThreadId};
 
 use super::undo::Undo;
 use super::{MemoryStore, Thread, absent, undo};
+use crate::hub::queue::ClockChanges;
 use crate::hub::records::{
     AnsweredRecord, AspectRecord, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord, DispatchRecord,
     GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgeRecord, LogRecord, MessageRecord, NewItem,
@@ -211,9 +212,9 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn put_queue_state(&mut self, json: &str) -> Stored<()> {
-        let old = self.queue_state.replace(json.to_owned());
-        self.undo.push(Undo::QueueState(old));
+    fn put_clocks(&mut self, changes: &ClockChanges) -> Stored<()> {
+        self.undo.push(Undo::Clocks(self.clocks.clone()));
+        self.clocks.change(changes);
         Ok(())
     }
 

@@ -8,10 +8,11 @@ use nexus_wire::{AspectName, Ms, ThreadId};
 use rusqlite::{Connection, params};
 
 use super::blocks::{Full, Recent};
-use super::columns::{count, id, parsed, to_blob, to_number, to_parties};
+use super::columns::{count, id, opt_json, parsed, to_blob, to_json, to_number, to_parties};
 use super::fault::{damage, fault};
 use super::newest::Newest;
 use super::read::{ThreadRow, all, log_head, one, thread};
+use crate::hub::queue::{ClockChanges, Clocks};
 use crate::hub::records::{Position, Stored, ThreadRecord};
 
 /// Threads kept between commits; beyond it all are dropped and read again when needed.
@@ -27,6 +28,10 @@ pub(super) struct Pending {
     /// Of messages.
     pub(super) newest: Newest,
     pub(super) log_hash: [u8; 32],
+    clocks: Clocks,
+    clocks_are_dirty: bool,
+    /// Time has moved to it.
+    last_at: Option<Ms>,
 }
 
 #[derive(Debug)]
@@ -63,8 +68,10 @@ impl Pending {
         let largest = one(connection, "SELECT id FROM messages ORDER BY id DESC LIMIT 1", [], |row| {
             id(row, 0, |id| id)
         })?;
+        let clocks = one(connection, "SELECT queue_state FROM meta", [], |row| opt_json(row, 0))?.flatten();
         Ok(Self {
             inboxes,
+            clocks: clocks.unwrap_or_default(),
             newest: Newest::of(largest),
             next_item: next_item.unwrap_or(0) + 1,
             log_hash: log_head(connection)?.map_or([0; 32], |(_, _, hash)| hash),
@@ -112,7 +119,26 @@ impl Pending {
                 thread.is_dirty = false;
             }
         }
+        if std::mem::take(&mut self.clocks_are_dirty) {
+            let sql = "UPDATE meta SET queue_state = ?1";
+            let mut update = connection.prepare_cached(sql).map_err(fault)?;
+            update.execute([to_json(&self.clocks)]).map_err(fault)?;
+        }
+        if let Some(at) = self.last_at.take() {
+            let sql = "UPDATE meta SET last_at = ?1 WHERE last_at < ?1";
+            let mut update = connection.prepare_cached(sql).map_err(fault)?;
+            update.execute([at]).map_err(fault)?;
+        }
         Ok(())
+    }
+
+    pub(super) fn put_clocks(&mut self, changes: &ClockChanges) {
+        self.clocks.change(changes);
+        self.clocks_are_dirty = true;
+    }
+
+    pub(super) fn put_last_at(&mut self, at: Ms) {
+        self.last_at = self.last_at.max(Some(at));
     }
 
     /// Called after a commit, when nothing is held back.
@@ -229,12 +255,6 @@ impl Pending {
             self.dirty_threads.push(id);
         }
         Ok((no, thread.recent.take_full()))
-    }
-
-    pub(super) fn last_at(connection: &Connection, at: Ms) -> Stored<()> {
-        let sql = "UPDATE meta SET last_at = ?1 WHERE last_at < ?1";
-        connection.prepare_cached(sql).and_then(|mut it| it.execute([at])).map_err(fault)?;
-        Ok(())
     }
 }
 

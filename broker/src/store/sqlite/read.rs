@@ -266,9 +266,9 @@ pub(super) fn log_head(connection: &Connection) -> Stored<Option<(u64, i64, [u8;
 pub(super) fn snapshot(connection: &Connection) -> Stored<Snapshot> {
     let head = log_head(connection)?;
     let meta = one(connection, "SELECT last_at, queue_state, started_at, setup FROM meta", [], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?, row.get(2)?, opt_json(row, 3)?))
+        Ok((row.get::<_, i64>(0)?, opt_json(row, 1)?, row.get(2)?, opt_json(row, 3)?))
     })?;
-    let (last_at, queue_state, started_at, setup) =
+    let (last_at, clocks, started_at, setup) =
         meta.ok_or_else(|| super::fault::damage("the row of meta is gone"))?;
     Ok(Snapshot {
         last_at: head.map_or(last_at, |(_, at, _)| at.max(last_at)),
@@ -282,7 +282,7 @@ pub(super) fn snapshot(connection: &Connection) -> Stored<Snapshot> {
             [],
             dispatch_row,
         )?,
-        queue_state,
+        clocks: clocks.unwrap_or_default(),
         open_alerts: super::alerts::open(connection)?,
         setup,
         assertions: assertions(connection)?,

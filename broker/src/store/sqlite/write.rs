@@ -13,8 +13,8 @@ use super::blocks::{BLOCK, Full};
 use super::chain::Link;
 use super::columns::{to_blob, to_json, to_number, to_parties, to_word};
 use super::fault::{damage, fault};
-use super::pending::Pending;
 use super::{SqliteStore, alerts, blobs, gathers, knowledge, read, retention};
+use crate::hub::queue::ClockChanges;
 use crate::hub::records::{
     AnsweredRecord, AspectRecord, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord, DispatchRecord,
     GatherRecord, KnowledgeGrantRecord, KnowledgeRecord, LogRecord, MessageRecord, NewItem, OperatorRecord,
@@ -337,8 +337,8 @@ impl Store for SqliteStore {
         self.put_output(no, &record.info)
     }
 
-    fn put_queue_state(&mut self, json: &str) -> Stored<()> {
-        self.execute("UPDATE meta SET queue_state = ?1", [json])?;
+    fn put_clocks(&mut self, changes: &ClockChanges) -> Stored<()> {
+        self.pending.get_mut().put_clocks(changes);
         Ok(())
     }
 
@@ -397,7 +397,8 @@ impl Store for SqliteStore {
     }
 
     fn put_last_at(&mut self, at: Ms) -> Stored<()> {
-        Pending::last_at(&self.connection, at)
+        self.pending.get_mut().put_last_at(at);
+        Ok(())
     }
 }
 

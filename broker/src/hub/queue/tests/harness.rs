@@ -7,7 +7,10 @@ use nexus_wire::hands::{CancelReceipt, DispatchState, HandFailure, Lease};
 use nexus_wire::roster::HeldLease;
 use nexus_wire::{AspectName, DispatchId, HandRef, Ms, Party};
 
-use super::super::{Event, NewDispatch, Offer, Queue, QueueConfig, Refusal, StaleToken, Verdict, WaitError};
+use super::super::persist::clock;
+use super::super::{
+    Clocks, Event, NewDispatch, Offer, Queue, QueueConfig, Refusal, StaleToken, Verdict, WaitError,
+};
 use super::oracle::{Facts, Oracle};
 
 pub(super) const LEASE: Ms = 30_000;
@@ -92,7 +95,7 @@ pub(super) struct Harness {
     /// Events of the last call.
     pub(super) events: Vec<Event>,
     rows: BTreeMap<DispatchId, String>,
-    clocks: Option<String>,
+    clocks: Clocks,
     leases: BTreeMap<DispatchId, Ms>,
     made: u128,
 }
@@ -106,7 +109,7 @@ impl Harness {
             fault: String::new(),
             events: Vec::new(),
             rows: BTreeMap::new(),
-            clocks: None,
+            clocks: Clocks::default(),
             leases: BTreeMap::new(),
             made: 0,
         }
@@ -323,7 +326,7 @@ impl Harness {
         let live = self.oracle.live.iter().map(|(name, offer)| (name.clone(), offer.clone()));
         let entries = self.rows.values().map(String::as_str);
         let config = config(self.queue.soft_cap());
-        Queue::restore(config, live, entries, self.clocks.as_deref()).unwrap()
+        Queue::restore(config, live, entries, &self.clocks).unwrap()
     }
 
     fn signs_of_life(&mut self, leases: &[Lease], lost: &[Lease]) {
@@ -342,18 +345,18 @@ impl Harness {
                 None => self.rows.remove(&id),
             };
         }
-        self.clocks = changes.clocks.or_else(|| self.clocks.take());
+        self.clocks.change(&changes.clocks);
         if let Err(found) = self.oracle.follow(&self.queue, &self.events).and_then(|()| self.check_clocks()) {
             panic!("{}: {found}\nevents of this call: {:#?}", self.fault, self.events);
         }
         let config = config(self.queue.config.soft_cap);
         let live = self.oracle.live.clone();
         let entries = self.rows.values().map(String::as_str);
-        let restored = Queue::restore(config, live, entries, self.clocks.as_deref()).unwrap();
+        let restored = Queue::restore(config, live, entries, &self.clocks).unwrap();
         assert_eq!(restored, self.queue, "{}: restored otherwise than it was", self.fault);
-        let clocks = serde_json::to_string(&self.queue.clocks()).unwrap();
-        let written = self.clocks.as_deref().unwrap_or(r#"{"leases":{},"passed":{}}"#);
-        assert_eq!(written, clocks, "{}: the clocks were not written when they changed", self.fault);
+        let mut clocks = Clocks::default();
+        clocks.change(&self.queue.entries.iter().map(|(id, entry)| (*id, clock(entry))).collect());
+        assert_eq!(self.clocks, clocks, "{}: the clocks were not written when they changed", self.fault);
     }
 
     fn check_clocks(&mut self) -> Result<(), String> {

@@ -2,8 +2,8 @@
 
 use nexus_wire::hands::{DispatchState, Lease};
 
-use super::super::{Event, Queue, RestoreError, StaleToken, Verdict};
-use super::harness::{Ask, Harness, aspect, config, offer};
+use super::super::{Clock, Clocks, Event, Queue, RestoreError, StaleToken, Verdict};
+use super::harness::{Ask, Harness, LEASE, aspect, config, offer};
 
 fn one_slot() -> Harness {
     Harness::new(3).live("wren", 1, &[("read", 1)])
@@ -312,7 +312,8 @@ fn a_renewal_and_an_age_rewrite_no_row_of_a_dispatch() {
     it.queue.renew(&aspect("wren"), &[it.lease(id)], it.now + 5);
     let changes = it.queue.take_changes().unwrap();
     assert!(changes.dispatches.is_empty());
-    assert!(changes.clocks.is_some_and(|clocks| clocks.contains(&id.to_string())));
+    let until = it.now + 5 + LEASE;
+    assert_eq!(changes.clocks, [(id, Some(Clock::LeaseUntil(until)))].into());
     it.queue.tick(it.now + 6);
     assert_eq!(it.queue.take_changes().unwrap(), super::super::Changes::default());
 }
@@ -325,13 +326,12 @@ fn rows_that_make_no_queue_are_refused() {
     let row = |id| serde_json::to_string(&it.queue.entries[&id]).unwrap();
     let child = row(it.queue.children(parent)[0]);
     let parent = row(parent);
-    let restore = |rows: &[&str], clocks| {
-        Queue::restore(config(3), [], rows.iter().copied(), clocks).map(|queue| queue.len())
+    let restore = |rows: &[&str]| {
+        Queue::restore(config(3), [], rows.iter().copied(), &Clocks::default()).map(|queue| queue.len())
     };
-    assert!(matches!(restore(&["{}"], None), Err(RestoreError::Entry(_))));
-    assert!(matches!(restore(&[], Some("[")), Err(RestoreError::Clocks(_))));
-    assert!(matches!(restore(&[&child], None), Err(RestoreError::Orphan(_))));
-    assert!(matches!(restore(&[&parent], None), Err(RestoreError::NoLease(_))));
-    assert!(matches!(restore(&[&parent, &parent], None), Err(RestoreError::Twice(_))));
-    assert!(matches!(restore(&[], Some("{}")), Ok(0)));
+    assert!(matches!(restore(&["{}"]), Err(RestoreError::Entry(_))));
+    assert!(matches!(restore(&[&child]), Err(RestoreError::Orphan(_))));
+    assert!(matches!(restore(&[&parent]), Err(RestoreError::NoLease(_))));
+    assert!(matches!(restore(&[&parent, &parent]), Err(RestoreError::Twice(_))));
+    assert!(matches!(restore(&[]), Ok(0)));
 }
