@@ -76,7 +76,7 @@ impl Hub {
             .filter(|record| record.link.is_some())
             .map(|record| (record.name.clone(), dispatch::offer_of(record)));
         let open = snapshot.open_dispatches.iter().filter_map(|record| record.queue.as_deref());
-        let queue = Queue::restore(QueueConfig::from(&config), live, open, snapshot.queue_state.as_deref())
+        let queue = Queue::restore(QueueConfig::from(&config), live, open, &snapshot.clocks)
             .map_err(|error| StoreError::Corrupt(error.to_string()))?;
         let alerts = Alerts::new(snapshot.open_alerts);
         let gathers = Gathers::new(snapshot.open_gathers);

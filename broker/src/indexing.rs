@@ -27,7 +27,7 @@ pub(crate) fn start(
 
 fn run(database: &Path, mut head: watch::Receiver<u64>, mut stop: watch::Receiver<bool>, runtime: &Handle) {
     // On Linux this is the thread's own.
-    if let Err(error) = rustix::process::setpriority_process(None, 10) {
+    if let Err(error) = rustix::process::setpriority_process(None, 19) {
         tracing::debug!(%error, "the search index is written at the usual priority");
     }
     let mut opened = None;

@@ -13,6 +13,8 @@ use nexus_wire::limits::CREDIT_ITEMS;
 const HELD_BYTES_MAX: usize = 1024 * 1024;
 /// Below this the next page is fetched, so that one is at hand when acknowledgements come.
 const HELD_LOW: usize = CREDIT_ITEMS as usize / 2;
+/// Items of a page: more than are sent at once, as each page is a way to another thread and back.
+const PAGE: u32 = 2 * CREDIT_ITEMS as u32;
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Step {
@@ -119,7 +121,7 @@ impl Pump {
             return None;
         }
         self.fetching = Some(self.tail);
-        Some((self.reached, CREDIT_ITEMS as u32))
+        Some((self.reached, PAGE))
     }
 
     /// The page that was wanted. Only an empty one says that there is no more.

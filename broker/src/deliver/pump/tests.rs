@@ -177,7 +177,7 @@ fn what_was_never_sent_cannot_be_acknowledged() {
 #[test]
 fn a_pruned_inbox_is_one_gap_and_costs_no_credit() {
     let mut pump = Pump::new(0, 1_000_000);
-    assert_eq!(pump.want(), Some((0, 256)));
+    assert_eq!(pump.want(), Some((0, PAGE)));
     pump.fetched([]);
     assert_eq!(pump.next(), Some(Step::Gap { from: 1, to: 1_000_000 }));
     assert_eq!(pump.in_flight(), 0);

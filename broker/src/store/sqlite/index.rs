@@ -11,9 +11,10 @@ use super::fault::fault;
 use super::open::{BUSY_TIMEOUT, beside, uri};
 use crate::hub::records::{StoreError, Stored};
 
-/// Messages and text of one transaction: little enough that a reader never waits for long.
-const ROWS_MAX: usize = 256;
-const BYTES_MAX: usize = 1024 * 1024;
+/// Messages and text of one transaction. The larger, the less there is to merge; one ends soon enough for the
+/// write-ahead log of the database, which cannot begin anew meanwhile.
+const ROWS_MAX: usize = 2048;
+const BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Of what is made by [`SCHEMA`].
 const VERSION: u32 = 1;
 const SCHEMA: &str = "

@@ -15,7 +15,7 @@ use super::blocks::{BLOCK, unpack};
 use super::columns::{count, id, opt_id, parsed, to_blob, to_json, to_number};
 use super::fault::{damage, fault};
 use super::messages::{
-    MESSAGE_BY_SEQ, MESSAGE_SEQ, MESSAGE_THREAD, MESSAGES_BY_RANGE, message_item, message_row,
+    MESSAGE_BY_SEQ, MESSAGE_SEQ, MESSAGE_THREAD, MESSAGES_BY_RANGE, Text, message_item, message_row,
 };
 use super::read::{all, one};
 use super::threads::back;
@@ -156,6 +156,7 @@ struct Inbox<'a> {
     block: CachedStatement<'a>,
     item: CachedStatement<'a>,
     closed: CachedStatement<'a>,
+    text: Text,
 }
 
 impl<'a> Inbox<'a> {
@@ -170,6 +171,7 @@ impl<'a> Inbox<'a> {
             block: prepare("SELECT refs FROM inbox_blocks WHERE aspect = ?1 AND block = ?2")?,
             item: prepare("SELECT id, json FROM items WHERE no = ?1")?,
             closed: prepare("SELECT 1 FROM closed WHERE item = ?1 AND aspect = ?2")?,
+            text: Text::default(),
         })
     }
 
@@ -205,7 +207,7 @@ impl<'a> Inbox<'a> {
         range: (i64, i64),
         take: &mut impl FnMut(InboxRecord) -> bool,
     ) -> Stored<()> {
-        let Self { aspect, no, cursor, messages, by_range, closed, .. } = self;
+        let Self { aspect, no, cursor, messages, by_range, closed, text, .. } = self;
         let mut rows = by_range.query([range.0, range.1]).map_err(fault)?;
         for (offset, reference) in (offset..).zip(references) {
             let seq = to_number(reference >> 1);
@@ -219,7 +221,7 @@ impl<'a> Inbox<'a> {
             let item = messages.threads.of(row).and_then(|thread| {
                 let is_closed =
                     |id: ItemId| Ok(offset <= *cursor && closed.exists(params![to_blob(id.0), *no])?);
-                message_record(aspect, offset, row, thread, is_closed)
+                message_record(text, aspect, offset, row, thread, is_closed)
             });
             if !take(item.map_err(fault)?) {
                 break;
@@ -232,9 +234,10 @@ impl<'a> Inbox<'a> {
         let aspect = self.aspect;
         let number = to_number(reference >> 1);
         if reference & 1 == 0 {
-            let (cursor, no, closed) = (self.cursor, self.no, &mut self.closed);
+            let (cursor, no, closed, text) = (self.cursor, self.no, &mut self.closed, &mut self.text);
             let is_closed = |id: ItemId| Ok(offset <= cursor && closed.exists(params![to_blob(id.0), no])?);
-            let write = |row: &Row<'_>, thread: Uuid| message_record(aspect, offset, row, thread, is_closed);
+            let write =
+                |row: &Row<'_>, thread: Uuid| message_record(text, aspect, offset, row, thread, is_closed);
             return self.messages.read(number, write)?.ok_or_else(|| lost(aspect, offset));
         }
         let of = |row: &Row<'_>| Ok((id(row, 0, ItemId)?, Arc::<str>::from(row.get_ref(1)?.as_str()?)));
@@ -257,6 +260,7 @@ fn lost(aspect: &AspectName, offset: u64) -> StoreError {
 }
 
 fn message_record(
+    text: &mut Text,
     aspect: &AspectName,
     offset: u64,
     row: &Row<'_>,
@@ -264,7 +268,7 @@ fn message_record(
     is_closed: impl FnOnce(ItemId) -> rusqlite::Result<bool>,
 ) -> rusqlite::Result<InboxRecord> {
     let id = derive::message_item(id(row, 0, MessageId)?, aspect);
-    let json = message_item(id, is_closed(id)?, thread, row)?;
+    let json = message_item(text, id, is_closed(id)?, thread, row)?;
     Ok(InboxRecord { offset, id, json })
 }
 
