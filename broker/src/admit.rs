@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use nexus_wire::alert::AlertList;
 use nexus_wire::audit::{AuditList, UsageRead};
-use nexus_wire::chat::{ChatRead, ChatSearch, ChatThreads};
+use nexus_wire::chat::{ChatGet, ChatRead, ChatSearch, ChatThreads};
 use nexus_wire::gather::GatherStatus;
 use nexus_wire::hands::{Dispatch, DispatchList, DispatchProgress, DispatchStatus, Wanted};
 use nexus_wire::limits::{
@@ -16,7 +16,7 @@ use nexus_wire::log::Subscribe;
 use nexus_wire::observe::{ObserveBegin, ObserveEnd, ObserveEvent};
 use nexus_wire::roster::{Register, TeamList};
 use nexus_wire::session::{SessionAnswer, SessionEntry, SessionList, SessionQuestion, SessionTree};
-use nexus_wire::thread::ChatReceipts;
+use nexus_wire::thread::{ChatReceipts, ThreadGet};
 use nexus_wire::{AspectName, ErrorBody, ErrorCode, OperatorName, Party, ToBroker};
 
 use crate::hub::Change;
@@ -44,6 +44,7 @@ pub(crate) enum Admitted {
 pub(crate) enum Read {
     AlertList(AlertList),
     AuditList(AuditList),
+    ChatGet(ChatGet),
     ChatRead(ChatRead),
     ChatReceipts(ChatReceipts),
     ChatSearch(ChatSearch),
@@ -56,6 +57,7 @@ pub(crate) enum Read {
     GatherStatus(GatherStatus),
     Situation(AspectName),
     TeamList(TeamList),
+    ThreadGet(ThreadGet),
     UsageRead(UsageRead),
 }
 
@@ -84,6 +86,7 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
             operator(identity, "audit.list")?;
             Admitted::Read(Read::AuditList(list))
         }
+        ToBroker::ChatGet(get) => Admitted::Read(Read::ChatGet(get)),
         ToBroker::ChatMark(mark) => Admitted::Change(Change::ChatMark(mark)),
         ToBroker::ChatReact(react) => {
             writer(identity)?;
@@ -232,6 +235,7 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
             Admitted::Subscribe(subscribe)
         }
         ToBroker::TeamList(list) => Admitted::Read(Read::TeamList(list)),
+        ToBroker::ThreadGet(get) => Admitted::Read(Read::ThreadGet(get)),
         ToBroker::ThreadRename(rename) => {
             writer(identity)?;
             Admitted::Change(Change::ThreadRename(rename))

@@ -40,6 +40,8 @@ pub struct Config {
     pub hub: HubConfig,
     pub patience: Patience,
     pub retention: Retention,
+    /// Where backups that are asked for over HTTP go.
+    pub backups: PathBuf,
     /// How long a blob nothing refers to is kept.
     pub blob_grace: Duration,
     /// Where what streams is written, if anywhere.
@@ -155,6 +157,7 @@ impl Config {
                 inbox: effective.parse_with("retention.inbox_days", days)?,
                 log: effective.parse_with("retention.log_days", days)?,
             },
+            backups: effective.parse_with("backup.folder", |folder| backup_folder(data, folder))?,
             blob_grace: Duration::from_secs(u64::from(effective.ranged("blobs.grace_s", 1, YEAR_S)?)),
             sink: match effective.text("observe.sink") {
                 "" => None,
@@ -203,6 +206,11 @@ fn days(text: &str) -> Result<Option<Duration>, String> {
         Some(keep) if keep <= Duration::from_secs(100 * u64::from(YEAR_S)) => Ok(Some(keep)),
         Some(_) | None => Err("a number of days, 0 for ever".to_owned()),
     }
+}
+
+/// Relative to the data directory, so that it is the same wherever the broker is started.
+fn backup_folder(data: &Path, text: &str) -> Result<PathBuf, String> {
+    Ok(data.join(if text.is_empty() { "backups" } else { text }))
 }
 
 fn synchronous(text: &str) -> Result<Synchronous, String> {

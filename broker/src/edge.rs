@@ -1,6 +1,7 @@
 //! What every connection needs, put together once: the gate, the way to the core and what it published, the
 //! relay, the readers. Decides nothing itself.
 
+pub(crate) mod backup;
 pub(crate) mod blobs;
 pub(crate) mod retention;
 
@@ -43,6 +44,7 @@ pub(crate) struct Edge {
     pub(crate) relay: Arc<Relay>,
     pub(crate) sequencer: Sequencer,
     pub(crate) library: Library,
+    pub(crate) backups: backup::Backups,
     pub(crate) blobs: Blobs,
     /// How knowledge is used, until it is written down.
     pub(crate) recalls: Recalls,
@@ -156,6 +158,7 @@ impl Edge {
             Read::Knowledge(KnowledgeRead::Search(search)) => self.search(reader, search).await,
             Read::AlertList(_)
             | Read::AuditList(_)
+            | Read::ChatGet(_)
             | Read::ChatRead(_)
             | Read::ChatReceipts(_)
             | Read::ChatSearch(_)
@@ -164,6 +167,7 @@ impl Edge {
             | Read::DispatchStatus(_)
             | Read::GatherStatus(_)
             | Read::Knowledge(_)
+            | Read::ThreadGet(_)
             | Read::UsageRead(_) => {
                 let found = self.library.read(move |store| Ok(observe::answer(store, &reader, &read))).await;
                 found.map_err(observe::Refusal::Store).flatten().map_err(ErrorBody::from)

@@ -39,6 +39,7 @@ use nexus_wire::Ms;
 
 pub use access::{Access, Doors, NewToken, Note};
 pub use admin::public_key;
+pub use blobs::is_named_to;
 pub use command::{Change, Command, CommandBody, HubConfig, KnowledgeUse, Origin, PutBlob, Traced};
 pub use effect::{Effect, Milestone};
 pub use roster::Roster;

@@ -18,8 +18,9 @@ use tokio::sync::Semaphore;
 
 use crate::admit::Read;
 use crate::hub::inbox::json_bytes;
+use crate::hub::is_named_to;
 use crate::hub::records::{
-    BlobRecord, DispatchRecord, Finds, GatherRecord, Reads, StoreError, Stored, Which,
+    BlobRecord, DispatchRecord, Finds, GatherRecord, Reads, StoreError, Stored, Which, concerns,
 };
 use crate::store::{ReaderPool, SqliteReader};
 pub(crate) use knowledge::{KnowledgeRead, Recalls, search};
@@ -97,6 +98,7 @@ pub(crate) fn answer(store: &impl Finds, reader: &Party, read: &Read) -> Result<
             entries.truncate(limit as usize);
             Ok(Json::of(&AuditPage { entries, more }))
         }
+        Read::ChatGet(get) => Ok(Json::of(&chat::message(store, reader, get.message)?)),
         Read::ChatRead(read) => Ok(Json::of(&chat::read(store, reader, read)?)),
         Read::ChatReceipts(receipts) => Ok(Json::of(&chat::receipts(store, reader, receipts)?)),
         Read::ChatSearch(search) => Ok(Json::of(&chat::search(store, reader, search)?)),
@@ -127,6 +129,7 @@ pub(crate) fn answer(store: &impl Finds, reader: &Party, read: &Read) -> Result<
                 .map(|record| Json::of(&record.info))
                 .ok_or_else(|| not_found(format!("no gather {} that {reader} made", status.gather)))
         }
+        Read::ThreadGet(get) => Ok(Json::of(&chat::thread(store, reader, get.thread)?)),
         Read::UsageRead(read) => Ok(Json::of(&usage::report(store, read)?)),
     }
 }
@@ -208,14 +211,7 @@ pub(crate) fn blob(store: &impl Reads, reader: &Party, id: BlobId) -> Stored<Opt
             return Ok(Some(found));
         }
     }
-    Ok(None)
-}
-
-fn concerns(info: &DispatchInfo, reader: &Party) -> bool {
-    match reader {
-        Party::Operator(_) | Party::System => true,
-        Party::Aspect(name) => info.hand.aspect == *name || info.invoker == *reader || info.key == *reader,
-    }
+    Ok(is_named_to(store, reader, id)?.then_some(found))
 }
 
 fn page(limit: Option<u32>) -> u32 {

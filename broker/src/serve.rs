@@ -16,6 +16,7 @@ use crate::clock::{self, Clock};
 use crate::config::{Config, SinkSettings};
 use crate::core::{Core, Published};
 use crate::datadir::{DataDir, Lock, RunFile};
+use crate::edge::backup::Backups;
 use crate::edge::{self, Edge, seconds};
 use crate::hub::{CommandBody, Origin};
 use crate::identity::Gate;
@@ -143,6 +144,7 @@ impl Running {
             relay: Arc::new(Relay::new(mark.base, sink.as_ref().map(|it| it.0.clone()))),
             sequencer: sequencer.clone(),
             library,
+            backups: Backups::new(data.clone(), config.backups.clone()),
             blobs,
             recalls: Recalls::default(),
             questions: Questions::default(),

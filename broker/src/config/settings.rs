@@ -42,12 +42,17 @@ pub const SETTINGS: &[Setting] = &[
     Setting { key: "expected_grace_s", default: "60", about: "seconds one of them may be away" },
     Setting { key: "presence.stalled_s", default: "60", about: "seconds a turn may be without progress" },
     Setting { key: "presence.deaf_s", default: "60", about: "seconds an item may be unacknowledged" },
+    Setting {
+        key: "backup.folder",
+        default: "",
+        about: "where backups asked for over HTTP go; <data>/backups when empty",
+    },
     Setting { key: "blobs.quota_mb", default: "1024", about: "MiB of blobs one party may keep" },
     Setting { key: "blobs.quota_all_mb", default: "10240", about: "MiB of blobs all together may keep" },
     Setting {
         key: "blobs.grace_s",
         default: "86400",
-        about: "seconds until a blob that no message attaches is deleted",
+        about: "seconds until a blob that nothing refers to is deleted",
     },
     Setting {
         key: "limits.requests_per_s",

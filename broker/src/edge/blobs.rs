@@ -62,6 +62,18 @@ impl Edge {
         found.map_err(|error| ErrorBody::from(observe::Refusal::from(error)))?.ok_or(missing)
     }
 
+    /// What is known of a blob `reader` may have; whose else it is, is not an aspect's to know.
+    pub(crate) async fn blob_info(&self, reader: Party, id: BlobId) -> Result<BlobInfo, ErrorBody> {
+        let blob = self.blob(reader.clone(), id).await?;
+        let references = self.library.read(move |store| store.blob_references(id)).await;
+        let references = references.map_err(|error| ErrorBody::from(observe::Refusal::from(error)))?;
+        let mut info = blob.info(references);
+        if reader.aspect().is_some() {
+            info.owners.retain(|owner| *owner == reader);
+        }
+        Ok(info)
+    }
+
     pub(crate) async fn blobs_page(
         &self,
         before: Option<u64>,

@@ -1,15 +1,22 @@
 //! Blobs: who has put which, on whose quota it is, and which may go. Their bytes are in files; a row is there only
 //! while the file is, because a file is made before its row and removed after it.
 
+use std::collections::BTreeSet;
+
 use nexus_wire::attachment::Attachment;
 use nexus_wire::blob::BlobInfo;
 use nexus_wire::limits::{BLOB_BYTES_MAX, BLOB_LABEL_BYTES_MAX};
 use nexus_wire::{BlobId, ErrorBody, ErrorCode, Party};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::command::PutBlob;
-use super::records::{BlobRecord, Store, Stored};
+use super::records::{BlobMention, BlobRecord, KnowledgeScope, Reads, Store, Stored, concerns};
 use super::step::{Done, Step, refuse};
+
+const PREFIX: &str = "blob:sha256-";
+const DIGITS: usize = 64;
+/// Blobs that one text keeps.
+const NAMED_MAX: usize = 256;
 
 impl BlobRecord {
     pub fn info(&self, references: u64) -> BlobInfo {
@@ -25,7 +32,78 @@ impl BlobRecord {
     }
 }
 
+/// Whether something `reader` may read names the blob.
+pub fn is_named_to(store: &impl Reads, reader: &Party, id: BlobId) -> Stored<bool> {
+    for mention in store.blob_mentions(id)? {
+        let is_readable = match mention {
+            BlobMention::Dispatch(dispatch) => {
+                store.dispatch_head(dispatch)?.is_some_and(|record| concerns(&record.info, reader))
+            }
+            BlobMention::Knowledge(entry) => match store.knowledge_entry(entry)? {
+                Some(record) => KnowledgeScope::of(reader, store)?.covers(&record.aspect, record.shared),
+                None => false,
+            },
+        };
+        if is_readable {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The blobs that a text names; of very many the first.
+pub(super) fn named_in(text: &str) -> BTreeSet<BlobId> {
+    let mut named = BTreeSet::new();
+    for (at, _) in text.match_indices(PREFIX) {
+        let name = text.get(at..at + PREFIX.len() + DIGITS);
+        named.extend(name.and_then(|name| name.parse::<BlobId>().ok()));
+        if named.len() == NAMED_MAX {
+            break;
+        }
+    }
+    named
+}
+
+/// The same, of every text within a value, keys included.
+pub(super) fn named_in_value(value: &Value) -> BTreeSet<BlobId> {
+    let mut named = BTreeSet::new();
+    let mut open = vec![value];
+    while let Some(value) = open.pop() {
+        match value {
+            Value::String(text) => named.append(&mut named_in(text)),
+            Value::Array(items) => open.extend(items),
+            Value::Object(fields) => {
+                for (key, value) in fields {
+                    named.append(&mut named_in(key));
+                    open.push(value);
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    while named.len() > NAMED_MAX {
+        named.pop_last();
+    }
+    named
+}
+
 impl<S: Store> Step<'_, S> {
+    /// What names a blob keeps it and lets others have it, if whoever wrote it may have it; of any other it is just
+    /// a text.
+    pub(super) fn mention_blobs(
+        &mut self,
+        by: &Party,
+        source: BlobMention,
+        named: BTreeSet<BlobId>,
+    ) -> Stored<()> {
+        for id in named {
+            if self.may_attach(by, id)? {
+                self.store.put_blob_mention(id, source)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The same bytes again make no second blob: they are on the sender's quota too, and its grace begins anew.
     pub(super) fn put_blob(&mut self, by: &Party, blob: PutBlob) -> Done {
         check(&blob)?;
@@ -80,7 +158,7 @@ impl<S: Store> Step<'_, S> {
                 return Ok(true);
             }
         }
-        Ok(false)
+        is_named_to(self.store, sender, id)
     }
 
     fn check_quota(&self, by: &Party, bytes: u64, is_there: bool) -> Done {
@@ -89,8 +167,8 @@ impl<S: Store> Step<'_, S> {
         if used.saturating_add(bytes) > own {
             return over(
                 format!(
-                    "{by} keeps {used} bytes of blobs and may keep {own}; these {bytes} do not fit. Blobs no message \
-                     attaches go by themselves; an admin can raise blobs.quota_mb"
+                    "{by} keeps {used} bytes of blobs and may keep {own}; these {bytes} do not fit. Blobs nothing \
+                     refers to go by themselves; an admin can raise blobs.quota_mb"
                 ),
                 json!({"used": used, "quota": own, "bytes": bytes}),
             );
@@ -99,8 +177,8 @@ impl<S: Store> Step<'_, S> {
         if !is_there && used.saturating_add(bytes) > all {
             return over(
                 format!(
-                    "all blobs together are {used} bytes and may be {all}; these {bytes} do not fit. Blobs no message \
-                     attaches go by themselves; an admin can raise blobs.quota_all_mb"
+                    "all blobs together are {used} bytes and may be {all}; these {bytes} do not fit. Blobs nothing \
+                     refers to go by themselves; an admin can raise blobs.quota_all_mb"
                 ),
                 json!({"used": used, "quota_all": all, "bytes": bytes}),
             );
@@ -138,4 +216,31 @@ fn check(blob: &PutBlob) -> Done {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blobs_are_found_wherever_a_text_names_them() {
+        let (a, b) = (BlobId([0x0a; 32]), BlobId([0xb0; 32]));
+        let cases: &[(&str, Value, &[BlobId])] = &[
+            ("none", json!({"a": [1, null, true, "blob:sha256-", "sha256-ab"]}), &[]),
+            ("whole", json!(format!("blob:{a}")), &[a]),
+            ("within", json!({"x": [{"y": format!("see blob:{b}, and (blob:{a})")}]}), &[a, b]),
+            ("a key", json!({format!("blob:{a}"): 1}), &[a]),
+            ("too short", json!(format!("blob:{a}")[..70]), &[]),
+            ("capitals", json!(format!("blob:{a}").to_uppercase()), &[]),
+            ("more behind it", json!(format!("blob:{a}ff")), &[a]),
+            ("cut by a wide letter", json!(format!("{}\u{e9}", &format!("blob:{a}")[..75])), &[]),
+        ];
+        for (name, value, expected) in cases {
+            assert_eq!(named_in_value(value).into_iter().collect::<Vec<_>>(), *expected, "{name}");
+        }
+        let many: Vec<Value> = (0..300_u16)
+            .map(|n| json!(format!("blob:{}", BlobId(std::array::from_fn(|at| n.to_be_bytes()[at % 2])))))
+            .collect();
+        assert_eq!(named_in_value(&json!(many)).len(), NAMED_MAX);
+    }
 }

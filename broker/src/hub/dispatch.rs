@@ -19,10 +19,11 @@ use nexus_wire::{
 use serde::Serialize;
 use serde_json::Value;
 
+use super::blobs::named_in_value;
 use super::command::Traced;
 use super::inbox::{json_bytes, sha256_of};
 use super::queue::NewDispatch;
-use super::records::{DispatchRecord, DispatchTrace, Store, Stored};
+use super::records::{BlobMention, DispatchRecord, DispatchTrace, Store, Stored};
 use super::step::{Done, Step, refuse};
 pub(super) use settle::Finished;
 use stop::check_may_steer;
@@ -93,6 +94,7 @@ impl<S: Store> Step<'_, S> {
                 return Err(ErrorBody::from(refusal).into());
             }
         };
+        let named = named_in_value(&order.input);
         let record = DispatchRecord {
             info: DispatchInfo {
                 id,
@@ -134,6 +136,7 @@ impl<S: Store> Step<'_, S> {
         let position = self.hub.queue.position(id);
         self.answer(&Dispatched { dispatch: id, chosen: hand, why, state, position, deadline_at, clamped });
         self.settle(Some(record), None)?;
+        self.mention_blobs(sender, BlobMention::Dispatch(id), named)?;
         Ok(())
     }
 

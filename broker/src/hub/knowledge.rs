@@ -7,10 +7,11 @@ use nexus_wire::knowledge::{
 use nexus_wire::limits::{DURABLE_BYTES_MAX, TOPIC_BYTES_MAX};
 use nexus_wire::{ErrorCode, Party, RequestId, derive};
 
+use super::blobs::named_in;
 use super::command::KnowledgeUse;
 use super::effect::Effect;
 use super::inbox::{json_bytes, sha256_of};
-use super::records::{AspectRecord, KnowledgeGrantRecord, KnowledgeRecord, Store};
+use super::records::{AspectRecord, BlobMention, KnowledgeGrantRecord, KnowledgeRecord, Store};
 use super::step::{Done, Step, refuse};
 
 impl<S: Store> Step<'_, S> {
@@ -97,6 +98,7 @@ impl<S: Store> Step<'_, S> {
 
     fn put_version(&mut self, sender: &Party, kind: &str, record: &KnowledgeRecord) -> Done {
         self.store.put_knowledge(record)?;
+        self.mention_blobs(sender, BlobMention::Knowledge(record.entry), named_in(&record.content))?;
         self.answer(&KnowledgeStored { entry: record.entry, version: record.version });
         self.log_other(sender.clone(), kind, record.entry, &record.content)?;
         Ok(())

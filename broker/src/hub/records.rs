@@ -18,8 +18,8 @@ use nexus_wire::limits::PARTICIPANTS_SHOWN_MAX;
 use nexus_wire::log::LogEntry;
 use nexus_wire::roster::{AspectInfo, AspectRole, AspectState, ContextMode, Restraint};
 use nexus_wire::{
-    AspectName, BlobId, EntryId, EpochId, GrantId, ItemId, LinkId, MessageId, Ms, Party, RequestId,
-    TraceContext,
+    AspectName, BlobId, DispatchId, EntryId, EpochId, GrantId, ItemId, LinkId, MessageId, Ms, Party,
+    RequestId, TraceContext,
 };
 use serde_json::Value;
 
@@ -246,6 +246,14 @@ pub fn is_dead(info: &DispatchInfo) -> bool {
     came_to_nothing(info.state) && info.retried_as.is_none()
 }
 
+/// Whether it is `reader`'s to know of: operators know of all.
+pub fn concerns(info: &DispatchInfo, reader: &Party) -> bool {
+    match reader {
+        Party::Operator(_) | Party::System => true,
+        Party::Aspect(name) => info.hand.aspect == *name || info.invoker == *reader || info.key == *reader,
+    }
+}
+
 pub fn came_to_nothing(state: DispatchState) -> bool {
     match state {
         DispatchState::Failed | DispatchState::TimedOut => true,
@@ -428,6 +436,15 @@ pub struct BlobRecord {
     pub at: Ms,
     /// Whose quota it counts against; in the order in which they put it.
     pub owners: Vec<Party>,
+}
+
+/// What names a blob in its text, without attaching it.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum BlobMention {
+    /// In its input, or its output.
+    Dispatch(DispatchId),
+    /// A version of an entry.
+    Knowledge(EntryId),
 }
 
 /// A log row to append; the store adds `hash = SHA-256(previous hash ‖ row)`. The body itself is not kept in

@@ -24,6 +24,7 @@ mod alerts;
 pub(super) mod answer;
 mod aspects;
 mod audit;
+mod backup;
 mod blobs;
 pub(super) mod caller;
 mod chat;
@@ -81,8 +82,9 @@ fn routes() -> Routes {
     ApiRouter::new()
         .merge(alerts::routes())
         .merge(aspects::routes())
-        .merge(blobs::routes())
         .merge(audit::routes())
+        .merge(backup::routes())
+        .merge(blobs::routes())
         .merge(chat::routes().layer(large))
         .merge(credentials::routes())
         .merge(dispatches::routes().layer(large))

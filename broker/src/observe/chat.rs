@@ -14,6 +14,20 @@ use crate::hub::records::{Finds, Found, Reads, Stored, ThreadRecord, Visible, Wh
 /// Threads looked at together for those that are asked for.
 const THREADS_AT_ONCE: u32 = 200;
 
+/// What is known of a thread, without its messages.
+pub(super) fn thread(store: &impl Reads, reader: &Party, id: ThreadId) -> Result<ThreadInfo, Refusal> {
+    let thread = readable(store, reader, id)?
+        .ok_or_else(|| not_found(format!("no thread {id} that {reader} takes part in")))?;
+    Ok(ThreadInfo { unread: store.unread(reader, id)?, ..shown(thread.info) })
+}
+
+/// One message, with its reactions.
+pub(super) fn message(store: &impl Reads, reader: &Party, id: MessageId) -> Result<Message, Refusal> {
+    let mut message = readable_message(store, reader, id)?;
+    react(store, std::slice::from_mut(&mut message))?;
+    Ok(message)
+}
+
 pub(super) fn read(store: &impl Reads, reader: &Party, read: &ChatRead) -> Result<ChatPage, Refusal> {
     let id = match (read.thread, read.message) {
         (Some(thread), None) => thread,
@@ -26,10 +40,7 @@ pub(super) fn read(store: &impl Reads, reader: &Party, read: &ChatRead) -> Resul
             return Err(Refusal::Told(ErrorBody::new(ErrorCode::Invalid, message)));
         }
     };
-    let thread = readable(store, reader, id)?
-        .ok_or_else(|| not_found(format!("no thread {id} that {reader} takes part in")))?;
-    let mut thread = shown(thread.info);
-    thread.unread = store.unread(reader, id)?;
+    let thread = thread(store, reader, id)?;
     let room = REPLY_BYTES_MAX - json_bytes(&thread);
     let limit = page(read.limit);
     let (messages, more) = match read.before {
@@ -134,10 +145,7 @@ pub(super) fn receipts(
     reader: &Party,
     asked: &ChatReceipts,
 ) -> Result<ReceiptPage, Refusal> {
-    let message = match store.message(asked.message)? {
-        Some(record) if readable(store, reader, record.message.thread)?.is_some() => record.message,
-        Some(_) | None => return Err(unseen_message(asked.message, reader)),
-    };
+    let message = readable_message(store, reader, asked.message)?;
     let limit = page(asked.limit) as usize;
     // Recipients stand in the order of parties.
     let mut later = message.to.iter().filter(|party| asked.after.as_ref().is_none_or(|after| *party > after));
@@ -210,6 +218,13 @@ pub(super) fn readable(store: &impl Reads, reader: &Party, id: ThreadId) -> Stor
     let open = store.dispatches(Which::Open, None, SCAN_MAX)?;
     let works_for_it = open.iter().any(|info| info.thread == Some(id) && *name == info.hand.aspect);
     Ok(works_for_it.then_some(thread))
+}
+
+fn readable_message(store: &impl Reads, reader: &Party, id: MessageId) -> Result<Message, Refusal> {
+    match store.message(id)? {
+        Some(record) if readable(store, reader, record.message.thread)?.is_some() => Ok(record.message),
+        Some(_) | None => Err(unseen_message(id, reader)),
+    }
 }
 
 fn unseen_message(message: MessageId, reader: &Party) -> Refusal {

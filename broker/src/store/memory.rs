@@ -32,10 +32,10 @@ use crate::hub::filter::LogFilter;
 use crate::hub::inbox::as_answered;
 use crate::hub::queue::Clocks;
 use crate::hub::records::{
-    AnsweredRecord, AspectRecord, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord, DispatchRecord,
-    GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank, KnowledgeRecord,
-    KnowledgeScope, MessageRecord, OperatorRecord, ReactionRecord, Reads, SetupToken, Snapshot, Spent,
-    StoreError, Stored, ThreadRecord, UsedAssertion, Which,
+    AnsweredRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord,
+    DispatchRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank,
+    KnowledgeRecord, KnowledgeScope, MessageRecord, OperatorRecord, ReactionRecord, Reads, SetupToken,
+    Snapshot, Spent, StoreError, Stored, ThreadRecord, UsedAssertion, Which,
 };
 use dispatches::head;
 use knowledge::Knowledge;
@@ -69,6 +69,7 @@ pub struct MemoryStore {
     last_blob: u64,
     /// Which message, by its `seq`, attaches which blob.
     blob_references: BTreeSet<(BlobId, u64)>,
+    blob_mentions: BTreeSet<(BlobId, BlobMention)>,
     knowledge: Knowledge,
     gathers: BTreeMap<GatherId, GatherRecord>,
     answered: HashMap<Uuid, AnsweredRecord>,
@@ -98,6 +99,11 @@ impl MemoryStore {
 
     fn references_of(&self, id: BlobId) -> impl Iterator<Item = u64> + '_ {
         self.blob_references.range((id, 0)..=(id, u64::MAX)).map(|(_, seq)| *seq)
+    }
+
+    fn mentions_of(&self, id: BlobId) -> impl Iterator<Item = BlobMention> + '_ {
+        let from = (id, BlobMention::Dispatch(DispatchId(Uuid::nil())));
+        self.blob_mentions.range(from..).take_while(move |(of, _)| *of == id).map(|(_, by)| *by)
     }
 
     fn find_message(&self, id: MessageId) -> Option<&MessageRecord> {
@@ -140,7 +146,11 @@ impl Reads for MemoryStore {
     }
 
     fn blob_references(&self, id: BlobId) -> Stored<u64> {
-        Ok(self.references_of(id).count() as u64)
+        Ok((self.references_of(id).count() + self.mentions_of(id).count()) as u64)
+    }
+
+    fn blob_mentions(&self, id: BlobId) -> Stored<Vec<BlobMention>> {
+        Ok(self.mentions_of(id).collect())
     }
 
     fn blob_threads(&self, id: BlobId) -> Stored<Vec<ThreadId>> {
@@ -151,7 +161,9 @@ impl Reads for MemoryStore {
 
     fn blobs_unreferenced(&self, before: Ms, limit: u32) -> Stored<Vec<BlobId>> {
         let found = self.blobs.values().filter(|(_, it)| it.at < before).map(|(_, it)| it.id);
-        Ok(found.filter(|id| self.references_of(*id).next().is_none()).take(limit as usize).collect())
+        let is_free =
+            |id: &BlobId| self.references_of(*id).next().is_none() && self.mentions_of(*id).next().is_none();
+        Ok(found.filter(is_free).take(limit as usize).collect())
     }
 
     fn operators(&self) -> Stored<Vec<OperatorRecord>> {

@@ -51,10 +51,10 @@ use uuid::Uuid;
 
 use crate::hub::filter::LogFilter;
 use crate::hub::records::{
-    AnsweredRecord, AspectRecord, BlobRecord, Checkpoint, ClosedRecord, DispatchRecord, GatherRecord,
-    InboxRecord, KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank, KnowledgeRecord, KnowledgeScope,
-    MessageRecord, OperatorRecord, ReactionRecord, Reads, Snapshot, Spent, StoreError, Stored, ThreadRecord,
-    Transaction, Which,
+    AnsweredRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord, DispatchRecord,
+    GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank, KnowledgeRecord,
+    KnowledgeScope, MessageRecord, OperatorRecord, ReactionRecord, Reads, Snapshot, Spent, StoreError,
+    Stored, ThreadRecord, Transaction, Which,
 };
 pub(crate) use copy::merge;
 pub use copy::{CopyError, copy};
@@ -202,6 +202,10 @@ impl Reads for SqliteStore {
 
     fn blob_references(&self, id: BlobId) -> Stored<u64> {
         blobs::references(&self.connection, id)
+    }
+
+    fn blob_mentions(&self, id: BlobId) -> Stored<Vec<BlobMention>> {
+        blobs::mentions(&self.connection, id)
     }
 
     fn blob_threads(&self, id: BlobId) -> Stored<Vec<ThreadId>> {

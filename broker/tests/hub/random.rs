@@ -223,7 +223,10 @@ fn content(n: u8) -> String {
         "@all",
         "a\0b",
     ];
-    words.get(usize::from(n)).map_or_else(|| format!("number {n}"), |text| (*text).to_owned())
+    // Some name a blob, which may be there.
+    words
+        .get(usize::from(n))
+        .map_or_else(|| format!("number {n}, blob:{}", BlobId([n; 32])), |text| (*text).to_owned())
 }
 
 fn terms() -> CredentialTerms {
@@ -491,7 +494,10 @@ impl Twin {
                 let dispatch = Dispatch {
                     deadline_s: [None, Some(5), Some(100), Some(100_000)][usize::from(*deadline)],
                     parent: lease.map(|(_, lease)| lease),
-                    ..Dispatch::to(hand, json!({"n": self.seen.ids as u64, "x": 0.1}))
+                    ..Dispatch::to(
+                        hand,
+                        json!({"n": self.seen.ids as u64, "x": 0.1, "of": content((self.seen.ids % 12) as u8)}),
+                    )
                 };
                 let request = RequestId(self.id());
                 self.seen.dispatched.push((request, sender.clone(), dispatch.clone()));

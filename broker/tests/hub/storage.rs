@@ -1,14 +1,16 @@
 //! The store as a whole: put back to an earlier state; and blobs, whose rows say which files are to be there.
 
 use nexus_broker::hub::records::{Checkpoint, Reads, StoreError, Transaction};
-use nexus_broker::hub::{CommandBody, Hub, HubConfig, PutBlob};
+use nexus_broker::hub::{Change, CommandBody, Hub, HubConfig, PutBlob, is_named_to};
 use nexus_broker::store::{Head, ReaderPool, Standing};
 use nexus_wire::attachment::Attachment;
 use nexus_wire::blob::BlobInfo;
-use nexus_wire::chat::ChatSend;
+use nexus_wire::chat::{ChatSend, Usage};
+use nexus_wire::hands::{Dispatch, DispatchResult, DispatchStanding, Dispatched, Lease};
 use nexus_wire::inbox::Resume;
+use nexus_wire::knowledge::{KnowledgeStore, KnowledgeStored};
 use nexus_wire::roster::Register;
-use nexus_wire::{BlobId, EpochId, ErrorCode, FromBroker, ItemId};
+use nexus_wire::{BlobId, EpochId, ErrorCode, FromBroker, HandRef, ItemId};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -143,6 +145,46 @@ on_both_stores! {
         assert_eq!(world.store.blob_references(BlobId([1; 32])).unwrap(), 2);
         let end = world.at + 1;
         assert_eq!(forget(world, end, 9), Vec::new());
+    }
+
+    fn a_blob_that_work_or_knowledge_names_stays_and_is_for_whoever_may_read_that(world) {
+        world.operator("ana");
+        world.online("wren");
+        world.online("forge");
+        let hands = vec![serde_json::from_str(r#"{"name":"work"}"#).unwrap()];
+        world.register("wren", Register { hands, slots: 1, ..Register::default() }).unwrap();
+        for (by, id) in [("operator/ana", 1), ("wren", 2), ("forge", 3), ("forge", 4)] {
+            world.call(put(by, id, 10)).0.unwrap();
+        }
+        let name = |id: u8| format!("blob:{}", BlobId([id; 32]));
+        let may = |world: &World<S>, who: &str, id: u8| is_named_to(&world.store, &party(who), BlobId([id; 32])).unwrap();
+
+        // An input, by its invoker.
+        let input = json!({"read": [name(1)], "and": format!("see {}", name(9))});
+        let hand: HandRef = "wren/work".parse().unwrap();
+        let asked: Dispatched = world.request("operator/ana", Change::Dispatch(Dispatch::to(hand, input))).unwrap();
+        assert_eq!((may(world, "wren", 1), may(world, "forge", 1)), (true, false), "whoever works on it");
+        assert_eq!(world.store.blob_mentions(BlobId([9; 32])).unwrap(), Vec::new(), "it is not there");
+        // What a worker has not may not be had by naming it.
+        let output = json!({"made": name(2), "guessed": name(3)});
+        let result = DispatchResult {
+            lease: Lease { dispatch: asked.dispatch, attempt: 1 },
+            output: Some(output),
+            error: None,
+            usage: Usage::default(),
+            cost_microusd: None,
+        };
+        world.request::<DispatchStanding>("wren", Change::DispatchResult(result)).unwrap();
+        assert_eq!((may(world, "wren", 2), may(world, "wren", 3)), (true, false));
+        // Knowledge: as far as it is read.
+        let store = |topic: &str, id: u8| KnowledgeStore { topic: topic.into(), content: name(id), shared: false };
+        world.request::<KnowledgeStored>("forge", Change::KnowledgeStore(store("mine", 4))).unwrap();
+        assert_eq!((may(world, "forge", 4), may(world, "wren", 4)), (true, false));
+
+        let end = world.at + 1;
+        assert_eq!(forget(world, end, 9), vec![BlobId([3; 32])], "what nothing names");
+        let references = [1, 2, 4].map(|id| world.store.blob_references(BlobId([id; 32])).unwrap());
+        assert_eq!(references, [1, 1, 1]);
     }
 
     fn a_blob_is_refused_that_could_not_be_given_back(world) {

@@ -70,7 +70,8 @@ async fn serve(options: RunOptions, home: Home, keyfile: KeyFile) -> Result<Exit
     let via = Via::of(&keyfile)?;
     let provider = Arc::new(Provider::through(settings.provider.clone(), &dir, Some(via))?);
     let Opened { books, items, posts } = Books::open(&dir, options.durability)?;
-    let session = Session::start(Broker::of_keyfile(keyfile)?);
+    let broker = Broker::of_keyfile(keyfile)?;
+    let session = Session::start(broker.clone());
     let caller = session.caller();
     let (line, line_end) = uplink::line();
     let (claim, claims) = mpsc::channel(NEWS_MAX);
@@ -85,6 +86,7 @@ async fn serve(options: RunOptions, home: Home, keyfile: KeyFile) -> Result<Exit
         Roots::new(settings.roots.clone()),
         line,
         Claims { claims: claim, waiting: None },
+        Some(broker),
         usize::try_from(settings.budgets.tool_output_bytes).unwrap_or(usize::MAX),
     );
     let shared = Arc::new(Shared {

@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use nexus_client::Broker;
 use nexus_wire::hands::Lease;
 use nexus_wire::{AspectName, DispatchId, ItemId, Party, RequestId, ThreadId, TraceContext, derive};
 use serde::Serialize;
@@ -18,6 +19,7 @@ use crate::conversation::ToolSpec;
 use crate::uplink::Line;
 
 mod args;
+mod attach;
 mod bus;
 mod dispatch;
 mod gather;
@@ -31,6 +33,7 @@ pub use roots::{PathError, PathErrorKind, Root, Roots};
 
 /// File tools at work at the same time in this process.
 const FILE_TASKS_MAX: usize = 4;
+const NO_BROKER: &str = "there is no broker here that keeps attachments";
 
 macro_rules! tools {
     ($($(#[doc = $doc:literal])* $variant:ident = $name:literal, $args:ty, acts: $acts:literal;)*) => {
@@ -72,6 +75,12 @@ tools! {
     SearchFiles = "search_files", search::SearchFiles, acts: false;
     /// Lists what is in a folder. Returns {entries: [{path, kind, bytes}], truncated}.
     ListFiles = "list_files", list::ListFiles, acts: false;
+    /// Makes a file available to the team. Returns {blob, name, media_type, bytes}: give that to send_message as one
+    /// of its `attachments`, or name the blob in what you write, to a Hand for example. At most 16 MiB.
+    AttachFile = "attach_file", attach::AttachFile, acts: true;
+    /// Reads lines of a file that is attached to a message, or named as blob:sha256-… in work or knowledge. Returns
+    /// {blob, media_type, bytes, from_line, text, total_lines, truncated, next_line}.
+    ReadAttachment = "read_attachment", attach::ReadAttachment, acts: false;
     /// Sends a message to members of the team. They answer in their own time, as messages; this does not wait.
     /// Your final answer goes to whoever asked by itself: do not send it with this.
     SendMessage = "send_message", bus::SendMessage, acts: true;
@@ -106,7 +115,9 @@ impl Tool {
     pub fn is_on_bus(self) -> bool {
         match self {
             Self::ReadFile | Self::SearchFiles | Self::ListFiles => false,
-            Self::SendMessage
+            Self::AttachFile
+            | Self::ReadAttachment
+            | Self::SendMessage
             | Self::ReadThread
             | Self::SearchMessages
             | Self::ListTeam
@@ -123,6 +134,8 @@ impl Tool {
             Self::ReadFile
             | Self::SearchFiles
             | Self::ListFiles
+            | Self::AttachFile
+            | Self::ReadAttachment
             | Self::SendMessage
             | Self::ReadThread
             | Self::SearchMessages
@@ -238,6 +251,8 @@ pub struct Toolbox {
     roots: Roots,
     line: Line,
     claims: Claims,
+    /// Where attachments are.
+    broker: Option<Broker>,
     file_tasks: Arc<Semaphore>,
     /// A result longer than this is cut, and says so.
     result_bytes_max: usize,
@@ -249,10 +264,11 @@ impl Toolbox {
         roots: Roots,
         line: Line,
         claims: Claims,
+        broker: Option<Broker>,
         result_bytes_max: usize,
     ) -> Self {
         let file_tasks = Arc::new(Semaphore::new(FILE_TASKS_MAX));
-        Self { allowed, roots, line, claims, file_tasks, result_bytes_max }
+        Self { allowed, roots, line, claims, broker, file_tasks, result_bytes_max }
     }
 
     pub fn line(&self) -> &Line {
@@ -309,6 +325,8 @@ impl Toolbox {
                     move |args: list::ListFiles, _: &AtomicBool| ToolOutcome::fitting(args.run(&roots), max);
                 self.on_files(input, run).await
             }
+            Tool::AttachFile => self.attach_file(input).await,
+            Tool::ReadAttachment => self.read_attachment(input).await,
             Tool::SendMessage => {
                 on_bus(input, async |args: bus::SendMessage| args.run(line, caller, id).await).await
             }
@@ -347,25 +365,60 @@ impl Toolbox {
         format!("there is no tool {name:?} here; the tools are {allowed}")
     }
 
-    /// Runs file work away from the threads that keep the link alive.
+    async fn attach_file(&self, input: Value) -> ToolOutcome {
+        let args = match args::parse::<attach::AttachFile>(&input) {
+            Ok(args) => args,
+            Err(error) => return ToolOutcome::error(error),
+        };
+        let roots = self.roots.clone();
+        match self.blocking(move |_| args.read(&roots)).await {
+            Ok(Ok(file)) => match &self.broker {
+                Some(broker) => ToolOutcome::of(file.put(broker).await),
+                None => ToolOutcome::error(NO_BROKER),
+            },
+            Ok(Err(error)) => ToolOutcome::error(error.to_string()),
+            Err(broken) => broken,
+        }
+    }
+
+    async fn read_attachment(&self, input: Value) -> ToolOutcome {
+        let args = match args::parse::<attach::ReadAttachment>(&input) {
+            Ok(args) => args,
+            Err(error) => return ToolOutcome::error(error),
+        };
+        let Some(broker) = &self.broker else { return ToolOutcome::error(NO_BROKER) };
+        let text_max = (self.result_bytes_max / 2).saturating_sub(512);
+        match args.fetch(broker).await {
+            Ok(blob) => ToolOutcome::of(args.text(&blob, text_max)),
+            Err(error) => ToolOutcome::error(error.to_string()),
+        }
+    }
+
     async fn on_files<A, F>(&self, input: Value, work: F) -> ToolOutcome
     where
         A: serde::de::DeserializeOwned + Send + 'static,
         F: FnOnce(A, &AtomicBool) -> ToolOutcome + Send + 'static,
     {
-        let args = match args::parse::<A>(&input) {
-            Ok(args) => args,
-            Err(error) => return ToolOutcome::error(error),
-        };
+        match args::parse::<A>(&input) {
+            Ok(args) => self.blocking(move |stop| work(args, stop)).await.unwrap_or_else(|broken| broken),
+            Err(error) => ToolOutcome::error(error),
+        }
+    }
+
+    /// Runs file work away from the threads that keep the link alive.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&AtomicBool) -> T + Send + 'static,
+    ) -> Result<T, ToolOutcome> {
         // Never closed; should it be, the work is done without a permit.
         let permit = Arc::clone(&self.file_tasks).acquire_owned().await.ok();
         let stop = StopOnDrop(Arc::new(AtomicBool::new(false)));
         let seen = Arc::clone(&stop.0);
         let done = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            work(args, &seen)
+            work(&seen)
         });
-        done.await.unwrap_or_else(|error| ToolOutcome::error(format!("the tool broke down: {error}")))
+        done.await.map_err(|error| ToolOutcome::error(format!("the tool broke down: {error}")))
     }
 }
 

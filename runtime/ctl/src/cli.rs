@@ -1,5 +1,7 @@
 //! What can be typed. Parsing only; what commands do is elsewhere.
 
+mod blob;
+mod help;
 mod knowledge;
 mod session;
 
@@ -8,9 +10,12 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
+use nexus_wire::backup::BackupName;
 use nexus_wire::credential::{CredentialKind, CredentialMode};
 use nexus_wire::{AspectName, CredentialName, DispatchId, MessageId, Party, ThreadId};
 
+pub use blob::{Blob, BlobAction};
+pub use help::command;
 pub use knowledge::{Grant, Knowledge, KnowledgeAction, May, Whose};
 pub use session::{Session, SessionAction};
 
@@ -78,10 +83,16 @@ pub enum Command {
     Ask(Ask),
     /// Who changed what about the Nexus, and what was refused
     Audit(Audit),
+    /// Make a backup in the broker's folder for them
+    Backup(Backup),
+    /// Files that messages attach: put, fetch, look
+    Blob(Blob),
     /// Cancel a dispatch and everything below it
     Cancel(Cancel),
     /// Secrets for services outside, which the broker uses for aspects
     Credential(CredentialArgs),
+    /// Print a script that completes what is typed, for a shell
+    Completions(Completions),
     /// The brokers this machine knows
     Context(ContextArgs),
     /// Send work to a Hand
@@ -259,6 +270,8 @@ pub enum What {
     /// Conversations, the latest activity first
     #[command(visible_alias = "thread")]
     Threads {
+        /// One of them
+        id: Option<ThreadId>,
         /// Only those whose last message is before this SEQ
         #[arg(long, value_name = "SEQ")]
         before: Option<u64>,
@@ -294,6 +307,19 @@ pub struct Audit {
     /// At most this many
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: u32,
+}
+
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+The file is made on the broker's machine, in the folder that the setting
+backup.folder names (<data>/backups). Fetch it from there, and check it with:
+  nexus verify FILE")]
+pub struct Backup {
+    /// Of the file; one that is there is not overwritten [default: nexus-<time>.tar]
+    pub name: Option<BackupName>,
+    /// The private keys of this Nexus too: keep such a file as you keep them
+    #[arg(long)]
+    pub with_keys: bool,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -449,6 +475,14 @@ pub struct Retry {
 }
 
 #[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "For example: nexctl completions bash > ~/.local/share/bash-completion/completions/nexctl"
+)]
+pub struct Completions {
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Args, Clone, Debug)]
 pub struct ContextArgs {
     #[command(subcommand)]
     pub action: ContextAction,
@@ -503,6 +537,10 @@ mod tests {
             "nexctl get aspect -o json",
             "nexctl ack worker_lost/wren/verify-claim",
             "nexctl get alerts --all --limit 3",
+            "nexctl backup friday.tar --with-keys",
+            "nexctl blob put notes.txt --type text/plain",
+            "nexctl completions zsh",
+            "nexctl get threads 0199a0b1-c2d3-7123-8456-789abcdef012",
             "nexctl hold wren --reason enough",
             "nexctl pause wren --reason enough",
             "nexctl release wren",
@@ -534,6 +572,8 @@ mod tests {
             "nexctl ask",
             "nexctl ask what --timeout soon",
             "nexctl ask what --timeout -5m",
+            "nexctl backup ../friday.tar",
+            "nexctl blob get sha256-0",
             "nexctl hold wren",
             "nexctl get messages",
             "nexctl get messages x",

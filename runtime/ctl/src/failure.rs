@@ -50,6 +50,8 @@ impl From<&DialError> for Failure {
             let next = "a token is given with $NEXUS_TOKEN or `nexctl context add`; \
                         `nexus operator add` on the broker's machine makes one";
             Self::Refused(format!("{error}\n  {next}"))
+        } else if error.is_answer() {
+            Self::Failed(error.to_string())
         } else {
             Self::Unreachable(error.to_string())
         }

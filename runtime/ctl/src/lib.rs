@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser as _;
+use clap::FromArgMatches as _;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use nexus_client::{Client, Notice, install_crypto};
+use nexus_client::{Broker, Client, Notice, install_crypto};
 use nexus_wire::roster::RestraintKind;
 use nexus_wire::{Ms, TraceContext};
 
@@ -17,6 +17,7 @@ use ui::{Outage, Tone, Ui};
 
 mod act;
 pub mod ask;
+mod blob;
 pub mod cli;
 mod context;
 pub mod failure;
@@ -48,7 +49,8 @@ pub struct Run {
 
 /// The program: what is typed, the process's streams and environment.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let typed = cli::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match typed {
         Ok(cli) => cli,
         Err(error) => {
             // Help is a result, a mistake is not; clap knows which stream each goes to.
@@ -82,12 +84,19 @@ pub async fn run(cli: Cli, env: &Env, ui: Ui) -> Result<(), Failure> {
     if let Command::Context(args) = cli.command {
         return context::context(&run, &cli.global, env, args.action);
     }
+    if let Command::Completions(args) = cli.command {
+        let mut script = Vec::new();
+        clap_complete::generate(args.shell, &mut cli::command(), "nexctl", &mut script);
+        return run.ui.result_bytes(&script);
+    }
     run.target = Some(Target::choose(&cli.global, env)?);
     match cli.command {
         Command::Ack(args) => act::ack(&run, args).await,
         Command::Ask(args) => ask::ask(&run, args).await,
         Command::Audit(args) => vault::audit(&run, args).await,
         Command::Credential(args) => vault::credential(&run, args.action).await,
+        Command::Backup(args) => blob::backup(&run, args).await,
+        Command::Blob(args) => blob::blob(&run, args.action).await,
         Command::Cancel(args) => act::cancel(&run, args).await,
         Command::Dispatch(args) => act::dispatch(&run, args).await,
         Command::Get(args) => look::get(&run, args.what).await,
@@ -102,15 +111,14 @@ pub async fn run(cli: Cli, env: &Env, ui: Ui) -> Result<(), Failure> {
         Command::Say(args) => act::say(&run, args).await,
         Command::Session(args) => session::session(&run, args.action).await,
         Command::Search(args) => threads::search(&run, args).await,
-        Command::Context(_) => Ok(()),
+        Command::Context(_) | Command::Completions(_) => Ok(()),
     }
 }
 
 impl Run {
     /// Connects, and says when the connection is lost and regained.
     pub(crate) async fn connect(&self) -> Result<Client, Failure> {
-        let target = self.target.as_ref().ok_or_else(|| Failure::Usage("no broker is named".to_owned()))?;
-        let mut client = Client::connect(target.broker()?).await?;
+        let mut client = Client::connect(self.broker()?).await?;
         client.traced(self.trace.clone());
         let (ui, mut outage) = (self.ui.clone(), Outage::default());
         client.on_notice(move |notice| match notice {
@@ -118,6 +126,11 @@ impl Run {
             Notice::Reconnected => outage.over(&ui),
         });
         Ok(client)
+    }
+
+    /// For what goes by HTTP.
+    pub(crate) fn broker(&self) -> Result<Broker, Failure> {
+        self.target.as_ref().ok_or_else(|| Failure::Usage("no broker is named".to_owned()))?.broker()
     }
 
     /// Bounds what should be quick.

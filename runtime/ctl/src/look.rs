@@ -6,7 +6,7 @@ use nexus_wire::chat::{ChatPage, ChatRead, ChatThreads};
 use nexus_wire::hands::{DispatchInfo, DispatchList, DispatchStatus};
 use nexus_wire::limits::PAGE_MAX;
 use nexus_wire::roster::{Team, TeamList};
-use nexus_wire::thread::{ChatReceipts, ReceiptPage};
+use nexus_wire::thread::{ChatReceipts, ReceiptPage, ThreadGet};
 use nexus_wire::{MessageId, ThreadId};
 
 use crate::Run;
@@ -47,7 +47,12 @@ async fn show(run: &Run, client: &mut Client, what: What) -> Result<(), Failure>
             let rows = table::receipts(&run.ui, &page.receipts, now);
             run.list(&page, page.receipts.is_empty().then_some("nobody was sent this message"), &rows)
         }
-        What::Threads { before, participant, unread, limit } => {
+        What::Threads { id: Some(thread), .. } => {
+            let info = client.call(ThreadGet { thread }).await?;
+            let rows = table::threads(&run.ui, std::slice::from_ref(&info), now);
+            run.list(&info, None, &rows)
+        }
+        What::Threads { id: None, before, participant, unread, limit } => {
             let page = client.call(ChatThreads { before, participant, unread, limit }).await?;
             let empty = "no threads yet; begin one with: nexctl ask \"…\"";
             let rows = table::threads(&run.ui, &page.threads, now);

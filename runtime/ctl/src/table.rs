@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use nexus_wire::Ms;
 use nexus_wire::alert::Alert;
 use nexus_wire::attachment::Attachment;
+use nexus_wire::blob::BlobInfo;
 use nexus_wire::chat::{ChatHit, Message, Piece, ThreadInfo};
 use nexus_wire::credential::CredentialInfo;
 use nexus_wire::hands::DispatchInfo;
@@ -42,6 +43,23 @@ fn text_of(table: &Table) -> String {
 
 fn marked(state: &str, (mark, colour): (char, comfy_table::Color)) -> Cell {
     Cell::new(format!("{mark} {state}")).fg(colour)
+}
+
+pub fn blobs(ui: &Ui, blobs: &[BlobInfo], now: Ms) -> String {
+    let mut table = table(ui, &["BYTES", "NAME", "TYPE", "PUT", "BY", "USED", "ID"]);
+    for info in blobs {
+        let owners: Vec<String> = info.owners.iter().map(Party::to_string).collect();
+        table.add_row(vec![
+            Cell::new(info.bytes),
+            Cell::new(printable(info.name.as_deref().unwrap_or("-"))),
+            Cell::new(printable(&info.media_type)),
+            Cell::new(ago(info.at, now)),
+            Cell::new(owners.join(",")),
+            Cell::new(info.references),
+            Cell::new(info.id),
+        ]);
+    }
+    text_of(&table)
 }
 
 pub fn credentials(ui: &Ui, credentials: &[CredentialInfo], now: Ms) -> String {

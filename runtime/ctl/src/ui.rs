@@ -56,8 +56,13 @@ impl Ui {
 
     /// Writes a part of the result as it is.
     pub fn result(&self, text: &str) -> Result<(), Failure> {
+        self.result_bytes(text.as_bytes())
+    }
+
+    /// The same, of what need be no text.
+    pub fn result_bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = streams.results.write_all(text.as_bytes()).and_then(|()| streams.results.flush());
+        let written = streams.results.write_all(bytes).and_then(|()| streams.results.flush());
         written.map_err(|error| {
             if error.kind() == io::ErrorKind::BrokenPipe {
                 Failure::ReaderGone

@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Read};
 
-use nexus_client::Broker;
+use nexus_client::blob::escaped;
 use nexus_wire::audit::{AuditEntry, AuditPage};
 use nexus_wire::credential::{CredentialAdd, CredentialInfo, CredentialList, CredentialRotate};
 
@@ -14,12 +14,8 @@ use crate::ui::{Tone, printable};
 
 const SECRET_BYTES_MAX: u64 = nexus_wire::limits::SECRET_BYTES_MAX as u64 + 1;
 
-fn broker(run: &Run) -> Result<Broker, Failure> {
-    run.target.as_ref().ok_or_else(|| Failure::Usage("no broker is named".to_owned()))?.broker()
-}
-
 pub(crate) async fn credential(run: &Run, action: CredentialAction) -> Result<(), Failure> {
-    let broker = broker(run)?;
+    let broker = run.broker()?;
     match action {
         CredentialAction::Add { name, kind, mode, base_url, header, prefix, allow, secret_file } => {
             let secret = secret(secret_file.as_deref())?;
@@ -105,7 +101,7 @@ fn secret(file: Option<&std::path::Path>) -> Result<String, Failure> {
 }
 
 pub(crate) async fn audit(run: &Run, audit: Audit) -> Result<(), Failure> {
-    let broker = broker(run)?;
+    let broker = run.broker()?;
     let mut path = format!("/api/v1/audit?limit={}", audit.limit);
     for (name, value) in [
         ("kind", audit.kind),
@@ -133,12 +129,4 @@ pub(crate) async fn audit(run: &Run, audit: Audit) -> Result<(), Failure> {
         run.ui.note(Tone::Dim, &format!("there are more; go on with --before {}", last.seq));
     }
     Ok(())
-}
-
-/// For a query: what is no plain character is percent-encoded.
-fn escaped(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/');
-    text.bytes()
-        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
 }

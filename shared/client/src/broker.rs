@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::credential::{Credential, assertion};
 use crate::endpoint::{Endpoint, EndpointError};
 use crate::error::{DialError, DialErrorKind};
-use crate::http::{Answer, exchange, json_body, wall};
+use crate::http::{Answer, Bounds, Content, exchange, wall};
 use crate::keyfile::KeyFile;
 use crate::link::{Link, Pushes};
 use crate::secret::Secret;
@@ -53,7 +53,8 @@ impl Broker {
 
     /// `GET /api/v1/nexus`, which needs no credential.
     pub async fn info(&self) -> Result<NexusInfo, DialError> {
-        let answer = exchange(&self.endpoint, Method::GET, "/api/v1/nexus", None, None).await?;
+        let answer =
+            exchange(&self.endpoint, (Method::GET, "/api/v1/nexus"), None, None, Bounds::default()).await?;
         answer.json("the Nexus").map_err(|kind| self.endpoint.error(kind))
     }
 
@@ -68,6 +69,19 @@ impl Broker {
         body: &impl Serialize,
     ) -> Result<T, DialError> {
         self.json(Method::POST, path, Some(body)).await
+    }
+
+    /// As [`Self::post_json`], for what takes long.
+    pub async fn post_json_within<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        patience: Duration,
+    ) -> Result<T, DialError> {
+        let content = Content::json(body).map_err(|kind| self.endpoint.error(kind))?;
+        let bounds = Bounds { patience, ..Bounds::default() };
+        let answer = self.ask((Method::POST, path), Some(content), bounds).await?;
+        answer.json("an answer").map_err(|kind| self.endpoint.error(kind))
     }
 
     pub async fn put_json<T: DeserializeOwned>(
@@ -88,11 +102,24 @@ impl Broker {
         path: &str,
         body: Option<&impl Serialize>,
     ) -> Result<T, DialError> {
-        let body = body.map(json_body).transpose().map_err(|kind| self.endpoint.error(kind))?;
+        let content = body.map(Content::json).transpose().map_err(|kind| self.endpoint.error(kind))?;
+        let answer = self.ask((method, path), content, Bounds::default()).await?;
+        answer.json("an answer").map_err(|kind| self.endpoint.error(kind))
+    }
+
+    /// An answer that is a success.
+    pub(crate) async fn ask(
+        &self,
+        what: (Method, &str),
+        content: Option<Content>,
+        bounds: Bounds,
+    ) -> Result<Answer, DialError> {
         let attempt = async || {
             let bearer = self.bearer().await?;
-            let answer = exchange(&self.endpoint, method.clone(), path, Some(&bearer), body.clone()).await?;
-            answer.json("an answer").map_err(|kind| self.endpoint.error(kind))
+            let what = (what.0.clone(), what.1);
+            let answer = exchange(&self.endpoint, what, Some(&bearer), content.clone(), bounds).await?;
+            answer.bytes().map_err(|kind| self.endpoint.error(kind))?;
+            Ok(answer)
         };
         match attempt().await {
             Err(error) if self.forget_stale(&error).await => attempt().await,
@@ -146,9 +173,9 @@ impl Broker {
             grant_type: GRANT_JWT_BEARER.to_owned(),
             assertion: assertion.expose().to_owned(),
         };
-        let body = json_body(&request)?;
-        let answer: Answer =
-            exchange(&self.endpoint, Method::POST, "/api/v1/token", None, Some(body)).await?;
+        let content = Content::json(&request)?;
+        let what = (Method::POST, "/api/v1/token");
+        let answer = exchange(&self.endpoint, what, None, Some(content), Bounds::default()).await?;
         Ok(answer.json("an access token")?)
     }
 }

@@ -101,6 +101,11 @@ impl DialError {
         }
     }
 
+    /// The broker is there, and says no for a reason of the request's own.
+    pub fn is_answer(&self) -> bool {
+        matches!(self.kind, DialErrorKind::Status { .. })
+    }
+
     /// The credential was refused.
     pub fn is_refusal(&self) -> bool {
         matches!(self.kind, DialErrorKind::Forbidden { .. } | DialErrorKind::Unauthorized { .. })

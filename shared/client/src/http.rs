@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HOST};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HOST, HeaderName};
 use hyper::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
@@ -25,37 +25,71 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
+/// A body and what it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Content {
+    pub(crate) bytes: Bytes,
+    pub(crate) media_type: String,
+}
+
+impl Content {
+    pub(crate) fn json(value: &impl Serialize) -> Result<Self, DialErrorKind> {
+        Ok(Self { bytes: json_body(value)?, media_type: "application/json".to_owned() })
+    }
+}
+
+/// How long an answer may take, and how large it may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) patience: Duration,
+    pub(crate) bytes_max: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { patience: ANSWER_TIMEOUT, bytes_max: ANSWER_BYTES_MAX }
+    }
+}
+
 /// Sends one request and reads the whole answer.
 pub(crate) async fn exchange(
     endpoint: &Endpoint,
-    method: Method,
-    path: &str,
+    (method, path): (Method, &str),
     bearer: Option<&Secret>,
-    body: Option<Bytes>,
+    content: Option<Content>,
+    bounds: Bounds,
 ) -> Result<Answer, DialError> {
     let mut request = Request::builder().method(method).uri(path).header(HOST, endpoint.authority());
     if let Some(bearer) = bearer {
         request = request.header(AUTHORIZATION, format!("Bearer {}", bearer.expose()));
     }
-    if body.is_some() {
-        request = request.header(CONTENT_TYPE, "application/json");
-    }
+    let body = match content {
+        Some(Content { bytes, media_type }) => {
+            request = request.header(CONTENT_TYPE, media_type);
+            bytes
+        }
+        None => Bytes::new(),
+    };
     let request = request
-        .body(Full::new(body.unwrap_or_default()))
+        .body(Full::new(body))
         .map_err(|error| endpoint.error(DialErrorKind::Foreign { detail: error.to_string() }))?;
     let socket = endpoint.open().await?;
-    let exchanged = tokio::time::timeout(ANSWER_TIMEOUT, converse(socket, request)).await;
-    let exchanged = exchanged.unwrap_or(Err(DialErrorKind::Timeout { after: ANSWER_TIMEOUT }));
+    let exchanged = tokio::time::timeout(bounds.patience, converse(socket, request, bounds.bytes_max)).await;
+    let exchanged = exchanged.unwrap_or(Err(DialErrorKind::Timeout { after: bounds.patience }));
     exchanged.map_err(|kind| endpoint.error(kind))
 }
 
-async fn converse(socket: Box<dyn Socket>, request: Request<Full<Bytes>>) -> Result<Answer, DialErrorKind> {
+async fn converse(
+    socket: Box<dyn Socket>,
+    request: Request<Full<Bytes>>,
+    bytes_max: usize,
+) -> Result<Answer, DialErrorKind> {
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.map_err(kind_of)?;
     let exchange = async move {
         let (head, body) = sender.send_request(request).await?.into_parts();
         // With the body read the sender goes, and with it the connection ends.
-        Ok::<_, hyper::Error>((head, Limited::new(body, ANSWER_BYTES_MAX).collect().await))
+        Ok::<_, hyper::Error>((head, Limited::new(body, bytes_max).collect().await))
     };
     match tokio::join!(exchange, connection) {
         (Ok((head, Ok(body))), _) => {
@@ -78,18 +112,28 @@ fn kind_of(error: hyper::Error) -> DialErrorKind {
     }
 }
 
-pub(crate) fn json_body(value: &impl Serialize) -> Result<Bytes, DialErrorKind> {
+fn json_body(value: &impl Serialize) -> Result<Bytes, DialErrorKind> {
     serde_json::to_vec(value)
         .map(Bytes::from)
         .map_err(|source| DialErrorKind::Body { what: "a request", source })
 }
 
 impl Answer {
-    /// The body, or why there is none.
-    pub(crate) fn json<T: DeserializeOwned>(&self, what: &'static str) -> Result<T, DialErrorKind> {
+    /// The body as it came, or why there is none.
+    pub(crate) fn bytes(&self) -> Result<Bytes, DialErrorKind> {
         if !self.status.is_success() {
             return Err(refusal(self.status, &self.headers, &self.body));
         }
+        Ok(self.body.clone())
+    }
+
+    pub(crate) fn header(&self, name: HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The body, or why there is none.
+    pub(crate) fn json<T: DeserializeOwned>(&self, what: &'static str) -> Result<T, DialErrorKind> {
+        self.bytes()?;
         serde_json::from_slice(&self.body).map_err(|source| DialErrorKind::Body { what, source })
     }
 }

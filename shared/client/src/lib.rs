@@ -5,6 +5,7 @@
 //! - Operators' programs use a [`Client`], and [`Client::follow`] for the log.
 
 pub mod backoff;
+pub mod blob;
 pub mod broker;
 pub mod client;
 pub mod credential;
@@ -18,6 +19,7 @@ pub mod request;
 pub mod secret;
 pub mod session;
 
+pub use blob::Blob;
 pub use broker::Broker;
 pub use client::{Client, Follow, Followed, Notice};
 pub use credential::Credential;

@@ -3,7 +3,8 @@
 use nexus_wire::alert::{Alert, AlertAck, AlertList, AlertPage};
 use nexus_wire::audit::{AuditList, AuditPage, UsageRead, UsageReport};
 use nexus_wire::chat::{
-    ChatFound, ChatPage, ChatRead, ChatSearch, ChatSend, ChatSent, ChatThreads, ThreadPage,
+    ChatFound, ChatGet, ChatPage, ChatRead, ChatSearch, ChatSend, ChatSent, ChatThreads, Message, ThreadInfo,
+    ThreadPage,
 };
 use nexus_wire::frame::ToBroker;
 use nexus_wire::gather::{Gather, GatherInfo, GatherStatus, Gathered};
@@ -27,7 +28,7 @@ use nexus_wire::session::{
     SessionEntry, SessionList, SessionPage, SessionShown, SessionTree, SessionTreePage,
 };
 use nexus_wire::thread::{
-    ChatMark, ChatMarked, ChatReact, ChatReceipts, InboxTaken, Reacted, ReceiptPage, ThreadRename,
+    ChatMark, ChatMarked, ChatReact, ChatReceipts, InboxTaken, Reacted, ReceiptPage, ThreadGet, ThreadRename,
     ThreadRenamed,
 };
 use nexus_wire::{ErrorBody, Json};
@@ -95,6 +96,7 @@ requests! {
     AlertAck => Alert,
     AlertList => AlertPage,
     AuditList => AuditPage,
+    ChatGet => Message,
     ChatMark => ChatMarked,
     ChatReact => Reacted,
     ChatRead => ChatPage,
@@ -127,6 +129,7 @@ requests! {
     SessionTree => SessionTreePage,
     Subscribe => Subscribed,
     TeamList => Team,
+    ThreadGet => ThreadInfo,
     ThreadRename => ThreadRenamed,
     UsageRead => UsageReport,
 }

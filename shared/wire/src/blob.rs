@@ -91,7 +91,7 @@ pub struct BlobInfo {
     pub at: Ms,
     /// Who put it; each of them has it on their quota.
     pub owners: Vec<Party>,
-    /// Messages that attach it. Without any it is deleted after a grace time.
+    /// Messages that attach it, dispatches and entries that name it. Without any it is deleted after a grace time.
     pub references: u64,
 }
 

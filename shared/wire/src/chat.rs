@@ -81,9 +81,15 @@ pub struct Message {
     pub meta: Option<ReplyMeta>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attachment>,
-    /// In the answer to `chat.read` only: a message is sent and logged as it was written.
+    /// In the answers to `chat.read` and `chat.get` only: a message is sent and logged as it was written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reactions: Vec<Reaction>,
+}
+
+/// `chat.get`: one message, with its reactions.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct ChatGet {
+    pub message: MessageId,
 }
 
 /// `chat.read`: messages of a thread, oldest first. Name the thread, or any message in it.

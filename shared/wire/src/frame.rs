@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer};
 
 use crate::alert::{AlertAck, AlertList};
 use crate::audit::{AuditList, UsageRead};
-use crate::chat::{ChatRead, ChatSearch, ChatSend, ChatThreads};
+use crate::chat::{ChatGet, ChatRead, ChatSearch, ChatSend, ChatThreads};
 use crate::error::ErrorBody;
 use crate::gather::{Gather, GatherStatus};
 use crate::hands::{
@@ -24,7 +24,7 @@ use crate::roster::{
     AspectRelease, AspectRestrain, Deregister, Register, Registered, SituationAsk, TeamList,
 };
 use crate::session::{SessionAnswer, SessionAsk, SessionEntry, SessionList, SessionTree};
-use crate::thread::{ChatMark, ChatReact, ChatReceipts, InboxTaken, Reacted, ThreadRename};
+use crate::thread::{ChatMark, ChatReact, ChatReceipts, InboxTaken, Reacted, ThreadGet, ThreadRename};
 
 /// The frames of one direction.
 pub trait FrameSet: Sized {
@@ -90,6 +90,7 @@ frames! {
         AlertAck(AlertAck) = "alert.ack",
         AlertList(AlertList) = "alert.list",
         AuditList(AuditList) = "audit.list",
+        ChatGet(ChatGet) = "chat.get",
         ChatMark(ChatMark) = "chat.mark",
         ChatReact(ChatReact) = "chat.react",
         AspectRelease(AspectRelease) = "aspect.release",
@@ -134,6 +135,7 @@ frames! {
         SessionTree(SessionTree) = "session.tree",
         Subscribe(Subscribe) = "subscribe",
         TeamList(TeamList) = "team.list",
+        ThreadGet(ThreadGet) = "thread.get",
         ThreadRename(ThreadRename) = "thread.rename",
         Unsubscribe(Unsubscribe) = "unsubscribe",
         UsageRead(UsageRead) = "usage.read",

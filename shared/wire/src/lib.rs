@@ -13,6 +13,7 @@ pub mod admin;
 pub mod alert;
 pub mod attachment;
 pub mod audit;
+pub mod backup;
 pub mod blob;
 pub mod chat;
 pub mod credential;

@@ -51,6 +51,8 @@ struct Replies {
     alert_list: crate::alert::AlertPage,
     #[schemars(rename = "audit.list")]
     audit_list: crate::audit::AuditPage,
+    #[schemars(rename = "chat.get")]
+    chat_get: crate::chat::Message,
     #[schemars(rename = "chat.mark")]
     chat_mark: crate::thread::ChatMarked,
     #[schemars(rename = "chat.react")]
@@ -115,6 +117,8 @@ struct Replies {
     subscribe: crate::log::Subscribed,
     #[schemars(rename = "team.list")]
     team_list: crate::roster::Team,
+    #[schemars(rename = "thread.get")]
+    thread_get: crate::chat::ThreadInfo,
     #[schemars(rename = "thread.rename")]
     thread_rename: crate::thread::ThreadRenamed,
     #[schemars(rename = "usage.read")]
@@ -127,6 +131,8 @@ struct Replies {
 struct Http {
     aspect_add: crate::admin::AspectAdd,
     aspect_key: crate::admin::AspectKey,
+    backup_made: crate::backup::BackupMade,
+    backup_make: crate::backup::BackupMake,
     blob_info: crate::blob::BlobInfo,
     blob_page: crate::blob::BlobPage,
     credential_add: crate::credential::CredentialAdd,

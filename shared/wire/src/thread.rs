@@ -9,6 +9,12 @@ use crate::ids::{MessageId, ThreadId};
 use crate::inbox::Decision;
 use crate::name::Party;
 
+/// `thread.get`: what is known of a thread, without its messages.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct ThreadGet {
+    pub thread: ThreadId,
+}
+
 /// `thread.rename`: by whoever takes part, and by operators.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct ThreadRename {

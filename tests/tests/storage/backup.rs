@@ -231,3 +231,32 @@ fn a_log_is_held_against_a_head_that_was_written_down() {
     assert_eq!(failed(&nowhere, &["verify"]).0, 1);
     assert!(!nowhere.data().exists(), "looking makes nothing");
 }
+
+#[test]
+fn a_backup_asked_for_over_http_is_whole_and_goes_nowhere_else() {
+    let world = World::new();
+    world.nexctl_json(&["knowledge", "store", "bread", "Flour, water, salt."]);
+    let made = world.nexctl_json(&["backup", "friday.tar"]);
+    let file = world.data().join("backups/friday.tar");
+    assert_eq!(
+        (&made["path"], &made["with_keys"]),
+        (&json!(file.display().to_string()), &json!(false)),
+        "{made}"
+    );
+    let said = done(&world, &["verify", &file.to_string_lossy()]);
+    assert!(said.contains("whole") || !said.is_empty(), "{said}");
+    let trail = world.nexctl_json(&["audit", "--kind", "backup"]);
+    let entry = &trail["entries"][0];
+    assert_eq!((&entry["kind"], &entry["subject"]), (&json!("backup.made"), &json!("friday.tar")), "{trail}");
+
+    let again = world.nexctl(&["backup", "friday.tar"]);
+    assert!(again.status.code() == Some(1) && text(&again).contains("not overwritten"), "{}", text(&again));
+    let named = world.nexctl_json(&["backup", "--with-keys"]);
+    let name = named["name"].as_str().expect("it has a name").to_owned();
+    assert!(name.starts_with("nexus-") && world.data().join("backups").join(&name).is_file(), "{named}");
+    let leads_away = world.nexctl(&["backup", "../away.tar"]);
+    assert_eq!(leads_away.status.code(), Some(2), "{}", text(&leads_away));
+    let names: Vec<_> =
+        std::fs::read_dir(world.data().join("backups")).expect("it was made").flatten().collect();
+    assert_eq!(names.len(), 2, "nothing unfinished is left: {names:?}");
+}

@@ -286,3 +286,100 @@ async fn kill_9_while_blobs_come_and_go_leaves_no_row_without_its_file() {
     let mut operator = Raw::operator(&world).await;
     assert_eq!(operator.request("chat.send", json!({"content": "still here"})).await["kind"], "ok");
 }
+
+/// Attaches the report to what it says, and tells what is in a file that is attached to a message.
+const SCRIPT: &str = r#"
+[[rule]]
+match = "share (?P<path>\\S+)"
+[[rule.step]]
+call = "attach_file"
+name = "file"
+args = { path = "{{ path }}" }
+[[rule.step]]
+when = "not file.ok"
+say = "refused: {{ file.text }}"
+stop = true
+[[rule.step]]
+call = "send_message"
+args = { to = ["operator/ana"], content = "here", thread = "new", attachments = ["{{ file.json }}"] }
+[[rule.step]]
+say = "shared {{ file.json.blob }}"
+
+[[rule]]
+match = "read .*(?P<blob>blob:sha256-[0-9a-f]+)"
+[[rule.step]]
+call = "read_attachment"
+name = "file"
+args = { blob = "{{ blob }}" }
+[[rule.step]]
+say = "{{ file.ok }}: {{ file.json.text or file.text }}"
+"#;
+
+#[test]
+fn an_agent_attaches_a_file_and_reads_one_and_people_put_and_get_them() {
+    let world = World::new();
+    let tools = json!(["attach_file", "read_attachment", "send_message"]);
+    let home = world.home("wren", json!({"tools": tools, "roots": {"work": "work"}}), SCRIPT);
+    std::fs::create_dir_all(home.join("work")).expect("the folder is ours");
+    std::fs::write(home.join("work/report.md"), "# Report\nAll is well.\n").expect("the folder is ours");
+    let _agent = world.agent(&home);
+    let ask = |words: &str| {
+        let out = world.nexctl(&["ask", "wren", words]);
+        assert!(out.status.success(), "{}", text(&out));
+        String::from_utf8_lossy(&out.stdout).trim().to_owned()
+    };
+
+    let said = ask("share work/report.md");
+    let id = said.split("blob:").nth(1).unwrap_or_else(|| panic!("{said}")).trim().to_owned();
+    let thread = world.nexctl_json(&["get", "threads", "--participant", "operator/ana"]);
+    let thread = thread["threads"][0]["id"].as_str().map(str::to_owned);
+    // Nobody is called ana here: the message opened a thread of wren's own, and is found among all of them.
+    let threads = world.nexctl_json(&["get", "threads"]);
+    assert!(thread.is_none() && threads["threads"].as_array().is_some_and(|it| it.len() == 2), "{threads}");
+    let to = world.dir().join("fetched.md");
+    let got = world.nexctl(&["blob", "get", &id, "--to", &to.to_string_lossy()]);
+    assert!(got.status.success(), "{}", text(&got));
+    assert_eq!(std::fs::read_to_string(&to).expect("it was fetched"), "# Report\nAll is well.\n");
+    let again = world.nexctl(&["blob", "get", &id, "--to", &to.to_string_lossy()]);
+    assert_eq!(again.status.code(), Some(2), "a file that is there stays as it is: {}", text(&again));
+    let shown = world.nexctl_json(&["blob", "show", &id]);
+    assert_eq!((&shown["name"], &shown["references"]), (&json!("report.md"), &json!(1)), "{shown}");
+    for path in ["work/../.nexus/key.json", "/etc/passwd", "work/none"] {
+        assert!(ask(&format!("share {path}")).starts_with("refused: "), "{path}");
+    }
+
+    // What a person puts, and names, an agent may read once it stands in a thread of its own.
+    let file = world.dir().join("notes.txt");
+    std::fs::write(&file, "one\ntwo\n").expect("the folder is ours");
+    let put = world.nexctl(&["blob", "put", &file.to_string_lossy(), "--type", "text/plain"]);
+    let id = String::from_utf8_lossy(&put.stdout).trim().to_owned();
+    assert!(put.status.success() && id.starts_with("sha256-"), "{}", text(&put));
+    assert!(ask(&format!("read blob:{id}")).starts_with("false: "), "a name alone opens nothing");
+    let list = world.nexctl_json(&["blob", "list", "--limit", "1"]);
+    assert_eq!((&list["blobs"][0]["name"], &list["next_cursor"]), (&json!("notes.txt"), &json!(2)), "{list}");
+    let missing = world.nexctl(&["blob", "show", &format!("sha256-{}", "0".repeat(64))]);
+    assert_eq!(missing.status.code(), Some(1), "{}", text(&missing));
+}
+
+#[tokio::test]
+async fn an_attachment_is_shown_to_the_model_and_may_be_read_by_it() {
+    let world = World::new();
+    let home = world.home("wren", json!({"tools": ["read_attachment"]}), SCRIPT);
+    let _agent = world.agent(&home);
+    let file = world.dir().join("notes.txt");
+    std::fs::write(&file, "one\ntwo\n").expect("the folder is ours");
+    let put = world.nexctl(&["blob", "put", &file.to_string_lossy(), "--type", "text/plain"]);
+    let id = String::from_utf8_lossy(&put.stdout).trim().to_owned();
+    let mut operator = Raw::operator(&world).await;
+    operator.request("subscribe", json!({})).await;
+    let attachment = json!({"blob": format!("blob:{id}"), "name": "notes.txt", "bytes": 8});
+    let send = json!({"to": ["wren"], "content": "read it", "attachments": [attachment]});
+    operator.request("chat.send", send).await;
+    let said = loop {
+        let entry = operator.next_of("log").await["payload"].clone();
+        if entry["body"]["type"] == "message" && entry["actor"] == "wren" {
+            break entry["body"]["content"].clone();
+        }
+    };
+    assert_eq!(said, "True: one\ntwo\n");
+}

@@ -5,9 +5,10 @@ use nexus_wire::{AspectName, ErrorBody, ErrorCode, HandRef, Party, RequestId};
 use serde_json::{Value, json};
 
 use super::{Finished, check_size, worker};
+use crate::hub::blobs::named_in_value;
 use crate::hub::inbox::sha256_of;
 use crate::hub::queue::Verdict;
-use crate::hub::records::{DispatchRecord, Store, Stored};
+use crate::hub::records::{BlobMention, DispatchRecord, Store, Stored};
 use crate::hub::schema::{Fault, Side, listed};
 use crate::hub::step::{Done, Step, refuse};
 
@@ -44,7 +45,9 @@ impl<S: Store> Step<'_, S> {
         match self.hub.queue.result(lease, host, verdict, self.at) {
             Ok(state) => {
                 self.answer(&DispatchStanding { dispatch: lease.dispatch, state });
+                let named = result.output.as_ref().map(named_in_value).unwrap_or_default();
                 self.settle(None, Some(Finished::from(result)))?;
+                self.mention_blobs(sender, BlobMention::Dispatch(lease.dispatch), named)?;
                 Ok(())
             }
             Err(stale) => {

@@ -15,10 +15,10 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::{
-    AnsweredRecord, AspectRecord, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord, DispatchRecord,
-    GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank, KnowledgeRecord,
-    KnowledgeScope, LogRecord, MessageRecord, NewItem, OperatorRecord, Position, ReactionRecord, SetupToken,
-    Snapshot, TakenRecord, ThreadRecord, UsedAssertion,
+    AnsweredRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord,
+    DispatchRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank,
+    KnowledgeRecord, KnowledgeScope, LogRecord, MessageRecord, NewItem, OperatorRecord, Position,
+    ReactionRecord, SetupToken, Snapshot, TakenRecord, ThreadRecord, UsedAssertion,
 };
 use crate::hub::filter::LogFilter;
 use crate::hub::queue::ClockChanges;
@@ -89,8 +89,10 @@ pub trait Reads {
     fn blobs(&self, before: Option<u64>, limit: u32) -> Stored<Vec<(u64, BlobRecord)>>;
     /// Bytes on the quota of one party, or of all together.
     fn blob_usage(&self, of: Option<&Party>) -> Stored<u64>;
-    /// How many messages attach it.
+    /// How many messages attach it, and dispatches and versions of entries name it.
     fn blob_references(&self, id: BlobId) -> Stored<u64>;
+    /// What names it without attaching it: dispatches first, each in the order of their ids.
+    fn blob_mentions(&self, id: BlobId) -> Stored<Vec<BlobMention>>;
     /// Threads with a message that attaches it.
     fn blob_threads(&self, id: BlobId) -> Stored<Vec<ThreadId>>;
     /// Those nothing refers to that were last put before that time, by id.
@@ -249,10 +251,12 @@ pub trait Store: Reads {
     fn put_position(&mut self, aspect: &AspectName, position: Position) -> Stored<()>;
     /// Inserts or replaces.
     fn put_blob(&mut self, record: &BlobRecord) -> Stored<()>;
-    /// One that is there and that no message attaches.
+    /// One that is there and that nothing refers to.
     fn delete_blob(&mut self, id: BlobId) -> Stored<()>;
     /// The message with that `seq`, which is there, attaches the blob, which is there too.
     fn put_blob_reference(&mut self, id: BlobId, message_seq: u64) -> Stored<()>;
+    /// The blob is there; said again it changes nothing.
+    fn put_blob_mention(&mut self, id: BlobId, by: BlobMention) -> Stored<()>;
     fn put_operator(&mut self, record: &OperatorRecord) -> Stored<()>;
     fn put_setup(&mut self, setup: &SetupToken) -> Stored<()>;
     fn put_assertion(&mut self, used: &UsedAssertion) -> Stored<()>;

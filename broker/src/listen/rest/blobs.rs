@@ -45,30 +45,28 @@ pub(super) fn routes() -> Routes {
     let list = doc("listBlobs", Group::Blobs, "Blobs, the latest first");
     let put = doc("putBlob", Group::Blobs, "Put a blob; the same bytes again are the same blob");
     let get = doc("getBlob", Group::Blobs, "A blob's bytes, or a range of them");
+    let info = doc("getBlobInfo", Group::Blobs, "What is known of a blob");
     ApiRouter::new()
         .api_route(
             "/api/v1/blobs",
             get_with(list_blobs, list).put_with(put_blob, failing(&[403, 429, 507], put)),
         )
         .api_route("/api/v1/blobs/{blob}", get_with(get_blob, get))
+        .api_route("/api/v1/blobs/{blob}/info", get_with(get_blob_info, info))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct List {
-    #[serde(default)]
     limit: Option<u32>,
     /// From `next_cursor` of the page before.
-    #[serde(default)]
     cursor: Option<u64>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Put {
     /// What people see of it, such as a file's name.
-    #[serde(default)]
     name: Option<String>,
     /// What the bytes have to be: the blob's name, `sha256-…`. Others are refused and not kept.
-    #[serde(default)]
     expect: Option<BlobId>,
 }
 
@@ -157,6 +155,14 @@ async fn put_blob(
         return Err(ErrorBody::new(ErrorCode::Invalid, message).into());
     }
     Ok(Answer::of_json(edge.put_blob(caller.party, upload, bytes.media_type, put.name).await?))
+}
+
+async fn get_blob_info(
+    State(edge): Shared,
+    AnyParty(caller): AnyParty,
+    Path(by): Path<ByBlob>,
+) -> Answered<BlobInfo> {
+    Ok(Answer::of(&edge.blob_info(caller.party, by.blob).await?))
 }
 
 async fn get_blob(

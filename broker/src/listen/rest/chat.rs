@@ -4,10 +4,12 @@ use aide::axum::ApiRouter;
 use aide::axum::routing::{get_with, post_with};
 use axum::extract::State;
 use nexus_wire::chat::{
-    ChatFound, ChatPage, ChatRead, ChatSearch, ChatSend, ChatSent, ChatThreads, ThreadPage,
+    ChatFound, ChatGet, ChatPage, ChatRead, ChatSearch, ChatSend, ChatSent, ChatThreads, Message, ThreadInfo,
+    ThreadPage,
 };
 use nexus_wire::thread::{
-    ChatMark, ChatMarked, ChatReact, ChatReceipts, Reacted, ReceiptPage, ThreadRename, ThreadRenamed,
+    ChatMark, ChatMarked, ChatReact, ChatReceipts, Reacted, ReceiptPage, ThreadGet, ThreadRename,
+    ThreadRenamed,
 };
 use nexus_wire::{MessageId, Party, ThreadId};
 use schemars::JsonSchema;
@@ -27,6 +29,8 @@ pub(super) fn routes() -> Routes {
     let send =
         doc_with("sendMessage", Group::Messages, "Say something, in a thread or in a new one", example);
     let send = post_with(send_message, failing(&[404], send));
+    let thread = doc("getThread", Group::Threads, "What is known of a thread");
+    let message = doc("getMessage", Group::Messages, "One message, with its reactions");
     let threads = doc("listThreads", Group::Threads, "Threads, the latest activity first");
     let messages = doc("listMessages", Group::Threads, "A thread and its messages, oldest first");
     let rename =
@@ -43,9 +47,11 @@ pub(super) fn routes() -> Routes {
     ApiRouter::new()
         .api_route("/api/v1/messages", send)
         .api_route("/api/v1/messages/search", get_with(search_messages, search))
+        .api_route("/api/v1/messages/{message}", get_with(get_message, message))
         .api_route("/api/v1/messages/{message}/reactions", post_with(react_to_message, react))
         .api_route("/api/v1/messages/{message}/receipts", get_with(list_receipts, receipts))
         .api_route("/api/v1/threads", get_with(list_threads, threads))
+        .api_route("/api/v1/threads/{thread}", get_with(get_thread, thread))
         .api_route("/api/v1/threads/{thread}/messages", get_with(list_messages, messages))
         .api_route("/api/v1/threads/{thread}/read", post_with(mark_thread, mark))
         .api_route("/api/v1/threads/{thread}/title", post_with(rename_thread, rename))
@@ -104,6 +110,22 @@ async fn send_message(
     body: Body<ChatSend>,
 ) -> Answered<ChatSent> {
     frame(&edge, &caller, key, body.value, body.bytes).await
+}
+
+async fn get_message(
+    State(edge): Shared,
+    AnyParty(caller): AnyParty,
+    Path(by): Path<ByMessage>,
+) -> Answered<Message> {
+    read(&edge, &caller, ChatGet { message: by.message }).await
+}
+
+async fn get_thread(
+    State(edge): Shared,
+    AnyParty(caller): AnyParty,
+    Path(by): Path<ByThread>,
+) -> Answered<ThreadInfo> {
+    read(&edge, &caller, ThreadGet { thread: by.thread }).await
 }
 
 async fn list_threads(

@@ -22,7 +22,7 @@ use nexus_wire::limits::CLOSE_REVOKED;
 use nexus_wire::log::Subscribe;
 use nexus_wire::observe::RosterChanged;
 use nexus_wire::{AspectName, ErrorBody, ErrorCode, FromBroker, LinkId, Party, ThreadId, ToBroker, envelope};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, json_schema};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -31,7 +31,7 @@ use uuid::Uuid;
 
 use super::caller::Viewer;
 use super::input::Query;
-use super::openapi::{Group, doc, note, text_response};
+use super::openapi::{Group, doc, note, response_of};
 use super::{Routes, Shared};
 use crate::admit::{Admitted, admit};
 use crate::deliver::Peer;
@@ -246,6 +246,18 @@ impl OperationOutput for Events {
              and a reason when the broker ends the stream. A stream goes on after `Last-Event-ID`, which wins \
              over `from_seq`. A comment comes every 15 s.",
         );
-        vec![text_response("text/event-stream", "Events, until one side ends the stream.")]
+        let event = json_schema!({
+            "type": "object",
+            "required": ["event", "data"],
+            "properties": {
+                "id": {"type": "string", "pattern": "^[0-9]+$", "description": "of a `log` event: its `seq`"},
+                "event": {
+                    "type": "string",
+                    "enum": ["close", "error", "gap", "log", "observe", "roster.changed", "shutdown"],
+                },
+                "data": {"type": "string", "description": "JSON, on one line"},
+            },
+        });
+        vec![response_of("text/event-stream", "Events, until one side ends the stream.", event)]
     }
 }

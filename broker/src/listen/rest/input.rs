@@ -153,6 +153,9 @@ impl FromRequestParts<Arc<Edge>> for Idempotent {
                 "Idempotency-Key has {length} bytes; it takes 1 to {IDEMPOTENCY_KEY_BYTES_MAX}"
             )));
         }
+        if !key.as_bytes().iter().all(|byte| matches!(byte, b' '..=b'~')) {
+            return Err(invalid("Idempotency-Key takes letters, digits, signs and spaces of ASCII"));
+        }
         Ok(Self(derive::request_id(key.as_bytes())))
     }
 }
@@ -163,7 +166,7 @@ impl OperationInput for Idempotent {
             "type": "string",
             "minLength": 1,
             "maxLength": IDEMPOTENCY_KEY_BYTES_MAX,
-            "pattern": "^[!-~]+$",
+            "pattern": "^[!-~]([ -~]*[!-~])?$",
             "description": "Names this request: the same key again gets the first answer, the same key with \
                             another body is refused as `id_reused`. A UUID is the request id itself.",
         }}});

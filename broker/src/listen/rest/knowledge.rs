@@ -13,7 +13,7 @@ use serde_json::json;
 use super::answer::Answered;
 use super::caller::{AnyParty, Operator};
 use super::input::{Body, Idempotent, Query};
-use super::openapi::{Group, doc, doc_with};
+use super::openapi::{Group, doc, doc_with, failing};
 use super::{Routes, Shared, frame, read};
 
 pub(super) fn routes() -> Routes {
@@ -37,14 +37,14 @@ pub(super) fn routes() -> Routes {
     let revoke = doc_with("revokeKnowledge", Group::Knowledge, "Take a grant back", example);
     ApiRouter::new()
         .api_route("/api/v1/knowledge", get_with(list_knowledge, list).post_with(store_knowledge, store))
-        .api_route("/api/v1/knowledge/delete", post_with(delete_knowledge, delete))
-        .api_route("/api/v1/knowledge/entry", get_with(get_knowledge, get))
+        .api_route("/api/v1/knowledge/delete", post_with(delete_knowledge, failing(&[404], delete)))
+        .api_route("/api/v1/knowledge/entry", get_with(get_knowledge, failing(&[404], get)))
         .api_route(
             "/api/v1/knowledge/grants",
-            get_with(knowledge_grants, grants).post_with(grant_knowledge, grant),
+            get_with(knowledge_grants, grants).post_with(grant_knowledge, failing(&[404], grant)),
         )
-        .api_route("/api/v1/knowledge/grants/revoke", post_with(revoke_knowledge, revoke))
-        .api_route("/api/v1/knowledge/history", get_with(knowledge_history, history))
+        .api_route("/api/v1/knowledge/grants/revoke", post_with(revoke_knowledge, failing(&[404], revoke)))
+        .api_route("/api/v1/knowledge/history", get_with(knowledge_history, failing(&[404], history)))
         .api_route("/api/v1/knowledge/search", get_with(search_knowledge, search))
 }
 

@@ -146,7 +146,15 @@ pub(super) fn may_fail(operation: &mut Operation, statuses: &[u16]) {
 
 /// A successful answer that is text.
 pub(super) fn text_response(media_type: &str, description: &str) -> (Option<StatusCode>, Response) {
-    let json_schema = schemars::json_schema!({"type": "string"});
+    response_of(media_type, description, schemars::json_schema!({"type": "string"}))
+}
+
+/// A successful answer of another media type than JSON.
+pub(super) fn response_of(
+    media_type: &str,
+    description: &str,
+    json_schema: schemars::Schema,
+) -> (Option<StatusCode>, Response) {
     let schema = Some(SchemaObject { json_schema, external_docs: None, example: None });
     let content = MediaType { schema, ..MediaType::default() };
     let response = Response {
@@ -235,7 +243,6 @@ const FAULTS: &[Fault] = &[
     (429, ErrorCode::RateLimited, "Too much at once; try again later."),
     (500, ErrorCode::Internal, "A defect of the broker."),
     (503, ErrorCode::StorageUnavailable, "Storage is unavailable or the broker is stopping; try again."),
-    (507, ErrorCode::QuotaExceeded, "The blob does not fit the quota."),
     (507, ErrorCode::QuotaExceeded, "The blob does not fit the quota."),
 ];
 

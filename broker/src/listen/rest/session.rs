@@ -37,7 +37,7 @@ pub(super) fn routes() -> Routes {
     let offer = doc("offerSetup", group, "A new setup token; an unused one is void");
     ApiRouter::new()
         .api_route("/api/v1/login", post_with(log_in_with, failing(&[401, 429], log_in)))
-        .api_route("/api/v1/logout", post_with(log_out_of, log_out))
+        .api_route("/api/v1/logout", post_with(log_out_of, failing(&[400], log_out)))
         .api_route("/api/v1/session", get_with(who_am_i, who))
         .api_route("/api/v1/setup", post_with(set_up_with, failing(&[401, 429], set_up)))
         .api_route("/api/v1/setup/token", post_with(offer_setup, offer))

@@ -11,9 +11,9 @@ use uuid::Uuid;
 use super::MemoryStore;
 use crate::hub::queue::Clocks;
 use crate::hub::records::{
-    AspectRecord, BlobRecord, CredentialRecord, DispatchRecord, GatherRecord, InboxRecord, KnowledgePlace,
-    OperatorRecord, Position, ReactionRecord, SetupToken, StoreError, Stored, ThreadRecord, Transaction,
-    UsedAssertion,
+    AspectRecord, BlobMention, BlobRecord, CredentialRecord, DispatchRecord, GatherRecord, InboxRecord,
+    KnowledgePlace, OperatorRecord, Position, ReactionRecord, SetupToken, StoreError, Stored, ThreadRecord,
+    Transaction, UsedAssertion,
 };
 use crate::store::logged::LoggedRow;
 
@@ -25,6 +25,7 @@ pub(super) enum Undo {
     Aspect(AspectName, Option<Box<AspectRecord>>),
     Blob(BlobId, Option<Box<(u64, BlobRecord)>>),
     BlobReference(BlobId, u64),
+    BlobMention(BlobId, BlobMention),
     /// The floor there was, and what lay below the new one.
     PrunedInbox(AspectName, u64, Vec<InboxRecord>),
     PrunedLog(Vec<LoggedRow>),
@@ -71,6 +72,7 @@ impl Undo {
             Self::Blob(id, Some(old)) => _ = store.blobs.insert(id, *old),
             Self::Blob(id, None) => _ = store.blobs.remove(&id),
             Self::BlobReference(id, seq) => _ = store.blob_references.remove(&(id, seq)),
+            Self::BlobMention(id, by) => _ = store.blob_mentions.remove(&(id, by)),
             Self::PrunedInbox(name, floor, mut gone) => {
                 store.inbox_floors.insert(name.clone(), floor);
                 if let Some(items) = store.inboxes.get_mut(&name) {

@@ -8,10 +8,10 @@ use super::undo::Undo;
 use super::{MemoryStore, Thread, absent, undo};
 use crate::hub::queue::ClockChanges;
 use crate::hub::records::{
-    AnsweredRecord, AspectRecord, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord, DispatchRecord,
-    GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgeRecord, LogRecord, MessageRecord, NewItem,
-    OperatorRecord, Position, ReactionRecord, SetupToken, Store, Stored, TakenRecord, ThreadRecord,
-    UsedAssertion,
+    AnsweredRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord,
+    DispatchRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgeRecord, LogRecord,
+    MessageRecord, NewItem, OperatorRecord, Position, ReactionRecord, SetupToken, Store, Stored, TakenRecord,
+    ThreadRecord, UsedAssertion,
 };
 use crate::store::logged::LoggedRow;
 
@@ -70,6 +70,16 @@ impl Store for MemoryStore {
         }
         if self.blob_references.insert((id, message_seq)) {
             self.undo.push(Undo::BlobReference(id, message_seq));
+        }
+        Ok(())
+    }
+
+    fn put_blob_mention(&mut self, id: BlobId, by: BlobMention) -> Stored<()> {
+        if !self.blobs.contains_key(&id) {
+            return Err(absent(&format_args!("blob {id}")));
+        }
+        if self.blob_mentions.insert((id, by)) {
+            self.undo.push(Undo::BlobMention(id, by));
         }
         Ok(())
     }

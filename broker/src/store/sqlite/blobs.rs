@@ -1,13 +1,14 @@
 //! Blobs as rows: what they are called and who refers to them. Their bytes are not here.
 
-use nexus_wire::{BlobId, Ms, Party, ThreadId};
+use nexus_wire::{BlobId, DispatchId, EntryId, Ms, Party, ThreadId};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
+use uuid::Uuid;
 
-use super::columns::{count, id, parties, to_number, to_parties};
+use super::columns::{count, id, parties, to_blob, to_number, to_parties};
 use super::fault::{damage, fault};
 use super::read::{all, one as row};
-use crate::hub::records::{BlobRecord, Stored};
+use crate::hub::records::{BlobMention, BlobRecord, Stored};
 
 macro_rules! select {
     ($rest:literal) => {
@@ -54,7 +55,9 @@ pub(super) fn usage(connection: &Connection, of: Option<&Party>) -> Stored<u64> 
 }
 
 pub(super) fn references(connection: &Connection, id: BlobId) -> Stored<u64> {
-    let sql = "SELECT count(*) FROM blob_references JOIN blobs ON blobs.no = blob WHERE sha256 = ?1";
+    let sql = "SELECT (SELECT count(*) FROM blob_references WHERE blob = blobs.no)
+            + (SELECT count(*) FROM blob_mentions WHERE blob = blobs.no)
+        FROM blobs WHERE sha256 = ?1";
     Ok(row(connection, sql, [id.0], |row| count(row, 0))?.unwrap_or(0))
 }
 
@@ -68,6 +71,7 @@ pub(super) fn threads(connection: &Connection, blob: BlobId) -> Stored<Vec<Threa
 pub(super) fn unreferenced(connection: &Connection, before: Ms, limit: u32) -> Stored<Vec<BlobId>> {
     let sql = "SELECT sha256 FROM blobs
         WHERE at < ?1 AND NOT EXISTS (SELECT 1 FROM blob_references WHERE blob = blobs.no)
+            AND NOT EXISTS (SELECT 1 FROM blob_mentions WHERE blob = blobs.no)
         ORDER BY sha256 LIMIT ?2";
     all(connection, sql, params![before, limit], blob_id)
 }
@@ -100,6 +104,33 @@ pub(super) fn put_reference(connection: &Connection, id: BlobId, message_seq: u6
         true => Ok(()),
         false => Err(damage(format_args!("there is no blob {id}"))),
     }
+}
+
+/// What stands for a mention in a row.
+fn mention_key(by: BlobMention) -> (i64, Uuid) {
+    match by {
+        BlobMention::Dispatch(DispatchId(id)) => (0, id),
+        BlobMention::Knowledge(EntryId(id)) => (1, id),
+    }
+}
+
+pub(super) fn mentions(connection: &Connection, blob: BlobId) -> Stored<Vec<BlobMention>> {
+    let sql = "SELECT kind, id FROM blob_mentions JOIN blobs ON blobs.no = blob WHERE sha256 = ?1 ORDER BY kind, id";
+    all(connection, sql, [blob.0], |row| match row.get::<_, i64>(0)? {
+        0 => id(row, 1, |id| BlobMention::Dispatch(DispatchId(id))),
+        1 => id(row, 1, |id| BlobMention::Knowledge(EntryId(id))),
+        kind => Err(rusqlite::Error::IntegralValueOutOfRange(0, kind)),
+    })
+}
+
+pub(super) fn put_mention(connection: &Connection, blob: BlobId, by: BlobMention) -> Stored<()> {
+    if one(connection, blob)?.is_none() {
+        return Err(damage(format_args!("there is no blob {blob}")));
+    }
+    let sql = "INSERT INTO blob_mentions (blob, kind, id) SELECT no, ?2, ?3 FROM blobs WHERE sha256 = ?1
+        ON CONFLICT DO NOTHING";
+    let (kind, id) = mention_key(by);
+    execute(connection, sql, params![blob.0, kind, to_blob(id)]).map(drop)
 }
 
 fn execute(connection: &Connection, sql: &str, params: impl rusqlite::Params) -> Stored<usize> {

@@ -23,6 +23,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0006_identity.sql"),
     include_str!("../../../migrations/0007_blobs_and_retention.sql"),
     include_str!("../../../migrations/0008_trace.sql"),
+    include_str!("../../../migrations/0009_mentions.sql"),
 ];
 
 /// `Nexu`, in the header of every database of ours; the first version had none there.

@@ -23,8 +23,8 @@ use super::{
 };
 use crate::hub::filter::LogFilter;
 use crate::hub::records::{
-    AnsweredRecord, AspectRecord, BlobRecord, Checkpoint, ClosedRecord, DispatchRecord, Finds, Found,
-    GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank, KnowledgeRecord,
+    AnsweredRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord, DispatchRecord, Finds,
+    Found, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank, KnowledgeRecord,
     KnowledgeScope, MessageRecord, OperatorRecord, ReactionRecord, Reads, Snapshot, Spent, StoreError,
     Stored, ThreadRecord, Visible, Which,
 };
@@ -180,6 +180,10 @@ impl Reads for SqliteReader {
 
     fn blob_references(&self, id: BlobId) -> Stored<u64> {
         blobs::references(&self.connection, id)
+    }
+
+    fn blob_mentions(&self, id: BlobId) -> Stored<Vec<BlobMention>> {
+        blobs::mentions(&self.connection, id)
     }
 
     fn blob_threads(&self, id: BlobId) -> Stored<Vec<ThreadId>> {

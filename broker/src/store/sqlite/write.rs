@@ -16,10 +16,10 @@ use super::fault::{damage, fault};
 use super::{SqliteStore, alerts, blobs, gathers, knowledge, read, retention};
 use crate::hub::queue::ClockChanges;
 use crate::hub::records::{
-    AnsweredRecord, AspectRecord, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord, DispatchRecord,
-    GatherRecord, KnowledgeGrantRecord, KnowledgeRecord, LogRecord, MessageRecord, NewItem, OperatorRecord,
-    Position, ReactionRecord, SetupToken, Store, Stored, TakenRecord, ThreadRecord, UsedAssertion,
-    without_contents,
+    AnsweredRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord,
+    DispatchRecord, GatherRecord, KnowledgeGrantRecord, KnowledgeRecord, LogRecord, MessageRecord, NewItem,
+    OperatorRecord, Position, ReactionRecord, SetupToken, Store, Stored, TakenRecord, ThreadRecord,
+    UsedAssertion, without_contents,
 };
 
 impl SqliteStore {
@@ -130,6 +130,10 @@ impl Store for SqliteStore {
 
     fn put_blob_reference(&mut self, id: BlobId, message_seq: u64) -> Stored<()> {
         blobs::put_reference(&self.connection, id, message_seq)
+    }
+
+    fn put_blob_mention(&mut self, id: BlobId, by: BlobMention) -> Stored<()> {
+        blobs::put_mention(&self.connection, id, by)
     }
 
     fn put_operator(&mut self, record: &OperatorRecord) -> Stored<()> {

@@ -1,5 +1,6 @@
 //! Inbox items as what they are for: something said in a session, or something for a Hand.
 
+use nexus_wire::attachment::Attachment;
 use nexus_wire::chat::Message;
 use nexus_wire::inbox::Item;
 use nexus_wire::roster::ContextMode;
@@ -45,5 +46,16 @@ pub(crate) fn said(id: ItemId, offset: u64, trace: Option<TraceContext>, message
         message: Some(message.id.0),
         trace: trace.map(Box::new),
     };
-    UserTurn { content: vec![Block::Text { text: message.content }], item: Some(item) }
+    let parts = Some(message.content.clone()).filter(|content| !content.is_empty());
+    let text =
+        parts.into_iter().chain(message.attachments.iter().map(shown)).collect::<Vec<_>>().join("\n\n");
+    UserTurn { content: vec![Block::Text { text }], item: Some(item) }
+}
+
+/// An attachment as a model is told of it.
+fn shown(attachment: &Attachment) -> String {
+    let Attachment { blob, name, media_type, bytes } = attachment;
+    let kind = media_type.as_ref().map(|kind| format!(", {kind}")).unwrap_or_default();
+    let size = bytes.map(|bytes| format!(", {bytes} bytes")).unwrap_or_default();
+    format!("[attached: {name}{kind}{size}; {blob}]")
 }

@@ -1,6 +1,7 @@
 //! The tools that are one request to the broker each.
 
 use jiff::Timestamp;
+use nexus_wire::attachment::Attachment;
 use nexus_wire::chat::{ChatFound, ChatPage, ChatRead, ChatSearch, ChatSend, ChatSent};
 use nexus_wire::knowledge::{self, KnowledgeHits, KnowledgeStored};
 use nexus_wire::roster::{Team, TeamList};
@@ -22,6 +23,9 @@ pub(super) struct SendMessage {
     /// A thread's id, or `new` to open one; the thread you are in when absent.
     #[serde(default)]
     thread: Option<String>,
+    /// Files that go with it, each as attach_file returned it.
+    #[serde(default)]
+    attachments: Vec<Attachment>,
 }
 
 impl SendMessage {
@@ -29,7 +33,7 @@ impl SendMessage {
         if self.to.iter().all(|name| name.trim().is_empty()) {
             return ToolOutcome::error("argument `to`: name at least one member of the team");
         }
-        if self.content.trim().is_empty() {
+        if self.content.trim().is_empty() && self.attachments.is_empty() {
             return ToolOutcome::error("argument `content`: there is nothing to send");
         }
         let thread = match thread_of(self.thread.as_deref(), caller) {
@@ -37,7 +41,8 @@ impl SendMessage {
             Err(error) => return ToolOutcome::error(error),
         };
         let to = self.to.into_iter().map(|name| name.trim().trim_start_matches('@').to_owned()).collect();
-        let send = ChatSend { thread, to, content: self.content, ..ChatSend::default() };
+        let Self { content, attachments, .. } = self;
+        let send = ChatSend { thread, to, content, attachments, ..ChatSend::default() };
         ToolOutcome::of(line.ask_for::<ChatSent>(id, send.into()).await)
     }
 }
@@ -97,7 +102,12 @@ fn page_shown(page: &ChatPage) -> Value {
         .iter()
         .map(|message| {
             let at = Timestamp::from_millisecond(message.at).map(|at| at.to_string()).unwrap_or_default();
-            json!({"seq": message.seq, "from": message.from, "at": at, "content": message.content})
+            let mut shown =
+                json!({"seq": message.seq, "from": message.from, "at": at, "content": message.content});
+            if !message.attachments.is_empty() {
+                shown["attachments"] = json!(message.attachments);
+            }
+            shown
         })
         .collect();
     let thread =

@@ -35,6 +35,13 @@ pub(crate) struct ReadFile {
 #[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct FileText {
     path: String,
+    #[serde(flatten)]
+    lines: Lines,
+}
+
+/// Some lines of a text, and where to go on.
+#[derive(Debug, PartialEq, Serialize)]
+pub(super) struct Lines {
     from_line: u64,
     text: String,
     total_lines: u64,
@@ -70,38 +77,60 @@ impl ReadFile {
         if metadata.len() > FILE_BYTES_MAX {
             return Err(ReadError::TooLarge { path, bytes: metadata.len() });
         }
-        let from = self.from_line.unwrap_or(1).max(1);
-        let wanted = self.lines.unwrap_or(LINES_DEFAULT).clamp(1, LINES_MAX);
-        let mut window = Window::new(from, wanted, text_max);
         // A file that grows while it is read, or has no size, still ends.
         let mut reader = BufReader::with_capacity(64 * 1024, file.take(FILE_BYTES_MAX));
         let io = |source| ReadError::Io { path: path.clone(), source };
-        if reader.fill_buf().map_err(io)?.iter().take(PROBE_BYTES).any(|byte| *byte == 0) {
+        if is_binary(reader.fill_buf().map_err(io)?) {
             return Err(ReadError::Binary { path, bytes: metadata.len() });
         }
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            if reader.read_until(b'\n', &mut line).map_err(io)? == 0 {
-                break;
-            }
-            window.take(&line);
-        }
-        let total = window.seen;
-        if from > total && from > 1 {
-            return Err(ReadError::BeyondEnd { path, total, asked: from });
-        }
-        let next = from + window.given;
-        let truncated = next <= total;
-        Ok(FileText {
-            path,
-            from_line: from,
-            text: window.text,
-            total_lines: total,
-            truncated,
-            next_line: truncated.then_some(next),
-        })
+        let lines = lines(&path, &mut reader, Asked::new(self.from_line, self.lines), text_max)?;
+        Ok(FileText { path, lines })
     }
+}
+
+/// Which lines are wanted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    from: u64,
+    lines: u64,
+}
+
+impl Asked {
+    pub(super) fn new(from: Option<u64>, lines: Option<u64>) -> Self {
+        Self { from: from.unwrap_or(1).max(1), lines: lines.unwrap_or(LINES_DEFAULT).clamp(1, LINES_MAX) }
+    }
+}
+
+/// Told by its beginning.
+pub(super) fn is_binary(bytes: &[u8]) -> bool {
+    bytes.iter().take(PROBE_BYTES).any(|byte| *byte == 0)
+}
+
+/// The lines asked for, of the text at `path`; `text_max` bytes of them at most.
+pub(super) fn lines(
+    path: &str,
+    reader: &mut impl BufRead,
+    Asked { from, lines }: Asked,
+    text_max: usize,
+) -> Result<Lines, ReadError> {
+    let mut window = Window::new(from, lines, text_max);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = reader.read_until(b'\n', &mut line);
+        if read.map_err(|source| ReadError::Io { path: path.to_owned(), source })? == 0 {
+            break;
+        }
+        window.take(&line);
+    }
+    let total_lines = window.seen;
+    if from > total_lines && from > 1 {
+        return Err(ReadError::BeyondEnd { path: path.to_owned(), total: total_lines, asked: from });
+    }
+    let next = from + window.given;
+    let truncated = next <= total_lines;
+    let next_line = truncated.then_some(next);
+    Ok(Lines { from_line: from, text: window.text, total_lines, truncated, next_line })
 }
 
 /// The lines asked for, of all that pass.

@@ -36,7 +36,7 @@ fn bench(roots: &[(&str, &Path)]) -> Bench {
     let (claims, claimed) = mpsc::channel(8);
     let claims = Claims { claims, waiting: None };
     let toolbox =
-        Toolbox::new(Tool::ALL.to_vec(), Roots::new(roots.collect()), line, claims, RESULT_BYTES_MAX);
+        Toolbox::new(Tool::ALL.to_vec(), Roots::new(roots.collect()), line, claims, None, RESULT_BYTES_MAX);
     Bench { toolbox, link, claims: claimed }
 }
 
