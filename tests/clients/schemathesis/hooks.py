@@ -1,0 +1,48 @@
+"""Loaded into schemathesis: gives it requests that succeed, keeps it from shutting itself out, and notes what was
+answered. What it needs to know comes from the file that `NEXUS_WORLD` names."""
+
+import json
+import os
+import pathlib
+
+import schemathesis
+import world
+
+facts = world.Nexus(json.loads(pathlib.Path(os.environ["NEXUS_WORLD"]).read_text()))
+# Each answer as a line: operation id, status.
+seen = open(os.environ["NEXUS_SEEN"], "a", buffering=1, encoding="utf-8")
+
+# Who or what they name is good no more, or is somebody else's, afterwards.
+TAKES_AWAY = {
+    "addAspect", "addCredential", "addOperator", "removeCredential", "restrainAspect", "revokeAspect",
+    "revokeOperator", "revokeToken", "rotateAspectKey", "rotateCredential", "setPassword",
+}
+
+
+def id_of(operation):
+    return operation.definition.raw["operationId"]
+
+
+@schemathesis.hook
+def before_add_examples(context, examples):
+    for parts in world.example(facts, id_of(context.operation)):
+        if "cookies" in parts and not os.environ["NEXUS_AS"]:
+            # Who asks as nobody brings nothing that lets them in.
+            continue
+        examples.append(context.operation.Case(**parts))
+
+
+@schemathesis.hook
+def filter_case(context, case):
+    """Whom the run asks as has to stay in, or everything that follows would be 401 and prove nothing."""
+    if id_of(case.operation) not in TAKES_AWAY:
+        return True
+    named = [*(case.path_parameters or {}).values()]
+    if isinstance(case.body, dict):
+        named.append(case.body.get("name"))
+    return not any(isinstance(name, str) and name in world.KEPT for name in named)
+
+
+@schemathesis.hook
+def after_call(context, case, response):
+    seen.write(f"{id_of(case.operation)} {response.status_code}\n")

@@ -1,0 +1,257 @@
+"""A broker with a team's data in it, and for each operation of the HTTP API a request that has to succeed there."""
+
+import hashlib
+import json
+import pathlib
+import sys
+import time
+import urllib.request
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "python"))
+sys.path.insert(0, str(HERE.parents[2] / "scripts/lib"))
+from nexus_client import GRANT, Aspect, access_token, assertion, http, uuid7  # noqa: E402
+
+PASSWORD = "correct horse battery staple"
+SETTINGS = """
+# keel is away from the beginning: an alert that is there to be acknowledged.
+expected_roster = ["keel"]
+expected_grace_s = 1
+[limits]
+# What is no good as a credential is most of what is sent here.
+failures_per_min = 1000000
+"""
+# Whom the runs ask as, and what they need to be there to the end. See `filter_case` in hooks.py.
+KEPT = {"admin", "ada", "vic", "robin", "vault", "local", "first"}
+# A part of an aspect's public key, and of an operator's token.
+PUBLIC_KEY = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+
+class Nexus:
+    """What the examples ask: as the admin, over HTTP."""
+
+    def __init__(self, facts):
+        self.facts = facts
+        self.url = facts["url"]
+
+    def __getitem__(self, name):
+        return self.facts[name]
+
+    def post(self, path, body=None):
+        return self.ask("POST", path, {} if body is None else body)
+
+    def ask(self, method, path, body=None):
+        return http(method, f"{self.url}/api/v1{path}", body, self["admin"])
+
+    def blob(self, content):
+        request = urllib.request.Request(f"{self.url}/api/v1/blobs?name=notes.txt", method="PUT", data=content)
+        request.add_header("Content-Type", "text/plain")
+        request.add_header("Authorization", f"Bearer {self['admin']}")
+        with urllib.request.urlopen(request) as answer:
+            return json.loads(answer.read())["id"].removeprefix("blob:")
+
+    def session(self):
+        """The cookie of somebody who has just logged in."""
+        body = json.dumps({"name": "lou", "password": PASSWORD}).encode()
+        request = urllib.request.Request(f"{self.url}/api/v1/login", method="POST", data=body)
+        request.add_header("Content-Type", "application/json")
+        with urllib.request.urlopen(request) as answer:
+            return answer.headers["Set-Cookie"].split(";")[0].partition("=")[2]
+
+    def operator(self):
+        """Somebody who may be shut out again."""
+        name = f"op-{uuid7()[-12:]}"
+        self.post("/operators", {"name": name, "role": "viewer", "token_sha256": uuid7().replace("-", "") * 2})
+        return name
+
+    def aspect(self):
+        name = f"as-{uuid7()[-12:]}"
+        self.post("/aspects", {"name": name, "role": "worker", "public_key": PUBLIC_KEY})
+        return name
+
+    def credential(self):
+        name = f"cr-{uuid7()[-12:]}"
+        self.post("/credentials", {**CREDENTIAL, "name": name})
+        return name
+
+    def dispatch(self):
+        return self.post("/dispatches", {"hand": "robin/slow", "input": {"n": 1}})["dispatch"]
+
+
+CREDENTIAL = {
+    "name": "vault",
+    "kind": "custom",
+    "mode": "both",
+    "base_url": "https://127.0.0.1:9",
+    "allowed_aspects": ["robin"],
+    "secret": "canary",
+}
+
+
+def build(nexus):
+    """Fills a fresh broker; returns the facts about it, and the aspect that is connected to it."""
+    http("PUT", f"{nexus.url}/api/v1/operators/admin/password", {"password": PASSWORD}, nexus.token)
+    facts = {"url": nexus.url, "admin": nexus.token}
+    api = Nexus(facts)
+    for name, role in (("ada", "operator"), ("vic", "viewer"), ("lou", "operator")):
+        token = f"nxo_{name}_{uuid7()}"
+        api.post("/operators", {"name": name, "role": role, "token_sha256": sha256(token)})
+        facts[name] = token
+    api.ask("PUT", "/operators/lou/password", {"password": PASSWORD})
+    keyfile = nexus.add_aspect("robin")
+    hand = {"description": "adds", "timeout_s": 600, "concurrency": 2, "capabilities": ["sums"]}
+    robin = Aspect(nexus.url, keyfile, hands=[{"name": "add", **hand}, {"name": "slow", **hand}], slots=2)
+    robin.dial()
+    facts.update(keyfile=keyfile, robin=access_token(nexus.url, keyfile))
+    api.post("/credentials", CREDENTIAL)
+    facts["blob"] = api.blob(b"what was found out")
+    sent = api.post(
+        "/messages",
+        {"to": ["robin"], "content": "what holds?", "topic": "claims",
+         "attachments": [{"blob": f"blob:{facts['blob']}", "name": "notes.txt"}]},
+    )
+    robin.next_item()
+    robin.link.request("chat.send", {"reply_to": sent["message"], "content": "all of it", "meta": META})
+    facts.update(message=sent["message"], thread=sent["thread"])
+    robin.link.request("knowledge.store", {"topic": "deploys", "content": "Never on a Friday.", "shared": True})
+    facts["done"] = work(api, robin, {"output": 3})
+    facts["dead"] = work(api, robin, {"error": {"code": "too_hard", "message": "no"}})
+    deadline = time.monotonic() + 20
+    while not api.ask("GET", "/alerts")["alerts"]:
+        assert time.monotonic() < deadline, "no alert about keel"
+        time.sleep(0.05)
+    return facts, robin
+
+
+META = {
+    "turn": "0199a0b1-c2d3-7123-8456-789abcdef012",
+    "provider": "python",
+    "model": "none",
+    "usage": {"input_tokens": 3, "output_tokens": 2},
+    "cost_microusd": 7,
+}
+
+
+def work(api, robin, result):
+    """A dispatch that has ended with `result`."""
+    dispatch = api.post("/dispatches", {"hand": "robin/add", "input": {"a": 1, "b": 2}})["dispatch"]
+    item = robin.next_item()["body"]
+    while item["type"] != "assignment":
+        item = robin.next_item()["body"]
+    robin.link.request("dispatch.result", {"lease": item["lease"], **result})
+    return dispatch
+
+
+def sha256(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def example(world, operation):
+    """Requests for an operation, each to succeed. Made when they are about to be sent: what one of them takes away
+    is made for it."""
+    found = EXAMPLES.get(operation)
+    if found is None:
+        return []
+    made = found(world)
+    return made if isinstance(made, list) else [made]
+
+
+def path(**parameters):
+    return {"path_parameters": parameters}
+
+
+def query(**parameters):
+    return {"query": parameters}
+
+
+EXAMPLES = {
+    # Alerts
+    "listAlerts": lambda _: query(all="true", limit="1"),
+    "ackAlert": lambda _: {"body": {"key": "aspect_missing/keel"}},
+    # Aspects
+    "listAspects": lambda _: query(limit="1"),
+    "addAspect": lambda _: {"body": {"name": "newcomer", "role": "worker", "public_key": PUBLIC_KEY}},
+    "getAspect": lambda _: path(name="robin"),
+    "revokeAspect": lambda world: path(name=world.aspect()),
+    "getAspectKey": lambda _: path(name="robin"),
+    "restrainAspect": lambda world: {
+        **path(name=world.aspect()), "body": {"kind": "paused", "reason": "its disk is being changed"}},
+    "releaseAspect": lambda world: path(name=world.aspect()),
+    "rotateAspectKey": lambda world: {
+        **path(name=world.aspect()), "body": {"public_key": "PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw"}},
+    # Audit
+    "listAudit": lambda world: [query(kind="message", thread=world["thread"]), query(by="operator/admin")],
+    "getEvents": lambda world: [query(from_seq="0"), query(from_seq="0", thread=world["thread"], roster="true")],
+    "getUsage": lambda _: [query(by="hand"), query(by="day", since="0"), query(by="model")],
+    # Backup
+    "makeBackup": lambda _: {"body": {"name": f"b-{uuid7()}.tar"}},
+    # Blobs
+    "listBlobs": lambda _: query(limit="1"),
+    "getBlobInfo": lambda world: path(blob=world["blob"]),
+    "putBlob": lambda _: {"body": b"bytes", "media_type": "application/octet-stream", **query(name="b.bin")},
+    "getBlob": lambda world: [
+        path(blob=world["blob"]),
+        {**path(blob=world["blob"]), "headers": {"Range": "bytes=5-7"}},
+    ],
+    # Broker
+    "getNexus": lambda _: {},
+    "getToken": lambda world: {"body": {"grant_type": GRANT, "assertion": assertion(world["keyfile"])}},
+    "health": lambda _: {},
+    "ready": lambda _: {},
+    "getMetrics": lambda _: {},
+    # Credentials
+    "listCredentials": lambda _: {},
+    "addCredential": lambda _: {"body": {**CREDENTIAL, "name": "another"}},
+    "getCredential": lambda _: path(name="vault"),
+    "removeCredential": lambda world: path(name=world.credential()),
+    "fetchCredential": lambda _: path(name="vault"),
+    "rotateCredential": lambda _: {**path(name="vault"), "body": {"secret": "canary"}},
+    # Dispatches
+    "listDispatches": lambda _: [query(dead="true"), query(open="true", limit="1")],
+    "createDispatch": lambda _: [
+        {"body": {"hand": "robin/add", "input": {"a": 1, "b": 2}}},
+        {"body": {"capability": {"needs": ["sums"]}, "input": {"a": 1}}},
+    ],
+    "getDispatch": lambda world: path(dispatch=world["done"]),
+    "cancelDispatch": lambda world: {**path(dispatch=world.dispatch()), "body": {"reason": "not needed"}},
+    "retryDispatch": lambda world: {**path(dispatch=world["dead"]), "body": {"deadline_s": 600}},
+    # Knowledge
+    "listKnowledge": lambda _: query(of="robin", prefix="dep", limit="1"),
+    "storeKnowledge": lambda _: {"body": {"topic": "mine", "content": "written down"}},
+    "deleteKnowledge": lambda _: {"body": {"topic": "deploys", "of": "robin"}},
+    "getKnowledge": lambda _: query(topic="deploys", of="robin", version="1"),
+    "listKnowledgeGrants": lambda _: query(to="robin"),
+    "grantKnowledge": lambda _: {"body": {"to": "robin", "may": "read", "of": "operator/admin"}},
+    "revokeKnowledge": lambda _: {"body": {"to": "robin", "may": "read", "of": "operator/admin"}},
+    "knowledgeHistory": lambda _: query(topic="deploys", of="robin"),
+    "searchKnowledge": lambda _: query(query="friday"),
+    # Messages and threads
+    "sendMessage": lambda _: {"body": {"to": ["robin"], "content": "and now?"}},
+    "getMessage": lambda world: path(message=world["message"]),
+    "getThread": lambda world: path(thread=world["thread"]),
+    "searchMessages": lambda world: query(query="holds", thread=world["thread"]),
+    "reactToMessage": lambda world: {**path(message=world["message"]), "body": {"emoji": "👍"}},
+    "listReceipts": lambda world: path(message=world["message"]),
+    "listThreads": lambda _: query(participant="robin", limit="1"),
+    "listMessages": lambda world: [
+        {**path(thread=world["thread"]), **query(limit="1")},
+        {**path(thread=world["thread"]), **query(before="1000000")},
+    ],
+    "markThread": lambda world: {**path(thread=world["thread"]), "body": {}},
+    "renameThread": lambda world: {**path(thread=world["thread"]), "body": {"title": "claims"}},
+    # Operators and sessions
+    "listOperators": lambda _: {},
+    "addOperator": lambda _: {"body": {"name": "ana", "role": "operator", "token_sha256": DIGEST}},
+    "revokeOperator": lambda world: path(name=world.operator()),
+    "setPassword": lambda world: {**path(name=world.operator()), "body": {"password": PASSWORD}},
+    "listTokens": lambda _: path(name="lou"),
+    "addToken": lambda world: {**path(name=world.operator()), "body": {"name": "laptop"}},
+    "revokeToken": lambda world: path(name=world.operator(), token="first"),
+    "logIn": lambda _: {"body": {"name": "lou", "password": PASSWORD}},
+    "logOut": lambda world: {"cookies": {"nexus_session": world.session()}},
+    "getSession": lambda _: {},
+    "offerSetup": lambda _: {},
+    "setUp": lambda world: {
+        "body": {"setup_token": world.post("/setup/token")["setup_token"], "name": "owner", "password": PASSWORD}},
+}
