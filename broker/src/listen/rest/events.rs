@@ -253,7 +253,9 @@ impl OperationOutput for Events {
                 "id": {"type": "string", "pattern": "^[0-9]+$", "description": "of a `log` event: its `seq`"},
                 "event": {
                     "type": "string",
-                    "enum": ["close", "error", "gap", "log", "observe", "roster.changed", "shutdown"],
+                    "enum": [
+                        "close", "error", "gap", "log", "observe", "observe.gap", "roster.changed", "shutdown",
+                    ],
                 },
                 "data": {"type": "string", "description": "JSON, on one line"},
             },
