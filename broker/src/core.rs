@@ -17,6 +17,7 @@ use crate::identity::directory::Directory;
 use crate::meter::Meter;
 use crate::relay::presence::{Patience, Presence};
 use crate::sequencer::{Batch, Intake};
+use crate::traces::Traces;
 pub(crate) use health::{Health, State};
 
 /// Between attempts while storage fails.
@@ -30,6 +31,7 @@ pub(crate) struct Published {
     pub(crate) presence: Presence,
     pub(crate) health: Health,
     pub(crate) meter: Meter,
+    pub(crate) traces: Traces,
     /// The newest entry of the log that is on disk.
     pub(crate) head: watch::Sender<u64>,
 }
@@ -43,6 +45,7 @@ impl Published {
             presence: Presence::new(patience),
             health: Health::default(),
             meter: Meter::default(),
+            traces: Traces::default(),
             head: watch::Sender::new(hub.log_seq()),
         };
         published.credentials(hub);
@@ -199,7 +202,7 @@ impl<S: Transaction> Core<S> {
     }
 
     fn release(&self, effects: Vec<Effect>) -> Vec<Orphan> {
-        let Published { deliver, directory, presence, meter, .. } = &*self.published;
+        let Published { deliver, directory, presence, meter, traces, .. } = &*self.published;
         if effects.contains(&Effect::DoorsChanged) {
             // Before the answers: whoever reads one may use what it says.
             self.published.credentials(&self.hub);
@@ -209,9 +212,19 @@ impl<S: Transaction> Core<S> {
         let mut release = deliver.release();
         for effect in effects {
             match effect {
-                Effect::Answer { origin, answer } => orphans.extend(release.answer(origin, answer)),
+                Effect::Answer { origin, answer } => {
+                    traces.answered(origin, &answer);
+                    orphans.extend(release.answer(origin, answer));
+                }
                 Effect::Attach { link, aspect, cursor, tail } => deliver.attach(link, aspect, cursor, tail),
-                Effect::Push { link, offset, item, trace: _ } => release.push(link, offset, item),
+                Effect::Push { link, offset, item, trace } => {
+                    if let Some(trace) = trace
+                        && let Some(peer) = deliver.peer(link)
+                    {
+                        traces.pushed(link, &peer.identity.party, offset, &trace);
+                    }
+                    release.push(link, offset, item);
+                }
                 Effect::Tell { links, frame } => deliver.tell(&links, &frame),
                 Effect::Close { link, code, reason } => deliver.close(link, code, &reason),
                 Effect::RosterChanged { aspect } => {
@@ -231,7 +244,8 @@ impl<S: Transaction> Core<S> {
                     meter.logged(&entry);
                     release.logged(entry);
                 }
-                Effect::DoorsChanged | Effect::Passed(_) => {}
+                Effect::DoorsChanged => {}
+                Effect::Passed(milestone) => traces.passed(*milestone),
             }
         }
         orphans
@@ -250,8 +264,10 @@ impl<S: Transaction> Core<S> {
         };
         let body = ErrorBody::new(ErrorCode::StorageUnavailable, message);
         for origin in aftermath.origins {
+            let answer = Err(body.clone());
+            self.published.traces.answered(origin, &answer);
             // An error seats nobody, so there is no orphan.
-            let _ = self.published.deliver.answer(origin, Err(body.clone()));
+            let _ = self.published.deliver.answer(origin, answer);
         }
         // Now rather than at the next command, so that what is asked meanwhile is answered from the disk.
         let rebuilt = self.store.rollback().and_then(|()| Hub::rebuild(&self.store, self.config.clone()));

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use nexus_telemetry::Counts;
 use nexus_wire::chat::Usage;
 use nexus_wire::frame::FrameSet;
 use nexus_wire::hands::DispatchState;
@@ -64,9 +65,40 @@ pub(crate) struct Meter {
     relay_dropped: Counter<u64, AtomicU64>,
     sink_dropped: Counter<u64, AtomicU64>,
     traces_ignored: Counter,
+    spans: SpanCounters,
+    rate_limited: Counters,
     gauges: GaugeSet,
     /// One scrape at a time: it sets the gauges before it writes them.
     scrape: Mutex<()>,
+}
+
+/// What has become of the spans; the counts are kept where they are exported.
+#[derive(Debug, Default)]
+struct SpanCounters {
+    exported: Counter,
+    lost: Counters,
+    waiting: Gauge,
+}
+
+impl SpanCounters {
+    fn register(&self, registry: &mut Registry) {
+        registry.register("spans_exported", "Spans that the collector took", self.exported.clone());
+        let help = "Spans that are lost, by reason: no room in the queue, or not taken by the collector";
+        registry.register("spans_lost", help, self.lost.clone());
+        registry.register("spans_waiting", "Spans on their way to the collector", self.waiting.clone());
+    }
+
+    fn set(&self, counts: &Counts) {
+        catch_up(&self.exported, counts.exported);
+        catch_up(&self.lost.get_or_create(&[("reason", "no_room")]), counts.dropped);
+        catch_up(&self.lost.get_or_create(&[("reason", "not_taken")]), counts.failed);
+        self.waiting.set(signed(counts.waiting));
+    }
+}
+
+/// A counter that is kept elsewhere has come to this.
+fn catch_up(counter: &Counter, count: u64) {
+    counter.inc_by(count.saturating_sub(counter.get()));
 }
 
 /// Read when somebody asks.
@@ -100,6 +132,9 @@ pub(crate) struct Reading {
     pub(crate) sink_dropped: u64,
     pub(crate) database_bytes: u64,
     pub(crate) wal_bytes: u64,
+    pub(crate) spans: Counts,
+    /// Limits, and how often each was reached.
+    pub(crate) rate_limited: Vec<(&'static str, u64)>,
 }
 
 const ASPECT_STATES: [AspectState; 5] =
@@ -158,6 +193,10 @@ impl Default for Meter {
         let traces_ignored = Counter::default();
         let help = "Trace contexts of frames and requests that were malformed, and so ignored";
         registry.register("trace_contexts_ignored", help, traces_ignored.clone());
+        let spans = SpanCounters::default();
+        spans.register(&mut registry);
+        let rate_limited = Counters::default();
+        registry.register("rate_limited", "Times that a limit of rates was reached", rate_limited.clone());
         let commit_seconds = Histogram::new(exponential_buckets(0.000_1, 2.0, 16));
         registry.register(
             "commit_seconds",
@@ -185,6 +224,8 @@ impl Default for Meter {
             relay_dropped,
             sink_dropped,
             traces_ignored,
+            spans,
+            rate_limited,
             gauges,
             scrape: Mutex::new(()),
         }
@@ -277,6 +318,10 @@ impl Meter {
         self.relay_dropped.inc_by(dropped);
         let dropped = reading.sink_dropped.saturating_sub(self.sink_dropped.get());
         self.sink_dropped.inc_by(dropped);
+        self.spans.set(&reading.spans);
+        for (limit, count) in &reading.rate_limited {
+            catch_up(&self.rate_limited.get_or_create(&[("limit", *limit)]), *count);
+        }
         let mut out = String::with_capacity(16 * 1024);
         text::encode(&mut out, &self.registry)?;
         Ok(out)

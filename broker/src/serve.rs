@@ -4,12 +4,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use nexus_telemetry::{Service, Telemetry};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
+use uuid::Uuid;
 
 use crate::blobs::Blobs;
 use crate::clock::{self, Clock};
@@ -36,6 +38,7 @@ use crate::relay::sink::Sink;
 use crate::sequencer::{Sequencer, sequencer};
 use crate::setup::{Setup, SetupError};
 use crate::store::SqliteStore;
+use crate::traces::Traces;
 use crate::trail::Trail;
 
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
@@ -123,7 +126,9 @@ impl Running {
         let mark = mark::begin(&data, clock::wall()).map_err(SetupError::from)?;
         let sink = start_sink(config.sink)?;
         let clock = Clock::start(last_at);
-        let published = Arc::new(Published::of(&hub, config.patience));
+        let published =
+            Published { traces: Traces::new(telemetry(nexus_id)), ..Published::of(&hub, config.patience) };
+        let published = Arc::new(published);
         let (sequencer, intake) = sequencer(clock);
         let library = Library::new(|size| store.readers(size));
         let database = store.path().to_owned();
@@ -247,12 +252,19 @@ impl Running {
             })
             .await;
         }
+        edge.published.traces.telemetry().shutdown().await;
         // Readers first: the last connection to close merges the write-ahead log into the database.
         drop(edge);
         drop(store.map_err(|_| ServeError::Core)?);
         drop(lock);
         Ok(())
     }
+}
+
+/// Spans go where the environment says.
+fn telemetry(nexus: Uuid) -> Telemetry {
+    let version = env!("CARGO_PKG_VERSION");
+    Telemetry::from_env(&Service { name: "nexus", version, instance: nexus.to_string() })
 }
 
 fn start_sink(

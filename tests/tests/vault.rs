@@ -117,7 +117,8 @@ async fn what_streams_passes_piece_by_piece_and_nobody_else_may_use_it() {
     let world = World::new();
     let (wren, forge) = (world.home("wren", json!({}), ""), world.home("forge", json!({}), ""));
     add(&world, "model", &service.url, "wren");
-    let bearer = format!("authorization: Bearer {}\r\nx-api-key: mine\r\n", access_token(&wren).await);
+    let trace = "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\ntracestate: mine=1\r\nbaggage: mine=1\r\n";
+    let bearer = format!("authorization: Bearer {}\r\nx-api-key: mine\r\n{trace}", access_token(&wren).await);
     let mut answer = call(&world, "/api/v1/proxy/model/v1/stream?a=b", &bearer);
     let mut seen = String::new();
     while !seen.contains("data: one") {
@@ -127,7 +128,7 @@ async fn what_streams_passes_piece_by_piece_and_nobody_else_may_use_it() {
     let head = service.asked.recv().expect("it was asked").to_ascii_lowercase();
     assert!(head.starts_with("get /v1/stream?a=b http/1.1"), "{head}");
     assert!(head.contains(&format!("x-api-key: {SECRET}\r\n")), "{head}");
-    assert!(!head.contains("bearer") && !head.contains("mine"), "{head}");
+    assert!(!head.contains("bearer") && !head.contains("mine") && !head.contains("trace"), "{head}");
     service.go_on.send(()).expect("it waits");
     let rest = whole(answer);
     assert!(rest.contains("data: two") && !seen.contains("set-cookie"), "{seen}{rest}");

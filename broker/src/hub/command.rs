@@ -42,7 +42,7 @@ impl Traced {
 }
 
 /// Whom the answer goes to.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Origin {
     /// A request on a link; without an id nobody waits for the answer.
     Link { link: LinkId, request: Option<RequestId> },

@@ -7,6 +7,7 @@
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,11 +31,14 @@ type Keyed<K, C> =
 struct Limit<K: Hash + Eq + Clone, C: Clock + Clone> {
     keyed: Keyed<K, C>,
     clock: C,
+    /// How often it said no.
+    refused: AtomicU64,
 }
 
 impl<K: Hash + Eq + Clone, C: Clock + Clone> Limit<K, C> {
     fn new(quota: Quota, clock: &C) -> Self {
-        Self { keyed: RateLimiter::hashmap_with_clock(quota, clock.clone()), clock: clock.clone() }
+        let keyed = RateLimiter::hashmap_with_clock(quota, clock.clone());
+        Self { keyed, clock: clock.clone(), refused: AtomicU64::new(0) }
     }
 
     /// `Err`: how long to wait. When there are too many keys to remember, new ones share one place.
@@ -43,7 +47,10 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Limit<K, C> {
             self.keyed.retain_recent();
         }
         let key = if self.keyed.len() >= KEYS_MAX { None } else { Some(key) };
-        self.keyed.check_key(&key).map_err(|not_until| not_until.wait_time_from(self.clock.now()))
+        self.keyed.check_key(&key).map_err(|not_until| {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            not_until.wait_time_from(self.clock.now())
+        })
     }
 }
 
@@ -86,6 +93,17 @@ impl<C: Clock + Clone> Limits<C> {
             shut_out: Mutex::default(),
             clock,
         }
+    }
+
+    /// How often each limit was reached since the start.
+    pub(crate) fn refused(&self) -> [(&'static str, u64); 4] {
+        let count = |refused: &AtomicU64| refused.load(Ordering::Relaxed);
+        [
+            ("requests_of_identity", count(&self.requests_of_identity.refused)),
+            ("requests_from_address", count(&self.requests_from.refused)),
+            ("upgrades_from_address", count(&self.upgrades_from.refused)),
+            ("failures_from_address", count(&self.failures_from.refused)),
+        ]
     }
 
     /// A request over HTTP, before anybody has said who they are.

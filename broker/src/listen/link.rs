@@ -102,6 +102,7 @@ pub(super) async fn run<S>(
 pub(super) async fn leave(edge: &Edge, peer: &Peer) {
     edge.relay.unwatch(peer);
     edge.questions.gone(peer.link);
+    edge.published.traces.left(peer.link);
     edge.published.presence.unfollow(peer.link);
     let Some(seat) = edge.published.deliver.leave(peer) else { return };
     let body = CommandBody::LinkDown { aspect: seat.aspect, link: peer.link, generation: seat.generation };

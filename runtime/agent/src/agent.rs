@@ -14,6 +14,7 @@ use crate::cli::{Exit, RunOptions};
 use crate::home::Home;
 use crate::provider::{Provider, Via};
 use crate::tools::{Claims, Roots, Toolbox};
+use crate::trace::Teller;
 use crate::uplink::{self, Books, Opened, Uplink};
 use owner::{Channels, Fatal, Left, Owner};
 
@@ -67,6 +68,7 @@ pub fn run(options: RunOptions) -> Result<Exit, Box<dyn Error>> {
 async fn serve(options: RunOptions, home: Home, keyfile: KeyFile) -> Result<Exit, Fatal> {
     let Home { dir, settings, persona } = home;
     let url = keyfile.url.clone();
+    let teller = Teller::of(&settings);
     let via = Via::of(&keyfile)?;
     let provider = Arc::new(Provider::through(settings.provider.clone(), &dir, Some(via))?);
     let Opened { books, items, posts } = Books::open(&dir, options.durability)?;
@@ -96,6 +98,7 @@ async fn serve(options: RunOptions, home: Home, keyfile: KeyFile) -> Result<Exit
         provider,
         toolbox,
         books: books.clone(),
+        teller: teller.clone(),
         signals: drive::Signals { stop: drive::Stop(stops), generation: generations },
         team: teams,
         turns: Semaphore::new(TURNS_MAX),
@@ -105,7 +108,9 @@ async fn serve(options: RunOptions, home: Home, keyfile: KeyFile) -> Result<Exit
     let uplink = Uplink::new(session, books);
     let (persona, left) = (Arc::new(persona), Left { items, posts });
     let owner = Owner::new(shared, persona, uplink, channels, url, options.adopt, left).await?;
-    owner.run(courier).await
+    let ended = owner.run(courier).await;
+    teller.stop().await;
+    ended
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use nexus_wire::TraceContext;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -85,6 +86,9 @@ pub struct Origin {
     /// Who asked, as the bus writes it: `forge`, or `operator/ada`.
     pub from: Option<String>,
     pub thread: Option<String>,
+    /// The span that the round is told as, for whoever is ours on the way.
+    #[serde(skip)]
+    pub trace: Option<TraceContext>,
     /// How many of the user's last texts this turn has taken. Not known: 0, and the last one alone counts.
     pub asked: usize,
 }

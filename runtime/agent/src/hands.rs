@@ -17,12 +17,14 @@ use nexus_wire::{DispatchId, MessageId, RequestId, TraceContext, TurnId, derive}
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use crate::agent::{Clock, Drive, Finish, Observer, Outside, Record, Shared, Surroundings, prompt};
 use crate::conversation::{Block, Origin};
 use crate::home::Persona;
 use crate::session::UserTurn;
 use crate::tools::{Caller, Waiting};
+use crate::trace::Taken;
 use crate::turn::{Ending, Spent, Turn};
 use crate::uplink::{Line, LineError};
 use output::Output;
@@ -83,8 +85,16 @@ async fn attempt(shared: Arc<Shared>, persona: Arc<Persona>, work: Work) -> Outc
     let tools = hand.map_or_else(|| shared.settings.tools.clone(), |hand| hand.tools.clone());
     let (waits, waited) = mpsc::channel(WAITING_MAX);
     let toolbox = shared.toolbox.with_tools(tools).supervised(waits);
-    let line = toolbox.line().traced(trace.as_deref().cloned());
     let lease = assignment.lease;
+    let taken = Taken {
+        id: lease.dispatch.0,
+        kind: "assignment",
+        conversation: assignment.thread.map(|thread| thread.to_string()),
+        trace: trace.as_deref(),
+    };
+    let told = shared.teller.turn(taken, Some(assignment.hand.as_str()));
+    let line = toolbox.line().traced(told.context().cloned());
+    let log = told.log_span();
     let turn = TurnId(derive::derived(lease.dispatch.0, "turn", lease.attempt.into()));
     let begin = ObserveBegin {
         turn,
@@ -107,12 +117,13 @@ async fn attempt(shared: Arc<Shared>, persona: Arc<Persona>, work: Work) -> Outc
             hand: Some(assignment.hand.to_string()),
             from: Some(assignment.invoker.to_string()),
             thread: assignment.thread.map(|thread| thread.to_string()),
+            trace: None,
             asked: 0,
         },
         system: Some(system),
         record: Record::Memory(Vec::new()),
         observer: Observer::new(line.clone(), begin),
-        trace,
+        trace: told,
         books: shared.books.clone(),
         clock: Clock::start(Duration::from_secs(assignment.timeout_s.into()) + TIMEOUT_SLACK),
         signals: shared.signals.clone(),
@@ -130,7 +141,7 @@ async fn attempt(shared: Arc<Shared>, persona: Arc<Persona>, work: Work) -> Outc
     let (mut turn, mut effects) = Turn::start(turn, shared.rules(), said(input_text(&assignment.input)));
     let mut may_mend = true;
     loop {
-        let (ended, ending) = match drive.run(turn, effects, &mut post).await {
+        let (ended, ending) = match drive.run(turn, effects, &mut post).instrument(log.clone()).await {
             Ok(Finish::Ended(turn, ending)) => (turn, ending),
             Ok(Finish::Parked) => return None,
             Err(error) => {

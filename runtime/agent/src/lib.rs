@@ -15,5 +15,6 @@ pub mod outbox;
 pub mod provider;
 pub mod session;
 pub mod tools;
+mod trace;
 pub mod turn;
 pub mod uplink;

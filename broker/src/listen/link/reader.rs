@@ -16,6 +16,7 @@ use nexus_wire::roster::Register;
 use nexus_wire::session::SessionAnswer;
 use nexus_wire::{
     AspectName, Envelope, EpochId, ErrorBody, ErrorCode, FromBroker, Json, Party, RequestId, ToBroker,
+    TraceContext,
 };
 use serde_json::json;
 use tokio::io::AsyncRead;
@@ -27,9 +28,10 @@ use crate::admit::{Admitted, Read, Streamed, admit};
 use crate::deliver::Peer;
 use crate::edge::{Edge, stopping};
 use crate::framing::{Breach, Incoming};
-use crate::hub::{Change, CommandBody, Origin, Traced};
+use crate::hub::{Change, CommandBody, Origin};
 use crate::relay::Port;
 use crate::sequencer::{Sending, Stopped, Unsent};
+use crate::traces;
 
 /// RFC 6455: text that is not UTF-8, and a breach of the protocol.
 const CLOSE_BAD_TEXT: u16 = 1007;
@@ -179,10 +181,12 @@ impl<'a> Reader<'a> {
                 if decoded.trace_ignored {
                     self.edge.published.meter.trace_ignored();
                 }
-                match self.frame(id, decoded.frame, text.len()) {
+                let kind = decoded.frame.kind();
+                match self.frame(id, decoded.frame, text.len(), trace.as_deref()) {
                     Some(body) => {
-                        let trace = trace.map(|context| Box::new(Traced::passed_on(*context)));
-                        let sending = Sending { origin: self.origin(id), trace, body, bytes: text.len() };
+                        let (origin, party) = (self.origin(id), &self.peer.identity.party);
+                        let trace = self.edge.published.traces.requested(origin, kind, party, trace);
+                        let sending = Sending { origin, trace, body, bytes: text.len() };
                         Outcome::Submit(Box::new(sending))
                     }
                     None => Outcome::Nothing,
@@ -217,7 +221,14 @@ impl<'a> Reader<'a> {
     }
 
     /// What a frame asks of the core; the rest is done here.
-    fn frame(&mut self, id: Option<RequestId>, frame: ToBroker, bytes: usize) -> Option<CommandBody> {
+    fn frame(
+        &mut self,
+        id: Option<RequestId>,
+        frame: ToBroker,
+        bytes: usize,
+        trace: Option<&TraceContext>,
+    ) -> Option<CommandBody> {
+        let kind = frame.kind();
         match admit(&self.peer.identity, frame, bytes) {
             Err(body) => self.refuse(id, body),
             Ok(Admitted::Change(change)) => return Some(self.change(id, change)),
@@ -225,7 +236,7 @@ impl<'a> Reader<'a> {
             Ok(Admitted::Ack(aspect, offset)) => return self.acknowledge(id, aspect, offset),
             Ok(Admitted::Read(read)) => {
                 if let Some(id) = id {
-                    self.read(id, read);
+                    self.read(id, read, kind, trace);
                 }
             }
             Ok(Admitted::Answered(answer)) => self.answered(id, answer),
@@ -248,6 +259,7 @@ impl<'a> Reader<'a> {
     fn hand_over_ack(&mut self) {
         if let Some((aspect, offset)) = self.ack.take() {
             self.peer.pulse.progress(self.edge.now());
+            self.edge.published.traces.acknowledged(self.peer.link, offset);
             self.edge.sequencer.acknowledge(self.peer.link, aspect, offset);
         }
     }
@@ -333,15 +345,22 @@ impl<'a> Reader<'a> {
                 }
                 None
             }
-            Ok(_) => Some(CommandBody::Ack { aspect, link: self.peer.link, offset }),
+            Ok(_) => {
+                self.edge.published.traces.acknowledged(self.peer.link, offset);
+                Some(CommandBody::Ack { aspect, link: self.peer.link, offset })
+            }
         }
     }
 
     /// Beside the reader, so that a slow search holds up nothing that comes after it.
-    fn read(&self, id: RequestId, read: Read) {
+    fn read(&self, id: RequestId, read: Read, kind: &'static str, trace: Option<&TraceContext>) {
         let (edge, peer) = (Arc::clone(self.edge), Arc::clone(self.peer));
+        let span = self.edge.published.traces.frame(kind, &peer.identity.party, trace);
         tokio::spawn(async move {
             let answer = edge.answer(peer.identity.party.clone(), read).await;
+            if let (Some(mut span), Err(body)) = (span, &answer) {
+                traces::refused(&mut span, body);
+            }
             peer.outbox.answer(id, answer.map(FromBroker::Ok));
         });
     }

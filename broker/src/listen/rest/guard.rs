@@ -8,11 +8,11 @@ use axum::http::{Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use nexus_wire::{ErrorBody, ErrorCode};
+use tracing::Instrument as _;
 
 use super::caller::session;
 use super::{Remote, proxy, trace};
 use crate::edge::Edge;
-use crate::hub::Traced;
 use crate::listen::hosts::Stranger;
 use crate::listen::problem::Problem;
 use crate::traces;
@@ -25,8 +25,11 @@ const LONG: [(Method, &str); 2] = [(Method::PUT, "/api/v1/blobs"), (Method::POST
 pub(super) async fn guard(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
     let response = match known(&edge, &request) {
         Ok(()) => {
-            let context = trace::context(request.headers(), || edge.published.meter.trace_ignored());
-            traces::on_account_of(context.map(Traced::passed_on), in_time(request, next)).await
+            let trace = trace::Begun::of(&edge, &request);
+            let work = traces::on_account_of(trace.traced(), in_time(request, next));
+            let response = work.instrument(trace.log_span()).await;
+            trace.end(response.status());
+            response
         }
         Err(problem) => problem.into_response(),
     };

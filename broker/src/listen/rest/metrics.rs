@@ -106,5 +106,7 @@ async fn reading(edge: &Edge) -> Result<Reading, ErrorBody> {
         sink_dropped: edge.relay.sink_dropped(),
         database_bytes: size(&edge.database),
         wal_bytes: size(&edge.database.with_extension("db-wal")),
+        spans: edge.published.traces.counts(),
+        rate_limited: edge.limits.refused().to_vec(),
     })
 }

@@ -12,9 +12,9 @@ use futures_util::{Stream, StreamExt, stream};
 use nexus_wire::{CredentialName, ErrorBody, ErrorCode};
 use reqwest::{Client, Url};
 
-use super::Remote;
 use super::caller::authenticate;
 use super::credentials::{refuse, sealing, usable, used};
+use super::{Remote, trace};
 use crate::edge::Edge;
 use crate::hub::records::CredentialTerms;
 use crate::listen::problem::Problem;
@@ -42,13 +42,16 @@ const HOP_BY_HOP: [HeaderName; 7] = [
     header::UPGRADE,
 ];
 /// What the aspect says to us and not to the service; lengths and hosts are made anew.
-const OURS: [HeaderName; 6] = [
+const OURS: [HeaderName; 9] = [
     header::AUTHORIZATION,
     header::CONTENT_LENGTH,
     header::COOKIE,
     header::HOST,
     header::ORIGIN,
     header::FORWARDED,
+    trace::PARENT,
+    trace::STATE,
+    HeaderName::from_static("baggage"),
 ];
 
 /// Made at the first call: reading the machine's certificates takes longer than a start may.

@@ -1,10 +1,62 @@
-//! The trace a request belongs to, as its headers say: W3C Trace Context.
+//! The trace a request belongs to, as its headers say (W3C Trace Context), and the span it is told as.
 
-use axum::http::{HeaderMap, HeaderName};
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
+use nexus_telemetry::Span;
 use nexus_wire::TraceContext;
 
-const PARENT: HeaderName = HeaderName::from_static("traceparent");
-const STATE: HeaderName = HeaderName::from_static("tracestate");
+use crate::edge::Edge;
+use crate::hub::Traced;
+use crate::traces;
+
+pub(super) const PARENT: HeaderName = HeaderName::from_static("traceparent");
+pub(super) const STATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// What begins work, and so a trace where there is none.
+const WORK: [&str; 3] = ["/api/v1/messages", "/api/v1/dispatches", "/api/v1/gathers"];
+
+/// A request on its way.
+pub(super) struct Begun {
+    context: Option<TraceContext>,
+    span: Option<Span>,
+}
+
+impl Begun {
+    pub(super) fn of(edge: &Edge, request: &Request) -> Self {
+        let context = context(request.headers(), || edge.published.meter.trace_ignored());
+        let method = request.method();
+        let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+        let is_work = !method.is_safe() && WORK.iter().any(|work| route.starts_with(work));
+        let is_told = context.is_some() || is_work;
+        let traces = &edge.published.traces;
+        let span = is_told.then(|| traces.http(method.as_str(), route, context.as_ref())).flatten();
+        Self { context, span }
+    }
+
+    /// What is asked of the core on its account.
+    pub(super) fn traced(&self) -> Option<Traced> {
+        match &self.span {
+            Some(span) => Some(traces::traced(span)),
+            None => self.context.clone().map(Traced::passed_on),
+        }
+    }
+
+    /// A line of the log written on its account names the trace.
+    pub(super) fn log_span(&self) -> tracing::Span {
+        match self.span.as_ref().map(Span::context).or(self.context.as_ref()) {
+            Some(context) => tracing::info_span!("request", trace_id = context.trace_text()),
+            None => tracing::Span::none(),
+        }
+    }
+
+    pub(super) fn end(self, status: StatusCode) {
+        let Some(mut span) = self.span else { return };
+        span.set("http.response.status_code", i64::from(status.as_u16()));
+        if status.is_server_error() {
+            span.fail(status.as_str().to_owned(), "it could not be done");
+        }
+    }
+}
 
 /// What the headers say; `None` as well when it is malformed, which is then told by `ignored`.
 pub(super) fn context(headers: &HeaderMap, ignored: impl FnOnce()) -> Option<TraceContext> {

@@ -12,9 +12,9 @@ use nexus_wire::chat::ChatSend;
 use nexus_wire::hands::DispatchCancel;
 use nexus_wire::inbox::{Decision, InboxClose};
 use nexus_wire::thread::InboxTaken;
-use nexus_wire::{DispatchId, ItemId, MessageId, Party, RequestId, TraceContext, derive};
+use nexus_wire::{DispatchId, ItemId, MessageId, Party, RequestId, derive};
 use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 use uuid::Uuid;
 
 use super::clock::Clock;
@@ -27,6 +27,7 @@ use crate::outbox::Post;
 use crate::provider::{Provider, ProviderKind, RetryPolicy, cost_microusd};
 use crate::session::{ItemDecision, ItemRef, Payload, UserTurn};
 use crate::tools::{Caller, Tool, ToolOutcome, Toolbox, Waiting};
+use crate::trace::{Taken, TurnTrace};
 use crate::turn::{self, Answer, Call, Closing, Effect, Ending, Input, PostKind, Turn};
 use crate::uplink::{Books, BooksError};
 
@@ -47,8 +48,7 @@ pub(crate) struct Drive {
     pub(crate) system: Option<String>,
     pub(crate) record: Record,
     pub(crate) observer: Observer,
-    /// The span on whose account the turn runs.
-    pub(crate) trace: Option<Box<TraceContext>>,
+    pub(crate) trace: TurnTrace,
     pub(crate) books: Books,
     pub(crate) clock: Clock,
     pub(crate) signals: Signals,
@@ -177,7 +177,7 @@ impl Drive {
                     }
                     None => self.round_over(&mut out).await,
                 },
-                Some(done) = out.calls.join_next() => Some(out.call_over(done)),
+                Some(done) = out.calls.join_next() => Some(self.call_over(done, &mut out)),
                 heard = outside.next() => out.hear(heard),
                 () = self.observer.due() => {
                     self.observer.flush();
@@ -209,6 +209,7 @@ impl Drive {
             Effect::Close(closing) => self.close(closing).await?,
             Effect::End(ending) => {
                 self.observer.end(ending.decision, ending.spent);
+                self.trace.ended(&ending);
                 return Ok(Some(ending));
             }
         }
@@ -227,6 +228,7 @@ impl Drive {
             .collect();
         self.record.append(payload).await?;
         if let Some(item) = taken {
+            self.trace.taken(&Taken::of(&item));
             self.books.taken(item.id).await?;
             self.tell_taken(&item);
         }
@@ -249,16 +251,17 @@ impl Drive {
         });
     }
 
-    fn ask(&self, turn: &Turn) -> Round {
+    fn ask(&mut self, turn: &Turn) -> Round {
         let kind = self.provider.kind();
         let (system, messages) = self.record.conversation(kind != ProviderKind::Scripted);
-        let request = ModelRequest {
+        let mut request = ModelRequest {
             system: self.system.clone().unwrap_or(system),
             messages,
             tools: self.toolbox.specs(),
             max_tokens: self.max_tokens,
             origin: Origin { asked: turn.asked(), ..self.origin.clone() },
         };
+        request.origin.trace = self.trace.asked(&request);
         let (tell, events) = mpsc::channel(STREAM_EVENTS_MAX);
         let (provider, deadline) = (Arc::clone(&self.provider), self.clock.deadline());
         let reply = tokio::spawn(async move {
@@ -274,11 +277,15 @@ impl Drive {
         let provider = self.provider.kind().name();
         Some(match (&mut round.reply).await {
             Ok(Ok(mut reply)) => {
+                self.trace.answered(Ok(&reply));
                 reply.content.iter_mut().for_each(within_depth);
                 let cost_microusd = cost_microusd(&reply.model, reply.usage);
                 Input::Answered(Answer { reply, provider: provider.to_owned(), cost_microusd })
             }
-            Ok(Err(error)) => Input::RoundFailed(error),
+            Ok(Err(error)) => {
+                self.trace.answered(Err(&error));
+                Input::RoundFailed(error)
+            }
             Err(broken) => Input::RoundFailed(ProviderError {
                 provider: provider.to_owned(),
                 kind: ProviderErrorKind::Invalid(format!("the adapter broke down: {broken}")),
@@ -286,8 +293,8 @@ impl Drive {
         })
     }
 
-    fn run_tool(&self, call: Call, out: &mut Out) {
-        let toolbox = self.toolbox.traced(self.trace.as_deref().cloned());
+    fn run_tool(&mut self, call: Call, out: &mut Out) {
+        let toolbox = self.toolbox.traced(self.trace.called(&call));
         let caller = self.caller.clone();
         out.running.insert(call.id.clone(), call.clone());
         out.calls.spawn(async move {
@@ -303,6 +310,7 @@ impl Drive {
 
     /// Nothing that is out is wanted any more. Whom we gave work is told; a Hand's children end with it.
     async fn abandon(&mut self, out: &mut Out) -> Result<(), DriveError> {
+        self.trace.abandoned();
         out.round = None;
         out.calls.abort_all();
         while let Some(done) = out.calls.join_next().await {
@@ -318,7 +326,7 @@ impl Drive {
                 let dispatch = self.caller.dispatch_id(call.ordinal);
                 let reason = Some("the turn that asked for it has ended".to_owned());
                 let id = RequestId(derive::derived(dispatch.0, "cancel", 0));
-                let (trace, frame) = (self.trace.clone(), DispatchCancel { dispatch, reason }.into());
+                let (trace, frame) = (self.trace.carried(), DispatchCancel { dispatch, reason }.into());
                 self.books.post(Post { id, trace, frame }).await?;
             }
         }
@@ -333,7 +341,7 @@ impl Drive {
             ..ChatSend::default()
         };
         let id = post_id(post.answers.id, post.kind);
-        Ok(self.books.post(Post { id, trace: self.trace.clone(), frame: frame.into() }).await?)
+        Ok(self.books.post(Post { id, trace: self.trace.carried(), frame: frame.into() }).await?)
     }
 
     async fn close(&mut self, closing: Closing) -> Result<(), DriveError> {
@@ -343,7 +351,16 @@ impl Drive {
         let reason = reason.map(|reason| reason.chars().take(REASON_CHARS_MAX).collect());
         let decided = ItemDecision { item: item.id, decision, reason, message };
         self.record.append(Payload::Decision(decided.clone())).await?;
+        self.trace.decided(item.id, decision);
         tell_decision(&self.books, &item, decided).await
+    }
+
+    fn call_over(&mut self, done: Result<(String, ToolOutcome), JoinError>, out: &mut Out) -> Input {
+        let input = out.call_over(done);
+        if let Input::ToolDone { call, content, is_error } = &input {
+            self.trace.returned(call, content, *is_error);
+        }
+        input
     }
 }
 
@@ -413,7 +430,7 @@ impl Out {
         }
     }
 
-    fn call_over(&mut self, done: Result<(String, ToolOutcome), tokio::task::JoinError>) -> Input {
+    fn call_over(&mut self, done: Result<(String, ToolOutcome), JoinError>) -> Input {
         // A panic is caught within the call and nobody aborts one of them alone, so the call is always named.
         let (call, outcome) =
             done.unwrap_or_else(|error| (String::new(), ToolOutcome::error(error.to_string())));

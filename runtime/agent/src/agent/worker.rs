@@ -15,6 +15,7 @@ use nexus_wire::observe::ObserveBegin;
 use nexus_wire::roster::{AspectInfo, ContextMode};
 use nexus_wire::{DispatchId, MessageId, RequestId, ThreadId, TurnId, derive};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tracing::Instrument as _;
 
 use super::clock::Clock;
 use super::drive::{Drive, DriveError, Finish, Outside, Signals, Surroundings, tell_decision};
@@ -30,6 +31,7 @@ use crate::session::{
     Entry, ItemDecision, ItemRef, Payload, Session, SessionError, SessionKey, SystemPrompt, UserTurn,
 };
 use crate::tools::{Caller, Tool, Toolbox};
+use crate::trace::{Taken, Teller};
 use crate::turn::{Effect, Rules, Turn};
 use crate::uplink::Books;
 
@@ -48,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) provider: Arc<Provider>,
     pub(crate) toolbox: Toolbox,
     pub(crate) books: Books,
+    pub(crate) teller: Teller,
     pub(crate) signals: Signals,
     pub(crate) team: watch::Receiver<Vec<AspectInfo>>,
     /// Turns at work at the same time.
@@ -266,13 +269,16 @@ impl Worker {
             later: waiting,
             received: &mut self.received,
         };
-        match drive.run(turn, effects, &mut outside).await? {
+        let log = drive.trace.log_span();
+        match drive.run(turn, effects, &mut outside).instrument(log.clone()).await? {
             Finish::Parked => Ok(None),
             Finish::Ended(turn, ending) => {
-                tracing::info!(
-                    from = %first.from, decision = ?ending.decision, rounds = ending.spent.rounds,
-                    reason = ending.reason, "turn ended"
-                );
+                log.in_scope(|| {
+                    tracing::info!(
+                        from = %first.from, decision = ?ending.decision, rounds = ending.spent.rounds,
+                        reason = ending.reason, "turn ended"
+                    );
+                });
                 for left in turn.into_waiting().into_iter().rev() {
                     waiting.push_front(left);
                 }
@@ -317,12 +323,13 @@ impl Worker {
                 hand: None,
                 from: Some(first.from.clone()),
                 thread: thread.map(|thread| thread.to_string()),
+                trace: None,
                 asked: 0,
             },
             system,
             record,
             observer: Observer::new(shared.toolbox.line().clone(), begin),
-            trace: first.trace.clone(),
+            trace: shared.teller.turn(Taken::of(first), None),
             books: shared.books.clone(),
             clock: Clock::start(Duration::from_secs(settings.budgets.turn_seconds.into())),
             signals: shared.signals.clone(),

@@ -11,7 +11,7 @@ use super::http::{self, Refusal, SendError};
 use super::retry::Telling;
 use super::settings::ProviderSettings;
 use super::sse;
-use super::via::Via;
+use super::via::{self, Via};
 use crate::conversation::{ModelReply, ModelRequest, ProviderErrorKind};
 
 #[cfg(test)]
@@ -95,6 +95,9 @@ impl Anthropic {
                 Some(pass) => http.bearer_auth(pass.expose()),
                 None => http.header("x-api-key", key.expose()),
             };
+        }
+        if self.via.is_some() {
+            http = via::traced(http, request.origin.trace.as_ref());
         }
         http::open(http, key, settings.stall_timeout).await
     }

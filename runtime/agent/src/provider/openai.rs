@@ -14,7 +14,7 @@ use super::http::{self, Refusal, SendError};
 use super::retry::Telling;
 use super::settings::ProviderSettings;
 use super::sse;
-use super::via::Via;
+use super::via::{self, Via};
 use crate::conversation::{ModelReply, ModelRequest, ProviderErrorKind};
 
 #[cfg(test)]
@@ -102,6 +102,9 @@ impl Openai {
         let key = pass.as_ref().or(settings.api_key.as_ref());
         if let Some(key) = key {
             http = http.bearer_auth(key.expose());
+        }
+        if self.via.is_some() {
+            http = via::traced(http, request.origin.trace.as_ref());
         }
         http::open(http, key, settings.stall_timeout).await
     }

@@ -2,10 +2,21 @@
 //! access token in place of a key.
 
 use nexus_client::{Broker, EndpointError, KeyFile};
-use nexus_wire::CredentialName;
+use nexus_wire::{CredentialName, TraceContext};
+use reqwest::RequestBuilder;
 
 use super::settings::Secret;
 use crate::conversation::ProviderErrorKind;
+
+/// The broker learns whose trace a call belongs to. Nobody else does: it would tell a vendor about the rest.
+pub(crate) fn traced(request: RequestBuilder, trace: Option<&TraceContext>) -> RequestBuilder {
+    let Some(trace) = trace else { return request };
+    let request = request.header("traceparent", trace.parent());
+    match trace.state() {
+        Some(state) => request.header("tracestate", state),
+        None => request,
+    }
+}
 
 #[derive(Debug)]
 pub struct Via {

@@ -73,6 +73,7 @@ impl Desk {
                     hand: hand.map(str::to_owned),
                     from: Some(from.to_owned()),
                     thread: None,
+                    trace: None,
                     asked: 1,
                 },
             };
