@@ -15,7 +15,10 @@ use nexus_wire::limits::{
 use nexus_wire::log::Subscribe;
 use nexus_wire::observe::{ObserveBegin, ObserveEnd, ObserveEvent};
 use nexus_wire::roster::{Register, TeamList};
-use nexus_wire::session::{SessionAnswer, SessionEntry, SessionList, SessionQuestion, SessionTree};
+use nexus_wire::session::{
+    SessionAct, SessionAnswer, SessionCommand, SessionCompact, SessionEntry, SessionFork, SessionList,
+    SessionQuestion, SessionRewind, SessionStatus, SessionTree,
+};
 use nexus_wire::thread::{ChatReceipts, ThreadGet};
 use nexus_wire::{AspectName, ErrorBody, ErrorCode, OperatorName, Party, ToBroker};
 
@@ -54,6 +57,7 @@ pub(crate) enum Read {
     Knowledge(KnowledgeRead),
     /// Answered by the aspect's own process.
     Session(AspectName, SessionQuestion),
+    SessionStatus(SessionStatus),
     GatherStatus(GatherStatus),
     Situation(AspectName),
     TeamList(TeamList),
@@ -207,6 +211,19 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
             aspect(identity, "session.answer")?;
             Admitted::Answered(answer)
         }
+        ToBroker::SessionCompact(SessionCompact { of, session }) => {
+            session_command(identity, of, session, SessionAct::Compact)?
+        }
+        ToBroker::SessionFork(SessionFork { of, session, entry, say }) => {
+            session_command(identity, of, session, SessionAct::Fork { entry, say })?
+        }
+        ToBroker::SessionRewind(SessionRewind { of, session, entry }) => {
+            session_command(identity, of, session, SessionAct::Rewind { entry })?
+        }
+        ToBroker::SessionStatus(status) => {
+            looks(identity, "session.status")?;
+            Admitted::Read(Read::SessionStatus(status))
+        }
         ToBroker::SessionEntry(SessionEntry { of, session, entry }) => {
             looks(identity, "session.entry")?;
             Admitted::Read(Read::Session(of, SessionQuestion::Entry { session, entry }))
@@ -307,6 +324,16 @@ fn looks(identity: &Identity, kind: &str) -> Result<(), ErrorBody> {
             Err(forbidden(format!("{kind} is for operators, and {} is an aspect", identity.party)))
         }
     }
+}
+
+fn session_command(
+    identity: &Identity,
+    of: AspectName,
+    session: String,
+    act: SessionAct,
+) -> Result<Admitted, ErrorBody> {
+    acting_operator(identity, act.kind())?;
+    Ok(Admitted::Change(Change::SessionCommand(SessionCommand { of, session, act })))
 }
 
 /// For operators who may act.

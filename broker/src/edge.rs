@@ -167,6 +167,7 @@ impl Edge {
             | Read::DispatchStatus(_)
             | Read::GatherStatus(_)
             | Read::Knowledge(_)
+            | Read::SessionStatus(_)
             | Read::ThreadGet(_)
             | Read::UsageRead(_) => {
                 let found = self.library.read(move |store| Ok(observe::answer(store, &reader, &read))).await;

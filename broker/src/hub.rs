@@ -29,6 +29,7 @@ mod retention;
 mod roster;
 mod route;
 mod schema;
+mod sessions;
 mod situation;
 mod step;
 mod storage;
@@ -43,6 +44,7 @@ pub use blobs::is_named_to;
 pub use command::{Change, Command, CommandBody, HubConfig, KnowledgeUse, Origin, PutBlob, Traced};
 pub use effect::{Effect, Milestone};
 pub use roster::Roster;
+pub use sessions::command_info;
 pub(crate) use situation::situation;
 
 use alerts::Alerts;

@@ -17,6 +17,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use crate::admit::Read;
+use crate::hub::command_info;
 use crate::hub::inbox::json_bytes;
 use crate::hub::is_named_to;
 use crate::hub::records::{
@@ -128,6 +129,11 @@ pub(crate) fn answer(store: &impl Finds, reader: &Party, read: &Read) -> Result<
             found
                 .map(|record| Json::of(&record.info))
                 .ok_or_else(|| not_found(format!("no gather {} that {reader} made", status.gather)))
+        }
+        Read::SessionStatus(status) => {
+            let found = command_info(store, status.command)?;
+            let missing = || not_found(format!("there is no session command {}", status.command));
+            Ok(Json::of(&found.ok_or_else(missing)?))
         }
         Read::ThreadGet(get) => Ok(Json::of(&chat::thread(store, reader, get.thread)?)),
         Read::UsageRead(read) => Ok(Json::of(&usage::report(store, read)?)),

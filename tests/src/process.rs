@@ -89,6 +89,11 @@ impl Process {
         assert!(done.is_ok_and(|status| status.success()), "{} cannot be signalled", self.name);
     }
 
+    /// Whether it runs no more.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("our own child can be waited for").is_some()
+    }
+
     /// kill -9.
     pub fn kill(&mut self) {
         self.child.kill().expect("our own child can be killed");

@@ -11,6 +11,7 @@ use nexus_wire::hands::{
 use nexus_wire::inbox::InboxClose;
 use nexus_wire::knowledge::{KnowledgeDelete, KnowledgeGrant, KnowledgeRevoke, KnowledgeStore};
 use nexus_wire::roster::{AspectRelease, AspectRestrain, AspectState, Register};
+use nexus_wire::session::SessionCommand;
 use nexus_wire::thread::{ChatMark, ChatReact, InboxTaken, ThreadRename};
 use nexus_wire::{AspectName, BlobId, EpochId, LinkId, Ms, OperatorName, Party, RequestId, TraceContext};
 
@@ -183,6 +184,7 @@ pub enum Change {
     KnowledgeRevoke(KnowledgeRevoke),
     KnowledgeStore(KnowledgeStore),
     LeaseRenew(LeaseRenew),
+    SessionCommand(SessionCommand),
     ThreadRename(ThreadRename),
 }
 

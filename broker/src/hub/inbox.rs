@@ -10,6 +10,7 @@ use nexus_wire::hands::{Assignment, Lease, Outcome};
 use nexus_wire::inbox::{InboxClose, Resume};
 use nexus_wire::limits::DURABLE_BYTES_MAX;
 use nexus_wire::log::LogBody;
+use nexus_wire::session::SessionOrder;
 use nexus_wire::{AspectName, ErrorCode, ItemId, LinkId, Ms, Party, TraceContext};
 use serde::Serialize;
 use serde_json::json;
@@ -32,6 +33,7 @@ pub enum BodyRef<'a> {
     Gather(&'a GatherResult),
     Cancel { lease: Lease, reason: &'a str },
     Resume { lease: Lease, wait: u32 },
+    Session(&'a SessionOrder),
 }
 
 impl BodyRef<'_> {
@@ -206,10 +208,14 @@ impl<S: Store> Step<'_, S> {
             self.answer(&json!({}));
             return Ok(());
         }
+        if let Some(outcome) = &close.outcome {
+            self.command_ended(name, close.item, outcome)?;
+        }
         self.store.put_closed(&closed)?;
         self.answer(&json!({}));
         let content = sha256_of(&close);
-        self.log(sender.clone(), None, LogBody::ItemClosed(close), content)?;
+        let shown = InboxClose { outcome: None, ..close };
+        self.log(sender.clone(), None, LogBody::ItemClosed(shown), content)?;
         Ok(())
     }
 }

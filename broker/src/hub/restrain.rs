@@ -78,7 +78,7 @@ impl<S: Store> Step<'_, S> {
         Ok(())
     }
 
-    fn on_team(&self, name: &AspectName) -> Done<AspectRecord> {
+    pub(super) fn on_team(&self, name: &AspectName) -> Done<AspectRecord> {
         match self.hub.roster.aspect(name).filter(|record| record.is_active()) {
             Some(record) => Ok(record.clone()),
             None => refuse(ErrorCode::NotFound, format!("there is no aspect {name}")),

@@ -124,6 +124,7 @@ impl<'a, S: Store> Step<'a, S> {
                     Change::KnowledgeRevoke(revoke) => self.knowledge_revoke(&sender, request, revoke),
                     Change::KnowledgeStore(store) => self.knowledge_store(&sender, request, store),
                     Change::LeaseRenew(renew) => self.lease_renew(&sender, renew),
+                    Change::SessionCommand(command) => self.session_command(&sender, request, command),
                     Change::ThreadRename(rename) => self.thread_rename(&sender, rename),
                 }
             }

@@ -38,7 +38,8 @@ impl From<ErrorBody> for Problem {
             | ErrorCode::Invalid
             | ErrorCode::InvalidOutput
             | ErrorCode::TooDeep
-            | ErrorCode::UnknownKind => StatusCode::BAD_REQUEST,
+            | ErrorCode::UnknownKind
+            | ErrorCode::Unsupported => StatusCode::BAD_REQUEST,
             ErrorCode::Unauthorized => StatusCode::UNAUTHORIZED,
             ErrorCode::Forbidden => StatusCode::FORBIDDEN,
             ErrorCode::NotFound => StatusCode::NOT_FOUND,

@@ -43,6 +43,7 @@ mod page;
 mod people;
 pub(crate) mod proxy;
 mod session;
+mod sessions;
 mod token;
 mod trace;
 
@@ -95,6 +96,7 @@ fn routes() -> Routes {
         .merge(operators::routes())
         .merge(people::routes())
         .merge(session::routes())
+        .merge(sessions::routes().layer(large))
         .merge(token::routes())
 }
 

@@ -110,6 +110,7 @@ impl LoggedRow {
                     decision: closed.decision,
                     reason: closed.reason,
                     message: closed.message,
+                    outcome: None,
                 })
             }
             Logged::ItemTaken(message) => LogBody::ItemTaken(InboxTaken { message }),

@@ -79,7 +79,8 @@ impl<S: Transaction> Hands for World<S> {
             | ItemBody::Result(_)
             | ItemBody::Gather(_)
             | ItemBody::Cancel { .. }
-            | ItemBody::Resume { .. } => None,
+            | ItemBody::Resume { .. }
+            | ItemBody::Session(_) => None,
         };
         self.inbox(host).into_iter().filter_map(lease).collect()
     }
@@ -91,7 +92,8 @@ impl<S: Transaction> Hands for World<S> {
             | ItemBody::Assignment(_)
             | ItemBody::Gather(_)
             | ItemBody::Cancel { .. }
-            | ItemBody::Resume { .. } => None,
+            | ItemBody::Resume { .. }
+            | ItemBody::Session(_) => None,
         };
         self.inbox(invoker).into_iter().filter_map(outcome).collect()
     }

@@ -240,7 +240,7 @@ on_both_stores! {
         let assigned: Vec<_> = world.inbox("wren").into_iter().filter_map(|item| match item.body {
             ItemBody::Assignment(assignment) => Some((assignment.hand.to_string(), assignment.timeout_s)),
             ItemBody::Message(_) | ItemBody::Result(_) | ItemBody::Gather(_)
-            | ItemBody::Cancel { .. } | ItemBody::Resume { .. } => None,
+            | ItemBody::Cancel { .. } | ItemBody::Resume { .. } | ItemBody::Session(_) => None,
         }).collect();
         assert_eq!(assigned, vec![("self".to_owned(), 600); 2]);
         // One that declares it says itself who may.

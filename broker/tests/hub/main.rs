@@ -17,6 +17,7 @@ mod register;
 mod restrain;
 mod same;
 mod search;
+mod sessions;
 mod storage;
 mod threads;
 mod trace;

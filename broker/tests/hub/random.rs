@@ -20,6 +20,7 @@ use nexus_wire::knowledge::{KnowledgeDelete, KnowledgeGrant, KnowledgeMay, Knowl
 use nexus_wire::roster::{
     AspectRelease, AspectRestrain, AspectRole, AspectState, HeldLease, Register, RestraintKind,
 };
+use nexus_wire::session::{SessionAct, SessionCommand, SessionOutcome};
 use nexus_wire::thread::{ChatMark, ChatReact, InboxTaken, ThreadRename};
 use nexus_wire::{
     AspectName, BlobId, DispatchId, EpochId, HandRef, ItemId, LinkId, MessageId, Ms, OperatorName, Party,
@@ -62,7 +63,8 @@ enum Act {
     Deregister { aspect: u8 },
     Ack { aspect: u8, offset: Index },
     Send { sender: u8, to: u8, thread: Option<Index>, content: u8, repeat: Option<Index> },
-    Close { aspect: u8, item: Index, decision: bool },
+    Close { aspect: u8, item: Index, decision: bool, outcome: bool },
+    Command { sender: u8, aspect: u8, entry: bool, repeat: bool },
     Taken { aspect: u8, message: Index },
     Mark { sender: u8, thread: Index, seq: Option<u8> },
     React { sender: u8, message: Index, emoji: u8, remove: bool },
@@ -135,8 +137,10 @@ fn act() -> impl Strategy<Value = Act> {
         12 => (some.clone(), index.clone()).prop_map(|(aspect, offset)| Act::Ack { aspect, offset }),
         40 => (some.clone(), 0_u8..7, maybe(), 0_u8..12, prop::option::weighted(0.1, any::<Index>()))
             .prop_map(|(sender, to, thread, content, repeat)| Act::Send { sender, to, thread, content, repeat }),
-        8 => (some.clone(), index.clone(), any::<bool>())
-            .prop_map(|(aspect, item, decision)| Act::Close { aspect, item, decision }),
+        8 => (some.clone(), index.clone(), any::<bool>(), prop::bool::weighted(0.3))
+            .prop_map(|(aspect, item, decision, outcome)| Act::Close { aspect, item, decision, outcome }),
+        4 => (some.clone(), some.clone(), any::<bool>(), any::<bool>())
+            .prop_map(|(sender, aspect, entry, repeat)| Act::Command { sender, aspect, entry, repeat }),
         6 => (some.clone(), index.clone()).prop_map(|(aspect, message)| Act::Taken { aspect, message }),
         5 => (some.clone(), index.clone(), prop::option::of(0_u8..60))
             .prop_map(|(sender, thread, seq)| Act::Mark { sender, thread, seq }),
@@ -422,16 +426,23 @@ impl Twin {
                 self.seen.sends.push((request, sender.clone(), send.clone()));
                 self.request(sender, Some(request), Change::ChatSend(send))
             }
-            Act::Close { aspect, item, decision } => {
+            Act::Close { aspect, item, decision, outcome } => {
                 let aspect = self.aspect(*aspect);
                 let items = self.memory.1.inbox(&aspect, 0, 1000).unwrap();
                 let item = if items.is_empty() { ItemId(Uuid::nil()) } else { item.get(&items).id };
+                let outcome = outcome.then(SessionOutcome::default);
                 let (decision, message) = match decision {
                     true => (Decision::Replied, Some(MessageId(Uuid::nil()))),
                     false => (Decision::Silent, None),
                 };
-                let close = InboxClose { item, decision, reason: Some("so".into()), message };
+                let close = InboxClose { item, decision, reason: Some("so".into()), message, outcome };
                 self.request(Party::Aspect(aspect), None, Change::InboxClose(close))
+            }
+            Act::Command { sender, aspect, entry, repeat } => {
+                let act = SessionAct::Rewind { entry: entry.then(Uuid::nil) };
+                let command = SessionCommand { of: self.aspect(*aspect), session: "global".into(), act };
+                let request = Some(self.again(*repeat));
+                self.request(self.sender(*sender), request, Change::SessionCommand(command))
             }
             Act::Taken { aspect, message } => {
                 let taken = InboxTaken { message: self.message(message) };

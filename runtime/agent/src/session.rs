@@ -16,6 +16,7 @@ use crate::journal::{self, Durability, Journal, JournalError, Line};
 
 mod cut;
 mod entry;
+mod order;
 mod place;
 mod problem;
 mod replay;
@@ -26,6 +27,7 @@ pub use entry::{
     AssistantTurn, BranchSummary, Compaction, Entry, ForkedFrom, HeadMove, Header, ItemDecision, ItemRef,
     Payload, SystemPrompt, ToolResults, ToolStarted, UserTurn,
 };
+pub use order::failed;
 pub use place::{SESSION_DIR, SessionKey};
 pub use problem::{Problem, ProblemKind};
 pub use replay::{INTERRUPTED, Replay, replay};
@@ -188,8 +190,19 @@ impl Session {
         say: Option<UserTurn>,
         now: Timestamp,
     ) -> Result<Forked, SessionError> {
+        self.fork_as(home, new_id(now), at, say, now)
+    }
+
+    /// The same under an id that is known beforehand.
+    fn fork_as(
+        &self,
+        home: &Path,
+        id: Uuid,
+        at: Option<Uuid>,
+        say: Option<UserTurn>,
+        now: Timestamp,
+    ) -> Result<Forked, SessionError> {
         self.tree.check_cut(at)?;
-        let id = new_id(now);
         let branch = self.tree.branch(at);
         let from = ForkedFrom { session: self.id(), entry: at, lines: branch.len() as u64 };
         let header = new_header(id, None, Some(from), now);

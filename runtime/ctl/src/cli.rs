@@ -17,7 +17,7 @@ use nexus_wire::{AspectName, CredentialName, DispatchId, MessageId, Party, Threa
 pub use blob::{Blob, BlobAction};
 pub use help::command;
 pub use knowledge::{Grant, Knowledge, KnowledgeAction, May, Whose};
-pub use session::{Session, SessionAction};
+pub use session::{Patience, Session, SessionAction};
 
 const AFTER_HELP: &str = "\
 Which broker: --url or --context, else $NEXUS_URL, else the current context of

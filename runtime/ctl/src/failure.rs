@@ -104,7 +104,8 @@ impl From<ErrorBody> for Failure {
             | ErrorCode::TooDeep
             | ErrorCode::TooLarge
             | ErrorCode::Unavailable
-            | ErrorCode::UnknownKind => Self::Failed(format!("{}{again}", body.message)),
+            | ErrorCode::UnknownKind
+            | ErrorCode::Unsupported => Self::Failed(format!("{}{again}", body.message)),
         }
     }
 }

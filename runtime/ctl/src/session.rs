@@ -1,23 +1,127 @@
-//! `nexctl session`: looks into the sessions of an aspect that is online.
+//! `nexctl session`: looks into the sessions of an aspect that is online, and has them changed.
 
-use nexus_client::Client;
+use std::time::Duration;
+
+use nexus_client::{CallError, Client, Followed, Request};
+use nexus_wire::ItemId;
 use nexus_wire::limits::PAGE_MAX;
-use nexus_wire::session::{SessionEntry, SessionList, SessionPage, SessionTree, SessionTreePage};
+use nexus_wire::log::{LogBody, LogEntry, Subscribe};
+use nexus_wire::session::{
+    SessionCommandInfo, SessionCommandState, SessionCompact, SessionEntry, SessionFork, SessionList,
+    SessionOrdered, SessionPage, SessionRewind, SessionStatus, SessionTree, SessionTreePage,
+};
 
-use crate::cli::{Output, SessionAction};
+use crate::cli::{Output, Patience, SessionAction};
 use crate::failure::Failure;
-use crate::ui::printable;
+use crate::ui::{Tone, printable};
 use crate::{Run, table};
 
 pub(crate) async fn session(run: &Run, action: SessionAction) -> Result<(), Failure> {
-    let mut client = run.connect().await?;
-    let done = run.within(carry_out(run, &mut client, action)).await?;
-    client.close().await;
-    done
+    match action {
+        SessionAction::Compact { of, session, patience } => {
+            order(run, SessionCompact { of, session }, patience).await
+        }
+        SessionAction::Fork { of, session, entry, say, patience } => {
+            order(run, SessionFork { of, session, entry, say }, patience).await
+        }
+        SessionAction::Rewind { of, session, entry, patience } => {
+            order(run, SessionRewind { of, session, entry: entry.0 }, patience).await
+        }
+        action @ (SessionAction::List { .. }
+        | SessionAction::Show { .. }
+        | SessionAction::Status { .. }
+        | SessionAction::Tree { .. }) => {
+            let mut client = run.connect().await?;
+            let done = run.within(look(run, &mut client, action)).await?;
+            client.close().await;
+            done
+        }
+    }
 }
 
-async fn carry_out(run: &Run, client: &mut Client, action: SessionAction) -> Result<(), Failure> {
+/// Puts a command into the aspect's inbox and waits for what comes of it.
+async fn order(
+    run: &Run,
+    command: impl Request<Reply = SessionOrdered>,
+    patience: Patience,
+) -> Result<(), Failure> {
+    let mut client = run.connect().await?;
+    let kinds = vec!["item_closed".to_owned()];
+    // Before it is sent, so that its end cannot be missed.
+    let mut follow = run.connect().await?.follow(Subscribe { kinds, ..Subscribe::default() }).await?;
+    let SessionOrdered { command } = run.within(client.call(command)).await??;
+    let mut ended = async || loop {
+        match follow.next().await? {
+            Followed::Log(entry) if closes(&entry, command) => return Ok::<(), CallError>(()),
+            // What came between was not filtered by us.
+            Followed::Gap(_)
+            | Followed::Log(_)
+            | Followed::Lost { .. }
+            | Followed::ObserveGap(_)
+            | Followed::Observed(_)
+            | Followed::Reconnected
+            | Followed::Roster(_) => {}
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(patience.wait), ended()).await;
+    if let Ok(ended) = waited {
+        ended?;
+    }
+    let info = run.within(client.call(SessionStatus { command })).await??;
+    client.close().await;
+    show(run, &info)
+}
+
+fn closes(entry: &LogEntry, command: ItemId) -> bool {
+    match &entry.body {
+        LogBody::ItemClosed(close) => close.item == command,
+        LogBody::Alert(_)
+        | LogBody::DispatchAccepted(_)
+        | LogBody::DispatchAssigned { .. }
+        | LogBody::DispatchEnded(_)
+        | LogBody::ItemTaken(_)
+        | LogBody::Message(_)
+        | LogBody::Other { .. }
+        | LogBody::Reacted(_) => false,
+    }
+}
+
+fn show(run: &Run, info: &SessionCommandInfo) -> Result<(), Failure> {
+    if run.output == Output::Json {
+        run.ui.json(info)?;
+    }
+    let outcome = info.outcome.clone().unwrap_or_default();
+    let command = info.command;
+    match info.state {
+        SessionCommandState::Pending => {
+            let of = &info.of;
+            let line = format!(
+                "it is in {of}'s inbox, and done when {of} is there and between turns: nexctl session status {command}"
+            );
+            run.ui.note(Tone::Warning, &line);
+            Ok(())
+        }
+        SessionCommandState::Done if run.output == Output::Json => Ok(()),
+        SessionCommandState::Done => {
+            let head = outcome.head.map_or_else(|| "the start".to_owned(), |head| head.to_string());
+            let session = outcome.session.unwrap_or_default();
+            run.ui.result_line(&printable(&format!("session {session} goes on after {head}")))
+        }
+        SessionCommandState::Failed => {
+            let error = outcome.error.map_or_else(|| "no reason was given".to_owned(), |it| it.message);
+            Err(Failure::Failed(format!("{} did not do it: {}", info.of, printable(&error))))
+        }
+    }
+}
+
+async fn look(run: &Run, client: &mut Client, action: SessionAction) -> Result<(), Failure> {
     match action {
+        // Done where it is known for how long to wait.
+        SessionAction::Compact { .. } | SessionAction::Fork { .. } | SessionAction::Rewind { .. } => Ok(()),
+        SessionAction::Status { command } => {
+            let info = client.call(SessionStatus { command }).await?;
+            show(run, &info)
+        }
         SessionAction::List { of, limit } => {
             let mut left = limit.unwrap_or(u32::MAX);
             let mut all = SessionPage { sessions: Vec::new(), cursor: None };

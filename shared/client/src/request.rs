@@ -25,7 +25,8 @@ use nexus_wire::roster::{
     SituationAsk, Team, TeamList,
 };
 use nexus_wire::session::{
-    SessionEntry, SessionList, SessionPage, SessionShown, SessionTree, SessionTreePage,
+    SessionCommandInfo, SessionCompact, SessionEntry, SessionFork, SessionList, SessionOrdered, SessionPage,
+    SessionRewind, SessionShown, SessionStatus, SessionTree, SessionTreePage,
 };
 use nexus_wire::thread::{
     ChatMark, ChatMarked, ChatReact, ChatReceipts, InboxTaken, Reacted, ReceiptPage, ThreadGet, ThreadRename,
@@ -124,8 +125,12 @@ requests! {
     KnowledgeStore => KnowledgeStored,
     LeaseRenew => LeasesRenewed,
     SituationAsk => Situation,
+    SessionCompact => SessionOrdered,
     SessionEntry => SessionShown,
+    SessionFork => SessionOrdered,
     SessionList => SessionPage,
+    SessionRewind => SessionOrdered,
+    SessionStatus => SessionCommandInfo,
     SessionTree => SessionTreePage,
     Subscribe => Subscribed,
     TeamList => Team,

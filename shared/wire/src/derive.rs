@@ -87,6 +87,16 @@ pub fn grant_id(request: RequestId, sender: &Party) -> GrantId {
     GrantId(of_sender(request, sender, "grant"))
 }
 
+/// The inbox item that carries the session command of `request` of `sender`.
+pub fn command_item(request: RequestId, sender: &Party) -> ItemId {
+    ItemId(of_sender(request, sender, "command"))
+}
+
+/// What the end of a session command is remembered by.
+pub fn command_end(command: ItemId) -> Uuid {
+    derived(command.0, "ended", 0)
+}
+
 /// The inbox item that carries a message to one aspect.
 pub fn message_item(message: MessageId, to: &AspectName) -> ItemId {
     ItemId(derived(message.0, to.as_str(), 0))

@@ -80,6 +80,8 @@ codes! {
     Unavailable = "unavailable", retryable: true;
     /// This broker does not know the kind.
     UnknownKind = "unknown_kind", retryable: false;
+    /// The aspect's runtime cannot do this.
+    Unsupported = "unsupported", retryable: false;
 }
 
 impl std::fmt::Display for ErrorCode {

@@ -23,7 +23,10 @@ use crate::observe::{ObserveBegin, ObserveEnd, ObserveEvent, ObserveGap, Observe
 use crate::roster::{
     AspectRelease, AspectRestrain, Deregister, Register, Registered, SituationAsk, TeamList,
 };
-use crate::session::{SessionAnswer, SessionAsk, SessionEntry, SessionList, SessionTree};
+use crate::session::{
+    SessionAnswer, SessionAsk, SessionCompact, SessionEntry, SessionFork, SessionList, SessionRewind,
+    SessionStatus, SessionTree,
+};
 use crate::thread::{ChatMark, ChatReact, ChatReceipts, InboxTaken, Reacted, ThreadGet, ThreadRename};
 
 /// The frames of one direction.
@@ -130,8 +133,12 @@ frames! {
         Register(Register) = "register",
         Situation(SituationAsk) = "situation",
         SessionAnswer(SessionAnswer) = "session.answer",
+        SessionCompact(SessionCompact) = "session.compact",
         SessionEntry(SessionEntry) = "session.entry",
+        SessionFork(SessionFork) = "session.fork",
         SessionList(SessionList) = "session.list",
+        SessionRewind(SessionRewind) = "session.rewind",
+        SessionStatus(SessionStatus) = "session.status",
         SessionTree(SessionTree) = "session.tree",
         Subscribe(Subscribe) = "subscribe",
         TeamList(TeamList) = "team.list",

@@ -8,6 +8,7 @@ use crate::chat::Message;
 use crate::gather::GatherResult;
 use crate::hands::{Assignment, Lease, Outcome};
 use crate::ids::{EpochId, ItemId, MessageId};
+use crate::session::{SessionOrder, SessionOutcome};
 use crate::trace::TraceContext;
 
 /// One entry of an inbox.
@@ -39,6 +40,8 @@ pub enum ItemBody {
     Cancel { lease: Lease, reason: String },
     /// The `wait`-th wait of this dispatch is over: its place is taken again.
     Resume { lease: Lease, wait: u32 },
+    /// An operator wants one of its sessions changed.
+    Session(SessionOrder),
 }
 
 /// `deliver`: the item at `offset`, which is on disk.
@@ -82,7 +85,7 @@ pub enum Decision {
     Failed,
 }
 
-/// `inbox.close`: the decision on a message item, once it is on the aspect's own disk.
+/// `inbox.close`: the decision on a message item or a session command, once it is on the aspect's own disk.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct InboxClose {
     pub item: ItemId,
@@ -92,4 +95,7 @@ pub struct InboxClose {
     /// The reply, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageId>,
+    /// What a session command came to; not shown in the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<SessionOutcome>,
 }

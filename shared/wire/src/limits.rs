@@ -143,6 +143,8 @@ pub const PAGE_DEFAULT: u32 = 50;
 pub const USAGE_ROWS_MAX: usize = 1000;
 /// A page of knowledge ends at this much JSON, and holds at least one entry.
 pub const KNOWLEDGE_PAGE_BYTES: usize = 512 * 1024;
+/// The name of a session: `global` or an id.
+pub const SESSION_NAME_BYTES_MAX: usize = 64;
 /// What an aspect's process may answer about its sessions at once.
 pub const SESSION_ANSWER_BYTES: usize = 512 * 1024;
 /// Hits of one search, over all its pages.

@@ -108,10 +108,18 @@ struct Replies {
     #[schemars(rename = "lease.renew")]
     lease_renew: crate::hands::LeasesRenewed,
     situation: crate::roster::Situation,
+    #[schemars(rename = "session.compact")]
+    session_compact: crate::session::SessionOrdered,
     #[schemars(rename = "session.entry")]
     session_entry: crate::session::SessionShown,
+    #[schemars(rename = "session.fork")]
+    session_fork: crate::session::SessionOrdered,
     #[schemars(rename = "session.list")]
     session_list: crate::session::SessionPage,
+    #[schemars(rename = "session.rewind")]
+    session_rewind: crate::session::SessionOrdered,
+    #[schemars(rename = "session.status")]
+    session_status: crate::session::SessionCommandInfo,
     #[schemars(rename = "session.tree")]
     session_tree: crate::session::SessionTreePage,
     subscribe: crate::log::Subscribed,

@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use crate::Ms;
 use crate::error::ErrorBody;
-use crate::ids::QuestionId;
+use crate::ids::{ItemId, QuestionId};
 use crate::json::Json;
-use crate::name::AspectName;
+use crate::name::{AspectName, Party};
 
 /// `session.list`: the sessions of an aspect that is online, the latest first.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -42,6 +42,131 @@ pub struct SessionEntry {
     pub of: AspectName,
     pub session: String,
     pub entry: Uuid,
+}
+
+/// `session.rewind`: the next entry of the session hangs on `entry`. Nothing is removed.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct SessionRewind {
+    pub of: AspectName,
+    pub session: String,
+    /// Absent: before the first entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<Uuid>,
+}
+
+/// `session.fork`: a new session of the branch that ends at `entry`.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct SessionFork {
+    pub of: AspectName,
+    pub session: String,
+    /// Absent: the session's head.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<Uuid>,
+    /// What the user says next in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub say: Option<String>,
+}
+
+/// `session.compact`: a summary takes the place of the session's beginning in what the model is shown.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct SessionCompact {
+    pub of: AspectName,
+    pub session: String,
+}
+
+/// The answer to `session.rewind`, `session.fork` and `session.compact`: it is in the aspect's inbox.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct SessionOrdered {
+    /// The item that carries it; `session.status` tells what came of it.
+    pub command: ItemId,
+}
+
+/// `session.status`: what is known of a command.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct SessionStatus {
+    pub command: ItemId,
+}
+
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum SessionAct {
+    Rewind {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        entry: Option<Uuid>,
+    },
+    Fork {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        entry: Option<Uuid>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        say: Option<String>,
+    },
+    Compact,
+}
+
+impl SessionAct {
+    /// Of the request, and of its entry in the log.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Rewind { .. } => "session.rewind",
+            Self::Fork { .. } => "session.fork",
+            Self::Compact => "session.compact",
+        }
+    }
+}
+
+/// One of the three requests.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct SessionCommand {
+    pub of: AspectName,
+    pub session: String,
+    pub act: SessionAct,
+}
+
+/// The body of the item: what an aspect is to do with one of its sessions, between turns.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct SessionOrder {
+    pub session: String,
+    pub by: Party,
+    pub act: SessionAct,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct SessionOutcome {
+    /// The session that was changed, or made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// What the next entry of it hangs on; absent before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<Uuid>,
+    /// Nothing of it was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorBody>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionCommandState {
+    /// In the aspect's inbox.
+    Pending,
+    Done,
+    Failed,
+}
+
+/// The answer to `session.status`.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct SessionCommandInfo {
+    pub command: ItemId,
+    pub of: AspectName,
+    pub session: String,
+    pub act: SessionAct,
+    pub by: Party,
+    pub at: Ms,
+    pub state: SessionCommandState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Ms>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<SessionOutcome>,
 }
 
 /// `session.ask`: a question of an operator, for the aspect's process to answer by `session.answer`.

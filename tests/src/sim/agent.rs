@@ -12,6 +12,7 @@ use nexus_wire::hands::{
 };
 use nexus_wire::inbox::{Ack, Decision, InboxClose, Item, ItemBody, Resume};
 use nexus_wire::roster::{AspectRole, HeldLease, Register, Registered};
+use nexus_wire::session::{SessionAct, SessionCommand, SessionOutcome, SessionRewind};
 use nexus_wire::thread::InboxTaken;
 use nexus_wire::{
     AspectName, DispatchId, EpochId, FromBroker, GatherId, HandRef, ItemId, LinkId, Ms, Party, RequestId,
@@ -94,6 +95,9 @@ pub(super) fn command(
         (ToBroker::Gather(it), _) => Change::Gather(it),
         (ToBroker::InboxClose(it), _) => Change::InboxClose(it),
         (ToBroker::LeaseRenew(it), _) => Change::LeaseRenew(it),
+        (ToBroker::SessionRewind(SessionRewind { of, session, entry }), _) => {
+            Change::SessionCommand(SessionCommand { of, session, act: SessionAct::Rewind { entry } })
+        }
         (other, _) => unreachable!("the model sends no {other:?}"),
     };
     let link = who.aspect().map(|_| link);
@@ -377,7 +381,8 @@ impl Agent {
                     self.outbox.insert(derived("reply"), send.into());
                 }
                 let decision = if reply { Decision::Replied } else { Decision::Silent };
-                let close = InboxClose { item: item.id, decision, reason: None, message: None };
+                let close =
+                    InboxClose { item: item.id, decision, reason: None, message: None, outcome: None };
                 self.outbox.insert(derived("close"), close.into());
                 if dice.one_in(3) {
                     let hand = hand_of(&team[dice.below(team.len())], dice);
@@ -400,6 +405,17 @@ impl Agent {
                 }
             }
             ItemBody::Result(_) => {}
+            ItemBody::Session(order) => {
+                let outcome = SessionOutcome { session: Some(order.session), ..SessionOutcome::default() };
+                let close = InboxClose {
+                    item: item.id,
+                    decision: Decision::Acted,
+                    reason: None,
+                    message: None,
+                    outcome: Some(outcome),
+                };
+                self.outbox.insert(derived("close"), close.into());
+            }
             ItemBody::Gather(result) => {
                 self.gathered.insert(result.gather, result.state);
             }

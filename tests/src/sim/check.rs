@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use nexus_broker::hub::command_info;
 use nexus_broker::hub::records::{Reads, Snapshot, Store, Which, came_to_nothing};
 use nexus_broker::hub::{Effect, Hub, HubConfig};
 use nexus_wire::chat::ChatSent;
@@ -10,6 +11,7 @@ use nexus_wire::hands::{DispatchInfo, DispatchResult, DispatchState};
 use nexus_wire::inbox::{Item, ItemBody};
 use nexus_wire::limits::ATTEMPTS_MAX;
 use nexus_wire::log::LogBody;
+use nexus_wire::session::SessionCommandState;
 use nexus_wire::{AspectName, DispatchId, GatherId, MessageId, Party, RequestId, derive};
 
 use super::agent::{Agent, HANDS};
@@ -198,7 +200,21 @@ pub(super) fn at_rest(seed: u64, truth: &Truth, store: &impl Reads, agents: &[Ag
         let ids: BTreeSet<_> = inbox.iter().map(|record| record.id).collect();
         assert_eq!(ids.len(), inbox.len(), "seed {seed}: {} has an item twice", agent.name);
         let items = inbox.iter().filter_map(|record| serde_json::from_str::<Item>(&record.json).ok());
-        stops += items.filter(|item| matches!(item.body, ItemBody::Cancel { .. })).count();
+        for item in items {
+            match item.body {
+                ItemBody::Cancel { .. } => stops += 1,
+                ItemBody::Session(_) => {
+                    let info =
+                        command_info(store, item.id).expect("the store reads").expect("it was asked for");
+                    assert_eq!(info.state, SessionCommandState::Done, "seed {seed}: {:?}", item.id);
+                }
+                ItemBody::Message(_)
+                | ItemBody::Assignment(_)
+                | ItemBody::Result(_)
+                | ItemBody::Gather(_)
+                | ItemBody::Resume { .. } => {}
+            }
+        }
     }
     assert_eq!(stops, truth.stops, "seed {seed}: whoever is to stop is told");
     for sent in truth.messages.values() {

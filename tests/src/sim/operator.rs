@@ -6,6 +6,7 @@ use nexus_wire::admin::{OperatorAdd, OperatorRole};
 use nexus_wire::chat::{ChatSend, ChatSent};
 use nexus_wire::hands::{Dispatch, DispatchCancel, DispatchRetry, Dispatched, Wanted};
 use nexus_wire::roster::{AspectRelease, AspectRestrain, RestraintKind};
+use nexus_wire::session::SessionRewind;
 use nexus_wire::thread::{ChatMark, ChatReact};
 use nexus_wire::{
     AspectName, DispatchId, FromBroker, LinkId, MessageId, Ms, Party, RequestId, ThreadId, ToBroker,
@@ -99,6 +100,9 @@ impl Operator {
             6 if !self.dispatches.is_empty() => {
                 let dispatch = self.dispatches[dice.below(self.dispatches.len())];
                 DispatchRetry { dispatch, deadline_s: None }.into()
+            }
+            11 if dice.one_in(3) => {
+                SessionRewind { of: to.clone(), session: "global".into(), entry: None }.into()
             }
             7 => {
                 let (hand, ..) = agent::HANDS[dice.below(agent::HANDS.len())];

@@ -371,7 +371,13 @@ pub(crate) async fn tell_decision(
     decided: ItemDecision,
 ) -> Result<(), DriveError> {
     let ItemDecision { decision, reason, message, .. } = decided;
-    let close = InboxClose { item: ItemId(item.id), decision, reason, message: message.map(MessageId) };
+    let close = InboxClose {
+        item: ItemId(item.id),
+        decision,
+        reason,
+        message: message.map(MessageId),
+        outcome: None,
+    };
     let id = RequestId(derive::derived(item.id, "close", 0));
     books.post(Post { id, trace: item.trace.clone(), frame: close.into() }).await?;
     Ok(books.closed(item.id, decision).await?)

@@ -10,8 +10,8 @@ use nexus_client::{CloseReason, Event, Link, Loss, RequestError};
 use nexus_wire::hands::{Lease, LeaseRenew};
 use nexus_wire::inbox::{Decision, Deliver, ItemBody};
 use nexus_wire::limits::LEASE_RENEW_INTERVAL;
-use nexus_wire::roster::{AspectInfo, Deregister, Register, Registered};
-use nexus_wire::session::SessionAsk;
+use nexus_wire::roster::{AspectInfo, ContextMode, Deregister, Register, Registered};
+use nexus_wire::session::{SessionAsk, SessionOrder};
 use nexus_wire::{ErrorCode, ItemId};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -24,13 +24,13 @@ use super::outcomes::Outcomes;
 use super::project;
 use super::seats::Seats;
 use super::tasks::Tasks;
-use super::worker::{Shared, WorkerNews};
+use super::worker::{Arrival, Order, Shared, WorkerNews};
 use crate::cli::Exit;
 use crate::hands::Control;
 use crate::home::Persona;
 use crate::inbox::InboxItem;
 use crate::outbox::Post;
-use crate::session::ItemDecision;
+use crate::session::{ItemDecision, SessionKey, failed};
 use crate::tools::{Claim, End, Ended};
 use crate::uplink::{BooksError, Happening, REGISTER_TIMEOUT, Uplink};
 
@@ -320,7 +320,7 @@ impl Owner {
                         ItemDecision { item: id.0, decision: Decision::Silent, reason, message: None };
                     return Ok(tell_decision(&self.shared.books, item, decision).await?);
                 }
-                self.seats.give(key, said);
+                self.seats.give(key, Arrival::Said(said));
                 Ok(())
             }
             ItemBody::Assignment(assignment) if taken => {
@@ -336,7 +336,32 @@ impl Owner {
                 self.tasks.tell(lease, Control::Resume);
                 self.close(id, Decision::Acted).await
             }
+            ItemBody::Session(SessionOrder { session, by, act }) => {
+                let order = Order { item: id, by, act, trace: item.trace.map(Box::new) };
+                match self.key_of(&session) {
+                    Some(key) => self.seats.give(key, Arrival::Order(order)),
+                    None => {
+                        let home = &self.shared.settings.name;
+                        let message = format!("{home} has no session {session:?}");
+                        order.tell(&self.shared.books, failed(ErrorCode::NotFound, message)).await?;
+                    }
+                }
+                Ok(())
+            }
         }
+    }
+
+    /// The session of that name; one of a thread may be yet to come.
+    fn key_of(&self, session: &str) -> Option<SessionKey> {
+        if self.shared.settings.context_mode == ContextMode::Stateless {
+            return None;
+        }
+        if session == "global" {
+            return Some(SessionKey::Global);
+        }
+        let id = session.parse().ok()?;
+        let fork = SessionKey::Fork(id);
+        Some(if fork.path(&self.shared.home).is_file() { fork } else { SessionKey::Thread(id) })
     }
 
     async fn ended(&mut self, ended: Ended) -> Result<(), Fatal> {

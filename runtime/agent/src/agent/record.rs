@@ -48,6 +48,22 @@ impl Record {
         }
     }
 
+    /// Does something with the session that is more than to append; `None` for what is in no file.
+    pub(crate) async fn change<T: Send + 'static>(
+        &mut self,
+        change: impl FnOnce(&mut Session) -> Result<T, SessionError> + Send + 'static,
+    ) -> Result<Option<T>, RecordError> {
+        let Self::File(kept) = self else { return Ok(None) };
+        let mut session = kept.take().ok_or(RecordError::Lost)?;
+        let changing = tokio::task::spawn_blocking(move || {
+            let changed = change(&mut session);
+            (session, changed)
+        });
+        let (session, changed) = changing.await.map_err(|_| RecordError::Lost)?;
+        *kept = Some(session);
+        Ok(Some(changed?))
+    }
+
     pub(crate) fn session(&self) -> Option<&Session> {
         match self {
             Self::File(session) => session.as_deref(),

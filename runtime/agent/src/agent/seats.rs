@@ -8,9 +8,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::worker::{Shared, Worker, WorkerNews};
+use super::worker::{Arrival, Shared, Worker, WorkerNews};
 use crate::home::Persona;
-use crate::session::{SessionKey, UserTurn};
+use crate::session::SessionKey;
 
 /// Messages on their way to one worker; more wait here.
 const ARRIVALS_MAX: usize = 64;
@@ -25,15 +25,15 @@ pub(crate) struct Seats {
     /// Let go of, and perhaps not yet out of their file.
     leaving: HashMap<SessionKey, oneshot::Receiver<()>>,
     /// For whom there is no worker yet: none starts before we know the team.
-    early: HashMap<SessionKey, Vec<UserTurn>>,
+    early: HashMap<SessionKey, Vec<Arrival>>,
     is_open: bool,
     workers: JoinSet<()>,
 }
 
 #[derive(Debug)]
 struct Seat {
-    arrivals: mpsc::Sender<UserTurn>,
-    backlog: VecDeque<UserTurn>,
+    arrivals: mpsc::Sender<Arrival>,
+    backlog: VecDeque<Arrival>,
     sent: u64,
     /// Since when it has nothing to do.
     rests: Option<Instant>,
@@ -54,18 +54,18 @@ impl Seats {
         }
     }
 
-    pub(crate) fn give(&mut self, key: SessionKey, said: UserTurn) {
+    pub(crate) fn give(&mut self, key: SessionKey, arrival: Arrival) {
         if !self.is_open {
-            self.early.entry(key).or_default().push(said);
+            self.early.entry(key).or_default().push(arrival);
             return;
         }
         match self.seats.get_mut(&key) {
             Some(seat) => {
                 seat.rests = None;
-                seat.backlog.push_back(said);
+                seat.backlog.push_back(arrival);
                 seat.pass_on();
             }
-            None => self.start(key, vec![said]),
+            None => self.start(key, vec![arrival]),
         }
     }
 
@@ -80,7 +80,7 @@ impl Seats {
         keys
     }
 
-    fn start(&mut self, key: SessionKey, initial: Vec<UserTurn>) {
+    fn start(&mut self, key: SessionKey, initial: Vec<Arrival>) {
         let (arrivals, arriving) = mpsc::channel(ARRIVALS_MAX);
         let (leaves, gone) = oneshot::channel();
         let worker = Worker {
@@ -134,11 +134,11 @@ impl Seats {
 
 impl Seat {
     fn pass_on(&mut self) {
-        while let Some(said) = self.backlog.pop_front() {
-            match self.arrivals.try_send(said) {
+        while let Some(arrival) = self.backlog.pop_front() {
+            match self.arrivals.try_send(arrival) {
                 Ok(()) => self.sent += 1,
-                Err(mpsc::error::TrySendError::Full(said) | mpsc::error::TrySendError::Closed(said)) => {
-                    self.backlog.push_front(said);
+                Err(mpsc::error::TrySendError::Full(back) | mpsc::error::TrySendError::Closed(back)) => {
+                    self.backlog.push_front(back);
                     return;
                 }
             }

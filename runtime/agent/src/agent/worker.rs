@@ -10,10 +10,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use nexus_wire::inbox::Decision;
+use nexus_wire::inbox::{Decision, InboxClose};
 use nexus_wire::observe::ObserveBegin;
 use nexus_wire::roster::{AspectInfo, ContextMode};
-use nexus_wire::{DispatchId, MessageId, RequestId, ThreadId, TurnId, derive};
+use nexus_wire::session::{SessionAct, SessionOutcome};
+use nexus_wire::{
+    DispatchId, ErrorCode, ItemId, MessageId, Party, RequestId, ThreadId, TraceContext, TurnId, derive,
+};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tracing::Instrument as _;
 
@@ -26,9 +29,10 @@ use super::record::Record;
 use crate::conversation::{Block, Origin};
 use crate::home::{Persona, Settings};
 use crate::journal::{Durability, JournalError};
+use crate::outbox::Post;
 use crate::provider::Provider;
 use crate::session::{
-    Entry, ItemDecision, ItemRef, Payload, Session, SessionError, SessionKey, SystemPrompt, UserTurn,
+    Entry, ItemDecision, ItemRef, Payload, Session, SessionError, SessionKey, SystemPrompt, UserTurn, failed,
 };
 use crate::tools::{Caller, Tool, Toolbox};
 use crate::trace::{Taken, Teller};
@@ -93,11 +97,39 @@ pub(crate) enum WorkerNews {
     Broken { key: SessionKey, error: DriveError },
 }
 
+/// What a session is given to do, one after the other.
+#[derive(Debug)]
+pub(crate) enum Arrival {
+    Said(UserTurn),
+    Order(Order),
+}
+
+/// What an operator wants done with the session, between turns.
+#[derive(Debug)]
+pub(crate) struct Order {
+    pub(crate) item: ItemId,
+    pub(crate) by: Party,
+    pub(crate) act: SessionAct,
+    pub(crate) trace: Option<Box<TraceContext>>,
+}
+
+impl Order {
+    /// Tells the broker what came of it, then closes the item. Doing it again does nothing.
+    pub(crate) async fn tell(&self, books: &Books, outcome: SessionOutcome) -> Result<(), DriveError> {
+        let decision = if outcome.error.is_none() { Decision::Acted } else { Decision::Failed };
+        let reason = outcome.error.as_ref().map(|error| error.message.clone());
+        let close = InboxClose { item: self.item, decision, reason, message: None, outcome: Some(outcome) };
+        let id = RequestId(derive::derived(self.item.0, "close", 0));
+        books.post(Post { id, trace: self.trace.clone(), frame: close.into() }).await?;
+        Ok(books.closed(self.item.0, decision).await?)
+    }
+}
+
 pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) key: SessionKey,
     pub(crate) persona: Arc<Persona>,
-    pub(crate) arrivals: mpsc::Receiver<UserTurn>,
+    pub(crate) arrivals: mpsc::Receiver<Arrival>,
     pub(crate) news: mpsc::Sender<WorkerNews>,
     /// The worker that had the session before, as long as it has it.
     pub(crate) before: Option<oneshot::Receiver<()>>,
@@ -107,7 +139,7 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Works until there are no more arrivals, or the process stops. `initial` is what was open at its start.
-    pub(crate) async fn run(mut self, initial: Vec<UserTurn>) {
+    pub(crate) async fn run(mut self, initial: Vec<Arrival>) {
         if let Some(before) = self.before.take() {
             let _ = before.await;
         }
@@ -117,7 +149,7 @@ impl Worker {
         }
     }
 
-    async fn work(&mut self, initial: Vec<UserTurn>) -> Result<(), DriveError> {
+    async fn work(&mut self, initial: Vec<Arrival>) -> Result<(), DriveError> {
         let stateless = self.shared.settings.context_mode == ContextMode::Stateless;
         let mut waiting = VecDeque::from(initial);
         let mut kept: Option<(Record, Counted)> = None;
@@ -138,9 +170,14 @@ impl Worker {
                 Some(kept) => kept,
                 None if stateless => (Record::Memory(Vec::new()), Counted::new(&shared.open)),
                 None => {
-                    let session = match self.open().await {
+                    let is_order = matches!(waiting.front(), Some(Arrival::Order(_)));
+                    let session = match self.open(is_order).await {
                         Ok(Some(session)) => session,
                         Ok(None) => return Ok(()),
+                        Err(SessionError::Missing(_)) => {
+                            self.no_session(waiting.pop_front()).await?;
+                            continue;
+                        }
                         Err(error) => {
                             self.reject(&mut waiting, &error.to_string()).await?;
                             continue;
@@ -151,9 +188,16 @@ impl Worker {
                     (record, count)
                 }
             };
-            let Some(first) = waiting.pop_front() else {
-                kept = Some((record, count));
-                continue;
+            let first = match waiting.pop_front() {
+                Some(Arrival::Said(first)) => first,
+                Some(Arrival::Order(order)) => {
+                    kept = Some((self.carry_out(record, order).await?, count));
+                    continue;
+                }
+                None => {
+                    kept = Some((record, count));
+                    continue;
+                }
             };
             let item = first.item.clone();
             let opening = Some(said(&first));
@@ -166,7 +210,7 @@ impl Worker {
     }
 
     /// Waits for the next thing to do; `None` when there will be none.
-    async fn rest(&mut self) -> Option<UserTurn> {
+    async fn rest(&mut self) -> Option<Arrival> {
         self.news.send(WorkerNews::Rests { key: self.key, received: self.received }).await.ok()?;
         let mut stop = self.shared.signals.stop.clone();
         let arrived = tokio::select! {
@@ -177,12 +221,31 @@ impl Worker {
         arrived
     }
 
-    async fn open(&self) -> Result<Option<Session>, SessionError> {
+    async fn carry_out(&self, mut record: Record, order: Order) -> Result<Record, DriveError> {
+        let (home, key, item, act) = (self.shared.home.clone(), self.key, order.item.0, order.act.clone());
+        let change = move |session: &mut Session| session.carry_out(&home, key, item, &act, Timestamp::now());
+        // An order goes to no session that is in memory alone.
+        let outcome = record.change(change).await?.unwrap_or_default();
+        tracing::info!(session = %key, by = %order.by, act = order.act.kind(), ?outcome, "a session command");
+        order.tell(&self.shared.books, outcome).await?;
+        Ok(record)
+    }
+
+    async fn no_session(&self, arrival: Option<Arrival>) -> Result<(), DriveError> {
+        let Some(Arrival::Order(order)) = arrival else { return Ok(()) };
+        let message = format!("{} has no session {}", self.shared.settings.name, self.key);
+        order.tell(&self.shared.books, failed(ErrorCode::NotFound, message)).await
+    }
+
+    /// Makes the session when it is missing, unless it has to be there.
+    async fn open(&self, existing: bool) -> Result<Option<Session>, SessionError> {
         let mut tries = 0;
         loop {
             let (home, key, durability) = (self.shared.home.clone(), self.key, self.shared.durability);
-            let opening =
-                tokio::task::spawn_blocking(move || Session::open(&home, key, durability, Timestamp::now()));
+            let opening = tokio::task::spawn_blocking(move || match existing {
+                true => Session::open_existing(&home, key, durability, Timestamp::now()),
+                false => Session::open(&home, key, durability, Timestamp::now()),
+            });
             // A task that broke down has said so; it is tried again like a session in use.
             let opened = opening.await.ok();
             match opened {
@@ -208,20 +271,27 @@ impl Worker {
     async fn recover(
         &mut self,
         session: Session,
-        waiting: &mut VecDeque<UserTurn>,
+        waiting: &mut VecDeque<Arrival>,
     ) -> Result<Option<Record>, DriveError> {
         let tree = session.tree();
         let mut decided = Vec::new();
         // A session does not say whose trace an item belongs to.
         let mut traces = HashMap::new();
         let mut fresh = VecDeque::new();
-        for said in waiting.drain(..) {
+        for arrival in waiting.drain(..) {
+            let said = match arrival {
+                Arrival::Said(said) => said,
+                Arrival::Order(_) => {
+                    fresh.push_back(arrival);
+                    continue;
+                }
+            };
             match said.item.as_ref().map(|item| (item, tree.decision(item.id))) {
                 Some((item, Some(decision))) => decided.push((item.clone(), decision.clone())),
                 Some((item, None)) if tree.has_taken(item.id) => {
                     _ = traces.insert(item.id, item.trace.clone());
                 }
-                Some(_) | None => fresh.push_back(said),
+                Some(_) | None => fresh.push_back(Arrival::Said(said)),
             }
         }
         *waiting = fresh;
@@ -258,7 +328,7 @@ impl Worker {
         first: Option<ItemRef>,
         opening: Option<String>,
         begin: impl FnOnce(Rules) -> (Turn, Vec<Effect>),
-        waiting: &mut VecDeque<UserTurn>,
+        waiting: &mut VecDeque<Arrival>,
     ) -> Result<Option<Record>, DriveError> {
         let Some(first) = first else { return Ok(Some(record)) };
         let mut drive = self.drive(record, &first, opening.as_deref()).await?;
@@ -280,7 +350,7 @@ impl Worker {
                     );
                 });
                 for left in turn.into_waiting().into_iter().rev() {
-                    waiting.push_front(left);
+                    waiting.push_front(Arrival::Said(left));
                 }
                 Ok(Some(drive.record))
             }
@@ -351,10 +421,19 @@ impl Worker {
     }
 
     /// The session cannot be used: what is for it fails, and says why.
-    async fn reject(&mut self, waiting: &mut VecDeque<UserTurn>, reason: &str) -> Result<(), DriveError> {
+    async fn reject(&mut self, waiting: &mut VecDeque<Arrival>, reason: &str) -> Result<(), DriveError> {
         tracing::error!(session = %self.key, reason, "this session cannot be used");
-        for item in waiting.drain(..).filter_map(|said| said.item) {
-            let reason = Some(format!("its session cannot be used: {reason}"));
+        let reason = format!("its session cannot be used: {reason}");
+        for arrival in waiting.drain(..) {
+            let said = match arrival {
+                Arrival::Said(said) => said,
+                Arrival::Order(order) => {
+                    order.tell(&self.shared.books, failed(ErrorCode::Internal, reason.clone())).await?;
+                    continue;
+                }
+            };
+            let Some(item) = said.item else { continue };
+            let reason = Some(reason.clone());
             let decision = ItemDecision { item: item.id, decision: Decision::Failed, reason, message: None };
             tell_decision(&self.shared.books, &item, decision).await?;
         }
@@ -399,22 +478,24 @@ fn has_prompt(branch: &[&Entry], text: &str) -> bool {
     prompt.is_some_and(|prompt| prompt.text == text)
 }
 
-/// What a turn in a session hears: messages of its own thread. Others are for later turns.
+/// What a turn in a session hears: messages of its own thread. Others are for later turns, and so is what comes
+/// behind an order.
 struct Conversation<'a> {
-    arrivals: &'a mut mpsc::Receiver<UserTurn>,
+    arrivals: &'a mut mpsc::Receiver<Arrival>,
     thread: Option<uuid::Uuid>,
-    later: &'a mut VecDeque<UserTurn>,
+    later: &'a mut VecDeque<Arrival>,
     received: &'a mut u64,
 }
 
 impl Surroundings for Conversation<'_> {
     async fn next(&mut self) -> Outside {
-        while let Some(said) = self.arrivals.recv().await {
+        while let Some(arrival) = self.arrivals.recv().await {
             *self.received += 1;
-            if said.item.as_ref().is_some_and(|item| item.thread == self.thread) {
-                return Outside::Arrived(said);
+            let is_free = !self.later.iter().any(|it| matches!(it, Arrival::Order(_)));
+            match arrival {
+                Arrival::Said(said) if is_free && said.is_of(self.thread) => return Outside::Arrived(said),
+                Arrival::Said(_) | Arrival::Order(_) => self.later.push_back(arrival),
             }
-            self.later.push_back(said);
         }
         std::future::pending().await
     }

@@ -31,6 +31,7 @@ fn posts_survive_in_order_until_they_are_sent() {
         decision: Decision::Silent,
         reason: None,
         message: None,
+        outcome: None,
     };
     let close = Post { id: RequestId(Uuid::from_u128(3)), trace: None, frame: close.into() };
     outbox.put(vec![post(1), post(2)]).expect("stored");

@@ -86,6 +86,13 @@ pub struct UserTurn {
     pub item: Option<ItemRef>,
 }
 
+impl UserTurn {
+    /// Whether it came with an item of this thread.
+    pub(crate) fn is_of(&self, thread: Option<Uuid>) -> bool {
+        self.item.as_ref().is_some_and(|item| item.thread == thread)
+    }
+}
+
 /// An inbox item, as the session that took it names it.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct ItemRef {

@@ -1,7 +1,7 @@
 //! `nexctl session`, as it is typed.
 
 use clap::{Args, Subcommand};
-use nexus_wire::AspectName;
+use nexus_wire::{AspectName, ItemId};
 use uuid::Uuid;
 
 #[derive(Args, Clone, Debug)]
@@ -12,6 +12,28 @@ pub struct Session {
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum SessionAction {
+    /// Have a summary take the place of a session's beginning
+    Compact {
+        #[arg(value_name = "ASPECT")]
+        of: AspectName,
+        /// `global`, or the id of a thread or a fork
+        session: String,
+        #[command(flatten)]
+        patience: Patience,
+    },
+    /// A new session of the branch that ends at an entry, or where the session stands
+    Fork {
+        #[arg(value_name = "ASPECT")]
+        of: AspectName,
+        /// `global`, or the id of a thread or a fork
+        session: String,
+        entry: Option<Uuid>,
+        /// What the user says next in it
+        #[arg(long, value_name = "TEXT")]
+        say: Option<String>,
+        #[command(flatten)]
+        patience: Patience,
+    },
     /// The sessions of an aspect, the latest first
     List {
         #[arg(value_name = "ASPECT")]
@@ -19,6 +41,17 @@ pub enum SessionAction {
         /// At most this many
         #[arg(long, value_name = "N")]
         limit: Option<u32>,
+    },
+    /// Have a session go on after an earlier entry; nothing of it is removed
+    Rewind {
+        #[arg(value_name = "ASPECT")]
+        of: AspectName,
+        /// `global`, or the id of a thread or a fork
+        session: String,
+        /// An entry's id, or `start` for before the first
+        entry: Place,
+        #[command(flatten)]
+        patience: Patience,
     },
     /// One entry whole
     Show {
@@ -28,6 +61,11 @@ pub enum SessionAction {
         session: String,
         entry: Uuid,
     },
+    /// What came of a rewind, a fork or a compaction
+    Status {
+        /// The id that the command showed
+        command: ItemId,
+    },
     /// The entries of a session, a line each
     Tree {
         #[arg(value_name = "ASPECT")]
@@ -35,4 +73,27 @@ pub enum SessionAction {
         /// `global`, or the id of a thread or a fork
         session: String,
     },
+}
+
+/// How long to wait for an aspect to do what it is told, between its turns.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Patience {
+    /// Seconds to wait for what comes of it; 0 does not wait
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub wait: u64,
+}
+
+/// Where a session goes on; `None` is before its first entry.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Place(pub Option<Uuid>);
+
+impl std::str::FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "start" {
+            return Ok(Self(None));
+        }
+        text.parse().map(|id| Self(Some(id))).map_err(|_| "an entry's id, or `start`".to_owned())
+    }
 }
