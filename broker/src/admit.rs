@@ -47,6 +47,7 @@ pub(crate) enum Admitted {
 pub(crate) enum Read {
     AlertList(AlertList),
     AuditList(AuditList),
+    BudgetList,
     ChatGet(ChatGet),
     ChatRead(ChatRead),
     ChatReceipts(ChatReceipts),
@@ -89,6 +90,18 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
         ToBroker::AuditList(list) => {
             operator(identity, "audit.list")?;
             Admitted::Read(Read::AuditList(list))
+        }
+        ToBroker::BudgetClear(clear) => {
+            acting_operator(identity, "budget.clear")?;
+            Admitted::Change(Change::BudgetClear(clear))
+        }
+        ToBroker::BudgetList(_) => {
+            operator(identity, "budget.list")?;
+            Admitted::Read(Read::BudgetList)
+        }
+        ToBroker::BudgetSet(set) => {
+            acting_operator(identity, "budget.set")?;
+            Admitted::Change(Change::BudgetSet(set))
         }
         ToBroker::ChatGet(get) => Admitted::Read(Read::ChatGet(get)),
         ToBroker::ChatMark(mark) => Admitted::Change(Change::ChatMark(mark)),

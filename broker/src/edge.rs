@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use nexus_wire::admin::NexusInfo;
+use nexus_wire::hands::{DispatchState, DispatchStatus};
 use nexus_wire::knowledge::KnowledgeSearch;
 use nexus_wire::limits::{REPLY_BYTES_MAX, SUBPROTOCOL};
 use nexus_wire::log::Subscribe;
@@ -34,6 +35,7 @@ use crate::observe::{self, KnowledgeRead, Library, Recalls, fit};
 use crate::questions::{self, Questions};
 use crate::relay::{Relay, Starts};
 use crate::sequencer::{Sending, Sequencer, Stopped};
+use crate::store::SqliteReader;
 use crate::traces;
 use crate::trail::Trail;
 
@@ -152,6 +154,8 @@ impl Edge {
     /// Answers a read request of `reader`.
     pub(crate) async fn answer(&self, reader: Party, read: Read) -> Result<Json, ErrorBody> {
         match read {
+            Read::BudgetList => Ok(Json::of(&self.ask(Hub::budgets).await?)),
+            Read::DispatchStatus(status) => self.status(reader, status).await,
             Read::Session(aspect, about) => self.question(&aspect, about).await,
             Read::Situation(name) => Ok(Json::of(&self.situation(name).await?)),
             Read::TeamList(list) => Ok(Json::of(&self.team_page(list).await?)),
@@ -164,7 +168,6 @@ impl Edge {
             | Read::ChatSearch(_)
             | Read::ChatThreads(_)
             | Read::DispatchList(_)
-            | Read::DispatchStatus(_)
             | Read::GatherStatus(_)
             | Read::Knowledge(_)
             | Read::SessionStatus(_)
@@ -174,6 +177,18 @@ impl Edge {
                 found.map_err(observe::Refusal::Store).flatten().map_err(ErrorBody::from)
             }
         }
+    }
+
+    /// What is on disk of a dispatch; why it waits is for the hub to say.
+    async fn status(&self, reader: Party, status: DispatchStatus) -> Result<Json, ErrorBody> {
+        let id = status.dispatch;
+        let read = move |store: &SqliteReader| Ok(observe::status(store, &reader, &status));
+        let found = self.library.read(read).await.map_err(observe::Refusal::Store).flatten();
+        let mut info = found.map_err(ErrorBody::from)?;
+        if info.state == DispatchState::Pending {
+            info.waiting_for = self.ask(move |hub| hub.queue().waiting_for(id)).await?;
+        }
+        Ok(Json::of(&info))
     }
 
     /// Asks the process that speaks for an aspect now.

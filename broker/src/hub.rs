@@ -11,6 +11,7 @@ mod access;
 mod admin;
 mod alerts;
 mod blobs;
+mod budget;
 mod chat;
 mod choose;
 pub mod command;
@@ -80,7 +81,8 @@ impl Hub {
             .map(|record| (record.name.clone(), dispatch::offer_of(record)));
         let open = snapshot.open_dispatches.iter().filter_map(|record| record.queue.as_deref());
         let queue = Queue::restore(QueueConfig::from(&config), live, open, &snapshot.clocks)
-            .map_err(|error| StoreError::Corrupt(error.to_string()))?;
+            .map_err(|error| StoreError::Corrupt(error.to_string()))?
+            .with_purses(snapshot.purses);
         let alerts = Alerts::new(snapshot.open_alerts);
         let gathers = Gathers::new(snapshot.open_gathers);
         let schemas = Schemas::of(roster.aspects());

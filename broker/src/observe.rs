@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use nexus_wire::alert::AlertPage;
 use nexus_wire::audit::AuditPage;
-use nexus_wire::hands::{DispatchInfo, DispatchList, DispatchPage};
+use nexus_wire::hands::{DispatchInfo, DispatchList, DispatchPage, DispatchStatus};
 use nexus_wire::limits::{PAGE_DEFAULT, PAGE_MAX, REPLY_BYTES_MAX};
 use nexus_wire::{BlobId, DispatchId, ErrorBody, ErrorCode, Json, Party};
 use serde::Serialize;
@@ -105,22 +105,9 @@ pub(crate) fn answer(store: &impl Finds, reader: &Party, read: &Read) -> Result<
         Read::ChatSearch(search) => Ok(Json::of(&chat::search(store, reader, search)?)),
         Read::ChatThreads(read) => Ok(Json::of(&chat::threads(store, reader, read)?)),
         Read::DispatchList(list) => dispatch_list(store, reader, list),
-        Read::DispatchStatus(status) => {
-            let found = store.dispatch(status.dispatch)?.filter(|record| concerns(&record.info, reader));
-            let Some(DispatchRecord { mut info, .. }) = found else {
-                let message = format!("no dispatch {} that {reader} has to do with", status.dispatch);
-                return Err(not_found(message));
-            };
-            if status.without_output {
-                info.output = None;
-            }
-            if json_bytes(&info) > REPLY_BYTES_MAX {
-                (info.input, info.input_left_out) = (Value::Null, true);
-            }
-            Ok(Json::of(&info))
-        }
+        Read::DispatchStatus(wanted) => Ok(Json::of(&status(store, reader, wanted)?)),
         Read::Knowledge(read) => knowledge::answer(store, reader, read),
-        Read::Session(..) | Read::Situation(_) | Read::TeamList(_) => {
+        Read::BudgetList | Read::Session(..) | Read::Situation(_) | Read::TeamList(_) => {
             Err(Refusal::Told(ErrorBody::new(ErrorCode::Internal, "this is not in the store")))
         }
         Read::GatherStatus(status) => {
@@ -138,6 +125,25 @@ pub(crate) fn answer(store: &impl Finds, reader: &Party, read: &Read) -> Result<
         Read::ThreadGet(get) => Ok(Json::of(&chat::thread(store, reader, get.thread)?)),
         Read::UsageRead(read) => Ok(Json::of(&usage::report(store, read)?)),
     }
+}
+
+/// A dispatch, if `reader` has to do with it.
+pub(crate) fn status(
+    store: &impl Reads,
+    reader: &Party,
+    status: &DispatchStatus,
+) -> Result<DispatchInfo, Refusal> {
+    let found = store.dispatch(status.dispatch)?.filter(|record| concerns(&record.info, reader));
+    let Some(DispatchRecord { mut info, .. }) = found else {
+        return Err(not_found(format!("no dispatch {} that {reader} has to do with", status.dispatch)));
+    };
+    if status.without_output {
+        info.output = None;
+    }
+    if json_bytes(&info) > REPLY_BYTES_MAX {
+        (info.input, info.input_left_out) = (Value::Null, true);
+    }
+    Ok(info)
 }
 
 /// Leaves out the end of a list that would not fit into `room` bytes of JSON; whether anything was. The first

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use nexus_wire::alert::AlertKind;
 use nexus_wire::attachment::Attachment;
+use nexus_wire::budget::Spending;
 use nexus_wire::chat::{ChatSend, ChatSent, Message, ReplyMeta, ThreadInfo};
 use nexus_wire::limits::{
     ATTACHMENT_NAME_BYTES_MAX, ATTACHMENTS_MAX, DURABLE_BYTES_MAX, LOOP_IDENTICAL_MAX, LOOP_MESSAGES_MAX,
@@ -103,6 +104,7 @@ impl<S: Store> Step<'_, S> {
                 ),
             );
         }
+        let spent = send.meta.as_ref().map(|meta| Spending::of(&meta.usage, meta.cost_microusd));
         let was_paused = thread.info.paused;
         let why = guard(&mut thread, sender, content_sha256);
         if was_paused && !thread.info.paused {
@@ -124,6 +126,9 @@ impl<S: Store> Step<'_, S> {
         )?;
         if let Some(why) = why {
             self.announce_pause(&mut thread, id, why)?;
+        }
+        if let Some(spent) = spent {
+            self.spend(sender, spent)?;
         }
         Ok(())
     }

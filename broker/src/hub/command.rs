@@ -3,6 +3,7 @@
 
 use nexus_wire::admin::{AspectAdd, OperatorAdd};
 use nexus_wire::alert::{AlertAck, AlertKind};
+use nexus_wire::budget::{BudgetClear, BudgetSet};
 use nexus_wire::chat::ChatSend;
 use nexus_wire::gather::Gather;
 use nexus_wire::hands::{
@@ -164,6 +165,8 @@ pub struct PutBlob {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     AlertAck(AlertAck),
+    BudgetClear(BudgetClear),
+    BudgetSet(BudgetSet),
     ChatMark(ChatMark),
     ChatReact(ChatReact),
     AspectRelease(AspectRelease),

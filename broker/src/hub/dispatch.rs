@@ -7,12 +7,13 @@ mod settle;
 mod stop;
 mod target;
 
+use nexus_wire::budget::{Budget, Spending};
 use nexus_wire::chat::Usage;
 use nexus_wire::hands::{
     Dispatch, DispatchInfo, DispatchStanding, DispatchState, DispatchWait, Dispatched, Lease, LeaseRenew,
     LeasesRenewed,
 };
-use nexus_wire::limits::DURABLE_BYTES_MAX;
+use nexus_wire::limits::{BUDGET_AMOUNT_MAX, DURABLE_BYTES_MAX};
 use nexus_wire::{
     AspectName, DispatchId, ErrorBody, ErrorCode, Ms, Party, RequestId, ThreadId, TraceContext, derive,
 };
@@ -43,6 +44,7 @@ impl<S: Store> Step<'_, S> {
         {
             return refuse(ErrorCode::NotFound, format!("there is no thread {thread}"));
         }
+        check_budget("budget", dispatch.budget)?;
         let (deadline_at, clamped) = self.deadline(dispatch.deadline_s)?;
         let order = Order {
             id: derive::dispatch_id(request, sender),
@@ -52,7 +54,9 @@ impl<S: Store> Step<'_, S> {
             thread: dispatch.thread,
             deadline_at,
             clamped,
+            budget: dispatch.budget,
             parent: dispatch.parent,
+            parent_used: dispatch.parent_used,
             retry: None,
         };
         self.accept(sender, order)
@@ -85,6 +89,8 @@ impl<S: Store> Step<'_, S> {
             deadline_at,
             invoker: sender.clone(),
             parent: order.parent,
+            budget: order.budget,
+            parent_used: order.parent_used,
         };
         let accepted = match self.hub.queue.accept(new, self.at) {
             Ok(accepted) => accepted,
@@ -95,6 +101,7 @@ impl<S: Store> Step<'_, S> {
             }
         };
         let named = named_in_value(&order.input);
+        let budget = accepted.budget;
         let record = DispatchRecord {
             info: DispatchInfo {
                 id,
@@ -114,6 +121,10 @@ impl<S: Store> Step<'_, S> {
                 retry_of: order.retry.as_ref().map(|retry| retry.of),
                 retried_as: None,
                 stop: None,
+                budget,
+                granted: Budget::default(),
+                spent: None,
+                waiting_for: None,
                 input: order.input,
                 input_left_out: false,
                 output: None,
@@ -134,7 +145,17 @@ impl<S: Store> Step<'_, S> {
         };
         let state = self.hub.queue.state(id).unwrap_or(DispatchState::Pending);
         let position = self.hub.queue.position(id);
-        self.answer(&Dispatched { dispatch: id, chosen: hand, why, state, position, deadline_at, clamped });
+        let dispatch = id;
+        self.answer(&Dispatched {
+            dispatch,
+            chosen: hand,
+            why,
+            state,
+            position,
+            deadline_at,
+            clamped,
+            budget,
+        });
         self.settle(Some(record), None)?;
         self.mention_blobs(sender, BlobMention::Dispatch(id), named)?;
         Ok(())
@@ -163,6 +184,7 @@ impl<S: Store> Step<'_, S> {
             position,
             deadline_at: info.deadline_at,
             clamped,
+            budget: info.budget,
         });
     }
 
@@ -236,7 +258,9 @@ struct Order {
     thread: Option<ThreadId>,
     deadline_at: Ms,
     clamped: bool,
+    budget: Budget,
     parent: Option<Lease>,
+    parent_used: Spending,
     retry: Option<Retry>,
 }
 
@@ -253,6 +277,26 @@ fn worker(sender: &Party) -> Done<&AspectName> {
             refuse(ErrorCode::Invalid, format!("{sender} holds no lease; only an aspect works for its Hands"))
         }
     }
+}
+
+/// Amounts that mean something. Nothing at all is for [`crate::hub::budget`] to allow.
+pub(super) fn check_budget(field: &str, budget: Budget) -> Done {
+    if budget.is_spent() {
+        return refuse(
+            ErrorCode::Invalid,
+            format!("`{field}` has a 0 in it: nothing could be done with that"),
+        );
+    }
+    check_amounts(field, budget)
+}
+
+pub(super) fn check_amounts(field: &str, budget: Budget) -> Done {
+    let Budget { tokens, cost_microusd } = budget;
+    if tokens.max(cost_microusd).is_some_and(|most| most > BUDGET_AMOUNT_MAX) {
+        let message = format!("`{field}`: {BUDGET_AMOUNT_MAX} is the largest amount there is");
+        return refuse(ErrorCode::Invalid, message);
+    }
+    Ok(())
 }
 
 fn check_size(request: &impl Serialize, what: &str) -> Done {

@@ -9,12 +9,14 @@
 //! - *active* are the running; who waits, retakes or is unreachable holds no slot and no place of its Hand;
 //! - the order in which places are given is in `advance`, the life of a lease in `lease`, trees in `tree`.
 
+mod account;
 mod advance;
 mod entry;
 mod event;
 mod index;
 mod lease;
 mod persist;
+mod purse;
 mod refusal;
 #[cfg(test)]
 mod tests;
@@ -22,7 +24,8 @@ mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nexus_wire::hands::{CancelReceipt, DispatchState, HandFailure, Lease};
+use nexus_wire::budget::{Budget, Spending};
+use nexus_wire::hands::{CancelReceipt, DispatchState, HandFailure, Lease, WaitingFor};
 use nexus_wire::name::HandName;
 use nexus_wire::roster::HeldLease;
 use nexus_wire::{AspectName, DispatchId, HandRef, Ms, Party, limits};
@@ -32,6 +35,7 @@ use entry::Entry;
 pub use event::Event;
 use index::Index;
 pub use persist::{Changes, Clock, ClockChanges, Clocks, RestoreError};
+pub use purse::{Purse, PurseKey, PurseTerms, Purses};
 pub use refusal::{Refusal, StaleToken, WaitError};
 use tree::Farewell;
 
@@ -71,6 +75,10 @@ pub struct NewDispatch {
     pub deadline_at: Ms,
     pub invoker: Party,
     pub parent: Option<Lease>,
+    /// What it asks for.
+    pub budget: Budget,
+    /// What the parent's worker has spent so far.
+    pub parent_used: Spending,
 }
 
 /// Where an accepted dispatch stands in its tree.
@@ -80,6 +88,8 @@ pub struct Accepted {
     pub key: Party,
     pub root: DispatchId,
     pub depth: u32,
+    /// What it asked for; of a child, what it was given.
+    pub budget: Budget,
 }
 
 /// The verdict on a worker's work; the output itself is not the queue's business.
@@ -103,6 +113,8 @@ pub struct Queue {
     events: Vec<Event>,
     changed: BTreeSet<DispatchId>,
     clocks_changed: BTreeSet<DispatchId>,
+    purses: Purses,
+    purses_changed: BTreeSet<PurseKey>,
 }
 
 impl Queue {
@@ -115,6 +127,8 @@ impl Queue {
             events: Vec::new(),
             changed: BTreeSet::new(),
             clocks_changed: BTreeSet::new(),
+            purses: Purses::default(),
+            purses_changed: BTreeSet::new(),
         }
     }
 
@@ -172,16 +186,18 @@ impl Queue {
         self.settle(now);
     }
 
-    /// The worker of `lease`, a task of `host`, has finished; where the dispatch now stands.
+    /// The worker of `lease`, a task of `host`, has finished, having spent `used` in this attempt; where the dispatch
+    /// now stands.
     pub fn result(
         &mut self,
         lease: Lease,
         host: &AspectName,
         verdict: Verdict,
+        used: Spending,
         now: Ms,
     ) -> Result<DispatchState, StaleToken> {
         self.expire(now);
-        let finished = self.finish(lease, host, verdict, now);
+        let finished = self.finish(lease, host, verdict, used, now);
         self.settle(now);
         finished
     }
@@ -242,7 +258,8 @@ impl Queue {
 
     /// When [`Self::tick`] is due next.
     pub fn next_timer(&self) -> Option<Ms> {
-        self.index.timers.first().map(|(at, _, _)| *at)
+        let timer = self.index.timers.first().map(|(at, _, _)| *at);
+        [timer, self.purses_turn_at()].into_iter().flatten().min()
     }
 
     /// What has happened since the last call, in order.

@@ -10,6 +10,7 @@ mod store;
 use std::sync::Arc;
 
 use nexus_wire::alert::Alert;
+use nexus_wire::budget::Budget;
 use nexus_wire::chat::{Message, ThreadInfo, Usage};
 use nexus_wire::hands::{CancelReceipt, Candidate, DispatchInfo, DispatchState, HandSpec, Outcome};
 use nexus_wire::inbox::Decision;
@@ -25,6 +26,7 @@ use serde_json::Value;
 
 use crate::hub::queue::Clocks;
 
+pub use super::queue::{Purse, PurseKey};
 pub use access::{
     ApiToken, CredentialRecord, CredentialTerms, Digest, OperatorRecord, PreviousKey, Session, SetupToken,
     UsedAssertion,
@@ -284,6 +286,9 @@ pub fn as_accepted(info: DispatchInfo) -> DispatchInfo {
         ended_at: None,
         retried_as: None,
         stop: None,
+        granted: Budget::default(),
+        spent: None,
+        waiting_for: None,
         output: None,
         error: None,
         usage: Usage::default(),
@@ -312,6 +317,10 @@ pub fn without_contents(info: &DispatchInfo) -> DispatchInfo {
         retry_of: info.retry_of,
         retried_as: info.retried_as,
         stop: info.stop,
+        budget: info.budget,
+        granted: info.granted,
+        spent: info.spent,
+        waiting_for: info.waiting_for,
         input: Value::Null,
         input_left_out: false,
         output: None,
@@ -334,6 +343,7 @@ pub fn outcome(info: DispatchInfo) -> Outcome {
         attempts: info.attempt,
         usage: info.usage,
         cost_microusd: info.cost_microusd,
+        spent: info.spent,
     }
 }
 
@@ -491,4 +501,6 @@ pub struct Snapshot {
     pub credentials: Vec<CredentialRecord>,
     /// Those that have not ended, in the order of their ids.
     pub open_gathers: Vec<GatherRecord>,
+    /// What operators let be spent; everybody's first, then by name.
+    pub purses: Vec<Purse>,
 }

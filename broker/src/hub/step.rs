@@ -105,6 +105,8 @@ impl<'a, S: Store> Step<'a, S> {
                 match change {
                     Change::ChatMark(mark) => self.chat_mark(&sender, mark),
                     Change::ChatReact(react) => self.chat_react(&sender, react),
+                    Change::BudgetClear(clear) => self.budget_clear(&sender, request, &clear),
+                    Change::BudgetSet(set) => self.budget_set(&sender, request, &set),
                     Change::AlertAck(ack) => self.alert_ack(&sender, request, &ack),
                     Change::AspectRelease(release) => self.aspect_release(&sender, request, &release),
                     Change::AspectRestrain(restrain) => self.aspect_restrain(&sender, request, restrain),

@@ -52,6 +52,7 @@ impl From<ErrorBody> for Problem {
             }
             ErrorCode::AlreadyRegistered
             | ErrorCode::BadParent
+            | ErrorCode::BudgetExceeded
             | ErrorCode::Displaced
             | ErrorCode::Held
             | ErrorCode::HomeDiverged

@@ -26,6 +26,7 @@ mod aspects;
 mod audit;
 mod backup;
 mod blobs;
+mod budgets;
 pub(super) mod caller;
 mod chat;
 mod credentials;
@@ -86,6 +87,7 @@ fn routes() -> Routes {
         .merge(audit::routes())
         .merge(backup::routes())
         .merge(blobs::routes())
+        .merge(budgets::routes())
         .merge(chat::routes().layer(large))
         .merge(credentials::routes())
         .merge(dispatches::routes().layer(large))

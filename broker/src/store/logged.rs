@@ -123,7 +123,7 @@ impl LoggedRow {
             }),
             Logged::DispatchAccepted(id) => {
                 let found = reads.dispatch(id)?.ok_or_else(|| lost(&format_args!("dispatch {id}")))?;
-                LogBody::DispatchAccepted(as_accepted(found.info))
+                LogBody::DispatchAccepted(Box::new(as_accepted(found.info)))
             }
             Logged::DispatchAssigned { dispatch, attempt, aspect } => {
                 LogBody::DispatchAssigned { dispatch, attempt, aspect }

@@ -34,8 +34,8 @@ use crate::hub::queue::Clocks;
 use crate::hub::records::{
     AnsweredRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord,
     DispatchRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank,
-    KnowledgeRecord, KnowledgeScope, MessageRecord, OperatorRecord, ReactionRecord, Reads, SetupToken,
-    Snapshot, Spent, StoreError, Stored, ThreadRecord, UsedAssertion, Which,
+    KnowledgeRecord, KnowledgeScope, MessageRecord, OperatorRecord, Purse, PurseKey, ReactionRecord, Reads,
+    SetupToken, Snapshot, Spent, StoreError, Stored, ThreadRecord, UsedAssertion, Which,
 };
 use dispatches::head;
 use knowledge::Knowledge;
@@ -73,6 +73,7 @@ pub struct MemoryStore {
     knowledge: Knowledge,
     gathers: BTreeMap<GatherId, GatherRecord>,
     answered: HashMap<Uuid, AnsweredRecord>,
+    purses: BTreeMap<PurseKey, Purse>,
     log: Vec<LoggedRow>,
     last_at: Ms,
     started_at: Ms,
@@ -437,6 +438,7 @@ impl Reads for MemoryStore {
                 .collect(),
             clocks: self.clocks.clone(),
             open_gathers: oversight::open_gathers(self),
+            purses: self.purses.values().cloned().collect(),
             open_alerts: self.alerts.values().filter(|alert| alert.cleared_at.is_none()).cloned().collect(),
             setup: self.setup,
             assertions: self.assertions.iter().copied().collect(),

@@ -7,6 +7,7 @@ mod alerts;
 mod audit;
 mod blobs;
 mod blocks;
+mod budgets;
 mod chain;
 mod columns;
 mod copy;

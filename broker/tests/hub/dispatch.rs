@@ -137,6 +137,7 @@ on_both_stores! {
             attempts: 1,
             usage: Usage { input_tokens: 7, ..Usage::default() },
             cost_microusd: Some(12),
+            spent: None,
         };
         assert_eq!(log_of(&effects), vec![LogBody::DispatchEnded(outcome.clone())]);
         assert_eq!(world.outcomes("forge"), vec![outcome.clone()]);

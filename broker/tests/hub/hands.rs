@@ -2,6 +2,7 @@
 
 use nexus_broker::hub::records::{Transaction, Which};
 use nexus_broker::hub::{Change, CommandBody};
+use nexus_wire::budget::Budget;
 use nexus_wire::chat::Usage;
 use nexus_wire::hands::{
     CancelReceipt, Dispatch, DispatchCancel, DispatchResult, DispatchRetry, DispatchStanding, DispatchState,
@@ -314,7 +315,7 @@ on_both_stores! {
         let dead = |world: &World<S>| -> Vec<DispatchId> {
             world.store.dispatches(Which::Dead, None, 10).unwrap().into_iter().map(|info| info.id).collect()
         };
-        let retry = |dispatch| Change::DispatchRetry(DispatchRetry { dispatch, deadline_s: None });
+        let retry = |dispatch| Change::DispatchRetry(DispatchRetry { dispatch, deadline_s: None, budget: Budget::default() });
         let error = world.request::<Dispatched>("forge", retry(sent.dispatch)).unwrap_err();
         assert_eq!((error.code, dead(world)), (ErrorCode::Invalid, Vec::new()), "it is at work: {}", error.message);
         let lease = Lease { dispatch: sent.dispatch, attempt: 1 };
@@ -330,7 +331,8 @@ on_both_stores! {
         let again: Dispatched = parsed(&world.request_as("operator/ana", request, retry(sent.dispatch)).0.unwrap());
         let (repeated, effects) = world.request_as("operator/ana", request, retry(sent.dispatch));
         assert_eq!((parsed::<Dispatched>(&repeated.unwrap()), effects), (again.clone(), Vec::new()));
-        let other = Change::DispatchRetry(DispatchRetry { dispatch: sent.dispatch, deadline_s: Some(5) });
+        let other = DispatchRetry { dispatch: sent.dispatch, deadline_s: Some(5), budget: Budget::default() };
+        let other = Change::DispatchRetry(other);
         assert_eq!(world.request_as("operator/ana", request, other).0.unwrap_err().code, ErrorCode::IdReused);
         let info = world.store.dispatch(again.dispatch).unwrap().unwrap().info;
         assert_eq!((info.retry_of, info.input.clone()), (Some(sent.dispatch), json!({"n": 1})));

@@ -5,6 +5,7 @@
 mod access;
 mod admin;
 mod alerts;
+mod budget;
 mod chat;
 mod dispatch;
 mod failure;

@@ -9,7 +9,8 @@ use nexus_broker::hub::{
 use nexus_broker::store::{MemoryStore, SqliteStore};
 use nexus_wire::admin::{AspectAdd, OperatorAdd, OperatorRole};
 use nexus_wire::alert::{Alert, AlertAck, AlertKind};
-use nexus_wire::chat::{ChatSend, Usage};
+use nexus_wire::budget::{Budget, BudgetClear, BudgetPer, BudgetSet, Spending};
+use nexus_wire::chat::{ChatSend, ReplyMeta, Usage};
 use nexus_wire::gather::{Gather, GatherPolicy};
 use nexus_wire::hands::{
     Dispatch, DispatchCancel, DispatchResult, DispatchRetry, DispatchStopped, DispatchWait, HandFailure,
@@ -24,7 +25,7 @@ use nexus_wire::session::{SessionAct, SessionCommand, SessionOutcome};
 use nexus_wire::thread::{ChatMark, ChatReact, InboxTaken, ThreadRename};
 use nexus_wire::{
     AspectName, BlobId, DispatchId, EpochId, HandRef, ItemId, LinkId, MessageId, Ms, OperatorName, Party,
-    RequestId, ThreadId, TraceContext,
+    RequestId, ThreadId, TraceContext, TurnId,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -73,7 +74,8 @@ enum Act {
     Forget { sender: u8, topic: u8, of: Option<u8>, repeat: bool },
     Grant { to: u8, of: Option<u8>, grant: bool, repeat: bool },
     Use { author: u8, topic: u8, recalled: bool },
-    Dispatch { sender: u8, host: u8, deadline: u8, parent: Option<Index>, repeat: Option<Index> },
+    Dispatch { sender: u8, host: u8, deadline: u8, parent: Option<Index>, repeat: Option<Index>, tokens: u8 },
+    Budget { of: u8, month: bool, tokens: u8, clear: bool, repeat: bool },
     Result { lease: Index, ok: bool, stale: bool, repeat: bool },
     Wait { lease: Index, on: Vec<Index> },
     Renew { lease: Index },
@@ -156,8 +158,12 @@ fn act() -> impl Strategy<Value = Act> {
             .prop_map(|(to, of, grant, repeat)| Act::Grant { to, of, grant, repeat }),
         2 => (some.clone(), 0_u8..4, any::<bool>())
             .prop_map(|(author, topic, recalled)| Act::Use { author, topic, recalled }),
-        30 => (some.clone(), some.clone(), 0_u8..4, maybe(), prop::option::weighted(0.1, any::<Index>()))
-            .prop_map(|(sender, host, deadline, parent, repeat)| Act::Dispatch { sender, host, deadline, parent, repeat }),
+        30 => (some.clone(), some.clone(), 0_u8..4, maybe(), prop::option::weighted(0.1, any::<Index>()), 0_u8..60)
+            .prop_map(|(sender, host, deadline, parent, repeat, tokens)| {
+                Act::Dispatch { sender, host, deadline, parent, repeat, tokens }
+            }),
+        4 => (0_u8..7, any::<bool>(), any::<u8>(), prop::bool::weighted(0.3), prop::bool::weighted(0.2))
+            .prop_map(|(of, month, tokens, clear, repeat)| Act::Budget { of, month, tokens, clear, repeat }),
         25 => (index.clone(), any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.2))
             .prop_map(|(lease, ok, stale, repeat)| Act::Result { lease, ok, stale, repeat }),
         12 => (index.clone(), prop::collection::vec(any::<Index>(), 0..3)).prop_map(|(lease, on)| Act::Wait { lease, on }),
@@ -421,7 +427,14 @@ impl Twin {
                 };
                 let thread = thread.as_ref().filter(|_| !self.seen.threads.is_empty());
                 let thread = thread.map(|at| *at.get(&self.seen.threads));
-                let send = ChatSend { to, thread, content: content(*n), ..ChatSend::default() };
+                let meta = n.is_multiple_of(3).then(|| ReplyMeta {
+                    turn: TurnId(self.id()),
+                    provider: "scripted".into(),
+                    model: "scripted".into(),
+                    usage: Usage { output_tokens: (*n).into(), ..Usage::default() },
+                    cost_microusd: Some(1),
+                });
+                let send = ChatSend { to, thread, content: content(*n), meta, ..ChatSend::default() };
                 let (request, sender) = (RequestId(self.id()), self.sender(*sender));
                 self.seen.sends.push((request, sender.clone(), send.clone()));
                 self.request(sender, Some(request), Change::ChatSend(send))
@@ -490,7 +503,18 @@ impl Twin {
                     KnowledgeUse { author, topic, found: 2, recalled: u64::from(*recalled), recalled_at };
                 CommandBody::KnowledgeUsed(vec![used])
             }
-            Act::Dispatch { sender, host, deadline, parent, repeat } => {
+            Act::Budget { of, month, tokens, clear, repeat } => {
+                let of = (*of < 5).then(|| self.sender(*of));
+                let per = if *month { BudgetPer::Month } else { BudgetPer::Day };
+                let limit = Budget { tokens: Some((*tokens).into()), cost_microusd: None };
+                let change = match clear {
+                    true => Change::BudgetClear(BudgetClear { of, per }),
+                    false => Change::BudgetSet(BudgetSet { of, per, limit, each: Budget::default() }),
+                };
+                let request = self.again(*repeat);
+                self.request(ana, Some(request), change)
+            }
+            Act::Dispatch { sender, host, deadline, parent, repeat, tokens } => {
                 if let Some(repeat) = repeat
                     && !self.seen.dispatched.is_empty()
                 {
@@ -504,6 +528,12 @@ impl Twin {
                 let hand: HandRef = format!("{}/h{}", self.aspect(*host), deadline % 2).parse().unwrap();
                 let dispatch = Dispatch {
                     deadline_s: [None, Some(5), Some(100), Some(100_000)][usize::from(*deadline)],
+                    // One half asks for nothing.
+                    budget: Budget {
+                        tokens: (*tokens >= 30).then(|| u64::from(*tokens) - 29),
+                        cost_microusd: None,
+                    },
+                    parent_used: Spending { tokens: u64::from(*tokens) / 10, cost_microusd: 0 },
                     parent: lease.map(|(_, lease)| lease),
                     ..Dispatch::to(
                         hand,
@@ -568,7 +598,8 @@ impl Twin {
             Act::Retry { sender, dispatch, repeat } => {
                 let open = &self.seen.dispatches;
                 let dispatch = if open.is_empty() { DispatchId(Uuid::nil()) } else { *dispatch.get(open) };
-                let retry = DispatchRetry { dispatch, deadline_s: repeat.then_some(50) };
+                let retry =
+                    DispatchRetry { dispatch, deadline_s: repeat.then_some(50), budget: Budget::default() };
                 let request = self.again(*repeat);
                 self.request(self.sender(*sender), Some(request), Change::DispatchRetry(retry))
             }

@@ -145,7 +145,7 @@ on_both_stores! {
 
         // Tried again by somebody, in another trace.
         world.trace = traced(3, true);
-        let retry = DispatchRetry { dispatch: made.dispatch, deadline_s: None };
+        let retry = DispatchRetry { dispatch: made.dispatch, deadline_s: None, budget: Default::default() };
         let again: Dispatched = world.request("forge", Change::DispatchRetry(retry)).unwrap();
         let record = world.store.dispatch(again.dispatch).unwrap().unwrap();
         let context_of_it = context(3).at(derive::span_id(again.dispatch, "span", 0));

@@ -25,7 +25,7 @@ use crate::home::Persona;
 use crate::session::UserTurn;
 use crate::tools::{Caller, Waiting};
 use crate::trace::Taken;
-use crate::turn::{Ending, Spent, Turn};
+use crate::turn::{Ending, Rules, Spent, Turn};
 use crate::uplink::{Line, LineError};
 use output::Output;
 pub(crate) use output::Schema;
@@ -106,12 +106,7 @@ async fn attempt(shared: Arc<Shared>, persona: Arc<Persona>, work: Work) -> Outc
         provider: Arc::clone(&shared.provider),
         max_tokens: shared.settings.provider.max_tokens,
         toolbox,
-        caller: Caller {
-            me: shared.settings.name.clone(),
-            source: lease.dispatch.0,
-            thread: assignment.thread,
-            lease: Some(lease),
-        },
+        caller: Caller::of(shared.settings.name.clone(), lease.dispatch.0, assignment.thread, Some(lease)),
         origin: Origin {
             aspect: shared.settings.name.to_string(),
             hand: Some(assignment.hand.to_string()),
@@ -138,7 +133,8 @@ async fn attempt(shared: Arc<Shared>, persona: Arc<Persona>, work: Work) -> Outc
         waiting,
         cancelled: false,
     };
-    let (mut turn, mut effects) = Turn::start(turn, shared.rules(), said(input_text(&assignment.input)));
+    let rules = Rules { budget: assignment.budget, ..shared.rules() };
+    let (mut turn, mut effects) = Turn::start(turn, rules, said(input_text(&assignment.input)));
     let mut may_mend = true;
     loop {
         let (ended, ending) = match drive.run(turn, effects, &mut post).instrument(log.clone()).await {
@@ -174,6 +170,7 @@ fn judge(ending: &Ending, schema: Option<&Schema>, over: bool) -> Output {
     let reason = || ending.reason.clone().unwrap_or_default();
     match ending.decision {
         Decision::Replied | Decision::Silent | Decision::Acted => output::read(&ending.text, schema),
+        Decision::Failed if ending.out_of_budget => Output::Failed(failure("budget_exceeded", reason())),
         Decision::Failed if over => Output::Failed(failure("timeout", reason())),
         Decision::Failed => Output::Failed(failure("turn_failed", reason())),
     }

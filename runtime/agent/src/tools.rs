@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nexus_client::Broker;
+use nexus_wire::budget::{Budget, Spending};
 use nexus_wire::hands::Lease;
 use nexus_wire::{AspectName, DispatchId, ItemId, Party, RequestId, ThreadId, TraceContext, derive};
 use serde::Serialize;
@@ -164,9 +165,21 @@ pub struct Caller {
     pub thread: Option<ThreadId>,
     /// A Hand's right to its work, with the attempt that its ids belong to.
     pub lease: Option<Lease>,
+    /// What the turn has spent itself, and what it may spend yet.
+    pub own: Spending,
+    pub left: Budget,
 }
 
 impl Caller {
+    pub fn of(me: AspectName, source: Uuid, thread: Option<ThreadId>, lease: Option<Lease>) -> Self {
+        Self { me, source, thread, lease, own: Spending::default(), left: Budget::default() }
+    }
+
+    /// What a dispatch made for a Hand has to say its Hand has spent.
+    pub fn parent_used(&self) -> Spending {
+        self.lease.map_or_else(Spending::default, |_| self.own)
+    }
+
     /// The id of what the `ordinal`-th call of the turn asks of the broker: the same when it is made again.
     pub fn request_id(&self, tool: Tool, ordinal: u64) -> RequestId {
         let purpose = match self.lease {
@@ -190,17 +203,19 @@ pub struct ToolOutcome {
     pub is_error: bool,
     /// The inbox item that brought it, to be closed once the result is on record.
     pub settles: Option<ItemId>,
+    /// What was spent for it of the turn's budget.
+    pub below: Spending,
 }
 
 impl ToolOutcome {
     pub fn error(content: impl Into<String>) -> Self {
-        Self { content: content.into(), is_error: true, settles: None }
+        Self { content: content.into(), is_error: true, ..Self::default() }
     }
 
     /// The result as JSON text, which a model reads and a script can take apart.
     fn json(value: &impl Serialize) -> Self {
         match serde_json::to_string(value) {
-            Ok(content) => Self { content, is_error: false, settles: None },
+            Ok(content) => Self { content, ..Self::default() },
             Err(error) => Self::error(format!("the result could not be written as JSON: {error}")),
         }
     }

@@ -12,6 +12,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use nexus_wire::TurnId;
+use nexus_wire::budget::{Budget, Spending};
 use nexus_wire::chat::{ReplyMeta, Usage};
 use nexus_wire::inbox::Decision;
 use nexus_wire::observe::TurnEvent;
@@ -36,6 +37,8 @@ pub struct Rules {
     pub is_repeatable: fn(&str) -> bool,
     /// Does this tool do something, so that a turn without a word was not in vain?
     pub acts: fn(&str) -> bool,
+    /// What it may spend, with everything that is done for it elsewhere.
+    pub budget: Budget,
 }
 
 /// A provider's reply, with what it cost.
@@ -51,10 +54,20 @@ pub struct Answer {
 pub enum Input {
     Answered(Answer),
     RoundFailed(ProviderError),
-    ToolDone { call: String, content: String, is_error: bool },
+    /// `below`: what was spent of the turn's budget elsewhere.
+    ToolDone {
+        call: String,
+        content: String,
+        is_error: bool,
+        below: Spending,
+    },
     Arrived(UserTurn),
-    Cancelled { reason: String },
-    OutOfTime { reason: String },
+    Cancelled {
+        reason: String,
+    },
+    OutOfTime {
+        reason: String,
+    },
 }
 
 /// A call of a tool. `ordinal` counts the calls of the turn, and is the same when the call is made again.
@@ -119,6 +132,8 @@ pub struct Ending {
     /// What the last round said.
     pub text: String,
     pub spent: Spent,
+    /// It was the budget that did not allow for another round.
+    pub out_of_budget: bool,
 }
 
 /// What the rounds have cost together.
@@ -146,6 +161,10 @@ pub struct Turn {
     asked: usize,
     /// Provider and model of the last round.
     source: Option<(String, String)>,
+    /// Tokens of the last round's prompt: the next one's is at least as long.
+    prompt: u64,
+    below: Spending,
+    out_of_budget: bool,
 }
 
 #[derive(Debug)]
@@ -186,6 +205,9 @@ impl Turn {
             acted: false,
             asked: 0,
             source: None,
+            prompt: 0,
+            below: Spending::default(),
+            out_of_budget: false,
         }
     }
 
@@ -196,6 +218,21 @@ impl Turn {
     /// How many texts it has taken: what was said before them belongs to earlier turns.
     pub fn asked(&self) -> usize {
         self.asked
+    }
+
+    /// Spent by its own rounds.
+    pub fn own(&self) -> Spending {
+        Spending::of(&self.spent.usage, self.spent.cost_microusd)
+    }
+
+    /// What may be spent yet.
+    pub fn left(&self) -> Budget {
+        self.rules.budget.less(self.own().plus(self.below))
+    }
+
+    /// Tokens that another round may put out; `None`: as many as it likes.
+    pub fn room(&self) -> Option<u64> {
+        self.left().tokens.map(|left| left.saturating_sub(self.prompt))
     }
 
     pub fn has_ended(&self) -> bool {
@@ -218,7 +255,10 @@ impl Turn {
                 Phase::Asking => self.fail(&error.to_string()),
                 Phase::Calling(_) | Phase::Ended => Vec::new(),
             },
-            Input::ToolDone { call, content, is_error } => self.tool_done(&call, content, is_error),
+            Input::ToolDone { call, content, is_error, below } => {
+                self.below = self.below.plus(below);
+                self.tool_done(&call, content, is_error)
+            }
             Input::Cancelled { reason } | Input::OutOfTime { reason } => match self.phase {
                 Phase::Asking | Phase::Calling(_) => self.fail(&reason),
                 Phase::Ended => Vec::new(),
@@ -298,6 +338,12 @@ impl Turn {
         let allowed = self.rules.rounds_max;
         if self.spent.rounds >= allowed {
             effects.extend(self.fail(&format!("{allowed} rounds were not enough, and more are not allowed")));
+        } else if self.left().is_spent() || self.room() == Some(0) {
+            self.out_of_budget = true;
+            let (budget, spent) = (self.rules.budget, self.own().plus(self.below));
+            effects.extend(
+                self.fail(&format!("another round would go over its budget of {budget}; spent: {spent}")),
+            );
         } else {
             effects.push(Effect::Ask);
         }
@@ -363,12 +409,15 @@ impl Turn {
             let first = answered.unwrap_or(&item).clone();
             effects.push(Effect::Close(Closing { item, decision, reason, post, first }));
         }
-        effects.push(Effect::End(Ending { decision, reason, text, spent: self.spent }));
+        let (spent, out_of_budget) = (self.spent, self.out_of_budget);
+        effects.push(Effect::End(Ending { decision, reason, text, spent, out_of_budget }));
         effects
     }
 
     fn note_round(&mut self, round: &AssistantTurn) {
         self.spent.rounds += 1;
+        let cached = round.usage.cache_read_tokens.saturating_add(round.usage.cache_write_tokens);
+        self.prompt = round.usage.input_tokens.saturating_add(cached);
         let (sum, more) = (&mut self.spent.usage, round.usage);
         sum.input_tokens = sum.input_tokens.saturating_add(more.input_tokens);
         sum.output_tokens = sum.output_tokens.saturating_add(more.output_tokens);

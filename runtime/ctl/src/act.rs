@@ -102,7 +102,8 @@ pub(crate) async fn cancel(run: &Run, cancel: cli::Cancel) -> Result<(), Failure
 pub(crate) async fn retry(run: &Run, retry: cli::Retry) -> Result<(), Failure> {
     let deadline_s = retry.deadline.map(|it| u32::try_from(it.as_secs()).unwrap_or(u32::MAX));
     let mut client = run.connect().await?;
-    let accepted = run.within(client.call(DispatchRetry { dispatch: retry.dispatch, deadline_s })).await??;
+    let request = DispatchRetry { dispatch: retry.dispatch, deadline_s, budget: retry.budget.into() };
+    let accepted = run.within(client.call(request)).await??;
     accepted_or_ended(run, client, &accepted, retry.wait).await
 }
 
@@ -130,7 +131,8 @@ pub(crate) async fn dispatch(run: &Run, dispatch: cli::Dispatch) -> Result<(), F
         input,
         thread: dispatch.thread,
         deadline_s,
-        parent: None,
+        budget: dispatch.budget.into(),
+        ..Dispatch::default()
     };
     let mut client = run.connect().await?;
     let accepted = run.within(client.call(request)).await??;

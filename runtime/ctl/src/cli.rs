@@ -1,6 +1,7 @@
 //! What can be typed. Parsing only; what commands do is elsewhere.
 
 mod blob;
+mod budget;
 mod help;
 mod knowledge;
 mod session;
@@ -15,6 +16,7 @@ use nexus_wire::credential::{CredentialKind, CredentialMode};
 use nexus_wire::{AspectName, CredentialName, DispatchId, MessageId, Party, ThreadId};
 
 pub use blob::{Blob, BlobAction};
+pub use budget::{Amounts, BudgetAction, BudgetArgs, OfDispatch};
 pub use help::command;
 pub use knowledge::{Grant, Knowledge, KnowledgeAction, May, Whose};
 pub use session::{Patience, Session, SessionAction};
@@ -87,6 +89,8 @@ pub enum Command {
     Backup(Backup),
     /// Files that messages attach: put, fetch, look
     Blob(Blob),
+    /// What may be spent in a day or a month
+    Budget(BudgetArgs),
     /// Cancel a dispatch and everything below it
     Cancel(Cancel),
     /// Secrets for services outside, which the broker uses for aspects
@@ -460,6 +464,8 @@ pub struct Dispatch {
     /// It has to have ended after this long (90s, 10m; at most 2h)
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub deadline: Option<Duration>,
+    #[command(flatten)]
+    pub budget: OfDispatch,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -472,6 +478,8 @@ pub struct Retry {
     /// It has to have ended after this long (90s, 10m; at most 2h); as long as the first had
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub deadline: Option<Duration>,
+    #[command(flatten)]
+    pub budget: OfDispatch,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -541,6 +549,10 @@ mod tests {
             "nexctl blob put notes.txt --type text/plain",
             "nexctl completions zsh",
             "nexctl get threads 0199a0b1-c2d3-7123-8456-789abcdef012",
+            "nexctl budget list",
+            "nexctl budget set wren --per day --usd 5 --tokens 100000 --each-usd 0.25",
+            "nexctl budget set --per month --tokens 100000 --each-tokens 900",
+            "nexctl budget clear operator/ana --per month",
             "nexctl hold wren --reason enough",
             "nexctl pause wren --reason enough",
             "nexctl release wren",
@@ -558,7 +570,7 @@ mod tests {
             "nexctl search moon --by wren --before 7",
             "nexctl say -o json hello",
             "nexctl say --to wren,forge --to keel hello",
-            "nexctl dispatch wren/verify-claim {} --wait --deadline 90",
+            "nexctl dispatch wren/verify-claim {} --wait --deadline 90 --budget-tokens 9 --budget-usd 0.01",
             "nexctl get dispatches --dead --limit 3",
             "nexctl retry 0199a0b1-c2d3-7123-8456-789abcdef012 --wait --deadline 5m",
             "nexctl dispatch --needs verify,german --prefer wren {}",
@@ -574,6 +586,10 @@ mod tests {
             "nexctl ask what --timeout -5m",
             "nexctl backup ../friday.tar",
             "nexctl blob get sha256-0",
+            "nexctl budget set wren --per day",
+            "nexctl budget set wren --usd 5",
+            "nexctl budget set wren --per day --usd 5 --each-tokens 5",
+            "nexctl budget set wren --per day --usd 1e3",
             "nexctl hold wren",
             "nexctl get messages",
             "nexctl get messages x",

@@ -84,6 +84,7 @@ impl From<ErrorBody> for Failure {
             ErrorCode::AlreadyRegistered
             | ErrorCode::BadFrame
             | ErrorCode::BadParent
+            | ErrorCode::BudgetExceeded
             | ErrorCode::Displaced
             | ErrorCode::Held
             | ErrorCode::HomeDiverged

@@ -18,6 +18,7 @@ use ui::{Outage, Tone, Ui};
 mod act;
 pub mod ask;
 mod blob;
+mod budget;
 pub mod cli;
 mod context;
 pub mod failure;
@@ -97,6 +98,7 @@ pub async fn run(cli: Cli, env: &Env, ui: Ui) -> Result<(), Failure> {
         Command::Credential(args) => vault::credential(&run, args.action).await,
         Command::Backup(args) => blob::backup(&run, args).await,
         Command::Blob(args) => blob::blob(&run, args.action).await,
+        Command::Budget(args) => budget::budget(&run, args.action).await,
         Command::Cancel(args) => act::cancel(&run, args).await,
         Command::Dispatch(args) => act::dispatch(&run, args).await,
         Command::Get(args) => look::get(&run, args.what).await,

@@ -170,6 +170,14 @@ fn details(run: &Run, info: &DispatchInfo) -> Result<(), Failure> {
             run.ui.result_line(&format!("{what} {id}"))?;
         }
     }
+    if let Some(waiting) = info.waiting_for {
+        run.ui.result_line(&format!("waiting for {}", waiting.as_str()))?;
+    }
+    let budget = info.granted.or(info.budget);
+    if !budget.is_unlimited() {
+        let spent = info.spent.map(|spent| format!(", of which it has spent {spent}")).unwrap_or_default();
+        run.ui.result_line(&format!("budget {budget}{spent}"))?;
+    }
     if let Some(stop) = info.stop {
         let confirmed = if stop.confirmed_at.is_some() { "has stopped" } else { "has not confirmed yet" };
         run.ui.result_line(&format!(

@@ -7,6 +7,7 @@ use nexus_wire::Ms;
 use nexus_wire::alert::Alert;
 use nexus_wire::attachment::Attachment;
 use nexus_wire::blob::BlobInfo;
+use nexus_wire::budget::{BudgetInfo, dollars};
 use nexus_wire::chat::{ChatHit, Message, Piece, ThreadInfo};
 use nexus_wire::credential::CredentialInfo;
 use nexus_wire::hands::DispatchInfo;
@@ -93,6 +94,41 @@ pub fn alerts(ui: &Ui, alerts: &[Alert], now: Ms) -> String {
             Cell::new(ago(alert.raised_at, now)),
             Cell::new(alert.times),
             Cell::new(printable(&alert.message)),
+        ]);
+    }
+    text_of(&table)
+}
+
+pub fn budgets(ui: &Ui, budgets: &[BudgetInfo], now: Ms) -> String {
+    let mut table = table(
+        ui,
+        &[
+            "OF",
+            "PER",
+            "USED",
+            "SET ASIDE",
+            "OF TOKENS",
+            "USED USD",
+            "SET ASIDE",
+            "OF USD",
+            "ANEW IN",
+            "WAITING",
+        ],
+    );
+    for budget in budgets {
+        let dash = || "-".to_owned();
+        let (used, reserved) = (budget.used, budget.reserved);
+        table.add_row(vec![
+            budget.of.as_ref().map_or_else(|| "all".to_owned(), ToString::to_string),
+            budget.per.as_str().to_owned(),
+            used.tokens.to_string(),
+            reserved.tokens.to_string(),
+            budget.limit.tokens.map_or_else(dash, |tokens| tokens.to_string()),
+            dollars(used.cost_microusd),
+            dollars(reserved.cost_microusd),
+            budget.limit.cost_microusd.map_or_else(dash, dollars),
+            span((budget.until - now).max(0)),
+            budget.waiting.to_string(),
         ]);
     }
     text_of(&table)

@@ -2,6 +2,7 @@
 
 use nexus_wire::alert::{Alert, AlertAck, AlertList, AlertPage};
 use nexus_wire::audit::{AuditList, AuditPage, UsageRead, UsageReport};
+use nexus_wire::budget::{BudgetClear, BudgetCleared, BudgetInfo, BudgetList, BudgetSet, Budgets};
 use nexus_wire::chat::{
     ChatFound, ChatGet, ChatPage, ChatRead, ChatSearch, ChatSend, ChatSent, ChatThreads, Message, ThreadInfo,
     ThreadPage,
@@ -97,6 +98,9 @@ requests! {
     AlertAck => Alert,
     AlertList => AlertPage,
     AuditList => AuditPage,
+    BudgetClear => BudgetCleared,
+    BudgetList => Budgets,
+    BudgetSet => BudgetInfo,
     ChatGet => Message,
     ChatMark => ChatMarked,
     ChatReact => Reacted,

@@ -46,6 +46,8 @@ kinds! {
     AspectStalled = "aspect_stalled", Condition;
     /// The result of a dispatch used more than its budget.
     BudgetExceeded = "budget_exceeded", Event;
+    /// A budget is used up, so that work waits for its next day or month.
+    BudgetSpent = "budget_spent", Condition;
     /// The database cannot be written, or does not say what was written.
     Storage = "storage", Condition;
     /// The loop guard paused a thread.

@@ -19,6 +19,15 @@ pub struct Usage {
     pub cache_write_tokens: u64,
 }
 
+impl Usage {
+    /// Of all kinds together.
+    pub fn tokens(&self) -> u64 {
+        [self.output_tokens, self.cache_read_tokens, self.cache_write_tokens]
+            .into_iter()
+            .fold(self.input_tokens, u64::saturating_add)
+    }
+}
+
 /// What produced a message, as its aspect tells it.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct ReplyMeta {

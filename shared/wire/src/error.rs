@@ -34,6 +34,8 @@ codes! {
     BadFrame = "bad_frame", retryable: false;
     /// `parent` names no dispatch whose token this link holds.
     BadParent = "bad_parent", retryable: false;
+    /// More than what is left, or than may ever be spent; details say how much is.
+    BudgetExceeded = "budget_exceeded", retryable: false;
     /// Another link of the same aspect took over.
     Displaced = "displaced", retryable: false;
     /// The identity may not do this.

@@ -4,6 +4,7 @@ use serde::{Serialize, Serializer};
 
 use crate::alert::{AlertAck, AlertList};
 use crate::audit::{AuditList, UsageRead};
+use crate::budget::{BudgetClear, BudgetList, BudgetSet};
 use crate::chat::{ChatGet, ChatRead, ChatSearch, ChatSend, ChatThreads};
 use crate::error::ErrorBody;
 use crate::gather::{Gather, GatherStatus};
@@ -93,6 +94,9 @@ frames! {
         AlertAck(AlertAck) = "alert.ack",
         AlertList(AlertList) = "alert.list",
         AuditList(AuditList) = "audit.list",
+        BudgetClear(BudgetClear) = "budget.clear",
+        BudgetList(BudgetList) = "budget.list",
+        BudgetSet(BudgetSet) = "budget.set",
         ChatGet(ChatGet) = "chat.get",
         ChatMark(ChatMark) = "chat.mark",
         ChatReact(ChatReact) = "chat.react",

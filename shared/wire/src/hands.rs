@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Ms;
+use crate::budget::{Budget, Spending};
 use crate::chat::Usage;
 use crate::ids::{DispatchId, ThreadId};
 use crate::limits;
@@ -83,9 +84,16 @@ pub struct Dispatch {
     /// Seconds from acceptance to the end at the latest. Clamped to the limit, and said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_s: Option<u32>,
+    /// What it and everything below it may spend. A child's is taken out of what its parent has left; a child
+    /// without one gets half of that.
+    #[serde(default, skip_serializing_if = "Budget::is_unlimited")]
+    pub budget: Budget,
     /// The dispatch on whose behalf this one is made. A Hand at work must name its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Lease>,
+    /// What the parent's worker has spent itself in this attempt so far: none of that is left for a child.
+    #[serde(default, skip_serializing_if = "Spending::is_nothing")]
+    pub parent_used: Spending,
 }
 
 impl Dispatch {
@@ -167,6 +175,9 @@ pub struct Dispatched {
     pub deadline_at: Ms,
     /// The deadline asked for was longer than allowed.
     pub clamped: bool,
+    /// What it asked for, and for a child what it was given.
+    #[serde(default, skip_serializing_if = "Budget::is_unlimited")]
+    pub budget: Budget,
 }
 
 /// Where a dispatch stands; the last four are ends.
@@ -212,9 +223,34 @@ impl DispatchState {
     }
 }
 
+/// Why a dispatch has not begun.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitingFor {
+    /// Not enough is left of a budget that an operator has set.
+    Budget,
+    /// Its aspect is offline or paused.
+    Aspect,
+    /// Every slot of the aspect, or every place of the Hand, is taken.
+    Place,
+    /// Others come first.
+    Turn,
+}
+
+impl WaitingFor {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Budget => "budget",
+            Self::Aspect => "aspect",
+            Self::Place => "place",
+            Self::Turn => "turn",
+        }
+    }
+}
+
 /// Why a dispatch did not end as `done`. `code` is a short snake_case word: the broker's own are
 /// `worker_lost`, `timeout`, `deadline`, `cancelled`, `parent_ended`, `hand_gone`, `invalid_output`; others are the
-/// Hand's.
+/// Hand's, among them `budget_exceeded`.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct HandFailure {
     pub code: String,
@@ -233,6 +269,9 @@ pub struct Assignment {
     pub depth: u32,
     pub timeout_s: u32,
     pub deadline_at: Ms,
+    /// What this attempt and everything below it may spend; the worker stops before it spends more.
+    #[serde(default, skip_serializing_if = "Budget::is_unlimited")]
+    pub budget: Budget,
 }
 
 /// `dispatch.result`: a worker's answer. Exactly one of `output` and `error`.
@@ -269,6 +308,9 @@ pub struct Outcome {
     pub usage: Usage,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_microusd: Option<u64>,
+    /// What it and everything below it has spent of its budget, if it had one: so much less its parent has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent: Option<Spending>,
 }
 
 /// `dispatch.progress`: a note for whoever watches. Not kept.
@@ -312,6 +354,9 @@ pub struct DispatchRetry {
     /// As for `dispatch`; as long as the first had, when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_s: Option<u32>,
+    /// As for `dispatch`; what the first had, when absent.
+    #[serde(default, skip_serializing_if = "Budget::is_unlimited")]
+    pub budget: Budget,
 }
 
 /// `dispatch.stopped`: the work that a `cancel` item was about has stopped.
@@ -386,6 +431,18 @@ pub struct DispatchInfo {
     /// A worker that had to be told to stop, and whether it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<Stop>,
+    /// What it asked for, and for a child what it was given.
+    #[serde(default, skip_serializing_if = "Budget::is_unlimited")]
+    pub budget: Budget,
+    /// What is set aside for it since it began, where an operator's budget limits what it did not.
+    #[serde(default, skip_serializing_if = "Budget::is_unlimited")]
+    pub granted: Budget,
+    /// What it and everything below it has spent of that; known once it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent: Option<Spending>,
+    /// Why it has not begun; not in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<WaitingFor>,
     #[serde(default)]
     pub input: Value,
     /// Input and output together are larger than a frame; ask `without_output` to see the input.

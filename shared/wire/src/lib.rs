@@ -15,6 +15,7 @@ pub mod attachment;
 pub mod audit;
 pub mod backup;
 pub mod blob;
+pub mod budget;
 pub mod chat;
 pub mod credential;
 pub mod derive;

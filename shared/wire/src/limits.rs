@@ -125,6 +125,15 @@ pub const WANTED_MAX: usize = 16;
 /// Candidates an answer names.
 pub const CANDIDATES_TOLD_MAX: usize = 64;
 
+/// Budgets that are set at the same time.
+pub const BUDGETS_MAX: usize = 512;
+/// The largest amount a budget may name; every JSON number up to it is exact everywhere.
+pub const BUDGET_AMOUNT_MAX: u64 = (1 << 53) - 1;
+/// A dispatch without a budget sets aside one part in so many of an operator's budget,
+pub const BUDGET_EACH_PART: u64 = 10;
+/// and one part in so many of what its parent has left, so that siblings find something and the parent can end.
+pub const BUDGET_CHILD_PART: u64 = 2;
+
 /// Agent-only messages in a row that pause a thread.
 pub const LOOP_MESSAGES_MAX: u32 = 20;
 /// Identical agent messages in a row that pause a thread.

@@ -82,7 +82,7 @@ pub enum LogBody {
     /// An aspect has put a message before its model.
     ItemTaken(InboxTaken),
     Reacted(Reacted),
-    DispatchAccepted(DispatchInfo),
+    DispatchAccepted(Box<DispatchInfo>),
     DispatchAssigned {
         dispatch: crate::ids::DispatchId,
         attempt: u32,

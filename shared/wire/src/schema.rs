@@ -51,6 +51,12 @@ struct Replies {
     alert_list: crate::alert::AlertPage,
     #[schemars(rename = "audit.list")]
     audit_list: crate::audit::AuditPage,
+    #[schemars(rename = "budget.clear")]
+    budget_clear: crate::budget::BudgetCleared,
+    #[schemars(rename = "budget.list")]
+    budget_list: crate::budget::Budgets,
+    #[schemars(rename = "budget.set")]
+    budget_set: crate::budget::BudgetInfo,
     #[schemars(rename = "chat.get")]
     chat_get: crate::chat::Message,
     #[schemars(rename = "chat.mark")]

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use nexus_broker::hub::{Change, CommandBody, Traced};
 use nexus_wire::admin::AspectAdd;
-use nexus_wire::chat::ChatSend;
+use nexus_wire::budget::Budget;
+use nexus_wire::chat::{ChatSend, ReplyMeta, Usage};
 use nexus_wire::gather::{Gather, GatherPolicy, GatherState, Gathered};
 use nexus_wire::hands::{
     Assignment, Dispatch, DispatchResult, DispatchStopped, DispatchWait, Dispatched, HandSpec, Lease,
@@ -16,7 +17,7 @@ use nexus_wire::session::{SessionAct, SessionCommand, SessionOutcome, SessionRew
 use nexus_wire::thread::InboxTaken;
 use nexus_wire::{
     AspectName, DispatchId, EpochId, FromBroker, GatherId, HandRef, ItemId, LinkId, Ms, Party, RequestId,
-    ToBroker, TraceContext, derive,
+    ToBroker, TraceContext, TurnId, derive,
 };
 
 use super::Dice;
@@ -35,6 +36,8 @@ struct Task {
     asked: Option<RequestId>,
     waits: u32,
     waiting: bool,
+    /// Half of what it may spend: it leaves its child the other half.
+    tokens: u64,
 }
 
 #[derive(Debug)]
@@ -61,6 +64,12 @@ pub(super) struct Agent {
     tasks: BTreeMap<Lease, Task>,
 }
 
+/// One in three is limited.
+pub(super) fn some_budget(dice: &mut Dice) -> Budget {
+    let tokens = dice.one_in(3).then(|| 1 + dice.below(60) as u64);
+    Budget { tokens, cost_microusd: None }
+}
+
 pub(super) fn hand_of(aspect: &AspectName, dice: &mut Dice) -> HandRef {
     let (hand, ..) = HANDS[dice.below(HANDS.len())];
     format!("{aspect}/{hand}").parse().expect("a Hand")
@@ -80,6 +89,8 @@ pub(super) fn command(
             return CommandBody::Register { aspect, link, key_generation: 1, register, new_epoch };
         }
         (ToBroker::Ack(Ack { offset }), Some(aspect)) => return CommandBody::Ack { aspect, link, offset },
+        (ToBroker::BudgetClear(it), _) => Change::BudgetClear(it),
+        (ToBroker::BudgetSet(it), _) => Change::BudgetSet(it),
         (ToBroker::ChatMark(it), _) => Change::ChatMark(it),
         (ToBroker::ChatReact(it), _) => Change::ChatReact(it),
         (ToBroker::InboxTaken(it), _) => Change::InboxTaken(it),
@@ -301,6 +312,11 @@ impl Agent {
         }
         // A Hand of somebody who never was online is not known.
         let is_dispatch = matches!(self.outbox.get(&request), Some(ToBroker::Dispatch(_)));
+        if is_dispatch && error.code == Code::BudgetExceeded {
+            // Its task goes on without.
+            self.outbox.remove(&request);
+            return true;
+        }
         assert!(
             is_dispatch && error.code == Code::NotFound
                 || matches!(
@@ -376,6 +392,13 @@ impl Agent {
                     let send = ChatSend {
                         reply_to: Some(message.id),
                         content: format!("{} heard {}", self.name, message.id),
+                        meta: Some(ReplyMeta {
+                            turn: TurnId(message.id.0),
+                            provider: "scripted".into(),
+                            model: "scripted".into(),
+                            usage: Usage { output_tokens: 5, ..Usage::default() },
+                            cost_microusd: Some(0),
+                        }),
                         ..ChatSend::default()
                     };
                     self.outbox.insert(derived("reply"), send.into());
@@ -387,7 +410,8 @@ impl Agent {
                 if dice.one_in(3) {
                     let hand = hand_of(&team[dice.below(team.len())], dice);
                     let deadline_s = dice.one_in(2).then(|| 1 + dice.below(60) as u32);
-                    let root = Dispatch { deadline_s, ..Dispatch::to(hand, 2.into()) };
+                    let root =
+                        Dispatch { deadline_s, budget: some_budget(dice), ..Dispatch::to(hand, 2.into()) };
                     self.outbox.insert(derived("dispatch"), root.into());
                 }
             }
@@ -448,6 +472,7 @@ impl Agent {
             asked: None,
             waits: 0,
             waiting: false,
+            tokens: assignment.budget.tokens.unwrap_or(100) / 2,
         };
         self.tasks.insert(assignment.lease, task);
     }
@@ -466,11 +491,14 @@ impl Agent {
             let request = RequestId(dice.id(now));
             task.asked = Some(request);
             let hand = hand_of(&team[dice.below(team.len())], dice);
-            let child = Dispatch { parent: Some(lease), ..Dispatch::to(hand, 1.into()) };
+            let child =
+                Dispatch { parent: Some(lease), budget: some_budget(dice), ..Dispatch::to(hand, 1.into()) };
             self.outbox.insert(request, child.into());
         } else if task.left > 0 && !calm {
             task.left -= 1;
         } else {
+            let usage =
+                Usage { output_tokens: dice.below(task.tokens as usize + 1) as u64, ..Usage::default() };
             self.tasks.remove(&lease);
             let error = dice.one_in(5).then(|| nexus_wire::hands::HandFailure {
                 code: "unlucky".into(),
@@ -480,8 +508,7 @@ impl Agent {
             let good = !dice.one_in(4);
             let said = || if good { serde_json::json!({"by": self.name}) } else { serde_json::json!("me") };
             let output = error.is_none().then(said);
-            let result =
-                DispatchResult { lease, output, error, usage: Default::default(), cost_microusd: None };
+            let result = DispatchResult { lease, output, error, usage, cost_microusd: None };
             let request = RequestId(derive::derived(lease.dispatch.0, "result", lease.attempt.into()));
             self.outbox.insert(request, result.into());
         }

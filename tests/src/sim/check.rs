@@ -7,7 +7,7 @@ use nexus_broker::hub::records::{Reads, Snapshot, Store, Which, came_to_nothing}
 use nexus_broker::hub::{Effect, Hub, HubConfig};
 use nexus_wire::chat::ChatSent;
 use nexus_wire::gather::GatherState;
-use nexus_wire::hands::{DispatchInfo, DispatchResult, DispatchState};
+use nexus_wire::hands::{DispatchInfo, DispatchResult, DispatchState, WaitingFor};
 use nexus_wire::inbox::{Item, ItemBody};
 use nexus_wire::limits::ATTEMPTS_MAX;
 use nexus_wire::log::LogBody;
@@ -91,7 +91,12 @@ impl Truth {
 pub(super) fn after_batch(seed: u64, hub: &Hub, store: &impl Store) {
     let rebuilt = Hub::rebuild(store, HubConfig::default()).expect("the store reads");
     assert!(rebuilt == *hub, "seed {seed}: rebuilt and live hub differ:\n{rebuilt:#?}\n---\n{hub:#?}");
-    fairness(seed, &store.snapshot().expect("the store reads"), &HubConfig::default());
+    fairness(seed, &store.snapshot().expect("the store reads"), &HubConfig::default(), hub);
+    let is_idle = hub.queue().is_empty();
+    for budget in hub.budgets().budgets.iter().filter(|_| is_idle) {
+        let kept = (budget.reserved, budget.waiting);
+        assert_eq!(kept, Default::default(), "seed {seed}: {budget:?} and nobody is at work");
+    }
 }
 
 /// What may not be tried twice is not, and nothing is tried for ever.
@@ -121,7 +126,7 @@ pub(super) fn ceiling(seed: u64, before: u32, hub: &Hub, config: &HubConfig) {
 
 /// No eligible item of an idle key is pending while there is room. Told from the rows alone, with nothing of
 /// the queue's own reckoning.
-fn fairness(seed: u64, snapshot: &Snapshot, config: &HubConfig) {
+fn fairness(seed: u64, snapshot: &Snapshot, config: &HubConfig, hub: &Hub) {
     use DispatchState as State;
     snapshot.open_dispatches.iter().for_each(|record| attempts(seed, &record.info));
     let live = snapshot.aspects.iter().filter(|aspect| aspect.link.is_some()).count();
@@ -155,7 +160,8 @@ fn fairness(seed: u64, snapshot: &Snapshot, config: &HubConfig) {
             && host.link.is_some()
             && host.restraint.is_none()
             && on_host < host.profile.slots as usize
-            && on_hand < hand.concurrency as usize;
+            && on_hand < hand.concurrency as usize
+            && hub.queue().waiting_for(info.id) != Some(WaitingFor::Budget);
         assert!(!eligible, "seed {seed}: {:?} of the idle key {} is left waiting", info.id, info.key);
     }
 }

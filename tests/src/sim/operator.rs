@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use nexus_wire::admin::{OperatorAdd, OperatorRole};
+use nexus_wire::budget::{Budget, BudgetClear, BudgetPer, BudgetSet};
 use nexus_wire::chat::{ChatSend, ChatSent};
 use nexus_wire::hands::{Dispatch, DispatchCancel, DispatchRetry, Dispatched, Wanted};
 use nexus_wire::roster::{AspectRelease, AspectRestrain, RestraintKind};
@@ -65,7 +66,18 @@ impl Operator {
         }
         let request = RequestId(dice.id(now));
         let to = &team[dice.below(team.len())];
-        let frame: ToBroker = match dice.below(13) {
+        let frame: ToBroker = match dice.below(14) {
+            13 => {
+                let of = [None, Some(self.who.clone()), Some(Party::Aspect(to.clone()))];
+                let (of, per) =
+                    (of[dice.below(3)].clone(), [BudgetPer::Day, BudgetPer::Month][dice.below(2)]);
+                if dice.one_in(3) {
+                    BudgetClear { of, per }.into()
+                } else {
+                    let limit = Budget { tokens: Some(60 + dice.below(600) as u64), cost_microusd: None };
+                    BudgetSet { of, per, limit, each: Budget::default() }.into()
+                }
+            }
             12 => match dice.below(4) {
                 0 => restrain(to, RestraintKind::Held).into(),
                 1 => restrain(to, RestraintKind::Paused).into(),
@@ -99,7 +111,7 @@ impl Operator {
             }
             6 if !self.dispatches.is_empty() => {
                 let dispatch = self.dispatches[dice.below(self.dispatches.len())];
-                DispatchRetry { dispatch, deadline_s: None }.into()
+                DispatchRetry { dispatch, deadline_s: None, budget: Budget::default() }.into()
             }
             11 if dice.one_in(3) => {
                 SessionRewind { of: to.clone(), session: "global".into(), entry: None }.into()
@@ -111,7 +123,9 @@ impl Operator {
             }
             _ => {
                 let to = Dispatch::to(agent::hand_of(to, dice), serde_json::json!({"n": dice.below(100)}));
-                Dispatch { deadline_s: dice.one_in(4).then(|| 30 + dice.below(600) as u32), ..to }.into()
+                let budget = agent::some_budget(dice);
+                Dispatch { deadline_s: dice.one_in(4).then(|| 30 + dice.below(600) as u32), budget, ..to }
+                    .into()
             }
         };
         self.open.insert(request, (frame, false));

@@ -1,5 +1,6 @@
 //! A worker's result: whether it counts, whether it is what its Hand promises, and that a repeat counts once.
 
+use nexus_wire::budget::Spending;
 use nexus_wire::hands::{DispatchInfo, DispatchResult, DispatchStanding, DispatchState, HandFailure};
 use nexus_wire::{AspectName, ErrorBody, ErrorCode, HandRef, Party, RequestId};
 use serde_json::{Value, json};
@@ -42,7 +43,8 @@ impl<S: Store> Step<'_, S> {
                 );
             }
         };
-        match self.hub.queue.result(lease, host, verdict, self.at) {
+        let used = Spending::of(&result.usage, result.cost_microusd);
+        match self.hub.queue.result(lease, host, verdict, used, self.at) {
             Ok(state) => {
                 self.answer(&DispatchStanding { dispatch: lease.dispatch, state });
                 let named = result.output.as_ref().map(named_in_value).unwrap_or_default();
@@ -114,7 +116,8 @@ impl<S: Store> Step<'_, S> {
             return Err(refused.into());
         }
         let failure = HandFailure { code: "invalid_output".into(), message: refusal(hand, &faults) };
-        let state = match self.hub.queue.result(lease, host, Verdict::Refused(failure), self.at) {
+        let used = Spending::of(&result.usage, result.cost_microusd);
+        let state = match self.hub.queue.result(lease, host, Verdict::Refused(failure), used, self.at) {
             Ok(state) => state,
             Err(stale) => {
                 self.settle(None, None)?;

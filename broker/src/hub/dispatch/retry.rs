@@ -1,5 +1,6 @@
 //! Doing again what came to nothing: a new dispatch of the same work, linked to the old one.
 
+use nexus_wire::budget::Spending;
 use nexus_wire::hands::DispatchRetry;
 use nexus_wire::{ErrorCode, Party, RequestId, derive};
 
@@ -37,6 +38,8 @@ impl<S: Store> Step<'_, S> {
         let target = self.named(sender, info.hand, &info.input)?;
         let had_s = u32::try_from((info.deadline_at - info.accepted_at) / 1000).unwrap_or(u32::MAX).max(1);
         let (deadline_at, clamped) = self.deadline(Some(retry.deadline_s.unwrap_or(had_s)))?;
+        super::check_budget("budget", retry.budget)?;
+        let budget = retry.budget.or(info.budget);
         let id = derive::dispatch_id(request, sender);
         let order = Order {
             id,
@@ -46,7 +49,9 @@ impl<S: Store> Step<'_, S> {
             thread: info.thread,
             deadline_at,
             clamped,
+            budget,
             parent: None,
+            parent_used: Spending::default(),
             retry: Some(Retry { of: old, trace: trace.map(|trace| trace.context) }),
         };
         self.accept(sender, order)?;

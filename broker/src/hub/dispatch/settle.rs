@@ -5,6 +5,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use nexus_wire::alert::AlertKind;
+use nexus_wire::budget::{Budget, Spending};
 use nexus_wire::chat::Usage;
 use nexus_wire::hands::{Assignment, DispatchInfo, DispatchState, HandFailure, Lease, Outcome, Stop};
 use nexus_wire::log::LogBody;
@@ -68,13 +69,15 @@ impl<S: Store> Step<'_, S> {
         if let Some(new) = &new {
             let content = sha256_of(&new.info.input);
             let (invoker, thread) = (new.info.invoker.clone(), new.info.thread);
-            self.log(invoker, thread, LogBody::DispatchAccepted(new.info.clone()), content)?;
+            self.log(invoker, thread, LogBody::DispatchAccepted(Box::new(new.info.clone())), content)?;
         }
         let mut touched = Touched { new, others: BTreeMap::new() };
         let mut ends = Vec::new();
         for event in events {
             match event {
-                Event::Assigned { lease, host } => self.assigned(&mut touched, lease, &host)?,
+                Event::Assigned { lease, host, granted, budget } => {
+                    self.assigned(&mut touched, lease, &host, granted, budget)?;
+                }
                 Event::Resumed { lease, wait, host } => {
                     let id = derive::dispatch_item(lease.dispatch, "resume", resume_ordinal(lease, wait));
                     let trace = touched.context(self.store, lease.dispatch)?;
@@ -90,10 +93,11 @@ impl<S: Store> Step<'_, S> {
                     self.push(&host, id, None, trace.as_ref(), &body)?;
                     self.log_other(Party::System, "dispatch.work_cancelled", lease.dispatch, &lease)?;
                 }
-                Event::Ended { id, state, failure, attempts } => {
+                Event::Ended { id, state, failure, attempts, granted, spent } => {
                     ends.push((id, state));
                     let brought = finished.take_if(|finished| finished.id == id);
-                    self.ended(&mut touched, id, End { state, failure, attempts }, brought)?;
+                    let end = End { state, failure, attempts, granted, spent };
+                    self.ended(&mut touched, id, end, brought)?;
                 }
             }
         }
@@ -118,11 +122,25 @@ impl<S: Store> Step<'_, S> {
             self.store.put_clocks(&changes.clocks)?;
             self.store.put_last_at(self.at)?;
         }
+        for (key, purse) in changes.purses {
+            match purse {
+                Some(purse) => self.store.put_purse(&purse)?,
+                None => self.store.remove_purse(&key)?,
+            }
+        }
+        self.tell_purses()?;
         self.gathers_told(&ends)
     }
 
     /// An attempt begins: its worker gets the work.
-    fn assigned(&mut self, touched: &mut Touched, lease: Lease, host: &AspectName) -> Stored<()> {
+    fn assigned(
+        &mut self,
+        touched: &mut Touched,
+        lease: Lease,
+        host: &AspectName,
+        granted: Budget,
+        budget: Budget,
+    ) -> Stored<()> {
         let id = lease.dispatch;
         let at = self.at;
         let record = touched.record(self.store, id)?;
@@ -135,6 +153,7 @@ impl<S: Store> Step<'_, S> {
         record.info.state = DispatchState::Running;
         record.info.attempt = lease.attempt;
         record.info.assigned_at = Some(at);
+        record.info.granted = granted;
         record.refused_sha256 = None;
         let assignment = Assignment {
             lease,
@@ -145,6 +164,7 @@ impl<S: Store> Step<'_, S> {
             depth: record.info.depth,
             timeout_s: record.timeout_s,
             deadline_at: record.info.deadline_at,
+            budget,
         };
         let (thread, hand) = (record.info.thread, record.info.hand.clone());
         let trace = record.trace.clone();
@@ -187,6 +207,7 @@ impl<S: Store> Step<'_, S> {
             info.usage = finished.usage;
             info.cost_microusd = finished.cost_microusd;
         }
+        info.spent = (!end.granted.is_unlimited()).then_some(end.spent);
         let (invoker, thread, accepted_at) = (info.invoker.clone(), info.thread, info.accepted_at);
         let input = std::mem::take(&mut info.input);
         let ended = outcome(info.clone());
@@ -209,6 +230,10 @@ impl<S: Store> Step<'_, S> {
             let message = format!("dispatch {id} failed: {}", failure.message);
             self.raise_alert(AlertKind::WorkerLost, &ended.hand.to_string(), &message)?;
         }
+        if !end.granted.covers(end.spent) {
+            let message = format!("dispatch {id} has spent {} of {}", end.spent, end.granted);
+            self.raise_alert(AlertKind::BudgetExceeded, &ended.hand.to_string(), &message)?;
+        }
         let content = sha256_of(&ended);
         self.log(actor, thread, LogBody::DispatchEnded(ended), content)
     }
@@ -216,8 +241,19 @@ impl<S: Store> Step<'_, S> {
 
 fn without_output(ended: &Outcome) -> Outcome {
     // Spelled out so that what is left out is never copied.
-    let Outcome { dispatch, hand, parent, thread, state, output: _, error, attempts, usage, cost_microusd } =
-        ended;
+    let Outcome {
+        dispatch,
+        hand,
+        parent,
+        thread,
+        state,
+        output: _,
+        error,
+        attempts,
+        usage,
+        cost_microusd,
+        spent,
+    } = ended;
     Outcome {
         dispatch: *dispatch,
         hand: hand.clone(),
@@ -229,6 +265,7 @@ fn without_output(ended: &Outcome) -> Outcome {
         attempts: *attempts,
         usage: *usage,
         cost_microusd: *cost_microusd,
+        spent: *spent,
     }
 }
 
@@ -242,6 +279,8 @@ struct End {
     state: DispatchState,
     failure: Option<HandFailure>,
     attempts: u32,
+    granted: Budget,
+    spent: Spending,
 }
 
 /// Tells the waits of all attempts apart.

@@ -2,7 +2,7 @@
 
 use nexus_wire::{DispatchId, HandRef, Ms, Party, limits};
 
-use super::entry::Phase;
+use super::entry::{Entry, Phase};
 use super::{Event, Queue};
 
 /// The oldest eligible item of one key.
@@ -52,7 +52,7 @@ impl Queue {
     fn oldest_aged(&self) -> Option<DispatchId> {
         self.index.aged.values().copied().find(|id| {
             self.entries.get(id).is_some_and(|entry| {
-                self.has_place(&entry.hand) && (!entry.is_root() || self.may_begin_tree(&entry.key))
+                self.has_place(&entry.hand) && (!entry.is_root() || self.may_begin(entry))
             })
         })
     }
@@ -67,7 +67,8 @@ impl Queue {
         for (key, lanes) in &self.index.pending {
             let may_begin_tree = self.may_begin_tree(key);
             let eligible = lanes.iter().filter(|(lane, _)| !lane.root || may_begin_tree);
-            let open = eligible.filter(|(lane, _)| self.has_place(&lane.hand));
+            let paid = eligible.filter(|(lane, _)| self.lane_affords(key, lane));
+            let open = paid.filter(|(lane, _)| self.has_place(&lane.hand));
             if let Some((seq, id)) = open.filter_map(|(_, line)| line.first_key_value()).min() {
                 heads.push(Head { key: key.clone(), seq: *seq, id: *id });
             }
@@ -76,7 +77,7 @@ impl Queue {
     }
 
     /// Its host is live with a slot free, and offers the Hand with a place free.
-    fn has_place(&self, hand: &HandRef) -> bool {
+    pub(super) fn has_place(&self, hand: &HandRef) -> bool {
         self.hosts.get(&hand.aspect).is_some_and(|offer| {
             self.index.running_on(&hand.aspect) < offer.slots
                 && offer.hands.get(&hand.hand).is_some_and(|most| self.index.running_of(hand) < *most)
@@ -87,6 +88,11 @@ impl Queue {
     /// nor children, and begins again: counted as begun, as many of them as the cap would block each other.
     fn may_begin_tree(&self, key: &Party) -> bool {
         self.index.trees_of(key) < self.hard_cap()
+    }
+
+    fn may_begin(&self, root: &Entry) -> bool {
+        self.may_begin_tree(&root.key)
+            && root.asked().is_none_or(|asked| self.grant(&root.key, asked).is_some())
     }
 
     /// Ages the heads of other keys: by every retake, and by an item only if it is younger than they are.
@@ -106,14 +112,20 @@ impl Queue {
 
     fn assign(&mut self, id: DispatchId, now: Ms) {
         let lease_until = now.saturating_add(self.config.lease_ms);
+        let Some(entry) = self.entries.get(&id) else { return };
+        // It was eligible, so there is one for a root that begins.
+        let grant = entry.asked().and_then(|asked| self.grant(&entry.key, asked));
         self.update(id, |entry| {
+            entry.account.granted = grant.unwrap_or(entry.account.granted);
             entry.attempt += 1;
             entry.waits = 0;
             entry.refused = false;
             entry.phase = Phase::Running { timeout_at: now.saturating_add(entry.timeout_ms), lease_until };
         });
         if let Some(entry) = self.entries.get(&id) {
-            self.events.push(Event::Assigned { lease: entry.lease(), host: entry.host().clone() });
+            let (lease, host, granted) = (entry.lease(), entry.host().clone(), entry.account.granted);
+            let budget = entry.account.left(self.index.lent_by(id));
+            self.events.push(Event::Assigned { lease, host, granted, budget });
         }
     }
 

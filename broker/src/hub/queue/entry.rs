@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use nexus_wire::budget::Budget;
 use nexus_wire::hands::{DispatchState, Lease};
 use nexus_wire::{AspectName, DispatchId, HandRef, Ms, Party};
 use serde::{Deserialize, Serialize};
 
 use super::Accepted;
+use super::account::Account;
 
 /// `passed` and `lease_until` move without anything happening to the dispatch itself; they are kept apart, so
 /// that a renewal does not rewrite what may be a large row (see `persist`).
@@ -114,6 +116,8 @@ pub(super) struct Entry {
     /// An output of this attempt was refused.
     #[serde(default)]
     pub(super) refused: bool,
+    #[serde(default, skip_serializing_if = "Account::is_blank")]
+    pub(super) account: Account,
     pub(super) phase: Phase,
 }
 
@@ -130,7 +134,13 @@ impl Entry {
         self.parent.is_none()
     }
 
+    /// Of a root that has not begun: what it asks for.
+    pub(super) fn asked(&self) -> Option<Budget> {
+        (self.is_root() && self.attempt == 0).then_some(self.account.asked)
+    }
+
     pub(super) fn placement(&self) -> Accepted {
-        Accepted { key: self.key.clone(), root: self.root, depth: self.depth }
+        let Account { asked, granted, .. } = self.account;
+        Accepted { key: self.key.clone(), root: self.root, depth: self.depth, budget: granted.or(asked) }
     }
 }

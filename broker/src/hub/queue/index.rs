@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use nexus_wire::budget::{Budget, Spending};
 use nexus_wire::{AspectName, DispatchId, HandRef, Ms, Party, limits};
 
 use super::entry::{Entry, Phase};
@@ -20,6 +21,8 @@ pub(super) enum Timer {
 pub(super) struct Lane {
     pub(super) hand: HandRef,
     pub(super) root: bool,
+    /// Of a root that has not begun: what it asks for.
+    pub(super) asked: Option<Budget>,
 }
 
 /// By `seq`, oldest first.
@@ -47,6 +50,11 @@ pub(super) struct Index {
     trees: BTreeMap<Party, u32>,
     /// Those with a lease, or passed over at least once.
     pub(super) clocked: BTreeSet<DispatchId>,
+    /// Granted to children, by the parent out of whose budget that is.
+    lent: BTreeMap<DispatchId, Spending>,
+    /// Set aside for trees, by who pays for them, and all together.
+    set_aside: BTreeMap<Party, Spending>,
+    pub(super) set_aside_all: Spending,
 }
 
 impl Index {
@@ -81,6 +89,7 @@ impl Index {
             nested(&mut self.children, &parent, there, |l| line(l, entry.seq, id, there), Line::is_empty);
         }
         member(&mut self.timers, (entry.deadline_at, Timer::Deadline, id), there);
+        self.put_budget(entry, there);
         if let Some(until) = entry.phase.lease_until() {
             member(&mut self.timers, (until, Timer::Lease, id), there);
             member(&mut self.clocked, id, there);
@@ -109,8 +118,23 @@ impl Index {
         }
     }
 
+    fn put_budget(&mut self, entry: &Entry, there: bool) {
+        if !entry.account.is_limited() {
+            return;
+        }
+        match entry.parent {
+            Some(parent) => amount(&mut self.lent, &parent, entry.account.granted.amount(), there),
+            None => {
+                let kept = entry.account.set_aside();
+                amount(&mut self.set_aside, &entry.key, kept, there);
+                let all = self.set_aside_all;
+                self.set_aside_all = if there { all.plus(kept) } else { all.minus(kept) };
+            }
+        }
+    }
+
     fn put_pending(&mut self, entry: &Entry, passed: u32, there: bool) {
-        let lane = Lane { hand: entry.hand.clone(), root: entry.is_root() };
+        let lane = Lane { hand: entry.hand.clone(), root: entry.is_root(), asked: entry.asked() };
         let into_lane = |lanes: &mut BTreeMap<Lane, Line>| {
             nested(lanes, &lane, there, |l| line(l, entry.seq, entry.id, there), Line::is_empty);
         };
@@ -177,6 +201,15 @@ impl Index {
         waiting
     }
 
+    /// Granted to children of `id` that have not ended.
+    pub(super) fn lent_by(&self, id: DispatchId) -> Spending {
+        self.lent.get(&id).copied().unwrap_or_default()
+    }
+
+    pub(super) fn set_aside_for(&self, payer: &Party) -> Spending {
+        self.set_aside.get(payer).copied().unwrap_or_default()
+    }
+
     pub(super) fn trees_of(&self, key: &Party) -> u32 {
         self.trees.get(key).copied().unwrap_or(0)
     }
@@ -224,6 +257,16 @@ fn count<K: Clone + Ord>(counts: &mut BTreeMap<K, u32>, key: &K, there: bool) {
         if *n == 0 {
             counts.remove(key);
         }
+    }
+}
+
+fn amount<K: Clone + Ord>(amounts: &mut BTreeMap<K, Spending>, key: &K, more: Spending, there: bool) {
+    let sum = amounts.get(key).copied().unwrap_or_default();
+    let sum = if there { sum.plus(more) } else { sum.minus(more) };
+    if sum.is_nothing() {
+        amounts.remove(key);
+    } else {
+        amounts.insert(key.clone(), sum);
     }
 }
 

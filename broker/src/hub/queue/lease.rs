@@ -106,7 +106,10 @@ impl Queue {
             let (lease, host) = (entry.lease(), entry.host().clone());
             self.events.push(Event::CancelWork { lease, host, reason: why.to_owned() });
         }
-        self.update(id, |entry| entry.phase = Phase::Pending { passed: 0 });
+        self.update(id, |entry| {
+            entry.account.next_attempt();
+            entry.phase = Phase::Pending { passed: 0 };
+        });
         let is_gone = self.entries.get(&id).is_some_and(|entry| {
             let offer = self.hosts.get(entry.host());
             offer.is_some_and(|offer| !offer.hands.contains_key(&entry.hand.hand))
@@ -136,6 +139,7 @@ impl Queue {
 
     /// Lets everything that is due by `now` happen, in the order it was due.
     pub(super) fn expire(&mut self, now: Ms) {
+        self.turn_purses(now);
         while let Some((at, timer, id)) = self.index.timers.first().copied().filter(|(at, _, _)| *at <= now) {
             match timer {
                 Timer::Deadline => self.timed_out(id, "deadline", "its deadline passed"),

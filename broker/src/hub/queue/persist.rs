@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::entry::{Entry, Phase};
-use super::{Offer, Queue, QueueConfig};
+use super::{Offer, Purse, PurseKey, Queue, QueueConfig};
 
 /// What a batch must write.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,6 +17,8 @@ pub struct Changes {
     pub dispatches: BTreeMap<DispatchId, Option<String>>,
     /// The clock of each dispatch of which it changed; `None`: it has none any more.
     pub clocks: ClockChanges,
+    /// The purses that changed; `None`: there is none any more.
+    pub purses: BTreeMap<PurseKey, Option<Purse>>,
 }
 
 pub type ClockChanges = BTreeMap<DispatchId, Option<Clock>>;
@@ -73,7 +75,11 @@ impl Queue {
         }
         let moved = std::mem::take(&mut self.clocks_changed);
         let clocks = moved.into_iter().map(|id| (id, self.entries.get(&id).and_then(clock))).collect();
-        Ok(Changes { dispatches, clocks })
+        let purses = std::mem::take(&mut self.purses_changed)
+            .into_iter()
+            .map(|key| (key.clone(), self.purses.get(&key).cloned()))
+            .collect();
+        Ok(Changes { dispatches, clocks, purses })
     }
 
     /// The queue whose changes these were. `live` are the aspects that have a link.

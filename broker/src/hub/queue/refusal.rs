@@ -1,5 +1,6 @@
 //! Why the queue refuses, in words for people and as the body of an `error` reply.
 
+use nexus_wire::budget::Budget;
 use nexus_wire::hands::Lease;
 use nexus_wire::{DispatchId, ErrorBody, ErrorCode};
 use serde_json::json;
@@ -13,6 +14,15 @@ pub enum Refusal {
         .0.dispatch, .0.attempt
     )]
     BadParent(Lease),
+    #[error(
+        "{asked} is more than the {limit} an operator lets be spent at all; ask for less, or have it raised"
+    )]
+    BeyondLimit { asked: Budget, limit: Budget },
+    #[error(
+        "{left} is what dispatch {parent} has left, and it is not enough for {asked}; ask for less, or wait until other \
+        children of it have ended"
+    )]
+    BudgetExceeded { parent: DispatchId, asked: Budget, left: Budget },
     #[error(
         "the dispatch would be at depth {depth} of its tree and {limit} is the deepest; do the work here"
     )]
@@ -31,6 +41,12 @@ impl From<Refusal> for ErrorBody {
     fn from(refusal: Refusal) -> Self {
         let (code, details) = match &refusal {
             Refusal::BadParent(lease) => (ErrorCode::BadParent, json!({ "parent": lease })),
+            Refusal::BeyondLimit { asked, limit } => {
+                (ErrorCode::BudgetExceeded, json!({ "asked": asked, "left": limit }))
+            }
+            Refusal::BudgetExceeded { parent, asked, left } => {
+                (ErrorCode::BudgetExceeded, json!({ "parent": parent, "asked": asked, "left": left }))
+            }
             Refusal::DepthExceeded { depth, limit } => {
                 (ErrorCode::Invalid, json!({ "depth": depth, "limit": limit }))
             }

@@ -13,6 +13,7 @@ macro_rules! ensure {
 mod fairness;
 mod harness;
 mod leases;
+mod ledger;
 mod oracle;
 mod order;
 mod random;

@@ -3,9 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use nexus_wire::budget::{Budget, Spending};
 use nexus_wire::hands::{CancelReceipt, DispatchState, HandFailure, Lease};
 use nexus_wire::{AspectName, DispatchId, Ms, limits};
 
+use super::account::Account;
 use super::entry::{Entry, Phase};
 use super::{Accepted, Event, NewDispatch, Queue, Refusal, StaleToken, Verdict, WaitError};
 
@@ -32,6 +34,8 @@ impl Queue {
             None => (self.root_placement(&new)?, None),
             Some(lease) => (self.child_placement(&new, lease)?, Some(lease.dispatch)),
         };
+        // A root is granted what it needs when it begins.
+        let granted = parent.map_or_else(Budget::default, |_| placement.budget);
         let entry = Entry {
             id: new.id,
             seq: self.index.next_seq(),
@@ -46,6 +50,7 @@ impl Queue {
             attempt: 0,
             waits: 0,
             refused: false,
+            account: Account::new(new.budget, granted),
             phase: Phase::Pending { passed: 0 },
         };
         self.index.add(&entry);
@@ -59,21 +64,39 @@ impl Queue {
         if depth >= limit {
             return Err(Refusal::QueueFull { depth, limit });
         }
-        Ok(Accepted { key: new.invoker.clone(), root: new.id, depth: 1 })
+        if let Some(limit) = self.beyond_purses(&new.invoker, new.budget) {
+            return Err(Refusal::BeyondLimit { asked: new.budget, limit });
+        }
+        Ok(Accepted { key: new.invoker.clone(), root: new.id, depth: 1, budget: new.budget })
     }
 
-    fn child_placement(&self, new: &NewDispatch, lease: Lease) -> Result<Accepted, Refusal> {
+    fn child_placement(&mut self, new: &NewDispatch, lease: Lease) -> Result<Accepted, Refusal> {
         let holder = new.invoker.aspect().ok_or(Refusal::BadParent(lease))?;
         let parent = self.held(lease, holder).map_err(|StaleToken(lease)| Refusal::BadParent(lease))?;
-        let (depth, limit) = (parent.depth + 1, limits::DISPATCH_DEPTH_MAX);
+        let (parent, placement, limited) = (parent.id, parent.placement(), parent.account.is_limited());
+        if limited && !new.parent_used.is_nothing() {
+            self.update(parent, |entry| entry.account.report(new.parent_used));
+        }
+        let (depth, limit) = (placement.depth + 1, limits::DISPATCH_DEPTH_MAX);
         if depth > limit {
             return Err(Refusal::DepthExceeded { depth, limit });
         }
-        let (unended, limit) = (self.index.child_count(parent.id), limits::CHILDREN_PER_PARENT_MAX);
+        let (unended, limit) = (self.index.child_count(parent), limits::CHILDREN_PER_PARENT_MAX);
         if unended >= limit {
-            return Err(Refusal::TooManyChildren { parent: parent.id, depth: unended, limit });
+            return Err(Refusal::TooManyChildren { parent, depth: unended, limit });
         }
-        Ok(Accepted { depth, ..parent.placement() })
+        Ok(Accepted { depth, budget: self.share(parent, new.budget)?, ..placement })
+    }
+
+    /// What a child gets out of what its parent has left: what it asks for, or a part of all of it.
+    fn share(&self, parent: DispatchId, asked: Budget) -> Result<Budget, Refusal> {
+        let account = self.entries.get(&parent).map(|entry| entry.account).unwrap_or_default();
+        let left = account.left(self.index.lent_by(parent));
+        let share = asked.or(left.map(|left| left / limits::BUDGET_CHILD_PART));
+        if left.covers(share.amount()) && !share.is_spent() {
+            return Ok(share);
+        }
+        Err(Refusal::BudgetExceeded { parent, asked: share, left })
     }
 
     pub(super) fn park(
@@ -110,9 +133,11 @@ impl Queue {
         lease: Lease,
         host: &AspectName,
         verdict: Verdict,
+        used: Spending,
         now: Ms,
     ) -> Result<DispatchState, StaleToken> {
         let was_refused = self.held(lease, host)?.refused;
+        self.edit(lease.dispatch, |entry| entry.account.report(used));
         let (state, failure) = match verdict {
             Verdict::Done => (DispatchState::Done, None),
             Verdict::Failed(failure) => (DispatchState::Failed, Some(failure)),
@@ -189,15 +214,36 @@ impl Queue {
         if entry.phase.lease_until().is_some() || entry.phase.passed() > 0 {
             self.clocks_changed.insert(id);
         }
+        self.close_account(&entry);
         if end.farewell == Farewell::Yes && !entry.phase.is_pending() {
             let reason = end.failure.as_ref().map(|failure| failure.message.clone()).unwrap_or_default();
             self.events.push(Event::CancelWork { lease: entry.lease(), host: entry.host().clone(), reason });
         }
         let (state, failure, attempts) = (end.state, end.failure, entry.attempt);
-        self.events.push(Event::Ended { id, state, failure, attempts });
+        let (granted, spent) = (entry.account.granted, entry.account.total());
+        self.events.push(Event::Ended { id, state, failure, attempts, granted, spent });
         if let Some(parent) = entry.parent {
             self.child_ended(parent, id);
         }
+    }
+
+    /// What it did not spend is its parent's or its payer's again; what its own workers did counts as spent.
+    fn close_account(&mut self, entry: &Entry) {
+        let (own, total) = (entry.account.by_itself(), entry.account.total());
+        self.charge(&entry.key, own);
+        if total.is_nothing() {
+            return;
+        }
+        if entry.root != entry.id && self.is_limited(entry.root) {
+            self.update(entry.root, |it| it.account.settle(own));
+        }
+        if let Some(parent) = entry.parent.filter(|parent| self.is_limited(*parent)) {
+            self.update(parent, |it| it.account.child_ended(total));
+        }
+    }
+
+    fn is_limited(&self, id: DispatchId) -> bool {
+        self.entries.get(&id).is_some_and(|entry| entry.account.is_limited())
     }
 
     fn child_ended(&mut self, parent: DispatchId, child: DispatchId) {

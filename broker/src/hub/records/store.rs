@@ -17,8 +17,8 @@ use uuid::Uuid;
 use super::{
     AnsweredRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord,
     DispatchRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank,
-    KnowledgeRecord, KnowledgeScope, LogRecord, MessageRecord, NewItem, OperatorRecord, Position,
-    ReactionRecord, SetupToken, Snapshot, TakenRecord, ThreadRecord, UsedAssertion,
+    KnowledgeRecord, KnowledgeScope, LogRecord, MessageRecord, NewItem, OperatorRecord, Position, Purse,
+    PurseKey, ReactionRecord, SetupToken, Snapshot, TakenRecord, ThreadRecord, UsedAssertion,
 };
 use crate::hub::filter::LogFilter;
 use crate::hub::queue::ClockChanges;
@@ -285,6 +285,9 @@ pub trait Store: Reads {
     /// Replaces everything but the input, and an output that is there by one only.
     fn put_dispatch(&mut self, record: &DispatchRecord) -> Stored<()>;
     fn put_clocks(&mut self, changes: &ClockChanges) -> Stored<()>;
+    /// Inserts or replaces by its key.
+    fn put_purse(&mut self, purse: &Purse) -> Stored<()>;
+    fn remove_purse(&mut self, key: &PurseKey) -> Stored<()>;
     /// A new version becomes the topic's current one; earlier ones are kept.
     fn put_knowledge(&mut self, record: &KnowledgeRecord) -> Stored<()>;
     fn put_knowledge_grant(&mut self, record: &KnowledgeGrantRecord) -> Stored<()>;

@@ -4,6 +4,7 @@ use aide::axum::ApiRouter;
 use aide::axum::routing::{get_with, post_with};
 use axum::extract::State;
 use nexus_wire::DispatchId;
+use nexus_wire::budget::Budget;
 use nexus_wire::hands::{
     CancelReceipt, Dispatch, DispatchCancel, DispatchInfo, DispatchList, DispatchPage, DispatchRetry,
     DispatchStatus, Dispatched,
@@ -56,12 +57,15 @@ struct Cancel {
     reason: Option<String>,
 }
 
-/// How long a retry may take.
+/// How long a retry may take, and what it may spend.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Retry {
     /// Seconds; as long as the first had, when absent.
     #[serde(default)]
     deadline_s: Option<u32>,
+    /// What the first had, when absent.
+    #[serde(default)]
+    budget: Budget,
 }
 
 async fn create_dispatch(
@@ -111,6 +115,7 @@ async fn retry_dispatch(
     key: Idempotent,
     body: Body<Retry>,
 ) -> Answered<Dispatched> {
-    let retry = DispatchRetry { dispatch: by.dispatch, deadline_s: body.value.deadline_s };
+    let retry =
+        DispatchRetry { dispatch: by.dispatch, deadline_s: body.value.deadline_s, budget: body.value.budget };
     frame(&edge, &caller, key, retry, body.bytes).await
 }

@@ -31,6 +31,7 @@ pub(super) enum Group {
     Audit,
     Blobs,
     Broker,
+    Budgets,
     Credentials,
     Dispatches,
     Knowledge,
@@ -41,12 +42,13 @@ pub(super) enum Group {
 }
 
 impl Group {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Alerts,
         Self::Aspects,
         Self::Audit,
         Self::Blobs,
         Self::Broker,
+        Self::Budgets,
         Self::Credentials,
         Self::Dispatches,
         Self::Knowledge,
@@ -63,6 +65,7 @@ impl Group {
             Self::Audit => "audit",
             Self::Blobs => "blobs",
             Self::Broker => "broker",
+            Self::Budgets => "budgets",
             Self::Credentials => "credentials",
             Self::Dispatches => "dispatches",
             Self::Knowledge => "knowledge",
@@ -80,6 +83,7 @@ impl Group {
             Self::Audit => "Every durable change, in one order.",
             Self::Blobs => "Files that messages attach, named by what is in them.",
             Self::Broker => "The broker itself: its identity, its health, tokens.",
+            Self::Budgets => "What may be spent in a day or a month.",
             Self::Credentials => "Secrets for services outside, kept sealed.",
             Self::Dispatches => "Work sent to Hands.",
             Self::Knowledge => "What the team has written down.",

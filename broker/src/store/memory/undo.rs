@@ -12,8 +12,8 @@ use super::MemoryStore;
 use crate::hub::queue::Clocks;
 use crate::hub::records::{
     AspectRecord, BlobMention, BlobRecord, CredentialRecord, DispatchRecord, GatherRecord, InboxRecord,
-    KnowledgePlace, OperatorRecord, Position, ReactionRecord, SetupToken, StoreError, Stored, ThreadRecord,
-    Transaction, UsedAssertion,
+    KnowledgePlace, OperatorRecord, Position, Purse, PurseKey, ReactionRecord, SetupToken, StoreError,
+    Stored, ThreadRecord, Transaction, UsedAssertion,
 };
 use crate::store::logged::LoggedRow;
 
@@ -22,6 +22,7 @@ pub(super) enum Undo {
     Alert(String, Option<Box<Alert>>),
     Gather(GatherId, Option<Box<GatherRecord>>),
     Answered(Uuid),
+    Purse(PurseKey, Option<Box<Purse>>),
     Aspect(AspectName, Option<Box<AspectRecord>>),
     Blob(BlobId, Option<Box<(u64, BlobRecord)>>),
     BlobReference(BlobId, u64),
@@ -63,6 +64,8 @@ impl Undo {
     pub(super) fn revert(self, store: &mut MemoryStore) {
         match self {
             Self::Answered(key) => _ = store.answered.remove(&key),
+            Self::Purse(key, Some(old)) => _ = store.purses.insert(key, *old),
+            Self::Purse(key, None) => _ = store.purses.remove(&key),
             Self::Gather(id, Some(old)) => _ = store.gathers.insert(id, *old),
             Self::Gather(id, None) => _ = store.gathers.remove(&id),
             Self::Alert(key, Some(old)) => _ = store.alerts.insert(key, *old),

@@ -10,8 +10,8 @@ use crate::hub::queue::ClockChanges;
 use crate::hub::records::{
     AnsweredRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord,
     DispatchRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgeRecord, LogRecord,
-    MessageRecord, NewItem, OperatorRecord, Position, ReactionRecord, SetupToken, Store, Stored, TakenRecord,
-    ThreadRecord, UsedAssertion,
+    MessageRecord, NewItem, OperatorRecord, Position, Purse, PurseKey, ReactionRecord, SetupToken, Store,
+    Stored, TakenRecord, ThreadRecord, UsedAssertion,
 };
 use crate::store::logged::LoggedRow;
 
@@ -20,6 +20,18 @@ impl Store for MemoryStore {
         let id = record.info.id;
         let old = self.gathers.insert(id, record.clone());
         self.undo.push(Undo::Gather(id, old.map(Box::new)));
+        Ok(())
+    }
+
+    fn put_purse(&mut self, purse: &Purse) -> Stored<()> {
+        let old = self.purses.insert(purse.key(), purse.clone());
+        self.undo.push(Undo::Purse(purse.key(), old.map(Box::new)));
+        Ok(())
+    }
+
+    fn remove_purse(&mut self, key: &PurseKey) -> Stored<()> {
+        let old = self.purses.remove(key);
+        self.undo.push(Undo::Purse(key.clone(), old.map(Box::new)));
         Ok(())
     }
 

@@ -288,6 +288,7 @@ pub(super) fn snapshot(connection: &Connection) -> Stored<Snapshot> {
         assertions: assertions(connection)?,
         credentials: credentials(connection)?,
         open_gathers: super::gathers::open(connection)?,
+        purses: super::budgets::all(connection)?,
     })
 }
 

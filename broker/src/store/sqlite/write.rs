@@ -13,13 +13,13 @@ use super::blocks::{BLOCK, Full};
 use super::chain::Link;
 use super::columns::{to_blob, to_json, to_number, to_parties, to_word};
 use super::fault::{damage, fault};
-use super::{SqliteStore, alerts, blobs, gathers, knowledge, read, retention};
+use super::{SqliteStore, alerts, blobs, budgets, gathers, knowledge, read, retention};
 use crate::hub::queue::ClockChanges;
 use crate::hub::records::{
     AnsweredRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord,
     DispatchRecord, GatherRecord, KnowledgeGrantRecord, KnowledgeRecord, LogRecord, MessageRecord, NewItem,
-    OperatorRecord, Position, ReactionRecord, SetupToken, Store, Stored, TakenRecord, ThreadRecord,
-    UsedAssertion, without_contents,
+    OperatorRecord, Position, Purse, PurseKey, ReactionRecord, SetupToken, Store, Stored, TakenRecord,
+    ThreadRecord, UsedAssertion, without_contents,
 };
 
 impl SqliteStore {
@@ -67,6 +67,14 @@ fn info_text(info: &DispatchInfo) -> String {
 impl Store for SqliteStore {
     fn put_gather(&mut self, record: &GatherRecord) -> Stored<()> {
         gathers::put(&self.connection, record)
+    }
+
+    fn put_purse(&mut self, purse: &Purse) -> Stored<()> {
+        budgets::put(&self.connection, purse)
+    }
+
+    fn remove_purse(&mut self, key: &PurseKey) -> Stored<()> {
+        budgets::remove(&self.connection, key)
     }
 
     fn put_answered(&mut self, record: &AnsweredRecord) -> Stored<()> {

@@ -202,7 +202,7 @@ impl Drive {
         match effect {
             Effect::Append(payload) => self.append(payload, out).await?,
             Effect::Ask => out.round = Some(self.ask(turn)),
-            Effect::Run(call) => self.run_tool(call, out),
+            Effect::Run(call) => self.run_tool(call, turn, out),
             Effect::Abandon => self.abandon(out).await?,
             Effect::Observe(event) => self.observer.event(event),
             Effect::Post(post) => self.post(post).await?,
@@ -258,7 +258,7 @@ impl Drive {
             system: self.system.clone().unwrap_or(system),
             messages,
             tools: self.toolbox.specs(),
-            max_tokens: self.max_tokens,
+            max_tokens: turn.room().map_or(self.max_tokens, |room| at_most(self.max_tokens, room)),
             origin: Origin { asked: turn.asked(), ..self.origin.clone() },
         };
         request.origin.trace = self.trace.asked(&request);
@@ -293,9 +293,9 @@ impl Drive {
         })
     }
 
-    fn run_tool(&mut self, call: Call, out: &mut Out) {
+    fn run_tool(&mut self, call: Call, turn: &Turn, out: &mut Out) {
         let toolbox = self.toolbox.traced(self.trace.called(&call));
-        let caller = self.caller.clone();
+        let caller = Caller { own: turn.own(), left: turn.left(), ..self.caller.clone() };
         out.running.insert(call.id.clone(), call.clone());
         out.calls.spawn(async move {
             let Call { id, name, input, ordinal } = call;
@@ -357,7 +357,7 @@ impl Drive {
 
     fn call_over(&mut self, done: Result<(String, ToolOutcome), JoinError>, out: &mut Out) -> Input {
         let input = out.call_over(done);
-        if let Input::ToolDone { call, content, is_error } = &input {
+        if let Input::ToolDone { call, content, is_error, .. } = &input {
             self.trace.returned(call, content, *is_error);
         }
         input
@@ -442,8 +442,13 @@ impl Out {
             done.unwrap_or_else(|error| (String::new(), ToolOutcome::error(error.to_string())));
         self.running.remove(&call);
         self.settles.extend(outcome.settles.map(|item| (call.clone(), item)));
-        Input::ToolDone { call, content: outcome.content, is_error: outcome.is_error }
+        let ToolOutcome { content, is_error, below, .. } = outcome;
+        Input::ToolDone { call, content, is_error, below }
     }
+}
+
+fn at_most(most: u32, room: u64) -> u32 {
+    u32::try_from(room).map_or(most, |room| most.min(room))
 }
 
 /// Arguments that nest too deep become arguments that no tool takes.

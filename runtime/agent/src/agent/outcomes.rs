@@ -106,6 +106,7 @@ mod tests {
             attempts: 1,
             usage: Default::default(),
             cost_microusd: None,
+            spent: None,
         };
         Ended { item: ItemId(Uuid::from_u128(100 + n)), end: End::Dispatch(outcome) }
     }

@@ -303,6 +303,7 @@ fn dispatched(dispatch: DispatchId) -> Dispatched {
         position: 0,
         deadline_at: 0,
         clamped: false,
+        budget: Default::default(),
     }
 }
 
@@ -318,5 +319,6 @@ fn outcome(dispatch: DispatchId, hand: &str, output: Value) -> ItemBody {
         attempts: 1,
         usage: Default::default(),
         cost_microusd: None,
+        spent: None,
     })
 }

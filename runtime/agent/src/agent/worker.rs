@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use nexus_wire::budget::Budget;
 use nexus_wire::inbox::{Decision, InboxClose};
 use nexus_wire::observe::ObserveBegin;
 use nexus_wire::roster::{AspectInfo, ContextMode};
@@ -69,6 +70,7 @@ impl Shared {
             rounds_max: self.settings.budgets.turn_rounds_max,
             is_repeatable: |name| Tool::from_name(name).is_none_or(Tool::is_repeatable),
             acts: |name| Tool::from_name(name).is_some_and(Tool::acts),
+            budget: Budget::default(),
         }
     }
 
@@ -387,7 +389,7 @@ impl Worker {
             provider: Arc::clone(&shared.provider),
             max_tokens: settings.provider.max_tokens,
             toolbox: shared.toolbox.clone(),
-            caller: Caller { me: settings.name.clone(), source: first.id, thread, lease: None },
+            caller: Caller::of(settings.name.clone(), first.id, thread, None),
             origin: Origin {
                 aspect: settings.name.to_string(),
                 hand: None,

@@ -4,6 +4,7 @@
 //! the same dispatch and gets the same end. A Hand that waits yields its place first, which is its supervisor's
 //! matter: it is told of every call that waits, and lets them go on together.
 
+use nexus_wire::budget::Budget;
 use nexus_wire::gather::GatherResult;
 use nexus_wire::hands::{Dispatch, DispatchState, Dispatched, Outcome, Wanted};
 use nexus_wire::{DispatchId, HandRef, HandTarget, ItemId, Party, RequestId, derive};
@@ -36,6 +37,11 @@ pub(super) struct DispatchHand {
     #[serde(default, deserialize_with = "whole")]
     #[schemars(with = "Option<u64>")]
     deadline_s: Option<u64>,
+    /// The most tokens it may use, with all it gives to others. Left out: half of what you have left, if that is
+    /// limited.
+    #[serde(default, deserialize_with = "whole")]
+    #[schemars(with = "Option<u64>")]
+    max_tokens: Option<u64>,
 }
 
 /// The end of a dispatch or a gather, and the item that brought it.
@@ -106,7 +112,9 @@ impl DispatchHand {
             input: self.input,
             thread: caller.thread,
             deadline_s: self.deadline_s.map(|s| u32::try_from(s).unwrap_or(u32::MAX)),
+            budget: Budget { tokens: self.max_tokens, cost_microusd: None },
             parent: caller.lease,
+            parent_used: caller.parent_used(),
         };
         let (hand, clamped) = match line.ask_for::<Dispatched>(id, frame.into()).await {
             Ok(dispatched) => (dispatched.chosen, dispatched.clamped),
@@ -151,5 +159,6 @@ fn shown(hand: &HandRef, outcome: &Outcome, item: ItemId, clamped: bool) -> Tool
     let mut result = ToolOutcome::json(&told);
     result.is_error = outcome.state != DispatchState::Done;
     result.settles = Some(item);
+    result.below = outcome.spent.unwrap_or_default();
     result
 }

@@ -3,6 +3,7 @@
 //! Ids derive from the call's own, so a call made again after a restart names the same dispatches and the same
 //! gather. A Hand yields its place for all of them at once, which is its supervisor's matter.
 
+use nexus_wire::budget::Spending;
 use nexus_wire::gather::{Gather, GatherPolicy, GatherResult, GatherState, Gathered};
 use nexus_wire::hands::{CancelReceipt, Dispatch, DispatchCancel, Dispatched};
 use nexus_wire::limits::GATHER_MAX;
@@ -77,7 +78,10 @@ impl GatherHands {
             let dispatch = Dispatch {
                 thread: caller.thread,
                 deadline_s,
+                // Of a limited budget each part gets the same, and one is kept to end with.
+                budget: caller.left.map(|left| (left / (parts as u64 + 1)).max(1)),
                 parent: caller.lease,
+                parent_used: caller.parent_used(),
                 ..Dispatch::to(hand, input)
             };
             match line.ask_for::<Dispatched>(request, dispatch.into()).await {
@@ -145,5 +149,7 @@ fn shown(result: &GatherResult, item: ItemId) -> ToolOutcome {
         ToolOutcome::json(&json!({"state": result.state, "parts": parts, "not_ended": result.open}));
     outcome.is_error = result.state != GatherState::Met;
     outcome.settles = Some(item);
+    let spent = result.outcomes.iter().filter_map(|outcome| outcome.spent);
+    outcome.below = spent.fold(Spending::default(), Spending::plus);
     outcome
 }

@@ -20,7 +20,7 @@ const ITEM: &str = "0199a0b1-c2d3-7123-8456-789abcdef012";
 fn caller() -> Caller {
     let source = ITEM.parse().expect("an id");
     let thread = "0199a0b1-c2d3-7123-8456-0000000000aa".parse().expect("an id");
-    Caller { me: "forge".parse().expect("a name"), source, thread: Some(thread), lease: None }
+    Caller::of("forge".parse().expect("a name"), source, Some(thread), None)
 }
 
 struct Bench {
@@ -171,6 +171,7 @@ async fn a_dispatch_is_claimed_before_it_is_asked_for_and_waited_for() {
             position: 0,
             deadline_at: 0,
             clamped: false,
+            budget: Default::default(),
         };
         request.reply.send(Ok(Json::of(&dispatched))).expect("somebody waits");
         let outcome = Outcome {
@@ -184,6 +185,7 @@ async fn a_dispatch_is_claimed_before_it_is_asked_for_and_waited_for() {
             attempts: 1,
             usage: Default::default(),
             cost_microusd: None,
+            spent: None,
         };
         let item = ItemId(claim.of);
         claim.ended.send(Ended { item, end: End::Dispatch(outcome) }).expect("somebody waits");
@@ -252,6 +254,7 @@ async fn a_gather_names_each_part_and_waits_for_one_answer() {
                 clamped: false,
                 chosen: hand.parse().expect("a Hand"),
                 why: Vec::new(),
+                budget: Default::default(),
             };
             request.reply.send(Ok(Json::of(&dispatched))).expect("somebody waits");
         }
@@ -301,7 +304,7 @@ async fn a_gather_that_makes_no_sense_asks_for_nothing() {
 
 #[test]
 fn a_long_result_is_cut_at_a_character_and_says_so() {
-    let long = ToolOutcome { content: "é".repeat(RESULT_BYTES_MAX), is_error: false, settles: None };
+    let long = ToolOutcome { content: "é".repeat(RESULT_BYTES_MAX), ..ToolOutcome::default() };
     let long = long.capped(RESULT_BYTES_MAX);
     assert!(long.content.len() < RESULT_BYTES_MAX + 200);
     assert!(long.content.ends_with("to see the rest]"));

@@ -15,6 +15,7 @@ const RULES: Rules = Rules {
     rounds_max: 4,
     is_repeatable: |name| name != "fire",
     acts: |name| matches!(name, "fire" | "send"),
+    budget: Budget { tokens: None, cost_microusd: None },
 };
 
 fn turn_id() -> TurnId {
@@ -53,7 +54,12 @@ fn answer(content: Vec<Block>, stop: StopReason) -> Input {
 }
 
 fn done(call: &str) -> Input {
-    Input::ToolDone { call: call.into(), content: "result".into(), is_error: false }
+    Input::ToolDone {
+        call: call.into(),
+        content: "result".into(),
+        is_error: false,
+        below: Spending::default(),
+    }
 }
 
 /// One word for each effect.
@@ -350,6 +356,7 @@ fn carry_out(world: &mut World, turn: &mut Turn, mut effects: Vec<Effect>, dice:
                 reason: None,
                 text: String::new(),
                 spent: Spent::default(),
+                out_of_budget: false,
             });
             return;
         };
@@ -393,7 +400,12 @@ fn live(rolls: Vec<u32>) {
         let input = match dice.roll(12) {
             0 => Input::RoundFailed(failure),
             1 => Input::Cancelled { reason: "stop".into() },
-            2 => Input::ToolDone { call: "nobody".into(), content: String::new(), is_error: true },
+            2 => Input::ToolDone {
+                call: "nobody".into(),
+                content: String::new(),
+                is_error: true,
+                below: Spending::default(),
+            },
             3 | 4 => {
                 arrived += 1;
                 Input::Arrived(said(arrived, "wren"))
@@ -405,7 +417,12 @@ fn live(rolls: Vec<u32>) {
             _ if !world.running.is_empty() => {
                 let index = dice.roll(world.running.len() as u32) as usize;
                 let call = world.running.remove(index);
-                Input::ToolDone { call: call.id, content: "result".into(), is_error: dice.roll(3) == 0 }
+                Input::ToolDone {
+                    call: call.id,
+                    content: "result".into(),
+                    is_error: dice.roll(3) == 0,
+                    below: Spending::default(),
+                }
             }
             _ => Input::Cancelled { reason: "nothing is out".into() },
         };

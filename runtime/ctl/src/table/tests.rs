@@ -103,6 +103,10 @@ fn threads_and_dispatches_fit_on_lines() {
         error: Some(HandFailure { code: "timeout".into(), message: "1 s\nwas not \u{1b}[2Jenough".into() }),
         usage: Usage::default(),
         cost_microusd: None,
+        budget: Default::default(),
+        granted: Default::default(),
+        spent: None,
+        waiting_for: None,
     };
     assert_eq!(
         dispatches(&ui(), &[dispatch], 61_000),

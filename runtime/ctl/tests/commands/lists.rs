@@ -55,6 +55,10 @@ fn info(state: DispatchState) -> DispatchInfo {
         error: (state == DispatchState::TimedOut).then_some(failure),
         usage: Default::default(),
         cost_microusd: None,
+        budget: Default::default(),
+        granted: Default::default(),
+        spent: None,
+        waiting_for: None,
     }
 }
 
@@ -177,6 +181,7 @@ async fn a_dispatch_that_is_waited_for_ends_with_its_output() {
                     position: 2,
                     deadline_at: 0,
                     clamped: false,
+                    budget: Default::default(),
                 })]
             }
             (ToBroker::Subscribe(_), 0) => {
@@ -195,6 +200,7 @@ async fn a_dispatch_that_is_waited_for_ends_with_its_output() {
                     attempts: 1,
                     usage: Default::default(),
                     cost_microusd: None,
+                    spent: None,
                 };
                 let body = LogBody::DispatchEnded(outcome);
                 let entry = LogEntry { seq: 8, at: 0, actor: Party::System, thread: None, body };
@@ -260,6 +266,7 @@ async fn a_hand_that_was_chosen_is_told_with_the_reasons() {
             position: 0,
             deadline_at: 0,
             clamped: false,
+            budget: Default::default(),
         })]
     };
     let done = nexctl(&["dispatch", "--needs", "verify", "--prefer", "wren", "{}"], script).await;
@@ -287,6 +294,7 @@ async fn what_failed_is_tried_again() {
             position: 1,
             deadline_at: 0,
             clamped: false,
+            budget: Default::default(),
         })]
     };
     let done = nexctl(&["retry", &DISPATCH.to_string(), "--deadline", "5m"], script).await;

@@ -38,6 +38,8 @@ impl Crowd {
             deadline_at: 1_000,
             invoker: party(key),
             parent: None,
+            budget: nexus_wire::budget::Budget::default(),
+            parent_used: nexus_wire::budget::Spending::default(),
         };
         self.queue.accept(new, 0).unwrap();
         let own = self.queue.position(id) as usize + 1;
@@ -50,7 +52,7 @@ impl Crowd {
 
     fn complete(&mut self, host: &str) {
         let Some(lease) = self.dice.pick(&self.queue.leases(&aspect(host))) else { return };
-        self.queue.result(lease, &aspect(host), Verdict::Done, 0).unwrap();
+        self.queue.result(lease, &aspect(host), Verdict::Done, Default::default(), 0).unwrap();
         self.follow(true);
     }
 

@@ -3,13 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use nexus_wire::budget::{Budget, BudgetPer, Spending};
 use nexus_wire::hands::{CancelReceipt, DispatchState, HandFailure, Lease};
 use nexus_wire::roster::HeldLease;
 use nexus_wire::{AspectName, DispatchId, HandRef, Ms, Party};
 
 use super::super::persist::clock;
 use super::super::{
-    Clocks, Event, NewDispatch, Offer, Queue, QueueConfig, Refusal, StaleToken, Verdict, WaitError,
+    Clocks, Event, NewDispatch, Offer, Purse, PurseKey, PurseTerms, Queue, QueueConfig, Refusal, StaleToken,
+    Verdict, WaitError,
 };
 use super::oracle::{Facts, Oracle};
 
@@ -54,6 +56,8 @@ pub(super) struct Ask {
     pub(super) idempotent: bool,
     pub(super) timeout_ms: Ms,
     pub(super) deadline_ms: Ms,
+    pub(super) budget: Budget,
+    pub(super) parent_used: Spending,
 }
 
 impl Ask {
@@ -65,6 +69,8 @@ impl Ask {
             idempotent: false,
             timeout_ms: 600_000,
             deadline_ms: 1_800_000,
+            budget: Budget::default(),
+            parent_used: Spending::default(),
         }
     }
 
@@ -78,6 +84,15 @@ impl Ask {
 
     pub(super) fn timeout(self, timeout_ms: Ms) -> Self {
         Self { timeout_ms, ..self }
+    }
+
+    pub(super) fn budget(self, budget: Budget) -> Self {
+        Self { budget, ..self }
+    }
+
+    /// Of the parent's worker, so far.
+    pub(super) fn after(self, parent_used: Spending) -> Self {
+        Self { parent_used, ..self }
     }
 
     pub(super) fn deadline(self, deadline_ms: Ms) -> Self {
@@ -96,6 +111,7 @@ pub(super) struct Harness {
     pub(super) events: Vec<Event>,
     rows: BTreeMap<DispatchId, String>,
     clocks: Clocks,
+    purses: BTreeMap<PurseKey, Purse>,
     leases: BTreeMap<DispatchId, Ms>,
     made: u128,
 }
@@ -110,6 +126,7 @@ impl Harness {
             events: Vec::new(),
             rows: BTreeMap::new(),
             clocks: Clocks::default(),
+            purses: BTreeMap::new(),
             leases: BTreeMap::new(),
             made: 0,
         }
@@ -132,16 +149,31 @@ impl Harness {
             deadline_at: self.now + ask.deadline_ms,
             invoker: ask.invoker.clone(),
             parent: ask.parent,
+            budget: ask.budget,
+            parent_used: ask.parent_used,
         };
+        self.oracle.turn_purses(self.now);
+        if ask.parent.is_some_and(|lease| self.is_limited(lease, &ask.invoker)) {
+            self.oracle.report(ask.parent, ask.parent_used);
+        }
         let parent = ask.parent.and_then(|lease| self.oracle.facts(lease.dispatch).cloned());
+        let allowed = self.oracle.allowed(&ask);
         let accepted = self.queue.accept(new, self.now);
         if let Ok(accepted) = &accepted {
-            let facts = Facts::new(id, &ask, parent.as_ref(), self.now);
+            let mut facts = Facts::new(id, &ask, parent.as_ref(), self.now);
+            facts.granted = ask.parent.map_or_else(Budget::default, |_| allowed.unwrap_or_default());
+            assert_eq!(Some(accepted.budget), allowed, "{}", self.fault);
             assert_eq!((&accepted.key, accepted.depth), (&facts.key, facts.depth), "{}", self.fault);
             self.oracle.open.push(facts);
         }
         self.after();
         accepted.map(|_| id)
+    }
+
+    /// Whether this is a good token of somebody whose spending is limited.
+    fn is_limited(&self, lease: Lease, holder: &Party) -> bool {
+        let held = holder.aspect().is_some_and(|holder| self.queue.holds(lease, holder).is_ok());
+        held && self.oracle.facts(lease.dispatch).is_some_and(|facts| !facts.granted.is_unlimited())
     }
 
     /// An accepted dispatch, for tests in which that is not the question.
@@ -202,8 +234,21 @@ impl Harness {
         host: &AspectName,
         verdict: Verdict,
     ) -> Result<DispatchState, StaleToken> {
+        self.result_using(lease, host, verdict, Spending::default())
+    }
+
+    pub(super) fn result_using(
+        &mut self,
+        lease: Lease,
+        host: &AspectName,
+        verdict: Verdict,
+        used: Spending,
+    ) -> Result<DispatchState, StaleToken> {
         let good = self.queue.holds(lease, host).is_ok();
-        let result = self.queue.result(lease, host, verdict, self.now);
+        if good {
+            self.oracle.report(Some(lease), used);
+        }
+        let result = self.queue.result(lease, host, verdict, used, self.now);
         assert!(good || result.is_err(), "{}: a stale token was good for a result", self.fault);
         if result.is_ok_and(|state| !state.is_end()) {
             self.signs_of_life(&[lease], &[]);
@@ -243,6 +288,44 @@ impl Harness {
         self.signs_of_life(leases, &lost);
         self.after();
         lost
+    }
+
+    pub(super) fn set_purse(&mut self, of: Option<&str>, per: BudgetPer, limit: Budget, each: Budget) {
+        let key = (of.map(party), per);
+        let before = self.tick();
+        self.oracle.set_purse(key.clone(), limit, each, self.now);
+        let terms = PurseTerms { limit, each, set_by: party("operator/ana") };
+        self.queue.set_purse(key, terms, self.now);
+        self.after();
+        self.events.splice(0..0, before);
+    }
+
+    pub(super) fn clear_purse(&mut self, of: Option<&str>, per: BudgetPer) {
+        let key = (of.map(party), per);
+        let before = self.tick();
+        let was_there = self.oracle.clear_purse(&key);
+        assert_eq!(self.queue.clear_purse(&key, self.now), was_there, "{}", self.fault);
+        self.after();
+        self.events.splice(0..0, before);
+    }
+
+    pub(super) fn spend(&mut self, payer: &str, spent: Spending) {
+        let before = self.tick();
+        self.oracle.spend(&party(payer), spent);
+        self.queue.spend(&party(payer), spent, self.now);
+        self.after();
+        self.events.splice(0..0, before);
+    }
+
+    fn tick(&mut self) -> Vec<Event> {
+        self.queue.tick(self.now);
+        self.after();
+        std::mem::take(&mut self.events)
+    }
+
+    /// What a worker that does as it is told may have spent by now: `tenths` of what it may.
+    pub(super) fn within(&self, id: DispatchId, tenths: u64) -> Spending {
+        self.oracle.within(id, tenths)
     }
 
     pub(super) fn set_soft_cap(&mut self, soft_cap: u32) {
@@ -326,7 +409,8 @@ impl Harness {
         let live = self.oracle.live.iter().map(|(name, offer)| (name.clone(), offer.clone()));
         let entries = self.rows.values().map(String::as_str);
         let config = config(self.queue.soft_cap());
-        Queue::restore(config, live, entries, &self.clocks).unwrap()
+        let queue = Queue::restore(config, live, entries, &self.clocks).unwrap();
+        queue.with_purses(self.purses.values().cloned())
     }
 
     fn signs_of_life(&mut self, leases: &[Lease], lost: &[Lease]) {
@@ -346,13 +430,22 @@ impl Harness {
             };
         }
         self.clocks.change(&changes.clocks);
+        for (key, purse) in changes.purses {
+            match purse {
+                Some(purse) => self.purses.insert(key, purse),
+                None => self.purses.remove(&key),
+            };
+        }
+        self.oracle.turn_purses(self.now);
         if let Err(found) = self.oracle.follow(&self.queue, &self.events).and_then(|()| self.check_clocks()) {
             panic!("{}: {found}\nevents of this call: {:#?}", self.fault, self.events);
         }
         let config = config(self.queue.config.soft_cap);
         let live = self.oracle.live.clone();
         let entries = self.rows.values().map(String::as_str);
-        let restored = Queue::restore(config, live, entries, &self.clocks).unwrap();
+        let restored = Queue::restore(config, live, entries, &self.clocks)
+            .unwrap()
+            .with_purses(self.purses.values().cloned());
         assert_eq!(restored, self.queue, "{}: restored otherwise than it was", self.fault);
         let mut clocks = Clocks::default();
         clocks.change(&self.queue.entries.iter().map(|(id, entry)| (*id, clock(entry))).collect());

@@ -256,6 +256,8 @@ fn nothing_of_zero_length_goes_round_for_ever() {
         deadline_at: it.now + 1,
         invoker: super::harness::party("keel"),
         parent: None,
+        budget: nexus_wire::budget::Budget::default(),
+        parent_used: nexus_wire::budget::Spending::default(),
     };
     let mut queue = it.queue.clone();
     queue.accept(new.clone(), it.now).unwrap();

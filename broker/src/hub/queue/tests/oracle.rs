@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use nexus_wire::budget::{Budget, Spending};
 use nexus_wire::hands::DispatchState;
 use nexus_wire::{AspectName, DispatchId, HandRef, Ms, Party};
 
 use super::super::{Event, Offer, Queue};
 use super::harness::Ask;
+use super::ledger::Ledger;
 
 #[derive(Clone, Debug)]
 pub(super) struct Facts {
@@ -22,6 +24,15 @@ pub(super) struct Facts {
     age: u32,
     /// The step at which it came to retake; those of one step go in any order.
     retaking_since: u64,
+    pub(super) asked: Budget,
+    pub(super) granted: Budget,
+    pub(super) begun: bool,
+    /// By the worker of this attempt, by those before, and by children that have ended.
+    pub(super) own: Spending,
+    pub(super) before: Spending,
+    pub(super) below: Spending,
+    /// What of the tree below this root has ended.
+    pub(super) settled: Spending,
 }
 
 impl Facts {
@@ -38,6 +49,13 @@ impl Facts {
             state: DispatchState::Pending,
             age: 0,
             retaking_since: 0,
+            asked: ask.budget,
+            granted: Budget::default(),
+            begun: false,
+            own: Spending::default(),
+            before: Spending::default(),
+            below: Spending::default(),
+            settled: Spending::default(),
         }
     }
 }
@@ -55,6 +73,7 @@ pub(super) struct Oracle {
     pub(super) live: BTreeMap<AspectName, Offer>,
     pub(super) open: Vec<Facts>,
     pub(super) ended: BTreeMap<DispatchId, DispatchState>,
+    pub(super) ledger: Ledger,
     step: u64,
 }
 
@@ -96,7 +115,9 @@ impl Oracle {
             DispatchState::Unreachable,
         ];
         let trees = self.in_state(&begun).filter(|f| f.parent.is_none() && f.key == facts.key).count();
-        self.has_place(facts) && (facts.parent.is_some() || trees < self.hard_cap())
+        let is_root = facts.parent.is_none();
+        self.has_place(facts)
+            && (!is_root || trees < self.hard_cap() && self.ledger.grant(&self.open, facts).is_some())
     }
 
     fn eligible(&self) -> Vec<&Facts> {
@@ -161,7 +182,7 @@ impl Oracle {
         self.look(queue, &events[given..])?;
         for event in &events[given..] {
             let (next, lease) = match event {
-                Event::Assigned { lease, host } | Event::Resumed { lease, host, .. } => {
+                Event::Assigned { lease, host, .. } | Event::Resumed { lease, host, .. } => {
                     let facts =
                         self.facts(lease.dispatch).ok_or_else(|| format!("{event:?} of nothing open"))?;
                     ensure!(facts.hand.aspect == *host, "{event:?} went to the wrong host");
@@ -176,11 +197,13 @@ impl Oracle {
                 self.active()
             );
             self.grow_older(next, lease.dispatch);
+            self.follow_grant(event)?;
             for facts in self.open.iter_mut().filter(|facts| facts.id == lease.dispatch) {
                 (facts.state, facts.age) = (DispatchState::Running, 0);
             }
             ensure!(self.active() <= self.hard_cap(), "{event:?} made more active than H");
         }
+        self.ledger.check(&self.open, queue)?;
         let stuck = self.next();
         ensure!(stuck.is_empty(), "{stuck:?} may move and does not");
         for facts in &self.open {
@@ -198,9 +221,33 @@ impl Oracle {
         matches!(event, Event::Assigned { .. } | Event::Resumed { .. })
     }
 
+    fn root_of(&self, facts: &Facts) -> Option<DispatchId> {
+        let mut root = self.facts(facts.parent?)?;
+        while let Some(parent) = root.parent.and_then(|parent| self.facts(parent)) {
+            root = parent;
+        }
+        Some(root.id)
+    }
+
+    fn follow_grant(&mut self, event: &Event) -> Result<(), String> {
+        let Event::Assigned { lease, granted, budget, .. } = event else { return Ok(()) };
+        let Some(facts) = self.facts(lease.dispatch) else { return Ok(()) };
+        let grant = match facts.parent {
+            None => self.ledger.grant(&self.open, facts),
+            Some(_) => Some(facts.granted),
+        };
+        ensure!(grant == Some(*granted), "{event:?} while {grant:?} is there for it");
+        for facts in self.open.iter_mut().filter(|facts| facts.id == lease.dispatch) {
+            (facts.granted, facts.begun) = (*granted, true);
+            facts.before = facts.before.plus(std::mem::take(&mut facts.own));
+            ensure!(*budget == granted.less(facts.total()), "{event:?} with the wrong budget");
+        }
+        Ok(())
+    }
+
     fn follow_ends(&mut self, events: &[Event]) -> Result<(), String> {
         for event in events {
-            let Event::Ended { id, state, failure, .. } = event else { continue };
+            let Event::Ended { id, state, failure, granted, spent, .. } = event else { continue };
             ensure!(state.is_end(), "{event:?} is no end");
             ensure!(
                 failure.is_some() == (*state != DispatchState::Done),
@@ -210,7 +257,25 @@ impl Oracle {
             let child = self.open.iter().find(|facts| facts.parent == Some(*id));
             ensure!(child.is_none(), "{event:?} before its child {child:?}");
             ensure!(self.ended.insert(*id, *state).is_none(), "{id:?} ended twice");
-            self.open.retain(|facts| facts.id != *id);
+            let Some(at) = self.open.iter().position(|facts| facts.id == *id) else { continue };
+            let gone = self.open.remove(at);
+            let (own, total) = (gone.before.plus(gone.own), gone.total());
+            ensure!((*granted, *spent) == (gone.granted, total), "{event:?} and not {gone:?}");
+            let root = self.root_of(&gone);
+            let of_root = root.and_then(|root| self.facts(root)).unwrap_or(&gone).granted;
+            self.ledger.charge(&gone.key, own);
+            for facts in &mut self.open {
+                if Some(facts.id) == gone.parent && !facts.granted.is_unlimited() {
+                    facts.below = facts.below.plus(total);
+                }
+                if Some(facts.id) == root && !facts.granted.is_unlimited() {
+                    facts.settled = facts.settled.plus(own);
+                }
+            }
+            if of_root.tokens.is_none() || of_root.cost_microusd.is_none() {
+                // It had begun before anything was limited.
+                self.ledger.forgive(&self.open);
+            }
         }
         Ok(())
     }

@@ -230,13 +230,15 @@ fn thousands_pending_are_served_in_order() {
             deadline_at: 1_000_000,
             invoker: super::harness::party(&format!("operator/n{}", n % keys)),
             parent: None,
+            budget: nexus_wire::budget::Budget::default(),
+            parent_used: nexus_wire::budget::Spending::default(),
         };
         assert!(it.accept(new, 0).is_ok());
     }
     let mut ended = 0;
     while !it.is_empty() {
         let lease = it.leases(&host)[0];
-        assert!(it.result(lease, &host, super::super::Verdict::Done, 1).is_ok());
+        assert!(it.result(lease, &host, super::super::Verdict::Done, Default::default(), 1).is_ok());
         ended += it.take_events().iter().filter(|event| matches!(event, Event::Ended { .. })).count();
     }
     assert_eq!(ended, (keys * each) as usize);

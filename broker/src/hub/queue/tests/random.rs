@@ -2,49 +2,121 @@
 //! has ended once.
 
 use nexus_wire::DispatchId;
+use nexus_wire::budget::{Budget, BudgetPer, Spending};
 use nexus_wire::hands::{DispatchState, Lease};
 use proptest::prelude::*;
 
-use super::super::Verdict;
+use super::super::{Refusal, Verdict};
 use super::harness::{Ask, Harness, aspect, failure, offer};
 
+const PAYERS: [&str; 4] = ["wren", "forge", "operator/ana", "operator/bo"];
 const HOSTS: [&str; 3] = ["wren", "forge", "keel"];
 const HANDS: [&str; 2] = ["read", "draw"];
 
 /// What can be done to a queue. `pick` chooses among what there is, `some` is a mask over it.
 #[derive(Clone, Debug)]
 enum Op {
-    Root { invoker: u8, host: u8, hand: u8, idempotent: bool, timeout_s: u8, deadline_s: u16 },
-    Child { pick: u8, host: u8, hand: u8, idempotent: bool, timeout_s: u8, deadline_s: u16 },
-    Register { host: u8, slots: u8, places: [u8; 2], some: u16 },
-    Offline { host: u8 },
-    Done { pick: u8 },
-    Failed { pick: u8 },
-    Refused { pick: u8 },
-    StaleResult { pick: u8 },
-    Wait { pick: u8, some: u16 },
-    Renew { host: u8, some: u16 },
-    Cancel { pick: u8 },
-    Pass { s: u8 },
-    SoftCap { to: u8 },
-    Restart { down_s: u8 },
-    Gone { host: u8 },
+    Root {
+        invoker: u8,
+        host: u8,
+        hand: u8,
+        idempotent: bool,
+        timeout_s: u8,
+        deadline_s: u16,
+        budget: u8,
+    },
+    Child {
+        pick: u8,
+        host: u8,
+        hand: u8,
+        idempotent: bool,
+        timeout_s: u8,
+        deadline_s: u16,
+        budget: u8,
+        tenths: u8,
+    },
+    Purse {
+        of: u8,
+        month: bool,
+        limit: u8,
+        each: u8,
+    },
+    ClearPurse {
+        of: u8,
+        month: bool,
+    },
+    Spend {
+        by: u8,
+        tokens: u8,
+    },
+    Register {
+        host: u8,
+        slots: u8,
+        places: [u8; 2],
+        some: u16,
+    },
+    Offline {
+        host: u8,
+    },
+    Done {
+        pick: u8,
+        tenths: u8,
+    },
+    Failed {
+        pick: u8,
+        tenths: u8,
+    },
+    Refused {
+        pick: u8,
+    },
+    StaleResult {
+        pick: u8,
+    },
+    Wait {
+        pick: u8,
+        some: u16,
+    },
+    Renew {
+        host: u8,
+        some: u16,
+    },
+    Cancel {
+        pick: u8,
+    },
+    Pass {
+        s: u8,
+    },
+    SoftCap {
+        to: u8,
+    },
+    Restart {
+        down_s: u8,
+    },
+    Gone {
+        host: u8,
+    },
 }
 
 fn op() -> impl Strategy<Value = Op> {
     let ask = || (0_u8..4, 0_u8..3, 0_u8..2, any::<bool>(), 1_u8..90, 1_u16..400);
     prop_oneof![
-        6 => ask().prop_map(|(invoker, host, hand, idempotent, timeout_s, deadline_s)| {
-            Op::Root { invoker, host, hand, idempotent, timeout_s, deadline_s }
+        6 => (ask(), 0_u8..12).prop_map(|((invoker, host, hand, idempotent, timeout_s, deadline_s), budget)| {
+            Op::Root { invoker, host, hand, idempotent, timeout_s, deadline_s, budget }
         }),
-        6 => (any::<u8>(), ask()).prop_map(|(pick, (_, host, hand, idempotent, timeout_s, deadline_s))| {
-            Op::Child { pick, host, hand, idempotent, timeout_s, deadline_s }
-        }),
+        6 => (any::<u8>(), ask(), 0_u8..12, 0_u8..11).prop_map(
+            |(pick, (_, host, hand, idempotent, timeout_s, deadline_s), budget, tenths)| {
+                Op::Child { pick, host, hand, idempotent, timeout_s, deadline_s, budget, tenths }
+            },
+        ),
+        2 => (0_u8..5, any::<bool>(), 0_u8..12, 0_u8..12)
+            .prop_map(|(of, month, limit, each)| Op::Purse { of, month, limit, each }),
+        1 => (0_u8..5, any::<bool>()).prop_map(|(of, month)| Op::ClearPurse { of, month }),
+        1 => (0_u8..4, any::<u8>()).prop_map(|(by, tokens)| Op::Spend { by, tokens }),
         4 => (0_u8..3, 0_u8..4, [0_u8..4, 0_u8..4], any::<u16>())
             .prop_map(|(host, slots, places, some)| Op::Register { host, slots, places, some }),
         1 => (0_u8..3).prop_map(|host| Op::Offline { host }),
-        5 => any::<u8>().prop_map(|pick| Op::Done { pick }),
-        1 => any::<u8>().prop_map(|pick| Op::Failed { pick }),
+        5 => (any::<u8>(), 0_u8..11).prop_map(|(pick, tenths)| Op::Done { pick, tenths }),
+        1 => (any::<u8>(), 0_u8..11).prop_map(|(pick, tenths)| Op::Failed { pick, tenths }),
         2 => any::<u8>().prop_map(|pick| Op::Refused { pick }),
         1 => any::<u8>().prop_map(|pick| Op::StaleResult { pick }),
         5 => (any::<u8>(), any::<u16>()).prop_map(|(pick, some)| Op::Wait { pick, some }),
@@ -79,24 +151,43 @@ fn holder(it: &Harness, lease: Lease) -> String {
 
 fn perform(it: &mut Harness, op: &Op) {
     match *op {
-        Op::Root { invoker, host, hand, idempotent, timeout_s, deadline_s } => {
-            let invoker = ["wren", "forge", "operator/ana", "operator/bo"][usize::from(invoker)];
-            let ask = Ask::root(invoker, &to(host, hand));
+        Op::Root { invoker, host, hand, idempotent, timeout_s, deadline_s, budget } => {
+            let ask = Ask::root(PAYERS[usize::from(invoker)], &to(host, hand)).budget(amounts(budget));
             let ask = sized(ask, idempotent, timeout_s, deadline_s);
             if it.is_offered(&ask.hand) {
-                assert!(it.accept(ask).is_ok());
+                let allowed = it.oracle.allowed(&ask);
+                let accepted = it.accept(ask);
+                assert_eq!(accepted.is_ok(), allowed.is_some(), "{accepted:?}");
             }
         }
-        Op::Child { pick: n, host, hand, idempotent, timeout_s, deadline_s } => {
+        Op::Child { pick: n, host, hand, idempotent, timeout_s, deadline_s, budget, tenths } => {
             let Some(parent) = pick(&leases(it), n) else { return };
-            let ask = Ask::child(parent, &holder(it, parent), &to(host, hand));
+            let used = it.within(parent.dispatch, tenths.into());
+            let ask =
+                Ask::child(parent, &holder(it, parent), &to(host, hand)).budget(amounts(budget)).after(used);
             if !it.is_offered(&ask.hand) {
                 return;
             }
             let too_deep = it.oracle.facts(parent.dispatch).is_some_and(|facts| facts.depth == 4);
             let too_many = it.queue.children(parent.dispatch).len() >= 32;
             let accepted = it.accept(sized(ask, idempotent, timeout_s, deadline_s));
-            assert_eq!(accepted.is_err(), too_deep || too_many, "{accepted:?}");
+            let too_dear = matches!(accepted, Err(Refusal::BudgetExceeded { .. }));
+            assert_eq!(accepted.is_err(), too_deep || too_many || too_dear, "{accepted:?}");
+        }
+        Op::Purse { of, month, limit, each } => {
+            let limit = amounts(limit).or(Budget { tokens: Some(120), cost_microusd: None });
+            let least = |each: Option<u64>, limit: Option<u64>| Some(each.unwrap_or(7).min(limit?).max(1));
+            let each = amounts(each);
+            let each = Budget {
+                tokens: least(each.tokens, limit.tokens),
+                cost_microusd: least(each.cost_microusd, limit.cost_microusd),
+            };
+            it.set_purse(PAYERS.get(usize::from(of)).copied(), per(month), limit, each);
+        }
+        Op::ClearPurse { of, month } => it.clear_purse(PAYERS.get(usize::from(of)).copied(), per(month)),
+        Op::Spend { by, tokens } => {
+            let spent = Spending { tokens: tokens.into(), cost_microusd: 1 };
+            it.spend(PAYERS[usize::from(by)], spent);
         }
         Op::Register { host, slots, places, some } => {
             let host = HOSTS[usize::from(host)];
@@ -107,13 +198,17 @@ fn perform(it: &mut Harness, op: &Op) {
             it.register(host, offer(slots.into(), &hands), &named);
         }
         Op::Offline { host } => it.offline(HOSTS[usize::from(host)]),
-        Op::Done { pick: n } => {
+        Op::Done { pick: n, tenths } => {
             let Some(lease) = pick(&leases(it), n) else { return };
-            assert_eq!(it.result(lease, Verdict::Done), Ok(DispatchState::Done));
+            let (host, used) = (aspect(&holder(it, lease)), it.within(lease.dispatch, tenths.into()));
+            let ended = it.result_using(lease, &host, Verdict::Done, used);
+            assert_eq!(ended, Ok(DispatchState::Done));
         }
-        Op::Failed { pick: n } => {
+        Op::Failed { pick: n, tenths } => {
             let Some(lease) = pick(&leases(it), n) else { return };
-            assert_eq!(it.result(lease, Verdict::Failed(failure("no_idea"))), Ok(DispatchState::Failed));
+            let (host, used) = (aspect(&holder(it, lease)), it.within(lease.dispatch, tenths.into()));
+            let ended = it.result_using(lease, &host, Verdict::Failed(failure("no_idea")), used);
+            assert_eq!(ended, Ok(DispatchState::Failed));
         }
         Op::Refused { pick: n } => {
             let Some(lease) = pick(&leases(it), n) else { return };
@@ -150,6 +245,16 @@ fn perform(it: &mut Harness, op: &Op) {
     }
 }
 
+fn per(month: bool) -> BudgetPer {
+    if month { BudgetPer::Month } else { BudgetPer::Day }
+}
+
+/// Half of them limit nothing.
+fn amounts(n: u8) -> Budget {
+    let some = |bit: u8| (n & bit != 0).then_some(u64::from(n) * 9 + 1);
+    if n < 6 { Budget::default() } else { Budget { tokens: some(1), cost_microusd: some(2) } }
+}
+
 fn sized(ask: Ask, idempotent: bool, timeout_s: u8, deadline_s: u16) -> Ask {
     let ask = ask.timeout(i64::from(timeout_s) * 1_000).deadline(i64::from(deadline_s) * 1_000);
     if idempotent { ask.idempotent() } else { ask }
@@ -175,6 +280,10 @@ proptest! {
         // The longest deadline bounds everything.
         it.pass(400_000);
         prop_assert!(it.queue.is_empty());
+        for of in PAYERS.into_iter().map(Some).chain([None]) {
+            it.clear_purse(of, BudgetPer::Day);
+            it.clear_purse(of, BudgetPer::Month);
+        }
         prop_assert_eq!(it.queue.next_timer(), None);
     }
 }

@@ -29,6 +29,25 @@ fn a_calm_world_does_all_its_work() {
     }
 }
 
+/// The same with little to spend: whoever does as they are told never spends more than there is, which the ledger
+/// checks after every call, and what waits for a budget goes on when it is raised.
+#[test]
+fn a_frugal_world_does_all_its_work_too() {
+    for seed in seeds(3_000, 4) {
+        let mut world = World::new(seed, 20, 0).frugal();
+        world.run();
+        for root in &world.roots {
+            assert_eq!(world.it.ended(*root), Some(DispatchState::Done), "SEED={seed}");
+        }
+        assert_eq!(world.timed_out, [], "SEED={seed}");
+    }
+    for seed in seeds(4_000, 4) {
+        let mut world = World::new(seed, 20, 14).frugal();
+        world.run();
+        assert_eq!(world.timed_out, [], "SEED={seed}: nothing was forgotten until its deadline");
+    }
+}
+
 /// Links, processes and the broker fail, work is cancelled, caps change: everything accepted ends once, by an
 /// answer taken once or for a reason, long before its deadline.
 #[test]

@@ -84,6 +84,8 @@ fn an_id_in_the_queue_is_not_accepted_again() {
         deadline_at: Ms::MAX,
         invoker: super::harness::party("keel"),
         parent: None,
+        budget: nexus_wire::budget::Budget::default(),
+        parent_used: nexus_wire::budget::Spending::default(),
     };
     assert_eq!(it.queue.accept(again, it.now), Err(Refusal::Duplicate(id)));
 }

@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 
+use nexus_wire::budget::{Budget, BudgetPer};
 use nexus_wire::hands::{DispatchState, Lease};
 use nexus_wire::{DispatchId, Ms};
 
 use super::super::{Event, Verdict};
-use super::harness::{Ask, Harness, failure, offer};
+use super::harness::{Ask, Harness, aspect, failure, offer};
 
 /// SplitMix64: the same numbers for a seed, whatever library is in use.
 #[derive(Debug)]
@@ -69,11 +70,25 @@ struct Host {
 #[derive(Clone, Debug)]
 enum Happening {
     Arrival,
-    Delivery { host: &'static str, link: u64 },
-    Progress { host: &'static str, process: u64, lease: Lease },
-    Renewal { host: &'static str, link: u64 },
-    LinkUp { host: &'static str },
+    Delivery {
+        host: &'static str,
+        link: u64,
+    },
+    Progress {
+        host: &'static str,
+        process: u64,
+        lease: Lease,
+    },
+    Renewal {
+        host: &'static str,
+        link: u64,
+    },
+    LinkUp {
+        host: &'static str,
+    },
     Fault,
+    /// An operator lets more be spent.
+    Raise,
 }
 
 #[derive(Debug)]
@@ -89,6 +104,8 @@ pub(super) struct World {
     /// Whose answer was taken.
     pub(super) answered: Vec<DispatchId>,
     pub(super) timed_out: Vec<DispatchId>,
+    /// What may be spent a day, while that is limited.
+    tokens: Option<u64>,
 }
 
 const KEYS: [&str; 5] = ["wren", "forge", "operator/ana", "operator/bo", "operator/cy"];
@@ -107,8 +124,19 @@ impl World {
         }
         let (agenda, serial, roots) = (BTreeMap::new(), 0, Vec::new());
         let (answered, timed_out) = (Vec::new(), Vec::new());
-        let mut world =
-            Self { it, dice, hosts, agenda, serial, arrivals, faults, roots, answered, timed_out };
+        let mut world = Self {
+            it,
+            dice,
+            hosts,
+            agenda,
+            serial,
+            arrivals,
+            faults,
+            roots,
+            answered,
+            timed_out,
+            tokens: None,
+        };
         world.it.fault = format!("SEED={seed}");
         for host in ["wren", "forge", "keel"] {
             world.after(1_000, Happening::LinkUp { host });
@@ -118,6 +146,23 @@ impl World {
             world.after(5_000, Happening::Fault);
         }
         world
+    }
+
+    /// Everybody together, and one of them, may spend little, and then and again a little more.
+    pub(super) fn frugal(mut self) -> Self {
+        self.tokens = Some(0);
+        self.raise();
+        self
+    }
+
+    fn raise(&mut self) {
+        let Some(tokens) = self.tokens.map(|tokens| tokens + 600) else { return };
+        self.tokens = Some(tokens);
+        let limit = |tokens| Budget { tokens: Some(tokens), cost_microusd: None };
+        self.it.set_purse(None, BudgetPer::Day, limit(tokens), limit(100));
+        self.carry();
+        self.it.set_purse(Some("wren"), BudgetPer::Month, limit(tokens / 3), limit(150));
+        self.at_once(60_000, Happening::Raise);
     }
 
     /// Until everything has arrived and ended. Returns how many calls that took.
@@ -195,6 +240,7 @@ impl World {
             }
             Happening::LinkUp { host } => self.link_up(host),
             Happening::Fault => self.go_wrong(),
+            Happening::Raise => self.raise(),
         }
     }
 
@@ -221,6 +267,9 @@ impl World {
 
     fn sized(&mut self, ask: Ask) -> Ask {
         let ask = ask.timeout(600_000).deadline(7_200_000);
+        let tokens = self.dice.one_in(3).then(|| 1 + self.dice.below(150));
+        let ask =
+            ask.budget(Budget { tokens: tokens.filter(|_| self.tokens.is_some()), cost_microusd: None });
         if self.dice.one_in(2) { ask.idempotent() } else { ask }
     }
 
@@ -277,7 +326,9 @@ impl World {
             Step::Work(_) => true,
             Step::Dispatch => {
                 let to = self.dice.pick(&WORK).unwrap_or(WORK[0]);
-                let ask = self.sized(Ask::child(lease, host, to));
+                let (id, tenths) = (lease.dispatch, self.dice.below(3));
+                let used = self.it.within(id, tenths);
+                let ask = self.sized(Ask::child(lease, host, to)).after(used);
                 let accepted = self.it.accept(ask).ok();
                 if let (Some(child), Some(task)) = (accepted, self.host(host).tasks.get_mut(&lease)) {
                     task.children.push(child);
@@ -291,7 +342,9 @@ impl World {
                 } else {
                     Verdict::Done
                 };
-                if self.it.result(lease, verdict).is_ok() {
+                let used = self.it.within(lease.dispatch, self.dice.below(11));
+                let by = aspect(host);
+                if self.it.result_using(lease, &by, verdict, used).is_ok() {
                     self.answered.push(lease.dispatch);
                 }
                 false

@@ -16,6 +16,7 @@ fn assignment(n: u128, input: Value) -> ItemBody {
         depth: 1,
         timeout_s: 60,
         deadline_at: 0,
+        budget: Default::default(),
     })
 }
 

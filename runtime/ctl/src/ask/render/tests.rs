@@ -131,7 +131,7 @@ fn message(id: u128, from: &str, reply_to: Option<MessageId>, content: &str, at:
 }
 
 fn accepted() -> LogBody {
-    LogBody::DispatchAccepted(DispatchInfo {
+    LogBody::DispatchAccepted(Box::new(DispatchInfo {
         id: DISPATCH,
         hand: "wren/verify-claim".parse().expect("a Hand"),
         invoker: "forge".parse().expect("a party"),
@@ -155,7 +155,11 @@ fn accepted() -> LogBody {
         error: None,
         usage: Usage::default(),
         cost_microusd: None,
-    })
+        budget: Default::default(),
+        granted: Default::default(),
+        spent: None,
+        waiting_for: None,
+    }))
 }
 
 fn assigned(attempt: u32) -> LogBody {
@@ -174,6 +178,7 @@ fn ended(state: DispatchState, error: Option<&str>) -> LogBody {
         attempts: 1,
         usage: Usage::default(),
         cost_microusd: None,
+        spent: None,
     })
 }
 
