@@ -445,6 +445,8 @@ mod tests {
             is_working: true,
             relay_dropped: 4,
             sink_dropped: 5,
+            spans: Counts { exported: 6, dropped: 1, failed: 2, waiting: 3 },
+            rate_limited: vec![("upgrades_from_address", 8)],
             ..Reading::default()
         };
         // Twice: a gauge is set and a counter is not counted again.
@@ -461,6 +463,11 @@ mod tests {
             "nexus_storage_up 1",
             "nexus_relay_dropped_total 4",
             "nexus_observe_sink_dropped_total 5",
+            "nexus_spans_exported_total 6",
+            "nexus_spans_lost_total{reason=\"no_room\"} 1",
+            "nexus_spans_lost_total{reason=\"not_taken\"} 2",
+            "nexus_spans_waiting 3",
+            "nexus_rate_limited_total{limit=\"upgrades_from_address\"} 8",
             "nexus_commit_commands_count 1",
             "nexus_commit_commands_sum 3.0",
         ] {

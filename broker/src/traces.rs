@@ -112,7 +112,9 @@ impl Traces {
             KeyValue::new("http.request.method", method.to_owned()),
             KeyValue::new("http.route", route.to_owned()),
         ];
-        self.telemetry.start(format!("{method} {route}"), SpanKind::Server, context, attributes)
+        // What leads nowhere has no route.
+        let name = [method, route].join(" ");
+        self.telemetry.start(name.trim_end().to_owned(), SpanKind::Server, context, attributes)
     }
 
     pub(crate) fn answered(&self, origin: Origin, answer: &Result<FromBroker, ErrorBody>) {

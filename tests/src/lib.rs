@@ -3,6 +3,7 @@
 //! The checks themselves are in `tests/tests/`; this crate depends on every other and none depends on it.
 
 pub mod canary;
+pub mod collector;
 pub mod process;
 pub mod raw;
 pub mod session;

@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use nexus_client::{Broker, KeyFile};
 use nexus_tests::canary::Canaries;
+use nexus_tests::collector::{Collector, Manner};
 use nexus_tests::process::PATIENCE;
 use nexus_tests::world::text;
 use nexus_tests::{World, wait_until};
@@ -178,7 +179,11 @@ fn reply() -> [String; 2] {
 
 #[tokio::test]
 async fn no_secret_is_found_where_it_does_not_belong() {
-    let mut world = World::asleep().env("NEXUS_LOG", "trace");
+    let collector = Collector::start(Manner::Takes);
+    let mut world = World::asleep()
+        .env("NEXUS_LOG", "trace")
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url)
+        .env("OTEL_BSP_SCHEDULE_DELAY", "50");
     world.start_broker();
     let mut canaries = Canaries::default();
     canaries.plant("credential", SECRET);
@@ -237,6 +242,15 @@ async fn no_secret_is_found_where_it_does_not_belong() {
     assert!(answer.contains("It is heliotrope."), "{answer}");
     let head = service.asked.recv().expect("it was asked");
     assert!(head.contains(SECRET), "the service got it: {head}");
+    // The broker is told whose trace the call belongs to, and the service is not.
+    let proxied = "POST /api/v1/proxy/{*path}";
+    let spans = collector.wait_for(&[("chat stub-1", 1), (proxied, 1), ("nexus.chat.send", 2)]);
+    let of = |name: &str| spans.iter().find(|span| span.name == name).expect("it was waited for");
+    assert_eq!(
+        (&of(proxied).parent, &of(proxied).trace),
+        (&of("chat stub-1").id, &of("nexus.chat.send").trace)
+    );
+    assert!(!head.to_ascii_lowercase().contains("traceparent"), "{head}");
     said.push_str(&answer);
     for args in [
         &["credential", "list"][..],
@@ -258,6 +272,7 @@ async fn no_secret_is_found_where_it_does_not_belong() {
     let mut found =
         canaries.found_below(&world.data(), &["operator.token", "credentials.key", "identity.json"]);
     found.extend(canaries.found_below(&home, &["key.json"]));
+    found.extend(canaries.found_in(&collector.bodies()).iter().map(|it| format!("{it} in a span")));
     for (name, text) in
         [("what was answered", &said), ("the broker", &announced), ("the agent", &agent.text())]
     {

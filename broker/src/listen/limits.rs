@@ -214,6 +214,8 @@ mod tests {
         let ana: Party = "operator/ana".parse().unwrap();
         assert_eq!((0..99).filter(|_| limits.identity(&ana).is_ok()).count(), 10);
         assert!(limits.identity(&Party::System).is_ok());
+        let refused = limits.refused().map(|(_, count)| count);
+        assert_eq!(refused, [89, 14, 4, 0], "of identities, requests, upgrades and failures");
     }
 
     #[test]

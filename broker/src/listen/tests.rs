@@ -5,6 +5,7 @@ mod events;
 mod http;
 mod links;
 mod people;
+mod traces;
 
 use std::path::Path;
 

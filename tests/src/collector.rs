@@ -5,16 +5,17 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use nexus_tests::wait_until;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use prost::Message as _;
 
+use crate::wait_until;
+
 /// What it does with what comes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Manner {
+pub enum Manner {
     Takes,
     /// Reads and never answers.
     Hangs,
@@ -25,8 +26,8 @@ pub(crate) enum Manner {
 }
 
 #[derive(Debug)]
-pub(crate) struct Collector {
-    pub(crate) url: String,
+pub struct Collector {
+    pub url: String,
     seen: Arc<Mutex<Seen>>,
 }
 
@@ -41,23 +42,23 @@ struct Seen {
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Span {
-    pub(crate) trace: String,
-    pub(crate) id: String,
+pub struct Span {
+    pub trace: String,
+    pub id: String,
     /// Empty for a root.
-    pub(crate) parent: String,
-    pub(crate) name: String,
-    pub(crate) kind: &'static str,
-    pub(crate) attributes: BTreeMap<String, String>,
-    pub(crate) links: Vec<String>,
-    pub(crate) is_error: bool,
+    pub parent: String,
+    pub name: String,
+    pub kind: &'static str,
+    pub attributes: BTreeMap<String, String>,
+    pub links: Vec<String>,
+    pub is_error: bool,
     /// `service.name`, and for an agent which.
-    pub(crate) service: String,
-    pub(crate) ended_before_it_began: bool,
+    pub service: String,
+    pub ended_before_it_began: bool,
 }
 
 impl Collector {
-    pub(crate) fn start(manner: Manner) -> Self {
+    pub fn start(manner: Manner) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
         let url = format!("http://{}", listener.local_addr().expect("it is bound"));
         let seen = Arc::new(Mutex::new(Seen::default()));
@@ -75,20 +76,20 @@ impl Collector {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn spans(&self) -> Vec<Span> {
+    pub fn spans(&self) -> Vec<Span> {
         self.seen().spans.clone()
     }
 
-    pub(crate) fn heads(&self) -> Vec<String> {
+    pub fn heads(&self) -> Vec<String> {
         self.seen().heads.clone()
     }
 
-    pub(crate) fn bodies(&self) -> Vec<u8> {
+    pub fn bodies(&self) -> Vec<u8> {
         self.seen().bodies.clone()
     }
 
     /// The spans, once as many of each name are there.
-    pub(crate) fn wait_for(&self, wanted: &[(&str, usize)]) -> Vec<Span> {
+    pub fn wait_for(&self, wanted: &[(&str, usize)]) -> Vec<Span> {
         let what = format!("{wanted:?}");
         wait_until(&what, || {
             let spans = self.spans();
@@ -182,7 +183,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Every span below `parent` as one line, its children indented below it, in the order of their names.
-pub(crate) fn outline(spans: &[Span], parent: &str) -> Vec<String> {
+pub fn outline(spans: &[Span], parent: &str) -> Vec<String> {
     let mut below: Vec<(String, Vec<String>)> = spans
         .iter()
         .filter(|span| span.parent == parent)
@@ -195,6 +196,6 @@ pub(crate) fn outline(spans: &[Span], parent: &str) -> Vec<String> {
     below.into_iter().flat_map(|(line, children)| std::iter::once(line).chain(children)).collect()
 }
 
-pub(crate) fn traces(spans: &[Span]) -> BTreeSet<&str> {
+pub fn traces(spans: &[Span]) -> BTreeSet<&str> {
     spans.iter().map(|span| span.trace.as_str()).collect()
 }
