@@ -156,6 +156,8 @@ impl Config {
             retention: Retention {
                 inbox: effective.parse_with("retention.inbox_days", days)?,
                 log: effective.parse_with("retention.log_days", days)?,
+                messages: effective.parse_with("retention.messages_days", days)?,
+                dispatches: effective.parse_with("retention.dispatches_days", days)?,
             },
             backups: effective.parse_with("backup.folder", |folder| backup_folder(data, folder))?,
             blob_grace: Duration::from_secs(u64::from(effective.ranged("blobs.grace_s", 1, YEAR_S)?)),

@@ -106,6 +106,8 @@ impl Aftermath {
             | CommandBody::PutBlob { .. }
             | CommandBody::ForgetBlobs { .. }
             | CommandBody::PruneInboxes { .. }
+            | CommandBody::PruneMessages { .. }
+            | CommandBody::PruneDispatches { .. }
             | CommandBody::PruneLog(_)
             | CommandBody::Restored { .. } => {}
         }
@@ -297,6 +299,8 @@ fn latest(commands: Vec<Command>) -> Vec<Command> {
             | CommandBody::PutBlob { .. }
             | CommandBody::ForgetBlobs { .. }
             | CommandBody::PruneInboxes { .. }
+            | CommandBody::PruneMessages { .. }
+            | CommandBody::PruneDispatches { .. }
             | CommandBody::PruneLog(_)
             | CommandBody::Restored { .. }
             | CommandBody::Access { .. }

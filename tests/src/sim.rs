@@ -565,6 +565,8 @@ fn may_come_again(body: &CommandBody) -> bool {
         | CommandBody::PutBlob { .. }
         | CommandBody::ForgetBlobs { .. }
         | CommandBody::PruneInboxes { .. }
+        | CommandBody::PruneMessages { .. }
+        | CommandBody::PruneDispatches { .. }
         | CommandBody::PruneLog(_)
         | CommandBody::ClearAlert { .. } => false,
     }
@@ -584,6 +586,8 @@ fn brings_back(body: &CommandBody) -> bool {
         | CommandBody::PutBlob { .. }
         | CommandBody::ForgetBlobs { .. }
         | CommandBody::PruneInboxes { .. }
+        | CommandBody::PruneMessages { .. }
+        | CommandBody::PruneDispatches { .. }
         | CommandBody::PruneLog(_)
         | CommandBody::Restored { .. }
         | CommandBody::KnowledgeUsed(_)

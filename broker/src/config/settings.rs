@@ -84,6 +84,16 @@ pub const SETTINGS: &[Setting] = &[
         about: "days acknowledged items of inboxes are kept; 0 for ever",
     },
     Setting {
+        key: "retention.messages_days",
+        default: "0",
+        about: "days messages are kept that nobody waits for; 0 for ever",
+    },
+    Setting {
+        key: "retention.dispatches_days",
+        default: "0",
+        about: "days dispatches are kept after their end; 0 for ever",
+    },
+    Setting {
         key: "retention.log_days",
         default: "0",
         about: "days entries of the log are kept; 0 for ever",

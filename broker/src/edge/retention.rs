@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use super::Edge;
 use crate::clock::millis;
 use crate::hub::CommandBody;
-use crate::hub::records::{Checkpoint, Reads};
+use crate::hub::records::{Checkpoint, Reads, StoreError};
 use crate::identity::keys::NexusKeys;
 use crate::observe;
 
@@ -18,6 +18,8 @@ use crate::observe;
 const BLOCKS: u32 = 16;
 /// Entries of the log dropped with one command.
 const ENTRIES: u32 = 2_000;
+/// Messages or dispatches offered with one command.
+const CONTENTS: u32 = 128;
 const INTERVAL_MIN: Duration = Duration::from_secs(1);
 const INTERVAL_MAX: Duration = Duration::from_secs(3_600);
 
@@ -27,11 +29,14 @@ pub struct Retention {
     /// Acknowledged items.
     pub inbox: Option<Duration>,
     pub log: Option<Duration>,
+    pub messages: Option<Duration>,
+    /// From their end.
+    pub dispatches: Option<Duration>,
 }
 
 /// Drops what is kept no longer, for as long as the broker runs.
 pub(crate) async fn retain(edge: Arc<Edge>, keys: Arc<NexusKeys>, retention: Retention) {
-    let Some(shortest) = [retention.inbox, retention.log].into_iter().flatten().min() else { return };
+    let Some(shortest) = retention.shortest() else { return };
     loop {
         if let Err(error) = edge.prune(&keys, retention).await {
             tracing::warn!(error = %error.message, "cannot drop what is kept no longer; trying again later");
@@ -40,7 +45,40 @@ pub(crate) async fn retain(edge: Arc<Edge>, keys: Arc<NexusKeys>, retention: Ret
     }
 }
 
+impl Retention {
+    fn shortest(&self) -> Option<Duration> {
+        [self.inbox, self.log, self.messages, self.dispatches].into_iter().flatten().min()
+    }
+}
+
 impl Edge {
+    /// Offers what is old enough, a little at a time; the hub says which of it may go.
+    async fn prune_contents(&self, retention: Retention) -> Result<(), ErrorBody> {
+        let refused = |error: StoreError| ErrorBody::from(observe::Refusal::from(error));
+        if let Some(keep) = retention.messages {
+            let (before, mut after) = (self.now() - millis(keep), 0);
+            loop {
+                let older = self.library.read(move |store| store.messages_older(before, after, CONTENTS));
+                let older = older.await.map_err(refused)?;
+                let Some((last, _)) = older.last() else { break };
+                after = *last;
+                let messages = older.into_iter().map(|(_, id)| id).collect();
+                self.call(CommandBody::PruneMessages { before, messages }, 0).await?;
+            }
+        }
+        if let Some(keep) = retention.dispatches {
+            let (before, mut after) = (self.now() - millis(keep), None);
+            loop {
+                let older = self.library.read(move |store| store.dispatches_older(before, after, CONTENTS));
+                let dispatches = older.await.map_err(refused)?;
+                let Some(last) = dispatches.last() else { break };
+                after = Some(*last);
+                self.call(CommandBody::PruneDispatches { before, dispatches }, 0).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn prune(&self, keys: &NexusKeys, retention: Retention) -> Result<(), ErrorBody> {
         #[derive(Deserialize)]
         struct Pruned {
@@ -54,6 +92,7 @@ impl Edge {
                 break;
             }
         }
+        self.prune_contents(retention).await?;
         while let Some(keep) = retention.log {
             let before = self.now() - millis(keep);
             let found = self.library.read(move |store| {

@@ -14,7 +14,10 @@ use nexus_wire::knowledge::{KnowledgeDelete, KnowledgeGrant, KnowledgeRevoke, Kn
 use nexus_wire::roster::{AspectRelease, AspectRestrain, AspectState, Register};
 use nexus_wire::session::SessionCommand;
 use nexus_wire::thread::{ChatMark, ChatReact, InboxTaken, ThreadRename};
-use nexus_wire::{AspectName, BlobId, EpochId, LinkId, Ms, OperatorName, Party, RequestId, TraceContext};
+use nexus_wire::{
+    AspectName, BlobId, DispatchId, EpochId, LinkId, MessageId, Ms, OperatorName, Party, RequestId,
+    TraceContext,
+};
 
 use super::access::Access;
 use super::records::Checkpoint;
@@ -120,6 +123,17 @@ pub enum CommandBody {
     PruneInboxes {
         before: Ms,
         limit: u32,
+    },
+    /// Of these messages those that came before `before` and that nobody waits for are kept no longer. The answer
+    /// says how many went.
+    PruneMessages {
+        before: Ms,
+        messages: Vec<MessageId>,
+    },
+    /// The same of dispatches that ended before it.
+    PruneDispatches {
+        before: Ms,
+        dispatches: Vec<DispatchId>,
     },
     /// The log up to the checkpoint is kept no longer.
     PruneLog(Checkpoint),

@@ -40,6 +40,11 @@ impl Gathers {
         self.open.values().map(|record| record.info.deadline_at).min()
     }
 
+    /// Whether an open one is about this dispatch, whether or not that has ended.
+    pub(super) fn holds(&self, dispatch: DispatchId) -> bool {
+        self.open.values().any(|record| record.info.members.iter().any(|member| member.dispatch == dispatch))
+    }
+
     fn insert(&mut self, record: GatherRecord) {
         let id = record.info.id;
         for member in record.info.members.iter().filter(|member| member.ended.is_none()) {

@@ -125,8 +125,15 @@ pub(super) fn start(store: &impl Reads, record: &AspectRecord, resume: Option<&R
         return Ok(Start::At { offset: resume.offset, verified: false });
     };
     let found = store.inbox(&record.name, resume.offset - 1, 1)?;
-    let same = found.first().is_some_and(|it| it.offset == resume.offset && it.id == item);
-    Ok(if same { Start::At { offset: resume.offset, verified: true } } else { Start::OtherHistory })
+    let Some(found) = found.first().filter(|it| it.offset == resume.offset) else {
+        // The message it carried is kept no longer.
+        return Ok(Start::At { offset: resume.offset, verified: false });
+    };
+    Ok(if found.id == item {
+        Start::At { offset: resume.offset, verified: true }
+    } else {
+        Start::OtherHistory
+    })
 }
 
 impl<S: Store> Step<'_, S> {

@@ -466,6 +466,14 @@ pub struct LogRecord {
     pub content_sha256: [u8; 32],
 }
 
+/// What is kept of a thread no longer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Pruned {
+    pub messages: u64,
+    /// `seq` of the last of them; not all before it need be gone.
+    pub up_to: u64,
+}
+
 /// Stands for the entries of the log up to `seq`, which are not kept any more.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {

@@ -1,12 +1,19 @@
 //! What is kept no longer. A cut comes as a command with the time it goes by, so it is the same wherever the
 //! commands are applied; it takes acknowledged items only, and of the log only what a signed checkpoint stands for.
 
-use nexus_wire::{AspectName, ErrorCode, Ms, Party};
-use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+use nexus_wire::{AspectName, DispatchId, ErrorCode, MessageId, Ms, Party, ThreadId};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::records::{Checkpoint, INBOX_BLOCK, Store, StoreError, Stored};
+use super::records::{
+    Checkpoint, DispatchRecord, INBOX_BLOCK, MessageRecord, Store, StoreError, Stored, Which,
+};
 use super::step::{Done, Step, refuse};
+
+/// Open dispatches looked at together.
+const OPEN_PAGE: u32 = 500;
 
 impl<S: Store> Step<'_, S> {
     /// Drops blocks of items that were acknowledged and came before `before`; `limit` blocks at most, so that
@@ -41,11 +48,103 @@ impl<S: Store> Step<'_, S> {
             at: Ms,
         }
         let found = self.store.inbox(name, offset - 1, 1)?;
-        let item = found.first().filter(|item| item.offset == offset);
-        let read = item.and_then(|item| serde_json::from_str::<Item>(&item.json).ok());
+        let Some(item) = found.first().filter(|item| item.offset == offset) else {
+            // The message it carried is kept no longer, so it is older than anything that is.
+            return Ok(Ms::MIN);
+        };
+        let read = serde_json::from_str::<Item>(&item.json).ok();
         read.map(|item| item.at).ok_or_else(|| {
             StoreError::Corrupt(format!("item {offset} of the inbox of {name} cannot be read"))
         })
+    }
+
+    /// Of these messages those go that came before `before`, are not the last of their thread, are acknowledged by
+    /// everybody they are addressed to, and are in no thread that an open dispatch is about.
+    pub(super) fn prune_messages(&mut self, before: Ms, messages: &[MessageId]) -> Done {
+        let busy = self.busy_threads()?;
+        let mut waiting: BTreeMap<AspectName, Option<u64>> = BTreeMap::new();
+        let mut gone = Vec::new();
+        for id in messages {
+            let Some(MessageRecord { message, .. }) = self.store.message(*id)? else { continue };
+            let Some(thread) = self.store.thread(message.thread)? else { continue };
+            let is_last = thread.info.last_seq == message.seq;
+            if message.at >= before || is_last || busy.contains(&message.thread) {
+                continue;
+            }
+            let mut is_awaited = false;
+            for name in message.to.iter().filter_map(Party::aspect) {
+                let first = match waiting.get(name) {
+                    Some(first) => *first,
+                    None => *waiting.entry(name.clone()).or_insert(self.store.first_unacked(name)?),
+                };
+                is_awaited |= first.is_some_and(|first| first <= message.seq);
+            }
+            if !is_awaited {
+                self.store.delete_message(*id)?;
+                gone.push(*id);
+            }
+        }
+        self.pruned("messages.pruned", &gone)
+    }
+
+    /// Of these dispatches those go that ended before `before`, whose tree has ended, that no open gather is about,
+    /// and whose end both sides have acknowledged.
+    pub(super) fn prune_dispatches(&mut self, before: Ms, dispatches: &[DispatchId]) -> Done {
+        let mut waiting: BTreeMap<AspectName, Ms> = BTreeMap::new();
+        let mut gone = Vec::new();
+        for id in dispatches {
+            let Some(DispatchRecord { info, .. }) = self.store.dispatch_head(*id)? else { continue };
+            let Some(ended_at) = info.ended_at.filter(|at| *at < before) else { continue };
+            let is_open = |id: DispatchId| self.hub.queue.state(id).is_some();
+            if is_open(*id)
+                || is_open(info.root)
+                || info.parent.is_some_and(is_open)
+                || self.hub.gathers.holds(*id)
+            {
+                continue;
+            }
+            let mut is_awaited = false;
+            for name in [Some(&info.hand.aspect), info.invoker.aspect()].into_iter().flatten() {
+                let first = match waiting.get(name) {
+                    Some(first) => *first,
+                    None => *waiting.entry(name.clone()).or_insert(self.waits_since(name)?),
+                };
+                is_awaited |= first <= ended_at;
+            }
+            if !is_awaited {
+                self.store.delete_dispatch(*id)?;
+                gone.push(*id);
+            }
+        }
+        self.pruned("dispatches.pruned", &gone)
+    }
+
+    fn pruned(&mut self, kind: &str, gone: &[impl Serialize]) -> Done {
+        self.answer(&json!({"pruned": gone.len()}));
+        if !gone.is_empty() {
+            self.store.put_contents_floor(self.hub.log_seq)?;
+            self.log_other(Party::System, kind, gone.len(), &gone)?;
+        }
+        Ok(())
+    }
+
+    /// Threads that open dispatches are about.
+    fn busy_threads(&self) -> Stored<BTreeSet<ThreadId>> {
+        let (mut busy, mut before) = (BTreeSet::new(), None);
+        loop {
+            let page = self.store.dispatches(Which::Open, before, OPEN_PAGE)?;
+            let Some(last) = page.last() else { return Ok(busy) };
+            before = Some(last.id);
+            busy.extend(page.iter().filter_map(|info| info.thread));
+        }
+    }
+
+    /// When the first item came that an aspect has not acknowledged; never, if there is none or nobody to do it.
+    fn waits_since(&self, name: &AspectName) -> Stored<Ms> {
+        match self.hub.roster.aspect(name).filter(|record| record.is_active()) {
+            Some(record) if record.cursor < record.tail => self.item_at(name, record.cursor + 1),
+            Some(_) | None => Ok(Ms::MAX),
+        }
     }
 
     /// Drops the entries of the log up to the checkpoint, which was signed by whoever has the keys.

@@ -137,6 +137,8 @@ impl<'a, S: Store> Step<'a, S> {
             CommandBody::PutBlob { by, blob } => self.put_blob(&by, blob),
             CommandBody::ForgetBlobs { before, limit } => self.forget_blobs(before, limit),
             CommandBody::PruneInboxes { before, limit } => self.prune_inboxes(before, limit),
+            CommandBody::PruneMessages { before, messages } => self.prune_messages(before, &messages),
+            CommandBody::PruneDispatches { before, dispatches } => self.prune_dispatches(before, &dispatches),
             CommandBody::PruneLog(checkpoint) => self.prune_log(&checkpoint),
             CommandBody::Restored { new_epoch } => self.restored(new_epoch),
             CommandBody::Seen { aspect, link, state } => Ok(self.seen(&aspect, link, state)?),

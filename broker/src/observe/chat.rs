@@ -3,6 +3,7 @@
 use nexus_wire::chat::{
     ChatFound, ChatPage, ChatRead, ChatSearch, ChatThreads, Message, ThreadInfo, ThreadPage,
 };
+use nexus_wire::inbox::Gap;
 use nexus_wire::limits::REPLY_BYTES_MAX;
 use nexus_wire::thread::{ChatReceipts, Reaction, Receipt, ReceiptPage, ReceiptState};
 use nexus_wire::{ErrorBody, ErrorCode, MessageId, Party, ThreadId, derive};
@@ -47,7 +48,32 @@ pub(super) fn read(store: &impl Reads, reader: &Party, read: &ChatRead) -> Resul
         None => forward(store, id, read.after, limit, room)?,
         Some(before) => backward(store, id, read.after, before, limit, room)?,
     };
-    Ok(ChatPage { thread, messages, more })
+    let gap = gap(store, id, read, &messages, more)?;
+    Ok(ChatPage { thread, messages, more, gap })
+}
+
+/// Announces what would belong to this page and is kept no longer.
+fn gap(
+    store: &impl Reads,
+    thread: ThreadId,
+    read: &ChatRead,
+    messages: &[Message],
+    more: bool,
+) -> Stored<Option<Gap>> {
+    let Some(pruned) = store.thread_pruned(thread)? else { return Ok(None) };
+    let (first, last) = (messages.first().map(|it| it.seq), messages.last().map(|it| it.seq));
+    let from = match (read.before, first) {
+        (Some(_), Some(first)) if more => first,
+        (Some(_) | None, _) => read.after + 1,
+    };
+    let to = match (read.before, last) {
+        (None, Some(last)) if more => last,
+        (Some(before), _) => before.saturating_sub(1),
+        (None, _) => u64::MAX,
+    };
+    let to = to.min(pruned.up_to);
+    let reason = format!("{} messages of this thread are kept no longer", pruned.messages);
+    Ok((from <= to).then_some(Gap { from, to, reason }))
 }
 
 fn forward(

@@ -92,6 +92,24 @@ impl LoggedRow {
 
     /// The entry with its body, which `reads` must still hold.
     pub(super) fn entry(self, reads: &impl Reads) -> Stored<LogEntry> {
+        let is_kept = match &self.what {
+            Logged::Message(id) => reads.message(*id)?.is_some(),
+            Logged::ItemClosed(item) => match &self.actor {
+                Party::Aspect(name) => reads.closed(name, *item)?.is_some(),
+                Party::Operator(_) | Party::System => true,
+            },
+            Logged::DispatchAccepted(id) | Logged::DispatchEnded(id) => reads.dispatch_head(*id)?.is_some(),
+            Logged::ItemTaken(_)
+            | Logged::Reacted { .. }
+            | Logged::DispatchAssigned { .. }
+            | Logged::Alert(_)
+            | Logged::Other { .. } => true,
+        };
+        if !is_kept && self.seq <= reads.contents_floor()? {
+            // Of what is kept no longer it says that it was there.
+            let AuditEntry { seq, at, kind, actor, subject, thread } = self.audit();
+            return Ok(LogEntry { seq, at, actor, thread, body: LogBody::Other { kind, subject } });
+        }
         let lost = |what: &dyn std::fmt::Display| {
             StoreError::Corrupt(format!("log entry {} is about {what}, which is not there", self.seq))
         };

@@ -34,8 +34,8 @@ use crate::hub::queue::Clocks;
 use crate::hub::records::{
     AnsweredRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord,
     DispatchRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank,
-    KnowledgeRecord, KnowledgeScope, MessageRecord, OperatorRecord, Purse, PurseKey, ReactionRecord, Reads,
-    SetupToken, Snapshot, Spent, StoreError, Stored, ThreadRecord, UsedAssertion, Which,
+    KnowledgeRecord, KnowledgeScope, MessageRecord, OperatorRecord, Pruned, Purse, PurseKey, ReactionRecord,
+    Reads, SetupToken, Snapshot, Spent, StoreError, Stored, ThreadRecord, UsedAssertion, Which,
 };
 use dispatches::head;
 use knowledge::Knowledge;
@@ -49,12 +49,15 @@ pub struct MemoryStore {
     /// In the order of their `seq`.
     messages: Vec<MessageRecord>,
     message_at: HashMap<MessageId, usize>,
+    /// `seq`s of those that are kept no longer, which stay in `messages` as if they were not there.
+    gone: BTreeSet<u64>,
+    contents_floor: u64,
     inboxes: HashMap<AspectName, Vec<InboxRecord>>,
     inbox_floors: HashMap<AspectName, u64>,
     checkpoints: Vec<Checkpoint>,
     closed: HashMap<(AspectName, ItemId), ClosedRecord>,
-    /// `seq` of the message an item carries.
-    item_messages: HashMap<ItemId, u64>,
+    /// `seq` of the message that the item of an aspect at an offset carries.
+    item_messages: HashMap<(AspectName, u64), u64>,
     marks: threads::Marks,
     dispatches: BTreeMap<DispatchId, DispatchRecord>,
     open_dispatches: BTreeSet<DispatchId>,
@@ -86,6 +89,7 @@ struct Thread {
     record: ThreadRecord,
     /// Indexes into `messages`.
     messages: Vec<usize>,
+    pruned: Option<Pruned>,
 }
 
 impl MemoryStore {
@@ -105,6 +109,11 @@ impl MemoryStore {
     fn mentions_of(&self, id: BlobId) -> impl Iterator<Item = BlobMention> + '_ {
         let from = (id, BlobMention::Dispatch(DispatchId(Uuid::nil())));
         self.blob_mentions.range(from..).take_while(move |(of, _)| *of == id).map(|(_, by)| *by)
+    }
+
+    /// Those that are kept.
+    fn kept(&self) -> impl DoubleEndedIterator<Item = &MessageRecord> {
+        self.messages.iter().filter(|record| !self.gone.contains(&record.message.seq))
     }
 
     fn find_message(&self, id: MessageId) -> Option<&MessageRecord> {
@@ -155,7 +164,7 @@ impl Reads for MemoryStore {
     }
 
     fn blob_threads(&self, id: BlobId) -> Stored<Vec<ThreadId>> {
-        let of = |seq: u64| self.messages.iter().find(|it| it.message.seq == seq).map(|it| it.message.thread);
+        let of = |seq: u64| self.kept().find(|it| it.message.seq == seq).map(|it| it.message.thread);
         let threads: BTreeSet<ThreadId> = self.references_of(id).filter_map(of).collect();
         Ok(threads.into_iter().collect())
     }
@@ -191,14 +200,36 @@ impl Reads for MemoryStore {
         Ok(found.into_iter().take(limit as usize).cloned().collect())
     }
 
+    fn thread_pruned(&self, thread: ThreadId) -> Stored<Option<Pruned>> {
+        Ok(self.threads.get(&thread).and_then(|thread| thread.pruned))
+    }
+
+    fn contents_floor(&self) -> Stored<u64> {
+        Ok(self.contents_floor)
+    }
+
+    fn messages_older(&self, before: Ms, after: u64, limit: u32) -> Stored<Vec<(u64, MessageId)>> {
+        let older = self.kept().map(|record| &record.message).filter(|it| it.seq > after && it.at < before);
+        Ok(older.map(|message| (message.seq, message.id)).take(limit as usize).collect())
+    }
+
+    fn dispatches_older(&self, before: Ms, after: Option<DispatchId>, limit: u32) -> Stored<Vec<DispatchId>> {
+        let ended = self.dispatches.values().map(|record| &record.info);
+        let older = ended.filter(|info| info.ended_at.is_some_and(|at| at < before));
+        let ids = older.map(|info| info.id).filter(|id| after.is_none_or(|after| *id > after));
+        Ok(ids.take(limit as usize).collect())
+    }
+
     fn messages(&self, thread: ThreadId, after: u64, limit: u32) -> Stored<Vec<Message>> {
         let all = self.threads.get(&thread).map_or(&[][..], |thread| &thread.messages);
         let of = |at: &usize| self.messages.get(*at).map(|record| &record.message);
+        let is_kept = |message: &&Message| !self.gone.contains(&message.seq);
         let start = all.partition_point(|at| of(at).is_some_and(|message| message.seq <= after));
         let mut page = Page::new(limit);
         Ok(all[start..]
             .iter()
             .filter_map(of)
+            .filter(is_kept)
             .take_while(|message| page.takes(message.content.len()))
             .cloned()
             .collect())
@@ -211,6 +242,7 @@ impl Reads for MemoryStore {
             .iter()
             .rev()
             .filter_map(|at| self.messages.get(*at).map(|record| &record.message))
+            .filter(|message| !self.gone.contains(&message.seq))
             .skip_while(|message| message.seq >= before)
             .take_while(|message| message.seq > after && page.takes(message.content.len()))
             .cloned()
@@ -244,8 +276,10 @@ impl Reads for MemoryStore {
         let cursor = self.aspects.get(aspect).map_or(0, |record| record.cursor);
         let start = items.partition_point(|item| item.offset <= after);
         let mut page = Page::new(limit);
+        let carries = |item: &&InboxRecord| self.item_messages.get(&(aspect.clone(), item.offset));
         Ok(items[start..]
             .iter()
+            .filter(|item| carries(item).is_none_or(|seq| !self.gone.contains(seq)))
             .take_while(|item| page.takes(item.json.len()))
             .map(|item| {
                 let is_closed = item.offset <= cursor && self.closed.contains_key(&(aspect.clone(), item.id));

@@ -54,8 +54,8 @@ use crate::hub::filter::LogFilter;
 use crate::hub::records::{
     AnsweredRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord, DispatchRecord,
     GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank, KnowledgeRecord,
-    KnowledgeScope, MessageRecord, OperatorRecord, ReactionRecord, Reads, Snapshot, Spent, StoreError,
-    Stored, ThreadRecord, Transaction, Which,
+    KnowledgeScope, MessageRecord, OperatorRecord, Pruned, ReactionRecord, Reads, Snapshot, Spent,
+    StoreError, Stored, ThreadRecord, Transaction, Which,
 };
 pub(crate) use copy::merge;
 pub use copy::{CopyError, copy};
@@ -234,6 +234,22 @@ impl Reads for SqliteStore {
 
     fn threads(&self, of: Option<&Party>, before: Option<u64>, limit: u32) -> Stored<Vec<ThreadInfo>> {
         read::threads(self.current()?, of, before, limit)
+    }
+
+    fn thread_pruned(&self, thread: ThreadId) -> Stored<Option<Pruned>> {
+        retention::thread_pruned(&self.connection, thread)
+    }
+
+    fn contents_floor(&self) -> Stored<u64> {
+        retention::contents_floor(&self.connection)
+    }
+
+    fn messages_older(&self, before: Ms, after: u64, limit: u32) -> Stored<Vec<(u64, MessageId)>> {
+        retention::messages_older(&self.connection, before, after, limit)
+    }
+
+    fn dispatches_older(&self, before: Ms, after: Option<DispatchId>, limit: u32) -> Stored<Vec<DispatchId>> {
+        retention::dispatches_older(&self.connection, before, after, limit)
     }
 
     fn messages(&self, thread: ThreadId, after: u64, limit: u32) -> Stored<Vec<Message>> {

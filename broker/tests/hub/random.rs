@@ -94,6 +94,8 @@ enum Act {
     PutBlob { sender: u8, blob: u8 },
     ForgetBlobs { age_ms: u32 },
     PruneInboxes { age_ms: u32 },
+    PruneMessages { age_ms: u32 },
+    PruneDispatches { age_ms: u32 },
 }
 
 /// What concerns who gets in.
@@ -188,6 +190,8 @@ fn act() -> impl Strategy<Value = Act> {
         6 => (0_u8..5, 0_u8..12).prop_map(|(sender, blob)| Act::PutBlob { sender, blob }),
         2 => (0_u32..100_000).prop_map(|age_ms| Act::ForgetBlobs { age_ms }),
         2 => (0_u32..10_000).prop_map(|age_ms| Act::PruneInboxes { age_ms }),
+        3 => (0_u32..3_000).prop_map(|age_ms| Act::PruneMessages { age_ms }),
+        3 => (0_u32..3_000).prop_map(|age_ms| Act::PruneDispatches { age_ms }),
     ]
 }
 
@@ -671,6 +675,16 @@ impl Twin {
             }
             Act::PruneInboxes { age_ms } => {
                 CommandBody::PruneInboxes { before: self.at - Ms::from(*age_ms), limit: 2 }
+            }
+            Act::PruneMessages { age_ms } => {
+                let before = self.at - Ms::from(*age_ms);
+                let older = self.memory.1.messages_older(before, 0, 30).unwrap();
+                CommandBody::PruneMessages { before, messages: older.into_iter().map(|(_, id)| id).collect() }
+            }
+            Act::PruneDispatches { age_ms } => {
+                let before = self.at - Ms::from(*age_ms);
+                let dispatches = self.memory.1.dispatches_older(before, None, 30).unwrap();
+                CommandBody::PruneDispatches { before, dispatches }
             }
             Act::ForgetBlobs { age_ms } => {
                 CommandBody::ForgetBlobs { before: self.at - Ms::from(*age_ms), limit: 3 }

@@ -1,16 +1,18 @@
 //! The store as a whole: put back to an earlier state; and blobs, whose rows say which files are to be there.
 
-use nexus_broker::hub::records::{Checkpoint, Reads, StoreError, Transaction};
+use nexus_broker::hub::records::{Checkpoint, Pruned, Reads, StoreError, Transaction, Which};
 use nexus_broker::hub::{Change, CommandBody, Hub, HubConfig, PutBlob, is_named_to};
 use nexus_broker::store::{Head, ReaderPool, Standing};
-use nexus_wire::attachment::Attachment;
+use nexus_wire::attachment::{Attachment, BlobRef};
 use nexus_wire::blob::BlobInfo;
 use nexus_wire::chat::{ChatSend, Usage};
 use nexus_wire::hands::{Dispatch, DispatchResult, DispatchStanding, Dispatched, Lease};
 use nexus_wire::inbox::Resume;
 use nexus_wire::knowledge::{KnowledgeStore, KnowledgeStored};
+use nexus_wire::log::LogBody;
 use nexus_wire::roster::Register;
-use nexus_wire::{BlobId, EpochId, ErrorCode, FromBroker, HandRef, ItemId};
+use nexus_wire::thread::{ChatReact, Reacted};
+use nexus_wire::{BlobId, DispatchId, EpochId, ErrorCode, FromBroker, HandRef, ItemId, MessageId};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -235,6 +237,100 @@ on_both_stores! {
         }
         world.say("operator/ana", "@wren more");
         assert_eq!(world.store.inbox(&wren, 0, 999).unwrap().len(), 73);
+    }
+
+    fn messages_that_nobody_waits_for_go_with_all_that_hangs_on_them(world) {
+        world.operator("ana");
+        let first = world.online("wren");
+        world.call(put("operator/ana", 1, 10)).0.unwrap();
+        let attachment = Attachment {
+            blob: BlobRef([1; 32]), name: "a.txt".into(), media_type: None, bytes: None,
+        };
+        let send = ChatSend { to: vec!["wren".into()], attachments: vec![attachment], ..ChatSend::default() };
+        let opened = world.send("operator/ana", send).unwrap();
+        let reply = |content: &str| ChatSend { thread: Some(opened.thread), content: content.into(), ..ChatSend::default() };
+        let sent: Vec<_> = ["one", "two", "three"].map(|it| world.send("operator/ana", reply(it)).unwrap()).into();
+        let react = ChatReact { message: opened.message, emoji: "x".into(), remove: false };
+        world.request::<Reacted>("wren", Change::ChatReact(react)).unwrap();
+        let link = world.link("wren").unwrap();
+        let wren = name("wren");
+        // All but the last two are on wren's disk.
+        world.apply(CommandBody::Ack { aspect: wren.clone(), link, offset: 2 });
+        let items = world.inbox("wren");
+        let all: Vec<MessageId> = std::iter::once(opened.message).chain(sent.iter().map(|it| it.message)).collect();
+        let prune = |world: &mut World<S>, before| -> serde_json::Value {
+            parsed(&world.call(CommandBody::PruneMessages { before, messages: all.clone() }).0.unwrap())
+        };
+        let end = world.at + 1;
+        let opened_at = items[0].at;
+        assert_eq!(prune(world, opened_at), json!({"pruned": 0}), "it is not that old");
+        assert_eq!(prune(world, end), json!({"pruned": 2}), "what is acknowledged");
+        assert_eq!(prune(world, end), json!({"pruned": 0}), "the rest is not");
+        world.apply(CommandBody::Ack { aspect: wren.clone(), link, offset: 4 });
+        assert_eq!(prune(world, end), json!({"pruned": 1}), "the last of a thread stays");
+        let left = world.store.messages(opened.thread, 0, 9).unwrap();
+        assert_eq!(left.iter().map(|it| it.id).collect::<Vec<_>>(), vec![all[3]]);
+        let pruned = Pruned { messages: 3, up_to: sent[1].seq };
+        assert_eq!(world.store.thread_pruned(opened.thread).unwrap(), Some(pruned));
+        assert_eq!(world.store.reactions(opened.message).unwrap(), Vec::new());
+        assert_eq!(world.store.blob_references(BlobId([1; 32])).unwrap(), 0);
+        let offsets: Vec<u64> = world.store.inbox(&wren, 0, 9).unwrap().iter().map(|it| it.offset).collect();
+        assert_eq!(offsets, vec![4]);
+        // Of what is gone the log says that it was there.
+        let log = world.store.log(0, Some(opened.thread), 99).unwrap();
+        let there = LogBody::Other { kind: "message".into(), subject: opened.message.to_string() };
+        assert_eq!(log.iter().find(|entry| entry.seq == opened.seq).map(|it| &it.body), Some(&there));
+        // Whoever has the item that is gone goes on in the same epoch, and the thread goes on as it was.
+        let resume = Resume { epoch: first.epoch, offset: 1, item: Some(items[0].id) };
+        let register = Register { resume: Some(resume), last_generation: 99, ..Register::default() };
+        let registered = world.register("wren", register).unwrap();
+        assert_eq!((registered.epoch, registered.offset), (first.epoch, 1));
+        let more = world.send("operator/ana", reply("more")).unwrap();
+        assert_eq!((more.thread, more.recipients), (opened.thread, vec![party("wren")]));
+        world.check();
+    }
+
+    fn dispatches_go_when_their_tree_has_ended_and_both_sides_know(world) {
+        world.operator("ana");
+        world.online("forge");
+        world.aspect("wren");
+        let hands = vec![serde_json::from_str(r#"{"name":"work"}"#).unwrap()];
+        world.register("wren", Register { hands, slots: 4, ..Register::default() }).unwrap();
+        let hand: HandRef = "wren/work".parse().unwrap();
+        let ask = |world: &mut World<S>, parent: Option<Lease>, by: &str| -> DispatchId {
+            let dispatch = Dispatch { parent, ..Dispatch::to(hand.clone(), json!({"x": 1})) };
+            world.request::<Dispatched>(by, Change::Dispatch(dispatch)).unwrap().dispatch
+        };
+        let root = ask(world, None, "forge");
+        let lease = |dispatch| Lease { dispatch, attempt: 1 };
+        let child = ask(world, Some(lease(root)), "wren");
+        let end = |world: &mut World<S>, dispatch| {
+            let result = DispatchResult {
+                lease: lease(dispatch), output: Some(json!(1)), error: None, usage: Usage::default(), cost_microusd: None,
+            };
+            world.request::<DispatchStanding>("wren", Change::DispatchResult(result)).unwrap();
+        };
+        end(world, child);
+        let prune = |world: &mut World<S>| -> serde_json::Value {
+            let (before, dispatches) = (world.at + 1, vec![root, child]);
+            parsed(&world.call(CommandBody::PruneDispatches { before, dispatches }).0.unwrap())
+        };
+        for (aspect, offset) in [("wren", 3), ("forge", 0)] {
+            if offset > 0 {
+                world.ack(aspect, offset).unwrap();
+            }
+        }
+        assert_eq!(prune(world), json!({"pruned": 0}), "its tree is at work");
+        end(world, root);
+        assert_eq!(prune(world), json!({"pruned": 1}), "forge does not know of the end of the root");
+        world.ack("forge", 1).unwrap();
+        assert_eq!(prune(world), json!({"pruned": 1}));
+        assert_eq!(world.store.dispatch(root).unwrap(), None);
+        assert_eq!(world.store.dispatches(Which::All, None, 9).unwrap(), Vec::new());
+        let log = world.store.log(0, None, 99).unwrap();
+        let ended = LogBody::Other { kind: "dispatch.ended".into(), subject: root.to_string() };
+        assert!(log.iter().any(|entry| entry.body == ended));
+        world.check();
     }
 
     fn the_log_goes_up_to_a_checkpoint_that_is_right_and_never_whole(world) {

@@ -89,6 +89,9 @@ async fn show(run: &Run, client: &mut Client, what: What) -> Result<(), Failure>
             let empty = if after > 0 { "no messages after that one" } else { "no messages in this thread" };
             let text = table::messages(&page.messages, &run.zone);
             run.list(&page, page.messages.is_empty().then_some(empty), &text)?;
+            if let Some(gap) = &page.gap {
+                run.ui.note(Tone::Dim, &printable(&gap.reason));
+            }
             if let (true, Some(last)) = (page.more, page.messages.last()) {
                 run.ui.note(Tone::Dim, &format!("there are more; go on with --after {}", last.seq));
             }
@@ -153,7 +156,8 @@ async fn messages(
             None => page,
             Some(mut whole) => {
                 whole.messages.extend(page.messages);
-                ChatPage { thread: page.thread, messages: whole.messages, more: page.more }
+                let gap = whole.gap.or(page.gap);
+                ChatPage { thread: page.thread, messages: whole.messages, more: page.more, gap }
             }
         };
         if !more || left == 0 {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::Ms;
 use crate::attachment::Attachment;
 use crate::ids::{MessageId, ThreadId, TurnId};
+use crate::inbox::Gap;
 use crate::name::Party;
 use crate::thread::Reaction;
 
@@ -124,6 +125,9 @@ pub struct ChatPage {
     pub messages: Vec<Message>,
     /// There are more behind the last one, or, with `before`, ahead of the first one.
     pub more: bool,
+    /// Of the messages with these `seq`s, which belong to this page, some are kept no longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gap: Option<Gap>,
 }
 
 /// `chat.threads`: threads, the latest activity first.

@@ -306,13 +306,13 @@ args = { to = ["operator/ana"], content = "here", thread = "new", attachments = 
 say = "shared {{ file.json.blob }}"
 
 [[rule]]
-match = "read .*(?P<blob>blob:sha256-[0-9a-f]+)"
+match = "(?s)read .*(?P<blob>blob:sha256-[0-9a-f]+)"
 [[rule.step]]
 call = "read_attachment"
 name = "file"
 args = { blob = "{{ blob }}" }
 [[rule.step]]
-say = "{{ file.ok }}: {{ file.json.text or file.text }}"
+say = "{% if file.ok %}{{ file.json.text }}{% else %}{{ file.text }}{% endif %}"
 "#;
 
 #[test]
@@ -354,7 +354,8 @@ fn an_agent_attaches_a_file_and_reads_one_and_people_put_and_get_them() {
     let put = world.nexctl(&["blob", "put", &file.to_string_lossy(), "--type", "text/plain"]);
     let id = String::from_utf8_lossy(&put.stdout).trim().to_owned();
     assert!(put.status.success() && id.starts_with("sha256-"), "{}", text(&put));
-    assert!(ask(&format!("read blob:{id}")).starts_with("false: "), "a name alone opens nothing");
+    let said = ask(&format!("read blob:{id}"));
+    assert!(!said.contains("one"), "a name alone opens nothing: {said}");
     let list = world.nexctl_json(&["blob", "list", "--limit", "1"]);
     assert_eq!((&list["blobs"][0]["name"], &list["next_cursor"]), (&json!("notes.txt"), &json!(2)), "{list}");
     let missing = world.nexctl(&["blob", "show", &format!("sha256-{}", "0".repeat(64))]);
@@ -381,5 +382,5 @@ async fn an_attachment_is_shown_to_the_model_and_may_be_read_by_it() {
             break entry["body"]["content"].clone();
         }
     };
-    assert_eq!(said, "True: one\ntwo\n");
+    assert!(said.as_str().is_some_and(|said| said.contains("one\ntwo")), "{said}");
 }

@@ -73,3 +73,71 @@ async fn a_client_from_before_is_told_of_the_gap_and_goes_on() {
     let sent = operator.request("chat.send", json!({"to": ["wren"], "content": "still here"})).await;
     assert_eq!(sent["kind"], "ok", "{sent}");
 }
+
+#[tokio::test]
+async fn messages_and_dispatches_go_while_the_broker_runs_and_what_is_missing_is_said() {
+    // A second each.
+    let days = "0.0000116";
+    let mut world =
+        World::asleep().config(&format!("[retention]\nmessages_days = {days}\ndispatches_days = {days}\n"));
+    world.start_broker();
+    let home = world.home("wren", json!({}), "");
+    let hands = json!({"hands": [{"name": "work"}], "slots": 1});
+    let (mut wren, first) = Raw::registered(&world, &home, hands).await;
+    let mut operator = Raw::operator(&world).await;
+    operator.request("subscribe", json!({"from_seq": 0})).await;
+    let opened = operator.request("chat.send", json!({"to": ["wren"], "content": "the lighthouse"})).await;
+    let thread = opened["payload"]["thread"].clone();
+    operator.request("chat.send", json!({"thread": thread, "content": "and the end"})).await;
+    let mut items = Vec::new();
+    for _ in 0..2 {
+        let delivered = wren.next_of("deliver").await["payload"].clone();
+        wren.send("ack", None, json!({"offset": delivered["offset"]})).await;
+        items.push(delivered["item"]["id"].clone());
+    }
+    let asked = operator.request("dispatch", json!({"hand": "wren/work", "input": {}})).await;
+    let dispatch = asked["payload"]["dispatch"].clone();
+    let assigned = wren.next_of("deliver").await["payload"].clone();
+    wren.send("ack", None, json!({"offset": assigned["offset"]})).await;
+    wren.request("dispatch.result", json!({"lease": assigned["item"]["body"]["lease"], "output": 1})).await;
+    let (mut messages, mut dispatches) = (false, false);
+    while !(messages && dispatches) {
+        let kind = operator.next_of("log").await["payload"]["body"]["kind"].clone();
+        messages |= kind == "messages.pruned";
+        dispatches |= kind == "dispatches.pruned";
+    }
+    let status = operator.request("dispatch.status", json!({"dispatch": dispatch})).await;
+    assert_eq!(status["payload"]["code"], "not_found", "{status}");
+
+    let page = operator.request("chat.read", json!({"thread": thread})).await["payload"].clone();
+    let shown: Vec<_> =
+        page["messages"].as_array().expect("a page").iter().map(|it| &it["content"]).collect();
+    assert_eq!(shown, ["and the end"], "{page}");
+    let seq = &opened["payload"]["seq"];
+    assert_eq!((&page["gap"]["from"], &page["gap"]["to"]), (&json!(1), seq), "{page}");
+    let found = operator.request("chat.search", json!({"query": "lighthouse"})).await;
+    assert_eq!(found["payload"]["hits"], json!([]), "{found}");
+    let (code, said) = verify(&world, &[]);
+    assert_eq!(code, 0, "{said}");
+
+    // A client from before its first item: what it lacks is announced, and it goes on.
+    drop(wren);
+    let resume = json!({"epoch": first["epoch"], "offset": 0});
+    let (mut wren, registered) =
+        Raw::registered(&world, &home, json!({"resume": resume, "last_generation": 1_000_000})).await;
+    assert_eq!(registered["offset"], 0);
+    let gap = wren.next_of("gap").await["payload"].clone();
+    assert_eq!((&gap["from"], &gap["to"]), (&json!(1), &json!(1)), "{gap}");
+    assert_eq!(wren.next_of("deliver").await["payload"]["item"]["id"], items[1]);
+
+    world.restart_broker();
+    let mut operator = Raw::operator(&world).await;
+    operator.request("subscribe", json!({"from_seq": 0})).await;
+    let entry = loop {
+        let entry = operator.next_of("log").await["payload"].clone();
+        if entry["seq"] == *seq {
+            break entry;
+        }
+    };
+    assert_eq!(entry["body"]["type"], "other", "it says that it was there: {entry}");
+}

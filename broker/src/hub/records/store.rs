@@ -17,8 +17,8 @@ use uuid::Uuid;
 use super::{
     AnsweredRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord,
     DispatchRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank,
-    KnowledgeRecord, KnowledgeScope, LogRecord, MessageRecord, NewItem, OperatorRecord, Position, Purse,
-    PurseKey, ReactionRecord, SetupToken, Snapshot, TakenRecord, ThreadRecord, UsedAssertion,
+    KnowledgeRecord, KnowledgeScope, LogRecord, MessageRecord, NewItem, OperatorRecord, Position, Pruned,
+    Purse, PurseKey, ReactionRecord, SetupToken, Snapshot, TakenRecord, ThreadRecord, UsedAssertion,
 };
 use crate::hub::filter::LogFilter;
 use crate::hub::queue::ClockChanges;
@@ -103,6 +103,14 @@ pub trait Reads {
     fn thread(&self, id: ThreadId) -> Stored<Option<ThreadRecord>>;
     /// Latest activity first, after the thread whose `last_seq` is `before`; of one party if named.
     fn threads(&self, of: Option<&Party>, before: Option<u64>, limit: u32) -> Stored<Vec<ThreadInfo>>;
+    /// What of it is kept no longer; `None`: nothing.
+    fn thread_pruned(&self, thread: ThreadId) -> Stored<Option<Pruned>>;
+    /// Of messages up to this `seq`, and of what entries of the log up to it are about, some may be gone.
+    fn contents_floor(&self) -> Stored<u64>;
+    /// Messages that came before that time, with a larger `seq`, the oldest first.
+    fn messages_older(&self, before: Ms, after: u64, limit: u32) -> Stored<Vec<(u64, MessageId)>>;
+    /// Dispatches that ended before that time, with a larger id, in the order of ids.
+    fn dispatches_older(&self, before: Ms, after: Option<DispatchId>, limit: u32) -> Stored<Vec<DispatchId>>;
     /// Oldest first.
     fn messages(&self, thread: ThreadId, after: u64, limit: u32) -> Stored<Vec<Message>>;
     /// The last ones before `before` that are after `after`, oldest first; of messages that make a page too large
@@ -271,6 +279,11 @@ pub trait Store: Reads {
     fn put_inbox(&mut self, aspect: &AspectName, item: &NewItem) -> Stored<()>;
     /// Drops the items up to `floor`, a multiple of [`INBOX_BLOCK`](super::INBOX_BLOCK) that the cursor has passed.
     fn prune_inbox(&mut self, aspect: &AspectName, floor: u64) -> Stored<()>;
+    /// Drops a message that is there and not the last of its thread, with its reactions, receipts and references.
+    fn delete_message(&mut self, id: MessageId) -> Stored<()>;
+    /// Drops a dispatch that has ended, and what it names.
+    fn delete_dispatch(&mut self, id: DispatchId) -> Stored<()>;
+    fn put_contents_floor(&mut self, seq: u64) -> Stored<()>;
     /// Drops the entries up to the checkpoint, which stays for them.
     fn prune_log(&mut self, checkpoint: &Checkpoint) -> Stored<()>;
     fn put_closed(&mut self, record: &ClosedRecord) -> Stored<()>;

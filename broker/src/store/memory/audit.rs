@@ -31,7 +31,7 @@ fn matches(entry: &AuditEntry, wanted: &AuditList) -> bool {
 }
 
 pub(super) fn spent(store: &MemoryStore, since: Ms, until: Ms, visit: &mut dyn FnMut(&Spent)) {
-    let replies = store.messages.iter().filter_map(|record| {
+    let replies = store.kept().filter_map(|record| {
         let message = &record.message;
         message.meta.as_ref().map(|meta| Spent::of_reply(message.at, &message.from, meta))
     });

@@ -34,6 +34,7 @@ impl MemoryStore {
         let back = thread.messages.iter().rev().filter_map(|at| self.messages.get(*at));
         let unread = back
             .map(|record| &record.message)
+            .filter(|message| !self.gone.contains(&message.seq))
             .take_while(|message| message.seq > position && message.from != *reader);
         unread.take(UNREAD_MAX as usize).count() as u64
     }
@@ -46,7 +47,9 @@ impl MemoryStore {
         let cursor = self.aspects.get(aspect).map_or(0, |record| record.cursor);
         let items = self.inboxes.get(aspect)?;
         let open = items.iter().filter(|item| item.offset > cursor);
-        open.filter_map(|item| self.item_messages.get(&item.id).copied()).next()
+        let carried = open.filter_map(|item| self.item_messages.get(&(aspect.clone(), item.offset)).copied());
+        let mut kept = carried.filter(|seq| !self.gone.contains(seq));
+        kept.next()
     }
 
     pub(super) fn set_position_of(&mut self, reader: &Party, thread: ThreadId, seq: u64) {

@@ -11,9 +11,9 @@ use uuid::Uuid;
 use super::MemoryStore;
 use crate::hub::queue::Clocks;
 use crate::hub::records::{
-    AspectRecord, BlobMention, BlobRecord, CredentialRecord, DispatchRecord, GatherRecord, InboxRecord,
-    KnowledgePlace, OperatorRecord, Position, Purse, PurseKey, ReactionRecord, SetupToken, StoreError,
-    Stored, ThreadRecord, Transaction, UsedAssertion,
+    AspectRecord, BlobMention, BlobRecord, ClosedRecord, CredentialRecord, DispatchRecord, GatherRecord,
+    InboxRecord, KnowledgePlace, OperatorRecord, Position, Pruned, Purse, PurseKey, ReactionRecord,
+    SetupToken, StoreError, Stored, ThreadRecord, Transaction, UsedAssertion,
 };
 use crate::store::logged::LoggedRow;
 
@@ -31,6 +31,13 @@ pub(super) enum Undo {
     PrunedInbox(AspectName, u64, Vec<InboxRecord>),
     PrunedLog(Vec<LoggedRow>),
     LastBlob(u64),
+    GoneMessage(MessageId, Option<usize>, u64),
+    GoneTaken((AspectName, ItemId), Ms),
+    GoneClosed((AspectName, ItemId), Box<ClosedRecord>),
+    GoneBlobReference(BlobId, u64),
+    GoneBlobMention(BlobId, BlobMention),
+    ThreadPruned(ThreadId, Option<Pruned>),
+    ContentsFloor(u64),
     Position(AspectName, Position),
     Operator(OperatorName, Option<OperatorRecord>),
     Setup(Option<SetupToken>),
@@ -88,6 +95,22 @@ impl Undo {
                 store.log = gone;
                 store.checkpoints.pop();
             }
+            Self::GoneMessage(id, at, seq) => {
+                store.gone.remove(&seq);
+                if let Some(at) = at {
+                    store.message_at.insert(id, at);
+                }
+            }
+            Self::GoneTaken(key, at) => _ = store.marks.taken.insert(key, at),
+            Self::GoneClosed(key, old) => _ = store.closed.insert(key, *old),
+            Self::GoneBlobReference(id, seq) => _ = store.blob_references.insert((id, seq)),
+            Self::GoneBlobMention(id, by) => _ = store.blob_mentions.insert((id, by)),
+            Self::ThreadPruned(id, old) => {
+                if let Some(thread) = store.threads.get_mut(&id) {
+                    thread.pruned = old;
+                }
+            }
+            Self::ContentsFloor(old) => store.contents_floor = old,
             Self::LastBlob(old) => store.last_blob = old,
             Self::Position(name, old) => {
                 if let Some(record) = store.aspects.get_mut(&name) {

@@ -2,7 +2,7 @@
 
 use nexus_wire::alert::Alert;
 use nexus_wire::knowledge::KnowledgeUsage;
-use nexus_wire::{AspectName, BlobId, CredentialName, Ms, Party, ThreadId};
+use nexus_wire::{AspectName, BlobId, CredentialName, DispatchId, MessageId, Ms, Party, ThreadId, derive};
 
 use super::undo::Undo;
 use super::{MemoryStore, Thread, absent, undo};
@@ -10,8 +10,8 @@ use crate::hub::queue::ClockChanges;
 use crate::hub::records::{
     AnsweredRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord,
     DispatchRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgeRecord, LogRecord,
-    MessageRecord, NewItem, OperatorRecord, Position, Purse, PurseKey, ReactionRecord, SetupToken, Store,
-    Stored, TakenRecord, ThreadRecord, UsedAssertion,
+    MessageRecord, NewItem, OperatorRecord, Position, Pruned, Purse, PurseKey, ReactionRecord, SetupToken,
+    Store, Stored, TakenRecord, ThreadRecord, UsedAssertion,
 };
 use crate::store::logged::LoggedRow;
 
@@ -143,7 +143,8 @@ impl Store for MemoryStore {
                 self.undo.push(Undo::Thread(id, Some(Box::new(old))));
             }
             None => {
-                self.threads.insert(id, Thread { record: record.clone(), messages: Vec::new() });
+                self.threads
+                    .insert(id, Thread { record: record.clone(), messages: Vec::new(), pruned: None });
                 self.undo.push(Undo::Thread(id, None));
             }
         }
@@ -164,8 +165,11 @@ impl Store for MemoryStore {
     fn put_inbox(&mut self, aspect: &AspectName, item: &NewItem) -> Stored<()> {
         let record = self.aspects.get_mut(aspect).ok_or_else(|| absent(&format_args!("aspect {aspect}")))?;
         record.tail = item.offset;
-        if let Some(seq) = item.message_seq {
-            self.item_messages.insert(item.id, seq);
+        // An item that was taken back may have stood there.
+        let carried = (aspect.clone(), item.offset);
+        match item.message_seq {
+            Some(seq) => _ = self.item_messages.insert(carried, seq),
+            None => _ = self.item_messages.remove(&carried),
         }
         let row = InboxRecord { offset: item.offset, id: item.id, json: item.json.clone() };
         match self.inboxes.get_mut(aspect) {
@@ -182,6 +186,54 @@ impl Store for MemoryStore {
         let gone: Vec<InboxRecord> = items.drain(..gone).collect();
         let old = self.inbox_floors.insert(aspect.clone(), floor).unwrap_or(0);
         self.undo.push(Undo::PrunedInbox(aspect.clone(), old, gone));
+        Ok(())
+    }
+
+    fn delete_message(&mut self, id: MessageId) -> Stored<()> {
+        let found = self.find_message(id).ok_or_else(|| absent(&format_args!("message {id}")))?;
+        let message = found.message.clone();
+        let at = self.message_at.remove(&id);
+        self.gone.insert(message.seq);
+        self.undo.push(Undo::GoneMessage(id, at, message.seq));
+        for reaction in self.reactions_of(id) {
+            self.set_reaction(&reaction, false);
+        }
+        for name in message.to.iter().filter_map(Party::aspect) {
+            let key = (name.clone(), derive::message_item(id, name));
+            if let Some(old) = self.marks.taken.remove(&key) {
+                self.undo.push(Undo::GoneTaken(key.clone(), old));
+            }
+            if let Some(old) = self.closed.remove(&key) {
+                self.undo.push(Undo::GoneClosed(key, Box::new(old)));
+            }
+        }
+        let references = self.blob_references.iter().filter(|(_, seq)| *seq == message.seq);
+        for (blob, seq) in references.copied().collect::<Vec<_>>() {
+            self.blob_references.remove(&(blob, seq));
+            self.undo.push(Undo::GoneBlobReference(blob, seq));
+        }
+        if let Some(thread) = self.threads.get_mut(&message.thread) {
+            self.undo.push(Undo::ThreadPruned(message.thread, thread.pruned));
+            let before = thread.pruned.unwrap_or(Pruned { messages: 0, up_to: 0 });
+            let up_to = before.up_to.max(message.seq);
+            thread.pruned = Some(Pruned { messages: before.messages + 1, up_to });
+        }
+        Ok(())
+    }
+
+    fn delete_dispatch(&mut self, id: DispatchId) -> Stored<()> {
+        let old = self.dispatches.remove(&id);
+        self.undo.push(Undo::Dispatch(id, old.map(Box::new)));
+        let mentions = self.blob_mentions.iter().filter(|(_, by)| *by == BlobMention::Dispatch(id));
+        for (blob, by) in mentions.copied().collect::<Vec<_>>() {
+            self.blob_mentions.remove(&(blob, by));
+            self.undo.push(Undo::GoneBlobMention(blob, by));
+        }
+        Ok(())
+    }
+
+    fn put_contents_floor(&mut self, seq: u64) -> Stored<()> {
+        self.undo.push(Undo::ContentsFloor(std::mem::replace(&mut self.contents_floor, seq)));
         Ok(())
     }
 

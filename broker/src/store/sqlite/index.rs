@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::columns::count;
 use super::fault::fault;
@@ -16,19 +16,24 @@ use crate::hub::records::{StoreError, Stored};
 const ROWS_MAX: usize = 2048;
 const BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Of what is made by [`SCHEMA`].
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// Looked at in one step for whether their messages are still kept.
+const SWEEP_MAX: usize = 2_000;
 const SCHEMA: &str = "
     CREATE TABLE position (
       one INTEGER PRIMARY KEY CHECK (one = 1),
       -- The last message in the index, and which one that is: another history has another one there.
       seq INTEGER NOT NULL,
-      message BLOB NOT NULL
+      message BLOB NOT NULL,
+      -- How far it was looked through for messages that are kept no longer, and up to which floor of theirs.
+      swept INTEGER NOT NULL,
+      floor INTEGER NOT NULL
     ) STRICT;
-    INSERT INTO position VALUES (1, 0, x'');
+    INSERT INTO position VALUES (1, 0, x'', 0, 0);
     CREATE VIRTUAL TABLE message_index USING fts5 (
       content, content = '', contentless_delete = 1, tokenize = 'porter unicode61'
     );
-    PRAGMA user_version = 1;";
+    PRAGMA user_version = 2;";
 
 /// Where the index of the database at `path` is.
 pub(super) fn path_of(path: &Path) -> PathBuf {
@@ -151,9 +156,40 @@ impl Indexer {
             }
             None => {}
         }
+        let is_swept = rows > 0 || sweep(&step)?;
         step.commit().map_err(fault)?;
-        Ok(Indexed { seq, more: rows == ROWS_MAX || bytes >= BYTES_MAX })
+        Ok(Indexed { seq, more: rows == ROWS_MAX || bytes >= BYTES_MAX || !is_swept })
     }
+}
+
+/// Takes out some of what is kept no longer; `true`: there is no more of it.
+fn sweep(step: &Transaction<'_>) -> Stored<bool> {
+    let sql = "SELECT swept, position.floor, contents_floor FROM position, nexus.meta";
+    let (swept, done, floor) = step
+        .query_row(sql, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)))
+        .map_err(fault)?;
+    if done == floor {
+        return Ok(true);
+    }
+    let sql = "SELECT id, (SELECT 1 FROM nexus.messages WHERE seq = id) FROM message_index_docsize
+        WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
+    let found: Vec<(i64, Option<i64>)> = step
+        .prepare_cached(sql)
+        .and_then(|mut it| {
+            it.query_map(params![swept, floor, SWEEP_MAX as i64], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect()
+        })
+        .map_err(fault)?;
+    for (seq, _) in found.iter().filter(|(_, is_there)| is_there.is_none()) {
+        step.execute("DELETE FROM message_index WHERE rowid = ?1", [seq]).map_err(fault)?;
+    }
+    let is_last = found.len() < SWEEP_MAX;
+    let row = match found.last() {
+        Some((last, _)) if !is_last => (*last, done),
+        Some(_) | None => (0, floor),
+    };
+    step.execute("UPDATE position SET swept = ?1, floor = ?2", [row.0, row.1]).map_err(fault)?;
+    Ok(is_last)
 }
 
 fn remove(database: &Path) -> Stored<()> {

@@ -25,6 +25,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0008_trace.sql"),
     include_str!("../../../migrations/0009_mentions.sql"),
     include_str!("../../../migrations/0010_budgets.sql"),
+    include_str!("../../../migrations/0011_retention.sql"),
 ];
 
 /// `Nexu`, in the header of every database of ours; the first version had none there.

@@ -18,6 +18,7 @@ use super::messages::{
     MESSAGE_BY_SEQ, MESSAGE_SEQ, MESSAGE_THREAD, MESSAGES_BY_RANGE, Text, message_item, message_row,
 };
 use super::read::{all, one};
+use super::retention;
 use super::threads::back;
 use crate::hub::filter::LogFilter;
 use crate::hub::inbox::as_answered;
@@ -107,7 +108,8 @@ pub(super) fn inbox(
         Ok((row.get::<_, i64>(0)?, position, row.get::<_, Vec<u8>>(3)?))
     })?;
     let Some((no, (tail, cursor, floor), recent)) = found else { return Ok(Vec::new()) };
-    let mut reading = Inbox::of(connection, aspect, no, cursor)?;
+    let contents_floor = retention::contents_floor(connection)?;
+    let mut reading = Inbox::of(connection, aspect, no, cursor, contents_floor)?;
     let mut page = Page::new(limit);
     let mut items = Vec::new();
     // Before it nothing is kept.
@@ -128,11 +130,14 @@ pub(super) fn inbox(
             }
             is_taken && !page.is_full()
         };
-        match neighbours(wanted) {
+        // Where some may be gone, each is looked for.
+        let are_all_there = wanted.first().is_some_and(|reference| reference >> 1 > contents_floor);
+        match neighbours(wanted).filter(|_| are_all_there) {
             Some(range) => reading.range(offset, wanted, range, &mut take)?,
             None => reading.one_by_one(offset, wanted, &mut take)?,
         }
-        offset = after.saturating_add(1 + items.len() as u64);
+        // One that was not taken has filled the page.
+        offset += wanted.len() as u64;
     }
     Ok(items)
 }
@@ -151,6 +156,7 @@ struct Inbox<'a> {
     aspect: &'a AspectName,
     no: i64,
     cursor: u64,
+    contents_floor: u64,
     messages: Messages<'a>,
     by_range: CachedStatement<'a>,
     block: CachedStatement<'a>,
@@ -160,12 +166,19 @@ struct Inbox<'a> {
 }
 
 impl<'a> Inbox<'a> {
-    fn of(connection: &'a Connection, aspect: &'a AspectName, no: i64, cursor: u64) -> Stored<Self> {
+    fn of(
+        connection: &'a Connection,
+        aspect: &'a AspectName,
+        no: i64,
+        cursor: u64,
+        contents_floor: u64,
+    ) -> Stored<Self> {
         let prepare = |sql| connection.prepare_cached(sql).map_err(fault);
         Ok(Self {
             aspect,
             no,
             cursor,
+            contents_floor,
             messages: Messages::of(connection)?,
             by_range: prepare(MESSAGES_BY_RANGE)?,
             block: prepare("SELECT refs FROM inbox_blocks WHERE aspect = ?1 AND block = ?2")?,
@@ -192,7 +205,9 @@ impl<'a> Inbox<'a> {
         take: &mut impl FnMut(InboxRecord) -> bool,
     ) -> Stored<()> {
         for (offset, reference) in (offset..).zip(references) {
-            if !take(self.item(offset, *reference)?) {
+            if let Some(item) = self.item(offset, *reference)?
+                && !take(item)
+            {
                 break;
             }
         }
@@ -230,7 +245,8 @@ impl<'a> Inbox<'a> {
         Ok(())
     }
 
-    fn item(&mut self, offset: u64, reference: u64) -> Stored<InboxRecord> {
+    /// `None`: the message it carried is kept no longer.
+    fn item(&mut self, offset: u64, reference: u64) -> Stored<Option<InboxRecord>> {
         let aspect = self.aspect;
         let number = to_number(reference >> 1);
         if reference & 1 == 0 {
@@ -238,13 +254,15 @@ impl<'a> Inbox<'a> {
             let is_closed = |id: ItemId| Ok(offset <= cursor && closed.exists(params![to_blob(id.0), no])?);
             let write =
                 |row: &Row<'_>, thread: Uuid| message_record(text, aspect, offset, row, thread, is_closed);
-            return self.messages.read(number, write)?.ok_or_else(|| lost(aspect, offset));
+            let found = self.messages.read(number, write)?;
+            let may_be_gone = reference >> 1 <= self.contents_floor;
+            return if found.is_some() || may_be_gone { Ok(found) } else { Err(lost(aspect, offset)) };
         }
         let of = |row: &Row<'_>| Ok((id(row, 0, ItemId)?, Arc::<str>::from(row.get_ref(1)?.as_str()?)));
         let found = self.item.query_row([number], of).optional().map_err(fault)?;
         let (id, json) = found.ok_or_else(|| lost(aspect, offset))?;
         let json = if self.is_closed(offset, id)? { as_answered(&json).into() } else { json };
-        Ok(InboxRecord { offset, id, json })
+        Ok(Some(InboxRecord { offset, id, json }))
     }
 
     fn is_closed(&mut self, offset: u64, item: ItemId) -> Stored<bool> {
@@ -285,6 +303,7 @@ pub(super) fn messages(
     })?;
     let Some((no, recent)) = found else { return Ok(Vec::new()) };
     let mut reading = Messages::of(connection)?;
+    let floor = retention::contents_floor(connection)?;
     let mut page = Page::new(limit);
     let mut found = Vec::new();
     // Blocks from the one that holds `after` on, then the open one.
@@ -306,9 +325,12 @@ pub(super) fn messages(
             if page.is_full() {
                 break;
             }
-            let message = reading
-                .read(to_number(seq), |row, thread| message_row(row, ThreadId(thread)))?
-                .ok_or_else(|| damage(format_args!("message {seq} of thread {thread} is gone")))?;
+            let message = reading.read(to_number(seq), |row, thread| message_row(row, ThreadId(thread)))?;
+            if message.is_none() && seq <= floor {
+                continue;
+            }
+            let message =
+                message.ok_or_else(|| damage(format_args!("message {seq} of thread {thread} is gone")))?;
             if !page.takes(message.content.len()) {
                 break;
             }
@@ -327,6 +349,7 @@ pub(super) fn messages_before(
 ) -> Stored<Vec<Message>> {
     let _steady = steady(connection)?;
     let mut reading = Messages::of(connection)?;
+    let floor = retention::contents_floor(connection)?;
     let mut page = Page::new(limit);
     let mut found = Vec::new();
     back(connection, thread, |seq| {
@@ -336,9 +359,12 @@ pub(super) fn messages_before(
         if seq <= after || page.is_full() {
             return Ok(false);
         }
-        let message = reading
-            .read(to_number(seq), |row, thread| message_row(row, ThreadId(thread)))?
-            .ok_or_else(|| damage(format_args!("message {seq} of thread {thread} is gone")))?;
+        let message = reading.read(to_number(seq), |row, thread| message_row(row, ThreadId(thread)))?;
+        if message.is_none() && seq <= floor {
+            return Ok(true);
+        }
+        let message =
+            message.ok_or_else(|| damage(format_args!("message {seq} of thread {thread} is gone")))?;
         let fits = page.takes(message.content.len());
         if fits {
             found.push(message);

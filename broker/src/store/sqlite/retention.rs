@@ -1,13 +1,13 @@
 //! What is kept no longer, as rows: blocks of inboxes, and the beginning of the log.
 
-use nexus_wire::{AspectName, Ms};
+use nexus_wire::{AspectName, DispatchId, MessageId, Ms, Party, ThreadId, derive};
 use rusqlite::{Connection, params};
 
 use super::blocks::{BLOCK, unpack};
-use super::columns::{count, to_number};
+use super::columns::{count, id, parties, to_blob, to_number};
 use super::fault::{damage, fault};
 use super::read::{all, one};
-use crate::hub::records::{Checkpoint, INBOX_BLOCK, Stored};
+use crate::hub::records::{Checkpoint, INBOX_BLOCK, Pruned, Stored};
 
 const _: () = assert!(BLOCK == INBOX_BLOCK);
 
@@ -61,6 +61,88 @@ pub(super) fn prune_log(connection: &Connection, checkpoint: &Checkpoint) -> Sto
     let sql = "INSERT INTO checkpoints (seq, at, hash, signature) VALUES (?1, ?2, ?3, ?4)";
     execute(connection, sql, params![to_number(*seq), at, hash, signature])?;
     execute(connection, "DELETE FROM log WHERE seq <= ?1", [to_number(*seq)])
+}
+
+pub(super) fn contents_floor(connection: &Connection) -> Stored<u64> {
+    Ok(one(connection, "SELECT contents_floor FROM meta", [], |row| count(row, 0))?.unwrap_or(0))
+}
+
+pub(super) fn put_contents_floor(connection: &Connection, seq: u64) -> Stored<()> {
+    execute(connection, "UPDATE meta SET contents_floor = ?1", [to_number(seq)])
+}
+
+pub(super) fn thread_pruned(connection: &Connection, thread: ThreadId) -> Stored<Option<Pruned>> {
+    let sql =
+        "SELECT messages, up_to FROM thread_pruned WHERE thread = (SELECT no FROM threads WHERE id = ?1)";
+    one(connection, sql, [to_blob(thread.0)], |row| {
+        Ok(Pruned { messages: count(row, 0)?, up_to: count(row, 1)? })
+    })
+}
+
+pub(super) fn messages_older(
+    connection: &Connection,
+    before: Ms,
+    after: u64,
+    limit: u32,
+) -> Stored<Vec<(u64, MessageId)>> {
+    // Time runs with `seq`, so the first one that is too young ends it.
+    let sql = "SELECT seq, id FROM (SELECT seq, id, at FROM messages WHERE seq > ?2 ORDER BY seq LIMIT ?3)
+        WHERE at < ?1 ORDER BY seq";
+    all(connection, sql, params![before, to_number(after), limit], |row| {
+        Ok((count(row, 0)?, id(row, 1, MessageId)?))
+    })
+}
+
+pub(super) fn dispatches_older(
+    connection: &Connection,
+    before: Ms,
+    after: Option<DispatchId>,
+    limit: u32,
+) -> Stored<Vec<DispatchId>> {
+    let sql = "SELECT id FROM dispatches
+        WHERE queue IS NULL AND id > ?2 AND info ->> '$.ended_at' < ?1 ORDER BY id LIMIT ?3";
+    let after = after.map_or(Vec::new(), |id| to_blob(id.0).to_vec());
+    all(connection, sql, params![before, after, limit], |row| id(row, 0, DispatchId))
+}
+
+pub(super) fn delete_message(connection: &Connection, id: MessageId) -> Stored<()> {
+    let sql = "SELECT seq, thread, recipients FROM messages WHERE id = ?1";
+    let found = one(connection, sql, [to_blob(id.0)], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, parties(row, 2)?))
+    })?;
+    let (seq, thread, to) = found.ok_or_else(|| damage(format_args!("there is no message {id}")))?;
+    for name in to.iter().filter_map(Party::aspect) {
+        let row = params![to_blob(derive::message_item(id, name).0), name.as_str()];
+        for sql in [
+            "DELETE FROM taken WHERE item = ?1 AND aspect = (SELECT no FROM aspects WHERE name = ?2)",
+            "DELETE FROM closed WHERE item = ?1 AND aspect = (SELECT no FROM aspects WHERE name = ?2)",
+        ] {
+            execute(connection, sql, row)?;
+        }
+    }
+    for sql in [
+        "DELETE FROM reactions WHERE message = ?1",
+        "DELETE FROM blob_references WHERE message = ?1",
+        "DELETE FROM messages WHERE seq = ?1",
+    ] {
+        execute(connection, sql, [seq])?;
+    }
+    let sql = "INSERT INTO thread_pruned (thread, messages, up_to) VALUES (?1, 1, ?2)
+        ON CONFLICT (thread) DO UPDATE SET messages = messages + 1, up_to = max(up_to, excluded.up_to)";
+    execute(connection, sql, params![thread, seq])
+}
+
+pub(super) fn delete_dispatch(connection: &Connection, id: DispatchId) -> Stored<()> {
+    let id = to_blob(id.0);
+    for sql in [
+        "DELETE FROM dispatch_inputs WHERE dispatch = (SELECT no FROM dispatches WHERE id = ?1)",
+        "DELETE FROM dispatch_outputs WHERE dispatch = (SELECT no FROM dispatches WHERE id = ?1)",
+        "DELETE FROM blob_mentions WHERE kind = 0 AND id = ?1",
+        "DELETE FROM dispatches WHERE id = ?1",
+    ] {
+        execute(connection, sql, [id])?;
+    }
+    Ok(())
 }
 
 fn execute(connection: &Connection, sql: &str, params: impl rusqlite::Params) -> Stored<()> {

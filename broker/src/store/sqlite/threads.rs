@@ -8,6 +8,7 @@ use super::blocks::{BLOCK, unpack};
 use super::columns::{count, parsed, to_blob, to_number};
 use super::fault::{damage, fault};
 use super::read::{all, one};
+use super::retention;
 use crate::hub::records::{ReactionRecord, Stored};
 
 pub(super) fn taken(connection: &Connection, aspect: &AspectName, item: ItemId) -> Stored<Option<Ms>> {
@@ -72,7 +73,11 @@ pub(super) fn unread(connection: &Connection, reader: &Party, thread: ThreadId) 
             return Ok(false);
         }
         let sender = one(connection, sender_of, [to_number(seq)], |row| row.get::<_, String>(0))?;
-        let is_own = sender.is_some_and(|sender| sender == own);
+        let Some(sender) = sender else {
+            // It is kept no longer.
+            return Ok(true);
+        };
+        let is_own = sender == own;
         unread += u64::from(!is_own);
         Ok(!is_own)
     })?;
@@ -90,6 +95,7 @@ pub(super) fn first_unacked(connection: &Connection, aspect: &AspectName) -> Sto
     let numbers = |bytes: &[u8]| {
         unpack(bytes).ok_or_else(|| damage(format_args!("the inbox of {aspect} cannot be read")))
     };
+    let floor = retention::contents_floor(connection)?;
     let mut offset = cursor + 1;
     while offset <= tail {
         let block = (offset - 1) / BLOCK;
@@ -101,8 +107,12 @@ pub(super) fn first_unacked(connection: &Connection, aspect: &AspectName) -> Sto
             numbers(&found.ok_or_else(|| damage(format_args!("a block of {aspect}'s inbox is gone")))?)?
         };
         let rest = refs.get(((offset - 1) % BLOCK) as usize..).unwrap_or_default();
-        if let Some(reference) = rest.iter().find(|reference| *reference & 1 == 0) {
-            return Ok(Some(reference >> 1));
+        for seq in rest.iter().filter(|reference| *reference & 1 == 0).map(|reference| reference >> 1) {
+            // The cursor may have gone back behind what is kept no longer.
+            let sql = "SELECT 1 FROM messages WHERE seq = ?1";
+            if seq > floor || one(connection, sql, [to_number(seq)], |_| Ok(()))?.is_some() {
+                return Ok(Some(seq));
+            }
         }
         offset = (block + 1) * BLOCK + 1;
     }

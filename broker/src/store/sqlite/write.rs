@@ -4,7 +4,9 @@ use nexus_wire::alert::{Alert, AlertChange};
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::KnowledgeUsage;
 use nexus_wire::log::LogBody;
-use nexus_wire::{AspectName, BlobId, CredentialName, ItemId, Ms, Party, ThreadId, TraceContext};
+use nexus_wire::{
+    AspectName, BlobId, CredentialName, DispatchId, ItemId, MessageId, Ms, Party, ThreadId, TraceContext,
+};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Params, ToSql, params};
 use uuid::Uuid;
@@ -249,6 +251,18 @@ impl Store for SqliteStore {
     fn prune_inbox(&mut self, aspect: &AspectName, floor: u64) -> Stored<()> {
         let no = self.pending.get_mut().aspect_no(aspect)?;
         retention::prune_inbox(&self.connection, aspect, no, floor)
+    }
+
+    fn delete_message(&mut self, id: MessageId) -> Stored<()> {
+        retention::delete_message(&self.connection, id)
+    }
+
+    fn delete_dispatch(&mut self, id: DispatchId) -> Stored<()> {
+        retention::delete_dispatch(&self.connection, id)
+    }
+
+    fn put_contents_floor(&mut self, seq: u64) -> Stored<()> {
+        retention::put_contents_floor(&self.connection, seq)
     }
 
     fn prune_log(&mut self, checkpoint: &Checkpoint) -> Stored<()> {

@@ -150,7 +150,7 @@ async fn a_long_thread_is_read_to_its_end() {
             participants: Vec::new(),
             paused: false,
         };
-        vec![Act::ok(&ChatPage { thread, messages, more })]
+        vec![Act::ok(&ChatPage { thread, messages, more, gap: None })]
     };
     let thread = THREAD.to_string();
     let seqs = |done: &super::stub::Done| -> Vec<u64> {
