@@ -4,6 +4,7 @@ import hashlib
 import json
 import pathlib
 import sys
+import threading
 import time
 import urllib.request
 
@@ -117,6 +118,7 @@ def build(nexus):
     robin.link.request("knowledge.store", {"topic": "deploys", "content": "Never on a Friday.", "shared": True})
     facts["done"] = work(api, robin, {"output": 3})
     facts["dead"] = work(api, robin, {"error": {"code": "too_hard", "message": "no"}})
+    threading.Thread(target=answer_about_sessions, args=[robin], daemon=True).start()
     deadline = time.monotonic() + 20
     while not api.ask("GET", "/alerts")["alerts"]:
         assert time.monotonic() < deadline, "no alert about keel"
@@ -131,6 +133,31 @@ META = {
     "usage": {"input_tokens": 3, "output_tokens": 2},
     "cost_microusd": 7,
 }
+
+
+# The one entry of robin's one session.
+ENTRY = "0199a0b1-c2d3-7123-8456-789abcdef00a"
+SESSION = {
+    "list": {"sessions": [{"session": "global", "kind": "global", "bytes": 1, "at": 0}]},
+    "tree": {
+        "session": "global",
+        "head": ENTRY,
+        "entries": [{"id": ENTRY, "kind": "turn.user", "at": 0, "active": True, "summary": "what holds?"}],
+    },
+    "entry": {"entry": {"id": ENTRY}},
+}
+
+
+def answer_about_sessions(robin):
+    """As a runtime answers, until the link ends."""
+    while True:
+        try:
+            ask = robin.link.push("session.ask")
+        except TimeoutError:
+            continue
+        except ConnectionError:
+            return
+        robin.link.send("session.answer", {"question": ask["question"], "answer": SESSION[ask["about"]["type"]]})
 
 
 def work(api, robin, result):
@@ -178,6 +205,14 @@ EXAMPLES = {
     "restrainAspect": lambda world: {
         **path(name=world.aspect()), "body": {"kind": "paused", "reason": "its disk is being changed"}},
     "releaseAspect": lambda world: path(name=world.aspect()),
+    "listAspectSessions": lambda _: {**path(name="robin"), **query(limit="1")},
+    "getAspectSessionTree": lambda _: path(name="robin", session="global"),
+    "getAspectSessionEntry": lambda _: path(name="robin", session="global", entry=ENTRY),
+    "rewindAspectSession": lambda _: {**path(name="robin", session="global"), "body": {"entry": ENTRY}},
+    "forkAspectSession": lambda _: {**path(name="robin", session="global"), "body": {"say": "and now?"}},
+    "compactAspectSession": lambda _: path(name="robin", session="global"),
+    "getSessionCommand": lambda world: path(
+        command=world.post("/aspects/robin/sessions/global/rewind", {"entry": ENTRY})["command"]),
     "rotateAspectKey": lambda world: {
         **path(name=world.aspect()), "body": {"public_key": "PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw"}},
     # Audit
