@@ -2,6 +2,7 @@
 
 mod blob;
 mod budget;
+mod credential;
 mod help;
 mod knowledge;
 mod session;
@@ -12,11 +13,11 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 use nexus_wire::backup::BackupName;
-use nexus_wire::credential::{CredentialKind, CredentialMode};
-use nexus_wire::{AspectName, CredentialName, DispatchId, MessageId, Party, ThreadId};
+use nexus_wire::{AspectName, DispatchId, MessageId, Party, ThreadId};
 
 pub use blob::{Blob, BlobAction};
 pub use budget::{Amounts, BudgetAction, BudgetArgs, OfDispatch};
+pub use credential::{CredentialAction, CredentialArgs, Kind, Mode};
 pub use help::command;
 pub use knowledge::{Grant, Knowledge, KnowledgeAction, May, Whose};
 pub use session::{Patience, Session, SessionAction};
@@ -324,93 +325,6 @@ pub struct Backup {
     /// The private keys of this Nexus too: keep such a file as you keep them
     #[arg(long)]
     pub with_keys: bool,
-}
-
-#[derive(Args, Clone, Debug)]
-pub struct CredentialArgs {
-    #[command(subcommand)]
-    pub action: CredentialAction,
-}
-
-#[derive(Clone, Debug, Subcommand)]
-pub enum CredentialAction {
-    /// Keep a secret, or replace everything of the one of that name; it is typed unseen, or read from standard
-    /// input
-    Add {
-        name: CredentialName,
-        #[arg(long, value_enum)]
-        kind: Kind,
-        #[arg(long, value_enum, default_value = "proxy")]
-        mode: Mode,
-        /// Where the broker's calls go
-        #[arg(long, value_name = "https://HOST/PATH")]
-        base_url: Option<String>,
-        /// The header the secret goes into (authorization)
-        #[arg(long, value_name = "NAME")]
-        header: Option<String>,
-        /// What stands before the secret in that header ("Bearer " for authorization)
-        #[arg(long, value_name = "TEXT")]
-        prefix: Option<String>,
-        /// An aspect that may use it; repeat it for several
-        #[arg(long, value_name = "ASPECT", value_delimiter = ',')]
-        allow: Vec<AspectName>,
-        /// Read the secret from this file
-        #[arg(long, value_name = "FILE")]
-        secret_file: Option<PathBuf>,
-    },
-    /// Show all of them, without the secrets
-    List,
-    /// Forget one
-    Remove { name: CredentialName },
-    /// Replace the secret
-    Rotate {
-        name: CredentialName,
-        /// Read the secret from this file
-        #[arg(long, value_name = "FILE")]
-        secret_file: Option<PathBuf>,
-    },
-    /// Show one, without its secret
-    Show { name: CredentialName },
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Kind {
-    Provider,
-    Git,
-    Jira,
-    Imap,
-    Custom,
-}
-
-impl From<Kind> for CredentialKind {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::Provider => Self::Provider,
-            Kind::Git => Self::Git,
-            Kind::Jira => Self::Jira,
-            Kind::Imap => Self::Imap,
-            Kind::Custom => Self::Custom,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Mode {
-    /// The broker makes the calls; nobody gets the secret
-    Proxy,
-    /// An allowed aspect may read it
-    Fetch,
-    Both,
-}
-
-impl From<Mode> for CredentialMode {
-    fn from(mode: Mode) -> Self {
-        match mode {
-            Mode::Proxy => Self::Proxy,
-            Mode::Fetch => Self::Fetch,
-            Mode::Both => Self::Both,
-        }
-    }
 }
 
 #[derive(Args, Clone, Debug)]

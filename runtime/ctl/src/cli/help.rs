@@ -12,7 +12,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Give work to Hands", &["dispatch", "retry", "cancel"]),
     ("Look", &["get", "session", "knowledge", "blob"]),
     ("Step in", &["ack", "pause", "hold", "release"]),
-    ("Keep the Nexus", &["audit", "credential", "backup"]),
+    ("Keep the Nexus", &["audit", "budget", "credential", "backup"]),
     ("This program", &["context", "completions"]),
 ];
 
