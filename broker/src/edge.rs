@@ -116,6 +116,7 @@ impl Edge {
             | FromBroker::ChatReacted(_)
             | FromBroker::Observe(_)
             | FromBroker::ObserveGap(_)
+            | FromBroker::Activity(_)
             | FromBroker::Registered(_)
             | FromBroker::RosterChanged(_)
             | FromBroker::SessionAsk(_)
@@ -229,11 +230,7 @@ impl Edge {
             // What was streamed since the marks were read is kept, and comes first.
             relay.watch(peer, subscribe.thread, &Starts { from: subscribe.observe_from.clone(), marks });
         }
-        if subscribe.roster {
-            published.presence.follow(peer);
-        } else {
-            published.presence.unfollow(peer.link);
-        }
+        published.presence.follow(peer, subscribe.roster, subscribe.activity);
     }
 
     /// `peer` follows nothing any more.

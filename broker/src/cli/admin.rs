@@ -169,6 +169,7 @@ fn apply<T: DeserializeOwned>(setup: &mut Setup, body: CommandBody) -> Result<T,
         | FromBroker::ChatReacted(_)
         | FromBroker::Observe(_)
         | FromBroker::ObserveGap(_)
+        | FromBroker::Activity(_)
         | FromBroker::Registered(_)
         | FromBroker::RosterChanged(_)
         | FromBroker::SessionAsk(_)

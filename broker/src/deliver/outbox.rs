@@ -6,7 +6,7 @@
 //! - log entries by the room left, likewise;
 //! - what streams by the room left: who has none catches up from what the relay keeps, or is told of a gap;
 //! - what else is pushed is dropped when there is no room;
-//! - roster changes are kept as names, each once.
+//! - roster changes, and who does something else, are kept as names, each once.
 
 mod out;
 mod streams;
@@ -56,6 +56,8 @@ pub(crate) enum Work {
     /// The frames are in the queue that was passed in.
     Frames,
     Roster(BTreeSet<AspectName>),
+    /// What they are doing.
+    Active(BTreeSet<AspectName>),
     Close(Close),
 }
 
@@ -131,6 +133,7 @@ struct Inner {
     log: Option<Follow>,
     streams: Lags,
     roster: BTreeSet<AspectName>,
+    active: BTreeSet<AspectName>,
     /// The answer to the peer's last ping: of several only that one counts.
     pong: Option<Box<[u8]>>,
     close: Option<Close>,
@@ -186,6 +189,7 @@ impl Inner {
     fn is_idle(&self) -> bool {
         self.queue.is_empty()
             && self.roster.is_empty()
+            && self.active.is_empty()
             && self.pong.is_none()
             && (self.close.is_none() || self.is_waiting())
     }
@@ -313,6 +317,7 @@ impl Outbox {
         self.change(|inner| {
             inner.log = None;
             inner.roster.clear();
+            inner.active.clear();
         });
     }
 
@@ -342,6 +347,10 @@ impl Outbox {
             }
             room
         })
+    }
+
+    pub(crate) fn activity_changed(&self, aspect: AspectName) {
+        self.change(|inner| inner.active.insert(aspect));
     }
 
     pub(crate) fn roster_changed(&self, aspect: AspectName) {
@@ -436,6 +445,8 @@ impl Outbox {
             Some(Work::Frames)
         } else if !inner.roster.is_empty() {
             Some(Work::Roster(mem::take(&mut inner.roster)))
+        } else if !inner.active.is_empty() {
+            Some(Work::Active(mem::take(&mut inner.active)))
         } else {
             if inner.queue.capacity() > KEEP_CAPACITY {
                 inner.queue = VecDeque::new();

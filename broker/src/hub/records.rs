@@ -90,6 +90,7 @@ impl AspectRecord {
             generation: self.generation,
             backlog: self.tail.saturating_sub(self.cursor),
             restraint: self.restraint.clone(),
+            activity: None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use nexus_wire::limits::SLOTS_MAX;
-use nexus_wire::observe::{ObserveBegin, Observed, ObservedWhat};
+use nexus_wire::observe::{Activity, Doing, ObserveBegin, Observed, ObservedWhat, TurnEvent};
 use nexus_wire::{AspectName, DispatchId, FromBroker, ThreadId, TurnId, envelope};
 
 use super::channel::{Channel, Piece};
@@ -17,6 +17,9 @@ use crate::framing::{Block, put_text};
 const BLOCK_BYTES: usize = 32 * 1024;
 /// Turns one link may have open: one for each slot, and its sessions' own.
 const TURNS_MAX: usize = 2 * SLOTS_MAX as usize;
+
+/// Of a tool's name, as far as it is shown in what an aspect does.
+const TOOL_BYTES_MAX: usize = 64;
 
 /// Where a turn belongs, and the beginning of each frame about it.
 #[derive(Debug)]
@@ -39,6 +42,9 @@ pub(crate) struct Port {
     block: Vec<u8>,
     block_frames: u64,
     block_thread: Option<ThreadId>,
+    /// What the aspect does, as shown last; and whether that is news.
+    doing: Activity,
+    is_news: bool,
 }
 
 impl Port {
@@ -54,6 +60,8 @@ impl Port {
             block: Vec::new(),
             block_frames: 0,
             block_thread: None,
+            doing: Activity::default(),
+            is_news: false,
         }
     }
 
@@ -62,10 +70,29 @@ impl Port {
         self.turns.len()
     }
 
+    /// What the aspect does, if that has changed since it was asked.
+    pub(crate) fn news(&mut self) -> Option<&Activity> {
+        std::mem::take(&mut self.is_news).then_some(&self.doing)
+    }
+
+    fn does(&mut self, turn: TurnId, doing: Doing, tool: Option<&str>) {
+        let same =
+            self.doing.turn == Some(turn) && self.doing.doing == doing && self.doing.tool.as_deref() == tool;
+        if same {
+            return;
+        }
+        let place = self.turns.get(&turn).map(|turn| (turn.thread, turn.dispatch));
+        let (thread, dispatch) = place.unwrap_or_default();
+        let (tool, turn) = (tool.map(str::to_owned), Some(turn));
+        self.doing = Activity { doing, tool, turn, thread, dispatch, ..Activity::default() };
+        self.is_news = true;
+    }
+
     /// The short way for the one kind that comes in great numbers: the event is checked and passed on as the
     /// text it came as. `false`: not such a frame, or not quite right; decode it the long way.
     pub(crate) fn pass(&mut self, text: &str) -> bool {
         let Some(event) = splice::event(text) else { return false };
+        self.does(event.turn, event.doing, None);
         self.begin_frame(self.turns.get(&event.turn).and_then(|turn| turn.thread));
         match self.turns.get(&event.turn) {
             Some(turn) => splice::observe(&turn.prefix, &event, self.next, &mut self.block),
@@ -116,9 +143,21 @@ impl Port {
         let (turn, what) = match streamed {
             Streamed::Begin(begin) => {
                 self.begin(&begin);
+                self.does(begin.turn, Doing::Waiting, None);
                 (begin.turn, ObservedWhat::Begin(begin))
             }
-            Streamed::Event(event) => (event.turn, ObservedWhat::Event(event)),
+            Streamed::Event(event) => {
+                let (doing, tool) = match &event.event {
+                    TurnEvent::Text { .. } => (Doing::Writing, None),
+                    TurnEvent::Thinking { .. } => (Doing::Thinking, None),
+                    TurnEvent::Restarted { .. } | TurnEvent::ToolResult { .. } => (Doing::Waiting, None),
+                    TurnEvent::ToolCall { name, .. } => {
+                        (Doing::Tool, Some(&name[..name.floor_char_boundary(TOOL_BYTES_MAX)]))
+                    }
+                };
+                self.does(event.turn, doing, tool);
+                (event.turn, ObservedWhat::Event(event))
+            }
             Streamed::End(end) => (end.turn, ObservedWhat::End(end)),
             Streamed::Progress(progress) => {
                 let dispatch = progress.lease.dispatch;
@@ -134,6 +173,12 @@ impl Port {
         let (thread, dispatch) = place.unwrap_or_default();
         if matches!(what, ObservedWhat::End(_)) {
             self.turns.remove(&turn);
+            if self.doing.turn == Some(turn) {
+                // Another may go on; it shows with what it does next.
+                let doing = if self.turns.is_empty() { Doing::Idle } else { Doing::Waiting };
+                self.doing = Activity { doing, ..Activity::default() };
+                self.is_news = true;
+            }
         }
         self.emit(turn, thread, dispatch, what);
     }

@@ -7,11 +7,15 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use nexus_wire::observe::Activity;
 use nexus_wire::roster::{AspectInfo, AspectState};
 use nexus_wire::{AspectName, LinkId, Ms, limits};
 
 use crate::deliver::Peer;
 use crate::deliver::outbox::Standing;
+
+/// What an aspect does is told to those who follow it no more often than this.
+const SHOW_INTERVAL_MS: Ms = 200;
 
 /// How long nothing may happen before it counts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -47,11 +51,24 @@ pub(crate) struct Pulse {
     dispatches: AtomicU32,
     /// Time of the last token, tool call or frame handled; 0 before the first.
     last_progress: AtomicI64,
+    /// What it does, as its turns show it.
+    activity: Mutex<Activity>,
 }
 
 impl Pulse {
     pub(crate) fn progress(&self, at: Ms) {
         self.last_progress.store(at, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_activity(&self, activity: &Activity, since: Ms) {
+        let mut kept = self.activity.lock().unwrap_or_else(PoisonError::into_inner);
+        *kept = Activity { since, ..activity.clone() };
+    }
+
+    fn activity(&self) -> Activity {
+        let kept = self.activity.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let turns = self.turns.load(Ordering::Relaxed);
+        Activity { turns, dispatches: self.dispatches.load(Ordering::Relaxed), ..kept }
     }
 
     /// Whether that is news.
@@ -73,6 +90,8 @@ struct Entry {
     /// The cursor when it last moved, and since when it has stood while items wait.
     acked: u64,
     waiting_since: Option<Ms>,
+    /// When followers were last told what it does.
+    shown_at: Ms,
     /// What of it the hub was told last; `None`: that it gets along.
     told: Option<AspectState>,
 }
@@ -86,7 +105,14 @@ pub(crate) struct Presence {
 #[derive(Debug, Default)]
 struct Inner {
     aspects: BTreeMap<AspectName, Entry>,
-    followers: Vec<Arc<Peer>>,
+    followers: Vec<Follower>,
+}
+
+#[derive(Debug)]
+struct Follower {
+    peer: Arc<Peer>,
+    roster: bool,
+    activity: bool,
 }
 
 impl Presence {
@@ -105,12 +131,15 @@ impl Presence {
         let last_progress =
             info.last_progress.or_else(|| before.as_ref().and_then(|it| it.info.last_progress));
         let info = AspectInfo { last_progress, ..info };
-        let mut entry = Entry { info, online, peer, acked: 0, waiting_since: None, told: None };
+        let mut entry = Entry { info, online, peer, acked: 0, waiting_since: None, shown_at: 0, told: None };
         if let Some(before) = before.filter(|before| before.is_same_link(&entry)) {
             // Something else of it changed; what it is doing goes on.
             (entry.info.state, entry.info.since) = (before.info.state, before.info.since);
             (entry.acked, entry.waiting_since) = (before.acked, before.waiting_since);
-            entry.told = before.told;
+            (entry.told, entry.shown_at) = (before.told, before.shown_at);
+            entry.info.activity = before.info.activity;
+        } else {
+            entry.info.activity = entry.peer.as_ref().map(|peer| peer.pulse.activity());
         }
         inner.aspects.insert(name.clone(), entry);
         inner.publish(&name);
@@ -134,6 +163,13 @@ impl Presence {
         news
     }
 
+    /// What an aspect that is here is doing.
+    pub(crate) fn activity(&self, name: &AspectName) -> Option<(AspectName, Activity)> {
+        let inner = self.inner();
+        let activity = inner.aspects.get(name)?.peer.as_ref()?.pulse.activity();
+        Some((name.clone(), activity))
+    }
+
     pub(crate) fn info(&self, name: &AspectName) -> Option<AspectInfo> {
         self.inner().aspects.get(name).map(Entry::shown)
     }
@@ -148,19 +184,22 @@ impl Presence {
             if info.state != AspectState::Offline && entry.info.generation == info.generation && entry.online
             {
                 (info.state, info.since) = (entry.info.state, entry.info.since);
+                info.activity = entry.peer.as_ref().map(|peer| peer.pulse.activity());
             }
         }
     }
 
-    pub(crate) fn follow(&self, peer: &Arc<Peer>) {
+    /// In place of what it followed before.
+    pub(crate) fn follow(&self, peer: &Arc<Peer>, roster: bool, activity: bool) {
         let mut inner = self.inner();
-        if !inner.followers.iter().any(|it| it.link == peer.link) {
-            inner.followers.push(Arc::clone(peer));
+        inner.followers.retain(|it| it.peer.link != peer.link);
+        if roster || activity {
+            inner.followers.push(Follower { peer: Arc::clone(peer), roster, activity });
         }
     }
 
     pub(crate) fn unfollow(&self, link: LinkId) {
-        self.inner().followers.retain(|it| it.link != link);
+        self.inner().followers.retain(|it| it.peer.link != link);
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -174,15 +213,24 @@ impl Inner {
         let standing = entry.peer.as_ref().and_then(|peer| peer.outbox.standing());
         entry.note_standing(standing, now);
         let state = entry.state(now, patience);
-        if state != entry.info.state {
+        let changed = state != entry.info.state;
+        if changed {
             (entry.info.state, entry.info.since) = (state, now);
+        }
+        let acts = entry.shows_news(now);
+        if changed {
             self.publish(name);
+        }
+        if acts {
+            for follower in self.followers.iter().filter(|it| it.activity) {
+                follower.peer.outbox.activity_changed(name.clone());
+            }
         }
     }
 
     fn publish(&self, name: &AspectName) {
-        for follower in &self.followers {
-            follower.outbox.roster_changed(name.clone());
+        for follower in self.followers.iter().filter(|it| it.roster) {
+            follower.peer.outbox.roster_changed(name.clone());
         }
     }
 }
@@ -205,8 +253,20 @@ impl Entry {
         AspectInfo {
             last_progress: self.progress(),
             backlog: backlog.unwrap_or(self.info.backlog),
+            activity: self.peer.as_ref().map(|peer| peer.pulse.activity()),
             ..self.info.clone()
         }
+    }
+
+    /// Whether followers are to be told what it does: not too often, and the next sweep tells what is left.
+    fn shows_news(&mut self, now: Ms) -> bool {
+        let activity = self.peer.as_ref().map(|peer| peer.pulse.activity());
+        if activity == self.info.activity || now - self.shown_at < SHOW_INTERVAL_MS {
+            return false;
+        }
+        self.info.activity = activity;
+        self.shown_at = now;
+        self.info.activity.is_some()
     }
 
     fn note_standing(&mut self, standing: Option<Standing>, now: Ms) {

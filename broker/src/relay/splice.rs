@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use nexus_wire::envelope::{Envelope, encode};
-use nexus_wire::observe::{ObserveBegin, Observed, ObservedWhat};
+use nexus_wire::observe::{Doing, ObserveBegin, Observed, ObservedWhat};
 use nexus_wire::{AspectName, DispatchId, FromBroker, ThreadId, TurnId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -31,6 +31,8 @@ struct Payload<'a> {
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Event<'a> {
     pub(super) turn: TurnId,
+    /// What it shows the aspect doing.
+    pub(super) doing: Doing,
     n: u64,
     event: &'a str,
 }
@@ -55,6 +57,14 @@ struct AnyEvent<'a> {
 }
 
 impl AnyEvent<'_> {
+    fn doing(&self) -> Doing {
+        match self.kind.as_ref() {
+            "text" => Doing::Writing,
+            "thinking" => Doing::Thinking,
+            _ => Doing::Waiting,
+        }
+    }
+
     fn is_whole(&self) -> bool {
         match self.kind.as_ref() {
             "text" | "thinking" => self.text.is_some(),
@@ -83,7 +93,12 @@ fn parsed(text: &str) -> Option<Event<'_>> {
     }
     let Frame { payload } = serde_json::from_str(text).ok()?;
     let event: AnyEvent<'_> = serde_json::from_str(payload.event.get()).ok()?;
-    event.is_whole().then_some(Event { turn: payload.turn, n: payload.n, event: payload.event.get() })
+    event.is_whole().then_some(Event {
+        turn: payload.turn,
+        doing: event.doing(),
+        n: payload.n,
+        event: payload.event.get(),
+    })
 }
 
 /// The commonest event by far, a piece of text, when it is written exactly as our own encoder writes it. That costs
@@ -97,12 +112,13 @@ fn streamed_text(payload: &str) -> Option<Event<'_>> {
         return None;
     }
     let event = rest.strip_prefix(r#","event":"#)?.strip_suffix("}}")?;
-    let text = event
-        .strip_prefix(r#"{"type":"text","text":""#)
-        .or_else(|| event.strip_prefix(r#"{"type":"thinking","text":""#))?
-        .strip_suffix(r#""}"#)?;
+    let (doing, text) = match event.strip_prefix(r#"{"type":"text","text":""#) {
+        Some(text) => (Doing::Writing, text),
+        None => (Doing::Thinking, event.strip_prefix(r#"{"type":"thinking","text":""#)?),
+    };
+    let text = text.strip_suffix(r#""}"#)?;
     let (turn, n) = (TurnId(turn.parse().ok()?), n.parse().ok()?);
-    stands_between_quotes(text.as_bytes()).then_some(Event { turn, n, event })
+    stands_between_quotes(text.as_bytes()).then_some(Event { turn, doing, n, event })
 }
 
 /// Whether JSON allows this as the content of a string, by its short escapes alone.

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use nexus_wire::envelope::{Envelope, decode, encode};
 use nexus_wire::limits::OBSERVE_KEPT;
-use nexus_wire::observe::{ObserveBegin, ObserveEnd, ObserveEvent, Observed, ObservedWhat, TurnEvent};
+use nexus_wire::observe::{Doing, ObserveBegin, ObserveEnd, ObserveEvent, Observed, ObservedWhat, TurnEvent};
 use nexus_wire::{FromBroker, Party, ToBroker, TurnId, inbox::Decision};
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -307,6 +307,43 @@ fn a_later_link_takes_the_numbers_over() {
         })
         .collect();
     assert_eq!(numbers, [(1, 0), (2, 1), (3, 3), (4, 4), (5, 5)]);
+}
+
+#[test]
+fn what_streams_shows_what_the_aspect_does() {
+    let relay = relay();
+    let mut port = port(&relay);
+    let thread = Some(ThreadId(Uuid::from_u128(9)));
+    let mut seen = Vec::new();
+    let mut note = |port: &mut Port| {
+        seen.push(port.news().map(|it| (it.doing, it.tool.clone(), it.turn, it.thread)));
+    };
+    port.stream(begin(1, thread));
+    note(&mut port);
+    for n in 0..2 {
+        assert!(port.pass(&event(1, n)));
+        note(&mut port);
+    }
+    let call = TurnEvent::ToolCall { call: "1".into(), name: "read_file".into(), input: 1.into() };
+    port.stream(Streamed::Event(ObserveEvent { turn: turn(1), n: 2, event: call }));
+    note(&mut port);
+    port.stream(Streamed::End(ObserveEnd {
+        turn: turn(1),
+        n: 3,
+        decision: Decision::Silent,
+        usage: Default::default(),
+        cost_microusd: None,
+    }));
+    note(&mut port);
+    let it = |doing, tool: Option<&str>| Some((doing, tool.map(str::to_owned), Some(turn(1)), thread));
+    let expected = [
+        it(Doing::Waiting, None),
+        it(Doing::Writing, None),
+        None,
+        it(Doing::Tool, Some("read_file")),
+        Some((Doing::Idle, None, None, None)),
+    ];
+    assert_eq!(seen, expected);
 }
 
 #[test]

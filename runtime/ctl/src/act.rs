@@ -240,7 +240,11 @@ async fn end_of(run: &Run, client: Client, id: DispatchId) -> Result<DispatchInf
                 },
                 Followed::Lost { .. } => outage.lost(&run.ui),
                 Followed::Reconnected => outage.over(&run.ui),
-                Followed::Gap(_) | Followed::Observed(_) | Followed::ObserveGap(_) | Followed::Roster(_) => {}
+                Followed::Activity(_)
+                | Followed::Gap(_)
+                | Followed::Observed(_)
+                | Followed::ObserveGap(_)
+                | Followed::Roster(_) => {}
             }
         }
     }

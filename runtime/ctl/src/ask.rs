@@ -162,7 +162,9 @@ impl Asking<'_> {
         match followed {
             Followed::Log(entry) => self.renderer.log(&entry),
             Followed::Observed(observed) => self.renderer.observed(&observed),
-            Followed::Gap(_) | Followed::ObserveGap(_) | Followed::Roster(_) => Vec::new(),
+            Followed::Activity(_) | Followed::Gap(_) | Followed::ObserveGap(_) | Followed::Roster(_) => {
+                Vec::new()
+            }
             Followed::Lost { .. } => self.renderer.lost(),
             Followed::Reconnected => self.renderer.reconnected(),
         }

@@ -54,7 +54,8 @@ async fn order(
         match follow.next().await? {
             Followed::Log(entry) if closes(&entry, command) => return Ok::<(), CallError>(()),
             // What came between was not filtered by us.
-            Followed::Gap(_)
+            Followed::Activity(_)
+            | Followed::Gap(_)
             | Followed::Log(_)
             | Followed::Lost { .. }
             | Followed::ObserveGap(_)

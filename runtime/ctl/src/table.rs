@@ -135,7 +135,7 @@ pub fn budgets(ui: &Ui, budgets: &[BudgetInfo], now: Ms) -> String {
 }
 
 pub fn aspects(ui: &Ui, aspects: &[AspectInfo], now: Ms) -> String {
-    let mut table = table(ui, &["NAME", "STATE", "SINCE", "ROLE", "MODEL", "HANDS", "BACKLOG"]);
+    let mut table = table(ui, &["NAME", "STATE", "SINCE", "DOING", "ROLE", "MODEL", "HANDS", "BACKLOG"]);
     for aspect in aspects {
         let role = match aspect.role {
             AspectRole::Frame => "lead",
@@ -149,6 +149,7 @@ pub fn aspects(ui: &Ui, aspects: &[AspectInfo], now: Ms) -> String {
                 aspect_mark(aspect.state),
             ),
             Cell::new(ago(aspect.since, now)),
+            Cell::new(doing(aspect)),
             Cell::new(role),
             Cell::new(or_dash(&aspect.model)),
             Cell::new(or_dash(&hands.join(", "))),
@@ -156,6 +157,22 @@ pub fn aspects(ui: &Ui, aspects: &[AspectInfo], now: Ms) -> String {
         ]);
     }
     text_of(&table)
+}
+
+/// What it does, in how many turns, and at how many dispatches of as many as it can take.
+fn doing(aspect: &AspectInfo) -> String {
+    let Some(activity) = &aspect.activity else { return "-".to_owned() };
+    let mut text = match &activity.tool {
+        Some(tool) => printable(tool),
+        None => activity.doing.as_str().to_owned(),
+    };
+    if activity.turns > 1 {
+        text.push_str(&format!(" ({} turns)", activity.turns));
+    }
+    if activity.dispatches > 0 {
+        text.push_str(&format!(", {} of {} dispatches", activity.dispatches, aspect.slots));
+    }
+    text
 }
 
 pub fn threads(ui: &Ui, threads: &[ThreadInfo], now: Ms) -> String {

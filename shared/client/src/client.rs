@@ -7,7 +7,7 @@ use std::time::Duration;
 use nexus_wire::frame::FromBroker;
 use nexus_wire::inbox::Gap;
 use nexus_wire::log::{LogEntry, Subscribe, Subscribed};
-use nexus_wire::observe::{ObserveGap, Observed, RosterChanged};
+use nexus_wire::observe::{ActivityChanged, ObserveGap, Observed, RosterChanged};
 use nexus_wire::{AspectName, ErrorCode, RequestId, TraceContext};
 
 use crate::broker::Broker;
@@ -132,6 +132,7 @@ pub enum Followed {
     Log(Box<LogEntry>),
     Observed(Box<Observed>),
     Roster(Box<RosterChanged>),
+    Activity(Box<ActivityChanged>),
     /// These entries cannot be had any more.
     Gap(Gap),
     /// These frames of an aspect cannot be had any more.
@@ -222,6 +223,7 @@ impl Follow {
                 *seen = if gap.from > *seen { gap.to } else { gap.from.saturating_sub(1) };
                 Some(Followed::ObserveGap(gap))
             }
+            FromBroker::Activity(changed) => Some(Followed::Activity(Box::new(changed))),
             FromBroker::RosterChanged(changed) => Some(Followed::Roster(Box::new(changed))),
             FromBroker::Error(body) => {
                 tracing::warn!(%body, "the broker complains");

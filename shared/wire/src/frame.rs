@@ -20,7 +20,9 @@ use crate::knowledge::{
 };
 use crate::limits::{JSON_DEPTH_MAX, JSON_DEPTH_SENT_MAX};
 use crate::log::{LogEntry, Shutdown, Subscribe, Unsubscribe};
-use crate::observe::{ObserveBegin, ObserveEnd, ObserveEvent, ObserveGap, Observed, RosterChanged};
+use crate::observe::{
+    ActivityChanged, ObserveBegin, ObserveEnd, ObserveEvent, ObserveGap, Observed, RosterChanged,
+};
 use crate::roster::{
     AspectRelease, AspectRestrain, Deregister, Register, Registered, SituationAsk, TeamList,
 };
@@ -156,6 +158,7 @@ frames! {
 frames! {
     /// What the broker sends.
     FromBroker, depth: JSON_DEPTH_SENT_MAX, {
+        Activity(ActivityChanged) = "activity",
         ChatReacted(Reacted) = "chat.reacted",
         Deliver(Deliver) = "deliver",
         Error(ErrorBody) = "error",

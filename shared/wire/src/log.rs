@@ -39,6 +39,9 @@ pub struct Subscribe {
     /// Also `roster.changed` frames.
     #[serde(default)]
     pub roster: bool,
+    /// Also `activity` frames.
+    #[serde(default)]
+    pub activity: bool,
 }
 
 /// `unsubscribe`: nothing of the link's subscription is sent any more once this is answered.

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::Ms;
 use crate::chat::Usage;
 use crate::ids::{DispatchId, MessageId, ThreadId, TurnId};
 use crate::inbox::Decision;
@@ -106,6 +107,61 @@ pub enum ObservedWhat {
     Progress {
         note: String,
     },
+}
+
+/// What an aspect does, as far as its turns show it.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Doing {
+    /// It is in no turn.
+    #[default]
+    Idle,
+    /// A turn has begun, or a tool has answered, and its model has shown nothing since.
+    Waiting,
+    Thinking,
+    Writing,
+    Tool,
+}
+
+impl Doing {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Waiting => "waiting",
+            Self::Thinking => "thinking",
+            Self::Writing => "writing",
+            Self::Tool => "tool",
+        }
+    }
+}
+
+/// What an aspect is doing now; of several turns, in the one that moved last.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct Activity {
+    pub doing: Doing,
+    /// The tool that runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<TurnId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<ThreadId>,
+    /// The dispatch that turn works on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispatch: Option<DispatchId>,
+    /// Turns it is in.
+    pub turns: u32,
+    /// Dispatches it is at work on, of as many as it has `slots`.
+    pub dispatches: u32,
+    /// Since when it does that.
+    pub since: Ms,
+}
+
+/// `activity`: what one aspect is doing now.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct ActivityChanged {
+    pub aspect: AspectName,
+    pub activity: Activity,
 }
 
 /// `roster.changed`: one aspect as it now stands.

@@ -10,6 +10,7 @@ use crate::hands::{DispatchInfo, HandSpec, Lease};
 use crate::ids::{EpochId, LinkId};
 use crate::inbox::Resume;
 use crate::name::{AspectName, Party};
+use crate::observe::Activity;
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -202,6 +203,9 @@ pub struct AspectInfo {
     /// What an admin keeps it from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restraint: Option<Restraint>,
+    /// What it is doing; absent when it is offline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activity: Option<Activity>,
 }
 
 /// `team.list`: by name.

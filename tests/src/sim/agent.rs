@@ -260,6 +260,7 @@ impl Agent {
             | FromBroker::Log(_)
             | FromBroker::Observe(_)
             | FromBroker::ObserveGap(_)
+            | FromBroker::Activity(_)
             | FromBroker::RosterChanged(_)
             | FromBroker::SessionAsk(_)
             | FromBroker::Shutdown(_)) => panic!("seed {seed}: {} got {other:?}", self.name),

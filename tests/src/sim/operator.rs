@@ -203,6 +203,7 @@ impl Operator {
             | FromBroker::Log(_)
             | FromBroker::Observe(_)
             | FromBroker::ObserveGap(_)
+            | FromBroker::Activity(_)
             | FromBroker::Registered(_)
             | FromBroker::RosterChanged(_)
             | FromBroker::SessionAsk(_)

@@ -75,6 +75,32 @@ async fn a_watcher_goes_on_where_it_was_and_numbers_never_go_back() {
     assert_eq!(refused["payload"]["code"], "invalid", "{refused}");
 }
 
+#[tokio::test]
+async fn what_an_aspect_does_is_shown_while_it_does_it() {
+    let world = World::new();
+    let home = world.home("wren", json!({}), "");
+    let (mut wren, _) = Raw::registered(&world, &home, json!({"slots": 2})).await;
+    let (mut watcher, _) = watch(&world, json!({"activity": true})).await;
+    begin(&mut wren, None).await;
+    let call = json!({"type": "tool_call", "call": "1", "name": "read_file", "input": {}});
+    wren.send("observe.event", None, json!({"turn": TURN, "n": 0, "event": call})).await;
+    let tool = loop {
+        let shown = watcher.next_of("activity").await["payload"].clone();
+        assert_eq!(shown["aspect"], "wren", "{shown}");
+        if shown["activity"]["doing"] == "tool" {
+            break shown["activity"].clone();
+        }
+    };
+    assert_eq!(
+        (&tool["tool"], &tool["turn"], &tool["turns"]),
+        (&json!("read_file"), &json!(TURN), &json!(1))
+    );
+    let team = watcher.request("team.list", json!({})).await;
+    assert_eq!(team["payload"]["aspects"][0]["activity"], tool, "{team}");
+    wren.send("observe.end", None, json!({"turn": TURN, "n": 1, "decision": "silent"})).await;
+    while watcher.next_of("activity").await["payload"]["activity"]["doing"] != "idle" {}
+}
+
 /// Resident bytes of a process.
 fn resident(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process is there");

@@ -127,6 +127,13 @@ impl<'a> Reader<'a> {
         }
         if let Some(port) = &mut self.port {
             port.release();
+            if let Some(activity) = port.news() {
+                let now = self.edge.now();
+                self.peer.pulse.set_activity(activity, now);
+                if let Some(aspect) = self.peer.identity.party.aspect() {
+                    self.edge.published.presence.refresh(aspect, now);
+                }
+            }
         }
         // What was acknowledged before an end counts.
         self.hand_over_ack();
@@ -376,7 +383,8 @@ impl<'a> Reader<'a> {
         let before = port.open_turns();
         port.stream(streamed);
         self.peer.pulse.progress(now);
-        if port.open_turns() != before {
+        let news = port.news().map(|activity| self.peer.pulse.set_activity(activity, now));
+        if port.open_turns() != before || news.is_some() {
             self.peer.pulse.set_turns(port.open_turns());
             self.edge.published.presence.refresh(&aspect, now);
         }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 
 use nexus_wire::limits::FRAME_BYTES_MAX;
-use nexus_wire::observe::RosterChanged;
+use nexus_wire::observe::{ActivityChanged, RosterChanged};
 use nexus_wire::{ErrorBody, ErrorCode, FromBroker, RequestId, envelope};
 use tokio::io::AsyncWrite;
 
@@ -47,6 +47,15 @@ where
                     if fits(&text) {
                         put_text(&mut output.bytes, [&text]);
                     }
+                }
+            }
+            Work::Active(names) => {
+                for (aspect, activity) in
+                    names.iter().filter_map(|name| edge.published.presence.activity(name))
+                {
+                    edge.published.meter.sent(Some("activity"), None);
+                    let frame = FromBroker::Activity(ActivityChanged { aspect, activity });
+                    put_text(&mut output.bytes, [&envelope::push(&frame)]);
                 }
             }
             Work::Close(close) => return Ending::Close(close),

@@ -20,7 +20,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use nexus_wire::limits::CLOSE_REVOKED;
 use nexus_wire::log::Subscribe;
-use nexus_wire::observe::RosterChanged;
+use nexus_wire::observe::{ActivityChanged, RosterChanged};
 use nexus_wire::{AspectName, ErrorBody, ErrorCode, FromBroker, LinkId, Party, ThreadId, ToBroker, envelope};
 use schemars::{JsonSchema, json_schema};
 use serde::Deserialize;
@@ -70,6 +70,9 @@ struct Wanted {
     /// Also `roster.changed` events.
     #[serde(default)]
     roster: bool,
+    /// Also `activity` events: what aspects are doing.
+    #[serde(default)]
+    activity: bool,
 }
 
 async fn events_of(
@@ -78,12 +81,12 @@ async fn events_of(
     Query(wanted): Query<Wanted>,
     headers: HeaderMap,
 ) -> Result<Events, Problem> {
-    let Wanted { from_seq, thread, kinds, by, observe, observe_from, roster } = wanted;
+    let Wanted { from_seq, thread, kinds, by, observe, observe_from, roster, activity } = wanted;
     let observe_from = observe_from.as_deref().map(marks).transpose()?;
     let kinds = kinds.as_deref().unwrap_or_default().split(',').map(str::trim);
     let kinds = kinds.filter(|kind| !kind.is_empty()).map(str::to_owned).collect();
     let from_seq = last_event(&headers)?.or(from_seq);
-    let subscribe = Subscribe { from_seq, thread, kinds, by, observe, observe_from, roster };
+    let subscribe = Subscribe { from_seq, thread, kinds, by, observe, observe_from, roster, activity };
     let Admitted::Subscribe(subscribe) = admit(&caller, ToBroker::Subscribe(subscribe), 0)? else {
         return Err(ErrorBody::new(ErrorCode::Internal, "a subscription became something else").into());
     };
@@ -178,6 +181,14 @@ async fn write(edge: &Edge, peer: &Peer, pieces: &mpsc::Sender<Bytes>) -> Result
                     put(&mut piece, None, "roster.changed", &envelope::push(&frame));
                 }
             }
+            Work::Active(names) => {
+                for (aspect, activity) in
+                    names.iter().filter_map(|name| edge.published.presence.activity(name))
+                {
+                    let frame = FromBroker::Activity(ActivityChanged { aspect, activity });
+                    put(&mut piece, None, "activity", &envelope::push(&frame));
+                }
+            }
             Work::Close(Close { code, reason }) => {
                 put(&mut piece, None, "close", &json!({"code": code, "reason": reason}).to_string());
                 return send(pieces, piece).await;
@@ -254,7 +265,7 @@ impl OperationOutput for Events {
                 "event": {
                     "type": "string",
                     "enum": [
-                        "close", "error", "gap", "log", "observe", "observe.gap", "roster.changed", "shutdown",
+                        "activity", "close", "error", "gap", "log", "observe", "observe.gap", "roster.changed", "shutdown",
                     ],
                 },
                 "data": {"type": "string", "description": "JSON, on one line"},

@@ -26,6 +26,7 @@ fn info(state: AspectState, generation: u64) -> AspectInfo {
         generation,
         backlog: 0,
         restraint: None,
+        activity: None,
     }
 }
 
@@ -67,6 +68,44 @@ fn a_turn_makes_busy_silence_makes_stalled_and_a_token_busy_again() {
     presence.changed(info(AspectState::Offline, 1), None);
     let shown = presence.info(&wren()).unwrap();
     assert_eq!((shown.state, shown.last_progress), (AspectState::Offline, Some(70_000)));
+}
+
+#[test]
+fn what_an_aspect_does_is_told_now_and_then_and_the_last_of_it_always() {
+    use nexus_wire::observe::Doing;
+    let presence = Presence::default();
+    let (peer, watcher, other) = (peer(1), peer(2), peer(3));
+    presence.changed(info(AspectState::Online, 1), Some(Arc::clone(&peer)));
+    presence.follow(&watcher, false, true);
+    presence.follow(&other, true, false);
+    let told = |peer: &Peer| {
+        let mut frames = Default::default();
+        let cx = std::task::Context::from_waker(std::task::Waker::noop());
+        match peer.outbox.poll_take(&cx, &mut frames) {
+            std::task::Poll::Ready(crate::deliver::outbox::Work::Active(names)) => Some(names.len()),
+            std::task::Poll::Ready(_) | std::task::Poll::Pending => None,
+        }
+    };
+    let does = |doing, now| {
+        peer.pulse.set_activity(&Activity { doing, ..Activity::default() }, now);
+        presence.refresh(&wren(), now);
+    };
+    does(Doing::Thinking, 1_000);
+    assert_eq!((told(&watcher), told(&other)), (Some(1), None));
+    for (now, doing) in [(1_050, Doing::Writing), (1_100, Doing::Tool), (1_199, Doing::Waiting)] {
+        does(doing, now);
+        assert_eq!(told(&watcher), None, "{now}");
+    }
+    peer.pulse.set_dispatches(2);
+    presence.sweep(1_900);
+    assert_eq!(told(&watcher), Some(1));
+    presence.sweep(2_900);
+    assert_eq!(told(&watcher), None, "it is no news any more");
+    let expected = Activity { doing: Doing::Waiting, dispatches: 2, since: 1_199, ..Activity::default() };
+    assert_eq!(presence.activity(&wren()), Some((wren(), expected.clone())));
+    assert_eq!(presence.info(&wren()).unwrap().activity, Some(expected));
+    presence.changed(info(AspectState::Offline, 1), None);
+    assert_eq!((presence.activity(&wren()), presence.info(&wren()).unwrap().activity), (None, None));
 }
 
 #[test]

@@ -227,6 +227,7 @@ impl Uplink {
             | FromBroker::Log(_)
             | FromBroker::Observe(_)
             | FromBroker::ObserveGap(_)
+            | FromBroker::Activity(_)
             | FromBroker::Ok(_)
             | FromBroker::Registered(_)
             | FromBroker::RosterChanged(_)

@@ -1,5 +1,6 @@
 use nexus_wire::chat::Usage;
 use nexus_wire::hands::{DispatchState, HandFailure};
+use nexus_wire::observe::{Activity, Doing};
 use nexus_wire::roster::{AspectState, ContextMode};
 use nexus_wire::{DispatchId, MessageId, ThreadId};
 use uuid::Uuid;
@@ -26,6 +27,7 @@ fn aspect(name: &str, state: AspectState, since: Ms) -> AspectInfo {
         generation: 1,
         backlog: 0,
         restraint: None,
+        activity: None,
     }
 }
 
@@ -39,15 +41,24 @@ fn a_team_is_seen_at_a_glance_and_never_by_colour_alone() {
         aspect("robin", AspectState::Stalled, 10 * day - 5000),
         aspect("wren", AspectState::Offline, 10 * day - 7_200_000),
     ];
+    let mut team = team;
+    team[2].activity = Some(Activity::default());
+    team[3].activity = Some(Activity {
+        doing: Doing::Tool,
+        tool: Some("read_file".into()),
+        turns: 2,
+        dispatches: 1,
+        ..Activity::default()
+    });
     assert_eq!(
         aspects(&ui(), &team, 10 * day),
         "\
-NAME    STATE      SINCE  ROLE    MODEL  HANDS  BACKLOG
-forge   ◐ busy     1m     worker  -      -      0
-harrow  ▲ deaf     now    worker  -      -      0
-keel    ● online   2d     lead    -      -      0
-robin   ◌ stalled  5s     worker  -      -      0
-wren    ○ offline  2h     worker  -      -      0
+NAME    STATE      SINCE  DOING                                   ROLE    MODEL  HANDS  BACKLOG
+forge   ◐ busy     1m     -                                       worker  -      -      0
+harrow  ▲ deaf     now    -                                       worker  -      -      0
+keel    ● online   2d     idle                                    lead    -      -      0
+robin   ◌ stalled  5s     read_file (2 turns), 1 of 4 dispatches  worker  -      -      0
+wren    ○ offline  2h     -                                       worker  -      -      0
 "
     );
     let mut colourful = ui();

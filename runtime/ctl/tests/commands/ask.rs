@@ -31,6 +31,7 @@ pub(crate) fn team(names: &[(&str, AspectRole, AspectState)]) -> Team {
         generation: 1,
         backlog: 0,
         restraint: None,
+        activity: None,
     });
     Team { aspects: aspects.collect(), more: false }
 }
