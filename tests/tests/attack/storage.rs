@@ -274,3 +274,43 @@ async fn full_disk(disk: &Path) {
         wren.send("ack", None, json!({"offset": delivered["payload"]["offset"]})).await;
     }
 }
+
+/// No file of the broker's may have more bytes than this; writes beyond it fail.
+fn limit_files(world: &World, bytes: &str) {
+    let pid = world.broker().pid().to_string();
+    let status = Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={bytes}:")]).status();
+    assert!(status.is_ok_and(|status| status.success()), "util-linux has prlimit");
+}
+
+#[tokio::test]
+async fn a_disk_that_takes_no_more_writes_is_read_on_and_got_over() {
+    let mut world = World::asleep();
+    // A write beyond the limit is an error then, and no signal.
+    world.start_broker_under(&["sh", "-c", r#"trap "" XFSZ; exec "$0" "$@""#]);
+    let mut operator = Raw::operator(&world).await;
+    let before = operator.request("chat.send", json!({"content": "before"})).await["payload"].clone();
+    limit_files(&world, "0");
+    let (id, payload) = (nexus_client::new_request_id(), json!({"content": "meanwhile"}));
+    let refused = operator.request_as(id, "chat.send", payload.clone()).await["payload"].clone();
+    assert_eq!((&refused["code"], &refused["retryable"]), (&json!("storage_unavailable"), &json!(true)));
+    assert_eq!(request(&world, "GET", "/healthz", None, "").0, 200);
+    assert_eq!(request(&world, "GET", "/readyz", None, "").0, 503);
+    let page = operator.request("chat.read", json!({"thread": before["thread"]})).await;
+    assert_eq!(page["payload"]["messages"][0]["content"], "before", "{page}");
+
+    limit_files(&world, "unlimited");
+    wait_until("the broker ready again", || {
+        (request(&world, "GET", "/readyz", None, "").0 == 200).then_some(())
+    });
+    let sent = operator.request_as(id, "chat.send", payload).await["payload"].clone();
+    world.kill_broker();
+    world.start_broker();
+    let mut operator = Raw::operator(&world).await;
+    for message in [&before["message"], &sent["message"]] {
+        let page = operator.request("chat.read", json!({"message": message})).await;
+        assert_eq!(&page["payload"]["messages"][0]["id"], message, "{page}");
+    }
+    let data = world.data().to_string_lossy().into_owned();
+    let verified = world.run("nexus", &["verify", "--data", &data]);
+    assert!(verified.status.success(), "{}", text(&verified));
+}
