@@ -166,7 +166,7 @@ on_both_stores! {
         // wren comes back without it, and is given it anew.
         let tail = world.inbox("wren").len() as u64;
         world.ack("wren", tail).unwrap();
-        world.register("wren", worker()).unwrap();
+        world.register("wren", Register { last_generation: 1, ..worker() }).unwrap();
         let again = world.assignments("wren").into_iter().rfind(|it| it.lease.dispatch == root.dispatch).unwrap();
         assert_eq!((again.lease.attempt, again.budget), (2, tokens(70)));
         world.end(again.lease, 5);
