@@ -102,7 +102,7 @@ on_both_stores! {
             usage: Usage { input_tokens: 3, ..Usage::default() },
             cost_microusd: Some(9),
         };
-        let reply = ChatSend { reply_to: Some(first.message), meta: Some(meta), ..message("yes") };
+        let reply = ChatSend { reply_to: Some(first.message), meta: Some(meta), ..message("yes \\ \"so\"\n\u{1}é") };
         let request = RequestId(world.id());
         let (_, effects) = world.request_as("wren", request, Change::ChatSend(reply));
         let pushed = effects.iter().find_map(|effect| {
