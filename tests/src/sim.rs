@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use nexus_broker::hub::records::Transaction;
-use nexus_broker::hub::{Change, Command, CommandBody, Effect, Hub, HubConfig, Origin};
+use nexus_broker::hub::{Command, CommandBody, Effect, Hub, HubConfig, Origin};
 use nexus_wire::limits::CREDIT_ITEMS;
 use nexus_wire::{AspectName, EpochId, FromBroker, LinkId, Ms, Party, RequestId, ToBroker, envelope};
 use rand::rngs::StdRng;
@@ -17,11 +17,13 @@ use uuid::Uuid;
 
 mod agent;
 mod check;
+mod commands;
 mod operator;
 
 pub use check::Truth;
 
 use agent::Agent;
+use commands::{brings_back, may_come_again};
 use operator::Operator;
 
 const START: Ms = 1_760_000_000_000;
@@ -541,63 +543,5 @@ impl<S: Transaction> Sim<S> {
         self.hub = Hub::rebuild(&self.store, HubConfig::default()).expect("the store reads");
         self.tell(CommandBody::BrokerStarted(HubConfig::default()));
         self.commit(false);
-    }
-}
-
-/// What a client or the edge may say twice. A registration belongs to one link and comes once on it.
-fn may_come_again(body: &CommandBody) -> bool {
-    match body {
-        CommandBody::Request { .. }
-        | CommandBody::Ack { .. }
-        | CommandBody::LinkDown { .. }
-        | CommandBody::Tick => true,
-        CommandBody::BrokerStarted(_)
-        | CommandBody::Register { .. }
-        | CommandBody::Restored { .. }
-        | CommandBody::KnowledgeUsed(_)
-        | CommandBody::AddAspect { .. }
-        | CommandBody::RevokeAspect { .. }
-        | CommandBody::AddOperator { .. }
-        | CommandBody::RevokeOperator { .. }
-        | CommandBody::RaiseAlert { .. }
-        | CommandBody::Seen { .. }
-        | CommandBody::Access { .. }
-        | CommandBody::PutBlob { .. }
-        | CommandBody::ForgetBlobs { .. }
-        | CommandBody::PruneInboxes { .. }
-        | CommandBody::PruneMessages { .. }
-        | CommandBody::PruneDispatches { .. }
-        | CommandBody::PruneLog(_)
-        | CommandBody::ClearAlert { .. } => false,
-    }
-}
-
-/// Whether a command may bring a worker back to what it was at: nothing is preempted for that.
-fn brings_back(body: &CommandBody) -> bool {
-    match body {
-        CommandBody::Register { .. } => true,
-        CommandBody::Request { change, .. } => {
-            matches!(change, Change::LeaseRenew(_) | Change::DispatchWait(_))
-        }
-        CommandBody::BrokerStarted(_)
-        | CommandBody::Tick
-        | CommandBody::LinkDown { .. }
-        | CommandBody::Ack { .. }
-        | CommandBody::PutBlob { .. }
-        | CommandBody::ForgetBlobs { .. }
-        | CommandBody::PruneInboxes { .. }
-        | CommandBody::PruneMessages { .. }
-        | CommandBody::PruneDispatches { .. }
-        | CommandBody::PruneLog(_)
-        | CommandBody::Restored { .. }
-        | CommandBody::KnowledgeUsed(_)
-        | CommandBody::AddAspect { .. }
-        | CommandBody::RevokeAspect { .. }
-        | CommandBody::AddOperator { .. }
-        | CommandBody::RevokeOperator { .. }
-        | CommandBody::Seen { .. }
-        | CommandBody::Access { .. }
-        | CommandBody::RaiseAlert { .. }
-        | CommandBody::ClearAlert { .. } => false,
     }
 }

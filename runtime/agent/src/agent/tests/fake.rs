@@ -11,6 +11,7 @@ use axum::routing::{any, post};
 use axum::{Json as AxumJson, Router};
 use nexus_client::KeyFile;
 use nexus_wire::envelope::{decode, push, reply};
+use nexus_wire::hands::LeasesRenewed;
 use nexus_wire::inbox::{Deliver, Item, ItemBody};
 use nexus_wire::roster::{Register, Registered, Situation};
 use nexus_wire::{EpochId, ErrorBody, FromBroker, Json, LinkId, RequestId, ToBroker};
@@ -162,12 +163,17 @@ impl FakeLink {
         tokio::time::timeout(PATIENCE, self.frames.recv()).await.expect("a frame in time")
     }
 
-    /// The next frame that changes what others do.
+    /// The next frame that changes what others do. Leases are renewed as time passes, which no test is about.
     pub(super) fn next(&mut self) -> (Option<RequestId>, ToBroker) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             loop {
                 let (id, frame) = self.receive().await.expect("the link is up");
+                if let (Some(id), ToBroker::LeaseRenew(_)) = (id, &frame) {
+                    let renewed = FromBroker::Ok(Json::of(&LeasesRenewed { lost: Vec::new() }));
+                    self.out.send(Message::text(reply(id, &renewed))).await.expect("the link is up");
+                    continue;
+                }
                 let shown = matches!(
                     frame,
                     ToBroker::ObserveBegin(_)
