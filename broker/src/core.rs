@@ -6,6 +6,7 @@ mod health;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use nexus_wire::alert::AlertKind;
 use nexus_wire::{ErrorBody, ErrorCode, Ms};
 use tokio::sync::watch;
 
@@ -174,12 +175,14 @@ impl<S: Transaction> Core<S> {
                 Ok(effects) => {
                     self.published.meter.committed(count, clock::now().saturating_duration_since(began));
                     let orphans = self.release(effects);
-                    self.published.health.working();
+                    let is_over = self.published.health.working();
                     self.published.head.send_replace(self.hub.log_seq());
-                    if orphans.is_empty() {
+                    if orphans.is_empty() && !is_over {
                         return;
                     }
                     self.again = orphans.into_iter().map(|orphan| link_down(&orphan)).collect();
+                    // The alert was written down with this commit, and is over by the next.
+                    self.again.extend(is_over.then(storage_works));
                     next = Vec::new();
                 }
                 Err(error) => return self.fail(&error, aftermath),
@@ -255,9 +258,12 @@ impl<S: Transaction> Core<S> {
 
     fn fail(&mut self, error: &StoreError, aftermath: Aftermath) {
         self.is_stale = true;
-        self.again = latest(aftermath.again);
         self.published.meter.commit_failed();
-        self.published.health.failed(error);
+        self.published.health.failed(error, self.intake.now());
+        self.again = latest(aftermath.again);
+        // One that this broker did not raise itself is not told twice.
+        self.again.retain(|command| !is_about_storage(&command.body));
+        self.again.push(storage_fails(error));
         let message = match error {
             StoreError::Unavailable(_) => {
                 format!("{error}; nothing of this request happened, send it again with the same id")
@@ -312,6 +318,26 @@ fn latest(commands: Vec<Command>) -> Vec<Command> {
         .collect();
     kept.reverse();
     kept
+}
+
+/// Kept until a commit goes well: then the log has what could not be told by it at the time.
+fn storage_fails(error: &StoreError) -> Command {
+    let message = health::told(&error.to_string());
+    let body = CommandBody::RaiseAlert { kind: AlertKind::Storage, subject: String::new(), message };
+    Command { at: 0, origin: Origin::Broker, trace: None, body }
+}
+
+fn storage_works() -> Command {
+    let body = CommandBody::ClearAlert { kind: AlertKind::Storage, subject: String::new() };
+    Command { at: 0, origin: Origin::Broker, trace: None, body }
+}
+
+fn is_about_storage(body: &CommandBody) -> bool {
+    matches!(
+        body,
+        CommandBody::RaiseAlert { kind: AlertKind::Storage, .. }
+            | CommandBody::ClearAlert { kind: AlertKind::Storage, .. }
+    )
 }
 
 fn link_down(orphan: &Orphan) -> Command {

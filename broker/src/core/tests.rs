@@ -8,6 +8,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::deliver::Peer;
 use crate::deliver::outbox::{Answer, Seat};
+use crate::hub::records::Reads;
 use crate::identity::{Identity, Role};
 use crate::sequencer::sequencer;
 use crate::store::MemoryStore;
@@ -91,6 +92,32 @@ fn a_commit_that_fails_tells_everybody_and_changes_nothing() {
     assert_eq!(core.published.health.state(), State::Working);
     assert_eq!(link_of_wren(&core), None);
     assert_eq!(core.published.presence.info(&wren()).unwrap().state, AspectState::Offline);
+}
+
+#[test]
+fn a_store_that_fails_is_an_alert_although_nothing_can_be_written() {
+    let mut core = core();
+    add_wren(&mut core);
+    let head = core.hub.log_seq();
+    assert_eq!(core.published.health.alert(head), None);
+    let tick = || Command { at: 1, origin: Origin::Broker, trace: None, body: CommandBody::Tick };
+    core.store.fail_next_commit();
+    core.apply(vec![tick()]);
+    let alert = core.published.health.alert(head).unwrap();
+    assert_eq!((alert.key.as_str(), alert.seq, alert.cleared_at), ("storage/", head + 1, None));
+    assert!(alert.message.contains("the commit was told to fail"), "{}", alert.message);
+    assert_eq!(core.store.alerts(true, None, 9).unwrap(), [], "it could not be written");
+
+    // A second failure is the same outage, and its end is written down with how it began.
+    core.store.fail_next_commit();
+    core.apply(vec![tick()]);
+    assert_eq!(core.published.health.alert(head).unwrap().raised_at, alert.raised_at);
+    core.apply(vec![tick()]);
+    assert_eq!(core.published.health.alert(head), None);
+    let kept = core.store.alerts(true, None, 9).unwrap();
+    assert_eq!((kept.len(), kept[0].key.as_str(), kept[0].times), (1, "storage/", 1));
+    assert!(kept[0].cleared_at.is_some());
+    assert_eq!(core.store.alerts(false, None, 9).unwrap(), [], "it is over");
 }
 
 #[test]
