@@ -172,7 +172,8 @@ async fn a_stop_in_the_middle_of_work_leaves_all_that_was_acknowledged_in_one_fi
     assert_eq!((code, watcher.closed().await), (1001, 1001));
     let status = world.broker_mut().wait();
     assert_eq!(status.code(), Some(0), "{}", world.broker().text());
-    assert_eq!(names(&world.data()), ["ca.pem", "identity.json", "nexus.db", "operator.token", "search.db"]);
+    let left = ["ca.pem", "identity.json", "nexus.db", "observe.mark", "operator.token", "search.db"];
+    assert_eq!(names(&world.data()), left);
     world.start_broker();
     let mut operator = Raw::operator(&world).await;
     for message in &acknowledged {
@@ -206,6 +207,12 @@ fn a_full_disk_refuses_what_is_new_loses_nothing_and_is_got_over() {
     });
 }
 
+/// Of each alert about the store, whether it is over.
+fn storage_alerts(page: &Value) -> Vec<bool> {
+    let alerts = page["payload"]["alerts"].as_array().expect("a page of alerts");
+    alerts.iter().filter(|it| it["kind"] == "storage").map(|it| it["cleared_at"].is_number()).collect()
+}
+
 async fn full_disk(disk: &Path) {
     let mut world = World::new();
     let home = world.home("wren", json!({}), "");
@@ -228,6 +235,8 @@ async fn full_disk(disk: &Path) {
     assert_eq!(threads["payload"]["threads"].as_array().map(Vec::len), Some(taken.len() + 1));
     let team = operator.request("team.list", json!({})).await;
     assert_eq!(team["payload"]["aspects"][0]["state"], "online");
+    let alerts = operator.request("alert.list", json!({})).await;
+    assert_eq!(storage_alerts(&alerts), [false], "{alerts}");
     let large = "x".repeat(700_000);
     for (kind, payload) in [
         ("chat.send", json!({"content": large})),
@@ -249,6 +258,8 @@ async fn full_disk(disk: &Path) {
     let retried = operator.request_as(id, "chat.send", payload).await;
     assert_eq!(retried["kind"], "ok", "{retried}");
     taken.push(retried["payload"]["message"].clone());
+    let alerts = operator.request("alert.list", json!({"all": true})).await;
+    assert_eq!(storage_alerts(&alerts), [true], "{alerts}");
     wait_until("the aspect offline", || {
         let team = request(&world, "GET", "/api/v1/aspects", Some(&world.token()), "").1;
         (team["aspects"][0]["state"] == "offline").then_some(())
