@@ -38,6 +38,7 @@ mod health;
 pub(super) mod input;
 mod knowledge;
 mod metrics;
+mod objects;
 pub(crate) mod openapi;
 mod operators;
 mod page;

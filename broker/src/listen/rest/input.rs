@@ -19,6 +19,7 @@ use schemars::{JsonSchema, Schema, json_schema};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use super::objects::Strict;
 use super::openapi::may_fail;
 use crate::edge::Edge;
 use crate::listen::problem::Problem;
@@ -105,7 +106,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<Edge>> for Body<T> {
         let text = std::str::from_utf8(&body)
             .map_err(|error| invalid(format!("the body is not UTF-8 at byte {}", error.valid_up_to())))?;
         check_bounds(text).map_err(|error| Problem::from(error.to_body()))?;
-        let Json(value) = Json::from_bytes(&body).map_err(|rejection| {
+        let Json(Strict(value)) = Json::from_bytes(&body).map_err(|rejection| {
             Problem::new(rejection.status(), ErrorCode::Invalid, rejection.body_text())
         })?;
         Ok(Self { value, bytes: body.len() })
