@@ -42,7 +42,8 @@ function shape(api, schema, depth = 0) {
   if (it.enum) return listed(it.enum.map((value) => JSON.stringify(value)), depth);
   const some = (it.oneOf || it.anyOf || it.allOf || []).filter((part) => part.type !== "null");
   if (some.length) {
-    const parts = [...new Set(some.map((part) => shape(api, part, depth)))];
+    const words = (part) => (resolve(api, part).enum || []).map((value) => JSON.stringify(value));
+    const parts = [...new Set(some.flatMap((part) => (words(part).length ? words(part) : [shape(api, part, depth)])))];
     return it.allOf ? parts.join(" & ") : listed(parts, depth);
   }
   // That a field may be left out is said by its `?`.
@@ -55,11 +56,20 @@ function shape(api, schema, depth = 0) {
     const required = new Set(it.required || []);
     const fields = Object.entries(it.properties).map(([key, field]) => {
       const about = resolve(api, field).description || field.description;
-      const note = about && depth < 2 ? `  // ${about.split("\n")[0]}` : "";
-      return `${pad}${key}${required.has(key) ? "" : "?"}: ${shape(api, field, depth + 1)}${note}`;
+      const note = about && depth < 2 ? `// ${about.split("\n")[0]}` : "";
+      const line = `${pad}${key}${required.has(key) ? "" : "?"}: ${shape(api, field, depth + 1)}`;
+      if (!note) return line;
+      const fits = !line.includes("\n") && line.length + note.length <= 94;
+      return fits ? `${line}  ${note}` : `${pad}${note}\n${line}`;
     });
     return `{\n${fields.join("\n")}\n${"  ".repeat(depth)}}`;
   }).join(" | ");
+}
+
+/** The text of a shape, with its notes set back. */
+function shapeText(text) {
+  return el("pre", {}, text.split(/((?:^|(?<=\n)) *\/\/ .*|  \/\/ .*)/m)
+    .map((part, at) => (at % 2 ? el("span", { class: "soft" }, part) : part)));
 }
 
 function curl(path, method, operation, body) {
@@ -90,9 +100,9 @@ function operationSection(api, path, method, operation) {
     el("p", { class: "path" }, el("code", {}, el("span", { class: "method" }, method), ` ${path}`)),
     operation.description ? el("p", {}, prose(operation.description)) : null,
     rows.length ? [el("h4", {}, "Parameters"), el("table", {}, rows)] : [],
-    body ? [el("h4", {}, "Body"), el("pre", {}, shape(api, body.schema))] : [],
+    body ? [el("h4", {}, "Body"), shapeText(shape(api, body.schema))] : [],
     el("h4", {}, "Example"), el("pre", {}, curl(path, method, operation, body && body.example)),
-    answer && answer.schema ? [el("h4", {}, "Answer"), el("pre", {}, shape(api, answer.schema))] : [],
+    answer && answer.schema ? [el("h4", {}, "Answer"), shapeText(shape(api, answer.schema))] : [],
     el("details", {}, el("summary", {}, "Statuses"), el("table", {}, responses)));
 }
 
