@@ -6,7 +6,6 @@ mod health;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use nexus_wire::alert::AlertKind;
 use nexus_wire::{ErrorBody, ErrorCode, Ms};
 use tokio::sync::watch;
 
@@ -175,14 +174,13 @@ impl<S: Transaction> Core<S> {
                 Ok(effects) => {
                     self.published.meter.committed(count, clock::now().saturating_duration_since(began));
                     let orphans = self.release(effects);
-                    let is_over = self.published.health.working();
+                    let is_over = self.published.health.state() == State::Failed;
+                    self.published.health.working();
                     self.published.head.send_replace(self.hub.log_seq());
-                    if orphans.is_empty() && !is_over {
-                        return;
-                    }
                     self.again = orphans.into_iter().map(|orphan| link_down(&orphan)).collect();
-                    // The alert was written down with this commit, and is over by the next.
-                    self.again.extend(is_over.then(storage_works));
+                    if is_over {
+                        self.again.push(by_broker(CommandBody::storage_is_back()));
+                    }
                     next = Vec::new();
                 }
                 Err(error) => return self.fail(&error, aftermath),
@@ -258,12 +256,13 @@ impl<S: Transaction> Core<S> {
 
     fn fail(&mut self, error: &StoreError, aftermath: Aftermath) {
         self.is_stale = true;
-        self.published.meter.commit_failed();
-        self.published.health.failed(error, self.intake.now());
         self.again = latest(aftermath.again);
-        // One that this broker did not raise itself is not told twice.
-        self.again.retain(|command| !is_about_storage(&command.body));
-        self.again.push(storage_fails(error));
+        let alert = by_broker(CommandBody::storage_failed(error));
+        if !self.again.iter().any(|command| command.body == alert.body) {
+            self.again.push(alert);
+        }
+        self.published.meter.commit_failed();
+        self.published.health.failed(error);
         let message = match error {
             StoreError::Unavailable(_) => {
                 format!("{error}; nothing of this request happened, send it again with the same id")
@@ -320,32 +319,17 @@ fn latest(commands: Vec<Command>) -> Vec<Command> {
     kept
 }
 
-/// Kept until a commit goes well: then the log has what could not be told by it at the time.
-fn storage_fails(error: &StoreError) -> Command {
-    let message = health::told(&error.to_string());
-    let body = CommandBody::RaiseAlert { kind: AlertKind::Storage, subject: String::new(), message };
-    Command { at: 0, origin: Origin::Broker, trace: None, body }
-}
-
-fn storage_works() -> Command {
-    let body = CommandBody::ClearAlert { kind: AlertKind::Storage, subject: String::new() };
-    Command { at: 0, origin: Origin::Broker, trace: None, body }
-}
-
-fn is_about_storage(body: &CommandBody) -> bool {
-    matches!(
-        body,
-        CommandBody::RaiseAlert { kind: AlertKind::Storage, .. }
-            | CommandBody::ClearAlert { kind: AlertKind::Storage, .. }
-    )
-}
-
 fn link_down(orphan: &Orphan) -> Command {
     let body = CommandBody::LinkDown {
         aspect: orphan.seat.aspect.clone(),
         link: orphan.link,
         generation: orphan.seat.generation,
     };
+    by_broker(body)
+}
+
+/// Its time is when it is applied.
+fn by_broker(body: CommandBody) -> Command {
     Command { at: 0, origin: Origin::Broker, trace: None, body }
 }
 

@@ -10,10 +10,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use nexus_wire::admin::NexusInfo;
-use nexus_wire::alert::{AlertList, AlertPage};
 use nexus_wire::hands::{DispatchState, DispatchStatus};
 use nexus_wire::knowledge::KnowledgeSearch;
-use nexus_wire::limits::{PAGE_DEFAULT, PAGE_MAX, REPLY_BYTES_MAX, SUBPROTOCOL};
+use nexus_wire::limits::{REPLY_BYTES_MAX, SUBPROTOCOL};
 use nexus_wire::log::Subscribe;
 use nexus_wire::roster::{AspectInfo, Situation, Team, TeamList};
 use nexus_wire::session::SessionQuestion;
@@ -36,7 +35,6 @@ use crate::observe::{self, KnowledgeRead, Library, Recalls, fit};
 use crate::questions::{self, Questions};
 use crate::relay::{Relay, Starts};
 use crate::sequencer::{Sending, Sequencer, Stopped};
-use crate::store::SqliteReader;
 use crate::traces;
 use crate::trail::Trail;
 
@@ -156,14 +154,14 @@ impl Edge {
     /// Answers a read request of `reader`.
     pub(crate) async fn answer(&self, reader: Party, read: Read) -> Result<Json, ErrorBody> {
         match read {
-            Read::AlertList(list) => self.alerts(list).await,
             Read::BudgetList => Ok(Json::of(&self.ask(Hub::budgets).await?)),
             Read::DispatchStatus(status) => self.status(reader, status).await,
             Read::Session(aspect, about) => self.question(&aspect, about).await,
             Read::Situation(name) => Ok(Json::of(&self.situation(name).await?)),
             Read::TeamList(list) => Ok(Json::of(&self.team_page(list).await?)),
             Read::Knowledge(KnowledgeRead::Search(search)) => self.search(reader, search).await,
-            Read::AuditList(_)
+            Read::AlertList(_)
+            | Read::AuditList(_)
             | Read::ChatGet(_)
             | Read::ChatRead(_)
             | Read::ChatReceipts(_)
@@ -175,40 +173,15 @@ impl Edge {
             | Read::SessionStatus(_)
             | Read::ThreadGet(_)
             | Read::UsageRead(_) => {
-                let found = self.library.read(move |store| Ok(observe::answer(store, &reader, &read))).await;
-                found.map_err(observe::Refusal::Store).flatten().map_err(ErrorBody::from)
+                self.library.answer(move |store| observe::answer(store, &reader, &read)).await
             }
         }
-    }
-
-    /// Those on disk, and before them one about the store itself while it fails: that one cannot be on it.
-    async fn alerts(&self, list: AlertList) -> Result<Json, ErrorBody> {
-        let head = *self.published.head.borrow();
-        let failing = self.published.health.alert(head).filter(|it| list.before.is_none_or(|at| it.seq < at));
-        let limit = list.limit;
-        let read = self.library.read(move |store| observe::alerts(store, &list)).await;
-        let mut page = match (read, &failing) {
-            (Ok(page), _) => page,
-            (Err(_), Some(_)) => AlertPage { alerts: Vec::new(), more: false },
-            (Err(error), None) => return Err(observe::Refusal::Store(error).into()),
-        };
-        if let Some(alert) = failing {
-            page.alerts.retain(|it| it.key != alert.key);
-            page.alerts.insert(0, alert);
-            if page.alerts.len() > limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX) as usize {
-                page.alerts.pop();
-                page.more = true;
-            }
-        }
-        Ok(Json::of(&page))
     }
 
     /// What is on disk of a dispatch; why it waits is for the hub to say.
     async fn status(&self, reader: Party, status: DispatchStatus) -> Result<Json, ErrorBody> {
         let id = status.dispatch;
-        let read = move |store: &SqliteReader| Ok(observe::status(store, &reader, &status));
-        let found = self.library.read(read).await.map_err(observe::Refusal::Store).flatten();
-        let mut info = found.map_err(ErrorBody::from)?;
+        let mut info = self.library.answer(move |store| observe::status(store, &reader, &status)).await?;
         if info.state == DispatchState::Pending {
             info.waiting_for = self.ask(move |hub| hub.queue().waiting_for(id)).await?;
         }
@@ -228,8 +201,7 @@ impl Edge {
     /// What it brings an aspect is counted; people who look around are not.
     async fn search(&self, reader: Party, search: KnowledgeSearch) -> Result<Json, ErrorBody> {
         let (recalled, is_aspect) = (search.recall, reader.aspect().is_some());
-        let found = self.library.read(move |store| Ok(observe::search(store, &reader, &search))).await;
-        let found = found.map_err(observe::Refusal::Store).flatten().map_err(ErrorBody::from)?;
+        let found = self.library.answer(move |store| observe::search(store, &reader, &search)).await?;
         if is_aspect {
             self.recalls.note(&found.hits, recalled, self.now());
         }

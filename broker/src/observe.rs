@@ -7,7 +7,7 @@ mod usage;
 
 use std::sync::Arc;
 
-use nexus_wire::alert::{AlertList, AlertPage};
+use nexus_wire::alert::AlertPage;
 use nexus_wire::audit::AuditPage;
 use nexus_wire::hands::{DispatchInfo, DispatchList, DispatchPage, DispatchStatus};
 use nexus_wire::limits::{PAGE_DEFAULT, PAGE_MAX, REPLY_BYTES_MAX};
@@ -23,6 +23,8 @@ use crate::hub::is_named_to;
 use crate::hub::records::{
     BlobRecord, DispatchRecord, Finds, GatherRecord, Reads, StoreError, Stored, Which, concerns,
 };
+use crate::hub::{CommandBody, Origin};
+use crate::sequencer::Sequencer;
 use crate::store::{ReaderPool, SqliteReader};
 pub(crate) use knowledge::{KnowledgeRead, Recalls, search};
 
@@ -31,16 +33,17 @@ const READERS: usize = 4;
 /// Dispatches that are looked through for those of one aspect.
 const SCAN_MAX: u32 = 2_000;
 
-/// Runs readings off the async threads.
+/// Runs readings off the async threads, and says so when one meets damage.
 #[derive(Clone, Debug)]
 pub(crate) struct Library {
     pool: Arc<ReaderPool>,
     room: Arc<Semaphore>,
+    sequencer: Sequencer,
 }
 
 impl Library {
-    pub(crate) fn new(pool: impl FnOnce(usize) -> ReaderPool) -> Self {
-        Self { pool: Arc::new(pool(READERS)), room: Arc::new(Semaphore::new(READERS)) }
+    pub(crate) fn new(pool: impl FnOnce(usize) -> ReaderPool, sequencer: Sequencer) -> Self {
+        Self { pool: Arc::new(pool(READERS)), room: Arc::new(Semaphore::new(READERS)), sequencer }
     }
 
     pub(crate) async fn read<T: Send + 'static>(
@@ -56,7 +59,26 @@ impl Library {
             drop(permit);
             result
         });
-        task.await.unwrap_or_else(|_| Err(gone(())))
+        let found = task.await.unwrap_or_else(|_| Err(gone(())));
+        if let Err(error @ StoreError::Corrupt(_)) = &found {
+            tracing::error!(%error, "a reading met damage");
+            // A broker that is stopping raises nothing more.
+            let _ = self.sequencer.submit(Origin::Broker, CommandBody::storage_failed(error), 0).await;
+        }
+        found
+    }
+
+    /// A reading that may be refused.
+    pub(crate) async fn answer<T: Send + 'static>(
+        &self,
+        reading: impl FnOnce(&SqliteReader) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, ErrorBody> {
+        let read = self.read(move |store| match reading(store) {
+            Ok(found) => Ok(Ok(found)),
+            Err(Refusal::Told(body)) => Ok(Err(body)),
+            Err(Refusal::Store(error)) => Err(error),
+        });
+        read.await.map_err(|error| ErrorBody::from(Refusal::Store(error)))?
     }
 }
 
@@ -85,7 +107,13 @@ impl From<Refusal> for ErrorBody {
 /// Answers a read request of `reader`. `team.list` is not among them: it is the core that knows the team.
 pub(crate) fn answer(store: &impl Finds, reader: &Party, read: &Read) -> Result<Json, Refusal> {
     match read {
-        Read::AlertList(list) => Ok(Json::of(&alerts(store, list)?)),
+        Read::AlertList(list) => {
+            let limit = page(list.limit);
+            let mut alerts = store.alerts(list.all, list.before, limit + 1)?;
+            let more = alerts.len() > limit as usize;
+            alerts.truncate(limit as usize);
+            Ok(Json::of(&AlertPage { alerts, more }))
+        }
         Read::AuditList(list) => {
             let limit = page(list.limit);
             let mut entries = store.audit(list, limit + 1)?;
@@ -119,14 +147,6 @@ pub(crate) fn answer(store: &impl Finds, reader: &Party, read: &Read) -> Result<
         Read::ThreadGet(get) => Ok(Json::of(&chat::thread(store, reader, get.thread)?)),
         Read::UsageRead(read) => Ok(Json::of(&usage::report(store, read)?)),
     }
-}
-
-pub(crate) fn alerts(store: &impl Reads, list: &AlertList) -> Stored<AlertPage> {
-    let limit = page(list.limit);
-    let mut alerts = store.alerts(list.all, list.before, limit + 1)?;
-    let more = alerts.len() > limit as usize;
-    alerts.truncate(limit as usize);
-    Ok(AlertPage { alerts, more })
 }
 
 /// A dispatch, if `reader` has to do with it.

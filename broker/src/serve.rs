@@ -130,7 +130,7 @@ impl Running {
             Published { traces: Traces::new(telemetry(nexus_id)), ..Published::of(&hub, config.patience) };
         let published = Arc::new(published);
         let (sequencer, intake) = sequencer(clock);
-        let library = Library::new(|size| store.readers(size));
+        let library = Library::new(|size| store.readers(size), sequencer.clone());
         let database = store.path().to_owned();
         let (core, due) = Core::new(store, hub, config.hub.clone(), intake, Arc::clone(&published));
         let (ending, ended) = oneshot::channel();

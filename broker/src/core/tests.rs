@@ -1,4 +1,5 @@
 use nexus_wire::admin::{AspectAdd, OperatorAdd, OperatorRole};
+use nexus_wire::alert::AlertKind;
 use nexus_wire::roster::{AspectRole, AspectState, Register};
 use nexus_wire::{AspectName, EpochId, FromBroker, LinkId, OperatorName, Party, RequestId};
 use tokio::sync::oneshot::Receiver;
@@ -8,7 +9,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::deliver::Peer;
 use crate::deliver::outbox::{Answer, Seat};
-use crate::hub::records::Reads;
+use crate::hub::records::Reads as _;
 use crate::identity::{Identity, Role};
 use crate::sequencer::sequencer;
 use crate::store::MemoryStore;
@@ -62,6 +63,13 @@ fn link_of_wren(core: &Core<MemoryStore>) -> Option<LinkId> {
     core.hub.roster().aspect(&wren()).unwrap().link
 }
 
+/// Subject, times, and whether it is open, the latest raised first.
+fn storage_alerts(core: &Core<MemoryStore>) -> Vec<(String, u32, bool)> {
+    let alerts = core.store.alerts(true, None, 10).unwrap();
+    assert!(alerts.iter().all(|alert| alert.kind == AlertKind::Storage), "{alerts:?}");
+    alerts.into_iter().map(|alert| (alert.subject, alert.times, alert.cleared_at.is_none())).collect()
+}
+
 #[test]
 fn a_commit_that_fails_tells_everybody_and_changes_nothing() {
     let mut core = core();
@@ -92,32 +100,18 @@ fn a_commit_that_fails_tells_everybody_and_changes_nothing() {
     assert_eq!(core.published.health.state(), State::Working);
     assert_eq!(link_of_wren(&core), None);
     assert_eq!(core.published.presence.info(&wren()).unwrap().state, AspectState::Offline);
-}
+    assert_eq!(storage_alerts(&core), [("writes".to_owned(), 1, false)], "raised, and over");
 
-#[test]
-fn a_store_that_fails_is_an_alert_although_nothing_can_be_written() {
-    let mut core = core();
-    add_wren(&mut core);
-    let head = core.hub.log_seq();
-    assert_eq!(core.published.health.alert(head), None);
-    let tick = || Command { at: 1, origin: Origin::Broker, trace: None, body: CommandBody::Tick };
-    core.store.fail_next_commit();
-    core.apply(vec![tick()]);
-    let alert = core.published.health.alert(head).unwrap();
-    assert_eq!((alert.key.as_str(), alert.seq, alert.cleared_at), ("storage/", head + 1, None));
-    assert!(alert.message.contains("the commit was told to fail"), "{}", alert.message);
-    assert_eq!(core.store.alerts(true, None, 9).unwrap(), [], "it could not be written");
-
-    // A second failure is the same outage, and its end is written down with how it began.
-    core.store.fail_next_commit();
-    core.apply(vec![tick()]);
-    assert_eq!(core.published.health.alert(head).unwrap().raised_at, alert.raised_at);
-    core.apply(vec![tick()]);
-    assert_eq!(core.published.health.alert(head), None);
-    let kept = core.store.alerts(true, None, 9).unwrap();
-    assert_eq!((kept.len(), kept[0].key.as_str(), kept[0].times), (1, "storage/", 1));
-    assert!(kept[0].cleared_at.is_some());
-    assert_eq!(core.store.alerts(false, None, 9).unwrap(), [], "it is over");
+    // Damage is no matter of the moment: it stays until a broker starts anew.
+    for _ in 0..2 {
+        let damage = CommandBody::storage_failed(&StoreError::Corrupt("page 7".to_owned()));
+        core.apply(vec![Command { at: 3, origin: Origin::Broker, trace: None, body: damage }]);
+    }
+    let damaged = ("damage".to_owned(), 1, true);
+    assert_eq!(storage_alerts(&core), [damaged, ("writes".to_owned(), 1, false)]);
+    let started = CommandBody::BrokerStarted(HubConfig::default());
+    core.apply(vec![Command { at: 4, origin: Origin::Broker, trace: None, body: started }]);
+    assert!(storage_alerts(&core).iter().all(|(_, _, is_open)| !is_open));
 }
 
 #[test]

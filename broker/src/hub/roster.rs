@@ -131,6 +131,7 @@ impl<S: Store> Step<'_, S> {
             self.vacate(&name)?;
         }
         self.log_other(Party::System, "broker.started", "", &"")?;
+        self.storage_anew()?;
         self.expect()?;
         self.settle(None, None)?;
         Ok(())

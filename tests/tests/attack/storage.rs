@@ -172,8 +172,10 @@ async fn a_stop_in_the_middle_of_work_leaves_all_that_was_acknowledged_in_one_fi
     assert_eq!((code, watcher.closed().await), (1001, 1001));
     let status = world.broker_mut().wait();
     assert_eq!(status.code(), Some(0), "{}", world.broker().text());
-    let left = ["ca.pem", "identity.json", "nexus.db", "observe.mark", "operator.token", "search.db"];
-    assert_eq!(names(&world.data()), left);
+    assert_eq!(
+        names(&world.data()),
+        ["ca.pem", "identity.json", "nexus.db", "observe.mark", "operator.token", "search.db"]
+    );
     world.start_broker();
     let mut operator = Raw::operator(&world).await;
     for message in &acknowledged {
@@ -207,12 +209,6 @@ fn a_full_disk_refuses_what_is_new_loses_nothing_and_is_got_over() {
     });
 }
 
-/// Of each alert about the store, whether it is over.
-fn storage_alerts(page: &Value) -> Vec<bool> {
-    let alerts = page["payload"]["alerts"].as_array().expect("a page of alerts");
-    alerts.iter().filter(|it| it["kind"] == "storage").map(|it| it["cleared_at"].is_number()).collect()
-}
-
 async fn full_disk(disk: &Path) {
     let mut world = World::new();
     let home = world.home("wren", json!({}), "");
@@ -235,8 +231,6 @@ async fn full_disk(disk: &Path) {
     assert_eq!(threads["payload"]["threads"].as_array().map(Vec::len), Some(taken.len() + 1));
     let team = operator.request("team.list", json!({})).await;
     assert_eq!(team["payload"]["aspects"][0]["state"], "online");
-    let alerts = operator.request("alert.list", json!({})).await;
-    assert_eq!(storage_alerts(&alerts), [false], "{alerts}");
     let large = "x".repeat(700_000);
     for (kind, payload) in [
         ("chat.send", json!({"content": large})),
@@ -258,8 +252,6 @@ async fn full_disk(disk: &Path) {
     let retried = operator.request_as(id, "chat.send", payload).await;
     assert_eq!(retried["kind"], "ok", "{retried}");
     taken.push(retried["payload"]["message"].clone());
-    let alerts = operator.request("alert.list", json!({"all": true})).await;
-    assert_eq!(storage_alerts(&alerts), [true], "{alerts}");
     wait_until("the aspect offline", || {
         let team = request(&world, "GET", "/api/v1/aspects", Some(&world.token()), "").1;
         (team["aspects"][0]["state"] == "offline").then_some(())
@@ -324,4 +316,52 @@ async fn a_disk_that_takes_no_more_writes_is_read_on_and_got_over() {
     let data = world.data().to_string_lossy().into_owned();
     let verified = world.run("nexus", &["verify", "--data", &data]);
     assert!(verified.status.success(), "{}", text(&verified));
+}
+
+/// Makes every page of the database that holds nothing but `byte` unreadable, in place.
+fn damage_pages_of(database: &Path, byte: u8) {
+    use std::os::unix::fs::FileExt as _;
+    let bytes = std::fs::read(database).expect("the database is there");
+    // The header's page size (https://sqlite.org/fileformat2.html#page_size).
+    let size = usize::from(u16::from_be_bytes([bytes[16], bytes[17]]));
+    let file = std::fs::File::options().write(true).open(database).expect("the database is ours");
+    let mut damaged = 0;
+    for (number, page) in bytes.chunks(size).enumerate() {
+        // A page of text that goes on elsewhere begins with the number of that.
+        if page[4..].iter().all(|it| *it == byte) {
+            let at = u64::try_from(number * size).expect("a small file");
+            file.write_all_at(&vec![0xff; size], at).expect("the database is ours");
+            damaged += 1;
+        }
+    }
+    assert!(damaged > 0, "the text is on pages of its own");
+}
+
+#[tokio::test]
+async fn a_page_that_goes_bad_fails_what_needs_it_and_is_an_alert() {
+    let mut world = World::new();
+    let mut operator = Raw::operator(&world).await;
+    let good = operator.request("chat.send", json!({"content": "good"})).await["payload"].clone();
+    let bad = operator.request("chat.send", json!({"content": "Q".repeat(40_000)})).await["payload"].clone();
+    // Everything is in the one file afterwards, and in no cache.
+    stop(&mut world);
+    world.start_broker();
+    damage_pages_of(&world.data().join("nexus.db"), b'Q');
+
+    let mut operator = Raw::operator(&world).await;
+    for _ in 0..2 {
+        let refused =
+            operator.request("chat.get", json!({"message": bad["message"]})).await["payload"].clone();
+        assert_eq!(refused["code"], "storage_unavailable", "{refused}");
+        let message = refused["message"].as_str().unwrap_or_default();
+        assert!(message.contains("damaged") && message.contains("backup"), "{message}");
+    }
+    let page = operator.request("chat.get", json!({"message": good["message"]})).await;
+    assert_eq!(page["payload"]["content"], "good", "{page}");
+    let sent = operator.request("chat.send", json!({"content": "after"})).await;
+    assert_eq!(sent["kind"], "ok", "{sent}");
+    let listed = operator.request("alert.list", json!({})).await["payload"].clone();
+    let alert = &listed["alerts"][0];
+    assert_eq!((&alert["key"], &alert["times"]), (&json!("storage/damage"), &json!(1)), "{listed}");
+    assert_eq!(request(&world, "GET", "/readyz", None, "").0, 200);
 }
