@@ -86,6 +86,11 @@ enum CliError {
     Key(#[from] nexus_client::keyfile::KeyError),
     #[error("there is no folder {}; make the home first, or correct --home", .0.display())]
     NoHome(PathBuf),
+    #[error(
+        "{} is the home of {owner}, as its aspect.json says, and not of {name}; correct the name, or --home",
+        home.display()
+    )]
+    HomeOfAnother { home: PathBuf, owner: String, name: nexus_wire::AspectName },
     #[error("no home directory is known; name the data directory with --data or NEXUS_DATA")]
     NoDataDir,
     #[error("{}", .0.message)]
@@ -110,6 +115,7 @@ impl CliError {
             | Self::KeyFile(_)
             | Self::Key(_)
             | Self::NoHome(_)
+            | Self::HomeOfAnother { .. }
             | Self::NoDataDir
             | Self::Refused(_)
             | Self::Secret(_)

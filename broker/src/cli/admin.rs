@@ -5,7 +5,7 @@ mod people;
 
 use std::time::Duration;
 
-use nexus_client::{Broker, Credential, DialError, Endpoint, EndpointError};
+use nexus_client::{Broker, Credential, DialError, DialErrorKind, Endpoint, EndpointError};
 use nexus_wire::access::{KeyRotate, KeyRotated};
 use nexus_wire::admin::{AspectAdd, AspectKey};
 use nexus_wire::roster::{AspectInfo, Team};
@@ -36,7 +36,7 @@ pub(super) enum AdminError {
     Keys(#[from] KeysError),
     #[error(transparent)]
     Setup(#[from] SetupError),
-    #[error("the broker of this data directory cannot be used: {0}")]
+    #[error("{}", through_broker(.0))]
     Dial(#[from] DialError),
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
@@ -50,6 +50,14 @@ pub(super) enum AdminError {
     NoOperator(OperatorName),
     #[error("{}", .0.message)]
     Refused(ErrorBody),
+}
+
+/// A refusal reads as it does without a broker; the rest is about the way there.
+fn through_broker(error: &DialError) -> String {
+    if let DialErrorKind::Status { status: 400..500, message } = &error.kind {
+        return message.clone();
+    }
+    format!("the broker of this data directory cannot be used: {error}")
 }
 
 /// Where commands are applied.
@@ -88,7 +96,9 @@ impl Admin {
     fn direct(config: &Config, setup: Setup) -> Self {
         if setup.first_token.is_some() {
             say(format_args!(
-                "A new Nexus; the token of its first operator is in {}",
+                "There was no Nexus in {}: this is a new one (another is named with --data). The token of its \
+                 first operator is in {}",
+                setup.data.path().display(),
                 setup.data.operator_token().display()
             ));
         }

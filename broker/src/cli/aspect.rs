@@ -9,6 +9,7 @@ use nexus_wire::AspectName;
 use nexus_wire::access::KeyRotate;
 use nexus_wire::admin::AspectAdd;
 use nexus_wire::roster::{AspectInfo, AspectRole};
+use serde::Deserialize;
 
 use super::CliError;
 use super::admin::Admin;
@@ -73,6 +74,12 @@ pub(super) async fn run(aspect: Aspect, config: Config) -> Result<(), CliError> 
     {
         return Err(CliError::NoHome(home.clone()));
     }
+    if let Aspect::Add { name, home, .. } | Aspect::Rotate { name, home, .. } = &aspect
+        && let Some(owner) = owner(home)
+        && owner != name.as_str()
+    {
+        return Err(CliError::HomeOfAnother { home: home.clone(), owner, name: name.clone() });
+    }
     let mut admin = Admin::open(&config).await?;
     match aspect {
         Aspect::Add { name, home, role, share_knowledge, url } => {
@@ -110,6 +117,16 @@ pub(super) async fn run(aspect: Aspect, config: Config) -> Result<(), CliError> 
             Ok(())
         }
     }
+}
+
+/// Whose home it is, as its `aspect.json` says. What cannot be read there is for `agent check` to explain.
+fn owner(home: &Path) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        name: String,
+    }
+    let text = std::fs::read_to_string(home.join("aspect.json")).ok()?;
+    serde_json::from_str::<Named>(&text).ok().map(|it| it.name)
 }
 
 /// The keyfile that is there, if it is this aspect's key for this Nexus. Its address is brought up to date.

@@ -11,7 +11,7 @@ use super::CliError;
 use super::admin::Admin;
 use super::print::{say, table};
 use super::secret;
-use super::words::duration;
+use super::words::lifetime;
 use crate::config::Config;
 use crate::identity::{password, token};
 
@@ -41,7 +41,7 @@ pub(super) enum Token {
         operator: OperatorName,
         name: TokenName,
         /// How long it is good (90s, 12h, 30d); until it is revoked when left out
-        #[arg(long, value_name = "TIME", value_parser = duration)]
+        #[arg(long, value_name = "TIME", value_parser = lifetime)]
         expires: Option<Duration>,
     },
     /// Show them, without the secrets
@@ -109,8 +109,13 @@ async fn tokens(action: Token, config: &Config) -> Result<(), CliError> {
                 token_sha256: Some(token::sha256_hex(&token)),
                 expires_in_s: expires.map(|it| it.as_secs()),
             };
-            admin.add_token(&operator, add).await?;
-            say(format_args!("{operator} has the token {name}. It is shown once:\n\n  {token}\n"));
+            let until = match admin.add_token(&operator, add).await?.token_info.expires_at {
+                Some(at) => format!("until {}", time(at)),
+                None => "until it is revoked".to_owned(),
+            };
+            say(format_args!(
+                "{operator} has the token {name}, good {until}. It is shown once:\n\n  {token}\n"
+            ));
         }
         Token::List { operator } => {
             let rows: Vec<Vec<String>> = admin.tokens(&operator).await?.iter().map(token_row).collect();

@@ -31,6 +31,49 @@ fn names_are_checked_before_anything_happens() {
 }
 
 #[tokio::test]
+async fn a_home_of_another_aspect_gets_no_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, home) = (dir.path().join("data"), dir.path().join("robin"));
+    std::fs::create_dir(&home).unwrap();
+    std::fs::write(home.join("aspect.json"), r#"{"name": "robin", "role": "worker"}"#).unwrap();
+    let config = || Config::load(&data, &[("listen", "127.0.0.1:0".into())], |_| None).unwrap().0;
+    let add = |name: &str| aspect::Aspect::Add {
+        name: name.parse().unwrap(),
+        home: home.clone(),
+        role: aspect::Role::Worker,
+        share_knowledge: false,
+        url: None,
+    };
+    let refused = aspect::run(add("wren"), config()).await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        format!(
+            "{} is the home of robin, as its aspect.json says, and not of wren; correct the name, or --home",
+            home.display()
+        )
+    );
+    assert!(!data.exists(), "nothing is made before the command line is known to be good");
+    aspect::run(add("robin"), config()).await.unwrap();
+    assert!(nexus_client::KeyFile::path_in(&home).exists());
+}
+
+#[tokio::test]
+async fn what_the_broker_refuses_reads_as_without_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let config = || Config::load(&data, &[("listen", "127.0.0.1:0".into())], |_| None).unwrap().0;
+    let revoke = || operator::Operator::Revoke { name: "ana".parse().unwrap() };
+    let alone = operator::run(revoke(), config()).await.unwrap_err();
+    let running = crate::serve::Running::start(config()).await.unwrap();
+    let through = operator::run(revoke(), config()).await.unwrap_err();
+    running.stop().await.unwrap();
+    assert_eq!(
+        (alone.to_string(), through.to_string()),
+        ("there is no operator ana".into(), "there is no operator ana".into())
+    );
+}
+
+#[tokio::test]
 async fn an_aspect_is_let_in_without_a_broker_and_through_one() {
     let dir = tempfile::tempdir().unwrap();
     let (data, home) = (dir.path().join("data"), dir.path().join("wren"));

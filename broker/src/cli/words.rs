@@ -17,6 +17,14 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
 }
 
+/// As [`duration`], for what would be of no use if it were over at once.
+pub(super) fn lifetime(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("that is over at once; write 90s, 10m, 12h or 30d".into()),
+        some => Ok(some),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -31,5 +39,7 @@ mod tests {
         for text in ["m", "1y", "-1s", "99999999999999999999", "99999999999999999d"] {
             assert!(duration(text).is_err(), "{text:?}");
         }
+        assert_eq!((duration("0").ok(), lifetime("0d").ok()), (Some(Duration::ZERO), None));
+        assert_eq!(lifetime("1m"), Ok(Duration::from_secs(60)));
     }
 }
