@@ -56,10 +56,20 @@ pub(crate) fn check(file: &Path, against: Option<Head>) -> Result<(Manifest, Che
     unpack(file, folder.path(), against)
 }
 
+/// What a library says of a file that is none of ours may quote all of its beginning.
+fn one_line(what: &str) -> String {
+    const CHARS_MAX: usize = 120;
+    let clean: String = what.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    match clean.char_indices().nth(CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &clean[..end]),
+        None => clean,
+    }
+}
+
 fn members(file: &Path, to: &Path) -> Result<Manifest, BackupError> {
     let broken = |what: &dyn std::fmt::Display| BackupError::NoArchive {
         path: file.to_owned(),
-        what: what.to_string(),
+        what: one_line(&what.to_string()),
     };
     let opened = File::open(file).map_err(|source| BackupError::Read { path: file.to_owned(), source })?;
     let mut archive = Archive::new(io::BufReader::with_capacity(1 << 16, opened));
@@ -124,4 +134,20 @@ fn put(from: &mut impl Read, to: &Path) -> io::Result<()> {
     let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(to)?;
     io::copy(from, &mut file)?;
     file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_no_archive_is_not_quoted_at_length() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("README.md");
+        std::fs::write(&file, "# A title\n\n\u{1b}[2JDear aunt, ".repeat(100)).unwrap();
+        let refused = check(&file, None).unwrap_err().to_string();
+        assert!(refused.starts_with(&format!("{} is no backup of a Nexus", file.display())), "{refused}");
+        assert!(!refused.chars().any(char::is_control), "{refused:?}");
+        assert!(refused.chars().count() < 240, "{refused}");
+    }
 }

@@ -15,6 +15,7 @@ use crate::blobs;
 use crate::config::Config;
 use crate::datadir::{DataDir, KEY_FILES, TOKEN_FILE};
 use crate::hub::CommandBody;
+use crate::hub::records::Digest;
 use crate::identity::keys::NexusKeys;
 use crate::identity::token;
 use crate::setup;
@@ -59,7 +60,8 @@ fn into(
     let (manifest, _) = unpack(file, partial, None)?;
     let is_new_here = check_identity(data, file, &manifest)?;
     let database = partial.join(DATABASE);
-    let (epoch, token_is_good) = begin_anew(data, config, &database, now)?;
+    let token = owners_token(data, is_new_here.then_some(partial))?;
+    let (epoch, token_is_good) = begin_anew(config, &database, token, now)?;
     // From here on the directory changes: first what does no harm without the database.
     if is_new_here {
         for name in KEY_FILES.iter().chain(&["nexus.toml"]) {
@@ -103,17 +105,32 @@ fn check_identity(data: &DataDir, file: &Path, manifest: &Manifest) -> Result<bo
     Ok(false)
 }
 
+/// The token that will be in the data directory: the one that is there, or else that of the archive.
+fn owners_token(data: &DataDir, archive: Option<&Path>) -> Result<Option<Digest>, BackupError> {
+    let text = match (data.read(TOKEN_FILE)?, archive) {
+        (None, Some(archive)) => {
+            let path = archive.join(TOKEN_FILE);
+            match std::fs::read_to_string(&path) {
+                Ok(text) => Some(text),
+                Err(error) if error.kind() == ErrorKind::NotFound => None,
+                Err(source) => return Err(BackupError::Read { path, source }),
+            }
+        }
+        (here, _) => here,
+    };
+    Ok(text.map(|text| token::digest(text.trim())))
+}
+
 /// Brings the unpacked database up to date and lets every inbox begin a new epoch in it.
 fn begin_anew(
-    data: &DataDir,
     config: &Config,
     database: &Path,
+    token: Option<Digest>,
     now: Ms,
 ) -> Result<(EpochId, bool), BackupError> {
     let mut store = SqliteStore::open(database, Options::default())?;
     let new_epoch = EpochId(Uuid::new_v4());
     let hub = setup::apply_once(&mut store, &config.hub, CommandBody::Restored { new_epoch }, now)?;
-    let token = data.read(TOKEN_FILE)?.map(|text| token::digest(text.trim()));
     let is_good = hub
         .roster()
         .operators()

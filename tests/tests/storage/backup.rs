@@ -156,7 +156,8 @@ fn a_backup_with_its_keys_makes_the_same_nexus_elsewhere() {
     std::fs::remove_dir_all(world.data()).expect("the machine is lost");
     let (code, said) = failed(&world, &["restore", &bare]);
     assert!(code == 1 && said.contains("--with-keys"), "{said}");
-    done(&world, &["restore", &file]);
+    let said = done(&world, &["restore", &file]);
+    assert!(!said.contains("nexus token new"), "the token came with the keys, and is good: {said}");
     assert_eq!(std::fs::read_to_string(&seal).expect("it is back"), "a5".repeat(32));
     world.start_broker();
     let _agent = world.agent(&home);
