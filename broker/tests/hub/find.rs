@@ -1,5 +1,6 @@
 //! Search in messages: the same from the index as from the messages themselves, whatever happens to the index.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use nexus_broker::hub::records::{Finds, Found, Visible};
@@ -135,6 +136,8 @@ fn an_index_that_is_lost_damaged_or_of_another_history_is_made_again() {
         }
         assert_eq!(found("moon"), [second.seq, first.seq], "{damage}");
         assert_eq!(still(), [second.seq, first.seq], "{damage}");
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "messages can be read out of it ({damage})");
     }
     drop(before);
     // The old file is copied back, and goes on differently.

@@ -2,6 +2,8 @@
 //! connection of its own, so that no message waits for it. It holds nothing that cannot be made again from the
 //! database, and is made again when it does not belong to it.
 
+use std::fs::{OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
@@ -40,6 +42,15 @@ pub(super) fn path_of(path: &Path) -> PathBuf {
     path.with_file_name("search.db")
 }
 
+/// Messages can be read out of an index: it is the owner's alone, and so are the files SQLite puts beside it.
+fn keep_private(path: &Path) -> std::io::Result<()> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+    if file.metadata()?.permissions().mode() & 0o077 != 0 {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(())
+}
+
 /// The one writer of an index.
 #[derive(Debug)]
 pub struct Indexer {
@@ -74,6 +85,8 @@ impl Indexer {
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_URI;
+        keep_private(&path_of(database))
+            .map_err(|error| StoreError::Unavailable(format!("the search index: {error}")))?;
         let connection = Connection::open_with_flags(path_of(database), flags).map_err(fault)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
         connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).map_err(fault)?;
