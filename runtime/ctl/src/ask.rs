@@ -81,9 +81,14 @@ fn addressee<'a, 'b>(
             let found = team.iter().find(|aspect| aspect.name.as_str() == first);
             let aspect = found.ok_or_else(|| {
                 let hint = near::hint(first, names());
-                Failure::Failed(format!("there is no aspect named {first:?}; {hint}"))
+                let quotes =
+                    if hint.ends_with('?') { "" } else { "; a question to the lead stands in quotes" };
+                Failure::Failed(format!("there is no aspect named {first:?}; {hint}{quotes}"))
             })?;
             Ok((aspect, rest))
+        }
+        [only] if team.iter().any(|aspect| aspect.name.as_str() == only) => {
+            Err(Failure::Usage(format!("what is {only} to be asked? Write: nexctl ask {only} \"…\"")))
         }
         _ => {
             let lead = team.iter().find(|aspect| aspect.role == AspectRole::Frame).ok_or_else(|| {

@@ -102,7 +102,7 @@ pub enum Command {
     Context(ContextArgs),
     /// Send work to a Hand
     Dispatch(Dispatch),
-    /// Look at alerts, aspects, threads, messages or dispatches
+    /// Look at alerts, aspects, threads, messages, their receipts, or dispatches
     Get(Get),
     /// Say how far a thread is read
     Mark(Mark),

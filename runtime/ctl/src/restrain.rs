@@ -34,6 +34,6 @@ fn show(run: &Run, in_force: &AspectRestraint) -> Result<(), Failure> {
             it.by,
             printable(&it.reason)
         ),
-        None => format!("{name} is neither held nor paused"),
+        None => format!("{name} is released: it is neither held nor paused"),
     })
 }

@@ -1,5 +1,10 @@
 //! Typed ids. On the wire and in `Display` each is a plain UUID; `Debug` adds what it is the id of.
 
+/// A text that is no id.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("an id is written like 01a1fda6-6863-8f81-9de1-76c52d2b6209; copy it whole from where it is listed")]
+pub struct IdError;
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $label:literal) => {
         $(#[$doc])*
@@ -23,9 +28,9 @@ macro_rules! id {
         }
 
         impl std::str::FromStr for $name {
-            type Err = uuid::Error;
+            type Err = IdError;
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                text.parse().map(Self)
+                text.parse().map(Self).map_err(|_| IdError)
             }
         }
     };

@@ -27,6 +27,8 @@ pub enum SessionAction {
         of: AspectName,
         /// `global`, or the id of a thread or a fork
         session: String,
+        /// An entry's id, as `nexctl session tree` shows it
+        #[arg(value_parser = entry)]
         entry: Option<Uuid>,
         /// What the user says next in it
         #[arg(long, value_name = "TEXT")]
@@ -59,6 +61,8 @@ pub enum SessionAction {
         of: AspectName,
         /// `global`, or the id of a thread or a fork
         session: String,
+        /// An entry's id, as `nexctl session tree` shows it
+        #[arg(value_parser = entry)]
         entry: Uuid,
     },
     /// What came of a rewind, a fork or a compaction
@@ -94,6 +98,10 @@ impl std::str::FromStr for Place {
         if text == "start" {
             return Ok(Self(None));
         }
-        text.parse().map(|id| Self(Some(id))).map_err(|_| "an entry's id, or `start`".to_owned())
+        entry(text).map(|id| Self(Some(id))).map_err(|error| format!("{error}, or `start`"))
     }
+}
+
+fn entry(text: &str) -> Result<Uuid, String> {
+    text.parse().map_err(|_| "an entry's id is wanted, whole, as `nexctl session tree` shows it".to_owned())
 }

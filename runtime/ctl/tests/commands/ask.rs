@@ -201,6 +201,14 @@ async fn nobody_is_asked_by_mistake() {
     let done = nexctl(&["ask", "froge", "hm"], never).await;
     assert_eq!(done.code(), 1);
     assert_eq!(done.failure(), r#"there is no aspect named "froge"; did you mean forge?"#);
+    let done = nexctl(&["ask", "what", "is", "this"], never).await;
+    assert_eq!(
+        done.failure(),
+        r#"there is no aspect named "what"; there are: forge, keel; a question to the lead stands in quotes"#
+    );
+    let done = nexctl(&["ask", "forge"], never).await;
+    assert_eq!(done.code(), 2);
+    assert_eq!(done.failure(), r#"what is forge to be asked? Write: nexctl ask forge "…""#);
 
     let leaderless =
         |_: &ToBroker, _: usize| vec![Act::ok(&team(&[("forge", AspectRole::Worker, AspectState::Online)]))];
