@@ -52,7 +52,9 @@ pub(crate) enum Role {
 pub(crate) enum AuthError {
     #[error("no credential: send `Authorization: Bearer <token>`")]
     Missing,
-    #[error("this operator token is not known here, or was revoked; `nexus token` says where a good one is")]
+    #[error(
+        "this operator token is not known here, has expired, or was revoked; `nexus token` says where a good one is"
+    )]
     OperatorToken,
     #[error("not an access token of this Nexus: {0}")]
     AccessToken(&'static str),

@@ -97,7 +97,7 @@ impl<S: Store> Step<'_, S> {
             let key = within(&ack.key, ALERT_SUBJECT_BYTES_MAX);
             return refuse(
                 ErrorCode::NotFound,
-                format!("there is no alert {key:?}; alert.list shows the key of each"),
+                format!("there is no alert {key:?}; `nexctl get alerts` shows the key of each"),
             );
         };
         if alert.acked_at.is_some() {

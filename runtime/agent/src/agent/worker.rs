@@ -228,7 +228,13 @@ impl Worker {
         let change = move |session: &mut Session| session.carry_out(&home, key, item, &act, Timestamp::now());
         // An order goes to no session that is in memory alone.
         let outcome = record.change(change).await?.unwrap_or_default();
-        tracing::info!(session = %key, by = %order.by, act = order.act.kind(), ?outcome, "a session command");
+        let (by, act) = (&order.by, order.act.kind());
+        match &outcome.error {
+            None => tracing::info!(session = %key, %by, act, "a session command was carried out"),
+            Some(error) => {
+                tracing::info!(session = %key, %by, act, error = %error.message, "a session command was refused");
+            }
+        }
         order.tell(&self.shared.books, outcome).await?;
         Ok(record)
     }

@@ -98,7 +98,7 @@ fn praise(context: &mut Context<'_>, dir: &Path, home: &Home) -> std::io::Result
     if !home.keyfile_path().exists() {
         writeln!(
             context.out,
-            "  key       none yet; let it in with: nexus aspect add {} --home {}",
+            "  key       none yet; let it in with: nexus aspect add {} --home {}    (with the broker's --data, if it has one)",
             settings.name,
             dir.display()
         )?;
