@@ -64,7 +64,7 @@ fn gap(
     let (first, last) = (messages.first().map(|it| it.seq), messages.last().map(|it| it.seq));
     let from = match (read.before, first) {
         (Some(_), Some(first)) if more => first,
-        (Some(_) | None, _) => read.after + 1,
+        (Some(_) | None, _) => read.after.saturating_add(1),
     };
     let to = match (read.before, last) {
         (None, Some(last)) if more => last,

@@ -154,6 +154,33 @@ fn pages_follow_each_other_without_hole_or_repeat() {
 }
 
 #[test]
+fn what_is_kept_no_longer_is_told_wherever_a_page_begins() {
+    let mut world = World::new();
+    let mut sent: Vec<ChatSent> = Vec::new();
+    for n in 0..3 {
+        let thread = sent.first().map(|it| it.thread);
+        let send =
+            ChatSend { thread, to: vec!["forge".into()], content: n.to_string(), ..ChatSend::default() };
+        sent.push(world.request("operator/ana", Change::ChatSend(send)).parse().unwrap());
+    }
+    world.apply(CommandBody::Ack {
+        aspect: "forge".parse().unwrap(),
+        link: link("forge").unwrap(),
+        offset: 3,
+    });
+    let messages = sent.iter().map(|it| it.message).collect();
+    world.apply(CommandBody::PruneMessages { before: world.at + 1, messages });
+    let gap = |after| {
+        let page = world.read("forge", in_thread(sent[0].thread, after, None)).unwrap();
+        let gap = page.parse::<ChatPage>().unwrap().gap;
+        gap.map(|gap| (gap.from, gap.to))
+    };
+    assert_eq!(gap(0), Some((1, sent[1].seq)));
+    assert_eq!(gap(sent[0].seq), Some((sent[0].seq + 1, sent[1].seq)));
+    assert_eq!([sent[1].seq, u64::MAX - 1, u64::MAX].map(gap), [None; 3]);
+}
+
+#[test]
 fn pages_from_the_end_and_filters_of_threads_find_everything_once() {
     let mut world = World::new();
     let mut threads = Vec::new();
