@@ -17,6 +17,8 @@ use crate::hub::{Milestone, Origin, Traced};
 
 /// Requests whose answer is awaited, and deliveries that are not acknowledged, that are told as spans at a time.
 const OPEN_MAX: usize = 4_096;
+/// Of a word that says how a dispatch failed.
+const ERROR_TYPE_BYTES_MAX: usize = 64;
 
 tokio::task_local! {
     static CURRENT: Traced;
@@ -228,6 +230,13 @@ pub(crate) fn refused(span: &mut Span, body: &ErrorBody) {
     span.fail(body.code.as_str(), "refused");
 }
 
+/// A worker says what it likes there, also what somebody asked it.
+fn error_type(code: String) -> String {
+    let is_word = (1..=ERROR_TYPE_BYTES_MAX).contains(&code.len())
+        && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
+    if is_word { code } else { "_OTHER".to_owned() }
+}
+
 fn ended(trace: DispatchTrace, outcome: &Outcome, invoker: &Party, since: Ms, at: Ms) -> Finished {
     let mut attributes = vec![
         KeyValue::new("nexus.dispatch.id", outcome.dispatch.to_string()),
@@ -238,7 +247,7 @@ fn ended(trace: DispatchTrace, outcome: &Outcome, invoker: &Party, since: Ms, at
     ];
     let is_done = outcome.state == DispatchState::Done;
     let code = outcome.error.as_ref().map(|failure| failure.code.clone()).filter(|_| !is_done);
-    attributes.extend(code.map(|code| KeyValue::new("error.type", code)));
+    attributes.extend(code.map(|code| KeyValue::new("error.type", error_type(code))));
     Finished {
         context: trace.context,
         parent: trace.under,
@@ -254,4 +263,24 @@ fn ended(trace: DispatchTrace, outcome: &Outcome, invoker: &Party, since: Ms, at
 
 fn time(at: Ms) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(at.unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_work_failed_is_told_as_a_word_or_not_at_all() {
+        let long = "x".repeat(ERROR_TYPE_BYTES_MAX + 1);
+        let cases = [
+            ("worker_lost", "worker_lost"),
+            ("acme.no-such-page", "acme.no-such-page"),
+            ("", "_OTHER"),
+            ("they asked: what is the moon made of?", "_OTHER"),
+            (&long, "_OTHER"),
+        ];
+        for (code, expected) in cases {
+            assert_eq!(error_type(code.to_owned()), expected, "{code}");
+        }
+    }
 }
