@@ -90,9 +90,9 @@ impl LoggedRow {
         AuditEntry { seq: self.seq, at: self.at, kind, actor: self.actor, subject, thread: self.thread }
     }
 
-    /// The entry with its body, which `reads` must still hold.
-    pub(super) fn entry(self, reads: &impl Reads) -> Stored<LogEntry> {
-        let is_kept = match &self.what {
+    /// Whether what it is about is still there.
+    fn is_kept(&self, reads: &impl Reads) -> Stored<bool> {
+        Ok(match &self.what {
             Logged::Message(id) => reads.message(*id)?.is_some(),
             Logged::ItemClosed(item) => match &self.actor {
                 Party::Aspect(name) => reads.closed(name, *item)?.is_some(),
@@ -104,8 +104,12 @@ impl LoggedRow {
             | Logged::DispatchAssigned { .. }
             | Logged::Alert(_)
             | Logged::Other { .. } => true,
-        };
-        if !is_kept && self.seq <= reads.contents_floor()? {
+        })
+    }
+
+    /// The entry with its body, which `reads` must still hold.
+    pub(super) fn entry(self, reads: &impl Reads) -> Stored<LogEntry> {
+        if self.seq <= reads.contents_floor()? && !self.is_kept(reads)? {
             // Of what is kept no longer it says that it was there.
             let AuditEntry { seq, at, kind, actor, subject, thread } = self.audit();
             return Ok(LogEntry { seq, at, actor, thread, body: LogBody::Other { kind, subject } });
