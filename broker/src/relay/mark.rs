@@ -11,11 +11,14 @@ use crate::datadir::{DataDir, DataDirError};
 const FILE: &str = "observe.mark";
 /// How far ahead the mark is put; numbers stay below 2^53, which every JSON reader can hold, for millions of runs.
 const AHEAD: u64 = 1 << 32;
+/// No run comes so far.
+const MOST: u64 = 1 << 53;
 
 /// The number a run begins after; the mark on disk is beyond what the run gives out at first.
 pub(crate) fn begin(data: &DataDir, wall: Ms) -> Result<Mark, DataDirError> {
     let text = data.read(FILE)?;
-    let kept = text.as_deref().map(str::trim).and_then(|text| text.parse::<u64>().ok());
+    let kept =
+        text.as_deref().map(str::trim).and_then(|text| text.parse::<u64>().ok()).filter(|mark| *mark < MOST);
     if text.is_some() && kept.is_none() {
         tracing::warn!("{FILE} holds no number; the wall clock alone keeps what streams from repeating one");
     }
@@ -65,8 +68,10 @@ mod tests {
         std::fs::remove_file(data.file(FILE)).unwrap();
         let later = i64::try_from(second.base / 1_000).unwrap() + 1;
         assert!(begin(&data, later).unwrap().base > second.base);
-        data.write_private(FILE, "no number").unwrap();
-        assert_eq!(begin(&data, 7).unwrap().base, 7_000);
+        for text in ["no number", "9007199254740992", "18446744073709551615"] {
+            data.write_private(FILE, text).unwrap();
+            assert_eq!(begin(&data, 7).unwrap().base, 7_000, "{text}");
+        }
     }
 
     #[test]
