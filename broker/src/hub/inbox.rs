@@ -124,8 +124,7 @@ pub(super) fn start(store: &impl Reads, record: &AspectRecord, resume: Option<&R
     let Some(item) = resume.item else {
         return Ok(Start::At { offset: resume.offset, verified: false });
     };
-    let found = store.inbox(&record.name, resume.offset - 1, 1)?;
-    let Some(found) = found.first().filter(|it| it.offset == resume.offset) else {
+    let Some(found) = store.inbox_at(&record.name, resume.offset)? else {
         // The message it carried is kept no longer.
         return Ok(Start::At { offset: resume.offset, verified: false });
     };

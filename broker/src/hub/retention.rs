@@ -25,10 +25,7 @@ impl<S: Store> Step<'_, S> {
         for (name, cursor) in inboxes {
             let first = self.store.inbox_floor(&name)?;
             let mut floor = first;
-            while blocks < limit
-                && floor + INBOX_BLOCK <= cursor
-                && self.item_at(&name, floor + INBOX_BLOCK)? < before
-            {
+            while blocks < limit && floor + INBOX_BLOCK <= cursor && self.block_at(&name, floor)? < before {
                 floor += INBOX_BLOCK;
                 blocks += 1;
             }
@@ -41,19 +38,25 @@ impl<S: Store> Step<'_, S> {
         Ok(())
     }
 
-    /// When the item at `offset` came.
-    fn item_at(&self, name: &AspectName, offset: u64) -> Stored<Ms> {
+    /// When the last item came that is kept of the block behind `floor`.
+    fn block_at(&self, name: &AspectName, floor: u64) -> Stored<Ms> {
+        for offset in (floor + 1..=floor + INBOX_BLOCK).rev() {
+            if let Some(at) = self.item_at(name, offset)? {
+                return Ok(at);
+            }
+        }
+        Ok(Ms::MIN)
+    }
+
+    /// When the item at `offset` came; `None`: the message it carried is kept no longer.
+    fn item_at(&self, name: &AspectName, offset: u64) -> Stored<Option<Ms>> {
         #[derive(Deserialize)]
         struct Item {
             at: Ms,
         }
-        let found = self.store.inbox(name, offset - 1, 1)?;
-        let Some(item) = found.first().filter(|item| item.offset == offset) else {
-            // The message it carried is kept no longer, so it is older than anything that is.
-            return Ok(Ms::MIN);
-        };
+        let Some(item) = self.store.inbox_at(name, offset)? else { return Ok(None) };
         let read = serde_json::from_str::<Item>(&item.json).ok();
-        read.map(|item| item.at).ok_or_else(|| {
+        read.map(|item| Some(item.at)).ok_or_else(|| {
             StoreError::Corrupt(format!("item {offset} of the inbox of {name} cannot be read"))
         })
     }
@@ -142,7 +145,9 @@ impl<S: Store> Step<'_, S> {
     /// When the first item came that an aspect has not acknowledged; never, if there is none or nobody to do it.
     fn waits_since(&self, name: &AspectName) -> Stored<Ms> {
         match self.hub.roster.aspect(name).filter(|record| record.is_active()) {
-            Some(record) if record.cursor < record.tail => self.item_at(name, record.cursor + 1),
+            Some(record) if record.cursor < record.tail => {
+                Ok(self.item_at(name, record.cursor + 1)?.unwrap_or(Ms::MIN))
+            }
             Some(_) | None => Ok(Ms::MAX),
         }
     }

@@ -291,6 +291,11 @@ impl Reads for MemoryStore {
             .collect())
     }
 
+    fn inbox_at(&self, aspect: &AspectName, offset: u64) -> Stored<Option<InboxRecord>> {
+        let found = self.inbox(aspect, offset.saturating_sub(1), 1)?;
+        Ok(found.into_iter().find(|item| item.offset == offset))
+    }
+
     fn inbox_floor(&self, aspect: &AspectName) -> Stored<u64> {
         Ok(self.inbox_floors.get(aspect).copied().unwrap_or(0))
     }

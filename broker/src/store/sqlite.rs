@@ -284,6 +284,10 @@ impl Reads for SqliteStore {
         pages::inbox(self.current()?, aspect, after, limit)
     }
 
+    fn inbox_at(&self, aspect: &AspectName, offset: u64) -> Stored<Option<InboxRecord>> {
+        pages::inbox_at(self.current()?, aspect, offset)
+    }
+
     fn inbox_floor(&self, aspect: &AspectName) -> Stored<u64> {
         retention::inbox_floor(&self.connection, aspect)
     }

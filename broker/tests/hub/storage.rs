@@ -11,6 +11,7 @@ use nexus_wire::inbox::Resume;
 use nexus_wire::knowledge::{KnowledgeStore, KnowledgeStored};
 use nexus_wire::log::LogBody;
 use nexus_wire::roster::Register;
+use nexus_wire::session::{SessionAct, SessionCommand, SessionOrdered};
 use nexus_wire::thread::{ChatReact, Reacted};
 use nexus_wire::{BlobId, DispatchId, EpochId, ErrorCode, FromBroker, HandRef, ItemId, MessageId};
 use serde_json::json;
@@ -237,6 +238,35 @@ on_both_stores! {
         }
         world.say("operator/ana", "@wren more");
         assert_eq!(world.store.inbox(&wren, 0, 999).unwrap().len(), 73);
+    }
+
+    fn a_block_of_items_stays_as_long_as_the_last_that_is_kept_of_it(world) {
+        world.operator("ana");
+        world.online("wren");
+        let send = ChatSend { to: vec!["wren".into()], content: "first".into(), ..ChatSend::default() };
+        let opened = world.send("operator/ana", send).unwrap();
+        let reply = |world: &mut World<S>| {
+            let send = ChatSend { thread: Some(opened.thread), content: "more".into(), ..ChatSend::default() };
+            world.send("operator/ana", send).unwrap().message
+        };
+        let mut messages = vec![opened.message];
+        messages.extend((0..61).map(|_| reply(world)));
+        let order = SessionCommand { of: name("wren"), session: "global".into(), act: SessionAct::Compact };
+        world.request::<SessionOrdered>("operator/ana", Change::SessionCommand(order)).unwrap();
+        let ordered_at = world.at;
+        messages.extend((0..2).map(|_| reply(world)));
+        world.ack("wren", 65).unwrap();
+        let before = world.at + 1;
+        let (pruned, _) = world.call(CommandBody::PruneMessages { before, messages });
+        assert_eq!(parsed::<serde_json::Value>(&pruned.unwrap()), json!({"pruned": 63}));
+        let wren = name("wren");
+        let there = |offset| world.store.inbox_at(&wren, offset).unwrap().map(|item| item.offset);
+        assert_eq!([0, 1, 63, 64, 65, 66].map(there), [None, None, Some(63), None, Some(65), None]);
+        for (before, blocks) in [(ordered_at, 0), (ordered_at + 1, 1)] {
+            let (pruned, _) = world.call(CommandBody::PruneInboxes { before, limit: 9 });
+            assert_eq!(parsed::<serde_json::Value>(&pruned.unwrap()), json!({"blocks": blocks}));
+        }
+        world.check();
     }
 
     fn messages_that_nobody_waits_for_go_with_all_that_hangs_on_them(world) {

@@ -128,6 +128,8 @@ pub trait Reads {
     fn first_unacked(&self, aspect: &AspectName) -> Stored<Option<u64>>;
     /// Items with larger offsets, in order.
     fn inbox(&self, aspect: &AspectName, after: u64, limit: u32) -> Stored<Vec<InboxRecord>>;
+    /// `None`: there is none with that offset, or the message it carried is kept no longer.
+    fn inbox_at(&self, aspect: &AspectName, offset: u64) -> Stored<Option<InboxRecord>>;
     /// Items up to here are not kept any more; a multiple of [`INBOX_BLOCK`](super::INBOX_BLOCK).
     fn inbox_floor(&self, aspect: &AspectName) -> Stored<u64>;
     fn closed(&self, aspect: &AspectName, item: ItemId) -> Stored<Option<ClosedRecord>>;

@@ -99,6 +99,26 @@ pub(super) fn inbox(
     after: u64,
     limit: u32,
 ) -> Stored<Vec<InboxRecord>> {
+    inbox_between(connection, aspect, after, u64::MAX, limit)
+}
+
+/// Looks no further, however much behind it is kept no longer.
+pub(super) fn inbox_at(
+    connection: &Connection,
+    aspect: &AspectName,
+    offset: u64,
+) -> Stored<Option<InboxRecord>> {
+    let Some(after) = offset.checked_sub(1) else { return Ok(None) };
+    Ok(inbox_between(connection, aspect, after, offset, 1)?.pop())
+}
+
+fn inbox_between(
+    connection: &Connection,
+    aspect: &AspectName,
+    after: u64,
+    last: u64,
+    limit: u32,
+) -> Stored<Vec<InboxRecord>> {
     let _steady = steady(connection)?;
     let sql =
         "SELECT no, tail, cursor, recent, floor FROM aspects JOIN inboxes ON inboxes.aspect = aspects.no
@@ -115,14 +135,17 @@ pub(super) fn inbox(
     // Before it nothing is kept.
     let after = after.max(floor);
     let mut offset = after.saturating_add(1);
-    while offset <= tail && !page.is_full() {
+    let last = last.min(tail);
+    while offset <= last && !page.is_full() {
         let block = (offset - 1) / BLOCK;
         let refs = if block == tail / BLOCK { numbers(&recent, aspect)? } else { reading.block(block)? };
         let skip = (offset - 1) % BLOCK;
         if refs.len() as u64 <= skip {
             return Err(damage(format_args!("the inbox of {aspect} has a hole at offset {offset}")));
         }
+        let most = usize::try_from(last - offset + 1).unwrap_or(usize::MAX);
         let wanted = &refs[skip as usize..];
+        let wanted = &wanted[..wanted.len().min(most)];
         let mut take = |item: InboxRecord| {
             let is_taken = page.takes(item.json.len());
             if is_taken {

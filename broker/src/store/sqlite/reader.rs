@@ -258,6 +258,10 @@ impl Reads for SqliteReader {
         pages::inbox(&self.connection, aspect, after, limit)
     }
 
+    fn inbox_at(&self, aspect: &AspectName, offset: u64) -> Stored<Option<InboxRecord>> {
+        pages::inbox_at(&self.connection, aspect, offset)
+    }
+
     fn inbox_floor(&self, aspect: &AspectName) -> Stored<u64> {
         retention::inbox_floor(&self.connection, aspect)
     }
