@@ -262,7 +262,7 @@ impl<S: Transaction> Core<S> {
             self.again.push(alert);
         }
         self.published.meter.commit_failed();
-        self.published.health.failed(error);
+        self.published.health.failed(error, self.intake.now());
         let message = match error {
             StoreError::Unavailable(_) => {
                 format!("{error}; nothing of this request happened, send it again with the same id")

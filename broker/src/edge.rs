@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use nexus_wire::admin::NexusInfo;
+use nexus_wire::alert::AlertList;
 use nexus_wire::hands::{DispatchState, DispatchStatus};
 use nexus_wire::knowledge::KnowledgeSearch;
 use nexus_wire::limits::{REPLY_BYTES_MAX, SUBPROTOCOL};
@@ -25,7 +26,7 @@ use crate::clock::{self, Clock};
 use crate::core::Published;
 use crate::deliver::Peer;
 use crate::hub::records::{AspectRecord, StoreError};
-use crate::hub::{Access, CommandBody, Hub, Note, Origin, situation};
+use crate::hub::{Access, CommandBody, Hub, Note, Origin, situation, unwritten_alert};
 use crate::identity::seal::Sealer;
 use crate::identity::{Gate, Identity, Now, Seconds};
 use crate::listen::hosts::Hosts;
@@ -154,14 +155,14 @@ impl Edge {
     /// Answers a read request of `reader`.
     pub(crate) async fn answer(&self, reader: Party, read: Read) -> Result<Json, ErrorBody> {
         match read {
+            Read::AlertList(list) => self.alerts(list).await,
             Read::BudgetList => Ok(Json::of(&self.ask(Hub::budgets).await?)),
             Read::DispatchStatus(status) => self.status(reader, status).await,
             Read::Session(aspect, about) => self.question(&aspect, about).await,
             Read::Situation(name) => Ok(Json::of(&self.situation(name).await?)),
             Read::TeamList(list) => Ok(Json::of(&self.team_page(list).await?)),
             Read::Knowledge(KnowledgeRead::Search(search)) => self.search(reader, search).await,
-            Read::AlertList(_)
-            | Read::AuditList(_)
+            Read::AuditList(_)
             | Read::ChatGet(_)
             | Read::ChatRead(_)
             | Read::ChatReceipts(_)
@@ -176,6 +177,22 @@ impl Edge {
                 self.library.answer(move |store| observe::answer(store, &reader, &read)).await
             }
         }
+    }
+
+    /// Those on disk, and before them the one that cannot be on it.
+    async fn alerts(&self, list: AlertList) -> Result<Json, ErrorBody> {
+        let head = *self.published.head.borrow();
+        let unwritten = self.published.health.failing_since().map(|since| unwritten_alert(since, head));
+        let limit = observe::page(list.limit) as usize;
+        let first_page = list.before.is_none();
+        let mut page = self.library.answer(move |store| observe::alerts(store, &list)).await?;
+        if let Some(alert) = unwritten.filter(|_| first_page) {
+            page.alerts.retain(|it| it.key != alert.key);
+            page.alerts.insert(0, alert);
+            page.more |= page.alerts.len() > limit;
+            page.alerts.truncate(limit);
+        }
+        Ok(Json::of(&page))
     }
 
     /// What is on disk of a dispatch; why it waits is for the hub to say.

@@ -47,6 +47,7 @@ pub use effect::{Effect, Milestone};
 pub use roster::Roster;
 pub use sessions::command_info;
 pub(crate) use situation::situation;
+pub(crate) use storage::unwritten_alert;
 
 use alerts::Alerts;
 use gather::Gathers;

@@ -7,7 +7,7 @@ mod usage;
 
 use std::sync::Arc;
 
-use nexus_wire::alert::AlertPage;
+use nexus_wire::alert::{AlertList, AlertPage};
 use nexus_wire::audit::AuditPage;
 use nexus_wire::hands::{DispatchInfo, DispatchList, DispatchPage, DispatchStatus};
 use nexus_wire::limits::{PAGE_DEFAULT, PAGE_MAX, REPLY_BYTES_MAX};
@@ -107,13 +107,7 @@ impl From<Refusal> for ErrorBody {
 /// Answers a read request of `reader`. `team.list` is not among them: it is the core that knows the team.
 pub(crate) fn answer(store: &impl Finds, reader: &Party, read: &Read) -> Result<Json, Refusal> {
     match read {
-        Read::AlertList(list) => {
-            let limit = page(list.limit);
-            let mut alerts = store.alerts(list.all, list.before, limit + 1)?;
-            let more = alerts.len() > limit as usize;
-            alerts.truncate(limit as usize);
-            Ok(Json::of(&AlertPage { alerts, more }))
-        }
+        Read::AlertList(list) => Ok(Json::of(&alerts(store, list)?)),
         Read::AuditList(list) => {
             let limit = page(list.limit);
             let mut entries = store.audit(list, limit + 1)?;
@@ -147,6 +141,14 @@ pub(crate) fn answer(store: &impl Finds, reader: &Party, read: &Read) -> Result<
         Read::ThreadGet(get) => Ok(Json::of(&chat::thread(store, reader, get.thread)?)),
         Read::UsageRead(read) => Ok(Json::of(&usage::report(store, read)?)),
     }
+}
+
+pub(crate) fn alerts(store: &impl Reads, list: &AlertList) -> Result<AlertPage, Refusal> {
+    let limit = page(list.limit);
+    let mut alerts = store.alerts(list.all, list.before, limit + 1)?;
+    let more = alerts.len() > limit as usize;
+    alerts.truncate(limit as usize);
+    Ok(AlertPage { alerts, more })
 }
 
 /// A dispatch, if `reader` has to do with it.
@@ -248,7 +250,7 @@ pub(crate) fn blob(store: &impl Reads, reader: &Party, id: BlobId) -> Stored<Opt
     Ok(is_named_to(store, reader, id)?.then_some(found))
 }
 
-fn page(limit: Option<u32>) -> u32 {
+pub(crate) fn page(limit: Option<u32>) -> u32 {
     limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX)
 }
 

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use nexus_wire::Ms;
 use tokio::sync::Notify;
 
 use crate::hub::records::StoreError;
@@ -16,10 +17,17 @@ pub(crate) enum State {
     Stopping,
 }
 
+/// Since when commits fail, and what the last one failed of.
+#[derive(Clone, Debug, Default)]
+struct Outage {
+    since: Ms,
+    reason: String,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     state: AtomicU8,
-    reason: Mutex<String>,
+    outage: Mutex<Outage>,
     changed: Notify,
 }
 
@@ -38,9 +46,18 @@ impl Health {
         match self.state() {
             State::Starting => "the broker is starting".to_owned(),
             State::Working => String::new(),
-            State::Failed => self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            State::Failed => self.outage().reason,
             State::Stopping => "the broker is stopping".to_owned(),
         }
+    }
+
+    fn outage(&self) -> Outage {
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// When the commits began to fail that still do.
+    pub(crate) fn failing_since(&self) -> Option<Ms> {
+        (self.state() == State::Failed).then(|| self.outage().since)
     }
 
     pub(crate) fn working(&self) {
@@ -52,9 +69,11 @@ impl Health {
         self.turn(1);
     }
 
-    pub(crate) fn failed(&self, error: &StoreError) {
+    pub(crate) fn failed(&self, error: &StoreError, at: Ms) {
         let before = self.state();
-        *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = error.to_string();
+        let since = self.failing_since().unwrap_or(at);
+        let outage = Outage { since, reason: error.to_string() };
+        *self.outage.lock().unwrap_or_else(PoisonError::into_inner) = outage;
         match before {
             State::Starting | State::Working => {
                 tracing::error!(%error, "a commit failed; its requests were answered storage_unavailable");

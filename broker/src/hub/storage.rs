@@ -1,7 +1,7 @@
 //! What happens to the store as a whole.
 
-use nexus_wire::alert::AlertKind;
-use nexus_wire::{AspectName, EpochId, Party};
+use nexus_wire::alert::{Alert, AlertKind};
+use nexus_wire::{AspectName, EpochId, Ms, Party};
 use serde_json::json;
 
 use super::command::CommandBody;
@@ -11,17 +11,32 @@ use super::step::{Done, Step};
 /// The subjects of the alerts about storage.
 const DAMAGE: &str = "damage";
 const WRITES: &str = "writes";
+const NO_WRITES: &str = "changes could not be written; look at the space and the rights of the data directory, and at \
+                         the broker's log for the error";
+
+/// The alert about changes that cannot be written, which therefore cannot be either. `head`: the newest entry of the
+/// log.
+pub(crate) fn unwritten_alert(since: Ms, head: u64) -> Alert {
+    Alert {
+        key: Alert::key_of(AlertKind::Storage, WRITES),
+        kind: AlertKind::Storage,
+        subject: WRITES.to_owned(),
+        message: NO_WRITES.to_owned(),
+        seq: head + 1,
+        raised_at: since,
+        times: 1,
+        cleared_at: None,
+        acked_at: None,
+        acked_by: None,
+    }
+}
 
 impl CommandBody {
     /// One message for each cause, whichever page or file it was: the alert is raised once, not at each of the
     /// requests that meet it. What exactly was wrong stands in the broker's own log.
     pub fn storage_failed(error: &StoreError) -> Self {
         let (subject, message) = match error {
-            StoreError::Unavailable(_) => (
-                WRITES,
-                "changes could not be written; look at the space and the rights of the data directory, and at the \
-                 broker's log for the error",
-            ),
+            StoreError::Unavailable(_) => (WRITES, NO_WRITES),
             StoreError::Corrupt(_) => (
                 DAMAGE,
                 "a part of the database is damaged; requests that need it fail, others go on; look at the broker's \

@@ -209,6 +209,13 @@ fn a_full_disk_refuses_what_is_new_loses_nothing_and_is_got_over() {
     });
 }
 
+/// Of each alert about the store, its key and whether it is over.
+fn storage_alerts(page: &Value) -> Vec<(&str, bool)> {
+    let alerts = page["payload"]["alerts"].as_array().expect("a page of alerts");
+    let about = alerts.iter().filter(|it| it["kind"] == "storage");
+    about.map(|it| (it["key"].as_str().unwrap_or_default(), it["cleared_at"].is_number())).collect()
+}
+
 async fn full_disk(disk: &Path) {
     let mut world = World::new();
     let home = world.home("wren", json!({}), "");
@@ -231,6 +238,8 @@ async fn full_disk(disk: &Path) {
     assert_eq!(threads["payload"]["threads"].as_array().map(Vec::len), Some(taken.len() + 1));
     let team = operator.request("team.list", json!({})).await;
     assert_eq!(team["payload"]["aspects"][0]["state"], "online");
+    let alerts = operator.request("alert.list", json!({})).await;
+    assert_eq!(storage_alerts(&alerts), [("storage/writes", false)], "{alerts}");
     let large = "x".repeat(700_000);
     for (kind, payload) in [
         ("chat.send", json!({"content": large})),
@@ -252,6 +261,8 @@ async fn full_disk(disk: &Path) {
     let retried = operator.request_as(id, "chat.send", payload).await;
     assert_eq!(retried["kind"], "ok", "{retried}");
     taken.push(retried["payload"]["message"].clone());
+    let alerts = operator.request("alert.list", json!({"all": true})).await;
+    assert_eq!(storage_alerts(&alerts), [("storage/writes", true)], "{alerts}");
     wait_until("the aspect offline", || {
         let team = request(&world, "GET", "/api/v1/aspects", Some(&world.token()), "").1;
         (team["aspects"][0]["state"] == "offline").then_some(())
