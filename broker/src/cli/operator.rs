@@ -76,8 +76,16 @@ pub(super) async fn run(operator: Operator, config: Config) -> Result<(), CliErr
             let token = token::mint();
             let token_sha256 = token::sha256_hex(&token);
             let add = OperatorAdd { name: name.clone(), role: role.into(), token_sha256 };
-            Admin::open(&config).await?.add_operator(add).await?;
-            say(format_args!("{name} is in. This token is shown once:\n\n  {token}\n"));
+            let mut admin = Admin::open(&config).await?;
+            let was_in = admin.operators().await?.iter().any(|it| it.name == name && it.revoked_at.is_none());
+            admin.add_operator(add).await?;
+            let what = match was_in {
+                true => {
+                    "was in already; the token they were let in with is good no more, this one takes its place"
+                }
+                false => "is in",
+            };
+            say(format_args!("{name} {what}. This token is shown once:\n\n  {token}\n"));
         }
         Operator::List => {
             let operators = Admin::open(&config).await?.operators().await?;

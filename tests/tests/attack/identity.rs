@@ -38,6 +38,18 @@ fn operator_token(world: &World, name: &str, role: &str) -> String {
     shown.split_whitespace().find(|word| word.starts_with("nxo_")).expect("the token is shown").to_owned()
 }
 
+#[test]
+fn whoever_is_let_in_again_learns_that_the_first_token_is_void() {
+    let world = World::new();
+    let add = || nexus(&world, &["operator", "add", "ana", "--role", "viewer"]);
+    let (first, second) = (add(), add());
+    assert!(first.contains("ana is in. This token is shown once"), "{first}");
+    assert!(
+        second.contains("ana was in already; the token they were let in with is good no more"),
+        "{second}"
+    );
+}
+
 #[expect(clippy::disallowed_methods, reason = "an assertion carries the time of its machine")]
 fn now() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
