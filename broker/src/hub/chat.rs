@@ -164,24 +164,34 @@ impl<S: Store> Step<'_, S> {
                     format!("there is no thread {named}; leave `thread` out to open a new one"),
                 ),
             },
-            (None, None) => Ok(ThreadRecord {
-                info: ThreadInfo {
-                    id: derive::thread_id(id),
-                    title: title(send),
-                    created_at: self.at,
-                    last_at: self.at,
-                    messages: 0,
-                    last_seq: 0,
-                    participants: Vec::new(),
-                    participants_left_out: 0,
-                    paused: false,
-                    unread: 0,
-                },
-                agent_run: 0,
-                last_content: [0; 32],
-                same_run: 0,
-            }),
+            (None, None) => self.own_thread(id, send),
         }
+    }
+
+    /// The thread that a message opens. It is there already if the same request opened it before and its message is
+    /// kept no longer: then it goes on.
+    fn own_thread(&self, message: MessageId, send: &ChatSend) -> Done<ThreadRecord> {
+        let id = derive::thread_id(message);
+        if let Some(thread) = self.store.thread(id)? {
+            return Ok(thread);
+        }
+        Ok(ThreadRecord {
+            info: ThreadInfo {
+                id,
+                title: title(send),
+                created_at: self.at,
+                last_at: self.at,
+                messages: 0,
+                last_seq: 0,
+                participants: Vec::new(),
+                participants_left_out: 0,
+                paused: false,
+                unread: 0,
+            },
+            agent_run: 0,
+            last_content: [0; 32],
+            same_run: 0,
+        })
     }
 
     /// A thread `sender` may name. An aspect's are those it takes part in and those its Hands are at work for:

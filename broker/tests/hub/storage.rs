@@ -5,7 +5,7 @@ use nexus_broker::hub::{Change, CommandBody, Hub, HubConfig, PutBlob, is_named_t
 use nexus_broker::store::{Head, ReaderPool, Standing};
 use nexus_wire::attachment::{Attachment, BlobRef};
 use nexus_wire::blob::BlobInfo;
-use nexus_wire::chat::{ChatSend, Usage};
+use nexus_wire::chat::{ChatSend, ChatSent, Usage};
 use nexus_wire::hands::{Dispatch, DispatchResult, DispatchStanding, Dispatched, Lease};
 use nexus_wire::inbox::Resume;
 use nexus_wire::knowledge::{KnowledgeStore, KnowledgeStored};
@@ -13,7 +13,7 @@ use nexus_wire::log::LogBody;
 use nexus_wire::roster::Register;
 use nexus_wire::session::{SessionAct, SessionCommand, SessionOrdered};
 use nexus_wire::thread::{ChatReact, Reacted};
-use nexus_wire::{BlobId, DispatchId, EpochId, ErrorCode, FromBroker, HandRef, ItemId, MessageId};
+use nexus_wire::{BlobId, DispatchId, EpochId, ErrorCode, FromBroker, HandRef, ItemId, MessageId, RequestId};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -317,6 +317,30 @@ on_both_stores! {
         assert_eq!((registered.epoch, registered.offset), (first.epoch, 1));
         let more = world.send("operator/ana", reply("more")).unwrap();
         assert_eq!((more.thread, more.recipients), (opened.thread, vec![party("wren")]));
+        world.check();
+    }
+
+    fn a_request_that_comes_again_when_its_message_is_gone_goes_on_in_the_thread_it_opened(world) {
+        world.operator("ana");
+        let request = RequestId(world.id());
+        let send = ChatSend { content: "first".into(), ..ChatSend::default() };
+        let again = |world: &mut World<S>| -> ChatSent {
+            let answer = world.request_as("operator/ana", request, Change::ChatSend(send.clone()));
+            parsed(&answer.0.unwrap())
+        };
+        let opened = again(world);
+        let reply = ChatSend { thread: Some(opened.thread), content: "second".into(), ..ChatSend::default() };
+        let second = world.send("operator/ana", reply).unwrap();
+        let before = world.at + 1;
+        let prune = CommandBody::PruneMessages { before, messages: vec![opened.message] };
+        assert_eq!(parsed::<serde_json::Value>(&world.call(prune).0.unwrap()), json!({"pruned": 1}));
+        let known = world.store.thread(opened.thread).unwrap().unwrap().info;
+        let anew = again(world);
+        assert_eq!((anew.message, anew.thread), (opened.message, opened.thread));
+        let info = world.store.thread(opened.thread).unwrap().unwrap().info;
+        assert_eq!((info.created_at, info.messages), (known.created_at, known.messages + 1));
+        let left = world.store.messages(opened.thread, 0, 9).unwrap();
+        assert_eq!(left.iter().map(|it| it.id).collect::<Vec<_>>(), vec![second.message, anew.message]);
         world.check();
     }
 
