@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use nexus_wire::alert::AlertList;
 use nexus_wire::audit::{AuditList, UsageRead};
 use nexus_wire::chat::{ChatGet, ChatRead, ChatSearch, ChatThreads};
-use nexus_wire::gather::GatherStatus;
+use nexus_wire::gather::{GatherList, GatherStatus};
 use nexus_wire::hands::{Dispatch, DispatchList, DispatchProgress, DispatchStatus, Wanted};
 use nexus_wire::limits::{
     CHILDREN_PER_PARENT_MAX, DURABLE_BYTES_MAX, GATHER_MAX, KINDS_MAX, OBSERVE_FROM_MAX, PAGE_DEFAULT,
@@ -59,6 +59,7 @@ pub(crate) enum Read {
     /// Answered by the aspect's own process.
     Session(AspectName, SessionQuestion),
     SessionStatus(SessionStatus),
+    GatherList(GatherList),
     GatherStatus(GatherStatus),
     Situation(AspectName),
     TeamList(TeamList),
@@ -170,6 +171,7 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
             at_most("dispatches", gather.dispatches.len(), GATHER_MAX, "dispatches")?;
             Admitted::Change(Change::Gather(gather))
         }
+        ToBroker::GatherList(list) => Admitted::Read(Read::GatherList(list)),
         ToBroker::GatherStatus(status) => Admitted::Read(Read::GatherStatus(status)),
         ToBroker::InboxClose(close) => {
             aspect(identity, "inbox.close")?;

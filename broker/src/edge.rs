@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use nexus_wire::admin::NexusInfo;
 use nexus_wire::alert::AlertList;
+use nexus_wire::gather::{GatherInfo, GatherList, GatherPage};
 use nexus_wire::hands::{DispatchState, DispatchStatus};
 use nexus_wire::knowledge::KnowledgeSearch;
 use nexus_wire::limits::{REPLY_BYTES_MAX, SUBPROTOCOL};
@@ -158,6 +159,7 @@ impl Edge {
             Read::AlertList(list) => self.alerts(list).await,
             Read::BudgetList => Ok(Json::of(&self.ask(Hub::budgets).await?)),
             Read::DispatchStatus(status) => self.status(reader, status).await,
+            Read::GatherList(list) => Ok(Json::of(&self.gathers(reader, list).await?)),
             Read::Session(aspect, about) => self.question(&aspect, about).await,
             Read::Situation(name) => Ok(Json::of(&self.situation(name).await?)),
             Read::TeamList(list) => Ok(Json::of(&self.team_page(list).await?)),
@@ -276,6 +278,20 @@ impl Edge {
         self.published.presence.overlay(&mut aspects);
         more |= fit(&mut aspects, REPLY_BYTES_MAX);
         Ok(Team { aspects, more })
+    }
+
+    /// Open gathers as the hub has them, as many as were asked for and fit into a frame.
+    async fn gathers(&self, reader: Party, list: GatherList) -> Result<GatherPage, ErrorBody> {
+        let limit = observe::page(list.limit) as usize;
+        let (mut gathers, mut more) = self
+            .ask(move |hub| {
+                let mut open = hub.open_gathers(&reader, list.before);
+                let gathers: Vec<GatherInfo> = open.by_ref().take(limit).cloned().collect();
+                (gathers, open.next().is_some())
+            })
+            .await?;
+        more |= fit(&mut gathers, REPLY_BYTES_MAX);
+        Ok(GatherPage { gathers, more })
     }
 
     /// What is open for an aspect now.

@@ -123,7 +123,11 @@ pub(crate) fn answer(store: &impl Finds, reader: &Party, read: &Read) -> Result<
         Read::DispatchList(list) => dispatch_list(store, reader, list),
         Read::DispatchStatus(wanted) => Ok(Json::of(&status(store, reader, wanted)?)),
         Read::Knowledge(read) => knowledge::answer(store, reader, read),
-        Read::BudgetList | Read::Session(..) | Read::Situation(_) | Read::TeamList(_) => {
+        Read::BudgetList
+        | Read::GatherList(_)
+        | Read::Session(..)
+        | Read::Situation(_)
+        | Read::TeamList(_) => {
             Err(Refusal::Told(ErrorBody::new(ErrorCode::Internal, "this is not in the store")))
         }
         Read::GatherStatus(status) => {

@@ -238,8 +238,8 @@ fn a_worker_is_told_what_is_left_when_it_gives_away_too_much() {
     assert!(out.status.success(), "{}", nexus_tests::world::text(&out));
     let done = dispatch(&world, "lead/lavish", "done");
     let told = format!(
-        "the broker refused it: budget_exceeded: 900 tokens is what dispatch {} has left, and it is not enough for 5000 tokens; ask for less, \
-         or wait until other children of it have ended",
+        "the broker refused it: budget_exceeded: 900 tokens is what dispatch {} has left, and it is not enough for \
+         5000 tokens; ask for less, or wait until other children of it have ended",
         done["id"].as_str().expect("an id")
     );
     assert_eq!(done["output"], told);

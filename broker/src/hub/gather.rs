@@ -2,6 +2,7 @@
 //! ended otherwise, or when the deadline passes. What runs when stays the queue's; this only counts ends.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use nexus_wire::gather::{
     Gather, GatherInfo, GatherMember, GatherPolicy, GatherResult, GatherState, Gathered,
@@ -11,6 +12,7 @@ use nexus_wire::limits::{GATHER_BYTES_MAX, JSON_DEPTH_SENT_MAX};
 use nexus_wire::{AspectName, DispatchId, ErrorBody, ErrorCode, GatherId, Ms, Party, RequestId, derive};
 use serde_json::Value;
 
+use super::Hub;
 use super::inbox::{BodyRef, json_bytes, sha256_of};
 use super::records::{GatherRecord, Store, Stored, outcome};
 use super::step::{Done, Step, refuse};
@@ -76,6 +78,19 @@ impl Gathers {
                 .for_each(|member| member.ended = Some(state));
         }
         concerned
+    }
+}
+
+impl Hub {
+    /// The open ones before `before`, the latest first; of an aspect its own alone.
+    pub fn open_gathers(
+        &self,
+        reader: &Party,
+        before: Option<GatherId>,
+    ) -> impl Iterator<Item = &GatherInfo> {
+        let end = before.map_or(Bound::Unbounded, Bound::Excluded);
+        let earlier = self.gathers.open.range((Bound::Unbounded, end)).rev().map(|(_, record)| &record.info);
+        earlier.filter(move |info| reader.aspect().is_none() || info.invoker == *reader)
     }
 }
 

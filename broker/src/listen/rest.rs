@@ -33,6 +33,7 @@ mod credentials;
 mod dispatches;
 mod docs;
 mod events;
+mod gathers;
 mod guard;
 mod health;
 pub(super) mod input;
@@ -93,6 +94,7 @@ fn routes() -> Routes {
         .merge(credentials::routes())
         .merge(dispatches::routes().layer(large))
         .merge(events::routes())
+        .merge(gathers::routes())
         .merge(health::nexus())
         .merge(knowledge::routes().layer(large))
         .merge(metrics::routes())

@@ -2,6 +2,7 @@
 
 mod client;
 mod events;
+mod gathers;
 mod http;
 mod links;
 mod people;

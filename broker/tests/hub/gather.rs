@@ -11,7 +11,7 @@ use nexus_wire::{DispatchId, ErrorCode, RequestId};
 use serde_json::{Value, json};
 
 use crate::on_both_stores;
-use crate::world::{World, parsed};
+use crate::world::{World, parsed, party};
 
 fn of(dispatches: &[DispatchId], policy: GatherPolicy) -> Gather {
     Gather { dispatches: dispatches.to_vec(), policy, ..Gather::default() }
@@ -96,6 +96,30 @@ on_both_stores! {
         let outputs: Vec<_> = told[0].outcomes.iter().map(|it| (it.dispatch, it.output.clone())).collect();
         assert_eq!(outputs, [(ids[0], Some(json!("a"))), (ids[1], Some(json!("b")))]);
         assert_eq!((told[0].open.clone(), told[0].left_out.clone()), (vec![], vec![]));
+    }
+
+    fn open_ones_are_listed_to_whom_they_concern(world) {
+        world.team();
+        let given = [world.give("forge", None), world.give("forge", None), world.give("operator/ana", None)];
+        let first = world.gather("forge", of(&given[..1], GatherPolicy::All)).gather;
+        let second = world.gather("forge", of(&given[..2], GatherPolicy::All)).gather;
+        let anas = world.gather("operator/ana", of(&given[2..], GatherPolicy::All)).gather;
+        for (reader, before, expected) in [
+            ("operator/ana", None, vec![anas, second, first]),
+            ("operator/ana", Some(anas), vec![second, first]),
+            ("forge", None, vec![second, first]),
+            ("forge", Some(second), vec![first]),
+            ("wren", None, vec![]),
+        ] {
+            let party = party(reader);
+            let shown: Vec<_> = world.hub.open_gathers(&party, before).map(|info| info.id).collect();
+            assert_eq!(shown, expected, "{reader} {before:?}");
+        }
+        world.finish(given[0], Ok(json!(1)));
+        world.start(HubConfig::default());
+        let shown: Vec<_> = world.hub.open_gathers(&party("forge"), None).cloned().collect();
+        assert_eq!(shown, [world.store.gather(second).unwrap().unwrap().info]);
+        assert_eq!(shown[0].members[0].ended, Some(DispatchState::Done));
     }
 
     fn the_first_one_done_ends_it_and_the_losers_too(world) {

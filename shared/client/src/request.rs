@@ -8,7 +8,7 @@ use nexus_wire::chat::{
     ThreadPage,
 };
 use nexus_wire::frame::ToBroker;
-use nexus_wire::gather::{Gather, GatherInfo, GatherStatus, Gathered};
+use nexus_wire::gather::{Gather, GatherInfo, GatherList, GatherPage, GatherStatus, Gathered};
 use nexus_wire::hands::{
     CancelReceipt, Dispatch, DispatchCancel, DispatchInfo, DispatchList, DispatchPage, DispatchProgress,
     DispatchResult, DispatchRetry, DispatchStanding, DispatchStatus, DispatchStopped, DispatchWait,
@@ -124,6 +124,7 @@ requests! {
     KnowledgeList => KnowledgePage,
     KnowledgeRevoke => KnowledgeGranted,
     Gather => Gathered,
+    GatherList => GatherPage,
     GatherStatus => GatherInfo,
     KnowledgeSearch => KnowledgeHits,
     KnowledgeStore => KnowledgeStored,

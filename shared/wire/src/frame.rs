@@ -7,7 +7,7 @@ use crate::audit::{AuditList, UsageRead};
 use crate::budget::{BudgetClear, BudgetList, BudgetSet};
 use crate::chat::{ChatGet, ChatRead, ChatSearch, ChatSend, ChatThreads};
 use crate::error::ErrorBody;
-use crate::gather::{Gather, GatherStatus};
+use crate::gather::{Gather, GatherList, GatherStatus};
 use crate::hands::{
     Dispatch, DispatchCancel, DispatchList, DispatchProgress, DispatchResult, DispatchRetry, DispatchStatus,
     DispatchStopped, DispatchWait, LeaseRenew,
@@ -120,6 +120,7 @@ frames! {
         DispatchStopped(DispatchStopped) = "dispatch.stopped",
         DispatchWait(DispatchWait) = "dispatch.wait",
         Gather(Gather) = "gather",
+        GatherList(GatherList) = "gather.list",
         GatherStatus(GatherStatus) = "gather.status",
         InboxClose(InboxClose) = "inbox.close",
         InboxTaken(InboxTaken) = "inbox.taken",

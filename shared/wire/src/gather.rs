@@ -80,6 +80,23 @@ pub struct GatherMember {
     pub ended: Option<DispatchState>,
 }
 
+/// `gather.list`: those that are open, the latest first.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct GatherList {
+    /// Only those before this one: the last of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<GatherId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct GatherPage {
+    pub gathers: Vec<GatherInfo>,
+    #[serde(default)]
+    pub more: bool,
+}
+
 /// `gather.status`.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct GatherStatus {

@@ -105,6 +105,8 @@ struct Replies {
     #[schemars(rename = "knowledge.revoke")]
     knowledge_revoke: crate::knowledge::KnowledgeGranted,
     gather: crate::gather::Gathered,
+    #[schemars(rename = "gather.list")]
+    gather_list: crate::gather::GatherPage,
     #[schemars(rename = "gather.status")]
     gather_status: crate::gather::GatherInfo,
     #[schemars(rename = "knowledge.search")]

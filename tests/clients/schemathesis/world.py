@@ -251,6 +251,13 @@ EXAMPLES = {
     "getDispatch": lambda world: path(dispatch=world["done"]),
     "cancelDispatch": lambda world: {**path(dispatch=world.dispatch()), "body": {"reason": "not needed"}},
     "retryDispatch": lambda world: {**path(dispatch=world["dead"]), "body": {"deadline_s": 600}},
+    "listGathers": lambda _: query(limit="1"),
+    "createGather": lambda world: [
+        {"body": {"dispatches": [world.dispatch(), world.dispatch()], "deadline_s": 600}},
+        {"body": {"dispatches": [world["done"], world["dead"]], "policy": "n", "n": 1}},
+    ],
+    "getGather": lambda world: path(
+        gather=world.post("/gathers", {"dispatches": [world.dispatch()], "policy": "first"})["gather"]),
     # Knowledge
     "listKnowledge": lambda _: query(of="robin", prefix="dep", limit="1"),
     "storeKnowledge": lambda _: {"body": {"topic": "mine", "content": "written down"}},

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use nexus_wire::alert::AlertPage;
 use nexus_wire::audit::AuditPage;
 use nexus_wire::chat::{ChatPage, ThreadPage};
+use nexus_wire::gather::GatherPage;
 use nexus_wire::hands::DispatchPage;
 use nexus_wire::roster::Team;
 use nexus_wire::{ErrorBody, ErrorCode, ToBroker};
@@ -73,6 +74,7 @@ paged! {
     AuditPage: entries => |it: &nexus_wire::audit::AuditEntry| it.seq.to_string(),
     ChatPage: messages => |it: &nexus_wire::chat::Message| it.seq.to_string(),
     DispatchPage: dispatches => |it: &nexus_wire::hands::DispatchInfo| it.id.to_string(),
+    GatherPage: gathers => |it: &nexus_wire::gather::GatherInfo| it.id.to_string(),
     Team: aspects => |it: &nexus_wire::roster::AspectInfo| it.name.to_string(),
     ThreadPage: threads => |it: &nexus_wire::chat::ThreadInfo| it.last_seq.to_string(),
 }
