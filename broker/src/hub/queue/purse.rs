@@ -98,8 +98,18 @@ impl Purses {
         self.0.values()
     }
 
-    fn paying_for<'a>(&'a self, payer: &'a Party) -> impl Iterator<Item = &'a Purse> {
-        self.0.values().filter(|purse| purse.pays_for(payer))
+    /// Each is looked up: there may be hundreds of them, and this is asked for each lane of what waits.
+    fn paying_for(&self, payer: &Party) -> impl Iterator<Item = &Purse> {
+        let keys = (!self.is_empty()).then(|| {
+            let own = Some(payer.clone());
+            [
+                (None, BudgetPer::Day),
+                (None, BudgetPer::Month),
+                (own.clone(), BudgetPer::Day),
+                (own, BudgetPer::Month),
+            ]
+        });
+        keys.into_iter().flatten().filter_map(|key| self.0.get(&key))
     }
 
     /// What a root of `payer` has to be granted when it begins.
