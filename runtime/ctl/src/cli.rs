@@ -320,7 +320,7 @@ The file is made on the broker's machine, in the folder that the setting
 backup.folder names (<data>/backups). Fetch it from there, and check it with:
   nexus verify FILE")]
 pub struct Backup {
-    /// Of the file; one that is there is not overwritten [default: `nexus-<time>.tar`]
+    /// Of the file; one that is there is not overwritten. Without it: `nexus-TIME.tar`
     pub name: Option<BackupName>,
     /// The private keys of this Nexus too: keep such a file as you keep them
     #[arg(long)]
