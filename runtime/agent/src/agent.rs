@@ -12,14 +12,17 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::cli::{Exit, RunOptions};
 use crate::home::Home;
-use crate::provider::{Provider, Via};
-use crate::tools::{Claims, Roots, Toolbox};
+use crate::provider::Via;
+use crate::tools::Claims;
 use crate::trace::Teller;
 use crate::uplink::{self, Books, Opened, Uplink};
+use kit::{Bench, Kits};
 use owner::{Channels, Fatal, Left, Owner};
 
 mod clock;
 mod drive;
+mod files;
+mod kit;
 mod mail;
 mod observer;
 mod outcomes;
@@ -34,6 +37,7 @@ mod worker;
 
 pub(crate) use clock::Clock;
 pub(crate) use drive::{Drive, Finish, Outside, Surroundings};
+pub(crate) use kit::Kit;
 pub(crate) use observer::Observer;
 pub(crate) use record::Record;
 pub(crate) use worker::Shared;
@@ -45,7 +49,7 @@ const TURNS_MAX: usize = 16;
 /// Runs the aspect until it is told to stop, or cannot go on.
 pub fn run(options: RunOptions) -> Result<Exit, Box<dyn Error>> {
     install_crypto();
-    let home = Home::load(&options.home, |name| std::env::var(name).ok())?;
+    let home = Home::load(&options.home, variable)?;
     let held = home.hold()?;
     let keyfile = KeyFile::load(&home.keyfile_path())?;
     if keyfile.name != home.settings.name {
@@ -65,12 +69,15 @@ pub fn run(options: RunOptions) -> Result<Exit, Box<dyn Error>> {
     ended.map_err(|error| error as Box<dyn Error>)
 }
 
+/// Of the environment this process was started with.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 async fn serve(options: RunOptions, home: Home, keyfile: KeyFile) -> Result<Exit, Fatal> {
-    let Home { dir, settings, persona } = home;
     let url = keyfile.url.clone();
-    let teller = Teller::of(&settings);
     let via = Via::of(&keyfile)?;
-    let provider = Arc::new(Provider::through(settings.provider.clone(), &dir, Some(via))?);
+    let dir = home.dir.clone();
     let Opened { books, items, posts } = Books::open(&dir, options.durability)?;
     let broker = Broker::of_keyfile(keyfile)?;
     let session = Session::start(broker.clone());
@@ -83,32 +90,37 @@ async fn serve(options: RunOptions, home: Home, keyfile: KeyFile) -> Result<Exit
     let (team, teams) = watch::channel(Vec::new());
     tokio::spawn(uplink::serve(caller.clone(), line_end));
     let courier = tokio::spawn(uplink::carry_posts(caller, books.clone(), posted));
-    let toolbox = Toolbox::new(
-        settings.tools.clone(),
-        Roots::new(settings.roots.clone()),
+    let name = home.settings.name.clone();
+    let teller = Teller::of(&home.settings);
+    let claims_of_tools = Claims { claims: claim, waiting: None };
+    let bench = Bench {
+        home: dir.clone(),
+        env: variable,
+        via,
+        broker,
         line,
-        Claims { claims: claim, waiting: None },
-        Some(broker),
-        usize::try_from(settings.budgets.tool_output_bytes).unwrap_or(usize::MAX),
-    );
+        claims: claims_of_tools,
+        teller: teller.clone(),
+    };
+    let kits = Arc::new(Kits::new(bench, home)?);
+    let watching = tokio::spawn(files::follow(dir.clone(), Arc::clone(&kits)));
+    let channels = Channels { claims, posts_done, stop, generation, team, kits: kits.subscribe() };
     let shared = Arc::new(Shared {
         home: dir,
-        settings,
+        name,
         durability: options.durability,
-        provider,
-        toolbox,
+        kits,
         books: books.clone(),
-        teller: teller.clone(),
         signals: drive::Signals { stop: drive::Stop(stops), generation: generations },
         team: teams,
         turns: Semaphore::new(TURNS_MAX),
         open: Arc::default(),
     });
-    let channels = Channels { claims, posts_done, stop, generation, team };
     let uplink = Uplink::new(session, books);
-    let (persona, left) = (Arc::new(persona), Left { items, posts });
-    let owner = Owner::new(shared, persona, uplink, channels, url, options.adopt, left).await?;
+    let left = Left { items, posts };
+    let owner = Owner::new(shared, uplink, channels, url, options.adopt, left).await?;
     let ended = owner.run(courier).await;
+    watching.abort();
     teller.stop().await;
     ended
 }

@@ -19,9 +19,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
-use crate::agent::{Clock, Drive, Finish, Observer, Outside, Record, Shared, Surroundings, prompt};
+use crate::agent::{Clock, Drive, Finish, Kit, Observer, Outside, Record, Shared, Surroundings, prompt};
 use crate::conversation::{Block, Origin};
-use crate::home::Persona;
 use crate::session::UserTurn;
 use crate::tools::{Caller, Waiting};
 use crate::trace::Taken;
@@ -56,9 +55,9 @@ pub(crate) struct Work {
 }
 
 /// Works on an assignment. `None`: there is nothing to hand in, because it was cancelled or the process stops.
-pub(crate) async fn work(shared: Arc<Shared>, persona: Arc<Persona>, work: Work) -> Option<DispatchResult> {
+pub(crate) async fn work(shared: Arc<Shared>, work: Work) -> Option<DispatchResult> {
     let lease = work.assignment.lease;
-    let task = AssertUnwindSafe(attempt(shared, persona, work));
+    let task = AssertUnwindSafe(attempt(shared, work));
     match task.catch_unwind().await {
         Ok(outcome) => outcome.map(|(output, spent)| result(lease, output, spent)),
         Err(_) => {
@@ -70,21 +69,22 @@ pub(crate) async fn work(shared: Arc<Shared>, persona: Arc<Persona>, work: Work)
 
 type Outcome = Option<(Result<Value, HandFailure>, Spent)>;
 
-async fn attempt(shared: Arc<Shared>, persona: Arc<Persona>, work: Work) -> Outcome {
+async fn attempt(shared: Arc<Shared>, work: Work) -> Outcome {
     let Work { assignment, trace, control, waiting } = work;
-    let hand = shared.settings.hand(&assignment.hand);
+    let kit = shared.fresh_kit().await;
+    let Kit { settings, persona, .. } = &*kit;
+    let hand = settings.hand(&assignment.hand);
     if hand.is_none() && !assignment.hand.is_own() {
-        let gone = format!("{} does not offer the Hand {} any more", shared.settings.name, assignment.hand);
+        let gone = format!("{} does not offer the Hand {} any more", shared.name, assignment.hand);
         return Some((Err(failure("hand_gone", gone)), Spent::default()));
     }
     // One that cannot be used was found when the settings were read.
     let schema = hand.and_then(|hand| hand.spec.output_schema.as_ref());
     let schema = schema.and_then(|schema| Schema::compile(schema).ok());
-    let persona = shared.persona(&persona).await;
-    let system = prompt::for_hand(&shared.settings, &persona, hand, &assignment);
-    let tools = hand.map_or_else(|| shared.settings.tools.clone(), |hand| hand.tools.clone());
+    let system = prompt::for_hand(settings, persona, hand, &assignment);
+    let tools = hand.map_or_else(|| settings.tools.clone(), |hand| hand.tools.clone());
     let (waits, waited) = mpsc::channel(WAITING_MAX);
-    let toolbox = shared.toolbox.with_tools(tools).supervised(waits);
+    let toolbox = kit.toolbox.with_tools(tools).supervised(waits);
     let lease = assignment.lease;
     let taken = Taken {
         id: lease.dispatch.0,
@@ -92,7 +92,7 @@ async fn attempt(shared: Arc<Shared>, persona: Arc<Persona>, work: Work) -> Outc
         conversation: assignment.thread.map(|thread| thread.to_string()),
         trace: trace.as_deref(),
     };
-    let told = shared.teller.turn(taken, Some(assignment.hand.as_str()));
+    let told = kit.teller.turn(taken, Some(assignment.hand.as_str()));
     let line = toolbox.line().traced(told.context().cloned());
     let log = told.log_span();
     let turn = TurnId(derive::derived(lease.dispatch.0, "turn", lease.attempt.into()));
@@ -103,12 +103,12 @@ async fn attempt(shared: Arc<Shared>, persona: Arc<Persona>, work: Work) -> Outc
         dispatch: Some(lease.dispatch),
     };
     let mut drive = Drive {
-        provider: Arc::clone(&shared.provider),
-        max_tokens: shared.settings.provider.max_tokens,
+        provider: Arc::clone(&kit.provider),
+        max_tokens: settings.provider.max_tokens,
         toolbox,
-        caller: Caller::of(shared.settings.name.clone(), lease.dispatch.0, assignment.thread, Some(lease)),
+        caller: Caller::of(shared.name.clone(), lease.dispatch.0, assignment.thread, Some(lease)),
         origin: Origin {
-            aspect: shared.settings.name.to_string(),
+            aspect: shared.name.to_string(),
             hand: Some(assignment.hand.to_string()),
             from: Some(assignment.invoker.to_string()),
             thread: assignment.thread.map(|thread| thread.to_string()),
@@ -133,7 +133,7 @@ async fn attempt(shared: Arc<Shared>, persona: Arc<Persona>, work: Work) -> Outc
         waiting,
         cancelled: false,
     };
-    let rules = Rules { budget: assignment.budget, ..shared.rules() };
+    let rules = Rules { budget: assignment.budget, ..kit.rules() };
     let (mut turn, mut effects) = Turn::start(turn, rules, said(input_text(&assignment.input)));
     let mut may_mend = true;
     loop {

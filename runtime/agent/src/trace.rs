@@ -37,6 +37,13 @@ struct Who {
     model: String,
 }
 
+impl Who {
+    fn of(settings: &Settings) -> Arc<Self> {
+        let (provider, model) = (settings.provider.kind.name(), settings.provider.model.clone());
+        Arc::new(Self { aspect: settings.name.to_string(), provider, model })
+    }
+}
+
 impl Teller {
     pub(crate) fn of(settings: &Settings) -> Self {
         let service = Service {
@@ -44,9 +51,12 @@ impl Teller {
             version: env!("CARGO_PKG_VERSION"),
             instance: settings.name.to_string(),
         };
-        let (provider, model) = (settings.provider.kind.name(), settings.provider.model.clone());
-        let who = Who { aspect: settings.name.to_string(), provider, model };
-        Self { telemetry: Telemetry::from_env(&service), who: Arc::new(who) }
+        Self { telemetry: Telemetry::from_env(&service), who: Who::of(settings) }
+    }
+
+    /// The same for other settings.
+    pub(crate) fn with(&self, settings: &Settings) -> Self {
+        Self { telemetry: self.telemetry.clone(), who: Who::of(settings) }
     }
 
     /// Sends what is left.

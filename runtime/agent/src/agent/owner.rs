@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::drive::tell_decision;
+use super::kit::Kit;
 use super::mail::{self, Mail};
 use super::outcomes::Outcomes;
 use super::project;
@@ -27,7 +28,7 @@ use super::tasks::Tasks;
 use super::worker::{Arrival, Order, Shared, WorkerNews};
 use crate::cli::Exit;
 use crate::hands::Control;
-use crate::home::Persona;
+use crate::home::Settings;
 use crate::inbox::InboxItem;
 use crate::outbox::Post;
 use crate::session::{ItemDecision, SessionKey, failed};
@@ -48,6 +49,7 @@ pub(super) struct Channels {
     pub(super) stop: watch::Sender<bool>,
     pub(super) generation: watch::Sender<u64>,
     pub(super) team: watch::Sender<Vec<AspectInfo>>,
+    pub(super) kits: watch::Receiver<Arc<Kit>>,
 }
 
 /// What an earlier process has left.
@@ -77,6 +79,8 @@ pub(super) struct Owner {
     news: mpsc::Receiver<News>,
     tell: mpsc::Sender<News>,
     was_registered: bool,
+    /// What the broker was told last of what the settings say.
+    offered: Option<Register>,
 }
 
 pub(super) type Fatal = Box<dyn Error + Send + Sync>;
@@ -87,7 +91,6 @@ impl Owner {
     /// Takes up what was left: posts go out, items are closed or gone on with.
     pub(super) async fn new(
         shared: Arc<Shared>,
-        persona: Arc<Persona>,
         uplink: Uplink,
         channels: Channels,
         url: String,
@@ -96,8 +99,8 @@ impl Owner {
     ) -> Result<Self, Fatal> {
         let (tell, news) = mpsc::channel(NEWS_MAX);
         let (worker_tell, worker_news) = mpsc::channel(NEWS_MAX);
-        let seats = Seats::new(Arc::clone(&shared), Arc::clone(&persona), worker_tell);
-        let tasks = Tasks::new(Arc::clone(&shared), persona, &left.posts);
+        let seats = Seats::new(Arc::clone(&shared), worker_tell);
+        let tasks = Tasks::new(Arc::clone(&shared), &left.posts);
         let outcomes = Outcomes::default();
         let was_registered = false;
         let mut owner = Self {
@@ -113,6 +116,7 @@ impl Owner {
             news,
             tell,
             was_registered,
+            offered: None,
         };
         if !left.items.is_empty() || !left.posts.is_empty() {
             let (items, posts) = (left.items.len(), left.posts.len());
@@ -170,6 +174,10 @@ impl Owner {
                     self.seats.sweep();
                     Ok(None)
                 }
+                _ = self.channels.kits.changed() => {
+                    self.offer_anew();
+                    Ok(None)
+                }
                 _ = terminate.recv() => Ok(Some(Exit::Done)),
                 _ = interrupt.recv() => Ok(Some(Exit::Done)),
             };
@@ -199,7 +207,7 @@ impl Owner {
                     retry_in.as_millis()
                 );
             }
-            Some(Happening::Over(loss)) => return over(self.shared.settings.name.as_str(), &loss),
+            Some(Happening::Over(loss)) => return over(self.shared.name.as_str(), &loss),
         }
         Ok(None)
     }
@@ -218,19 +226,10 @@ impl Owner {
         });
     }
 
-    async fn register(&self, link: Link, attempt: u64) -> Result<(), Fatal> {
-        let settings = &self.shared.settings;
-        let register = Register {
-            model: settings.provider.model.clone(),
-            provider: settings.provider.kind.name().to_owned(),
-            context_mode: settings.context_mode,
-            capabilities: settings.capabilities.clone(),
-            hands: settings.hands.iter().map(|hand| hand.spec.clone()).collect(),
-            slots: settings.slots,
-            leases: self.tasks.held(),
-            adopt: self.adopt,
-            ..Register::default()
-        };
+    async fn register(&mut self, link: Link, attempt: u64) -> Result<(), Fatal> {
+        let offer = offer(&self.shared.kit().settings);
+        self.offered = Some(offer.clone());
+        let register = Register { leases: self.tasks.held(), adopt: self.adopt, ..offer };
         let register = self.uplink.complete(register).await?;
         let tell = self.tell.clone();
         tokio::spawn(async move {
@@ -239,6 +238,15 @@ impl Owner {
             let _ = tell.send(News::Registered { attempt, answer: Box::new(answer) }).await;
         });
         Ok(())
+    }
+
+    /// The broker is told of what an aspect offers when it registers, and takes one `register` on a link.
+    fn offer_anew(&mut self) {
+        let is_up = self.uplink.link().is_some();
+        if is_up && self.offered.as_ref().is_some_and(|told| *told != offer(&self.shared.kit().settings)) {
+            tracing::info!("what this aspect offers has changed; registering anew");
+            self.uplink.hang_up();
+        }
     }
 
     async fn told(&mut self, news: News) -> Step {
@@ -268,6 +276,8 @@ impl Owner {
             let nobodys = self.outcomes.recover(sessions);
             self.close_all(nobodys).await?;
         }
+        // It may have changed while the answer was on its way.
+        self.offer_anew();
         Ok(())
     }
 
@@ -275,7 +285,7 @@ impl Owner {
         if !self.uplink.is_registering(attempt) {
             return Ok(None);
         }
-        let name = &self.shared.settings.name;
+        let name = &self.shared.name;
         match error {
             RequestError::Refused(body) if body.code == ErrorCode::HomeDiverged => {
                 let advice = "if this home is the one to go on with, start it with --adopt";
@@ -311,8 +321,8 @@ impl Owner {
         }
         match item.body {
             ItemBody::Message(message) => {
-                let own = message.from.aspect() == Some(&self.shared.settings.name);
-                let key = mail::session_of(self.shared.settings.context_mode, &message);
+                let own = message.from.aspect() == Some(&self.shared.name);
+                let key = mail::session_of(self.shared.kit().settings.context_mode, &message);
                 let said = mail::said(id, offset, item.trace, message);
                 if let Some(item) = said.item.as_ref().filter(|_| own) {
                     let reason = Some("it is from this aspect itself".to_owned());
@@ -341,7 +351,7 @@ impl Owner {
                 match self.key_of(&session) {
                     Some(key) => self.seats.give(key, Arrival::Order(order)),
                     None => {
-                        let home = &self.shared.settings.name;
+                        let home = &self.shared.name;
                         let message = format!("{home} has no session {session:?}");
                         order.tell(&self.shared.books, failed(ErrorCode::NotFound, message)).await?;
                     }
@@ -353,7 +363,7 @@ impl Owner {
 
     /// The session of that name; one of a thread may be yet to come.
     fn key_of(&self, session: &str) -> Option<SessionKey> {
-        if self.shared.settings.context_mode == ContextMode::Stateless {
+        if self.shared.kit().settings.context_mode == ContextMode::Stateless {
             return None;
         }
         if session == "global" {
@@ -441,6 +451,19 @@ impl Owner {
         if let Err(error) = shared.books.flush().await {
             tracing::warn!(%error, "what was sent is not on record, and will be sent again");
         }
+    }
+}
+
+/// What the broker is told of the settings.
+fn offer(settings: &Settings) -> Register {
+    Register {
+        model: settings.provider.model.clone(),
+        provider: settings.provider.kind.name().to_owned(),
+        context_mode: settings.context_mode,
+        capabilities: settings.capabilities.clone(),
+        hands: settings.hands.iter().map(|hand| hand.spec.clone()).collect(),
+        slots: settings.slots,
+        ..Register::default()
     }
 }
 

@@ -9,7 +9,6 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::worker::{Arrival, Shared, Worker, WorkerNews};
-use crate::home::Persona;
 use crate::session::SessionKey;
 
 /// Messages on their way to one worker; more wait here.
@@ -19,7 +18,6 @@ const REST_MAX: Duration = Duration::from_secs(30 * 60);
 #[derive(Debug)]
 pub(crate) struct Seats {
     shared: Arc<Shared>,
-    persona: Arc<Persona>,
     news: mpsc::Sender<WorkerNews>,
     seats: HashMap<SessionKey, Seat>,
     /// Let go of, and perhaps not yet out of their file.
@@ -41,10 +39,9 @@ struct Seat {
 }
 
 impl Seats {
-    pub(crate) fn new(shared: Arc<Shared>, persona: Arc<Persona>, news: mpsc::Sender<WorkerNews>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, news: mpsc::Sender<WorkerNews>) -> Self {
         Self {
             shared,
-            persona,
             news,
             seats: HashMap::new(),
             leaving: HashMap::new(),
@@ -86,7 +83,6 @@ impl Seats {
         let worker = Worker {
             shared: Arc::clone(&self.shared),
             key,
-            persona: Arc::clone(&self.persona),
             arrivals: arriving,
             news: self.news.clone(),
             before: self.leaving.remove(&key),

@@ -13,7 +13,6 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::worker::Shared;
 use crate::hands::{self, Control};
-use crate::home::Persona;
 use crate::outbox::Post;
 use crate::uplink::BooksError;
 
@@ -24,7 +23,6 @@ pub(crate) type Finished = Result<(Lease, Option<DispatchResult>), JoinError>;
 #[derive(Debug)]
 pub(crate) struct Tasks {
     shared: Arc<Shared>,
-    persona: Arc<Persona>,
     tasks: BTreeMap<Lease, Task>,
     running: JoinSet<(Lease, Option<DispatchResult>)>,
     /// Results that the broker has not taken yet.
@@ -44,9 +42,9 @@ struct Task {
 
 impl Tasks {
     /// `posts` are those an earlier process has left.
-    pub(crate) fn new(shared: Arc<Shared>, persona: Arc<Persona>, posts: &[Post]) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, posts: &[Post]) -> Self {
         let results = posts.iter().filter_map(|post| Some((post.id, lease_of(post)?))).collect();
-        Self { shared, persona, tasks: BTreeMap::new(), running: JoinSet::new(), results }
+        Self { shared, tasks: BTreeMap::new(), running: JoinSet::new(), results }
     }
 
     pub(crate) async fn begin(
@@ -67,9 +65,9 @@ impl Tasks {
         tracing::info!(
             dispatch = %lease.dispatch, hand = %assignment.hand, invoker = %assignment.invoker, "work begins"
         );
-        let (shared, persona) = (Arc::clone(&self.shared), Arc::clone(&self.persona));
+        let shared = Arc::clone(&self.shared);
         let work = hands::Work { assignment, trace, control: controls, waiting };
-        self.running.spawn(async move { (lease, hands::work(shared, persona, work).await) });
+        self.running.spawn(async move { (lease, hands::work(shared, work).await) });
         Ok(())
     }
 

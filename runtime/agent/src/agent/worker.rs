@@ -10,33 +10,32 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use nexus_wire::budget::Budget;
 use nexus_wire::inbox::{Decision, InboxClose};
 use nexus_wire::observe::ObserveBegin;
 use nexus_wire::roster::{AspectInfo, ContextMode};
 use nexus_wire::session::{SessionAct, SessionOutcome};
 use nexus_wire::{
-    DispatchId, ErrorCode, ItemId, MessageId, Party, RequestId, ThreadId, TraceContext, TurnId, derive,
+    AspectName, DispatchId, ErrorCode, ItemId, MessageId, Party, RequestId, ThreadId, TraceContext, TurnId,
+    derive,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tracing::Instrument as _;
 
 use super::clock::Clock;
 use super::drive::{Drive, DriveError, Finish, Outside, Signals, Surroundings, tell_decision};
+use super::kit::{Kit, Kits};
 use super::observer::Observer;
 use super::prompt;
 use super::recall;
 use super::record::Record;
 use crate::conversation::{Block, Origin};
-use crate::home::{Persona, Settings};
 use crate::journal::{Durability, JournalError};
 use crate::outbox::Post;
-use crate::provider::Provider;
 use crate::session::{
     Entry, ItemDecision, ItemRef, Payload, Session, SessionError, SessionKey, SystemPrompt, UserTurn, failed,
 };
-use crate::tools::{Caller, Tool, Toolbox};
-use crate::trace::{Taken, Teller};
+use crate::tools::Caller;
+use crate::trace::Taken;
 use crate::turn::{Effect, Rules, Turn};
 use crate::uplink::Books;
 
@@ -50,12 +49,10 @@ const KEPT_OPEN_MAX: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) home: PathBuf,
-    pub(crate) settings: Settings,
+    pub(crate) name: AspectName,
     pub(crate) durability: Durability,
-    pub(crate) provider: Arc<Provider>,
-    pub(crate) toolbox: Toolbox,
+    pub(crate) kits: Arc<Kits>,
     pub(crate) books: Books,
-    pub(crate) teller: Teller,
     pub(crate) signals: Signals,
     pub(crate) team: watch::Receiver<Vec<AspectInfo>>,
     /// Turns at work at the same time.
@@ -65,28 +62,16 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn rules(&self) -> Rules {
-        Rules {
-            rounds_max: self.settings.budgets.turn_rounds_max,
-            is_repeatable: |name| Tool::from_name(name).is_none_or(Tool::is_repeatable),
-            acts: |name| Tool::from_name(name).is_some_and(Tool::acts),
-            budget: Budget::default(),
-        }
+    pub(crate) fn kit(&self) -> Arc<Kit> {
+        self.kits.current()
     }
 
-    /// The persona as it stands in its files now; the one of the start when they cannot be read.
-    pub(crate) async fn persona(&self, fallback: &Persona) -> Persona {
-        let home = self.home.clone();
-        match tokio::task::spawn_blocking(move || Persona::read(&home)).await {
-            Ok(Ok(persona)) => persona,
-            Ok(Err(faults)) => {
-                for fault in faults {
-                    tracing::warn!(%fault, "the persona stays what it was");
-                }
-                fallback.clone()
-            }
-            Err(_) => fallback.clone(),
-        }
+    /// After a look at the files of the home: for work that begins.
+    pub(crate) async fn fresh_kit(&self) -> Arc<Kit> {
+        let kits = Arc::clone(&self.kits);
+        // A look that broke down has changed nothing.
+        let _ = tokio::task::spawn_blocking(move || kits.look()).await;
+        self.kit()
     }
 }
 
@@ -130,7 +115,6 @@ impl Order {
 pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) key: SessionKey,
-    pub(crate) persona: Arc<Persona>,
     pub(crate) arrivals: mpsc::Receiver<Arrival>,
     pub(crate) news: mpsc::Sender<WorkerNews>,
     /// The worker that had the session before, as long as it has it.
@@ -152,7 +136,7 @@ impl Worker {
     }
 
     async fn work(&mut self, initial: Vec<Arrival>) -> Result<(), DriveError> {
-        let stateless = self.shared.settings.context_mode == ContextMode::Stateless;
+        let stateless = self.shared.kit().settings.context_mode == ContextMode::Stateless;
         let mut waiting = VecDeque::from(initial);
         let mut kept: Option<(Record, Counted)> = None;
         loop {
@@ -241,7 +225,7 @@ impl Worker {
 
     async fn no_session(&self, arrival: Option<Arrival>) -> Result<(), DriveError> {
         let Some(Arrival::Order(order)) = arrival else { return Ok(()) };
-        let message = format!("{} has no session {}", self.shared.settings.name, self.key);
+        let message = format!("{} has no session {}", self.shared.name, self.key);
         order.tell(&self.shared.books, failed(ErrorCode::NotFound, message)).await
     }
 
@@ -339,8 +323,9 @@ impl Worker {
         waiting: &mut VecDeque<Arrival>,
     ) -> Result<Option<Record>, DriveError> {
         let Some(first) = first else { return Ok(Some(record)) };
-        let mut drive = self.drive(record, &first, opening.as_deref()).await?;
-        let (turn, effects) = begin(self.shared.rules());
+        let kit = self.shared.fresh_kit().await;
+        let mut drive = self.drive(&kit, record, &first, opening.as_deref()).await?;
+        let (turn, effects) = begin(kit.rules());
         let mut outside = Conversation {
             arrivals: &mut self.arrivals,
             thread: first.thread,
@@ -367,14 +352,14 @@ impl Worker {
 
     async fn drive(
         &self,
+        kit: &Kit,
         mut record: Record,
         first: &ItemRef,
         opening: Option<&str>,
     ) -> Result<Drive, DriveError> {
         let shared = &self.shared;
-        let settings = &shared.settings;
-        let persona = shared.persona(&self.persona).await;
-        let text = prompt::for_session(settings, &persona, &shared.team.borrow());
+        let Kit { settings, persona, .. } = kit;
+        let text = prompt::for_session(settings, persona, &shared.team.borrow());
         let mut system = None;
         if record.session().is_none() {
             system = Some(text);
@@ -383,7 +368,7 @@ impl Worker {
             record.append(Payload::SystemPrompt(SystemPrompt { text, source, adds: false })).await?;
         }
         if let Some(opening) = opening
-            && let Some(recalled) = self.recall(&record, first, opening).await
+            && let Some(recalled) = self.recall(kit, &record, first, opening).await
         {
             record.append(Payload::SystemPrompt(recalled)).await?;
         }
@@ -392,9 +377,9 @@ impl Worker {
         let message = first.message.map(MessageId);
         let begin = ObserveBegin { turn, thread, message, dispatch: None::<DispatchId> };
         Ok(Drive {
-            provider: Arc::clone(&shared.provider),
+            provider: Arc::clone(&kit.provider),
             max_tokens: settings.provider.max_tokens,
-            toolbox: shared.toolbox.clone(),
+            toolbox: kit.toolbox.clone(),
             caller: Caller::of(settings.name.clone(), first.id, thread, None),
             origin: Origin {
                 aspect: settings.name.to_string(),
@@ -406,8 +391,8 @@ impl Worker {
             },
             system,
             record,
-            observer: Observer::new(shared.toolbox.line().clone(), begin),
-            trace: shared.teller.turn(Taken::of(first), None),
+            observer: Observer::new(kit.toolbox.line().clone(), begin),
+            trace: kit.teller.turn(Taken::of(first), None),
             books: shared.books.clone(),
             clock: Clock::start(Duration::from_secs(settings.budgets.turn_seconds.into())),
             signals: shared.signals.clone(),
@@ -415,16 +400,22 @@ impl Worker {
     }
 
     /// What the team knows of what a session begins with. A session that is in no file begins every time.
-    async fn recall(&self, record: &Record, first: &ItemRef, opening: &str) -> Option<SystemPrompt> {
+    async fn recall(
+        &self,
+        kit: &Kit,
+        record: &Record,
+        first: &ItemRef,
+        opening: &str,
+    ) -> Option<SystemPrompt> {
         if record.session().is_none() || !recall::is_due(&record.branch()) {
             return None;
         }
-        let line = self.shared.toolbox.line().traced(first.trace.as_deref().cloned());
+        let line = kit.toolbox.line().traced(first.trace.as_deref().cloned());
         let id = RequestId(derive::derived(first.id, "recall", 0));
         let mut stop = self.shared.signals.stop.clone();
         tokio::select! {
             () = stop.wanted() => None,
-            recalled = recall::recall(&line, self.shared.settings.recall, id, opening) => recalled,
+            recalled = recall::recall(&line, kit.settings.recall, id, opening) => recalled,
         }
     }
 

@@ -17,7 +17,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    pub(super) fn of_file(file: impl Into<PathBuf>, message: impl Into<String>) -> Self {
+    pub(crate) fn of_file(file: impl Into<PathBuf>, message: impl Into<String>) -> Self {
         Self { file: file.into(), at: None, field: String::new(), message: message.into() }
     }
 }

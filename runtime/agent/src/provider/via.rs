@@ -18,7 +18,7 @@ pub(crate) fn traced(request: RequestBuilder, trace: Option<&TraceContext>) -> R
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Via {
     broker: Broker,
     url: String,

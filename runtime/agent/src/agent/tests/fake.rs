@@ -114,6 +114,15 @@ impl Fake {
         (link, register)
     }
 
+    pub(super) fn settings(&self) -> serde_json::Value {
+        let text = fs::read_to_string(self.home.path().join("aspect.json")).expect("settings");
+        serde_json::from_str(&text).expect("JSON")
+    }
+
+    pub(super) fn write_settings(&self, settings: &serde_json::Value) {
+        fs::write(self.home.path().join("aspect.json"), settings.to_string()).expect("written");
+    }
+
     pub(super) fn session_files(&self) -> Vec<String> {
         let mut files = Vec::new();
         for entry in fs::read_dir(self.home.path().join("session/threads")).into_iter().flatten() {

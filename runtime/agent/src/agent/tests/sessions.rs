@@ -23,6 +23,48 @@ fn a_changed_persona_counts_from_the_next_turn() {
 }
 
 #[test]
+fn changed_settings_count_from_the_next_turn_and_the_broker_learns_what_is_offered() {
+    const LIST: &str = r#"
+[[rule]]
+match = "list"
+[[rule.step]]
+name = "files"
+call = "list_files"
+args = { path = "work" }
+[[rule.step]]
+say = "{{ files.text }}"
+"#;
+    let mut fake = Fake::new(LIST);
+    let process = fake.start();
+    let (mut link, register) = fake.registered(EPOCH, 0, 1);
+    assert_eq!(register.hands.len(), 1);
+    let ask = |link: &mut FakeLink, n: u64| {
+        link.deliver(n, n.into(), message(n.into(), "operator/ana", "list"));
+        link.acked(n);
+        let (_, send) = link.posted();
+        link.closed();
+        send.content
+    };
+    assert!(ask(&mut link, 1).contains("there is no tool \"list_files\" here"));
+    let mut settings = fake.settings();
+    settings["tools"] = json!(["list_files"]);
+    fake.write_settings(&settings);
+    assert!(ask(&mut link, 2).contains("note.txt"));
+
+    settings["slots"] = json!("many");
+    fake.write_settings(&settings);
+    assert!(ask(&mut link, 3).contains("note.txt"), "what cannot be used changes nothing");
+
+    settings["slots"] = json!(2);
+    settings["hands"] = json!([]);
+    fake.write_settings(&settings);
+    let (mut link, register) = fake.registered(EPOCH, 3, 2);
+    assert_eq!((register.slots, register.hands.len()), (2, 0));
+    assert!(ask(&mut link, 4).contains("note.txt"));
+    process.kill(&fake);
+}
+
+#[test]
 fn in_one_session_for_everything_each_thread_gets_its_own_answer() {
     let mut fake = Fake::with_mode(ECHO, "global");
     let process = fake.start();
