@@ -123,6 +123,8 @@ impl Config {
         let deadline_default_s: u32 = effective.ranged("hands.deadline_default_s", 1, deadline_max_s)?;
         let hub = HubConfig {
             soft_cap: effective.ranged("hands.soft_cap", 1, 10_000)?,
+            loop_messages: effective.ranged("threads.loop_messages", 0, 1_000_000)?,
+            loop_identical: effective.ranged("threads.loop_identical", 0, 1_000_000)?,
             lease_ms: i64::from(lease_s) * 1_000,
             lease_at_boot_ms: i64::from(lease_at_boot_s) * 1_000,
             deadline_default_ms: i64::from(deadline_default_s) * 1_000,

@@ -105,6 +105,12 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting { key: "observe.sink_mb", default: "64", about: "MiB after which another such file is begun" },
     Setting { key: "observe.sink_files", default: "4", about: "such files kept in all" },
+    Setting {
+        key: "threads.loop_messages",
+        default: "20",
+        about: "messages of aspects in a row that pause a thread; 0 never",
+    },
+    Setting { key: "threads.loop_identical", default: "3", about: "the same one that often; 0 never" },
     Setting { key: "storage.synchronous", default: "full", about: "full; off only as the control of a test" },
 ];
 

@@ -8,14 +8,15 @@ use nexus_wire::attachment::Attachment;
 use nexus_wire::budget::Spending;
 use nexus_wire::chat::{ChatSend, ChatSent, Message, ReplyMeta, ThreadInfo};
 use nexus_wire::limits::{
-    ATTACHMENT_NAME_BYTES_MAX, ATTACHMENTS_MAX, DURABLE_BYTES_MAX, LOOP_IDENTICAL_MAX, LOOP_MESSAGES_MAX,
-    MEDIA_TYPE_BYTES_MAX, MESSAGE_BYTES_MAX, RECIPIENTS_MAX, TOPIC_BYTES_MAX,
+    ATTACHMENT_NAME_BYTES_MAX, ATTACHMENTS_MAX, DURABLE_BYTES_MAX, MEDIA_TYPE_BYTES_MAX, MESSAGE_BYTES_MAX,
+    RECIPIENTS_MAX, TOPIC_BYTES_MAX,
 };
 use nexus_wire::log::LogBody;
 use nexus_wire::{BlobId, ErrorCode, MessageId, Party, RequestId, ThreadId, derive};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::command::HubConfig;
 use super::inbox::{BodyRef, json_text};
 use super::records::{MessageRecord, Store, Stored, ThreadRecord};
 use super::route::{Posting, Routed, route};
@@ -106,7 +107,7 @@ impl<S: Store> Step<'_, S> {
         }
         let spent = send.meta.as_ref().map(|meta| Spending::of(&meta.usage, meta.cost_microusd));
         let was_paused = thread.info.paused;
-        let why = guard(&mut thread, sender, content_sha256);
+        let why = guard(&self.hub.config, &mut thread, sender, content_sha256);
         if was_paused && !thread.info.paused {
             self.clear_alert(AlertKind::ThreadPaused, &thread.info.id.to_string())?;
         }
@@ -281,18 +282,12 @@ impl<S: Store> Step<'_, S> {
             let everyone = roster.operators().map(|record| Party::Operator(record.name.clone()));
             operators = everyone.filter(|party| roster.knows(party)).collect();
         }
-        let content = match why {
-            Pause::Identical => {
-                format!(
-                    "Paused: the same message came {LOOP_IDENTICAL_MAX} times in a row. Write here to let the thread go on."
-                )
-            }
-            Pause::AgentsOnly => {
-                format!(
-                    "Paused: {LOOP_MESSAGES_MAX} messages in a row came from agents only. Write here to let the thread go on."
-                )
-            }
+        let HubConfig { loop_messages, loop_identical, .. } = self.hub.config;
+        let why = match why {
+            Pause::Identical => format!("the same message came {loop_identical} times in a row"),
+            Pause::AgentsOnly => format!("{loop_messages} messages in a row came from agents only"),
         };
+        let content = format!("Paused: {why}. Write here to let the thread go on.");
         let (id, title) = (thread.info.id, &thread.info.title);
         self.raise_alert(AlertKind::ThreadPaused, &id.to_string(), &format!("{title}: {content}"))?;
         let content_sha256 = Sha256::digest(content.as_bytes()).into();
@@ -320,7 +315,13 @@ enum Pause {
 }
 
 /// Counts what agents say among themselves; says when the thread is paused by this message.
-fn guard(thread: &mut ThreadRecord, sender: &Party, content_sha256: [u8; 32]) -> Option<Pause> {
+fn guard(
+    config: &HubConfig,
+    thread: &mut ThreadRecord,
+    sender: &Party,
+    content_sha256: [u8; 32],
+) -> Option<Pause> {
+    let reached = |run: u32, most: u32| most > 0 && run >= most;
     match sender {
         Party::System => return None,
         Party::Operator(_) => {
@@ -335,9 +336,9 @@ fn guard(thread: &mut ThreadRecord, sender: &Party, content_sha256: [u8; 32]) ->
     thread.same_run =
         if thread.same_run > 0 && thread.last_content == content_sha256 { thread.same_run + 1 } else { 1 };
     thread.last_content = content_sha256;
-    let pause = if thread.same_run >= LOOP_IDENTICAL_MAX {
+    let pause = if reached(thread.same_run, config.loop_identical) {
         Pause::Identical
-    } else if thread.agent_run >= LOOP_MESSAGES_MAX {
+    } else if reached(thread.agent_run, config.loop_messages) {
         Pause::AgentsOnly
     } else {
         return None;

@@ -220,6 +220,9 @@ pub struct KnowledgeUse {
 #[derive(Clone, Debug, PartialEq)]
 pub struct HubConfig {
     pub soft_cap: u32,
+    /// Messages of aspects in a row that pause a thread, and the same one that often; 0: as many as they like.
+    pub loop_messages: u32,
+    pub loop_identical: u32,
     pub lease_ms: Ms,
     pub lease_at_boot_ms: Ms,
     pub deadline_default_ms: Ms,
@@ -238,6 +241,8 @@ impl Default for HubConfig {
         use nexus_wire::limits;
         Self {
             soft_cap: limits::SOFT_CAP,
+            loop_messages: limits::LOOP_MESSAGES_MAX,
+            loop_identical: limits::LOOP_IDENTICAL_MAX,
             lease_ms: limits::LEASE.as_millis() as Ms,
             lease_at_boot_ms: limits::LEASE_AT_BOOT.as_millis() as Ms,
             deadline_default_ms: limits::DEADLINE_DEFAULT.as_millis() as Ms,

@@ -1,7 +1,7 @@
 //! Messages: threads, recipients' inboxes, repeats, the loop guard, and content of any kind and size.
 
 use nexus_broker::hub::records::Reads;
-use nexus_broker::hub::{Change, Effect};
+use nexus_broker::hub::{Change, Effect, HubConfig};
 use nexus_wire::chat::{ChatSend, ChatSent, Message, ReplyMeta, Usage};
 use nexus_wire::inbox::{Decision, InboxClose, Item, ItemBody};
 use nexus_wire::limits::{DURABLE_BYTES_MAX, LOOP_MESSAGES_MAX, RECIPIENTS_MAX, TOPIC_BYTES_MAX};
@@ -200,6 +200,25 @@ on_both_stores! {
         let last = world.store.messages(thread, 0, 100).unwrap().pop().unwrap();
         assert!(last.content.contains("3 times"), "{}", last.content);
         assert_eq!(last.to, vec![party("operator/ana"), party("operator/bob")]);
+    }
+
+    fn how_long_agents_may_talk_among_themselves_is_a_setting(world) {
+        world.online("wren");
+        world.online("forge");
+        let thread = world.say("wren", "@forge same").thread;
+        let paused = |world: &crate::world::World<S>| world.store.thread(thread).unwrap().unwrap().info.paused;
+        world.start(HubConfig { loop_messages: 0, loop_identical: 0, ..HubConfig::default() });
+        for n in 0..3 * LOOP_MESSAGES_MAX {
+            let sender = if n % 2 == 0 { "wren" } else { "forge" };
+            world.send(sender, in_thread(thread, "same")).unwrap();
+        }
+        assert!(!paused(world));
+        let run = world.store.thread(thread).unwrap().unwrap().agent_run;
+        world.start(HubConfig { loop_messages: run + 2, loop_identical: 0, ..HubConfig::default() });
+        world.send("forge", in_thread(thread, "same")).unwrap();
+        assert!(!paused(world));
+        world.send("wren", in_thread(thread, "same")).unwrap();
+        assert!(paused(world));
     }
 
     fn a_thread_of_agents_alone_asks_every_operator(world) {
