@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::broker::{Member, Nexus};
+use super::broker::{Member, Nexus, Variant};
 use super::child::{Process, free_addr};
 use super::fault::{Doing as _, Outcome};
 use super::machine::{Machine, said_by};
@@ -66,6 +66,10 @@ pub(crate) struct Stage {
     pub(crate) tls_members: u64,
 }
 
+/// Aspects write to each other without end, the same words.
+const TALKATIVE: Variant =
+    Variant { tls: false, env: &["NEXUS_THREADS_LOOP_MESSAGES=0", "NEXUS_THREADS_LOOP_IDENTICAL=0"] };
+
 impl Stage {
     async fn set(settings: &Settings, addr: SocketAddr) -> Outcome<Self> {
         let dir = settings.dir.clone();
@@ -83,7 +87,7 @@ impl Stage {
         }
         let redis =
             settings.redis.as_deref().map(|program| redis::Server::start(program, &dir)).transpose()?;
-        let nexus = Nexus::start(&settings.nexus, &dir.join("data"), addr, &dir).await?;
+        let nexus = Nexus::start_as(TALKATIVE, &settings.nexus, &dir.join("data"), addr, &dir).await?;
         let members = nexus.add_members("peer", durable::LINKS).await?;
         Ok(Self { dir, nexus, echo, nats, redis, members, subjects: 0, tls_members: 0 })
     }

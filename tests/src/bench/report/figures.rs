@@ -150,6 +150,14 @@ pub(crate) const FIGURES: &[Figure] = &[
         (AtLeast(1.0), AtLeast(2.2)),
     ),
     value(
+        "durable-pairs-50x1",
+        "durable",
+        "the same from 50 operators to 50 aspects, 100 links × 1",
+        Unit::PerSecond,
+        None,
+    ),
+    value("durable-pairs-50x16", "durable", "the same, 50 pairs × 16", Unit::PerSecond, None),
+    value(
         "ok-p999",
         "durable",
         "`ok` p99.9 at 50 links × 16",
