@@ -203,22 +203,31 @@ on_both_stores! {
     }
 
     fn how_long_agents_may_talk_among_themselves_is_a_setting(world) {
-        world.online("wren");
-        world.online("forge");
-        let thread = world.say("wren", "@forge same").thread;
-        let paused = |world: &crate::world::World<S>| world.store.thread(thread).unwrap().unwrap().info.paused;
-        world.start(HubConfig { loop_messages: 0, loop_identical: 0, ..HubConfig::default() });
-        for n in 0..3 * LOOP_MESSAGES_MAX {
-            let sender = if n % 2 == 0 { "wren" } else { "forge" };
-            world.send(sender, in_thread(thread, "same")).unwrap();
-        }
-        assert!(!paused(world));
-        let run = world.store.thread(thread).unwrap().unwrap().agent_run;
-        world.start(HubConfig { loop_messages: run + 2, loop_identical: 0, ..HubConfig::default() });
-        world.send("forge", in_thread(thread, "same")).unwrap();
-        assert!(!paused(world));
-        world.send("wren", in_thread(thread, "same")).unwrap();
-        assert!(paused(world));
+        let agents = ["wren", "forge"];
+        agents.iter().for_each(|name| world.aspect(name));
+        let paused = |world: &crate::world::World<S>, thread: ThreadId| {
+            world.store.thread(thread).unwrap().unwrap().info.paused
+        };
+        let talk = |world: &mut crate::world::World<S>, config: HubConfig, generation: u64, times: u32| {
+            world.start(config);
+            for name in agents {
+                let register = Register { last_generation: generation, ..Register::default() };
+                world.register(name, register).unwrap();
+            }
+            let thread = world.say("wren", "@forge same").thread;
+            for n in 0..times {
+                let sender = agents[1 - n as usize % 2];
+                assert!(!paused(world, thread), "{n}");
+                world.send(sender, in_thread(thread, "same")).unwrap();
+            }
+            thread
+        };
+        let endless = HubConfig { loop_messages: 0, loop_identical: 0, ..HubConfig::default() };
+        let thread = talk(world, endless, 0, 3 * LOOP_MESSAGES_MAX);
+        assert!(!paused(world, thread));
+        let four = HubConfig { loop_messages: 4, loop_identical: 0, ..HubConfig::default() };
+        let thread = talk(world, four, 1, 3);
+        assert!(paused(world, thread));
     }
 
     fn a_thread_of_agents_alone_asks_every_operator(world) {
