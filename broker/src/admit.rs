@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use nexus_wire::alert::AlertList;
+use nexus_wire::approval::{ApprovalGet, ApprovalList};
 use nexus_wire::audit::{AuditList, UsageRead};
 use nexus_wire::chat::{ChatGet, ChatRead, ChatSearch, ChatThreads};
 use nexus_wire::gather::{GatherList, GatherStatus};
@@ -46,6 +47,8 @@ pub(crate) enum Admitted {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Read {
     AlertList(AlertList),
+    ApprovalGet(ApprovalGet),
+    ApprovalList(ApprovalList),
     AuditList(AuditList),
     BudgetList,
     ChatGet(ChatGet),
@@ -87,6 +90,26 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
         ToBroker::AlertList(list) => {
             operator(identity, "alert.list")?;
             Admitted::Read(Read::AlertList(list))
+        }
+        ToBroker::ApprovalAnswer(answer) => {
+            acting_operator(identity, "approval.answer")?;
+            Admitted::Change(Change::ApprovalAnswer(answer))
+        }
+        ToBroker::ApprovalAsk(ask) => {
+            aspect(identity, "approval.ask")?;
+            Admitted::Change(Change::ApprovalAsk(ask))
+        }
+        ToBroker::ApprovalGet(get) => {
+            operator(identity, "approval.get")?;
+            Admitted::Read(Read::ApprovalGet(get))
+        }
+        ToBroker::ApprovalList(list) => {
+            operator(identity, "approval.list")?;
+            Admitted::Read(Read::ApprovalList(list))
+        }
+        ToBroker::ApprovalWithdraw(withdraw) => {
+            aspect(identity, "approval.withdraw")?;
+            Admitted::Change(Change::ApprovalWithdraw(withdraw))
         }
         ToBroker::AuditList(list) => {
             operator(identity, "audit.list")?;

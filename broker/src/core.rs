@@ -236,9 +236,9 @@ impl<S: Transaction> Core<S> {
                         presence.changed(record.info(), peer);
                     }
                 }
-                Effect::AtWork { link, aspect, dispatches } => {
+                Effect::AtWork { link, aspect, dispatches, approvals } => {
                     if let Some(peer) = deliver.peer(link)
-                        && peer.pulse.set_dispatches(dispatches)
+                        && peer.pulse.set_work(dispatches, approvals, self.intake.now())
                     {
                         presence.refresh(&aspect, self.intake.now());
                     }

@@ -164,7 +164,9 @@ impl Edge {
             Read::Situation(name) => Ok(Json::of(&self.situation(name).await?)),
             Read::TeamList(list) => Ok(Json::of(&self.team_page(list).await?)),
             Read::Knowledge(KnowledgeRead::Search(search)) => self.search(reader, search).await,
-            Read::AuditList(_)
+            Read::ApprovalGet(_)
+            | Read::ApprovalList(_)
+            | Read::AuditList(_)
             | Read::ChatGet(_)
             | Read::ChatRead(_)
             | Read::ChatReceipts(_)

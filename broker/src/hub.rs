@@ -10,6 +10,7 @@
 mod access;
 mod admin;
 mod alerts;
+mod approval;
 mod blobs;
 mod budget;
 mod chat;
@@ -50,6 +51,7 @@ pub(crate) use situation::situation;
 pub(crate) use storage::unwritten_alert;
 
 use alerts::Alerts;
+use approval::Approvals;
 use gather::Gathers;
 use queue::{Queue, QueueConfig};
 use records::{Reads, Store, StoreError, Stored};
@@ -65,6 +67,7 @@ pub struct Hub {
     queue: Queue,
     schemas: Schemas,
     alerts: Alerts,
+    approvals: Approvals,
     gathers: Gathers,
     /// When the broker took the store over.
     started_at: Ms,
@@ -85,6 +88,7 @@ impl Hub {
             .map_err(|error| StoreError::Corrupt(error.to_string()))?
             .with_purses(snapshot.purses);
         let alerts = Alerts::new(snapshot.open_alerts);
+        let approvals = Approvals::new(snapshot.open_approvals);
         let gathers = Gathers::new(snapshot.open_gathers);
         let schemas = Schemas::of(roster.aspects());
         let doors = Doors::new(snapshot.setup, snapshot.assertions, snapshot.credentials);
@@ -96,6 +100,7 @@ impl Hub {
             queue,
             schemas,
             alerts,
+            approvals,
             gathers,
             started_at,
             doors,
@@ -111,7 +116,16 @@ impl Hub {
     /// When a `Tick` is due next.
     pub fn next_timer(&self) -> Option<Ms> {
         let overlap = self.roster.aspects().filter_map(|it| it.previous_key.map(|key| key.until)).min();
-        [self.queue.next_timer(), self.missing_due(), self.gathers.due(), overlap].into_iter().flatten().min()
+        [
+            self.queue.next_timer(),
+            self.missing_due(),
+            self.gathers.due(),
+            self.approvals.due(&self.alerts),
+            overlap,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     pub fn roster(&self) -> &Roster {

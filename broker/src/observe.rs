@@ -8,6 +8,7 @@ mod usage;
 use std::sync::Arc;
 
 use nexus_wire::alert::{AlertList, AlertPage};
+use nexus_wire::approval::{ApprovalList, ApprovalPage};
 use nexus_wire::audit::AuditPage;
 use nexus_wire::hands::{DispatchInfo, DispatchList, DispatchPage, DispatchStatus};
 use nexus_wire::limits::{PAGE_DEFAULT, PAGE_MAX, REPLY_BYTES_MAX};
@@ -108,6 +109,12 @@ impl From<Refusal> for ErrorBody {
 pub(crate) fn answer(store: &impl Finds, reader: &Party, read: &Read) -> Result<Json, Refusal> {
     match read {
         Read::AlertList(list) => Ok(Json::of(&alerts(store, list)?)),
+        Read::ApprovalGet(get) => {
+            let found = store.approval(get.approval)?;
+            let missing = || not_found(format!("there is no approval {}", get.approval));
+            found.map(|record| Json::of(&record.info)).ok_or_else(missing)
+        }
+        Read::ApprovalList(list) => Ok(Json::of(&approvals(store, list)?)),
         Read::AuditList(list) => {
             let limit = page(list.limit);
             let mut entries = store.audit(list, limit + 1)?;
@@ -153,6 +160,15 @@ pub(crate) fn alerts(store: &impl Reads, list: &AlertList) -> Result<AlertPage, 
     let more = alerts.len() > limit as usize;
     alerts.truncate(limit as usize);
     Ok(AlertPage { alerts, more })
+}
+
+fn approvals(store: &impl Reads, list: &ApprovalList) -> Stored<ApprovalPage> {
+    let limit = page(list.limit);
+    let mut approvals = store.approvals(list.all, list.before, limit + 1)?;
+    let is_longer = approvals.len() > limit as usize;
+    approvals.truncate(limit as usize);
+    let more = fit(&mut approvals, REPLY_BYTES_MAX) || is_longer;
+    Ok(ApprovalPage { approvals, more })
 }
 
 /// A dispatch, if `reader` has to do with it.

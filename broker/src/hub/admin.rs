@@ -146,6 +146,7 @@ impl<S: Store> Step<'_, S> {
         self.close_revoked(name)?;
         self.hub.queue.gone(name, self.at);
         self.settle(None, None)?;
+        self.approvals_gone(name)?;
         self.effect(Effect::RosterChanged { aspect: name.clone() });
         self.log_other(by.clone(), "aspect.revoked", name, &key)?;
         Ok(())

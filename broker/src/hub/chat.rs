@@ -93,7 +93,12 @@ impl<S: Store> Step<'_, S> {
             content: &send.content,
             thread: continues.then_some(thread.info.participants.as_slice()),
         };
-        let routed = route(&posting, &self.hub.roster);
+        let mut routed = route(&posting, &self.hub.roster);
+        let replied = self.replied(sender, &send);
+        if let Some(replied) = &replied {
+            // Whoever asked gets it as the answer it waits for.
+            routed.recipients.retain(|party| *party != replied.asker);
+        }
         let names: usize =
             routed.recipients.len() * (nexus_wire::limits::NAME_BYTES_MAX + "\"operator/\",".len());
         if rest.len() + content_bytes + names > MESSAGE_BYTES_MAX {
@@ -127,6 +132,9 @@ impl<S: Store> Step<'_, S> {
         )?;
         if let Some(why) = why {
             self.announce_pause(&mut thread, id, why)?;
+        }
+        if let Some(replied) = replied {
+            self.answer_by_reply(replied)?;
         }
         if let Some(spent) = spent {
             self.spend(sender, spent)?;

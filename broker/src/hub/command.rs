@@ -3,6 +3,7 @@
 
 use nexus_wire::admin::{AspectAdd, OperatorAdd};
 use nexus_wire::alert::{AlertAck, AlertKind};
+use nexus_wire::approval::{ApprovalAnswer, ApprovalAsk, ApprovalWithdraw};
 use nexus_wire::budget::{BudgetClear, BudgetSet};
 use nexus_wire::chat::ChatSend;
 use nexus_wire::gather::Gather;
@@ -179,6 +180,9 @@ pub struct PutBlob {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     AlertAck(AlertAck),
+    ApprovalAnswer(ApprovalAnswer),
+    ApprovalAsk(ApprovalAsk),
+    ApprovalWithdraw(ApprovalWithdraw),
     BudgetClear(BudgetClear),
     BudgetSet(BudgetSet),
     ChatMark(ChatMark),

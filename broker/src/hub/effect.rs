@@ -47,11 +47,12 @@ pub enum Effect {
     RosterChanged {
         aspect: AspectName,
     },
-    /// How many dispatches the aspect behind `link` is at work on.
+    /// How many dispatches the aspect behind `link` is at work on, and how much it waits for people for.
     AtWork {
         link: LinkId,
         aspect: AspectName,
         dispatches: u32,
+        approvals: u32,
     },
     /// Who gets in by what has changed.
     DoorsChanged,

@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use nexus_wire::approval::ApprovalEnd;
 use nexus_wire::chat::Message;
 use nexus_wire::gather::GatherResult;
 use nexus_wire::hands::{Assignment, Lease, Outcome};
@@ -31,6 +32,7 @@ pub enum BodyRef<'a> {
     Assignment(&'a Assignment),
     Result(&'a Outcome),
     Gather(&'a GatherResult),
+    Approval(&'a ApprovalEnd),
     Cancel { lease: Lease, reason: &'a str },
     Resume { lease: Lease, wait: u32 },
     Session(&'a SessionOrder),

@@ -31,7 +31,7 @@ pub use access::{
     ApiToken, CredentialRecord, CredentialTerms, Digest, OperatorRecord, PreviousKey, Session, SetupToken,
     UsedAssertion,
 };
-pub use oversight::{AnsweredRecord, GatherRecord};
+pub use oversight::{AnsweredRecord, ApprovalRecord, GatherRecord};
 pub use store::{
     Finds, Found, PAGE_BYTES, Reads, Spent, Store, StoreError, Stored, Transaction, Visible, Which,
 };
@@ -508,6 +508,8 @@ pub struct Snapshot {
     pub assertions: Vec<UsedAssertion>,
     /// By name.
     pub credentials: Vec<CredentialRecord>,
+    /// Those that have not ended, in the order of their ids.
+    pub open_approvals: Vec<ApprovalRecord>,
     /// Those that have not ended, in the order of their ids.
     pub open_gathers: Vec<GatherRecord>,
     /// What operators let be spent; everybody's first, then by name.

@@ -93,6 +93,7 @@ impl<'a, S: Store> Step<'a, S> {
                 self.end_overlaps()?;
                 self.settle(None, None)?;
                 self.gathers_due()?;
+                self.approvals_due()?;
                 Ok(self.miss()?)
             }
             CommandBody::LinkDown { aspect, link, generation } => self.link_down(&aspect, link, generation),
@@ -108,6 +109,9 @@ impl<'a, S: Store> Step<'a, S> {
                     Change::BudgetClear(clear) => self.budget_clear(&sender, request, &clear),
                     Change::BudgetSet(set) => self.budget_set(&sender, request, &set),
                     Change::AlertAck(ack) => self.alert_ack(&sender, request, &ack),
+                    Change::ApprovalAnswer(answer) => self.approval_answer(&sender, request, answer),
+                    Change::ApprovalAsk(ask) => self.approval_ask(&sender, request, ask),
+                    Change::ApprovalWithdraw(withdraw) => self.approval_withdraw(&sender, withdraw),
                     Change::AspectRelease(release) => self.aspect_release(&sender, request, &release),
                     Change::AspectRestrain(restrain) => self.aspect_restrain(&sender, request, restrain),
                     Change::ChatSend(send) => self.chat_send(&sender, request, send),

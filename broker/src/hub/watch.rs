@@ -97,11 +97,12 @@ impl<S: Store> Step<'_, S> {
         Ok(())
     }
 
-    /// How many dispatches the aspect is at work on, for whoever shows how it is doing.
+    /// How many dispatches the aspect is at work on and what it waits for people for, for whoever shows how it is doing.
     pub(super) fn show_work(&mut self, name: &AspectName) {
         if let Some(link) = self.hub.roster.aspect(name).and_then(|record| record.link) {
             let dispatches = self.hub.queue.running_on(name);
-            self.effect(Effect::AtWork { link, aspect: name.clone(), dispatches });
+            let approvals = self.hub.approvals.count(name);
+            self.effect(Effect::AtWork { link, aspect: name.clone(), dispatches, approvals });
         }
     }
 }

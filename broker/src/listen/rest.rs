@@ -22,6 +22,7 @@
 
 mod alerts;
 pub(super) mod answer;
+mod approvals;
 mod aspects;
 mod audit;
 mod backup;
@@ -85,6 +86,7 @@ fn routes() -> Routes {
     let large = DefaultBodyLimit::max(FRAME_BYTES_MAX);
     ApiRouter::new()
         .merge(alerts::routes())
+        .merge(approvals::routes().layer(large))
         .merge(aspects::routes())
         .merge(audit::routes())
         .merge(backup::routes())

@@ -49,6 +49,8 @@ pub(crate) struct Pulse {
     turns: AtomicU32,
     /// Dispatches it is at work on, as the hub has it.
     dispatches: AtomicU32,
+    /// What it waits for people for, as the hub has it.
+    approvals: AtomicU32,
     /// Time of the last token, tool call or frame handled; 0 before the first.
     last_progress: AtomicI64,
     /// What it does, as its turns show it.
@@ -68,12 +70,24 @@ impl Pulse {
     fn activity(&self) -> Activity {
         let kept = self.activity.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let turns = self.turns.load(Ordering::Relaxed);
-        Activity { turns, dispatches: self.dispatches.load(Ordering::Relaxed), ..kept }
+        let (dispatches, approvals) = (&self.dispatches, &self.approvals);
+        Activity {
+            turns,
+            dispatches: dispatches.load(Ordering::Relaxed),
+            approvals: approvals.load(Ordering::Relaxed),
+            ..kept
+        }
     }
 
     /// Whether that is news.
-    pub(crate) fn set_dispatches(&self, dispatches: u32) -> bool {
-        self.dispatches.swap(dispatches, Ordering::Relaxed) != dispatches
+    pub(crate) fn set_work(&self, dispatches: u32, approvals: u32, now: Ms) -> bool {
+        let asked = self.approvals.swap(approvals, Ordering::Relaxed);
+        if asked > approvals {
+            // It has its answer, and goes on from now.
+            self.progress(now);
+        }
+        let worked = self.dispatches.swap(dispatches, Ordering::Relaxed);
+        worked != dispatches || asked != approvals
     }
 
     pub(crate) fn set_turns(&self, turns: usize) {
@@ -303,7 +317,9 @@ impl Entry {
                 _ => AspectState::Busy,
             };
         }
-        if now - peer.pulse.last_progress.load(Ordering::Relaxed) >= patience.stalled_ms {
+        let waits_for_people = peer.pulse.approvals.load(Ordering::Relaxed) > 0;
+        let progress = peer.pulse.last_progress.load(Ordering::Relaxed);
+        if !waits_for_people && now - progress >= patience.stalled_ms {
             AspectState::Stalled
         } else {
             AspectState::Busy

@@ -13,6 +13,7 @@ mod write;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use nexus_wire::alert::{Alert, AlertKind};
+use nexus_wire::approval::ApprovalInfo;
 use nexus_wire::audit::{AuditEntry, AuditList};
 use nexus_wire::chat::{Message, ThreadInfo};
 use nexus_wire::gather::GatherInfo;
@@ -20,8 +21,8 @@ use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeHit, KnowledgeMay, KnowledgeUsage};
 use nexus_wire::log::LogEntry;
 use nexus_wire::{
-    AspectName, BlobId, CredentialName, DispatchId, EntryId, GatherId, GrantId, ItemId, MessageId, Ms,
-    OperatorName, Party, ThreadId,
+    ApprovalId, AspectName, BlobId, CredentialName, DispatchId, EntryId, GatherId, GrantId, ItemId,
+    MessageId, Ms, OperatorName, Party, ThreadId,
 };
 use uuid::Uuid;
 
@@ -32,10 +33,11 @@ use crate::hub::filter::LogFilter;
 use crate::hub::inbox::as_answered;
 use crate::hub::queue::Clocks;
 use crate::hub::records::{
-    AnsweredRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord,
-    DispatchRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank,
-    KnowledgeRecord, KnowledgeScope, MessageRecord, OperatorRecord, Pruned, Purse, PurseKey, ReactionRecord,
-    Reads, SetupToken, Snapshot, Spent, StoreError, Stored, ThreadRecord, UsedAssertion, Which,
+    AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
+    CredentialRecord, DispatchRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace,
+    KnowledgeRank, KnowledgeRecord, KnowledgeScope, MessageRecord, OperatorRecord, Pruned, Purse, PurseKey,
+    ReactionRecord, Reads, SetupToken, Snapshot, Spent, StoreError, Stored, ThreadRecord, UsedAssertion,
+    Which,
 };
 use dispatches::head;
 use knowledge::Knowledge;
@@ -74,6 +76,7 @@ pub struct MemoryStore {
     blob_references: BTreeSet<(BlobId, u64)>,
     blob_mentions: BTreeSet<(BlobId, BlobMention)>,
     knowledge: Knowledge,
+    approvals: BTreeMap<ApprovalId, ApprovalRecord>,
     gathers: BTreeMap<GatherId, GatherRecord>,
     answered: HashMap<Uuid, AnsweredRecord>,
     purses: BTreeMap<PurseKey, Purse>,
@@ -358,6 +361,14 @@ impl Reads for MemoryStore {
         Ok(self.answered.get(&key).cloned())
     }
 
+    fn approval(&self, id: ApprovalId) -> Stored<Option<ApprovalRecord>> {
+        Ok(self.approvals.get(&id).cloned())
+    }
+
+    fn approvals(&self, all: bool, before: Option<ApprovalId>, limit: u32) -> Stored<Vec<ApprovalInfo>> {
+        Ok(oversight::approvals(self, all, before, limit))
+    }
+
     fn gather(&self, id: GatherId) -> Stored<Option<GatherRecord>> {
         Ok(self.gathers.get(&id).cloned())
     }
@@ -476,6 +487,7 @@ impl Reads for MemoryStore {
                 .map(head)
                 .collect(),
             clocks: self.clocks.clone(),
+            open_approvals: oversight::open_approvals(self),
             open_gathers: oversight::open_gathers(self),
             purses: self.purses.values().cloned().collect(),
             open_alerts: self.alerts.values().filter(|alert| alert.cleared_at.is_none()).cloned().collect(),

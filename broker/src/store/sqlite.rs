@@ -4,6 +4,7 @@
 //! written once per commit; reads through the writer flush them first.
 
 mod alerts;
+mod approvals;
 mod audit;
 mod blobs;
 mod blocks;
@@ -38,6 +39,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nexus_wire::alert::{Alert, AlertKind};
+use nexus_wire::approval::ApprovalInfo;
 use nexus_wire::audit::{AuditEntry, AuditList};
 use nexus_wire::chat::{Message, ThreadInfo};
 use nexus_wire::gather::GatherInfo;
@@ -45,17 +47,18 @@ use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeHit, KnowledgeMay, KnowledgeUsage};
 use nexus_wire::log::LogEntry;
 use nexus_wire::{
-    AspectName, BlobId, DispatchId, EntryId, GatherId, GrantId, ItemId, MessageId, Ms, Party, ThreadId,
+    ApprovalId, AspectName, BlobId, DispatchId, EntryId, GatherId, GrantId, ItemId, MessageId, Ms, Party,
+    ThreadId,
 };
 use rusqlite::Connection;
 use uuid::Uuid;
 
 use crate::hub::filter::LogFilter;
 use crate::hub::records::{
-    AnsweredRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord, DispatchRecord,
-    GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank, KnowledgeRecord,
-    KnowledgeScope, MessageRecord, OperatorRecord, Pruned, ReactionRecord, Reads, Snapshot, Spent,
-    StoreError, Stored, ThreadRecord, Transaction, Which,
+    AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
+    DispatchRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank,
+    KnowledgeRecord, KnowledgeScope, MessageRecord, OperatorRecord, Pruned, ReactionRecord, Reads, Snapshot,
+    Spent, StoreError, Stored, ThreadRecord, Transaction, Which,
 };
 pub(crate) use copy::merge;
 pub use copy::{CopyError, copy};
@@ -334,6 +337,14 @@ impl Reads for SqliteStore {
 
     fn answered(&self, key: Uuid) -> Stored<Option<AnsweredRecord>> {
         alerts::answered(&self.connection, key)
+    }
+
+    fn approval(&self, id: ApprovalId) -> Stored<Option<ApprovalRecord>> {
+        approvals::one(&self.connection, id)
+    }
+
+    fn approvals(&self, all: bool, before: Option<ApprovalId>, limit: u32) -> Stored<Vec<ApprovalInfo>> {
+        approvals::page(&self.connection, all, before, limit)
     }
 
     fn gather(&self, id: GatherId) -> Stored<Option<GatherRecord>> {

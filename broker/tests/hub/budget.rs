@@ -99,6 +99,7 @@ impl<S: Transaction> Purse for World<S> {
             ItemBody::Message(_)
             | ItemBody::Result(_)
             | ItemBody::Gather(_)
+            | ItemBody::Approval(_)
             | ItemBody::Cancel { .. }
             | ItemBody::Resume { .. }
             | ItemBody::Session(_) => None,

@@ -78,6 +78,7 @@ impl<S: Transaction> Hands for World<S> {
             ItemBody::Message(_)
             | ItemBody::Result(_)
             | ItemBody::Gather(_)
+            | ItemBody::Approval(_)
             | ItemBody::Cancel { .. }
             | ItemBody::Resume { .. }
             | ItemBody::Session(_) => None,
@@ -91,6 +92,7 @@ impl<S: Transaction> Hands for World<S> {
             ItemBody::Message(_)
             | ItemBody::Assignment(_)
             | ItemBody::Gather(_)
+            | ItemBody::Approval(_)
             | ItemBody::Cancel { .. }
             | ItemBody::Resume { .. }
             | ItemBody::Session(_) => None,

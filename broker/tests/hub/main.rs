@@ -5,6 +5,7 @@
 mod access;
 mod admin;
 mod alerts;
+mod approval;
 mod budget;
 mod chat;
 mod dispatch;

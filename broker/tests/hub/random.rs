@@ -9,6 +9,7 @@ use nexus_broker::hub::{
 use nexus_broker::store::{MemoryStore, SqliteStore};
 use nexus_wire::admin::{AspectAdd, OperatorAdd, OperatorRole};
 use nexus_wire::alert::{Alert, AlertAck, AlertKind};
+use nexus_wire::approval::{ApprovalAnswer, ApprovalAsk, ApprovalWithdraw, Asked, Verdict};
 use nexus_wire::budget::{Budget, BudgetClear, BudgetPer, BudgetSet, Spending};
 use nexus_wire::chat::{ChatSend, ReplyMeta, Usage};
 use nexus_wire::gather::{Gather, GatherPolicy};
@@ -24,8 +25,8 @@ use nexus_wire::roster::{
 use nexus_wire::session::{SessionAct, SessionCommand, SessionOutcome};
 use nexus_wire::thread::{ChatMark, ChatReact, InboxTaken, ThreadRename};
 use nexus_wire::{
-    AspectName, BlobId, DispatchId, EpochId, HandRef, ItemId, LinkId, MessageId, Ms, OperatorName, Party,
-    RequestId, ThreadId, TraceContext, TurnId,
+    ApprovalId, AspectName, BlobId, DispatchId, EpochId, HandRef, ItemId, LinkId, MessageId, Ms,
+    OperatorName, Party, RequestId, ThreadId, TraceContext, TurnId,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -54,48 +55,204 @@ const ASPECTS: [&str; 4] = ["keel", "wren", "forge", "harrow"];
 /// What to do, with indexes into whatever there is at the time.
 #[derive(Clone, Debug)]
 enum Act {
-    Add { aspect: u8, key: u8, share: bool },
-    Revoke { aspect: u8 },
-    Operator { role: u8 },
+    Add {
+        aspect: u8,
+        key: u8,
+        share: bool,
+    },
+    Revoke {
+        aspect: u8,
+    },
+    Operator {
+        role: u8,
+    },
     RevokeOperator,
     Door(Door),
-    Register { aspect: u8, resume: Option<Index>, slots: u8, hands: u8, stale: bool },
-    LinkDown { aspect: u8, old: bool },
-    Deregister { aspect: u8 },
-    Ack { aspect: u8, offset: Index },
-    Send { sender: u8, to: u8, thread: Option<Index>, content: u8, repeat: Option<Index> },
-    Close { aspect: u8, item: Index, decision: bool, outcome: bool },
-    Command { sender: u8, aspect: u8, entry: bool, repeat: bool },
-    Taken { aspect: u8, message: Index },
-    Mark { sender: u8, thread: Index, seq: Option<u8> },
-    React { sender: u8, message: Index, emoji: u8, remove: bool },
-    Rename { sender: u8, thread: Index, title: u8 },
-    Store { sender: u8, topic: u8, content: u8, shared: bool },
-    Forget { sender: u8, topic: u8, of: Option<u8>, repeat: bool },
-    Grant { to: u8, of: Option<u8>, grant: bool, repeat: bool },
-    Use { author: u8, topic: u8, recalled: bool },
-    Dispatch { sender: u8, host: u8, deadline: u8, parent: Option<Index>, repeat: Option<Index>, tokens: u8 },
-    Budget { of: u8, month: bool, tokens: u8, clear: bool, repeat: bool },
-    Result { lease: Index, ok: bool, stale: bool, repeat: bool },
-    Wait { lease: Index, on: Vec<Index> },
-    Renew { lease: Index },
-    Cancel { sender: u8, dispatch: Index, repeat: bool },
-    Choose { sender: u8, needs: u8, likes: u8 },
-    Retry { sender: u8, dispatch: Index, repeat: bool },
-    Stopped { lease: Index },
-    Alert { raise: bool, kind: u8, subject: u8, message: u8 },
-    Acknowledge { kind: u8, subject: u8 },
-    Seen { aspect: u8, state: u8, old: bool },
-    Restrain { aspect: u8, kind: u8 },
-    Gather { sender: u8, of: Vec<Index>, policy: u8, deadline: u8, lease: bool },
+    Register {
+        aspect: u8,
+        resume: Option<Index>,
+        slots: u8,
+        hands: u8,
+        stale: bool,
+    },
+    LinkDown {
+        aspect: u8,
+        old: bool,
+    },
+    Deregister {
+        aspect: u8,
+    },
+    Ack {
+        aspect: u8,
+        offset: Index,
+    },
+    Send {
+        sender: u8,
+        to: u8,
+        thread: Option<Index>,
+        content: u8,
+        repeat: Option<Index>,
+    },
+    Close {
+        aspect: u8,
+        item: Index,
+        decision: bool,
+        outcome: bool,
+    },
+    Command {
+        sender: u8,
+        aspect: u8,
+        entry: bool,
+        repeat: bool,
+    },
+    Taken {
+        aspect: u8,
+        message: Index,
+    },
+    Mark {
+        sender: u8,
+        thread: Index,
+        seq: Option<u8>,
+    },
+    React {
+        sender: u8,
+        message: Index,
+        emoji: u8,
+        remove: bool,
+    },
+    Rename {
+        sender: u8,
+        thread: Index,
+        title: u8,
+    },
+    Store {
+        sender: u8,
+        topic: u8,
+        content: u8,
+        shared: bool,
+    },
+    Forget {
+        sender: u8,
+        topic: u8,
+        of: Option<u8>,
+        repeat: bool,
+    },
+    Grant {
+        to: u8,
+        of: Option<u8>,
+        grant: bool,
+        repeat: bool,
+    },
+    Use {
+        author: u8,
+        topic: u8,
+        recalled: bool,
+    },
+    Dispatch {
+        sender: u8,
+        host: u8,
+        deadline: u8,
+        parent: Option<Index>,
+        repeat: Option<Index>,
+        tokens: u8,
+    },
+    Budget {
+        of: u8,
+        month: bool,
+        tokens: u8,
+        clear: bool,
+        repeat: bool,
+    },
+    Result {
+        lease: Index,
+        ok: bool,
+        stale: bool,
+        repeat: bool,
+    },
+    Wait {
+        lease: Index,
+        on: Vec<Index>,
+    },
+    Renew {
+        lease: Index,
+    },
+    Cancel {
+        sender: u8,
+        dispatch: Index,
+        repeat: bool,
+    },
+    Choose {
+        sender: u8,
+        needs: u8,
+        likes: u8,
+    },
+    Retry {
+        sender: u8,
+        dispatch: Index,
+        repeat: bool,
+    },
+    Stopped {
+        lease: Index,
+    },
+    Alert {
+        raise: bool,
+        kind: u8,
+        subject: u8,
+        message: u8,
+    },
+    Acknowledge {
+        kind: u8,
+        subject: u8,
+    },
+    Seen {
+        aspect: u8,
+        state: u8,
+        old: bool,
+    },
+    Restrain {
+        aspect: u8,
+        kind: u8,
+    },
+    Ask {
+        sender: u8,
+        lease: Option<Index>,
+        notice: Option<Index>,
+        question: bool,
+        deadline: u8,
+        repeat: bool,
+    },
+    Answer {
+        sender: u8,
+        approval: Index,
+        verdict: u8,
+        repeat: bool,
+    },
+    Gather {
+        sender: u8,
+        of: Vec<Index>,
+        policy: u8,
+        deadline: u8,
+        lease: bool,
+    },
     Tick,
     Restart,
     Restored,
-    PutBlob { sender: u8, blob: u8 },
-    ForgetBlobs { age_ms: u32 },
-    PruneInboxes { age_ms: u32 },
-    PruneMessages { age_ms: u32 },
-    PruneDispatches { age_ms: u32 },
+    PutBlob {
+        sender: u8,
+        blob: u8,
+    },
+    ForgetBlobs {
+        age_ms: u32,
+    },
+    PruneInboxes {
+        age_ms: u32,
+    },
+    PruneMessages {
+        age_ms: u32,
+    },
+    PruneDispatches {
+        age_ms: u32,
+    },
 }
 
 /// What concerns who gets in.
@@ -182,6 +339,13 @@ fn act() -> impl Strategy<Value = Act> {
             .prop_map(|(aspect, state, old)| Act::Seen { aspect, state, old }),
         12 => (some.clone(), prop::collection::vec(any::<Index>(), 0..4), 0_u8..4, 0_u8..3, any::<bool>())
             .prop_map(|(sender, of, policy, deadline, lease)| Act::Gather { sender, of, policy, deadline, lease }),
+        10 => (some.clone(), maybe(), maybe(), any::<bool>(), 0_u8..4, prop::bool::weighted(0.1)).prop_map(
+            |(sender, lease, notice, question, deadline, repeat)| {
+                Act::Ask { sender, lease, notice, question, deadline, repeat }
+            },
+        ),
+        6 => (some.clone(), any::<Index>(), 0_u8..4, prop::bool::weighted(0.2))
+            .prop_map(|(sender, approval, verdict, repeat)| Act::Answer { sender, approval, verdict, repeat }),
         3 => (some.clone(), 0_u8..4).prop_map(|(aspect, kind)| Act::Restrain { aspect, kind }),
         2 => (0_u8..7, some).prop_map(|(kind, subject)| Act::Acknowledge { kind, subject }),
         8 => Just(Act::Tick),
@@ -218,6 +382,7 @@ struct Seen {
     messages: Vec<MessageId>,
     dispatches: Vec<DispatchId>,
     leases: Vec<(AspectName, Lease)>,
+    approvals: Vec<ApprovalId>,
     last_request: Option<RequestId>,
 }
 
@@ -438,8 +603,13 @@ impl Twin {
                     usage: Usage { output_tokens: (*n).into(), ..Usage::default() },
                     cost_microusd: Some(1),
                 });
-                let send = ChatSend { to, thread, content: content(*n), meta, ..ChatSend::default() };
                 let (request, sender) = (RequestId(self.id()), self.sender(*sender));
+                let mut send = ChatSend { to, thread, content: content(*n), meta, ..ChatSend::default() };
+                let open = self.memory.1.approvals(false, None, 20).unwrap();
+                if let Some(notice) = open.iter().find_map(|info| info.notice).filter(|_| n % 2 == 0) {
+                    let word = ["approve", "deny", "the red one"][usize::from(*n) % 3];
+                    send = ChatSend { reply_to: Some(notice), content: word.into(), ..ChatSend::default() };
+                }
                 self.seen.sends.push((request, sender.clone(), send.clone()));
                 self.request(sender, Some(request), Change::ChatSend(send))
             }
@@ -651,6 +821,44 @@ impl Twin {
                 };
                 self.request(own, None, Change::Gather(gather))
             }
+            Act::Ask { sender, lease, notice, question, deadline, repeat } => {
+                let lease = lease.as_ref().map(|at| self.lease(at));
+                let sender = lease
+                    .as_ref()
+                    .map_or_else(|| self.sender(*sender), |(host, _)| Party::Aspect(host.clone()));
+                let asked = match question {
+                    true => Asked::Question { question: "Which?".into(), choices: vec!["this".into()] },
+                    false => Asked::Tool {
+                        tool: "run_command".into(),
+                        summary: content(*deadline),
+                        arguments: "{}".into(),
+                    },
+                };
+                let ask = ApprovalAsk {
+                    asked,
+                    thread: None,
+                    lease: lease.map(|(_, lease)| lease),
+                    notice: notice.as_ref().map(|at| self.message(at)),
+                    deadline_s: [None, Some(5), Some(1_000), Some(0)][usize::from(*deadline)],
+                };
+                let request = self.again(*repeat);
+                self.request(sender, Some(request), Change::ApprovalAsk(ask))
+            }
+            Act::Answer { sender, approval, verdict, repeat } => {
+                let known = &self.seen.approvals;
+                let approval = if known.is_empty() { ApprovalId(Uuid::nil()) } else { *approval.get(known) };
+                let change = match verdict {
+                    0 => Change::ApprovalWithdraw(ApprovalWithdraw { approval, reason: None }),
+                    n => {
+                        let verdict = [Verdict::Approve, Verdict::Deny, Verdict::Answer][usize::from(*n) - 1];
+                        let text = (*n > 1).then(|| "so".to_owned());
+                        Change::ApprovalAnswer(ApprovalAnswer { approval, verdict, text })
+                    }
+                };
+                let sender = if *verdict == 0 { self.sender(*sender) } else { ana };
+                let request = self.again(*repeat);
+                self.request(sender, Some(request), change)
+            }
             Act::Restrain { aspect, kind } => {
                 let aspect = self.aspect(*aspect);
                 let restrain = |kind| AspectRestrain { name: aspect.clone(), kind, reason: "so".into() };
@@ -707,6 +915,9 @@ impl Twin {
                 LogBody::DispatchAssigned { dispatch, attempt, aspect } => {
                     let lease = Lease { dispatch: *dispatch, attempt: *attempt };
                     self.seen.leases.push((aspect.clone(), lease));
+                }
+                LogBody::Other { kind, subject } if kind == "approval.asked" => {
+                    self.seen.approvals.push(subject.parse().unwrap());
                 }
                 LogBody::Alert(_)
                 | LogBody::ItemClosed(_)

@@ -48,6 +48,17 @@ pub(crate) fn assert_same(a: &impl Reads, b: &impl Reads) {
 
     assert_same_history(a, b);
 
+    let approvals = a.approvals(true, None, 100).unwrap();
+    assert_eq!(approvals, b.approvals(true, None, 100).unwrap());
+    assert_eq!(a.approvals(false, None, 2).unwrap(), b.approvals(false, None, 2).unwrap());
+    for info in approvals.iter().take(5) {
+        assert_eq!(a.approval(info.id).unwrap(), b.approval(info.id).unwrap());
+        assert_eq!(
+            a.approvals(true, Some(info.id), 2).unwrap(),
+            b.approvals(true, Some(info.id), 2).unwrap()
+        );
+    }
+
     let mut parties: Vec<Party> = aspects.iter().map(|it| Party::Aspect(it.name.clone())).collect();
     parties.push(party("operator/ana"));
     for of in &parties {

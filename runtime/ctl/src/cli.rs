@@ -1,5 +1,6 @@
 //! What can be typed. Parsing only; what commands do is elsewhere.
 
+mod approval;
 mod blob;
 mod budget;
 mod credential;
@@ -13,8 +14,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 use nexus_wire::backup::BackupName;
-use nexus_wire::{AspectName, DispatchId, MessageId, Party, ThreadId};
+use nexus_wire::{ApprovalId, AspectName, DispatchId, MessageId, Party, ThreadId};
 
+pub use approval::{Answer, Decide};
 pub use blob::{Blob, BlobAction};
 pub use budget::{Amounts, BudgetAction, BudgetArgs, OfDispatch};
 pub use credential::{CredentialAction, CredentialArgs, Kind, Mode};
@@ -82,6 +84,10 @@ pub enum Output {
 pub enum Command {
     /// Say that an alert has been seen; one about an event is cleared by it
     Ack(Ack),
+    /// Answer a question that an aspect asks of people
+    Answer(Answer),
+    /// Let an aspect use the tool it waits for
+    Approve(Decide),
     /// Ask an aspect and show its answer as it comes
     Ask(Ask),
     /// Who changed what about the Nexus, and what was refused
@@ -100,9 +106,11 @@ pub enum Command {
     Completions(Completions),
     /// The brokers this machine knows
     Context(ContextArgs),
+    /// Do not let an aspect use the tool it waits for
+    Deny(Decide),
     /// Send work to a Hand
     Dispatch(Dispatch),
-    /// Look at alerts, aspects, threads, messages, their receipts, or dispatches
+    /// Look at alerts, approvals, aspects, threads, messages, their receipts, or dispatches
     Get(Get),
     /// Say how far a thread is read
     Mark(Mark),
@@ -233,6 +241,21 @@ pub enum What {
         /// Only those raised before this one's SEQ
         #[arg(long, value_name = "SEQ")]
         before: Option<u64>,
+        /// At most this many
+        #[arg(long, value_name = "N")]
+        limit: Option<u32>,
+    },
+    /// What aspects wait for people for, the latest first
+    #[command(visible_alias = "approval")]
+    Approvals {
+        /// One of them, with what the tool would be called with; its beginning or its end will do
+        id: Option<String>,
+        /// Also those that have ended
+        #[arg(long)]
+        all: bool,
+        /// Only those before this one
+        #[arg(long, value_name = "ID")]
+        before: Option<ApprovalId>,
         /// At most this many
         #[arg(long, value_name = "N")]
         limit: Option<u32>,
@@ -459,6 +482,11 @@ mod tests {
             "nexctl get aspect -o json",
             "nexctl ack worker_lost/wren/verify-claim",
             "nexctl get alerts --all --limit 3",
+            "nexctl get approvals --all --limit 3",
+            "nexctl get approval 1234abcd",
+            "nexctl approve 1234abcd --note go",
+            "nexctl deny 0199a0b1-c2d3-7123-8456-789abcdef012",
+            "nexctl answer 1234abcd the red one",
             "nexctl backup friday.tar --with-keys",
             "nexctl blob put notes.txt --type text/plain",
             "nexctl completions zsh",
@@ -495,6 +523,8 @@ mod tests {
         }
         let bad = [
             "nexctl",
+            "nexctl answer 1234abcd",
+            "nexctl approve",
             "nexctl ask",
             "nexctl ask what --timeout soon",
             "nexctl ask what --timeout -5m",

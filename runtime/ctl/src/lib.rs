@@ -7,6 +7,7 @@ use clap::FromArgMatches as _;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use nexus_client::{Broker, Client, Notice, install_crypto};
+use nexus_wire::approval::Verdict;
 use nexus_wire::roster::RestraintKind;
 use nexus_wire::{Ms, TraceContext};
 
@@ -16,6 +17,7 @@ use settings::{Env, Target};
 use ui::{Outage, Tone, Ui};
 
 mod act;
+mod approval;
 pub mod ask;
 mod blob;
 mod budget;
@@ -93,6 +95,8 @@ pub async fn run(cli: Cli, env: &Env, ui: Ui) -> Result<(), Failure> {
     run.target = Some(Target::choose(&cli.global, env)?);
     match cli.command {
         Command::Ack(args) => act::ack(&run, args).await,
+        Command::Answer(args) => approval::answer(&run, args).await,
+        Command::Approve(args) => approval::decide(&run, args, Verdict::Approve).await,
         Command::Ask(args) => ask::ask(&run, args).await,
         Command::Audit(args) => vault::audit(&run, args).await,
         Command::Credential(args) => vault::credential(&run, args.action).await,
@@ -100,6 +104,7 @@ pub async fn run(cli: Cli, env: &Env, ui: Ui) -> Result<(), Failure> {
         Command::Blob(args) => blob::blob(&run, args.action).await,
         Command::Budget(args) => budget::budget(&run, args.action).await,
         Command::Cancel(args) => act::cancel(&run, args).await,
+        Command::Deny(args) => approval::decide(&run, args, Verdict::Deny).await,
         Command::Dispatch(args) => act::dispatch(&run, args).await,
         Command::Get(args) => look::get(&run, args.what).await,
         Command::Mark(args) => threads::mark(&run, &args).await,

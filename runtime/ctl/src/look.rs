@@ -2,6 +2,7 @@
 
 use nexus_client::{CallError, Client};
 use nexus_wire::alert::AlertList;
+use nexus_wire::approval::ApprovalList;
 use nexus_wire::chat::{ChatPage, ChatRead, ChatThreads};
 use nexus_wire::hands::{DispatchInfo, DispatchList, DispatchStatus};
 use nexus_wire::limits::PAGE_MAX;
@@ -12,8 +13,8 @@ use nexus_wire::{MessageId, ThreadId};
 use crate::Run;
 use crate::cli::{Output, What};
 use crate::failure::Failure;
-use crate::table;
 use crate::ui::{Tone, printable};
+use crate::{approval, table};
 
 pub(crate) async fn get(run: &Run, what: What) -> Result<(), Failure> {
     let mut client = run.connect().await?;
@@ -34,6 +35,10 @@ async fn show(run: &Run, client: &mut Client, what: What) -> Result<(), Failure>
                 run.ui.note(Tone::Dim, &format!("there are more; go on with --before {}", last.seq));
             }
             Ok(())
+        }
+        What::Approvals { id: Some(id), .. } => approval::show(run, client, &id).await,
+        What::Approvals { id: None, all, before, limit } => {
+            approval::list(run, client, ApprovalList { all, before, limit }).await
         }
         What::Aspects => {
             let team = whole_team(client).await?;

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use nexus_wire::Ms;
 use nexus_wire::alert::Alert;
+use nexus_wire::approval::{ApprovalInfo, ApprovalState, Asked};
 use nexus_wire::attachment::Attachment;
 use nexus_wire::blob::BlobInfo;
 use nexus_wire::budget::{BudgetInfo, dollars};
@@ -99,6 +100,33 @@ pub fn alerts(ui: &Ui, alerts: &[Alert], now: Ms) -> String {
     text_of(&table)
 }
 
+pub fn approvals(ui: &Ui, approvals: &[ApprovalInfo], now: Ms) -> String {
+    let mut table = table(ui, &["STATE", "AGE", "ASPECT", "ASKS FOR", "ABOUT", "ENDS IN", "ID"]);
+    for info in approvals {
+        let wanted = match &info.asked {
+            Asked::Tool { tool, .. } => printable(tool),
+            Asked::Question { .. } => "an answer".to_owned(),
+        };
+        let colour = match info.state {
+            ApprovalState::Open => ('▲', comfy_table::Color::Yellow),
+            ApprovalState::Approved | ApprovalState::Answered => ('●', comfy_table::Color::Green),
+            ApprovalState::Denied | ApprovalState::Expired => ('●', comfy_table::Color::Red),
+            ApprovalState::Withdrawn => ('○', comfy_table::Color::DarkGrey),
+        };
+        let left = info.ended_at.is_none().then(|| span(info.expires_at - now));
+        table.add_row(vec![
+            marked(info.state.as_str(), colour),
+            Cell::new(ago(info.asked_at, now)),
+            Cell::new(&info.aspect),
+            Cell::new(wanted),
+            Cell::new(or_dash(&shortened(info.asked.summary(), TITLE_CHARS))),
+            Cell::new(left.unwrap_or_else(|| "-".into())),
+            Cell::new(info.id),
+        ]);
+    }
+    text_of(&table)
+}
+
 pub fn budgets(ui: &Ui, budgets: &[BudgetInfo], now: Ms) -> String {
     let mut table = table(
         ui,
@@ -168,6 +196,9 @@ fn doing(aspect: &AspectInfo) -> String {
     };
     if activity.turns > 1 {
         text.push_str(&format!(" ({} turns)", activity.turns));
+    }
+    if activity.approvals > 0 {
+        text.push_str(&format!(", waits for {} approvals", activity.approvals));
     }
     if activity.dispatches > 0 {
         text.push_str(&format!(", {} of {} dispatches", activity.dispatches, aspect.slots));

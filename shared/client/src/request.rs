@@ -1,6 +1,9 @@
 //! Which reply belongs to which request.
 
 use nexus_wire::alert::{Alert, AlertAck, AlertList, AlertPage};
+use nexus_wire::approval::{
+    ApprovalAnswer, ApprovalAsk, ApprovalGet, ApprovalInfo, ApprovalList, ApprovalPage, ApprovalWithdraw,
+};
 use nexus_wire::audit::{AuditList, AuditPage, UsageRead, UsageReport};
 use nexus_wire::budget::{BudgetClear, BudgetCleared, BudgetInfo, BudgetList, BudgetSet, Budgets};
 use nexus_wire::chat::{
@@ -97,6 +100,11 @@ requests! {
     AspectRestrain => AspectRestraint,
     AlertAck => Alert,
     AlertList => AlertPage,
+    ApprovalAnswer => ApprovalInfo,
+    ApprovalAsk => ApprovalInfo,
+    ApprovalGet => ApprovalInfo,
+    ApprovalList => ApprovalPage,
+    ApprovalWithdraw => ApprovalInfo,
     AuditList => AuditPage,
     BudgetClear => BudgetCleared,
     BudgetList => Budgets,

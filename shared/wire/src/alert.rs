@@ -38,6 +38,8 @@ pub enum AlertNature {
 }
 
 kinds! {
+    /// Something an aspect asked people for has waited for long.
+    ApprovalWaiting = "approval_waiting", Condition;
     /// An aspect's socket answers and its delivered items stay unacknowledged.
     AspectDeaf = "aspect_deaf", Condition;
     /// An aspect of the expected roster is not registered.

@@ -6,7 +6,9 @@
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::ids::{DispatchId, EntryId, GatherId, GrantId, ItemId, MessageId, RequestId, ThreadId};
+use crate::ids::{
+    ApprovalId, DispatchId, EntryId, GatherId, GrantId, ItemId, MessageId, RequestId, ThreadId,
+};
 use crate::name::{AspectName, Party};
 
 /// The id of the `ordinal`-th thing done on account of `source`.
@@ -75,6 +77,16 @@ pub fn gather_id(request: RequestId, sender: &Party) -> GatherId {
 /// The inbox item that carries the end of a gather.
 pub fn gather_item(gather: GatherId) -> ItemId {
     ItemId(derived(gather.0, "gathered", 0))
+}
+
+/// What `request` of `sender` asks people for.
+pub fn approval_id(request: RequestId, sender: &Party) -> ApprovalId {
+    ApprovalId(of_sender(request, sender, "approval"))
+}
+
+/// The inbox item that carries the end of it.
+pub fn approval_item(approval: ApprovalId) -> ItemId {
+    ItemId(derived(approval.0, "answered", 0))
 }
 
 /// The knowledge entry version that `request` of `sender` creates.

@@ -3,6 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use crate::alert::{AlertAck, AlertList};
+use crate::approval::{ApprovalAnswer, ApprovalAsk, ApprovalGet, ApprovalList, ApprovalWithdraw};
 use crate::audit::{AuditList, UsageRead};
 use crate::budget::{BudgetClear, BudgetList, BudgetSet};
 use crate::chat::{ChatGet, ChatRead, ChatSearch, ChatSend, ChatThreads};
@@ -95,6 +96,11 @@ frames! {
         Ack(Ack) = "ack",
         AlertAck(AlertAck) = "alert.ack",
         AlertList(AlertList) = "alert.list",
+        ApprovalAnswer(ApprovalAnswer) = "approval.answer",
+        ApprovalAsk(ApprovalAsk) = "approval.ask",
+        ApprovalGet(ApprovalGet) = "approval.get",
+        ApprovalList(ApprovalList) = "approval.list",
+        ApprovalWithdraw(ApprovalWithdraw) = "approval.withdraw",
         AuditList(AuditList) = "audit.list",
         BudgetClear(BudgetClear) = "budget.clear",
         BudgetList(BudgetList) = "budget.list",

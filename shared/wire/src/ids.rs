@@ -60,3 +60,5 @@ id!(/// One granting or revoking of a knowledge grant.
     GrantId, "grant");
 id!(/// Several dispatches taken together.
     GatherId, "gather");
+id!(/// Something an aspect waits for people to allow or to answer.
+    ApprovalId, "approval");

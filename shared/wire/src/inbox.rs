@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Ms;
+use crate::approval::ApprovalEnd;
 use crate::chat::Message;
 use crate::gather::GatherResult;
 use crate::hands::{Assignment, Lease, Outcome};
@@ -36,6 +37,8 @@ pub enum ItemBody {
     Result(Outcome),
     /// The end of a gather it made.
     Gather(GatherResult),
+    /// The end of something it asked people for.
+    Approval(ApprovalEnd),
     /// Stop work on this lease; its result would be refused.
     Cancel { lease: Lease, reason: String },
     /// The `wait`-th wait of this dispatch is over: its place is taken again.

@@ -11,6 +11,7 @@
 pub mod access;
 pub mod admin;
 pub mod alert;
+pub mod approval;
 pub mod attachment;
 pub mod audit;
 pub mod backup;

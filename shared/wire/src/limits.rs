@@ -125,6 +125,21 @@ pub const WANTED_MAX: usize = 16;
 /// Candidates an answer names.
 pub const CANDIDATES_TOLD_MAX: usize = 64;
 
+/// What one aspect may wait for people for at the same time.
+pub const APPROVALS_OPEN_MAX: usize = 64;
+/// A tool's name in an approval.
+pub const APPROVAL_TOOL_BYTES_MAX: usize = 128;
+pub const APPROVAL_SUMMARY_BYTES_MAX: usize = 1024;
+pub const APPROVAL_ARGUMENTS_BYTES_MAX: usize = 64 * 1024;
+/// A question, an answer, or a word with a verdict.
+pub const APPROVAL_TEXT_BYTES_MAX: usize = 16 * 1024;
+pub const APPROVAL_CHOICES_MAX: usize = 16;
+pub const APPROVAL_CHOICE_BYTES_MAX: usize = 256;
+pub const APPROVAL_DEADLINE_DEFAULT: Duration = Duration::from_secs(24 * 60 * 60);
+pub const APPROVAL_DEADLINE_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// How long people may leave something unanswered before an alert says so.
+pub const APPROVAL_ALERT_AFTER: Duration = Duration::from_secs(10 * 60);
+
 /// Budgets that are set at the same time.
 pub const BUDGETS_MAX: usize = 512;
 /// The largest amount a budget may name; every JSON number up to it is exact everywhere.
@@ -202,6 +217,9 @@ const _: () = assert!(KNOWLEDGE_PAGE_BYTES < REPLY_BYTES_MAX);
 const _: () = assert!(SESSION_ANSWER_BYTES < REPLY_BYTES_MAX);
 // Deliveries under credit never overflow an outbox by themselves.
 const _: () = assert!((CREDIT_ITEMS as usize) < OUTBOX_FRAMES_MAX);
+const _: () = assert!(APPROVAL_DEADLINE_DEFAULT.as_millis() <= APPROVAL_DEADLINE_MAX.as_millis());
+// As JSON a byte may take six.
+const _: () = assert!(6 * (APPROVAL_ARGUMENTS_BYTES_MAX + 2 * APPROVAL_TEXT_BYTES_MAX) < DURABLE_BYTES_MAX);
 const _: () = assert!(DEADLINE_DEFAULT.as_millis() <= DEADLINE_MAX.as_millis());
 const _: () = assert!(SESSION_IDLE.as_millis() < SESSION_TTL.as_millis());
 const _: () = assert!(ASSERTION_TTL_MAX.as_millis() < ACCESS_TOKEN_TTL.as_millis());

@@ -153,6 +153,9 @@ pub struct Activity {
     pub turns: u32,
     /// Dispatches it is at work on, of as many as it has `slots`.
     pub dispatches: u32,
+    /// What it waits for people for: leave to use a tool, or an answer.
+    #[serde(default)]
+    pub approvals: u32,
     /// Since when it does that.
     pub since: Ms,
 }

@@ -49,6 +49,16 @@ struct Replies {
     alert_ack: crate::alert::Alert,
     #[schemars(rename = "alert.list")]
     alert_list: crate::alert::AlertPage,
+    #[schemars(rename = "approval.answer")]
+    approval_answer: crate::approval::ApprovalInfo,
+    #[schemars(rename = "approval.ask")]
+    approval_ask: crate::approval::ApprovalInfo,
+    #[schemars(rename = "approval.get")]
+    approval_get: crate::approval::ApprovalInfo,
+    #[schemars(rename = "approval.list")]
+    approval_list: crate::approval::ApprovalPage,
+    #[schemars(rename = "approval.withdraw")]
+    approval_withdraw: crate::approval::ApprovalInfo,
     #[schemars(rename = "audit.list")]
     audit_list: crate::audit::AuditPage,
     #[schemars(rename = "budget.clear")]

@@ -116,6 +116,8 @@ def build(nexus):
     robin.link.request("chat.send", {"reply_to": sent["message"], "content": "all of it", "meta": META})
     facts.update(message=sent["message"], thread=sent["thread"])
     robin.link.request("knowledge.store", {"topic": "deploys", "content": "Never on a Friday.", "shared": True})
+    asked = {"type": "tool", "tool": "run_command", "summary": "run the tests", "arguments": "cargo test"}
+    facts["approval"] = robin.link.request("approval.ask", {"asked": asked})["id"]
     facts["done"] = work(api, robin, {"output": 3})
     facts["dead"] = work(api, robin, {"error": {"code": "too_hard", "message": "no"}})
     threading.Thread(target=answer_about_sessions, args=[robin], daemon=True).start()
@@ -196,6 +198,10 @@ EXAMPLES = {
     # Alerts
     "listAlerts": lambda _: query(all="true", limit="1"),
     "ackAlert": lambda _: {"body": {"key": "aspect_missing/keel"}},
+    # Approvals
+    "listApprovals": lambda _: query(all="true", limit="1"),
+    "getApproval": lambda world: path(approval=world["approval"]),
+    "answerApproval": lambda world: {**path(approval=world["approval"]), "body": {"verdict": "deny", "text": "no"}},
     # Aspects
     "listAspects": lambda _: query(limit="1"),
     "addAspect": lambda _: {"body": {"name": "newcomer", "role": "worker", "public_key": PUBLIC_KEY}},

@@ -441,6 +441,8 @@ impl Agent {
                 };
                 self.outbox.insert(derived("close"), close.into());
             }
+            // Nobody of the simulation asks people.
+            ItemBody::Approval(_) => {}
             ItemBody::Gather(result) => {
                 self.gathered.insert(result.gather, result.state);
             }

@@ -218,6 +218,7 @@ pub(super) fn at_rest(seed: u64, truth: &Truth, store: &impl Reads, agents: &[Ag
                 | ItemBody::Assignment(_)
                 | ItemBody::Result(_)
                 | ItemBody::Gather(_)
+                | ItemBody::Approval(_)
                 | ItemBody::Resume { .. } => {}
             }
         }

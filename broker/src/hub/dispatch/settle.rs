@@ -129,6 +129,7 @@ impl<S: Store> Step<'_, S> {
             }
         }
         self.tell_purses()?;
+        self.approvals_told(&ends)?;
         self.gathers_told(&ends)
     }
 

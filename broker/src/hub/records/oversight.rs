@@ -1,6 +1,7 @@
-//! What is kept for those who watch over the team: gathers, answers to acts of people, restraints.
+//! What is kept for those who watch over the team: gathers, what is asked of people, answers to acts of people, restraints.
 
 use nexus_wire::Ms;
+use nexus_wire::approval::ApprovalInfo;
 use nexus_wire::gather::GatherInfo;
 use nexus_wire::roster::RestraintKind;
 use uuid::Uuid;
@@ -16,6 +17,13 @@ pub struct AnsweredRecord {
     /// JSON text.
     pub answer: String,
     pub at: Ms,
+}
+
+/// What an aspect asks of people; `request_sha256` as in [`super::MessageRecord`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct ApprovalRecord {
+    pub info: ApprovalInfo,
+    pub request_sha256: [u8; 32],
 }
 
 /// A gather; `request_sha256` as in [`super::MessageRecord`].

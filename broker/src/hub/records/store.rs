@@ -1,6 +1,7 @@
 //! The store the hub keeps its rows in, as the hub asks for it, and what can be wrong with it.
 
 use nexus_wire::alert::{Alert, AlertKind};
+use nexus_wire::approval::ApprovalInfo;
 use nexus_wire::audit::{AuditEntry, AuditList};
 use nexus_wire::chat::{ChatHit, ChatSearch, Message, ReplyMeta, ThreadInfo, Usage};
 use nexus_wire::gather::GatherInfo;
@@ -8,17 +9,18 @@ use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeHit, KnowledgeMay, KnowledgeUsage};
 use nexus_wire::log::LogEntry;
 use nexus_wire::{
-    AspectName, BlobId, CredentialName, DispatchId, EntryId, GatherId, GrantId, HandRef, ItemId, MessageId,
-    Ms, Party, ThreadId,
+    ApprovalId, AspectName, BlobId, CredentialName, DispatchId, EntryId, GatherId, GrantId, HandRef, ItemId,
+    MessageId, Ms, Party, ThreadId,
 };
 use thiserror::Error;
 use uuid::Uuid;
 
 use super::{
-    AnsweredRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord,
-    DispatchRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank,
-    KnowledgeRecord, KnowledgeScope, LogRecord, MessageRecord, NewItem, OperatorRecord, Position, Pruned,
-    Purse, PurseKey, ReactionRecord, SetupToken, Snapshot, TakenRecord, ThreadRecord, UsedAssertion,
+    AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
+    CredentialRecord, DispatchRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace,
+    KnowledgeRank, KnowledgeRecord, KnowledgeScope, LogRecord, MessageRecord, NewItem, OperatorRecord,
+    Position, Pruned, Purse, PurseKey, ReactionRecord, SetupToken, Snapshot, TakenRecord, ThreadRecord,
+    UsedAssertion,
 };
 use crate::hub::filter::LogFilter;
 use crate::hub::queue::ClockChanges;
@@ -81,6 +83,9 @@ pub trait Reads {
     fn alert(&self, kind: AlertKind, subject: &str) -> Stored<Option<Alert>>;
     /// The latest raised first, before the one with that `seq`; `all`: also those that were cleared.
     fn alerts(&self, all: bool, before: Option<u64>, limit: u32) -> Stored<Vec<Alert>>;
+    fn approval(&self, id: ApprovalId) -> Stored<Option<ApprovalRecord>>;
+    /// In the order of their ids, the last first, those before `before`; `all`: also those that have ended.
+    fn approvals(&self, all: bool, before: Option<ApprovalId>, limit: u32) -> Stored<Vec<ApprovalInfo>>;
     fn aspect(&self, name: &AspectName) -> Stored<Option<AspectRecord>>;
     /// By name.
     fn aspects(&self) -> Stored<Vec<AspectRecord>>;
@@ -251,6 +256,8 @@ pub trait Finds: Reads {
 pub trait Store: Reads {
     /// Inserts or replaces by its key.
     fn put_alert(&mut self, alert: &Alert) -> Stored<()>;
+    /// Inserts or replaces.
+    fn put_approval(&mut self, record: &ApprovalRecord) -> Stored<()>;
     /// Inserts or replaces.
     fn put_gather(&mut self, record: &GatherRecord) -> Stored<()>;
     /// One that is new.

@@ -27,6 +27,7 @@ const DESCRIPTION: &str = "Everything an operator or a script needs of a Nexus b
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Group {
     Alerts,
+    Approvals,
     Aspects,
     Audit,
     Blobs,
@@ -42,8 +43,9 @@ pub(super) enum Group {
 }
 
 impl Group {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Alerts,
+        Self::Approvals,
         Self::Aspects,
         Self::Audit,
         Self::Blobs,
@@ -61,6 +63,7 @@ impl Group {
     fn name(self) -> &'static str {
         match self {
             Self::Alerts => "alerts",
+            Self::Approvals => "approvals",
             Self::Aspects => "aspects",
             Self::Audit => "audit",
             Self::Blobs => "blobs",
@@ -79,6 +82,7 @@ impl Group {
     fn about(self) -> &'static str {
         match self {
             Self::Alerts => "What somebody should look at.",
+            Self::Approvals => "What aspects ask of people and wait for.",
             Self::Aspects => "The team: who is on it, how each is doing, and their keys.",
             Self::Audit => "Every durable change, in one order.",
             Self::Blobs => "Files that messages attach, named by what is in them.",

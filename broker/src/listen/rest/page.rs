@@ -6,6 +6,7 @@ use std::str::FromStr;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use nexus_wire::alert::AlertPage;
+use nexus_wire::approval::ApprovalPage;
 use nexus_wire::audit::AuditPage;
 use nexus_wire::chat::{ChatPage, ThreadPage};
 use nexus_wire::gather::GatherPage;
@@ -71,6 +72,7 @@ macro_rules! paged {
 
 paged! {
     AlertPage: alerts => |it: &nexus_wire::alert::Alert| it.seq.to_string(),
+    ApprovalPage: approvals => |it: &nexus_wire::approval::ApprovalInfo| it.id.to_string(),
     AuditPage: entries => |it: &nexus_wire::audit::AuditEntry| it.seq.to_string(),
     ChatPage: messages => |it: &nexus_wire::chat::Message| it.seq.to_string(),
     DispatchPage: dispatches => |it: &nexus_wire::hands::DispatchInfo| it.id.to_string(),

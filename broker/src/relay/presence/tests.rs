@@ -96,12 +96,13 @@ fn what_an_aspect_does_is_told_now_and_then_and_the_last_of_it_always() {
         does(doing, now);
         assert_eq!(told(&watcher), None, "{now}");
     }
-    peer.pulse.set_dispatches(2);
+    peer.pulse.set_work(2, 1, 1_300);
     presence.sweep(1_900);
     assert_eq!(told(&watcher), Some(1));
     presence.sweep(2_900);
     assert_eq!(told(&watcher), None, "it is no news any more");
-    let expected = Activity { doing: Doing::Waiting, dispatches: 2, since: 1_199, ..Activity::default() };
+    let expected =
+        Activity { doing: Doing::Waiting, dispatches: 2, approvals: 1, since: 1_199, ..Activity::default() };
     assert_eq!(presence.activity(&wren()), Some((wren(), expected.clone())));
     assert_eq!(presence.info(&wren()).unwrap().activity, Some(expected));
     presence.changed(info(AspectState::Offline, 1), None);
@@ -136,15 +137,30 @@ fn work_for_a_hand_makes_busy_and_never_stalls_without_a_turn() {
     let presence = Presence::new(Patience { stalled_ms: 10, deaf_ms: 10 });
     let peer = peer(1);
     presence.changed(info(AspectState::Online, 1), Some(Arc::clone(&peer)));
-    assert!(peer.pulse.set_dispatches(2));
+    assert!(peer.pulse.set_work(2, 0, 0));
     presence.refresh(&wren(), 1_000);
     assert_eq!(state(&presence), (AspectState::Busy, 1_000));
-    assert!(!peer.pulse.set_dispatches(2), "no news");
+    assert!(!peer.pulse.set_work(2, 0, 0), "no news");
     assert_eq!(presence.sweep(9_000), []);
     assert_eq!(state(&presence), (AspectState::Busy, 1_000));
-    assert!(peer.pulse.set_dispatches(0));
+    assert!(peer.pulse.set_work(0, 0, 0));
     presence.refresh(&wren(), 9_500);
     assert_eq!(state(&presence), (AspectState::Online, 9_500));
+}
+
+#[test]
+fn whoever_waits_for_people_does_not_stall() {
+    let presence = Presence::new(Patience { stalled_ms: 10, deaf_ms: 10 });
+    let peer = peer(1);
+    presence.changed(info(AspectState::Online, 1), Some(Arc::clone(&peer)));
+    peer.pulse.set_turns(1);
+    peer.pulse.progress(1_000);
+    assert!(peer.pulse.set_work(0, 1, 1_001));
+    assert_eq!(presence.sweep(9_000), []);
+    assert_eq!(state(&presence).0, AspectState::Busy);
+    assert!(peer.pulse.set_work(0, 0, 9_001));
+    assert_eq!(presence.sweep(9_010), [], "it goes on from the answer");
+    assert_eq!(presence.sweep(9_011).len(), 1);
 }
 
 #[test]

@@ -1,11 +1,13 @@
-//! Reads of alerts and gathers.
+//! Reads of alerts, of what is asked of people, and of gathers.
 
 use std::cmp::Reverse;
 
+use nexus_wire::ApprovalId;
 use nexus_wire::alert::Alert;
+use nexus_wire::approval::ApprovalInfo;
 
 use super::MemoryStore;
-use crate::hub::records::GatherRecord;
+use crate::hub::records::{ApprovalRecord, GatherRecord};
 
 pub(super) fn alerts(store: &MemoryStore, all: bool, before: Option<u64>, limit: u32) -> Vec<Alert> {
     let wanted = |alert: &&Alert| {
@@ -15,6 +17,22 @@ pub(super) fn alerts(store: &MemoryStore, all: bool, before: Option<u64>, limit:
     found.sort_by_key(|alert| Reverse(alert.seq));
     found.truncate(limit as usize);
     found
+}
+
+pub(super) fn approvals(
+    store: &MemoryStore,
+    all: bool,
+    before: Option<ApprovalId>,
+    limit: u32,
+) -> Vec<ApprovalInfo> {
+    let is_before = |info: &&ApprovalInfo| before.is_none_or(|before| info.id < before);
+    let found = store.approvals.values().rev().map(|record| &record.info);
+    let wanted = found.filter(|info| all || info.ended_at.is_none()).filter(is_before);
+    wanted.take(limit as usize).cloned().collect()
+}
+
+pub(super) fn open_approvals(store: &MemoryStore) -> Vec<ApprovalRecord> {
+    store.approvals.values().filter(|record| record.info.ended_at.is_none()).cloned().collect()
 }
 
 pub(super) fn open_gathers(store: &MemoryStore) -> Vec<GatherRecord> {

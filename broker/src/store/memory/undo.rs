@@ -3,23 +3,24 @@
 use nexus_wire::alert::Alert;
 use nexus_wire::knowledge::KnowledgeUsage;
 use nexus_wire::{
-    AspectName, BlobId, CredentialName, DispatchId, GatherId, ItemId, MessageId, Ms, OperatorName, Party,
-    ThreadId,
+    ApprovalId, AspectName, BlobId, CredentialName, DispatchId, GatherId, ItemId, MessageId, Ms,
+    OperatorName, Party, ThreadId,
 };
 use uuid::Uuid;
 
 use super::MemoryStore;
 use crate::hub::queue::Clocks;
 use crate::hub::records::{
-    AspectRecord, BlobMention, BlobRecord, ClosedRecord, CredentialRecord, DispatchRecord, GatherRecord,
-    InboxRecord, KnowledgePlace, OperatorRecord, Position, Pruned, Purse, PurseKey, ReactionRecord,
-    SetupToken, StoreError, Stored, ThreadRecord, Transaction, UsedAssertion,
+    ApprovalRecord, AspectRecord, BlobMention, BlobRecord, ClosedRecord, CredentialRecord, DispatchRecord,
+    GatherRecord, InboxRecord, KnowledgePlace, OperatorRecord, Position, Pruned, Purse, PurseKey,
+    ReactionRecord, SetupToken, StoreError, Stored, ThreadRecord, Transaction, UsedAssertion,
 };
 use crate::store::logged::LoggedRow;
 
 #[derive(Debug)]
 pub(super) enum Undo {
     Alert(String, Option<Box<Alert>>),
+    Approval(ApprovalId, Option<Box<ApprovalRecord>>),
     Gather(GatherId, Option<Box<GatherRecord>>),
     Answered(Uuid),
     Purse(PurseKey, Option<Box<Purse>>),
@@ -73,6 +74,8 @@ impl Undo {
             Self::Answered(key) => _ = store.answered.remove(&key),
             Self::Purse(key, Some(old)) => _ = store.purses.insert(key, *old),
             Self::Purse(key, None) => _ = store.purses.remove(&key),
+            Self::Approval(id, Some(old)) => _ = store.approvals.insert(id, *old),
+            Self::Approval(id, None) => _ = store.approvals.remove(&id),
             Self::Gather(id, Some(old)) => _ = store.gathers.insert(id, *old),
             Self::Gather(id, None) => _ = store.gathers.remove(&id),
             Self::Alert(key, Some(old)) => _ = store.alerts.insert(key, *old),

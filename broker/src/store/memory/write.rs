@@ -8,14 +8,21 @@ use super::undo::Undo;
 use super::{MemoryStore, Thread, absent, undo};
 use crate::hub::queue::ClockChanges;
 use crate::hub::records::{
-    AnsweredRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord,
-    DispatchRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgeRecord, LogRecord,
-    MessageRecord, NewItem, OperatorRecord, Position, Pruned, Purse, PurseKey, ReactionRecord, SetupToken,
-    Store, Stored, TakenRecord, ThreadRecord, UsedAssertion,
+    AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
+    CredentialRecord, DispatchRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgeRecord,
+    LogRecord, MessageRecord, NewItem, OperatorRecord, Position, Pruned, Purse, PurseKey, ReactionRecord,
+    SetupToken, Store, Stored, TakenRecord, ThreadRecord, UsedAssertion,
 };
 use crate::store::logged::LoggedRow;
 
 impl Store for MemoryStore {
+    fn put_approval(&mut self, record: &ApprovalRecord) -> Stored<()> {
+        let id = record.info.id;
+        let old = self.approvals.insert(id, record.clone());
+        self.undo.push(Undo::Approval(id, old.map(Box::new)));
+        Ok(())
+    }
+
     fn put_gather(&mut self, record: &GatherRecord) -> Stored<()> {
         let id = record.info.id;
         let old = self.gathers.insert(id, record.clone());

@@ -26,6 +26,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0009_mentions.sql"),
     include_str!("../../../migrations/0010_budgets.sql"),
     include_str!("../../../migrations/0011_retention.sql"),
+    include_str!("../../../migrations/0012_approvals.sql"),
 ];
 
 /// `Nexu`, in the header of every database of ours; the first version had none there.

@@ -287,6 +287,7 @@ pub(super) fn snapshot(connection: &Connection) -> Stored<Snapshot> {
         setup,
         assertions: assertions(connection)?,
         credentials: credentials(connection)?,
+        open_approvals: super::approvals::open(connection)?,
         open_gathers: super::gathers::open(connection)?,
         purses: super::budgets::all(connection)?,
     })

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use nexus_wire::alert::{Alert, AlertKind};
+use nexus_wire::approval::ApprovalInfo;
 use nexus_wire::audit::{AuditEntry, AuditList};
 use nexus_wire::chat::{ChatSearch, Message, ThreadInfo};
 use nexus_wire::gather::GatherInfo;
@@ -11,7 +12,8 @@ use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeHit, KnowledgeMay, KnowledgeUsage};
 use nexus_wire::log::LogEntry;
 use nexus_wire::{
-    AspectName, BlobId, DispatchId, EntryId, GatherId, GrantId, ItemId, MessageId, Ms, Party, ThreadId,
+    ApprovalId, AspectName, BlobId, DispatchId, EntryId, GatherId, GrantId, ItemId, MessageId, Ms, Party,
+    ThreadId,
 };
 use rusqlite::Connection;
 use uuid::Uuid;
@@ -19,14 +21,15 @@ use uuid::Uuid;
 use super::open::{self, OpenError};
 use super::verify::{self, Checked};
 use super::{
-    alerts, audit, blobs, fault, find, gathers, knowledge, messages, pages, read, retention, search, threads,
+    alerts, approvals, audit, blobs, fault, find, gathers, knowledge, messages, pages, read, retention,
+    search, threads,
 };
 use crate::hub::filter::LogFilter;
 use crate::hub::records::{
-    AnsweredRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord, DispatchRecord, Finds,
-    Found, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank, KnowledgeRecord,
-    KnowledgeScope, MessageRecord, OperatorRecord, Pruned, ReactionRecord, Reads, Snapshot, Spent,
-    StoreError, Stored, ThreadRecord, Visible, Which,
+    AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
+    DispatchRecord, Finds, Found, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace,
+    KnowledgeRank, KnowledgeRecord, KnowledgeScope, MessageRecord, OperatorRecord, Pruned, ReactionRecord,
+    Reads, Snapshot, Spent, StoreError, Stored, ThreadRecord, Visible, Which,
 };
 use crate::store::head::Head;
 
@@ -308,6 +311,14 @@ impl Reads for SqliteReader {
 
     fn answered(&self, key: Uuid) -> Stored<Option<AnsweredRecord>> {
         alerts::answered(&self.connection, key)
+    }
+
+    fn approval(&self, id: ApprovalId) -> Stored<Option<ApprovalRecord>> {
+        approvals::one(&self.connection, id)
+    }
+
+    fn approvals(&self, all: bool, before: Option<ApprovalId>, limit: u32) -> Stored<Vec<ApprovalInfo>> {
+        approvals::page(&self.connection, all, before, limit)
     }
 
     fn gather(&self, id: GatherId) -> Stored<Option<GatherRecord>> {

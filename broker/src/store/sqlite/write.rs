@@ -15,13 +15,13 @@ use super::blocks::{BLOCK, Full};
 use super::chain::Link;
 use super::columns::{to_blob, to_json, to_number, to_parties, to_word};
 use super::fault::{damage, fault};
-use super::{SqliteStore, alerts, blobs, budgets, gathers, knowledge, read, retention};
+use super::{SqliteStore, alerts, approvals, blobs, budgets, gathers, knowledge, read, retention};
 use crate::hub::queue::ClockChanges;
 use crate::hub::records::{
-    AnsweredRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord, CredentialRecord,
-    DispatchRecord, GatherRecord, KnowledgeGrantRecord, KnowledgeRecord, LogRecord, MessageRecord, NewItem,
-    OperatorRecord, Position, Purse, PurseKey, ReactionRecord, SetupToken, Store, Stored, TakenRecord,
-    ThreadRecord, UsedAssertion, without_contents,
+    AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
+    CredentialRecord, DispatchRecord, GatherRecord, KnowledgeGrantRecord, KnowledgeRecord, LogRecord,
+    MessageRecord, NewItem, OperatorRecord, Position, Purse, PurseKey, ReactionRecord, SetupToken, Store,
+    Stored, TakenRecord, ThreadRecord, UsedAssertion, without_contents,
 };
 
 impl SqliteStore {
@@ -67,6 +67,10 @@ fn info_text(info: &DispatchInfo) -> String {
 }
 
 impl Store for SqliteStore {
+    fn put_approval(&mut self, record: &ApprovalRecord) -> Stored<()> {
+        approvals::put(&self.connection, record)
+    }
+
     fn put_gather(&mut self, record: &GatherRecord) -> Stored<()> {
         gathers::put(&self.connection, record)
     }

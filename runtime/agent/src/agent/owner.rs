@@ -342,6 +342,7 @@ impl Owner {
             ItemBody::Cancel { lease, reason } => Ok(self.tasks.cancel(id, lease, reason).await?),
             ItemBody::Result(outcome) => self.ended(Ended { item: id, end: End::Dispatch(outcome) }).await,
             ItemBody::Gather(result) => self.ended(Ended { item: id, end: End::Gather(result) }).await,
+            ItemBody::Approval(end) => self.ended(Ended { item: id, end: End::Approval(end) }).await,
             ItemBody::Resume { lease, wait: _ } => {
                 self.tasks.tell(lease, Control::Resume);
                 self.close(id, Decision::Acted).await

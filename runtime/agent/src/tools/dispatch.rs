@@ -4,6 +4,7 @@
 //! the same dispatch and gets the same end. A Hand that waits yields its place first, which is its supervisor's
 //! matter: it is told of every call that waits, and lets them go on together.
 
+use nexus_wire::approval::ApprovalEnd;
 use nexus_wire::budget::Budget;
 use nexus_wire::gather::GatherResult;
 use nexus_wire::hands::{Dispatch, DispatchState, Dispatched, Outcome, Wanted};
@@ -44,7 +45,7 @@ pub(super) struct DispatchHand {
     max_tokens: Option<u64>,
 }
 
-/// The end of a dispatch or a gather, and the item that brought it.
+/// The end of a dispatch, a gather or something that was asked of people, and the item that brought it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ended {
     pub item: ItemId,
@@ -55,6 +56,7 @@ pub struct Ended {
 pub enum End {
     Dispatch(Outcome),
     Gather(GatherResult),
+    Approval(ApprovalEnd),
 }
 
 impl Ended {
@@ -63,11 +65,12 @@ impl Ended {
         match &self.end {
             End::Dispatch(outcome) => outcome.dispatch.0,
             End::Gather(result) => result.gather.0,
+            End::Approval(end) => end.approval.0,
         }
     }
 }
 
-/// Somebody waits for the end of a dispatch or a gather. A closed `ended` means that they do not any more.
+/// Somebody waits for such an end. A closed `ended` means that they do not any more.
 #[derive(Debug)]
 pub struct Claim {
     pub of: Uuid,
@@ -131,7 +134,7 @@ impl DispatchHand {
         match (&mut ended).await {
             Ok(Ended { item, end: End::Dispatch(outcome) }) => shown(&hand, &outcome, item, clamped),
             // Nothing else goes by a dispatch's id.
-            Ok(Ended { end: End::Gather(_), .. }) | Err(_) => stopping(),
+            Ok(Ended { end: End::Gather(_) | End::Approval(_), .. }) | Err(_) => stopping(),
         }
     }
 }

@@ -110,7 +110,7 @@ impl GatherHands {
         match (&mut ended).await {
             Ok(Ended { item, end: End::Gather(result) }) => shown(&result, item),
             // Nothing else goes by a gather's id.
-            Ok(Ended { end: End::Dispatch(_), .. }) | Err(_) => stopping(),
+            Ok(Ended { end: End::Dispatch(_) | End::Approval(_), .. }) | Err(_) => stopping(),
         }
     }
 }

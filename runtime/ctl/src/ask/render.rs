@@ -159,6 +159,10 @@ impl Renderer {
             LogBody::DispatchEnded(outcome) if ours || self.hands.contains_key(&outcome.dispatch) => {
                 self.dispatch_ended(outcome, entry.at)
             }
+            LogBody::Other { kind, subject } if ours && kind == "approval.asked" => {
+                let line = format!("{} waits for people: nexctl get approvals {subject}", entry.actor);
+                self.note(Tone::Warning, line)
+            }
             LogBody::Message(_)
             | LogBody::ItemClosed(_)
             | LogBody::ItemTaken(_)

@@ -1,6 +1,7 @@
 //! `say`, `get`, `dispatch`, `cancel` and `context`: what is sent, what is shown, what is refused.
 
 use nexctl::settings::Env;
+use nexus_wire::approval::{ApprovalInfo, ApprovalPage, ApprovalState, Asked, Verdict};
 use nexus_wire::chat::{ChatPage, ChatSent, Message, ThreadInfo, ThreadPage};
 use nexus_wire::frame::ToBroker;
 use nexus_wire::hands::{
@@ -9,7 +10,7 @@ use nexus_wire::hands::{
 };
 use nexus_wire::log::{LogBody, LogEntry, Subscribed};
 use nexus_wire::roster::{AspectRole, AspectState};
-use nexus_wire::{DispatchId, ErrorBody, ErrorCode, MessageId, Party, ThreadId};
+use nexus_wire::{ApprovalId, DispatchId, ErrorBody, ErrorCode, MessageId, Party, ThreadId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -361,4 +362,75 @@ async fn contexts_are_added_used_and_forgotten() {
         assert_eq!(done.code(), 2, "{args:?}");
         assert!(done.failure().contains(hint), "{}", done.failure());
     }
+}
+
+fn approval(n: u128, asked: Asked, state: ApprovalState) -> ApprovalInfo {
+    let is_open = state == ApprovalState::Open;
+    ApprovalInfo {
+        id: ApprovalId(Uuid::from_u128(n)),
+        aspect: "wren".parse().expect("a name"),
+        asked,
+        thread: Some(THREAD),
+        lease: None,
+        notice: None,
+        state,
+        asked_at: 1000,
+        expires_at: 4000,
+        ended_at: (!is_open).then_some(3000),
+        by: (!is_open).then(|| "operator/bo".parse().expect("a party")),
+        text: None,
+    }
+}
+
+fn tool() -> Asked {
+    let arguments = "{\n  \"command\": \"cargo test\"\n}".to_owned();
+    Asked::Tool { tool: "run_command".into(), summary: "run cargo test".into(), arguments }
+}
+
+/// Two wait; whatever is answered ends as it is said, unless it is the question, which somebody else has denied.
+fn people(frame: &ToBroker) -> Act {
+    let question = Asked::Question { question: "Which colour?".into(), choices: vec!["red".into()] };
+    let open = vec![
+        approval(0xa2, question.clone(), ApprovalState::Open),
+        approval(0xa1, tool(), ApprovalState::Open),
+    ];
+    match frame {
+        ToBroker::ApprovalList(_) => Act::ok(&ApprovalPage { approvals: open, more: false }),
+        ToBroker::ApprovalGet(_) => Act::ok(&approval(0xa1, tool(), ApprovalState::Open)),
+        ToBroker::ApprovalAnswer(answer) => Act::ok(&match answer.verdict {
+            Verdict::Approve => approval(0xa1, tool(), ApprovalState::Approved),
+            Verdict::Deny => {
+                let text = answer.text.clone();
+                ApprovalInfo { text, ..approval(0xa1, tool(), ApprovalState::Denied) }
+            }
+            Verdict::Answer => approval(0xa2, question, ApprovalState::Denied),
+        }),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_waits_for_people_is_shown_and_answered_by_a_piece_of_its_id() {
+    let script = |frame: &ToBroker, _: usize| vec![people(frame)];
+    let done = nexctl(&["get", "approvals"], script).await;
+    for piece in ["open", "wren", "run_command", "run cargo test", "an answer", "Which colour?", "000000a2"] {
+        assert!(done.out.contains(piece), "{piece}: {}", done.out);
+    }
+    let done = nexctl(&["get", "approval", "00a1"], script).await;
+    assert!(done.out.contains("\"command\": \"cargo test\""), "{}", done.out);
+    let done = nexctl(&["approve", "00A1"], script).await;
+    let expected = "approved by operator/bo: run_command, run cargo test, asked by wren 2s before\n";
+    assert_eq!((done.code(), done.out.as_str()), (0, expected), "{}", done.failure());
+    let done = nexctl(&["deny", "00a1", "--note", "not today"], script).await;
+    assert!(done.out.starts_with("denied by operator/bo (not today): "), "{}", done.out);
+    let done = nexctl(&["answer", "00a2", "the", "red", "one"], script).await;
+    let expected = "it was denied by operator/bo before: Which colour?, asked by wren 2s before";
+    assert_eq!((done.code(), done.failure().as_str()), (1, expected));
+    let done = nexctl(&["approve", "00000000"], script).await;
+    assert!(done.failure().starts_with("more than one has an id like"), "{}", done.failure());
+    let done = nexctl(&["approve", "beef"], script).await;
+    assert!(done.failure().contains("nexctl get approvals"), "{}", done.failure());
+    let done = nexctl(&["approve", "00a1", "-o", "json"], script).await;
+    let value: Value = serde_json::from_str(&done.out).expect("JSON");
+    assert_eq!((value["state"].as_str(), value["by"].as_str()), (Some("approved"), Some("operator/bo")));
 }

@@ -1,0 +1,25 @@
+//! What is typed to answer aspects that wait for people.
+
+use clap::Args;
+
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "What waits for people: nexctl get approvals")]
+pub struct Decide {
+    /// As `nexctl get approvals` shows it; its beginning or its end will do
+    #[arg(value_name = "ID")]
+    pub approval: String,
+    /// A word for the model
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<String>,
+}
+
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "What waits for people: nexctl get approvals")]
+pub struct Answer {
+    /// As `nexctl get approvals` shows it; its beginning or its end will do
+    #[arg(value_name = "ID")]
+    pub approval: String,
+    /// The answer; - reads it from standard input
+    #[arg(required = true, value_name = "TEXT")]
+    pub words: Vec<String>,
+}
