@@ -109,7 +109,7 @@ struct New {
     /// Offer a Hand of this name
     #[arg(long)]
     hand: Option<HandName>,
-    /// What makes it think: scripted, anthropic or openai
+    /// What makes it think: scripted, anthropic, ollama or openai
     #[arg(long, default_value = "scripted", value_parser = parse_provider)]
     provider: ProviderKind,
     /// The model, as the provider names it
@@ -234,7 +234,7 @@ fn parse_role(text: &str) -> Result<AspectRole, String> {
 }
 
 fn parse_provider(text: &str) -> Result<ProviderKind, String> {
-    parse(text, "scripted, anthropic or openai")
+    parse(text, "scripted, anthropic, ollama or openai")
 }
 
 fn parse<T: serde::de::DeserializeOwned>(text: &str, known: &str) -> Result<T, String> {

@@ -18,7 +18,8 @@ use nexus_wire::inbox::Decision;
 use nexus_wire::observe::TurnEvent;
 use serde_json::Value;
 
-use crate::conversation::{Block, ModelReply, ProviderError, StopReason};
+use crate::conversation::{Block, ModelReply, StopReason};
+use crate::provider::{Charge, RoundFailed};
 use crate::session::{AssistantTurn, ItemRef, Payload, ToolResults, ToolStarted, UserTurn};
 
 mod past;
@@ -53,7 +54,7 @@ pub struct Answer {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
     Answered(Answer),
-    RoundFailed(ProviderError),
+    RoundFailed(RoundFailed),
     /// `below`: what was spent of the turn's budget elsewhere.
     ToolDone {
         call: String,
@@ -163,6 +164,8 @@ pub struct Turn {
     source: Option<(String, String)>,
     /// Tokens of the last round's prompt: the next one's is at least as long.
     prompt: u64,
+    /// What the round that is out has cost so far.
+    pending: Charge,
     below: Spending,
     out_of_budget: bool,
 }
@@ -206,6 +209,7 @@ impl Turn {
             asked: 0,
             source: None,
             prompt: 0,
+            pending: Charge::default(),
             below: Spending::default(),
             out_of_budget: false,
         }
@@ -223,6 +227,13 @@ impl Turn {
     /// Spent by its own rounds.
     pub fn own(&self) -> Spending {
         Spending::of(&self.spent.usage, self.spent.cost_microusd)
+    }
+
+    /// The round that is out has cost this so far: it counts should the round be given up.
+    pub fn runs_up(&mut self, charge: Charge) {
+        if let Phase::Asking = self.phase {
+            self.pending = charge;
+        }
     }
 
     /// What may be spent yet.
@@ -252,7 +263,10 @@ impl Turn {
             }
             Input::Answered(answer) => self.answered(answer),
             Input::RoundFailed(error) => match self.phase {
-                Phase::Asking => self.fail(&error.to_string()),
+                Phase::Asking => {
+                    self.pending = error.charge;
+                    self.fail(&error.to_string())
+                }
                 Phase::Calling(_) | Phase::Ended => Vec::new(),
             },
             Input::ToolDone { call, content, is_error, below } => {
@@ -268,6 +282,7 @@ impl Turn {
 
     fn answered(&mut self, answer: Answer) -> Vec<Effect> {
         let Phase::Asking = self.phase else { return Vec::new() };
+        self.pending = Charge::default();
         let Answer { reply: ModelReply { content, stop, usage, model }, provider, cost_microusd } = answer;
         let content = with_distinct_ids(content, self.calls);
         let round = AssistantTurn { content, stop, usage, model, provider, cost_microusd, turn: self.id.0 };
@@ -370,7 +385,11 @@ impl Turn {
     /// Ends without an answer. An operator is told so; an aspect is not, which could answer that, and so on.
     fn fail(&mut self, reason: &str) -> Vec<Effect> {
         let mut effects = match std::mem::replace(&mut self.phase, Phase::Ended) {
-            Phase::Asking => vec![Effect::Abandon],
+            Phase::Asking => {
+                let given_up = std::mem::take(&mut self.pending);
+                self.spend(given_up);
+                vec![Effect::Abandon]
+            }
             Phase::Calling(open) => {
                 let not_run = |call: &Call| result(call, format!("not finished: {reason}"), true);
                 let results: Vec<Effect> = open.values().flat_map(not_run).collect();
@@ -418,14 +437,18 @@ impl Turn {
         self.spent.rounds += 1;
         let cached = round.usage.cache_read_tokens.saturating_add(round.usage.cache_write_tokens);
         self.prompt = round.usage.input_tokens.saturating_add(cached);
-        let (sum, more) = (&mut self.spent.usage, round.usage);
-        sum.input_tokens = sum.input_tokens.saturating_add(more.input_tokens);
-        sum.output_tokens = sum.output_tokens.saturating_add(more.output_tokens);
-        sum.cache_read_tokens = sum.cache_read_tokens.saturating_add(more.cache_read_tokens);
-        sum.cache_write_tokens = sum.cache_write_tokens.saturating_add(more.cache_write_tokens);
-        let cost = self.spent.cost_microusd.zip(round.cost_microusd);
-        self.spent.cost_microusd = cost.map(|(sum, more)| sum.saturating_add(more));
+        self.spend(Charge { usage: round.usage, cost_microusd: round.cost_microusd });
         self.source = Some((round.provider.clone(), round.model.clone()));
+    }
+
+    fn spend(&mut self, more: Charge) {
+        let (sum, usage) = (&mut self.spent.usage, more.usage);
+        sum.input_tokens = sum.input_tokens.saturating_add(usage.input_tokens);
+        sum.output_tokens = sum.output_tokens.saturating_add(usage.output_tokens);
+        sum.cache_read_tokens = sum.cache_read_tokens.saturating_add(usage.cache_read_tokens);
+        sum.cache_write_tokens = sum.cache_write_tokens.saturating_add(usage.cache_write_tokens);
+        let cost = self.spent.cost_microusd.zip(more.cost_microusd);
+        self.spent.cost_microusd = cost.map(|(sum, more)| sum.saturating_add(more));
     }
 
     fn meta(&self) -> Option<ReplyMeta> {

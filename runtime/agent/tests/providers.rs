@@ -7,6 +7,8 @@ mod providers {
     mod api;
     mod contract;
     mod desk;
+    mod failover;
+    mod ollama;
     mod openai;
     mod stub;
 }

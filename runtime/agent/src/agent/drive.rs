@@ -21,10 +21,10 @@ use super::clock::Clock;
 use super::observer::Observer;
 use super::record::{Record, RecordError};
 use crate::conversation::{
-    Block, INVALID_ARGUMENTS, ModelReply, ModelRequest, Origin, ProviderError, ProviderErrorKind, StreamEvent,
+    Block, INVALID_ARGUMENTS, ModelRequest, Origin, ProviderError, ProviderErrorKind, StreamEvent,
 };
 use crate::outbox::Post;
-use crate::provider::{Provider, ProviderKind, RetryPolicy, cost_microusd};
+use crate::provider::{Answered, Listener, Meter, Provider, ProviderKind, RetryPolicy, RoundFailed};
 use crate::session::{ItemDecision, ItemRef, Payload, UserTurn};
 use crate::tools::{Caller, Tool, ToolOutcome, Toolbox, Waiting};
 use crate::trace::{Taken, TurnTrace};
@@ -131,7 +131,8 @@ struct Out {
 /// A round with the provider. Dropping it gives it up.
 struct Round {
     events: mpsc::Receiver<StreamEvent>,
-    reply: JoinHandle<Result<ModelReply, ProviderError>>,
+    meter: Meter,
+    reply: JoinHandle<Result<Answered, RoundFailed>>,
 }
 
 impl Drop for Round {
@@ -188,6 +189,9 @@ impl Drive {
                 }
             };
             if let Some(input) = input {
+                if let Some(round) = &out.round {
+                    turn.runs_up(round.meter.total());
+                }
                 todo.extend(turn.handle(input));
             }
         }
@@ -264,32 +268,34 @@ impl Drive {
         request.origin.trace = self.trace.asked(&request);
         let (tell, events) = mpsc::channel(STREAM_EVENTS_MAX);
         let (provider, deadline) = (Arc::clone(&self.provider), self.clock.deadline());
+        let meter = Meter::default();
+        let listener = Listener { events: tell, meter: meter.clone() };
         let reply = tokio::spawn(async move {
-            provider.stream_with(request, tell, RetryPolicy::default(), deadline).await
+            provider.stream_with(request, listener, RetryPolicy::default(), deadline).await
         });
-        Round { events, reply }
+        Round { events, meter, reply }
     }
 
     /// The stream has ended, so the reply is there.
     async fn round_over(&mut self, out: &mut Out) -> Option<Input> {
         let mut round = out.round.take()?;
         self.observer.flush();
-        let provider = self.provider.kind().name();
         Some(match (&mut round.reply).await {
-            Ok(Ok(mut reply)) => {
+            Ok(Ok(Answered { mut reply, provider, cost_microusd })) => {
                 self.trace.answered(Ok(&reply));
                 reply.content.iter_mut().for_each(within_depth);
-                let cost_microusd = cost_microusd(&reply.model, reply.usage);
-                Input::Answered(Answer { reply, provider: provider.to_owned(), cost_microusd })
+                Input::Answered(Answer { reply, provider, cost_microusd })
             }
-            Ok(Err(error)) => {
-                self.trace.answered(Err(&error));
-                Input::RoundFailed(error)
+            Ok(Err(failed)) => {
+                self.trace.answered(Err(&failed.error));
+                Input::RoundFailed(failed)
             }
-            Err(broken) => Input::RoundFailed(ProviderError {
-                provider: provider.to_owned(),
-                kind: ProviderErrorKind::Invalid(format!("the adapter broke down: {broken}")),
-            }),
+            Err(broken) => {
+                let provider = self.provider.kind().name().to_owned();
+                let kind = ProviderErrorKind::Invalid(format!("the adapter broke down: {broken}"));
+                let charge = round.meter.total();
+                Input::RoundFailed(RoundFailed { error: ProviderError { provider, kind }, charge })
+            }
         })
     }
 

@@ -54,11 +54,14 @@ impl Bench {
     /// What need not be made anew is taken over from the kit `before`.
     fn make(&self, home: Home, before: Option<&Kit>) -> Result<Kit, ProviderStartError> {
         let Home { settings, persona, .. } = home;
-        let provider = match before.filter(|before| before.settings.provider == settings.provider) {
+        let same = |before: &&Kit| {
+            before.settings.provider == settings.provider && before.settings.failover == settings.failover
+        };
+        let provider = match before.filter(same) {
             Some(before) => Arc::clone(&before.provider),
             None => {
-                let via = Some(self.via.clone());
-                Arc::new(Provider::through(settings.provider.clone(), &self.home, via)?)
+                let (first, others) = (settings.provider.clone(), settings.failover.clone());
+                Arc::new(Provider::with_stand_ins(first, others, &self.home, Some(&self.via))?)
             }
         };
         let toolbox = Toolbox::new(
@@ -165,7 +168,7 @@ impl Kits {
 
     fn found(&self, mut faults: Vec<Fault>) {
         for fault in &mut faults {
-            if fault.field == "provider.api_key_env" {
+            if fault.field.ends_with(".api_key_env") {
                 fault.message.push_str("; a variable set later is seen after the agent was started again");
             }
         }
@@ -204,6 +207,7 @@ fn changed(before: &Kit, now: &Home) -> Vec<&'static str> {
         context_mode: _,
         description,
         provider,
+        failover,
         roots,
         tools,
         capabilities,
@@ -217,6 +221,7 @@ fn changed(before: &Kit, now: &Home) -> Vec<&'static str> {
         ("role", *role != next.role),
         ("description", *description != next.description),
         ("provider", *provider != next.provider),
+        ("failover", *failover != next.failover),
         ("roots", *roots != next.roots),
         ("tools", *tools != next.tools),
         ("capabilities", *capabilities != next.capabilities),

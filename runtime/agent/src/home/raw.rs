@@ -31,6 +31,9 @@ pub struct RawSettings {
     /// What this aspect is for, in a sentence.
     pub description: String,
     pub provider: ProviderConfig,
+    /// Providers that stand in when `provider` fails, in this order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failover: Vec<ProviderConfig>,
     /// The folders the file tools may read, by the name they have in paths. Relative to the home.
     pub roots: BTreeMap<String, String>,
     /// The tools the aspect may use in its own turns.
@@ -53,6 +56,7 @@ impl Default for RawSettings {
             context_mode: ContextMode::default(),
             description: String::new(),
             provider: ProviderConfig::default(),
+            failover: Vec::new(),
             roots: BTreeMap::from([("work".to_owned(), "work".to_owned())]),
             tools: Vec::new(),
             capabilities: Vec::new(),

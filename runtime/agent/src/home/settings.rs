@@ -17,14 +17,15 @@ use serde_json::Value;
 use super::fault::Fault;
 use super::raw::{Budgets, RawHand, RawSettings, Recall};
 use super::roots::read_roots;
-use super::source::Source;
+use super::source::{Source, join};
 use super::unknown::instead;
 use crate::hands::Schema;
-use crate::provider::{ProviderSettings, SettingsError};
+use crate::provider::{ProviderConfig, ProviderKind, ProviderSettings, SettingsError};
 use crate::tools::{Root, Tool};
 
 /// More of it would bury the message it is about.
 const RECALL_HITS_MAX: u32 = 20;
+const FAILOVER_MAX: usize = 8;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -33,6 +34,8 @@ pub struct Settings {
     pub context_mode: ContextMode,
     pub description: String,
     pub provider: ProviderSettings,
+    /// Those that stand in for it.
+    pub failover: Vec<ProviderSettings>,
     /// Existing folders, symlinks resolved.
     pub roots: Vec<Root>,
     pub tools: Vec<Tool>,
@@ -75,19 +78,8 @@ pub(super) struct Judge<'a, E> {
 impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
     /// `None` exactly when there was a fault.
     pub(super) fn settings(&mut self, raw: RawSettings) -> Option<Settings> {
-        let provider = match raw.provider.resolve(&self.env) {
-            Ok(provider) => Some(provider),
-            Err(error) => {
-                let field = field_of(&error);
-                let said = error.to_string();
-                // The message names its field itself.
-                let said = said
-                    .strip_prefix(&field)
-                    .map_or(said.as_str(), |rest| rest.trim_start_matches([':', ' ']));
-                self.fault(&field, said);
-                None
-            }
-        };
+        let provider = self.provider("provider", &raw.provider);
+        let failover = self.failover(&raw);
         if raw.name.is_none() && !self.has_fault_at("name") {
             self.fault("name", "missing; give the aspect a name, for example \"name\": \"wren\"");
         }
@@ -124,6 +116,7 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
             context_mode: raw.context_mode,
             description: raw.description,
             provider: provider?,
+            failover: failover?,
             roots,
             tools,
             capabilities: raw.capabilities,
@@ -132,6 +125,45 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
             recall: raw.recall,
             hands: hands.into_iter().collect::<Option<_>>()?,
         })
+    }
+
+    /// `path` is where the provider stands: `failover[0]`.
+    fn provider(&mut self, path: &str, raw: &ProviderConfig) -> Option<ProviderSettings> {
+        let error = match raw.resolve(&self.env) {
+            Ok(provider) => return Some(provider),
+            Err(error) => error,
+        };
+        let field = field_of(&error);
+        let said = error.to_string();
+        // The message names its field itself.
+        let said =
+            said.strip_prefix(&field).map_or(said.as_str(), |rest| rest.trim_start_matches([':', ' ']));
+        self.fault(&field.replacen("provider", path, 1), said);
+        None
+    }
+
+    fn failover(&mut self, raw: &RawSettings) -> Option<Vec<ProviderSettings>> {
+        if raw.failover.len() > FAILOVER_MAX {
+            let count = raw.failover.len();
+            self.fault("failover", format!("{count} providers are too many; at most {FAILOVER_MAX}"));
+        }
+        if raw.provider.kind == ProviderKind::Scripted && !raw.failover.is_empty() {
+            self.fault(
+                "failover",
+                "the scripted provider does not fail; remove the list, or name a model first",
+            );
+            return None;
+        }
+        let mut stand_ins = Vec::with_capacity(raw.failover.len());
+        for (at, raw) in raw.failover.iter().enumerate() {
+            let path = format!("failover[{at}]");
+            if raw.kind == ProviderKind::Scripted {
+                self.fault(&join(&path, "kind"), "a script is no stand-in for a model; name another kind");
+            } else {
+                stand_ins.push(self.provider(&path, raw));
+            }
+        }
+        stand_ins.into_iter().collect()
     }
 
     fn hand(&mut self, path: &str, raw: RawHand, names: &mut HashSet<HandName>) -> Option<Hand> {
@@ -223,6 +255,8 @@ fn field_of(error: &SettingsError) -> String {
         SettingsError::Zero(field)
         | SettingsError::BesideCredential(field)
         | SettingsError::Meaningless { field, .. } => format!("provider.{field}"),
-        SettingsError::ExtraReserved(name) => format!("provider.extra.{name}"),
+        SettingsError::ExtraOfThinking(name) | SettingsError::ExtraReserved(name) => {
+            format!("provider.extra.{name}")
+        }
     }
 }

@@ -178,7 +178,9 @@ fn the_shipped_homes_have_no_faults() {
 
 #[test]
 fn a_new_home_works_and_keeps_what_was_there() {
-    for provider in [ProviderKind::Scripted, ProviderKind::Anthropic, ProviderKind::Openai] {
+    for provider in
+        [ProviderKind::Scripted, ProviderKind::Anthropic, ProviderKind::Ollama, ProviderKind::Openai]
+    {
         for hand in [None, Some("find")] {
             let dir = tempfile::tempdir().expect("a temporary folder");
             let path = dir.path().join("robin");

@@ -2,12 +2,16 @@
 //!
 //! `request` writes the body, `stream` reads the answer; retrying is the driver's matter.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use futures_util::StreamExt;
+use nexus_wire::TraceContext;
 use reqwest::{Client, Response};
+use serde::Deserialize;
 use serde_json::Value;
 
-use self::request::Thinking;
-use super::http::{self, Refusal, SendError};
+use self::request::{Thinking, Writing};
+use super::http::{self, Refusal, SendError, Wanted};
 use super::retry::Telling;
 use super::settings::ProviderSettings;
 use super::sse;
@@ -22,15 +26,17 @@ mod stream;
 const VERSION: &str = "2023-06-01";
 
 #[derive(Debug)]
-pub struct Anthropic {
+pub(crate) struct Anthropic {
     client: Client,
     settings: ProviderSettings,
     via: Option<Via>,
+    /// Learned: this model cannot be told how much to think.
+    thinks_as_it_likes: AtomicBool,
 }
 
 impl Anthropic {
     pub(crate) fn new(client: Client, settings: ProviderSettings, via: Option<Via>) -> Self {
-        Self { client, settings, via }
+        Self { client, settings, via, thinks_as_it_likes: AtomicBool::new(false) }
     }
 
     pub(crate) async fn attempt(
@@ -65,31 +71,69 @@ impl Anthropic {
         Ok(reply)
     }
 
+    /// What the API counts a request as, without asking the model.
+    pub(crate) async fn count_tokens(&self, request: &ModelRequest) -> Result<u64, ProviderErrorKind> {
+        #[derive(Deserialize)]
+        struct Counted {
+            input_tokens: u64,
+        }
+        let body = request::counted(request, &self.settings, self.writing());
+        let response = self.post("v1/messages/count_tokens", &Value::Object(body), Wanted::Json, None).await;
+        let read = http::whole(response.map_err(meaning)?, self.settings.stall_timeout).await?;
+        let counted: Counted = serde_json::from_slice(&read)
+            .map_err(|error| ProviderErrorKind::Truncated(format!("a count that cannot be read: {error}")))?;
+        Ok(counted.input_tokens)
+    }
+
+    fn writing(&self) -> Writing {
+        Writing { thinking: Thinking::Keep, told: !self.thinks_as_it_likes.load(Ordering::Relaxed) }
+    }
+
     /// Thinking is tied to the model and the conversation it came from. After a change of model, a compaction
-    /// or a rewind the API may refuse it; the conversation then goes on without.
+    /// or a rewind the API may refuse it; the conversation then goes on without. And a model that cannot be told
+    /// how much to think is told nothing.
     async fn open(&self, request: &ModelRequest) -> Result<Response, ProviderErrorKind> {
-        match self.send(request, Thinking::Keep).await {
-            Ok(response) => Ok(response),
-            Err(SendError::Refused(refusal)) if refuses_thinking(request, &refusal) => {
+        let mut writing = self.writing();
+        loop {
+            let refusal = match self.send(request, writing).await {
+                Ok(response) => return Ok(response),
+                Err(SendError::Refused(refusal)) => refusal,
+                Err(error) => return Err(meaning(error)),
+            };
+            if writing.thinking == Thinking::Keep && refuses_thinking(request, &refusal) {
                 tracing::info!(reason = %refusal.message, "sending the conversation without its earlier thinking");
-                self.send(request, Thinking::Drop).await.map_err(meaning)
+                writing.thinking = Thinking::Drop;
+            } else if writing.told && self.settings.thinking.is_some() && refuses_effort(&refusal) {
+                let model = &self.settings.model;
+                tracing::warn!(model, reason = %refusal.message, "provider.thinking is without effect");
+                self.thinks_as_it_likes.store(true, Ordering::Relaxed);
+                writing.told = false;
+            } else {
+                return Err(meaning(SendError::Refused(refusal)));
             }
-            Err(error) => Err(meaning(error)),
         }
     }
 
-    async fn send(&self, request: &ModelRequest, thinking: Thinking) -> Result<Response, SendError> {
+    async fn send(&self, request: &ModelRequest, writing: Writing) -> Result<Response, SendError> {
+        let body = request::body(request, &self.settings, writing);
+        self.post("v1/messages", &body, Wanted::Events, request.origin.trace.as_ref()).await
+    }
+
+    async fn post(
+        &self,
+        path: &str,
+        body: &Value,
+        wanted: Wanted,
+        trace: Option<&TraceContext>,
+    ) -> Result<Response, SendError> {
         let settings = &self.settings;
         let pass = match &self.via {
             Some(via) => Some(via.bearer().await.map_err(SendError::Failed)?),
             None => None,
         };
         let key = pass.as_ref().or(settings.api_key.as_ref());
-        let mut http = self
-            .client
-            .post(format!("{}/v1/messages", settings.base_url))
-            .header("anthropic-version", VERSION)
-            .json(&request::body(request, settings, thinking));
+        let url = format!("{}/{path}", settings.base_url);
+        let mut http = self.client.post(url).header("anthropic-version", VERSION).json(body);
         if let Some(key) = key {
             http = match &pass {
                 Some(pass) => http.bearer_auth(pass.expose()),
@@ -97,10 +141,17 @@ impl Anthropic {
             };
         }
         if self.via.is_some() {
-            http = via::traced(http, request.origin.trace.as_ref());
+            http = via::traced(http, trace);
         }
-        http::open(http, key, settings.stall_timeout).await
+        http::open(http, wanted, key, settings.stall_timeout).await
     }
+}
+
+/// Speaks of the setting, and not of a block in the conversation.
+fn refuses_effort(refusal: &Refusal) -> bool {
+    let message = refusal.message.to_lowercase();
+    let named = ["thinking.", "adaptive thinking", "output_config", "effort", "budget_tokens"];
+    refusal.status.as_u16() == 400 && named.iter().any(|name| message.contains(name))
 }
 
 fn refuses_thinking(request: &ModelRequest, refusal: &Refusal) -> bool {

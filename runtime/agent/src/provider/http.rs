@@ -12,6 +12,7 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 use thiserror::Error;
 
+use super::bounds::{self, ByteError, Unit};
 use super::settings::Secret;
 use crate::conversation::ProviderErrorKind;
 
@@ -58,9 +59,36 @@ pub(crate) enum SendError {
     Refused(Refusal),
 }
 
-/// Sends and waits for a response that is an event stream; no longer than `stall` for its first sign.
+/// What an answer is to be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Wanted {
+    Events,
+    Json,
+    Lines,
+}
+
+impl Wanted {
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Events => "text/event-stream",
+            Self::Json => "application/json",
+            Self::Lines => "application/x-ndjson",
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Events => "an event stream",
+            Self::Json => "JSON",
+            Self::Lines => "lines of JSON",
+        }
+    }
+}
+
+/// Sends and waits for a response of the wanted kind; no longer than `stall` for its first sign.
 pub(crate) async fn open(
     request: RequestBuilder,
+    wanted: Wanted,
     key: Option<&Secret>,
     stall: Duration,
 ) -> Result<Response, SendError> {
@@ -79,7 +107,7 @@ pub(crate) async fn open(
         .unwrap_or_default()
         .to_owned();
     // Some servers name no type for a stream; one that names another type is not streaming.
-    let streams = content_type.is_empty() || content_type.starts_with("text/event-stream");
+    let streams = content_type.is_empty() || content_type.starts_with(wanted.content_type());
     if status.is_success() && streams {
         return Ok(response);
     }
@@ -89,7 +117,8 @@ pub(crate) async fn open(
     let message = redact(&message, key);
     if status.is_success() && error.is_null() {
         return Err(SendError::Failed(ProviderErrorKind::Invalid(format!(
-            "the server answered with {content_type} instead of an event stream; is base_url that of a model's API?"
+            "the server answered with {content_type} instead of {}; is base_url that of a model's API?",
+            wanted.name()
         ))));
     }
     if status.is_redirection() {
@@ -135,6 +164,16 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 fn seconds(number: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(number).ok()
+}
+
+/// The body of an answer that is no stream, whole or not at all.
+pub(crate) async fn whole(response: Response, stall: Duration) -> Result<Vec<u8>, ProviderErrorKind> {
+    let mut bytes = Box::pin(bounds::bounded(response.bytes_stream(), stall, Unit::Whole));
+    let mut body = Vec::new();
+    while let Some(chunk) = bytes.next().await {
+        body.extend_from_slice(&chunk.map_err(ByteError::meaning)?);
+    }
+    Ok(body)
 }
 
 async fn read_body(response: Response, stall: Duration) -> Vec<u8> {

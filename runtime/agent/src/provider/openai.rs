@@ -10,7 +10,8 @@ use futures_util::StreamExt;
 use reqwest::{Client, Response};
 use serde_json::Value;
 
-use super::http::{self, Refusal, SendError};
+use self::request::Asking;
+use super::http::{self, Refusal, SendError, Wanted};
 use super::retry::Telling;
 use super::settings::ProviderSettings;
 use super::sse;
@@ -23,20 +24,23 @@ mod request;
 mod stream;
 
 #[derive(Debug)]
-pub struct Openai {
+pub(crate) struct Openai {
     client: Client,
     settings: ProviderSettings,
     via: Option<Via>,
     dialect: request::Dialect,
     /// Learned: this server wants the limit under its newer name.
     newer_limit: AtomicBool,
+    /// Learned: this model cannot be told how much to think.
+    thinks_as_it_likes: AtomicBool,
 }
 
 impl Openai {
     pub(crate) fn new(client: Client, settings: ProviderSettings, via: Option<Via>) -> Self {
         let dialect = request::Dialect::of(&settings);
         let newer_limit = AtomicBool::new(dialect.max_completion_tokens);
-        Self { client, settings, via, dialect, newer_limit }
+        let thinks_as_it_likes = AtomicBool::new(false);
+        Self { client, settings, via, dialect, newer_limit, thinks_as_it_likes }
     }
 
     pub(crate) async fn attempt(
@@ -75,22 +79,39 @@ impl Openai {
         Ok(reply)
     }
 
-    /// Reasoning models refuse the limit's old name; which one a server wants is learned from its refusal.
+    /// Reasoning models refuse the limit's old name, and others to be told how much to think; what a server wants
+    /// is learned from its refusal.
     async fn open(&self, request: &ModelRequest) -> Result<Response, ProviderErrorKind> {
-        let newer = self.newer_limit.load(Ordering::Relaxed);
-        match self.send(request, newer).await {
-            Ok(response) => Ok(response),
-            Err(SendError::Refused(refusal)) if !newer && wants_newer_limit(&refusal) => {
-                self.newer_limit.store(true, Ordering::Relaxed);
-                self.send(request, true).await.map_err(meaning)
+        loop {
+            let newer = self.newer_limit.load(Ordering::Relaxed);
+            let told = !self.thinks_as_it_likes.load(Ordering::Relaxed);
+            match self.send(request, newer, told).await {
+                Ok(response) => return Ok(response),
+                Err(SendError::Refused(refusal)) if !newer && wants_newer_limit(&refusal) => {
+                    self.newer_limit.store(true, Ordering::Relaxed);
+                }
+                Err(SendError::Refused(refusal)) if told && self.refuses_effort(&refusal) => {
+                    let model = &self.settings.model;
+                    tracing::warn!(model, reason = %refusal.message, "provider.thinking is without effect");
+                    self.thinks_as_it_likes.store(true, Ordering::Relaxed);
+                }
+                Err(error) => return Err(meaning(error)),
             }
-            Err(error) => Err(meaning(error)),
         }
     }
 
-    async fn send(&self, request: &ModelRequest, newer_limit: bool) -> Result<Response, SendError> {
+    fn refuses_effort(&self, refusal: &Refusal) -> bool {
+        let message = refusal.message.to_lowercase();
+        let named = ["reasoning_effort", "reasoning effort", "thinking"];
+        self.settings.thinking.is_some()
+            && matches!(refusal.status.as_u16(), 400 | 422)
+            && named.iter().any(|name| message.contains(name))
+    }
+
+    async fn send(&self, request: &ModelRequest, newer: bool, told: bool) -> Result<Response, SendError> {
         let settings = &self.settings;
-        let dialect = request::Dialect { max_completion_tokens: newer_limit, ..self.dialect };
+        let effort = if told { self.dialect.effort } else { Asking::Nothing };
+        let dialect = request::Dialect { max_completion_tokens: newer, effort, ..self.dialect };
         let mut http = self
             .client
             .post(format!("{}/chat/completions", settings.base_url))
@@ -106,7 +127,7 @@ impl Openai {
         if self.via.is_some() {
             http = via::traced(http, request.origin.trace.as_ref());
         }
-        http::open(http, key, settings.stall_timeout).await
+        http::open(http, Wanted::Events, key, settings.stall_timeout).await
     }
 }
 

@@ -3,34 +3,62 @@
 //! A model that is not listed has no known price; guessing one would be worse than saying so. Batches, service
 //! tiers and prices by the hour of the day are not modelled.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::conversation::Usage;
 
 /// The day the lists were read.
 pub const PRICES_AS_OF: &str = "2026-11-05";
 
-/// Micro-dollars for a million tokens each.
-struct Price {
+/// What a model's tokens cost, in micro-dollars for a million of each.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    pub input: u64,
+    pub output: u64,
+    /// Tokens read from the provider's cache; the price of `input` when not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_read: Option<u64>,
+    /// Tokens written to it (for Anthropic, the cache kept five minutes); the price of `input` when not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write: Option<u64>,
+}
+
+impl Price {
+    /// Rounded to the nearest micro-dollar; `None` when no number holds it.
+    fn of(&self, usage: Usage) -> Option<u64> {
+        let total = [
+            (usage.input_tokens, self.input),
+            (usage.output_tokens, self.output),
+            (usage.cache_read_tokens, self.cache_read.unwrap_or(self.input)),
+            (usage.cache_write_tokens, self.cache_write.unwrap_or(self.input)),
+        ]
+        .into_iter()
+        .fold(0u128, |total, (tokens, each)| total + u128::from(tokens) * u128::from(each));
+        u64::try_from((total + 500_000) / 1_000_000).ok()
+    }
+}
+
+struct Row {
     model: &'static str,
     /// The longest prompt this price holds for, cached tokens included.
     prompt_max: u64,
-    input: u64,
-    output: u64,
-    cache_read: u64,
-    /// For the cache kept five minutes, which is the one we ask for.
-    cache_write: u64,
+    price: Price,
 }
 
-const fn price(model: &'static str, input: u64, output: u64, cache_read: u64, cache_write: u64) -> Price {
-    Price { model, prompt_max: u64::MAX, input, output, cache_read, cache_write }
+const fn price(model: &'static str, input: u64, output: u64, cache_read: u64, cache_write: u64) -> Row {
+    let price = Price { input, output, cache_read: Some(cache_read), cache_write: Some(cache_write) };
+    Row { model, prompt_max: u64::MAX, price }
 }
 
-const fn up_to(prompt_max: u64, price: Price) -> Price {
-    Price { prompt_max, ..price }
+const fn up_to(prompt_max: u64, row: Row) -> Row {
+    Row { prompt_max, ..row }
 }
 
 /// OpenAI's caches cost nothing to write and report no writes. Where a longer prompt's price was not to be had,
 /// there is none here either.
-const PRICES: &[Price] = &[
+const PRICES: &[Row] = &[
     price("claude-fable-5-1", 10_000_000, 50_000_000, 250_000, 12_500_000),
     price("claude-fable-5", 10_000_000, 50_000_000, 1_000_000, 12_500_000),
     price("claude-opus-5-5", 4_000_000, 20_000_000, 200_000, 5_000_000),
@@ -74,17 +102,58 @@ pub fn cost_microusd(model: &str, usage: Usage) -> Option<u64> {
     }
     let prompt =
         usage.input_tokens.saturating_add(usage.cache_read_tokens).saturating_add(usage.cache_write_tokens);
-    let price =
-        PRICES.iter().find(|price| is_release_of(model, price.model) && prompt <= price.prompt_max)?;
-    let total = [
-        (usage.input_tokens, price.input),
-        (usage.output_tokens, price.output),
-        (usage.cache_read_tokens, price.cache_read),
-        (usage.cache_write_tokens, price.cache_write),
-    ]
-    .into_iter()
-    .fold(0u128, |total, (tokens, each)| total + u128::from(tokens) * u128::from(each));
-    u64::try_from((total + 500_000) / 1_000_000).ok()
+    let row = PRICES.iter().find(|row| is_release_of(model, row.model) && prompt <= row.prompt_max)?;
+    row.price.of(usage)
+}
+
+/// What was spent on something; without a cost where no price is known.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Charge {
+    pub usage: Usage,
+    pub cost_microusd: Option<u64>,
+}
+
+impl Default for Charge {
+    fn default() -> Self {
+        Self { usage: Usage::default(), cost_microusd: Some(0) }
+    }
+}
+
+impl Charge {
+    #[must_use]
+    pub fn plus(self, more: Self) -> Self {
+        let (a, b) = (self.usage, more.usage);
+        let cost = self.cost_microusd.zip(more.cost_microusd);
+        Self {
+            usage: Usage {
+                input_tokens: a.input_tokens.saturating_add(b.input_tokens),
+                output_tokens: a.output_tokens.saturating_add(b.output_tokens),
+                cache_read_tokens: a.cache_read_tokens.saturating_add(b.cache_read_tokens),
+                cache_write_tokens: a.cache_write_tokens.saturating_add(b.cache_write_tokens),
+            },
+            cost_microusd: cost.map(|(a, b)| a.saturating_add(b)),
+        }
+    }
+}
+
+/// What one provider's rounds are charged by: the price its settings name, or the list's for the model that answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Tariff {
+    pub(crate) own: Option<Price>,
+    /// The model asked for: charged until it is known which one answered.
+    pub(crate) model: String,
+}
+
+impl Tariff {
+    pub(crate) fn charge(&self, model: &str, usage: Usage) -> Charge {
+        let cost_microusd = match &self.own {
+            // Nothing is free at any price.
+            _ if usage == Usage::default() => Some(0),
+            Some(own) => own.of(usage),
+            None => cost_microusd(model, usage),
+        };
+        Charge { usage, cost_microusd }
+    }
 }
 
 /// `gpt-5-2025-08-07` and `gpt-5-latest` are releases of `gpt-5`; `gpt-5-mini` is another model.
@@ -142,11 +211,37 @@ mod tests {
 
     #[test]
     fn no_listed_price_is_out_of_reach() {
-        for (index, price) in PRICES.iter().enumerate() {
+        for (index, row) in PRICES.iter().enumerate() {
             let reached = PRICES[..index]
                 .iter()
-                .all(|earlier| earlier.model != price.model || earlier.prompt_max < price.prompt_max);
-            assert!(reached, "{} is listed before", price.model);
+                .all(|earlier| earlier.model != row.model || earlier.prompt_max < row.prompt_max);
+            assert!(reached, "{} is listed before", row.model);
         }
+    }
+
+    #[test]
+    fn a_price_of_ones_own_stands_above_the_list_and_what_is_unknown_stays_unknown() {
+        let usage = Usage { input_tokens: 2_000, cache_read_tokens: 1_000, ..Usage::default() };
+        let tariff = |own| Tariff { own, model: "gpt-5".to_owned() };
+        let own = Price { input: 1_000_000, output: 0, cache_read: Some(500_000), cache_write: None };
+        let cases = [
+            ("of one's own", tariff(Some(own)), "gpt-5", Some(2_500)),
+            (
+                "cached tokens cost what others do",
+                tariff(Some(Price { cache_read: None, ..own })),
+                "x",
+                Some(3_000),
+            ),
+            ("the list's", tariff(None), "gpt-5", Some(2_625)),
+            ("nobody's", tariff(None), "my-own-model", None),
+        ];
+        for (name, tariff, model, expected) in cases {
+            let charge = tariff.charge(model, usage);
+            assert_eq!(charge, Charge { usage, cost_microusd: expected }, "{name}");
+        }
+        assert_eq!(tariff(None).charge("my-own-model", Usage::default()), Charge::default());
+        let unknown = Charge { usage, cost_microusd: None };
+        assert_eq!(Charge::default().plus(unknown), unknown);
+        assert_eq!(unknown.plus(unknown).usage.input_tokens, 4_000);
     }
 }

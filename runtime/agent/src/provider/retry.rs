@@ -1,13 +1,14 @@
 //! The one place that decides whether a failed round is tried again, and when.
 //!
 //! Adapters make single attempts and say how they failed. What an attempt told before it failed is made void
-//! by [`StreamEvent::Restart`]; what it is known to have cost is added to the round that succeeds.
+//! by [`StreamEvent::Restart`]; what it is known to have cost stays on the meter.
 
 use std::time::Duration;
 
-use tokio::sync::mpsc::Sender;
 use tokio::time::Instant;
 
+use super::meter::Listener;
+use super::price::Tariff;
 use crate::conversation::{ModelReply, ProviderError, ProviderErrorKind, StreamEvent, Usage};
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -54,29 +55,27 @@ fn asked_for(error: &ProviderError) -> Option<Duration> {
     if let ProviderErrorKind::RateLimit { retry_after, .. } = &error.kind { *retry_after } else { None }
 }
 
-/// Where an attempt tells its events, and what is remembered of it should it fail.
+/// Where an attempt tells its events and what it costs.
 #[derive(Debug)]
 pub(crate) struct Telling {
-    events: Sender<StreamEvent>,
+    listener: Listener,
+    tariff: Tariff,
     told: bool,
-    /// Known so far of the running attempt.
-    usage: Usage,
 }
 
 impl Telling {
-    fn new(events: Sender<StreamEvent>) -> Self {
-        Self { events, told: false, usage: Usage::default() }
+    fn new(listener: Listener, tariff: Tariff) -> Self {
+        Self { listener, tariff, told: false }
     }
 
-    /// A listener that went away does not end the round: the reply is still wanted.
     pub(crate) async fn tell(&mut self, event: StreamEvent) {
         self.told = true;
-        let _ = self.events.send(event).await;
+        self.listener.tell(event).await;
     }
 
     /// The latest count of this attempt; counts are cumulative, as providers give them.
     pub(crate) fn spent(&mut self, usage: Usage) {
-        self.usage = usage;
+        self.listener.meter.running(self.tariff.charge(&self.tariff.model, usage));
     }
 }
 
@@ -89,47 +88,48 @@ pub(crate) trait Attempt: Sync {
     ) -> impl Future<Output = Result<ModelReply, ProviderError>> + Send;
 }
 
-/// Tries until an attempt succeeds, one fails for good, or the next would begin after `deadline`.
+/// A round that was given up.
+#[derive(Debug, PartialEq)]
+pub(crate) struct GivenUp {
+    pub(crate) error: ProviderError,
+    /// The last attempt has shown something, which is void.
+    pub(crate) told: bool,
+}
+
+/// Tries until an attempt succeeds, one fails for good, or the next would begin after `deadline`. What all of
+/// them cost is on the listener's meter.
 pub(crate) async fn drive(
     policy: RetryPolicy,
     deadline: Option<Instant>,
-    events: Sender<StreamEvent>,
+    listener: &Listener,
+    tariff: &Tariff,
     round: impl Attempt,
-) -> Result<ModelReply, ProviderError> {
-    let mut lost = Usage::default();
+) -> Result<ModelReply, GivenUp> {
     let mut number = 1;
     loop {
-        let mut telling = Telling::new(events.clone());
+        let mut telling = Telling::new(listener.clone(), tariff.clone());
         let error = match round.attempt(number, &mut telling).await {
-            Ok(mut reply) => {
-                reply.usage = sum(reply.usage, lost);
-                telling.tell(StreamEvent::Done(reply.clone())).await;
+            Ok(reply) => {
+                listener.meter.running(tariff.charge(&reply.model, reply.usage));
+                listener.meter.settle();
                 return Ok(reply);
             }
             Err(error) => error,
         };
-        lost = sum(lost, telling.usage);
-        let Some(wait) = policy.wait_after(number, &error, rand::random()) else { return Err(error) };
+        listener.meter.settle();
+        let given_up = |error| Err(GivenUp { error, told: telling.told });
+        let Some(wait) = policy.wait_after(number, &error, rand::random()) else { return given_up(error) };
         if let Some(deadline) = deadline
             && deadline.saturating_duration_since(Instant::now()) <= wait
         {
-            return Err(error);
+            return given_up(error);
         }
         tracing::info!(attempt = number, wait_ms = wait.as_millis(), %error, "trying the provider again");
         if telling.told {
-            telling.tell(StreamEvent::Restart).await;
+            listener.tell(StreamEvent::Restart).await;
         }
         tokio::time::sleep(wait).await;
         number += 1;
-    }
-}
-
-fn sum(a: Usage, b: Usage) -> Usage {
-    Usage {
-        input_tokens: a.input_tokens.saturating_add(b.input_tokens),
-        output_tokens: a.output_tokens.saturating_add(b.output_tokens),
-        cache_read_tokens: a.cache_read_tokens.saturating_add(b.cache_read_tokens),
-        cache_write_tokens: a.cache_write_tokens.saturating_add(b.cache_write_tokens),
     }
 }
 

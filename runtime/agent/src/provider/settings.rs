@@ -2,7 +2,6 @@
 //!
 //! Knows which fields each kind needs and where its key comes from; nothing of requests or streams.
 
-use std::fmt;
 use std::time::Duration;
 
 use nexus_wire::CredentialName;
@@ -11,44 +10,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use super::price::Price;
+
+mod parts;
+
+pub use parts::{Effort, OpenaiQuirks, ProviderKind, Secret};
+
 pub const MAX_TOKENS_DEFAULT: u32 = 8192;
 pub const STALL_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
-
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ProviderKind {
-    Anthropic,
-    Openai,
-    #[default]
-    Scripted,
-}
-
-impl ProviderKind {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Anthropic => "anthropic",
-            Self::Openai => "openai",
-            Self::Scripted => "scripted",
-        }
-    }
-
-    /// The variable asked for when `api_key_env` is not given.
-    fn usual_key_env(self) -> Option<&'static str> {
-        match self {
-            Self::Anthropic => Some("ANTHROPIC_API_KEY"),
-            Self::Openai => Some("OPENAI_API_KEY"),
-            Self::Scripted => None,
-        }
-    }
-
-    fn usual_base_url(self) -> &'static str {
-        match self {
-            Self::Anthropic => "https://api.anthropic.com",
-            Self::Openai => "https://api.openai.com/v1",
-            Self::Scripted => "",
-        }
-    }
-}
 
 /// The `provider` object as a person writes it.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -76,49 +45,14 @@ pub struct ProviderConfig {
     /// Further fields of the request body, passed on as they are (`temperature`, `thinking`, `reasoning_effort`).
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub extra: Map<String, Value>,
+    /// What its tokens cost, where the list is wrong or does not have the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
     #[serde(skip_serializing_if = "OpenaiQuirks::is_usual")]
     pub quirks: OpenaiQuirks,
-}
-
-/// Where servers that speak OpenAI's protocol differ. Each is guessed from `base_url` when not said.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct OpenaiQuirks {
-    /// Name the limit `max_completion_tokens` (OpenAI itself) instead of `max_tokens` (everyone else).
+    /// How much the model is to think; when not said, that is left to it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_completion_tokens: Option<bool>,
-    /// Send `stream_options`; off for a server that refuses the field.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub stream_usage: Option<bool>,
-    /// Send back the reasoning that led to tool calls, as DeepSeek demands.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub send_reasoning: Option<bool>,
-}
-
-impl OpenaiQuirks {
-    fn is_usual(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// A key. It can be sent, and that is all: it has no way to be printed.
-#[derive(Clone, Eq, PartialEq)]
-pub struct Secret(String);
-
-impl Secret {
-    pub fn new(key: impl Into<String>) -> Self {
-        Self(key.into())
-    }
-
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[secret]")
-    }
+    pub thinking: Option<Effort>,
 }
 
 /// What an adapter is made from; checked, with the key in hand.
@@ -134,7 +68,16 @@ pub struct ProviderSettings {
     pub max_tokens: u32,
     pub stall_timeout: Duration,
     pub extra: Map<String, Value>,
+    pub price: Option<Price>,
     pub quirks: OpenaiQuirks,
+    pub thinking: Option<Effort>,
+}
+
+impl ProviderSettings {
+    /// Whose signatures it understands: they are an address's and an account's, not a model's.
+    pub(crate) fn signer(&self) -> (ProviderKind, String, Option<CredentialName>) {
+        (self.kind, self.base_url.clone(), self.credential.clone())
+    }
 }
 
 /// Each names the field of `aspect.json` to change.
@@ -150,6 +93,8 @@ pub enum SettingsError {
     BaseUrl { url: String, reason: String },
     #[error("provider.{0} must be greater than zero")]
     Zero(&'static str),
+    #[error("provider.extra.{0} is set by provider.thinking; remove one of them")]
+    ExtraOfThinking(String),
     #[error("provider.extra.{0} is set by the runtime itself; remove it")]
     ExtraReserved(String),
     #[error(
@@ -160,6 +105,8 @@ pub enum SettingsError {
     Meaningless { field: &'static str, kind: &'static str },
 }
 
+/// What says in one API or another how much to think.
+const OF_THINKING: [&str; 4] = ["output_config", "reasoning_effort", "think", "thinking"];
 const RESERVED: [&str; 7] =
     ["max_completion_tokens", "max_tokens", "messages", "model", "stream", "system", "tools"];
 
@@ -177,18 +124,23 @@ impl ProviderConfig {
         if let Some(name) = self.extra.keys().find(|name| RESERVED.contains(&name.as_str())) {
             return Err(SettingsError::ExtraReserved(name.clone()));
         }
+        if let Some(name) = self.extra.keys().find(|name| OF_THINKING.contains(&name.as_str()))
+            && self.thinking.is_some()
+        {
+            return Err(SettingsError::ExtraOfThinking(name.clone()));
+        }
+        let unscripted = [("price", self.price.is_some()), ("thinking", self.thinking.is_some())];
+        if let Some((field, _)) = unscripted.iter().find(|(_, set)| *set && kind == ProviderKind::Scripted) {
+            return Err(SettingsError::Meaningless { field, kind: kind.name() });
+        }
         if kind != ProviderKind::Openai && !self.quirks.is_usual() {
             return Err(SettingsError::Meaningless { field: "quirks", kind: kind.name() });
         }
-        let model = match (kind, self.model.as_deref().map(str::trim)) {
-            (ProviderKind::Scripted, _) => super::scripted::MODEL.to_owned(),
-            (_, Some(model)) if !model.is_empty() => model.to_owned(),
-            (ProviderKind::Anthropic, _) => {
-                return Err(SettingsError::ModelMissing(kind.name(), "claude-sonnet-5-5"));
-            }
-            (ProviderKind::Openai, _) => {
-                return Err(SettingsError::ModelMissing(kind.name(), "gpt-5.4-mini"));
-            }
+        let named = self.model.as_deref().map(str::trim).filter(|model| !model.is_empty());
+        let model = match (kind.usual_model(), named) {
+            (None, _) => super::scripted::MODEL,
+            (Some(_), Some(model)) => model,
+            (Some(usual), None) => return Err(SettingsError::ModelMissing(kind.name(), usual)),
         };
         if self.credential.is_some() {
             self.check_credential()?;
@@ -203,14 +155,16 @@ impl ProviderConfig {
         }
         Ok(ProviderSettings {
             kind,
-            model,
+            model: model.to_owned(),
             api_key: if self.credential.is_some() { None } else { self.key(env)? },
             credential: self.credential.clone(),
             base_url,
             max_tokens: self.max_tokens.unwrap_or(MAX_TOKENS_DEFAULT),
             stall_timeout: self.stall_timeout_s.map_or(STALL_TIMEOUT_DEFAULT, Duration::from_secs),
             extra: self.extra.clone(),
+            price: self.price,
             quirks: self.quirks,
+            thinking: self.thinking,
         })
     }
 
@@ -227,8 +181,8 @@ impl ProviderConfig {
 
     /// A server of one's own often needs no key, so only the vendor's address or a name given makes it a must.
     fn key(&self, env: impl Fn(&str) -> Option<String>) -> Result<Option<Secret>, SettingsError> {
-        let Some(usual) = self.kind.usual_key_env() else { return Ok(None) };
-        let name = self.api_key_env.as_deref().unwrap_or(usual);
+        let named = self.api_key_env.as_deref().filter(|_| self.kind != ProviderKind::Scripted);
+        let Some(name) = named.or_else(|| self.kind.usual_key_env()) else { return Ok(None) };
         let required = self.api_key_env.is_some() || self.base_url.is_none();
         // The usual variable's key belongs to the vendor: it is not offered to an address someone typed in.
         let found = if required { env(name).map(|key| key.trim().to_owned()) } else { None };

@@ -8,7 +8,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::*;
-use crate::conversation::{ProviderErrorKind, Usage as Tokens};
+use crate::conversation::{ProviderError, ProviderErrorKind, Usage as Tokens};
 use crate::session::Entry;
 
 const RULES: Rules = Rules {
@@ -131,13 +131,13 @@ fn each_way_to_end_has_its_decision() {
         (
             "failed for an aspect",
             "wren",
-            Input::RoundFailed(failure.clone()),
+            Input::RoundFailed(failure.clone().into()),
             vec!["abandon", "close 1 Failed", "end Failed"],
         ),
         (
             "failed for an operator",
             "operator/ana",
-            Input::RoundFailed(failure),
+            Input::RoundFailed(failure.into()),
             vec!["abandon", "post Notice", "close 1 Failed", "end Failed"],
         ),
         (
@@ -160,6 +160,38 @@ fn each_way_to_end_has_its_decision() {
         assert_eq!(effects, expected, "{name}");
         assert!(turn.has_ended(), "{name}");
         assert!(turn.handle(answer(vec![text("late")], StopReason::EndTurn)).is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn what_a_round_without_a_reply_has_cost_is_spent() {
+    let charge = |input_tokens, cost_microusd| Charge {
+        usage: Tokens { input_tokens, ..Tokens::default() },
+        cost_microusd,
+    };
+    let error = ProviderError { provider: "p".into(), kind: ProviderErrorKind::Overloaded("busy".into()) };
+    let failed = RoundFailed { error, charge: charge(7, None) };
+    let cases = [
+        ("failed", Input::RoundFailed(failed), charge(17, None)),
+        ("given up", Input::Cancelled { reason: "enough".into() }, charge(15, Some(5))),
+    ];
+    for (name, input, expected) in cases {
+        let (mut turn, _effects) = Turn::start(turn_id(), RULES, said(1, "wren"));
+        turn.runs_up(charge(100, None));
+        // What the reply says counts in the place of what was told while it came.
+        let _ = turn.handle(answer(vec![tool("a", "look")], StopReason::ToolUse));
+        turn.runs_up(charge(100, None));
+        let _ = turn.handle(done("a"));
+        turn.runs_up(charge(5, Some(2)));
+        let effects = turn.handle(input);
+        let Some(Effect::End(Ending { spent, .. })) = effects.last() else { panic!("{name}: {effects:?}") };
+        let Spent { usage, cost_microusd, rounds } = *spent;
+        assert_eq!(
+            (usage.input_tokens, cost_microusd),
+            (expected.usage.input_tokens, expected.cost_microusd),
+            "{name}"
+        );
+        assert_eq!(rounds, 1, "{name}");
     }
 }
 
@@ -398,7 +430,7 @@ fn live(rolls: Vec<u32>) {
         let failure =
             ProviderError { provider: "p".into(), kind: ProviderErrorKind::Truncated("cut".into()) };
         let input = match dice.roll(12) {
-            0 => Input::RoundFailed(failure),
+            0 => Input::RoundFailed(failure.into()),
             1 => Input::Cancelled { reason: "stop".into() },
             2 => Input::ToolDone {
                 call: "nobody".into(),

@@ -1,6 +1,7 @@
 //! What is Anthropic's own: the request as it is sent, thinking that goes back signed, events yet unknown.
 
 use nexus_agent::conversation::{Block, Message, ModelReply, Role, StopReason, StreamEvent, Usage};
+use nexus_agent::provider::Effort;
 use serde_json::json;
 
 use super::api::{Api, ONCE, conversation, run, user};
@@ -68,10 +69,10 @@ async fn the_request_is_what_the_api_asks_for() {
             "system": [{"type": "text", "text": "You are forge.", "cache_control": cut}],
             "tools": [{
                 "name": "list_team", "description": "Who is here.",
-                "input_schema": {"type": "object", "properties": {}},
+                "input_schema": {"type": "object", "properties": {}}, "cache_control": cut,
             }],
             "messages": [
-                {"role": "user", "content": [{"type": "text", "text": "who is here?"}]},
+                {"role": "user", "content": [{"type": "text", "text": "who is here?", "cache_control": cut}]},
                 {"role": "assistant", "content": [
                     {"type": "thinking", "thinking": "Let me see.", "signature": "c2lnbg=="},
                     {"type": "redacted_thinking", "data": "aGlkZGVu"},
@@ -159,4 +160,90 @@ async fn what_is_not_known_yet_is_passed_over() {
     let stub = Stub::start(vec![API.stream("unknown", 64)]).await;
     let reply = API.round(&stub).await.1.expect("a reply");
     assert_eq!((reply.content, reply.stop), (vec![text("Still here.")], StopReason::EndTurn));
+}
+
+#[tokio::test]
+async fn no_more_beginnings_are_cached_than_the_api_allows() {
+    let stub = Stub::start(vec![API.stream("text", 64)]).await;
+    let talk = |n: usize| if n.is_multiple_of(2) { user("more") } else { assistant(vec![text("there")]) };
+    run(API.settings(&stub.url), conversation((0..9).map(talk).collect()), ONCE).await.1.expect("a reply");
+    let body = stub.asked().remove(0).body;
+    let cached = |message: &serde_json::Value| message["content"][0].get("cache_control").is_some();
+    let messages: Vec<bool> = body["messages"].as_array().expect("messages").iter().map(cached).collect();
+    assert_eq!(messages, [false, false, false, false, false, false, true, false, true]);
+    assert_eq!(body.to_string().matches("cache_control").count(), 4);
+}
+
+#[tokio::test]
+async fn how_much_to_think_is_said_in_the_models_own_way() {
+    let cases = [
+        ("claude-sonnet-4-5", Effort::Low, json!({"type": "enabled", "budget_tokens": 2048}), json!(null)),
+        ("claude-sonnet-4-5", Effort::High, json!({"type": "enabled", "budget_tokens": 6144}), json!(null)),
+        ("claude-opus-4-8", Effort::Medium, json!({"type": "adaptive"}), json!({"effort": "medium"})),
+        ("claude-opus-4-8", Effort::Off, json!({"type": "disabled"}), json!(null)),
+    ];
+    for (model, effort, thinking, output) in cases {
+        let stub = Stub::start(vec![API.stream("text", 64)]).await;
+        let mut settings = API.settings(&stub.url);
+        (settings.model, settings.thinking, settings.max_tokens) = (model.to_owned(), Some(effort), 8192);
+        let mut request = conversation(vec![user("hello")]);
+        request.max_tokens = 0;
+        run(settings, request, ONCE).await.1.expect("a reply");
+        let body = stub.asked().remove(0).body;
+        let sent = (body["thinking"].clone(), body["output_config"].clone());
+        assert_eq!(sent, (thinking, output), "{model} {effort:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_cannot_be_told_how_much_to_think_is_told_nothing_from_then_on() {
+    let refusal = json!({"type": "error", "error": {
+        "type": "invalid_request_error", "message": "adaptive thinking is not supported on this model",
+    }});
+    let stub =
+        Stub::start(vec![Answer::json(400, &refusal), API.stream("text", 64), API.stream("text", 64)]).await;
+    let mut settings = API.settings(&stub.url);
+    settings.thinking = Some(Effort::Low);
+    let provider = super::api::provider(settings);
+    for _ in 0..2 {
+        let (events, _told) = tokio::sync::mpsc::channel(64);
+        provider.stream(conversation(vec![user("hello")]), events).await.expect("a reply");
+    }
+    let told: Vec<bool> = stub.asked().iter().map(|asked| asked.body.get("thinking").is_some()).collect();
+    assert_eq!(told, [true, false, false]);
+}
+
+#[tokio::test]
+async fn with_a_budget_a_round_that_cannot_begin_with_thinking_goes_without() {
+    let stub = Stub::start(vec![API.stream("text", 64), API.stream("text", 64)]).await;
+    let mut settings = API.settings(&stub.url);
+    let (model, max_tokens) = ("claude-sonnet-4-5".to_owned(), 300);
+    (settings.model, settings.thinking) = (model, Some(Effort::Low));
+    let mut unsigned = history();
+    unsigned[1].content.retain(|block| !matches!(block, Block::Thinking { .. }));
+    for messages in [history(), unsigned] {
+        let mut request = conversation(messages);
+        request.max_tokens = max_tokens + 1000;
+        settings.max_tokens = request.max_tokens;
+        run(settings.clone(), request, ONCE).await.1.expect("a reply");
+    }
+    let told: Vec<bool> = stub.asked().iter().map(|asked| asked.body.get("thinking").is_some()).collect();
+    assert_eq!(told, [true, false]);
+}
+
+#[tokio::test]
+async fn tokens_are_counted_without_a_round() {
+    let refused = Answer::json(404, &json!({"error": {"type": "not_found_error", "message": "no"}}));
+    let stub = Stub::start(vec![Answer::json(200, &json!({"input_tokens": 2095})), refused]).await;
+    let provider = super::api::provider(API.settings(&stub.url));
+    let request = conversation(vec![user("hello")]);
+    assert_eq!(provider.count_tokens(&request).await, Some(2095));
+    assert_eq!(provider.count_tokens(&request).await, None);
+    let asked = stub.asked().remove(0);
+    let fields: Vec<&String> = asked.body.as_object().expect("an object").keys().collect();
+    assert_eq!(fields, ["messages", "model", "system", "tools"]);
+    assert_eq!(asked.path, "/v1/messages/count_tokens");
+    let other = super::api::provider(Api::Openai.settings(&stub.url));
+    assert_eq!(other.count_tokens(&request).await, None);
+    assert_eq!(stub.asked().len(), 2);
 }

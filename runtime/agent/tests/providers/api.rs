@@ -1,4 +1,4 @@
-//! The two APIs as the contract sees them: fixtures of the same name say the same thing, each in its own shape.
+//! The APIs as the contract sees them: fixtures of the same name say the same thing, each in its own shape.
 
 use std::fs;
 use std::path::Path;
@@ -32,10 +32,11 @@ pub(crate) const ONCE: RetryPolicy = RetryPolicy { attempts: 1, ..QUICK };
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Api {
     Anthropic,
+    Ollama,
     Openai,
 }
 
-pub(crate) const BOTH: [Api; 2] = [Api::Anthropic, Api::Openai];
+pub(crate) const ALL: [Api; 3] = [Api::Anthropic, Api::Ollama, Api::Openai];
 
 /// What a round told and what it ended with.
 pub(crate) type Round = (Vec<StreamEvent>, Result<ModelReply, ProviderError>);
@@ -44,6 +45,7 @@ impl Api {
     fn name(self) -> &'static str {
         match self {
             Self::Anthropic => "anthropic",
+            Self::Ollama => "ollama",
             Self::Openai => "openai",
         }
     }
@@ -56,17 +58,26 @@ impl Api {
 
     /// A fixture in chunks of `size` bytes.
     pub(crate) fn stream(self, fixture: &str, size: usize) -> Answer {
-        Answer::stream(&self.lines(fixture), size)
+        self.answer(&self.lines(fixture), size)
     }
 
     /// The first `count` events of a fixture.
     pub(crate) fn beginning(self, fixture: &str, count: usize) -> Answer {
-        Answer::stream(&self.lines(fixture)[..count], 64)
+        self.answer(&self.lines(fixture)[..count], 64)
+    }
+
+    /// These events, the way this API frames them.
+    pub(crate) fn answer(self, lines: &[String], size: usize) -> Answer {
+        match self {
+            Self::Anthropic | Self::Openai => Answer::stream(lines, size),
+            Self::Ollama => Answer::lines(lines, size),
+        }
     }
 
     pub(crate) fn settings(self, url: &str) -> ProviderSettings {
         let (kind, base_url) = match self {
             Self::Anthropic => (ProviderKind::Anthropic, url.to_owned()),
+            Self::Ollama => (ProviderKind::Ollama, url.to_owned()),
             Self::Openai => (ProviderKind::Openai, format!("{url}/v1")),
         };
         ProviderSettings {
@@ -78,7 +89,9 @@ impl Api {
             max_tokens: 500,
             stall_timeout: STALL_TIMEOUT_DEFAULT,
             extra: Map::new(),
+            price: None,
             quirks: OpenaiQuirks::default(),
+            thinking: None,
         }
     }
 
@@ -89,7 +102,7 @@ impl Api {
     pub(crate) fn call_id(self, which: char) -> String {
         match self {
             Self::Anthropic => format!("toolu_{which}"),
-            Self::Openai => format!("call_{which}"),
+            Self::Ollama | Self::Openai => format!("call_{which}"),
         }
     }
 
@@ -113,7 +126,7 @@ pub(crate) async fn run(settings: ProviderSettings, request: ModelRequest, polic
     while let Some(event) = told.recv().await {
         seen.push(event);
     }
-    (seen, result)
+    (seen, result.map(|answered| answered.reply).map_err(|failed| failed.error))
 }
 
 pub(crate) fn user(text: &str) -> Message {

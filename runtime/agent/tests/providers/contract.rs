@@ -1,4 +1,4 @@
-//! What every adapter owes its caller, whatever the API behind it: run for both against a server that behaves
+//! What every adapter owes its caller, whatever the API behind it: run for each against a server that behaves
 //! in the same way, each with its own bytes.
 
 use std::time::Duration;
@@ -10,7 +10,7 @@ use nexus_agent::conversation::{
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::api::{Api, BOTH, KEY, ONCE, QUICK, provider, request, run};
+use super::api::{ALL, Api, KEY, ONCE, QUICK, provider, request, run};
 use super::stub::{Answer, End, Stub};
 
 const TEXT: &str = "The broker decides — naïve? 🜁 no: one rule.";
@@ -27,6 +27,7 @@ fn text_reply(api: Api) -> ModelReply {
             "claude-sonnet-5-5",
             Usage { input_tokens: 40, output_tokens: 12, cache_read_tokens: 900, cache_write_tokens: 30 },
         ),
+        Api::Ollama => ("qwen3:8b", Usage { input_tokens: 70, output_tokens: 12, ..Usage::default() }),
         Api::Openai => (
             "gpt-5.4-mini",
             Usage { input_tokens: 70, output_tokens: 12, cache_read_tokens: 900, cache_write_tokens: 0 },
@@ -47,7 +48,7 @@ fn then(mut events: Vec<StreamEvent>, more: impl IntoIterator<Item = StreamEvent
 
 #[tokio::test]
 async fn text_arrives_whole_however_it_is_cut() {
-    for api in BOTH {
+    for api in ALL {
         for size in [1, 2, 3, 5, 7, 64, 100_000] {
             let stub = Stub::start(vec![api.stream("text", size)]).await;
             let (seen, result) = api.round(&stub).await;
@@ -63,7 +64,7 @@ async fn text_arrives_whole_however_it_is_cut() {
 
 #[tokio::test]
 async fn calls_arrive_whole_and_in_order() {
-    for api in BOTH {
+    for api in ALL {
         let stub = Stub::start(vec![api.stream("tools", 3)]).await;
         let (seen, result) = api.round(&stub).await;
         let search = json!({"query": "who receives é", "limit": 5});
@@ -97,7 +98,7 @@ async fn calls_arrive_whole_and_in_order() {
 
 #[tokio::test]
 async fn arguments_that_are_no_json_make_a_call_that_fails() {
-    for api in BOTH {
+    for api in ALL {
         let stub = Stub::start(vec![api.stream("bad-arguments", 9)]).await;
         let (_, result) = api.round(&stub).await;
         let reply = result.expect("a reply");
@@ -112,7 +113,8 @@ async fn arguments_that_are_no_json_make_a_call_that_fails() {
 
 #[tokio::test]
 async fn a_refusal_is_told_in_words() {
-    for api in BOTH {
+    // Ollama's models refuse in words alone.
+    for api in [Api::Anthropic, Api::Openai] {
         let stub = Stub::start(vec![api.stream("refusal", 64)]).await;
         let (seen, result) = api.round(&stub).await;
         let reply = result.expect("a reply");
@@ -138,7 +140,7 @@ fn delta(event: &StreamEvent) -> Option<&str> {
 async fn errors_before_the_stream_have_their_kinds() {
     let said = |status: u16, text: &str| format!("{status}: {text}");
     let message = |message: &str| json!({"type": "error", "error": {"message": message}});
-    for api in BOTH {
+    for api in ALL {
         let cases: Vec<(&str, Answer, ProviderErrorKind)> = vec![
             (
                 "401, repeating the key",
@@ -146,7 +148,7 @@ async fn errors_before_the_stream_have_their_kinds() {
                 ProviderErrorKind::Auth(said(401, "no such key: [secret]")),
             ),
             ("403", Answer::json(403, &message("no")), ProviderErrorKind::Auth(said(403, "no"))),
-            ("404", Answer::json(404, &message("no model")), ProviderErrorKind::Invalid(said(404, "no model"))),
+            ("404", Answer::json(404, &message("nothing")), ProviderErrorKind::Invalid(said(404, "nothing"))),
             (
                 "429 that asks for too long a wait",
                 Answer::json(429, &message("slow down")).header("retry-after", "3600"),
@@ -165,16 +167,17 @@ async fn errors_before_the_stream_have_their_kinds() {
                 "302",
                 Answer::text(302, "text/plain", "").header("location", "http://elsewhere.example/"),
                 ProviderErrorKind::Invalid(
-                    "the server answered 302 Found, a redirect; name the final address as base_url".to_owned(),
+                    "the server answered 302 Found, a redirect; name the final address as base_url"
+                        .to_owned(),
                 ),
             ),
             (
                 "a web page",
                 Answer::text(200, "text/html", "<h1>It works</h1>"),
-                ProviderErrorKind::Invalid(
-                    "the server answered with text/html instead of an event stream; is base_url that of a model's API?"
-                        .to_owned(),
-                ),
+                ProviderErrorKind::Invalid(format!(
+                    "the server answered with text/html instead of {}; is base_url that of a model's API?",
+                    if api == Api::Ollama { "lines of JSON" } else { "an event stream" }
+                )),
             ),
         ];
         for (name, answer, expected) in cases {
@@ -216,7 +219,7 @@ async fn a_full_context_is_known_by_its_error() {
 
 #[tokio::test]
 async fn a_rate_limit_is_waited_out() {
-    for api in BOTH {
+    for api in ALL {
         let limited =
             Answer::json(429, &json!({"error": {"message": "slow down"}})).header("retry-after", "0");
         let stub = Stub::start(vec![limited.clone(), limited, api.stream("text", 64)]).await;
@@ -233,7 +236,7 @@ async fn a_rate_limit_is_waited_out() {
 
 #[tokio::test]
 async fn what_a_broken_stream_showed_is_made_void() {
-    for api in BOTH {
+    for api in ALL {
         let broken: Vec<(&str, Answer)> = vec![
             ("an error in mid-stream", api.stream("overloaded-midway", 64)),
             (
@@ -264,12 +267,14 @@ async fn what_a_broken_stream_showed_is_made_void() {
 
 #[tokio::test]
 async fn a_stream_without_its_end_is_no_answer() {
-    for api in BOTH {
+    for api in ALL {
         let whole = api.lines("text").len();
         let last_needed = match api {
             // Up to `message_delta`, which has the reason for stopping; up to the chunk with finish_reason.
             Api::Anthropic => whole - 1,
             Api::Openai => whole - 2,
+            // The last line is the one that says so.
+            Api::Ollama => whole,
         };
         for count in 0..whole {
             let stub = Stub::start(vec![api.beginning("text", count)]).await;
@@ -293,7 +298,7 @@ async fn a_stream_without_its_end_is_no_answer() {
 
 #[tokio::test]
 async fn silence_is_cut() {
-    for api in BOTH {
+    for api in ALL {
         let stub = Stub::start(vec![api.beginning("text", 4).ending(End::Stall)]).await;
         let stall = Duration::from_millis(60);
         let mut settings = api.settings(&stub.url);
@@ -305,7 +310,7 @@ async fn silence_is_cut() {
 
 #[tokio::test]
 async fn nobody_at_the_address_is_a_transport_error() {
-    for api in BOTH {
+    for api in ALL {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         drop(listener);
@@ -328,9 +333,9 @@ async fn garbage_is_an_error_and_never_a_panic() {
         "\u{0}",
         "data",
     ];
-    for api in BOTH {
+    for api in ALL {
         for line in lines {
-            let stub = Stub::start(vec![Answer::stream(&[line.to_owned()], 64)]).await;
+            let stub = Stub::start(vec![api.answer(&[line.to_owned()], 64)]).await;
             let (_, result) = run(api.settings(&stub.url), request(), ONCE).await;
             let error = result.expect_err("no answer").kind;
             assert!(matches!(error, ProviderErrorKind::Truncated(_)), "{api:?} {line:?}: {error:?}");
@@ -340,7 +345,7 @@ async fn garbage_is_an_error_and_never_a_panic() {
 
 #[tokio::test]
 async fn dropping_the_round_ends_the_connection() {
-    for api in BOTH {
+    for api in ALL {
         let stub = Stub::start(vec![api.beginning("text", 4).ending(End::Stall)]).await;
         let provider = provider(api.settings(&stub.url));
         let (events, mut told) = mpsc::channel(64);
@@ -355,11 +360,11 @@ async fn dropping_the_round_ends_the_connection() {
 
 #[tokio::test]
 async fn the_key_is_sent_and_shown_to_nobody() {
-    for api in BOTH {
+    for api in ALL {
         let refusal = Answer::json(400, &json!({"error": {"type": "x", "message": format!("bad {KEY}")}}));
         let midway =
             json!({"type": "error", "error": {"type": "api_error", "message": format!("bad {KEY}")}});
-        let stub = Stub::start(vec![refusal, Answer::stream(&[midway.to_string()], 64)]).await;
+        let stub = Stub::start(vec![refusal, api.answer(&[midway.to_string()], 64)]).await;
         let settings = api.settings(&stub.url);
         let mut shown = format!("{settings:?} {:?}", provider(settings.clone()));
         for _ in 0..2 {
@@ -371,7 +376,7 @@ async fn the_key_is_sent_and_shown_to_nobody() {
         let headers = stub.asked().remove(0).headers;
         let expected = match api {
             Api::Anthropic => ("x-api-key", KEY.to_owned()),
-            Api::Openai => ("authorization", format!("Bearer {KEY}")),
+            Api::Ollama | Api::Openai => ("authorization", format!("Bearer {KEY}")),
         };
         assert_eq!(headers.get(expected.0).expect("a key"), &expected.1, "{api:?}");
     }

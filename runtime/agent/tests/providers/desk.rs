@@ -78,7 +78,7 @@ impl Desk {
                 },
             };
             let (events, mut told) = mpsc::channel(4096);
-            let reply = provider.stream(request, events).await.expect("a reply");
+            let reply = provider.stream(request, events).await.expect("a reply").reply;
             let mut streamed = String::new();
             while let Some(event) = told.recv().await {
                 match event {

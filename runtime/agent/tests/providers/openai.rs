@@ -1,7 +1,7 @@
 //! What differs among servers that speak OpenAI's protocol: fields that are missing, doubled, or elsewhere.
 
 use nexus_agent::conversation::{Block, Message, ModelReply, Role, StopReason, StreamEvent, Usage};
-use nexus_agent::provider::OpenaiQuirks;
+use nexus_agent::provider::{Effort, OpenaiQuirks};
 use serde_json::json;
 
 use super::api::{Api, ONCE, conversation, request, run, user};
@@ -173,4 +173,31 @@ async fn content_in_parts_is_put_together() {
     let stub = Stub::start(vec![API.stream("parts", 64)]).await;
     let reply = API.round(&stub).await.1.expect("a reply");
     assert_eq!((reply.content, reply.model.as_str()), (vec![thinking("Hm."), text("One.")], "magistral"));
+}
+
+#[tokio::test]
+async fn how_much_to_think_is_said_until_it_is_refused() {
+    let refusal = json!({"error": {
+        "message": "Unsupported parameter: 'reasoning_effort' is not supported with this model.",
+        "type": "invalid_request_error", "param": "reasoning_effort", "code": "unsupported_parameter",
+    }});
+    let stub = Stub::start(vec![
+        API.stream("text", 64),
+        Answer::json(400, &refusal),
+        API.stream("text", 64),
+        API.stream("text", 64),
+    ])
+    .await;
+    let mut settings = API.settings(&stub.url);
+    settings.thinking = Some(Effort::Off);
+    run(settings.clone(), request(), ONCE).await.1.expect("a reply");
+    settings.thinking = Some(Effort::High);
+    let provider = super::api::provider(settings);
+    for _ in 0..2 {
+        let (events, _told) = tokio::sync::mpsc::channel(64);
+        provider.stream(request(), events).await.expect("a reply");
+    }
+    let told: Vec<serde_json::Value> =
+        stub.asked().iter().map(|asked| asked.body["reasoning_effort"].clone()).collect();
+    assert_eq!(told, [json!("none"), json!("high"), json!(null), json!(null)]);
 }

@@ -45,6 +45,14 @@ impl Answer {
         }
     }
 
+    /// The same as lines, the way Ollama streams.
+    pub(crate) fn lines(lines: &[String], size: usize) -> Self {
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let chunks = text.as_bytes().chunks(size).map(Bytes::copy_from_slice).collect();
+        let headers = vec![("content-type", "application/x-ndjson".to_owned())];
+        Self { status: 200, headers, chunks, end: End::Close }
+    }
+
     pub(crate) fn json(status: u16, body: &Value) -> Self {
         let headers = vec![("content-type", "application/json".to_owned())];
         Self { status, headers, chunks: vec![Bytes::from(body.to_string())], end: End::Close }

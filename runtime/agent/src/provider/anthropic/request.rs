@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::settings::ProviderSettings;
+use super::super::settings::{Effort, ProviderSettings};
 use super::stream::REDACTED;
 use crate::conversation::{Block, ModelRequest, Role};
 
@@ -18,40 +18,130 @@ pub(super) fn is_thinking(block: &Block) -> bool {
     matches!(block, Block::Thinking { signature: Some(_), .. })
 }
 
-pub(super) fn body(request: &ModelRequest, settings: &ProviderSettings, thinking: Thinking) -> Value {
-    let mut body = settings.extra.clone();
-    body.insert("model".to_owned(), json!(settings.model));
-    body.insert("stream".to_owned(), json!(true));
-    let max_tokens = if request.max_tokens == 0 { settings.max_tokens } else { request.max_tokens };
-    body.insert("max_tokens".to_owned(), json!(max_tokens));
+/// What the API lets be cached: so many beginnings of a request.
+const CUTS_MAX: usize = 4;
+/// Below this the API takes no budget for thinking.
+const BUDGET_MIN: u32 = 1024;
 
+/// How a request is to be written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Writing {
+    pub(super) thinking: Thinking,
+    /// Whether the model can be told how much to think.
+    pub(super) told: bool,
+}
+
+pub(super) fn body(request: &ModelRequest, settings: &ProviderSettings, writing: Writing) -> Value {
+    let mut body = counted(request, settings, writing);
+    let max_tokens = max_tokens(request, settings);
+    body.insert("stream".to_owned(), json!(true));
+    body.insert("max_tokens".to_owned(), json!(max_tokens));
+    // Whether it thinks is decided above.
+    for (name, value) in settings.extra.iter().filter(|(name, _)| *name != "thinking") {
+        body.entry(name.clone()).or_insert_with(|| value.clone());
+    }
+    Value::Object(body)
+}
+
+/// The part of a request that its tokens are counted of.
+pub(super) fn counted(
+    request: &ModelRequest,
+    settings: &ProviderSettings,
+    writing: Writing,
+) -> Map<String, Value> {
+    let mut body = Map::new();
+    body.insert("model".to_owned(), json!(settings.model));
     let mut tools: Vec<Value> = request
         .tools
         .iter()
         .map(|tool| json!({"name": tool.name, "description": tool.description, "input_schema": tool.input_schema}))
         .collect();
-    let mut messages = messages(request, thinking);
-
-    // A cut is cached with everything before it; tools come before the system prompt, which comes before messages.
+    let mut messages = messages(request, writing.thinking);
+    let mut system: Vec<Value> = Vec::new();
     if !request.system.trim().is_empty() {
-        let system =
-            json!([{"type": "text", "text": request.system, "cache_control": {"type": "ephemeral"}}]);
-        body.insert("system".to_owned(), system);
-    } else if let Some(last) = tools.last_mut() {
-        last["cache_control"] = json!({"type": "ephemeral"});
+        system.push(json!({"type": "text", "text": request.system}));
     }
-    if let Some(content) = messages.last_mut().and_then(|message| message["content"].as_array_mut())
-        && let Some(last) = content.last_mut()
-        && last["type"] != "thinking"
-        && last["type"] != "redacted_thinking"
+    cut(&mut tools, &mut system, &mut messages);
+    if let Some(effort) = settings.thinking.filter(|_| writing.told) {
+        think(&mut body, effort, settings, max_tokens(request, settings));
+    } else if let Some(thinking) = settings.extra.get("thinking") {
+        body.insert("thinking".to_owned(), thinking.clone());
+    }
+    // With a budget to think, a round that goes on after calls has to begin with the thinking that led to them.
+    if body.get("thinking").is_some_and(|thinking| thinking["type"] == "enabled") && lacks_thinking(&messages)
     {
-        last["cache_control"] = json!({"type": "ephemeral"});
+        body.remove("thinking");
+    }
+    if !system.is_empty() {
+        body.insert("system".to_owned(), Value::Array(system));
     }
     if !tools.is_empty() {
         body.insert("tools".to_owned(), Value::Array(tools));
     }
     body.insert("messages".to_owned(), Value::Array(messages));
-    Value::Object(body)
+    body
+}
+
+fn max_tokens(request: &ModelRequest, settings: &ProviderSettings) -> u32 {
+    if request.max_tokens == 0 { settings.max_tokens } else { request.max_tokens }
+}
+
+/// Marks what is to be cached: tools, which come first, the system text after them, and the conversation up to
+/// the last two messages of the user's, so that each round finds what the one before it has left.
+fn cut(tools: &mut [Value], system: &mut [Value], messages: &mut [Value]) {
+    let mut left = CUTS_MAX;
+    for last in [tools.last_mut(), system.last_mut()].into_iter().flatten() {
+        last["cache_control"] = json!({"type": "ephemeral"});
+        left -= 1;
+    }
+    let by_user = messages.iter_mut().rev().filter(|message| message["role"] == "user");
+    let last = by_user.filter_map(|message| message["content"].as_array_mut()?.last_mut());
+    for block in last.take(left.min(2)) {
+        block["cache_control"] = json!({"type": "ephemeral"});
+    }
+}
+
+/// Newer models decide themselves and take an effort; older ones take a budget, which is part of `max_tokens`.
+fn think(body: &mut Map<String, Value>, effort: Effort, settings: &ProviderSettings, max_tokens: u32) {
+    let budget = match effort {
+        Effort::Off => {
+            body.insert("thinking".to_owned(), json!({"type": "disabled"}));
+            return;
+        }
+        Effort::Low => max_tokens / 4,
+        Effort::Medium => max_tokens / 2,
+        Effort::High => max_tokens / 4 * 3,
+    };
+    if takes_effort(&settings.model) {
+        body.insert("thinking".to_owned(), json!({"type": "adaptive"}));
+        body.insert("output_config".to_owned(), json!({"effort": effort.name()}));
+    } else if max_tokens > BUDGET_MIN {
+        let budget = budget.max(BUDGET_MIN);
+        body.insert("thinking".to_owned(), json!({"type": "enabled", "budget_tokens": budget}));
+    }
+}
+
+/// Models from 4.6 on; one whose name says nothing counts as new.
+fn takes_effort(model: &str) -> bool {
+    let Some(named) = model.strip_prefix("claude-") else { return true };
+    // A date is no version.
+    let mut numbers =
+        named.split('-').filter(|part| part.len() <= 2).filter_map(|part| part.parse::<u32>().ok());
+    let version = (numbers.next().unwrap_or(u32::MAX), numbers.next().unwrap_or(0));
+    version >= (4, 6)
+}
+
+/// The last message of the model is one of calls, to be gone on with, and does not begin with thinking.
+fn lacks_thinking(messages: &[Value]) -> bool {
+    let last = messages.iter().rev().find(|message| message["role"] == "assistant");
+    let has = |message: &Value, at: usize, kind: &str| message["content"][at]["type"] == kind;
+    let calls = |message: &Value| {
+        let content = message["content"].as_array();
+        content.is_some_and(|content| content.iter().any(|block| block["type"] == "tool_use"))
+    };
+    let answered = messages.last().is_some_and(|message| has(message, 0, "tool_result"));
+    answered
+        && last.is_some_and(|it| calls(it) && !has(it, 0, "thinking") && !has(it, 0, "redacted_thinking"))
 }
 
 /// Neighbours of one role become one message, with tool results first: the API refuses a text before the
@@ -114,4 +204,28 @@ fn block(block: &Block) -> Option<Value> {
 /// Ids made by another provider may hold characters this one refuses (`functions.read:0`).
 fn call_id(id: &str) -> String {
     id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_models_name_says_how_it_is_told_to_think() {
+        let cases = [
+            ("claude-3-5-haiku-20241022", false),
+            ("claude-opus-4-20250514", false),
+            ("claude-opus-4-5-20251101", false),
+            ("claude-haiku-4-5", false),
+            ("claude-sonnet-4-6", true),
+            ("claude-opus-4-8", true),
+            ("claude-sonnet-5", true),
+            ("claude-sonnet-5-5", true),
+            ("claude-next", true),
+            ("another", true),
+        ];
+        for (model, expected) in cases {
+            assert_eq!(takes_effort(model), expected, "{model}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::settings::ProviderSettings;
+use super::super::settings::{Effort, ProviderSettings};
 use crate::conversation::{Block, Message, ModelRequest, Role};
 
 /// Where servers differ, decided: what the settings say, else what the address tells.
@@ -11,6 +11,18 @@ pub(super) struct Dialect {
     pub(super) max_completion_tokens: bool,
     pub(super) stream_usage: bool,
     pub(super) send_reasoning: bool,
+    pub(super) effort: Asking,
+}
+
+/// How a server is told how much to think.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Asking {
+    /// `reasoning_effort`: OpenAI, and most that have thinking at all.
+    Effort,
+    /// `thinking {type}`: DeepSeek, Zhipu. It thinks or it does not.
+    Switch,
+    /// Not at all: it has refused to be told.
+    Nothing,
 }
 
 impl Dialect {
@@ -24,6 +36,10 @@ impl Dialect {
             max_completion_tokens: quirks.max_completion_tokens.unwrap_or(host == "api.openai.com"),
             stream_usage: quirks.stream_usage.unwrap_or(true),
             send_reasoning: quirks.send_reasoning.unwrap_or_else(|| host.ends_with("deepseek.com")),
+            effort: match host.as_str() {
+                "api.deepseek.com" | "api.z.ai" | "open.bigmodel.cn" => Asking::Switch,
+                _ => Asking::Effort,
+            },
         }
     }
 }
@@ -43,6 +59,15 @@ pub(super) fn body(request: &ModelRequest, settings: &ProviderSettings, dialect:
         if dialect.max_completion_tokens { "max_completion_tokens" } else { "max_tokens" },
         json!(max_tokens),
     );
+    if let Some(effort) = settings.thinking {
+        match (dialect.effort, effort) {
+            (Asking::Effort, Effort::Off) => put("reasoning_effort", json!("none")),
+            (Asking::Effort, _) => put("reasoning_effort", json!(effort.name())),
+            (Asking::Switch, Effort::Off) => put("thinking", json!({"type": "disabled"})),
+            (Asking::Switch, _) => put("thinking", json!({"type": "enabled"})),
+            (Asking::Nothing, _) => {}
+        }
+    }
 
     let mut messages = Vec::new();
     if !request.system.trim().is_empty() {

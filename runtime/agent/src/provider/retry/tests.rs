@@ -63,33 +63,43 @@ impl Attempt for Failing {
     }
 }
 
-async fn run(
-    failures: Vec<ProviderError>,
-    deadline: Option<Instant>,
-) -> (Result<ModelReply, ProviderError>, Vec<StreamEvent>, Duration) {
+struct Ran {
+    result: Result<ModelReply, GivenUp>,
+    seen: Vec<StreamEvent>,
+    cost: Usage,
+    took: Duration,
+}
+
+async fn run(failures: Vec<ProviderError>, deadline: Option<Instant>) -> Ran {
     let (events, mut told) = mpsc::channel(64);
+    let listener = Listener::from(events);
     let begun = Instant::now();
-    let result = drive(POLICY, deadline, events, Failing(failures)).await;
+    let result = drive(POLICY, deadline, &listener, &tariff(), Failing(failures)).await;
+    let took = Instant::now() - begun;
+    let cost = listener.meter.total().usage;
+    drop(listener);
     let mut seen = Vec::new();
     while let Some(event) = told.recv().await {
         seen.push(event);
     }
-    (result, seen, Instant::now() - begun)
+    Ran { result, seen, cost, took }
+}
+
+fn tariff() -> Tariff {
+    Tariff { own: None, model: "m".to_owned() }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_retry_voids_what_was_shown_and_counts_what_was_lost() {
-    let (result, seen, took) = run(vec![limited(20)], None).await;
-    let expected =
-        ModelReply { usage: Usage { input_tokens: 10, output_tokens: 2, ..Usage::default() }, ..reply() };
-    assert_eq!(result, Ok(expected.clone()));
+    let Ran { result, seen, cost, took } = run(vec![limited(20)], None).await;
+    assert_eq!(result, Ok(reply()));
+    assert_eq!(cost, Usage { input_tokens: 10, output_tokens: 2, ..Usage::default() });
     assert_eq!(
         seen,
         [
             StreamEvent::TextDelta("try 1".to_owned()),
             StreamEvent::Restart,
             StreamEvent::TextDelta("try 2".to_owned()),
-            StreamEvent::Done(expected),
         ]
     );
     assert_eq!(took, Duration::from_secs(20));
@@ -97,16 +107,16 @@ async fn a_retry_voids_what_was_shown_and_counts_what_was_lost() {
 
 #[tokio::test(start_paused = true)]
 async fn attempts_run_out() {
-    let (result, seen, _) = run(vec![overloaded(), overloaded(), limited(1)], None).await;
-    assert_eq!(result, Err(limited(1)));
-    assert_eq!(seen.len(), 5);
+    let Ran { result, seen, cost, .. } = run(vec![overloaded(), overloaded(), limited(1)], None).await;
+    assert_eq!(result, Err(GivenUp { error: limited(1), told: true }));
+    assert_eq!((seen.len(), cost.input_tokens), (5, 30));
 }
 
 #[tokio::test(start_paused = true)]
 async fn no_wait_reaches_past_the_deadline() {
     let deadline = Some(Instant::now() + Duration::from_secs(10));
-    let (result, seen, took) = run(vec![limited(20)], deadline).await;
-    assert_eq!(result, Err(limited(20)));
+    let Ran { result, seen, took, .. } = run(vec![limited(20)], deadline).await;
+    assert_eq!(result, Err(GivenUp { error: limited(20), told: true }));
     assert_eq!(seen, [StreamEvent::TextDelta("try 1".to_owned())]);
     assert_eq!(took, Duration::ZERO);
 }
@@ -115,6 +125,6 @@ async fn no_wait_reaches_past_the_deadline() {
 async fn a_listener_that_left_does_not_end_the_round() {
     let (events, told) = mpsc::channel(1);
     drop(told);
-    let result = drive(POLICY, None, events, Failing(Vec::new())).await;
+    let result = drive(POLICY, None, &Listener::from(events), &tariff(), Failing(Vec::new())).await;
     assert_eq!(result, Ok(reply()));
 }

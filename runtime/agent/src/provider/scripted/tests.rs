@@ -6,7 +6,7 @@ use tokio::sync::mpsc::{self, Receiver};
 
 use super::*;
 use crate::conversation::{Message, Origin, ProviderError, Role};
-use crate::provider::{Provider, RetryPolicy};
+use crate::provider::{Provider, ProviderConfig, RetryPolicy};
 
 const QUICK: RetryPolicy = RetryPolicy {
     attempts: 3,
@@ -22,7 +22,8 @@ fn home(script: &str) -> TempDir {
 }
 
 fn provider(home: &TempDir) -> Provider {
-    Provider::Scripted(Scripted::open(home.path()).expect("a valid script"))
+    let settings = ProviderConfig::default().resolve(|_| None).expect("needs nothing");
+    Provider::new(settings, home.path()).expect("a valid script")
 }
 
 fn request(text: &str) -> ModelRequest {
@@ -46,6 +47,7 @@ async fn rest(mut told: Receiver<StreamEvent>) -> Vec<StreamEvent> {
 async fn ask(provider: &Provider, text: &str) -> (Result<ModelReply, ProviderError>, Vec<StreamEvent>) {
     let (events, told) = mpsc::channel(4096);
     let result = provider.stream_with(request(text), events, QUICK, None).await;
+    let result = result.map(|answered| answered.reply).map_err(|failed| failed.error);
     (result, rest(told).await)
 }
 

@@ -26,9 +26,13 @@ fn one_line_is_enough_for_each_kind() {
             max_tokens: MAX_TOKENS_DEFAULT,
             stall_timeout: STALL_TIMEOUT_DEFAULT,
             extra: Map::new(),
+            price: None,
             quirks: OpenaiQuirks::default(),
+            thinking: None,
         })
     );
+    let ollama = resolve(json!({"kind": "ollama", "model": "qwen3:8b"})).expect("a local server has no key");
+    assert_eq!((ollama.base_url.as_str(), ollama.api_key), ("http://127.0.0.1:11434", None));
     let scripted = resolve(json!({"kind": "scripted"})).expect("needs nothing");
     assert_eq!((scripted.model.as_str(), scripted.api_key), ("scripted", None));
 }
@@ -63,6 +67,13 @@ fn each_fault_names_its_field() {
         ),
         ("no tokens", json!({"kind": "scripted", "max_tokens": 0}), "provider.max_tokens must be greater"),
         ("reserved", json!({"kind": "scripted", "extra": {"messages": []}}), "provider.extra.messages"),
+        ("price", json!({"kind": "scripted", "price": {"input": 1, "output": 1}}), "provider.price"),
+        ("thinking", json!({"kind": "scripted", "thinking": "low"}), "provider.thinking has no meaning"),
+        (
+            "thinking twice",
+            json!({"kind": "openai", "model": "m", "thinking": "low", "extra": {"reasoning_effort": "low"}}),
+            "provider.extra.reasoning_effort is set by provider.thinking",
+        ),
         ("quirks", json!({"kind": "scripted", "quirks": {"stream_usage": false}}), "provider.quirks"),
     ];
     for (name, config, expected) in cases {

@@ -1,0 +1,118 @@
+//! What the settings of a provider are made of: kinds, servers' differences, keys.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProviderKind {
+    Anthropic,
+    Ollama,
+    Openai,
+    #[default]
+    Scripted,
+}
+
+impl ProviderKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Anthropic => "anthropic",
+            Self::Ollama => "ollama",
+            Self::Openai => "openai",
+            Self::Scripted => "scripted",
+        }
+    }
+
+    /// The variable asked for when `api_key_env` is not given.
+    pub(super) fn usual_key_env(self) -> Option<&'static str> {
+        match self {
+            Self::Anthropic => Some("ANTHROPIC_API_KEY"),
+            Self::Openai => Some("OPENAI_API_KEY"),
+            // A server of one's own: a key is sent only when one is named.
+            Self::Ollama | Self::Scripted => None,
+        }
+    }
+
+    pub(super) fn usual_base_url(self) -> &'static str {
+        match self {
+            Self::Anthropic => "https://api.anthropic.com",
+            Self::Ollama => "http://127.0.0.1:11434",
+            Self::Openai => "https://api.openai.com/v1",
+            Self::Scripted => "",
+        }
+    }
+
+    /// A model to begin with, where one has to be named.
+    pub(super) fn usual_model(self) -> Option<&'static str> {
+        match self {
+            Self::Anthropic => Some("claude-sonnet-5-5"),
+            Self::Ollama => Some("qwen3:8b"),
+            Self::Openai => Some("gpt-5.4-mini"),
+            Self::Scripted => None,
+        }
+    }
+}
+
+/// How much a model is to think before it answers.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effort {
+    Off,
+    Low,
+    Medium,
+    High,
+}
+
+impl Effort {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+}
+
+/// Where servers that speak OpenAI's protocol differ. Each is guessed from `base_url` when not said.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OpenaiQuirks {
+    /// Name the limit `max_completion_tokens` (OpenAI itself) instead of `max_tokens` (everyone else).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_completion_tokens: Option<bool>,
+    /// Send `stream_options`; off for a server that refuses the field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream_usage: Option<bool>,
+    /// Send back the reasoning that led to tool calls, as DeepSeek demands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub send_reasoning: Option<bool>,
+}
+
+impl OpenaiQuirks {
+    pub(super) fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A key. It can be sent, and that is all: it has no way to be printed.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Secret(pub(super) String);
+
+impl Secret {
+    pub fn new(key: impl Into<String>) -> Self {
+        Self(key.into())
+    }
+
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
