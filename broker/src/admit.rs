@@ -21,6 +21,7 @@ use nexus_wire::session::{
     SessionQuestion, SessionRewind, SessionStatus, SessionTree,
 };
 use nexus_wire::thread::{ChatReceipts, ThreadGet};
+use nexus_wire::turn::TurnCancel;
 use nexus_wire::{AspectName, ErrorBody, ErrorCode, OperatorName, Party, ToBroker};
 
 use crate::hub::Change;
@@ -250,13 +251,16 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
             Admitted::Answered(answer)
         }
         ToBroker::SessionCompact(SessionCompact { of, session }) => {
-            session_command(identity, of, session, SessionAct::Compact)?
+            let act = SessionAct::Compact;
+            session_command(identity, SessionCommand { of, session, act })?
         }
         ToBroker::SessionFork(SessionFork { of, session, entry, say }) => {
-            session_command(identity, of, session, SessionAct::Fork { entry, say })?
+            let act = SessionAct::Fork { entry, say };
+            session_command(identity, SessionCommand { of, session, act })?
         }
         ToBroker::SessionRewind(SessionRewind { of, session, entry }) => {
-            session_command(identity, of, session, SessionAct::Rewind { entry })?
+            let act = SessionAct::Rewind { entry };
+            session_command(identity, SessionCommand { of, session, act })?
         }
         ToBroker::SessionStatus(status) => {
             looks(identity, "session.status")?;
@@ -295,6 +299,11 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
             writer(identity)?;
             Admitted::Change(Change::ThreadRename(rename))
         }
+        ToBroker::TurnCancel(cancel) => {
+            reason_fits(&cancel)?;
+            session_command(identity, cancel.into())?
+        }
+        ToBroker::TurnGoOn(go_on) => session_command(identity, go_on.into())?,
         ToBroker::Unsubscribe(_) => Admitted::Unsubscribe,
         ToBroker::UsageRead(read) => {
             operator(identity, "usage.read")?;
@@ -364,14 +373,9 @@ fn looks(identity: &Identity, kind: &str) -> Result<(), ErrorBody> {
     }
 }
 
-fn session_command(
-    identity: &Identity,
-    of: AspectName,
-    session: String,
-    act: SessionAct,
-) -> Result<Admitted, ErrorBody> {
-    acting_operator(identity, act.kind())?;
-    Ok(Admitted::Change(Change::SessionCommand(SessionCommand { of, session, act })))
+fn session_command(identity: &Identity, command: SessionCommand) -> Result<Admitted, ErrorBody> {
+    acting_operator(identity, command.act.kind())?;
+    Ok(Admitted::Change(Change::SessionCommand(command)))
 }
 
 /// For operators who may act.
@@ -394,6 +398,11 @@ fn at_most(field: &str, count: usize, max: usize, what: &str) -> Result<(), Erro
         return Ok(());
     }
     Err(ErrorBody::new(ErrorCode::Invalid, format!("`{field}`: {count} {what}, at most {max}")))
+}
+
+fn reason_fits(cancel: &TurnCancel) -> Result<(), ErrorBody> {
+    let bytes = cancel.reason.as_ref().map_or(0, String::len);
+    at_most("reason", bytes, RESTRAINT_REASON_BYTES_MAX, "bytes")
 }
 
 fn topic_fits(topic: &str) -> Result<(), ErrorBody> {

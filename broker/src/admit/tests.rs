@@ -93,6 +93,8 @@ fn table() -> Vec<(&'static str, Value, [bool; 4])> {
         ("team.list", json!({}), all),
         ("thread.get", json!({"thread": ID}), all),
         ("thread.rename", json!({"thread": ID, "title": "x"}), writers),
+        ("turn.cancel", json!({"of": "wren", "reason": "enough"}), [false, false, true, true]),
+        ("turn.go_on", json!({"of": "wren"}), [false, false, true, true]),
         ("unsubscribe", json!({}), all),
         ("usage.read", json!({"by": "day"}), [false, true, true, true]),
     ]

@@ -24,6 +24,7 @@ use nexus_wire::roster::{
 };
 use nexus_wire::session::{SessionAct, SessionCommand, SessionOutcome};
 use nexus_wire::thread::{ChatMark, ChatReact, InboxTaken, ThreadRename};
+use nexus_wire::turn::TurnCancel;
 use nexus_wire::{
     ApprovalId, AspectName, BlobId, DispatchId, EpochId, HandRef, ItemId, LinkId, MessageId, Ms,
     OperatorName, Party, RequestId, ThreadId, TraceContext, TurnId,
@@ -626,8 +627,13 @@ impl Twin {
                 self.request(Party::Aspect(aspect), None, Change::InboxClose(close))
             }
             Act::Command { sender, aspect, entry, repeat } => {
-                let act = SessionAct::Rewind { entry: entry.then(Uuid::nil) };
-                let command = SessionCommand { of: self.aspect(*aspect), session: "global".into(), act };
+                let of = self.aspect(*aspect);
+                let command: SessionCommand = if *entry {
+                    let act = SessionAct::Rewind { entry: Some(Uuid::nil()) };
+                    SessionCommand { of, session: "global".into(), act }
+                } else {
+                    TurnCancel { of, thread: None, turn: None, reason: Some("enough".into()) }.into()
+                };
                 let request = Some(self.again(*repeat));
                 self.request(self.sender(*sender), request, Change::SessionCommand(command))
             }

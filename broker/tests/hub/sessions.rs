@@ -7,7 +7,8 @@ use nexus_wire::session::{
     SessionAct, SessionCommand, SessionCommandInfo, SessionCommandState, SessionOrder, SessionOrdered,
     SessionOutcome,
 };
-use nexus_wire::{ErrorBody, ErrorCode, ItemId, RequestId};
+use nexus_wire::turn::TurnCancel;
+use nexus_wire::{ErrorBody, ErrorCode, ItemId, RequestId, ThreadId, TurnId};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -55,7 +56,7 @@ on_both_stores! {
         assert_eq!(refused.unwrap_err().code, ErrorCode::IdReused);
 
         let outcome =
-            SessionOutcome { session: Some("global".into()), head: Some(Uuid::from_u128(9)), error: None };
+            SessionOutcome { session: Some("global".into()), head: Some(Uuid::from_u128(9)), ..Default::default() };
         world.register("wren", Default::default()).unwrap();
         world.register("forge", nexus_wire::roster::Register { last_generation: 1, ..Default::default() }).unwrap();
         let refused = world.request::<Value>("forge", close(command, outcome.clone())).unwrap_err();
@@ -79,6 +80,31 @@ on_both_stores! {
         });
         let close = InboxClose { item: command, decision: Decision::Acted, reason: None, message: None, outcome: None };
         assert_eq!(closed.collect::<Vec<_>>(), [close], "what came of it is not the log's to show");
+    }
+
+    fn a_command_about_turns_names_its_thread_or_all(world) {
+        world.operator("ana");
+        world.online("wren");
+        let thread = ThreadId(Uuid::from_u128(5));
+        for (thread, session) in [(None, "all".to_owned()), (Some(thread), thread.to_string())] {
+            let cancel = TurnCancel { of: name("wren"), thread, turn: None, reason: Some("enough".into()) };
+            let asked = SessionCommand::from(cancel);
+            let SessionOrdered { command } =
+                world.request("operator/ana", Change::SessionCommand(asked.clone())).unwrap();
+            let items = world.inbox("wren");
+            let item = items.last().unwrap();
+            let order = SessionOrder { session: session.clone(), by: party("operator/ana"), act: asked.act };
+            assert_eq!((item.id, &item.body), (command, &ItemBody::Session(order)));
+            let seen = world.store.log(0, None, 1000).unwrap();
+            let subject = format!("wren/{session}");
+            let shown = LogBody::Other { kind: "turn.cancel".into(), subject };
+            assert_eq!(seen.last().map(|entry| &entry.body), Some(&shown));
+            let turns = vec![TurnId(Uuid::from_u128(8))];
+            let outcome = SessionOutcome { turns, ..SessionOutcome::default() };
+            world.request::<Value>("wren", close(command, outcome.clone())).unwrap();
+            let info = command_info(&world.store, command).unwrap().unwrap();
+            assert_eq!((info.state, info.outcome), (SessionCommandState::Done, Some(outcome)));
+        }
     }
 
     fn what_cannot_be_commanded_is_refused(world) {

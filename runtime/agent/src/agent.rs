@@ -31,6 +31,7 @@ mod project;
 pub(crate) mod prompt;
 mod recall;
 mod record;
+mod running;
 mod seats;
 mod tasks;
 mod worker;
@@ -115,6 +116,7 @@ async fn serve(options: RunOptions, home: Home, keyfile: KeyFile) -> Result<Exit
         team: teams,
         turns: Semaphore::new(TURNS_MAX),
         open: Arc::default(),
+        running: Arc::default(),
     });
     let uplink = Uplink::new(session, books);
     let left = Left { items, posts };

@@ -252,4 +252,7 @@ impl Surroundings for Supervision {
         let line = self.line.clone();
         self.yielding.spawn(async move { line.ask_for(id, DispatchWait { lease, on }.into()).await });
     }
+
+    /// A Hand without a budget fails: whoever dispatched it decides.
+    fn set_waits(&mut self, _waits: bool) {}
 }

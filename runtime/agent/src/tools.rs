@@ -194,6 +194,18 @@ impl Caller {
         let sender = Party::Aspect(self.me.clone());
         derive::dispatch_id(self.request_id(Tool::DispatchHand, ordinal), &sender)
     }
+
+    /// The dispatches that a call makes and that end when it is given up. Those of a Hand end with the Hand.
+    pub fn dispatches_of(&self, tool: &str, ordinal: u64, input: &Value) -> Vec<DispatchId> {
+        match Tool::from_name(tool) {
+            _ if self.lease.is_some() => Vec::new(),
+            Some(Tool::DispatchHand) => vec![self.dispatch_id(ordinal)],
+            Some(tool @ Tool::Gather) => {
+                gather::dispatch_ids(self.request_id(tool, ordinal), &self.me, input)
+            }
+            Some(_) | None => Vec::new(),
+        }
+    }
 }
 
 /// What a call came to, in words for the model.

@@ -23,6 +23,7 @@ use crate::provider::{Charge, RoundFailed};
 use crate::session::{AssistantTurn, ItemRef, Payload, ToolResults, ToolStarted, UserTurn};
 
 mod past;
+mod pause;
 
 /// The beginning of a result that is shown to whoever watches.
 const PREVIEW_CHARS: usize = 200;
@@ -40,6 +41,8 @@ pub struct Rules {
     pub acts: fn(&str) -> bool,
     /// What it may spend, with everything that is done for it elsewhere.
     pub budget: Budget,
+    /// What an operator lets it spend besides, each time that is used up.
+    pub helping: Budget,
 }
 
 /// A provider's reply, with what it cost.
@@ -63,6 +66,10 @@ pub enum Input {
         below: Spending,
     },
     Arrived(UserTurn),
+    /// It may go on although its budget is used up.
+    Granted {
+        by: String,
+    },
     Cancelled {
         reason: String,
     },
@@ -91,6 +98,10 @@ pub enum Effect {
     /// Give up the round or the calls that are out. Their outcomes are not wanted.
     Abandon,
     Observe(TurnEvent),
+    /// Nothing is done before an operator says so: a budget is used up.
+    Wait {
+        reason: String,
+    },
     Post(Post),
     /// Record the decision on an item, and tell it.
     Close(Closing),
@@ -112,6 +123,8 @@ pub enum PostKind {
     Reply,
     /// That there is no reply, and why.
     Notice,
+    /// That it waits for an operator, who has let it go on so many times before.
+    Waiting(u32),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -167,6 +180,8 @@ pub struct Turn {
     /// What the round that is out has cost so far.
     pending: Charge,
     below: Spending,
+    /// How often an operator has let it go on.
+    grants: u32,
     out_of_budget: bool,
 }
 
@@ -176,6 +191,8 @@ enum Phase {
     Asking,
     /// Calls that have no result yet, by id.
     Calling(BTreeMap<String, Call>),
+    /// The budget is used up.
+    Waiting,
     Ended,
 }
 
@@ -211,6 +228,7 @@ impl Turn {
             prompt: 0,
             pending: Charge::default(),
             below: Spending::default(),
+            grants: 0,
             out_of_budget: false,
         }
     }
@@ -267,14 +285,15 @@ impl Turn {
                     self.pending = error.charge;
                     self.fail(&error.to_string())
                 }
-                Phase::Calling(_) | Phase::Ended => Vec::new(),
+                Phase::Calling(_) | Phase::Waiting | Phase::Ended => Vec::new(),
             },
+            Input::Granted { by } => self.granted(&by),
             Input::ToolDone { call, content, is_error, below } => {
                 self.below = self.below.plus(below);
                 self.tool_done(&call, content, is_error)
             }
             Input::Cancelled { reason } | Input::OutOfTime { reason } => match self.phase {
-                Phase::Asking | Phase::Calling(_) => self.fail(&reason),
+                Phase::Asking | Phase::Calling(_) | Phase::Waiting => self.fail(&reason),
                 Phase::Ended => Vec::new(),
             },
         }
@@ -354,11 +373,7 @@ impl Turn {
         if self.spent.rounds >= allowed {
             effects.extend(self.fail(&format!("{allowed} rounds were not enough, and more are not allowed")));
         } else if self.left().is_spent() || self.room() == Some(0) {
-            self.out_of_budget = true;
-            let (budget, spent) = (self.rules.budget, self.own().plus(self.below));
-            effects.extend(
-                self.fail(&format!("another round would go over its budget of {budget}; spent: {spent}")),
-            );
+            effects.extend(self.over_budget());
         } else {
             effects.push(Effect::Ask);
         }
@@ -390,6 +405,7 @@ impl Turn {
                 self.spend(given_up);
                 vec![Effect::Abandon]
             }
+            Phase::Waiting => Vec::new(),
             Phase::Calling(open) => {
                 let not_run = |call: &Call| result(call, format!("not finished: {reason}"), true);
                 let results: Vec<Effect> = open.values().flat_map(not_run).collect();
@@ -416,7 +432,7 @@ impl Turn {
         // A notice is for the operator, also when an aspect began the turn that they joined.
         let answered = match post {
             Some(PostKind::Notice) => self.items.iter().find(|item| is_by_operator(item)),
-            Some(PostKind::Reply) | None => self.items.first(),
+            Some(PostKind::Reply | PostKind::Waiting(_)) | None => self.items.first(),
         };
         if let (Some(answers), Some(kind)) = (answered.cloned(), post) {
             let meta = self.meta();

@@ -7,6 +7,7 @@ mod credential;
 mod help;
 mod knowledge;
 mod session;
+mod turns;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,6 +24,7 @@ pub use credential::{CredentialAction, CredentialArgs, Kind, Mode};
 pub use help::command;
 pub use knowledge::{Grant, Knowledge, KnowledgeAction, May, Whose};
 pub use session::{Patience, Session, SessionAction};
+pub use turns::{GoOn, Stop};
 
 const AFTER_HELP: &str = "\
 Which broker: --url or --context, else $NEXUS_URL, else the current context of
@@ -110,6 +112,8 @@ pub enum Command {
     Deny(Decide),
     /// Send work to a Hand
     Dispatch(Dispatch),
+    /// Let turns go on that wait because a budget of the aspect is used up
+    GoOn(GoOn),
     /// Look at alerts, approvals, aspects, threads, messages, their receipts, or dispatches
     Get(Get),
     /// Say how far a thread is read
@@ -134,6 +138,8 @@ pub enum Command {
     Session(Session),
     /// Search in all messages, the newest first
     Search(Search),
+    /// Cancel the turns an aspect is at; it goes on with what comes next
+    Stop(Stop),
 }
 
 #[derive(Args, Clone, Debug)]
@@ -510,6 +516,8 @@ mod tests {
             "nexctl knowledge search rivers -sea OR lake*",
             "nexctl session tree wren global",
             "nexctl search moon --by wren --before 7",
+            "nexctl stop wren --thread 0199a0b1-c2d3-7123-8456-789abcdef012 --reason enough --wait 5",
+            "nexctl go-on wren",
             "nexctl say -o json hello",
             "nexctl say --to wren,forge --to keel hello",
             "nexctl dispatch wren/verify-claim {} --wait --deadline 90 --budget-tokens 9 --budget-usd 0.01",
@@ -535,6 +543,8 @@ mod tests {
             "nexctl budget set wren --per day --usd 5 --each-tokens 5",
             "nexctl budget set wren --per day --usd 1e3",
             "nexctl hold wren",
+            "nexctl stop",
+            "nexctl stop wren --turn x",
             "nexctl get messages",
             "nexctl get messages x",
             "nexctl dispatch wren/verify-claim {} more",

@@ -107,6 +107,7 @@ pub async fn run(cli: Cli, env: &Env, ui: Ui) -> Result<(), Failure> {
         Command::Deny(args) => approval::decide(&run, args, Verdict::Deny).await,
         Command::Dispatch(args) => act::dispatch(&run, args).await,
         Command::Get(args) => look::get(&run, args.what).await,
+        Command::GoOn(args) => session::go_on(&run, args).await,
         Command::Mark(args) => threads::mark(&run, &args).await,
         Command::React(args) => threads::react(&run, args).await,
         Command::Rename(args) => threads::rename(&run, &args).await,
@@ -118,6 +119,7 @@ pub async fn run(cli: Cli, env: &Env, ui: Ui) -> Result<(), Failure> {
         Command::Say(args) => act::say(&run, args).await,
         Command::Session(args) => session::session(&run, args.action).await,
         Command::Search(args) => threads::search(&run, args).await,
+        Command::Stop(args) => session::stop(&run, args).await,
         Command::Context(_) | Command::Completions(_) => Ok(()),
     }
 }

@@ -1,4 +1,5 @@
-//! `nexctl session`: looks into the sessions of an aspect that is online, and has them changed.
+//! `nexctl session`: looks into the sessions of an aspect that is online, and has them changed. `nexctl stop` and
+//! `nexctl go-on`: the same for the turns it is at.
 
 use std::time::Duration;
 
@@ -7,11 +8,13 @@ use nexus_wire::ItemId;
 use nexus_wire::limits::PAGE_MAX;
 use nexus_wire::log::{LogBody, LogEntry, Subscribe};
 use nexus_wire::session::{
-    SessionCommandInfo, SessionCommandState, SessionCompact, SessionEntry, SessionFork, SessionList,
-    SessionOrdered, SessionPage, SessionRewind, SessionStatus, SessionTree, SessionTreePage,
+    SessionAct, SessionCommandInfo, SessionCommandState, SessionCompact, SessionEntry, SessionFork,
+    SessionList, SessionOrdered, SessionOutcome, SessionPage, SessionRewind, SessionStatus, SessionTree,
+    SessionTreePage,
 };
+use nexus_wire::turn::{TurnCancel, TurnGoOn};
 
-use crate::cli::{Output, Patience, SessionAction};
+use crate::cli::{GoOn, Output, Patience, SessionAction, Stop};
 use crate::failure::Failure;
 use crate::ui::{Tone, printable};
 use crate::{Run, table};
@@ -37,6 +40,16 @@ pub(crate) async fn session(run: &Run, action: SessionAction) -> Result<(), Fail
             done
         }
     }
+}
+
+pub(crate) async fn stop(run: &Run, stop: Stop) -> Result<(), Failure> {
+    let Stop { aspect: of, thread, turn, reason, patience } = stop;
+    order(run, TurnCancel { of, thread, turn, reason }, patience).await
+}
+
+pub(crate) async fn go_on(run: &Run, go_on: GoOn) -> Result<(), Failure> {
+    let GoOn { aspect: of, thread, patience } = go_on;
+    order(run, TurnGoOn { of, thread }, patience).await
 }
 
 /// Puts a command into the aspect's inbox and waits for what comes of it.
@@ -97,20 +110,32 @@ fn show(run: &Run, info: &SessionCommandInfo) -> Result<(), Failure> {
         SessionCommandState::Pending => {
             let of = &info.of;
             let line = format!(
-                "it is in {of}'s inbox, and done when {of} is there and between turns: nexctl session status {command}"
+                "it is in {of}'s inbox, and done when {of} gets to it: nexctl session status {command}"
             );
             run.ui.note(Tone::Warning, &line);
             Ok(())
         }
         SessionCommandState::Done if run.output == Output::Json => Ok(()),
-        SessionCommandState::Done => {
-            let head = outcome.head.map_or_else(|| "the start".to_owned(), |head| head.to_string());
-            let session = outcome.session.unwrap_or_default();
-            run.ui.result_line(&printable(&format!("session {session} goes on after {head}")))
-        }
+        SessionCommandState::Done => run.ui.result_line(&printable(&done(info, &outcome))),
         SessionCommandState::Failed => {
             let error = outcome.error.map_or_else(|| "no reason was given".to_owned(), |it| it.message);
             Err(Failure::Failed(format!("{} did not do it: {}", info.of, printable(&error))))
+        }
+    }
+}
+
+/// What came of it, in a line.
+fn done(info: &SessionCommandInfo, outcome: &SessionOutcome) -> String {
+    let of = &info.of;
+    let turns: Vec<String> = outcome.turns.iter().map(ToString::to_string).collect();
+    match &info.act {
+        SessionAct::CancelTurns { .. } if turns.is_empty() => format!("{of} was at no such turn"),
+        SessionAct::CancelTurns { .. } => format!("cancelled: turn {}", turns.join(", turn ")),
+        SessionAct::GoOn { .. } if turns.is_empty() => format!("no turn of {of} waits for its budget"),
+        SessionAct::GoOn { .. } => format!("goes on: turn {}", turns.join(", turn ")),
+        SessionAct::Compact | SessionAct::Fork { .. } | SessionAct::Rewind { .. } => {
+            let head = outcome.head.map_or_else(|| "the start".to_owned(), |head| head.to_string());
+            format!("session {} goes on after {head}", outcome.session.as_deref().unwrap_or_default())
         }
     }
 }

@@ -36,6 +36,7 @@ use nexus_wire::thread::{
     ChatMark, ChatMarked, ChatReact, ChatReceipts, InboxTaken, Reacted, ReceiptPage, ThreadGet, ThreadRename,
     ThreadRenamed,
 };
+use nexus_wire::turn::{TurnCancel, TurnGoOn};
 use nexus_wire::{ErrorBody, Json};
 use thiserror::Error;
 
@@ -149,6 +150,8 @@ requests! {
     TeamList => Team,
     ThreadGet => ThreadInfo,
     ThreadRename => ThreadRenamed,
+    TurnCancel => SessionOrdered,
+    TurnGoOn => SessionOrdered,
     UsageRead => UsageReport,
 }
 

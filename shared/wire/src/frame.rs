@@ -32,6 +32,7 @@ use crate::session::{
     SessionStatus, SessionTree,
 };
 use crate::thread::{ChatMark, ChatReact, ChatReceipts, InboxTaken, Reacted, ThreadGet, ThreadRename};
+use crate::turn::{TurnCancel, TurnGoOn};
 
 /// The frames of one direction.
 pub trait FrameSet: Sized {
@@ -157,6 +158,8 @@ frames! {
         TeamList(TeamList) = "team.list",
         ThreadGet(ThreadGet) = "thread.get",
         ThreadRename(ThreadRename) = "thread.rename",
+        TurnCancel(TurnCancel) = "turn.cancel",
+        TurnGoOn(TurnGoOn) = "turn.go_on",
         Unsubscribe(Unsubscribe) = "unsubscribe",
         UsageRead(UsageRead) = "usage.read",
     }

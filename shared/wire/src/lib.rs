@@ -40,6 +40,7 @@ pub mod session;
 pub mod snippet;
 pub mod thread;
 pub mod trace;
+pub mod turn;
 
 pub use blob::BlobId;
 pub use envelope::{DecodeError, Decoded, Envelope};

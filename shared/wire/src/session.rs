@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::Ms;
 use crate::error::ErrorBody;
-use crate::ids::{ItemId, QuestionId};
+use crate::ids::{ItemId, QuestionId, ThreadId, TurnId};
 use crate::json::Json;
 use crate::name::{AspectName, Party};
 
@@ -74,7 +74,8 @@ pub struct SessionCompact {
     pub session: String,
 }
 
-/// The answer to `session.rewind`, `session.fork` and `session.compact`: it is in the aspect's inbox.
+/// The answer to `session.rewind`, `session.fork`, `session.compact`, `turn.cancel` and `turn.go_on`: it is in the
+/// aspect's inbox.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct SessionOrdered {
     /// The item that carries it; `session.status` tells what came of it.
@@ -90,31 +91,47 @@ pub struct SessionStatus {
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum SessionAct {
-    Rewind {
+    /// Turns begun by items that came before this one; not about a session alone.
+    CancelTurns {
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        entry: Option<Uuid>,
+        thread: Option<ThreadId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        turn: Option<TurnId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
+    Compact,
     Fork {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         entry: Option<Uuid>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         say: Option<String>,
     },
-    Compact,
+    /// Turns that wait because a budget is used up.
+    GoOn {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        thread: Option<ThreadId>,
+    },
+    Rewind {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        entry: Option<Uuid>,
+    },
 }
 
 impl SessionAct {
     /// Of the request, and of its entry in the log.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Rewind { .. } => "session.rewind",
-            Self::Fork { .. } => "session.fork",
+            Self::CancelTurns { .. } => "turn.cancel",
             Self::Compact => "session.compact",
+            Self::Fork { .. } => "session.fork",
+            Self::GoOn { .. } => "turn.go_on",
+            Self::Rewind { .. } => "session.rewind",
         }
     }
 }
 
-/// One of the three requests.
+/// One of the requests that are commands.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct SessionCommand {
     pub of: AspectName,
@@ -139,6 +156,9 @@ pub struct SessionOutcome {
     /// What the next entry of it hangs on; absent before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<Uuid>,
+    /// The turns that were cancelled, or went on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turns: Vec<TurnId>,
     /// Nothing of it was done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorBody>,

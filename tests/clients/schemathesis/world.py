@@ -217,6 +217,8 @@ EXAMPLES = {
     "rewindAspectSession": lambda _: {**path(name="robin", session="global"), "body": {"entry": ENTRY}},
     "forkAspectSession": lambda _: {**path(name="robin", session="global"), "body": {"say": "and now?"}},
     "compactAspectSession": lambda _: path(name="robin", session="global"),
+    "cancelAspectTurns": lambda _: {**path(name="robin"), "body": {"reason": "enough"}},
+    "goOnAspectTurns": lambda _: {**path(name="robin"), "body": {}},
     "getSessionCommand": lambda world: path(
         command=world.post("/aspects/robin/sessions/global/rewind", {"entry": ENTRY})["command"]),
     "rotateAspectKey": lambda world: {

@@ -7,7 +7,8 @@ use nexus_wire::session::{
     SessionCommandInfo, SessionCompact, SessionEntry, SessionFork, SessionList, SessionOrdered, SessionPage,
     SessionRewind, SessionShown, SessionStatus, SessionTree, SessionTreePage,
 };
-use nexus_wire::{AspectName, ItemId};
+use nexus_wire::turn::{TurnCancel, TurnGoOn};
+use nexus_wire::{AspectName, ItemId, ThreadId, TurnId};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -35,6 +36,11 @@ pub(super) fn routes() -> Routes {
     let fork = doc_with("forkAspectSession", group, summary, example);
     let summary = "Have a summary take the place of a session's beginning";
     let compact = doc("compactAspectSession", group, summary);
+    let example = json!({"reason": "it looks in the wrong place"});
+    let summary = "Cancel the turns an aspect is at; their messages are closed as failed";
+    let cancel = doc_with("cancelAspectTurns", group, summary, example);
+    let summary = "Let turns go on that wait because a budget of the aspect is used up";
+    let go_on = doc_with("goOnAspectTurns", group, summary, json!({}));
     let status = doc("getSessionCommand", group, "What came of a command about a session");
     ApiRouter::new()
         .api_route("/api/v1/aspects/{name}/sessions", get_with(list_sessions, failing(ABSENT, all)))
@@ -58,6 +64,8 @@ pub(super) fn routes() -> Routes {
             "/api/v1/aspects/{name}/sessions/{session}/compact",
             post_with(compact_session, failing(&[404], compact)),
         )
+        .api_route("/api/v1/aspects/{name}/turns/cancel", post_with(cancel_turns, failing(&[404], cancel)))
+        .api_route("/api/v1/aspects/{name}/turns/go-on", post_with(go_on_turns, failing(&[404], go_on)))
         .api_route("/api/v1/session-commands/{command}", get_with(command_status, failing(&[404], status)))
 }
 
@@ -110,6 +118,25 @@ struct Fork {
     /// What the user says next in it.
     #[serde(default)]
     say: Option<String>,
+}
+
+/// Which turns: those of a thread, or one of them; all when neither is named.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Cancel {
+    #[serde(default)]
+    thread: Option<ThreadId>,
+    #[serde(default)]
+    turn: Option<TurnId>,
+    /// Shown with them.
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct GoOn {
+    /// Absent: whatever thread they are about.
+    #[serde(default)]
+    thread: Option<ThreadId>,
 }
 
 async fn list_sessions(
@@ -168,6 +195,27 @@ async fn compact_session(
     key: Idempotent,
 ) -> Answered<SessionOrdered> {
     frame(&edge, &caller, key, SessionCompact { of: by.name, session: by.session }, 0).await
+}
+
+async fn cancel_turns(
+    State(edge): Shared,
+    Operator(caller): Operator,
+    Path(by): Path<ByName>,
+    key: Idempotent,
+    body: Body<Cancel>,
+) -> Answered<SessionOrdered> {
+    let Cancel { thread, turn, reason } = body.value;
+    frame(&edge, &caller, key, TurnCancel { of: by.name, thread, turn, reason }, body.bytes).await
+}
+
+async fn go_on_turns(
+    State(edge): Shared,
+    Operator(caller): Operator,
+    Path(by): Path<ByName>,
+    key: Idempotent,
+    body: Body<GoOn>,
+) -> Answered<SessionOrdered> {
+    frame(&edge, &caller, key, TurnGoOn { of: by.name, thread: body.value.thread }, body.bytes).await
 }
 
 async fn command_status(

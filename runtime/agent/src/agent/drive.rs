@@ -80,6 +80,10 @@ pub(crate) enum Outside {
     Cancelled {
         reason: String,
     },
+    /// An operator lets it go on although its budget is used up.
+    Granted {
+        by: String,
+    },
     /// One of its calls has nothing to do but wait.
     Waits(Waiting),
     /// The Hand has its place again.
@@ -92,6 +96,8 @@ pub(crate) trait Surroundings {
     fn next(&mut self) -> impl Future<Output = Outside> + Send;
     /// All calls that are left wait for these dispatches.
     fn yield_for(&mut self, on: Vec<DispatchId>);
+    /// Whether it waits for an operator, because its budget is used up.
+    fn set_waits(&mut self, waits: bool);
 }
 
 #[derive(Debug)]
@@ -161,6 +167,7 @@ impl Drive {
                 }
             }
             self.clock.set_running(out.needs_time());
+            outside.set_waits(turn.waits_for_budget());
             if let Some(on) = out.all_wait() {
                 outside.yield_for(on);
             }
@@ -209,6 +216,7 @@ impl Drive {
             Effect::Run(call) => self.run_tool(call, turn, out),
             Effect::Abandon => self.abandon(out).await?,
             Effect::Observe(event) => self.observer.event(event),
+            Effect::Wait { reason } => tracing::warn!(reason, "the turn waits for an operator"),
             Effect::Post(post) => self.post(post).await?,
             Effect::Close(closing) => self.close(closing).await?,
             Effect::End(ending) => {
@@ -328,8 +336,7 @@ impl Drive {
         out.waiting.clear();
         out.yielded = false;
         for (_, call) in out.running.drain() {
-            if call.name == Tool::DispatchHand.name() && self.caller.lease.is_none() {
-                let dispatch = self.caller.dispatch_id(call.ordinal);
+            for dispatch in self.caller.dispatches_of(&call.name, call.ordinal, &call.input) {
                 let reason = Some("the turn that asked for it has ended".to_owned());
                 let id = RequestId(derive::derived(dispatch.0, "cancel", 0));
                 let (trace, frame) = (self.trace.carried(), DispatchCancel { dispatch, reason }.into());
@@ -340,14 +347,24 @@ impl Drive {
     }
 
     async fn post(&self, post: turn::Post) -> Result<(), DriveError> {
+        let content = match post.kind {
+            PostKind::Reply | PostKind::Notice => post.text,
+            PostKind::Waiting(_) => self.how_to_go_on(&post.text),
+        };
         let frame = ChatSend {
             reply_to: post.answers.message.map(MessageId),
-            content: post.text,
+            content,
             meta: post.meta,
             ..ChatSend::default()
         };
         let id = post_id(post.answers.id, post.kind);
         Ok(self.books.post(Post { id, trace: self.trace.carried(), frame: frame.into() }).await?)
+    }
+
+    /// What an operator is told of a turn that waits.
+    fn how_to_go_on(&self, reason: &str) -> String {
+        let thread = self.caller.thread.map(|thread| format!(" --thread {thread}")).unwrap_or_default();
+        format!("I wait for an operator: {reason}. To let me go on: nexctl go-on {}{thread}", self.caller.me)
     }
 
     async fn close(&mut self, closing: Closing) -> Result<(), DriveError> {
@@ -390,14 +407,12 @@ pub(crate) async fn tell_decision(
 }
 
 fn post_id(item: Uuid, kind: PostKind) -> RequestId {
-    RequestId(derive::derived(
-        item,
-        match kind {
-            PostKind::Reply => "reply",
-            PostKind::Notice => "notice",
-        },
-        0,
-    ))
+    let (purpose, ordinal) = match kind {
+        PostKind::Reply => ("reply", 0),
+        PostKind::Notice => ("notice", 0),
+        PostKind::Waiting(grants) => ("waiting", grants),
+    };
+    RequestId(derive::derived(item, purpose, ordinal.into()))
 }
 
 async fn stream_event(round: &mut Option<Round>) -> Option<StreamEvent> {
@@ -427,6 +442,7 @@ impl Out {
         match heard {
             Outside::Arrived(said) => Some(Input::Arrived(said)),
             Outside::Cancelled { reason } => Some(Input::Cancelled { reason }),
+            Outside::Granted { by } => Some(Input::Granted { by }),
             Outside::Waits(waiting) => {
                 self.waiting.push(waiting);
                 None

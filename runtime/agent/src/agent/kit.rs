@@ -33,6 +33,7 @@ impl Kit {
             is_repeatable: |name| Tool::from_name(name).is_none_or(Tool::is_repeatable),
             acts: |name| Tool::from_name(name).is_some_and(Tool::acts),
             budget: Budget::default(),
+            helping: Budget::default(),
         }
     }
 }

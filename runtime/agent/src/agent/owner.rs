@@ -11,7 +11,7 @@ use nexus_wire::hands::{Lease, LeaseRenew};
 use nexus_wire::inbox::{Decision, Deliver, ItemBody};
 use nexus_wire::limits::LEASE_RENEW_INTERVAL;
 use nexus_wire::roster::{AspectInfo, ContextMode, Deregister, Register, Registered};
-use nexus_wire::session::{SessionAsk, SessionOrder};
+use nexus_wire::session::{SessionAct, SessionAsk, SessionOrder, SessionOutcome};
 use nexus_wire::{ErrorCode, ItemId};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -23,9 +23,10 @@ use super::kit::Kit;
 use super::mail::{self, Mail};
 use super::outcomes::Outcomes;
 use super::project;
+use super::running::Which;
 use super::seats::Seats;
 use super::tasks::Tasks;
-use super::worker::{Arrival, Order, Shared, WorkerNews};
+use super::worker::{Arrival, Order, Shared, WorkerNews, turn_id};
 use crate::cli::Exit;
 use crate::hands::Control;
 use crate::home::Settings;
@@ -330,6 +331,9 @@ impl Owner {
                         ItemDecision { item: id.0, decision: Decision::Silent, reason, message: None };
                     return Ok(tell_decision(&self.shared.books, item, decision).await?);
                 }
+                if let Some(item) = said.item.as_ref().filter(|_| taken) {
+                    self.shared.running.parked(key, turn_id(Some(item)), item);
+                }
                 self.seats.give(key, Arrival::Said(said));
                 Ok(())
             }
@@ -349,6 +353,9 @@ impl Owner {
             }
             ItemBody::Session(SessionOrder { session, by, act }) => {
                 let order = Order { item: id, by, act, trace: item.trace.map(Box::new) };
+                if let Some(outcome) = self.wanted(&order, offset) {
+                    return Ok(order.tell(&self.shared.books, outcome).await?);
+                }
                 match self.key_of(&session) {
                     Some(key) => self.seats.give(key, Arrival::Order(order)),
                     None => {
@@ -360,6 +367,28 @@ impl Owner {
                 Ok(())
             }
         }
+    }
+
+    /// What an operator wants of turns that are under way; `None` for what is about a session, between them.
+    fn wanted(&self, order: &Order, asked: u64) -> Option<SessionOutcome> {
+        let running = &self.shared.running;
+        let turns = match &order.act {
+            SessionAct::CancelTurns { thread, turn, reason } => {
+                let which = Which { thread: thread.map(|thread| thread.0), turn: *turn };
+                let colon = if reason.is_some() { ": " } else { "" };
+                let why =
+                    format!("cancelled by {}{colon}{}", order.by, reason.as_deref().unwrap_or_default());
+                running.cancel(which, asked, &why)
+            }
+            SessionAct::GoOn { thread } => {
+                let which = Which { thread: thread.map(|thread| thread.0), turn: None };
+                running.go_on(which, &order.by.to_string())
+            }
+            SessionAct::Compact | SessionAct::Fork { .. } | SessionAct::Rewind { .. } => return None,
+        };
+        let (by, act) = (&order.by, order.act.kind());
+        tracing::info!(%by, act, turns = turns.len(), "turns are told what an operator wants");
+        Some(SessionOutcome { turns, ..SessionOutcome::default() })
     }
 
     /// The session of that name; one of a thread may be yet to come.

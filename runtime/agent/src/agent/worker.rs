@@ -28,6 +28,7 @@ use super::observer::Observer;
 use super::prompt;
 use super::recall;
 use super::record::Record;
+use super::running::{Running, Seat, Want};
 use crate::conversation::{Block, Origin};
 use crate::journal::{Durability, JournalError};
 use crate::outbox::Post;
@@ -59,6 +60,8 @@ pub(crate) struct Shared {
     pub(crate) turns: Semaphore,
     /// Sessions that are open.
     pub(crate) open: Arc<AtomicUsize>,
+    /// Turns of sessions that are under way.
+    pub(crate) running: Arc<Running>,
 }
 
 impl Shared {
@@ -188,7 +191,8 @@ impl Worker {
             let item = first.item.clone();
             let opening = Some(said(&first));
             let begin = |rules| Turn::start(turn_id(first.item.as_ref()), rules, first);
-            let Some(record) = self.turn(record, item, opening, begin, &mut waiting).await? else {
+            let from = Begins { first: item, opening, resumed: false };
+            let Some(record) = self.turn(record, from, begin, &mut waiting).await? else {
                 return Ok(());
             };
             kept = (!stateless).then_some((record, count));
@@ -302,7 +306,10 @@ impl Worker {
         }
         let traced = |item: ItemRef| ItemRef { trace: traces.remove(&item.id).flatten(), ..item };
         let open: Vec<ItemRef> = here.into_iter().map(|open| open.item).map(traced).collect();
-        let Some(first) = open.first().cloned() else { return Ok(Some(record)) };
+        let Some(first) = open.first().cloned() else {
+            self.shared.running.unparked(self.key);
+            return Ok(Some(record));
+        };
         tracing::info!(session = %self.key, "going on with a turn that was interrupted");
         // Only what has been read of the branch is needed, which stays as it is until the turn begins.
         let branch: Vec<Entry> = record.branch().into_iter().cloned().collect();
@@ -310,24 +317,25 @@ impl Worker {
             let id = turn_id(open.first());
             Turn::resume(id, rules, &branch.iter().collect::<Vec<_>>(), open.clone())
         };
-        self.turn(record, Some(first), None, begin, waiting).await
+        let from = Begins { first: Some(first), opening: None, resumed: true };
+        self.turn(record, from, begin, waiting).await
     }
 
-    /// One turn, from its first item to its end. `opening` is what it begins with. `None`: parked.
+    /// One turn, from its first item to its end. `None`: parked.
     async fn turn(
         &mut self,
         record: Record,
-        first: Option<ItemRef>,
-        opening: Option<String>,
+        from: Begins,
         begin: impl FnOnce(Rules) -> (Turn, Vec<Effect>),
         waiting: &mut VecDeque<Arrival>,
     ) -> Result<Option<Record>, DriveError> {
-        let Some(first) = first else { return Ok(Some(record)) };
+        let Begins { first: Some(first), opening, resumed } = from else { return Ok(Some(record)) };
         let kit = self.shared.fresh_kit().await;
         let mut drive = self.drive(&kit, record, &first, opening.as_deref()).await?;
         let (turn, effects) = begin(kit.rules());
         let mut outside = Conversation {
             arrivals: &mut self.arrivals,
+            seat: self.shared.running.begin(turn_id(Some(&first)), &first, resumed),
             thread: first.thread,
             later: waiting,
             received: &mut self.received,
@@ -440,6 +448,15 @@ impl Worker {
     }
 }
 
+/// How a turn begins.
+struct Begins {
+    /// Its first item.
+    first: Option<ItemRef>,
+    /// What it begins with, unless it is gone on with.
+    opening: Option<String>,
+    resumed: bool,
+}
+
 /// A session that is open, as long as this is there.
 struct Counted(Arc<AtomicUsize>);
 
@@ -457,7 +474,7 @@ impl Drop for Counted {
 }
 
 /// The same for a turn that is gone on with.
-fn turn_id(first: Option<&ItemRef>) -> TurnId {
+pub(super) fn turn_id(first: Option<&ItemRef>) -> TurnId {
     TurnId(first.map_or_else(uuid::Uuid::nil, |first| derive::derived(first.id, "turn", 0)))
 }
 
@@ -481,6 +498,7 @@ fn has_prompt(branch: &[&Entry], text: &str) -> bool {
 /// behind an order.
 struct Conversation<'a> {
     arrivals: &'a mut mpsc::Receiver<Arrival>,
+    seat: Seat,
     thread: Option<uuid::Uuid>,
     later: &'a mut VecDeque<Arrival>,
     received: &'a mut u64,
@@ -488,7 +506,14 @@ struct Conversation<'a> {
 
 impl Surroundings for Conversation<'_> {
     async fn next(&mut self) -> Outside {
-        while let Some(arrival) = self.arrivals.recv().await {
+        loop {
+            let arrival = tokio::select! {
+                want = self.seat.wanted() => return match want {
+                    Want::Cancel { reason } => Outside::Cancelled { reason },
+                    Want::GoOn { by } => Outside::Granted { by },
+                },
+                Some(arrival) = self.arrivals.recv() => arrival,
+            };
             *self.received += 1;
             let is_free = !self.later.iter().any(|it| matches!(it, Arrival::Order(_)));
             match arrival {
@@ -496,9 +521,12 @@ impl Surroundings for Conversation<'_> {
                 Arrival::Said(_) | Arrival::Order(_) => self.later.push_back(arrival),
             }
         }
-        std::future::pending().await
     }
 
     /// Only Hands have a place to yield.
     fn yield_for(&mut self, _on: Vec<DispatchId>) {}
+
+    fn set_waits(&mut self, waits: bool) {
+        self.seat.set_waits(waits);
+    }
 }

@@ -27,6 +27,10 @@ impl Session {
         let done = match act {
             SessionAct::Rewind { entry } => self.rewind_once(key, item, *entry, now),
             SessionAct::Fork { entry, say } => self.fork_once(home, item, *entry, say.clone(), now),
+            SessionAct::CancelTurns { .. } | SessionAct::GoOn { .. } => Ok(failed(
+                ErrorCode::Invalid,
+                "this is about turns that are under way, and no session's matter",
+            )),
             SessionAct::Compact => Ok(failed(
                 ErrorCode::Unsupported,
                 "this runtime compacts no session; rewind it, or go on in a fork of an earlier entry",
@@ -45,7 +49,7 @@ impl Session {
         to: Option<Uuid>,
         now: Timestamp,
     ) -> Result<SessionOutcome, SessionError> {
-        let outcome = SessionOutcome { session: Some(key.to_string()), head: to, error: None };
+        let outcome = SessionOutcome { session: Some(key.to_string()), head: to, ..Default::default() };
         if self.tree().decision(item).is_some() {
             return Ok(outcome);
         }
@@ -81,7 +85,7 @@ impl Session {
             let say = say.map(|text| UserTurn { content: vec![Block::Text { text }], item: None });
             self.fork_as(home, id, at, say, now)?.head
         };
-        Ok(SessionOutcome { session: Some(key.to_string()), head, error: None })
+        Ok(SessionOutcome { session: Some(key.to_string()), head, ..SessionOutcome::default() })
     }
 }
 
@@ -128,7 +132,8 @@ mod tests {
         let mut session = open(home.path());
         let ids = session.append_all(vec![say("one"), say("two")], Timestamp::now()).expect("written");
         let rewind = SessionAct::Rewind { entry: Some(ids[0]) };
-        let outcome = SessionOutcome { session: Some("global".into()), head: Some(ids[0]), error: None };
+        let outcome =
+            SessionOutcome { session: Some("global".into()), head: Some(ids[0]), ..Default::default() };
         let path = SessionKey::Global.path(home.path());
         let before = std::fs::read(&path).expect("the file").len();
         assert_eq!(act(&mut session, home.path(), &rewind), outcome);

@@ -7,7 +7,7 @@ use nexus_wire::budget::Spending;
 use nexus_wire::gather::{Gather, GatherPolicy, GatherResult, GatherState, Gathered};
 use nexus_wire::hands::{CancelReceipt, Dispatch, DispatchCancel, Dispatched};
 use nexus_wire::limits::GATHER_MAX;
-use nexus_wire::{DispatchId, HandRef, ItemId, Party, RequestId, derive};
+use nexus_wire::{AspectName, DispatchId, HandRef, ItemId, Party, RequestId, derive};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -73,7 +73,7 @@ impl GatherHands {
         let deadline_s = self.deadline_s.map(|s| u32::try_from(s).unwrap_or(u32::MAX));
         let mut dispatches: Vec<DispatchId> = Vec::with_capacity(parts);
         for (at, part) in self.work.iter().enumerate() {
-            let request = RequestId(derive::derived(id.0, "part", at as u64));
+            let request = part_id(id, at);
             let (hand, input) = (part.hand.clone(), part.input.clone());
             let dispatch = Dispatch {
                 thread: caller.thread,
@@ -113,6 +113,17 @@ impl GatherHands {
             Ok(Ended { end: End::Dispatch(_) | End::Approval(_), .. }) | Err(_) => stopping(),
         }
     }
+}
+
+/// The dispatches that a call with this input makes, in its order.
+pub(super) fn dispatch_ids(id: RequestId, me: &AspectName, input: &Value) -> Vec<DispatchId> {
+    let parts = input.get("work").and_then(Value::as_array).map_or(0, Vec::len);
+    let me = Party::Aspect(me.clone());
+    (0..parts.min(GATHER_MAX)).map(|at| derive::dispatch_id(part_id(id, at), &me)).collect()
+}
+
+fn part_id(id: RequestId, at: usize) -> RequestId {
+    RequestId(derive::derived(id.0, "part", at as u64))
 }
 
 /// Nobody is left who wants what was begun.

@@ -52,8 +52,8 @@ impl Turn {
                 | Payload::Compaction(_)
                 | Payload::BranchSummary(_)
                 | Payload::Decision(_)
-                | Payload::Head(_)
-                | Payload::Other { .. } => {}
+                | Payload::Head(_) => {}
+                Payload::Other { kind, .. } => turn.was_granted(kind),
             }
         }
         let effects = match last {

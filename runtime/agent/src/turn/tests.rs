@@ -11,11 +11,14 @@ use super::*;
 use crate::conversation::{ProviderError, ProviderErrorKind, Usage as Tokens};
 use crate::session::Entry;
 
+mod crashes;
+
 const RULES: Rules = Rules {
     rounds_max: 4,
     is_repeatable: |name| name != "fire",
     acts: |name| matches!(name, "fire" | "send"),
     budget: Budget { tokens: None, cost_microusd: None },
+    helping: Budget { tokens: None, cost_microusd: None },
 };
 
 fn turn_id() -> TurnId {
@@ -72,6 +75,7 @@ fn brief(effects: &[Effect]) -> Vec<String> {
             Effect::Run(call) => format!("run {} {}", call.name, call.ordinal),
             Effect::Abandon => "abandon".into(),
             Effect::Observe(_) => "observe".into(),
+            Effect::Wait { .. } => "wait".into(),
             Effect::Post(post) => format!("post {:?}", post.kind),
             Effect::Close(closing) => format!("close {} {:?}", closing.item.id.as_u128(), closing.decision),
             Effect::End(ending) => format!("end {:?}", ending.decision),
@@ -263,12 +267,38 @@ fn a_hand_gives_its_text_and_can_be_asked_to_mend_it() {
     assert_eq!(brief(&effects), ["turn.assistant", "observe", "run look 1"]);
 }
 
+#[test]
+fn a_turn_over_its_budget_waits_until_an_operator_lets_it_go_on_or_cancels_it() {
+    let tokens = |tokens| Budget { tokens: Some(tokens), cost_microusd: None };
+    // A round has 10 tokens of prompt and gives one.
+    let rules = Rules { budget: tokens(15), helping: tokens(15), ..RULES };
+    let (mut turn, effects) = Turn::start(turn_id(), rules, said(1, "operator/ana"));
+    assert_eq!(brief(&effects), ["turn.user", "ask"]);
+    let _ = turn.handle(answer(vec![tool("a", "look")], StopReason::ToolUse));
+    let effects = turn.handle(done("a"));
+    assert_eq!(brief(&effects), ["turn.tool_result", "observe", "wait", "post Waiting(0)"]);
+    assert!(turn.waits_for_budget() && turn.room() == Some(0));
+    let granted = || Input::Granted { by: "operator/ana".into() };
+    assert_eq!(brief(&turn.handle(granted())), ["custom.go_on", "ask"]);
+    assert!(turn.handle(granted()).is_empty(), "it does not wait");
+    assert_eq!(turn.left(), tokens(15));
+    let _ = turn.handle(answer(vec![tool("b", "look")], StopReason::ToolUse));
+    let effects = turn.handle(done("b"));
+    assert_eq!(brief(&effects)[2..], ["wait", "post Waiting(1)"]);
+    let effects = turn.handle(Input::Cancelled { reason: "enough".into() });
+    assert_eq!(brief(&effects), ["post Notice", "close 1 Failed", "end Failed"]);
+    // Another aspect is not told: it could answer that.
+    let (turn, effects) = Turn::start(turn_id(), Rules { budget: tokens(0), ..rules }, said(1, "wren"));
+    assert_eq!(brief(&effects), ["turn.user", "wait"]);
+    assert!(!turn.has_ended());
+}
+
 /// What would stand on a disk, and what has left the process.
 #[derive(Default)]
 struct World {
     session: Vec<Entry>,
     closed: BTreeMap<Uuid, Closing>,
-    posts: BTreeMap<PostKind, Post>,
+    posts: BTreeMap<(Uuid, PostKind), Post>,
     fired: BTreeSet<u64>,
     asking: bool,
     running: Vec<Call>,
@@ -297,9 +327,9 @@ impl World {
                     self.asking = false;
                     self.running.clear();
                 }
-                Effect::Observe(_) => {}
+                Effect::Observe(_) | Effect::Wait { .. } => {}
                 Effect::Post(post) => {
-                    if let Some(before) = self.posts.insert(post.kind, post.clone())
+                    if let Some(before) = self.posts.insert((post.answers.id, post.kind), post.clone())
                         && post.kind == PostKind::Reply
                     {
                         assert_eq!(before, post, "the same id with another payload");
@@ -308,7 +338,10 @@ impl World {
                 Effect::Close(closing) => {
                     assert!(!self.closed.contains_key(&closing.item.id), "two decisions: {closing:?}");
                     if let Some(kind) = closing.post {
-                        assert!(self.posts.contains_key(&kind), "closed before it was posted");
+                        assert!(
+                            self.posts.contains_key(&(closing.first.id, kind)),
+                            "closed before it was posted"
+                        );
                     }
                     self.closed.insert(closing.item.id, closing);
                 }

@@ -11,7 +11,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Talk to the team", &["ask", "say", "search", "react", "mark", "rename"]),
     ("Give work to Hands", &["dispatch", "retry", "cancel"]),
     ("Look", &["get", "session", "knowledge", "blob"]),
-    ("Step in", &["ack", "pause", "hold", "release"]),
+    ("Step in", &["ack", "stop", "go-on", "pause", "hold", "release"]),
     ("Keep the Nexus", &["audit", "budget", "credential", "backup"]),
     ("This program", &["context", "completions"]),
 ];
