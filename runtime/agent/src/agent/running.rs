@@ -104,7 +104,7 @@ impl Drop for Seat {
 impl Running {
     /// An earlier process has taken `first` in this session; the first of them is what its turn began with.
     pub(crate) fn parked(&self, session: SessionKey, turn: TurnId, first: &ItemRef) {
-        self.state().parked.entry(session).or_insert((turn, Place::of(first)));
+        self.state().parked.entry(session).or_insert_with(|| (turn, Place::of(first)));
     }
 
     /// The session turned out to be at nothing.
