@@ -12,7 +12,8 @@ use tokio::sync::watch;
 
 use crate::home::{Fault, Faults, Home, Persona, SETTINGS_FILE, Settings};
 use crate::provider::{Provider, ProviderStartError, Via};
-use crate::tools::{Claims, Roots, Tool, Toolbox};
+use crate::sandbox::{self, Sandbox};
+use crate::tools::{Claims, Reach, Roots, Tool, Toolbox};
 use crate::trace::Teller;
 use crate::turn::Rules;
 use crate::uplink::Line;
@@ -67,7 +68,10 @@ impl Bench {
         };
         let toolbox = Toolbox::new(
             settings.tools.clone(),
-            Roots::new(settings.roots.clone()),
+            Reach {
+                roots: Roots::new(settings.roots.clone()),
+                sandbox: Sandbox::new(settings.sandbox.clone(), sandbox::own_program()),
+            },
             self.line.clone(),
             self.claims.clone(),
             Some(self.broker.clone()),

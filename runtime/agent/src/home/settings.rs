@@ -21,7 +21,8 @@ use super::source::{Source, join};
 use super::unknown::instead;
 use crate::hands::Schema;
 use crate::provider::{ProviderConfig, ProviderKind, ProviderSettings, SettingsError};
-use crate::tools::{Root, Tool};
+use crate::sandbox::SandboxConfig;
+use crate::tools::{FetchConfig, Root, Tool};
 
 /// More of it would bury the message it is about.
 const RECALL_HITS_MAX: u32 = 20;
@@ -43,6 +44,8 @@ pub struct Settings {
     pub slots: u32,
     pub budgets: Budgets,
     pub recall: Recall,
+    pub fetch: FetchConfig,
+    pub sandbox: SandboxConfig,
     pub hands: Vec<Hand>,
 }
 
@@ -96,6 +99,9 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
             let score = raw.recall.min_score;
             self.fault("recall.min_score", format!("{score} is no score; a number from 0 on"));
         }
+        for (field, message) in raw.fetch.faults().into_iter().chain(raw.sandbox.faults()) {
+            self.fault(&field, message);
+        }
         if raw.hands.len() > limits::HANDS_PER_ASPECT_MAX {
             let most = limits::HANDS_PER_ASPECT_MAX;
             self.fault("hands", format!("{} Hands are too many; at most {most}", raw.hands.len()));
@@ -123,6 +129,8 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
             slots: raw.slots,
             budgets: raw.budgets,
             recall: raw.recall,
+            fetch: raw.fetch,
+            sandbox: raw.sandbox,
             hands: hands.into_iter().collect::<Option<_>>()?,
         })
     }
