@@ -219,6 +219,8 @@ fn changed(before: &Kit, now: &Home) -> Vec<&'static str> {
         slots,
         budgets,
         recall,
+        fetch,
+        sandbox,
         hands,
     } = &before.settings;
     [
@@ -233,6 +235,8 @@ fn changed(before: &Kit, now: &Home) -> Vec<&'static str> {
         ("slots", *slots != next.slots),
         ("budgets", *budgets != next.budgets),
         ("recall", *recall != next.recall),
+        ("fetch", *fetch != next.fetch),
+        ("sandbox", *sandbox != next.sandbox),
         ("hands", *hands != next.hands),
     ]
     .into_iter()
