@@ -1,6 +1,6 @@
 //! Gives up what a command is not to have, for good, and then becomes the command.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -74,7 +74,7 @@ fn begin(terms: &Terms, command: &OsStr) -> String {
     })();
     match prepared {
         Ok(()) => {
-            let failed = Command::new("/bin/sh").arg("-c").arg::<OsString>(command.to_owned()).exec();
+            let failed = Command::new("/bin/sh").arg("-c").arg(command).exec();
             format!("/bin/sh could not be started: {failed}")
         }
         Err(failed) => failed,

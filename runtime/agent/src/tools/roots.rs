@@ -145,12 +145,12 @@ impl Roots {
         let mut there = top.join(&inner);
         let mut missing_parts = Vec::new();
         let found = loop {
-            match std::fs::symlink_metadata(&there) {
-                Ok(_) => break place(root, &top, &there)?,
-                Err(error) => match missing(error) {
-                    PathErrorKind::NotFound => {}
-                    kind => return Err(kind),
-                },
+            if let Err(error) = std::fs::symlink_metadata(&there) {
+                if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) {
+                    return Err(missing(error));
+                }
+            } else {
+                break place(root, &top, &there)?;
             }
             match (there.file_name().map(ToOwned::to_owned), there.parent().map(Path::to_path_buf)) {
                 (Some(name), Some(parent)) if there != top => {
