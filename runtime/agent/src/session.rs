@@ -14,6 +14,7 @@ use uuid::{NoContext, Uuid};
 
 use crate::journal::{self, Durability, Journal, JournalError, Line};
 
+mod approval;
 mod cut;
 mod entry;
 mod order;
@@ -22,6 +23,7 @@ mod problem;
 mod replay;
 mod tree;
 
+pub use approval::ApprovalMark;
 pub use cut::{CutError, PendingCall};
 pub use entry::{
     AssistantTurn, BranchSummary, Compaction, Entry, ForkedFrom, HeadMove, Header, ItemDecision, ItemRef,

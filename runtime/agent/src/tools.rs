@@ -10,36 +10,34 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nexus_client::Broker;
 use nexus_wire::budget::{Budget, Spending};
 use nexus_wire::hands::Lease;
-use nexus_wire::{AspectName, DispatchId, ItemId, Party, RequestId, ThreadId, TraceContext, derive};
+use nexus_wire::{
+    AspectName, DispatchId, ItemId, MessageId, Party, RequestId, ThreadId, TraceContext, derive,
+};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc};
 use uuid::Uuid;
 
 use crate::conversation::ToolSpec;
-use crate::sandbox::Sandbox;
+use crate::turn::{Nature, Natures};
 use crate::uplink::Line;
-use seen::Seen;
 
 mod args;
 mod attach;
 mod bus;
-mod command;
-mod diff;
+mod cancel;
 mod dispatch;
-mod edit;
-mod fetch;
 mod gather;
+mod leave;
 mod list;
+mod people;
 mod read;
-mod replace;
 mod roots;
 mod search;
-mod seen;
-mod write;
 
 pub use dispatch::{Claim, Claims, End, Ended, Waiting};
-pub use fetch::FetchConfig;
+pub use leave::{ApprovalPolicy, Leave, asked};
+pub use people::{ask, notice, question};
 pub use roots::{PathError, PathErrorKind, Root, Roots};
 
 /// File tools at work at the same time in this process.
@@ -86,16 +84,6 @@ tools! {
     SearchFiles = "search_files", search::SearchFiles, acts: false;
     /// Lists what is in a folder. Returns {entries: [{path, kind, bytes}], truncated}.
     ListFiles = "list_files", list::ListFiles, acts: false;
-    /// Makes a new text file, or puts a whole new text in the place of one that you have read. Returns {path, created,
-    /// changed, bytes, diff}. To change a part of a file use edit_file.
-    WriteFile = "write_file", write::WriteFile, acts: true;
-    /// Changes parts of a text file. Each edit names what stands there, exactly and in full, and what shall stand there;
-    /// either all edits are made or none. Returns {path, created, changed, bytes, diff}; changed is false when the file
-    /// says so already.
-    EditFile = "edit_file", edit::EditFile, acts: true;
-    /// Runs a shell command in a sandbox: it sees the roots and the system's programs, and nothing that it starts
-    /// outlives it. Returns {exit_code or signal, stdout, stderr, truncated, duration_ms}; timed_out when it was ended.
-    RunCommand = "run_command", command::RunCommand, acts: true;
     /// Makes a file available to the team. Returns {blob, name, media_type, bytes}: give that to send_message as one
     /// of its `attachments`, or name the blob in what you write, to a Hand for example. At most 16 MiB.
     AttachFile = "attach_file", attach::AttachFile, acts: true;
@@ -121,6 +109,12 @@ tools! {
     /// all of it is needed. Returns {state: met, failed or timed_out, parts: [{dispatch, hand, state, output or
     /// error}]}, in your order.
     Gather = "gather", gather::GatherHands, acts: true;
+    /// Cancels work that you gave to a Hand and everything below it. Returns {cancelled, stopped, unconfirmed,
+    /// unreachable, already_ended}: lists of dispatches.
+    CancelDispatch = "cancel_dispatch", cancel::CancelDispatch, acts: true;
+    /// Asks the people who watch over the team and waits for what they say, which may take hours: only for what nobody
+    /// else can know or decide. Returns {answer, by}.
+    AskOperator = "ask_operator", people::AskOperator, acts: true;
     /// Searches what the team has stored. All words have to occur; "a phrase", OR, -without and begin* work.
     SearchKnowledge = "search_knowledge", bus::SearchKnowledge, acts: false;
     /// Stores something worth keeping under a topic, in the place of what was stored under it before.
@@ -132,37 +126,10 @@ impl Tool {
         Self::ALL.iter().copied().find(|tool| tool.name() == name)
     }
 
-    /// Whether it runs programs or asks strangers: a new home does not allow that before a person says so.
-    pub fn reaches_out(self) -> bool {
-        match self {
-            Self::RunCommand => true,
-            Self::ReadFile
-            | Self::SearchFiles
-            | Self::ListFiles
-            | Self::WriteFile
-            | Self::EditFile
-            | Self::AttachFile
-            | Self::ReadAttachment
-            | Self::SendMessage
-            | Self::ReadThread
-            | Self::SearchMessages
-            | Self::ListTeam
-            | Self::DispatchHand
-            | Self::Gather
-            | Self::SearchKnowledge
-            | Self::StoreKnowledge => false,
-        }
-    }
-
     /// Whether a call waits for the broker or for others, which have limits of their own on how long that takes.
     pub fn is_on_bus(self) -> bool {
         match self {
-            Self::ReadFile
-            | Self::SearchFiles
-            | Self::ListFiles
-            | Self::WriteFile
-            | Self::EditFile
-            | Self::RunCommand => false,
+            Self::ReadFile | Self::SearchFiles | Self::ListFiles => false,
             Self::AttachFile
             | Self::ReadAttachment
             | Self::SendMessage
@@ -171,20 +138,19 @@ impl Tool {
             | Self::ListTeam
             | Self::DispatchHand
             | Self::Gather
+            | Self::CancelDispatch
+            | Self::AskOperator
             | Self::SearchKnowledge
             | Self::StoreKnowledge => true,
         }
     }
 
-    /// Whether an interrupted call may be made again: what reads, what the broker knows by its derived id, and what
-    /// writes a whole file, which is found as it was written. An edit that puts in what it looks for would be made twice.
-    pub fn is_repeatable(self) -> bool {
+    /// Whether it changes or reaches something outside of the team: a file, a process, a server.
+    pub fn reaches_out(self) -> bool {
         match self {
-            Self::EditFile | Self::RunCommand => false,
             Self::ReadFile
             | Self::SearchFiles
             | Self::ListFiles
-            | Self::WriteFile
             | Self::AttachFile
             | Self::ReadAttachment
             | Self::SendMessage
@@ -193,6 +159,29 @@ impl Tool {
             | Self::ListTeam
             | Self::DispatchHand
             | Self::Gather
+            | Self::CancelDispatch
+            | Self::AskOperator
+            | Self::SearchKnowledge
+            | Self::StoreKnowledge => false,
+        }
+    }
+
+    /// Whether an interrupted call may be made again: what reads, and what the broker knows by its derived id.
+    pub fn is_repeatable(self) -> bool {
+        match self {
+            Self::ReadFile
+            | Self::SearchFiles
+            | Self::ListFiles
+            | Self::AttachFile
+            | Self::ReadAttachment
+            | Self::SendMessage
+            | Self::ReadThread
+            | Self::SearchMessages
+            | Self::ListTeam
+            | Self::DispatchHand
+            | Self::Gather
+            | Self::CancelDispatch
+            | Self::AskOperator
             | Self::SearchKnowledge
             | Self::StoreKnowledge => true,
         }
@@ -215,6 +204,8 @@ pub struct Caller {
     pub thread: Option<ThreadId>,
     /// A Hand's right to its work, with the attempt that its ids belong to.
     pub lease: Option<Lease>,
+    /// An operator is in the conversation, so that what people are asked is said there, too.
+    pub is_heard: bool,
     /// What the turn has spent itself, and what it may spend yet.
     pub own: Spending,
     pub left: Budget,
@@ -222,7 +213,7 @@ pub struct Caller {
 
 impl Caller {
     pub fn of(me: AspectName, source: Uuid, thread: Option<ThreadId>, lease: Option<Lease>) -> Self {
-        Self { me, source, thread, lease, own: Spending::default(), left: Budget::default() }
+        Self { me, source, thread, lease, is_heard: false, own: Spending::default(), left: Budget::default() }
     }
 
     /// What a dispatch made for a Hand has to say its Hand has spent.
@@ -230,19 +221,32 @@ impl Caller {
         self.lease.map_or_else(Spending::default, |_| self.own)
     }
 
-    /// Who has been shown what: the conversation, or a Hand's one piece of work.
-    fn reader(&self) -> Uuid {
-        match (self.lease, self.thread) {
-            (None, Some(thread)) => thread.0,
-            (Some(_), Some(_)) | (_, None) => self.source,
-        }
-    }
-
     /// The id of what the `ordinal`-th call of the turn asks of the broker: the same when it is made again.
     pub fn request_id(&self, tool: Tool, ordinal: u64) -> RequestId {
+        self.derived(tool.name(), ordinal)
+    }
+
+    /// The id of asking people whether the call may run; `blocked`: again, without its sandbox.
+    pub fn leave_id(&self, ordinal: u64, blocked: bool) -> RequestId {
+        self.derived(if blocked { "leave without the sandbox" } else { "leave" }, ordinal)
+    }
+
+    /// The message in which people are told of what was asked under this id, if they are.
+    pub fn notice_of(&self, asked: RequestId) -> Option<MessageId> {
+        let is_told = self.is_heard && self.thread.is_some() && self.lease.is_none();
+        let sender = Party::Aspect(self.me.clone());
+        is_told.then(|| derive::message_id(Self::notice_request(asked), &sender))
+    }
+
+    /// The id of posting it.
+    pub fn notice_request(asked: RequestId) -> RequestId {
+        RequestId(derive::derived(asked.0, "notice", 0))
+    }
+
+    fn derived(&self, what: &str, ordinal: u64) -> RequestId {
         let purpose = match self.lease {
-            Some(lease) => format!("{tool} of attempt {}", lease.attempt),
-            None => tool.name().to_owned(),
+            Some(lease) => format!("{what} of attempt {}", lease.attempt),
+            None => what.to_owned(),
         };
         RequestId(derive::derived(self.source, &purpose, ordinal))
     }
@@ -275,6 +279,8 @@ pub struct ToolOutcome {
     pub settles: Option<ItemId>,
     /// What was spent for it of the turn's budget.
     pub below: Spending,
+    /// The sandbox stopped it; without, it may come to something.
+    pub blocked_by_sandbox: bool,
 }
 
 impl ToolOutcome {
@@ -329,39 +335,67 @@ trait Shrink {
     fn shrink(&mut self) -> bool;
 }
 
-/// What the tools reach outside of the bus.
-#[derive(Clone, Debug)]
-pub struct Reach {
-    pub roots: Roots,
-    pub sandbox: Sandbox,
-}
-
 /// The tools of one aspect or Hand, ready to run.
 #[derive(Clone, Debug)]
 pub struct Toolbox {
     allowed: Vec<Tool>,
-    reach: Reach,
+    roots: Roots,
     line: Line,
     claims: Claims,
     /// Where attachments are.
     broker: Option<Broker>,
     file_tasks: Arc<Semaphore>,
-    seen: Seen,
     /// A result longer than this is cut, and says so.
     result_bytes_max: usize,
+    leave: Leave,
+    /// What runs, runs in the sandbox, where there is one for it.
+    confined: bool,
 }
 
 impl Toolbox {
     pub fn new(
         allowed: Vec<Tool>,
-        reach: Reach,
+        roots: Roots,
         line: Line,
         claims: Claims,
         broker: Option<Broker>,
         result_bytes_max: usize,
     ) -> Self {
         let file_tasks = Arc::new(Semaphore::new(FILE_TASKS_MAX));
-        Self { allowed, reach, line, claims, broker, file_tasks, seen: Seen::default(), result_bytes_max }
+        let (leave, confined) = (Leave::default(), true);
+        Self { allowed, roots, line, claims, broker, file_tasks, result_bytes_max, leave, confined }
+    }
+
+    /// The same with people asked as `leave` says.
+    #[must_use]
+    pub fn with_leave(&self, leave: Leave) -> Self {
+        Self { leave, ..self.clone() }
+    }
+
+    /// The same for a call that people have allowed to run without the sandbox.
+    #[must_use]
+    pub fn unconfined(&self) -> Self {
+        Self { confined: false, ..self.clone() }
+    }
+
+    pub fn is_confined(&self) -> bool {
+        self.confined
+    }
+
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// Seconds that people are waited for; the broker's own default when absent.
+    pub fn wait_s(&self) -> Option<u32> {
+        self.leave.wait_s
+    }
+
+    /// What each tool is to a turn. One that is not known only fails.
+    pub fn natures(&self) -> Natures {
+        let leave = self.leave.clone();
+        let unknown = Nature { repeatable: true, ..Nature::default() };
+        Natures::Of(Arc::new(move |name| Tool::from_name(name).map_or(unknown, |tool| leave.nature(tool))))
     }
 
     pub fn line(&self) -> &Line {
@@ -398,15 +432,13 @@ impl Toolbox {
             Some(_) | None => return ToolOutcome::error(self.no_such(name)),
         };
         let id = caller.request_id(tool, ordinal);
-        let (line, roots, max) = (&self.line, self.reach.roots.clone(), self.result_bytes_max);
-        let (seen, reader) = (self.seen.clone(), caller.reader());
+        let (line, roots, max) = (&self.line, self.roots.clone(), self.result_bytes_max);
         match tool {
             Tool::ReadFile => {
                 // As JSON a text may take twice its room.
                 let text_max = (max / 2).saturating_sub(512);
-                let run = move |args: read::ReadFile, _: &AtomicBool| {
-                    ToolOutcome::of(args.run(&roots, text_max, &seen, reader))
-                };
+                let run =
+                    move |args: read::ReadFile, _: &AtomicBool| ToolOutcome::of(args.run(&roots, text_max));
                 self.on_files(input, run).await
             }
             Tool::SearchFiles => {
@@ -420,19 +452,6 @@ impl Toolbox {
                     move |args: list::ListFiles, _: &AtomicBool| ToolOutcome::fitting(args.run(&roots), max);
                 self.on_files(input, run).await
             }
-            Tool::WriteFile => {
-                let run = move |args: write::WriteFile, _: &AtomicBool| {
-                    ToolOutcome::of(args.run(&roots, &seen, reader))
-                };
-                self.on_files(input, run).await
-            }
-            Tool::EditFile => {
-                let run = move |args: edit::EditFile, _: &AtomicBool| {
-                    ToolOutcome::of(args.run(&roots, &seen, reader))
-                };
-                self.on_files(input, run).await
-            }
-            Tool::RunCommand => self.run_command(input).await,
             Tool::AttachFile => self.attach_file(input).await,
             Tool::ReadAttachment => self.read_attachment(input).await,
             Tool::SendMessage => {
@@ -456,6 +475,14 @@ impl Toolbox {
                 })
                 .await
             }
+            Tool::CancelDispatch => {
+                on_bus(input, async |args: cancel::CancelDispatch| args.run(line, id).await).await
+            }
+            Tool::AskOperator => {
+                let (claims, wait_s) = (&self.claims, self.leave.wait_s);
+                let ask = async |args: people::AskOperator| args.run(line, claims, caller, id, wait_s).await;
+                on_bus(input, ask).await
+            }
             Tool::SearchKnowledge => {
                 on_bus(input, async |args: bus::SearchKnowledge| args.run(line, id).await).await
             }
@@ -473,29 +500,12 @@ impl Toolbox {
         format!("there is no tool {name:?} here; the tools are {allowed}")
     }
 
-    async fn run_command(&self, input: Value) -> ToolOutcome {
-        let args = match args::parse::<command::RunCommand>(&input) {
-            Ok(args) => args,
-            Err(error) => return ToolOutcome::error(error),
-        };
-        let (roots, max) = (self.reach.roots.clone(), self.result_bytes_max);
-        let request = match self.blocking(move |_| args.request(&roots, max)).await {
-            Ok(Ok(request)) => request,
-            Ok(Err(error)) => return ToolOutcome::error(error.to_string()),
-            Err(broken) => return broken,
-        };
-        let ran = command::run(&self.reach.sandbox, request).await;
-        let is_error = ran.as_ref().is_ok_and(command::CommandResult::has_timed_out);
-        let outcome = ToolOutcome::fitting(ran, max);
-        ToolOutcome { is_error: outcome.is_error || is_error, ..outcome }
-    }
-
     async fn attach_file(&self, input: Value) -> ToolOutcome {
         let args = match args::parse::<attach::AttachFile>(&input) {
             Ok(args) => args,
             Err(error) => return ToolOutcome::error(error),
         };
-        let roots = self.reach.roots.clone();
+        let roots = self.roots.clone();
         match self.blocking(move |_| args.read(&roots)).await {
             Ok(Ok(file)) => match &self.broker {
                 Some(broker) => ToolOutcome::of(file.put(broker).await),

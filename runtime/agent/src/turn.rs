@@ -7,7 +7,8 @@
 //!
 //! - every call of a tool gets exactly one result, whatever happens;
 //! - what arrives while the turn runs joins its next round, or is left in [`Turn::into_waiting`];
-//! - a call that may have run and is not repeatable is never run again.
+//! - a call that may have run and is not repeatable is never run again;
+//! - a call that people have to allow runs when they have, and not before.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -20,10 +21,15 @@ use serde_json::Value;
 
 use crate::conversation::{Block, ModelReply, StopReason};
 use crate::provider::{Charge, RoundFailed};
-use crate::session::{AssistantTurn, ItemRef, Payload, ToolResults, ToolStarted, UserTurn};
+use crate::session::{ApprovalMark, AssistantTurn, ItemRef, Payload, ToolResults, ToolStarted, UserTurn};
+use leave::Marks;
 
+mod leave;
+mod nature;
 mod past;
 mod pause;
+
+pub use nature::{Nature, Natures};
 
 /// The beginning of a result that is shown to whoever watches.
 const PREVIEW_CHARS: usize = 200;
@@ -31,14 +37,12 @@ const PREVIEW_CHARS: usize = 200;
 const POST_BYTES_MAX: usize = 640 * 1024;
 
 /// What the machine has to know of its surroundings.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Rules {
     /// Rounds with the provider.
     pub rounds_max: u32,
-    /// May this tool be called again when it is not known whether the first call had an effect?
-    pub is_repeatable: fn(&str) -> bool,
-    /// Does this tool do something, so that a turn without a word was not in vain?
-    pub acts: fn(&str) -> bool,
+    /// What each tool is to a turn.
+    pub natures: Natures,
     /// What it may spend, with everything that is done for it elsewhere.
     pub budget: Budget,
     /// What an operator lets it spend besides, each time that is used up.
@@ -65,6 +69,13 @@ pub enum Input {
         is_error: bool,
         below: Spending,
     },
+    /// The sandbox stopped a call; `content` is what it brought all the same.
+    Blocked {
+        call: String,
+        content: String,
+    },
+    /// What people said to a call they were asked about.
+    Decided(ApprovalMark),
     Arrived(UserTurn),
     /// It may go on although its budget is used up.
     Granted {
@@ -85,6 +96,8 @@ pub struct Call {
     pub name: String,
     pub input: Value,
     pub ordinal: u64,
+    /// People have allowed it to run without the sandbox.
+    pub free: bool,
 }
 
 #[must_use]
@@ -95,6 +108,11 @@ pub enum Effect {
     /// Ask the provider what the session now says.
     Ask,
     Run(Call),
+    /// Ask people whether it may run; `blocked`: again, without the sandbox.
+    AskPeople {
+        call: Call,
+        blocked: bool,
+    },
     /// Give up the round or the calls that are out. Their outcomes are not wanted.
     Abandon,
     Observe(TurnEvent),
@@ -171,6 +189,8 @@ pub struct Turn {
     /// Calls made in all rounds: the ordinal of the next one.
     calls: u64,
     acted: bool,
+    /// Calls that people are asked about, with what they brought when the sandbox stopped them.
+    asked_people: BTreeMap<String, Option<String>>,
     /// Texts of the user that this turn has taken.
     asked: usize,
     /// Provider and model of the last round.
@@ -223,6 +243,7 @@ impl Turn {
             spent,
             calls: 0,
             acted: false,
+            asked_people: BTreeMap::new(),
             asked: 0,
             source: None,
             prompt: 0,
@@ -292,6 +313,8 @@ impl Turn {
                 self.below = self.below.plus(below);
                 self.tool_done(&call, content, is_error)
             }
+            Input::Blocked { call, content } => self.blocked(&call, content),
+            Input::Decided(mark) => self.decided(mark),
             Input::Cancelled { reason } | Input::OutOfTime { reason } => match self.phase {
                 Phase::Asking | Phase::Calling(_) | Phase::Waiting => self.fail(&reason),
                 Phase::Ended => Vec::new(),
@@ -307,12 +330,12 @@ impl Turn {
         let round = AssistantTurn { content, stop, usage, model, provider, cost_microusd, turn: self.id.0 };
         self.note_round(&round);
         let mut effects = vec![Effect::Append(Payload::Assistant(round.clone()))];
-        effects.extend(self.go_on(&round, &[]));
+        effects.extend(self.go_on(&round, &[], &Marks::new()));
         effects
     }
 
-    /// After a round that is on record, with the results in `done` as well.
-    fn go_on(&mut self, round: &AssistantTurn, done: &[String]) -> Vec<Effect> {
+    /// After a round that is on record, with the results in `done` and what is known of others as well.
+    fn go_on(&mut self, round: &AssistantTurn, done: &[String], marks: &Marks) -> Vec<Effect> {
         let first = self.calls;
         let calls: Vec<Call> = calls_of(&round.content, first).collect();
         self.calls += calls.len() as u64;
@@ -329,30 +352,25 @@ impl Turn {
         if open.is_empty() {
             return self.next_round();
         }
-        let mut effects = Vec::new();
-        for call in &open {
-            effects.extend(self.run(call));
-        }
-        self.phase = Phase::Calling(open.into_iter().map(|call| (call.id.clone(), call)).collect());
-        effects
+        self.phase = Phase::Calling(open.iter().map(|call| (call.id.clone(), call.clone())).collect());
+        open.iter().flat_map(|call| self.begin(call, marks.get(&call.id))).collect()
     }
 
     fn run(&self, call: &Call) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        if !(self.rules.is_repeatable)(&call.name) {
-            effects.push(Effect::Append(Payload::ToolStarted(ToolStarted { tool_use_id: call.id.clone() })));
-        }
-        let (id, name, input) = (call.id.clone(), call.name.clone(), call.input.clone());
-        effects.push(Effect::Observe(TurnEvent::ToolCall { call: id, name, input }));
-        effects.push(Effect::Run(call.clone()));
-        effects
+        self.started(call).into_iter().chain([shown_call(call), Effect::Run(call.clone())]).collect()
+    }
+
+    /// What has to be on record before a call runs that must not run twice.
+    fn started(&self, call: &Call) -> Option<Effect> {
+        let started = || Payload::ToolStarted(ToolStarted { tool_use_id: call.id.clone() });
+        (!self.rules.natures.of(&call.name).repeatable).then(|| Effect::Append(started()))
     }
 
     fn tool_done(&mut self, id: &str, content: String, is_error: bool) -> Vec<Effect> {
         let Phase::Calling(open) = &mut self.phase else { return Vec::new() };
         let Some(call) = open.remove(id) else { return Vec::new() };
         let last = open.is_empty();
-        self.acted |= !is_error && (self.rules.acts)(&call.name);
+        self.acted |= !is_error && self.rules.natures.of(&call.name).acts;
         let mut effects = result(&call, content, is_error);
         if last {
             effects.extend(self.next_round());
@@ -399,6 +417,7 @@ impl Turn {
 
     /// Ends without an answer. An operator is told so; an aspect is not, which could answer that, and so on.
     fn fail(&mut self, reason: &str) -> Vec<Effect> {
+        self.asked_people.clear();
         let mut effects = match std::mem::replace(&mut self.phase, Phase::Ended) {
             Phase::Asking => {
                 let given_up = std::mem::take(&mut self.pending);
@@ -478,6 +497,11 @@ fn is_by_operator(item: &ItemRef) -> bool {
     item.from.starts_with("operator/")
 }
 
+fn shown_call(call: &Call) -> Effect {
+    let (id, name, input) = (call.id.clone(), call.name.clone(), call.input.clone());
+    Effect::Observe(TurnEvent::ToolCall { call: id, name, input })
+}
+
 fn result(call: &Call, content: String, is_error: bool) -> Vec<Effect> {
     let preview = content.chars().take(PREVIEW_CHARS).collect();
     let (tool_use_id, name) = (call.id.clone(), call.name.clone());
@@ -497,6 +521,7 @@ fn calls_of(content: &[Block], first: u64) -> impl Iterator<Item = Call> {
         name: name.clone(),
         input: input.clone(),
         ordinal,
+        free: false,
     })
 }
 

@@ -8,6 +8,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
+use nexus_wire::approval::{ApprovalAsk, ApprovalEnd, ApprovalState, ApprovalWithdraw, Asked};
 use nexus_wire::chat::ChatSend;
 use nexus_wire::hands::DispatchCancel;
 use nexus_wire::inbox::{Decision, InboxClose};
@@ -25,8 +26,8 @@ use crate::conversation::{
 };
 use crate::outbox::Post;
 use crate::provider::{Answered, Listener, Meter, Provider, ProviderKind, RetryPolicy, RoundFailed};
-use crate::session::{ItemDecision, ItemRef, Payload, UserTurn};
-use crate::tools::{Caller, Tool, ToolOutcome, Toolbox, Waiting};
+use crate::session::{ApprovalMark, ItemDecision, ItemRef, Payload, UserTurn};
+use crate::tools::{Caller, Tool, ToolOutcome, Toolbox, Waiting, ask, asked, notice, question};
 use crate::trace::{Taken, TurnTrace};
 use crate::turn::{self, Answer, Call, Closing, Effect, Ending, Input, PostKind, Turn};
 use crate::uplink::{Books, BooksError};
@@ -128,6 +129,11 @@ struct Out {
     round: Option<Round>,
     calls: JoinSet<(String, ToolOutcome)>,
     running: HashMap<String, Call>,
+    /// What people are asked, and about which calls.
+    asks: JoinSet<(ApprovalMark, Option<ItemId>)>,
+    asking: HashMap<String, RequestId>,
+    /// Items that brought answers which are not on record yet.
+    answers: HashMap<String, ItemId>,
     waiting: Vec<Waiting>,
     yielded: bool,
     /// Items that brought results which are not on record yet.
@@ -186,6 +192,7 @@ impl Drive {
                     None => self.round_over(&mut out).await,
                 },
                 Some(done) = out.calls.join_next() => Some(self.call_over(done, &mut out)),
+                Some(done) = out.asks.join_next() => out.decided(done),
                 heard = outside.next() => out.hear(heard),
                 () = self.observer.due() => {
                     self.observer.flush();
@@ -213,7 +220,8 @@ impl Drive {
         match effect {
             Effect::Append(payload) => self.append(payload, out).await?,
             Effect::Ask => out.round = Some(self.ask(turn)),
-            Effect::Run(call) => self.run_tool(call, turn, out),
+            Effect::Run(call) => self.run_tool(call, turn, out).await?,
+            Effect::AskPeople { call, blocked } => self.ask_people(call, blocked, out).await?,
             Effect::Abandon => self.abandon(out).await?,
             Effect::Observe(event) => self.observer.event(event),
             Effect::Wait { reason } => tracing::warn!(reason, "the turn waits for an operator"),
@@ -238,7 +246,11 @@ impl Drive {
                 Block::Text { .. } | Block::Thinking { .. } | Block::ToolUse { .. } => None,
             })
             .collect();
+        let answered = ApprovalMark::of(&payload).and_then(|mark| out.answers.remove(&mark.tool_use_id));
         self.record.append(payload).await?;
+        if let Some(item) = answered {
+            self.books.closed(item.0, Decision::Acted).await?;
+        }
         if let Some(item) = taken {
             self.trace.taken(&Taken::of(&item));
             self.books.taken(item.id).await?;
@@ -307,12 +319,20 @@ impl Drive {
         })
     }
 
-    fn run_tool(&mut self, call: Call, turn: &Turn, out: &mut Out) {
-        let toolbox = self.toolbox.traced(self.trace.called(&call));
+    async fn run_tool(&mut self, call: Call, turn: &Turn, out: &mut Out) -> Result<(), DriveError> {
+        if call.name == Tool::AskOperator.name()
+            && let Some(asked) = question(&call.input)
+        {
+            self.tell_people(&asked, self.caller.request_id(Tool::AskOperator, call.ordinal)).await?;
+        }
+        let mut toolbox = self.toolbox.traced(self.trace.called(&call));
+        if call.free {
+            toolbox = toolbox.unconfined();
+        }
         let caller = Caller { own: turn.own(), left: turn.left(), ..self.caller.clone() };
         out.running.insert(call.id.clone(), call.clone());
         out.calls.spawn(async move {
-            let Call { id, name, input, ordinal } = call;
+            let Call { id, name, input, ordinal, free: _ } = call;
             let run = AssertUnwindSafe(toolbox.run(&caller, ordinal, &name, input));
             let outcome = run.catch_unwind().await;
             (
@@ -320,6 +340,66 @@ impl Drive {
                 outcome.unwrap_or_else(|_| ToolOutcome::error("the tool broke down; this is a defect of it")),
             )
         });
+        Ok(())
+    }
+
+    /// Asks people about a call, and goes on with other things.
+    async fn ask_people(&mut self, call: Call, blocked: bool, out: &mut Out) -> Result<(), DriveError> {
+        let id = self.caller.leave_id(call.ordinal, blocked);
+        let asked = asked(&call.name, &call.input, blocked);
+        self.tell_people(&asked, id).await?;
+        let frame = ApprovalAsk {
+            asked,
+            thread: self.caller.thread,
+            lease: self.caller.lease,
+            notice: self.caller.notice_of(id),
+            deadline_s: self.toolbox.wait_s(),
+        };
+        let (toolbox, caller) = (self.toolbox.traced(self.trace.context().cloned()), self.caller.clone());
+        out.asking.insert(call.id.clone(), id);
+        out.asks.spawn(async move {
+            let ended = ask(toolbox.line(), toolbox.claims(), &caller, id, frame).await;
+            let mark = ApprovalMark {
+                tool_use_id: call.id,
+                state: ApprovalState::Denied,
+                approval: None,
+                by: None,
+                text: None,
+                blocked: None,
+            };
+            match ended {
+                Ok((ApprovalEnd { approval, state, by, text }, item)) => {
+                    let (approval, by) = (Some(approval.0), by.map(|by| by.to_string()));
+                    (ApprovalMark { state, approval, by, text, ..mark }, Some(item))
+                }
+                Err(error) => (ApprovalMark { text: Some(error.to_string()), ..mark }, None),
+            }
+        });
+        Ok(())
+    }
+
+    /// Says in the conversation what people are asked, where one of them is in it.
+    async fn tell_people(&self, asked: &Asked, id: RequestId) -> Result<(), DriveError> {
+        if self.caller.notice_of(id).is_none() {
+            return Ok(());
+        }
+        let approval = derive::approval_id(id, &Party::Aspect(self.caller.me.clone()));
+        let send =
+            ChatSend { thread: self.caller.thread, content: notice(asked, approval), ..ChatSend::default() };
+        let (id, trace) = (Caller::notice_request(id), self.trace.carried());
+        Ok(self.books.post(Post { id, trace, frame: send.into() }).await?)
+    }
+
+    /// Nobody waits for these answers any more.
+    async fn withdraw(&self, asked: impl IntoIterator<Item = RequestId>) -> Result<(), DriveError> {
+        for id in asked {
+            let approval = derive::approval_id(id, &Party::Aspect(self.caller.me.clone()));
+            let reason = Some("the turn that asked has ended".to_owned());
+            let id = RequestId(derive::derived(approval.0, "withdraw", 0));
+            let frame = ApprovalWithdraw { approval, reason }.into();
+            self.books.post(Post { id, trace: self.trace.carried(), frame }).await?;
+        }
+        Ok(())
     }
 
     /// Nothing that is out is wanted any more. Whom we gave work is told; a Hand's children end with it.
@@ -333,6 +413,16 @@ impl Drive {
                 self.books.closed(item.0, Decision::Acted).await?;
             }
         }
+        out.asks.abort_all();
+        while let Some(done) = out.asks.join_next().await {
+            if let Ok((_, Some(item))) = done {
+                self.books.closed(item.0, Decision::Acted).await?;
+            }
+        }
+        let questions = out.running.values().filter(|call| call.name == Tool::AskOperator.name());
+        let questions = questions.map(|call| self.caller.request_id(Tool::AskOperator, call.ordinal));
+        let questions: Vec<RequestId> = questions.chain(out.asking.drain().map(|(_, id)| id)).collect();
+        self.withdraw(questions).await?;
         out.waiting.clear();
         out.yielded = false;
         for (_, call) in out.running.drain() {
@@ -380,6 +470,9 @@ impl Drive {
 
     fn call_over(&mut self, done: Result<(String, ToolOutcome), JoinError>, out: &mut Out) -> Input {
         let input = out.call_over(done);
+        if let Input::Blocked { call, content } = &input {
+            self.trace.returned(call, content, true);
+        }
         if let Input::ToolDone { call, content, is_error, .. } = &input {
             self.trace.returned(call, content, *is_error);
         }
@@ -431,7 +524,8 @@ impl Out {
 
     /// The dispatches that all calls left wait for, once they all do.
     fn all_wait(&mut self) -> Option<Vec<DispatchId>> {
-        if self.yielded || self.waiting.is_empty() || self.waiting.len() < self.calls.len() {
+        let others = self.waiting.len() < self.calls.len() || !self.asks.is_empty();
+        if self.yielded || self.waiting.is_empty() || others {
             return None;
         }
         self.yielded = true;
@@ -462,10 +556,21 @@ impl Out {
         // A panic is caught within the call and nobody aborts one of them alone, so the call is always named.
         let (call, outcome) =
             done.unwrap_or_else(|error| (String::new(), ToolOutcome::error(error.to_string())));
-        self.running.remove(&call);
+        let was_free = self.running.remove(&call).is_some_and(|call| call.free);
         self.settles.extend(outcome.settles.map(|item| (call.clone(), item)));
-        let ToolOutcome { content, is_error, below, .. } = outcome;
+        let ToolOutcome { content, is_error, below, blocked_by_sandbox, .. } = outcome;
+        if blocked_by_sandbox && !was_free {
+            return Input::Blocked { call, content };
+        }
         Input::ToolDone { call, content, is_error, below }
+    }
+
+    fn decided(&mut self, done: Result<(ApprovalMark, Option<ItemId>), JoinError>) -> Option<Input> {
+        // Nobody aborts one of them alone, and nothing in it breaks down.
+        let (mark, item) = done.ok()?;
+        self.asking.remove(&mark.tool_use_id);
+        self.answers.extend(item.map(|item| (mark.tool_use_id.clone(), item)));
+        Some(Input::Decided(mark))
     }
 }
 

@@ -12,8 +12,7 @@ use tokio::sync::watch;
 
 use crate::home::{Fault, Faults, Home, Persona, SETTINGS_FILE, Settings};
 use crate::provider::{Provider, ProviderStartError, Via};
-use crate::sandbox::{self, Sandbox};
-use crate::tools::{Claims, Reach, Roots, Tool, Toolbox};
+use crate::tools::{Claims, Roots, Toolbox};
 use crate::trace::Teller;
 use crate::turn::Rules;
 use crate::uplink::Line;
@@ -31,8 +30,7 @@ impl Kit {
     pub(crate) fn rules(&self) -> Rules {
         Rules {
             rounds_max: self.settings.budgets.turn_rounds_max,
-            is_repeatable: |name| Tool::from_name(name).is_none_or(Tool::is_repeatable),
-            acts: |name| Tool::from_name(name).is_some_and(Tool::acts),
+            natures: self.toolbox.natures(),
             budget: Budget::default(),
             helping: Budget::default(),
         }
@@ -68,15 +66,13 @@ impl Bench {
         };
         let toolbox = Toolbox::new(
             settings.tools.clone(),
-            Reach {
-                roots: Roots::new(settings.roots.clone()),
-                sandbox: Sandbox::new(settings.sandbox.clone(), sandbox::own_program()),
-            },
+            Roots::new(settings.roots.clone()),
             self.line.clone(),
             self.claims.clone(),
             Some(self.broker.clone()),
             usize::try_from(settings.budgets.tool_output_bytes).unwrap_or(usize::MAX),
-        );
+        )
+        .with_leave(settings.leave.clone());
         let teller = self.teller.with(&settings);
         Ok(Kit { settings, persona, provider, toolbox, teller })
     }
@@ -215,12 +211,11 @@ fn changed(before: &Kit, now: &Home) -> Vec<&'static str> {
         failover,
         roots,
         tools,
+        leave,
         capabilities,
         slots,
         budgets,
         recall,
-        fetch,
-        sandbox,
         hands,
     } = &before.settings;
     [
@@ -231,12 +226,11 @@ fn changed(before: &Kit, now: &Home) -> Vec<&'static str> {
         ("failover", *failover != next.failover),
         ("roots", *roots != next.roots),
         ("tools", *tools != next.tools),
+        ("approval", *leave != next.leave),
         ("capabilities", *capabilities != next.capabilities),
         ("slots", *slots != next.slots),
         ("budgets", *budgets != next.budgets),
         ("recall", *recall != next.recall),
-        ("fetch", *fetch != next.fetch),
-        ("sandbox", *sandbox != next.sandbox),
         ("hands", *hands != next.hands),
     ]
     .into_iter()

@@ -388,7 +388,10 @@ impl Worker {
             provider: Arc::clone(&kit.provider),
             max_tokens: settings.provider.max_tokens,
             toolbox: kit.toolbox.clone(),
-            caller: Caller::of(settings.name.clone(), first.id, thread, None),
+            caller: Caller {
+                is_heard: first.from.starts_with("operator/"),
+                ..Caller::of(settings.name.clone(), first.id, thread, None)
+            },
             origin: Origin {
                 aspect: settings.name.to_string(),
                 hand: None,

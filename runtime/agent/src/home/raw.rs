@@ -10,10 +10,8 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::roots::RawRoot;
 use crate::provider::ProviderConfig;
-use crate::sandbox::SandboxConfig;
-use crate::tools::FetchConfig;
+use crate::tools::ApprovalPolicy;
 
 /// The settings of one aspect: `aspect.json` in its home.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -37,18 +35,17 @@ pub struct RawSettings {
     /// Providers that stand in when `provider` fails, in this order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failover: Vec<ProviderConfig>,
-    /// The folders of the file tools, by the name they have in paths. Relative to the home.
-    pub roots: BTreeMap<String, RawRoot>,
+    /// The folders the file tools may read, by the name they have in paths. Relative to the home.
+    pub roots: BTreeMap<String, String>,
     /// The tools the aspect may use in its own turns.
     pub tools: Vec<String>,
+    pub approval: RawApproval,
     /// What it is good at, for whoever looks for somebody.
     pub capabilities: Vec<String>,
     /// Hands this process works on at the same time.
     pub slots: u32,
     pub budgets: Budgets,
     pub recall: Recall,
-    pub fetch: FetchConfig,
-    pub sandbox: SandboxConfig,
     pub hands: Vec<RawHand>,
 }
 
@@ -62,17 +59,30 @@ impl Default for RawSettings {
             description: String::new(),
             provider: ProviderConfig::default(),
             failover: Vec::new(),
-            roots: BTreeMap::from([("work".to_owned(), RawRoot::of("work"))]),
+            roots: BTreeMap::from([("work".to_owned(), "work".to_owned())]),
             tools: Vec::new(),
+            approval: RawApproval::default(),
             capabilities: Vec::new(),
             slots: 4,
             budgets: Budgets::default(),
             recall: Recall::default(),
-            fetch: FetchConfig::default(),
-            sandbox: SandboxConfig::default(),
             hands: Vec::new(),
         }
     }
+}
+
+/// When people are asked before a tool runs.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawApproval {
+    pub policy: ApprovalPolicy,
+    /// Tools that people are asked about before each call, whatever the policy.
+    pub always: Vec<String>,
+    /// Tools that people are never asked about.
+    pub never: Vec<String>,
+    /// Seconds after which a call that nobody has answered for is denied; 86400 unless said, 604800 at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait_s: Option<u32>,
 }
 
 /// Where a turn is stopped at the latest.

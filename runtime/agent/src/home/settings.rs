@@ -15,14 +15,13 @@ use nexus_wire::roster::{AspectRole, ContextMode};
 use serde_json::Value;
 
 use super::fault::Fault;
-use super::raw::{Budgets, RawHand, RawSettings, Recall};
+use super::raw::{Budgets, RawApproval, RawHand, RawSettings, Recall};
 use super::roots::read_roots;
 use super::source::{Source, join};
 use super::unknown::instead;
 use crate::hands::Schema;
 use crate::provider::{ProviderConfig, ProviderKind, ProviderSettings, SettingsError};
-use crate::sandbox::SandboxConfig;
-use crate::tools::{FetchConfig, Root, Tool};
+use crate::tools::{Leave, Root, Tool};
 
 /// More of it would bury the message it is about.
 const RECALL_HITS_MAX: u32 = 20;
@@ -40,12 +39,11 @@ pub struct Settings {
     /// Existing folders, symlinks resolved.
     pub roots: Vec<Root>,
     pub tools: Vec<Tool>,
+    pub leave: Leave,
     pub capabilities: Vec<String>,
     pub slots: u32,
     pub budgets: Budgets,
     pub recall: Recall,
-    pub fetch: FetchConfig,
-    pub sandbox: SandboxConfig,
     pub hands: Vec<Hand>,
 }
 
@@ -90,6 +88,7 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
             self.faults.push(self.source.fault(path, message));
         });
         let tools = self.tools("tools", &raw.tools);
+        let leave = self.leave(raw.approval);
         self.within("slots", raw.slots, 1, limits::SLOTS_MAX);
         self.within("budgets.turn_rounds_max", raw.budgets.turn_rounds_max, 1, u32::MAX);
         self.within("budgets.turn_seconds", raw.budgets.turn_seconds, 1, u32::MAX);
@@ -98,9 +97,6 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
         if !raw.recall.min_score.is_finite() || raw.recall.min_score < 0.0 {
             let score = raw.recall.min_score;
             self.fault("recall.min_score", format!("{score} is no score; a number from 0 on"));
-        }
-        for (field, message) in raw.fetch.faults().into_iter().chain(raw.sandbox.faults()) {
-            self.fault(&field, message);
         }
         if raw.hands.len() > limits::HANDS_PER_ASPECT_MAX {
             let most = limits::HANDS_PER_ASPECT_MAX;
@@ -125,12 +121,11 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
             failover: failover?,
             roots,
             tools,
+            leave,
             capabilities: raw.capabilities,
             slots: raw.slots,
             budgets: raw.budgets,
             recall: raw.recall,
-            fetch: raw.fetch,
-            sandbox: raw.sandbox,
             hands: hands.into_iter().collect::<Option<_>>()?,
         })
     }
@@ -235,6 +230,20 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
             }
         }
         tools
+    }
+
+    fn leave(&mut self, raw: RawApproval) -> Leave {
+        let RawApproval { policy, always, never, wait_s } = raw;
+        self.tools("approval.always", &always);
+        self.tools("approval.never", &never);
+        for (at, name) in never.iter().enumerate().filter(|(_, name)| always.contains(name)) {
+            self.fault(&format!("approval.never[{at}]"), format!("{name} is in `always`, too; choose one"));
+        }
+        if let Some(wait_s) = wait_s {
+            let most = u32::try_from(limits::APPROVAL_DEADLINE_MAX.as_secs()).unwrap_or(u32::MAX);
+            self.within("approval.wait_s", wait_s, 1, most);
+        }
+        Leave { policy, always, never, wait_s }
     }
 
     fn within(&mut self, path: &str, value: u32, least: u32, most: u32) {

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use nexus_wire::TurnId;
 
+use super::leave::Marks;
 use super::{Call, Effect, Phase, Rules, Turn, calls_of, result, texts};
 use crate::conversation::{Block, StopReason};
-use crate::session::{AssistantTurn, Entry, ItemRef, Payload};
+use crate::session::{ApprovalMark, AssistantTurn, Entry, ItemRef, Payload};
 
 const INTERRUPTED: &str = "interrupted; not run again, because it may already have had its effect";
 
@@ -20,7 +21,8 @@ impl Turn {
         let since = begin.and_then(|begin| branch.get(begin..)).unwrap_or_default();
         let mut last: Option<&AssistantTurn> = None;
         let mut answered: Vec<String> = Vec::new();
-        let mut started: HashSet<&str> = HashSet::new();
+        let mut started: HashSet<String> = HashSet::new();
+        let mut marks = Marks::new();
         let mut said_since = false;
         for entry in since {
             match &entry.payload {
@@ -31,29 +33,37 @@ impl Turn {
                     (last, said_since) = (Some(round), false);
                     answered.clear();
                     started.clear();
+                    marks.clear();
                 }
                 Payload::ToolResult(_) => {
                     for block in entry.payload.content() {
                         if let Block::ToolResult { tool_use_id, is_error, .. } = block {
                             turn.acted |=
-                                !is_error && last.is_some_and(|last| acts(last, tool_use_id, rules));
+                                !is_error && last.is_some_and(|last| acts(last, tool_use_id, &turn.rules));
                             answered.push(tool_use_id.clone());
                         }
                     }
                 }
                 Payload::ToolStarted(call) => {
-                    started.insert(&call.tool_use_id);
+                    started.insert(call.tool_use_id.clone());
                 }
                 Payload::User(said) => {
                     turn.asked += texts(&said.content).count();
                     said_since = true;
+                }
+                Payload::Other { kind, .. } => {
+                    turn.was_granted(kind);
+                    if let Some(mark) = ApprovalMark::of(&entry.payload) {
+                        // What was started before has come back, stopped by the sandbox.
+                        started.remove(mark.tool_use_id.as_str());
+                        marks.insert(mark.tool_use_id.clone(), mark);
+                    }
                 }
                 Payload::SystemPrompt(_)
                 | Payload::Compaction(_)
                 | Payload::BranchSummary(_)
                 | Payload::Decision(_)
                 | Payload::Head(_) => {}
-                Payload::Other { kind, .. } => turn.was_granted(kind),
             }
         }
         let effects = match last {
@@ -62,7 +72,7 @@ impl Turn {
                 turn.calls += calls_of(&round.content, 0).count() as u64;
                 turn.next_round()
             }
-            Some(round) => turn.take_up(round, &answered, &started),
+            Some(round) => turn.take_up(round, &answered, &started, &marks),
         };
         (turn, effects)
     }
@@ -72,13 +82,14 @@ impl Turn {
         &mut self,
         round: &AssistantTurn,
         answered: &[String],
-        started: &HashSet<&str>,
+        started: &HashSet<String>,
+        marks: &Marks,
     ) -> Vec<Effect> {
         let lost = |call: &Call| {
             round.stop != StopReason::Refusal
                 && !answered.contains(&call.id)
                 && started.contains(call.id.as_str())
-                && !(self.rules.is_repeatable)(&call.name)
+                && !self.rules.natures.of(&call.name).repeatable
         };
         let lost: Vec<Call> = calls_of(&round.content, self.calls).filter(lost).collect();
         let mut effects: Vec<Effect> =
@@ -86,7 +97,7 @@ impl Turn {
         let done: Vec<String> =
             answered.iter().cloned().chain(lost.into_iter().map(|call| call.id)).collect();
         self.phase = Phase::Asking;
-        effects.extend(self.go_on(round, &done));
+        effects.extend(self.go_on(round, &done, marks));
         effects
     }
 }
@@ -106,6 +117,6 @@ fn takes(entry: &Entry, item: &ItemRef) -> bool {
     }
 }
 
-fn acts(round: &AssistantTurn, id: &str, rules: Rules) -> bool {
-    calls_of(&round.content, 0).any(|call| call.id == id && (rules.acts)(&call.name))
+fn acts(round: &AssistantTurn, id: &str, rules: &Rules) -> bool {
+    calls_of(&round.content, 0).any(|call| call.id == id && rules.natures.of(&call.name).acts)
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use nexus_wire::approval::ApprovalState;
 use proptest::prelude::*;
 use serde_json::json;
 use uuid::Uuid;
@@ -15,8 +16,12 @@ mod crashes;
 
 const RULES: Rules = Rules {
     rounds_max: 4,
-    is_repeatable: |name| name != "fire",
-    acts: |name| matches!(name, "fire" | "send"),
+    natures: Natures::Fixed(|name| Nature {
+        repeatable: !matches!(name, "fire" | "dig"),
+        acts: matches!(name, "fire" | "send" | "dig"),
+        asks: name == "dig",
+        asks_again: name == "fire",
+    }),
     budget: Budget { tokens: None, cost_microusd: None },
     helping: Budget { tokens: None, cost_microusd: None },
 };
@@ -65,6 +70,12 @@ fn done(call: &str) -> Input {
     }
 }
 
+fn verdict(call: &str, state: ApprovalState) -> ApprovalMark {
+    let by = (state != ApprovalState::Expired).then(|| "operator/ana".to_owned());
+    let approval = Some(Uuid::from_u128(4));
+    ApprovalMark { tool_use_id: call.into(), state, approval, by, text: None, blocked: None }
+}
+
 /// One word for each effect.
 fn brief(effects: &[Effect]) -> Vec<String> {
     effects
@@ -72,7 +83,9 @@ fn brief(effects: &[Effect]) -> Vec<String> {
         .map(|effect| match effect {
             Effect::Append(payload) => payload.kind().to_owned(),
             Effect::Ask => "ask".into(),
+            Effect::Run(call) if call.free => format!("run {} {} free", call.name, call.ordinal),
             Effect::Run(call) => format!("run {} {}", call.name, call.ordinal),
+            Effect::AskPeople { call, blocked } => format!("ask people {} {blocked}", call.name),
             Effect::Abandon => "abandon".into(),
             Effect::Observe(_) => "observe".into(),
             Effect::Wait { .. } => "wait".into(),
@@ -226,6 +239,63 @@ fn a_post_is_cut_by_what_it_takes_as_json() {
 }
 
 #[test]
+fn a_call_that_people_have_to_allow_waits_for_them_and_others_go_on() {
+    let (mut turn, _effects) = Turn::start(turn_id(), RULES, said(1, "operator/ana"));
+    let calls = vec![tool("a", "dig"), tool("b", "dig"), tool("c", "look")];
+    let effects = turn.handle(answer(calls, StopReason::ToolUse));
+    assert_eq!(
+        brief(&effects),
+        [
+            "turn.assistant",
+            "custom.approval",
+            "observe",
+            "ask people dig false",
+            "custom.approval",
+            "observe",
+            "ask people dig false",
+            "observe",
+            "run look 2"
+        ]
+    );
+    assert_eq!(brief(&turn.handle(done("c"))), ["turn.tool_result", "observe"]);
+    let effects = turn.handle(Input::Decided(verdict("a", ApprovalState::Approved)));
+    assert_eq!(brief(&effects), ["custom.approval", "custom.tool_started", "run dig 0"]);
+    let again = turn.handle(Input::Decided(verdict("a", ApprovalState::Denied)));
+    assert_eq!(brief(&again), [""; 0], "the first answer counts");
+    let said = ApprovalMark { text: Some("too deep".into()), ..verdict("b", ApprovalState::Denied) };
+    let effects = turn.handle(Input::Decided(said));
+    assert_eq!(brief(&effects), ["custom.approval", "turn.tool_result", "observe"]);
+    let Effect::Append(Payload::ToolResult(results)) = &effects[1] else { panic!("a result") };
+    let Block::ToolResult { content, is_error: true, .. } = &results.content[0] else { panic!("an error") };
+    assert!(content.contains("denied by operator/ana, who said: too deep"), "{content}");
+    assert_eq!(brief(&turn.handle(done("a"))), ["turn.tool_result", "observe", "ask"]);
+}
+
+#[test]
+fn what_the_sandbox_stopped_runs_again_without_it_when_people_say_so() {
+    let (mut turn, _effects) = Turn::start(turn_id(), RULES, said(1, "operator/ana"));
+    let effects = turn.handle(answer(vec![tool("a", "fire"), tool("b", "fire")], StopReason::ToolUse));
+    assert!(brief(&effects).contains(&"run fire 1".to_owned()));
+    let blocked = |call: &str| Input::Blocked { call: call.into(), content: "no network".into() };
+    let effects = turn.handle(blocked("a"));
+    assert_eq!(brief(&effects), ["custom.approval", "ask people fire true"]);
+    let effects = turn.handle(Input::Decided(verdict("a", ApprovalState::Approved)));
+    assert_eq!(brief(&effects), ["custom.approval", "custom.tool_started", "run fire 0 free"]);
+    let _ = turn.handle(blocked("b"));
+    let effects = turn.handle(Input::Decided(verdict("b", ApprovalState::Expired)));
+    let Effect::Append(Payload::ToolResult(results)) = &effects[1] else { panic!("a result") };
+    let Block::ToolResult { content, is_error: true, .. } = &results.content[0] else { panic!("an error") };
+    assert!(
+        content.starts_with("no network\n\n[Not run again without the sandbox: nobody answered"),
+        "{content}"
+    );
+    // A tool that is not asked about again brings what it brought.
+    let (mut turn, _effects) = Turn::start(turn_id(), RULES, said(1, "operator/ana"));
+    let _ = turn.handle(answer(vec![tool("a", "send")], StopReason::ToolUse));
+    assert_eq!(brief(&turn.handle(blocked("a"))), ["turn.tool_result", "observe", "ask"]);
+}
+
+#[test]
 fn a_turn_whose_tools_did_something_need_not_speak() {
     let (mut turn, _effects) = Turn::start(turn_id(), RULES, said(1, "wren"));
     let _ = turn.handle(answer(vec![tool("a", "send")], StopReason::ToolUse));
@@ -272,7 +342,7 @@ fn a_turn_over_its_budget_waits_until_an_operator_lets_it_go_on_or_cancels_it() 
     let tokens = |tokens| Budget { tokens: Some(tokens), cost_microusd: None };
     // A round has 10 tokens of prompt and gives one.
     let rules = Rules { budget: tokens(15), helping: tokens(15), ..RULES };
-    let (mut turn, effects) = Turn::start(turn_id(), rules, said(1, "operator/ana"));
+    let (mut turn, effects) = Turn::start(turn_id(), rules.clone(), said(1, "operator/ana"));
     assert_eq!(brief(&effects), ["turn.user", "ask"]);
     let _ = turn.handle(answer(vec![tool("a", "look")], StopReason::ToolUse));
     let effects = turn.handle(done("a"));
@@ -302,6 +372,10 @@ struct World {
     fired: BTreeSet<u64>,
     asking: bool,
     running: Vec<Call>,
+    /// What people are asked.
+    people: Vec<(Call, bool)>,
+    /// What they said, which stays as it is whoever asks again.
+    verdicts: BTreeMap<(u64, bool), ApprovalState>,
     ended: Option<Ending>,
 }
 
@@ -319,12 +393,23 @@ impl World {
                     self.asking = true;
                 }
                 Effect::Run(call) => {
-                    let first = call.name != "fire" || self.fired.insert(call.ordinal);
-                    assert!(first, "ran twice: {call:?}");
+                    let once = matches!(call.name.as_str(), "fire" | "dig");
+                    // The first time the sandbox stopped it.
+                    let key = 2 * call.ordinal + u64::from(call.free);
+                    assert!(!once || self.fired.insert(key), "ran twice: {call:?}");
+                    let leave = self.verdicts.get(&(call.ordinal, call.free));
+                    let needs_leave = call.name == "dig" || call.free;
+                    assert!(!needs_leave || leave == Some(&ApprovalState::Approved), "not allowed: {call:?}");
                     self.running.push(call);
+                }
+                Effect::AskPeople { call, blocked } => {
+                    let is_asked = self.people.iter().any(|(it, _)| it.id == call.id);
+                    assert!(!is_asked, "asked twice: {call:?}");
+                    self.people.push((call, blocked));
                 }
                 Effect::Abandon => {
                     self.asking = false;
+                    self.people.clear();
                     self.running.clear();
                 }
                 Effect::Observe(_) | Effect::Wait { .. } => {}
@@ -407,7 +492,7 @@ fn carry_out(world: &mut World, turn: &mut Turn, mut effects: Vec<Effect>, dice:
         effects.truncate(survive);
         world.carry_out(effects);
         // A process that died has nothing running, and nothing in memory.
-        (world.asking, world.running, world.ended) = (false, Vec::new(), None);
+        (world.asking, world.running, world.people, world.ended) = (false, Vec::new(), Vec::new(), None);
         world.check_results(false);
         let open = world.open();
         let Some(first) = open.first().cloned() else {
@@ -433,10 +518,10 @@ fn carry_out(world: &mut World, turn: &mut Turn, mut effects: Vec<Effect>, dice:
 }
 
 fn some_reply(dice: &mut Dice) -> Input {
-    let names = ["look", "fire", "send"];
+    let names = ["look", "fire", "send", "dig"];
     let calls = dice.roll(4);
     let mut content: Vec<Block> = (0..calls)
-        .map(|n| tool(&format!("c{}", if dice.roll(5) == 0 { 0 } else { n }), names[dice.roll(3) as usize]))
+        .map(|n| tool(&format!("c{}", if dice.roll(5) == 0 { 0 } else { n }), names[dice.roll(4) as usize]))
         .collect();
     if dice.roll(2) == 0 {
         content.insert(0, text("words"));
@@ -479,14 +564,26 @@ fn live(rolls: Vec<u32>) {
                 world.asking = false;
                 some_reply(&mut dice)
             }
+            _ if !world.people.is_empty() && (world.running.is_empty() || dice.roll(2) == 0) => {
+                let (call, blocked) = world.people.remove(0);
+                let says = [ApprovalState::Approved, ApprovalState::Denied, ApprovalState::Expired];
+                let said = says[dice.roll(3) as usize];
+                let state = *world.verdicts.entry((call.ordinal, blocked)).or_insert(said);
+                Input::Decided(verdict(&call.id, state))
+            }
             _ if !world.running.is_empty() => {
                 let index = dice.roll(world.running.len() as u32) as usize;
                 let call = world.running.remove(index);
-                Input::ToolDone {
-                    call: call.id,
-                    content: "result".into(),
-                    is_error: dice.roll(3) == 0,
-                    below: Spending::default(),
+                let is_stopped = call.name == "fire" && !call.free && dice.roll(2) == 0;
+                if is_stopped {
+                    Input::Blocked { call: call.id, content: "stopped".into() }
+                } else {
+                    Input::ToolDone {
+                        call: call.id,
+                        content: "result".into(),
+                        is_error: dice.roll(3) == 0,
+                        below: Spending::default(),
+                    }
                 }
             }
             _ => Input::Cancelled { reason: "nothing is out".into() },
@@ -497,7 +594,7 @@ fn live(rolls: Vec<u32>) {
         let effects = turn.handle(input);
         carry_out(&mut world, &mut turn, effects, &mut dice);
         world.check_results(false);
-        let waits = world.asking || !world.running.is_empty();
+        let waits = world.asking || !world.running.is_empty() || !world.people.is_empty();
         assert!(world.ended.is_some() || waits, "neither ended nor waiting for anything");
     }
     let effects = turn.handle(Input::OutOfTime { reason: "the end of the test".into() });

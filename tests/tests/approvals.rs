@@ -1,0 +1,200 @@
+//! What aspects ask of people, through the real binaries: asked once, answered once, whoever is killed meanwhile.
+
+use std::path::PathBuf;
+
+use nexus_tests::session::SessionFile;
+use nexus_tests::world::text;
+use nexus_tests::{Process, World, wait_until};
+use serde_json::{Value, json};
+
+const SCRIPT: &str = r#"
+[[rule]]
+match = "store it"
+[[rule.step]]
+name = "stored"
+call = "store_knowledge"
+args = { topic = "colour", content = "red" }
+[[rule.step]]
+say = "{% if not stored.ok %}not stored: {{ stored.text }}{% else %}stored{% endif %}"
+
+[[rule]]
+match = "what colour"
+[[rule.step]]
+name = "said"
+call = "ask_operator"
+args = { question = "Which colour?", choices = ["red", "blue"] }
+[[rule.step]]
+say = "{% if not said.ok %}no answer: {{ said.text }}{% else %}it is {{ said.json.answer }}{% endif %}"
+
+[[rule]]
+hand = "store"
+[[rule.step]]
+name = "stored"
+call = "store_knowledge"
+args = { topic = "hand", content = "green" }
+[[rule.step]]
+say = "{% if not stored.ok %}no: {{ stored.text }}{% else %}yes{% endif %}"
+"#;
+
+struct Team {
+    world: World,
+    home: PathBuf,
+    agent: Process,
+}
+
+impl Team {
+    fn new(wait_s: u32) -> Self {
+        let world = World::new();
+        let approval = json!({"policy": "untrusted", "always": ["store_knowledge"], "wait_s": wait_s});
+        let hand = json!({"name": "store", "tools": ["store_knowledge"], "timeout_s": 600});
+        let tools = ["store_knowledge", "ask_operator"];
+        let settings = json!({"role": "frame", "tools": tools, "approval": approval, "hands": [hand]});
+        let home = world.home("wren", settings, SCRIPT);
+        let agent = world.agent(&home);
+        Self { world, home, agent }
+    }
+
+    fn ask(&self, question: &str) -> Process {
+        Process::start("nexctl", &mut self.world.nexctl_command(&["ask", "wren", question]))
+    }
+
+    /// All that was ever asked, the latest first.
+    fn all(&self) -> Vec<Value> {
+        let page = self.world.nexctl_json(&["get", "approvals", "--all"]);
+        page["approvals"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// The one that waits, once it does.
+    fn waiting(&self) -> Value {
+        wait_until("something to wait for people", || {
+            let page = self.world.nexctl_json(&["get", "approvals"]);
+            page["approvals"].as_array()?.first().cloned()
+        })
+    }
+
+    fn states(&self) -> Vec<String> {
+        self.all().iter().map(|it| it["state"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    fn nexctl(&self, args: &[&str]) -> String {
+        let out = self.world.nexctl(args);
+        assert!(out.status.success(), "{args:?}: {}", text(&out));
+        text(&out)
+    }
+
+    fn versions(&self) -> Option<u64> {
+        let page = self.world.nexctl_json(&["knowledge", "list"]);
+        page["entries"].as_array()?.iter().find(|it| it["topic"] == "colour")?["version"].as_u64()
+    }
+
+    fn marks(&self) -> Vec<String> {
+        let session = SessionFile::all(&self.home).pop().expect("a session");
+        let state = |entry: &Value| entry["payload"]["state"].as_str().unwrap_or_default().to_owned();
+        session.of_kind("custom.approval").map(state).collect()
+    }
+
+    fn restart_agent(&mut self) {
+        self.agent.kill();
+        self.agent = self.world.agent(&self.home);
+    }
+}
+
+fn id(approval: &Value) -> &str {
+    approval["id"].as_str().unwrap_or_default()
+}
+
+#[test]
+fn approved_once_it_runs_once_though_agent_and_broker_are_killed_while_it_waits() {
+    let mut team = Team::new(3600);
+    let mut ask = team.ask("store it");
+    let first = team.waiting();
+    let shown = &first["asked"];
+    assert_eq!((shown["type"].as_str(), shown["tool"].as_str()), (Some("tool"), Some("store_knowledge")));
+    assert!(shown["arguments"].as_str().unwrap_or_default().contains("\"content\": \"red\""), "{shown}");
+    team.restart_agent();
+    team.world.restart_broker();
+    assert_eq!(id(&team.waiting()), id(&first));
+    assert_eq!(team.versions(), None);
+    team.agent.kill();
+    // Answered while nobody is there to hear it.
+    let said = team.nexctl(&["approve", &id(&first)[20..], "--note", "go"]);
+    assert!(said.contains("approved by operator/admin (go): store_knowledge"), "{said}");
+    let late = team.world.nexctl(&["deny", id(&first)]);
+    assert!(
+        !late.status.success() && text(&late).contains("it was approved by operator/admin"),
+        "{}",
+        text(&late)
+    );
+    team.agent = team.world.agent(&team.home);
+    assert!(ask.wait().success(), "{}", ask.text());
+    assert!(ask.text().contains("stored"), "{}", ask.text());
+    assert!(ask.text().contains("waits for people: nexctl get approvals"), "{}", ask.text());
+    assert_eq!((team.states(), team.versions()), (vec!["approved".to_owned()], Some(1)));
+    assert_eq!(team.marks(), ["open", "approved"]);
+    team.restart_agent();
+    team.agent.wait_for_text("registered");
+    assert_eq!((team.states(), team.versions()), (vec!["approved".to_owned()], Some(1)));
+}
+
+#[test]
+fn denied_expired_and_cancelled_calls_do_not_run() {
+    let team = Team::new(3600);
+    let mut ask = team.ask("store it");
+    let first = team.waiting();
+    let detail = team.nexctl(&["get", "approvals", id(&first)]);
+    assert!(detail.contains("store_knowledge") && detail.contains("\"topic\": \"colour\""), "{detail}");
+    team.nexctl(&["deny", id(&first), "--note", "blue is better"]);
+    assert!(ask.wait().success(), "{}", ask.text());
+    assert!(ask.text().contains("not stored: not run: denied by operator/admin"), "{}", ask.text());
+    assert!(ask.text().contains("blue is better"), "{}", ask.text());
+    // What a Hand asks goes with its dispatch.
+    let sent = team.world.nexctl_json(&["dispatch", "wren/store", "{}"]);
+    let second = team.waiting();
+    assert_eq!(second["lease"]["dispatch"], sent["dispatch"]);
+    team.nexctl(&["cancel", sent["dispatch"].as_str().unwrap_or_default()]);
+    wait_until("the end", || (team.states() == ["withdrawn", "denied"]).then_some(()));
+    let mut waited =
+        Process::start("nexctl", &mut team.world.nexctl_command(&["dispatch", "wren/store", "{}", "--wait"]));
+    team.nexctl(&["approve", id(&team.waiting())]);
+    assert!(waited.wait().success(), "{}", waited.text());
+    assert!(waited.text().contains("yes"), "{}", waited.text());
+    assert_eq!(team.versions(), None);
+
+    let team = Team::new(1);
+    let mut ask = team.ask("store it");
+    assert!(ask.wait().success(), "{}", ask.text());
+    assert!(ask.text().contains("nobody answered in time"), "{}", ask.text());
+    assert_eq!((team.states(), team.versions()), (vec!["expired".to_owned()], None));
+}
+
+#[test]
+fn a_question_is_answered_by_a_command_or_by_a_reply_in_chat() {
+    let mut team = Team::new(3600);
+    let mut ask = team.ask("what colour");
+    let first = team.waiting();
+    assert_eq!(first["asked"]["choices"], json!(["red", "blue"]));
+    team.restart_agent();
+    team.nexctl(&["answer", id(&first), "the", "blue", "one"]);
+    assert!(ask.wait().success(), "{}", ask.text());
+    assert!(ask.text().contains("it is the blue one"), "{}", ask.text());
+    let mut ask = team.ask("what colour");
+    let second = team.waiting();
+    let notice = second["notice"].as_str().expect("it is said in the thread");
+    let thread = second["thread"].as_str().expect("it has a thread");
+    wait_until("the notice", || {
+        team.nexctl(&["get", "messages", thread]).contains("Reply to this message").then_some(())
+    });
+    team.nexctl(&["say", "--reply-to", notice, "red"]);
+    assert!(ask.wait().success(), "{}", ask.text());
+    assert!(ask.text().contains("it is red"), "{}", ask.text());
+    let mut ask = team.ask("store it");
+    let third = team.waiting();
+    let notice = third["notice"].as_str().expect("it is said in the thread");
+    let thread = third["thread"].as_str().expect("it has a thread");
+    wait_until("the notice", || {
+        team.nexctl(&["get", "messages", thread]).contains("May I use store_knowledge").then_some(())
+    });
+    team.nexctl(&["say", "--reply-to", notice, "approve"]);
+    assert!(ask.wait().success(), "{}", ask.text());
+    assert_eq!((team.states().len(), team.versions()), (3, Some(1)));
+}
