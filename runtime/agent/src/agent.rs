@@ -10,16 +10,20 @@ use std::time::Duration;
 use nexus_client::{Broker, KeyFile, Session, install_crypto};
 use tokio::sync::{Semaphore, mpsc, watch};
 
-use crate::cli::{Exit, RunOptions};
+use crate::cli::{Exit, RunOptions, Unfit};
 use crate::home::Home;
 use crate::provider::Via;
 use crate::tools::Claims;
 use crate::trace::Teller;
 use crate::uplink::{self, Books, Opened, Uplink};
+use drive::Stage;
+use files::Keys;
 use kit::{Bench, Kits};
-use owner::{Channels, Fatal, Left, Owner};
+use owner::{Channels, Fatal, Left, Manner, Owner};
+use parent::Parent;
 
 mod clock;
+mod closing;
 mod drive;
 mod files;
 mod kit;
@@ -27,6 +31,7 @@ mod mail;
 mod observer;
 mod outcomes;
 mod owner;
+mod parent;
 mod project;
 pub(crate) mod prompt;
 mod recall;
@@ -50,16 +55,16 @@ const TURNS_MAX: usize = 16;
 /// Runs the aspect until it is told to stop, or cannot go on.
 pub fn run(options: RunOptions) -> Result<Exit, Box<dyn Error>> {
     install_crypto();
-    let home = Home::load(&options.home, variable)?;
+    let home = Home::load(&options.home, variable).map_err(Unfit::because)?;
     let held = home.hold()?;
-    let keyfile = KeyFile::load(&home.keyfile_path())?;
+    let keyfile = KeyFile::load(&home.keyfile_path()).map_err(Unfit::because)?;
     if keyfile.name != home.settings.name {
-        return Err(format!(
+        return Err(Unfit::because(format_args!(
             "{} is the key of {}, and aspect.json names {}; make them the same",
             home.keyfile_path().display(),
             keyfile.name,
             home.settings.name
-        )
+        ))
         .into());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -77,16 +82,17 @@ fn variable(name: &str) -> Option<String> {
 
 async fn serve(options: RunOptions, home: Home, keyfile: KeyFile) -> Result<Exit, Fatal> {
     let url = keyfile.url.clone();
-    let via = Via::of(&keyfile)?;
     let dir = home.dir.clone();
+    let parent = Parent::new(options.with_parent)?;
     let Opened { books, items, posts } = Books::open(&dir, options.durability)?;
-    let broker = Broker::of_keyfile(keyfile)?;
+    let broker = Broker::of_keyfile(keyfile.clone())?.renewed_from(home.keyfile_path());
+    let via = Via::of(&keyfile, broker.clone());
     let session = Session::start(broker.clone());
     let caller = session.caller();
     let (line, line_end) = uplink::line();
     let (claim, claims) = mpsc::channel(NEWS_MAX);
     let (posted, posts_done) = mpsc::channel(NEWS_MAX);
-    let (stop, stops) = watch::channel(false);
+    let (stop, stops) = watch::channel(Stage::Running);
     let (generation, generations) = watch::channel(0);
     let (team, teams) = watch::channel(Vec::new());
     tokio::spawn(uplink::serve(caller.clone(), line_end));
@@ -98,14 +104,16 @@ async fn serve(options: RunOptions, home: Home, keyfile: KeyFile) -> Result<Exit
         home: dir.clone(),
         env: variable,
         via,
-        broker,
+        broker: broker.clone(),
         line,
         claims: claims_of_tools,
         teller: teller.clone(),
     };
-    let kits = Arc::new(Kits::new(bench, home)?);
-    let watching = tokio::spawn(files::follow(dir.clone(), Arc::clone(&kits)));
-    let channels = Channels { claims, posts_done, stop, generation, team, kits: kits.subscribe() };
+    let kits = Arc::new(Kits::new(bench, home).map_err(Unfit::because)?);
+    let (rekeyed, keys) = mpsc::channel(1);
+    let watching = tokio::spawn(files::follow(dir.clone(), Arc::clone(&kits), Keys { broker, rekeyed }));
+    let kits_seen = kits.subscribe();
+    let channels = Channels { claims, posts_done, stop, generation, team, kits: kits_seen, keys };
     let shared = Arc::new(Shared {
         home: dir,
         name,
@@ -120,8 +128,9 @@ async fn serve(options: RunOptions, home: Home, keyfile: KeyFile) -> Result<Exit
     });
     let uplink = Uplink::new(session, books);
     let left = Left { items, posts };
-    let owner = Owner::new(shared, uplink, channels, url, options.adopt, left).await?;
-    let ended = owner.run(courier).await;
+    let manner = Manner { url, adopt: options.adopt, grace: options.grace };
+    let owner = Owner::new(shared, uplink, channels, manner, left).await?;
+    let ended = owner.run(courier, parent).await;
     watching.abort();
     teller.stop().await;
     ended

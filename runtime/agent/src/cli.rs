@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
@@ -35,6 +36,8 @@ pub enum Exit {
     Displaced,
     /// An admin keeps this aspect off. Starting again is of no use before it is released.
     Held,
+    /// Something of the home, or its key, has to be put right before starting again is of use.
+    Unfit,
 }
 
 impl Exit {
@@ -45,7 +48,19 @@ impl Exit {
             Self::Usage => 2,
             Self::Displaced => 3,
             Self::Held => 4,
+            Self::Unfit => 5,
         }
+    }
+}
+
+/// Why an aspect cannot run before something of its home is put right.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unfit(String);
+
+impl Unfit {
+    pub(crate) fn because(why: impl ToString) -> Self {
+        Self(why.to_string())
     }
 }
 
@@ -56,6 +71,10 @@ pub struct RunOptions {
     /// Go on although the broker has seen a later state of this home.
     pub adopt: bool,
     pub durability: Durability,
+    /// For turns at work to end when the process is told to.
+    pub grace: Duration,
+    /// Whether to end with whoever holds the other end of standard input.
+    pub with_parent: bool,
 }
 
 /// Runs an aspect until it is told to stop.
@@ -78,6 +97,13 @@ struct RunArguments {
     /// Go on although the broker has seen a later state of this home (it was restored from an old copy)
     #[arg(long, requires = "home")]
     adopt: bool,
+    /// How long turns at work may take to end when the process is told to (10s, 2m); what has not ended by then
+    /// goes on at the next start
+    #[arg(long, requires = "home", value_name = "TIME", value_parser = time, default_value = "10s")]
+    grace: Duration,
+    /// End at once when standard input does: for whoever starts this process and should not outlive it
+    #[arg(long, requires = "home")]
+    with_parent: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -185,8 +211,8 @@ fn run(
         Some(Command::Session(command)) => sessions::run(&mut context, command),
         Some(Command::Version) => version(&mut context),
         None => match arguments.run {
-            RunArguments { home: Some(home), adopt } => {
-                runner(RunOptions { home, adopt, durability: context.durability })
+            RunArguments { home: Some(home), adopt, grace, with_parent } => {
+                runner(RunOptions { home, adopt, durability: context.durability, grace, with_parent })
             }
             RunArguments { home: None, .. } => {
                 let missing = clap::error::ErrorKind::MissingRequiredArgument;
@@ -201,7 +227,7 @@ fn run(
         Err(error) if is_broken_pipe(&*error) => Exit::Done,
         Err(error) => {
             let _ = writeln!(err, "agent: {error}");
-            Exit::Failure
+            if error.is::<Unfit>() { Exit::Unfit } else { Exit::Failure }
         }
     }
 }
@@ -235,6 +261,21 @@ fn parse_role(text: &str) -> Result<AspectRole, String> {
 
 fn parse_provider(text: &str) -> Result<ProviderKind, String> {
     parse(text, "scripted, anthropic, ollama or openai")
+}
+
+/// A number and its unit.
+fn time(text: &str) -> Result<Duration, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let unit: u64 = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "" if digits > 0 => return Err(format!("say the unit: {text}s, {text}m or {text}h")),
+        _ => return Err("write a number and its unit, such as 10s, 2m or 1h".to_owned()),
+    };
+    let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    seconds.map(Duration::from_secs).ok_or_else(|| format!("{text} is too long"))
 }
 
 fn parse<T: serde::de::DeserializeOwned>(text: &str, known: &str) -> Result<T, String> {

@@ -1,7 +1,8 @@
 //! A broker as seen from here: an endpoint, and what we prove ourselves with. Makes access tokens, HTTP requests
 //! and links.
 
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use hyper::Method;
@@ -15,19 +16,35 @@ use crate::credential::{Credential, assertion};
 use crate::endpoint::{Endpoint, EndpointError};
 use crate::error::{DialError, DialErrorKind};
 use crate::http::{Answer, Bounds, Content, exchange, wall};
-use crate::keyfile::KeyFile;
+use crate::keyfile::{KeyFile, KeyFileError};
 use crate::link::{Link, Pushes};
 use crate::secret::Secret;
 
 /// An access token this close to its end is replaced.
 const TOKEN_MARGIN: Duration = Duration::from_secs(30);
 
-/// Cheap to clone; clones share the access token.
+/// How long a key that was refused is looked for a new one of: the broker knows it before its file is written.
+const KEY_WAIT: Duration = Duration::from_secs(3);
+const KEY_POLL: Duration = Duration::from_millis(100);
+
+/// Cheap to clone; clones share the credential and the access token.
 #[derive(Clone, Debug)]
 pub struct Broker {
     endpoint: Endpoint,
-    credential: Credential,
+    credential: Arc<RwLock<Credential>>,
+    /// Where the key came from, and a new one may come from.
+    key_path: Option<Arc<Path>>,
     access: Arc<Mutex<Option<Access>>>,
+}
+
+/// What a look at the keyfile found.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Renewal {
+    Same,
+    /// In use from now on.
+    New,
+    /// It is for another Nexus, another aspect or another address, and is not used.
+    Elsewhere,
 }
 
 #[derive(Clone, Debug)]
@@ -38,13 +55,56 @@ struct Access {
 
 impl Broker {
     pub fn new(endpoint: Endpoint, credential: Credential) -> Self {
-        Self { endpoint, credential, access: Arc::default() }
+        Self {
+            endpoint,
+            credential: Arc::new(RwLock::new(credential)),
+            key_path: None,
+            access: Arc::default(),
+        }
     }
 
     /// The broker that `keyfile` names, reached as its aspect.
     pub fn of_keyfile(keyfile: KeyFile) -> Result<Self, EndpointError> {
         let endpoint = Endpoint::new(&keyfile.url, keyfile.ca_pem.as_deref(), Some(keyfile.nexus_id))?;
         Ok(Self::new(endpoint, Credential::Key(Box::new(keyfile))))
+    }
+
+    /// The same; a new key is looked for at `path`.
+    #[must_use]
+    pub fn renewed_from(self, path: PathBuf) -> Self {
+        Self { key_path: Some(path.into()), ..self }
+    }
+
+    /// Looks at the keyfile, and takes a new key from it.
+    pub async fn renew_key(&self) -> Result<Renewal, KeyFileError> {
+        let Some(path) = &self.key_path else { return Ok(Renewal::Same) };
+        let found = KeyFile::load(path)?;
+        {
+            let mut credential = self.credential.write().unwrap_or_else(PoisonError::into_inner);
+            match &*credential {
+                Credential::Key(key) if **key == found => return Ok(Renewal::Same),
+                Credential::Key(key) if !key.is_for_the_same_as(&found) => return Ok(Renewal::Elsewhere),
+                Credential::Key(_) | Credential::Token(_) => {}
+            }
+            *credential = Credential::Key(Box::new(found));
+        }
+        self.access.lock().await.take();
+        Ok(Renewal::New)
+    }
+
+    /// Waits a moment for a key in the place of one that was refused.
+    pub(crate) async fn await_new_key(&self) -> bool {
+        if self.key_path.is_none() {
+            return false;
+        }
+        let until = Instant::now() + KEY_WAIT;
+        while Instant::now() < until {
+            if matches!(self.renew_key().await, Ok(Renewal::New)) {
+                return true;
+            }
+            tokio::time::sleep(KEY_POLL).await;
+        }
+        false
     }
 
     pub fn endpoint(&self) -> &Endpoint {
@@ -147,16 +207,19 @@ impl Broker {
 
     /// What stands behind `Authorization: Bearer`.
     pub async fn bearer(&self) -> Result<Secret, DialError> {
-        let keyfile = match &self.credential {
-            Credential::Token(token) => return Ok(token.clone()),
-            Credential::Key(keyfile) => keyfile,
-        };
+        if let Credential::Token(token) = self.credential() {
+            return Ok(token);
+        }
         // Held over the request on purpose: whoever comes second finds the first one's token.
         let mut kept = self.access.lock().await;
+        let keyfile = match self.credential() {
+            Credential::Token(token) => return Ok(token),
+            Credential::Key(keyfile) => keyfile,
+        };
         if let Some(access) = kept.as_ref().filter(|access| access.until > Instant::now()) {
             return Ok(access.token.clone());
         }
-        let fresh = self.request_token(keyfile).await.map_err(|kind| match kind {
+        let fresh = self.request_token(&keyfile).await.map_err(|kind| match kind {
             TokenError::Dial(error) => error,
             TokenError::Kind(kind) => self.endpoint.error(kind),
         })?;
@@ -165,6 +228,10 @@ impl Broker {
         let token = access.token.clone();
         *kept = Some(access);
         Ok(token)
+    }
+
+    fn credential(&self) -> Credential {
+        self.credential.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn request_token(&self, keyfile: &KeyFile) -> Result<TokenResponse, TokenError> {

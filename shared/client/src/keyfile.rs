@@ -111,6 +111,12 @@ impl KeyFile {
         })
     }
 
+    /// Whether the other one lets the same aspect in at the same broker.
+    pub(crate) fn is_for_the_same_as(&self, other: &Self) -> bool {
+        (&self.name, self.nexus_id, &self.url, &self.ca_pem)
+            == (&other.name, other.nexus_id, &other.url, &other.ca_pem)
+    }
+
     /// The keyfile of the home at `home`.
     pub fn path_in(home: &Path) -> PathBuf {
         home.join(KEYFILE_PATH)

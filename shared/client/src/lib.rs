@@ -20,7 +20,7 @@ pub mod secret;
 pub mod session;
 
 pub use blob::Blob;
-pub use broker::Broker;
+pub use broker::{Broker, Renewal};
 pub use client::{Client, Follow, Followed, Notice};
 pub use credential::Credential;
 pub use endpoint::{Endpoint, EndpointError, install_crypto};

@@ -43,6 +43,14 @@ impl Loss {
         }
     }
 
+    /// The key is good no more; a new one may be.
+    fn is_of_the_key(&self) -> bool {
+        match self {
+            Self::Dial(error) => error.is_refusal(),
+            Self::Link(reason) => *reason == CloseReason::Revoked,
+        }
+    }
+
     pub fn is_displaced(&self) -> bool {
         matches!(self, Self::Link(CloseReason::Displaced))
     }
@@ -159,6 +167,13 @@ async fn keep_dialling(
                 Loss::Link(reason)
             }
         };
+        if loss.is_of_the_key() && broker.await_new_key().await {
+            standing.send_replace(Standing::Down);
+            if told.send(News::Lost { loss, retry_in: Duration::ZERO }).await.is_err() {
+                return;
+            }
+            continue;
+        }
         if loss.is_terminal() {
             standing.send_replace(Standing::Over(loss.clone()));
             // Without an owner there is nobody to tell.

@@ -64,13 +64,37 @@ pub(crate) struct Signals {
     pub(crate) generation: watch::Receiver<u64>,
 }
 
+/// How far the process is on its way to its end.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Stage {
+    #[default]
+    Running,
+    /// Nothing begins any more; what has begun may end.
+    Closing,
+    /// What has not ended is left for the next process.
+    Stopping,
+}
+
 #[derive(Clone, Debug)]
-pub(crate) struct Stop(pub(crate) watch::Receiver<bool>);
+pub(crate) struct Stop(pub(crate) watch::Receiver<Stage>);
 
 impl Stop {
-    /// Waits until the process is to stop, or has no owner any more.
+    /// Waits until the process is to stop, or has no owner any more. For what has begun.
     pub(crate) async fn wanted(&mut self) {
-        let _ = self.0.wait_for(|stop| *stop).await.is_ok();
+        let _ = self.0.wait_for(|stage| *stage == Stage::Stopping).await.is_ok();
+    }
+
+    /// Waits until nothing is to begin any more.
+    pub(crate) async fn closing(&mut self) {
+        let _ = self.0.wait_for(|stage| *stage != Stage::Running).await.is_ok();
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.0.borrow() == Stage::Stopping
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        *self.0.borrow() != Stage::Running
     }
 }
 

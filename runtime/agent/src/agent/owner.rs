@@ -10,24 +10,26 @@ use nexus_client::{CloseReason, Event, Link, Loss, RequestError};
 use nexus_wire::hands::{Lease, LeaseRenew};
 use nexus_wire::inbox::{Decision, Deliver, ItemBody};
 use nexus_wire::limits::LEASE_RENEW_INTERVAL;
-use nexus_wire::roster::{AspectInfo, ContextMode, Deregister, Register, Registered};
+use nexus_wire::roster::{AspectInfo, ContextMode, Register, Registered};
 use nexus_wire::session::{SessionAct, SessionAsk, SessionOrder, SessionOutcome};
 use nexus_wire::{ErrorCode, ItemId};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
-use super::drive::tell_decision;
+use super::closing::Closing;
+use super::drive::{Stage, tell_decision};
 use super::kit::Kit;
 use super::mail::{self, Mail};
 use super::outcomes::Outcomes;
+use super::parent::Parent;
 use super::project;
 use super::running::Which;
 use super::seats::Seats;
 use super::tasks::Tasks;
 use super::worker::{Arrival, Order, Shared, WorkerNews, turn_id};
-use crate::cli::Exit;
+use crate::cli::{Exit, Unfit};
 use crate::hands::Control;
 use crate::home::Settings;
 use crate::inbox::InboxItem;
@@ -38,19 +40,46 @@ use crate::uplink::{BooksError, Happening, REGISTER_TIMEOUT, Uplink};
 
 const NEWS_MAX: usize = 256;
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5 * 60);
-/// For tasks to come to rest, and then for a last word to the broker.
-const REST_TIMEOUT: Duration = Duration::from_secs(8);
-const BYE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The ends of what the owner is told by, and tells by.
 #[derive(Debug)]
 pub(super) struct Channels {
     pub(super) claims: mpsc::Receiver<Claim>,
     pub(super) posts_done: mpsc::Receiver<Post>,
-    pub(super) stop: watch::Sender<bool>,
+    pub(super) stop: watch::Sender<Stage>,
     pub(super) generation: watch::Sender<u64>,
     pub(super) team: watch::Sender<Vec<AspectInfo>>,
     pub(super) kits: watch::Receiver<Arc<Kit>>,
+    /// There is a new key.
+    pub(super) keys: mpsc::Receiver<()>,
+}
+
+/// How this process runs.
+#[derive(Debug)]
+pub(super) struct Manner {
+    pub(super) url: String,
+    pub(super) adopt: bool,
+    pub(super) grace: Duration,
+}
+
+/// Carries posts.
+type Courier = JoinHandle<Result<(), BooksError>>;
+
+/// What happens by itself, or comes from outside of the process.
+struct Beats {
+    terminate: Signal,
+    interrupt: Signal,
+    parent: Parent,
+    renewal: Interval,
+    sweep: Interval,
+    courier: Option<Courier>,
+}
+
+/// Once, when it ends. Safe to cancel.
+async fn ended(courier: &mut Option<Courier>) -> Option<Result<Result<(), BooksError>, JoinError>> {
+    let ended = courier.as_mut()?.await;
+    *courier = None;
+    Some(ended)
 }
 
 /// What an earlier process has left.
@@ -61,23 +90,23 @@ pub(super) struct Left {
 }
 
 #[derive(Debug)]
-enum News {
+pub(super) enum News {
     Registered { attempt: u64, answer: Box<Result<Registered, RequestError>> },
     Lost(Vec<Lease>),
 }
 
 #[derive(Debug)]
 pub(super) struct Owner {
-    shared: Arc<Shared>,
-    uplink: Uplink,
-    channels: Channels,
-    url: String,
-    adopt: bool,
-    seats: Seats,
-    tasks: Tasks,
+    pub(super) shared: Arc<Shared>,
+    pub(super) uplink: Uplink,
+    pub(super) channels: Channels,
+    manner: Manner,
+    pub(super) closing: Closing,
+    pub(super) seats: Seats,
+    pub(super) tasks: Tasks,
     outcomes: Outcomes,
-    worker_news: mpsc::Receiver<WorkerNews>,
-    news: mpsc::Receiver<News>,
+    pub(super) worker_news: mpsc::Receiver<WorkerNews>,
+    pub(super) news: mpsc::Receiver<News>,
     tell: mpsc::Sender<News>,
     was_registered: bool,
     /// What the broker was told last of what the settings say.
@@ -94,8 +123,7 @@ impl Owner {
         shared: Arc<Shared>,
         uplink: Uplink,
         channels: Channels,
-        url: String,
-        adopt: bool,
+        manner: Manner,
         left: Left,
     ) -> Result<Self, Fatal> {
         let (tell, news) = mpsc::channel(NEWS_MAX);
@@ -108,8 +136,8 @@ impl Owner {
             shared,
             uplink,
             channels,
-            url,
-            adopt,
+            closing: Closing::new(manner.grace),
+            manner,
             seats,
             tasks,
             outcomes,
@@ -135,54 +163,20 @@ impl Owner {
     }
 
     /// Runs until told to stop, or until it cannot go on.
-    pub(super) async fn run(
-        mut self,
-        mut courier: JoinHandle<Result<(), BooksError>>,
-    ) -> Result<Exit, Fatal> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+    pub(super) async fn run(mut self, courier: Courier, parent: Parent) -> Result<Exit, Fatal> {
         let mut renewal = interval(LEASE_RENEW_INTERVAL);
         renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut sweep = interval(SWEEP_INTERVAL);
-        let mut courier_ended = false;
+        let mut beats = Beats {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            parent,
+            renewal,
+            sweep: interval(SWEEP_INTERVAL),
+            courier: Some(courier),
+        };
         let ended = loop {
-            let step = tokio::select! {
-                event = self.uplink.event() => self.linked(event).await,
-                Some(news) = self.news.recv() => self.told(news).await,
-                Some(claim) = self.channels.claims.recv() => {
-                    self.outcomes.claim(claim);
-                    Ok(None)
-                }
-                Some(news) = self.worker_news.recv() => self.worker_told(news).await,
-                Some(post) = self.channels.posts_done.recv() => {
-                    self.tasks.sent(post.id);
-                    Ok(None)
-                }
-                Some(finished) = self.tasks.finished() => self.hand_in(finished).await,
-                ended = &mut courier, if !courier_ended => {
-                    courier_ended = true;
-                    match ended {
-                        Ok(Ok(())) => Ok(None),
-                        Ok(Err(error)) => Err(error.into()),
-                        Err(error) => Err(error.into()),
-                    }
-                }
-                _ = renewal.tick() => {
-                    self.renew();
-                    Ok(None)
-                }
-                _ = sweep.tick() => {
-                    self.seats.sweep();
-                    Ok(None)
-                }
-                _ = self.channels.kits.changed() => {
-                    self.offer_anew();
-                    Ok(None)
-                }
-                _ = terminate.recv() => Ok(Some(Exit::Done)),
-                _ = interrupt.recv() => Ok(Some(Exit::Done)),
-            };
-            match step {
+            match self.step(&mut beats).await {
+                Ok(None) if self.may_end().await => break Ok(Exit::Done),
                 Ok(None) => {}
                 Ok(Some(exit)) => break Ok(exit),
                 Err(error) => break Err(error),
@@ -190,10 +184,62 @@ impl Owner {
         };
         tokio::select! {
             () = self.stop() => {}
-            // Whoever asks twice does not want to wait; what is on disk is enough.
-            _ = interrupt.recv() => {}
+            // Whoever asks again does not want to wait; what is on disk is enough.
+            _ = beats.terminate.recv() => {}
+            _ = beats.interrupt.recv() => {}
         }
         ended
+    }
+
+    /// Waits for what happens next, and applies it.
+    async fn step(&mut self, beats: &mut Beats) -> Step {
+        tokio::select! {
+            event = self.uplink.event() => self.linked(event).await,
+            Some(news) = self.news.recv() => self.told(news).await,
+            Some(claim) = self.channels.claims.recv() => {
+                self.outcomes.claim(claim);
+                Ok(None)
+            }
+            Some(news) = self.worker_news.recv() => self.worker_told(news).await,
+            Some(post) = self.channels.posts_done.recv() => {
+                self.tasks.sent(post.id);
+                Ok(None)
+            }
+            Some(finished) = self.tasks.finished() => self.hand_in(finished).await,
+            Some(()) = self.seats.ended() => Ok(None),
+            Some(ended) = ended(&mut beats.courier) => match ended {
+                Ok(Ok(())) => Ok(None),
+                Ok(Err(error)) => Err(error.into()),
+                Err(error) => Err(error.into()),
+            },
+            _ = beats.renewal.tick() => {
+                self.renew();
+                Ok(None)
+            }
+            _ = beats.sweep.tick() => {
+                self.seats.sweep();
+                Ok(None)
+            }
+            Ok(()) = self.channels.kits.changed() => {
+                self.offer_anew();
+                Ok(None)
+            }
+            Some(()) = self.channels.keys.recv() => {
+                tracing::info!("there is a new key; dialling again with it");
+                self.uplink.hang_up();
+                Ok(None)
+            }
+            _ = beats.terminate.recv() => Ok(self.begin_closing()),
+            _ = beats.interrupt.recv() => Ok(self.begin_closing()),
+            () = beats.parent.gone() => {
+                tracing::warn!("who started this process is gone; stopping with it");
+                Ok(Some(Exit::Done))
+            }
+            () = self.closing.over() => {
+                tracing::warn!("some turns have not ended in time; they go on at the next start");
+                Ok(Some(Exit::Done))
+            }
+        }
     }
 
     async fn linked(&mut self, event: Event) -> Step {
@@ -230,7 +276,7 @@ impl Owner {
     async fn register(&mut self, link: Link, attempt: u64) -> Result<(), Fatal> {
         let offer = offer(&self.shared.kit().settings);
         self.offered = Some(offer.clone());
-        let register = Register { leases: self.tasks.held(), adopt: self.adopt, ..offer };
+        let register = Register { leases: self.tasks.held(), adopt: self.manner.adopt, ..offer };
         let register = self.uplink.complete(register).await?;
         let tell = self.tell.clone();
         tokio::spawn(async move {
@@ -264,12 +310,12 @@ impl Owner {
     async fn registered(&mut self, attempt: u64, registered: Registered) -> Result<(), Fatal> {
         let Some(items) = self.uplink.registered(attempt, &registered).await? else { return Ok(()) };
         let Registered { name, generation, lost, situation, .. } = registered;
-        tracing::info!("{name} registered with {} (generation {generation})", self.url);
+        tracing::info!("{name} registered with {} (generation {generation})", self.manner.url);
         self.tasks.lose(&lost);
         self.channels.team.send_replace(situation.team);
         self.channels.generation.send_replace(generation);
         // From here on the home has gone on with this broker; should that change, somebody has to say so again.
-        self.adopt = false;
+        self.manner.adopt = false;
         self.receive_all(items).await?;
         if !self.was_registered {
             self.was_registered = true;
@@ -290,14 +336,17 @@ impl Owner {
         match error {
             RequestError::Refused(body) if body.code == ErrorCode::HomeDiverged => {
                 let advice = "if this home is the one to go on with, start it with --adopt";
-                Err(format!("{}; {advice}", body.message).into())
+                Err(Unfit::because(format_args!("{}; {advice}", body.message)).into())
             }
             RequestError::Refused(body) if body.code == ErrorCode::Held => {
                 tracing::error!("{}", body.message);
                 Ok(Some(Exit::Held))
             }
+            // The close that follows says it too, and the key may have been replaced.
+            RequestError::Refused(body) if body.code == ErrorCode::Unauthorized => Ok(None),
             RequestError::Refused(body) if !body.retryable && body.code != ErrorCode::AlreadyRegistered => {
-                Err(format!("the broker at {} does not let {name} in: {body}", self.url).into())
+                let url = &self.manner.url;
+                Err(Unfit::because(format_args!("the broker at {url} does not let {name} in: {body}")).into())
             }
             error @ (RequestError::Refused(_) | RequestError::Lost(_) | RequestError::BadReply(_)) => {
                 tracing::warn!(%error, "not registered; dialling again");
@@ -459,29 +508,6 @@ impl Owner {
             }
         });
     }
-
-    /// Parks what is at work, says goodbye.
-    async fn stop(self) {
-        let Self { shared, uplink, channels, seats, tasks, worker_news, news, .. } = self;
-        channels.stop.send_replace(true);
-        // A worker that has something to tell must not wait for somebody to hear it.
-        drop((worker_news, news));
-        let at_rest = async {
-            seats.ended().await;
-            tasks.ended().await;
-        };
-        if timeout(REST_TIMEOUT, at_rest).await.is_err() {
-            tracing::warn!("some work did not come to rest in time; it goes on from what is on disk");
-        }
-        if let Some(link) = uplink.link().cloned() {
-            let bye = Deregister { reason: Some("stopping".to_owned()) };
-            let _ = timeout(BYE_TIMEOUT, link.call(bye)).await;
-            let _ = timeout(BYE_TIMEOUT, link.close()).await;
-        }
-        if let Err(error) = shared.books.flush().await {
-            tracing::warn!(%error, "what was sent is not on record, and will be sent again");
-        }
-    }
 }
 
 /// What the broker is told of the settings.
@@ -509,9 +535,9 @@ fn over(name: &str, loss: &Loss) -> Step {
     }
     let advice = match loss {
         Loss::Link(CloseReason::Revoked) => {
-            format!("; to let it in again: nexus aspect add {name} --home <home>")
+            format!("; an admin lets it in again with: nexus aspect add {name} --home <home>")
         }
         Loss::Link(_) | Loss::Dial(_) => String::new(),
     };
-    Err(format!("{name} cannot reach its broker: {loss}{advice}").into())
+    Err(Unfit::because(format_args!("{name} cannot reach its broker: {loss}{advice}")).into())
 }

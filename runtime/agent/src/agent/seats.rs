@@ -25,6 +25,7 @@ pub(crate) struct Seats {
     /// For whom there is no worker yet: none starts before we know the team.
     early: HashMap<SessionKey, Vec<Arrival>>,
     is_open: bool,
+    is_closed: bool,
     workers: JoinSet<()>,
 }
 
@@ -47,11 +48,15 @@ impl Seats {
             leaving: HashMap::new(),
             early: HashMap::new(),
             is_open: false,
+            is_closed: false,
             workers: JoinSet::new(),
         }
     }
 
     pub(crate) fn give(&mut self, key: SessionKey, arrival: Arrival) {
+        if self.is_closed {
+            return;
+        }
         if !self.is_open {
             self.early.entry(key).or_default().push(arrival);
             return;
@@ -95,7 +100,6 @@ impl Seats {
         });
         let seat = Seat { arrivals, backlog: VecDeque::new(), sent: 0, rests: None, gone };
         self.seats.insert(key, seat);
-        while self.workers.try_join_next().is_some() {}
     }
 
     /// The worker has nothing left to do of what it had `received`.
@@ -121,10 +125,23 @@ impl Seats {
         self.leaving.retain(|_, gone| matches!(gone.try_recv(), Err(oneshot::error::TryRecvError::Empty)));
     }
 
-    /// Waits until every worker has ended, as they do when the process is to stop.
-    pub(crate) async fn ended(mut self) {
-        drop(self.seats);
-        while self.workers.join_next().await.is_some() {}
+    /// No worker begins anything any more. What has not begun is on disk, for the next process.
+    pub(crate) fn close(&mut self) {
+        self.is_open = false;
+        self.is_closed = true;
+        self.early.clear();
+        // Dropping the senders is what ends the workers.
+        self.seats.clear();
+    }
+
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.workers.is_empty()
+    }
+
+    /// The next worker to end; `None` while there is none. Safe to cancel.
+    pub(crate) async fn ended(&mut self) -> Option<()> {
+        // A worker that broke down has said so, and there is nothing to be had from it.
+        self.workers.join_next().await.map(drop)
     }
 }
 

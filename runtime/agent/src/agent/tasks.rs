@@ -54,6 +54,10 @@ impl Tasks {
         assignment: Assignment,
     ) -> Result<(), BooksError> {
         let lease = assignment.lease;
+        if self.shared.signals.stop.is_closing() {
+            // Left open: the next process begins it, if it is still wanted then.
+            return Ok(());
+        }
         // On record first: work that has begun is not begun again by a later process.
         self.shared.books.taken(item.0).await?;
         let (control, controls) = mpsc::channel(CONTROLS_MAX);
@@ -125,6 +129,10 @@ impl Tasks {
         let Some(task) = self.tasks.remove(&lease) else { return Ok(()) };
         let books = &self.shared.books;
         let Some(result) = result else {
+            if self.shared.signals.stop.is_stopping() {
+                // Left open, so that the next process says that it has ended.
+                return Ok(());
+            }
             tracing::info!(dispatch = %lease.dispatch, "work stopped without a result");
             books.closed(task.item.0, Decision::Failed).await?;
             return self.confirm_stop(&task, lease).await;
@@ -159,15 +167,8 @@ impl Tasks {
         at_work.chain(handed_in).collect()
     }
 
-    /// Waits until all have ended, as they do when the process is to stop. Work that was done by then is handed in.
-    pub(crate) async fn ended(mut self) {
-        while let Some(finished) = self.running.join_next().await {
-            if matches!(&finished, Ok((_, Some(_))))
-                && let Err(error) = self.hand_in(finished).await
-            {
-                tracing::warn!(%error, "a result could not be put on record");
-            }
-        }
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.running.is_empty()
     }
 }
 

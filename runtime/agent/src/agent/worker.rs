@@ -152,7 +152,8 @@ impl Worker {
             let shared = Arc::clone(&self.shared);
             let mut stop = shared.signals.stop.clone();
             let _permit = tokio::select! {
-                () = stop.wanted() => return Ok(()),
+                biased;
+                () = stop.closing() => return Ok(()),
                 permit = shared.turns.acquire() => permit,
             };
             let (record, count) = match kept.take() {
@@ -204,7 +205,8 @@ impl Worker {
         self.news.send(WorkerNews::Rests { key: self.key, received: self.received }).await.ok()?;
         let mut stop = self.shared.signals.stop.clone();
         let arrived = tokio::select! {
-            () = stop.wanted() => None,
+            biased;
+            () = stop.closing() => None,
             arrived = self.arrivals.recv() => arrived,
         };
         self.received += u64::from(arrived.is_some());
@@ -257,7 +259,7 @@ impl Worker {
             tries += 1;
             let mut stop = self.shared.signals.stop.clone();
             tokio::select! {
-                () = stop.wanted() => return Ok(None),
+                () = stop.closing() => return Ok(None),
                 () = tokio::time::sleep(LOCKED_WAIT) => {}
             }
         }

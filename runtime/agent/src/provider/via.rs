@@ -1,7 +1,7 @@
 //! The way to a provider through the broker, which holds the key: the address of its proxy, and the aspect's own
 //! access token in place of a key.
 
-use nexus_client::{Broker, EndpointError, KeyFile};
+use nexus_client::{Broker, KeyFile};
 use nexus_wire::{CredentialName, TraceContext};
 use reqwest::RequestBuilder;
 
@@ -26,12 +26,10 @@ pub struct Via {
 }
 
 impl Via {
-    pub fn of(keyfile: &KeyFile) -> Result<Self, EndpointError> {
-        Ok(Self {
-            url: keyfile.url.trim_end_matches('/').to_owned(),
-            ca_pem: keyfile.ca_pem.clone(),
-            broker: Broker::of_keyfile(keyfile.clone())?,
-        })
+    /// `broker` is the one that `keyfile` names.
+    pub fn of(keyfile: &KeyFile, broker: Broker) -> Self {
+        let url = keyfile.url.trim_end_matches('/').to_owned();
+        Self { url, ca_pem: keyfile.ca_pem.clone(), broker }
     }
 
     /// Where the broker makes the calls of a credential.

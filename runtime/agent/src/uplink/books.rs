@@ -143,6 +143,11 @@ impl Books {
         }
     }
 
+    /// Whether everything that was posted has been sent.
+    pub(crate) async fn all_sent(&self) -> Result<bool, BooksError> {
+        Ok(self.query(|done| Command::First { done }).await?.is_none())
+    }
+
     pub(crate) async fn flush(&self) -> Result<(), BooksError> {
         self.ask(|done| Command::Flush { done }).await
     }

@@ -30,11 +30,12 @@ impl World {
         );
         let key = key.expect("a key");
         let loaded = Home::load(home.path(), |_| None).expect("in order");
+        let broker = Broker::of_keyfile(key.clone()).expect("an address");
         let bench = Bench {
             home: loaded.dir.clone(),
             env: |_| None,
-            via: Via::of(&key).expect("an address"),
-            broker: Broker::of_keyfile(key).expect("an address"),
+            via: Via::of(&key, broker.clone()),
+            broker,
             line: line().0,
             claims: Claims { claims: mpsc::channel(1).0, waiting: None },
             teller: Teller::of(&loaded.settings),

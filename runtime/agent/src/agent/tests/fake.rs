@@ -74,8 +74,13 @@ impl Fake {
     }
 
     pub(super) fn start(&self) -> Process {
-        let options =
-            RunOptions { home: self.home.path().to_owned(), adopt: false, durability: Durability::Fsync };
+        let options = RunOptions {
+            home: self.home.path().to_owned(),
+            adopt: false,
+            durability: Durability::Fsync,
+            grace: PATIENCE,
+            with_parent: false,
+        };
         let home = Home::load(&options.home, |_| None).expect("a home in order");
         let keyfile = KeyFile::load(&home.keyfile_path()).expect("a keyfile");
         assert_eq!(keyfile.url, self.url);

@@ -1,0 +1,122 @@
+//! How an agent ends, and how it goes on when its key changes.
+
+use std::path::{Path, PathBuf};
+use std::process::Child;
+
+use nexus_tests::{Process, World, wait_until};
+use serde_json::json;
+
+const SCRIPT: &str = r#"
+[[rule]]
+match = "hold"
+[[rule.step]]
+name = "note"
+call = "list_files"
+args = { path = "work" }
+[[rule.step]]
+hold = "go"
+say = "let go"
+
+[[rule]]
+match = "say (?P<what>.+)"
+[[rule.step]]
+say = "you said {{ what }}"
+"#;
+
+fn home(world: &World) -> PathBuf {
+    world.home("wren", json!({"tools": ["list_files"]}), SCRIPT)
+}
+
+/// An agent in the middle of a turn, and who waits for its answer.
+fn at_work(world: &World, home: &Path, args: &[&str]) -> (Process, Child) {
+    let agent = Process::start("wren", world.command("agent").arg(home).args(args));
+    agent.wait_for_text("registered");
+    let mut asking = world.nexctl_command(&["ask", "wren", "hold"]);
+    let asking = asking.stdout(std::process::Stdio::piped()).spawn().expect("nexctl runs");
+    wait_until("the turn in its last step", || {
+        let files = std::fs::read_dir(home.join("session/threads")).ok()?;
+        let texts = files.filter_map(|file| std::fs::read_to_string(file.ok()?.path()).ok());
+        texts.into_iter().any(|text| text.contains("turn.tool_result")).then_some(())
+    });
+    (agent, asking)
+}
+
+fn answered(asking: Child) -> bool {
+    let out = asking.wait_with_output().expect("nexctl ends");
+    out.status.success() && String::from_utf8_lossy(&out.stdout).contains("let go")
+}
+
+fn state(world: &World) -> String {
+    world.nexctl_json(&["get", "aspects"])["aspects"][0]["state"].as_str().expect("a state").to_owned()
+}
+
+#[test]
+fn a_turn_that_has_begun_ends_before_its_process_does() {
+    let world = World::new();
+    let home = home(&world);
+    let (mut agent, asking) = at_work(&world, &home, &["--grace", "1h"]);
+    agent.signal("TERM");
+    agent.wait_for_text("stopping: turns at work may end within 3600 s");
+    std::fs::write(home.join("go"), "").expect("written");
+    assert!(answered(asking), "the answer came before the process ended");
+    assert_eq!(agent.wait().code(), Some(0));
+    assert_eq!(state(&world), "offline");
+}
+
+#[test]
+fn a_second_signal_stops_at_once_and_the_turn_goes_on_at_the_next_start() {
+    let world = World::new();
+    let home = home(&world);
+    let (mut agent, asking) = at_work(&world, &home, &["--grace", "1h"]);
+    agent.signal("TERM");
+    agent.wait_for_text("stopping: turns at work");
+    agent.signal("INT");
+    assert_eq!(agent.wait().code(), Some(0));
+    std::fs::write(home.join("go"), "").expect("written");
+    let again = world.agent(&home);
+    assert!(answered(asking));
+    assert!(again.text().contains("going on with a turn that was interrupted"));
+}
+
+#[test]
+fn a_turn_that_takes_longer_than_the_grace_goes_on_at_the_next_start() {
+    let world = World::new();
+    let home = home(&world);
+    let (mut agent, asking) = at_work(&world, &home, &["--grace", "1s"]);
+    agent.signal("TERM");
+    assert_eq!(agent.wait().code(), Some(0));
+    assert!(agent.text().contains("some turns have not ended in time"));
+    std::fs::write(home.join("go"), "").expect("written");
+    let _again = world.agent(&home);
+    assert!(answered(asking));
+}
+
+#[test]
+fn a_time_without_its_unit_is_refused() {
+    let world = World::asleep();
+    let out = world.run("agent", &["somewhere", "--grace", "10"]);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&out.stderr).contains("say the unit: 10s, 10m or 10h"));
+}
+
+/// The agent's process stays the same.
+#[test]
+fn a_new_key_is_taken_from_the_home_and_an_agent_that_is_shut_out_ends() {
+    let world = World::new();
+    let home = home(&world);
+    let mut agent = world.agent(&home);
+    let (data, at) = (world.data().display().to_string(), home.display().to_string());
+    for (generation, overlap) in [(2, "0s"), (3, "10m")] {
+        let rotate = ["aspect", "rotate", "wren", "--home", &at, "--data", &data, "--overlap", overlap];
+        let out = world.run("nexus", &rotate);
+        assert!(out.status.success(), "{}", nexus_tests::world::text(&out));
+        agent.wait_for_text(&format!("(generation {generation})"));
+        let out = world.nexctl(&["ask", "wren", "say hello"]);
+        assert!(out.status.success(), "{}", nexus_tests::world::text(&out));
+    }
+    let out = world.run("nexus", &["aspect", "revoke", "wren", "--data", &data]);
+    assert!(out.status.success(), "{}", nexus_tests::world::text(&out));
+    assert_eq!(agent.wait().code(), Some(5));
+    let told = "the key was revoked or replaced; an admin lets it in again with: nexus aspect add wren";
+    assert!(agent.text().contains(told), "{}", agent.text());
+}
