@@ -91,6 +91,8 @@ enum CliError {
         home.display()
     )]
     HomeOfAnother { home: PathBuf, owner: String, name: nexus_wire::AspectName },
+    #[error("cannot tell where {} is: {source}", path.display())]
+    Path { path: PathBuf, source: std::io::Error },
     #[error("no home directory is known; name the data directory with --data or NEXUS_DATA")]
     NoDataDir,
     #[error("{}", .0.message)]
@@ -117,6 +119,7 @@ impl CliError {
             | Self::NoHome(_)
             | Self::HomeOfAnother { .. }
             | Self::NoDataDir
+            | Self::Path { .. }
             | Self::Refused(_)
             | Self::Secret(_)
             | Self::Unwell(_)
@@ -150,7 +153,7 @@ fn run(cli: Cli, started: Instant) -> Result<(), CliError> {
     };
     match cli.command {
         Action::Serve(serve) => {
-            let (config, _) = load(&serve.flags())?;
+            let (config, _) = load(&serve.flags()?)?;
             runtime(false)?.block_on(serve::run(config, started))
         }
         Action::Aspect(aspect) => runtime(true)?.block_on(aspect::run(aspect, load(&[])?.0)),
@@ -188,7 +191,7 @@ fn start_logging() {
         .with_env_filter(filter)
         // Where a line comes from matters to whoever sets a filter by it.
         .with_target(std::env::var_os("NEXUS_LOG").is_some())
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(std::io::stderr().is_terminal() && !crate::spawn::is_colour_unwanted())
         .with_writer(std::io::stderr)
         .try_init();
 }

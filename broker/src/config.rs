@@ -17,6 +17,7 @@ use crate::edge::retention::Retention;
 use crate::hub::HubConfig;
 pub use crate::relay::presence::Patience;
 pub use crate::relay::sink::SinkSettings;
+pub use crate::spawn::SpawnSettings;
 pub use settings::{Effective, SETTINGS, Setting, Source};
 
 /// Settings that have been checked.
@@ -46,6 +47,8 @@ pub struct Config {
     pub blob_grace: Duration,
     /// Where what streams is written, if anywhere.
     pub sink: Option<SinkSettings>,
+    /// Which agents run beside the broker, if any.
+    pub spawn: Option<SpawnSettings>,
     pub synchronous: Synchronous,
 }
 
@@ -171,6 +174,13 @@ impl Config {
                     files: effective.ranged("observe.sink_files", 1, 1_000)?,
                 }),
             },
+            spawn: match effective.parse_with("spawn.homes", |text| Ok(folders(data, text)))? {
+                none if none.is_empty() => None,
+                folders => {
+                    let agent_bin = Some(effective.text("spawn.agent_bin")).filter(|it| !it.is_empty());
+                    Some(SpawnSettings { folders, agent_bin: agent_bin.map(|it| data.join(it)) })
+                }
+            },
             synchronous: effective.parse_with("storage.synchronous", synchronous)?,
         })
     }
@@ -210,6 +220,15 @@ fn days(text: &str) -> Result<Option<Duration>, String> {
         Some(keep) if keep <= Duration::from_secs(100 * u64::from(YEAR_S)) => Ok(Some(keep)),
         Some(_) | None => Err("a number of days, 0 for ever".to_owned()),
     }
+}
+
+/// Relative to the data directory, as everything in its file is.
+fn folders(data: &Path, text: &str) -> Vec<PathBuf> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|folder| !folder.is_empty())
+        .map(|folder| data.join(folder))
+        .collect()
 }
 
 /// Relative to the data directory, so that it is the same wherever the broker is started.

@@ -29,6 +29,7 @@ mod relay;
 mod sequencer;
 pub mod serve;
 mod setup;
+pub mod spawn;
 pub mod store;
 mod traces;
 mod trail;

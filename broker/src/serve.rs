@@ -37,6 +37,7 @@ use crate::relay::presence::Trouble;
 use crate::relay::sink::Sink;
 use crate::sequencer::{Sequencer, sequencer};
 use crate::setup::{Setup, SetupError};
+use crate::spawn::{SpawnError, Spawner};
 use crate::store::SqliteStore;
 use crate::traces::Traces;
 use crate::trail::Trail;
@@ -67,6 +68,8 @@ pub enum ServeError {
         "cannot write what streams to {}: {source}; make it writable, or name another file with observe.sink", path.display()
     )]
     Sink { path: std::path::PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
     #[error("cannot start the core thread: {0}")]
     Thread(std::io::Error),
     #[error(
@@ -90,6 +93,7 @@ pub struct Running {
     server: JoinHandle<()>,
     tasks: JoinSet<()>,
     links_max: u32,
+    spawner: Option<Spawner>,
     lock: Lock,
 }
 
@@ -104,6 +108,7 @@ impl Running {
         let nexus_id = keys.nexus_id;
         let keys = Arc::new(keys);
         let keys_of = Arc::clone(&keys);
+        let ca_pem = keys.ca_pem.clone();
         let bind = |source| ServeError::Bind { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
@@ -182,6 +187,10 @@ impl Running {
         let url = local_url(address, config.tls);
         data.write_run(&RunFile { pid: std::process::id(), url: url.clone() }).map_err(SetupError::from)?;
         edge.published.health.started().await;
+        let spawner = match config.spawn {
+            Some(settings) => Some(Spawner::start(settings, Arc::clone(&edge), url.clone(), ca_pem)?),
+            None => None,
+        };
         Ok(Self {
             edge,
             url,
@@ -195,6 +204,7 @@ impl Running {
             server,
             tasks,
             links_max,
+            spawner,
             lock,
         })
     }
@@ -228,7 +238,11 @@ impl Running {
     /// Refuses what is new, finishes what was accepted, closes links, and leaves a database that is whole in
     /// one file.
     pub async fn stop(self) -> Result<(), ServeError> {
-        let Self { edge, stop, ended, index, sink, server, mut tasks, links_max, lock, .. } = self;
+        let Self { edge, stop, ended, index, sink, server, mut tasks, links_max, spawner, lock, .. } = self;
+        if let Some(spawner) = spawner {
+            // While there is a broker they can say goodbye to.
+            spawner.stop().await;
+        }
         edge.write_uses().await;
         edge.write_trail().await;
         edge.published.health.stopping();

@@ -3,7 +3,6 @@
 Python 3 and nothing else. Every process gets a signal when this one dies, so nothing is orphaned.
 """
 
-import fcntl
 import json
 import os
 import pathlib
@@ -77,15 +76,12 @@ class Process:
         return self.child.returncode
 
 
-def refuse_if_in_use(home):
-    """A running agent holds its home. Its keyfile must not be replaced under it by one for another broker."""
-    folder = os.open(home, os.O_RDONLY)
+def name_of(home):
+    """Whose home it is."""
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise Fault(f"the agent of {home} is running already, perhaps from another scripts/up; stop it first") from None
-    finally:
-        os.close(folder)
+        return json.loads((pathlib.Path(home) / "aspect.json").read_text())["name"]
+    except (OSError, ValueError, KeyError) as error:
+        raise Fault(f"{home}/aspect.json does not say whose home it is ({error}); see: agent check {home}") from None
 
 
 def how_it_ended(code):
@@ -93,20 +89,22 @@ def how_it_ended(code):
 
 
 class Stack:
-    """A broker on `data` and one agent for each home."""
+    """A broker on `data`, with `flags` of its own, and one agent for each home."""
 
-    def __init__(self, bin_dir, data, listen="127.0.0.1:0", say=lambda name, line: None):
+    def __init__(self, bin_dir, data, listen="127.0.0.1:0", say=lambda name, line: None, flags=()):
         self.bin = pathlib.Path(bin_dir)
         self.data = pathlib.Path(data)
         self.listen = listen
         self.say = say
+        self.flags = list(flags)
         self.broker = None
         self.agents = {}
         self.url = None
 
     def start_broker(self):
         self.broker = Process(
-            "nexus", [self.bin / "nexus", "serve", "--data", self.data, "--listen", self.listen], self.say
+            "nexus", [self.bin / "nexus", "serve", "--data", self.data, "--listen", self.listen] + self.flags,
+            self.say,
         )
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
@@ -174,8 +172,9 @@ class Stack:
             present = {aspect["name"] for aspect in self.aspects() if aspect["state"] != "offline"}
             missing = set(names) - present
             for name in missing:
-                process = self.agents[name][1]
-                if process.child.poll() is not None:
+                # The broker has the processes of those that it started itself.
+                process = self.agents[name][1] if name in self.agents else None
+                if process and process.child.poll() is not None:
                     process.reader.join(1)
                     raise Fault(f"{name} did not start:\n  " + "\n  ".join(process.lines[-8:]))
             time.sleep(0.05)
@@ -190,4 +189,5 @@ class Stack:
         for _, process in self.agents.values():
             process.stop()
         if self.broker:
-            self.broker.stop()
+            # Longer than agents that it started may take.
+            self.broker.stop(grace_s=30)

@@ -1,5 +1,6 @@
 //! `nexus serve`.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
@@ -20,13 +21,37 @@ pub(super) struct Serve {
     /// TLS on a loopback address too; other addresses always have it
     #[arg(long)]
     tls: bool,
+    /// Run the agents of the homes in this folder, too, one in each sub-folder; may be given several times
+    #[arg(long, value_name = "DIR", value_parser = folder)]
+    spawn: Vec<PathBuf>,
+    /// The program to run for each home [default: `agent` beside this program]
+    #[arg(long, value_name = "FILE", requires = "spawn")]
+    agent_bin: Option<PathBuf>,
+}
+
+/// Several become one setting with commas between them.
+fn folder(text: &str) -> Result<PathBuf, &'static str> {
+    if text.contains(',') { Err("a path with a comma cannot be used here") } else { Ok(text.into()) }
 }
 
 impl Serve {
-    pub(super) fn flags(&self) -> Vec<(&'static str, String)> {
-        let listen = self.listen.clone().map(|listen| ("listen", listen));
-        let tls = self.tls.then(|| ("tls.always", "true".to_owned()));
-        listen.into_iter().chain(tls).collect()
+    pub(super) fn flags(&self) -> Result<Vec<(&'static str, String)>, CliError> {
+        let mut flags = Vec::new();
+        flags.extend(self.listen.clone().map(|listen| ("listen", listen)));
+        flags.extend(self.tls.then(|| ("tls.always", "true".to_owned())));
+        // In the file they are relative to the data directory, here to where this is typed.
+        let absolute = |path: &PathBuf| match std::path::absolute(path) {
+            Ok(path) => Ok(path.display().to_string()),
+            Err(source) => Err(CliError::Path { path: path.clone(), source }),
+        };
+        if !self.spawn.is_empty() {
+            let folders = self.spawn.iter().map(absolute).collect::<Result<Vec<_>, _>>()?;
+            flags.push(("spawn.homes", folders.join(",")));
+        }
+        if let Some(program) = &self.agent_bin {
+            flags.push(("spawn.agent_bin", absolute(program)?));
+        }
+        Ok(flags)
     }
 }
 

@@ -10,13 +10,21 @@ fn the_command_line_is_consistent() {
 
 #[test]
 fn flags_name_settings_that_exist() {
-    let Ok(Cli { command: Action::Serve(serve), .. }) =
-        Cli::try_parse_from(["nexus", "serve", "--listen", "[::1]:0", "--tls", "--data", "x"])
-    else {
+    let Ok(Cli { command: Action::Serve(serve), .. }) = Cli::try_parse_from(
+        ["nexus", "serve", "--listen", "[::1]:0", "--tls", "--data", "x", "--spawn", "/a", "--spawn", "/b"]
+            .into_iter()
+            .chain(["--agent-bin", "/c/agent"]),
+    ) else {
         panic!("serve is a command");
     };
-    let flags = serve.flags();
-    assert_eq!(flags, [("listen", "[::1]:0".to_owned()), ("tls.always", "true".to_owned())]);
+    let flags = serve.flags().unwrap();
+    let expected = [
+        ("listen", "[::1]:0"),
+        ("tls.always", "true"),
+        ("spawn.homes", "/a,/b"),
+        ("spawn.agent_bin", "/c/agent"),
+    ];
+    assert_eq!(flags, expected.map(|(key, value)| (key, value.to_owned())));
     for (key, _) in flags {
         assert!(SETTINGS.iter().any(|setting| setting.key == key), "{key}");
     }

@@ -111,6 +111,16 @@ pub const SETTINGS: &[Setting] = &[
         about: "messages of aspects in a row that pause a thread; 0 never",
     },
     Setting { key: "threads.loop_identical", default: "3", about: "the same one that often; 0 never" },
+    Setting {
+        key: "spawn.homes",
+        default: "",
+        about: "folders of homes whose agents run beside the broker; none when empty",
+    },
+    Setting {
+        key: "spawn.agent_bin",
+        default: "",
+        about: "their program; `agent` beside `nexus` when empty",
+    },
     Setting { key: "storage.synchronous", default: "full", about: "full; off only as the control of a test" },
 ];
 
