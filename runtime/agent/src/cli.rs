@@ -18,6 +18,7 @@ use nexus_wire::roster::AspectRole;
 
 use crate::journal::Durability;
 use crate::provider::ProviderKind;
+use crate::sandbox;
 
 mod draw;
 mod home;
@@ -168,6 +169,10 @@ type Outcome = Result<Exit, Box<dyn Error>>;
 
 /// The whole program: to be called by `main` with what runs an aspect.
 pub fn main(runner: Runner) -> ExitCode {
+    // What this program starts of itself is no business of a person's, and has no time for logs.
+    if let Some(code) = sandbox::helper(std::env::args_os().skip(1)) {
+        return code;
+    }
     let env = |name: &str| std::env::var(name).ok();
     start_logging();
     let durability = Durability::from_env();

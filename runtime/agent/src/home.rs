@@ -24,6 +24,7 @@ mod unknown;
 pub use fault::{Fault, Faults};
 pub use persona::{NEXUS_FILE, PRIMER_FILE, Persona, SOUL_FILE};
 pub use raw::{Budgets, RawHand, RawSettings, Recall, settings_schema};
+pub use roots::{Detailed, RawRoot};
 pub use scaffold::{NewHome, ScaffoldError, scaffold};
 pub use settings::{Hand, Settings};
 

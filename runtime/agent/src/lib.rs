@@ -13,6 +13,7 @@ pub mod inbox;
 pub mod journal;
 pub mod outbox;
 pub mod provider;
+pub mod sandbox;
 pub mod session;
 pub mod tools;
 mod trace;

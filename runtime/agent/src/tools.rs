@@ -19,23 +19,33 @@ use tokio::sync::{Semaphore, mpsc};
 use uuid::Uuid;
 
 use crate::conversation::ToolSpec;
+use crate::sandbox::Sandbox;
 use crate::turn::{Nature, Natures};
 use crate::uplink::Line;
+use seen::Seen;
 
 mod args;
 mod attach;
 mod bus;
 mod cancel;
+mod command;
+mod diff;
 mod dispatch;
+mod edit;
+mod fetch;
 mod gather;
 mod leave;
 mod list;
 mod people;
 mod read;
+mod replace;
 mod roots;
 mod search;
+mod seen;
+mod write;
 
 pub use dispatch::{Claim, Claims, End, Ended, Waiting};
+pub use fetch::FetchConfig;
 pub use leave::{ApprovalPolicy, Leave, asked};
 pub use people::{ask, notice, question};
 pub use roots::{PathError, PathErrorKind, Root, Roots};
@@ -84,6 +94,16 @@ tools! {
     SearchFiles = "search_files", search::SearchFiles, acts: false;
     /// Lists what is in a folder. Returns {entries: [{path, kind, bytes}], truncated}.
     ListFiles = "list_files", list::ListFiles, acts: false;
+    /// Makes a new text file, or puts a whole new text in the place of one that you have read. Returns {path, created,
+    /// changed, bytes, diff}. To change a part of a file use edit_file.
+    WriteFile = "write_file", write::WriteFile, acts: true;
+    /// Changes parts of a text file. Each edit names what stands there, exactly and in full, and what shall stand there;
+    /// either all edits are made or none. Returns {path, created, changed, bytes, diff}; changed is false when the file
+    /// says so already.
+    EditFile = "edit_file", edit::EditFile, acts: true;
+    /// Runs a shell command in a sandbox: it sees the roots and the system's programs, and nothing that it starts
+    /// outlives it. Returns {exit_code or signal, stdout, stderr, truncated, duration_ms}; timed_out when it was ended.
+    RunCommand = "run_command", command::RunCommand, acts: true;
     /// Makes a file available to the team. Returns {blob, name, media_type, bytes}: give that to send_message as one
     /// of its `attachments`, or name the blob in what you write, to a Hand for example. At most 16 MiB.
     AttachFile = "attach_file", attach::AttachFile, acts: true;
@@ -126,10 +146,39 @@ impl Tool {
         Self::ALL.iter().copied().find(|tool| tool.name() == name)
     }
 
+    /// Whether it runs programs or asks strangers: a new home does not allow that before a person says so.
+    pub fn reaches_out(self) -> bool {
+        match self {
+            Self::RunCommand => true,
+            Self::ReadFile
+            | Self::SearchFiles
+            | Self::ListFiles
+            | Self::WriteFile
+            | Self::EditFile
+            | Self::AttachFile
+            | Self::ReadAttachment
+            | Self::SendMessage
+            | Self::ReadThread
+            | Self::SearchMessages
+            | Self::ListTeam
+            | Self::DispatchHand
+            | Self::Gather
+            | Self::CancelDispatch
+            | Self::AskOperator
+            | Self::SearchKnowledge
+            | Self::StoreKnowledge => false,
+        }
+    }
+
     /// Whether a call waits for the broker or for others, which have limits of their own on how long that takes.
     pub fn is_on_bus(self) -> bool {
         match self {
-            Self::ReadFile | Self::SearchFiles | Self::ListFiles => false,
+            Self::ReadFile
+            | Self::SearchFiles
+            | Self::ListFiles
+            | Self::WriteFile
+            | Self::EditFile
+            | Self::RunCommand => false,
             Self::AttachFile
             | Self::ReadAttachment
             | Self::SendMessage
@@ -146,8 +195,9 @@ impl Tool {
     }
 
     /// Whether it changes or reaches something outside of the team: a file, a process, a server.
-    pub fn reaches_out(self) -> bool {
+    pub fn needs_leave(self) -> bool {
         match self {
+            Self::WriteFile | Self::EditFile | Self::RunCommand => true,
             Self::ReadFile
             | Self::SearchFiles
             | Self::ListFiles
@@ -166,12 +216,15 @@ impl Tool {
         }
     }
 
-    /// Whether an interrupted call may be made again: what reads, and what the broker knows by its derived id.
+    /// Whether an interrupted call may be made again: what reads, what the broker knows by its derived id, and what
+    /// writes a whole file, which is found as it was written. An edit that puts in what it looks for would be made twice.
     pub fn is_repeatable(self) -> bool {
         match self {
+            Self::EditFile | Self::RunCommand => false,
             Self::ReadFile
             | Self::SearchFiles
             | Self::ListFiles
+            | Self::WriteFile
             | Self::AttachFile
             | Self::ReadAttachment
             | Self::SendMessage
@@ -219,6 +272,14 @@ impl Caller {
     /// What a dispatch made for a Hand has to say its Hand has spent.
     pub fn parent_used(&self) -> Spending {
         self.lease.map_or_else(Spending::default, |_| self.own)
+    }
+
+    /// Who has been shown what: the conversation, or a Hand's one piece of work.
+    fn reader(&self) -> Uuid {
+        match (self.lease, self.thread) {
+            (None, Some(thread)) => thread.0,
+            (Some(_), Some(_)) | (_, None) => self.source,
+        }
     }
 
     /// The id of what the `ordinal`-th call of the turn asks of the broker: the same when it is made again.
@@ -335,16 +396,24 @@ trait Shrink {
     fn shrink(&mut self) -> bool;
 }
 
+/// What the tools reach outside of the bus.
+#[derive(Clone, Debug)]
+pub struct Reach {
+    pub roots: Roots,
+    pub sandbox: Sandbox,
+}
+
 /// The tools of one aspect or Hand, ready to run.
 #[derive(Clone, Debug)]
 pub struct Toolbox {
     allowed: Vec<Tool>,
-    roots: Roots,
+    reach: Reach,
     line: Line,
     claims: Claims,
     /// Where attachments are.
     broker: Option<Broker>,
     file_tasks: Arc<Semaphore>,
+    seen: Seen,
     /// A result longer than this is cut, and says so.
     result_bytes_max: usize,
     leave: Leave,
@@ -355,7 +424,7 @@ pub struct Toolbox {
 impl Toolbox {
     pub fn new(
         allowed: Vec<Tool>,
-        roots: Roots,
+        reach: Reach,
         line: Line,
         claims: Claims,
         broker: Option<Broker>,
@@ -363,7 +432,8 @@ impl Toolbox {
     ) -> Self {
         let file_tasks = Arc::new(Semaphore::new(FILE_TASKS_MAX));
         let (leave, confined) = (Leave::default(), true);
-        Self { allowed, roots, line, claims, broker, file_tasks, result_bytes_max, leave, confined }
+        let seen = Seen::default();
+        Self { allowed, reach, line, claims, broker, file_tasks, seen, result_bytes_max, leave, confined }
     }
 
     /// The same with people asked as `leave` says.
@@ -432,13 +502,15 @@ impl Toolbox {
             Some(_) | None => return ToolOutcome::error(self.no_such(name)),
         };
         let id = caller.request_id(tool, ordinal);
-        let (line, roots, max) = (&self.line, self.roots.clone(), self.result_bytes_max);
+        let (line, roots, max) = (&self.line, self.reach.roots.clone(), self.result_bytes_max);
+        let (seen, reader) = (self.seen.clone(), caller.reader());
         match tool {
             Tool::ReadFile => {
                 // As JSON a text may take twice its room.
                 let text_max = (max / 2).saturating_sub(512);
-                let run =
-                    move |args: read::ReadFile, _: &AtomicBool| ToolOutcome::of(args.run(&roots, text_max));
+                let run = move |args: read::ReadFile, _: &AtomicBool| {
+                    ToolOutcome::of(args.run(&roots, text_max, &seen, reader))
+                };
                 self.on_files(input, run).await
             }
             Tool::SearchFiles => {
@@ -452,6 +524,19 @@ impl Toolbox {
                     move |args: list::ListFiles, _: &AtomicBool| ToolOutcome::fitting(args.run(&roots), max);
                 self.on_files(input, run).await
             }
+            Tool::WriteFile => {
+                let run = move |args: write::WriteFile, _: &AtomicBool| {
+                    ToolOutcome::of(args.run(&roots, &seen, reader))
+                };
+                self.on_files(input, run).await
+            }
+            Tool::EditFile => {
+                let run = move |args: edit::EditFile, _: &AtomicBool| {
+                    ToolOutcome::of(args.run(&roots, &seen, reader))
+                };
+                self.on_files(input, run).await
+            }
+            Tool::RunCommand => self.run_command(input).await,
             Tool::AttachFile => self.attach_file(input).await,
             Tool::ReadAttachment => self.read_attachment(input).await,
             Tool::SendMessage => {
@@ -500,12 +585,29 @@ impl Toolbox {
         format!("there is no tool {name:?} here; the tools are {allowed}")
     }
 
+    async fn run_command(&self, input: Value) -> ToolOutcome {
+        let args = match args::parse::<command::RunCommand>(&input) {
+            Ok(args) => args,
+            Err(error) => return ToolOutcome::error(error),
+        };
+        let (roots, max) = (self.reach.roots.clone(), self.result_bytes_max);
+        let request = match self.blocking(move |_| args.request(&roots, max)).await {
+            Ok(Ok(request)) => request,
+            Ok(Err(error)) => return ToolOutcome::error(error.to_string()),
+            Err(broken) => return broken,
+        };
+        let ran = command::run(&self.reach.sandbox, request).await;
+        let is_error = ran.as_ref().is_ok_and(command::CommandResult::has_timed_out);
+        let outcome = ToolOutcome::fitting(ran, max);
+        ToolOutcome { is_error: outcome.is_error || is_error, ..outcome }
+    }
+
     async fn attach_file(&self, input: Value) -> ToolOutcome {
         let args = match args::parse::<attach::AttachFile>(&input) {
             Ok(args) => args,
             Err(error) => return ToolOutcome::error(error),
         };
-        let roots = self.roots.clone();
+        let roots = self.reach.roots.clone();
         match self.blocking(move |_| args.read(&roots)).await {
             Ok(Ok(file)) => match &self.broker {
                 Some(broker) => ToolOutcome::of(file.put(broker).await),

@@ -12,7 +12,8 @@ use tokio::sync::watch;
 
 use crate::home::{Fault, Faults, Home, Persona, SETTINGS_FILE, Settings};
 use crate::provider::{Provider, ProviderStartError, Via};
-use crate::tools::{Claims, Roots, Toolbox};
+use crate::sandbox::{self, Sandbox};
+use crate::tools::{Claims, Reach, Roots, Toolbox};
 use crate::trace::Teller;
 use crate::turn::Rules;
 use crate::uplink::Line;
@@ -66,7 +67,10 @@ impl Bench {
         };
         let toolbox = Toolbox::new(
             settings.tools.clone(),
-            Roots::new(settings.roots.clone()),
+            Reach {
+                roots: Roots::new(settings.roots.clone()),
+                sandbox: Sandbox::new(settings.sandbox.clone(), sandbox::own_program()),
+            },
             self.line.clone(),
             self.claims.clone(),
             Some(self.broker.clone()),
@@ -216,6 +220,8 @@ fn changed(before: &Kit, now: &Home) -> Vec<&'static str> {
         slots,
         budgets,
         recall,
+        fetch,
+        sandbox,
         hands,
     } = &before.settings;
     [
@@ -231,6 +237,8 @@ fn changed(before: &Kit, now: &Home) -> Vec<&'static str> {
         ("slots", *slots != next.slots),
         ("budgets", *budgets != next.budgets),
         ("recall", *recall != next.recall),
+        ("fetch", *fetch != next.fetch),
+        ("sandbox", *sandbox != next.sandbox),
         ("hands", *hands != next.hands),
     ]
     .into_iter()

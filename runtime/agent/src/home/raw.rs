@@ -10,8 +10,10 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::roots::RawRoot;
 use crate::provider::ProviderConfig;
-use crate::tools::ApprovalPolicy;
+use crate::sandbox::SandboxConfig;
+use crate::tools::{ApprovalPolicy, FetchConfig};
 
 /// The settings of one aspect: `aspect.json` in its home.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -35,8 +37,8 @@ pub struct RawSettings {
     /// Providers that stand in when `provider` fails, in this order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failover: Vec<ProviderConfig>,
-    /// The folders the file tools may read, by the name they have in paths. Relative to the home.
-    pub roots: BTreeMap<String, String>,
+    /// The folders of the file tools, by the name they have in paths. Relative to the home.
+    pub roots: BTreeMap<String, RawRoot>,
     /// The tools the aspect may use in its own turns.
     pub tools: Vec<String>,
     pub approval: RawApproval,
@@ -46,6 +48,8 @@ pub struct RawSettings {
     pub slots: u32,
     pub budgets: Budgets,
     pub recall: Recall,
+    pub fetch: FetchConfig,
+    pub sandbox: SandboxConfig,
     pub hands: Vec<RawHand>,
 }
 
@@ -59,13 +63,15 @@ impl Default for RawSettings {
             description: String::new(),
             provider: ProviderConfig::default(),
             failover: Vec::new(),
-            roots: BTreeMap::from([("work".to_owned(), "work".to_owned())]),
+            roots: BTreeMap::from([("work".to_owned(), RawRoot::of("work"))]),
             tools: Vec::new(),
             approval: RawApproval::default(),
             capabilities: Vec::new(),
             slots: 4,
             budgets: Budgets::default(),
             recall: Recall::default(),
+            fetch: FetchConfig::default(),
+            sandbox: SandboxConfig::default(),
             hands: Vec::new(),
         }
     }

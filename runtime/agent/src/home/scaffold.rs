@@ -106,7 +106,7 @@ fn raw_settings(new: &NewHome) -> RawSettings {
             model: new.model.clone().or_else(|| usual_model(new.provider)),
             ..ProviderConfig::default()
         },
-        tools: Tool::ALL.iter().map(Tool::to_string).collect(),
+        tools: Tool::ALL.iter().filter(|tool| !tool.reaches_out()).map(Tool::to_string).collect(),
         hands: hand.into_iter().collect(),
         ..RawSettings::default()
     }

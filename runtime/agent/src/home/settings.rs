@@ -21,7 +21,8 @@ use super::source::{Source, join};
 use super::unknown::instead;
 use crate::hands::Schema;
 use crate::provider::{ProviderConfig, ProviderKind, ProviderSettings, SettingsError};
-use crate::tools::{Leave, Root, Tool};
+use crate::sandbox::SandboxConfig;
+use crate::tools::{FetchConfig, Leave, Root, Tool};
 
 /// More of it would bury the message it is about.
 const RECALL_HITS_MAX: u32 = 20;
@@ -44,6 +45,8 @@ pub struct Settings {
     pub slots: u32,
     pub budgets: Budgets,
     pub recall: Recall,
+    pub fetch: FetchConfig,
+    pub sandbox: SandboxConfig,
     pub hands: Vec<Hand>,
 }
 
@@ -98,6 +101,9 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
             let score = raw.recall.min_score;
             self.fault("recall.min_score", format!("{score} is no score; a number from 0 on"));
         }
+        for (field, message) in raw.fetch.faults().into_iter().chain(raw.sandbox.faults()) {
+            self.fault(&field, message);
+        }
         if raw.hands.len() > limits::HANDS_PER_ASPECT_MAX {
             let most = limits::HANDS_PER_ASPECT_MAX;
             self.fault("hands", format!("{} Hands are too many; at most {most}", raw.hands.len()));
@@ -126,6 +132,8 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
             slots: raw.slots,
             budgets: raw.budgets,
             recall: raw.recall,
+            fetch: raw.fetch,
+            sandbox: raw.sandbox,
             hands: hands.into_iter().collect::<Option<_>>()?,
         })
     }

@@ -77,7 +77,7 @@ fn every_fault_is_told_at_once_with_its_place_and_what_to_do() {
         "aspect.json:12:61: hands[2].concurrency: invalid value: integer `-1`, expected u32",
         "aspect.json:13:5: hands[3].instructions: missing; say what the Hand shall do with its input",
         "aspect.json:13:5: hands[3].name: missing; name the Hand, for example \"name\": \"verify-claim\"",
-        "aspect.json:13:16: hands[3].tools[0]: there is no tool \"fly\"; known are read_file, search_files, list_files, attach_file, read_attachment, send_message, read_thread, search_messages, list_team, dispatch_hand, gather, cancel_dispatch, ask_operator, search_knowledge, store_knowledge",
+        "aspect.json:13:16: hands[3].tools[0]: there is no tool \"fly\"; known are read_file, search_files, list_files, write_file, edit_file, run_command, attach_file, read_attachment, send_message, read_thread, search_messages, list_team, dispatch_hand, gather, cancel_dispatch, ask_operator, search_knowledge, store_knowledge",
         "aspect.json:15:3: slots: stands here a second time; remove one of them",
     ];
     assert_eq!(found, expected);
@@ -199,7 +199,9 @@ fn a_new_home_works_and_keeps_what_was_there() {
             assert_eq!(faults, []);
             let home = home.expect("loads");
             assert_eq!(home.persona.soul, "mine");
-            assert_eq!(home.settings.tools, Tool::ALL);
+            // A person has to say so before programs are run or strangers asked.
+            let usual: Vec<Tool> = Tool::ALL.iter().copied().filter(|tool| !tool.reaches_out()).collect();
+            assert_eq!(home.settings.tools, usual);
             assert_eq!(home.settings.hands.len(), usize::from(hand.is_some()));
             assert!(matches!(scaffold(&path, &new), Err(ScaffoldError::Exists(_))));
         }

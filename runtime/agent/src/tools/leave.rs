@@ -40,7 +40,7 @@ pub struct Leave {
 impl Leave {
     /// What a built-in tool is to a turn.
     pub(super) fn nature(&self, tool: Tool) -> Nature {
-        let (asks, asks_again) = self.asks(tool.name(), tool.reaches_out());
+        let (asks, asks_again) = self.asks(tool.name(), tool.needs_leave());
         Nature { repeatable: tool.is_repeatable(), acts: tool.acts(), asks, asks_again }
     }
 

@@ -4,9 +4,12 @@ use std::io::{BufRead, BufReader, Read};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::args::whole;
+use super::replace::Stamp;
 use super::roots::{PathError, Roots};
+use super::seen::Seen;
 
 /// Of one line; what is longer is no text a person wrote.
 const LINE_BYTES_MAX: usize = 8 * 1024;
@@ -70,10 +73,16 @@ pub(crate) enum ReadError {
 
 impl ReadFile {
     /// `text_max`: bytes of text in one result.
-    pub(crate) fn run(&self, roots: &Roots, text_max: usize) -> Result<FileText, ReadError> {
+    pub(crate) fn run(
+        &self,
+        roots: &Roots,
+        text_max: usize,
+        seen: &Seen,
+        by: Uuid,
+    ) -> Result<FileText, ReadError> {
         let place = roots.resolve(&self.path)?;
         let (file, metadata) = place.open()?;
-        let path = place.shown;
+        let path = place.shown.clone();
         if metadata.len() > FILE_BYTES_MAX {
             return Err(ReadError::TooLarge { path, bytes: metadata.len() });
         }
@@ -84,6 +93,7 @@ impl ReadFile {
             return Err(ReadError::Binary { path, bytes: metadata.len() });
         }
         let lines = lines(&path, &mut reader, Asked::new(self.from_line, self.lines), text_max)?;
+        seen.note(by, &place.real, Stamp::of(&metadata));
         Ok(FileText { path, lines })
     }
 }

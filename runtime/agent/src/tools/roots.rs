@@ -1,4 +1,4 @@
-//! The folders an aspect's file tools may read, and the one way from a path a model wrote to an open file.
+//! The folders of an aspect's file tools, and the one way from a path a model wrote to an open file.
 //!
 //! What a path may reach is decided by where it leads after every symlink, and the file is then opened beneath
 //! its root without following any, so nothing can be swapped in between. Knows nothing of what is in a file.
@@ -13,12 +13,16 @@ use thiserror::Error;
 
 /// Holds the keys of an aspect; closed to every tool wherever it lies.
 const KEYS_FOLDER: &str = ".nexus";
+/// Holds programs that git runs for whoever uses it next; git itself is what writes there.
+const GIT_FOLDER: &str = ".git";
 
 /// A folder by the name it has in paths.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Root {
     pub label: String,
     pub path: PathBuf,
+    /// Whether tools may change what is in it.
+    pub write: bool,
 }
 
 /// Paths are written `<label>/<path in that root>`.
@@ -31,10 +35,19 @@ pub(crate) struct Place {
     /// As a model writes it: label first, links resolved.
     pub(crate) shown: String,
     pub(crate) real: PathBuf,
-    root: PathBuf,
+    pub(super) root: PathBuf,
 }
 
-/// Why a path is not read. `path` is what was asked for.
+/// Where something is to be written.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Target {
+    pub(crate) place: Place,
+    /// Relative to the root, links resolved.
+    pub(super) within: PathBuf,
+    pub(crate) exists: bool,
+}
+
+/// Why a path is not read or written. `path` is what was asked for.
 #[derive(Debug, Error)]
 #[error("path {path:?}: {kind}")]
 pub struct PathError {
@@ -62,12 +75,18 @@ pub enum PathErrorKind {
     Outside,
     #[error("it is {0}, not a file")]
     Special(&'static str),
+    #[error("root {label:?} is only for reading; the roots to write in are {writable}")]
+    ReadOnly { label: String, writable: String },
 }
 
 impl Roots {
     pub fn new(mut roots: Vec<Root>) -> Self {
         roots.sort_by(|a, b| a.label.cmp(&b.label));
         Self(roots)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Root> {
+        self.0.iter()
     }
 
     pub fn labels(&self) -> impl Iterator<Item = &str> {
@@ -77,6 +96,12 @@ impl Roots {
     fn listed(&self) -> String {
         let labels: Vec<&str> = self.labels().collect();
         if labels.is_empty() { "none (this aspect has no roots)".to_owned() } else { labels.join(", ") }
+    }
+
+    fn writable(&self) -> String {
+        let labels: Vec<&str> =
+            self.0.iter().filter(|root| root.write).map(|root| root.label.as_str()).collect();
+        if labels.is_empty() { "none".to_owned() } else { labels.join(", ") }
     }
 
     /// Where `path` leads. No file is opened for it.
@@ -93,6 +118,64 @@ impl Roots {
     }
 
     fn find(&self, path: &str) -> Result<Place, PathErrorKind> {
+        let (root, inner) = self.split(path)?;
+        let top = open_top(root)?;
+        if is_closed(&inner) || is_closed(&top) {
+            return Err(PathErrorKind::Closed);
+        }
+        place(root, &top, &top.join(inner))
+    }
+
+    /// Where something is to be written: a place that exists, or a new name in a folder below the root, some of whose
+    /// folders may have to be made.
+    pub(crate) fn resolve_to_write(&self, path: &str) -> Result<Target, PathError> {
+        self.find_to_write(path).map_err(|kind| PathError { path: path.to_owned(), kind })
+    }
+
+    fn find_to_write(&self, path: &str) -> Result<Target, PathErrorKind> {
+        let (root, inner) = self.split(path)?;
+        if !root.write {
+            return Err(PathErrorKind::ReadOnly { label: root.label.clone(), writable: self.writable() });
+        }
+        let top = open_top(root)?;
+        if is_closed(&inner) || is_closed(&top) {
+            return Err(PathErrorKind::Closed);
+        }
+        // Up to the deepest part that exists, links are resolved; below it nothing can be one.
+        let mut there = top.join(&inner);
+        let mut missing_parts = Vec::new();
+        let found = loop {
+            if let Err(error) = std::fs::symlink_metadata(&there) {
+                if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) {
+                    return Err(missing(error));
+                }
+            } else {
+                break place(root, &top, &there)?;
+            }
+            match (there.file_name().map(ToOwned::to_owned), there.parent().map(Path::to_path_buf)) {
+                (Some(name), Some(parent)) if there != top => {
+                    missing_parts.push(name);
+                    there = parent;
+                }
+                (Some(_) | None, Some(_) | None) => return Err(PathErrorKind::NotFound),
+            }
+        };
+        missing_parts.reverse();
+        let mut within = found.real.strip_prefix(&top).map_err(|_| PathErrorKind::Outside)?.to_path_buf();
+        within.extend(&missing_parts);
+        if is_closed(&within) || within.components().any(|part| part.as_os_str() == GIT_FOLDER) {
+            return Err(PathErrorKind::Closed);
+        }
+        let exists = missing_parts.is_empty();
+        if within.as_os_str().is_empty() {
+            return Err(PathErrorKind::Folder);
+        }
+        let place = Place { shown: shown(&root.label, &within), real: top.join(&within), root: top };
+        Ok(Target { place, within, exists })
+    }
+
+    /// The root that a path begins with, and what follows.
+    fn split(&self, path: &str) -> Result<(&Root, PathBuf), PathErrorKind> {
         let asked = Path::new(path.trim());
         if asked.is_absolute() {
             return Err(PathErrorKind::Absolute { roots: self.listed() });
@@ -111,18 +194,21 @@ impl Roots {
         let Some(root) = self.0.iter().find(|root| root.label == label) else {
             return Err(PathErrorKind::NoSuchRoot { label, roots: self.listed() });
         };
-        let top = root.path.canonicalize().map_err(missing)?;
-        let inner: PathBuf = parts.iter().skip(1).collect();
-        if is_closed(&inner) || is_closed(&top) {
-            return Err(PathErrorKind::Closed);
-        }
-        let real = top.join(inner).canonicalize().map_err(missing)?;
-        let Ok(within) = real.strip_prefix(&top) else { return Err(PathErrorKind::Outside) };
-        if is_closed(within) {
-            return Err(PathErrorKind::Closed);
-        }
-        Ok(Place { shown: shown(&root.label, within), real, root: top })
+        Ok((root, parts.iter().skip(1).collect()))
     }
+}
+
+fn open_top(root: &Root) -> Result<PathBuf, PathErrorKind> {
+    root.path.canonicalize().map_err(missing)
+}
+
+fn place(root: &Root, top: &Path, path: &Path) -> Result<Place, PathErrorKind> {
+    let real = path.canonicalize().map_err(missing)?;
+    let Ok(within) = real.strip_prefix(top) else { return Err(PathErrorKind::Outside) };
+    if is_closed(within) {
+        return Err(PathErrorKind::Closed);
+    }
+    Ok(Place { shown: shown(&root.label, within), real, root: top.to_path_buf() })
 }
 
 impl Place {

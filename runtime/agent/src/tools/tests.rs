@@ -9,8 +9,10 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::sandbox::SandboxConfig;
 use crate::uplink::{LineEnd, line};
 
+mod edits;
 mod escape;
 mod files;
 
@@ -30,13 +32,17 @@ struct Bench {
 }
 
 fn bench(roots: &[(&str, &Path)]) -> Bench {
-    let roots =
-        roots.iter().map(|(label, path)| Root { label: (*label).to_owned(), path: path.to_path_buf() });
+    let roots = roots.iter().map(|(label, path)| Root {
+        label: (*label).to_owned(),
+        path: path.to_path_buf(),
+        write: true,
+    });
     let (line, link) = line();
     let (claims, claimed) = mpsc::channel(8);
     let claims = Claims { claims, waiting: None };
-    let toolbox =
-        Toolbox::new(Tool::ALL.to_vec(), Roots::new(roots.collect()), line, claims, None, RESULT_BYTES_MAX);
+    let sandbox = Sandbox::new(SandboxConfig::default(), "/no/helper/in/these/tests".into());
+    let reach = Reach { roots: Roots::new(roots.collect()), sandbox };
+    let toolbox = Toolbox::new(Tool::ALL.to_vec(), reach, line, claims, None, RESULT_BYTES_MAX);
     Bench { toolbox, link, claims: claimed }
 }
 
