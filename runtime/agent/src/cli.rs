@@ -136,7 +136,7 @@ struct New {
     /// Offer a Hand of this name
     #[arg(long)]
     hand: Option<HandName>,
-    /// What makes it think: scripted, anthropic, ollama or openai
+    /// What makes it think: scripted, anthropic, command, ollama or openai
     #[arg(long, default_value = "scripted", value_parser = parse_provider)]
     provider: ProviderKind,
     /// The model, as the provider names it
@@ -265,7 +265,7 @@ fn parse_role(text: &str) -> Result<AspectRole, String> {
 }
 
 fn parse_provider(text: &str) -> Result<ProviderKind, String> {
-    parse(text, "scripted, anthropic, ollama or openai")
+    parse(text, "scripted, anthropic, command, ollama or openai")
 }
 
 /// A number and its unit.

@@ -90,7 +90,7 @@ impl Home {
 /// Everything that would keep an aspect from working, script and keyfile included, and who it is when that much
 /// is certain. An empty list is a home that runs.
 pub fn check(dir: &Path, env: impl Fn(&str) -> Option<String>) -> (Option<Home>, Vec<Fault>) {
-    let (home, mut faults) = match Home::load(dir, env) {
+    let (home, mut faults) = match Home::load(dir, &env) {
         Ok(home) => (Some(home), Vec::new()),
         Err(Faults(faults)) => (None, faults),
     };
@@ -102,6 +102,14 @@ pub fn check(dir: &Path, env: impl Fn(&str) -> Option<String>) -> (Option<Home>,
             }
             ScriptError::Read { path, source } => Fault::of_file(path, format!("cannot be read: {source}")),
         });
+    }
+    if let Some(home) = &home {
+        faults.extend(
+            home.settings
+                .programs_missing(&env)
+                .into_iter()
+                .map(|(field, message)| Fault { field, ..Fault::of_file(dir.join(SETTINGS_FILE), message) }),
+        );
     }
     let path = KeyFile::path_in(dir);
     match KeyFile::load(&path) {

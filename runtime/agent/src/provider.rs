@@ -19,6 +19,7 @@ use crate::conversation::{ModelReply, ModelRequest, ProviderError, ProviderError
 mod adapter;
 mod anthropic;
 mod bounds;
+mod command;
 mod failover;
 mod http;
 mod lines;
@@ -40,8 +41,8 @@ pub use self::price::{Charge, PRICES_AS_OF, Price, cost_microusd};
 pub use self::retry::RetryPolicy;
 pub use self::scripted::Scripted;
 pub use self::settings::{
-    Effort, MAX_TOKENS_DEFAULT, OpenaiQuirks, ProviderConfig, ProviderKind, ProviderSettings,
-    STALL_TIMEOUT_DEFAULT, Secret, SettingsError,
+    CommandConfig, CommandSettings, Effort, MAX_TOKENS_DEFAULT, OpenaiQuirks, Permissions, ProviderConfig,
+    ProviderKind, ProviderSettings, STALL_TIMEOUT_DEFAULT, Secret, SettingsError, Speaks,
 };
 pub use self::via::Via;
 
@@ -68,6 +69,8 @@ struct Member {
 pub enum ProviderStartError {
     #[error("provider.credential: there is no broker to go through")]
     NoBroker,
+    #[error("provider.command is missing")]
+    NoCommand,
     #[error(transparent)]
     Client(#[from] ClientError),
     #[error(transparent)]

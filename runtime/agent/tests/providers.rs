@@ -5,6 +5,7 @@ mod providers {
     mod agents;
     mod anthropic;
     mod api;
+    mod command;
     mod contract;
     mod desk;
     mod failover;

@@ -82,7 +82,10 @@ fn praise(context: &mut Context<'_>, dir: &Path, home: &Home) -> std::io::Result
     let settings = &home.settings;
     let thinks = match settings.provider.kind {
         ProviderKind::Scripted => "scripted".to_owned(),
-        kind @ (ProviderKind::Anthropic | ProviderKind::Ollama | ProviderKind::Openai) => {
+        kind @ (ProviderKind::Anthropic
+        | ProviderKind::Command
+        | ProviderKind::Ollama
+        | ProviderKind::Openai) => {
             format!("{} {}", kind.name(), settings.provider.model)
         }
     };

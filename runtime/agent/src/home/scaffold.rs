@@ -15,7 +15,7 @@ use thiserror::Error;
 use super::persona::{NEXUS_FILE, PRIMER_FILE, SOUL_FILE};
 use super::raw::{RawHand, RawSettings};
 use super::{SETTINGS_FILE, scripted};
-use crate::provider::{ProviderConfig, ProviderKind, SettingsError};
+use crate::provider::{CommandConfig, ProviderConfig, ProviderKind, SettingsError};
 use crate::tools::Tool;
 
 /// What a new home shall be.
@@ -103,6 +103,8 @@ fn raw_settings(new: &NewHome) -> RawSettings {
         description: "Finds things in the files of its work folder.".to_owned(),
         provider: ProviderConfig {
             kind: new.provider,
+            // Empty: which program it is, nobody can guess.
+            command: (new.provider == ProviderKind::Command).then(CommandConfig::default),
             model: new.model.clone().or_else(|| usual_model(new.provider)),
             ..ProviderConfig::default()
         },

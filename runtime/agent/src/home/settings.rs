@@ -66,6 +66,25 @@ impl Hand {
 }
 
 impl Settings {
+    /// Programs that are to think and are not there, by the field that names them.
+    pub(super) fn programs_missing(&self, env: impl Fn(&str) -> Option<String>) -> Vec<(String, String)> {
+        let path = env("PATH").unwrap_or_default();
+        let is_there = |program: &str| match program.contains('/') {
+            true => Path::new(program).is_file(),
+            false => std::env::split_paths(&path).any(|folder| folder.join(program).is_file()),
+        };
+        let others = self.failover.iter().enumerate().map(|(at, it)| (format!("failover[{at}]"), it));
+        std::iter::once(("provider".to_owned(), &self.provider))
+            .chain(others)
+            .filter_map(|(path, provider)| {
+                let program = provider.command.as_ref()?.run.first()?;
+                let message =
+                    format!("there is no program {program}; install it, or name it with its folder");
+                (!is_there(program)).then(|| (format!("{path}.command.run"), message))
+            })
+            .collect()
+    }
+
     pub fn hand(&self, name: &HandName) -> Option<&Hand> {
         self.hands.iter().find(|hand| hand.spec.name == *name)
     }
@@ -277,6 +296,8 @@ fn field_of(error: &SettingsError) -> String {
         SettingsError::ModelMissing(..) => "provider.model".to_owned(),
         SettingsError::KeyNotSet(_) | SettingsError::KeyMalformed(_) => "provider.api_key_env".to_owned(),
         SettingsError::BaseUrl { .. } => "provider.base_url".to_owned(),
+        SettingsError::CommandEnv(_) => "provider.command.env".to_owned(),
+        SettingsError::CommandMissing => "provider.command.run".to_owned(),
         SettingsError::Zero(field)
         | SettingsError::BesideCredential(field)
         | SettingsError::Meaningless { field, .. } => format!("provider.{field}"),

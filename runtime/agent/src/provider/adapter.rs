@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::anthropic::Anthropic;
+use super::command::Command;
 use super::ollama::Ollama;
 use super::openai::Openai;
 use super::retry::Telling;
@@ -15,6 +16,7 @@ use crate::conversation::{ModelReply, ModelRequest, ProviderErrorKind};
 #[derive(Debug)]
 pub(crate) enum Adapter {
     Anthropic(Anthropic),
+    Command(Box<Command>),
     Ollama(Ollama),
     Openai(Openai),
     Scripted(Scripted),
@@ -36,7 +38,11 @@ impl Adapter {
             (None, _) => None,
         };
         let client = || http::client(via.as_ref().and_then(Via::ca_pem));
+        if let Some(command) = settings.command.take() {
+            return Ok(Self::Command(Box::new(Command::new(settings, command, home))));
+        }
         Ok(match settings.kind {
+            ProviderKind::Command => return Err(ProviderStartError::NoCommand),
             ProviderKind::Anthropic => Self::Anthropic(Anthropic::new(client()?, settings, via)),
             ProviderKind::Ollama => Self::Ollama(Ollama::new(client()?, settings, via)),
             ProviderKind::Openai => Self::Openai(Openai::new(client()?, settings, via)),
@@ -53,6 +59,7 @@ impl Adapter {
     ) -> Result<ModelReply, ProviderErrorKind> {
         match self {
             Self::Anthropic(adapter) => adapter.attempt(request, telling).await,
+            Self::Command(adapter) => adapter.attempt(request, telling).await,
             Self::Ollama(adapter) => adapter.attempt(request, telling).await,
             Self::Openai(adapter) => adapter.attempt(request, telling).await,
             Self::Scripted(adapter) => adapter.attempt(request, number, telling).await,
@@ -66,7 +73,7 @@ impl Adapter {
     ) -> Option<Result<u64, ProviderErrorKind>> {
         match self {
             Self::Anthropic(adapter) => Some(adapter.count_tokens(request).await),
-            Self::Ollama(_) | Self::Openai(_) | Self::Scripted(_) => None,
+            Self::Command(_) | Self::Ollama(_) | Self::Openai(_) | Self::Scripted(_) => None,
         }
     }
 
@@ -74,7 +81,7 @@ impl Adapter {
     pub(crate) async fn embed(&self, texts: &[String]) -> Option<Result<Vec<Vec<f32>>, ProviderErrorKind>> {
         match self {
             Self::Ollama(adapter) => Some(adapter.embed(texts).await),
-            Self::Anthropic(_) | Self::Openai(_) | Self::Scripted(_) => None,
+            Self::Anthropic(_) | Self::Command(_) | Self::Openai(_) | Self::Scripted(_) => None,
         }
     }
 }

@@ -21,8 +21,8 @@ pub(crate) enum ByteError {
     Stalled(Duration),
     #[error("an event of more than {EVENT_BYTES_MAX} bytes")]
     EventTooLong,
-    #[error("more than {STREAM_BYTES_MAX} bytes")]
-    StreamTooLong,
+    #[error("more than {0} bytes")]
+    StreamTooLong(usize),
     #[error("{0}")]
     Read(String),
 }
@@ -32,9 +32,9 @@ impl ByteError {
         match self {
             Self::Stalled(after) => ProviderErrorKind::Stalled(after),
             // The same request would be answered in the same way: these two are not worth another try.
-            error @ (Self::EventTooLong | Self::StreamTooLong) => ProviderErrorKind::Invalid(format!(
-                "the server sent {error}; is base_url that of a model's API?"
-            )),
+            error @ (Self::EventTooLong | Self::StreamTooLong(_)) => {
+                ProviderErrorKind::Invalid(format!("it sent {error}; is it a model that answers there?"))
+            }
             Self::Read(reason) => ProviderErrorKind::Truncated(reason),
         }
     }
@@ -50,17 +50,18 @@ pub(crate) enum Unit {
     Whole,
 }
 
-/// The same bytes, up to the first that go too far.
+/// The same bytes, up to the first that go too far: `most` are let through in all.
 pub(crate) fn bounded<S, E>(
     bytes: S,
     stall: Duration,
     unit: Unit,
+    most: usize,
 ) -> impl Stream<Item = Result<Bytes, ByteError>> + Send
 where
     S: Stream<Item = Result<Bytes, E>> + Send + Unpin,
     E: std::error::Error + Send + 'static,
 {
-    let bounds = Bounds { unit, stream: 0, event: 0, line_is_empty: false };
+    let bounds = Bounds { unit, most, stream: 0, event: 0, line_is_empty: false };
     futures_util::stream::unfold((bytes, bounds), move |(mut bytes, mut bounds)| async move {
         let item = match tokio::time::timeout(stall, bytes.next()).await {
             Err(_) => Err(ByteError::Stalled(stall)),
@@ -76,6 +77,7 @@ where
 #[derive(Debug)]
 struct Bounds {
     unit: Unit,
+    most: usize,
     stream: usize,
     event: usize,
     line_is_empty: bool,
@@ -83,9 +85,9 @@ struct Bounds {
 
 impl Bounds {
     fn take(&mut self, chunk: &[u8]) -> Result<(), ByteError> {
-        self.stream += chunk.len();
-        if self.stream > STREAM_BYTES_MAX {
-            return Err(ByteError::StreamTooLong);
+        self.stream = self.stream.saturating_add(chunk.len());
+        if self.stream > self.most {
+            return Err(ByteError::StreamTooLong(self.most));
         }
         for byte in chunk {
             self.event += 1;

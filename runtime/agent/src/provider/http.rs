@@ -12,7 +12,7 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 use thiserror::Error;
 
-use super::bounds::{self, ByteError, Unit};
+use super::bounds::{self, ByteError, STREAM_BYTES_MAX, Unit};
 use super::settings::Secret;
 use crate::conversation::ProviderErrorKind;
 
@@ -168,7 +168,7 @@ fn seconds(number: f64) -> Option<Duration> {
 
 /// The body of an answer that is no stream, whole or not at all.
 pub(crate) async fn whole(response: Response, stall: Duration) -> Result<Vec<u8>, ProviderErrorKind> {
-    let mut bytes = Box::pin(bounds::bounded(response.bytes_stream(), stall, Unit::Whole));
+    let mut bytes = Box::pin(bounds::bounded(response.bytes_stream(), stall, Unit::Whole, STREAM_BYTES_MAX));
     let mut body = Vec::new();
     while let Some(chunk) = bytes.next().await {
         body.extend_from_slice(&chunk.map_err(ByteError::meaning)?);

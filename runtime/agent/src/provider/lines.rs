@@ -8,16 +8,18 @@ use futures_util::{Stream, StreamExt};
 use super::bounds::{self, ByteError, Unit};
 use crate::conversation::ProviderErrorKind;
 
-/// The lines that are not empty, in order, the last one whether or not it was ended. Ends after the first error.
+/// The lines that are not empty, in order, the last one whether or not it was ended. Ends after the first error,
+/// and with one after `most` bytes.
 pub(crate) fn lines<S, E>(
     bytes: S,
     stall: Duration,
+    most: usize,
 ) -> impl Stream<Item = Result<Bytes, ProviderErrorKind>> + Send
 where
     S: Stream<Item = Result<Bytes, E>> + Send + Unpin,
     E: std::error::Error + Send + 'static,
 {
-    let bytes = Box::pin(bounds::bounded(bytes, stall, Unit::Line));
+    let bytes = Box::pin(bounds::bounded(bytes, stall, Unit::Line, most));
     futures_util::stream::unfold(Some((bytes, Held::default())), async |state| {
         let (mut bytes, mut held) = state?;
         loop {
@@ -69,7 +71,7 @@ mod tests {
 
     async fn read(chunks: Vec<Vec<u8>>) -> Vec<Result<String, ProviderErrorKind>> {
         let chunks = chunks.into_iter().map(|chunk| Ok::<_, std::io::Error>(Bytes::from(chunk)));
-        let lines = lines(futures_util::stream::iter(chunks), Duration::from_secs(1));
+        let lines = lines(futures_util::stream::iter(chunks), Duration::from_secs(1), usize::MAX);
         let text = |line: Bytes| String::from_utf8_lossy(line.trim_ascii()).into_owned();
         lines.map(|line| line.map(text)).collect().await
     }

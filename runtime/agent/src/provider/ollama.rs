@@ -9,6 +9,7 @@ use reqwest::{Client, RequestBuilder, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::bounds::STREAM_BYTES_MAX;
 use super::http::{self, Refusal, SendError, Wanted};
 use super::lines;
 use super::retry::Telling;
@@ -42,7 +43,8 @@ impl Ollama {
     ) -> Result<ModelReply, ProviderErrorKind> {
         let settings = &self.settings;
         let response = self.open(request).await?;
-        let mut lines = Box::pin(lines::lines(response.bytes_stream(), settings.stall_timeout));
+        let mut lines =
+            Box::pin(lines::lines(response.bytes_stream(), settings.stall_timeout, STREAM_BYTES_MAX));
         let mut answer = stream::Answer::new(settings.model.clone());
         while let Some(line) = lines.next().await {
             match line.and_then(|line| answer.take(&line)) {

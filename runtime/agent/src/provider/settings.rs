@@ -12,8 +12,10 @@ use thiserror::Error;
 
 use super::price::Price;
 
+mod command;
 mod parts;
 
+pub use command::{CommandConfig, CommandSettings, Permissions, Speaks};
 pub use parts::{Effort, OpenaiQuirks, ProviderKind, Secret};
 
 pub const MAX_TOKENS_DEFAULT: u32 = 8192;
@@ -24,7 +26,7 @@ pub const STALL_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
 #[serde(deny_unknown_fields, default)]
 pub struct ProviderConfig {
     pub kind: ProviderKind,
-    /// The model's name as the provider knows it; not needed for `scripted`.
+    /// The model's name as the provider knows it; not needed for `command` and `scripted`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// Where the API lives when it is not the vendor's own: `http://127.0.0.1:8080/v1`.
@@ -36,10 +38,13 @@ pub struct ProviderConfig {
     /// The broker's credential to go through instead of a key of one's own: the broker makes the calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credential: Option<CredentialName>,
+    /// The program to run, for kind `command`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<CommandConfig>,
     /// The longest reply, in tokens (8192).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u32>,
-    /// A stream without a byte for this long is cut (60).
+    /// A stream without a byte for this long is cut (60; 600 for `command`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stall_timeout_s: Option<u64>,
     /// Further fields of the request body, passed on as they are (`temperature`, `thinking`, `reasoning_effort`).
@@ -65,6 +70,8 @@ pub struct ProviderSettings {
     pub api_key: Option<Secret>,
     /// With it `base_url` is empty until the broker is known.
     pub credential: Option<CredentialName>,
+    /// Exactly for kind `command`.
+    pub command: Option<CommandSettings>,
     pub max_tokens: u32,
     pub stall_timeout: Duration,
     pub extra: Map<String, Value>,
@@ -91,6 +98,12 @@ pub enum SettingsError {
     KeyMalformed(String),
     #[error("provider.base_url: {url} is not an http:// or https:// address ({reason})")]
     BaseUrl { url: String, reason: String },
+    #[error("provider.command.env: the variable {0} is not set; export it, or take it off the list")]
+    CommandEnv(String),
+    #[error(
+        "provider.command.run is missing; name the program, for example \"run\": [\"my-agent\", \"--json\"]"
+    )]
+    CommandMissing,
     #[error("provider.{0} must be greater than zero")]
     Zero(&'static str),
     #[error("provider.extra.{0} is set by provider.thinking; remove one of them")]
@@ -115,6 +128,51 @@ impl ProviderConfig {
     /// read by whoever calls this.
     pub fn resolve(&self, env: impl Fn(&str) -> Option<String>) -> Result<ProviderSettings, SettingsError> {
         let kind = self.kind;
+        self.check_fields()?;
+        let command = match (kind, &self.command) {
+            (ProviderKind::Command, command) => Some(command.clone().unwrap_or_default().resolve(&env)?),
+            (_, Some(_)) => {
+                return Err(SettingsError::Meaningless { field: "command", kind: kind.name() });
+            }
+            (_, None) => None,
+        };
+        let named = self.model.as_deref().map(str::trim).filter(|model| !model.is_empty());
+        let model = match (kind.usual_model(), named) {
+            (None, Some(model)) if kind == ProviderKind::Command => model,
+            (None, _) => command.as_ref().map_or(super::scripted::MODEL, program_name),
+            (Some(_), Some(model)) => model,
+            (Some(usual), None) => return Err(SettingsError::ModelMissing(kind.name(), usual)),
+        };
+        if self.credential.is_some() {
+            self.check_credential()?;
+        }
+        let base_url = match &self.credential {
+            Some(_) => "",
+            None => self.base_url.as_deref().unwrap_or_else(|| kind.usual_base_url()),
+        };
+        let base_url = base_url.trim_end_matches('/').to_owned();
+        if kind.is_remote() && self.credential.is_none() {
+            check_url(&base_url)?;
+        }
+        Ok(ProviderSettings {
+            kind,
+            model: model.to_owned(),
+            command,
+            api_key: if self.credential.is_some() { None } else { self.key(env)? },
+            credential: self.credential.clone(),
+            base_url,
+            max_tokens: self.max_tokens.unwrap_or(MAX_TOKENS_DEFAULT),
+            stall_timeout: self.stall_timeout_s.map_or_else(|| kind.usual_stall(), Duration::from_secs),
+            extra: self.extra.clone(),
+            price: self.price,
+            quirks: self.quirks,
+            thinking: self.thinking,
+        })
+    }
+
+    /// What needs nothing but the fields themselves.
+    fn check_fields(&self) -> Result<(), SettingsError> {
+        let kind = self.kind;
         if self.max_tokens == Some(0) {
             return Err(SettingsError::Zero("max_tokens"));
         }
@@ -136,40 +194,16 @@ impl ProviderConfig {
         if kind != ProviderKind::Openai && !self.quirks.is_usual() {
             return Err(SettingsError::Meaningless { field: "quirks", kind: kind.name() });
         }
-        let named = self.model.as_deref().map(str::trim).filter(|model| !model.is_empty());
-        let model = match (kind.usual_model(), named) {
-            (None, _) => super::scripted::MODEL,
-            (Some(_), Some(model)) => model,
-            (Some(usual), None) => return Err(SettingsError::ModelMissing(kind.name(), usual)),
-        };
-        if self.credential.is_some() {
-            self.check_credential()?;
+        for (field, set) in [("base_url", &self.base_url), ("api_key_env", &self.api_key_env)] {
+            if kind == ProviderKind::Command && set.is_some() {
+                return Err(SettingsError::Meaningless { field, kind: kind.name() });
+            }
         }
-        let base_url = match &self.credential {
-            Some(_) => "",
-            None => self.base_url.as_deref().unwrap_or_else(|| kind.usual_base_url()),
-        };
-        let base_url = base_url.trim_end_matches('/').to_owned();
-        if kind != ProviderKind::Scripted && self.credential.is_none() {
-            check_url(&base_url)?;
-        }
-        Ok(ProviderSettings {
-            kind,
-            model: model.to_owned(),
-            api_key: if self.credential.is_some() { None } else { self.key(env)? },
-            credential: self.credential.clone(),
-            base_url,
-            max_tokens: self.max_tokens.unwrap_or(MAX_TOKENS_DEFAULT),
-            stall_timeout: self.stall_timeout_s.map_or(STALL_TIMEOUT_DEFAULT, Duration::from_secs),
-            extra: self.extra.clone(),
-            price: self.price,
-            quirks: self.quirks,
-            thinking: self.thinking,
-        })
+        Ok(())
     }
 
     fn check_credential(&self) -> Result<(), SettingsError> {
-        if self.kind == ProviderKind::Scripted {
+        if !self.kind.is_remote() {
             return Err(SettingsError::Meaningless { field: "credential", kind: self.kind.name() });
         }
         match (&self.base_url, &self.api_key_env) {
@@ -193,6 +227,12 @@ impl ProviderConfig {
             None => Ok(None),
         }
     }
+}
+
+/// What stands for the model of a program that names none.
+fn program_name(command: &CommandSettings) -> &str {
+    let (program, _) = command.program();
+    std::path::Path::new(program).file_name().and_then(|name| name.to_str()).unwrap_or(program)
 }
 
 fn check_url(url: &str) -> Result<(), SettingsError> {

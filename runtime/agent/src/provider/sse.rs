@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use sse_stream::SseByteStream;
 
-use super::bounds::{self, ByteError, Unit};
+use super::bounds::{self, ByteError, STREAM_BYTES_MAX, Unit};
 use crate::conversation::ProviderErrorKind;
 
 /// The `data` of each event, in order. Ends after the first error, and without one where the connection closed.
@@ -20,13 +20,15 @@ where
     S: Stream<Item = Result<Bytes, E>> + Send + Unpin,
     E: std::error::Error + Send + 'static,
 {
-    SseByteStream::new(Box::pin(bounds::bounded(bytes, stall, Unit::Event))).filter_map(async |event| {
-        match event {
-            // A block without data is a comment's or a reconnection hint's.
-            Ok(event) => event.data.filter(|data| !data.is_empty()).map(Ok),
-            Err(error) => Some(Err(failure(error))),
-        }
-    })
+    SseByteStream::new(Box::pin(bounds::bounded(bytes, stall, Unit::Event, STREAM_BYTES_MAX))).filter_map(
+        async |event| {
+            match event {
+                // A block without data is a comment's or a reconnection hint's.
+                Ok(event) => event.data.filter(|data| !data.is_empty()).map(Ok),
+                Err(error) => Some(Err(failure(error))),
+            }
+        },
+    )
 }
 
 fn failure(error: sse_stream::Error) -> ProviderErrorKind {

@@ -9,7 +9,8 @@ use nexus_agent::conversation::{
     ToolSpec,
 };
 use nexus_agent::provider::{
-    OpenaiQuirks, Provider, ProviderKind, ProviderSettings, RetryPolicy, STALL_TIMEOUT_DEFAULT, Secret,
+    CommandSettings, OpenaiQuirks, Permissions, Provider, ProviderKind, ProviderSettings, RetryPolicy,
+    STALL_TIMEOUT_DEFAULT, Secret, Speaks,
 };
 use serde_json::{Map, json};
 use tokio::sync::mpsc;
@@ -32,11 +33,14 @@ pub(crate) const ONCE: RetryPolicy = RetryPolicy { attempts: 1, ..QUICK };
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Api {
     Anthropic,
+    Command,
     Ollama,
     Openai,
 }
 
-pub(crate) const ALL: [Api; 3] = [Api::Anthropic, Api::Ollama, Api::Openai];
+pub(crate) const ALL: [Api; 4] = [Api::Anthropic, Api::Command, Api::Ollama, Api::Openai];
+/// Those that are asked over HTTP.
+pub(crate) const REMOTE: [Api; 3] = [Api::Anthropic, Api::Ollama, Api::Openai];
 
 /// What a round told and what it ended with.
 pub(crate) type Round = (Vec<StreamEvent>, Result<ModelReply, ProviderError>);
@@ -45,6 +49,7 @@ impl Api {
     fn name(self) -> &'static str {
         match self {
             Self::Anthropic => "anthropic",
+            Self::Command => "command",
             Self::Ollama => "ollama",
             Self::Openai => "openai",
         }
@@ -70,18 +75,20 @@ impl Api {
     pub(crate) fn answer(self, lines: &[String], size: usize) -> Answer {
         match self {
             Self::Anthropic | Self::Openai => Answer::stream(lines, size),
-            Self::Ollama => Answer::lines(lines, size),
+            Self::Command | Self::Ollama => Answer::lines(lines, size),
         }
     }
 
     pub(crate) fn settings(self, url: &str) -> ProviderSettings {
         let (kind, base_url) = match self {
             Self::Anthropic => (ProviderKind::Anthropic, url.to_owned()),
+            Self::Command => (ProviderKind::Command, String::new()),
             Self::Ollama => (ProviderKind::Ollama, url.to_owned()),
             Self::Openai => (ProviderKind::Openai, format!("{url}/v1")),
         };
         ProviderSettings {
             credential: None,
+            command: (self == Self::Command).then(|| bridge(url)),
             kind,
             model: "asked-for".to_owned(),
             base_url,
@@ -102,7 +109,7 @@ impl Api {
     pub(crate) fn call_id(self, which: char) -> String {
         match self {
             Self::Anthropic => format!("toolu_{which}"),
-            Self::Ollama | Self::Openai => format!("call_{which}"),
+            Self::Command | Self::Ollama | Self::Openai => format!("call_{which}"),
         }
     }
 
@@ -112,10 +119,22 @@ impl Api {
     }
 }
 
+/// A program that has its answers from the same server as the others.
+fn bridge(url: &str) -> CommandSettings {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/command/bridge");
+    let port = url.rsplit(':').next().unwrap_or_default();
+    CommandSettings {
+        run: vec![script.display().to_string(), port.to_owned()],
+        speaks: Speaks::Lines,
+        env: vec![("PATH".to_owned(), Secret::new(std::env::var("PATH").expect("a PATH")))],
+        permissions: Permissions::Deny,
+    }
+}
+
 pub(crate) fn provider(settings: ProviderSettings) -> Provider {
     // A second installation is refused and changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Provider::new(settings, Path::new("/nonexistent")).expect("a provider")
+    Provider::new(settings, Path::new(env!("CARGO_MANIFEST_DIR"))).expect("a provider")
 }
 
 pub(crate) async fn run(settings: ProviderSettings, request: ModelRequest, policy: RetryPolicy) -> Round {

@@ -10,7 +10,7 @@ use nexus_agent::conversation::{
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::api::{ALL, Api, KEY, ONCE, QUICK, provider, request, run};
+use super::api::{ALL, Api, KEY, ONCE, QUICK, REMOTE, provider, request, run};
 use super::stub::{Answer, End, Stub};
 
 const TEXT: &str = "The broker decides — naïve? 🜁 no: one rule.";
@@ -27,6 +27,7 @@ fn text_reply(api: Api) -> ModelReply {
             "claude-sonnet-5-5",
             Usage { input_tokens: 40, output_tokens: 12, cache_read_tokens: 900, cache_write_tokens: 30 },
         ),
+        Api::Command => ("a-mind", Usage { input_tokens: 70, output_tokens: 12, ..Usage::default() }),
         Api::Ollama => ("qwen3:8b", Usage { input_tokens: 70, output_tokens: 12, ..Usage::default() }),
         Api::Openai => (
             "gpt-5.4-mini",
@@ -114,7 +115,7 @@ async fn arguments_that_are_no_json_make_a_call_that_fails() {
 #[tokio::test]
 async fn a_refusal_is_told_in_words() {
     // Ollama's models refuse in words alone.
-    for api in [Api::Anthropic, Api::Openai] {
+    for api in [Api::Anthropic, Api::Command, Api::Openai] {
         let stub = Stub::start(vec![api.stream("refusal", 64)]).await;
         let (seen, result) = api.round(&stub).await;
         let reply = result.expect("a reply");
@@ -140,7 +141,7 @@ fn delta(event: &StreamEvent) -> Option<&str> {
 async fn errors_before_the_stream_have_their_kinds() {
     let said = |status: u16, text: &str| format!("{status}: {text}");
     let message = |message: &str| json!({"type": "error", "error": {"message": message}});
-    for api in ALL {
+    for api in REMOTE {
         let cases: Vec<(&str, Answer, ProviderErrorKind)> = vec![
             (
                 "401, repeating the key",
@@ -219,7 +220,7 @@ async fn a_full_context_is_known_by_its_error() {
 
 #[tokio::test]
 async fn a_rate_limit_is_waited_out() {
-    for api in ALL {
+    for api in REMOTE {
         let limited =
             Answer::json(429, &json!({"error": {"message": "slow down"}})).header("retry-after", "0");
         let stub = Stub::start(vec![limited.clone(), limited, api.stream("text", 64)]).await;
@@ -274,7 +275,7 @@ async fn a_stream_without_its_end_is_no_answer() {
             Api::Anthropic => whole - 1,
             Api::Openai => whole - 2,
             // The last line is the one that says so.
-            Api::Ollama => whole,
+            Api::Command | Api::Ollama => whole,
         };
         for count in 0..whole {
             let stub = Stub::start(vec![api.beginning("text", count)]).await;
@@ -288,11 +289,17 @@ async fn a_stream_without_its_end_is_no_answer() {
                 continue;
             }
             let error = result.expect_err("not complete").kind;
-            assert!(
-                matches!(error, ProviderErrorKind::Truncated(_)),
-                "{api:?} after {count} events: {error:?}"
-            );
+            assert!(is_broken_off(api, &error), "{api:?} after {count} events: {error:?}");
         }
+    }
+}
+
+/// A program that ends too early is a connection that failed.
+fn is_broken_off(api: Api, error: &ProviderErrorKind) -> bool {
+    if api == Api::Command {
+        matches!(error, ProviderErrorKind::Transport(_))
+    } else {
+        matches!(error, ProviderErrorKind::Truncated(_))
     }
 }
 
@@ -310,7 +317,7 @@ async fn silence_is_cut() {
 
 #[tokio::test]
 async fn nobody_at_the_address_is_a_transport_error() {
-    for api in ALL {
+    for api in REMOTE {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         drop(listener);
@@ -338,7 +345,8 @@ async fn garbage_is_an_error_and_never_a_panic() {
             let stub = Stub::start(vec![api.answer(&[line.to_owned()], 64)]).await;
             let (_, result) = run(api.settings(&stub.url), request(), ONCE).await;
             let error = result.expect_err("no answer").kind;
-            assert!(matches!(error, ProviderErrorKind::Truncated(_)), "{api:?} {line:?}: {error:?}");
+            let broken = matches!(error, ProviderErrorKind::Truncated(_)) || is_broken_off(api, &error);
+            assert!(broken, "{api:?} {line:?}: {error:?}");
         }
     }
 }
@@ -360,7 +368,7 @@ async fn dropping_the_round_ends_the_connection() {
 
 #[tokio::test]
 async fn the_key_is_sent_and_shown_to_nobody() {
-    for api in ALL {
+    for api in REMOTE {
         let refusal = Answer::json(400, &json!({"error": {"type": "x", "message": format!("bad {KEY}")}}));
         let midway =
             json!({"type": "error", "error": {"type": "api_error", "message": format!("bad {KEY}")}});
@@ -376,7 +384,7 @@ async fn the_key_is_sent_and_shown_to_nobody() {
         let headers = stub.asked().remove(0).headers;
         let expected = match api {
             Api::Anthropic => ("x-api-key", KEY.to_owned()),
-            Api::Ollama | Api::Openai => ("authorization", format!("Bearer {KEY}")),
+            Api::Command | Api::Ollama | Api::Openai => ("authorization", format!("Bearer {KEY}")),
         };
         assert_eq!(headers.get(expected.0).expect("a key"), &expected.1, "{api:?}");
     }

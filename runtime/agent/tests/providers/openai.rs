@@ -201,3 +201,54 @@ async fn how_much_to_think_is_said_until_it_is_refused() {
         stub.asked().iter().map(|asked| asked.body["reasoning_effort"].clone()).collect();
     assert_eq!(told, [json!("none"), json!("high"), json!(null), json!(null)]);
 }
+
+/// Each says the same in its own shape: what is thought, called, counted.
+#[tokio::test]
+async fn each_servers_shape_is_understood() {
+    let read = |id: &str| Block::ToolUse {
+        id: id.to_owned(),
+        name: "read_file".to_owned(),
+        input: json!({"path": "docs/naïve.md"}),
+    };
+    let team = Block::ToolUse { id: "tk85n1k4m".to_owned(), name: "list_team".to_owned(), input: json!({}) };
+    let cases = [
+        ("alibaba", "qwen3-max", 0, StopReason::ToolUse, vec![read("call_a")]),
+        ("azure", "gpt-5-nano-2025-08-07", 1, StopReason::EndTurn, vec![text("One rule.")]),
+        (
+            "deepseek",
+            "deepseek-reasoner",
+            50,
+            StopReason::ToolUse,
+            vec![thinking("I read it."), read("call_00_a")],
+        ),
+        ("groq", "llama-3.3-70b-versatile", 0, StopReason::ToolUse, vec![team]),
+        ("mistral", "mistral-large-latest", 50, StopReason::ToolUse, vec![read("call_a")]),
+        // What it thought is not in the completion's count, and is in the total.
+        ("xai", "grok-3-mini", 50, StopReason::ToolUse, vec![thinking("I read it."), read("call_a")]),
+    ];
+    for (name, model, cached, stop, content) in cases {
+        let usage = Usage {
+            input_tokens: 61 - cached,
+            output_tokens: 33,
+            cache_read_tokens: cached,
+            cache_write_tokens: 0,
+        };
+        let expected = ModelReply { content, stop, usage, model: model.to_owned() };
+        for size in [1, 7, 100_000] {
+            let stub = Stub::start(vec![API.stream(name, size)]).await;
+            assert_eq!(API.round(&stub).await.1, Ok(expected.clone()), "{name} in chunks of {size}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_proxy_puts_between_is_passed_over() {
+    let lines = API.lines("text");
+    let framed: String =
+        lines.iter().map(|line| format!(": keep-alive\n\nevent: x\nretry: 5\ndata:{line}\r\n\r\n")).collect();
+    let stub = Stub::start(vec![Answer::text(200, "text/event-stream; charset=utf-8", &framed)]).await;
+    let (seen, result) = API.round(&stub).await;
+    let reply = result.expect("a reply");
+    assert_eq!(seen.len(), 6);
+    assert_eq!(seen.last(), Some(&StreamEvent::Done(reply)));
+}

@@ -1,14 +1,18 @@
 //! What the settings of a provider are made of: kinds, servers' differences, keys.
 
 use std::fmt;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::STALL_TIMEOUT_DEFAULT;
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProviderKind {
     Anthropic,
+    Command,
     Ollama,
     Openai,
     #[default]
@@ -19,6 +23,7 @@ impl ProviderKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Anthropic => "anthropic",
+            Self::Command => "command",
             Self::Ollama => "ollama",
             Self::Openai => "openai",
             Self::Scripted => "scripted",
@@ -31,7 +36,7 @@ impl ProviderKind {
             Self::Anthropic => Some("ANTHROPIC_API_KEY"),
             Self::Openai => Some("OPENAI_API_KEY"),
             // A server of one's own: a key is sent only when one is named.
-            Self::Ollama | Self::Scripted => None,
+            Self::Command | Self::Ollama | Self::Scripted => None,
         }
     }
 
@@ -40,7 +45,7 @@ impl ProviderKind {
             Self::Anthropic => "https://api.anthropic.com",
             Self::Ollama => "http://127.0.0.1:11434",
             Self::Openai => "https://api.openai.com/v1",
-            Self::Scripted => "",
+            Self::Command | Self::Scripted => "",
         }
     }
 
@@ -50,7 +55,24 @@ impl ProviderKind {
             Self::Anthropic => Some("claude-sonnet-5-5"),
             Self::Ollama => Some("qwen3:8b"),
             Self::Openai => Some("gpt-5.4-mini"),
-            Self::Scripted => None,
+            Self::Command | Self::Scripted => None,
+        }
+    }
+
+    /// Whether it is an address that is asked.
+    pub(super) fn is_remote(self) -> bool {
+        match self {
+            Self::Anthropic | Self::Ollama | Self::Openai => true,
+            Self::Command | Self::Scripted => false,
+        }
+    }
+
+    /// How long it may be silent where nobody says.
+    pub(super) fn usual_stall(self) -> Duration {
+        match self {
+            // It may run a tool of its own and say nothing of it.
+            Self::Command => Duration::from_secs(600),
+            Self::Anthropic | Self::Ollama | Self::Openai | Self::Scripted => STALL_TIMEOUT_DEFAULT,
         }
     }
 }

@@ -19,6 +19,7 @@ fn one_line_is_enough_for_each_kind() {
         anthropic,
         Ok(ProviderSettings {
             credential: None,
+            command: None,
             kind: ProviderKind::Anthropic,
             model: "claude-sonnet-5-5".to_owned(),
             base_url: "https://api.anthropic.com".to_owned(),
@@ -33,6 +34,12 @@ fn one_line_is_enough_for_each_kind() {
     );
     let ollama = resolve(json!({"kind": "ollama", "model": "qwen3:8b"})).expect("a local server has no key");
     assert_eq!((ollama.base_url.as_str(), ollama.api_key), ("http://127.0.0.1:11434", None));
+    let command =
+        json!({"kind": "command", "command": {"run": ["/opt/bin/a-mind", "--quiet"], "env": ["LOCAL_KEY"]}});
+    let command = resolve(command).expect("a program");
+    assert_eq!((command.model.as_str(), command.stall_timeout.as_secs()), ("a-mind", 600));
+    let env = command.command.expect("is set").env;
+    assert_eq!(env, [("LOCAL_KEY".to_owned(), Secret::new(" local \n"))]);
     let scripted = resolve(json!({"kind": "scripted"})).expect("needs nothing");
     assert_eq!((scripted.model.as_str(), scripted.api_key), ("scripted", None));
 }
@@ -68,6 +75,22 @@ fn each_fault_names_its_field() {
         ("no tokens", json!({"kind": "scripted", "max_tokens": 0}), "provider.max_tokens must be greater"),
         ("reserved", json!({"kind": "scripted", "extra": {"messages": []}}), "provider.extra.messages"),
         ("price", json!({"kind": "scripted", "price": {"input": 1, "output": 1}}), "provider.price"),
+        ("no command", json!({"kind": "command"}), "provider.command.run is missing"),
+        (
+            "a variable that is not set",
+            json!({"kind": "command", "command": {"run": ["x"], "env": ["UNSET"]}}),
+            "provider.command.env: the variable UNSET is not set",
+        ),
+        (
+            "a command with an address",
+            json!({"kind": "command", "command": {"run": ["x"]}, "base_url": "http://h"}),
+            "provider.base_url has no meaning",
+        ),
+        (
+            "a command elsewhere",
+            json!({"kind": "scripted", "command": {"run": ["x"]}}),
+            "provider.command has no",
+        ),
         ("thinking", json!({"kind": "scripted", "thinking": "low"}), "provider.thinking has no meaning"),
         (
             "thinking twice",
