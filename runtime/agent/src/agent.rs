@@ -7,6 +7,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use nexus_client::{Broker, KeyFile, Session, install_crypto};
 use tokio::sync::{Semaphore, mpsc, watch};
 
@@ -22,11 +23,15 @@ use kit::{Bench, Kits};
 use owner::{Channels, Fatal, Left, Manner, Owner};
 use parent::Parent;
 
+mod aside;
 mod clock;
 mod closing;
 mod drive;
 mod files;
+mod hearing;
+mod judging;
 mod kit;
+mod ledger;
 mod mail;
 mod observer;
 mod outcomes;
@@ -38,12 +43,15 @@ mod recall;
 mod record;
 mod running;
 mod seats;
+mod sift;
 mod tasks;
+mod telling;
 mod worker;
 
 pub(crate) use clock::Clock;
 pub(crate) use drive::{Drive, Finish, Outside, Surroundings};
 pub(crate) use kit::Kit;
+pub(crate) use ledger::Ledger;
 pub(crate) use observer::Observer;
 pub(crate) use record::Record;
 pub(crate) use worker::Shared;
@@ -87,6 +95,7 @@ async fn serve(options: RunOptions, home: Home, keyfile: KeyFile) -> Result<Exit
     let Opened { books, items, posts } = Books::open(&dir, options.durability)?;
     let broker = Broker::of_keyfile(keyfile.clone())?.renewed_from(home.keyfile_path());
     let via = Via::of(&keyfile, broker.clone());
+    let ledger = Ledger::open(&dir, options.durability, Timestamp::now())?;
     let session = Session::start(broker.clone());
     let caller = session.caller();
     let (line, line_end) = uplink::line();
@@ -120,6 +129,7 @@ async fn serve(options: RunOptions, home: Home, keyfile: KeyFile) -> Result<Exit
         durability: options.durability,
         kits,
         books: books.clone(),
+        ledger,
         signals: drive::Signals { stop: drive::Stop(stops), generation: generations },
         team: teams,
         turns: Semaphore::new(TURNS_MAX),

@@ -21,10 +21,11 @@ use tracing::Instrument as _;
 
 use crate::agent::{Clock, Drive, Finish, Kit, Observer, Outside, Record, Shared, Surroundings, prompt};
 use crate::conversation::{Block, Origin};
+use crate::home::Allowance;
 use crate::session::UserTurn;
 use crate::tools::{Caller, Waiting};
 use crate::trace::Taken;
-use crate::turn::{Ending, Rules, Spent, Turn};
+use crate::turn::{Ending, Rules, Spent, Turn, least};
 use crate::uplink::{Line, LineError};
 use output::Output;
 pub(crate) use output::Schema;
@@ -103,8 +104,8 @@ async fn attempt(shared: Arc<Shared>, work: Work) -> Outcome {
         dispatch: Some(lease.dispatch),
     };
     let mut drive = Drive {
-        provider: Arc::clone(&kit.provider),
-        max_tokens: settings.provider.max_tokens,
+        provider: Arc::clone(kit.provider_of_hand(&assignment.hand)),
+        max_tokens: hand.and_then(|hand| hand.provider.as_ref()).unwrap_or(&settings.provider).max_tokens,
         toolbox,
         caller: Caller::of(shared.name.clone(), lease.dispatch.0, assignment.thread, Some(lease)),
         origin: Origin {
@@ -120,6 +121,8 @@ async fn attempt(shared: Arc<Shared>, work: Work) -> Outcome {
         observer: Observer::new(line.clone(), begin),
         trace: told,
         books: shared.books.clone(),
+        ledger: shared.ledger.clone(),
+        judge: None,
         clock: Clock::start(Duration::from_secs(assignment.timeout_s.into()) + TIMEOUT_SLACK),
         signals: shared.signals.clone(),
     };
@@ -133,7 +136,13 @@ async fn attempt(shared: Arc<Shared>, work: Work) -> Outcome {
         waiting,
         cancelled: false,
     };
-    let rules = Rules { budget: assignment.budget, ..kit.rules() };
+    let day = shared.ledger.left(None, Allowance::default(), settings.budgets.aspect);
+    let rules = Rules {
+        budget: least(assignment.budget, hand.map(|hand| hand.budget).unwrap_or_default()),
+        rounds_max: hand.and_then(|hand| hand.rounds_max).unwrap_or(settings.budgets.turn_rounds_max),
+        revisions_max: None,
+        ..kit.rules(day)
+    };
     let (mut turn, mut effects) = Turn::start(turn, rules, said(input_text(&assignment.input)));
     let mut may_mend = true;
     loop {

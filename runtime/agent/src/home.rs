@@ -23,10 +23,10 @@ mod unknown;
 
 pub use fault::{Fault, Faults};
 pub use persona::{NEXUS_FILE, PRIMER_FILE, Persona, SOUL_FILE};
-pub use raw::{Budgets, RawHand, RawSettings, Recall, settings_schema};
+pub use raw::{Allowance, Amount, Budgets, Isolation, RawHand, RawSettings, Recall, settings_schema};
 pub use roots::{Detailed, RawRoot};
 pub use scaffold::{NewHome, ScaffoldError, scaffold};
-pub use settings::{Hand, Settings};
+pub use settings::{Hand, Judging, Settings, Side, Triage};
 
 use settings::Judge;
 use source::Source;

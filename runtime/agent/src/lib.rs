@@ -17,5 +17,6 @@ pub mod sandbox;
 pub mod session;
 pub mod tools;
 mod trace;
+mod triage;
 pub mod turn;
 pub mod uplink;

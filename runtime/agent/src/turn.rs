@@ -24,17 +24,23 @@ use crate::provider::{Charge, RoundFailed};
 use crate::session::{ApprovalMark, AssistantTurn, ItemRef, Payload, ToolResults, ToolStarted, UserTurn};
 use leave::Marks;
 
+pub(crate) mod judging;
 mod leave;
 mod nature;
 mod past;
 mod pause;
+mod words;
+
+use words::{calls_of, shortened, text_of, texts, with_distinct_ids};
+
+pub use judging::Ruling;
+pub use pause::Day;
+pub(crate) use pause::least;
 
 pub use nature::{Nature, Natures};
 
 /// The beginning of a result that is shown to whoever watches.
 const PREVIEW_CHARS: usize = 200;
-/// A post fits into what the broker makes durable. Counted as JSON, where one byte may become six.
-const POST_BYTES_MAX: usize = 640 * 1024;
 
 /// What the machine has to know of its surroundings.
 #[derive(Clone, Debug)]
@@ -47,6 +53,10 @@ pub struct Rules {
     pub budget: Budget,
     /// What an operator lets it spend besides, each time that is used up.
     pub helping: Budget,
+    /// What is left of the day when it begins, or goes on.
+    pub day: Day,
+    /// How often an answer is written once more; `None`: nobody looks at it before it is posted.
+    pub revisions_max: Option<u32>,
 }
 
 /// A provider's reply, with what it cost.
@@ -77,6 +87,12 @@ pub enum Input {
     /// What people said to a call they were asked about.
     Decided(ApprovalMark),
     Arrived(UserTurn),
+    /// What becomes of the answer; `entry` is for the record.
+    Judged {
+        ruling: Ruling,
+        entry: Payload,
+        charge: Charge,
+    },
     /// It may go on although its budget is used up.
     Granted {
         by: String,
@@ -116,6 +132,8 @@ pub enum Effect {
     /// Give up the round or the calls that are out. Their outcomes are not wanted.
     Abandon,
     Observe(TurnEvent),
+    /// Have a look at this answer before it is posted.
+    Judge(String),
     /// Nothing is done before an operator says so: a budget is used up.
     Wait {
         reason: String,
@@ -202,6 +220,7 @@ pub struct Turn {
     below: Spending,
     /// How often an operator has let it go on.
     grants: u32,
+    judging: judging::State,
     out_of_budget: bool,
 }
 
@@ -211,6 +230,8 @@ enum Phase {
     Asking,
     /// Calls that have no result yet, by id.
     Calling(BTreeMap<String, Call>),
+    /// Somebody looks at the answer.
+    Judging(String),
     /// The budget is used up.
     Waiting,
     Ended,
@@ -220,6 +241,7 @@ impl Turn {
     /// Begins with what somebody said; `opening` without an item is a Hand's input.
     pub fn start(id: TurnId, rules: Rules, opening: UserTurn) -> (Self, Vec<Effect>) {
         let mut turn = Self::blank(id, rules);
+        turn.limit_by_day();
         turn.waiting.push_back(opening);
         let effects = turn.next_round();
         (turn, effects)
@@ -250,6 +272,7 @@ impl Turn {
             pending: Charge::default(),
             below: Spending::default(),
             grants: 0,
+            judging: judging::State::default(),
             out_of_budget: false,
         }
     }
@@ -277,7 +300,7 @@ impl Turn {
 
     /// What may be spent yet.
     pub fn left(&self) -> Budget {
-        self.rules.budget.less(self.own().plus(self.below))
+        self.most().less(self.own().plus(self.below))
     }
 
     /// Tokens that another round may put out; `None`: as many as it likes.
@@ -306,8 +329,9 @@ impl Turn {
                     self.pending = error.charge;
                     self.fail(&error.to_string())
                 }
-                Phase::Calling(_) | Phase::Waiting | Phase::Ended => Vec::new(),
+                Phase::Calling(_) | Phase::Judging(_) | Phase::Waiting | Phase::Ended => Vec::new(),
             },
+            Input::Judged { ruling, entry, charge } => self.judged(ruling, entry, charge),
             Input::Granted { by } => self.granted(&by),
             Input::ToolDone { call, content, is_error, below } => {
                 self.below = self.below.plus(below);
@@ -316,7 +340,7 @@ impl Turn {
             Input::Blocked { call, content } => self.blocked(&call, content),
             Input::Decided(mark) => self.decided(mark),
             Input::Cancelled { reason } | Input::OutOfTime { reason } => match self.phase {
-                Phase::Asking | Phase::Calling(_) | Phase::Waiting => self.fail(&reason),
+                Phase::Asking | Phase::Calling(_) | Phase::Judging(_) | Phase::Waiting => self.fail(&reason),
                 Phase::Ended => Vec::new(),
             },
         }
@@ -406,13 +430,14 @@ impl Turn {
             }
             text.push_str("\n\n[The reply reached the provider's limit of tokens and ends here.]");
         }
-        let (decision, reason) = match (text.is_empty(), self.acted) {
-            (false, _) => (Decision::Replied, None),
-            (true, true) => (Decision::Acted, Some("its tools did what there was to do".to_owned())),
-            (true, false) => (Decision::Silent, Some("there was nothing to say to it".to_owned())),
+        if !text.is_empty() {
+            return self.answer(text);
+        }
+        let (decision, reason) = match self.acted {
+            true => (Decision::Acted, Some("its tools did what there was to do".to_owned())),
+            false => (Decision::Silent, Some("there was nothing to say to it".to_owned())),
         };
-        let post = (!text.is_empty()).then_some(PostKind::Reply);
-        self.end(decision, reason, text, post)
+        self.end(decision, reason, text, None)
     }
 
     /// Ends without an answer. An operator is told so; an aspect is not, which could answer that, and so on.
@@ -424,6 +449,7 @@ impl Turn {
                 self.spend(given_up);
                 vec![Effect::Abandon]
             }
+            Phase::Judging(_) => vec![Effect::Abandon],
             Phase::Waiting => Vec::new(),
             Phase::Calling(open) => {
                 let not_run = |call: &Call| result(call, format!("not finished: {reason}"), true);
@@ -508,73 +534,6 @@ fn result(call: &Call, content: String, is_error: bool) -> Vec<Effect> {
     let shown = TurnEvent::ToolResult { call: call.id.clone(), name, is_error, preview };
     let content = vec![Block::ToolResult { tool_use_id, content, is_error }];
     vec![Effect::Append(Payload::ToolResult(ToolResults { content })), Effect::Observe(shown)]
-}
-
-/// The calls in a round's content; `first` is the ordinal of the first.
-fn calls_of(content: &[Block], first: u64) -> impl Iterator<Item = Call> {
-    let calls = content.iter().filter_map(|block| match block {
-        Block::ToolUse { id, name, input } => Some((id, name, input)),
-        Block::Text { .. } | Block::Thinking { .. } | Block::ToolResult { .. } => None,
-    });
-    calls.zip(first..).map(|((id, name, input), ordinal)| Call {
-        id: id.clone(),
-        name: name.clone(),
-        input: input.clone(),
-        ordinal,
-        free: false,
-    })
-}
-
-/// Some servers give every call the same id, or none; results could not be told apart then.
-fn with_distinct_ids(mut content: Vec<Block>, first: u64) -> Vec<Block> {
-    let mut seen = std::collections::HashSet::new();
-    let mut ordinal = first;
-    for block in &mut content {
-        if let Block::ToolUse { id, .. } = block {
-            if id.is_empty() || !seen.insert(id.clone()) {
-                *id = format!("call_{ordinal}_{id}");
-                seen.insert(id.clone());
-            }
-            ordinal += 1;
-        }
-    }
-    // Results are not a model's to say.
-    content.retain(|block| !matches!(block, Block::ToolResult { .. }));
-    content
-}
-
-fn text_of(content: &[Block]) -> String {
-    texts(content).collect::<Vec<_>>().join("\n\n")
-}
-
-fn texts(content: &[Block]) -> impl Iterator<Item = &str> {
-    let texts = content.iter().filter_map(|block| match block {
-        Block::Text { text } => Some(text.trim()),
-        Block::Thinking { .. } | Block::ToolUse { .. } | Block::ToolResult { .. } => None,
-    });
-    texts.filter(|text| !text.is_empty())
-}
-
-fn shortened(text: &str) -> String {
-    let mut room = POST_BYTES_MAX;
-    for (at, character) in text.char_indices() {
-        match room.checked_sub(bytes_in_json(character)) {
-            Some(left) => room = left,
-            None => {
-                let (kept, cut) = text.split_at(at);
-                return format!("{kept}\n\n[{} more bytes stand in the session file.]", cut.len());
-            }
-        }
-    }
-    text.to_owned()
-}
-
-fn bytes_in_json(character: char) -> usize {
-    match character {
-        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
-        '\0'..='\u{1f}' => 6,
-        other => other.len_utf8(),
-    }
 }
 
 #[cfg(test)]

@@ -8,8 +8,10 @@ use nexus_tests::world::text;
 use nexus_tests::{World, wait_until};
 use serde_json::{Value, json};
 
+mod budgeted;
 mod cancelled;
 mod killed;
+mod sifted;
 
 /// The session of a thread.
 fn session(home: &Path, thread: &str) -> SessionFile {

@@ -9,16 +9,18 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use nexus_wire::approval::{ApprovalAsk, ApprovalEnd, ApprovalState, ApprovalWithdraw, Asked};
+use nexus_wire::budget::Spending;
 use nexus_wire::chat::ChatSend;
 use nexus_wire::hands::DispatchCancel;
-use nexus_wire::inbox::{Decision, InboxClose};
+use nexus_wire::inbox::Decision;
 use nexus_wire::thread::InboxTaken;
 use nexus_wire::{DispatchId, ItemId, MessageId, Party, RequestId, derive};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
-use uuid::Uuid;
 
 use super::clock::Clock;
+use super::judging::{Judge, Judging, judged, remark_of};
+use super::ledger::Ledger;
 use super::observer::Observer;
 use super::record::{Record, RecordError};
 use crate::conversation::{
@@ -26,14 +28,13 @@ use crate::conversation::{
 };
 use crate::outbox::Post;
 use crate::provider::{Answered, Listener, Meter, Provider, ProviderKind, RetryPolicy, RoundFailed};
-use crate::session::{ApprovalMark, ItemDecision, ItemRef, Payload, UserTurn};
+use crate::session::{ApprovalMark, ItemRef, Payload, UserTurn};
 use crate::tools::{Caller, Tool, ToolOutcome, Toolbox, Waiting, ask, asked, notice, question};
 use crate::trace::{Taken, TurnTrace};
-use crate::turn::{self, Answer, Call, Closing, Effect, Ending, Input, PostKind, Turn};
+use crate::turn::{Answer, Call, Effect, Ending, Input, Turn};
 use crate::uplink::{Books, BooksError};
 
 const STREAM_EVENTS_MAX: usize = 256;
-const REASON_CHARS_MAX: usize = 1000;
 /// Deeper arguments could be neither stored nor sent.
 const INPUT_DEPTH_MAX: usize = 48;
 
@@ -51,6 +52,8 @@ pub(crate) struct Drive {
     pub(crate) observer: Observer,
     pub(crate) trace: TurnTrace,
     pub(crate) books: Books,
+    pub(crate) ledger: Ledger,
+    pub(crate) judge: Option<Judge>,
     pub(crate) clock: Clock,
     pub(crate) signals: Signals,
 }
@@ -151,6 +154,7 @@ impl From<RecordError> for DriveError {
 #[derive(Default)]
 struct Out {
     round: Option<Round>,
+    judging: Option<Judging>,
     calls: JoinSet<(String, ToolOutcome)>,
     running: HashMap<String, Call>,
     /// What people are asked, and about which calls.
@@ -186,10 +190,13 @@ impl Drive {
     ) -> Result<Finish, DriveError> {
         let mut todo = VecDeque::from(effects);
         let mut out = Out::default();
+        // What an earlier process has spent for it is in the ledger already.
+        let mut noted = turn.own();
         let mut signals = self.signals.clone();
         signals.generation.mark_unchanged();
         loop {
             while let Some(effect) = todo.pop_front() {
+                self.note_spent(&turn, &effect, &mut noted).await;
                 match self.carry_out(effect, &turn, &mut out).await {
                     Ok(None) => {}
                     Ok(Some(ending)) => return Ok(Finish::Ended(Box::new(turn), ending)),
@@ -215,6 +222,10 @@ impl Drive {
                     }
                     None => self.round_over(&mut out).await,
                 },
+                remark = remark_of(&mut out.judging) => {
+                    out.judging = None;
+                    Some(judged(remark))
+                }
                 Some(done) = out.calls.join_next() => Some(self.call_over(done, &mut out)),
                 Some(done) = out.asks.join_next() => out.decided(done),
                 heard = outside.next() => out.hear(heard),
@@ -246,6 +257,7 @@ impl Drive {
             Effect::Ask => out.round = Some(self.ask(turn)),
             Effect::Run(call) => self.run_tool(call, turn, out).await?,
             Effect::AskPeople { call, blocked } => self.ask_people(call, blocked, out).await?,
+            Effect::Judge(answer) => out.judging = self.look_at(turn, &answer),
             Effect::Abandon => self.abandon(out).await?,
             Effect::Observe(event) => self.observer.event(event),
             Effect::Wait { reason } => tracing::warn!(reason, "the turn waits for an operator"),
@@ -258,6 +270,29 @@ impl Drive {
             }
         }
         Ok(None)
+    }
+
+    /// A round that is on record has cost something; so may one that was given up.
+    async fn note_spent(&self, turn: &Turn, effect: &Effect, noted: &mut Spending) {
+        let is_due = match effect {
+            Effect::Append(Payload::Assistant(_)) | Effect::End(_) => true,
+            Effect::Append(_)
+            | Effect::Ask
+            | Effect::Judge(_)
+            | Effect::Run(_)
+            | Effect::AskPeople { .. }
+            | Effect::Abandon
+            | Effect::Observe(_)
+            | Effect::Wait { .. }
+            | Effect::Post(_)
+            | Effect::Close(_) => false,
+        };
+        if is_due {
+            let thread = self.caller.thread.filter(|_| self.caller.lease.is_none());
+            let own = turn.own();
+            self.ledger.spent(thread.map(|thread| thread.0), own.minus(*noted)).await;
+            *noted = own;
+        }
     }
 
     async fn append(&mut self, payload: Payload, out: &mut Out) -> Result<(), DriveError> {
@@ -429,7 +464,7 @@ impl Drive {
     /// Nothing that is out is wanted any more. Whom we gave work is told; a Hand's children end with it.
     async fn abandon(&mut self, out: &mut Out) -> Result<(), DriveError> {
         self.trace.abandoned();
-        out.round = None;
+        (out.round, out.judging) = (None, None);
         out.calls.abort_all();
         while let Some(done) = out.calls.join_next().await {
             // It had ended a moment before.
@@ -460,38 +495,6 @@ impl Drive {
         Ok(())
     }
 
-    async fn post(&self, post: turn::Post) -> Result<(), DriveError> {
-        let content = match post.kind {
-            PostKind::Reply | PostKind::Notice => post.text,
-            PostKind::Waiting(_) => self.how_to_go_on(&post.text),
-        };
-        let frame = ChatSend {
-            reply_to: post.answers.message.map(MessageId),
-            content,
-            meta: post.meta,
-            ..ChatSend::default()
-        };
-        let id = post_id(post.answers.id, post.kind);
-        Ok(self.books.post(Post { id, trace: self.trace.carried(), frame: frame.into() }).await?)
-    }
-
-    /// What an operator is told of a turn that waits.
-    fn how_to_go_on(&self, reason: &str) -> String {
-        let thread = self.caller.thread.map(|thread| format!(" --thread {thread}")).unwrap_or_default();
-        format!("I wait for an operator: {reason}. To let me go on: nexctl go-on {}{thread}", self.caller.me)
-    }
-
-    async fn close(&mut self, closing: Closing) -> Result<(), DriveError> {
-        let Closing { item, decision, reason, post, first } = closing;
-        let me = Party::Aspect(self.caller.me.clone());
-        let message = post.map(|kind| derive::message_id(post_id(first.id, kind), &me).0);
-        let reason = reason.map(|reason| reason.chars().take(REASON_CHARS_MAX).collect());
-        let decided = ItemDecision { item: item.id, decision, reason, message };
-        self.record.append(Payload::Decision(decided.clone())).await?;
-        self.trace.decided(item.id, decision);
-        tell_decision(&self.books, &item, decided).await
-    }
-
     fn call_over(&mut self, done: Result<(String, ToolOutcome), JoinError>, out: &mut Out) -> Input {
         let input = out.call_over(done);
         if let Input::Blocked { call, content } = &input {
@@ -502,34 +505,6 @@ impl Drive {
         }
         input
     }
-}
-
-/// Tells the broker of a decision that is on record, then closes the item. Doing it again does nothing.
-pub(crate) async fn tell_decision(
-    books: &Books,
-    item: &ItemRef,
-    decided: ItemDecision,
-) -> Result<(), DriveError> {
-    let ItemDecision { decision, reason, message, .. } = decided;
-    let close = InboxClose {
-        item: ItemId(item.id),
-        decision,
-        reason,
-        message: message.map(MessageId),
-        outcome: None,
-    };
-    let id = RequestId(derive::derived(item.id, "close", 0));
-    books.post(Post { id, trace: item.trace.clone(), frame: close.into() }).await?;
-    Ok(books.closed(item.id, decision).await?)
-}
-
-fn post_id(item: Uuid, kind: PostKind) -> RequestId {
-    let (purpose, ordinal) = match kind {
-        PostKind::Reply => ("reply", 0),
-        PostKind::Notice => ("notice", 0),
-        PostKind::Waiting(grants) => ("waiting", grants),
-    };
-    RequestId(derive::derived(item, purpose, ordinal.into()))
 }
 
 async fn stream_event(round: &mut Option<Round>) -> Option<StreamEvent> {
@@ -543,7 +518,7 @@ impl Out {
     /// Whether anything is out whose time is this turn's own.
     fn needs_time(&self) -> bool {
         let own = |call: &Call| !Tool::from_name(&call.name).is_some_and(Tool::is_on_bus);
-        self.round.is_some() || self.running.values().any(own)
+        self.round.is_some() || self.judging.is_some() || self.running.values().any(own)
     }
 
     /// The dispatches that all calls left wait for, once they all do.

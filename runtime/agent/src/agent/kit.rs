@@ -3,19 +3,20 @@
 //!
 //! A change that cannot be used leaves everything as it is, and is told with file, line and column.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nexus_client::Broker;
-use nexus_wire::budget::Budget;
+use nexus_wire::name::HandName;
 use tokio::sync::watch;
 
 use crate::home::{Fault, Faults, Home, Persona, SETTINGS_FILE, Settings};
-use crate::provider::{Provider, ProviderStartError, Via};
+use crate::provider::{Provider, ProviderSettings, ProviderStartError, Via};
 use crate::sandbox::{self, Sandbox};
 use crate::tools::{Claims, Reach, Roots, Toolbox};
 use crate::trace::Teller;
-use crate::turn::Rules;
+use crate::turn::{Day, Rules};
 use crate::uplink::Line;
 
 #[derive(Debug)]
@@ -23,18 +24,45 @@ pub(crate) struct Kit {
     pub(crate) settings: Settings,
     pub(crate) persona: Persona,
     pub(crate) provider: Arc<Provider>,
+    others: Others,
     pub(crate) toolbox: Toolbox,
     pub(crate) teller: Teller,
 }
 
 impl Kit {
-    pub(crate) fn rules(&self) -> Rules {
+    /// Of a turn in a session.
+    pub(crate) fn rules(&self, day: Day) -> Rules {
+        let turn = self.settings.budgets.turn.into();
         Rules {
             rounds_max: self.settings.budgets.turn_rounds_max,
             natures: self.toolbox.natures(),
-            budget: Budget::default(),
-            helping: Budget::default(),
+            budget: turn,
+            helping: turn,
+            day,
+            revisions_max: self.settings.judge.as_ref().map(|judge| judge.revisions_max),
         }
+    }
+}
+
+/// Providers that are not the aspect's own one; absent where its own one does.
+#[derive(Debug, Default)]
+struct Others {
+    triage: Option<Arc<Provider>>,
+    judge: Option<Arc<Provider>>,
+    hands: BTreeMap<HandName, Arc<Provider>>,
+}
+
+impl Kit {
+    pub(crate) fn provider_of_triage(&self) -> &Arc<Provider> {
+        self.others.triage.as_ref().unwrap_or(&self.provider)
+    }
+
+    pub(crate) fn provider_of_judge(&self) -> &Arc<Provider> {
+        self.others.judge.as_ref().unwrap_or(&self.provider)
+    }
+
+    pub(crate) fn provider_of_hand(&self, hand: &HandName) -> &Arc<Provider> {
+        self.others.hands.get(hand).unwrap_or(&self.provider)
     }
 }
 
@@ -78,7 +106,24 @@ impl Bench {
         )
         .with_leave(settings.leave.clone());
         let teller = self.teller.with(&settings);
-        Ok(Kit { settings, persona, provider, toolbox, teller })
+        let others = self.others(&settings)?;
+        Ok(Kit { settings, persona, provider, others, toolbox, teller })
+    }
+
+    fn others(&self, settings: &Settings) -> Result<Others, ProviderStartError> {
+        let make = |settings: &ProviderSettings| {
+            Provider::through(settings.clone(), &self.home, Some(&self.via)).map(Arc::new)
+        };
+        let triage = settings.triage.model.as_ref().and_then(|side| side.provider.as_ref());
+        let judge = settings.judge.as_ref().and_then(|judge| judge.side.provider.as_ref());
+        let hands = settings.hands.iter().filter_map(|hand| Some((&hand.spec.name, hand.provider.as_ref()?)));
+        Ok(Others {
+            triage: triage.map(make).transpose()?,
+            judge: judge.map(make).transpose()?,
+            hands: hands
+                .map(|(name, settings)| Ok((name.clone(), make(settings)?)))
+                .collect::<Result<_, ProviderStartError>>()?,
+        })
     }
 }
 
@@ -219,9 +264,11 @@ fn changed(before: &Kit, now: &Home) -> Vec<&'static str> {
         capabilities,
         slots,
         budgets,
+        judge,
         recall,
         fetch,
         sandbox,
+        triage,
         hands,
     } = &before.settings;
     [
@@ -236,9 +283,11 @@ fn changed(before: &Kit, now: &Home) -> Vec<&'static str> {
         ("capabilities", *capabilities != next.capabilities),
         ("slots", *slots != next.slots),
         ("budgets", *budgets != next.budgets),
+        ("judge", *judge != next.judge),
         ("recall", *recall != next.recall),
         ("fetch", *fetch != next.fetch),
         ("sandbox", *sandbox != next.sandbox),
+        ("triage", *triage != next.triage),
         ("hands", *hands != next.hands),
     ]
     .into_iter()

@@ -19,7 +19,7 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 use super::closing::Closing;
-use super::drive::{Stage, tell_decision};
+use super::drive::Stage;
 use super::kit::Kit;
 use super::mail::{self, Mail};
 use super::outcomes::Outcomes;
@@ -28,6 +28,7 @@ use super::project;
 use super::running::Which;
 use super::seats::Seats;
 use super::tasks::Tasks;
+use super::telling::tell_decision;
 use super::worker::{Arrival, Order, Shared, WorkerNews, turn_id};
 use crate::cli::{Exit, Unfit};
 use crate::hands::Control;

@@ -22,13 +22,17 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tracing::Instrument as _;
 
 use super::clock::Clock;
-use super::drive::{Drive, DriveError, Finish, Outside, Signals, Surroundings, tell_decision};
+use super::drive::{Drive, DriveError, Finish, Signals};
+use super::hearing::Conversation;
 use super::kit::{Kit, Kits};
+use super::ledger::Ledger;
 use super::observer::Observer;
 use super::prompt;
 use super::recall;
 use super::record::Record;
-use super::running::{Running, Seat, Want};
+use super::running::Running;
+use super::sift::{Looked, judge_of};
+use super::telling::tell_decision;
 use crate::conversation::{Block, Origin};
 use crate::journal::{Durability, JournalError};
 use crate::outbox::Post;
@@ -37,6 +41,7 @@ use crate::session::{
 };
 use crate::tools::Caller;
 use crate::trace::Taken;
+use crate::triage::{self, Verdict};
 use crate::turn::{Effect, Rules, Turn};
 use crate::uplink::Books;
 
@@ -54,6 +59,7 @@ pub(crate) struct Shared {
     pub(crate) durability: Durability,
     pub(crate) kits: Arc<Kits>,
     pub(crate) books: Books,
+    pub(crate) ledger: Ledger,
     pub(crate) signals: Signals,
     pub(crate) team: watch::Receiver<Vec<AspectInfo>>,
     /// Turns at work at the same time.
@@ -156,7 +162,7 @@ impl Worker {
                 () = stop.closing() => return Ok(()),
                 permit = shared.turns.acquire() => permit,
             };
-            let (record, count) = match kept.take() {
+            let (mut record, count) = match kept.take() {
                 Some(kept) => kept,
                 None if stateless => (Record::Memory(Vec::new()), Counted::new(&shared.open)),
                 None => {
@@ -179,7 +185,17 @@ impl Worker {
                 }
             };
             let first = match waiting.pop_front() {
-                Some(Arrival::Said(first)) => first,
+                Some(Arrival::Said(first)) => match self.look_at(record, first).await? {
+                    Looked::Begins(kept, first) => {
+                        record = kept;
+                        first
+                    }
+                    Looked::PassedOver(record) => {
+                        kept = (!stateless).then_some((record, count));
+                        continue;
+                    }
+                    Looked::Parked => return Ok(()),
+                },
                 Some(Arrival::Order(order)) => {
                     kept = Some((self.carry_out(record, order).await?, count));
                     continue;
@@ -312,6 +328,11 @@ impl Worker {
             self.shared.running.unparked(self.key);
             return Ok(Some(record));
         };
+        if let Some(reason) = self.was_passed_over(&record, &open) {
+            self.pass_over(&mut record, &first, reason).await?;
+            self.shared.running.unparked(self.key);
+            return Ok(Some(record));
+        }
         tracing::info!(session = %self.key, "going on with a turn that was interrupted");
         // Only what has been read of the branch is needed, which stays as it is until the turn begins.
         let branch: Vec<Entry> = record.branch().into_iter().cloned().collect();
@@ -334,11 +355,20 @@ impl Worker {
         let Begins { first: Some(first), opening, resumed } = from else { return Ok(Some(record)) };
         let kit = self.shared.fresh_kit().await;
         let mut drive = self.drive(&kit, record, &first, opening.as_deref()).await?;
-        let (turn, effects) = begin(kit.rules());
+        let budgets = &kit.settings.budgets;
+        let day = self.shared.ledger.left(first.thread, budgets.thread, budgets.aspect);
+        if !resumed {
+            self.shared.ledger.begins(first.thread).await;
+        }
+        let (turn, effects) = begin(kit.rules(day));
         let mut outside = Conversation {
             arrivals: &mut self.arrivals,
             seat: self.shared.running.begin(turn_id(Some(&first)), &first, resumed),
             thread: first.thread,
+            passes_over: Box::new({
+                let (me, triage) = (self.shared.name.clone(), kit.settings.triage.clone());
+                move |said| matches!(triage::by_rules(&me, &triage, said), Verdict::PassOver { .. })
+            }),
             later: waiting,
             received: &mut self.received,
         };
@@ -407,6 +437,8 @@ impl Worker {
             observer: Observer::new(kit.toolbox.line().clone(), begin),
             trace: kit.teller.turn(Taken::of(first), None),
             books: shared.books.clone(),
+            ledger: shared.ledger.clone(),
+            judge: judge_of(kit, thread),
             clock: Clock::start(Duration::from_secs(settings.budgets.turn_seconds.into())),
             signals: shared.signals.clone(),
         })
@@ -497,41 +529,4 @@ fn has_prompt(branch: &[&Entry], text: &str) -> bool {
         }
     });
     prompt.is_some_and(|prompt| prompt.text == text)
-}
-
-/// What a turn in a session hears: messages of its own thread. Others are for later turns, and so is what comes
-/// behind an order.
-struct Conversation<'a> {
-    arrivals: &'a mut mpsc::Receiver<Arrival>,
-    seat: Seat,
-    thread: Option<uuid::Uuid>,
-    later: &'a mut VecDeque<Arrival>,
-    received: &'a mut u64,
-}
-
-impl Surroundings for Conversation<'_> {
-    async fn next(&mut self) -> Outside {
-        loop {
-            let arrival = tokio::select! {
-                want = self.seat.wanted() => return match want {
-                    Want::Cancel { reason } => Outside::Cancelled { reason },
-                    Want::GoOn { by } => Outside::Granted { by },
-                },
-                Some(arrival) = self.arrivals.recv() => arrival,
-            };
-            *self.received += 1;
-            let is_free = !self.later.iter().any(|it| matches!(it, Arrival::Order(_)));
-            match arrival {
-                Arrival::Said(said) if is_free && said.is_of(self.thread) => return Outside::Arrived(said),
-                Arrival::Said(_) | Arrival::Order(_) => self.later.push_back(arrival),
-            }
-        }
-    }
-
-    /// Only Hands have a place to yield.
-    fn yield_for(&mut self, _on: Vec<DispatchId>) {}
-
-    fn set_waits(&mut self, waits: bool) {
-        self.seat.set_waits(waits);
-    }
 }

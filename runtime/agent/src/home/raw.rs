@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use nexus_wire::AspectName;
+use nexus_wire::budget::Budget;
 use nexus_wire::limits;
 use nexus_wire::name::HandName;
 use nexus_wire::roster::{AspectRole, ContextMode};
+use nexus_wire::{AspectName, Party};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -47,9 +48,13 @@ pub struct RawSettings {
     /// Hands this process works on at the same time.
     pub slots: u32,
     pub budgets: Budgets,
+    /// Has another look at each answer before it is posted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judge: Option<RawJudge>,
     pub recall: Recall,
     pub fetch: FetchConfig,
     pub sandbox: SandboxConfig,
+    pub triage: RawTriage,
     pub hands: Vec<RawHand>,
 }
 
@@ -69,9 +74,11 @@ impl Default for RawSettings {
             capabilities: Vec::new(),
             slots: 4,
             budgets: Budgets::default(),
+            judge: None,
             recall: Recall::default(),
             fetch: FetchConfig::default(),
             sandbox: SandboxConfig::default(),
+            triage: RawTriage::default(),
             hands: Vec::new(),
         }
     }
@@ -91,7 +98,7 @@ pub struct RawApproval {
     pub wait_s: Option<u32>,
 }
 
-/// Where a turn is stopped at the latest.
+/// Where a turn is stopped at the latest, and what may be spent. A day is one of UTC.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Budgets {
@@ -101,12 +108,119 @@ pub struct Budgets {
     pub turn_seconds: u32,
     /// What of one tool result is kept; the rest is cut off, and said so.
     pub tool_output_bytes: u32,
+    /// What one turn may spend.
+    pub turn: Amount,
+    /// What the turns of one thread may spend in a day.
+    pub thread: Allowance,
+    /// What all turns and Hands of this aspect may spend in a day.
+    pub aspect: Allowance,
 }
 
 impl Default for Budgets {
     fn default() -> Self {
-        Self { turn_rounds_max: 24, turn_seconds: 600, tool_output_bytes: 64 * 1024 }
+        Self {
+            turn_rounds_max: 24,
+            turn_seconds: 600,
+            tool_output_bytes: 64 * 1024,
+            turn: Amount::default(),
+            thread: Allowance::default(),
+            aspect: Allowance::default(),
+        }
     }
+}
+
+/// What may be spent; what is left out is not limited.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Amount {
+    /// Of all kinds together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+    /// Millionths of a US dollar. What has no known price counts nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_microusd: Option<u64>,
+}
+
+impl From<Amount> for Budget {
+    fn from(Amount { tokens, cost_microusd }: Amount) -> Self {
+        Self { tokens, cost_microusd }
+    }
+}
+
+/// What may be spent in a day; what is left out is not limited.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Allowance {
+    /// Turns that begin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turns: Option<u64>,
+    /// Of all kinds together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+    /// Millionths of a US dollar. What has no known price counts nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_microusd: Option<u64>,
+}
+
+/// Which messages begin a turn. An operator's always does.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawTriage {
+    /// Senders whose messages are read with the next turn and begin none: an aspect, or `operator/<name>`.
+    pub ignore: Vec<Party>,
+    /// Whether a message of another aspect that is only thanks begins no turn.
+    pub ignore_thanks: bool,
+    /// Decides where no rule does: about messages of other aspects that do not name this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<RawSide>,
+}
+
+impl Default for RawTriage {
+    fn default() -> Self {
+        Self { ignore: Vec::new(), ignore_thanks: true, model: None }
+    }
+}
+
+/// A model that is asked beside the conversation, without tools.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawSide {
+    /// What it goes by.
+    pub instructions: String,
+    /// The aspect's own unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<ProviderConfig>,
+}
+
+/// Has another look at each answer before it is posted: it may be posted, written once more, or left unsaid.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[schemars(extend("required" = ["instructions"]))]
+#[serde(deny_unknown_fields, default)]
+pub struct RawJudge {
+    /// Needed. What an answer has to be.
+    pub instructions: String,
+    /// The aspect's own unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<ProviderConfig>,
+    /// How often an answer is written once more at most.
+    pub max: u32,
+}
+
+impl Default for RawJudge {
+    fn default() -> Self {
+        Self { instructions: String::new(), provider: None, max: 1 }
+    }
+}
+
+/// Where an assignment is worked on.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Isolation {
+    /// In the aspect's own process.
+    #[default]
+    Task,
+    /// In a process of its own, which has neither the aspect's environment nor its keys nor a link to the broker.
+    Process,
 }
 
 /// What the team knows is searched for the words of a thread's first message, and put before it.
@@ -149,6 +263,16 @@ pub struct RawHand {
     pub output_schema: Option<Value>,
     /// How long one attempt may take.
     pub timeout_s: u32,
+    /// Rounds of one assignment with the provider; as many as a turn's unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rounds_max: Option<u32>,
+    /// What one assignment may spend, with what it gives to others; what its invoker allows counts where it is less.
+    pub budget: Amount,
+    /// Where it is worked on.
+    pub isolation: Isolation,
+    /// Another provider than the aspect's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<ProviderConfig>,
     /// How many dispatches of it run at the same time.
     pub concurrency: u32,
     /// The aspects that may dispatch it; anyone unless said.
@@ -169,6 +293,10 @@ impl Default for RawHand {
             input_schema: None,
             output_schema: None,
             timeout_s: u32::try_from(limits::HAND_TIMEOUT_DEFAULT.as_secs()).unwrap_or(60),
+            rounds_max: None,
+            budget: Amount::default(),
+            isolation: Isolation::default(),
+            provider: None,
             concurrency: limits::HAND_CONCURRENCY_DEFAULT,
             allowed_invokers: None,
             capabilities: Vec::new(),

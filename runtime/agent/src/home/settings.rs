@@ -7,15 +7,18 @@ use std::fmt::Display;
 use std::path::Path;
 use std::time::Duration;
 
-use nexus_wire::AspectName;
+use nexus_wire::budget::Budget;
 use nexus_wire::hands::HandSpec;
 use nexus_wire::limits;
 use nexus_wire::name::HandName;
 use nexus_wire::roster::{AspectRole, ContextMode};
+use nexus_wire::{AspectName, Party};
 use serde_json::Value;
 
 use super::fault::Fault;
-use super::raw::{Budgets, RawApproval, RawHand, RawSettings, Recall};
+use super::raw::{
+    Budgets, Isolation, RawApproval, RawHand, RawJudge, RawSettings, RawSide, RawTriage, Recall,
+};
 use super::roots::read_roots;
 use super::source::{Source, join};
 use super::unknown::instead;
@@ -24,6 +27,8 @@ use crate::provider::{ProviderConfig, ProviderKind, ProviderSettings, SettingsEr
 use crate::sandbox::SandboxConfig;
 use crate::tools::{FetchConfig, Leave, Root, Tool};
 
+/// An answer that is not good then will not become so.
+const REVISIONS_MAX: u32 = 3;
 /// More of it would bury the message it is about.
 const RECALL_HITS_MAX: u32 = 20;
 const FAILOVER_MAX: usize = 8;
@@ -44,10 +49,42 @@ pub struct Settings {
     pub capabilities: Vec<String>,
     pub slots: u32,
     pub budgets: Budgets,
+    pub judge: Option<Judging>,
     pub recall: Recall,
     pub fetch: FetchConfig,
     pub sandbox: SandboxConfig,
+    pub triage: Triage,
     pub hands: Vec<Hand>,
+}
+
+/// Which messages begin a turn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Triage {
+    pub ignore: Vec<Party>,
+    pub ignore_thanks: bool,
+    pub model: Option<Side>,
+}
+
+impl Default for Triage {
+    fn default() -> Self {
+        Self { ignore: Vec::new(), ignore_thanks: true, model: None }
+    }
+}
+
+/// A model that is asked beside the conversation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Side {
+    pub instructions: String,
+    /// Another provider than the aspect's.
+    pub provider: Option<ProviderSettings>,
+}
+
+/// Another look at each answer before it is posted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judging {
+    pub side: Side,
+    /// How often an answer is written once more.
+    pub revisions_max: u32,
 }
 
 /// A Hand this aspect offers.
@@ -57,6 +94,11 @@ pub struct Hand {
     pub spec: HandSpec,
     pub instructions: String,
     pub tools: Vec<Tool>,
+    pub rounds_max: Option<u32>,
+    pub budget: Budget,
+    pub isolation: Isolation,
+    /// Another provider than the aspect's.
+    pub provider: Option<ProviderSettings>,
 }
 
 impl Hand {
@@ -115,6 +157,8 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
         self.within("budgets.turn_rounds_max", raw.budgets.turn_rounds_max, 1, u32::MAX);
         self.within("budgets.turn_seconds", raw.budgets.turn_seconds, 1, u32::MAX);
         self.within("budgets.tool_output_bytes", raw.budgets.tool_output_bytes, 1024, u32::MAX);
+        let judge = raw.judge.map(|judge| self.judging(judge));
+        let triage = self.triage(raw.triage);
         self.within("recall.hits", raw.recall.hits, 0, RECALL_HITS_MAX);
         if !raw.recall.min_score.is_finite() || raw.recall.min_score < 0.0 {
             let score = raw.recall.min_score;
@@ -150,9 +194,11 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
             capabilities: raw.capabilities,
             slots: raw.slots,
             budgets: raw.budgets,
+            judge: judge.flatten(),
             recall: raw.recall,
             fetch: raw.fetch,
             sandbox: raw.sandbox,
+            triage: triage?,
             hands: hands.into_iter().collect::<Option<_>>()?,
         })
     }
@@ -196,6 +242,34 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
         stand_ins.into_iter().collect()
     }
 
+    fn side(&mut self, path: &str, raw: RawSide) -> Option<Side> {
+        let RawSide { instructions, provider } = raw;
+        let provider = match provider {
+            Some(config) => Some(self.provider(path, &config)?),
+            None => None,
+        };
+        Some(Side { instructions, provider })
+    }
+
+    fn triage(&mut self, raw: RawTriage) -> Option<Triage> {
+        let RawTriage { ignore, ignore_thanks, model } = raw;
+        let model = match model {
+            Some(side) => Some(self.side("triage.model.provider", side)?),
+            None => None,
+        };
+        Some(Triage { ignore, ignore_thanks, model })
+    }
+
+    fn judging(&mut self, raw: RawJudge) -> Option<Judging> {
+        let RawJudge { instructions, provider, max } = raw;
+        if instructions.trim().is_empty() && !self.has_fault_at("judge.instructions") {
+            self.fault("judge.instructions", "missing; say what an answer has to be");
+        }
+        self.within("judge.max", max, 0, REVISIONS_MAX);
+        let side = self.side("judge.provider", RawSide { instructions, provider })?;
+        Some(Judging { side, revisions_max: max })
+    }
+
     fn hand(&mut self, path: &str, raw: RawHand, names: &mut HashSet<HandName>) -> Option<Hand> {
         let at = |field: &str| format!("{path}.{field}");
         match &raw.name {
@@ -217,6 +291,10 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
         }
         let timeout_max = u32::try_from(limits::DEADLINE_MAX.as_secs()).unwrap_or(u32::MAX);
         self.within(&at("timeout_s"), raw.timeout_s, 1, timeout_max);
+        if let Some(rounds) = raw.rounds_max {
+            self.within(&at("rounds_max"), rounds, 1, u32::MAX);
+        }
+        let provider = raw.provider.as_ref().map(|config| self.provider(&at("provider"), config));
         self.within(&at("concurrency"), raw.concurrency, 1, limits::SLOTS_MAX);
         for (field, schema) in [("input_schema", &raw.input_schema), ("output_schema", &raw.output_schema)] {
             let Some(schema) = schema else { continue };
@@ -238,7 +316,11 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
             capabilities: raw.capabilities,
             idempotent: raw.idempotent,
         };
-        Some(Hand { spec, instructions: raw.instructions, tools })
+        let RawHand { instructions, rounds_max, isolation, .. } = raw;
+        let budget = raw.budget.into();
+        // There was a fault, or there is none to have.
+        let provider = provider.map_or(Some(None), |provider| provider.map(Some))?;
+        Some(Hand { spec, instructions, tools, rounds_max, budget, isolation, provider })
     }
 
     fn tools(&mut self, path: &str, names: &[String]) -> Vec<Tool> {

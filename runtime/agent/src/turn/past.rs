@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use nexus_wire::TurnId;
 
 use super::leave::Marks;
-use super::{Call, Effect, Phase, Rules, Turn, calls_of, result, texts};
+use super::words::{calls_of, texts};
+use super::{Call, Effect, Phase, Rules, Turn, result};
 use crate::conversation::{Block, StopReason};
 use crate::session::{ApprovalMark, AssistantTurn, Entry, ItemRef, Payload};
 
@@ -27,6 +28,7 @@ impl Turn {
         for entry in since {
             match &entry.payload {
                 Payload::Assistant(round) => {
+                    turn.was_followed();
                     // The calls of the round before this one are all answered.
                     turn.calls += last.map_or(0, |last| calls_of(&last.content, 0).count() as u64);
                     turn.note_round(round);
@@ -48,11 +50,13 @@ impl Turn {
                     started.insert(call.tool_use_id.clone());
                 }
                 Payload::User(said) => {
+                    turn.was_followed();
                     turn.asked += texts(&said.content).count();
                     said_since = true;
                 }
-                Payload::Other { kind, .. } => {
+                Payload::Other { kind, payload } => {
                     turn.was_granted(kind);
+                    turn.was_judged(kind, payload);
                     if let Some(mark) = ApprovalMark::of(&entry.payload) {
                         // What was started before has come back, stopped by the sandbox.
                         started.remove(mark.tool_use_id.as_str());
@@ -66,6 +70,7 @@ impl Turn {
                 | Payload::Head(_) => {}
             }
         }
+        turn.limit_by_day();
         let effects = match last {
             None => turn.next_round(),
             Some(round) if said_since => {

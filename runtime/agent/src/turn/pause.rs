@@ -1,6 +1,7 @@
 //! A turn whose budget is used up waits until an operator says that it goes on, or cancels it. What it is about
 //! stays open meanwhile, also over a restart.
 
+use nexus_wire::budget::Budget;
 use serde_json::json;
 
 use super::{Effect, Phase, Post, PostKind, Turn, is_by_operator};
@@ -9,11 +10,72 @@ use crate::session::Payload;
 /// The kind of the entry that says a turn may spend once more what one may.
 const GRANT: &str = "go_on";
 
+/// What is left of the day for a turn, besides its own budget.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Day {
+    /// Of what its thread may spend.
+    pub thread: Budget,
+    /// Of what all turns and Hands may spend.
+    pub all: Budget,
+}
+
+impl Day {
+    pub const UNLIMITED: Self = {
+        let unlimited = Budget { tokens: None, cost_microusd: None };
+        Self { thread: unlimited, all: unlimited }
+    };
+}
+
+/// With the lower of each limit.
+pub(crate) fn least(one: Budget, other: Budget) -> Budget {
+    let lower = |a: Option<u64>, b: Option<u64>| a.into_iter().chain(b).min();
+    Budget {
+        tokens: lower(one.tokens, other.tokens),
+        cost_microusd: lower(one.cost_microusd, other.cost_microusd),
+    }
+}
+
 impl Turn {
+    /// With what is left of the day on top of what it has spent by now, which is counted there already.
+    pub(super) fn limit_by_day(&mut self) {
+        let own = self.own();
+        let more = |left: Budget| Budget {
+            tokens: left.tokens.map(|left| left.saturating_add(own.tokens)),
+            cost_microusd: left.cost_microusd.map(|left| left.saturating_add(own.cost_microusd)),
+        };
+        let Day { thread, all } = self.rules.day;
+        // An operator has let it go on in spite of that.
+        let day = if self.grants > 0 { Day::UNLIMITED } else { Day { thread: more(thread), all: more(all) } };
+        self.rules.day = day;
+    }
+
+    /// What it may spend in all.
+    pub(super) fn most(&self) -> Budget {
+        let Day { thread, all } = self.rules.day;
+        least(self.rules.budget, least(thread, all))
+    }
+
+    /// Of the limits the one that is in the way, in words.
+    fn limit(&self) -> (&'static str, Budget) {
+        let Day { thread, all } = self.rules.day;
+        let spent = self.own().plus(self.below);
+        let limits = [
+            ("its budget of", self.rules.budget),
+            ("what its thread may spend today,", thread),
+            ("what all turns and Hands may spend today,", all),
+        ];
+        let is_in_the_way = |limit: Budget| {
+            let left = limit.less(spent);
+            left.is_spent() || left.tokens.is_some_and(|left| left <= self.prompt)
+        };
+        let found = limits.into_iter().find(|(_, limit)| is_in_the_way(*limit));
+        found.unwrap_or(("its budget of", self.rules.budget))
+    }
+
     /// Another round would go over the budget. A Hand fails, and whoever dispatched it decides; a conversation asks.
     pub(super) fn over_budget(&mut self) -> Vec<Effect> {
-        let (budget, spent) = (self.rules.budget, self.own().plus(self.below));
-        let reason = format!("another round would go over its budget of {budget}; spent: {spent}");
+        let ((what, budget), spent) = (self.limit(), self.own().plus(self.below));
+        let reason = format!("another round would go over {what} {budget}; spent: {spent}");
         if self.items.is_empty() {
             self.out_of_budget = true;
             return self.fail(&reason);
@@ -49,6 +111,7 @@ impl Turn {
         self.rules.budget.tokens = most.tokens.map(|most| most.saturating_add(spent.tokens));
         self.rules.budget.cost_microusd =
             most.cost_microusd.map(|most| most.saturating_add(spent.cost_microusd));
+        self.rules.day = Day::UNLIMITED;
         self.grants += 1;
     }
 

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::words::POST_BYTES_MAX;
 use super::*;
 use crate::conversation::{ProviderError, ProviderErrorKind, Usage as Tokens};
 use crate::session::Entry;
@@ -24,6 +25,8 @@ const RULES: Rules = Rules {
     }),
     budget: Budget { tokens: None, cost_microusd: None },
     helping: Budget { tokens: None, cost_microusd: None },
+    day: Day::UNLIMITED,
+    revisions_max: None,
 };
 
 fn turn_id() -> TurnId {
@@ -88,6 +91,7 @@ fn brief(effects: &[Effect]) -> Vec<String> {
             Effect::AskPeople { call, blocked } => format!("ask people {} {blocked}", call.name),
             Effect::Abandon => "abandon".into(),
             Effect::Observe(_) => "observe".into(),
+            Effect::Judge(_) => "judge".into(),
             Effect::Wait { .. } => "wait".into(),
             Effect::Post(post) => format!("post {:?}", post.kind),
             Effect::Close(closing) => format!("close {} {:?}", closing.item.id.as_u128(), closing.decision),
@@ -363,6 +367,65 @@ fn a_turn_over_its_budget_waits_until_an_operator_lets_it_go_on_or_cancels_it() 
     assert!(!turn.has_ended());
 }
 
+fn judged(ruling: Ruling) -> Input {
+    let fields = json!({"verdict": ruling.word(), "reason": ruling.note()});
+    let entry = Payload::custom(judging::VERDICT, fields);
+    Input::Judged { ruling, entry, charge: Charge::default() }
+}
+
+#[test]
+fn an_answer_is_looked_at_and_posted_written_once_more_or_left_unsaid() {
+    let rules = Rules { revisions_max: Some(1), ..RULES };
+    let begun = |opening| {
+        let (mut turn, _effects) = Turn::start(turn_id(), rules.clone(), opening);
+        let effects = turn.handle(answer(vec![text("first")], StopReason::EndTurn));
+        (turn, brief(&effects))
+    };
+    let (mut turn, effects) = begun(said(1, "wren"));
+    assert_eq!(effects, ["turn.assistant", "judge"]);
+    let effects = turn.handle(judged(Ruling::Revise("shorter".into())));
+    assert_eq!(brief(&effects), ["custom.verdict", "turn.user", "ask"]);
+    assert!(turn.handle(judged(Ruling::Post)).is_empty(), "nobody was asked");
+    let effects = turn.handle(answer(vec![text("second")], StopReason::EndTurn));
+    assert_eq!(brief(&effects), ["turn.assistant", "judge"]);
+    let effects = turn.handle(judged(Ruling::Revise("shorter still".into())));
+    assert_eq!(brief(&effects), ["custom.verdict", "post Reply", "close 1 Replied", "end Replied"]);
+    let Effect::Post(post) = &effects[1] else { panic!("a post") };
+    assert_eq!(post.text, "second");
+
+    let (mut turn, _) = begun(said(1, "operator/ana"));
+    let effects = turn.handle(judged(Ruling::Silent("it repeats wren".into())));
+    assert_eq!(brief(&effects), ["custom.verdict", "close 1 Silent", "end Silent"]);
+    let (mut turn, _) = begun(said(1, "wren"));
+    let effects = turn.handle(Input::Cancelled { reason: "enough".into() });
+    assert_eq!(brief(&effects), ["abandon", "close 1 Failed", "end Failed"]);
+    // A Hand's output is checked by its schema.
+    let (_, effects) = begun(UserTurn { content: vec![text("input")], item: None });
+    assert_eq!(effects, ["turn.assistant", "end Replied"]);
+}
+
+#[test]
+fn the_day_limits_a_turn_beside_its_own_budget() {
+    let tokens = |tokens| Budget { tokens, cost_microusd: None };
+    let wait = |budget, thread, all| {
+        let day = Day { thread: tokens(thread), all: tokens(all) };
+        let rules = Rules { budget: tokens(budget), helping: tokens(budget), day, ..RULES };
+        let (turn, effects) = Turn::start(turn_id(), rules, said(1, "wren"));
+        let reason = effects.iter().find_map(|effect| match effect {
+            Effect::Wait { reason } => Some(reason.clone()),
+            _ => None,
+        });
+        (reason.unwrap_or_default(), turn.left().tokens)
+    };
+    assert_eq!(wait(Some(90), Some(80), Some(70)), (String::new(), Some(70)));
+    let spent = "spent: 0 tokens and 0.00 USD";
+    let expected = format!("another round would go over what its thread may spend today, 0 tokens; {spent}");
+    assert_eq!(wait(Some(90), Some(0), None), (expected, Some(0)));
+    let expected =
+        format!("another round would go over what all turns and Hands may spend today, 0 tokens; {spent}");
+    assert_eq!(wait(None, None, Some(0)), (expected, Some(0)));
+}
+
 /// What would stand on a disk, and what has left the process.
 #[derive(Default)]
 struct World {
@@ -371,6 +434,7 @@ struct World {
     posts: BTreeMap<(Uuid, PostKind), Post>,
     fired: BTreeSet<u64>,
     asking: bool,
+    judging: bool,
     running: Vec<Call>,
     /// What people are asked.
     people: Vec<(Call, bool)>,
@@ -408,11 +472,15 @@ impl World {
                     self.people.push((call, blocked));
                 }
                 Effect::Abandon => {
-                    self.asking = false;
+                    (self.asking, self.judging) = (false, false);
                     self.people.clear();
                     self.running.clear();
                 }
                 Effect::Observe(_) | Effect::Wait { .. } => {}
+                Effect::Judge(_) => {
+                    assert!(!self.asking && !self.judging && self.running.is_empty(), "one at a time");
+                    self.judging = true;
+                }
                 Effect::Post(post) => {
                     if let Some(before) = self.posts.insert((post.answers.id, post.kind), post.clone())
                         && post.kind == PostKind::Reply
@@ -492,7 +560,8 @@ fn carry_out(world: &mut World, turn: &mut Turn, mut effects: Vec<Effect>, dice:
         effects.truncate(survive);
         world.carry_out(effects);
         // A process that died has nothing running, and nothing in memory.
-        (world.asking, world.running, world.people, world.ended) = (false, Vec::new(), Vec::new(), None);
+        (world.asking, world.judging, world.running, world.ended) = (false, false, Vec::new(), None);
+        world.people.clear();
         world.check_results(false);
         let open = world.open();
         let Some(first) = open.first().cloned() else {

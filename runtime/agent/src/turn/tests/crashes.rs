@@ -21,7 +21,8 @@ impl Script {
     fn rules(self) -> Rules {
         let tokens = (self.roll(60, 2) == 0).then_some(15);
         let budget = Budget { tokens, cost_microusd: None };
-        Rules { budget, helping: budget, ..RULES }
+        let revisions_max = (self.roll(61, 2) == 0).then_some(1);
+        Rules { budget, helping: budget, revisions_max, ..RULES }
     }
 
     fn reply(self, round: u64) -> Input {
@@ -35,6 +36,14 @@ impl Script {
         }
         let stop = if calls == 0 { StopReason::EndTurn } else { StopReason::ToolUse };
         answer(content, stop)
+    }
+
+    fn verdict(self, number: u64) -> Input {
+        judged(match self.roll(70 + number, 4) {
+            0 => Ruling::Silent("no".into()),
+            1 => Ruling::Post,
+            _ => Ruling::Revise("better".into()),
+        })
     }
 
     fn result(self, call: &Call) -> Input {
@@ -102,7 +111,8 @@ impl Run {
     fn revive(&mut self) -> Option<(Turn, Vec<Effect>)> {
         self.world.check_results(false);
         self.lost |= self.world.is_cut_off();
-        (self.world.asking, self.world.running, self.world.ended) = (false, Vec::new(), None);
+        (self.world.asking, self.world.judging, self.world.ended) = (false, false, None);
+        self.world.running.clear();
         let open = self.world.open();
         if !open.is_empty() {
             let branch: Vec<&Entry> = self.world.session.iter().collect();
@@ -142,6 +152,11 @@ impl Run {
         }
         if turn.waits_for_budget() {
             return Input::Granted { by: "operator/ana".into() };
+        }
+        if self.world.judging {
+            self.world.judging = false;
+            let verdicts = self.world.session.iter().filter(|it| it.payload.kind() == "custom.verdict");
+            return self.script.verdict(verdicts.count() as u64);
         }
         if self.world.asking {
             self.world.asking = false;

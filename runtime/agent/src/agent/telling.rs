@@ -1,0 +1,78 @@
+//! Tells the broker what a turn has said and decided: always on record first, and under ids that derive from the item,
+//! so that telling it again does nothing.
+
+use nexus_wire::chat::ChatSend;
+use nexus_wire::inbox::InboxClose;
+use nexus_wire::{ItemId, MessageId, Party, RequestId, derive};
+use uuid::Uuid;
+
+use super::drive::{Drive, DriveError};
+use crate::outbox::Post;
+use crate::session::{ItemDecision, ItemRef, Payload};
+use crate::turn::{self, Closing, PostKind};
+use crate::uplink::Books;
+
+/// Of a reason, as the broker takes it.
+const REASON_CHARS_MAX: usize = 1000;
+
+impl Drive {
+    pub(super) async fn post(&self, post: turn::Post) -> Result<(), DriveError> {
+        let content = match post.kind {
+            PostKind::Reply | PostKind::Notice => post.text,
+            PostKind::Waiting(_) => self.how_to_go_on(&post.text),
+        };
+        let frame = ChatSend {
+            reply_to: post.answers.message.map(MessageId),
+            content,
+            meta: post.meta,
+            ..ChatSend::default()
+        };
+        let id = post_id(post.answers.id, post.kind);
+        Ok(self.books.post(Post { id, trace: self.trace.carried(), frame: frame.into() }).await?)
+    }
+
+    /// What an operator is told of a turn that waits.
+    fn how_to_go_on(&self, reason: &str) -> String {
+        let thread = self.caller.thread.map(|thread| format!(" --thread {thread}")).unwrap_or_default();
+        format!("I wait for an operator: {reason}. To let me go on: nexctl go-on {}{thread}", self.caller.me)
+    }
+
+    pub(super) async fn close(&mut self, closing: Closing) -> Result<(), DriveError> {
+        let Closing { item, decision, reason, post, first } = closing;
+        let me = Party::Aspect(self.caller.me.clone());
+        let message = post.map(|kind| derive::message_id(post_id(first.id, kind), &me).0);
+        let reason = reason.map(|reason| reason.chars().take(REASON_CHARS_MAX).collect());
+        let decided = ItemDecision { item: item.id, decision, reason, message };
+        self.record.append(Payload::Decision(decided.clone())).await?;
+        self.trace.decided(item.id, decision);
+        tell_decision(&self.books, &item, decided).await
+    }
+}
+
+/// Tells the broker of a decision that is on record, then closes the item. Doing it again does nothing.
+pub(crate) async fn tell_decision(
+    books: &Books,
+    item: &ItemRef,
+    decided: ItemDecision,
+) -> Result<(), DriveError> {
+    let ItemDecision { decision, reason, message, .. } = decided;
+    let close = InboxClose {
+        item: ItemId(item.id),
+        decision,
+        reason,
+        message: message.map(MessageId),
+        outcome: None,
+    };
+    let id = RequestId(derive::derived(item.id, "close", 0));
+    books.post(Post { id, trace: item.trace.clone(), frame: close.into() }).await?;
+    Ok(books.closed(item.id, decision).await?)
+}
+
+fn post_id(item: Uuid, kind: PostKind) -> RequestId {
+    let (purpose, ordinal) = match kind {
+        PostKind::Reply => ("reply", 0),
+        PostKind::Notice => ("notice", 0),
+        PostKind::Waiting(grants) => ("waiting", grants),
+    };
+    RequestId(derive::derived(item, purpose, ordinal.into()))
+}

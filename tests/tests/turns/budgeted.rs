@@ -1,0 +1,79 @@
+//! What a turn, a thread and a day may spend: a turn over its budget waits, also over a restart, until an operator
+//! lets it go on.
+
+use super::*;
+
+const SCRIPT: &str = r#"
+[[rule]]
+match = "read"
+[[rule.step]]
+call = "read_file"
+args = { path = "work/note.txt" }
+[[rule.step]]
+say = "I have read it."
+
+[[rule]]
+match = "(?s).*"
+[[rule.step]]
+say = "Noted."
+"#;
+
+fn last(world: &World, thread: &str, count: usize) -> String {
+    let all = wait_until("the message", || Some(messages(world, thread)).filter(|all| all.len() >= count));
+    all.last().map(|(_, text)| text.clone()).unwrap_or_default()
+}
+
+#[test]
+fn a_turn_over_its_budget_waits_over_a_kill_and_goes_on_when_it_may() {
+    let world = World::new();
+    let settings = json!({"tools": ["read_file"], "budgets": {"turn": {"tokens": 12}}});
+    let home = world.home("wren", settings, SCRIPT);
+    std::fs::write(home.join("work/note.txt"), "a note\n").expect("the folder is ours");
+    let mut agent = world.agent(&home);
+    let (thread, _) = say(&world, "wren", "read it, please, and tell me of it");
+    let said = last(&world, &thread, 2);
+    let how = format!("To let me go on: nexctl go-on wren --thread {thread}");
+    assert!(
+        said.starts_with("I wait for an operator: another round would go over its budget of 12 tokens"),
+        "{said}"
+    );
+    assert!(said.ends_with(&how), "{said}");
+    assert!(session(&home, &thread).of_kind("custom.decision").next().is_none(), "it stays open");
+    agent.kill();
+    let _agent = world.agent(&home);
+    let gone_on = wait_until("a turn that waits", || {
+        let out = nexctl(&world, &["go-on", "wren", "--thread", &thread]);
+        out.starts_with("goes on: turn ").then_some(out)
+    });
+    assert!(!gone_on.is_empty());
+    // Once more what one may spend is one more round.
+    assert_eq!(last(&world, &thread, 3), "I have read it.");
+    let file = decided(&home, &thread, 1);
+    assert_eq!(file.of_kind("custom.go_on").count(), 1);
+    assert!(file.results_by_call().values().all(|results| *results == 1));
+    assert_eq!(nexctl(&world, &["go-on", "wren"]).trim(), "no turn of wren waits for its budget");
+}
+
+#[test]
+fn the_days_turns_count_over_a_restart_and_a_turn_that_waits_can_be_cancelled() {
+    let world = World::new();
+    let settings = json!({"budgets": {"thread": {"turns": 1}, "aspect": {"turns": 2}}});
+    let home = world.home("wren", settings, SCRIPT);
+    let mut agent = world.agent(&home);
+    let (first, _) = say(&world, "wren", "one");
+    assert_eq!(last(&world, &first, 2), "Noted.");
+    agent.kill();
+    let _agent = world.agent(&home);
+    nexctl(&world, &["say", "--thread", &first, "one more"]);
+    let said = last(&world, &first, 4);
+    assert!(said.contains("what its thread may spend today"), "{said}");
+    let (second, _) = say(&world, "wren", "two");
+    let said = last(&world, &second, 2);
+    assert!(said.contains("what all turns and Hands may spend today"), "{said}");
+    nexctl(&world, &["stop", "wren", "--thread", &second, "--reason", "tomorrow"]);
+    let said = last(&world, &second, 3);
+    assert_eq!(said, "I could not answer this: cancelled by operator/admin: tomorrow");
+    let went_on = nexctl(&world, &["go-on", "wren"]);
+    assert!(went_on.starts_with("goes on: turn "), "{went_on}");
+    assert_eq!(last(&world, &first, 5), "Noted.");
+}

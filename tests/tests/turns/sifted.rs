@@ -1,0 +1,141 @@
+//! Messages that begin no turn, and answers that are looked at before they are posted.
+
+use super::*;
+
+const SCRIPT: &str = r#"
+[[rule]]
+hand = "triage"
+when = "text is containing('lunch')"
+[[rule.step]]
+say = "no: it is about lunch"
+
+[[rule]]
+hand = "triage"
+[[rule.step]]
+say = "yes: it may be for us"
+
+[[rule]]
+hand = "judge"
+when = "text is containing('> short')"
+[[rule.step]]
+say = "post"
+
+[[rule]]
+hand = "judge"
+when = "text is containing('> secret')"
+[[rule.step]]
+say = "silent: that is nobody's business"
+
+[[rule]]
+hand = "judge"
+[[rule.step]]
+say = "revise: make it short"
+
+[[rule]]
+match = "looked at before it is posted"
+[[rule.step]]
+say = "short"
+
+[[rule]]
+match = "tell"
+[[rule.step]]
+say = "secret"
+
+[[rule]]
+match = "long"
+[[rule.step]]
+say = "a long story"
+
+[[rule]]
+match = "(?s).*"
+[[rule.step]]
+say = "I read {{ history | length }} texts before this."
+"#;
+
+/// Speaks for another aspect.
+const SPEAKER: &str = r#"
+[[rule]]
+match = "(?s)say: (?P<what>.+)"
+[[rule.step]]
+call = "send_message"
+args = { to = ["wren"], content = "{{ what }}" }
+[[rule.step]]
+stop = true
+
+[[rule]]
+match = "(?s).*"
+[[rule.step]]
+stop = true
+"#;
+
+fn wren_session(home: &Path) -> SessionFile {
+    SessionFile::read(&home.join("session/global.jsonl"))
+}
+
+/// Decisions in their order, with the reasons.
+fn decisions(home: &Path, count: usize) -> Vec<(String, String)> {
+    let file = wait_until("the decisions", || {
+        Some(wren_session(home)).filter(|file| file.of_kind("custom.decision").count() >= count)
+    });
+    let field = |entry: &Value, name: &str| entry["payload"][name].as_str().unwrap_or_default().to_owned();
+    file.of_kind("custom.decision").map(|entry| (field(entry, "decision"), field(entry, "reason"))).collect()
+}
+
+#[test]
+fn what_is_not_worth_a_turn_is_read_with_the_next_one() {
+    let world = World::new();
+    let settings = json!({
+        "context_mode": "global",
+        "triage": {"ignore": ["keel"], "model": {"instructions": "It looks after ferries."}},
+    });
+    let home = world.home("wren", settings, SCRIPT);
+    let speaker = json!({"tools": ["send_message"]});
+    let (keel, forge) = (world.home("keel", speaker.clone(), SPEAKER), world.home("forge", speaker, SPEAKER));
+    let (_wren, _keel, _forge) = (world.agent(&home), world.agent(&keel), world.agent(&forge));
+    let cases = [
+        ("keel", "hello there", ("silent", "triage: messages of keel are ignored")),
+        ("forge", "Thanks a lot!", ("silent", "triage: it is only thanks")),
+        ("forge", "who wants lunch", ("silent", "triage: it is about lunch")),
+        ("forge", "a ferry is late", ("replied", "")),
+        ("forge", "@wren who wants lunch", ("replied", "")),
+    ];
+    let mut expected: Vec<(String, String)> = Vec::new();
+    for (from, what, (decision, reason)) in cases {
+        say(&world, from, &format!("say: {what}"));
+        expected.push((decision.to_owned(), reason.to_owned()));
+        assert_eq!(decisions(&home, expected.len()), expected, "{what}");
+    }
+    let file = wren_session(&home);
+    assert_eq!(file.of_kind("turn.user").count(), cases.len(), "everything is in the session");
+    let rounds: Vec<String> = file.of_kind("turn.assistant").map(ToString::to_string).collect();
+    assert_eq!(rounds.len(), 2);
+    assert!(rounds[0].contains("I read 3 texts before this."), "{}", rounds[0]);
+    let asked = file.of_kind("custom.triage").map(|entry| entry["payload"]["verdict"].clone());
+    assert_eq!(asked.collect::<Vec<_>>(), ["no", "yes"]);
+    let thread = world.nexctl_json(&["get", "threads", "--participant", "keel"]);
+    assert!(thread.to_string().contains("hello there"), "nothing of it is lost: {thread}");
+}
+
+#[test]
+fn an_answer_is_looked_at_before_it_is_posted() {
+    let world = World::new();
+    let settings = json!({"judge": {"instructions": "It has to be short."}});
+    let home = world.home("wren", settings, SCRIPT);
+    let _wren = world.agent(&home);
+    // A script answers each text of a turn, so the first answer stands before the second.
+    let cases: [(&str, &str, &[&str], Option<&str>); 2] = [
+        ("a long one, please", "replied", &["revise", "post"], Some("a long story\n\nshort")),
+        ("tell me", "silent", &["silent"], None),
+    ];
+    for (what, decision, verdicts, posted) in cases {
+        let (thread, _) = say(&world, "wren", what);
+        let file = decided(&home, &thread, 1);
+        assert_eq!(file.decisions_by_item().into_values().collect::<Vec<_>>(), [[decision]], "{what}");
+        let said = file.of_kind("custom.verdict").map(|entry| entry["payload"]["verdict"].clone());
+        assert_eq!(said.collect::<Vec<_>>(), verdicts, "{what}");
+        let answers = wait_until("what is posted", || {
+            Some(messages(&world, &thread)).filter(|all| all.len() == 1 + usize::from(posted.is_some()))
+        });
+        assert_eq!(answers.get(1).map(|(_, text)| text.as_str()), posted, "{what}");
+    }
+}
