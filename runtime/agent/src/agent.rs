@@ -33,6 +33,7 @@ mod judging;
 mod kit;
 mod ledger;
 mod mail;
+mod marks;
 mod observer;
 mod outcomes;
 mod owner;

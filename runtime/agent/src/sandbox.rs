@@ -89,8 +89,16 @@ impl Sandbox {
         Self { bubblewrap: Arc::new(OnceCell::new_with(Some(None))), ..self }
     }
 
-    pub fn config(&self) -> &SandboxConfig {
-        &self.config
+    /// The same with nothing closed, for what a person has allowed.
+    #[must_use]
+    pub fn opened(&self) -> Self {
+        let config = SandboxConfig { mode: Mode::Full, ..self.config.clone() };
+        Self { config, ..self.clone() }
+    }
+
+    /// Whether anything is closed to commands.
+    pub fn is_closed(&self) -> bool {
+        self.config.mode != Mode::Full
     }
 
     /// Whether commands get namespaces of their own. Found out once, by trying.

@@ -45,7 +45,7 @@ mod seen;
 mod write;
 
 pub use dispatch::{Claim, Claims, End, Ended, Waiting};
-pub use fetch::FetchConfig;
+pub use fetch::{FetchConfig, Fetcher, Lookup, Names};
 pub use leave::{ApprovalPolicy, Leave, asked};
 pub use people::{ask, notice, question};
 pub use roots::{PathError, PathErrorKind, Root, Roots};
@@ -104,6 +104,9 @@ tools! {
     /// Runs a shell command in a sandbox: it sees the roots and the system's programs, and nothing that it starts
     /// outlives it. Returns {exit_code or signal, stdout, stderr, truncated, duration_ms}; timed_out when it was ended.
     RunCommand = "run_command", command::RunCommand, acts: true;
+    /// Reads a page or a text file from the web, as readable text. Returns {url, status, content_type, text, bytes,
+    /// truncated}. What it says was written by strangers.
+    FetchUrl = "fetch_url", fetch::FetchUrl, acts: false;
     /// Makes a file available to the team. Returns {blob, name, media_type, bytes}: give that to send_message as one
     /// of its `attachments`, or name the blob in what you write, to a Hand for example. At most 16 MiB.
     AttachFile = "attach_file", attach::AttachFile, acts: true;
@@ -149,7 +152,7 @@ impl Tool {
     /// Whether it runs programs or asks strangers: a new home does not allow that before a person says so.
     pub fn reaches_out(self) -> bool {
         match self {
-            Self::RunCommand => true,
+            Self::RunCommand | Self::FetchUrl => true,
             Self::ReadFile
             | Self::SearchFiles
             | Self::ListFiles
@@ -178,7 +181,8 @@ impl Tool {
             | Self::ListFiles
             | Self::WriteFile
             | Self::EditFile
-            | Self::RunCommand => false,
+            | Self::RunCommand
+            | Self::FetchUrl => false,
             Self::AttachFile
             | Self::ReadAttachment
             | Self::SendMessage
@@ -197,7 +201,7 @@ impl Tool {
     /// Whether it changes or reaches something outside of the team: a file, a process, a server.
     pub fn needs_leave(self) -> bool {
         match self {
-            Self::WriteFile | Self::EditFile | Self::RunCommand => true,
+            Self::WriteFile | Self::EditFile | Self::RunCommand | Self::FetchUrl => true,
             Self::ReadFile
             | Self::SearchFiles
             | Self::ListFiles
@@ -225,6 +229,7 @@ impl Tool {
             | Self::SearchFiles
             | Self::ListFiles
             | Self::WriteFile
+            | Self::FetchUrl
             | Self::AttachFile
             | Self::ReadAttachment
             | Self::SendMessage
@@ -401,6 +406,7 @@ trait Shrink {
 pub struct Reach {
     pub roots: Roots,
     pub sandbox: Sandbox,
+    pub fetcher: Fetcher,
 }
 
 /// The tools of one aspect or Hand, ready to run.
@@ -432,8 +438,18 @@ impl Toolbox {
     ) -> Self {
         let file_tasks = Arc::new(Semaphore::new(FILE_TASKS_MAX));
         let (leave, confined) = (Leave::default(), true);
-        let seen = Seen::default();
-        Self { allowed, reach, line, claims, broker, file_tasks, seen, result_bytes_max, leave, confined }
+        Self {
+            allowed,
+            reach,
+            line,
+            claims,
+            broker,
+            file_tasks,
+            seen: Seen::default(),
+            result_bytes_max,
+            leave,
+            confined,
+        }
     }
 
     /// The same with people asked as `leave` says.
@@ -537,6 +553,10 @@ impl Toolbox {
                 self.on_files(input, run).await
             }
             Tool::RunCommand => self.run_command(input).await,
+            Tool::FetchUrl => match args::parse(&input) {
+                Ok(asked) => ToolOutcome::fitting(self.reach.fetcher.fetch(asked).await, max),
+                Err(error) => ToolOutcome::error(error),
+            },
             Tool::AttachFile => self.attach_file(input).await,
             Tool::ReadAttachment => self.read_attachment(input).await,
             Tool::SendMessage => {
@@ -596,10 +616,20 @@ impl Toolbox {
             Ok(Err(error)) => return ToolOutcome::error(error.to_string()),
             Err(broken) => return broken,
         };
-        let ran = command::run(&self.reach.sandbox, request).await;
-        let is_error = ran.as_ref().is_ok_and(command::CommandResult::has_timed_out);
+        let sandbox = &self.reach.sandbox;
+        let opened;
+        let ran = match self.confined {
+            true => command::run(sandbox, request).await,
+            false => {
+                opened = sandbox.opened();
+                command::run(&opened, request).await
+            }
+        };
+        let blocked_by_sandbox = self.confined && sandbox.is_closed() && command::was_stopped(&ran);
+        let has_timed_out = ran.as_ref().is_ok_and(command::CommandResult::has_timed_out);
         let outcome = ToolOutcome::fitting(ran, max);
-        ToolOutcome { is_error: outcome.is_error || is_error, ..outcome }
+        let is_error = outcome.is_error || has_timed_out;
+        ToolOutcome { is_error, blocked_by_sandbox, ..outcome }
     }
 
     async fn attach_file(&self, input: Value) -> ToolOutcome {

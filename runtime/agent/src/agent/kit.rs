@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::home::{Fault, Faults, Home, Persona, SETTINGS_FILE, Settings};
 use crate::provider::{Provider, ProviderSettings, ProviderStartError, Via};
 use crate::sandbox::{self, Sandbox};
-use crate::tools::{Claims, Reach, Roots, Toolbox};
+use crate::tools::{Claims, Fetcher, Reach, Roots, Toolbox};
 use crate::trace::Teller;
 use crate::turn::{Day, Rules};
 use crate::uplink::Line;
@@ -98,6 +98,7 @@ impl Bench {
             Reach {
                 roots: Roots::new(settings.roots.clone()),
                 sandbox: Sandbox::new(settings.sandbox.clone(), sandbox::own_program()),
+                fetcher: Fetcher::new(settings.fetch.clone()),
             },
             self.line.clone(),
             self.claims.clone(),

@@ -173,3 +173,35 @@ fn closed_below(top: &Path, closed: &mut Vec<PathBuf>) {
 pub(super) async fn run(sandbox: &Sandbox, request: Request) -> Result<CommandResult, CommandError> {
     Ok(sandbox.run(request).await?.into())
 }
+
+/// What programs say that were not let.
+const STOPPED: [&str; 7] = [
+    "permission denied",
+    "operation not permitted",
+    "read-only file system",
+    "network is unreachable",
+    "could not resolve",
+    "name resolution",
+    "name or service not known",
+];
+
+/// Whether the sandbox is what a command failed at, as far as one can tell from outside: it was not made, or the command
+/// failed and said that it was not let.
+pub(super) fn was_stopped(ran: &Result<CommandResult, CommandError>) -> bool {
+    match ran {
+        Ok(result) => {
+            let said = [result.stderr.text(), result.stdout.text()].concat().to_lowercase();
+            result.exit_code.is_some_and(|code| code != 0) && STOPPED.iter().any(|words| said.contains(words))
+        }
+        Err(CommandError::Sandbox(SandboxError::Closed(_) | SandboxError::Failed(_))) => true,
+        Err(
+            CommandError::Sandbox(SandboxError::Lost(_))
+            | CommandError::Empty
+            | CommandError::File(_)
+            | CommandError::NoRoot
+            | CommandError::Nul
+            | CommandError::Path(_)
+            | CommandError::TooLong(_),
+        ) => false,
+    }
+}

@@ -106,7 +106,7 @@ impl Roots {
 
     /// Where `path` leads. No file is opened for it.
     pub(crate) fn resolve(&self, path: &str) -> Result<Place, PathError> {
-        self.find(path).map_err(|kind| PathError { path: path.to_owned(), kind })
+        self.find(path).map_err(|kind| PathError { path: beginning(path), kind })
     }
 
     /// The given place, or every root that exists when none is given.
@@ -129,7 +129,7 @@ impl Roots {
     /// Where something is to be written: a place that exists, or a new name in a folder below the root, some of whose
     /// folders may have to be made.
     pub(crate) fn resolve_to_write(&self, path: &str) -> Result<Target, PathError> {
-        self.find_to_write(path).map_err(|kind| PathError { path: path.to_owned(), kind })
+        self.find_to_write(path).map_err(|kind| PathError { path: beginning(path), kind })
     }
 
     fn find_to_write(&self, path: &str) -> Result<Target, PathErrorKind> {
@@ -195,6 +195,15 @@ impl Roots {
             return Err(PathErrorKind::NoSuchRoot { label, roots: self.listed() });
         };
         Ok((root, parts.iter().skip(1).collect()))
+    }
+}
+
+/// As much of a path as helps whoever wrote it.
+fn beginning(path: &str) -> String {
+    const CHARS_MAX: usize = 400;
+    match path.char_indices().nth(CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &path[..end]),
+        None => path.to_owned(),
     }
 }
 

@@ -14,7 +14,9 @@ use crate::uplink::{LineEnd, line};
 
 mod edits;
 mod escape;
+mod fetching;
 mod files;
+mod redteam;
 
 const RESULT_BYTES_MAX: usize = 64 * 1024;
 const ITEM: &str = "0199a0b1-c2d3-7123-8456-789abcdef012";
@@ -41,7 +43,8 @@ fn bench(roots: &[(&str, &Path)]) -> Bench {
     let (claims, claimed) = mpsc::channel(8);
     let claims = Claims { claims, waiting: None };
     let sandbox = Sandbox::new(SandboxConfig::default(), "/no/helper/in/these/tests".into());
-    let reach = Reach { roots: Roots::new(roots.collect()), sandbox };
+    let fetcher = Fetcher::new(FetchConfig::default());
+    let reach = Reach { roots: Roots::new(roots.collect()), sandbox, fetcher };
     let toolbox = Toolbox::new(Tool::ALL.to_vec(), reach, line, claims, None, RESULT_BYTES_MAX);
     Bench { toolbox, link, claims: claimed }
 }

@@ -44,4 +44,10 @@ impl FetchConfig {
         }
         faults
     }
+
+    /// Whether a person has named this server.
+    pub(crate) fn names(&self, host: &str, port: u16) -> bool {
+        let asked = format!("{host}:{port}");
+        self.allow_private.iter().any(|server| server.eq_ignore_ascii_case(&asked))
+    }
 }
