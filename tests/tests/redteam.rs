@@ -148,7 +148,7 @@ fn attacks(world: &World) -> Vec<Attack> {
             "reads its key with a file tool",
             "read_file",
             json!({"path": "work/link/key.json"}),
-            "closed",
+            "leads out of its root",
         ),
         attack(
             "as-operator",
