@@ -17,8 +17,8 @@ use nexus_wire::log::Subscribe;
 use nexus_wire::observe::{ObserveBegin, ObserveEnd, ObserveEvent};
 use nexus_wire::roster::{Register, TeamList};
 use nexus_wire::session::{
-    SessionAct, SessionAnswer, SessionCommand, SessionCompact, SessionEntry, SessionFork, SessionList,
-    SessionQuestion, SessionRewind, SessionStatus, SessionTree,
+    SessionAct, SessionAnswer, SessionCommand, SessionCompact, SessionDiff, SessionEntry, SessionExpand,
+    SessionFork, SessionList, SessionQuestion, SessionRewind, SessionStatus, SessionSummarise, SessionTree,
 };
 use nexus_wire::thread::{ChatReceipts, ThreadGet};
 use nexus_wire::turn::TurnCancel;
@@ -254,12 +254,29 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
             let act = SessionAct::Compact;
             session_command(identity, SessionCommand { of, session, act })?
         }
+        ToBroker::SessionDiff(SessionDiff { of, session, one, other }) => {
+            looks(identity, "session.diff")?;
+            Admitted::Read(Read::Session(of, SessionQuestion::Diff { session, one, other }))
+        }
+        ToBroker::SessionExpand(SessionExpand { of, session, entry, limit, cursor }) => {
+            looks(identity, "session.expand")?;
+            let limit = limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
+            Admitted::Read(Read::Session(of, SessionQuestion::Expand { session, entry, limit, cursor }))
+        }
         ToBroker::SessionFork(SessionFork { of, session, entry, say }) => {
             let act = SessionAct::Fork { entry, say };
             session_command(identity, SessionCommand { of, session, act })?
         }
         ToBroker::SessionRewind(SessionRewind { of, session, entry }) => {
             let act = SessionAct::Rewind { entry };
+            session_command(identity, SessionCommand { of, session, act })?
+        }
+        ToBroker::SessionStuck(stuck) => {
+            aspect(identity, "session.stuck")?;
+            Admitted::Change(Change::SessionStuck(stuck))
+        }
+        ToBroker::SessionSummarise(SessionSummarise { of, session, entry }) => {
+            let act = SessionAct::Summarise { entry };
             session_command(identity, SessionCommand { of, session, act })?
         }
         ToBroker::SessionStatus(status) => {

@@ -110,7 +110,7 @@ fn an_operator_rewinds_and_forks_a_session_of_an_aspect() {
     let cases: [(&[&str], &str); 4] = [
         (&["session", "rewind", "wren", "global", "0199a0b1-c2d3-7123-8456-789abcdef012"], "no entry"),
         (&["session", "rewind", "wren", "0199a0b1-c2d3-7123-8456-789abcdef012", "start"], "has no session"),
-        (&["session", "compact", "wren", "global"], "compacts no session"),
+        (&["session", "compact", "wren", "global"], "nothing a summary could stand for"),
         (&["session", "status", "0199a0b1-c2d3-7123-8456-789abcdef012"], "there is no session command"),
     ];
     for (args, expected) in cases {

@@ -13,7 +13,7 @@ use nexus_wire::hands::{
 use nexus_wire::inbox::InboxClose;
 use nexus_wire::knowledge::{KnowledgeDelete, KnowledgeGrant, KnowledgeRevoke, KnowledgeStore};
 use nexus_wire::roster::{AspectRelease, AspectRestrain, AspectState, Register};
-use nexus_wire::session::SessionCommand;
+use nexus_wire::session::{SessionCommand, SessionStuck};
 use nexus_wire::thread::{ChatMark, ChatReact, InboxTaken, ThreadRename};
 use nexus_wire::{
     AspectName, BlobId, DispatchId, EpochId, LinkId, MessageId, Ms, OperatorName, Party, RequestId,
@@ -206,6 +206,7 @@ pub enum Change {
     KnowledgeStore(KnowledgeStore),
     LeaseRenew(LeaseRenew),
     SessionCommand(SessionCommand),
+    SessionStuck(SessionStuck),
     ThreadRename(ThreadRename),
 }
 

@@ -1,12 +1,14 @@
 //! Commands of operators about the sessions of an aspect. The sessions are its own: what is done here is to put the
 //! command into its inbox, to remember who asked for what, and what the aspect says came of it.
 
+use nexus_wire::alert::AlertKind;
 use nexus_wire::limits::{DURABLE_BYTES_MAX, SESSION_NAME_BYTES_MAX};
-use nexus_wire::session::SessionOrdered;
 use nexus_wire::session::{
-    SessionCommand, SessionCommandInfo, SessionCommandState, SessionOrder, SessionOutcome,
+    SessionCommand, SessionCommandInfo, SessionCommandState, SessionOrder, SessionOrdered, SessionOutcome,
+    SessionStuck,
 };
 use nexus_wire::{AspectName, ErrorCode, ItemId, Party, RequestId, derive};
+use serde_json::json;
 
 use super::inbox::{BodyRef, json_bytes, json_text, sha256_of};
 use super::records::{AnsweredRecord, Reads, Store, Stored};
@@ -95,6 +97,20 @@ impl<S: Store> Step<'_, S> {
                 format!("`outcome` is for session commands, and item {command} is none of {name}"),
             ),
         }
+    }
+
+    /// An aspect cannot go on with a session: operators are told.
+    pub(super) fn session_stuck(&mut self, sender: &Party, request: RequestId, stuck: &SessionStuck) -> Done {
+        let Some(name) = sender.aspect() else {
+            return refuse(ErrorCode::Invalid, "only an aspect has sessions that could be stuck");
+        };
+        let SessionStuck { session, reason } = stuck;
+        if session.is_empty() || session.len() > SESSION_NAME_BYTES_MAX {
+            return refuse(ErrorCode::Invalid, "`session` is `global`, or the id of a thread or a fork");
+        }
+        let Some(fresh) = self.first_time(sender, request, stuck)? else { return Ok(()) };
+        self.raise_alert(AlertKind::SessionStuck, &format!("{name}/{session}"), reason)?;
+        Ok(self.answer_once(fresh, &json!({}))?)
     }
 
     fn remember_command(

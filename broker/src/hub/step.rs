@@ -131,6 +131,7 @@ impl<'a, S: Store> Step<'a, S> {
                     Change::KnowledgeStore(store) => self.knowledge_store(&sender, request, store),
                     Change::LeaseRenew(renew) => self.lease_renew(&sender, renew),
                     Change::SessionCommand(command) => self.session_command(&sender, request, command),
+                    Change::SessionStuck(stuck) => self.session_stuck(&sender, request, &stuck),
                     Change::ThreadRename(rename) => self.thread_rename(&sender, rename),
                 }
             }

@@ -22,7 +22,7 @@ use nexus_wire::knowledge::{KnowledgeDelete, KnowledgeGrant, KnowledgeMay, Knowl
 use nexus_wire::roster::{
     AspectRelease, AspectRestrain, AspectRole, AspectState, HeldLease, Register, RestraintKind,
 };
-use nexus_wire::session::{SessionAct, SessionCommand, SessionOutcome};
+use nexus_wire::session::{SessionAct, SessionCommand, SessionOutcome, SessionStuck};
 use nexus_wire::thread::{ChatMark, ChatReact, InboxTaken, ThreadRename};
 use nexus_wire::turn::TurnCancel;
 use nexus_wire::{
@@ -104,6 +104,11 @@ enum Act {
         sender: u8,
         aspect: u8,
         entry: bool,
+        repeat: bool,
+    },
+    Stuck {
+        sender: u8,
+        reason: bool,
         repeat: bool,
     },
     Taken {
@@ -303,6 +308,8 @@ fn act() -> impl Strategy<Value = Act> {
             .prop_map(|(aspect, item, decision, outcome)| Act::Close { aspect, item, decision, outcome }),
         4 => (some.clone(), some.clone(), any::<bool>(), any::<bool>())
             .prop_map(|(sender, aspect, entry, repeat)| Act::Command { sender, aspect, entry, repeat }),
+        2 => (some.clone(), any::<bool>(), any::<bool>())
+            .prop_map(|(sender, reason, repeat)| Act::Stuck { sender, reason, repeat }),
         6 => (some.clone(), index.clone()).prop_map(|(aspect, message)| Act::Taken { aspect, message }),
         5 => (some.clone(), index.clone(), prop::option::of(0_u8..60))
             .prop_map(|(sender, thread, seq)| Act::Mark { sender, thread, seq }),
@@ -636,6 +643,12 @@ impl Twin {
                 };
                 let request = Some(self.again(*repeat));
                 self.request(self.sender(*sender), request, Change::SessionCommand(command))
+            }
+            Act::Stuck { sender, reason, repeat } => {
+                let reason = if *reason { "too long" } else { "too long, three times" }.to_owned();
+                let stuck = SessionStuck { session: "global".into(), reason };
+                let request = Some(self.again(*repeat));
+                self.request(self.sender(*sender), request, Change::SessionStuck(stuck))
             }
             Act::Taken { aspect, message } => {
                 let taken = InboxTaken { message: self.message(message) };

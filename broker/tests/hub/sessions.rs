@@ -5,7 +5,7 @@ use nexus_wire::inbox::{Decision, InboxClose, ItemBody};
 use nexus_wire::log::LogBody;
 use nexus_wire::session::{
     SessionAct, SessionCommand, SessionCommandInfo, SessionCommandState, SessionOrder, SessionOrdered,
-    SessionOutcome,
+    SessionOutcome, SessionStuck,
 };
 use nexus_wire::turn::TurnCancel;
 use nexus_wire::{ErrorBody, ErrorCode, ItemId, RequestId, ThreadId, TurnId};
@@ -126,5 +126,28 @@ on_both_stores! {
         world.call(CommandBody::RevokeAspect { by: party("operator/ana"), name: name("wren") }).0.unwrap();
         assert_eq!(code(world.request("operator/ana", ask(rewind("wren")))), ErrorCode::NotFound);
         assert_eq!(command_info(&world.store, ItemId(Uuid::from_u128(5))).unwrap(), None);
+    }
+    fn an_aspect_that_is_stuck_is_an_alert_once(world) {
+        world.operator("ana");
+        world.online("wren");
+        let stuck = |reason: &str| {
+            Change::SessionStuck(SessionStuck { session: "global".into(), reason: reason.into() })
+        };
+        let request = RequestId(world.id());
+        for _ in 0..2 {
+            let (told, _) = world.request_as("wren", request, stuck("no summary"));
+            assert_eq!(parsed::<Value>(&told.unwrap()), serde_json::json!({}));
+        }
+        let open = world.store.alerts(false, None, 10).unwrap();
+        let shown: Vec<_> = open.iter().map(|it| (it.key.as_str(), it.message.as_str(), it.times)).collect();
+        assert_eq!(shown, [("session_stuck/wren/global", "no summary", 1)]);
+        let (refused, _) = world.request_as("wren", request, stuck("something else"));
+        assert_eq!(refused.unwrap_err().code, ErrorCode::IdReused);
+        world.request::<Value>("wren", stuck("still none")).unwrap();
+        assert_eq!(world.store.alerts(false, None, 10).unwrap()[0].times, 2);
+        let refused = world.request::<Value>("operator/ana", stuck("no summary")).unwrap_err();
+        assert_eq!(refused.code, ErrorCode::Invalid);
+        let nameless = Change::SessionStuck(SessionStuck { session: String::new(), reason: "x".into() });
+        assert_eq!(world.request::<Value>("wren", nameless).unwrap_err().code, ErrorCode::Invalid);
     }
 }

@@ -26,6 +26,9 @@ use parent::Parent;
 mod aside;
 mod clock;
 mod closing;
+mod compact;
+mod compacting;
+mod condense;
 mod drive;
 mod files;
 mod hearing;
@@ -50,6 +53,8 @@ mod telling;
 mod worker;
 
 pub(crate) use clock::Clock;
+pub(crate) use compact::Compactor;
+pub(crate) use condense::job;
 pub(crate) use drive::{Drive, Finish, Outside, Surroundings};
 pub(crate) use kit::Kit;
 pub(crate) use ledger::Ledger;

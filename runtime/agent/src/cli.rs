@@ -20,7 +20,9 @@ use crate::journal::Durability;
 use crate::provider::ProviderKind;
 use crate::sandbox;
 
+mod branches;
 mod draw;
+mod export;
 mod home;
 mod sessions;
 

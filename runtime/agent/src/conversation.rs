@@ -89,6 +89,8 @@ pub struct Origin {
     /// The span that the round is told as, for whoever is ours on the way.
     #[serde(skip)]
     pub trace: Option<TraceContext>,
+    /// What is asked for is a summary of what is shown, and not an answer to anybody.
+    pub summary: bool,
     /// How many of the user's last texts this turn has taken. Not known: 0, and the last one alone counts.
     pub asked: usize,
 }

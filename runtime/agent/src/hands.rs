@@ -106,6 +106,8 @@ async fn attempt(shared: Arc<Shared>, work: Work) -> Outcome {
     let mut drive = Drive {
         provider: Arc::clone(kit.provider_of_hand(&assignment.hand)),
         max_tokens: hand.and_then(|hand| hand.provider.as_ref()).unwrap_or(&settings.provider).max_tokens,
+        compactor: kit.compactor(None),
+        session: None,
         toolbox,
         caller: Caller::of(shared.name.clone(), lease.dispatch.0, assignment.thread, Some(lease)),
         origin: Origin {
@@ -114,6 +116,7 @@ async fn attempt(shared: Arc<Shared>, work: Work) -> Outcome {
             from: Some(assignment.invoker.to_string()),
             thread: assignment.thread.map(|thread| thread.to_string()),
             trace: None,
+            summary: false,
             asked: 0,
         },
         system: Some(system),

@@ -13,6 +13,7 @@ use thiserror::Error;
 mod dir;
 mod lock;
 
+pub(crate) use dir::{create_dir, sync_dir};
 pub use lock::{Held, HeldBy, hold_dir};
 
 /// Set to `1` at start, appends return before they are on disk. For measuring and for the control of tests
@@ -82,21 +83,44 @@ pub struct Journal {
     broken: bool,
 }
 
-impl Journal {
-    /// Locks the file, creating it and its folders when they are missing, and shows every line to `visit`.
-    ///
-    /// For a line that is not terminated `visit` says whether it is a whole record: then it gets the newline
-    /// it lacks. Otherwise it is cut off, which is the only thing ever cut, and told.
-    pub fn open(
-        path: &Path,
-        durability: Durability,
-        visit: impl FnMut(Line<'_>) -> bool,
-    ) -> Result<(Self, Option<TornTail>), JournalError> {
-        let folder = dir::folder_of(path);
-        dir::create_dir(folder, durability).map_err(failed(path, "create the folder of"))?;
+/// A file that is locked and not read yet.
+#[derive(Debug)]
+pub struct Unread {
+    path: PathBuf,
+    file: File,
+    durability: Durability,
+}
+
+/// Where reading begins: what is before is known.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Start {
+    pub offset: u64,
+    /// Lines before it.
+    pub lines: u64,
+}
+
+impl Unread {
+    /// Locks the file, creating it and its folders when they are missing.
+    pub fn lock(path: &Path, durability: Durability) -> Result<Self, JournalError> {
+        dir::create_dir(dir::folder_of(path), durability).map_err(failed(path, "create the folder of"))?;
         let file = lock::open_locked(path)?;
-        let scan = scan(&file, visit).map_err(failed(path, "read"))?;
-        let mut journal = Self { path: path.to_owned(), file, len: scan.len, durability, broken: false };
+        Ok(Self { path: path.to_owned(), file, durability })
+    }
+
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// See [`Journal::open`].
+    pub fn read(
+        self,
+        start: Start,
+        visit: impl FnMut(Line<'_>) -> bool,
+    ) -> Result<(Journal, Option<TornTail>), JournalError> {
+        let Self { path, file, durability } = self;
+        let scan = scan(&file, start, visit).map_err(failed(&path, "read"))?;
+        let mut journal = Journal { path, file, len: scan.len, durability, broken: false };
+        let path = journal.path.as_path();
         let mut torn = None;
         match scan.tail {
             Tail::None => {}
@@ -115,9 +139,36 @@ impl Journal {
             journal.file.sync_all().map_err(failed(path, "fsync"))?;
         }
         if journal.is_empty() {
-            dir::sync_dir(folder, durability).map_err(failed(path, "fsync the folder of"))?;
+            dir::sync_dir(dir::folder_of(path), durability).map_err(failed(path, "fsync the folder of"))?;
         }
         Ok((journal, torn))
+    }
+}
+
+impl Journal {
+    /// Locks the file, creating it and its folders when they are missing, and shows every line to `visit`.
+    ///
+    /// For a line that is not terminated `visit` says whether it is a whole record: then it gets the newline
+    /// it lacks. Otherwise it is cut off, which is the only thing ever cut, and told.
+    pub fn open(
+        path: &Path,
+        durability: Durability,
+        visit: impl FnMut(Line<'_>) -> bool,
+    ) -> Result<(Self, Option<TornTail>), JournalError> {
+        Unread::lock(path, durability)?.read(Start::default(), visit)
+    }
+
+    /// Shows every line once more.
+    pub fn reread(&self, visit: impl FnMut(Line<'_>) -> bool) -> Result<(), JournalError> {
+        scan(&self.file, Start::default(), visit).map(drop).map_err(failed(&self.path, "read"))
+    }
+
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    pub fn len(&self) -> u64 {
+        self.len
     }
 
     pub fn is_empty(&self) -> bool {
@@ -178,7 +229,7 @@ impl Journal {
 /// Shows every line of a file that someone else may be writing; takes no lock and changes nothing.
 pub fn read(path: &Path, visit: impl FnMut(Line<'_>) -> bool) -> Result<Option<TornTail>, JournalError> {
     let file = File::open(path).map_err(failed(path, "open"))?;
-    match scan(&file, visit).map_err(failed(path, "read"))?.tail {
+    match scan(&file, Start::default(), visit).map_err(failed(path, "read"))?.tail {
         Tail::Torn(tail) => Ok(Some(tail)),
         Tail::None | Tail::Whole => Ok(None),
     }
@@ -251,12 +302,12 @@ enum Tail {
     Torn(TornTail),
 }
 
-fn scan(file: &File, mut visit: impl FnMut(Line<'_>) -> bool) -> io::Result<Scan> {
+fn scan(file: &File, start: Start, mut visit: impl FnMut(Line<'_>) -> bool) -> io::Result<Scan> {
     let mut reader = BufReader::with_capacity(64 * 1024, file);
-    reader.seek(SeekFrom::Start(0))?;
+    reader.seek(SeekFrom::Start(start.offset))?;
     // What is appended meanwhile by another process belongs to a later reading.
-    let mut reader = reader.take(file.metadata()?.len());
-    let (mut offset, mut number) = (0, 0);
+    let mut reader = reader.take(file.metadata()?.len().saturating_sub(start.offset));
+    let Start { mut offset, lines: mut number } = start;
     let mut bytes = Vec::new();
     loop {
         bytes.clear();

@@ -33,6 +33,7 @@ pub mod scripted;
 mod settings;
 mod sse;
 mod via;
+mod window;
 
 pub use self::failover::{COOL_DOWN, COOL_DOWN_MAX};
 pub use self::http::ClientError;
@@ -45,6 +46,7 @@ pub use self::settings::{
     ProviderKind, ProviderSettings, STALL_TIMEOUT_DEFAULT, Secret, SettingsError, Speaks,
 };
 pub use self::via::Via;
+pub use self::window::{CONTEXT_WINDOW_DEFAULT, context_window};
 
 /// What an aspect thinks with: a provider, and those that stand in for it.
 #[derive(Debug)]

@@ -6,17 +6,21 @@
 //!
 //! Synchronous on purpose: call it from a blocking context or a thread of its own.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use thiserror::Error;
 use uuid::{NoContext, Uuid};
 
-use crate::journal::{self, Durability, Journal, JournalError, Line};
+use crate::journal::{self, Durability, Journal, JournalError, Line, Start, TornTail, Unread};
 
 mod approval;
+mod blobs;
+mod compact;
 mod cut;
 mod entry;
+mod index;
 mod order;
 mod place;
 mod problem;
@@ -24,10 +28,12 @@ mod replay;
 mod tree;
 
 pub use approval::ApprovalMark;
+pub use blobs::{BadBlobName, BlobError, BlobName, Blobs};
+pub use compact::{Cut, Parting, Turns, behind, cut, limit_of, tokens, told, transcript};
 pub use cut::{CutError, PendingCall};
 pub use entry::{
     AssistantTurn, BranchSummary, Compaction, Entry, ForkedFrom, HeadMove, Header, ItemDecision, ItemRef,
-    Payload, SystemPrompt, ToolResults, ToolStarted, UserTurn,
+    Payload, Situation, Summariser, SystemPrompt, ToolResults, ToolStarted, UserTurn,
 };
 pub use order::failed;
 pub use place::{SESSION_DIR, SessionKey};
@@ -35,12 +41,29 @@ pub use problem::{Problem, ProblemKind};
 pub use replay::{INTERRUPTED, Replay, replay};
 pub use tree::{OpenItem, Place, Tree};
 
+use index::Index;
+
 /// Open for writing. Everything that only reads is on [`Session::tree`].
 #[derive(Debug)]
 pub struct Session {
     journal: Journal,
     tree: Tree,
+    /// What it was opened by, as long as not all of the file is held.
+    index: Option<Index>,
+    /// Bytes that no index knows.
+    unindexed: u64,
+    /// A smaller file has none.
+    indexed_min: u64,
 }
+
+type Read = (Journal, Tree, Option<Index>, Option<TornTail>);
+
+/// A smaller file is read faster than its index.
+const INDEXED_BYTES_MIN: u64 = 1024 * 1024;
+/// More than that is not left for the next opening to read.
+const UNINDEXED_BYTES_MAX: u64 = 1024 * 1024;
+/// Of lines that are held for no turn that runs.
+const HELD_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 #[derive(Debug, Error)]
 pub enum SessionError {
@@ -67,6 +90,14 @@ pub struct Forked {
     pub head: Option<Uuid>,
 }
 
+impl Drop for Session {
+    fn drop(&mut self) {
+        if self.journal.len() >= self.indexed_min && self.unindexed > 0 {
+            self.save_index();
+        }
+    }
+}
+
 impl Session {
     /// Opens the session, making it when it is missing. What was found wrong with the file is logged and in
     /// [`Tree::problems`].
@@ -76,7 +107,13 @@ impl Session {
         durability: Durability,
         now: Timestamp,
     ) -> Result<Self, SessionError> {
-        Self::open_file(&key.path(home), key.thread(), durability, now)
+        Self::open_file(&key.path(home), key.thread(), durability, INDEXED_BYTES_MIN, now)
+    }
+
+    /// The same with an index however small it is.
+    #[cfg(test)]
+    fn open_indexed(home: &Path, key: SessionKey, now: Timestamp) -> Result<Self, SessionError> {
+        Self::open_file(&key.path(home), key.thread(), Durability::UnsafeNoFsync, 0, now)
     }
 
     /// Opens a session that is there already.
@@ -90,13 +127,14 @@ impl Session {
         if !path.is_file() {
             return Err(SessionError::Missing(path));
         }
-        Self::open_file(&path, key.thread(), durability, now)
+        Self::open_file(&path, key.thread(), durability, INDEXED_BYTES_MIN, now)
     }
 
     fn open_file(
         path: &Path,
         thread: Option<Uuid>,
         durability: Durability,
+        indexed_min: u64,
         now: Timestamp,
     ) -> Result<Self, SessionError> {
         // A file of a later version is refused before anything of it is cut.
@@ -105,23 +143,98 @@ impl Session {
             first.read_line(Line { number: 1, offset: 0, bytes: &bytes, terminated: true });
             refuse_newer(path, &first)?;
         }
-        let mut tree = Tree::default();
-        let (journal, torn) = Journal::open(path, durability, |line| tree.read_line(line))?;
-        if let Some(torn) = &torn {
-            tree.note_torn(torn);
+        let unread = Unread::lock(path, durability)?;
+        let (journal, tree, index, torn) = match by_index(path, unread.file(), indexed_min) {
+            Some((index, tree)) => Self::read_tail(unread, index, tree)?,
+            None => {
+                let mut tree = Tree::default();
+                let (journal, torn) = unread.read(Start::default(), |line| tree.read_line(line))?;
+                (journal, tree, None, torn)
+            }
+        };
+        let mut session = Self { unindexed: journal.len(), journal, tree, index, indexed_min };
+        if let Some(index) = &session.index {
+            session.unindexed -= index.bytes();
         }
-        refuse_newer(path, &tree)?;
-        for problem in tree.problems() {
+        if let Some(torn) = &torn {
+            session.tree.note_torn(torn);
+        }
+        refuse_newer(path, &session.tree)?;
+        for problem in session.tree.problems() {
             tracing::warn!(session = %path.display(), "{problem}");
         }
-        let mut session = Self { journal, tree };
         if session.journal.is_empty() {
             let header = new_header(new_id(now), thread, None, now);
             let line = serde_json::to_string(&header).map_err(|reason| unstorable("header", reason))?;
             session.journal.append(&[line])?;
             session.tree.set_header(header);
         }
+        session.index_if_due();
         Ok(session)
+    }
+
+    /// What was appended after the index was written; all of the file when that is about what the index left out.
+    fn read_tail(unread: Unread, index: Index, mut tree: Tree) -> Result<Read, SessionError> {
+        let start = Start { offset: index.bytes(), lines: index.lines() };
+        let (journal, torn) = unread.read(start, |line| tree.read_line(line))?;
+        if tree.is_in_doubt() || !tree.problems().is_empty() {
+            let mut whole = Tree::default();
+            journal.reread(|line| whole.read_line(line))?;
+            return Ok((journal, whole, None, torn));
+        }
+        Ok((journal, tree, Some(index), torn))
+    }
+
+    /// Holds all of the file from here on, as whatever looks beyond the active branch needs it.
+    pub fn whole(&mut self) -> Result<(), SessionError> {
+        if self.tree.is_whole() {
+            return Ok(());
+        }
+        let mut tree = Tree::default();
+        self.journal.reread(|line| tree.read_line(line))?;
+        (self.tree, self.index) = (tree, None);
+        Ok(())
+    }
+
+    /// Whether more of the file is held than a turn needs, so that it is better opened anew.
+    pub fn is_heavy(&self) -> bool {
+        self.journal.len() >= self.indexed_min && self.tree.weight() > HELD_BYTES_MAX
+    }
+
+    /// What became of an item.
+    pub fn decision(&self, item: Uuid) -> Result<Option<ItemDecision>, SessionError> {
+        if let Some(decision) = self.tree.decision(item) {
+            return Ok(Some(decision.clone()));
+        }
+        let Some(spot) = self.tree.closed_before(item) else { return Ok(None) };
+        let line = self.journal.read_at(spot.offset, spot.len)?;
+        Ok(match Entry::decode(&line) {
+            Ok((Entry { payload: Payload::Decision(decision), .. }, None)) if decision.item == item => {
+                Some(decision)
+            }
+            Ok(_) | Err(_) => None,
+        })
+    }
+
+    fn index_if_due(&mut self) {
+        let len = self.journal.len();
+        if len >= self.indexed_min && self.unindexed > UNINDEXED_BYTES_MAX.max(len / 64) {
+            self.save_index();
+        }
+    }
+
+    /// Nothing hangs on it, so that it fails is not worth more than a line in the log.
+    fn save_index(&mut self) {
+        let is_torn = |problem: &Problem| matches!(problem.kind, ProblemKind::Torn { .. });
+        if !self.tree.problems().iter().all(is_torn) {
+            return;
+        }
+        match index::save(&self.journal, &self.tree, self.index.as_ref()) {
+            Ok(()) => self.unindexed = 0,
+            Err(error) => {
+                tracing::debug!(session = %self.path().display(), %error, "no index is kept of this session");
+            }
+        }
     }
 
     pub fn tree(&self) -> &Tree {
@@ -145,6 +258,9 @@ impl Session {
 
     /// Appends entries one below the other with a single fsync. After a crash a first part of them may be there.
     pub fn append_all(&mut self, payloads: Vec<Payload>, now: Timestamp) -> Result<Vec<Uuid>, SessionError> {
+        if payloads.iter().any(|payload| payload.is_rewind() || self.tree.needs_more(payload)) {
+            self.whole()?;
+        }
         let mut head = self.tree.head();
         let mut entries = Vec::with_capacity(payloads.len());
         let mut lines = Vec::with_capacity(payloads.len());
@@ -166,7 +282,9 @@ impl Session {
             let len = line.len() as u64;
             self.tree.append(entry, offset, len);
             offset += len + 1;
+            self.unindexed += len + 1;
         }
+        self.index_if_due();
         Ok(ids)
     }
 
@@ -174,6 +292,7 @@ impl Session {
     ///
     /// `None` goes before the first entry. Between a tool call and its result is no place to go.
     pub fn rewind(&mut self, to: Option<Uuid>, now: Timestamp) -> Result<(), SessionError> {
+        self.whole()?;
         self.tree.check_cut(to)?;
         if self.tree.head() != to {
             self.append(Payload::Head(HeadMove { head: to }), now)?;
@@ -186,7 +305,7 @@ impl Session {
     /// The entries are copied as they stand, ids and all. The new session inherits no open items. This one is
     /// not changed.
     pub fn fork(
-        &self,
+        &mut self,
         home: &Path,
         at: Option<Uuid>,
         say: Option<UserTurn>,
@@ -197,13 +316,14 @@ impl Session {
 
     /// The same under an id that is known beforehand.
     fn fork_as(
-        &self,
+        &mut self,
         home: &Path,
         id: Uuid,
         at: Option<Uuid>,
         say: Option<UserTurn>,
         now: Timestamp,
     ) -> Result<Forked, SessionError> {
+        self.whole()?;
         self.tree.check_cut(at)?;
         let branch = self.tree.branch(at);
         let from = ForkedFrom { session: self.id(), entry: at, lines: branch.len() as u64 };
@@ -261,6 +381,21 @@ impl Tree {
     pub fn replay(&self, at: Option<Uuid>) -> Replay {
         replay::replay(&self.branch(at))
     }
+}
+
+/// The part of the tree that a turn needs, when the file has an index that is good.
+fn by_index(path: &Path, file: &File, indexed_min: u64) -> Option<(Index, Tree)> {
+    if file.metadata().ok()?.len() < indexed_min {
+        return None;
+    }
+    let index = Index::open(path)?;
+    let mut tree = Tree::default();
+    let first = journal::first_line(path).ok()??;
+    let first = first.strip_suffix(b"\n").unwrap_or(&first);
+    tree.read_line(Line { number: 1, offset: 0, bytes: first, terminated: true });
+    let tree = Some(tree).filter(|tree| tree.problems().is_empty())?;
+    let tree = index.load(file, tree)?;
+    Some((index, tree))
 }
 
 /// The entry as a reader of the file will find it, and its line.

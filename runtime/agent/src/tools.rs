@@ -4,6 +4,7 @@
 //! sessions nor providers.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -20,6 +21,7 @@ use uuid::Uuid;
 
 use crate::conversation::ToolSpec;
 use crate::sandbox::Sandbox;
+use crate::session::Blobs;
 use crate::turn::{Nature, Natures};
 use crate::uplink::Line;
 use seen::Seen;
@@ -36,6 +38,7 @@ mod fetch;
 mod gather;
 mod leave;
 mod list;
+mod own;
 mod people;
 mod read;
 mod replace;
@@ -47,11 +50,13 @@ mod write;
 pub use dispatch::{Claim, Claims, End, Ended, Waiting};
 pub use fetch::{FetchConfig, Fetcher, Lookup, Names};
 pub use leave::{ApprovalPolicy, Leave, asked};
+pub(crate) use own::is_cut;
 pub use people::{ask, notice, question};
 pub use roots::{PathError, PathErrorKind, Root, Roots};
 
 /// File tools at work at the same time in this process.
 const FILE_TASKS_MAX: usize = 4;
+const NO_SESSION: &str = "there is no session here: what is said is kept in none";
 const NO_BROKER: &str = "there is no broker here that keeps attachments";
 
 macro_rules! tools {
@@ -113,6 +118,12 @@ tools! {
     /// Reads lines of a file that is attached to a message, or named as blob:sha256-… in work or knowledge. Returns
     /// {blob, media_type, bytes, from_line, text, total_lines, truncated, next_line}.
     ReadAttachment = "read_attachment", attach::ReadAttachment, acts: false;
+    /// What was said in this conversation, word by word, also where a summary stands for it now. Returns {turns_in_all,
+    /// turns: [{turn, at, text}], truncated, next_turn}; for more, call again with from_turn = next_turn.
+    ExpandSummary = "expand_summary", own::ExpandSummary, acts: false;
+    /// Reads lines of a result of this conversation that was too long and was cut. Returns {output, bytes, from_line,
+    /// text, total_lines, truncated, next_line}; when it is truncated, go on with from_line = next_line.
+    ReadOutput = "read_output", own::ReadOutput, acts: false;
     /// Sends a message to members of the team. They answer in their own time, as messages; this does not wait.
     /// Your final answer goes to whoever asked by itself: do not send it with this.
     SendMessage = "send_message", bus::SendMessage, acts: true;
@@ -160,6 +171,8 @@ impl Tool {
             | Self::EditFile
             | Self::AttachFile
             | Self::ReadAttachment
+            | Self::ExpandSummary
+            | Self::ReadOutput
             | Self::SendMessage
             | Self::ReadThread
             | Self::SearchMessages
@@ -182,7 +195,9 @@ impl Tool {
             | Self::WriteFile
             | Self::EditFile
             | Self::RunCommand
-            | Self::FetchUrl => false,
+            | Self::FetchUrl
+            | Self::ExpandSummary
+            | Self::ReadOutput => false,
             Self::AttachFile
             | Self::ReadAttachment
             | Self::SendMessage
@@ -207,6 +222,8 @@ impl Tool {
             | Self::ListFiles
             | Self::AttachFile
             | Self::ReadAttachment
+            | Self::ExpandSummary
+            | Self::ReadOutput
             | Self::SendMessage
             | Self::ReadThread
             | Self::SearchMessages
@@ -232,6 +249,8 @@ impl Tool {
             | Self::FetchUrl
             | Self::AttachFile
             | Self::ReadAttachment
+            | Self::ExpandSummary
+            | Self::ReadOutput
             | Self::SendMessage
             | Self::ReadThread
             | Self::SearchMessages
@@ -243,6 +262,11 @@ impl Tool {
             | Self::SearchKnowledge
             | Self::StoreKnowledge => true,
         }
+    }
+
+    /// Whether it looks into the session it is called in, which needs nobody's leave.
+    fn is_of_session(self) -> bool {
+        matches!(self, Self::ExpandSummary | Self::ReadOutput)
     }
 }
 
@@ -383,13 +407,15 @@ impl ToolOutcome {
         }
     }
 
-    fn capped(mut self, max: usize) -> Self {
+    fn capped(self, max: usize) -> Self {
+        self.capped_with(max, "ask for less at a time to see the rest")
+    }
+
+    fn capped_with(mut self, max: usize, advice: &str) -> Self {
         let bytes = self.content.len();
         if bytes > max {
             self.content.truncate(self.content.floor_char_boundary(max));
-            self.content.push_str(&format!(
-                "… [cut here: {bytes} bytes in all; ask for less at a time to see the rest]"
-            ));
+            self.content.push_str(&format!("… [cut here: {bytes} bytes in all; {advice}]"));
         }
         self
     }
@@ -416,6 +442,8 @@ pub struct Toolbox {
     reach: Reach,
     line: Line,
     claims: Claims,
+    /// The session that calls come from.
+    session: Option<own::OwnSession>,
     /// Where attachments are.
     broker: Option<Broker>,
     file_tasks: Arc<Semaphore>,
@@ -443,6 +471,7 @@ impl Toolbox {
             reach,
             line,
             claims,
+            session: None,
             broker,
             file_tasks,
             seen: Seen::default(),
@@ -494,6 +523,12 @@ impl Toolbox {
         Self { allowed, ..self.clone() }
     }
 
+    /// The same for turns in a session.
+    #[must_use]
+    pub fn in_session(&self, file: PathBuf, blobs: Blobs) -> Self {
+        Self { session: Some(own::OwnSession { file, blobs }), ..self.clone() }
+    }
+
     /// The same for a Hand, whose supervisor is told of calls that wait.
     #[must_use]
     pub fn supervised(&self, waiting: mpsc::Sender<Waiting>) -> Self {
@@ -511,16 +546,23 @@ impl Toolbox {
         self.allowed.iter().map(|tool| tool.spec()).collect()
     }
 
+    /// With those that look into a session in which there is something to look for.
+    pub fn specs_with(&self, more: &[Tool]) -> Vec<ToolSpec> {
+        let more = more.iter().filter(|tool| !self.allowed.contains(tool)).map(|tool| tool.spec());
+        self.specs().into_iter().chain(more).collect()
+    }
+
     /// Runs one call. Dropping the future gives it up; what the broker was asked for may still happen.
     pub async fn run(&self, caller: &Caller, ordinal: u64, name: &str, input: Value) -> ToolOutcome {
         let tool = match Tool::from_name(name) {
             Some(tool) if self.allowed.contains(&tool) => tool,
+            Some(tool) if tool.is_of_session() && self.session.is_some() => tool,
             Some(_) | None => return ToolOutcome::error(self.no_such(name)),
         };
         let id = caller.request_id(tool, ordinal);
         let (line, roots, max) = (&self.line, self.reach.roots.clone(), self.result_bytes_max);
         let (seen, reader) = (self.seen.clone(), caller.reader());
-        match tool {
+        let outcome = match tool {
             Tool::ReadFile => {
                 // As JSON a text may take twice its room.
                 let text_max = (max / 2).saturating_sub(512);
@@ -557,6 +599,21 @@ impl Toolbox {
                 Ok(asked) => ToolOutcome::fitting(self.reach.fetcher.fetch(asked).await, max),
                 Err(error) => ToolOutcome::error(error),
             },
+            Tool::ExpandSummary => {
+                let Some(session) = self.session.clone() else { return ToolOutcome::error(NO_SESSION) };
+                let run = move |args: own::ExpandSummary, _: &AtomicBool| {
+                    ToolOutcome::fitting(args.run(&session.file), max)
+                };
+                self.on_files(input, run).await
+            }
+            Tool::ReadOutput => {
+                let Some(session) = self.session.clone() else { return ToolOutcome::error(NO_SESSION) };
+                let text_max = (max / 2).saturating_sub(512);
+                let run = move |args: own::ReadOutput, _: &AtomicBool| {
+                    ToolOutcome::of(args.run(&session.blobs, text_max))
+                };
+                self.on_files(input, run).await
+            }
             Tool::AttachFile => self.attach_file(input).await,
             Tool::ReadAttachment => self.read_attachment(input).await,
             Tool::SendMessage => {
@@ -594,8 +651,25 @@ impl Toolbox {
             Tool::StoreKnowledge => {
                 on_bus(input, async |args: bus::StoreKnowledge| args.run(line, id).await).await
             }
+        };
+        self.kept(outcome).await
+    }
+
+    /// What is too long to be given back whole is kept beside the session.
+    async fn kept(&self, outcome: ToolOutcome) -> ToolOutcome {
+        let max = self.result_bytes_max;
+        let Some(session) = self.session.clone().filter(|_| outcome.content.len() > max) else {
+            return outcome.capped(max);
+        };
+        let kept = self.blocking(move |_| (session.blobs.put(outcome.content.as_bytes()), outcome)).await;
+        match kept {
+            Ok((Ok(name), outcome)) => outcome.capped_with(max, &own::pointer(&name)),
+            Ok((Err(error), outcome)) => {
+                tracing::warn!(%error, "an output that is too long could not be kept");
+                outcome.capped(max)
+            }
+            Err(broken) => broken,
         }
-        .capped(max)
     }
 
     fn no_such(&self, name: &str) -> String {

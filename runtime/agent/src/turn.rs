@@ -24,6 +24,7 @@ use crate::provider::{Charge, RoundFailed};
 use crate::session::{ApprovalMark, AssistantTurn, ItemRef, Payload, ToolResults, ToolStarted, UserTurn};
 use leave::Marks;
 
+mod compact;
 pub(crate) mod judging;
 mod leave;
 mod nature;
@@ -37,6 +38,7 @@ pub use judging::Ruling;
 pub use pause::Day;
 pub(crate) use pause::least;
 
+pub use compact::{Compacted, Why};
 pub use nature::{Nature, Natures};
 
 /// The beginning of a result that is shown to whoever watches.
@@ -72,6 +74,10 @@ pub struct Answer {
 pub enum Input {
     Answered(Answer),
     RoundFailed(RoundFailed),
+    /// In the place of an answer: the conversation is longer than it should be, so the provider was not asked.
+    TooLong,
+    /// What came of [`Effect::Compact`].
+    Compacted(Compacted),
     /// `below`: what was spent of the turn's budget elsewhere.
     ToolDone {
         call: String,
@@ -123,6 +129,8 @@ pub enum Effect {
     Append(Payload),
     /// Ask the provider what the session now says.
     Ask,
+    /// Let a summary stand for the beginning of the session.
+    Compact(Why),
     Run(Call),
     /// Ask people whether it may run; `blocked`: again, without the sandbox.
     AskPeople {
@@ -139,6 +147,8 @@ pub enum Effect {
         reason: String,
     },
     Post(Post),
+    /// Tell operators that the session is stuck, and why.
+    Alert(String),
     /// Record the decision on an item, and tell it.
     Close(Closing),
     End(Ending),
@@ -222,12 +232,15 @@ pub struct Turn {
     grants: u32,
     judging: judging::State,
     out_of_budget: bool,
+    compaction: compact::State,
 }
 
 #[derive(Debug)]
 enum Phase {
     /// The provider is asked.
     Asking,
+    /// A summary is being made, so that the provider can be asked.
+    Compacting(Why),
     /// Calls that have no result yet, by id.
     Calling(BTreeMap<String, Call>),
     /// Somebody looks at the answer.
@@ -274,6 +287,7 @@ impl Turn {
             grants: 0,
             judging: judging::State::default(),
             out_of_budget: false,
+            compaction: compact::State::default(),
         }
     }
 
@@ -308,6 +322,11 @@ impl Turn {
         self.left().tokens.map(|left| left.saturating_sub(self.prompt))
     }
 
+    /// Rounds with the provider so far.
+    pub fn rounds(&self) -> u64 {
+        self.spent.rounds.into()
+    }
+
     pub fn has_ended(&self) -> bool {
         matches!(self.phase, Phase::Ended)
     }
@@ -325,12 +344,15 @@ impl Turn {
             }
             Input::Answered(answer) => self.answered(answer),
             Input::RoundFailed(error) => match self.phase {
-                Phase::Asking => {
-                    self.pending = error.charge;
-                    self.fail(&error.to_string())
-                }
-                Phase::Calling(_) | Phase::Judging(_) | Phase::Waiting | Phase::Ended => Vec::new(),
+                Phase::Asking => self.round_failed(&error),
+                Phase::Compacting(_)
+                | Phase::Calling(_)
+                | Phase::Judging(_)
+                | Phase::Waiting
+                | Phase::Ended => Vec::new(),
             },
+            Input::TooLong => self.too_long(),
+            Input::Compacted(compacted) => self.compacted(compacted),
             Input::Judged { ruling, entry, charge } => self.judged(ruling, entry, charge),
             Input::Granted { by } => self.granted(&by),
             Input::ToolDone { call, content, is_error, below } => {
@@ -340,7 +362,11 @@ impl Turn {
             Input::Blocked { call, content } => self.blocked(&call, content),
             Input::Decided(mark) => self.decided(mark),
             Input::Cancelled { reason } | Input::OutOfTime { reason } => match self.phase {
-                Phase::Asking | Phase::Calling(_) | Phase::Judging(_) | Phase::Waiting => self.fail(&reason),
+                Phase::Asking
+                | Phase::Compacting(_)
+                | Phase::Calling(_)
+                | Phase::Judging(_)
+                | Phase::Waiting => self.fail(&reason),
                 Phase::Ended => Vec::new(),
             },
         }
@@ -349,6 +375,7 @@ impl Turn {
     fn answered(&mut self, answer: Answer) -> Vec<Effect> {
         let Phase::Asking = self.phase else { return Vec::new() };
         self.pending = Charge::default();
+        self.compaction.round_is_over();
         let Answer { reply: ModelReply { content, stop, usage, model }, provider, cost_microusd } = answer;
         let content = with_distinct_ids(content, self.calls);
         let round = AssistantTurn { content, stop, usage, model, provider, cost_microusd, turn: self.id.0 };
@@ -444,7 +471,7 @@ impl Turn {
     fn fail(&mut self, reason: &str) -> Vec<Effect> {
         self.asked_people.clear();
         let mut effects = match std::mem::replace(&mut self.phase, Phase::Ended) {
-            Phase::Asking => {
+            Phase::Asking | Phase::Compacting(_) => {
                 let given_up = std::mem::take(&mut self.pending);
                 self.spend(given_up);
                 vec![Effect::Abandon]

@@ -8,9 +8,9 @@ use nexus_wire::ItemId;
 use nexus_wire::limits::PAGE_MAX;
 use nexus_wire::log::{LogBody, LogEntry, Subscribe};
 use nexus_wire::session::{
-    SessionAct, SessionCommandInfo, SessionCommandState, SessionCompact, SessionEntry, SessionFork,
-    SessionList, SessionOrdered, SessionOutcome, SessionPage, SessionRewind, SessionStatus, SessionTree,
-    SessionTreePage,
+    SessionAct, SessionBranch, SessionCommandInfo, SessionCommandState, SessionCompact, SessionDiff,
+    SessionEntry, SessionExpand, SessionExpanded, SessionFork, SessionList, SessionOrdered, SessionOutcome,
+    SessionPage, SessionRewind, SessionStatus, SessionSummarise, SessionTree, SessionTreePage,
 };
 use nexus_wire::turn::{TurnCancel, TurnGoOn};
 
@@ -30,7 +30,12 @@ pub(crate) async fn session(run: &Run, action: SessionAction) -> Result<(), Fail
         SessionAction::Rewind { of, session, entry, patience } => {
             order(run, SessionRewind { of, session, entry: entry.0 }, patience).await
         }
-        action @ (SessionAction::List { .. }
+        SessionAction::Summarise { of, session, entry, patience } => {
+            order(run, SessionSummarise { of, session, entry }, patience).await
+        }
+        action @ (SessionAction::Diff { .. }
+        | SessionAction::Expand { .. }
+        | SessionAction::List { .. }
         | SessionAction::Show { .. }
         | SessionAction::Status { .. }
         | SessionAction::Tree { .. }) => {
@@ -133,7 +138,10 @@ fn done(info: &SessionCommandInfo, outcome: &SessionOutcome) -> String {
         SessionAct::CancelTurns { .. } => format!("cancelled: turn {}", turns.join(", turn ")),
         SessionAct::GoOn { .. } if turns.is_empty() => format!("no turn of {of} waits for its budget"),
         SessionAct::GoOn { .. } => format!("goes on: turn {}", turns.join(", turn ")),
-        SessionAct::Compact | SessionAct::Fork { .. } | SessionAct::Rewind { .. } => {
+        SessionAct::Compact
+        | SessionAct::Fork { .. }
+        | SessionAct::Rewind { .. }
+        | SessionAct::Summarise { .. } => {
             let head = outcome.head.map_or_else(|| "the start".to_owned(), |head| head.to_string());
             format!("session {} goes on after {head}", outcome.session.as_deref().unwrap_or_default())
         }
@@ -143,7 +151,59 @@ fn done(info: &SessionCommandInfo, outcome: &SessionOutcome) -> String {
 async fn look(run: &Run, client: &mut Client, action: SessionAction) -> Result<(), Failure> {
     match action {
         // Done where it is known for how long to wait.
-        SessionAction::Compact { .. } | SessionAction::Fork { .. } | SessionAction::Rewind { .. } => Ok(()),
+        SessionAction::Compact { .. }
+        | SessionAction::Fork { .. }
+        | SessionAction::Rewind { .. }
+        | SessionAction::Summarise { .. } => Ok(()),
+        SessionAction::Diff { of, session, one, other } => {
+            let found = client.call(SessionDiff { of, session, one, other }).await?;
+            let table = |branch: &SessionBranch| {
+                let tree = SessionTreePage {
+                    session: found.session.clone(),
+                    head: branch.leaf,
+                    entries: branch.entries.clone(),
+                    cursor: None,
+                };
+                table::session_tree(&run.ui, &tree, run.now())
+            };
+            if run.output == Output::Json {
+                return run.ui.json(&found);
+            }
+            let common = found.common.map_or_else(|| "the start".to_owned(), |id| id.to_string());
+            let left_out = |branch: &SessionBranch| match branch.left_out {
+                0 => String::new(),
+                more => format!("\n… and {more} more"),
+            };
+            run.ui.result_line(&format!(
+                "they part after {common}\n\none:\n{}{}\n\nother:\n{}{}",
+                table(&found.one),
+                left_out(&found.one),
+                table(&found.other),
+                left_out(&found.other)
+            ))
+        }
+        SessionAction::Expand { of, session, entry } => {
+            let mut all = SessionExpanded { session, entry, entries: Vec::new(), cursor: None };
+            loop {
+                let (limit, cursor) = (Some(PAGE_MAX), all.cursor.take());
+                let ask =
+                    SessionExpand { of: of.clone(), session: all.session.clone(), entry, limit, cursor };
+                let page = client.call(ask).await?;
+                all.entries.extend(page.entries);
+                all.cursor = page.cursor;
+                if all.cursor.is_none() {
+                    break;
+                }
+            }
+            let tree = SessionTreePage {
+                session: all.session.clone(),
+                head: None,
+                entries: all.entries.clone(),
+                cursor: None,
+            };
+            let rows = table::session_tree(&run.ui, &tree, run.now());
+            run.list(&all, all.entries.is_empty().then_some("it stands for nothing that is there"), &rows)
+        }
         SessionAction::Status { command } => {
             let info = client.call(SessionStatus { command }).await?;
             show(run, &info)

@@ -29,8 +29,9 @@ use nexus_wire::roster::{
     SituationAsk, Team, TeamList,
 };
 use nexus_wire::session::{
-    SessionCommandInfo, SessionCompact, SessionEntry, SessionFork, SessionList, SessionOrdered, SessionPage,
-    SessionRewind, SessionShown, SessionStatus, SessionTree, SessionTreePage,
+    SessionCommandInfo, SessionCompact, SessionDiff, SessionDiffed, SessionEntry, SessionExpand,
+    SessionExpanded, SessionFork, SessionList, SessionOrdered, SessionPage, SessionRewind, SessionShown,
+    SessionStatus, SessionStuck, SessionSummarise, SessionTree, SessionTreePage,
 };
 use nexus_wire::thread::{
     ChatMark, ChatMarked, ChatReact, ChatReceipts, InboxTaken, Reacted, ReceiptPage, ThreadGet, ThreadRename,
@@ -140,11 +141,14 @@ requests! {
     LeaseRenew => LeasesRenewed,
     SituationAsk => Situation,
     SessionCompact => SessionOrdered,
+    SessionDiff => SessionDiffed,
     SessionEntry => SessionShown,
+    SessionExpand => SessionExpanded,
     SessionFork => SessionOrdered,
     SessionList => SessionPage,
     SessionRewind => SessionOrdered,
     SessionStatus => SessionCommandInfo,
+    SessionSummarise => SessionOrdered,
     SessionTree => SessionTreePage,
     Subscribe => Subscribed,
     TeamList => Team,
@@ -155,7 +159,7 @@ requests! {
     UsageRead => UsageReport,
 }
 
-acknowledged! { Ack, Deregister, DispatchProgress, DispatchStopped, InboxClose, InboxTaken, Unsubscribe, }
+acknowledged! { Ack, Deregister, DispatchProgress, DispatchStopped, InboxClose, InboxTaken, SessionStuck, Unsubscribe, }
 
 impl Request for Register {
     type Reply = Registered;

@@ -50,6 +50,8 @@ kinds! {
     BudgetExceeded = "budget_exceeded", Event;
     /// A budget is used up, so that work waits for its next day or month.
     BudgetSpent = "budget_spent", Condition;
+    /// An aspect cannot go on with one of its sessions.
+    SessionStuck = "session_stuck", Event;
     /// The database cannot be written, or does not say what was written.
     Storage = "storage", Condition;
     /// The loop guard paused a thread.

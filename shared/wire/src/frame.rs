@@ -28,8 +28,8 @@ use crate::roster::{
     AspectRelease, AspectRestrain, Deregister, Register, Registered, SituationAsk, TeamList,
 };
 use crate::session::{
-    SessionAnswer, SessionAsk, SessionCompact, SessionEntry, SessionFork, SessionList, SessionRewind,
-    SessionStatus, SessionTree,
+    SessionAnswer, SessionAsk, SessionCompact, SessionDiff, SessionEntry, SessionExpand, SessionFork,
+    SessionList, SessionRewind, SessionStatus, SessionStuck, SessionSummarise, SessionTree,
 };
 use crate::thread::{ChatMark, ChatReact, ChatReceipts, InboxTaken, Reacted, ThreadGet, ThreadRename};
 use crate::turn::{TurnCancel, TurnGoOn};
@@ -148,11 +148,15 @@ frames! {
         Situation(SituationAsk) = "situation",
         SessionAnswer(SessionAnswer) = "session.answer",
         SessionCompact(SessionCompact) = "session.compact",
+        SessionDiff(SessionDiff) = "session.diff",
         SessionEntry(SessionEntry) = "session.entry",
+        SessionExpand(SessionExpand) = "session.expand",
         SessionFork(SessionFork) = "session.fork",
         SessionList(SessionList) = "session.list",
         SessionRewind(SessionRewind) = "session.rewind",
         SessionStatus(SessionStatus) = "session.status",
+        SessionStuck(SessionStuck) = "session.stuck",
+        SessionSummarise(SessionSummarise) = "session.summarise",
         SessionTree(SessionTree) = "session.tree",
         Subscribe(Subscribe) = "subscribe",
         TeamList(TeamList) = "team.list",

@@ -128,8 +128,12 @@ struct Replies {
     situation: crate::roster::Situation,
     #[schemars(rename = "session.compact")]
     session_compact: crate::session::SessionOrdered,
+    #[schemars(rename = "session.diff")]
+    session_diff: crate::session::SessionDiffed,
     #[schemars(rename = "session.entry")]
     session_entry: crate::session::SessionShown,
+    #[schemars(rename = "session.expand")]
+    session_expand: crate::session::SessionExpanded,
     #[schemars(rename = "session.fork")]
     session_fork: crate::session::SessionOrdered,
     #[schemars(rename = "session.list")]
@@ -138,6 +142,8 @@ struct Replies {
     session_rewind: crate::session::SessionOrdered,
     #[schemars(rename = "session.status")]
     session_status: crate::session::SessionCommandInfo,
+    #[schemars(rename = "session.summarise")]
+    session_summarise: crate::session::SessionOrdered,
     #[schemars(rename = "session.tree")]
     session_tree: crate::session::SessionTreePage,
     subscribe: crate::log::Subscribed,

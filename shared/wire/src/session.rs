@@ -74,8 +74,49 @@ pub struct SessionCompact {
     pub session: String,
 }
 
-/// The answer to `session.rewind`, `session.fork`, `session.compact`, `turn.cancel` and `turn.go_on`: it is in the
-/// aspect's inbox.
+/// `session.summarise`: a summary of a branch that was left is put on the active one.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct SessionSummarise {
+    pub of: AspectName,
+    pub session: String,
+    /// The last entry of that branch.
+    pub entry: Uuid,
+}
+
+/// `session.diff`: what each of two branches has since they parted.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct SessionDiff {
+    pub of: AspectName,
+    pub session: String,
+    /// The last entry of one branch.
+    pub one: Uuid,
+    /// Of the other. Absent: the session's head.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other: Option<Uuid>,
+}
+
+/// `session.expand`: the entries that a summary stands for.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct SessionExpand {
+    pub of: AspectName,
+    pub session: String,
+    /// A `compaction` or a `branch_summary`.
+    pub entry: Uuid,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// Of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// `session.stuck`: the aspect cannot go on with one of its sessions, and somebody has to see to it.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct SessionStuck {
+    pub session: String,
+    pub reason: String,
+}
+
+/// The answer to commands about a session or turns: it is in the aspect's inbox.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct SessionOrdered {
     /// The item that carries it; `session.status` tells what came of it.
@@ -116,6 +157,9 @@ pub enum SessionAct {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         entry: Option<Uuid>,
     },
+    Summarise {
+        entry: Uuid,
+    },
 }
 
 impl SessionAct {
@@ -127,6 +171,7 @@ impl SessionAct {
             Self::Fork { .. } => "session.fork",
             Self::GoOn { .. } => "turn.go_on",
             Self::Rewind { .. } => "session.rewind",
+            Self::Summarise { .. } => "session.summarise",
         }
     }
 }
@@ -199,6 +244,10 @@ pub struct SessionAsk {
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum SessionQuestion {
+    /// → [`SessionDiffed`]
+    Diff { session: String, one: Uuid, other: Option<Uuid> },
+    /// → [`SessionExpanded`]
+    Expand { session: String, entry: Uuid, limit: u32, cursor: Option<String> },
     /// → [`SessionPage`]
     List { limit: u32, cursor: Option<String> },
     /// → [`SessionTreePage`]
@@ -283,4 +332,36 @@ pub struct SessionNode {
 pub struct SessionShown {
     /// As in the session's file, read back: `{id, parentId, kind, ts, payload}`.
     pub entry: Value,
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct SessionDiffed {
+    pub session: String,
+    /// The last entry that both have; absent when they have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub common: Option<Uuid>,
+    pub one: SessionBranch,
+    pub other: SessionBranch,
+}
+
+/// A branch from where it parted from another one.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct SessionBranch {
+    /// Its last entry; absent when it ends before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaf: Option<Uuid>,
+    /// The first of them; `left_out` says how many more there are.
+    pub entries: Vec<SessionNode>,
+    #[serde(default)]
+    pub left_out: u64,
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct SessionExpanded {
+    pub session: String,
+    /// The summary.
+    pub entry: Uuid,
+    pub entries: Vec<SessionNode>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
 }

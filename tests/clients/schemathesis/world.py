@@ -147,6 +147,8 @@ SESSION = {
         "entries": [{"id": ENTRY, "kind": "turn.user", "at": 0, "active": True, "summary": "what holds?"}],
     },
     "entry": {"entry": {"id": ENTRY}},
+    "diff": {"session": "global", "one": {"entries": [], "left_out": 0}, "other": {"entries": [], "left_out": 0}},
+    "expand": {"session": "global", "entry": ENTRY, "entries": []},
 }
 
 
@@ -219,6 +221,9 @@ EXAMPLES = {
     "compactAspectSession": lambda _: path(name="robin", session="global"),
     "cancelAspectTurns": lambda _: {**path(name="robin"), "body": {"reason": "enough"}},
     "goOnAspectTurns": lambda _: {**path(name="robin"), "body": {}},
+    "summariseAspectSession": lambda _: {**path(name="robin", session="global"), "body": {"entry": ENTRY}},
+    "diffAspectSession": lambda _: {**path(name="robin", session="global"), **query(one=ENTRY)},
+    "expandAspectSessionEntry": lambda _: path(name="robin", session="global", entry=ENTRY),
     "getSessionCommand": lambda world: path(
         command=world.post("/aspects/robin/sessions/global/rewind", {"entry": ENTRY})["command"]),
     "rotateAspectKey": lambda world: {

@@ -4,8 +4,9 @@ use aide::axum::ApiRouter;
 use aide::axum::routing::{get_with, post_with};
 use axum::extract::State;
 use nexus_wire::session::{
-    SessionCommandInfo, SessionCompact, SessionEntry, SessionFork, SessionList, SessionOrdered, SessionPage,
-    SessionRewind, SessionShown, SessionStatus, SessionTree, SessionTreePage,
+    SessionCommandInfo, SessionCompact, SessionDiff, SessionDiffed, SessionEntry, SessionExpand,
+    SessionExpanded, SessionFork, SessionList, SessionOrdered, SessionPage, SessionRewind, SessionShown,
+    SessionStatus, SessionSummarise, SessionTree, SessionTreePage,
 };
 use nexus_wire::turn::{TurnCancel, TurnGoOn};
 use nexus_wire::{AspectName, ItemId, ThreadId, TurnId};
@@ -41,6 +42,12 @@ pub(super) fn routes() -> Routes {
     let cancel = doc_with("cancelAspectTurns", group, summary, example);
     let summary = "Let turns go on that wait because a budget of the aspect is used up";
     let go_on = doc_with("goOnAspectTurns", group, summary, json!({}));
+    let summary = "Have a summary of a branch that was left put on the active one";
+    let example = json!({"entry": "0199a0b1-c2d3-7123-8456-789abcdef00a"});
+    let summarise = doc_with("summariseAspectSession", group, summary, example);
+    let summary = "What each of two branches of a session has since they parted";
+    let diff = doc("diffAspectSession", group, summary);
+    let expand = doc("expandAspectSessionEntry", group, "The entries that a summary stands for");
     let status = doc("getSessionCommand", group, "What came of a command about a session");
     ApiRouter::new()
         .api_route("/api/v1/aspects/{name}/sessions", get_with(list_sessions, failing(ABSENT, all)))
@@ -66,6 +73,18 @@ pub(super) fn routes() -> Routes {
         )
         .api_route("/api/v1/aspects/{name}/turns/cancel", post_with(cancel_turns, failing(&[404], cancel)))
         .api_route("/api/v1/aspects/{name}/turns/go-on", post_with(go_on_turns, failing(&[404], go_on)))
+        .api_route(
+            "/api/v1/aspects/{name}/sessions/{session}/summarise",
+            post_with(summarise_session, failing(&[404], summarise)),
+        )
+        .api_route(
+            "/api/v1/aspects/{name}/sessions/{session}/diff",
+            get_with(session_diff, failing(ABSENT, diff)),
+        )
+        .api_route(
+            "/api/v1/aspects/{name}/sessions/{session}/entries/{entry}/originals",
+            get_with(session_originals, failing(ABSENT, expand)),
+        )
         .api_route("/api/v1/session-commands/{command}", get_with(command_status, failing(&[404], status)))
 }
 
@@ -99,6 +118,21 @@ struct Part {
     limit: Option<u32>,
     /// `cursor` of the page before.
     cursor: Option<String>,
+}
+
+/// Where two branches end.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Branches {
+    one: Uuid,
+    /// Absent: where the session stands.
+    other: Option<Uuid>,
+}
+
+/// The branch that is summarised.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Summarise {
+    /// Its last entry.
+    entry: Uuid,
 }
 
 /// Where the session goes on.
@@ -216,6 +250,38 @@ async fn go_on_turns(
     body: Body<GoOn>,
 ) -> Answered<SessionOrdered> {
     frame(&edge, &caller, key, TurnGoOn { of: by.name, thread: body.value.thread }, body.bytes).await
+}
+
+async fn summarise_session(
+    State(edge): Shared,
+    Operator(caller): Operator,
+    Path(by): Path<BySession>,
+    key: Idempotent,
+    body: Body<Summarise>,
+) -> Answered<SessionOrdered> {
+    let summarise = SessionSummarise { of: by.name, session: by.session, entry: body.value.entry };
+    frame(&edge, &caller, key, summarise, body.bytes).await
+}
+
+async fn session_diff(
+    State(edge): Shared,
+    Viewer(caller): Viewer,
+    Path(by): Path<BySession>,
+    Query(branches): Query<Branches>,
+) -> Answered<SessionDiffed> {
+    let Branches { one, other } = branches;
+    read(&edge, &caller, SessionDiff { of: by.name, session: by.session, one, other }).await
+}
+
+async fn session_originals(
+    State(edge): Shared,
+    Viewer(caller): Viewer,
+    Path(by): Path<ByEntry>,
+    Query(part): Query<Part>,
+) -> Answered<SessionExpanded> {
+    let ByEntry { name: of, session, entry } = by;
+    let expand = SessionExpand { of, session, entry, limit: part.limit, cursor: part.cursor };
+    read(&edge, &caller, expand).await
 }
 
 async fn command_status(

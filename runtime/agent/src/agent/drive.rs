@@ -19,6 +19,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use super::clock::Clock;
+use super::compact::Compactor;
+use super::compacting::{Compacting, summary_written};
 use super::judging::{Judge, Judging, judged, remark_of};
 use super::ledger::Ledger;
 use super::observer::Observer;
@@ -43,6 +45,9 @@ const INPUT_DEPTH_MAX: usize = 48;
 pub(crate) struct Drive {
     pub(crate) provider: Arc<Provider>,
     pub(crate) max_tokens: u32,
+    pub(crate) compactor: Compactor,
+    /// The session, as operators name it.
+    pub(crate) session: Option<String>,
     pub(crate) toolbox: Toolbox,
     pub(crate) caller: Caller,
     pub(crate) origin: Origin,
@@ -152,9 +157,14 @@ impl From<RecordError> for DriveError {
 
 /// What is out while a turn runs.
 #[derive(Default)]
-struct Out {
+pub(super) struct Out {
     round: Option<Round>,
     judging: Option<Judging>,
+    pub(super) compacting: Option<Compacting>,
+    /// What a round is in place of is known at once.
+    pub(super) told: Option<Input>,
+    /// The next round takes the conversation as long as it is.
+    pub(super) as_it_is: bool,
     calls: JoinSet<(String, ToolOutcome)>,
     running: HashMap<String, Call>,
     /// What people are asked, and about which calls.
@@ -203,6 +213,10 @@ impl Drive {
                     Err(error) => return Err(error),
                 }
             }
+            if let Some(input) = out.told.take() {
+                todo.extend(turn.handle(input));
+                continue;
+            }
             self.clock.set_running(out.needs_time());
             outside.set_waits(turn.waits_for_budget());
             if let Some(on) = out.all_wait() {
@@ -225,6 +239,9 @@ impl Drive {
                 remark = remark_of(&mut out.judging) => {
                     out.judging = None;
                     Some(judged(remark))
+                }
+                written = summary_written(&mut out.compacting) => {
+                    Some(self.compacted(written, &mut out).await?)
                 }
                 Some(done) = out.calls.join_next() => Some(self.call_over(done, &mut out)),
                 Some(done) = out.asks.join_next() => out.decided(done),
@@ -254,7 +271,15 @@ impl Drive {
     ) -> Result<Option<Ending>, DriveError> {
         match effect {
             Effect::Append(payload) => self.append(payload, out).await?,
-            Effect::Ask => out.round = Some(self.ask(turn)),
+            Effect::Ask => {
+                if self.is_too_long(out) {
+                    out.told = Some(Input::TooLong);
+                } else {
+                    out.round = Some(self.ask(turn));
+                }
+            }
+            Effect::Compact(why) => self.compact(why, turn, out),
+            Effect::Alert(reason) => self.alert(reason, turn).await?,
             Effect::Run(call) => self.run_tool(call, turn, out).await?,
             Effect::AskPeople { call, blocked } => self.ask_people(call, blocked, out).await?,
             Effect::Judge(answer) => out.judging = self.look_at(turn, &answer),
@@ -278,6 +303,8 @@ impl Drive {
             Effect::Append(Payload::Assistant(_)) | Effect::End(_) => true,
             Effect::Append(_)
             | Effect::Ask
+            | Effect::Alert(_)
+            | Effect::Compact(_)
             | Effect::Judge(_)
             | Effect::Run(_)
             | Effect::AskPeople { .. }
@@ -340,7 +367,7 @@ impl Drive {
         let mut request = ModelRequest {
             system: self.system.clone().unwrap_or(system),
             messages,
-            tools: self.toolbox.specs(),
+            tools: self.toolbox.specs_with(&self.session_tools()),
             max_tokens: turn.room().map_or(self.max_tokens, |room| at_most(self.max_tokens, room)),
             origin: Origin { asked: turn.asked(), ..self.origin.clone() },
         };
@@ -464,7 +491,7 @@ impl Drive {
     /// Nothing that is out is wanted any more. Whom we gave work is told; a Hand's children end with it.
     async fn abandon(&mut self, out: &mut Out) -> Result<(), DriveError> {
         self.trace.abandoned();
-        (out.round, out.judging) = (None, None);
+        (out.round, out.judging, out.compacting) = (None, None, None);
         out.calls.abort_all();
         while let Some(done) = out.calls.join_next().await {
             // It had ended a moment before.
@@ -518,7 +545,8 @@ impl Out {
     /// Whether anything is out whose time is this turn's own.
     fn needs_time(&self) -> bool {
         let own = |call: &Call| !Tool::from_name(&call.name).is_some_and(Tool::is_on_bus);
-        self.round.is_some() || self.judging.is_some() || self.running.values().any(own)
+        let is_thinking = self.round.is_some() || self.judging.is_some() || self.compacting.is_some();
+        is_thinking || self.running.values().any(own)
     }
 
     /// The dispatches that all calls left wait for, once they all do.

@@ -11,6 +11,7 @@ use nexus_client::Broker;
 use nexus_wire::name::HandName;
 use tokio::sync::watch;
 
+use super::compact::Compactor;
 use crate::home::{Fault, Faults, Home, Persona, SETTINGS_FILE, Settings};
 use crate::provider::{Provider, ProviderSettings, ProviderStartError, Via};
 use crate::sandbox::{self, Sandbox};
@@ -40,6 +41,18 @@ impl Kit {
             helping: turn,
             day,
             revisions_max: self.settings.judge.as_ref().map(|judge| judge.revisions_max),
+        }
+    }
+
+    /// `line`: to ask how things stand afterwards.
+    pub(crate) fn compactor(&self, line: Option<Line>) -> Compactor {
+        let Settings { name, provider, .. } = &self.settings;
+        Compactor {
+            provider: Arc::clone(&self.provider),
+            max_tokens: provider.max_tokens,
+            window: provider.context_window,
+            line,
+            aspect: name.to_string(),
         }
     }
 }

@@ -55,6 +55,7 @@ fn mark(entry: &mut Entry, tools: &mut HashMap<String, String>) {
         Payload::SystemPrompt(_)
         | Payload::Compaction(_)
         | Payload::BranchSummary(_)
+        | Payload::Situation(_)
         | Payload::Decision(_)
         | Payload::Head(_)
         | Payload::ToolStarted(_)

@@ -434,7 +434,10 @@ impl Owner {
                 let which = Which { thread: thread.map(|thread| thread.0), turn: None };
                 running.go_on(which, &order.by.to_string())
             }
-            SessionAct::Compact | SessionAct::Fork { .. } | SessionAct::Rewind { .. } => return None,
+            SessionAct::Compact
+            | SessionAct::Fork { .. }
+            | SessionAct::Rewind { .. }
+            | SessionAct::Summarise { .. } => return None,
         };
         let (by, act) = (&order.by, order.act.kind());
         tracing::info!(%by, act, turns = turns.len(), "turns are told what an operator wants");

@@ -1,20 +1,24 @@
 //! Answers what operators ask about the sessions of this home. Reads files that their owners may be writing;
 //! takes no lock and changes nothing.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use nexus_wire::limits::{PAGE_MAX, SESSION_ANSWER_BYTES};
 use nexus_wire::session::{
-    SessionAnswer, SessionAsk, SessionInfo, SessionKind, SessionNode, SessionPage, SessionQuestion,
-    SessionShown, SessionTreePage,
+    SessionAnswer, SessionAsk, SessionBranch, SessionDiffed, SessionExpanded, SessionInfo, SessionKind,
+    SessionNode, SessionPage, SessionQuestion, SessionShown, SessionTreePage,
 };
 use nexus_wire::{ErrorBody, ErrorCode, Json, Ms};
 use uuid::Uuid;
 
 use crate::cli::summary;
-use crate::session::{SessionError, SessionKey, Tree};
+use crate::session::{Entry, Parting, Payload, SessionError, SessionKey, Tree, behind};
+
+/// Entries of each branch that a comparison shows.
+const DIFF_MAX: usize = 500;
 
 type Answer<T> = Result<T, ErrorBody>;
 
@@ -22,6 +26,12 @@ type Answer<T> = Result<T, ErrorBody>;
 pub(crate) fn answer(home: &Path, ask: SessionAsk) -> SessionAnswer {
     let SessionAsk { question, about } = ask;
     let answered = match about {
+        SessionQuestion::Diff { session, one, other } => {
+            diff(home, &session, one, other).map(|it| Json::of(&it))
+        }
+        SessionQuestion::Expand { session, entry, limit, cursor } => {
+            expand(home, &session, entry, limit, cursor.as_deref()).map(|it| Json::of(&it))
+        }
         SessionQuestion::List { limit, cursor } => {
             list(home, limit, cursor.as_deref()).map(|it| Json::of(&it))
         }
@@ -73,26 +83,70 @@ fn info(home: &Path, key: SessionKey) -> Option<SessionInfo> {
 
 fn tree(home: &Path, session: &str, limit: u32, cursor: Option<&str>) -> Answer<SessionTreePage> {
     let tree = load(home, session)?;
-    let active: std::collections::HashSet<Uuid> =
-        tree.branch(tree.head()).into_iter().map(|entry| entry.id).collect();
+    let active = active_of(&tree);
     let from = place(cursor)?;
     let to = from.saturating_add(limit.min(PAGE_MAX) as usize);
-    let entries = tree.entries().skip(from).take(to - from).map(|entry| SessionNode {
+    let entries = tree.entries().skip(from).take(to - from).map(|entry| node(&tree, &active, entry));
+    let cursor = (to < tree.len()).then(|| to.to_string());
+    Ok(SessionTreePage { session: session.to_owned(), head: tree.head(), entries: entries.collect(), cursor })
+}
+
+fn active_of(tree: &Tree) -> HashSet<Uuid> {
+    tree.branch(tree.head()).into_iter().map(|entry| entry.id).collect()
+}
+
+fn node(tree: &Tree, active: &HashSet<Uuid>, entry: &Entry) -> SessionNode {
+    SessionNode {
         id: entry.id,
         parent: tree.parent(entry.id).map(|parent| parent.id),
         kind: entry.payload.kind().to_owned(),
         at: entry.ts.as_millisecond(),
         active: active.contains(&entry.id),
         summary: summary(&entry.payload),
-    });
-    let cursor = (to < tree.len()).then(|| to.to_string());
-    Ok(SessionTreePage { session: session.to_owned(), head: tree.head(), entries: entries.collect(), cursor })
+    }
+}
+
+fn diff(home: &Path, session: &str, one: Uuid, other: Option<Uuid>) -> Answer<SessionDiffed> {
+    let tree = load(home, session)?;
+    let other = other.or_else(|| tree.head());
+    for leaf in std::iter::once(one).chain(other) {
+        known(&tree, session, leaf)?;
+    }
+    let active = active_of(&tree);
+    let parting = Parting::of(&tree, Some(one), other);
+    let branch = |leaf, entries: &[&Entry]| SessionBranch {
+        leaf,
+        left_out: entries.len().saturating_sub(DIFF_MAX) as u64,
+        entries: entries.iter().take(DIFF_MAX).map(|entry| node(&tree, &active, entry)).collect(),
+    };
+    let (one, other) = (branch(Some(one), &parting.one), branch(other, &parting.other));
+    Ok(SessionDiffed { session: session.to_owned(), common: parting.common, one, other })
+}
+
+fn expand(home: &Path, session: &str, id: Uuid, limit: u32, cursor: Option<&str>) -> Answer<SessionExpanded> {
+    let tree = load(home, session)?;
+    let entry = known(&tree, session, id)?;
+    if !matches!(entry.payload, Payload::Compaction(_) | Payload::BranchSummary(_)) {
+        return Err(ErrorBody::new(ErrorCode::Invalid, format!("entry {id} is no summary")));
+    }
+    let originals = behind(&tree, entry);
+    let active = active_of(&tree);
+    let from = place(cursor)?;
+    let to = from.saturating_add(limit.min(PAGE_MAX) as usize);
+    let cursor = (to < originals.len()).then(|| to.to_string());
+    let entries = originals.into_iter().skip(from).take(to - from);
+    let entries = entries.map(|entry| node(&tree, &active, entry)).collect();
+    Ok(SessionExpanded { session: session.to_owned(), entry: id, entries, cursor })
+}
+
+fn known<'a>(tree: &'a Tree, session: &str, id: Uuid) -> Answer<&'a Entry> {
+    let missing = || ErrorBody::new(ErrorCode::NotFound, format!("session {session} has no entry {id}"));
+    tree.entry(id).ok_or_else(missing)
 }
 
 fn entry(home: &Path, session: &str, id: Uuid) -> Answer<SessionShown> {
     let tree = load(home, session)?;
-    let missing = || ErrorBody::new(ErrorCode::NotFound, format!("session {session} has no entry {id}"));
-    let line = tree.entry(id).ok_or_else(missing)?.encode();
+    let line = known(&tree, session, id)?.encode();
     let entry = line.and_then(|line| serde_json::from_str(&line));
     Ok(SessionShown { entry: entry.map_err(|error| unreadable(&error))? })
 }

@@ -40,6 +40,7 @@ pub(super) fn is_due(branch: &[&Entry]) -> bool {
         | Payload::ToolResult(_)
         | Payload::Compaction(_)
         | Payload::BranchSummary(_)
+        | Payload::Situation(_)
         | Payload::Decision(_)
         | Payload::Head(_)
         | Payload::ToolStarted(_)

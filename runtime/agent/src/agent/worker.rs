@@ -29,7 +29,7 @@ use super::ledger::Ledger;
 use super::observer::Observer;
 use super::prompt;
 use super::recall;
-use super::record::Record;
+use super::record::{Record, RecordError};
 use super::running::Running;
 use super::sift::{Looked, judge_of};
 use super::telling::tell_decision;
@@ -37,7 +37,8 @@ use crate::conversation::{Block, Origin};
 use crate::journal::{Durability, JournalError};
 use crate::outbox::Post;
 use crate::session::{
-    Entry, ItemDecision, ItemRef, Payload, Session, SessionError, SessionKey, SystemPrompt, UserTurn, failed,
+    Blobs, Entry, ItemDecision, ItemRef, Payload, Session, SessionError, SessionKey, SystemPrompt, UserTurn,
+    failed,
 };
 use crate::tools::Caller;
 use crate::trace::Taken;
@@ -151,7 +152,9 @@ impl Worker {
         loop {
             if waiting.is_empty() {
                 // Every open session is an open file, of which a process may have only so many.
-                kept = kept.filter(|_| self.shared.open.load(Ordering::Relaxed) <= KEPT_OPEN_MAX);
+                let many = self.shared.open.load(Ordering::Relaxed) > KEPT_OPEN_MAX;
+                let is_heavy = |record: &Record| record.session().is_some_and(Session::is_heavy);
+                kept = kept.filter(|(record, _)| !many && !is_heavy(record));
                 let Some(arrived) = self.rest().await else { return Ok(()) };
                 waiting.push_back(arrived);
             }
@@ -197,7 +200,8 @@ impl Worker {
                     Looked::Parked => return Ok(()),
                 },
                 Some(Arrival::Order(order)) => {
-                    kept = Some((self.carry_out(record, order).await?, count));
+                    let Some(record) = self.carry_out(record, order).await? else { return Ok(()) };
+                    kept = Some((record, count));
                     continue;
                 }
                 None => {
@@ -229,20 +233,35 @@ impl Worker {
         arrived
     }
 
-    async fn carry_out(&self, mut record: Record, order: Order) -> Result<Record, DriveError> {
-        let (home, key, item, act) = (self.shared.home.clone(), self.key, order.item.0, order.act.clone());
-        let change = move |session: &mut Session| session.carry_out(&home, key, item, &act, Timestamp::now());
-        // An order goes to no session that is in memory alone.
-        let outcome = record.change(change).await?.unwrap_or_default();
+    /// `None`: the process stops before it is done.
+    async fn carry_out(&self, mut record: Record, order: Order) -> Result<Option<Record>, DriveError> {
+        let outcome = match &order.act {
+            SessionAct::Compact | SessionAct::Summarise { .. } => {
+                let Some(outcome) = self.condense(&mut record, &order).await? else { return Ok(None) };
+                outcome
+            }
+            SessionAct::CancelTurns { .. }
+            | SessionAct::Fork { .. }
+            | SessionAct::GoOn { .. }
+            | SessionAct::Rewind { .. } => self.change(&mut record, &order).await?,
+        };
         let (by, act) = (&order.by, order.act.kind());
         match &outcome.error {
-            None => tracing::info!(session = %key, %by, act, "a session command was carried out"),
+            None => tracing::info!(session = %self.key, %by, act, "a session command was carried out"),
             Some(error) => {
-                tracing::info!(session = %key, %by, act, error = %error.message, "a session command was refused");
+                let error = &error.message;
+                tracing::info!(session = %self.key, %by, act, error, "a session command was refused");
             }
         }
         order.tell(&self.shared.books, outcome).await?;
-        Ok(record)
+        Ok(Some(record))
+    }
+
+    async fn change(&self, record: &mut Record, order: &Order) -> Result<SessionOutcome, DriveError> {
+        let (home, key, item, act) = (self.shared.home.clone(), self.key, order.item.0, order.act.clone());
+        let change = move |session: &mut Session| session.carry_out(&home, key, item, &act, Timestamp::now());
+        // An order goes to no session that is in memory alone.
+        Ok(record.change(change).await?.unwrap_or_default())
     }
 
     async fn no_session(&self, arrival: Option<Arrival>) -> Result<(), DriveError> {
@@ -300,12 +319,16 @@ impl Worker {
                     continue;
                 }
             };
-            match said.item.as_ref().map(|item| (item, tree.decision(item.id))) {
-                Some((item, Some(decision))) => decided.push((item.clone(), decision.clone())),
-                Some((item, None)) if tree.has_taken(item.id) => {
+            let Some(item) = &said.item else {
+                fresh.push_back(Arrival::Said(said));
+                continue;
+            };
+            match session.decision(item.id).map_err(RecordError::from)? {
+                Some(decision) => decided.push((item.clone(), decision)),
+                None if tree.has_taken(item.id) => {
                     _ = traces.insert(item.id, item.trace.clone());
                 }
-                Some(_) | None => fresh.push_back(Arrival::Said(said)),
+                None => fresh.push_back(Arrival::Said(said)),
             }
         }
         *waiting = fresh;
@@ -419,7 +442,15 @@ impl Worker {
         Ok(Drive {
             provider: Arc::clone(&kit.provider),
             max_tokens: settings.provider.max_tokens,
-            toolbox: kit.toolbox.clone(),
+            compactor: kit.compactor(Some(kit.toolbox.line().traced(first.trace.as_deref().cloned()))),
+            session: record.session().is_some().then(|| self.key.to_string()),
+            toolbox: match record.session() {
+                Some(session) => {
+                    let blobs = Blobs::of(&shared.home, shared.durability);
+                    kit.toolbox.in_session(session.path().to_owned(), blobs)
+                }
+                None => kit.toolbox.clone(),
+            },
             caller: Caller {
                 is_heard: first.from.starts_with("operator/"),
                 ..Caller::of(settings.name.clone(), first.id, thread, None)
@@ -430,6 +461,7 @@ impl Worker {
                 from: Some(first.from.clone()),
                 thread: thread.map(|thread| thread.to_string()),
                 trace: None,
+                summary: false,
                 asked: 0,
             },
             system,

@@ -69,6 +69,7 @@ pub(crate) fn summary(payload: &Payload) -> String {
         Payload::SystemPrompt(prompt) => excerpt(&prompt.source),
         Payload::Compaction(compaction) => excerpt(&compaction.summary),
         Payload::BranchSummary(branch) => excerpt(&branch.summary),
+        Payload::Situation(situation) => excerpt(&situation.text),
         Payload::Decision(decision) => {
             let reason = decision.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
             excerpt(&format!("{:?}{reason}", decision.decision).to_lowercase())
@@ -147,6 +148,7 @@ pub(super) fn show(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "   stands for everything before {first}\n{summary}")?;
         }
         Payload::BranchSummary(branch) => writeln!(out, "   of {}\n{}", branch.of, plain(&branch.summary))?,
+        Payload::Situation(situation) => writeln!(out, "{}", plain(&situation.text))?,
         Payload::Decision(decision) => {
             writeln!(out, "   item {}\n{}", decision.item, summary(&entry.payload))?;
         }
@@ -181,7 +183,7 @@ fn stopped_by(stop: StopReason) -> &'static str {
 }
 
 /// Text as it is, with control characters made visible.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_control() && !matches!(c, '\n' | '\t') {

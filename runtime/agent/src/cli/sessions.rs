@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::draw::{draw, short, show, summary};
-use super::{Context, Exit, Format, Outcome, Output};
+use super::export::{Kind, export};
+use super::{Context, Exit, Format, Outcome, Output, branches};
 use crate::conversation::Block;
 use crate::journal::hold_dir;
 use crate::session::{Entry, Session, SessionKey, Tree, UserTurn};
@@ -21,6 +22,52 @@ pub(super) enum Command {
     /// List the sessions of a home
     List {
         home: PathBuf,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Let a summary, written by the aspect's provider, stand for the beginning of a session
+    Compact {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// What each of two branches has since they parted
+    Diff {
+        #[command(flatten)]
+        which: Which,
+        /// The last entry of one branch: an id, or the beginning or end of one
+        one: String,
+        /// The last entry of the other; the active branch when it is left out
+        other: Option<String>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show what a summary stands for, as it was
+    Expand {
+        #[command(flatten)]
+        which: Which,
+        /// A summary's entry; the last of the active branch when none is named
+        entry: Option<String>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Write a branch as a document (the active one when no entry is named)
+    Export {
+        #[command(flatten)]
+        which: Which,
+        /// The last entry of the branch: an id, or the beginning or end of one
+        entry: Option<String>,
+        /// What kind of document
+        #[arg(long, value_enum, default_value_t = Kind::Markdown)]
+        format: Kind,
+    },
+    /// Put a summary of a branch that was left, written by the aspect's provider, on the active one
+    SummariseBranch {
+        #[command(flatten)]
+        which: Which,
+        /// The last entry of that branch: an id, or the beginning or end of one
+        entry: String,
         #[command(flatten)]
         output: Output,
     },
@@ -68,7 +115,7 @@ pub(super) enum Command {
 
 #[derive(Args, Debug)]
 pub(super) struct Which {
-    home: PathBuf,
+    pub(super) home: PathBuf,
     /// `global`, or the id of a thread or fork, or the beginning or end of one
     #[arg(short, long)]
     session: Option<String>,
@@ -79,7 +126,7 @@ pub(super) fn run(context: &mut Context<'_>, command: Command) -> Outcome {
         Command::List { home, output } => list(context, &home, output.output)?,
         Command::Tree { which, output } => tree(context, &which, output.output)?,
         Command::Show { which, entry, branch, output } => {
-            let tree = Tree::load(&which.to_look_at()?.path(&which.home))?;
+            let tree = which.load()?;
             let entries = match entry {
                 None => tree.branch(tree.head()),
                 Some(entry) => {
@@ -89,6 +136,26 @@ pub(super) fn run(context: &mut Context<'_>, command: Command) -> Outcome {
             };
             show_entries(context, &entries, output.output)?;
         }
+        Command::Compact { which, output } => branches::compact(context, &which, output.output)?,
+        Command::Diff { which, one, other, output } => {
+            branches::diff(context, &which, &one, other.as_deref(), output.output)?;
+        }
+        Command::Expand { which, entry, output } => {
+            branches::expand(context, &which, entry.as_deref(), output.output)?;
+        }
+        Command::Export { which, entry, format } => {
+            let key = which.to_look_at()?;
+            let tree = which.load()?;
+            let leaf = match entry {
+                Some(entry) => Some(find_entry(&tree, &entry)?),
+                None => tree.head(),
+            };
+            let title = format!("session {key}");
+            export(&title, &tree.branch(leaf), format, context.out)?;
+        }
+        Command::SummariseBranch { which, entry, output } => {
+            branches::summarise_branch(context, &which, &entry, output.output)?;
+        }
         Command::Rewind { which, entry, output } => rewind(context, &which, &entry, output.output)?,
         Command::Fork { which, entry, say, output } => {
             fork(context, &which, entry.as_deref(), say, output.output)?;
@@ -97,7 +164,7 @@ pub(super) fn run(context: &mut Context<'_>, command: Command) -> Outcome {
     Ok(Exit::Done)
 }
 
-type Said<T> = Result<T, Box<dyn std::error::Error>>;
+pub(super) type Said<T> = Result<T, Box<dyn std::error::Error>>;
 
 fn list(context: &mut Context<'_>, home: &Path, format: Format) -> Said<()> {
     if !home.is_dir() {
@@ -183,7 +250,7 @@ fn tree(context: &mut Context<'_>, which: &Which, format: Format) -> Said<()> {
     Ok(())
 }
 
-fn show_entries(context: &mut Context<'_>, entries: &[&Entry], format: Format) -> Said<()> {
+pub(super) fn show_entries(context: &mut Context<'_>, entries: &[&Entry], format: Format) -> Said<()> {
     match format {
         Format::Text => entries.iter().try_for_each(|entry| show(entry, context.out))?,
         Format::Json => {
@@ -218,7 +285,7 @@ fn fork(
     say: Option<String>,
     format: Format,
 ) -> Said<()> {
-    let (session, _held) = which.to_change(context)?;
+    let (mut session, _held) = which.to_change(context)?;
     let at = match entry {
         Some(entry) => find_place(session.tree(), entry)?,
         None => session.tree().head(),
@@ -278,10 +345,16 @@ impl Which {
         }
     }
 
+    pub(super) fn load(&self) -> Said<Tree> {
+        Ok(Tree::load(&self.to_look_at()?.path(&self.home))?)
+    }
+
     /// Opens the session for writing, with the home held.
-    fn to_change(&self, context: &Context<'_>) -> Said<(Session, crate::journal::Held)> {
+    pub(super) fn to_change(&self, context: &Context<'_>) -> Said<(Session, crate::journal::Held)> {
         let held = hold_dir(&self.home)?;
-        let session = Session::open_existing(&self.home, self.named()?, context.durability, context.now)?;
+        let key = self.named()?;
+        let mut session = Session::open_existing(&self.home, key, context.durability, context.now)?;
+        session.whole()?;
         Ok((session, held))
     }
 }
@@ -290,7 +363,7 @@ fn find_place(tree: &Tree, text: &str) -> Said<Option<Uuid>> {
     if text == "start" { Ok(None) } else { find_entry(tree, text).map(Some) }
 }
 
-fn find_entry(tree: &Tree, text: &str) -> Said<Uuid> {
+pub(super) fn find_entry(tree: &Tree, text: &str) -> Said<Uuid> {
     one_of(text, "entry", tree.entries().map(|entry| (entry.id.to_string(), entry.id)))
 }
 

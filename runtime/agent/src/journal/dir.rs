@@ -11,7 +11,7 @@ pub(super) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
-pub(super) fn sync_dir(dir: &Path, durability: Durability) -> io::Result<()> {
+pub(crate) fn sync_dir(dir: &Path, durability: Durability) -> io::Result<()> {
     match durability {
         Durability::Fsync => File::open(dir)?.sync_all(),
         Durability::UnsafeNoFsync => Ok(()),
@@ -19,7 +19,7 @@ pub(super) fn sync_dir(dir: &Path, durability: Durability) -> io::Result<()> {
 }
 
 /// `create_dir_all`, with the name of every folder it makes on disk.
-pub(super) fn create_dir(dir: &Path, durability: Durability) -> io::Result<()> {
+pub(crate) fn create_dir(dir: &Path, durability: Durability) -> io::Result<()> {
     if dir.is_dir() {
         return Ok(());
     }

@@ -21,6 +21,7 @@ mod digest;
 mod fault;
 mod replay;
 mod script;
+mod summary;
 mod template;
 mod turn;
 mod words;

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::price::Price;
+use super::window::{CONTEXT_WINDOW_DEFAULT, context_window};
 
 mod command;
 mod parts;
@@ -41,6 +42,9 @@ pub struct ProviderConfig {
     /// The program to run, for kind `command`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<CommandConfig>,
+    /// How many tokens the model takes, prompt and reply together. Known for common models, else 128000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context_window: Option<u64>,
     /// The longest reply, in tokens (8192).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u32>,
@@ -72,6 +76,8 @@ pub struct ProviderSettings {
     pub credential: Option<CredentialName>,
     /// Exactly for kind `command`.
     pub command: Option<CommandSettings>,
+    /// Tokens the model takes, prompt and reply together.
+    pub context_window: u64,
     pub max_tokens: u32,
     pub stall_timeout: Duration,
     pub extra: Map<String, Value>,
@@ -154,10 +160,13 @@ impl ProviderConfig {
         if kind.is_remote() && self.credential.is_none() {
             check_url(&base_url)?;
         }
+        let context_window =
+            self.context_window.or_else(|| context_window(model)).unwrap_or(CONTEXT_WINDOW_DEFAULT);
         Ok(ProviderSettings {
             kind,
             model: model.to_owned(),
             command,
+            context_window,
             api_key: if self.credential.is_some() { None } else { self.key(env)? },
             credential: self.credential.clone(),
             base_url,
@@ -175,6 +184,9 @@ impl ProviderConfig {
         let kind = self.kind;
         if self.max_tokens == Some(0) {
             return Err(SettingsError::Zero("max_tokens"));
+        }
+        if self.context_window == Some(0) {
+            return Err(SettingsError::Zero("context_window"));
         }
         if self.stall_timeout_s == Some(0) {
             return Err(SettingsError::Zero("stall_timeout_s"));

@@ -41,6 +41,7 @@ impl ApprovalMark {
             | Payload::SystemPrompt(_)
             | Payload::Compaction(_)
             | Payload::BranchSummary(_)
+            | Payload::Situation(_)
             | Payload::Decision(_)
             | Payload::Head(_)
             | Payload::ToolStarted(_) => None,

@@ -93,6 +93,7 @@ impl Tree {
                 Payload::SystemPrompt(_)
                 | Payload::Compaction(_)
                 | Payload::BranchSummary(_)
+                | Payload::Situation(_)
                 | Payload::Decision(_)
                 | Payload::Head(_)
                 | Payload::Other { .. } => {}

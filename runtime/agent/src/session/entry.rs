@@ -68,6 +68,8 @@ pub enum Payload {
     Compaction(Compaction),
     /// `branch_summary`
     BranchSummary(BranchSummary),
+    /// `situation`
+    Situation(Situation),
     /// `custom.decision`
     Decision(ItemDecision),
     /// `custom.head`
@@ -152,6 +154,32 @@ pub struct Compaction {
     pub first_kept: Uuid,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_before: Option<u64>,
+    /// How many turns of the branch it stands for, those behind earlier summaries included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turns: Option<u64>,
+    /// The command that asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<Uuid>,
+    /// Who wrote the summary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Summariser>,
+}
+
+/// The round that made a summary.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Summariser {
+    pub provider: String,
+    pub model: String,
+    #[serde(default)]
+    pub usage: Usage,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_microusd: Option<u64>,
+}
+
+/// How things stood when a summary took the place of what was said: who is there, what is open.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Situation {
+    pub text: String,
 }
 
 /// What was learnt on a branch that was left.
@@ -160,6 +188,12 @@ pub struct BranchSummary {
     pub summary: String,
     /// The leaf of the branch it tells of.
     pub of: Uuid,
+    /// The command that asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<Uuid>,
+    /// Who wrote the summary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Summariser>,
 }
 
 /// Closes an item.
@@ -200,6 +234,7 @@ impl Payload {
             Self::SystemPrompt(_) => "system.prompt",
             Self::Compaction(_) => "compaction",
             Self::BranchSummary(_) => "branch_summary",
+            Self::Situation(_) => "situation",
             Self::Decision(_) => "custom.decision",
             Self::Head(_) => "custom.head",
             Self::ToolStarted(_) => "custom.tool_started",
@@ -221,6 +256,7 @@ impl Payload {
             Self::SystemPrompt(_)
             | Self::Compaction(_)
             | Self::BranchSummary(_)
+            | Self::Situation(_)
             | Self::Decision(_)
             | Self::Head(_)
             | Self::ToolStarted(_)
@@ -236,6 +272,7 @@ impl Payload {
             Self::SystemPrompt(payload) => to_raw_value(payload),
             Self::Compaction(payload) => to_raw_value(payload),
             Self::BranchSummary(payload) => to_raw_value(payload),
+            Self::Situation(payload) => to_raw_value(payload),
             Self::Decision(payload) => to_raw_value(payload),
             Self::Head(payload) => to_raw_value(payload),
             Self::ToolStarted(payload) => to_raw_value(payload),
@@ -254,6 +291,7 @@ impl Payload {
             "system.prompt" => Self::SystemPrompt(parse(raw)?),
             "compaction" => Self::Compaction(parse(raw)?),
             "branch_summary" => Self::BranchSummary(parse(raw)?),
+            "situation" => Self::Situation(parse(raw)?),
             "custom.decision" => Self::Decision(parse(raw)?),
             "custom.head" => Self::Head(parse(raw)?),
             "custom.tool_started" => Self::ToolStarted(parse(raw)?),

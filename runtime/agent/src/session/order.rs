@@ -1,7 +1,7 @@
 //! What an operator wants done with a session, so that doing it again after a kill at any point does nothing more.
 //!
 //! A rewind is known as done by the decision on its item in the session; a fork by its file, whose name derives from
-//! the item.
+//! the item; a summary by the item in its entry.
 
 use std::path::Path;
 
@@ -11,7 +11,9 @@ use nexus_wire::session::{SessionAct, SessionOutcome};
 use nexus_wire::{ErrorBody, ErrorCode, derive};
 use uuid::Uuid;
 
-use super::{CutError, HeadMove, ItemDecision, Payload, Session, SessionError, SessionKey, Tree, UserTurn};
+use super::{
+    CutError, Entry, HeadMove, ItemDecision, Payload, Session, SessionError, SessionKey, Tree, UserTurn,
+};
 use crate::conversation::Block;
 
 impl Session {
@@ -24,6 +26,7 @@ impl Session {
         act: &SessionAct,
         now: Timestamp,
     ) -> Result<SessionOutcome, SessionError> {
+        self.whole()?;
         let done = match act {
             SessionAct::Rewind { entry } => self.rewind_once(key, item, *entry, now),
             SessionAct::Fork { entry, say } => self.fork_once(home, item, *entry, say.clone(), now),
@@ -31,10 +34,10 @@ impl Session {
                 ErrorCode::Invalid,
                 "this is about turns that are under way, and no session's matter",
             )),
-            SessionAct::Compact => Ok(failed(
-                ErrorCode::Unsupported,
-                "this runtime compacts no session; rewind it, or go on in a fork of an earlier entry",
-            )),
+            // Whoever asks a provider for the summary sees to these.
+            SessionAct::Compact | SessionAct::Summarise { .. } => {
+                Ok(failed(ErrorCode::Internal, "a summary is not made here; this is a defect"))
+            }
         };
         match done {
             Err(SessionError::Cut(cut)) => Ok(cannot_cut(&cut)),
@@ -54,14 +57,60 @@ impl Session {
             return Ok(outcome);
         }
         self.tree().check_cut(to)?;
-        let decision = ItemDecision { item, decision: Decision::Acted, reason: None, message: None };
         let moved = Payload::Head(HeadMove { head: to });
-        self.append_all(vec![moved, Payload::Decision(decision)], now)?;
+        self.append_all(vec![moved, Payload::Decision(acted(item))], now)?;
         Ok(outcome)
     }
 
+    /// What came of a summary that was asked for before; `None` when it is not on record.
+    pub fn condensed(
+        &mut self,
+        key: SessionKey,
+        item: Uuid,
+        now: Timestamp,
+    ) -> Result<Option<SessionOutcome>, SessionError> {
+        self.whole()?;
+        let asked = |entry: &&Entry| match &entry.payload {
+            Payload::Compaction(compaction) => compaction.item == Some(item),
+            Payload::BranchSummary(branch) => branch.item == Some(item),
+            Payload::User(_)
+            | Payload::Assistant(_)
+            | Payload::ToolResult(_)
+            | Payload::SystemPrompt(_)
+            | Payload::Situation(_)
+            | Payload::Decision(_)
+            | Payload::Head(_)
+            | Payload::ToolStarted(_)
+            | Payload::Other { .. } => false,
+        };
+        let branch = self.tree().branch(self.tree().head());
+        if !branch.iter().any(asked) {
+            return Ok(None);
+        }
+        let closes = |entry: &&&Entry| match &entry.payload {
+            Payload::Decision(decision) => decision.item == item,
+            Payload::User(_)
+            | Payload::Assistant(_)
+            | Payload::ToolResult(_)
+            | Payload::SystemPrompt(_)
+            | Payload::Compaction(_)
+            | Payload::BranchSummary(_)
+            | Payload::Situation(_)
+            | Payload::Head(_)
+            | Payload::ToolStarted(_)
+            | Payload::Other { .. } => false,
+        };
+        let head = match branch.iter().find(closes).map(|entry| entry.id) {
+            Some(closed) => closed,
+            // A kill came between the two.
+            None => self.append(Payload::Decision(acted(item)), now)?,
+        };
+        let session = Some(key.to_string());
+        Ok(Some(SessionOutcome { session, head: Some(head), ..SessionOutcome::default() }))
+    }
+
     fn fork_once(
-        &self,
+        &mut self,
         home: &Path,
         item: Uuid,
         entry: Option<Uuid>,
@@ -87,6 +136,10 @@ impl Session {
         };
         Ok(SessionOutcome { session: Some(key.to_string()), head, ..SessionOutcome::default() })
     }
+}
+
+fn acted(item: Uuid) -> ItemDecision {
+    ItemDecision { item, decision: Decision::Acted, reason: None, message: None }
 }
 
 fn cannot_cut(cut: &CutError) -> SessionOutcome {
@@ -187,7 +240,6 @@ mod tests {
         let cases = [
             (SessionAct::Rewind { entry: unknown }, ErrorCode::NotFound),
             (SessionAct::Fork { entry: unknown, say: None }, ErrorCode::NotFound),
-            (SessionAct::Compact, ErrorCode::Unsupported),
         ];
         let before = session.tree().len();
         for (what, code) in cases {

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use super::entry::{Entry, Payload};
+use super::entry::{Compaction, Entry, Payload, Situation};
 use crate::conversation::{Block, Message, Role};
 
 /// The result of a call that has none in the file.
@@ -24,18 +24,48 @@ pub struct Replay {
 
 /// Replays a branch given from the root to its leaf.
 pub fn replay(branch: &[&Entry]) -> Replay {
+    let mut messages = Messages::default();
+    let mut kept = branch;
+    if let Some(begin) = Begin::of(branch) {
+        let summary = format!("[summary of the conversation so far]\n{}", begin.compaction.summary);
+        messages.user(&[Block::Text { text: summary }]);
+        if let Some(situation) = begin.situation {
+            messages.user(&[Block::Text { text: format!("[how things stand]\n{}", situation.text) }]);
+        }
+        kept = branch.get(begin.first_kept..).unwrap_or_default();
+    }
+    for entry in kept {
+        match &entry.payload {
+            Payload::User(_) | Payload::ToolResult(_) => messages.user(entry.payload.content()),
+            Payload::Assistant(turn) => messages.assistant(&turn.content),
+            Payload::BranchSummary(branch) => messages.user(&[Block::Text {
+                text: format!("[summary of another branch of this conversation]\n{}", branch.summary),
+            }]),
+            Payload::SystemPrompt(_)
+            | Payload::Compaction(_)
+            | Payload::Situation(_)
+            | Payload::Decision(_)
+            | Payload::Head(_)
+            | Payload::ToolStarted(_)
+            | Payload::Other { .. } => {}
+        }
+    }
+    Replay { system: system_of(branch), messages: messages.finish() }
+}
+
+fn system_of(branch: &[&Entry]) -> String {
     let mut system = String::new();
     let mut additions = Vec::new();
-    let mut compaction = None;
     for entry in branch {
         match &entry.payload {
             Payload::SystemPrompt(prompt) if prompt.adds => additions.push(prompt.text.as_str()),
             Payload::SystemPrompt(prompt) => system.clone_from(&prompt.text),
-            Payload::Compaction(this) => compaction = Some(this),
             Payload::User(_)
             | Payload::Assistant(_)
             | Payload::ToolResult(_)
+            | Payload::Compaction(_)
             | Payload::BranchSummary(_)
+            | Payload::Situation(_)
             | Payload::Decision(_)
             | Payload::Head(_)
             | Payload::ToolStarted(_)
@@ -48,33 +78,46 @@ pub fn replay(branch: &[&Entry]) -> Replay {
         }
         system.push_str(addition);
     }
-    let mut messages = Messages::default();
-    let mut kept = branch;
-    if let Some(compaction) = compaction
-        // A summary whose first kept entry is lost would hide everything: then all is told.
-        && let Some(first) = branch.iter().position(|entry| entry.id == compaction.first_kept)
-    {
-        messages.user(&[Block::Text {
-            text: format!("[summary of the conversation so far]\n{}", compaction.summary),
-        }]);
-        kept = branch.get(first..).unwrap_or_default();
-    }
-    for entry in kept {
-        match &entry.payload {
-            Payload::User(_) | Payload::ToolResult(_) => messages.user(entry.payload.content()),
-            Payload::Assistant(turn) => messages.assistant(&turn.content),
-            Payload::BranchSummary(branch) => messages.user(&[Block::Text {
-                text: format!("[summary of another branch of this conversation]\n{}", branch.summary),
-            }]),
-            Payload::SystemPrompt(_)
-            | Payload::Compaction(_)
-            | Payload::Decision(_)
-            | Payload::Head(_)
-            | Payload::ToolStarted(_)
-            | Payload::Other { .. } => {}
+    system
+}
+
+/// What stands in the place of a branch's beginning.
+pub(super) struct Begin<'a> {
+    pub(super) compaction: &'a Compaction,
+    /// Where the compaction stands on the branch.
+    pub(super) at: usize,
+    /// Where what is still told word by word begins.
+    pub(super) first_kept: usize,
+    /// The last one after the compaction.
+    situation: Option<&'a Situation>,
+}
+
+impl<'a> Begin<'a> {
+    /// A summary whose first kept entry is lost would hide everything, so it is passed over.
+    pub(super) fn of(branch: &[&'a Entry]) -> Option<Self> {
+        let mut situation = None;
+        for (at, entry) in branch.iter().enumerate().rev() {
+            match &entry.payload {
+                Payload::Situation(this) => situation = situation.or(Some(this)),
+                Payload::Compaction(compaction) => {
+                    let kept = |entry: &&Entry| entry.id == compaction.first_kept;
+                    if let Some(first_kept) = branch.iter().take(at).position(kept) {
+                        return Some(Self { compaction, at, first_kept, situation });
+                    }
+                }
+                Payload::User(_)
+                | Payload::Assistant(_)
+                | Payload::ToolResult(_)
+                | Payload::SystemPrompt(_)
+                | Payload::BranchSummary(_)
+                | Payload::Decision(_)
+                | Payload::Head(_)
+                | Payload::ToolStarted(_)
+                | Payload::Other { .. } => {}
+            }
         }
+        None
     }
-    Replay { system, messages: messages.finish() }
 }
 
 /// Messages with alternating roles. Results go to the front of the user message after their calls.

@@ -11,6 +11,7 @@ use crate::conversation::{Block, Message, Role, StopReason, Usage};
 
 mod damage;
 mod documented;
+mod index;
 mod random;
 mod replays;
 

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 use super::entry::{Entry, Header, ItemDecision, ItemRef, Payload, UserTurn, VERSION};
+use super::index::{Items, Spot};
 use super::problem::{Problem, ProblemKind};
 use crate::journal::{Line, TornTail};
 
@@ -43,6 +44,39 @@ pub struct Tree {
     newer: Option<u32>,
     /// Whole lines so far.
     lines: u64,
+    /// Of the lines' bytes that are held.
+    weight: u64,
+    /// With it, there is more in the file than is held here.
+    part: Option<Part>,
+}
+
+/// A part of a file.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// In their order, each with the line of the one that is above it here.
+    pub(super) entries: Vec<(Entry, Place, Option<u64>)>,
+    pub(super) head: Option<u64>,
+    /// Lines whose item is open.
+    pub(super) open: Vec<u64>,
+    pub(super) items: Items,
+    /// Of the file so far.
+    pub(super) lines: u64,
+    pub(super) id_max: Uuid,
+    pub(super) complete_from: u64,
+    pub(super) kept_from: u64,
+}
+
+/// What is known of the lines that are not held.
+#[derive(Clone, Debug, PartialEq)]
+struct Part {
+    items: Items,
+    id_max: Uuid,
+    /// The first line whose whole branch is held, as far as it is replayed.
+    complete_from: u64,
+    /// The first line from which on the active branch is held without a gap.
+    kept_from: u64,
+    /// A line that was read since is about something that is not held.
+    is_in_doubt: bool,
 }
 
 /// An item that was taken and has no decision yet.
@@ -100,6 +134,7 @@ impl Tree {
             };
             self.problems.push(Problem { line: line.number, kind });
         }
+        self.doubt(&entry);
         self.add(entry, Place { line: line.number, offset: line.offset, len: line.bytes.len() as u64 });
         Ok(())
     }
@@ -112,6 +147,90 @@ impl Tree {
     pub(super) fn append(&mut self, entry: Entry, offset: u64, len: u64) {
         self.lines += 1;
         self.add(entry, Place { line: self.lines, offset, len });
+    }
+
+    /// A line that was read, and not written by us, may be about anything.
+    fn doubt(&mut self, entry: &Entry) {
+        let from = self.part.as_ref().map_or(0, |part| part.complete_from);
+        let is_held = |id: Uuid| self.node(id).is_some_and(|node| node.place.line >= from);
+        let to = if let Payload::Head(to) = &entry.payload { to.head } else { None };
+        let is_about_others = entry.parent_id.into_iter().chain(to).any(|id| !is_held(id));
+        let needs_more = self.needs_more(&entry.payload);
+        if let Some(part) = &mut self.part {
+            part.is_in_doubt |= entry.id <= part.id_max || is_about_others || needs_more;
+        }
+    }
+
+    /// Whether it says that more is to be told than is held.
+    pub(super) fn needs_more(&self, payload: &Payload) -> bool {
+        let Some(part) = &self.part else { return false };
+        let Payload::Compaction(compaction) = payload else { return false };
+        self.node(compaction.first_kept).is_none_or(|node| node.place.line < part.kept_from)
+    }
+
+    /// Holds a part of a file, to which what is read from now on is added.
+    pub(super) fn take_part(&mut self, held: Held) {
+        let Held { entries, head, open, items, lines, id_max, complete_from, kept_from } = held;
+        for (entry, place, above) in entries {
+            let this = self.nodes.len();
+            let find = |line: u64| self.nodes.iter().rposition(|node: &Node| node.place.line == line);
+            let parent = above.and_then(find);
+            if open.contains(&place.line) {
+                self.taken.push(this);
+                if let Payload::User(UserTurn { item: Some(item), .. }) = &entry.payload {
+                    self.seen_items.insert(item.id);
+                }
+            }
+            if head == Some(place.line) {
+                self.head = Some(this);
+            }
+            self.weight += place.len;
+            self.index.insert(entry.id, this);
+            self.nodes.push(Node { entry, place, parent });
+        }
+        self.lines = lines;
+        self.part = Some(Part { items, id_max, complete_from, kept_from, is_in_doubt: false });
+    }
+
+    /// Whether all of the file is held.
+    pub(super) fn is_whole(&self) -> bool {
+        self.part.is_none()
+    }
+
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.part.as_ref().is_some_and(|part| part.is_in_doubt)
+    }
+
+    /// Bytes of the lines that are held.
+    pub(super) fn weight(&self) -> u64 {
+        self.weight
+    }
+
+    pub(super) fn nodes_after(&self, line: u64) -> impl Iterator<Item = &Node> {
+        let from = self.nodes.partition_point(|node| node.place.line <= line);
+        self.nodes.iter().skip(from)
+    }
+
+    pub(super) fn line_at(&self, position: usize) -> Option<u64> {
+        self.nodes.get(position).map(|node| node.place.line)
+    }
+
+    pub(super) fn head_line(&self) -> Option<u64> {
+        self.head.and_then(|head| self.line_at(head))
+    }
+
+    /// The lines of entries whose item is open.
+    pub(super) fn open_lines(&self) -> Vec<u64> {
+        self.open_items().iter().filter_map(|open| Some(self.node(open.entry)?.place.line)).collect()
+    }
+
+    /// Where the line stands that closes the item, among those that are not held.
+    pub(super) fn closed_before(&self, item: Uuid) -> Option<Spot> {
+        self.part.as_ref().and_then(|part| part.items.get(item).closed)
+    }
+
+    fn is_taken_before(&self, item: Uuid) -> bool {
+        self.part.as_ref().is_some_and(|part| part.items.get(item).is_taken)
     }
 
     fn add(&mut self, entry: Entry, place: Place) {
@@ -142,6 +261,7 @@ impl Tree {
             self.head = Some(this);
             self.note_item(&entry.payload, this, place.line);
         }
+        self.weight += place.len;
         self.index.insert(entry.id, this);
         self.nodes.push(Node { entry, place, parent });
     }
@@ -155,10 +275,13 @@ impl Tree {
                 .as_ref()
                 .and_then(|header| header.forked_from.as_ref())
                 .map_or(0, |from| from.lines);
-            if self.seen_items.insert(item.id) && line > 1 + inherited {
+            let is_new = self.seen_items.insert(item.id) && !self.is_taken_before(item.id);
+            if is_new && line > 1 + inherited {
                 self.taken.push(this);
             }
-        } else if let Payload::Decision(decision) = payload {
+        } else if let Payload::Decision(decision) = payload
+            && self.closed_before(decision.item).is_none()
+        {
             self.closed.entry(decision.item).or_insert_with(|| decision.clone());
         }
     }
@@ -248,9 +371,10 @@ impl Tree {
 
     /// Whether this session, or the one it was forked from, has taken the item.
     pub fn has_taken(&self, item: Uuid) -> bool {
-        self.seen_items.contains(&item)
+        self.seen_items.contains(&item) || self.is_taken_before(item)
     }
 
+    /// Of the lines that are held; [`super::Session::decision`] knows the others.
     pub fn decision(&self, item: Uuid) -> Option<&ItemDecision> {
         self.closed.get(&item)
     }
@@ -264,7 +388,8 @@ impl Tree {
                 let entry = &self.nodes.get(position)?.entry;
                 let Payload::User(UserTurn { item: Some(item), .. }) = &entry.payload else { return None };
                 let open = OpenItem { item: item.clone(), entry: entry.id, on_active_branch: false };
-                (!self.closed.contains_key(&item.id)).then_some(open)
+                let is_closed = self.closed.contains_key(&item.id) || self.closed_before(item.id).is_some();
+                (!is_closed).then_some(open)
             })
             .collect();
         if !open.is_empty() {

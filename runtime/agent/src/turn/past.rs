@@ -8,7 +8,8 @@ use super::leave::Marks;
 use super::words::{calls_of, texts};
 use super::{Call, Effect, Phase, Rules, Turn, result};
 use crate::conversation::{Block, StopReason};
-use crate::session::{ApprovalMark, AssistantTurn, Entry, ItemRef, Payload};
+use crate::provider::Charge;
+use crate::session::{ApprovalMark, AssistantTurn, Compaction, Entry, ItemRef, Payload};
 
 const INTERRUPTED: &str = "interrupted; not run again, because it may already have had its effect";
 
@@ -49,6 +50,10 @@ impl Turn {
                 Payload::ToolStarted(call) => {
                     started.insert(call.tool_use_id.clone());
                 }
+                // One that an operator asked for is no part of the turn.
+                Payload::Compaction(Compaction { by: Some(by), item: None, .. }) => {
+                    turn.spend(Charge { usage: by.usage, cost_microusd: by.cost_microusd });
+                }
                 Payload::User(said) => {
                     turn.was_followed();
                     turn.asked += texts(&said.content).count();
@@ -66,6 +71,7 @@ impl Turn {
                 Payload::SystemPrompt(_)
                 | Payload::Compaction(_)
                 | Payload::BranchSummary(_)
+                | Payload::Situation(_)
                 | Payload::Decision(_)
                 | Payload::Head(_) => {}
             }
@@ -115,6 +121,7 @@ fn takes(entry: &Entry, item: &ItemRef) -> bool {
         | Payload::SystemPrompt(_)
         | Payload::Compaction(_)
         | Payload::BranchSummary(_)
+        | Payload::Situation(_)
         | Payload::Decision(_)
         | Payload::Head(_)
         | Payload::ToolStarted(_)

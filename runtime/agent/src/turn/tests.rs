@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::words::POST_BYTES_MAX;
 use super::*;
 use crate::conversation::{ProviderError, ProviderErrorKind, Usage as Tokens};
-use crate::session::Entry;
+use crate::session::{Compaction, Entry, Summariser};
 
 mod crashes;
 
@@ -87,6 +87,8 @@ fn brief(effects: &[Effect]) -> Vec<String> {
             Effect::Append(payload) => payload.kind().to_owned(),
             Effect::Ask => "ask".into(),
             Effect::Run(call) if call.free => format!("run {} {} free", call.name, call.ordinal),
+            Effect::Compact(why) => format!("compact {why:?}"),
+            Effect::Alert(_) => "alert".into(),
             Effect::Run(call) => format!("run {} {}", call.name, call.ordinal),
             Effect::AskPeople { call, blocked } => format!("ask people {} {blocked}", call.name),
             Effect::Abandon => "abandon".into(),
@@ -426,6 +428,80 @@ fn the_day_limits_a_turn_beside_its_own_budget() {
     assert_eq!(wait(None, None, Some(0)), (expected, Some(0)));
 }
 
+fn overflow() -> Input {
+    let kind = ProviderErrorKind::ContextWindow("213 000 tokens".into());
+    Input::RoundFailed(ProviderError { provider: "p".into(), kind }.into())
+}
+
+fn summarised() -> Input {
+    let usage = Tokens { input_tokens: 100, output_tokens: 7, ..Tokens::default() };
+    Input::Compacted(Compacted::Done(Charge { usage, cost_microusd: Some(5) }))
+}
+
+#[test]
+fn a_round_that_does_not_fit_is_tried_again_once_after_a_summary_that_counts() {
+    let (mut turn, _effects) = Turn::start(turn_id(), RULES, said(1, "operator/ana"));
+    assert_eq!(brief(&turn.handle(Input::TooLong)), ["compact Due"]);
+    assert_eq!(brief(&turn.handle(summarised())), ["ask"]);
+    assert_eq!(brief(&turn.handle(overflow())), ["compact Overflow"]);
+    assert_eq!(brief(&turn.handle(answer(vec![text("late")], StopReason::EndTurn))), [""; 0]);
+    assert_eq!(brief(&turn.handle(summarised())), ["ask"]);
+    let effects = turn.handle(overflow());
+    assert_eq!(brief(&effects), ["abandon", "post Notice", "close 1 Failed", "end Failed"]);
+    let Some(Effect::End(ending)) = effects.last() else { panic!("an end") };
+    assert_eq!((ending.spent.usage.input_tokens, ending.spent.cost_microusd), (200, Some(10)));
+    assert_eq!(ending.spent.rounds, 0, "a summary is no round of the turn");
+    assert_eq!(brief(&turn.handle(summarised())), [""; 0]);
+}
+
+#[test]
+fn a_later_round_may_overflow_anew() {
+    let (mut turn, _effects) = Turn::start(turn_id(), RULES, said(1, "wren"));
+    for _ in 0..2 {
+        assert_eq!(brief(&turn.handle(overflow())), ["compact Overflow"]);
+        let _ = turn.handle(summarised());
+        let _ = turn.handle(answer(vec![tool("a", "look")], StopReason::ToolUse));
+        assert_eq!(brief(&turn.handle(done("a"))), ["turn.tool_result", "observe", "ask"]);
+    }
+}
+
+#[test]
+fn three_failures_are_enough_and_operators_are_told() {
+    let charge = Charge::default();
+    let failed = || Input::Compacted(Compacted::Failed { reason: "overloaded".into(), charge });
+    let (mut turn, _effects) = Turn::start(turn_id(), RULES, said(1, "operator/ana"));
+    assert_eq!(brief(&turn.handle(Input::TooLong)), ["compact Due"]);
+    assert_eq!(brief(&turn.handle(failed())), ["compact Due"]);
+    assert_eq!(brief(&turn.handle(failed())), ["compact Due"]);
+    let effects = turn.handle(failed());
+    assert_eq!(brief(&effects), ["alert", "abandon", "post Notice", "close 1 Failed", "end Failed"]);
+    let Effect::Alert(reason) = &effects[0] else { panic!("an alert") };
+    let expected =
+        "its conversation has become too long, and making a summary of it failed 3 times: overloaded";
+    assert_eq!(reason, expected);
+}
+
+#[test]
+fn what_no_summary_can_shorten_is_asked_as_it_is_or_fails_with_the_providers_words() {
+    let nothing = || Input::Compacted(Compacted::Nothing);
+    let (mut turn, _effects) = Turn::start(turn_id(), RULES, said(1, "operator/ana"));
+    let _ = turn.handle(Input::TooLong);
+    assert_eq!(brief(&turn.handle(nothing())), ["ask"]);
+    let _ = turn.handle(overflow());
+    let effects = turn.handle(nothing());
+    assert_eq!(brief(&effects), ["abandon", "post Notice", "close 1 Failed", "end Failed"]);
+    let Effect::Post(post) = &effects[1] else { panic!("a notice") };
+    assert!(post.text.contains("213 000 tokens") && post.text.contains("nothing left"), "{}", post.text);
+}
+
+#[test]
+fn a_cancel_ends_a_turn_that_waits_for_a_summary() {
+    let (mut turn, _effects) = Turn::start(turn_id(), RULES, said(1, "wren"));
+    let _ = turn.handle(Input::TooLong);
+    let effects = turn.handle(Input::Cancelled { reason: "stop".into() });
+    assert_eq!(brief(&effects), ["abandon", "close 1 Failed", "end Failed"]);
+}
+
 /// What would stand on a disk, and what has left the process.
 #[derive(Default)]
 struct World {
@@ -435,6 +511,7 @@ struct World {
     fired: BTreeSet<u64>,
     asking: bool,
     judging: bool,
+    compacting: bool,
     running: Vec<Call>,
     /// What people are asked.
     people: Vec<(Call, bool)>,
@@ -456,6 +533,14 @@ impl World {
                     assert!(!self.asking && self.running.is_empty(), "one round at a time");
                     self.asking = true;
                 }
+                Effect::Compact(_) => {
+                    assert!(
+                        !self.asking && !self.compacting && self.running.is_empty(),
+                        "one round at a time"
+                    );
+                    self.compacting = true;
+                }
+                Effect::Alert(_) => {}
                 Effect::Run(call) => {
                     let once = matches!(call.name.as_str(), "fire" | "dig");
                     // The first time the sandbox stopped it.
@@ -472,7 +557,7 @@ impl World {
                     self.people.push((call, blocked));
                 }
                 Effect::Abandon => {
-                    (self.asking, self.judging) = (false, false);
+                    (self.asking, self.judging, self.compacting) = (false, false, false);
                     self.people.clear();
                     self.running.clear();
                 }
@@ -501,6 +586,22 @@ impl World {
                 Effect::End(ending) => self.ended = Some(ending),
             }
         }
+    }
+
+    /// A summary is on record before the turn hears of it.
+    fn summarised(&mut self) -> Compacted {
+        let (usage, cost_microusd) = (Tokens { input_tokens: 50, ..Tokens::default() }, Some(2));
+        let by = Summariser { provider: "p".into(), model: "m".into(), usage, cost_microusd };
+        let compaction = Compaction {
+            summary: "short".into(),
+            first_kept: self.session.first().map(|entry| entry.id).unwrap_or_default(),
+            tokens_before: None,
+            turns: None,
+            item: None,
+            by: Some(by),
+        };
+        self.carry_out(vec![Effect::Append(Payload::Compaction(compaction))]);
+        Compacted::Done(Charge { usage, cost_microusd })
     }
 
     /// Items the session took and has not closed, as it would tell after a restart.
@@ -560,7 +661,8 @@ fn carry_out(world: &mut World, turn: &mut Turn, mut effects: Vec<Effect>, dice:
         effects.truncate(survive);
         world.carry_out(effects);
         // A process that died has nothing running, and nothing in memory.
-        (world.asking, world.judging, world.running, world.ended) = (false, false, Vec::new(), None);
+        (world.asking, world.judging, world.compacting) = (false, false, false);
+        (world.running, world.ended) = (Vec::new(), None);
         world.people.clear();
         world.check_results(false);
         let open = world.open();
@@ -614,8 +716,11 @@ fn live(rolls: Vec<u32>) {
         if world.ended.is_some() {
             break;
         }
-        let failure =
-            ProviderError { provider: "p".into(), kind: ProviderErrorKind::Truncated("cut".into()) };
+        let kind = match dice.roll(2) {
+            0 => ProviderErrorKind::Truncated("cut".into()),
+            _ => ProviderErrorKind::ContextWindow("long".into()),
+        };
+        let failure = ProviderError { provider: "p".into(), kind };
         let input = match dice.roll(12) {
             0 => Input::RoundFailed(failure.into()),
             1 => Input::Cancelled { reason: "stop".into() },
@@ -629,9 +734,18 @@ fn live(rolls: Vec<u32>) {
                 arrived += 1;
                 Input::Arrived(said(arrived, "wren"))
             }
+            5 if world.asking => Input::TooLong,
             _ if world.asking => {
                 world.asking = false;
                 some_reply(&mut dice)
+            }
+            _ if world.compacting => {
+                world.compacting = false;
+                Input::Compacted(match dice.roll(3) {
+                    0 => world.summarised(),
+                    1 => Compacted::Nothing,
+                    _ => Compacted::Failed { reason: "no".into(), charge: Charge::default() },
+                })
             }
             _ if !world.people.is_empty() && (world.running.is_empty() || dice.roll(2) == 0) => {
                 let (call, blocked) = world.people.remove(0);
@@ -657,13 +771,14 @@ fn live(rolls: Vec<u32>) {
             }
             _ => Input::Cancelled { reason: "nothing is out".into() },
         };
-        if let Input::RoundFailed(_) = &input {
+        if let Input::RoundFailed(_) | Input::TooLong = &input {
             world.asking = false;
         }
         let effects = turn.handle(input);
         carry_out(&mut world, &mut turn, effects, &mut dice);
         world.check_results(false);
-        let waits = world.asking || !world.running.is_empty() || !world.people.is_empty();
+        let is_out = !world.running.is_empty() || !world.people.is_empty();
+        let waits = world.asking || world.compacting || is_out;
         assert!(world.ended.is_some() || waits, "neither ended nor waiting for anything");
     }
     let effects = turn.handle(Input::OutOfTime { reason: "the end of the test".into() });

@@ -93,6 +93,7 @@ impl Api {
             model: "asked-for".to_owned(),
             base_url,
             api_key: Some(Secret::new(KEY)),
+            context_window: 100_000,
             max_tokens: 500,
             stall_timeout: STALL_TIMEOUT_DEFAULT,
             extra: Map::new(),

@@ -74,6 +74,7 @@ impl Desk {
                     from: Some(from.to_owned()),
                     thread: None,
                     trace: None,
+                    summary: false,
                     asked: 1,
                 },
             };

@@ -21,6 +21,29 @@ pub enum SessionAction {
         #[command(flatten)]
         patience: Patience,
     },
+    /// What each of two branches has since they parted
+    Diff {
+        #[arg(value_name = "ASPECT")]
+        of: AspectName,
+        /// `global`, or the id of a thread or a fork
+        session: String,
+        /// The last entry of one branch
+        #[arg(value_parser = entry)]
+        one: Uuid,
+        /// The last entry of the other; the active branch when it is left out
+        #[arg(value_parser = entry)]
+        other: Option<Uuid>,
+    },
+    /// The entries that a summary stands for
+    Expand {
+        #[arg(value_name = "ASPECT")]
+        of: AspectName,
+        /// `global`, or the id of a thread or a fork
+        session: String,
+        /// The summary's entry
+        #[arg(value_parser = entry)]
+        entry: Uuid,
+    },
     /// A new session of the branch that ends at an entry, or where the session stands
     Fork {
         #[arg(value_name = "ASPECT")]
@@ -65,10 +88,22 @@ pub enum SessionAction {
         #[arg(value_parser = entry)]
         entry: Uuid,
     },
-    /// What came of a rewind, a fork or a compaction
+    /// What came of a command about a session
     Status {
         /// The id that the command showed
         command: ItemId,
+    },
+    /// Have a summary of a branch that was left put on the active one
+    Summarise {
+        #[arg(value_name = "ASPECT")]
+        of: AspectName,
+        /// `global`, or the id of a thread or a fork
+        session: String,
+        /// The last entry of that branch
+        #[arg(value_parser = entry)]
+        entry: Uuid,
+        #[command(flatten)]
+        patience: Patience,
     },
     /// The entries of a session, a line each
     Tree {

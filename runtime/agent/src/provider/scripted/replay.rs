@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::fault::Fault;
 use super::script::{Action, Rule, Script, Step};
+use super::summary;
 use super::template::value_of;
 use super::turn::{Answered, Turn};
 use crate::conversation::{ModelRequest, Origin, ProviderErrorKind};
@@ -110,7 +111,8 @@ impl Player<'_> {
     /// `said` holds what belongs to this round when it returns: a call that was answered clears it.
     fn play(&self, text: &str, answered: &mut &[Answered], said: &mut Vec<Act>) -> Result<Ended, Fault> {
         let Some(Chosen { rule, mut context }) = self.choose(text)? else {
-            said.push(Act::Say { text: self.unknown(), pace: Duration::ZERO });
+            let text = if self.request.origin.summary { summary::of(text) } else { self.unknown() };
+            said.push(Act::Say { text, pace: Duration::ZERO });
             return Ok(Ended::Done);
         };
         let mut results = Vec::new();
@@ -176,7 +178,8 @@ impl Player<'_> {
     fn choose(&self, text: &str) -> Result<Option<Chosen<'_>>, Fault> {
         let origin = &self.request.origin;
         for rule in &self.script.rules {
-            if !fits_hand(rule.hand.as_deref(), origin)
+            if rule.summary != origin.summary
+                || !fits_hand(rule.hand.as_deref(), origin)
                 || !fits_from(rule.from.as_deref(), origin.from.as_deref())
             {
                 continue;
@@ -229,8 +232,9 @@ impl Player<'_> {
 
     /// What a reader can be told about the rules that apply to this kind of turn.
     fn known(&self) -> Vec<Json> {
-        let fitting =
-            self.script.rules.iter().filter(|rule| fits_hand(rule.hand.as_deref(), &self.request.origin));
+        let origin = &self.request.origin;
+        let fits = |rule: &&Rule| rule.summary == origin.summary && fits_hand(rule.hand.as_deref(), origin);
+        let fitting = self.script.rules.iter().filter(fits);
         fitting.filter_map(|rule| Some(json!({"name": rule.name, "help": rule.help.as_ref()?}))).collect()
     }
 

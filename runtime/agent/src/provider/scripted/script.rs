@@ -44,6 +44,8 @@ pub(super) struct Rule {
     pub(super) pattern: Option<Regex>,
     pub(super) hand: Option<String>,
     pub(super) from: Option<String>,
+    /// For rounds that ask for a summary, and for no others.
+    pub(super) summary: bool,
     pub(super) when: Option<Expr>,
     pub(super) pace: Duration,
     pub(super) steps: Vec<Step>,
@@ -96,6 +98,8 @@ struct RawRule {
     pattern: Option<Spanned<String>>,
     hand: Option<String>,
     from: Option<String>,
+    #[serde(default)]
+    summary: bool,
     when: Option<Spanned<String>>,
     pace_ms: Option<u64>,
     #[serde(default, rename = "step")]
@@ -189,6 +193,7 @@ impl Reader<'_> {
             pattern,
             hand: raw.hand,
             from: raw.from,
+            summary: raw.summary,
             when,
             pace: Duration::from_millis(raw.pace_ms.unwrap_or(pace_ms)),
             steps,

@@ -24,6 +24,7 @@ fn one_line_is_enough_for_each_kind() {
             model: "claude-sonnet-5-5".to_owned(),
             base_url: "https://api.anthropic.com".to_owned(),
             api_key: Some(Secret::new("sk-ant-vendor")),
+            context_window: 200_000,
             max_tokens: MAX_TOKENS_DEFAULT,
             stall_timeout: STALL_TIMEOUT_DEFAULT,
             extra: Map::new(),

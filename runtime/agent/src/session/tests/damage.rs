@@ -131,7 +131,7 @@ fn kinds_and_fields_of_a_later_version_are_kept_and_copied_by_a_fork() {
     lines[2] = lines[2].replace("\"stop\"", "\"mood\":\"calm\",\"stop\"");
     lines[3] = lines[3].replace("turn.user", "turn.gesture");
     rewrite(&path, &lines);
-    let session = open(&home);
+    let mut session = open(&home);
     assert_eq!(session.tree().problems(), []);
     let forked = session.fork(home.path(), Some(ids[2]), None, NOW).expect("forks");
     let copied = fs::read_to_string(forked.path).expect("reads");

@@ -126,7 +126,14 @@ fn a_compaction_hides_what_is_before_its_first_kept_entry_from_newer_heads_only(
     let before = session.tree().replay(Some(old));
     let kept = push(&mut session, user("lately"));
     push(&mut session, assistant(vec![text("yes")]));
-    let compaction = Compaction { summary: "they talked".to_owned(), first_kept: kept, tokens_before: None };
+    let compaction = Compaction {
+        summary: "they talked".to_owned(),
+        first_kept: kept,
+        tokens_before: None,
+        turns: None,
+        item: None,
+        by: None,
+    };
     push(&mut session, Payload::Compaction(compaction));
     push(&mut session, user("go on"));
     let replay = session.replay();
