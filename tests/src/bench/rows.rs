@@ -9,6 +9,7 @@ pub(crate) mod register;
 pub(crate) mod relay;
 pub(crate) mod replay;
 pub(crate) mod send;
+pub(crate) mod session;
 pub(crate) mod start;
 pub(crate) mod stuck;
 pub(crate) mod tls;

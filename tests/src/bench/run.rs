@@ -12,7 +12,9 @@ use super::fault::{Doing as _, Outcome};
 use super::machine::{Machine, said_by};
 use super::report::figures::{FIGURES, Figure};
 use super::report::{Report, Samples, lines};
-use super::rows::{core, durable, fanout, hands, idle, register, relay, replay, send, start, stuck, tls};
+use super::rows::{
+    core, durable, fanout, hands, idle, register, relay, replay, send, session, start, stuck, tls,
+};
 use super::{jetstream, nats, redis};
 
 #[derive(Debug)]
@@ -219,6 +221,18 @@ impl Run<'_> {
         }
     }
 
+    fn sessions(&mut self, addr: SocketAddr) -> Outcome<()> {
+        (self.tell)("writing a session of 1 GiB");
+        let Settings { nexus, dir, rounds, .. } = self.settings;
+        let large = session::Large::write(dir)?;
+        let (data, mut idler) = (dir.join("data"), None);
+        for round in 0..*rounds {
+            (self.tell)(&format!("sessions, round {} of {rounds}", round + 1));
+            session::round(&large, &mut idler, (nexus, &data), addr, dir, &mut self.samples)?;
+        }
+        Ok(())
+    }
+
     async fn idle(&mut self, addr: SocketAddr) -> Outcome<()> {
         let Settings { nexus, dir, .. } = self.settings;
         let nexus = Nexus::start(nexus, &dir.join("data"), addr, dir).await?;
@@ -253,6 +267,10 @@ pub(crate) async fn run(settings: &Settings, tell: &dyn Fn(&str)) -> Outcome<Rep
     }
     (run.workshop, run.audience) = (None, None);
     run.fresh_rounds(addr).await;
+    if run.is_due("session") {
+        let outcome = run.sessions(addr);
+        run.note("session", outcome);
+    }
     if run.is_due("register") {
         let outcome = run.crowd().await;
         run.note("register", outcome);

@@ -1,7 +1,7 @@
 //! `agent session diff`, `expand`, `compact` and `summarise-branch`: branches side by side, and summaries.
 
 use jiff::Timestamp;
-use nexus_client::{KeyFile, install_crypto};
+use nexus_client::{Broker, KeyFile, install_crypto};
 use nexus_wire::RequestId;
 use nexus_wire::session::SessionAct;
 use serde_json::{Value, json};
@@ -124,7 +124,10 @@ fn summarise(
     install_crypto();
     let all = std::iter::once(&settings.provider).chain(&settings.failover);
     let via = match all.into_iter().any(|it| it.credential.is_some()) {
-        true => Some(Via::of(&KeyFile::load(&KeyFile::path_in(&dir))?)?),
+        true => {
+            let keyfile = KeyFile::load(&KeyFile::path_in(&dir))?;
+            Some(Via::of(&keyfile, Broker::of_keyfile(keyfile.clone())?))
+        }
         false => None,
     };
     let (first, others) = (settings.provider.clone(), settings.failover.clone());

@@ -252,6 +252,28 @@ pub(crate) const FIGURES: &[Figure] = &[
         "nats-server, empty store",
         (AtMost(2.0), AtMost(1.0)),
     ),
+    ratio(
+        "open-session",
+        "session",
+        "opening a 1 GB session at its active head (200 entries)",
+        Unit::Milliseconds,
+        "reading the file once",
+        (AtMost(0.05), AtMost(0.01)),
+    ),
+    value(
+        "agent-memory",
+        "session",
+        "an agent's resident memory, idle",
+        Unit::Kibibytes,
+        Some((AtMost(20.0 * 1024.0), AtMost(12.0 * 1024.0))),
+    ),
+    value(
+        "agent-start",
+        "session",
+        "an agent's start to registered, on loopback",
+        Unit::Milliseconds,
+        Some((AtMost(100.0), AtMost(40.0))),
+    ),
     value(
         "register-1000",
         "register",
