@@ -16,6 +16,7 @@ use nexus_wire::AspectName;
 use nexus_wire::name::HandName;
 use nexus_wire::roster::AspectRole;
 
+use crate::hands;
 use crate::journal::Durability;
 use crate::provider::ProviderKind;
 use crate::sandbox;
@@ -173,6 +174,9 @@ type Outcome = Result<Exit, Box<dyn Error>>;
 pub fn main(runner: Runner) -> ExitCode {
     // What this program starts of itself is no business of a person's, and has no time for logs.
     if let Some(code) = sandbox::helper(std::env::args_os().skip(1)) {
+        return code;
+    }
+    if let Some(code) = hands::helper(std::env::args_os().skip(1)) {
         return code;
     }
     let env = |name: &str| std::env::var(name).ok();

@@ -21,20 +21,29 @@ use tracing::Instrument as _;
 
 use crate::agent::{Clock, Drive, Finish, Kit, Observer, Outside, Record, Shared, Surroundings, prompt};
 use crate::conversation::{Block, Origin};
-use crate::home::Allowance;
+use crate::home::{Allowance, Isolation};
 use crate::session::UserTurn;
 use crate::tools::{Caller, Waiting};
 use crate::trace::Taken;
 use crate::turn::{Ending, Rules, Spent, Turn, least};
 use crate::uplink::{Line, LineError};
+use apart::Apart;
+pub(crate) use beat::Beat;
 use output::Output;
 pub(crate) use output::Schema;
+pub(crate) use worker::helper;
 
+mod apart;
+mod beat;
 mod output;
+mod talk;
+mod worker;
 
 /// The broker's own clock decides; this one is for when it cannot be reached.
 const TIMEOUT_SLACK: Duration = Duration::from_secs(5);
 const WAITING_MAX: usize = 64;
+/// The code of a Hand whose own process ended before its time.
+const WORKER_CRASHED: &str = "worker_crashed";
 
 /// What a task is told.
 #[derive(Debug)]
@@ -53,13 +62,21 @@ pub(crate) struct Work {
     pub(crate) control: mpsc::Receiver<Control>,
     /// Shown to the broker with the lease.
     pub(crate) waiting: Arc<AtomicBool>,
+    /// Its lease is renewed as long as it moves.
+    pub(crate) beat: Beat,
 }
 
 /// Works on an assignment. `None`: there is nothing to hand in, because it was cancelled or the process stops.
 pub(crate) async fn work(shared: Arc<Shared>, work: Work) -> Option<DispatchResult> {
     let lease = work.assignment.lease;
-    let task = AssertUnwindSafe(attempt(shared, work));
-    match task.catch_unwind().await {
+    let beat = work.beat.clone();
+    let task = async {
+        tokio::select! {
+            outcome = attempt(shared, work) => outcome,
+            never = beat.keep() => match never {},
+        }
+    };
+    match AssertUnwindSafe(task).catch_unwind().await {
         Ok(outcome) => outcome.map(|(output, spent)| result(lease, output, spent)),
         Err(_) => {
             let failure = failure("worker_broke", "the worker broke down; this is a defect of it");
@@ -71,7 +88,7 @@ pub(crate) async fn work(shared: Arc<Shared>, work: Work) -> Option<DispatchResu
 type Outcome = Option<(Result<Value, HandFailure>, Spent)>;
 
 async fn attempt(shared: Arc<Shared>, work: Work) -> Outcome {
-    let Work { assignment, trace, control, waiting } = work;
+    let Work { assignment, trace, control, waiting, beat: _ } = work;
     let kit = shared.fresh_kit().await;
     let Kit { settings, persona, .. } = &*kit;
     let hand = settings.hand(&assignment.hand);
@@ -85,8 +102,24 @@ async fn attempt(shared: Arc<Shared>, work: Work) -> Outcome {
     let system = prompt::for_hand(settings, persona, hand, &assignment);
     let tools = hand.map_or_else(|| settings.tools.clone(), |hand| hand.tools.clone());
     let (waits, waited) = mpsc::channel(WAITING_MAX);
-    let toolbox = kit.toolbox.with_tools(tools).supervised(waits);
+    let mut toolbox = kit.toolbox.with_tools(tools).supervised(waits);
+    if let Some(sandbox) = hand.and_then(|hand| hand.sandbox.clone()) {
+        toolbox = toolbox.with_sandbox(sandbox);
+    }
     let lease = assignment.lease;
+    let mut apart = None;
+    if hand.is_some_and(|hand| hand.isolation == Isolation::Process) {
+        match Apart::begin(shared.name.clone(), lease, toolbox.outfit()) {
+            Ok(process) => {
+                toolbox = toolbox.sending(process.calls.clone());
+                apart = Some(process);
+            }
+            Err(error) => {
+                let reason = format!("its process cannot be started: {error}");
+                return Some((Err(failure(WORKER_CRASHED, reason)), Spent::default()));
+            }
+        }
+    }
     let taken = Taken {
         id: lease.dispatch.0,
         kind: "assignment",
@@ -138,6 +171,8 @@ async fn attempt(shared: Arc<Shared>, work: Work) -> Outcome {
         yielding: JoinSet::new(),
         waiting,
         cancelled: false,
+        apart,
+        crash: None,
     };
     let day = shared.ledger.left(None, Allowance::default(), settings.budgets.aspect);
     let rules = Rules {
@@ -161,6 +196,9 @@ async fn attempt(shared: Arc<Shared>, work: Work) -> Outcome {
             return None;
         }
         let spent = ending.spent;
+        if let Some(crash) = post.crash {
+            return Some((Err(failure(WORKER_CRASHED, crash)), spent));
+        }
         match judge(&ending, schema.as_ref(), drive.clock.is_over()) {
             Output::Good(value) => return Some((Ok(value), spent)),
             Output::Mendable(why) if may_mend => {
@@ -175,6 +213,17 @@ async fn attempt(shared: Arc<Shared>, work: Work) -> Outcome {
             Output::Mendable(why) => return Some((Err(failure("invalid_output", why)), spent)),
             Output::Failed(failure) => return Some((Err(failure), spent)),
         }
+    }
+}
+
+/// Waits until the process has ended before its time.
+async fn crashed(apart: &mut Option<Apart>) -> String {
+    match apart {
+        Some(apart) => {
+            let why = (&mut apart.crashed).await;
+            why.unwrap_or_else(|_| "nobody watches over it any more".to_owned())
+        }
+        None => std::future::pending().await,
     }
 }
 
@@ -223,6 +272,10 @@ struct Supervision {
     /// Shown to the broker with the lease.
     waiting: Arc<AtomicBool>,
     cancelled: bool,
+    /// The process of its own, for a Hand that has one.
+    apart: Option<Apart>,
+    /// Why that ended before its time.
+    crash: Option<String>,
 }
 
 impl Surroundings for Supervision {
@@ -240,6 +293,12 @@ impl Surroundings for Supervision {
                     }
                 },
                 Some(waiting) = self.waited.recv() => return Outside::Waits(waiting),
+                why = crashed(&mut self.apart) => {
+                    self.apart = None;
+                    let reason = format!("its process ended before its time: {why}");
+                    self.crash = Some(why);
+                    return Outside::Cancelled { reason };
+                }
                 Some(answered) = self.yielding.join_next() => match answered {
                     Ok(Ok(standing)) => tracing::debug!(?standing, "yielded"),
                     Ok(Err(error)) => {

@@ -106,6 +106,10 @@ impl Sandbox {
         self.bubblewrap().await.is_some()
     }
 
+    pub(crate) fn config(&self) -> &SandboxConfig {
+        &self.config
+    }
+
     async fn bubblewrap(&self) -> Option<PathBuf> {
         if self.config.mode == Mode::Full {
             return None;

@@ -14,13 +14,13 @@ use nexus_wire::hands::Lease;
 use nexus_wire::{
     AspectName, DispatchId, ItemId, MessageId, Party, RequestId, ThreadId, TraceContext, derive,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc};
 use uuid::Uuid;
 
 use crate::conversation::ToolSpec;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{self, Sandbox, SandboxConfig};
 use crate::session::Blobs;
 use crate::turn::{Nature, Natures};
 use crate::uplink::Line;
@@ -28,6 +28,7 @@ use seen::Seen;
 
 mod args;
 mod attach;
+mod away;
 mod bus;
 mod cancel;
 mod command;
@@ -47,6 +48,7 @@ mod search;
 mod seen;
 mod write;
 
+pub(crate) use away::{Away, Outfit};
 pub use dispatch::{Claim, Claims, End, Ended, Waiting};
 pub use fetch::{FetchConfig, Fetcher, Lookup, Names};
 pub use leave::{ApprovalPolicy, Leave, asked};
@@ -361,7 +363,7 @@ impl Caller {
 }
 
 /// What a call came to, in words for the model.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct ToolOutcome {
     pub content: String,
     pub is_error: bool,
@@ -446,6 +448,8 @@ pub struct Toolbox {
     session: Option<own::OwnSession>,
     /// Where attachments are.
     broker: Option<Broker>,
+    /// Where calls go that touch this machine; here when absent.
+    away: Option<mpsc::Sender<Away>>,
     file_tasks: Arc<Semaphore>,
     seen: Seen,
     /// A result longer than this is cut, and says so.
@@ -473,6 +477,7 @@ impl Toolbox {
             claims,
             session: None,
             broker,
+            away: None,
             file_tasks,
             seen: Seen::default(),
             result_bytes_max,
@@ -529,6 +534,14 @@ impl Toolbox {
         Self { session: Some(own::OwnSession { file, blobs }), ..self.clone() }
     }
 
+    /// The same for a Hand whose commands may reach something else.
+    #[must_use]
+    pub fn with_sandbox(&self, config: SandboxConfig) -> Self {
+        let sandbox = Sandbox::new(config, sandbox::own_program());
+        let reach = Reach { sandbox, ..self.reach.clone() };
+        Self { reach, ..self.clone() }
+    }
+
     /// The same for a Hand, whose supervisor is told of calls that wait.
     #[must_use]
     pub fn supervised(&self, waiting: mpsc::Sender<Waiting>) -> Self {
@@ -559,6 +572,9 @@ impl Toolbox {
             Some(tool) if tool.is_of_session() && self.session.is_some() => tool,
             Some(_) | None => return ToolOutcome::error(self.no_such(name)),
         };
+        if let Some(outcome) = self.elsewhere(tool, ordinal, &input).await {
+            return outcome;
+        }
         let id = caller.request_id(tool, ordinal);
         let (line, roots, max) = (&self.line, self.reach.roots.clone(), self.result_bytes_max);
         let (seen, reader) = (self.seen.clone(), caller.reader());

@@ -41,6 +41,8 @@ pub(crate) use pause::least;
 pub use compact::{Compacted, Why};
 pub use nature::{Nature, Natures};
 
+/// Calls of one round that are carried out; a model that makes more is told so.
+const CALLS_PER_ROUND_MAX: usize = 64;
 /// The beginning of a result that is shown to whoever watches.
 const PREVIEW_CHARS: usize = 200;
 
@@ -400,11 +402,21 @@ impl Turn {
         if first == self.calls {
             return self.conclude(round);
         }
+        let most = first + CALLS_PER_ROUND_MAX as u64;
+        let (open, beyond): (Vec<Call>, Vec<Call>) = open.into_iter().partition(|call| call.ordinal < most);
+        let not_run = |call: &Call| {
+            let why =
+                format!("not run: {CALLS_PER_ROUND_MAX} calls of one round are carried out, and no more");
+            result(call, why, true)
+        };
+        let mut effects: Vec<Effect> = beyond.iter().flat_map(not_run).collect();
         if open.is_empty() {
-            return self.next_round();
+            effects.extend(self.next_round());
+            return effects;
         }
         self.phase = Phase::Calling(open.iter().map(|call| (call.id.clone(), call.clone())).collect());
-        open.iter().flat_map(|call| self.begin(call, marks.get(&call.id))).collect()
+        effects.extend(open.iter().flat_map(|call| self.begin(call, marks.get(&call.id))));
+        effects
     }
 
     fn run(&self, call: &Call) -> Vec<Effect> {

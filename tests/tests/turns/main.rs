@@ -8,6 +8,7 @@ use nexus_tests::world::text;
 use nexus_tests::{World, wait_until};
 use serde_json::{Value, json};
 
+mod apart;
 mod budgeted;
 mod cancelled;
 mod killed;

@@ -498,8 +498,8 @@ impl Owner {
         Ok(None)
     }
 
-    fn renew(&self) {
-        let leases: Vec<Lease> = self.tasks.held().iter().map(|held| held.lease).collect();
+    fn renew(&mut self) {
+        let leases = self.tasks.renewable();
         let Some(link) = self.uplink.link().filter(|_| !leases.is_empty()) else { return };
         let (link, tell) = (link.clone(), self.tell.clone());
         tokio::spawn(async move {

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 
 use super::worker::Shared;
-use crate::hands::{self, Control};
+use crate::hands::{self, Beat, Control};
 use crate::outbox::Post;
 use crate::uplink::BooksError;
 
@@ -34,6 +34,9 @@ struct Task {
     item: ItemId,
     control: mpsc::Sender<Control>,
     waiting: Arc<AtomicBool>,
+    beat: Beat,
+    /// Where that stood when its lease was renewed last.
+    seen: u64,
     /// The item that says it is to stop.
     cancelled_by: Option<ItemId>,
     /// The span that caused it.
@@ -63,14 +66,22 @@ impl Tasks {
         let (control, controls) = mpsc::channel(CONTROLS_MAX);
         let waiting = Arc::new(AtomicBool::new(false));
         let trace = trace.map(Box::new);
-        let task =
-            Task { item, control, waiting: Arc::clone(&waiting), cancelled_by: None, trace: trace.clone() };
+        let beat = Beat::default();
+        let task = Task {
+            item,
+            control,
+            waiting: Arc::clone(&waiting),
+            beat: beat.clone(),
+            seen: u64::MAX,
+            cancelled_by: None,
+            trace: trace.clone(),
+        };
         self.tasks.insert(lease, task);
         tracing::info!(
             dispatch = %lease.dispatch, hand = %assignment.hand, invoker = %assignment.invoker, "work begins"
         );
         let shared = Arc::clone(&self.shared);
-        let work = hands::Work { assignment, trace, control: controls, waiting };
+        let work = hands::Work { assignment, trace, control: controls, waiting, beat };
         self.running.spawn(async move { (lease, hands::work(shared, work).await) });
         Ok(())
     }
@@ -156,6 +167,18 @@ impl Tasks {
     /// The broker has taken this post, or never will.
     pub(crate) fn sent(&mut self, post: RequestId) {
         self.results.remove(&post);
+    }
+
+    /// Leases to be renewed: of work that is still supervised, and of results on their way.
+    pub(crate) fn renewable(&mut self) -> Vec<Lease> {
+        let at_work = self.tasks.iter_mut().filter_map(|(lease, task)| {
+            let moves = task.beat.has_moved(&mut task.seen);
+            if !moves {
+                tracing::error!(dispatch = %lease.dispatch, "work is stuck; its lease is not renewed");
+            }
+            moves.then_some(*lease)
+        });
+        at_work.chain(self.results.values().copied()).collect()
     }
 
     pub(crate) fn held(&self) -> Vec<HeldLease> {

@@ -273,6 +273,9 @@ pub struct RawHand {
     /// Another provider than the aspect's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<ProviderConfig>,
+    /// What its commands may reach, when that is not what the aspect's own may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<SandboxConfig>,
     /// How many dispatches of it run at the same time.
     pub concurrency: u32,
     /// The aspects that may dispatch it; anyone unless said.
@@ -297,6 +300,7 @@ impl Default for RawHand {
             budget: Amount::default(),
             isolation: Isolation::default(),
             provider: None,
+            sandbox: None,
             concurrency: limits::HAND_CONCURRENCY_DEFAULT,
             allowed_invokers: None,
             capabilities: Vec::new(),

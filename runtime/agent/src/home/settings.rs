@@ -99,6 +99,8 @@ pub struct Hand {
     pub isolation: Isolation,
     /// Another provider than the aspect's.
     pub provider: Option<ProviderSettings>,
+    /// Another one than the aspect's.
+    pub sandbox: Option<SandboxConfig>,
 }
 
 impl Hand {
@@ -295,6 +297,9 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
             self.within(&at("rounds_max"), rounds, 1, u32::MAX);
         }
         let provider = raw.provider.as_ref().map(|config| self.provider(&at("provider"), config));
+        for (field, said) in raw.sandbox.iter().flat_map(SandboxConfig::faults) {
+            self.fault(&at(&field), said);
+        }
         self.within(&at("concurrency"), raw.concurrency, 1, limits::SLOTS_MAX);
         for (field, schema) in [("input_schema", &raw.input_schema), ("output_schema", &raw.output_schema)] {
             let Some(schema) = schema else { continue };
@@ -316,11 +321,11 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
             capabilities: raw.capabilities,
             idempotent: raw.idempotent,
         };
-        let RawHand { instructions, rounds_max, isolation, .. } = raw;
+        let RawHand { instructions, rounds_max, isolation, sandbox, .. } = raw;
         let budget = raw.budget.into();
         // There was a fault, or there is none to have.
         let provider = provider.map_or(Some(None), |provider| provider.map(Some))?;
-        Some(Hand { spec, instructions, tools, rounds_max, budget, isolation, provider })
+        Some(Hand { spec, instructions, tools, rounds_max, budget, isolation, provider, sandbox })
     }
 
     fn tools(&mut self, path: &str, names: &[String]) -> Vec<Tool> {

@@ -9,6 +9,7 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// Holds the keys of an aspect; closed to every tool wherever it lies.
@@ -17,7 +18,7 @@ const KEYS_FOLDER: &str = ".nexus";
 const GIT_FOLDER: &str = ".git";
 
 /// A folder by the name it has in paths.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Root {
     pub label: String,
     pub path: PathBuf,
@@ -80,6 +81,10 @@ pub enum PathErrorKind {
 }
 
 impl Roots {
+    pub(super) fn all(&self) -> &[Root] {
+        &self.0
+    }
+
     pub fn new(mut roots: Vec<Root>) -> Self {
         roots.sort_by(|a, b| a.label.cmp(&b.label));
         Self(roots)

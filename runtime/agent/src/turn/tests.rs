@@ -323,6 +323,23 @@ fn rounds_are_counted_and_the_last_calls_still_get_results() {
 }
 
 #[test]
+fn of_a_flood_of_calls_a_part_is_made_and_each_gets_its_result() {
+    let (mut turn, _effects) = Turn::start(turn_id(), RULES, said(1, "wren"));
+    let calls = (0..1000).map(|n| tool(&format!("c{n}"), "look")).collect();
+    let effects = brief(&turn.handle(answer(calls, StopReason::ToolUse)));
+    let count = |effects: &[String], what: &str| effects.iter().filter(|it| it.starts_with(what)).count();
+    assert_eq!((count(&effects, "run look"), count(&effects, "turn.tool_result")), (64, 936));
+    for n in 0..63 {
+        assert_eq!(count(&brief(&turn.handle(done(&format!("c{n}")))), "ask"), 0);
+    }
+    assert_eq!(count(&brief(&turn.handle(done("c63"))), "ask"), 1);
+    // What only thinks says nothing.
+    let thought = Block::Thinking { text: "hm".into(), signature: None };
+    let effects = turn.handle(answer(vec![thought], StopReason::EndTurn));
+    assert_eq!(brief(&effects), ["turn.assistant", "close 1 Silent", "end Silent"]);
+}
+
+#[test]
 fn calls_with_the_same_id_or_none_are_told_apart() {
     let content = vec![tool("", "look"), tool("x", "look"), tool("x", "look"), tool("", "look")];
     let ids: Vec<String> = calls_of(&with_distinct_ids(content, 5), 5).map(|call| call.id).collect();
