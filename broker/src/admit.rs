@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 use nexus_wire::alert::AlertList;
 use nexus_wire::approval::{ApprovalGet, ApprovalList};
 use nexus_wire::audit::{AuditList, UsageRead};
+use nexus_wire::budget::Spending;
 use nexus_wire::chat::{ChatGet, ChatRead, ChatSearch, ChatThreads};
 use nexus_wire::gather::{GatherList, GatherStatus};
 use nexus_wire::hands::{Dispatch, DispatchList, DispatchProgress, DispatchStatus, Wanted};
 use nexus_wire::limits::{
-    CHILDREN_PER_PARENT_MAX, DURABLE_BYTES_MAX, GATHER_MAX, KINDS_MAX, OBSERVE_FROM_MAX, PAGE_DEFAULT,
-    PAGE_MAX, RECIPIENTS_MAX, RESTRAINT_REASON_BYTES_MAX, SLOTS_MAX, TOPIC_BYTES_MAX, WANTED_MAX,
+    CHILDREN_PER_PARENT_MAX, CLAIM_COST_MICROUSD_MAX, CLAIM_TOKENS_MAX, DURABLE_BYTES_MAX, GATHER_MAX,
+    KINDS_MAX, OBSERVE_FROM_MAX, PAGE_DEFAULT, PAGE_MAX, RECIPIENTS_MAX, RESTRAINT_REASON_BYTES_MAX,
+    SLOTS_MAX, TOPIC_BYTES_MAX, WANTED_MAX,
 };
 use nexus_wire::log::Subscribe;
 use nexus_wire::observe::{ObserveBegin, ObserveEnd, ObserveEvent};
@@ -152,6 +154,9 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
             if let Some(topic) = &send.topic {
                 topic_fits(topic)?;
             }
+            if let Some(meta) = &send.meta {
+                plausible("usage", Spending::of(&meta.usage, meta.cost_microusd))?;
+            }
             Admitted::Change(Change::ChatSend(send))
         }
         ToBroker::ChatThreads(read) => Admitted::Read(Read::ChatThreads(read)),
@@ -174,6 +179,7 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
         }
         ToBroker::DispatchResult(result) => {
             aspect(identity, "dispatch.result")?;
+            plausible("usage", Spending::of(&result.usage, result.cost_microusd))?;
             Admitted::Change(Change::DispatchResult(result))
         }
         ToBroker::DispatchRetry(retry) => {
@@ -183,6 +189,7 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
         ToBroker::DispatchStatus(status) => Admitted::Read(Read::DispatchStatus(status)),
         ToBroker::DispatchStopped(stopped) => {
             aspect(identity, "dispatch.stopped")?;
+            plausible("usage", Spending::of(&stopped.usage, stopped.cost_microusd))?;
             Admitted::Change(Change::DispatchStopped(stopped))
         }
         ToBroker::DispatchWait(wait) => {
@@ -199,6 +206,9 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
         ToBroker::GatherStatus(status) => Admitted::Read(Read::GatherStatus(status)),
         ToBroker::InboxClose(close) => {
             aspect(identity, "inbox.close")?;
+            if let Some(spent) = close.spent {
+                plausible("spent", spent)?;
+            }
             Admitted::Change(Change::InboxClose(close))
         }
         ToBroker::InboxTaken(taken) => {
@@ -420,6 +430,16 @@ fn at_most(field: &str, count: usize, max: usize, what: &str) -> Result<(), Erro
 fn reason_fits(cancel: &TurnCancel) -> Result<(), ErrorBody> {
     let bytes = cancel.reason.as_ref().map_or(0, String::len);
     at_most("reason", bytes, RESTRAINT_REASON_BYTES_MAX, "bytes")
+}
+
+/// What somebody says they have used is believed within reason.
+fn plausible(field: &str, claimed: Spending) -> Result<(), ErrorBody> {
+    if claimed.tokens <= CLAIM_TOKENS_MAX && claimed.cost_microusd <= CLAIM_COST_MICROUSD_MAX {
+        return Ok(());
+    }
+    let most = Spending { tokens: CLAIM_TOKENS_MAX, cost_microusd: CLAIM_COST_MICROUSD_MAX };
+    let message = format!("`{field}`: nobody can have used {claimed}; at most {most}");
+    Err(ErrorBody::new(ErrorCode::Invalid, message))
 }
 
 fn topic_fits(topic: &str) -> Result<(), ErrorBody> {

@@ -220,9 +220,12 @@ impl<S: Store> Step<'_, S> {
             self.command_ended(name, close.item, outcome)?;
         }
         self.store.put_closed(&closed)?;
+        if let Some(spent) = close.spent {
+            self.spend(sender, spent)?;
+        }
         self.answer(&json!({}));
         let content = sha256_of(&close);
-        let shown = InboxClose { outcome: None, ..close };
+        let shown = InboxClose { outcome: None, spent: None, ..close };
         self.log(sender.clone(), None, LogBody::ItemClosed(shown), content)?;
         Ok(())
     }

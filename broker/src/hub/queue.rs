@@ -202,6 +202,14 @@ impl Queue {
         finished
     }
 
+    /// The worker of an attempt that is over says what it had used beyond what it had said. `above` are the dispatches it
+    /// was made for, the nearest first; `payer` is who pays for all of them.
+    pub fn used_late(&mut self, lease: Lease, above: &[DispatchId], payer: &Party, late: Spending, now: Ms) {
+        self.expire(now);
+        self.count_late(lease, above, payer, late);
+        self.settle(now);
+    }
+
     /// Ends `id` and everything below it. Whether `id` ever existed, and who may cancel it, is the caller's to
     /// know.
     pub fn cancel(&mut self, id: DispatchId, reason: &str, now: Ms) -> CancelReceipt {

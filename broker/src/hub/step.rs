@@ -120,7 +120,7 @@ impl<'a, S: Store> Step<'a, S> {
                     Change::DispatchCancel(cancel) => self.dispatch_cancel(&sender, request, cancel),
                     Change::DispatchResult(result) => self.dispatch_result(&sender, request, result),
                     Change::DispatchRetry(retry) => self.dispatch_retry(&sender, request, &retry),
-                    Change::DispatchStopped(stopped) => self.dispatch_stopped(&sender, stopped.lease),
+                    Change::DispatchStopped(stopped) => self.dispatch_stopped(&sender, stopped),
                     Change::DispatchWait(wait) => self.dispatch_wait(&sender, request, wait),
                     Change::Gather(gather) => self.gather(&sender, request, gather),
                     Change::InboxClose(close) => self.inbox_close(&sender, close),

@@ -133,6 +133,7 @@ impl LoggedRow {
                     reason: closed.reason,
                     message: closed.message,
                     outcome: None,
+                    spent: None,
                 })
             }
             Logged::ItemTaken(message) => LogBody::ItemTaken(InboxTaken { message }),

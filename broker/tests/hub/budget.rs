@@ -8,12 +8,12 @@ use nexus_wire::budget::{Budget, BudgetClear, BudgetCleared, BudgetInfo, BudgetP
 use nexus_wire::chat::{ChatSend, ReplyMeta, Usage};
 use nexus_wire::hands::{
     Assignment, CancelReceipt, Dispatch, DispatchCancel, DispatchInfo, DispatchResult, DispatchRetry,
-    DispatchStanding, DispatchState, Dispatched, HandFailure, HandSpec, Lease, WaitingFor,
+    DispatchStanding, DispatchState, DispatchStopped, Dispatched, HandFailure, HandSpec, Lease, WaitingFor,
 };
-use nexus_wire::inbox::{Item, ItemBody};
+use nexus_wire::inbox::{Decision, InboxClose, Item, ItemBody};
 use nexus_wire::roster::Register;
 use nexus_wire::{DispatchId, ErrorBody, ErrorCode, HandRef, Ms, RequestId, TurnId};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::alerts::notes;
 use crate::on_both_stores;
@@ -66,6 +66,8 @@ trait Purse {
     fn give(&mut self, sender: &str, dispatch: Dispatch) -> Result<Dispatched, ErrorBody>;
     fn child(&mut self, parent: Lease, budget: Budget, used: u64) -> Result<Dispatched, ErrorBody>;
     fn end(&mut self, lease: Lease, tokens: u64) -> DispatchStanding;
+    /// The worker says that it has stopped, having used so many tokens.
+    fn stopped(&mut self, lease: Lease, tokens: u64);
     fn assignments(&self, host: &str) -> Vec<Assignment>;
     fn info(&self, id: DispatchId) -> DispatchInfo;
     fn purse(&self) -> (Spending, Spending, u32);
@@ -91,6 +93,12 @@ impl<S: Transaction> Purse for World<S> {
 
     fn end(&mut self, lease: Lease, tokens: u64) -> DispatchStanding {
         self.request("wren", done(lease, tokens)).unwrap()
+    }
+
+    fn stopped(&mut self, lease: Lease, tokens: u64) {
+        let usage = Usage { input_tokens: tokens, ..Usage::default() };
+        let stopped = DispatchStopped { lease, usage, cost_microusd: None };
+        let _: Value = self.request("wren", Change::DispatchStopped(stopped)).unwrap();
     }
 
     fn assignments(&self, host: &str) -> Vec<Assignment> {
@@ -184,6 +192,60 @@ on_both_stores! {
             message,
             format!("dispatch {} has spent 11 tokens and 0.00 USD of 10 tokens", root.dispatch)
         );
+    }
+
+    fn what_stopped_work_had_used_is_counted_once(world) {
+        world.team();
+        let _: BudgetInfo = world.request("operator/ana", daily(None, tokens(1000), tokens(100))).unwrap();
+        let root = world.give("operator/ana", to("wren/check", tokens(100))).unwrap();
+        let child = world.child(first(&root), tokens(60), 10).unwrap();
+        let cancel = |dispatch| Change::DispatchCancel(DispatchCancel { dispatch, reason: None });
+        let _: CancelReceipt = world.request("operator/ana", cancel(child.dispatch)).unwrap();
+        assert_eq!(world.purse().0, spent(0), "nobody has said yet that anything was used");
+        world.stopped(first(&child), 20);
+        assert_eq!((world.purse().0, world.info(child.dispatch).usage.tokens()), (spent(20), 20));
+        assert_eq!(world.info(child.dispatch).spent, Some(spent(20)));
+        // So much less has its parent, which has used 10 itself.
+        assert!(world.child(first(&root), tokens(71), 10).is_err());
+        let other = world.child(first(&root), tokens(70), 10).unwrap();
+
+        let _: CancelReceipt = world.request("operator/ana", cancel(root.dispatch)).unwrap();
+        assert_eq!(world.purse().0, spent(30), "the 10 had been said");
+        for _ in 0..2 {
+            world.stopped(first(&root), 45);
+            assert_eq!(world.purse().0, spent(65), "what was said is part of it, and a repeat adds nothing");
+        }
+        world.stopped(first(&other), 1);
+        assert_eq!(world.purse(), (spent(66), spent(0), 0));
+        let info = world.info(root.dispatch);
+        assert_eq!((info.usage.tokens(), info.spent), (45, Some(spent(65))));
+    }
+
+    fn an_attempt_that_was_lost_says_late_what_it_had_used(world) {
+        world.team();
+        let root = world.give("operator/ana", to("wren/check", tokens(100))).unwrap();
+        world.at += 31_000;
+        world.apply(CommandBody::Tick);
+        let again = world.assignments("wren").into_iter().rfind(|it| it.lease.dispatch == root.dispatch).unwrap();
+        assert_eq!(again.lease.attempt, 2);
+        world.stopped(first(&root), 40);
+        world.end(again.lease, 5);
+        assert_eq!(world.info(root.dispatch).spent, Some(spent(45)));
+    }
+
+    fn a_turn_without_a_message_is_paid_for_with_its_decision(world) {
+        world.team();
+        let _: BudgetInfo = world.request("operator/ana", daily(Some("wren"), tokens(100), tokens(30))).unwrap();
+        let root = world.give("operator/ana", to("wren/check", Budget::default())).unwrap();
+        let item = world.inbox("wren")[0].id;
+        let (decision, reason) = (Decision::Failed, Some("no luck".to_owned()));
+        let close = InboxClose { item, decision, reason, message: None, outcome: None, spent: Some(spent(7)) };
+        for _ in 0..2 {
+            let _: Value = world.request("wren", Change::InboxClose(close.clone())).unwrap();
+            assert_eq!(world.purse().0, spent(7));
+        }
+        world.end(first(&root), 3);
+        assert_eq!(world.purse().0, spent(7), "whoever asked pays for that");
     }
 
     fn what_failed_is_tried_again_with_the_same_budget_or_another(world) {

@@ -269,7 +269,7 @@ on_both_stores! {
         assert_eq!((waiting.state, away.state), (DispatchState::Pending, DispatchState::Running));
         let link = world.link("keel").unwrap();
         world.apply(CommandBody::LinkDown { aspect: name("keel"), link, generation: 1 });
-        let stopped = |lease| Change::DispatchStopped(DispatchStopped { lease });
+        let stopped = |lease| Change::DispatchStopped(DispatchStopped { lease, usage: Usage::default(), cost_microusd: None });
         let error = world.request::<Value>("wren", stopped(lease)).unwrap_err();
         assert_eq!(error.code, ErrorCode::Invalid, "it is at work: {}", error.message);
 

@@ -630,7 +630,14 @@ impl Twin {
                     true => (Decision::Replied, Some(MessageId(Uuid::nil()))),
                     false => (Decision::Silent, None),
                 };
-                let close = InboxClose { item, decision, reason: Some("so".into()), message, outcome };
+                let close = InboxClose {
+                    item,
+                    decision,
+                    reason: Some("so".into()),
+                    message,
+                    outcome,
+                    spent: Some(Spending { tokens: 2, cost_microusd: 1 }),
+                };
                 self.request(Party::Aspect(aspect), None, Change::InboxClose(close))
             }
             Act::Command { sender, aspect, entry, repeat } => {
@@ -798,7 +805,11 @@ impl Twin {
             }
             Act::Stopped { lease } => {
                 let (host, lease) = self.lease(lease);
-                let stopped = DispatchStopped { lease };
+                let stopped = DispatchStopped {
+                    lease,
+                    usage: Usage { output_tokens: 40, ..Usage::default() },
+                    cost_microusd: Some(3),
+                };
                 self.request(Party::Aspect(host), None, Change::DispatchStopped(stopped))
             }
             Act::Alert { raise, kind, subject, message } => {

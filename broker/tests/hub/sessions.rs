@@ -22,7 +22,14 @@ fn rewind(of: &str) -> SessionCommand {
 
 fn close(item: ItemId, outcome: SessionOutcome) -> Change {
     let (decision, reason) = (Decision::Acted, None);
-    Change::InboxClose(InboxClose { item, decision, reason, message: None, outcome: Some(outcome) })
+    Change::InboxClose(InboxClose {
+        item,
+        decision,
+        reason,
+        message: None,
+        outcome: Some(outcome),
+        spent: None,
+    })
 }
 
 on_both_stores! {
@@ -78,7 +85,7 @@ on_both_stores! {
         let closed = world.store.log(0, None, 1000).unwrap().into_iter().filter_map(|entry| {
             if let LogBody::ItemClosed(close) = entry.body { Some(close) } else { None }
         });
-        let close = InboxClose { item: command, decision: Decision::Acted, reason: None, message: None, outcome: None };
+        let close = InboxClose { item: command, decision: Decision::Acted, reason: None, message: None, outcome: None, spent: None };
         assert_eq!(closed.collect::<Vec<_>>(), [close], "what came of it is not the log's to show");
     }
 

@@ -66,8 +66,9 @@ pub(crate) struct Work {
     pub(crate) beat: Beat,
 }
 
-/// Works on an assignment. `None`: there is nothing to hand in, because it was cancelled or the process stops.
-pub(crate) async fn work(shared: Arc<Shared>, work: Work) -> Option<DispatchResult> {
+/// Works on an assignment. Without a result there is nothing to hand in, because it was cancelled, having spent this, or
+/// the process stops.
+pub(crate) async fn work(shared: Arc<Shared>, work: Work) -> (Option<DispatchResult>, Spent) {
     let lease = work.assignment.lease;
     let beat = work.beat.clone();
     let task = async {
@@ -77,15 +78,15 @@ pub(crate) async fn work(shared: Arc<Shared>, work: Work) -> Option<DispatchResu
         }
     };
     match AssertUnwindSafe(task).catch_unwind().await {
-        Ok(outcome) => outcome.map(|(output, spent)| result(lease, output, spent)),
+        Ok((output, spent)) => (output.map(|output| result(lease, output, spent)), spent),
         Err(_) => {
             let failure = failure("worker_broke", "the worker broke down; this is a defect of it");
-            Some(result(lease, Err(failure), Spent::default()))
+            (Some(result(lease, Err(failure), Spent::default())), Spent::default())
         }
     }
 }
 
-type Outcome = Option<(Result<Value, HandFailure>, Spent)>;
+type Outcome = (Option<Result<Value, HandFailure>>, Spent);
 
 async fn attempt(shared: Arc<Shared>, work: Work) -> Outcome {
     let Work { assignment, trace, control, waiting, beat: _ } = work;
@@ -94,7 +95,7 @@ async fn attempt(shared: Arc<Shared>, work: Work) -> Outcome {
     let hand = settings.hand(&assignment.hand);
     if hand.is_none() && !assignment.hand.is_own() {
         let gone = format!("{} does not offer the Hand {} any more", shared.name, assignment.hand);
-        return Some((Err(failure("hand_gone", gone)), Spent::default()));
+        return (Some(Err(failure("hand_gone", gone))), Spent::default());
     }
     // One that cannot be used was found when the settings were read.
     let schema = hand.and_then(|hand| hand.spec.output_schema.as_ref());
@@ -116,7 +117,7 @@ async fn attempt(shared: Arc<Shared>, work: Work) -> Outcome {
             }
             Err(error) => {
                 let reason = format!("its process cannot be started: {error}");
-                return Some((Err(failure(WORKER_CRASHED, reason)), Spent::default()));
+                return (Some(Err(failure(WORKER_CRASHED, reason))), Spent::default());
             }
         }
     }
@@ -186,21 +187,21 @@ async fn attempt(shared: Arc<Shared>, work: Work) -> Outcome {
     loop {
         let (ended, ending) = match drive.run(turn, effects, &mut post).instrument(log.clone()).await {
             Ok(Finish::Ended(turn, ending)) => (turn, ending),
-            Ok(Finish::Parked) => return None,
+            Ok(Finish::Parked) => return (None, Spent::default()),
             Err(error) => {
                 tracing::error!(dispatch = %lease.dispatch, %error, "a Hand cannot go on");
-                return Some((Err(failure("worker_broke", error.to_string())), Spent::default()));
+                return (Some(Err(failure("worker_broke", error.to_string()))), Spent::default());
             }
         };
-        if post.cancelled {
-            return None;
-        }
         let spent = ending.spent;
+        if post.cancelled {
+            return (None, spent);
+        }
         if let Some(crash) = post.crash {
-            return Some((Err(failure(WORKER_CRASHED, crash)), spent));
+            return (Some(Err(failure(WORKER_CRASHED, crash))), spent);
         }
         match judge(&ending, schema.as_ref(), drive.clock.is_over()) {
-            Output::Good(value) => return Some((Ok(value), spent)),
+            Output::Good(value) => return (Some(Ok(value)), spent),
             Output::Mendable(why) if may_mend => {
                 may_mend = false;
                 // It has ended for whoever watches.
@@ -210,8 +211,8 @@ async fn attempt(shared: Arc<Shared>, work: Work) -> Outcome {
                     "That is not the output that is asked for: {why}. Answer with the output alone, put right."
                 )));
             }
-            Output::Mendable(why) => return Some((Err(failure("invalid_output", why)), spent)),
-            Output::Failed(failure) => return Some((Err(failure), spent)),
+            Output::Mendable(why) => return (Some(Err(failure("invalid_output", why))), spent),
+            Output::Failed(failure) => return (Some(Err(failure)), spent),
         }
     }
 }

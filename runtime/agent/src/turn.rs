@@ -184,6 +184,8 @@ pub struct Closing {
     pub post: Option<PostKind>,
     /// The item the post's id derives from: the one it answers.
     pub first: ItemRef,
+    /// What the turn has spent, with one of its items where no post says so.
+    pub spent: Option<Spending>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -526,7 +528,10 @@ impl Turn {
         for item in self.items.iter().rev() {
             let (item, reason) = (item.clone(), reason.clone());
             let first = answered.unwrap_or(&item).clone();
-            effects.push(Effect::Close(Closing { item, decision, reason, post, first }));
+            let is_last = self.items.first() == Some(&item);
+            let is_told = post.is_some() && self.source.is_some();
+            let spent = Some(self.own()).filter(|own| is_last && !is_told && !own.is_nothing());
+            effects.push(Effect::Close(Closing { item, decision, reason, post, first, spent }));
         }
         let (spent, out_of_budget) = (self.spent, self.out_of_budget);
         effects.push(Effect::End(Ending { decision, reason, text, spent, out_of_budget }));

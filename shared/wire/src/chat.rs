@@ -21,6 +21,16 @@ pub struct Usage {
 }
 
 impl Usage {
+    #[must_use]
+    pub fn plus(&self, more: &Self) -> Self {
+        Self {
+            input_tokens: self.input_tokens.saturating_add(more.input_tokens),
+            output_tokens: self.output_tokens.saturating_add(more.output_tokens),
+            cache_read_tokens: self.cache_read_tokens.saturating_add(more.cache_read_tokens),
+            cache_write_tokens: self.cache_write_tokens.saturating_add(more.cache_write_tokens),
+        }
+    }
+
     /// Of all kinds together.
     pub fn tokens(&self) -> u64 {
         [self.output_tokens, self.cache_read_tokens, self.cache_write_tokens]

@@ -359,10 +359,14 @@ pub struct DispatchRetry {
     pub budget: Budget,
 }
 
-/// `dispatch.stopped`: the work that a `cancel` item was about has stopped.
+/// `dispatch.stopped`: the work that a `cancel` item was about has stopped, having used this.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct DispatchStopped {
     pub lease: Lease,
+    #[serde(default)]
+    pub usage: Usage,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_microusd: Option<u64>,
 }
 
 /// `dispatch.status`.
@@ -463,6 +467,9 @@ pub struct DispatchInfo {
 pub struct Stop {
     pub attempt: u32,
     pub told_at: Ms,
+    /// What it had said by then that it had used in this attempt: what it says when it has stopped includes that.
+    #[serde(default, skip_serializing_if = "Spending::is_nothing")]
+    pub said: Spending,
     /// Absent until it says that it has stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_at: Option<Ms>,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Ms;
 use crate::approval::ApprovalEnd;
+use crate::budget::Spending;
 use crate::chat::Message;
 use crate::gather::GatherResult;
 use crate::hands::{Assignment, Lease, Outcome};
@@ -101,4 +102,7 @@ pub struct InboxClose {
     /// What a session command came to; not shown in the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<SessionOutcome>,
+    /// What the turn has spent, where no message says so; not shown in the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent: Option<Spending>,
 }

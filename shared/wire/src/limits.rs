@@ -144,6 +144,11 @@ pub const APPROVAL_ALERT_AFTER: Duration = Duration::from_secs(10 * 60);
 pub const BUDGETS_MAX: usize = 512;
 /// The largest amount a budget may name; every JSON number up to it is exact everywhere.
 pub const BUDGET_AMOUNT_MAX: u64 = (1 << 53) - 1;
+/// The most that one turn or attempt may say it has used. Nothing real comes near; a count that is made up could
+/// use up everybody's budget at once.
+pub const CLAIM_TOKENS_MAX: u64 = 10_000_000_000;
+pub const CLAIM_COST_MICROUSD_MAX: u64 = 1_000_000_000_000;
+const _: () = assert!(CLAIM_TOKENS_MAX < BUDGET_AMOUNT_MAX && CLAIM_COST_MICROUSD_MAX < BUDGET_AMOUNT_MAX);
 /// A dispatch without a budget sets aside one part in so many of an operator's budget,
 pub const BUDGET_EACH_PART: u64 = 10;
 /// and one part in so many of what its parent has left, so that siblings find something and the parent can end.

@@ -405,8 +405,14 @@ impl Agent {
                     self.outbox.insert(derived("reply"), send.into());
                 }
                 let decision = if reply { Decision::Replied } else { Decision::Silent };
-                let close =
-                    InboxClose { item: item.id, decision, reason: None, message: None, outcome: None };
+                let close = InboxClose {
+                    item: item.id,
+                    decision,
+                    reason: None,
+                    message: None,
+                    outcome: None,
+                    spent: None,
+                };
                 self.outbox.insert(derived("close"), close.into());
                 if dice.one_in(3) {
                     let hand = hand_of(&team[dice.below(team.len())], dice);
@@ -419,7 +425,15 @@ impl Agent {
             ItemBody::Assignment(assignment) => self.begin(assignment, dice),
             ItemBody::Cancel { lease, .. } => {
                 self.tasks.remove(&lease);
-                self.outbox.insert(derived("stopped"), DispatchStopped { lease }.into());
+                self.outbox.insert(
+                    derived("stopped"),
+                    DispatchStopped {
+                        lease,
+                        usage: Usage { output_tokens: 7, ..Usage::default() },
+                        cost_microusd: None,
+                    }
+                    .into(),
+                );
             }
             ItemBody::Resume { lease, wait } => {
                 if let Some(task) = self.tasks.get_mut(&lease)
@@ -438,6 +452,7 @@ impl Agent {
                     reason: None,
                     message: None,
                     outcome: Some(outcome),
+                    spent: None,
                 };
                 self.outbox.insert(derived("close"), close.into());
             }

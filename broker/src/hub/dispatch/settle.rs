@@ -84,8 +84,8 @@ impl<S: Store> Step<'_, S> {
                     self.push(&host, id, None, trace.as_ref(), &BodyRef::Resume { lease, wait }.text())?;
                     self.log_other(Party::System, "dispatch.resumed", lease.dispatch, &lease)?;
                 }
-                Event::CancelWork { lease, host, reason } => {
-                    let stop = Stop { attempt: lease.attempt, told_at: self.at, confirmed_at: None };
+                Event::CancelWork { lease, host, reason, said } => {
+                    let stop = Stop { attempt: lease.attempt, told_at: self.at, said, confirmed_at: None };
                     touched.record(self.store, lease.dispatch)?.info.stop = Some(stop);
                     let id = derive::dispatch_item(lease.dispatch, "cancel", u64::from(lease.attempt));
                     let trace = touched.context(self.store, lease.dispatch)?;

@@ -1,11 +1,12 @@
 //! Ending work on purpose: a cancel with its receipt, and workers that say that they have stopped.
 
-use nexus_wire::hands::{DispatchCancel, DispatchInfo, Lease};
-use nexus_wire::{ErrorBody, ErrorCode, Party, RequestId};
+use nexus_wire::budget::Spending;
+use nexus_wire::hands::{DispatchCancel, DispatchInfo, DispatchStopped};
+use nexus_wire::{DispatchId, ErrorBody, ErrorCode, Party, RequestId};
 use serde_json::json;
 
 use super::{check_size, worker};
-use crate::hub::records::{CancelRecord, DispatchRecord, Store};
+use crate::hub::records::{CancelRecord, DispatchRecord, Store, Stored};
 use crate::hub::step::{Done, Step, refuse};
 
 impl<S: Store> Step<'_, S> {
@@ -42,8 +43,9 @@ impl<S: Store> Step<'_, S> {
     }
 
     /// The first confirmation counts; another one is answered like it.
-    pub(in crate::hub) fn dispatch_stopped(&mut self, sender: &Party, lease: Lease) -> Done {
+    pub(in crate::hub) fn dispatch_stopped(&mut self, sender: &Party, stopped: DispatchStopped) -> Done {
         let host = worker(sender)?;
+        let lease = stopped.lease;
         let id = lease.dispatch;
         let record = self.store.dispatch_head(id)?.filter(|record| record.info.hand.aspect == *host);
         let Some(mut record) = record else {
@@ -63,11 +65,36 @@ impl<S: Store> Step<'_, S> {
         let stop = record.info.stop.as_mut();
         if let Some(stop) = stop.filter(|it| it.attempt == lease.attempt && it.confirmed_at.is_none()) {
             stop.confirmed_at = Some(at);
+            let late = Spending::of(&stopped.usage, stopped.cost_microusd).minus(stop.said);
+            let info = &mut record.info;
+            if info.state.is_end() {
+                info.usage = info.usage.plus(&stopped.usage);
+                let cost = info.cost_microusd.zip(stopped.cost_microusd);
+                info.cost_microusd = cost
+                    .map(|(sum, more)| sum.saturating_add(more))
+                    .or(info.cost_microusd)
+                    .or(stopped.cost_microusd);
+                info.spent = info.spent.map(|spent| spent.plus(late));
+            }
             self.store.put_dispatch(&record)?;
-            self.log_other(sender.clone(), "dispatch.work_stopped", id, &lease)?;
+            self.log_other(sender.clone(), "dispatch.work_stopped", id, &stopped)?;
+            let (above, payer) = self.above(&record.info)?;
+            self.hub.queue.used_late(lease, &above, &payer, late, at);
+            self.settle(None, None)?;
         }
         self.answer(&json!({}));
         Ok(())
+    }
+
+    /// The dispatches it was made for, the nearest first, and who pays for all of them.
+    fn above(&self, info: &DispatchInfo) -> Stored<(Vec<DispatchId>, Party)> {
+        let (mut above, mut payer, mut parent) = (Vec::new(), info.invoker.clone(), info.parent);
+        while let Some(id) = parent {
+            let Some(record) = self.store.dispatch_head(id)? else { break };
+            above.push(id);
+            (payer, parent) = (record.info.invoker, record.info.parent);
+        }
+        Ok((above, payer))
     }
 }
 

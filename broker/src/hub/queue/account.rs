@@ -43,6 +43,16 @@ impl Account {
         self.before = self.before.plus(std::mem::take(&mut self.own));
     }
 
+    /// What the worker has said so far of this attempt.
+    pub(super) fn said(&self) -> Spending {
+        self.own
+    }
+
+    /// An attempt that is over had used this as well.
+    pub(super) fn late(&mut self, spent: Spending) {
+        self.before = self.before.plus(spent);
+    }
+
     pub(super) fn child_ended(&mut self, spent: Spending) {
         self.below = self.below.plus(spent);
     }

@@ -12,8 +12,8 @@ pub enum Event {
     /// The `wait`-th wait of this attempt is over and its place is taken again: the worker goes on.
     Resumed { lease: Lease, wait: u32, host: AspectName },
     /// The token is no longer good: the worker should stop. Not sent to one that finished, or that came back
-    /// without the lease.
-    CancelWork { lease: Lease, host: AspectName, reason: String },
+    /// without the lease. `said` is what it has said so far that it used in this attempt.
+    CancelWork { lease: Lease, host: AspectName, reason: String, said: Spending },
     /// Comes exactly once for every accepted dispatch, after the `Ended` of all its children. `attempts` have
     /// begun; `failure` is there for everything but `done`.
     Ended {

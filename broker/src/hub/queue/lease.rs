@@ -103,8 +103,8 @@ impl Queue {
     fn try_again(&mut self, id: DispatchId, why: &str, farewell: Farewell) {
         self.cancel_children(id, &format!("{id} begins another attempt"));
         if let Some(entry) = self.entries.get(&id).filter(|_| farewell == Farewell::Yes) {
-            let (lease, host) = (entry.lease(), entry.host().clone());
-            self.events.push(Event::CancelWork { lease, host, reason: why.to_owned() });
+            let (lease, host, said) = (entry.lease(), entry.host().clone(), entry.account.said());
+            self.events.push(Event::CancelWork { lease, host, reason: why.to_owned(), said });
         }
         self.update(id, |entry| {
             entry.account.next_attempt();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use nexus_wire::budget::{Budget, Spending};
 use nexus_wire::hands::{CancelReceipt, DispatchState, HandFailure, Lease};
-use nexus_wire::{AspectName, DispatchId, Ms, limits};
+use nexus_wire::{AspectName, DispatchId, Ms, Party, limits};
 
 use super::account::Account;
 use super::entry::{Entry, Phase};
@@ -217,7 +217,8 @@ impl Queue {
         self.close_account(&entry);
         if end.farewell == Farewell::Yes && !entry.phase.is_pending() {
             let reason = end.failure.as_ref().map(|failure| failure.message.clone()).unwrap_or_default();
-            self.events.push(Event::CancelWork { lease: entry.lease(), host: entry.host().clone(), reason });
+            let (lease, host, said) = (entry.lease(), entry.host().clone(), entry.account.said());
+            self.events.push(Event::CancelWork { lease, host, reason, said });
         }
         let (state, failure, attempts) = (end.state, end.failure, entry.attempt);
         let (granted, spent) = (entry.account.granted, entry.account.total());
@@ -239,6 +240,26 @@ impl Queue {
         }
         if let Some(parent) = entry.parent.filter(|parent| self.is_limited(*parent)) {
             self.update(parent, |it| it.account.child_ended(total));
+        }
+    }
+
+    /// An attempt that is over had cost so much more than had been said by then. With another one under way it is the
+    /// dispatch's; otherwise whoever pays is charged, and what is above it and still open has so much less.
+    pub(super) fn count_late(&mut self, lease: Lease, above: &[DispatchId], payer: &Party, late: Spending) {
+        if late.is_nothing() {
+            return;
+        }
+        if self.entries.contains_key(&lease.dispatch) {
+            self.update(lease.dispatch, |it| it.account.late(late));
+            return;
+        }
+        self.charge(payer, late);
+        if let Some(root) = above.last().filter(|root| self.is_limited(**root)) {
+            self.update(*root, |it| it.account.settle(late));
+        }
+        let open = above.iter().find(|id| self.entries.contains_key(*id));
+        if let Some(open) = open.filter(|id| self.is_limited(**id)) {
+            self.update(*open, |it| it.account.child_ended(late));
         }
     }
 

@@ -14,17 +14,18 @@ use tokio::task::{JoinError, JoinSet};
 use super::worker::Shared;
 use crate::hands::{self, Beat, Control};
 use crate::outbox::Post;
+use crate::turn::Spent;
 use crate::uplink::BooksError;
 
 const CONTROLS_MAX: usize = 32;
 
-pub(crate) type Finished = Result<(Lease, Option<DispatchResult>), JoinError>;
+pub(crate) type Finished = Result<(Lease, Option<DispatchResult>, Spent), JoinError>;
 
 #[derive(Debug)]
 pub(crate) struct Tasks {
     shared: Arc<Shared>,
     tasks: BTreeMap<Lease, Task>,
-    running: JoinSet<(Lease, Option<DispatchResult>)>,
+    running: JoinSet<(Lease, Option<DispatchResult>, Spent)>,
     /// Results that the broker has not taken yet.
     results: HashMap<RequestId, Lease>,
 }
@@ -82,7 +83,10 @@ impl Tasks {
         );
         let shared = Arc::clone(&self.shared);
         let work = hands::Work { assignment, trace, control: controls, waiting, beat };
-        self.running.spawn(async move { (lease, hands::work(shared, work).await) });
+        self.running.spawn(async move {
+            let (result, spent) = hands::work(shared, work).await;
+            (lease, result, spent)
+        });
         Ok(())
     }
 
@@ -105,7 +109,7 @@ impl Tasks {
         self.tell(lease, Control::Cancel { reason });
         match self.tasks.get_mut(&lease) {
             Some(task) => task.cancelled_by = Some(item),
-            None => self.confirm(item, lease, None).await?,
+            None => self.confirm(item, lease, None, Spent::default()).await?,
         }
         Ok(())
     }
@@ -115,9 +119,12 @@ impl Tasks {
         item: ItemId,
         lease: Lease,
         trace: Option<Box<TraceContext>>,
+        spent: Spent,
     ) -> Result<(), BooksError> {
         let id = RequestId(derive::derived(lease.dispatch.0, "stopped", lease.attempt.into()));
-        self.shared.books.post(Post { id, trace, frame: DispatchStopped { lease }.into() }).await?;
+        let Spent { usage, cost_microusd, .. } = spent;
+        let frame = DispatchStopped { lease, usage, cost_microusd }.into();
+        self.shared.books.post(Post { id, trace, frame }).await?;
         self.shared.books.closed(item.0, Decision::Acted).await
     }
 
@@ -136,7 +143,7 @@ impl Tasks {
     /// Puts what a task came to into the outbox, then closes its item.
     pub(crate) async fn hand_in(&mut self, finished: Finished) -> Result<(), BooksError> {
         // A task that breaks down hands in that it did; nobody aborts one.
-        let Ok((lease, result)) = finished else { return Ok(()) };
+        let Ok((lease, result, spent)) = finished else { return Ok(()) };
         let Some(task) = self.tasks.remove(&lease) else { return Ok(()) };
         let books = &self.shared.books;
         let Some(result) = result else {
@@ -146,7 +153,7 @@ impl Tasks {
             }
             tracing::info!(dispatch = %lease.dispatch, "work stopped without a result");
             books.closed(task.item.0, Decision::Failed).await?;
-            return self.confirm_stop(&task, lease).await;
+            return self.confirm_stop(&task, lease, spent).await;
         };
         let failure = result.error.as_ref().map(|error| error.code.clone());
         tracing::info!(dispatch = %lease.dispatch, failure, "work ended");
@@ -154,12 +161,13 @@ impl Tasks {
         self.results.insert(id, lease);
         books.post(Post { id, trace: task.trace.clone(), frame: result.into() }).await?;
         books.closed(task.item.0, Decision::Acted).await?;
-        self.confirm_stop(&task, lease).await
+        // A result that was handed in says itself what it took, if it still counts.
+        self.confirm_stop(&task, lease, spent).await
     }
 
-    async fn confirm_stop(&self, task: &Task, lease: Lease) -> Result<(), BooksError> {
+    async fn confirm_stop(&self, task: &Task, lease: Lease, spent: Spent) -> Result<(), BooksError> {
         match task.cancelled_by {
-            Some(item) => self.confirm(item, lease, task.trace.clone()).await,
+            Some(item) => self.confirm(item, lease, task.trace.clone(), spent).await,
             None => Ok(()),
         }
     }

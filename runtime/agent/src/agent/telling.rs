@@ -1,6 +1,7 @@
 //! Tells the broker what a turn has said and decided: always on record first, and under ids that derive from the item,
 //! so that telling it again does nothing.
 
+use nexus_wire::budget::Spending;
 use nexus_wire::chat::ChatSend;
 use nexus_wire::inbox::InboxClose;
 use nexus_wire::{ItemId, MessageId, Party, RequestId, derive};
@@ -38,14 +39,14 @@ impl Drive {
     }
 
     pub(super) async fn close(&mut self, closing: Closing) -> Result<(), DriveError> {
-        let Closing { item, decision, reason, post, first } = closing;
+        let Closing { item, decision, reason, post, first, spent } = closing;
         let me = Party::Aspect(self.caller.me.clone());
         let message = post.map(|kind| derive::message_id(post_id(first.id, kind), &me).0);
         let reason = reason.map(|reason| reason.chars().take(REASON_CHARS_MAX).collect());
         let decided = ItemDecision { item: item.id, decision, reason, message };
         self.record.append(Payload::Decision(decided.clone())).await?;
         self.trace.decided(item.id, decision);
-        tell_decision(&self.books, &item, decided).await
+        tell_closing(&self.books, &item, decided, spent).await
     }
 }
 
@@ -55,6 +56,16 @@ pub(crate) async fn tell_decision(
     item: &ItemRef,
     decided: ItemDecision,
 ) -> Result<(), DriveError> {
+    tell_closing(books, item, decided, None).await
+}
+
+/// The same, with what the turn has spent where no message says so.
+async fn tell_closing(
+    books: &Books,
+    item: &ItemRef,
+    decided: ItemDecision,
+    spent: Option<Spending>,
+) -> Result<(), DriveError> {
     let ItemDecision { decision, reason, message, .. } = decided;
     let close = InboxClose {
         item: ItemId(item.id),
@@ -62,6 +73,7 @@ pub(crate) async fn tell_decision(
         reason,
         message: message.map(MessageId),
         outcome: None,
+        spent,
     };
     let id = RequestId(derive::derived(item.id, "close", 0));
     books.post(Post { id, trace: item.trace.clone(), frame: close.into() }).await?;

@@ -115,7 +115,14 @@ impl Order {
     pub(crate) async fn tell(&self, books: &Books, outcome: SessionOutcome) -> Result<(), DriveError> {
         let decision = if outcome.error.is_none() { Decision::Acted } else { Decision::Failed };
         let reason = outcome.error.as_ref().map(|error| error.message.clone());
-        let close = InboxClose { item: self.item, decision, reason, message: None, outcome: Some(outcome) };
+        let close = InboxClose {
+            item: self.item,
+            decision,
+            reason,
+            message: None,
+            outcome: Some(outcome),
+            spent: None,
+        };
         let id = RequestId(derive::derived(self.item.0, "close", 0));
         books.post(Post { id, trace: self.trace.clone(), frame: close.into() }).await?;
         Ok(books.closed(self.item.0, decision).await?)

@@ -84,7 +84,8 @@ impl Turn {
         let mut effects = vec![Effect::Wait { reason: reason.clone() }];
         if let Some(answers) = self.items.iter().find(|item| is_by_operator(item)).cloned() {
             let kind = PostKind::Waiting(self.grants);
-            effects.push(Effect::Post(Post { answers, text: reason, kind, meta: self.meta() }));
+            // What it has spent is told with its end: told here as well, it would count twice.
+            effects.push(Effect::Post(Post { answers, text: reason, kind, meta: None }));
         }
         effects
     }

@@ -207,6 +207,10 @@ fn what_a_round_without_a_reply_has_cost_is_spent() {
         let _ = turn.handle(done("a"));
         turn.runs_up(charge(5, Some(2)));
         let effects = turn.handle(input);
+        // Nobody is written to, so the decision says what it took.
+        let told =
+            effects.iter().find_map(|effect| if let Effect::Close(it) = effect { it.spent } else { None });
+        assert_eq!(told.map(|it| it.tokens), Some(expected.usage.input_tokens + 1), "{name}");
         let Some(Effect::End(Ending { spent, .. })) = effects.last() else { panic!("{name}: {effects:?}") };
         let Spent { usage, cost_microusd, rounds } = *spent;
         assert_eq!(

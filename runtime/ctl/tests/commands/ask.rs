@@ -72,7 +72,11 @@ fn closed(seq: u64, aspect: &str, decision: Decision) -> Act {
     let aspect: AspectName = aspect.parse().expect("a name");
     let item = derive::message_item(QUESTION, &aspect);
     let reason = Some("there was nothing to say".into());
-    entry(seq, None, LogBody::ItemClosed(InboxClose { item, decision, reason, message: None, outcome: None }))
+    entry(
+        seq,
+        None,
+        LogBody::ItemClosed(InboxClose { item, decision, reason, message: None, outcome: None, spent: None }),
+    )
 }
 
 fn observed(what: ObservedWhat) -> Act {
