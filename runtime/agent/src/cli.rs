@@ -12,19 +12,16 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
-use nexus_wire::AspectName;
-use nexus_wire::name::HandName;
-use nexus_wire::roster::AspectRole;
 
 use crate::hands;
 use crate::journal::Durability;
-use crate::provider::ProviderKind;
 use crate::sandbox;
 
 mod branches;
 mod draw;
 mod export;
 mod home;
+mod new;
 mod sessions;
 
 pub(crate) use draw::summary;
@@ -112,11 +109,15 @@ struct RunArguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make a home that works as it stands
-    New(New),
-    /// Say what is wrong with a home
+    /// Make a home that works as it stands; asks what it shall be when nothing but the folder is said at a terminal
+    New(new::New),
+    /// Say what is wrong with a home, each fault with its place
     Check {
+        /// The home to look at
         home: PathBuf,
+        /// Try the broker, too: whether it answers, and takes the key
+        #[arg(long)]
+        online: bool,
         #[command(flatten)]
         output: Output,
     },
@@ -125,26 +126,6 @@ enum Command {
     Session(sessions::Command),
     /// Say which version this is
     Version,
-}
-
-#[derive(Args, Debug)]
-struct New {
-    home: PathBuf,
-    /// The aspect's name; the folder's when not said
-    #[arg(long)]
-    name: Option<AspectName>,
-    /// `frame` is the lead of a team
-    #[arg(long, default_value = "worker", value_parser = parse_role)]
-    role: AspectRole,
-    /// Offer a Hand of this name
-    #[arg(long)]
-    hand: Option<HandName>,
-    /// What makes it think: scripted, anthropic, command, ollama or openai
-    #[arg(long, default_value = "scripted", value_parser = parse_provider)]
-    provider: ProviderKind,
-    /// The model, as the provider names it
-    #[arg(long)]
-    model: Option<String>,
 }
 
 #[derive(Args, Clone, Copy, Debug)]
@@ -217,8 +198,10 @@ fn run(
         Err(error) => return usage(&error, context.out, err),
     };
     let outcome = match arguments.command {
-        Some(Command::New(new)) => home::new(&mut context, new),
-        Some(Command::Check { home, output }) => home::check(&mut context, &home, output.output),
+        Some(Command::New(new)) => new::run(&mut context, new),
+        Some(Command::Check { home, online, output }) => {
+            home::check(&mut context, &home, output.output, online)
+        }
         Some(Command::Session(command)) => sessions::run(&mut context, command),
         Some(Command::Version) => version(&mut context),
         None => match arguments.run {
@@ -263,15 +246,6 @@ fn version(context: &mut Context<'_>) -> Outcome {
 
 fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-}
-
-/// Settings' own words for a role are the ones taken here.
-fn parse_role(text: &str) -> Result<AspectRole, String> {
-    parse(text, "frame or worker")
-}
-
-fn parse_provider(text: &str) -> Result<ProviderKind, String> {
-    parse(text, "scripted, anthropic, command, ollama or openai")
 }
 
 /// A number and its unit.

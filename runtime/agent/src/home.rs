@@ -25,7 +25,7 @@ pub use fault::{Fault, Faults};
 pub use persona::{NEXUS_FILE, PRIMER_FILE, Persona, SOUL_FILE};
 pub use raw::{Allowance, Amount, Budgets, Isolation, RawHand, RawSettings, Recall, settings_schema};
 pub use roots::{Detailed, RawRoot};
-pub use scaffold::{NewHome, ScaffoldError, scaffold};
+pub use scaffold::{NewHome, Preset, ScaffoldError, scaffold};
 pub use settings::{Hand, Judging, Settings, Side, Triage};
 
 use settings::Judge;

@@ -1,57 +1,23 @@
-//! `agent new` and `agent check`.
+//! `agent check`.
 
 use std::path::Path;
 
-use nexus_wire::AspectName;
+use nexus_client::{Broker, KeyFile, install_crypto};
 use serde_json::json;
 
-use super::{Context, Exit, Format, New, Outcome};
-use crate::home::{self, Fault, Home, NewHome, SETTINGS_FILE, SOUL_FILE, scaffold};
+use super::{Context, Exit, Format, Outcome};
+use crate::home::{self, Fault, Home};
 use crate::provider::ProviderKind;
 
-pub(super) fn new(context: &mut Context<'_>, new: New) -> Outcome {
-    let name = match new.name {
-        Some(name) => name,
-        None => name_of(&new.home)?,
-    };
-    let wanted = NewHome {
-        name: name.clone(),
-        role: new.role,
-        provider: new.provider,
-        model: new.model,
-        hand: new.hand,
-    };
-    let written = scaffold(&new.home, &wanted)?;
-    let home = new.home.display();
-    for path in &written {
-        writeln!(context.out, "wrote {}", path.display())?;
+pub(super) fn check(context: &mut Context<'_>, dir: &Path, format: Format, online: bool) -> Outcome {
+    let (home, mut faults) = home::check(dir, context.env);
+    let mut reached = None;
+    if let Some(home) = home.as_ref().filter(|_| online) {
+        match reach(home)? {
+            Ok(url) => reached = Some(url),
+            Err(fault) => faults.push(fault),
+        }
     }
-    writeln!(context.out, "\n{name} has a home. What comes next:")?;
-    writeln!(context.out, "  edit {home}/{SOUL_FILE} and {home}/{SETTINGS_FILE}")?;
-    let loaded = Home::load(&new.home, context.env);
-    let key_missing = |fault: &&Fault| fault.field == "provider.api_key_env";
-    if let Some(fault) = loaded.as_ref().err().and_then(|faults| faults.0.iter().find(key_missing)) {
-        writeln!(context.out, "  {}", fault.message)?;
-    }
-    writeln!(context.out, "  agent check {home}")?;
-    writeln!(
-        context.out,
-        "  nexus aspect add {name} --home {home}    (lets it in; with the broker's --data, if it has one)"
-    )?;
-    writeln!(context.out, "  agent {home}")?;
-    Ok(Exit::Done)
-}
-
-fn name_of(home: &Path) -> Result<AspectName, String> {
-    // `.` and `..` have no name of their own until they are resolved.
-    let resolved = std::path::absolute(home).unwrap_or_else(|_| home.to_owned());
-    let resolved = std::fs::canonicalize(&resolved).unwrap_or(resolved);
-    let folder = resolved.file_name().unwrap_or_default().to_string_lossy();
-    folder.parse().map_err(|error| format!("the folder cannot lend its name: {error}; give one with --name"))
-}
-
-pub(super) fn check(context: &mut Context<'_>, dir: &Path, format: Format) -> Outcome {
-    let (home, faults) = home::check(dir, context.env);
     match format {
         Format::Json => {
             let told = |fault: &Fault| {
@@ -61,15 +27,17 @@ pub(super) fn check(context: &mut Context<'_>, dir: &Path, format: Format) -> Ou
                     "field": fault.field, "message": fault.message,
                 })
             };
-            let faults: Vec<_> = faults.iter().map(told).collect();
-            writeln!(context.out, "{:#}", json!({"ok": faults.is_empty(), "faults": faults}))?;
+            let told: Vec<_> = faults.iter().map(told).collect();
+            let aspect = home.as_ref().map(shown);
+            let all = json!({"ok": faults.is_empty(), "faults": told, "aspect": aspect, "broker": reached});
+            writeln!(context.out, "{all:#}")?;
         }
         Format::Text => {
             for fault in &faults {
                 writeln!(context.out, "{fault}")?;
             }
             match (&home, faults.len()) {
-                (Some(home), 0) => praise(context, dir, home)?,
+                (Some(home), 0) => praise(context, dir, home, reached.as_deref())?,
                 (_, 1) => writeln!(context.out, "1 fault in {}", dir.display())?,
                 (_, count) => writeln!(context.out, "{count} faults in {}", dir.display())?,
             }
@@ -78,7 +46,50 @@ pub(super) fn check(context: &mut Context<'_>, dir: &Path, format: Format) -> Ou
     Ok(if faults.is_empty() { Exit::Done } else { Exit::Failure })
 }
 
-fn praise(context: &mut Context<'_>, dir: &Path, home: &Home) -> std::io::Result<()> {
+/// Whether the broker of the keyfile is there and lets this key in; where it is. Registers nobody.
+fn reach(home: &Home) -> Result<Result<String, Fault>, std::io::Error> {
+    let path = home.keyfile_path();
+    let fault = |message: String| Fault::of_file(&path, message);
+    let keyfile = match KeyFile::load(&path) {
+        Ok(keyfile) => keyfile,
+        Err(error) => return Ok(Err(fault(error.kind.to_string()))),
+    };
+    let (url, nexus_id) = (keyfile.url.clone(), keyfile.nexus_id);
+    install_crypto();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(async {
+        let broker = Broker::of_keyfile(keyfile).map_err(|error| fault(error.to_string()))?;
+        let info = broker.info().await.map_err(|error| fault(error.to_string()))?;
+        if info.nexus_id != nexus_id {
+            return Err(fault(format!(
+                "another Nexus ({}) answers at {url}, and the key is for {nexus_id}",
+                info.nexus_id
+            )));
+        }
+        broker.bearer().await.map_err(|error| fault(error.to_string()))?;
+        Ok(url)
+    }))
+}
+
+/// For programs. Fields are added and never taken away.
+fn shown(home: &Home) -> serde_json::Value {
+    let settings = &home.settings;
+    let roots = settings.roots.iter().map(|root| (root.label.clone(), json!(root.path)));
+    json!({
+        "name": settings.name,
+        "role": settings.role,
+        "context_mode": settings.context_mode,
+        "provider": settings.provider.kind.name(),
+        "model": settings.provider.model,
+        "roots": roots.collect::<serde_json::Map<_, _>>(),
+        "tools": settings.tools.iter().map(|tool| tool.name()).collect::<Vec<_>>(),
+        "hands": settings.hands.iter().map(|hand| hand.spec.name.as_str()).collect::<Vec<_>>(),
+        "persona": home.persona.source(),
+        "has_key": home.keyfile_path().exists(),
+    })
+}
+
+fn praise(context: &mut Context<'_>, dir: &Path, home: &Home, reached: Option<&str>) -> std::io::Result<()> {
     let settings = &home.settings;
     let thinks = match settings.provider.kind {
         ProviderKind::Scripted => "scripted".to_owned(),
@@ -97,7 +108,14 @@ fn praise(context: &mut Context<'_>, dir: &Path, home: &Home) -> std::io::Result
     for root in &settings.roots {
         writeln!(context.out, "  root      {} = {}", root.label, root.path.display())?;
     }
+    let tools: Vec<&str> = settings.tools.iter().map(|tool| tool.name()).collect();
+    let tools = if tools.is_empty() { "none".to_owned() } else { tools.join(", ") };
+    writeln!(context.out, "  tools     {tools}")?;
     writeln!(context.out, "  hands     {hands}")?;
+    writeln!(context.out, "  persona   {}", home.persona.source())?;
+    if let Some(url) = reached {
+        writeln!(context.out, "  broker    {url} answers and takes the key")?;
+    }
     if !home.keyfile_path().exists() {
         writeln!(
             context.out,

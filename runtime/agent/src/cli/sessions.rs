@@ -21,6 +21,7 @@ use crate::session::{Entry, Session, SessionKey, Tree, UserTurn};
 pub(super) enum Command {
     /// List the sessions of a home
     List {
+        /// The aspect's home
         home: PathBuf,
         #[command(flatten)]
         output: Output,
@@ -115,6 +116,7 @@ pub(super) enum Command {
 
 #[derive(Args, Debug)]
 pub(super) struct Which {
+    /// The aspect's home
     pub(super) home: PathBuf,
     /// `global`, or the id of a thread or fork, or the beginning or end of one
     #[arg(short, long)]

@@ -120,7 +120,8 @@ fn a_new_home_is_in_order_and_its_maker_knows_what_comes_next() {
     let (exit, out, err) = agent(&dir, "new @robin --hand find");
     assert_eq!((exit, err.as_str()), (Exit::Done, ""));
     assert!(out.contains("wrote @robin/aspect.json\n"), "{out}");
-    assert!(out.contains("  nexus aspect add robin --home @robin "), "{out}");
+    assert!(out.contains("  nexus aspect add robin --home @robin\n"), "{out}");
+    assert!(out.contains("  nexus serve --spawn "), "{out}");
     let (exit, out, _) = agent(&dir, "check @robin");
     assert_eq!(exit, Exit::Done);
     assert!(out.starts_with("@robin is in order\n") && out.contains("hands     find\n"), "{out}");
@@ -134,6 +135,24 @@ fn a_new_home_is_in_order_and_its_maker_knows_what_comes_next() {
     );
     assert!(agent(&dir, "new @Robin").2.contains("give one with --name"));
     assert_eq!(agent(&dir, "new @Robin --name rob --role frame").0, Exit::Done);
+    for (preset, has, has_not) in [("read", "read_file", "write_file"), ("edit", "edit_file", "run_command")]
+    {
+        agent(&dir, &format!("new @{preset} --tools {preset} --description told"));
+        let (_, out, _) = agent(&dir, &format!("check @{preset} -o json"));
+        let told: Value = serde_json::from_str(&out).expect("JSON");
+        let tools = told["aspect"]["tools"].as_array().expect("tools");
+        assert!(tools.contains(&json!(has)) && !tools.contains(&json!(has_not)), "{out}");
+    }
+    fs::create_dir(dir.path().join("full")).expect("made");
+    fs::write(dir.path().join("full/file"), "").expect("written");
+    let (exit, _, err) = agent(&dir, "new @full");
+    assert_eq!(
+        (exit, err.as_str()),
+        (
+            Exit::Failure,
+            "agent: @full is not empty; choose a folder that is not there yet, or an empty one\n"
+        )
+    );
     let (_, out, _) = agent(&dir, "new @ann --provider anthropic");
     assert!(out.contains("ANTHROPIC_API_KEY is not set"), "{out}");
 }
@@ -276,4 +295,28 @@ fn homes_without_sessions_are_told_so() {
         (Exit::Failure, String::new(), "agent: @robin has no sessions yet\n".to_owned())
     );
     assert_eq!(agent(&dir, "session list @robin").1, "@robin has no sessions yet\n");
+}
+
+/// Commands and arguments that do not explain themselves.
+fn unexplained(command: &clap::Command, path: &str, found: &mut Vec<String>) {
+    let path = format!("{path} {}", command.get_name());
+    if command.get_about().is_none() && command.get_long_about().is_none() {
+        found.push(path.clone());
+    }
+    for argument in command.get_arguments() {
+        let is_said = argument.get_help().is_some() || argument.get_long_help().is_some();
+        if !is_said && !["help", "version"].contains(&argument.get_id().as_str()) {
+            found.push(format!("{path} {}", argument.get_id()));
+        }
+    }
+    for command in command.get_subcommands().filter(|it| it.get_name() != "help") {
+        unexplained(command, &path, found);
+    }
+}
+
+#[test]
+fn every_command_and_argument_explains_itself() {
+    let mut found = Vec::new();
+    unexplained(&Arguments::command(), "", &mut found);
+    assert_eq!(found, [""; 0]);
 }

@@ -1,6 +1,6 @@
 //! Makes a home that works as it stands: `agent check` finds nothing, and the scripted provider answers.
 //!
-//! Writes what is missing and never changes a file that is there.
+//! Never changes a folder that holds anything.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -15,24 +15,54 @@ use thiserror::Error;
 use super::persona::{NEXUS_FILE, PRIMER_FILE, SOUL_FILE};
 use super::raw::{RawHand, RawSettings};
 use super::{SETTINGS_FILE, scripted};
-use crate::provider::{CommandConfig, ProviderConfig, ProviderKind, SettingsError};
+use crate::provider::{CommandConfig, ProviderConfig, ProviderKind};
 use crate::tools::Tool;
 
 /// What a new home shall be.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct NewHome {
     pub name: AspectName,
     pub role: AspectRole,
+    pub description: Option<String>,
     pub provider: ProviderKind,
     /// Needed by every kind but `scripted`; a usual one when not said.
     pub model: Option<String>,
+    pub base_url: Option<String>,
+    pub key_env: Option<String>,
+    pub tools: Preset,
     pub hand: Option<HandName>,
+}
+
+/// Tools by how much they may do.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Preset {
+    #[default]
+    Read,
+    Edit,
+    Full,
+}
+
+/// Beyond reading files and talking to the team.
+const WRITING: [&str; 2] = ["write_file", "edit_file"];
+
+impl Preset {
+    /// A person has to say so before programs are run or strangers asked.
+    fn tools(self) -> Vec<String> {
+        let is_in = |tool: &&Tool| match self {
+            Self::Read => !tool.reaches_out() && !WRITING.contains(&tool.name()),
+            Self::Edit => !tool.reaches_out(),
+            Self::Full => true,
+        };
+        Tool::ALL.iter().filter(is_in).map(Tool::to_string).collect()
+    }
 }
 
 #[derive(Debug, Error)]
 pub enum ScaffoldError {
     #[error("{} is a home already; edit it, or choose another folder", .0.display())]
     Exists(PathBuf),
+    #[error("{} is not empty; choose a folder that is not there yet, or an empty one", .0.display())]
+    NotEmpty(PathBuf),
     #[error("{}: cannot be made: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
     #[error("the settings cannot be written: {0}")]
@@ -44,6 +74,9 @@ pub fn scaffold(dir: &Path, new: &NewHome) -> Result<Vec<PathBuf>, ScaffoldError
     let settings = dir.join(SETTINGS_FILE);
     if settings.exists() {
         return Err(ScaffoldError::Exists(dir.to_owned()));
+    }
+    if !is_empty(dir).map_err(|source| ScaffoldError::Io { path: dir.to_owned(), source })? {
+        return Err(ScaffoldError::NotEmpty(dir.to_owned()));
     }
     let work = dir.join("work");
     fs::create_dir_all(&work).map_err(|source| ScaffoldError::Io { path: work.clone(), source })?;
@@ -69,9 +102,8 @@ pub fn scaffold(dir: &Path, new: &NewHome) -> Result<Vec<PathBuf>, ScaffoldError
     ];
     let mut written = Vec::with_capacity(files.len());
     for (path, text) in files {
-        if write_new(&path, &text).map_err(|source| ScaffoldError::Io { path: path.clone(), source })? {
-            written.push(path);
-        }
+        write_new(&path, &text).map_err(|source| ScaffoldError::Io { path: path.clone(), source })?;
+        written.push(path);
     }
     Ok(written)
 }
@@ -100,33 +132,34 @@ fn raw_settings(new: &NewHome) -> RawSettings {
     RawSettings {
         name: Some(new.name.clone()),
         role: new.role,
-        description: "Finds things in the files of its work folder.".to_owned(),
+        description: new
+            .description
+            .clone()
+            .unwrap_or_else(|| "Finds things in the files of its work folder.".to_owned()),
         provider: ProviderConfig {
             kind: new.provider,
             // Empty: which program it is, nobody can guess.
             command: (new.provider == ProviderKind::Command).then(CommandConfig::default),
-            model: new.model.clone().or_else(|| usual_model(new.provider)),
+            model: new.model.clone().or_else(|| new.provider.usual_model().map(str::to_owned)),
+            base_url: new.base_url.clone(),
+            api_key_env: new.key_env.clone(),
             ..ProviderConfig::default()
         },
-        tools: Tool::ALL.iter().filter(|tool| !tool.reaches_out()).map(Tool::to_string).collect(),
+        tools: new.tools.tools(),
         hands: hand.into_iter().collect(),
         ..RawSettings::default()
     }
 }
 
-/// The one the provider itself proposes when none is named.
-fn usual_model(kind: ProviderKind) -> Option<String> {
-    match (ProviderConfig { kind, ..ProviderConfig::default() }).resolve(|_| None) {
-        Err(SettingsError::ModelMissing(_, usual)) => Some(usual.to_owned()),
-        Err(_) | Ok(_) => None,
+/// Whether there is nothing in it but what version control keeps there.
+fn is_empty(dir: &Path) -> io::Result<bool> {
+    match fs::read_dir(dir) {
+        Ok(mut entries) => Ok(entries.all(|entry| entry.is_ok_and(|it| it.file_name() == ".git"))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error),
     }
 }
 
-/// Says whether it wrote: a file that is there stays as it is.
-fn write_new(path: &Path, text: &str) -> io::Result<bool> {
-    match OpenOptions::new().write(true).create_new(true).open(path) {
-        Ok(mut file) => file.write_all(text.as_bytes()).map(|()| true),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(error),
-    }
+fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
 }

@@ -185,23 +185,26 @@ fn a_new_home_works_and_keeps_what_was_there() {
             let dir = tempfile::tempdir().expect("a temporary folder");
             let path = dir.path().join("robin");
             fs::create_dir(&path).expect("makes");
-            fs::write(path.join(SOUL_FILE), "mine").expect("writes");
             let new = NewHome {
                 name: "robin".parse().expect("a name"),
                 role: Default::default(),
+                description: None,
                 provider,
                 model: None,
+                base_url: None,
+                key_env: None,
+                tools: Preset::Full,
                 hand: hand.map(|hand| hand.parse().expect("a name")),
             };
-            let written = scaffold(&path, &new).expect("makes a home");
-            assert!(!written.contains(&path.join(SOUL_FILE)));
+            fs::write(path.join("file"), "mine").expect("writes");
+            assert!(matches!(scaffold(&path, &new), Err(ScaffoldError::NotEmpty(_))));
+            fs::remove_file(path.join("file")).expect("removed");
+            scaffold(&path, &new).expect("makes a home");
             let (home, faults) = check(&path, |_| Some("key".to_owned()));
             assert_eq!(faults, []);
             let home = home.expect("loads");
-            assert_eq!(home.persona.soul, "mine");
-            // A person has to say so before programs are run or strangers asked.
-            let usual: Vec<Tool> = Tool::ALL.iter().copied().filter(|tool| !tool.reaches_out()).collect();
-            assert_eq!(home.settings.tools, usual);
+            assert!(home.persona.soul.starts_with("# robin"));
+            assert_eq!(home.settings.tools, Tool::ALL);
             assert_eq!(home.settings.hands.len(), usize::from(hand.is_some()));
             assert!(matches!(scaffold(&path, &new), Err(ScaffoldError::Exists(_))));
         }

@@ -31,7 +31,7 @@ impl ProviderKind {
     }
 
     /// The variable asked for when `api_key_env` is not given.
-    pub(super) fn usual_key_env(self) -> Option<&'static str> {
+    pub(crate) fn usual_key_env(self) -> Option<&'static str> {
         match self {
             Self::Anthropic => Some("ANTHROPIC_API_KEY"),
             Self::Openai => Some("OPENAI_API_KEY"),
@@ -50,7 +50,7 @@ impl ProviderKind {
     }
 
     /// A model to begin with, where one has to be named.
-    pub(super) fn usual_model(self) -> Option<&'static str> {
+    pub(crate) fn usual_model(self) -> Option<&'static str> {
         match self {
             Self::Anthropic => Some("claude-sonnet-5-5"),
             Self::Ollama => Some("qwen3:8b"),
