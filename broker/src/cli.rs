@@ -93,6 +93,15 @@ enum CliError {
     HomeOfAnother { home: PathBuf, owner: String, name: nexus_wire::AspectName },
     #[error("cannot tell where {} is: {source}", path.display())]
     Path { path: PathBuf, source: std::io::Error },
+    #[error(
+        "the keyfile in {} is for another Nexus ({other}, at {url}), so it stays; if this home is to leave that one: nexus aspect add {name} --home {} --force",
+        home.display(), home.display()
+    )]
+    KeyOfAnother { home: PathBuf, name: nexus_wire::AspectName, other: uuid::Uuid, url: String },
+    #[error(
+        "{operator} has a token {name} already; revoke it, take another name, or replace it with --replace"
+    )]
+    TokenThere { operator: nexus_wire::OperatorName, name: nexus_wire::TokenName },
     #[error("no home directory is known; name the data directory with --data or NEXUS_DATA")]
     NoDataDir,
     #[error("{}", .0.message)]
@@ -119,6 +128,8 @@ impl CliError {
             | Self::NoHome(_)
             | Self::HomeOfAnother { .. }
             | Self::NoDataDir
+            | Self::KeyOfAnother { .. }
+            | Self::TokenThere { .. }
             | Self::Path { .. }
             | Self::Refused(_)
             | Self::Secret(_)

@@ -16,10 +16,24 @@ pub(crate) const CREDENTIALS_KEY: &str = "credentials.key";
 /// What makes a Nexus itself and lets people in; a backup holds it only when that is asked for.
 pub(crate) const KEY_FILES: [&str; 4] = ["identity.json", "ca.pem", TOKEN_FILE, CREDENTIALS_KEY];
 
+/// One of these is in every data directory, from the first moment of the first start on; settings may be there before.
+const OURS: [&str; 5] = ["nexus.lock", "nexus.db", "nexus.toml", "identity.json", TOKEN_FILE];
+
+/// A new file system has a folder of its own.
+fn holds_anything(path: &Path) -> bool {
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    entries.into_iter().any(|entry| entry.file_name() != "lost+found")
+}
+
 #[derive(Debug, Error)]
 pub enum DataDirError {
     #[error("cannot use {} as data directory: {source}; name another with --data, or make it writable", path.display())]
     Unusable { path: PathBuf, source: io::Error },
+    #[error(
+        "{} holds other things and no Nexus, so it is left as it is; name a folder that is not there yet, or an empty one, with --data",
+        path.display()
+    )]
+    NotOurs { path: PathBuf },
     #[error("a broker is running on {}{}; stop it, or name another directory with --data", path.display(), whereabouts(.run.as_ref()))]
     InUse { path: PathBuf, run: Option<RunFile> },
     #[error("cannot write {}: {source}", path.display())]
@@ -66,6 +80,16 @@ impl DataDir {
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
         let path = path.canonicalize().map_err(unusable)?;
         Ok(Self { path })
+    }
+
+    /// The same for a program that would make a new Nexus there: refuses a folder that is used for something else.
+    pub(crate) fn open_ours(path: &Path) -> Result<Self, DataDirError> {
+        let data = Self::open(path)?;
+        let is_ours = OURS.iter().any(|name| data.file(name).exists());
+        if !is_ours && holds_anything(data.path()) {
+            return Err(DataDirError::NotOurs { path: data.path });
+        }
+        Ok(data)
     }
 
     pub fn path(&self) -> &Path {
@@ -182,6 +206,20 @@ mod tests {
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(data.path()), mode(&data.file("secret"))), (0o700, 0o600));
         assert_eq!(data.read("secret").unwrap().as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn a_folder_that_is_used_for_something_else_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("lost+found")).unwrap();
+        assert!(DataDir::open_ours(dir.path()).is_ok());
+        std::fs::write(dir.path().join("passwd"), "").unwrap();
+        let error = DataDir::open_ours(dir.path()).unwrap_err();
+        assert!(error.to_string().contains("holds other things and no Nexus"), "{error}");
+        assert!(!dir.path().join("nexus.lock").exists());
+        std::fs::write(dir.path().join("nexus.toml"), "").unwrap();
+        assert!(DataDir::open_ours(dir.path()).is_ok());
+        assert!(DataDir::open_ours(&dir.path().join("new")).is_ok());
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(crate) fn open(config: &Config) -> Result<Self, SetupError> {
-        let data = DataDir::open(&config.data)?;
+        let data = DataDir::open_ours(&config.data)?;
         let lock = data.lock()?;
         let (keys, _) = NexusKeys::open(&data, seconds())?;
         let synchronous = match config.synchronous {

@@ -37,7 +37,7 @@ pub(crate) struct Restored {
 
 /// `now` names what is put aside and is the restore's time in the log.
 pub(crate) fn restore(config: &Config, file: &Path, now: Ms) -> Result<Restored, BackupError> {
-    let data = DataDir::open(&config.data)?;
+    let data = DataDir::open_ours(&config.data)?;
     let _lock = data.lock()?;
     let partial = data.file(PARTIAL);
     let failed = |source| BackupError::Write { path: partial.clone(), source };

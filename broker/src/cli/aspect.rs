@@ -21,10 +21,12 @@ use crate::config::Config;
 pub(super) enum Aspect {
     /// Let an aspect in and write its keyfile; a good keyfile that is there already stays
     Add {
+        /// The aspect's name, as its aspect.json has it
         name: AspectName,
         /// The aspect's home; the keyfile is <HOME>/.nexus/key.json
         #[arg(long)]
         home: PathBuf,
+        /// Its place in the team
         #[arg(long, value_enum, default_value = "worker")]
         role: Role,
         /// The aspect may store knowledge that the whole team reads
@@ -33,14 +35,22 @@ pub(super) enum Aspect {
         /// Where the aspect finds the broker, if it runs on another machine
         #[arg(long)]
         url: Option<String>,
+        /// Replace the keyfile although it is for another Nexus, which then does not know this home any more
+        #[arg(long)]
+        force: bool,
     },
     /// Show who is in
     List,
     /// Shut an aspect out; its link closes and its key is good no more
-    Revoke { name: AspectName },
-    /// Replace an aspect's key; links of the old one close when the overlap is over
-    Rotate {
+    Revoke {
+        /// Who
         name: AspectName,
+    },
+    /// Replace an aspect's key; links of the old one close when the overlap is over, and its agent takes up the new one
+    Rotate {
+        /// Whose
+        name: AspectName,
+        /// The aspect's home; the keyfile is <HOME>/.nexus/key.json
         #[arg(long)]
         home: PathBuf,
         /// How long the old key stays good beside the new one (90s, 10m; at most 24h)
@@ -81,8 +91,17 @@ pub(super) async fn run(aspect: Aspect, config: Config) -> Result<(), CliError> 
         return Err(CliError::HomeOfAnother { home: home.clone(), owner, name: name.clone() });
     }
     let mut admin = Admin::open(&config).await?;
+    let is_forced = matches!(&aspect, Aspect::Add { force: true, .. });
+    if let Aspect::Add { name, home, .. } | Aspect::Rotate { name, home, .. } = &aspect
+        && let Ok(keyfile) = KeyFile::load(&KeyFile::path_in(home))
+        && keyfile.nexus_id != admin.nexus_id
+        && !is_forced
+    {
+        let (home, name, other) = (home.clone(), name.clone(), keyfile.nexus_id);
+        return Err(CliError::KeyOfAnother { home, name, other, url: keyfile.url });
+    }
     match aspect {
-        Aspect::Add { name, home, role, share_knowledge, url } => {
+        Aspect::Add { name, home, role, share_knowledge, url, force: _ } => {
             let kept = kept(&admin, &name, &home, url.as_deref());
             let is_new = kept.is_none();
             let keyfile = match kept {
@@ -110,7 +129,7 @@ pub(super) async fn run(aspect: Aspect, config: Config) -> Result<(), CliError> 
             write(&keyfile, &home, true)?;
             if rotated.previous_until.is_some() {
                 say(format_args!(
-                    "its old key is good for {} s more: start its agent again within that time",
+                    "its old key is good for {} s more; an agent that sees the new file takes it up by itself",
                     overlap.as_secs()
                 ));
             }

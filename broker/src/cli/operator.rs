@@ -19,16 +19,24 @@ use crate::identity::{password, token};
 pub(super) enum Operator {
     /// Let somebody in, or replace the token they were let in with; the old one is good no more
     Add {
+        /// What to call them: a lower-case name, which stands before what they say
         name: OperatorName,
+        /// What they may do
         #[arg(long, value_enum)]
         role: Role,
     },
     /// Show who is in
     List,
     /// Set the password somebody logs in with; read from the terminal, or one line of standard input
-    Passwd { name: OperatorName },
+    Passwd {
+        /// Who
+        name: OperatorName,
+    },
     /// Shut somebody out; their links close
-    Revoke { name: OperatorName },
+    Revoke {
+        /// Who
+        name: OperatorName,
+    },
     /// API tokens of an operator, each with a name
     #[command(subcommand)]
     Token(Token),
@@ -36,18 +44,31 @@ pub(super) enum Operator {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Token {
-    /// Make one, or replace the one of that name, and show it once
+    /// Make one and show it once
     Add {
+        /// Whose
         operator: OperatorName,
+        /// What to call it, such as the machine or the program it is for
         name: TokenName,
         /// How long it is good (90s, 12h, 30d); until it is revoked when left out
         #[arg(long, value_name = "TIME", value_parser = lifetime)]
         expires: Option<Duration>,
+        /// Take the place of the token of that name, which is good no more then
+        #[arg(long)]
+        replace: bool,
     },
     /// Show them, without the secrets
-    List { operator: OperatorName },
+    List {
+        /// Whose
+        operator: OperatorName,
+    },
     /// Make one good no more; links it opened close
-    Revoke { operator: OperatorName, name: TokenName },
+    Revoke {
+        /// Whose
+        operator: OperatorName,
+        /// Which, as `nexus operator token list` shows it
+        name: TokenName,
+    },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -110,7 +131,10 @@ pub(super) async fn run(operator: Operator, config: Config) -> Result<(), CliErr
 async fn tokens(action: Token, config: &Config) -> Result<(), CliError> {
     let mut admin = Admin::open(config).await?;
     match action {
-        Token::Add { operator, name, expires } => {
+        Token::Add { operator, name, expires, replace } => {
+            if !replace && admin.tokens(&operator).await?.iter().any(|it| it.name == name) {
+                return Err(CliError::TokenThere { operator, name });
+            }
             let token = token::mint();
             let add = TokenAdd {
                 name: name.clone(),

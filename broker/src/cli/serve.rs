@@ -81,7 +81,9 @@ fn announce(running: &Running, started: Instant) {
     say(format_args!("  token  {} (operator {FIRST_OPERATOR})", token.display()));
     if let Some(first) = running.first_token() {
         say(format_args!(
-            "\nA new Nexus. Its first operator is {FIRST_OPERATOR}; this token is shown once and kept in the file above:\n\n  {first}\n"
+            "\nMade a new Nexus in {}; if you meant one that is there already, stop this one and name that with --data.\n\
+             Its first operator is {FIRST_OPERATOR}; this token is shown once and kept in the file above:\n\n  {first}\n",
+            running.data().path().display()
         ));
     }
     if let Some(setup) = running.setup_token() {

@@ -51,6 +51,7 @@ async fn a_home_of_another_aspect_gets_no_key() {
         role: aspect::Role::Worker,
         share_knowledge: false,
         url: None,
+        force: false,
     };
     let refused = aspect::run(add("wren"), config()).await.unwrap_err();
     assert_eq!(
@@ -93,6 +94,7 @@ async fn an_aspect_is_let_in_without_a_broker_and_through_one() {
         role: aspect::Role::Worker,
         share_knowledge: true,
         url: None,
+        force: false,
     };
     let keyfile = || nexus_client::KeyFile::load(&nexus_client::KeyFile::path_in(&home)).unwrap();
     aspect::run(add(), config()).await.unwrap();
@@ -131,4 +133,28 @@ async fn an_aspect_is_let_in_without_a_broker_and_through_one() {
     running.stop().await.unwrap();
     operator::run(operator::Operator::List, config()).await.unwrap();
     assert!(!data.join("nexus.db-wal").exists(), "a stop leaves one file");
+}
+
+/// Commands and arguments that do not explain themselves.
+fn unexplained(command: &clap::Command, path: &str, found: &mut Vec<String>) {
+    let path = format!("{path} {}", command.get_name());
+    if command.get_about().is_none() && command.get_long_about().is_none() {
+        found.push(path.clone());
+    }
+    for argument in command.get_arguments() {
+        let is_said = argument.get_help().is_some() || argument.get_long_help().is_some();
+        if !is_said && !["help", "version"].contains(&argument.get_id().as_str()) {
+            found.push(format!("{path} {}", argument.get_id()));
+        }
+    }
+    for command in command.get_subcommands().filter(|it| it.get_name() != "help") {
+        unexplained(command, &path, found);
+    }
+}
+
+#[test]
+fn every_command_and_argument_explains_itself() {
+    let mut found = Vec::new();
+    unexplained(&Cli::command(), "", &mut found);
+    assert_eq!(found, [""; 0]);
 }

@@ -187,6 +187,7 @@ pub struct Say {
 
 #[derive(Args, Clone, Debug)]
 pub struct Mark {
+    /// The thread's id, as `nexctl get threads` shows it
     pub thread: ThreadId,
     /// Up to this message; all of it when left out
     pub seq: Option<u64>,
@@ -194,6 +195,7 @@ pub struct Mark {
 
 #[derive(Args, Clone, Debug)]
 pub struct React {
+    /// The message's id, as `nexctl get messages` shows it
     pub message: MessageId,
     /// An emoji, or another short sign
     pub emoji: String,
@@ -204,7 +206,9 @@ pub struct React {
 
 #[derive(Args, Clone, Debug)]
 pub struct Rename {
+    /// The thread's id, as `nexctl get threads` shows it
     pub thread: ThreadId,
+    /// Its new title
     #[arg(required = true, value_name = "TITLE")]
     pub words: Vec<String>,
 }
@@ -214,6 +218,7 @@ pub struct Rename {
 All words have to occur; \"a phrase\", OR, -without and begin* work. Quote the
 query for the shell: nexctl search '\"harsh mistress\" -movie'")]
 pub struct Search {
+    /// What to look for
     #[arg(required = true, value_name = "QUERY", allow_hyphen_values = true)]
     pub query: String,
     /// Only in this thread
@@ -290,6 +295,7 @@ pub enum What {
     /// The messages of a thread, the oldest first
     #[command(visible_alias = "message")]
     Messages {
+        /// The thread's id, as `nexctl get threads` shows it
         thread: ThreadId,
         /// Only those after this one's SEQ
         #[arg(long, value_name = "SEQ", default_value_t = 0)]
@@ -300,7 +306,10 @@ pub enum What {
     },
     /// How far a message has come with each recipient
     #[command(visible_alias = "receipt")]
-    Receipts { message: MessageId },
+    Receipts {
+        /// The message's id, as `nexctl get messages` shows it
+        message: MessageId,
+    },
     /// Conversations, the latest activity first
     #[command(visible_alias = "thread")]
     Threads {
@@ -358,6 +367,7 @@ pub struct Backup {
 
 #[derive(Args, Clone, Debug)]
 pub struct Restrain {
+    /// Which aspect
     pub aspect: AspectName,
     /// Told to whoever runs into it
     #[arg(long, value_name = "TEXT")]
@@ -366,11 +376,13 @@ pub struct Restrain {
 
 #[derive(Args, Clone, Debug)]
 pub struct Release {
+    /// Which aspect
     pub aspect: AspectName,
 }
 
 #[derive(Args, Clone, Debug)]
 pub struct Cancel {
+    /// The dispatch's id, as `nexctl get dispatches` shows it
     pub dispatch: DispatchId,
     /// Told to whoever worked on it
     #[arg(long, value_name = "TEXT")]
@@ -414,6 +426,7 @@ pub struct Dispatch {
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "What there is to retry: nexctl get dispatches --dead")]
 pub struct Retry {
+    /// The dispatch's id, as `nexctl get dispatches` shows it
     pub dispatch: DispatchId,
     /// Wait for its end and show the output
     #[arg(long)]
@@ -430,6 +443,7 @@ pub struct Retry {
     after_help = "For example: nexctl completions bash > ~/.local/share/bash-completion/completions/nexctl"
 )]
 pub struct Completions {
+    /// For which shell
     pub shell: clap_complete::Shell,
 }
 
@@ -443,6 +457,7 @@ pub struct ContextArgs {
 pub enum ContextAction {
     /// Add a context, or replace the one of that name; takes --url, --ca and a token
     Add {
+        /// What to call it
         name: String,
         /// Read the token from this file at each use
         #[arg(long, value_name = "FILE", conflicts_with = "token")]
@@ -454,9 +469,15 @@ pub enum ContextAction {
     /// Show all of them
     List,
     /// Forget one
-    Remove { name: String },
+    Remove {
+        /// Which, as `nexctl context list` shows it
+        name: String,
+    },
     /// Make one the current one
-    Use { name: String },
+    Use {
+        /// Which, as `nexctl context list` shows it
+        name: String,
+    },
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -1,6 +1,6 @@
 //! Why a command did not do what was asked, told apart by exit code. Every message says what to do next.
 
-use nexus_client::{CallError, DialError, EndpointError, Loss};
+use nexus_client::{CallError, DialError, DialErrorKind, EndpointError, Loss};
 use nexus_wire::{ErrorBody, ErrorCode};
 use thiserror::Error;
 
@@ -51,6 +51,12 @@ impl From<&DialError> for Failure {
                         `nexus operator add` on the broker's machine makes one";
             Self::Refused(format!("{error}\n  {next}"))
         } else if error.is_answer() {
+            // The broker's own words say it all; that they came by HTTP is of no use to whoever typed the command.
+            if let DialErrorKind::Status { message, .. } = &error.kind
+                && !message.is_empty()
+            {
+                return Self::Failed(message.clone());
+            }
             Self::Failed(error.to_string())
         } else {
             Self::Unreachable(error.to_string())

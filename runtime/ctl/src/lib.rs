@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use nexus_client::{Broker, Client, Notice, install_crypto};
 use nexus_wire::approval::Verdict;
-use nexus_wire::roster::RestraintKind;
+use nexus_wire::roster::{RestraintKind, Team};
 use nexus_wire::{Ms, TraceContext};
 
 use cli::{Cli, Command, Output};
@@ -93,33 +93,49 @@ pub async fn run(cli: Cli, env: &Env, ui: Ui) -> Result<(), Failure> {
         return run.ui.result_bytes(&script);
     }
     run.target = Some(Target::choose(&cli.global, env)?);
-    match cli.command {
-        Command::Ack(args) => act::ack(&run, args).await,
-        Command::Answer(args) => approval::answer(&run, args).await,
-        Command::Approve(args) => approval::decide(&run, args, Verdict::Approve).await,
-        Command::Ask(args) => ask::ask(&run, args).await,
-        Command::Audit(args) => vault::audit(&run, args).await,
-        Command::Credential(args) => vault::credential(&run, args.action).await,
-        Command::Backup(args) => blob::backup(&run, args).await,
-        Command::Blob(args) => blob::blob(&run, args.action).await,
-        Command::Budget(args) => budget::budget(&run, args.action).await,
-        Command::Cancel(args) => act::cancel(&run, args).await,
-        Command::Deny(args) => approval::decide(&run, args, Verdict::Deny).await,
-        Command::Dispatch(args) => act::dispatch(&run, args).await,
-        Command::Get(args) => look::get(&run, args.what).await,
-        Command::GoOn(args) => session::go_on(&run, args).await,
-        Command::Mark(args) => threads::mark(&run, &args).await,
-        Command::React(args) => threads::react(&run, args).await,
-        Command::Rename(args) => threads::rename(&run, &args).await,
-        Command::Retry(args) => act::retry(&run, args).await,
-        Command::Knowledge(args) => knowledge::knowledge(&run, args.action).await,
-        Command::Hold(args) => restrain::restrain(&run, args, RestraintKind::Held).await,
-        Command::Pause(args) => restrain::restrain(&run, args, RestraintKind::Paused).await,
-        Command::Release(args) => restrain::release(&run, args).await,
-        Command::Say(args) => act::say(&run, args).await,
-        Command::Session(args) => session::session(&run, args.action).await,
-        Command::Search(args) => threads::search(&run, args).await,
-        Command::Stop(args) => session::stop(&run, args).await,
+    match carry_out(&run, cli.command).await {
+        Err(Failure::Failed(message)) => Err(Failure::Failed(hinted(&run, message).await)),
+        done => done,
+    }
+}
+
+/// With the names that are like one there is no aspect of.
+async fn hinted(run: &Run, message: String) -> String {
+    let Some(name) = near::missing(&message).map(str::to_owned) else { return message };
+    let Ok(broker) = run.broker() else { return message };
+    let Ok(Ok(team)) = run.within(broker.get_json::<Team>("/api/v1/aspects")).await else { return message };
+    let names = team.aspects.iter().map(|aspect| aspect.name.as_str()).collect();
+    format!("{message}; {}", near::hint(&name, names))
+}
+
+async fn carry_out(run: &Run, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Ack(args) => act::ack(run, args).await,
+        Command::Answer(args) => approval::answer(run, args).await,
+        Command::Approve(args) => approval::decide(run, args, Verdict::Approve).await,
+        Command::Ask(args) => ask::ask(run, args).await,
+        Command::Audit(args) => vault::audit(run, args).await,
+        Command::Credential(args) => vault::credential(run, args.action).await,
+        Command::Backup(args) => blob::backup(run, args).await,
+        Command::Blob(args) => blob::blob(run, args.action).await,
+        Command::Budget(args) => budget::budget(run, args.action).await,
+        Command::Cancel(args) => act::cancel(run, args).await,
+        Command::Deny(args) => approval::decide(run, args, Verdict::Deny).await,
+        Command::Dispatch(args) => act::dispatch(run, args).await,
+        Command::Get(args) => look::get(run, args.what).await,
+        Command::GoOn(args) => session::go_on(run, args).await,
+        Command::Mark(args) => threads::mark(run, &args).await,
+        Command::React(args) => threads::react(run, args).await,
+        Command::Rename(args) => threads::rename(run, &args).await,
+        Command::Retry(args) => act::retry(run, args).await,
+        Command::Knowledge(args) => knowledge::knowledge(run, args.action).await,
+        Command::Hold(args) => restrain::restrain(run, args, RestraintKind::Held).await,
+        Command::Pause(args) => restrain::restrain(run, args, RestraintKind::Paused).await,
+        Command::Release(args) => restrain::release(run, args).await,
+        Command::Say(args) => act::say(run, args).await,
+        Command::Session(args) => session::session(run, args.action).await,
+        Command::Search(args) => threads::search(run, args).await,
+        Command::Stop(args) => session::stop(run, args).await,
         Command::Context(_) | Command::Completions(_) => Ok(()),
     }
 }

@@ -19,9 +19,23 @@ pub fn hint(typed: &str, names: BTreeSet<&str>) -> String {
     }
 }
 
+/// The aspect that a broker's answer says there is none of.
+pub fn missing(message: &str) -> Option<&str> {
+    // Whoever has said what there is instead needs no help.
+    let (_, rest) = message.split_once("there is no aspect ").filter(|_| !message.contains("; "))?;
+    rest.split_whitespace().next().map(|name| name.trim_end_matches([',', '.', ':', ';']))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_is_missing_is_found_in_the_answer() {
+        assert_eq!(missing("there is no aspect froge"), Some("froge"));
+        assert_eq!(missing("there is no aspect named \"x\"; there are: wren"), None);
+        assert_eq!(missing("nothing of the kind"), None);
+    }
 
     #[test]
     fn close_names_are_named_alone() {

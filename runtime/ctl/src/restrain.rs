@@ -34,6 +34,9 @@ fn show(run: &Run, in_force: &AspectRestraint) -> Result<(), Failure> {
             it.by,
             printable(&it.reason)
         ),
-        None => format!("{name} is released: it is neither held nor paused"),
+        None => format!(
+            "{name} is released: it is neither held nor paused. If it was held, its agent has ended: one that the broker \
+             runs (nexus serve --spawn) starts by itself, another is started with: agent <home>"
+        ),
     })
 }

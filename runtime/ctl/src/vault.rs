@@ -1,14 +1,17 @@
 //! `nexctl credential` and `nexctl audit`: what the broker keeps for services outside, and who did what.
 
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Read};
 
 use nexus_client::blob::escaped;
 use nexus_wire::audit::{AuditEntry, AuditPage};
 use nexus_wire::credential::{CredentialAdd, CredentialInfo, CredentialList, CredentialRotate};
+use nexus_wire::roster::Team;
 
 use crate::Run;
 use crate::cli::{Audit, CredentialAction, Output};
 use crate::failure::Failure;
+use crate::near;
 use crate::table;
 use crate::ui::{Tone, printable};
 
@@ -19,6 +22,7 @@ pub(crate) async fn credential(run: &Run, action: CredentialAction) -> Result<()
     match action {
         CredentialAction::Add { name, kind, mode, base_url, header, prefix, allow, secret_file } => {
             let secret = secret(secret_file.as_deref())?;
+            let allowed = allow.clone();
             let add = CredentialAdd {
                 name,
                 kind: kind.into(),
@@ -30,6 +34,12 @@ pub(crate) async fn credential(run: &Run, action: CredentialAction) -> Result<()
                 secret,
             };
             let info: CredentialInfo = run.within(broker.post_json("/api/v1/credentials", &add)).await??;
+            let team: Team = run.within(broker.get_json("/api/v1/aspects")).await??;
+            let names: BTreeSet<&str> = team.aspects.iter().map(|aspect| aspect.name.as_str()).collect();
+            for name in allowed.iter().filter(|name| !names.contains(name.as_str())) {
+                let hint = near::hint(name.as_str(), names.clone());
+                run.ui.note(Tone::Warning, &format!("there is no aspect {name} to use it yet; {hint}"));
+            }
             told(run, &info, "is kept")
         }
         CredentialAction::List => {

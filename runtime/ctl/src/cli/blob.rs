@@ -42,5 +42,8 @@ pub enum BlobAction {
         media_type: String,
     },
     /// What is known of one, without its bytes
-    Show { id: BlobId },
+    Show {
+        /// The blob's id, as a message or `nexctl blob list` shows it
+        id: BlobId,
+    },
 }

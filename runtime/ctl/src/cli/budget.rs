@@ -21,6 +21,7 @@ pub enum BudgetAction {
     Clear {
         /// An aspect, or operator/NAME; nobody: everybody together
         of: Option<Party>,
+        /// How long it is for
         #[arg(long, value_enum)]
         per: Per,
     },
@@ -31,6 +32,7 @@ pub enum BudgetAction {
     Set {
         /// An aspect, or operator/NAME; nobody: everybody together
         of: Option<Party>,
+        /// How long it is for
         #[arg(long, value_enum)]
         per: Per,
         #[command(flatten)]

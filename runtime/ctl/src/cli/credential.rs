@@ -17,9 +17,12 @@ pub enum CredentialAction {
     /// Keep a secret, or replace everything of the one of that name; it is typed unseen, or read from standard
     /// input
     Add {
+        /// What to call it
         name: CredentialName,
+        /// What it is for
         #[arg(long, value_enum)]
         kind: Kind,
+        /// How it may be used
         #[arg(long, value_enum, default_value = "proxy")]
         mode: Mode,
         /// Where the broker's calls go
@@ -41,16 +44,23 @@ pub enum CredentialAction {
     /// Show all of them, without the secrets
     List,
     /// Forget one
-    Remove { name: CredentialName },
+    Remove {
+        /// Which, as `nexctl credential list` shows it
+        name: CredentialName,
+    },
     /// Replace the secret
     Rotate {
+        /// What to call it
         name: CredentialName,
         /// Read the secret from this file
         #[arg(long, value_name = "FILE")]
         secret_file: Option<PathBuf>,
     },
     /// Show one, without its secret
-    Show { name: CredentialName },
+    Show {
+        /// Which, as `nexctl credential list` shows it
+        name: CredentialName,
+    },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -11,7 +11,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Talk to the team", &["ask", "say", "search", "react", "mark", "rename"]),
     ("Give work to Hands", &["dispatch", "retry", "cancel"]),
     ("Look", &["get", "session", "knowledge", "blob"]),
-    ("Step in", &["ack", "stop", "go-on", "pause", "hold", "release"]),
+    ("Step in", &["answer", "approve", "deny", "ack", "stop", "go-on", "pause", "hold", "release"]),
     ("Keep the Nexus", &["audit", "budget", "credential", "backup"]),
     ("This program", &["context", "completions"]),
 ];
@@ -51,5 +51,29 @@ mod tests {
         assert_eq!(shown.len(), there.len(), "one of them stands there twice");
         let help = super::command().render_help().to_string();
         assert!(help.find("ask ") < help.find("dispatch ") && help.contains("--url"), "{help}");
+    }
+
+    /// Commands and arguments that do not explain themselves.
+    fn unexplained(command: &clap::Command, path: &str, found: &mut Vec<String>) {
+        let path = format!("{path} {}", command.get_name());
+        if command.get_about().is_none() && command.get_long_about().is_none() {
+            found.push(path.clone());
+        }
+        for argument in command.get_arguments() {
+            let is_said = argument.get_help().is_some() || argument.get_long_help().is_some();
+            if !is_said && !["help", "version"].contains(&argument.get_id().as_str()) {
+                found.push(format!("{path} {}", argument.get_id()));
+            }
+        }
+        for command in command.get_subcommands().filter(|it| it.get_name() != "help") {
+            unexplained(command, &path, found);
+        }
+    }
+
+    #[test]
+    fn every_command_and_argument_explains_itself() {
+        let mut found = Vec::new();
+        unexplained(&crate::cli::command(), "", &mut found);
+        assert_eq!(found, [""; 0]);
     }
 }

@@ -15,12 +15,14 @@ pub struct Knowledge {
 pub enum KnowledgeAction {
     /// Delete an entry; its earlier versions stay in its history
     Delete {
+        /// The name it stands under
         topic: String,
         #[command(flatten)]
         whose: Whose,
     },
     /// Show an entry
     Get {
+        /// The name it stands under
         topic: String,
         #[command(flatten)]
         whose: Whose,
@@ -37,6 +39,7 @@ pub enum KnowledgeAction {
     },
     /// The versions of an entry, the newest first
     History {
+        /// The name it stands under
         topic: String,
         #[command(flatten)]
         whose: Whose,
@@ -59,6 +62,7 @@ pub enum KnowledgeAction {
     Revoke(Grant),
     /// Full text: words, "a phrase", this OR that, -without, begin*
     Search {
+        /// What to look for; all words have to occur
         #[arg(required = true, value_name = "TEXT", allow_hyphen_values = true, trailing_var_arg = true)]
         words: Vec<String>,
         #[command(flatten)]
@@ -69,6 +73,7 @@ pub enum KnowledgeAction {
     },
     /// Store an entry of your own, or replace it
     Store {
+        /// The name it stands under
         topic: String,
         /// The text; - reads it from standard input
         #[arg(required = true, value_name = "TEXT")]

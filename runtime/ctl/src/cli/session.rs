@@ -14,6 +14,7 @@ pub struct Session {
 pub enum SessionAction {
     /// Have a summary take the place of a session's beginning
     Compact {
+        /// Whose sessions
         #[arg(value_name = "ASPECT")]
         of: AspectName,
         /// `global`, or the id of a thread or a fork
@@ -46,6 +47,7 @@ pub enum SessionAction {
     },
     /// A new session of the branch that ends at an entry, or where the session stands
     Fork {
+        /// Whose sessions
         #[arg(value_name = "ASPECT")]
         of: AspectName,
         /// `global`, or the id of a thread or a fork
@@ -61,6 +63,7 @@ pub enum SessionAction {
     },
     /// The sessions of an aspect, the latest first
     List {
+        /// Whose sessions
         #[arg(value_name = "ASPECT")]
         of: AspectName,
         /// At most this many
@@ -69,6 +72,7 @@ pub enum SessionAction {
     },
     /// Have a session go on after an earlier entry; nothing of it is removed
     Rewind {
+        /// Whose sessions
         #[arg(value_name = "ASPECT")]
         of: AspectName,
         /// `global`, or the id of a thread or a fork
@@ -80,6 +84,7 @@ pub enum SessionAction {
     },
     /// One entry whole
     Show {
+        /// Whose sessions
         #[arg(value_name = "ASPECT")]
         of: AspectName,
         /// `global`, or the id of a thread or a fork
@@ -107,6 +112,7 @@ pub enum SessionAction {
     },
     /// The entries of a session, a line each
     Tree {
+        /// Whose sessions
         #[arg(value_name = "ASPECT")]
         of: AspectName,
         /// `global`, or the id of a thread or a fork
