@@ -120,3 +120,42 @@ fn a_new_key_is_taken_from_the_home_and_an_agent_that_is_shut_out_ends() {
     let told = "the key was revoked or replaced; an admin lets it in again with: nexus aspect add wren";
     assert!(agent.text().contains(told), "{}", agent.text());
 }
+
+/// The outbox may hold one post; what it is full of, and what waits for it, is in the books of nobody but the disk's.
+#[test]
+fn turns_wait_for_a_broker_that_is_away_and_a_kill_with_a_full_outbox_loses_nothing() {
+    const THREADS: usize = 3;
+    let mut world = World::new();
+    let settings = json!({"tools": ["list_files"], "budgets": {"outbox_posts": 1}});
+    let home = world.home("wren", settings, SCRIPT);
+    let mut agent = world.agent(&home);
+    let threads: Vec<String> = (0..THREADS)
+        .map(|_| {
+            let said = world.nexctl_json(&["say", "--to", "wren", "hold"]);
+            said["thread"].as_str().expect("a thread").to_owned()
+        })
+        .collect();
+    wait_until("all turns in their last step", || {
+        let files = std::fs::read_dir(home.join("session/threads")).ok()?;
+        let texts = files.filter_map(|file| std::fs::read_to_string(file.ok()?.path()).ok());
+        (texts.filter(|text| text.contains("turn.tool_result")).count() == THREADS).then_some(())
+    });
+    world.kill_broker();
+    agent.wait_for_text("no link to the broker");
+    std::fs::write(home.join("go"), "").expect("written");
+    agent.wait_for_text("turns wait until it has taken some");
+    agent.kill();
+    let agent = world.agent_under(&[], &home);
+    agent.wait_for_text("going on from what was left open");
+    world.start_broker();
+    for thread in threads {
+        let replies = wait_until("the answer", || {
+            let page = world.nexctl_json(&["get", "messages", &thread]);
+            let messages = page["messages"].as_array().expect("messages").clone();
+            let replies: Vec<_> = messages.into_iter().filter(|it| it["from"] == "wren").collect();
+            (!replies.is_empty()).then_some(replies)
+        });
+        let told: Vec<_> = replies.iter().map(|it| it["content"].as_str().expect("text")).collect();
+        assert_eq!(told, ["let go"]);
+    }
+}

@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::cli::{Exit, RunOptions, Unfit};
 use crate::home::Home;
+use crate::outbox::Room;
 use crate::provider::Via;
 use crate::tools::Claims;
 use crate::trace::Teller;
@@ -63,6 +64,9 @@ pub(crate) use record::Record;
 pub(crate) use worker::Shared;
 
 const NEWS_MAX: usize = 256;
+const WORKERS: usize = 2;
+/// Of posts that wait for the broker.
+const OUTBOX_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Turns of sessions at work at the same time.
 const TURNS_MAX: usize = 16;
 
@@ -81,7 +85,8 @@ pub fn run(options: RunOptions) -> Result<Exit, Box<dyn Error>> {
         ))
         .into());
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // Turns wait more than they compute; a thread for each core would cost memory for nothing.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
     let ended = runtime.block_on(serve(options, home, keyfile));
     // Blocking work that is still on its way has nobody to tell any more.
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -98,7 +103,9 @@ async fn serve(options: RunOptions, home: Home, keyfile: KeyFile) -> Result<Exit
     let url = keyfile.url.clone();
     let dir = home.dir.clone();
     let parent = Parent::new(options.with_parent)?;
-    let Opened { books, items, posts } = Books::open(&dir, options.durability)?;
+    let posts_max = usize::try_from(home.settings.budgets.outbox_posts).unwrap_or(usize::MAX);
+    let room = Room { posts: posts_max, bytes: OUTBOX_BYTES_MAX };
+    let Opened { books, items, posts } = Books::open(&dir, options.durability, room)?;
     let broker = Broker::of_keyfile(keyfile.clone())?.renewed_from(home.keyfile_path());
     let via = Via::of(&keyfile, broker.clone());
     let ledger = Ledger::open(&dir, options.durability, Timestamp::now())?;

@@ -4,7 +4,7 @@
 //! putting it in again is no second post. That it was sent is written together with later posts: losing that only
 //! makes it go out once more. Knows no link.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::Path;
 
 use nexus_wire::envelope::{Envelope, decode, encode};
@@ -32,10 +32,20 @@ pub struct Post {
     pub frame: ToBroker,
 }
 
+/// How much may wait for the broker before whoever posts has to wait, too.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Room {
+    pub posts: usize,
+    pub bytes: usize,
+}
+
 #[derive(Debug)]
 pub struct Outbox {
     journal: Journal,
     pending: VecDeque<Post>,
+    /// Of each that is pending.
+    sizes: HashMap<RequestId, usize>,
+    bytes: usize,
     known: HashSet<RequestId>,
     sent: VecDeque<RequestId>,
     unwritten: Vec<RequestId>,
@@ -64,10 +74,14 @@ impl Outbox {
         let mut pending = VecDeque::new();
         let mut sent = VecDeque::new();
         let mut lines = 0;
+        let mut sizes = HashMap::new();
         let read = |line: Line<'_>| {
             lines += 1;
             match read_line(line.bytes) {
-                Ok(Read::Post(post)) => pending.push_back(*post),
+                Ok(Read::Post(post)) => {
+                    sizes.insert(post.id, line.bytes.len());
+                    pending.push_back(*post);
+                }
                 Ok(Read::Sent(id)) => sent.push_back(id),
                 Err(error) if line.terminated => {
                     tracing::warn!(outbox = %path.display(), line = line.number, error, "not a post; skipped");
@@ -82,8 +96,10 @@ impl Outbox {
         }
         let gone: HashSet<RequestId> = sent.iter().copied().collect();
         pending.retain(|post: &Post| !gone.contains(&post.id));
+        sizes.retain(|id, _| !gone.contains(id));
+        let bytes = sizes.values().sum();
         let known = pending.iter().map(|post| post.id).chain(gone).collect();
-        let mut outbox = Self { journal, pending, known, sent, unwritten: Vec::new(), lines };
+        let mut outbox = Self { journal, pending, sizes, bytes, known, sent, unwritten: Vec::new(), lines };
         outbox.forget_old();
         Ok(outbox)
     }
@@ -92,11 +108,14 @@ impl Outbox {
     pub fn put(&mut self, posts: Vec<Post>) -> Result<(), OutboxError> {
         let mut lines = self.written_sent()?;
         let mut fresh: Vec<Post> = Vec::new();
+        let mut sizes = Vec::new();
         for post in posts {
             if self.known.contains(&post.id) || fresh.iter().any(|other| other.id == post.id) {
                 continue;
             }
-            lines.push(line_of(&post)?);
+            let line = line_of(&post)?;
+            sizes.push((post.id, line.len()));
+            lines.push(line);
             fresh.push(post);
         }
         if fresh.is_empty() {
@@ -107,12 +126,19 @@ impl Outbox {
         self.unwritten.clear();
         self.known.extend(fresh.iter().map(|post| post.id));
         self.pending.extend(fresh);
+        self.bytes += sizes.iter().map(|(_, bytes)| bytes).sum::<usize>();
+        self.sizes.extend(sizes);
         self.compact_if_due()
     }
 
     /// The oldest post that was not sent.
     pub fn first(&self) -> Option<&Post> {
         self.pending.front()
+    }
+
+    /// Whether less than that waits. What is too large for any room is let in alone.
+    pub fn has(&self, room: Room) -> bool {
+        self.pending.len() < room.posts && self.bytes < room.bytes
     }
 
     pub fn pending(&self) -> impl Iterator<Item = &Post> {
@@ -126,6 +152,7 @@ impl Outbox {
         if self.pending.len() == before {
             return Ok(());
         }
+        self.bytes -= self.sizes.remove(&id).unwrap_or(0);
         self.unwritten.push(id);
         self.sent.push_back(id);
         self.forget_old();

@@ -29,7 +29,8 @@ impl Drive {
             ..ChatSend::default()
         };
         let id = post_id(post.answers.id, post.kind);
-        Ok(self.books.post(Post { id, trace: self.trace.carried(), frame: frame.into() }).await?)
+        let post = Post { id, trace: self.trace.carried(), frame: frame.into() };
+        Ok(self.books.post_when_there_is_room(post).await?)
     }
 
     /// What an operator is told of a turn that waits.

@@ -108,6 +108,8 @@ pub struct Budgets {
     pub turn_seconds: u32,
     /// What of one tool result is kept; the rest is cut off, and said so.
     pub tool_output_bytes: u32,
+    /// Posts that may wait for a broker that is away; with more of them, turns wait, too. Counts from the next start.
+    pub outbox_posts: u32,
     /// What one turn may spend.
     pub turn: Amount,
     /// What the turns of one thread may spend in a day.
@@ -122,6 +124,7 @@ impl Default for Budgets {
             turn_rounds_max: 24,
             turn_seconds: 600,
             tool_output_bytes: 64 * 1024,
+            outbox_posts: 1000,
             turn: Amount::default(),
             thread: Allowance::default(),
             aspect: Allowance::default(),

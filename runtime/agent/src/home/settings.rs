@@ -159,6 +159,7 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
         self.within("budgets.turn_rounds_max", raw.budgets.turn_rounds_max, 1, u32::MAX);
         self.within("budgets.turn_seconds", raw.budgets.turn_seconds, 1, u32::MAX);
         self.within("budgets.tool_output_bytes", raw.budgets.tool_output_bytes, 1024, u32::MAX);
+        self.within("budgets.outbox_posts", raw.budgets.outbox_posts, 1, u32::MAX);
         let judge = raw.judge.map(|judge| self.judging(judge));
         let triage = self.triage(raw.triage);
         self.within("recall.hits", raw.recall.hits, 0, RECALL_HITS_MAX);

@@ -3,6 +3,7 @@
 //!
 //! It waits for nobody but the disk, so whoever asks may wait for it. What is queued together is written together.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use uuid::Uuid;
 
 use crate::inbox::{Accept, Delivery, Inbox, InboxError, InboxItem, ResumePoint};
 use crate::journal::Durability;
-use crate::outbox::{Outbox, OutboxError, Post};
+use crate::outbox::{Outbox, OutboxError, Post, Room};
 
 const COMMANDS_MAX: usize = 256;
 /// Commands taken up at once.
@@ -65,21 +66,55 @@ type Done<T> = oneshot::Sender<Result<T, BooksError>>;
 
 #[derive(Debug)]
 enum Command {
-    Deliver { deliveries: Vec<Delivery>, done: Done<Delivered> },
-    Gap { from: u64, to: u64, reason: String, done: Done<Delivered> },
-    Registered { epoch: Uuid, offset: u64, generation: u64, done: Done<()> },
-    Bookmark { done: oneshot::Sender<Bookmark> },
-    Taken { id: Uuid, done: Done<()> },
-    Closed { id: Uuid, decision: Decision, done: Done<()> },
-    Post { posts: Vec<Post>, done: Done<()> },
-    Sent { id: RequestId, done: Done<()> },
-    First { done: oneshot::Sender<Option<Post>> },
-    Flush { done: Done<()> },
+    Deliver {
+        deliveries: Vec<Delivery>,
+        done: Done<Delivered>,
+    },
+    Gap {
+        from: u64,
+        to: u64,
+        reason: String,
+        done: Done<Delivered>,
+    },
+    Registered {
+        epoch: Uuid,
+        offset: u64,
+        generation: u64,
+        done: Done<()>,
+    },
+    Bookmark {
+        done: oneshot::Sender<Bookmark>,
+    },
+    Taken {
+        id: Uuid,
+        done: Done<()>,
+    },
+    Closed {
+        id: Uuid,
+        decision: Decision,
+        done: Done<()>,
+    },
+    /// `waits`: until there is room.
+    Post {
+        posts: Vec<Post>,
+        waits: bool,
+        done: Done<()>,
+    },
+    Sent {
+        id: RequestId,
+        done: Done<()>,
+    },
+    First {
+        done: oneshot::Sender<Option<Post>>,
+    },
+    Flush {
+        done: Done<()>,
+    },
 }
 
 impl Books {
     /// Opens both files and starts the thread.
-    pub(crate) fn open(home: &Path, durability: Durability) -> Result<Opened, BooksError> {
+    pub(crate) fn open(home: &Path, durability: Durability, room: Room) -> Result<Opened, BooksError> {
         let inbox = Inbox::open(home, durability)?;
         let outbox = Outbox::open(home, durability)?;
         let items = inbox.open_items().cloned().collect();
@@ -87,7 +122,7 @@ impl Books {
         let (commands, taken) = mpsc::channel(COMMANDS_MAX);
         std::thread::Builder::new()
             .name("books".to_owned())
-            .spawn(move || Thread { inbox, outbox }.serve(taken))
+            .spawn(move || Thread { inbox, outbox, room, waiting: VecDeque::new() }.serve(taken))
             .map_err(|_| BooksError::Ended)?;
         Ok(Opened { books: Self { commands, posted: Arc::default() }, items, posts })
     }
@@ -123,7 +158,17 @@ impl Books {
     }
 
     pub(crate) async fn post(&self, post: Post) -> Result<(), BooksError> {
-        self.ask(|done| Command::Post { posts: vec![post], done }).await?;
+        self.put(post, false).await
+    }
+
+    /// The same for what is not bounded by anything else: waits while too much is on its way to the broker. Not for
+    /// the owner, who has to get it there.
+    pub(crate) async fn post_when_there_is_room(&self, post: Post) -> Result<(), BooksError> {
+        self.put(post, true).await
+    }
+
+    async fn put(&self, post: Post, waits: bool) -> Result<(), BooksError> {
+        self.ask(|done| Command::Post { posts: vec![post], waits, done }).await?;
         self.posted.notify_one();
         Ok(())
     }
@@ -166,6 +211,9 @@ impl Books {
 struct Thread {
     inbox: Inbox,
     outbox: Outbox,
+    room: Room,
+    /// Posts that wait for room, each with who waits for it: as many as turns run.
+    waiting: VecDeque<(Vec<Post>, Done<()>)>,
 }
 
 impl Thread {
@@ -175,7 +223,11 @@ impl Thread {
             let mut posts = Vec::new();
             let mut posted = Vec::new();
             for command in batch.drain(..) {
-                if let Command::Post { posts: more, done } = command {
+                if let Command::Post { posts: more, waits, done } = command {
+                    if waits && (!self.waiting.is_empty() || !self.outbox.has(self.room)) {
+                        self.wait(more, done);
+                        continue;
+                    }
                     posts.extend(more);
                     posted.push(done);
                     continue;
@@ -184,9 +236,36 @@ impl Thread {
                 self.carry_out(command);
             }
             self.put(&mut posts, &mut posted);
+            self.let_in();
         }
         if let Err(error) = self.outbox.flush() {
             tracing::warn!(%error, "what was sent is not on record, and will be sent again");
+        }
+    }
+
+    fn wait(&mut self, posts: Vec<Post>, done: Done<()>) {
+        if self.waiting.is_empty() {
+            let pending = self.outbox.pending().count();
+            tracing::warn!(
+                "{pending} posts wait for the broker, as many as may: turns wait until it has taken some"
+            );
+        }
+        self.waiting.push_back((posts, done));
+    }
+
+    /// Takes in what waits, as far as there is room.
+    fn let_in(&mut self) {
+        let were_waiting = !self.waiting.is_empty();
+        while self.outbox.has(self.room)
+            && let Some((posts, done)) = self.waiting.pop_front()
+        {
+            // A turn that was given up posts nothing.
+            if !done.is_closed() {
+                let _ = done.send(self.outbox.put(posts).map_err(BooksError::from));
+            }
+        }
+        if were_waiting && self.waiting.is_empty() {
+            tracing::info!("the broker takes posts again; turns go on");
         }
     }
 
@@ -234,7 +313,7 @@ impl Thread {
             Command::Closed { id, decision, done } => {
                 let _ = done.send(self.inbox.closed(id, decision).map_err(BooksError::from));
             }
-            Command::Post { posts, done } => {
+            Command::Post { posts, waits: _, done } => {
                 let _ = done.send(self.outbox.put(posts).map_err(BooksError::from));
             }
             Command::Sent { id, done } => {
