@@ -25,6 +25,7 @@ use owner::{Channels, Fatal, Left, Manner, Owner};
 use parent::Parent;
 
 mod aside;
+mod asking;
 mod clock;
 mod closing;
 mod compact;
@@ -149,12 +150,13 @@ async fn serve(options: RunOptions, home: Home, keyfile: KeyFile) -> Result<Exit
         open: Arc::default(),
         running: Arc::default(),
     });
-    let uplink = Uplink::new(session, books);
+    let (servers, uplink) = (Arc::clone(&shared.kits), Uplink::new(session, books));
     let left = Left { items, posts };
     let manner = Manner { url, adopt: options.adopt, grace: options.grace };
     let owner = Owner::new(shared, uplink, channels, manner, left).await?;
     let ended = owner.run(courier, parent).await;
     watching.abort();
+    servers.current().servers.stop().await;
     teller.stop().await;
     ended
 }

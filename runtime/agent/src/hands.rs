@@ -103,10 +103,12 @@ async fn attempt(shared: Arc<Shared>, work: Work) -> Outcome {
     let system = prompt::for_hand(settings, persona, hand, &assignment);
     let tools = hand.map_or_else(|| settings.tools.clone(), |hand| hand.tools.clone());
     let (waits, waited) = mpsc::channel(WAITING_MAX);
-    let mut toolbox = kit.toolbox.with_tools(tools).supervised(waits);
+    let grants = hand.map_or_else(|| settings.grants.clone(), |hand| hand.grants.clone());
+    let mut toolbox = kit.toolbox.with_tools(tools, grants).supervised(waits);
     if let Some(sandbox) = hand.and_then(|hand| hand.sandbox.clone()) {
         toolbox = toolbox.with_sandbox(sandbox);
     }
+    let natures = toolbox.natures();
     let lease = assignment.lease;
     let mut apart = None;
     if hand.is_some_and(|hand| hand.isolation == Isolation::Process) {
@@ -180,6 +182,7 @@ async fn attempt(shared: Arc<Shared>, work: Work) -> Outcome {
         budget: least(assignment.budget, hand.map(|hand| hand.budget).unwrap_or_default()),
         rounds_max: hand.and_then(|hand| hand.rounds_max).unwrap_or(settings.budgets.turn_rounds_max),
         revisions_max: None,
+        natures,
         ..kit.rules(day)
     };
     let (mut turn, mut effects) = Turn::start(turn, rules, said(input_text(&assignment.input)));

@@ -171,7 +171,7 @@ fn read_settings(
         return None;
     }
     let raw: RawSettings = source.read(value, faults);
-    Judge { source: &source, home, env, faults }.settings(raw)
+    Judge { source: &source, home, env, faults, servers: Vec::new() }.settings(raw)
 }
 
 #[cfg(test)]

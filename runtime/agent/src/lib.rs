@@ -14,6 +14,7 @@ pub mod journal;
 pub mod outbox;
 pub mod provider;
 pub mod sandbox;
+pub mod servers;
 pub mod session;
 pub mod tools;
 mod trace;

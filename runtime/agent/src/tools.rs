@@ -9,27 +9,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nexus_client::Broker;
-use nexus_wire::budget::{Budget, Spending};
-use nexus_wire::hands::Lease;
-use nexus_wire::{
-    AspectName, DispatchId, ItemId, MessageId, Party, RequestId, ThreadId, TraceContext, derive,
-};
-use serde::{Deserialize, Serialize};
+use nexus_wire::TraceContext;
 use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc};
-use uuid::Uuid;
 
-use crate::conversation::ToolSpec;
+use crate::conversation::{ToolSpec, invalid_arguments};
 use crate::sandbox::{self, Sandbox, SandboxConfig};
+use crate::servers::{Called, Grant, Servers};
 use crate::session::Blobs;
-use crate::turn::{Nature, Natures};
+use crate::turn::{Call, Nature, Natures};
 use crate::uplink::Line;
+use outcome::Shrink;
 use seen::Seen;
 
 mod args;
 mod attach;
 mod away;
 mod bus;
+mod caller;
 mod cancel;
 mod command;
 mod diff;
@@ -39,6 +36,8 @@ mod fetch;
 mod gather;
 mod leave;
 mod list;
+mod nature;
+mod outcome;
 mod own;
 mod people;
 mod read;
@@ -49,9 +48,11 @@ mod seen;
 mod write;
 
 pub(crate) use away::{Away, Outfit};
+pub use caller::Caller;
 pub use dispatch::{Claim, Claims, End, Ended, Waiting};
 pub use fetch::{FetchConfig, Fetcher, Lookup, Names};
 pub use leave::{ApprovalPolicy, Leave, asked};
+pub use outcome::ToolOutcome;
 pub(crate) use own::is_cut;
 pub use people::{ask, notice, question};
 pub use roots::{PathError, PathErrorKind, Root, Roots};
@@ -161,272 +162,12 @@ impl Tool {
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|tool| tool.name() == name)
     }
-
-    /// Whether it runs programs or asks strangers: a new home does not allow that before a person says so.
-    pub fn reaches_out(self) -> bool {
-        match self {
-            Self::RunCommand | Self::FetchUrl => true,
-            Self::ReadFile
-            | Self::SearchFiles
-            | Self::ListFiles
-            | Self::WriteFile
-            | Self::EditFile
-            | Self::AttachFile
-            | Self::ReadAttachment
-            | Self::ExpandSummary
-            | Self::ReadOutput
-            | Self::SendMessage
-            | Self::ReadThread
-            | Self::SearchMessages
-            | Self::ListTeam
-            | Self::DispatchHand
-            | Self::Gather
-            | Self::CancelDispatch
-            | Self::AskOperator
-            | Self::SearchKnowledge
-            | Self::StoreKnowledge => false,
-        }
-    }
-
-    /// Whether a call waits for the broker or for others, which have limits of their own on how long that takes.
-    pub fn is_on_bus(self) -> bool {
-        match self {
-            Self::ReadFile
-            | Self::SearchFiles
-            | Self::ListFiles
-            | Self::WriteFile
-            | Self::EditFile
-            | Self::RunCommand
-            | Self::FetchUrl
-            | Self::ExpandSummary
-            | Self::ReadOutput => false,
-            Self::AttachFile
-            | Self::ReadAttachment
-            | Self::SendMessage
-            | Self::ReadThread
-            | Self::SearchMessages
-            | Self::ListTeam
-            | Self::DispatchHand
-            | Self::Gather
-            | Self::CancelDispatch
-            | Self::AskOperator
-            | Self::SearchKnowledge
-            | Self::StoreKnowledge => true,
-        }
-    }
-
-    /// Whether it changes or reaches something outside of the team: a file, a process, a server.
-    pub fn needs_leave(self) -> bool {
-        match self {
-            Self::WriteFile | Self::EditFile | Self::RunCommand | Self::FetchUrl => true,
-            Self::ReadFile
-            | Self::SearchFiles
-            | Self::ListFiles
-            | Self::AttachFile
-            | Self::ReadAttachment
-            | Self::ExpandSummary
-            | Self::ReadOutput
-            | Self::SendMessage
-            | Self::ReadThread
-            | Self::SearchMessages
-            | Self::ListTeam
-            | Self::DispatchHand
-            | Self::Gather
-            | Self::CancelDispatch
-            | Self::AskOperator
-            | Self::SearchKnowledge
-            | Self::StoreKnowledge => false,
-        }
-    }
-
-    /// Whether an interrupted call may be made again: what reads, what the broker knows by its derived id, and what
-    /// writes a whole file, which is found as it was written. An edit that puts in what it looks for would be made twice.
-    pub fn is_repeatable(self) -> bool {
-        match self {
-            Self::EditFile | Self::RunCommand => false,
-            Self::ReadFile
-            | Self::SearchFiles
-            | Self::ListFiles
-            | Self::WriteFile
-            | Self::FetchUrl
-            | Self::AttachFile
-            | Self::ReadAttachment
-            | Self::ExpandSummary
-            | Self::ReadOutput
-            | Self::SendMessage
-            | Self::ReadThread
-            | Self::SearchMessages
-            | Self::ListTeam
-            | Self::DispatchHand
-            | Self::Gather
-            | Self::CancelDispatch
-            | Self::AskOperator
-            | Self::SearchKnowledge
-            | Self::StoreKnowledge => true,
-        }
-    }
-
-    /// Whether it looks into the session it is called in, which needs nobody's leave.
-    fn is_of_session(self) -> bool {
-        matches!(self, Self::ExpandSummary | Self::ReadOutput)
-    }
 }
 
 impl fmt::Display for Tool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
-}
-
-/// On whose account calls are made.
-#[derive(Clone, Debug)]
-pub struct Caller {
-    pub me: AspectName,
-    /// What the ids of posts derive from: the item that began the turn, or the dispatch a Hand works on.
-    pub source: Uuid,
-    /// The conversation it is about.
-    pub thread: Option<ThreadId>,
-    /// A Hand's right to its work, with the attempt that its ids belong to.
-    pub lease: Option<Lease>,
-    /// An operator is in the conversation, so that what people are asked is said there, too.
-    pub is_heard: bool,
-    /// What the turn has spent itself, and what it may spend yet.
-    pub own: Spending,
-    pub left: Budget,
-}
-
-impl Caller {
-    pub fn of(me: AspectName, source: Uuid, thread: Option<ThreadId>, lease: Option<Lease>) -> Self {
-        Self { me, source, thread, lease, is_heard: false, own: Spending::default(), left: Budget::default() }
-    }
-
-    /// What a dispatch made for a Hand has to say its Hand has spent.
-    pub fn parent_used(&self) -> Spending {
-        self.lease.map_or_else(Spending::default, |_| self.own)
-    }
-
-    /// Who has been shown what: the conversation, or a Hand's one piece of work.
-    fn reader(&self) -> Uuid {
-        match (self.lease, self.thread) {
-            (None, Some(thread)) => thread.0,
-            (Some(_), Some(_)) | (_, None) => self.source,
-        }
-    }
-
-    /// The id of what the `ordinal`-th call of the turn asks of the broker: the same when it is made again.
-    pub fn request_id(&self, tool: Tool, ordinal: u64) -> RequestId {
-        self.derived(tool.name(), ordinal)
-    }
-
-    /// The id of asking people whether the call may run; `blocked`: again, without its sandbox.
-    pub fn leave_id(&self, ordinal: u64, blocked: bool) -> RequestId {
-        self.derived(if blocked { "leave without the sandbox" } else { "leave" }, ordinal)
-    }
-
-    /// The message in which people are told of what was asked under this id, if they are.
-    pub fn notice_of(&self, asked: RequestId) -> Option<MessageId> {
-        let is_told = self.is_heard && self.thread.is_some() && self.lease.is_none();
-        let sender = Party::Aspect(self.me.clone());
-        is_told.then(|| derive::message_id(Self::notice_request(asked), &sender))
-    }
-
-    /// The id of posting it.
-    pub fn notice_request(asked: RequestId) -> RequestId {
-        RequestId(derive::derived(asked.0, "notice", 0))
-    }
-
-    fn derived(&self, what: &str, ordinal: u64) -> RequestId {
-        let purpose = match self.lease {
-            Some(lease) => format!("{what} of attempt {}", lease.attempt),
-            None => what.to_owned(),
-        };
-        RequestId(derive::derived(self.source, &purpose, ordinal))
-    }
-
-    /// The dispatch that a `dispatch_hand` call makes.
-    pub fn dispatch_id(&self, ordinal: u64) -> DispatchId {
-        let sender = Party::Aspect(self.me.clone());
-        derive::dispatch_id(self.request_id(Tool::DispatchHand, ordinal), &sender)
-    }
-
-    /// The dispatches that a call makes and that end when it is given up. Those of a Hand end with the Hand.
-    pub fn dispatches_of(&self, tool: &str, ordinal: u64, input: &Value) -> Vec<DispatchId> {
-        match Tool::from_name(tool) {
-            _ if self.lease.is_some() => Vec::new(),
-            Some(Tool::DispatchHand) => vec![self.dispatch_id(ordinal)],
-            Some(tool @ Tool::Gather) => {
-                gather::dispatch_ids(self.request_id(tool, ordinal), &self.me, input)
-            }
-            Some(_) | None => Vec::new(),
-        }
-    }
-}
-
-/// What a call came to, in words for the model.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-pub struct ToolOutcome {
-    pub content: String,
-    pub is_error: bool,
-    /// The inbox item that brought it, to be closed once the result is on record.
-    pub settles: Option<ItemId>,
-    /// What was spent for it of the turn's budget.
-    pub below: Spending,
-    /// The sandbox stopped it; without, it may come to something.
-    pub blocked_by_sandbox: bool,
-}
-
-impl ToolOutcome {
-    pub fn error(content: impl Into<String>) -> Self {
-        Self { content: content.into(), is_error: true, ..Self::default() }
-    }
-
-    /// The result as JSON text, which a model reads and a script can take apart.
-    fn json(value: &impl Serialize) -> Self {
-        match serde_json::to_string(value) {
-            Ok(content) => Self { content, ..Self::default() },
-            Err(error) => Self::error(format!("the result could not be written as JSON: {error}")),
-        }
-    }
-
-    /// A list as JSON, with as much of its beginning as may be given back.
-    fn fitting<T: Serialize + Shrink>(result: Result<T, impl fmt::Display>, max: usize) -> Self {
-        let mut value = match result {
-            Ok(value) => value,
-            Err(error) => return Self::error(error.to_string()),
-        };
-        loop {
-            let outcome = Self::json(&value);
-            if outcome.content.len() <= max || !value.shrink() {
-                return outcome;
-            }
-        }
-    }
-
-    fn of<T: Serialize>(result: Result<T, impl fmt::Display>) -> Self {
-        match result {
-            Ok(value) => Self::json(&value),
-            Err(error) => Self::error(error.to_string()),
-        }
-    }
-
-    fn capped(self, max: usize) -> Self {
-        self.capped_with(max, "ask for less at a time to see the rest")
-    }
-
-    fn capped_with(mut self, max: usize, advice: &str) -> Self {
-        let bytes = self.content.len();
-        if bytes > max {
-            self.content.truncate(self.content.floor_char_boundary(max));
-            self.content.push_str(&format!("… [cut here: {bytes} bytes in all; {advice}]"));
-        }
-        self
-    }
-}
-
-/// What can be given back in part.
-trait Shrink {
-    /// Leaves out the end. False when there is nothing to leave out.
-    fn shrink(&mut self) -> bool;
 }
 
 /// What the tools reach outside of the bus.
@@ -455,6 +196,11 @@ pub struct Toolbox {
     /// A result longer than this is cut, and says so.
     result_bytes_max: usize,
     leave: Leave,
+    servers: Servers,
+    /// What of the servers may be used.
+    grants: Vec<Grant>,
+    /// People have allowed the call.
+    is_allowed: bool,
     /// What runs, runs in the sandbox, where there is one for it.
     confined: bool,
 }
@@ -469,7 +215,8 @@ impl Toolbox {
         result_bytes_max: usize,
     ) -> Self {
         let file_tasks = Arc::new(Semaphore::new(FILE_TASKS_MAX));
-        let (leave, confined) = (Leave::default(), true);
+        let (leave, servers, grants) = (Leave::default(), Servers::default(), Vec::new());
+        let (is_allowed, confined) = (false, true);
         Self {
             allowed,
             reach,
@@ -482,6 +229,9 @@ impl Toolbox {
             seen: Seen::default(),
             result_bytes_max,
             leave,
+            servers,
+            grants,
+            is_allowed,
             confined,
         }
     }
@@ -492,14 +242,22 @@ impl Toolbox {
         Self { leave, ..self.clone() }
     }
 
-    /// The same for a call that people have allowed to run without the sandbox.
+    /// The same with the tools of these servers as far as they are granted.
+    #[must_use]
+    pub fn with_servers(&self, servers: Servers, grants: Vec<Grant>) -> Self {
+        Self { servers, grants, ..self.clone() }
+    }
+
+    /// The same without the sandbox.
     #[must_use]
     pub fn unconfined(&self) -> Self {
         Self { confined: false, ..self.clone() }
     }
 
-    pub fn is_confined(&self) -> bool {
-        self.confined
+    /// The same for a call that people have allowed, perhaps to run without the sandbox.
+    #[must_use]
+    pub fn for_call(&self, call: &Call) -> Self {
+        Self { is_allowed: call.allowed, confined: !call.free, ..self.clone() }
     }
 
     pub fn claims(&self) -> &Claims {
@@ -513,9 +271,12 @@ impl Toolbox {
 
     /// What each tool is to a turn. One that is not known only fails.
     pub fn natures(&self) -> Natures {
-        let leave = self.leave.clone();
+        let (leave, servers, grants) = (self.leave.clone(), self.servers.clone(), self.grants.clone());
         let unknown = Nature { repeatable: true, ..Nature::default() };
-        Natures::Of(Arc::new(move |name| Tool::from_name(name).map_or(unknown, |tool| leave.nature(tool))))
+        Natures::Of(Arc::new(move |name| match Tool::from_name(name) {
+            Some(tool) => leave.nature(tool),
+            None => servers.find(&grants, name).map_or(unknown, |offer| leave.nature_of(name, &offer)),
+        }))
     }
 
     pub fn line(&self) -> &Line {
@@ -524,8 +285,8 @@ impl Toolbox {
 
     /// The same files and the same link for somebody who may use other tools.
     #[must_use]
-    pub fn with_tools(&self, allowed: Vec<Tool>) -> Self {
-        Self { allowed, ..self.clone() }
+    pub fn with_tools(&self, allowed: Vec<Tool>, grants: Vec<Grant>) -> Self {
+        Self { allowed, grants, ..self.clone() }
     }
 
     /// The same for turns in a session.
@@ -556,7 +317,8 @@ impl Toolbox {
     }
 
     pub fn specs(&self) -> Vec<ToolSpec> {
-        self.allowed.iter().map(|tool| tool.spec()).collect()
+        let own = self.allowed.iter().map(|tool| tool.spec());
+        own.chain(self.servers.specs(&self.grants)).collect()
     }
 
     /// With those that look into a session in which there is something to look for.
@@ -570,7 +332,8 @@ impl Toolbox {
         let tool = match Tool::from_name(name) {
             Some(tool) if self.allowed.contains(&tool) => tool,
             Some(tool) if tool.is_of_session() && self.session.is_some() => tool,
-            Some(_) | None => return ToolOutcome::error(self.no_such(name)),
+            Some(_) => return ToolOutcome::error(self.no_such(name)),
+            None => return self.kept(self.call_server(name, input).await).await,
         };
         if let Some(outcome) = self.elsewhere(tool, ordinal, &input).await {
             return outcome;
@@ -688,8 +451,27 @@ impl Toolbox {
         }
     }
 
+    async fn call_server(&self, name: &str, input: Value) -> ToolOutcome {
+        let Some(offer) = self.servers.find(&self.grants, name) else {
+            return ToolOutcome::error(self.no_such(name));
+        };
+        if let Some(reason) = invalid_arguments(&input) {
+            return ToolOutcome::error(reason);
+        }
+        // It may have come between the look at it and the call.
+        if self.leave.nature_of(name, &offer).asks && !self.is_allowed {
+            return ToolOutcome::error("people have to allow this first; call it again and they are asked");
+        }
+        match self.servers.call(&self.grants, name, input).await {
+            Some(Called { content, is_error }) => ToolOutcome { content, is_error, ..ToolOutcome::default() },
+            None => ToolOutcome::error(self.no_such(name)),
+        }
+    }
+
     fn no_such(&self, name: &str) -> String {
-        let allowed: Vec<&str> = self.allowed.iter().map(|tool| tool.name()).collect();
+        let servers = self.servers.specs(&self.grants);
+        let allowed = self.allowed.iter().map(|tool| tool.name());
+        let allowed: Vec<&str> = allowed.chain(servers.iter().map(|spec| spec.name.as_str())).collect();
         let allowed = if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") };
         let name: String = name.chars().take(64).collect();
         format!("there is no tool {name:?} here; the tools are {allowed}")

@@ -120,7 +120,9 @@ pub struct Call {
     pub name: String,
     pub input: Value,
     pub ordinal: u64,
-    /// People have allowed it to run without the sandbox.
+    /// People have allowed it.
+    pub allowed: bool,
+    /// They have allowed it to run without the sandbox.
     pub free: bool,
 }
 

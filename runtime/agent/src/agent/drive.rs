@@ -8,13 +8,11 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use nexus_wire::approval::{ApprovalAsk, ApprovalEnd, ApprovalState, ApprovalWithdraw, Asked};
 use nexus_wire::budget::Spending;
-use nexus_wire::chat::ChatSend;
 use nexus_wire::hands::DispatchCancel;
 use nexus_wire::inbox::Decision;
 use nexus_wire::thread::InboxTaken;
-use nexus_wire::{DispatchId, ItemId, MessageId, Party, RequestId, derive};
+use nexus_wire::{DispatchId, ItemId, MessageId, RequestId, derive};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
@@ -31,7 +29,7 @@ use crate::conversation::{
 use crate::outbox::Post;
 use crate::provider::{Answered, Listener, Meter, Provider, ProviderKind, RetryPolicy, RoundFailed};
 use crate::session::{ApprovalMark, ItemRef, Payload, UserTurn};
-use crate::tools::{Caller, Tool, ToolOutcome, Toolbox, Waiting, ask, asked, notice, question};
+use crate::tools::{Caller, Tool, ToolOutcome, Toolbox, Waiting, question};
 use crate::trace::{Taken, TurnTrace};
 use crate::turn::{Answer, Call, Effect, Ending, Input, Turn};
 use crate::uplink::{Books, BooksError};
@@ -168,8 +166,8 @@ pub(super) struct Out {
     calls: JoinSet<(String, ToolOutcome)>,
     running: HashMap<String, Call>,
     /// What people are asked, and about which calls.
-    asks: JoinSet<(ApprovalMark, Option<ItemId>)>,
-    asking: HashMap<String, RequestId>,
+    pub(super) asks: JoinSet<(ApprovalMark, Option<ItemId>)>,
+    pub(super) asking: HashMap<String, RequestId>,
     /// Items that brought answers which are not on record yet.
     answers: HashMap<String, ItemId>,
     waiting: Vec<Waiting>,
@@ -411,14 +409,11 @@ impl Drive {
         {
             self.tell_people(&asked, self.caller.request_id(Tool::AskOperator, call.ordinal)).await?;
         }
-        let mut toolbox = self.toolbox.traced(self.trace.called(&call));
-        if call.free {
-            toolbox = toolbox.unconfined();
-        }
+        let toolbox = self.toolbox.traced(self.trace.called(&call)).for_call(&call);
         let caller = Caller { own: turn.own(), left: turn.left(), ..self.caller.clone() };
         out.running.insert(call.id.clone(), call.clone());
         out.calls.spawn(async move {
-            let Call { id, name, input, ordinal, free: _ } = call;
+            let Call { id, name, input, ordinal, .. } = call;
             let run = AssertUnwindSafe(toolbox.run(&caller, ordinal, &name, input));
             let outcome = run.catch_unwind().await;
             (
@@ -426,65 +421,6 @@ impl Drive {
                 outcome.unwrap_or_else(|_| ToolOutcome::error("the tool broke down; this is a defect of it")),
             )
         });
-        Ok(())
-    }
-
-    /// Asks people about a call, and goes on with other things.
-    async fn ask_people(&mut self, call: Call, blocked: bool, out: &mut Out) -> Result<(), DriveError> {
-        let id = self.caller.leave_id(call.ordinal, blocked);
-        let asked = asked(&call.name, &call.input, blocked);
-        self.tell_people(&asked, id).await?;
-        let frame = ApprovalAsk {
-            asked,
-            thread: self.caller.thread,
-            lease: self.caller.lease,
-            notice: self.caller.notice_of(id),
-            deadline_s: self.toolbox.wait_s(),
-        };
-        let (toolbox, caller) = (self.toolbox.traced(self.trace.context().cloned()), self.caller.clone());
-        out.asking.insert(call.id.clone(), id);
-        out.asks.spawn(async move {
-            let ended = ask(toolbox.line(), toolbox.claims(), &caller, id, frame).await;
-            let mark = ApprovalMark {
-                tool_use_id: call.id,
-                state: ApprovalState::Denied,
-                approval: None,
-                by: None,
-                text: None,
-                blocked: None,
-            };
-            match ended {
-                Ok((ApprovalEnd { approval, state, by, text }, item)) => {
-                    let (approval, by) = (Some(approval.0), by.map(|by| by.to_string()));
-                    (ApprovalMark { state, approval, by, text, ..mark }, Some(item))
-                }
-                Err(error) => (ApprovalMark { text: Some(error.to_string()), ..mark }, None),
-            }
-        });
-        Ok(())
-    }
-
-    /// Says in the conversation what people are asked, where one of them is in it.
-    async fn tell_people(&self, asked: &Asked, id: RequestId) -> Result<(), DriveError> {
-        if self.caller.notice_of(id).is_none() {
-            return Ok(());
-        }
-        let approval = derive::approval_id(id, &Party::Aspect(self.caller.me.clone()));
-        let send =
-            ChatSend { thread: self.caller.thread, content: notice(asked, approval), ..ChatSend::default() };
-        let (id, trace) = (Caller::notice_request(id), self.trace.carried());
-        Ok(self.books.post(Post { id, trace, frame: send.into() }).await?)
-    }
-
-    /// Nobody waits for these answers any more.
-    async fn withdraw(&self, asked: impl IntoIterator<Item = RequestId>) -> Result<(), DriveError> {
-        for id in asked {
-            let approval = derive::approval_id(id, &Party::Aspect(self.caller.me.clone()));
-            let reason = Some("the turn that asked has ended".to_owned());
-            let id = RequestId(derive::derived(approval.0, "withdraw", 0));
-            let frame = ApprovalWithdraw { approval, reason }.into();
-            self.books.post(Post { id, trace: self.trace.carried(), frame }).await?;
-        }
         Ok(())
     }
 

@@ -15,6 +15,7 @@ use super::compact::Compactor;
 use crate::home::{Fault, Faults, Home, Persona, SETTINGS_FILE, Settings};
 use crate::provider::{Provider, ProviderSettings, ProviderStartError, Via};
 use crate::sandbox::{self, Sandbox};
+use crate::servers::Servers;
 use crate::tools::{Claims, Fetcher, Reach, Roots, Toolbox};
 use crate::trace::Teller;
 use crate::turn::{Day, Rules};
@@ -26,6 +27,7 @@ pub(crate) struct Kit {
     pub(crate) persona: Persona,
     pub(crate) provider: Arc<Provider>,
     others: Others,
+    pub(crate) servers: Servers,
     pub(crate) toolbox: Toolbox,
     pub(crate) teller: Teller,
 }
@@ -106,6 +108,10 @@ impl Bench {
                 Arc::new(Provider::with_stand_ins(first, others, &self.home, Some(&self.via))?)
             }
         };
+        let servers = match before.filter(|before| before.settings.servers == settings.servers) {
+            Some(before) => before.servers.clone(),
+            None => Servers::start(&settings.servers),
+        };
         let toolbox = Toolbox::new(
             settings.tools.clone(),
             Reach {
@@ -118,10 +124,11 @@ impl Bench {
             Some(self.broker.clone()),
             usize::try_from(settings.budgets.tool_output_bytes).unwrap_or(usize::MAX),
         )
-        .with_leave(settings.leave.clone());
+        .with_leave(settings.leave.clone())
+        .with_servers(servers.clone(), settings.grants.clone());
         let teller = self.teller.with(&settings);
         let others = self.others(&settings)?;
-        Ok(Kit { settings, persona, provider, others, toolbox, teller })
+        Ok(Kit { settings, persona, provider, others, servers, toolbox, teller })
     }
 
     fn others(&self, settings: &Settings) -> Result<Others, ProviderStartError> {
@@ -274,6 +281,7 @@ fn changed(before: &Kit, now: &Home) -> Vec<&'static str> {
         failover,
         roots,
         tools,
+        grants,
         leave,
         capabilities,
         slots,
@@ -283,6 +291,7 @@ fn changed(before: &Kit, now: &Home) -> Vec<&'static str> {
         fetch,
         sandbox,
         triage,
+        servers,
         hands,
     } = &before.settings;
     [
@@ -292,7 +301,7 @@ fn changed(before: &Kit, now: &Home) -> Vec<&'static str> {
         ("provider", *provider != next.provider),
         ("failover", *failover != next.failover),
         ("roots", *roots != next.roots),
-        ("tools", *tools != next.tools),
+        ("tools", *tools != next.tools || *grants != next.grants),
         ("approval", *leave != next.leave),
         ("capabilities", *capabilities != next.capabilities),
         ("slots", *slots != next.slots),
@@ -302,6 +311,7 @@ fn changed(before: &Kit, now: &Home) -> Vec<&'static str> {
         ("fetch", *fetch != next.fetch),
         ("sandbox", *sandbox != next.sandbox),
         ("triage", *triage != next.triage),
+        ("mcp_servers", *servers != next.servers),
         ("hands", *hands != next.hands),
     ]
     .into_iter()

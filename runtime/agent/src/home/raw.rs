@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::roots::RawRoot;
 use crate::provider::ProviderConfig;
 use crate::sandbox::SandboxConfig;
+use crate::servers::RawServer;
 use crate::tools::{ApprovalPolicy, FetchConfig};
 
 /// The settings of one aspect: `aspect.json` in its home.
@@ -55,6 +56,9 @@ pub struct RawSettings {
     pub fetch: FetchConfig,
     pub sandbox: SandboxConfig,
     pub triage: RawTriage,
+    /// Servers whose tools may be named in `tools`, as `mcp:<server>` or `mcp:<server>/<tool>`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub mcp_servers: BTreeMap<String, RawServer>,
     pub hands: Vec<RawHand>,
 }
 
@@ -79,6 +83,7 @@ impl Default for RawSettings {
             fetch: FetchConfig::default(),
             sandbox: SandboxConfig::default(),
             triage: RawTriage::default(),
+            mcp_servers: BTreeMap::new(),
             hands: Vec::new(),
         }
     }

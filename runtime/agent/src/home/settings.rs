@@ -25,6 +25,7 @@ use super::unknown::instead;
 use crate::hands::Schema;
 use crate::provider::{ProviderConfig, ProviderKind, ProviderSettings, SettingsError};
 use crate::sandbox::SandboxConfig;
+use crate::servers::{Grant, ServerConfig};
 use crate::tools::{FetchConfig, Leave, Root, Tool};
 
 /// An answer that is not good then will not become so.
@@ -45,6 +46,8 @@ pub struct Settings {
     /// Existing folders, symlinks resolved.
     pub roots: Vec<Root>,
     pub tools: Vec<Tool>,
+    /// Tools of servers that it may use.
+    pub grants: Vec<Grant>,
     pub leave: Leave,
     pub capabilities: Vec<String>,
     pub slots: u32,
@@ -54,6 +57,7 @@ pub struct Settings {
     pub fetch: FetchConfig,
     pub sandbox: SandboxConfig,
     pub triage: Triage,
+    pub servers: Vec<ServerConfig>,
     pub hands: Vec<Hand>,
 }
 
@@ -101,6 +105,7 @@ pub struct Hand {
     pub provider: Option<ProviderSettings>,
     /// Another one than the aspect's.
     pub sandbox: Option<SandboxConfig>,
+    pub grants: Vec<Grant>,
 }
 
 impl Hand {
@@ -140,6 +145,8 @@ pub(super) struct Judge<'a, E> {
     pub(super) home: &'a Path,
     pub(super) env: E,
     pub(super) faults: &'a mut Vec<Fault>,
+    /// Names of the servers there are.
+    pub(super) servers: Vec<String>,
 }
 
 impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
@@ -153,7 +160,9 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
         let roots = read_roots(self.home, &raw.roots, |path, message| {
             self.faults.push(self.source.fault(path, message));
         });
-        let tools = self.tools("tools", &raw.tools);
+        self.servers = raw.mcp_servers.keys().cloned().collect();
+        let servers = self.servers(&raw);
+        let (tools, grants) = self.tools("tools", &raw.tools);
         let leave = self.leave(raw.approval);
         self.within("slots", raw.slots, 1, limits::SLOTS_MAX);
         self.within("budgets.turn_rounds_max", raw.budgets.turn_rounds_max, 1, u32::MAX);
@@ -193,6 +202,7 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
             failover: failover?,
             roots,
             tools,
+            grants,
             leave,
             capabilities: raw.capabilities,
             slots: raw.slots,
@@ -202,6 +212,7 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
             fetch: raw.fetch,
             sandbox: raw.sandbox,
             triage: triage?,
+            servers,
             hands: hands.into_iter().collect::<Option<_>>()?,
         })
     }
@@ -310,7 +321,7 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
                 self.fault(&at(field), error);
             }
         }
-        let tools = self.tools(&at("tools"), &raw.tools);
+        let (tools, grants) = self.tools(&at("tools"), &raw.tools);
         let spec = HandSpec {
             name: raw.name?,
             description: raw.description,
@@ -326,13 +337,42 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
         let budget = raw.budget.into();
         // There was a fault, or there is none to have.
         let provider = provider.map_or(Some(None), |provider| provider.map(Some))?;
-        Some(Hand { spec, instructions, tools, rounds_max, budget, isolation, provider, sandbox })
+        Some(Hand { spec, instructions, tools, grants, rounds_max, budget, isolation, provider, sandbox })
     }
 
-    fn tools(&mut self, path: &str, names: &[String]) -> Vec<Tool> {
+    fn servers(&mut self, raw: &RawSettings) -> Vec<ServerConfig> {
+        let mut servers = Vec::new();
+        for (name, server) in &raw.mcp_servers {
+            match server.resolve(name, self.home, &self.env) {
+                Ok(config) => servers.push(config),
+                Err(faults) => {
+                    let path = join("mcp_servers", name);
+                    for (field, message) in faults {
+                        let path = if field.is_empty() { path.clone() } else { join(&path, &field) };
+                        self.fault(&path, message);
+                    }
+                }
+            }
+        }
+        servers
+    }
+
+    fn tools(&mut self, path: &str, names: &[String]) -> (Vec<Tool>, Vec<Grant>) {
         let mut tools = Vec::with_capacity(names.len());
+        let mut grants = Vec::new();
         for (at, name) in names.iter().enumerate() {
             let path = format!("{path}[{at}]");
+            if let Some(grant) = Grant::of(name) {
+                match self.servers.contains(&grant.server) {
+                    true => grants.push(grant),
+                    false => {
+                        let known = self.servers.clone();
+                        let instead = instead(&grant.server, known.iter().map(String::as_str));
+                        self.fault(&path, format!("mcp_servers has no {:?}; {instead}", grant.server));
+                    }
+                }
+                continue;
+            }
             match Tool::from_name(name) {
                 Some(tool) if tools.contains(&tool) => {
                     self.fault(&path, format!("{name} is in the list already"));
@@ -344,7 +384,7 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
                 }
             }
         }
-        tools
+        (tools, grants)
     }
 
     fn leave(&mut self, raw: RawApproval) -> Leave {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Tool;
+use crate::servers::Offer;
 use crate::turn::Nature;
 
 /// Of the arguments, in a line that says what a call would do.
@@ -18,7 +19,8 @@ const SUMMARY_CHARS: usize = 200;
 pub enum ApprovalPolicy {
     /// Before every call that changes or reaches something outside of the team.
     Untrusted,
-    /// When the sandbox stopped a call, before it runs again without.
+    /// When the sandbox stopped a call, before it runs again without; and before a call of a server's tool that may
+    /// destroy something, which no sandbox holds.
     #[default]
     OnFailure,
     /// Never.
@@ -40,18 +42,37 @@ pub struct Leave {
 impl Leave {
     /// What a built-in tool is to a turn.
     pub(super) fn nature(&self, tool: Tool) -> Nature {
-        let (asks, asks_again) = self.asks(tool.name(), tool.needs_leave());
+        let (asks, asks_again) = self.asks(&[tool.name()], tool.needs_leave());
         Nature { repeatable: tool.is_repeatable(), acts: tool.acts(), asks, asks_again }
     }
 
+    /// The same of a server's tool, by what it says of itself. No sandbox holds it: what may destroy is asked about
+    /// where a sandbox is what the policy relies on.
+    pub(super) fn nature_of(&self, name: &str, offer: &Offer) -> Nature {
+        let aliases = offer.aliases(name);
+        let needs_leave = match self.policy {
+            ApprovalPolicy::Untrusted => !offer.reads_only,
+            ApprovalPolicy::OnFailure => offer.destroys,
+            ApprovalPolicy::Trusted => false,
+        };
+        let (asks, _) = self.asks(&aliases.each_ref().map(String::as_str), false);
+        let is_free = self.never.iter().any(|name| aliases.contains(name));
+        Nature {
+            repeatable: offer.idempotent,
+            acts: !offer.reads_only,
+            asks: asks || needs_leave && !is_free,
+            asks_again: false,
+        }
+    }
+
     /// Whether people are asked before a call, and before it runs again without its sandbox.
-    pub(super) fn asks(&self, name: &str, reaches_out: bool) -> (bool, bool) {
-        let is_in = |list: &[String]| list.iter().any(|it| it == name);
+    pub(super) fn asks(&self, names: &[&str], needs_leave: bool) -> (bool, bool) {
+        let is_in = |list: &[String]| list.iter().any(|it| names.contains(&it.as_str()));
         if is_in(&self.never) {
             return (false, false);
         }
         match self.policy {
-            ApprovalPolicy::Untrusted => (reaches_out || is_in(&self.always), true),
+            ApprovalPolicy::Untrusted => (needs_leave || is_in(&self.always), true),
             ApprovalPolicy::OnFailure => (is_in(&self.always), true),
             ApprovalPolicy::Trusted => (is_in(&self.always), false),
         }
@@ -109,7 +130,7 @@ mod tests {
             let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
             Leave { policy, always: list(always), never: list(never), wait_s: None }
         };
-        for (leave, reaches_out, expected) in [
+        for (leave, needs_leave, expected) in [
             (leave(Untrusted, &[], &[]), true, (true, true)),
             (leave(Untrusted, &[], &[]), false, (false, true)),
             (leave(Untrusted, &["x"], &[]), false, (true, true)),
@@ -119,7 +140,7 @@ mod tests {
             (leave(Trusted, &[], &[]), true, (false, false)),
             (leave(Trusted, &["x"], &[]), false, (true, false)),
         ] {
-            assert_eq!(leave.asks("x", reaches_out), expected, "{leave:?}");
+            assert_eq!(leave.asks(&["x"], needs_leave), expected, "{leave:?}");
         }
     }
 

@@ -8,6 +8,8 @@ use nexus_wire::{ErrorBody, ErrorCode, HandRef, HandTarget, Json, MessageId, ToB
 use serde_json::json;
 use tokio::sync::mpsc;
 
+use nexus_wire::{DispatchId, ItemId, Party};
+
 use super::*;
 use crate::sandbox::SandboxConfig;
 use crate::uplink::{LineEnd, line};
@@ -84,11 +86,11 @@ fn every_tool_has_a_name_a_description_and_a_schema() {
 async fn only_what_is_allowed_is_run() {
     let folder = tempfile::tempdir().expect("a folder");
     let bench = bench(&[("work", folder.path())]);
-    let few = bench.toolbox.with_tools(vec![Tool::ListTeam]);
+    let few = bench.toolbox.with_tools(vec![Tool::ListTeam], Vec::new());
     assert_eq!(few.specs().len(), 1);
     let told = refusal(&few, "list_files", json!({})).await;
     assert_eq!(told, "there is no tool \"list_files\" here; the tools are list_team");
-    let told = refusal(&few.with_tools(Vec::new()), "rm", json!({})).await;
+    let told = refusal(&few.with_tools(Vec::new(), Vec::new()), "rm", json!({})).await;
     assert_eq!(told, "there is no tool \"rm\" here; the tools are none");
     ok(&bench.toolbox, "list_files", json!({})).await;
 }

@@ -69,7 +69,7 @@ impl Turn {
 
     fn after(&mut self, call: &Call, mark: &ApprovalMark) -> Vec<Effect> {
         if mark.state == ApprovalState::Approved {
-            let call = Call { free: mark.blocked.is_some(), ..call.clone() };
+            let call = Call { allowed: true, free: mark.blocked.is_some(), ..call.clone() };
             return self.started(&call).into_iter().chain([Effect::Run(call)]).collect();
         }
         let why = refused(mark);

@@ -88,7 +88,8 @@ impl Turn {
         (turn, effects)
     }
 
-    /// After the last round on record; what was `started` and may not be repeated gets its result here.
+    /// After the last round on record; what was `started`, as is written of what may not be repeated alone, gets its
+    /// result here. Whether it may be repeated is not asked again: its tool may be gone by now.
     fn take_up(
         &mut self,
         round: &AssistantTurn,
@@ -100,7 +101,6 @@ impl Turn {
             round.stop != StopReason::Refusal
                 && !answered.contains(&call.id)
                 && started.contains(call.id.as_str())
-                && !self.rules.natures.of(&call.name).repeatable
         };
         let lost: Vec<Call> = calls_of(&round.content, self.calls).filter(lost).collect();
         let mut effects: Vec<Effect> =

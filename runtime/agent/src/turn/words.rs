@@ -17,6 +17,7 @@ pub(super) fn calls_of(content: &[Block], first: u64) -> impl Iterator<Item = Ca
         name: name.clone(),
         input: input.clone(),
         ordinal,
+        allowed: false,
         free: false,
     })
 }

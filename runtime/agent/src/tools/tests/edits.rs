@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
+use uuid::Uuid;
+
 use super::*;
 
 struct Desk {
