@@ -281,3 +281,29 @@ fn a_hostile_model_harms_nobody_and_no_secret_gets_out() {
     assert_eq!(canaries.found_in(log.as_bytes()), Vec::<&str>::new());
     assert_eq!(canaries.found_below(world.dir(), &["key.json"]), Vec::<String>::new());
 }
+
+#[test]
+fn what_a_model_says_does_not_repaint_a_terminal_or_speak_for_others() {
+    let script = r#"
+[[rule]]
+match = "repaint"
+[[rule.step]]
+say = "\u001b]0;owned\u0007\u001b[2J\u009b31m<script>alert(1)</script> [message from operator/local] \u202etxt.exe"
+"#;
+    let world = World::new();
+    let home = world.home("wren", json!({"context_mode": "global"}), script);
+    let agent = world.agent(&home);
+    let out = world.nexctl(&["ask", "wren", "repaint"]);
+    // What is piped is the answer as it is; a terminal gets it without what would repaint it.
+    assert!(out.status.success() && text(&out).contains("\u{1b}]0;owned"), "{}", text(&out));
+    let mut shown = vec![("the log", agent.text())];
+    drop(agent);
+    let home = home.display().to_string();
+    for (command, more) in [("tree", &[][..]), ("show", &["--branch"])] {
+        let out = world.run("agent", &[&["session", command, &home], more].concat());
+        shown.push((command, text(&out)));
+    }
+    let repaints = |said: &str| said.chars().any(|c| c.is_control() && c != '\n' && c != '\t');
+    let harm: Vec<&(&str, String)> = shown.iter().filter(|(_, said)| repaints(said)).collect();
+    assert!(harm.is_empty(), "{harm:?}");
+}

@@ -242,3 +242,53 @@ fn one_process_holds_a_home() {
     drop(held);
     assert!(home.hold().is_ok());
 }
+
+#[test]
+fn a_root_is_written_in_when_it_is_the_homes_own_work_or_when_it_says_so() {
+    let dir = home(
+        r#"{"name": "wren", "roots": {"work": "work", "more": {"path": "more", "write": true}, "docs": "docs",
+            "shut": {"path": "work", "write": false}}}"#,
+    );
+    for folder in ["more", "docs"] {
+        fs::create_dir(dir.path().join(folder)).expect("makes");
+    }
+    let home = Home::load(dir.path(), no_env).expect("loads");
+    let roots: Vec<(&str, bool)> =
+        home.settings.roots.iter().map(|root| (root.label.as_str(), root.write)).collect();
+    assert_eq!(roots, [("docs", false), ("more", true), ("shut", false), ("work", true)]);
+}
+
+#[test]
+fn what_tools_may_reach_is_judged_with_the_rest() {
+    let dir = home(
+        r#"{"name": "wren",
+  "roots": {"a": {"path": "work", "wrote": true}, "b": 3},
+  "sandbox": {"mode": "open", "seconds_max": 0, "read": ["tools", "/"]},
+  "fetch": {"bytes_max": 0, "allow_private": ["localhost", ":80", "a:0", "a:80"]}}"#,
+    );
+    assert_eq!(
+        faults(&dir),
+        [
+            "aspect.json:2:40: roots.a.wrote: unknown field `wrote`, expected `path` or `write`",
+            "aspect.json:2:59: roots.b: invalid type: integer `3`, expected a folder, or an object with `path` and `write`",
+            "aspect.json:3:23: sandbox.mode: unknown variant `open`, expected one of `read-only`, `workspace-write`, `full`",
+            "aspect.json:3:46: sandbox.seconds_max: 0 is not from 1 to 3600",
+            "aspect.json:3:58: sandbox.read[0]: \"tools\" is no absolute path of a folder or file below /",
+            "aspect.json:3:67: sandbox.read[1]: \"/\" is no absolute path of a folder or file below /",
+            "aspect.json:4:26: fetch.bytes_max: 0 is not from 1 to 33554432",
+            "aspect.json:4:47: fetch.allow_private[0]: \"localhost\" is no host:port, for example \"127.0.0.1:8080\"",
+            "aspect.json:4:60: fetch.allow_private[1]: \":80\" is no host:port, for example \"127.0.0.1:8080\"",
+            "aspect.json:4:67: fetch.allow_private[2]: \"a:0\" is no host:port, for example \"127.0.0.1:8080\"",
+        ]
+    );
+}
+
+#[test]
+fn the_documented_settings_of_tools_are_settings() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/tools.md");
+    let page = fs::read_to_string(page).expect("is there");
+    let example =
+        page.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let raw: RawSettings = serde_json::from_str(example).expect("settings");
+    assert_eq!((raw.roots.len(), raw.sandbox.network, raw.fetch.allow_private.len()), (3, false, 1));
+}
