@@ -269,8 +269,8 @@ fn what_tools_may_reach_is_judged_with_the_rest() {
     assert_eq!(
         faults(&dir),
         [
-            "aspect.json:2:40: roots.a.wrote: unknown field `wrote`, expected `path` or `write`",
-            "aspect.json:2:59: roots.b: invalid type: integer `3`, expected a folder, or an object with `path` and `write`",
+            "aspect.json:2:44: roots.a.wrote: unknown field `wrote`, expected `path` or `write`",
+            "aspect.json:2:56: roots.b: invalid type: integer `3`, expected a folder, or an object with `path` and `write`",
             "aspect.json:3:23: sandbox.mode: unknown variant `open`, expected one of `read-only`, `workspace-write`, `full`",
             "aspect.json:3:46: sandbox.seconds_max: 0 is not from 1 to 3600",
             "aspect.json:3:58: sandbox.read[0]: \"tools\" is no absolute path of a folder or file below /",
