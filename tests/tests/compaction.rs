@@ -216,7 +216,7 @@ fn operators_compact_compare_and_summarise_branches_of_an_aspect_at_work() {
     assert!(run(&["expand", home_text, &id]).contains("turn 1"));
     let page = run(&["export", home_text, "--format", "html"]);
     assert!(
-        page.starts_with("<!doctype html>") && page.contains("turn 1") && !page.contains("<script"),
+        page.contains("<!doctype html>") && page.contains("turn 1") && !page.contains("<script"),
         "{page}"
     );
     assert!(run(&["export", home_text, &left]).contains("turn 8"));
@@ -225,12 +225,83 @@ fn operators_compact_compare_and_summarise_branches_of_an_aspect_at_work() {
         run(&["summarise-branch", home_text, summary["id"].as_str().expect("an id")])
             .contains("branch_summary")
     );
+    assert!(run(&["compact", home_text]).contains("compaction"));
     let out = world.run("agent", &["session", "compact", home_text]);
     assert!(
         !out.status.success() && text(&out).contains("nothing a summary could stand for"),
         "{}",
         text(&out)
     );
-    run(&["rewind", home_text, compaction["parentId"].as_str().expect("an id")]);
-    assert!(run(&["compact", home_text]).contains("compaction"));
+}
+
+const LONG: &str = r#"
+[[rule]]
+match = "ask for much"
+[[rule.step]]
+name = "much"
+call = "dispatch_hand"
+args = { hand = "wren/talk", input = { n = 1 } }
+[[rule.step]]
+name = "rest"
+call = "read_output"
+args = { output = "{{ (much.text | split('shows all of it as '))[1][:71] }}" }
+[[rule.step]]
+say = "{{ rest.ok }} {{ rest.text[:400] }}"
+
+[[rule]]
+match = "look again"
+[[rule.step]]
+name = "rest"
+call = "read_output"
+args = { output = "OUTPUT" }
+[[rule.step]]
+say = "{{ rest.ok }} {{ rest.text }}"
+
+[[rule]]
+hand = "talk"
+[[rule.step]]
+answer = { words = "{{ 'a word ' * 4000 }}" }
+"#;
+
+#[test]
+fn a_result_that_is_too_long_is_kept_whole_beside_the_session() {
+    let world = World::new();
+    let settings = json!({
+        "context_mode": "global", "tools": ["dispatch_hand"], "recall": {"hits": 0},
+        "budgets": {"tool_output_bytes": 4096}, "hands": [{"name": "talk"}],
+    });
+    let home = world.home("wren", settings, LONG);
+    let mut agent = world.agent(&home);
+    let said = ask(&world, "ask for much");
+    assert!(said.contains("true") && said.contains("a word a word"), "{said}");
+    let kept: Vec<_> = std::fs::read_dir(home.join("session/blobs"))
+        .expect("there are outputs")
+        .map(|entry| entry.expect("ours").path())
+        .collect();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    let whole = std::fs::read_to_string(&kept[0]).expect("text");
+    assert!(whole.len() > 28_000 && said.contains(&whole.len().to_string()), "{} {said}", whole.len());
+    let file = settled(&home, 1);
+    let result = file.of_kind("turn.tool_result").next().expect("a result");
+    let content = result["payload"]["content"][0]["content"].as_str().expect("text");
+    let name = kept[0].file_name().expect("a name").to_string_lossy().into_owned();
+    assert!(content.len() < 4096 + 200 && whole.starts_with(&content[..4000]), "{content}");
+    assert!(content.ends_with(&format!("the tool read_output shows all of it as {name}]")), "{content}");
+
+    // Damaged, and gone: said, and no reason to stop. No name leads anywhere else.
+    agent.kill();
+    let script = |output: &str| {
+        std::fs::write(home.join("script.toml"), LONG.replace("OUTPUT", output)).expect("written");
+    };
+    std::fs::write(&kept[0], whole.replace("word", "lord")).expect("written");
+    script(&name);
+    let _agent = world.agent(&home);
+    let said = ask(&world, "look again");
+    assert!(said.contains("false") && said.contains("is damaged"), "{said}");
+    std::fs::remove_file(&kept[0]).expect("removed");
+    let said = ask(&world, "look again");
+    assert!(said.contains("false") && said.contains("is missing"), "{said}");
+    script("../../.nexus/key.json");
+    let said = ask(&world, "look again");
+    assert!(said.contains("false") && said.contains("names no output"), "{said}");
 }

@@ -157,6 +157,7 @@ pub fn failed(code: ErrorCode, message: impl Into<String>) -> SessionOutcome {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Compaction;
     use super::*;
     use crate::journal::Durability;
 
@@ -202,6 +203,47 @@ mod tests {
             // Told again, it does not take back what was said since.
             assert_eq!(act(&mut session, home.path(), &rewind), outcome);
             assert_eq!(texts(&session), expected, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_summary_is_known_as_made_once_it_is_whole_wherever_a_kill_cuts_it_off() {
+        let home = tempfile::tempdir().expect("a folder");
+        let mut session = open(home.path());
+        let ids = session.append_all(vec![say("one"), say("two")], Timestamp::now()).expect("written");
+        let condensed = |session: &mut Session| {
+            session.condensed(SessionKey::Global, ITEM, Timestamp::now()).expect("the disk is well")
+        };
+        assert_eq!(condensed(&mut session), None);
+        let path = SessionKey::Global.path(home.path());
+        let before = std::fs::read(&path).expect("the file").len();
+        let compaction = Compaction {
+            summary: "one".into(),
+            first_kept: ids[1],
+            tokens_before: None,
+            turns: Some(1),
+            item: Some(ITEM),
+            by: None,
+        };
+        let written = vec![Payload::Compaction(compaction), Payload::Decision(acted(ITEM))];
+        let written = session.append_all(written, Timestamp::now()).expect("written");
+        let whole = std::fs::read(&path).expect("the file");
+        let end_of_summary = before + whole[before..].iter().position(|byte| *byte == b'\n').expect("a line");
+        drop(session);
+        for cut in before..=whole.len() {
+            std::fs::write(&path, &whole[..cut]).expect("the file is ours");
+            let mut session = open(home.path());
+            let outcome = condensed(&mut session);
+            assert_eq!(outcome.is_some(), cut >= end_of_summary, "cut at {cut}");
+            let Some(outcome) = outcome else { continue };
+            assert_eq!(outcome.head, session.tree().head(), "cut at {cut}");
+            assert!(session.tree().decision(ITEM).is_some(), "cut at {cut}");
+            let len = session.tree().len();
+            assert_eq!(condensed(&mut session).as_ref(), Some(&outcome), "told again");
+            assert_eq!(session.tree().len(), len, "cut at {cut}");
+            if cut == whole.len() {
+                assert_eq!(outcome.head, written.last().copied());
+            }
         }
     }
 

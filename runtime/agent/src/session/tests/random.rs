@@ -8,6 +8,10 @@ use super::*;
 #[derive(Clone, Debug)]
 enum Step {
     Append(u8),
+    /// A summary stands for what is before an entry.
+    Compact(usize),
+    /// A summary of the branch that ends at an entry.
+    Summarise(usize),
     Rewind(usize),
     Fork(usize),
     Reopen,
@@ -15,7 +19,9 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        6 => (0_u8..9).prop_map(Step::Append),
+        6 => (0_u8..10).prop_map(Step::Append),
+        1 => any::<usize>().prop_map(Step::Compact),
+        1 => any::<usize>().prop_map(Step::Summarise),
         2 => any::<usize>().prop_map(Step::Rewind),
         1 => any::<usize>().prop_map(Step::Fork),
         1 => Just(Step::Reopen),
@@ -34,6 +40,7 @@ fn payload(kind: u8, count: usize) -> Payload {
         5 => results(vec![result("twin"), result("c0")]),
         6 => taking(count as u128 % 5),
         7 => decided(count as u128 % 5),
+        8 => Payload::Situation(Situation { text: format!("situation {count}") }),
         _ => Payload::custom("note", json!({ "count": count })),
     }
 }
@@ -92,6 +99,28 @@ fn run(home: &TempDir, steps: &[Step]) -> Session {
             Step::Append(kind) => {
                 push(&mut session, payload(*kind, count));
             }
+            Step::Compact(index) | Step::Summarise(index) => {
+                let Some(entry) = pick(session.tree(), *index) else { continue };
+                // What older heads say stays what it was.
+                let older: Vec<(Uuid, Replay)> = session
+                    .tree()
+                    .entries()
+                    .map(|entry| (entry.id, session.tree().replay(Some(entry.id))))
+                    .collect();
+                let summary = format!("summary {count}");
+                let (item, by) = (None, None);
+                let payload = if matches!(step, Step::Compact(_)) {
+                    let (tokens_before, turns) = (Some(count as u64), None);
+                    let first_kept = entry;
+                    Payload::Compaction(Compaction { summary, first_kept, tokens_before, turns, item, by })
+                } else {
+                    Payload::BranchSummary(BranchSummary { summary, of: entry, item, by })
+                };
+                push(&mut session, payload);
+                for (id, replay) in older {
+                    assert_eq!(session.tree().replay(Some(id)), replay);
+                }
+            }
             Step::Rewind(index) => {
                 let to = pick(session.tree(), *index);
                 let before = session.tree().head();
@@ -129,6 +158,37 @@ fn run(home: &TempDir, steps: &[Step]) -> Session {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
+
+    /// Wherever a summary is made to end, what it stands for and what is kept are the whole branch, no call is parted
+    /// from its result, and the next summary goes on from there.
+    #[test]
+    fn a_summary_ends_where_a_turn_begins(steps in steps(), limit in 0_u64..4000, running in any::<bool>()) {
+        let home = home();
+        let session = run(&home, &steps);
+        let branch = session.tree().branch(session.tree().head());
+        let Some(cut) = cut(&branch, limit, running) else { return Ok(()) };
+        prop_assert_eq!(branch[cut.at].id, cut.first_kept);
+        prop_assert!(matches!(branch[cut.at].payload, Payload::User(_)));
+        let mut calls: Vec<&str> = Vec::new();
+        for (at, entry) in branch.iter().enumerate() {
+            if matches!(entry.payload, Payload::Assistant(_)) {
+                if at >= cut.at {
+                    break;
+                }
+                calls.clear();
+            }
+            for block in entry.payload.content() {
+                match block {
+                    Block::ToolUse { id, .. } => calls.push(id),
+                    Block::ToolResult { tool_use_id, .. } => {
+                        prop_assert!(at < cut.at || !calls.contains(&tool_use_id.as_str()));
+                        calls.retain(|call| call != tool_use_id);
+                    }
+                    Block::Text { .. } | Block::Thinking { .. } => {}
+                }
+            }
+        }
+    }
 
     #[test]
     fn the_invariants_hold_after_any_history(steps in steps()) {
