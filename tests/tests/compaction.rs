@@ -246,7 +246,7 @@ name = "rest"
 call = "read_output"
 args = { output = "{{ (much.text | split('shows all of it as '))[1][:71] }}" }
 [[rule.step]]
-say = "{{ rest.ok }} {{ rest.text[:400] }}"
+say = "{{ rest.ok }} {{ rest.json.bytes }} {{ rest.json.text[:40] }}"
 
 [[rule]]
 match = "look again"

@@ -124,8 +124,8 @@ tools! {
     /// What was said in this conversation, word by word, also where a summary stands for it now. Returns {turns_in_all,
     /// turns: [{turn, at, text}], truncated, next_turn}; for more, call again with from_turn = next_turn.
     ExpandSummary = "expand_summary", own::ExpandSummary, acts: false;
-    /// Reads lines of a result of this conversation that was too long and was cut. Returns {output, bytes, from_line,
-    /// text, total_lines, truncated, next_line}; when it is truncated, go on with from_line = next_line.
+    /// Reads a result of this conversation that was too long and was cut. Returns {output, bytes, from_byte, text,
+    /// truncated, next_byte}; when it is truncated, go on with from_byte = next_byte.
     ReadOutput = "read_output", own::ReadOutput, acts: false;
     /// Sends a message to members of the team. They answer in their own time, as messages; this does not wait.
     /// Your final answer goes to whoever asked by itself: do not send it with this.
@@ -431,7 +431,8 @@ impl Toolbox {
                 on_bus(input, async |args: bus::StoreKnowledge| args.run(line, id).await).await
             }
         };
-        self.kept(outcome).await
+        // What is read again is there already.
+        if tool.is_of_session() { outcome.capped(max) } else { self.kept(outcome).await }
     }
 
     /// What is too long to be given back whole is kept beside the session.

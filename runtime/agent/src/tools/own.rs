@@ -8,7 +8,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::args::whole;
-use super::read::{Asked, Lines, ReadError, lines};
 use crate::session::{BadBlobName, BlobError, BlobName, Blobs, SessionError, Tree, Turns, told};
 
 const TURNS_MAX: u64 = 20;
@@ -101,22 +100,23 @@ impl ExpandSummary {
 pub(crate) struct ReadOutput {
     /// As it is named where the result was cut: sha256-…
     output: String,
-    /// The first line wanted, counted from 1.
+    /// The first byte wanted, counted from 0.
     #[serde(default, deserialize_with = "whole")]
     #[schemars(with = "Option<u64>")]
-    from_line: Option<u64>,
-    /// How many lines (400; at most 2000).
-    #[serde(default, deserialize_with = "whole")]
-    #[schemars(with = "Option<u64>")]
-    lines: Option<u64>,
+    from_byte: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
 pub(crate) struct OutputText {
     output: String,
+    /// Of the whole.
     bytes: usize,
-    #[serde(flatten)]
-    lines: Lines,
+    from_byte: usize,
+    text: String,
+    /// There is more; go on with from_byte = next_byte.
+    truncated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_byte: Option<usize>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -125,18 +125,21 @@ pub(crate) enum OutputError {
     Name(#[from] BadBlobName),
     #[error(transparent)]
     Blob(#[from] BlobError),
-    #[error(transparent)]
-    Read(#[from] ReadError),
 }
 
 impl ReadOutput {
-    /// `text_max`: bytes of text in one result.
+    /// `text_max`: bytes of text in one result. By bytes and not by lines: much of what is long is one line of JSON.
     pub(crate) fn run(&self, blobs: &Blobs, text_max: usize) -> Result<OutputText, OutputError> {
         let name: BlobName = self.output.parse()?;
-        let bytes = blobs.get(&name)?;
-        let asked = Asked::new(self.from_line, self.lines);
-        let lines = lines(&self.output, &mut &bytes[..], asked, text_max)?;
-        Ok(OutputText { output: self.output.clone(), bytes: bytes.len(), lines })
+        let whole = blobs.get(&name)?;
+        let whole = String::from_utf8_lossy(&whole);
+        let from = usize::try_from(self.from_byte.unwrap_or(0)).unwrap_or(usize::MAX);
+        let from = whole.floor_char_boundary(from.min(whole.len()));
+        let to = whole.floor_char_boundary(from.saturating_add(text_max.max(4)).min(whole.len()));
+        let text = whole.get(from..to).unwrap_or_default().to_owned();
+        let next_byte = (to < whole.len()).then_some(to);
+        let (output, bytes, truncated) = (self.output.clone(), whole.len(), next_byte.is_some());
+        Ok(OutputText { output, bytes, from_byte: from, text, truncated, next_byte })
     }
 }
 
