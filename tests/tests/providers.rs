@@ -284,6 +284,6 @@ fn a_key_that_is_not_set_is_said_before_anything_runs() {
     let home = home(&world, "anthropic", "http://127.0.0.1:9");
     let mut agent = world.agent_under(&[], &home);
     let status = wait_until("its end", || Some(agent.wait()));
-    assert_eq!(status.code(), Some(1), "{}", agent.text());
+    assert_eq!(status.code(), Some(5), "the home is unfit: {}", agent.text());
     assert!(agent.text().contains("STUB_KEY is not set"), "{}", agent.text());
 }
