@@ -86,6 +86,10 @@ fn every_command_of_the_readme_works_and_ctrl_c_leaves_nothing_behind() {
         }
         let out = command.output().expect("bash runs");
         assert!(out.status.success(), "{line}: {}", text(&out));
+        if line.contains("agent new ./agents/robin") {
+            // A person types slower than the broker looks.
+            up.wait_for_text("robin registered");
+        }
         if line.contains("have wren check") {
             let said = String::from_utf8_lossy(&out.stdout);
             assert!(said.contains("broker/src/hub/route") && said.contains("confirmed"), "{said}");
