@@ -198,3 +198,35 @@ fn a_question_is_answered_by_a_command_or_by_a_reply_in_chat() {
     assert!(ask.wait().success(), "{}", ask.text());
     assert_eq!((team.states().len(), team.versions()), (3, Some(1)));
 }
+
+const COMMAND: &str = r#"
+[[rule]]
+match = "write there"
+[[rule.step]]
+name = "ran"
+call = "run_command"
+args = { command = "echo once >> ../outside && echo written" }
+[[rule.step]]
+say = "{{ ran.text }}"
+"#;
+
+#[test]
+fn what_the_sandbox_stopped_runs_once_more_without_it_when_people_allow_it() {
+    let world = World::new();
+    let root = json!({"work": {"path": "work", "write": true}});
+    let home = world.home("wren", json!({"role": "frame", "tools": ["run_command"], "roots": root}), COMMAND);
+    let agent = world.agent(&home);
+    let mut team = Team { world, home, agent };
+    let mut ask = team.ask("write there");
+    let asked = team.waiting();
+    let summary = asked["asked"]["summary"].as_str().unwrap_or_default();
+    assert!(summary.contains("without the sandbox that stopped it"), "{summary}");
+    assert!(!team.home.join("outside").exists());
+    // What has run once and was stopped is not run again by a restart, but by people's leave.
+    team.restart_agent();
+    team.nexctl(&["approve", id(&asked)]);
+    assert!(ask.wait().success(), "{}", ask.text());
+    assert!(ask.text().contains("written"), "{}", ask.text());
+    let written = std::fs::read_to_string(team.home.join("outside")).expect("it was written");
+    assert_eq!((written.as_str(), team.marks()), ("once\n", vec!["open".to_owned(), "approved".to_owned()]));
+}
