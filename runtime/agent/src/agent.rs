@@ -31,6 +31,7 @@ mod closing;
 mod compact;
 mod compacting;
 mod condense;
+mod depth;
 mod drive;
 mod files;
 mod hearing;

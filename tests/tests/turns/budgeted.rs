@@ -39,6 +39,13 @@ fn a_turn_over_its_budget_waits_over_a_kill_and_goes_on_when_it_may() {
     );
     assert!(said.ends_with(&how), "{said}");
     assert!(session(&home, &thread).of_kind("custom.decision").next().is_none(), "it stays open");
+    let alerts = wait_until("the alert", || {
+        let alerts = world.nexctl_json(&["get", "alerts"]).to_string();
+        alerts
+            .contains("a turn waits for an operator: another round would go over its budget")
+            .then_some(alerts)
+    });
+    assert!(alerts.contains("session_stuck"), "{alerts}");
     agent.kill();
     let _agent = world.agent(&home);
     let gone_on = wait_until("a turn that waits", || {

@@ -11,32 +11,28 @@ use futures_util::FutureExt as _;
 use nexus_wire::budget::Spending;
 use nexus_wire::hands::DispatchCancel;
 use nexus_wire::inbox::Decision;
-use nexus_wire::thread::InboxTaken;
-use nexus_wire::{DispatchId, ItemId, MessageId, RequestId, derive};
+use nexus_wire::{DispatchId, ItemId, RequestId, derive};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use super::clock::Clock;
 use super::compact::Compactor;
 use super::compacting::{Compacting, summary_written};
+use super::depth::within_depth;
 use super::judging::{Judge, Judging, judged, remark_of};
 use super::ledger::Ledger;
 use super::observer::Observer;
 use super::record::{Record, RecordError};
-use crate::conversation::{
-    Block, INVALID_ARGUMENTS, ModelRequest, Origin, ProviderError, ProviderErrorKind, StreamEvent,
-};
+use crate::conversation::{Block, ModelRequest, Origin, ProviderError, ProviderErrorKind, StreamEvent};
 use crate::outbox::Post;
 use crate::provider::{Answered, Listener, Meter, Provider, ProviderKind, RetryPolicy, RoundFailed};
-use crate::session::{ApprovalMark, ItemRef, Payload, UserTurn};
+use crate::session::{ApprovalMark, Payload, UserTurn};
 use crate::tools::{Caller, Tool, ToolOutcome, Toolbox, Waiting, question};
 use crate::trace::{Taken, TurnTrace};
 use crate::turn::{Answer, Call, Effect, Ending, Input, Turn};
 use crate::uplink::{Books, BooksError};
 
 const STREAM_EVENTS_MAX: usize = 256;
-/// Deeper arguments could be neither stored nor sent.
-const INPUT_DEPTH_MAX: usize = 48;
 
 /// What a turn runs on.
 #[derive(Debug)]
@@ -283,7 +279,10 @@ impl Drive {
             Effect::Judge(answer) => out.judging = self.look_at(turn, &answer),
             Effect::Abandon => self.abandon(out).await?,
             Effect::Observe(event) => self.observer.event(event),
-            Effect::Wait { reason } => tracing::warn!(reason, "the turn waits for an operator"),
+            Effect::Wait { reason } => {
+                tracing::warn!(reason, "the turn waits for an operator");
+                self.alert(format!("a turn waits for an operator: {reason}"), turn).await?;
+            }
             Effect::Post(post) => self.post(post).await?,
             Effect::Close(closing) => self.close(closing).await?,
             Effect::End(ending) => {
@@ -344,19 +343,6 @@ impl Drive {
             self.books.closed(item.0, Decision::Acted).await?;
         }
         Ok(())
-    }
-
-    /// The sender sees that its message is before the model. Not worth a line on disk: the decision that follows
-    /// says more, and is.
-    fn tell_taken(&self, item: &ItemRef) {
-        let Some(message) = item.message.map(MessageId) else { return };
-        let line = self.toolbox.line().traced(item.trace.as_deref().cloned());
-        let id = RequestId(derive::derived(item.id, "taken", 0));
-        tokio::spawn(async move {
-            if let Err(error) = line.ask(id, InboxTaken { message }.into()).await {
-                tracing::debug!(%error, %message, "the broker does not know that a message was taken");
-            }
-        });
     }
 
     fn ask(&mut self, turn: &Turn) -> Round {
@@ -539,24 +525,4 @@ impl Out {
 
 fn at_most(most: u32, room: u64) -> u32 {
     u32::try_from(room).map_or(most, |room| most.min(room))
-}
-
-/// Arguments that nest too deep become arguments that no tool takes.
-fn within_depth(block: &mut Block) {
-    if let Block::ToolUse { input, .. } = block
-        && depth(input) > INPUT_DEPTH_MAX
-    {
-        *input = serde_json::json!({ INVALID_ARGUMENTS: "(nested too deep to be read)" });
-    }
-}
-
-fn depth(value: &serde_json::Value) -> usize {
-    match value {
-        serde_json::Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
-        serde_json::Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
-        serde_json::Value::Null
-        | serde_json::Value::Bool(_)
-        | serde_json::Value::Number(_)
-        | serde_json::Value::String(_) => 0,
-    }
 }

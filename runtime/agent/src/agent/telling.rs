@@ -4,6 +4,7 @@
 use nexus_wire::budget::Spending;
 use nexus_wire::chat::ChatSend;
 use nexus_wire::inbox::InboxClose;
+use nexus_wire::thread::InboxTaken;
 use nexus_wire::{ItemId, MessageId, Party, RequestId, derive};
 use uuid::Uuid;
 
@@ -17,6 +18,19 @@ use crate::uplink::Books;
 const REASON_CHARS_MAX: usize = 1000;
 
 impl Drive {
+    /// The sender sees that its message is before the model. Not worth a line on disk: the decision that follows
+    /// says more, and is.
+    pub(super) fn tell_taken(&self, item: &ItemRef) {
+        let Some(message) = item.message.map(MessageId) else { return };
+        let line = self.toolbox.line().traced(item.trace.as_deref().cloned());
+        let id = RequestId(derive::derived(item.id, "taken", 0));
+        tokio::spawn(async move {
+            if let Err(error) = line.ask(id, InboxTaken { message }.into()).await {
+                tracing::debug!(%error, %message, "the broker does not know that a message was taken");
+            }
+        });
+    }
+
     pub(super) async fn post(&self, post: turn::Post) -> Result<(), DriveError> {
         let content = match post.kind {
             PostKind::Reply | PostKind::Notice => post.text,
