@@ -294,7 +294,8 @@ impl Index {
                         (first_kept, summary) = (Some(compaction.first_kept), line);
                     }
                 }
-                Payload::Assistant(_) => has_round = true,
+                // One behind the summary is of no use to a head that a rewind puts between the two.
+                Payload::Assistant(_) => has_round = has_round || first_kept.is_some(),
                 Payload::User(_)
                 | Payload::ToolResult(_)
                 | Payload::SystemPrompt(_)

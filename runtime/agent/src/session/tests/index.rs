@@ -237,6 +237,20 @@ fn only_what_a_turn_needs_is_held() {
     assert_eq!(session.replay().messages.len(), 1);
 }
 
+/// The rounds behind a summary are not all there is to say which calls are open.
+#[test]
+fn a_rewind_to_right_behind_a_summary_finds_the_calls_before_it() {
+    use Step::{Append, Compact, Kill, Rewind};
+    let (home, mut clock) = (home(), Clock(0));
+    // A call, a prompt, something said, and a summary that keeps the last; then another round.
+    drop(run(&home, &mut clock, &[Append(3), Append(0), Append(5), Compact(2), Append(5), Append(3)]));
+    // Back to what was said behind the summary, known to the file alone.
+    drop(run(&home, &mut clock, &[Append(0), Append(0), Rewind(4), Kill]));
+    let read = seen(&by_index(&home));
+    assert_eq!(read.pending.len(), 1);
+    assert_eq!(read, truth(&home));
+}
+
 #[test]
 fn a_session_that_was_changed_in_place_is_read_anew() {
     let home = home();
