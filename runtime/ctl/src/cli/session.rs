@@ -24,6 +24,7 @@ pub enum SessionAction {
     },
     /// What each of two branches has since they parted
     Diff {
+        /// Whose sessions
         #[arg(value_name = "ASPECT")]
         of: AspectName,
         /// `global`, or the id of a thread or a fork
@@ -37,6 +38,7 @@ pub enum SessionAction {
     },
     /// The entries that a summary stands for
     Expand {
+        /// Whose sessions
         #[arg(value_name = "ASPECT")]
         of: AspectName,
         /// `global`, or the id of a thread or a fork
@@ -100,6 +102,7 @@ pub enum SessionAction {
     },
     /// Have a summary of a branch that was left put on the active one
     Summarise {
+        /// Whose sessions
         #[arg(value_name = "ASPECT")]
         of: AspectName,
         /// `global`, or the id of a thread or a fork
