@@ -302,7 +302,7 @@ fn end_of(asked: &Asked, answer: ApprovalAnswer, by: &Party) -> Done<End> {
         (Asked::Question { .. }, Verdict::Approve) => {
             return refuse(
                 ErrorCode::Invalid,
-                "this is a question: give its answer with the verdict `answer`, or `deny` one",
+                "this is a question: the verdict is `answer`, with its `text`, or `deny`",
             );
         }
         (Asked::Tool { .. }, Verdict::Answer) => {

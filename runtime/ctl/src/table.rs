@@ -198,7 +198,10 @@ fn doing(aspect: &AspectInfo) -> String {
         text.push_str(&format!(" ({} turns)", activity.turns));
     }
     if activity.approvals > 0 {
-        text.push_str(&format!(", waits for {} approvals", activity.approvals));
+        text.push_str(", waits for people");
+    }
+    if activity.approvals > 1 {
+        text.push_str(&format!(" ({})", activity.approvals));
     }
     if activity.dispatches > 0 {
         text.push_str(&format!(", {} of {} dispatches", activity.dispatches, aspect.slots));
