@@ -117,15 +117,30 @@ impl Drop for Process {
     fn drop(&mut self) {
         // A tracer that is killed lets go of what it traced, so that goes first.
         let children = format!("/proc/{0}/task/{0}/children", self.pid());
-        for child in std::fs::read_to_string(children).unwrap_or_default().split_whitespace() {
+        let children = std::fs::read_to_string(children).unwrap_or_default();
+        for child in children.split_whitespace() {
             let _ = Command::new("kill").args(["-9", child]).status();
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // Nobody waits for these, and until they are gone they hold their locks.
+        if !std::thread::panicking() {
+            let gone = || children.split_whitespace().all(is_gone).then_some(());
+            wait_until("the end of what was traced", gone);
+        }
         if std::thread::panicking() {
             eprintln_of(&self.name, &self.text());
         }
     }
+}
+
+/// Whether no thread of a process is left that could hold anything.
+fn is_gone(pid: &str) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok()).all(|stat| {
+        let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+        matches!(state, Some('X' | 'Z'))
+    })
 }
 
 #[expect(clippy::print_stderr, reason = "what a process said explains why its test failed")]
