@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::*;
+use super::look::*;
 
 const SCRIPT: &str = r#"
 [[rule]]

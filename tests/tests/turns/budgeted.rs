@@ -1,7 +1,7 @@
 //! What a turn, a thread and a day may spend: a turn over its budget waits, also over a restart, until an operator
 //! lets it go on.
 
-use super::*;
+use super::look::*;
 
 const SCRIPT: &str = r#"
 [[rule]]

@@ -1,6 +1,6 @@
 //! An operator cancels what an aspect is at.
 
-use super::*;
+use super::look::*;
 
 const SCRIPT: &str = r#"
 [[rule]]

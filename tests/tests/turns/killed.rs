@@ -2,7 +2,7 @@
 
 use nexus_tests::Process;
 
-use super::*;
+use super::look::*;
 
 const SCRIPT: &str = r#"
 [[rule]]

@@ -1,56 +1,9 @@
 //! Turns of an aspect by real binaries: cut off by kill -9 at every write, cancelled, judged, passed over, out of
 //! their budget. What is on record in the end is what a person was told.
 
-use std::path::Path;
-
-use nexus_tests::session::SessionFile;
-use nexus_tests::world::text;
-use nexus_tests::{World, wait_until};
-use serde_json::{Value, json};
-
 mod apart;
 mod budgeted;
 mod cancelled;
 mod killed;
+mod look;
 mod sifted;
-
-/// The session of a thread.
-fn session(home: &Path, thread: &str) -> SessionFile {
-    SessionFile::read(&home.join(format!("session/threads/{thread}.jsonl")))
-}
-
-/// Begins a thread with the aspect; gives thread and message.
-fn say(world: &World, to: &str, what: &str) -> (String, String) {
-    let sent = world.nexctl_json(&["say", "--to", to, what]);
-    let id = |field: &str| sent[field].as_str().expect("say shows ids").to_owned();
-    (id("thread"), id("message"))
-}
-
-/// Waits until every message the session took has its decision, and at least `turns` have.
-fn decided(home: &Path, thread: &str, turns: usize) -> SessionFile {
-    wait_until("the decisions", || {
-        let file = session(home, thread);
-        let (taken, decisions) = (file.takes_by_item(), file.decisions_by_item());
-        (decisions.len() >= turns && taken.keys().all(|item| decisions.contains_key(item))).then_some(file)
-    })
-}
-
-/// Sender and text of a thread's messages.
-fn messages(world: &World, thread: &str) -> Vec<(String, String)> {
-    let page = world.nexctl_json(&["get", "messages", thread]);
-    let messages = page["messages"].as_array().expect("a page has messages");
-    let part = |message: &Value, field: &str| message[field].as_str().unwrap_or_default().to_owned();
-    messages.iter().map(|message| (part(message, "from"), part(message, "content"))).collect()
-}
-
-/// `nexctl` that has to succeed; what it printed.
-fn nexctl(world: &World, args: &[&str]) -> String {
-    let out = world.nexctl(args);
-    assert!(out.status.success(), "nexctl {args:?}: {}", text(&out));
-    String::from_utf8(out.stdout).expect("text")
-}
-
-/// Waits until the session of the thread has so many entries of this kind.
-fn wait_for_entries(home: &Path, thread: &str, kind: &str, count: usize) {
-    wait_until(kind, || (session(home, thread).of_kind(kind).count() >= count).then_some(()));
-}

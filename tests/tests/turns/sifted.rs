@@ -1,6 +1,6 @@
 //! Messages that begin no turn, and answers that are looked at before they are posted.
 
-use super::*;
+use super::look::*;
 
 const SCRIPT: &str = r#"
 [[rule]]
