@@ -2,6 +2,7 @@
 //! and links.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ pub struct Broker {
     credential: Arc<RwLock<Credential>>,
     /// Where the key came from, and a new one may come from.
     key_path: Option<Arc<Path>>,
+    renewals: Arc<AtomicU64>,
     access: Arc<Mutex<Option<Access>>>,
 }
 
@@ -59,6 +61,7 @@ impl Broker {
             endpoint,
             credential: Arc::new(RwLock::new(credential)),
             key_path: None,
+            renewals: Arc::default(),
             access: Arc::default(),
         }
     }
@@ -87,19 +90,26 @@ impl Broker {
                 Credential::Key(_) | Credential::Token(_) => {}
             }
             *credential = Credential::Key(Box::new(found));
+            self.renewals.fetch_add(1, Ordering::Relaxed);
         }
         self.access.lock().await.take();
         Ok(Renewal::New)
     }
 
-    /// Waits a moment for a key in the place of one that was refused.
-    pub(crate) async fn await_new_key(&self) -> bool {
+    /// How often the key was replaced so far.
+    pub(crate) fn renewals(&self) -> u64 {
+        self.renewals.load(Ordering::Relaxed)
+    }
+
+    /// Waits a moment for a key in the place of one that was refused, which was the key after `renewals`. Somebody
+    /// else may have taken a new one up by now.
+    pub(crate) async fn await_new_key(&self, renewals: u64) -> bool {
         if self.key_path.is_none() {
             return false;
         }
         let until = Instant::now() + KEY_WAIT;
         while Instant::now() < until {
-            if matches!(self.renew_key().await, Ok(Renewal::New)) {
+            if self.renewals() != renewals || matches!(self.renew_key().await, Ok(Renewal::New)) {
                 return true;
             }
             tokio::time::sleep(KEY_POLL).await;
@@ -262,5 +272,28 @@ impl From<DialError> for TokenError {
 impl From<DialErrorKind> for TokenError {
     fn from(kind: DialErrorKind) -> Self {
         Self::Kind(kind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> KeyFile {
+        let name = "wren".parse().expect("a name");
+        KeyFile::generate(name, uuid::Uuid::from_u128(7), "http://127.0.0.1:1".into(), None).expect("made")
+    }
+
+    #[tokio::test]
+    async fn a_refused_key_is_replaced_also_when_somebody_else_saw_the_new_one_first() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("key.json");
+        let broker = Broker::of_keyfile(key()).expect("an address").renewed_from(path.clone());
+        let before = broker.renewals();
+        key().save(&path).expect("written");
+        assert_eq!(broker.renew_key().await.expect("reads"), Renewal::New);
+        assert_eq!(broker.renew_key().await.expect("reads"), Renewal::Same);
+        assert!(broker.await_new_key(before).await);
+        assert!(!broker.await_new_key(broker.renewals()).await, "nothing came after it");
     }
 }

@@ -144,6 +144,7 @@ async fn keep_dialling(
 ) {
     let mut backoff = Backoff::default();
     loop {
+        let renewals = broker.renewals();
         let dialled = match first.take() {
             Some(open) => Ok(open),
             None => broker.connect().await,
@@ -167,7 +168,7 @@ async fn keep_dialling(
                 Loss::Link(reason)
             }
         };
-        if loss.is_of_the_key() && broker.await_new_key().await {
+        if loss.is_of_the_key() && broker.await_new_key(renewals).await {
             standing.send_replace(Standing::Down);
             if told.send(News::Lost { loss, retry_in: Duration::ZERO }).await.is_err() {
                 return;
