@@ -69,7 +69,9 @@ impl Site {
     fn said(&self, tool: &str) -> String {
         let mut ask = self.ask(tool);
         assert!(ask.wait().success(), "{}", ask.text());
-        ask.text()
+        // What is told of the answer comes on another stream, at any place between its lines.
+        let is_answer = |line: &&str| !["→ ", "← ", "— "].iter().any(|mark| line.starts_with(mark));
+        ask.text().lines().filter(is_answer).collect::<Vec<_>>().join("\n")
     }
 
     fn approve(&self) {
