@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nexus_agent::sandbox::{CommandEnd, Kept, Mode, Sandbox, SandboxConfig, SandboxError};
 
-use super::site::{CANARY, Site, kinds, mode, runs, sandbox};
+use super::site::{CANARY, Site, kinds, mode, runs, sandbox, until};
 
 #[tokio::test]
 async fn a_command_works_where_it_may() {
@@ -229,14 +229,7 @@ os.execvp(\"sleep\",[\"sleep\",\"600.{mark}\"])'; sleep 0.2; exit 0",
         let (command, word) = fill(&site);
         site.openly(&format!("({command}) > /dev/null 2>&1"));
         // The shell is gone at once, and what it left may still be about to begin.
-        let begun = (0..1_000).any(|_| {
-            let runs = runs(&word);
-            if !runs {
-                std::thread::park_timeout(Duration::from_millis(10));
-            }
-            runs
-        });
-        assert!(begun, "{name}: without a sandbox it goes on");
+        until(&format!("{name}: without a sandbox it goes on"), || runs(&word)).await;
         site.openly(&format!("pkill -KILL -f '{}'", word.replace('.', "[.]")));
         for (kind, sandbox) in &kinds {
             let site = Site::new();
@@ -268,15 +261,11 @@ async fn a_command_that_is_given_up_ends_with_all_it_has_started() {
         let request = site.request("(setsid sleep 602.5 &) ; touch begun; sleep 602.5");
         let (running, given_up) = (sandbox.clone(), begun.clone());
         let run = tokio::spawn(async move { running.run(request).await });
-        while !given_up.exists() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until("the command's begin", || given_up.exists()).await;
         run.abort();
         assert!(run.await.is_err(), "{kind}: it was given up");
         // Nobody is told of the end, so it is looked for.
-        while runs("602.5") {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until("the end of all it has started", || !runs("602.5")).await;
     }
 }
 

@@ -119,3 +119,14 @@ pub(crate) fn runs(word: &str) -> bool {
         !mine && line.windows(word.len()).any(|window| window == word.as_bytes())
     })
 }
+
+/// For what announces itself by no event: a process, a file of a command.
+pub(crate) async fn until(what: &str, is: impl Fn() -> bool) {
+    for _ in 0..2_000 {
+        if is() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("not in time: {what}");
+}
