@@ -1,0 +1,34 @@
+/** A part of the page whose script is fetched when it is shown first. */
+import type { ComponentType } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { asError } from "../link/use";
+import { Loading } from "./empty";
+import { Fault } from "./fault";
+
+export function lazily(load: () => Promise<{ default: ComponentType }>, what: string): ComponentType {
+  let known: ComponentType | undefined;
+  return function Lazy() {
+    const [found, setFound] = useState(() => known);
+    const [error, setError] = useState<Error>();
+    useEffect(() => {
+      if (known) return;
+      load().then(
+        (module) => {
+          known = module.default;
+          setFound(() => known);
+        },
+        (error: unknown) => setError(asError(error)),
+      );
+    }, []);
+    if (found) {
+      const Found = found;
+      return <Found />;
+    }
+    if (error) {
+      // After an upgrade of the broker its files have other names, which a page that is read anew knows.
+      const retry = () => window.location.reload();
+      return <Fault what={`The page ${what} could not be fetched`} error={error} retry={retry} />;
+    }
+    return <Loading what={what} />;
+  };
+}

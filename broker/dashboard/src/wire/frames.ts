@@ -1,0 +1,2639 @@
+// Made from docs/schema by `npm run types`. Not to be edited.
+
+/**
+ * Something an aspect waits for people to allow or to answer.
+ *
+ */
+export type ApprovalId = string;
+export type Verdict = "approve" | "deny" | "answer";
+/**
+ * What is asked.
+ *
+ */
+export type Asked =
+  | {
+      /**
+       * What the tool would be called with, as text for people; nothing in it is left out or masked.
+       */
+      arguments?: string;
+      /**
+       * What it would do, in a line.
+       */
+      summary: string;
+      tool: string;
+      type: "tool";
+    }
+  | {
+      /**
+       * Answers that suggest themselves; any other text is one too.
+       */
+      choices?: string[];
+      question: string;
+      type: "question";
+    };
+/**
+ * One unit of work sent to a Hand.
+ *
+ */
+export type DispatchId = string;
+/**
+ * One message of a thread.
+ *
+ */
+export type MessageId = string;
+/**
+ * A durable conversation.
+ *
+ */
+export type ThreadId = string;
+export type Party = string;
+/**
+ * When the counting begins anew, in UTC.
+ *
+ */
+export type BudgetPer = "day" | "month";
+export type AspectName = string;
+/**
+ * What an admin keeps an aspect from, until it is released.
+ *
+ */
+export type RestraintKind = "held" | "paused";
+export type BlobRef = string;
+/**
+ * One turn of an aspect.
+ *
+ */
+export type TurnId = string;
+export type HandTarget = string;
+/**
+ * How many have to be done.
+ *
+ */
+export type GatherPolicy = ("all" | "first") | "n";
+/**
+ * Several dispatches taken together.
+ *
+ */
+export type GatherId = string;
+/**
+ * What became of an inbound item.
+ *
+ */
+export type Decision = "replied" | "acted" | "silent" | "failed";
+/**
+ * One entry of an inbox. Derived from what it carries, so it survives a restore.
+ *
+ */
+export type ItemId = string;
+export type ErrorCode =
+  | "already_registered"
+  | "bad_frame"
+  | "bad_parent"
+  | "budget_exceeded"
+  | "displaced"
+  | "forbidden"
+  | "held"
+  | "home_diverged"
+  | "id_reused"
+  | "internal"
+  | "invalid"
+  | "invalid_output"
+  | "no_candidate"
+  | "not_found"
+  | "not_registered"
+  | "queue_full"
+  | "quota_exceeded"
+  | "rate_limited"
+  | "shutting_down"
+  | "stale_token"
+  | "storage_unavailable"
+  | "thread_paused"
+  | "too_deep"
+  | "too_large"
+  | "unauthorized"
+  | "unavailable"
+  | "unknown_kind"
+  | "unsupported";
+/**
+ * What a grant allows.
+ *
+ */
+export type KnowledgeMay = "read" | "share";
+export type TurnEvent =
+  | {
+      text: string;
+      type: "text";
+    }
+  | {
+      text: string;
+      type: "thinking";
+    }
+  | {
+      reason: string;
+      type: "restarted";
+    }
+  | {
+      call: string;
+      input: unknown;
+      name: string;
+      type: "tool_call";
+    }
+  | {
+      call: string;
+      is_error: boolean;
+      name: string;
+      /**
+       * The beginning of what the tool returned.
+       */
+      preview: string;
+      type: "tool_result";
+    };
+export type ContextMode = "global" | "thread" | "stateless";
+export type HandName = string;
+/**
+ * One history of an inbox; offsets compare within one epoch only.
+ *
+ */
+export type EpochId = string;
+export type Json = unknown;
+/**
+ * A question to an aspect's process, from one operator.
+ *
+ */
+export type QuestionId = string;
+/**
+ * By what spending is added up.
+ *
+ */
+export type UsageBy = "aspect" | "hand" | "model" | "day";
+/**
+ * What an aspect does, as far as its turns show it.
+ *
+ */
+export type Doing = ("thinking" | "writing" | "tool") | "idle" | "waiting";
+export type ItemBody =
+  | (Message & {
+      type: "message";
+    })
+  | (Assignment & {
+      type: "assignment";
+    })
+  | (Outcome & {
+      type: "result";
+    })
+  | (GatherResult & {
+      type: "gather";
+    })
+  | (ApprovalEnd & {
+      type: "approval";
+    })
+  | {
+      lease: Lease;
+      reason: string;
+      type: "cancel";
+    }
+  | {
+      lease: Lease;
+      type: "resume";
+      wait: number;
+    }
+  | (SessionOrder & {
+      type: "session";
+    });
+export type HandRef = string;
+/**
+ * Where a dispatch stands; the last four are ends.
+ *
+ */
+export type DispatchState =
+  | ("done" | "failed" | "timed_out" | "cancelled")
+  | "pending"
+  | "running"
+  | "waiting"
+  | "retaking"
+  | "unreachable";
+/**
+ * Where a gather stands; all but `open` are ends.
+ *
+ */
+export type GatherState = "open" | "met" | "failed" | "timed_out";
+/**
+ * Where it stands; all but `open` are ends.
+ *
+ */
+export type ApprovalState = ("open" | "approved" | "denied") | "answered" | "expired" | "withdrawn";
+export type SessionAct =
+  | {
+      reason?: string;
+      thread?: ThreadId;
+      turn?: TurnId;
+      type: "cancel_turns";
+    }
+  | {
+      type: "compact";
+    }
+  | {
+      entry?: string;
+      say?: string;
+      type: "fork";
+    }
+  | {
+      thread?: ThreadId;
+      type: "go_on";
+    }
+  | {
+      entry?: string;
+      type: "rewind";
+    }
+  | {
+      entry: string;
+      type: "summarise";
+    };
+export type LogBody =
+  | (Message & {
+      type: "message";
+    })
+  | (InboxClose & {
+      type: "item_closed";
+    })
+  | (InboxTaken & {
+      type: "item_taken";
+    })
+  | (Reacted & {
+      type: "reacted";
+    })
+  | (DispatchInfo & {
+      type: "dispatch_accepted";
+    })
+  | {
+      aspect: AspectName;
+      attempt: number;
+      dispatch: DispatchId;
+      type: "dispatch_assigned";
+    }
+  | (Outcome & {
+      type: "dispatch_ended";
+    })
+  | (AlertNote & {
+      type: "alert";
+    })
+  | {
+      kind: string;
+      subject: string;
+      type: "other";
+    };
+/**
+ * Why a dispatch has not begun.
+ *
+ */
+export type WaitingFor = "budget" | "aspect" | "place" | "turn";
+export type AlertChange = "raised" | "cleared" | "acknowledged";
+/**
+ * What an alert is about. A *condition* is cleared when it is over; an *event* when it is acknowledged.
+ *
+ */
+export type AlertKind =
+  | "approval_waiting"
+  | "aspect_deaf"
+  | "aspect_missing"
+  | "aspect_stalled"
+  | "budget_exceeded"
+  | "budget_spent"
+  | "session_stuck"
+  | "storage"
+  | "thread_paused"
+  | "worker_lost";
+export type ObservedWhat =
+  | (ObserveBegin & {
+      type: "begin";
+    })
+  | (ObserveEvent & {
+      type: "event";
+    })
+  | (ObserveEnd & {
+      type: "end";
+    })
+  | {
+      note: string;
+      type: "progress";
+    };
+/**
+ * One socket. An aspect that reconnects gets a new one.
+ *
+ */
+export type LinkId = string;
+export type AspectRole = "worker" | "frame";
+export type AspectState = ("offline" | "online") | "busy" | "stalled" | "deaf";
+export type SessionQuestion =
+  | {
+      one: string;
+      other?: string;
+      session: string;
+      type: "diff";
+    }
+  | {
+      cursor?: string;
+      entry: string;
+      limit: number;
+      session: string;
+      type: "expand";
+    }
+  | {
+      cursor?: string;
+      limit: number;
+      type: "list";
+    }
+  | {
+      cursor?: string;
+      limit: number;
+      session: string;
+      type: "tree";
+    }
+  | {
+      entry: string;
+      session: string;
+      type: "entry";
+    };
+/**
+ * How far a message has come. Each includes the ones before it.
+ *
+ */
+export type ReceiptState = "stored" | "delivered" | "in_context" | "answered";
+/**
+ * Why a candidate was not chosen: the first of these that is true of it. Those up to `input_refused` put it out
+ * of question; the others say what the chosen one has before it.
+ *
+ */
+export type Lost =
+  | ("offline" | "less_preferred" | "fewer_likes" | "busier")
+  | "lacks"
+  | "not_allowed"
+  | "no_slots"
+  | "input_refused"
+  | "no_place"
+  | "shadow"
+  | "later_name";
+/**
+ * One version of a knowledge entry.
+ *
+ */
+export type EntryId = string;
+export type SessionKind = "global" | "thread" | "fork";
+export type SessionCommandState = ("done" | "failed") | "pending";
+
+export interface Everything {
+  Asks: Asks;
+  Tells: Tells;
+  Answers: Answers;
+}
+export interface Asks {
+  ack: Ack;
+  "alert.ack": AlertAck;
+  "alert.list": AlertList;
+  "approval.answer": ApprovalAnswer;
+  "approval.ask": ApprovalAsk;
+  "approval.get": ApprovalGet;
+  "approval.list": ApprovalList;
+  "approval.withdraw": ApprovalWithdraw;
+  "audit.list": AuditList;
+  "budget.clear": BudgetClear;
+  "budget.list": BudgetList;
+  "budget.set": BudgetSet;
+  "chat.get": ChatGet;
+  "chat.mark": ChatMark;
+  "chat.react": ChatReact;
+  "aspect.release": AspectRelease;
+  "aspect.restrain": AspectRestrain;
+  "chat.read": ChatRead;
+  "chat.receipts": ChatReceipts;
+  "chat.search": ChatSearch;
+  "chat.send": ChatSend;
+  "chat.threads": ChatThreads;
+  deregister: Deregister;
+  dispatch: Dispatch;
+  "dispatch.cancel": DispatchCancel;
+  "dispatch.list": DispatchList;
+  "dispatch.progress": DispatchProgress;
+  "dispatch.result": DispatchResult;
+  "dispatch.retry": DispatchRetry;
+  "dispatch.status": DispatchStatus;
+  "dispatch.stopped": DispatchStopped;
+  "dispatch.wait": DispatchWait;
+  gather: Gather;
+  "gather.list": GatherList;
+  "gather.status": GatherStatus;
+  "inbox.close": InboxClose;
+  "inbox.taken": InboxTaken;
+  "knowledge.delete": KnowledgeDelete;
+  "knowledge.get": KnowledgeGet;
+  "knowledge.grant": KnowledgeGrant;
+  "knowledge.grants": KnowledgeGrants;
+  "knowledge.history": KnowledgeHistory;
+  "knowledge.list": KnowledgeList;
+  "knowledge.revoke": KnowledgeRevoke;
+  "knowledge.search": KnowledgeSearch;
+  "knowledge.store": KnowledgeStore;
+  "lease.renew": LeaseRenew;
+  "observe.begin": ObserveBegin;
+  "observe.end": ObserveEnd;
+  "observe.event": ObserveEvent;
+  register: Register;
+  situation: SituationAsk;
+  "session.answer": SessionAnswer;
+  "session.compact": SessionCompact;
+  "session.diff": SessionDiff;
+  "session.entry": SessionEntry;
+  "session.expand": SessionExpand;
+  "session.fork": SessionFork;
+  "session.list": SessionList;
+  "session.rewind": SessionRewind;
+  "session.status": SessionStatus;
+  "session.stuck": SessionStuck;
+  "session.summarise": SessionSummarise;
+  "session.tree": SessionTree;
+  subscribe: Subscribe;
+  "team.list": TeamList;
+  "thread.get": ThreadGet;
+  "thread.rename": ThreadRename;
+  "turn.cancel": TurnCancel;
+  "turn.go_on": TurnGoOn;
+  unsubscribe: Unsubscribe;
+  "usage.read": UsageRead;
+}
+/**
+ * `ack`: every item up to and including `offset` is on the client's disk.
+ *
+ */
+export interface Ack {
+  offset: number;
+}
+/**
+ * `alert.ack`: somebody has seen it. An alert about an event is cleared by it.
+ *
+ */
+export interface AlertAck {
+  key: string;
+}
+/**
+ * `alert.list`: the latest raised first.
+ *
+ */
+export interface AlertList {
+  /**
+   * Also those that were cleared.
+   */
+  all?: boolean;
+  /**
+   * Only those with a smaller `seq`: the last of the page before.
+   */
+  before?: number;
+  limit?: number;
+}
+/**
+ * `approval.answer`: the first answer counts, and who comes later is shown it.
+ *
+ */
+export interface ApprovalAnswer {
+  approval: ApprovalId;
+  /**
+   * The answer to a question; with a verdict, a word for the model.
+   */
+  text?: string;
+  verdict: Verdict;
+}
+/**
+ * `approval.ask`: an aspect waits for people.
+ *
+ */
+export interface ApprovalAsk {
+  asked: Asked;
+  /**
+   * Seconds until it ends unanswered (24 h; at most 7 days, and at least 1).
+   */
+  deadline_s?: number;
+  lease?: Lease;
+  notice?: MessageId;
+  thread?: ThreadId;
+}
+/**
+ * The right to work on one attempt of a dispatch: its lease token.
+ *
+ */
+export interface Lease {
+  attempt: number;
+  dispatch: DispatchId;
+}
+/**
+ * `approval.get`.
+ *
+ */
+export interface ApprovalGet {
+  approval: ApprovalId;
+}
+/**
+ * `approval.list`: those that are open, the latest first.
+ *
+ */
+export interface ApprovalList {
+  /**
+   * Also those that have ended.
+   */
+  all?: boolean;
+  before?: ApprovalId;
+  limit?: number;
+}
+/**
+ * `approval.withdraw`: the sender does not wait for it any more.
+ *
+ */
+export interface ApprovalWithdraw {
+  approval: ApprovalId;
+  reason?: string;
+}
+/**
+ * `audit.list`: rows of the log, the latest first; those that match everything named.
+ *
+ */
+export interface AuditList {
+  /**
+   * Only rows with a smaller `seq`: the last of the page before.
+   */
+  before?: number;
+  by?: Party;
+  /**
+   * A kind, such as `dispatch.ended`, or a family of kinds, such as `dispatch`.
+   */
+  kind?: string;
+  limit?: number;
+  /**
+   * At this time or later.
+   */
+  since?: number;
+  /**
+   * What it was done to: an id or a name.
+   */
+  subject?: string;
+  thread?: ThreadId;
+  /**
+   * Before this time.
+   */
+  until?: number;
+}
+/**
+ * `budget.clear`: nothing is limited by it any more.
+ *
+ */
+export interface BudgetClear {
+  of?: Party;
+  per: BudgetPer;
+}
+/**
+ * `budget.list`.
+ *
+ */
+export interface BudgetList {}
+/**
+ * `budget.set`: what may be spent for somebody in each day or month; it takes the place of what was set before.
+ *
+ */
+export interface BudgetSet {
+  each?: Budget;
+  limit: Budget;
+  of?: Party;
+  per: BudgetPer;
+}
+/**
+ * What may be spent; what is absent is not limited.
+ *
+ */
+export interface Budget {
+  /**
+   * Millionths of a US dollar. What has no known price counts nothing.
+   */
+  cost_microusd?: number;
+  /**
+   * Of all kinds together: input, output, cache reads and cache writes.
+   */
+  tokens?: number;
+}
+/**
+ * `chat.get`: one message, with its reactions.
+ *
+ */
+export interface ChatGet {
+  message: MessageId;
+}
+/**
+ * `chat.mark`: everything up to `seq` is read. Goes forward only.
+ *
+ */
+export interface ChatMark {
+  /**
+   * All of it when absent.
+   */
+  seq?: number;
+  thread: ThreadId;
+}
+/**
+ * `chat.react`: put a reaction to a message, or take it back.
+ *
+ */
+export interface ChatReact {
+  /**
+   * An emoji, or another short sign without spaces.
+   */
+  emoji: string;
+  message: MessageId;
+  remove?: boolean;
+}
+/**
+ * `aspect.release`: admins only.
+ *
+ */
+export interface AspectRelease {
+  name: AspectName;
+}
+/**
+ * `aspect.restrain`: admins only; it stays until `aspect.release`.
+ *
+ */
+export interface AspectRestrain {
+  kind: RestraintKind;
+  name: AspectName;
+  /**
+   * Told to whoever runs into it.
+   */
+  reason: string;
+}
+/**
+ * `chat.read`: messages of a thread, oldest first. Name the thread, or any message in it.
+ *
+ */
+export interface ChatRead {
+  /**
+   * Only messages with a larger `seq`.
+   */
+  after?: number;
+  /**
+   * Only messages with a smaller `seq`, the last of them first to be chosen: a page counted from the end.
+   */
+  before?: number;
+  limit?: number;
+  message?: MessageId;
+  thread?: ThreadId;
+}
+/**
+ * `chat.receipts`: how far a message has come with each recipient.
+ *
+ */
+export interface ChatReceipts {
+  after?: Party;
+  limit?: number;
+  message: MessageId;
+}
+/**
+ * `chat.search`: full text over the messages the reader may read, the newest first. The query is as for
+ * `knowledge.search`, and any text is one.
+ *
+ */
+export interface ChatSearch {
+  by?: Party;
+  /**
+   * The `next` of the page before.
+   */
+  cursor?: number;
+  limit?: number;
+  query: string;
+  /**
+   * Not older than this.
+   */
+  since?: number;
+  thread?: ThreadId;
+  /**
+   * Older than this.
+   */
+  until?: number;
+}
+/**
+ * `chat.send`: post a message.
+ *
+ */
+export interface ChatSend {
+  attachments?: Attachment[];
+  /**
+   * May be empty when there are attachments.
+   */
+  content: string;
+  meta?: ReplyMeta;
+  reply_to?: MessageId;
+  thread?: ThreadId;
+  /**
+   * Parties, or `all`. Who is not known comes back in `unknown`.
+   */
+  to?: string[];
+  /**
+   * Title of the thread this message opens; the content's first line otherwise.
+   */
+  topic?: string;
+}
+/**
+ * A file of a message.
+ *
+ */
+export interface Attachment {
+  blob: BlobRef;
+  bytes?: number;
+  /**
+   * As its sender has it, for example `text/csv`; not to be believed.
+   */
+  media_type?: string;
+  /**
+   * What it is called, for people; no path.
+   */
+  name: string;
+}
+/**
+ * What produced a message, as its aspect tells it.
+ *
+ */
+export interface ReplyMeta {
+  /**
+   * Millionths of a US dollar; absent when the price is not known.
+   */
+  cost_microusd?: number;
+  model: string;
+  /**
+   * `scripted` when no model was asked.
+   */
+  provider: string;
+  turn: TurnId;
+  usage?: Usage;
+}
+/**
+ * Tokens as the provider counted them; zero where it does not say. `input_tokens` excludes the cached ones.
+ *
+ */
+export interface Usage {
+  cache_read_tokens?: number;
+  cache_write_tokens?: number;
+  input_tokens?: number;
+  output_tokens?: number;
+}
+/**
+ * `chat.threads`: threads, the latest activity first.
+ *
+ */
+export interface ChatThreads {
+  /**
+   * Only threads whose `last_seq` is smaller; the `next` of the page before.
+   */
+  before?: number;
+  limit?: number;
+  participant?: Party;
+  /**
+   * Only threads with messages the reader has not read.
+   */
+  unread?: boolean;
+}
+/**
+ * `deregister`: the process is stopping on purpose.
+ *
+ */
+export interface Deregister {
+  reason?: string;
+}
+/**
+ * `dispatch`: send work to a Hand. Exactly one of `hand` and `capability`.
+ *
+ */
+export interface Dispatch {
+  budget?: Budget;
+  capability?: Wanted;
+  /**
+   * Seconds from acceptance to the end at the latest. Clamped to the limit, and said so.
+   */
+  deadline_s?: number;
+  hand?: HandTarget;
+  input: unknown;
+  parent?: Lease;
+  parent_used?: Spending;
+  thread?: ThreadId;
+}
+/**
+ * What a Hand has to be good at, and what counts for it when several are. Upper and lower case are the same.
+ *
+ */
+export interface Wanted {
+  /**
+   * Aspects that are taken only if there is nobody else.
+   */
+  avoid?: AspectName[];
+  /**
+   * Capabilities that count for it.
+   */
+  likes?: string[];
+  /**
+   * Capabilities it has to have, all of them.
+   */
+  needs?: string[];
+  /**
+   * Aspects that come before others.
+   */
+  prefer?: AspectName[];
+}
+/**
+ * What was spent, or is set aside.
+ *
+ */
+export interface Spending {
+  cost_microusd?: number;
+  tokens?: number;
+}
+/**
+ * `dispatch.cancel`: by the invoker or an operator. Reaches everything below it.
+ *
+ */
+export interface DispatchCancel {
+  dispatch: DispatchId;
+  reason?: string;
+}
+/**
+ * `dispatch.list`: the latest first, without inputs and outputs.
+ *
+ */
+export interface DispatchList {
+  before?: DispatchId;
+  /**
+   * Only those that failed or timed out and that nobody has tried again.
+   */
+  dead?: boolean;
+  limit?: number;
+  /**
+   * Only those that have not ended.
+   */
+  open?: boolean;
+}
+/**
+ * `dispatch.progress`: a note for whoever watches. Not kept.
+ *
+ */
+export interface DispatchProgress {
+  lease: Lease;
+  note: string;
+}
+/**
+ * `dispatch.result`: a worker's answer. Exactly one of `output` and `error`.
+ *
+ */
+export interface DispatchResult {
+  cost_microusd?: number;
+  error?: HandFailure;
+  lease: Lease;
+  output?: unknown;
+  usage?: Usage;
+}
+/**
+ * Why a dispatch did not end as `done`. `code` is a short snake_case word: the broker's own are
+ * `worker_lost`, `timeout`, `deadline`, `cancelled`, `parent_ended`, `hand_gone`, `invalid_output`; others are the
+ * Hand's, among them `budget_exceeded`.
+ *
+ */
+export interface HandFailure {
+  code: string;
+  message: string;
+}
+/**
+ * `dispatch.retry`: do again what failed or timed out. By its invoker or an operator, who becomes the invoker of
+ * the new dispatch.
+ *
+ */
+export interface DispatchRetry {
+  budget?: Budget;
+  /**
+   * As for `dispatch`; as long as the first had, when absent.
+   */
+  deadline_s?: number;
+  dispatch: DispatchId;
+}
+/**
+ * `dispatch.status`.
+ *
+ */
+export interface DispatchStatus {
+  dispatch: DispatchId;
+  /**
+   * Without the output, so that an input that was left out for want of room fits.
+   */
+  without_output?: boolean;
+}
+/**
+ * `dispatch.stopped`: the work that a `cancel` item was about has stopped, having used this.
+ *
+ */
+export interface DispatchStopped {
+  cost_microusd?: number;
+  lease: Lease;
+  usage?: Usage;
+}
+/**
+ * `dispatch.wait`: yield the place until all of `on`, children of this dispatch, have ended. The worker
+ * goes on when a `resume` item arrives, not before.
+ *
+ */
+export interface DispatchWait {
+  lease: Lease;
+  on: DispatchId[];
+}
+/**
+ * `gather`: one answer about several dispatches, all of them the sender's own.
+ *
+ */
+export interface Gather {
+  /**
+   * Whether those still open are cancelled when it ends; absent: unless the policy is `all`.
+   */
+  cancel_rest?: boolean;
+  /**
+   * Seconds until it ends at the latest. Clamped to the limit of dispatches, and said so.
+   */
+  deadline_s?: number;
+  dispatches: DispatchId[];
+  lease?: Lease;
+  n?: number;
+  policy?: GatherPolicy;
+}
+/**
+ * `gather.list`: those that are open, the latest first.
+ *
+ */
+export interface GatherList {
+  before?: GatherId;
+  limit?: number;
+}
+/**
+ * `gather.status`.
+ *
+ */
+export interface GatherStatus {
+  gather: GatherId;
+}
+/**
+ * `inbox.close`: the decision on a message item or a session command, once it is on the aspect's own disk.
+ *
+ */
+export interface InboxClose {
+  decision: Decision;
+  item: ItemId;
+  message?: MessageId;
+  outcome?: SessionOutcome;
+  reason?: string;
+  spent?: Spending;
+}
+/**
+ * What came of it.
+ *
+ */
+export interface SessionOutcome {
+  error?: ErrorBody;
+  /**
+   * What the next entry of it hangs on; absent before the first.
+   */
+  head?: string;
+  /**
+   * The session that was changed, or made.
+   */
+  session?: string;
+  /**
+   * The turns that were cancelled, or went on.
+   */
+  turns?: TurnId[];
+}
+/**
+ * What an `error` reply carries.
+ *
+ */
+export interface ErrorBody {
+  code: ErrorCode;
+  details?: unknown;
+  /**
+   * For people: what was wrong, where, and what to do.
+   */
+  message: string;
+  retryable: boolean;
+}
+/**
+ * `inbox.taken`: a message addressed to this aspect has been put before its model.
+ *
+ */
+export interface InboxTaken {
+  message: MessageId;
+}
+/**
+ * `knowledge.delete`: a last version that says the entry is gone. Earlier ones stay in its history.
+ *
+ */
+export interface KnowledgeDelete {
+  of?: Party;
+  topic: string;
+}
+/**
+ * `knowledge.get`: one entry whole.
+ *
+ */
+export interface KnowledgeGet {
+  of?: Party;
+  topic: string;
+  /**
+   * An earlier version; the current one when absent.
+   */
+  version?: number;
+}
+/**
+ * `knowledge.grant` by an operator or an admin.
+ *
+ */
+export interface KnowledgeGrant {
+  may: KnowledgeMay;
+  of?: Party;
+  to: AspectName;
+}
+/**
+ * `knowledge.grants`: what is granted; an aspect sees its own.
+ *
+ */
+export interface KnowledgeGrants {
+  to?: AspectName;
+}
+/**
+ * `knowledge.history`: the versions of a topic, the newest first.
+ *
+ */
+export interface KnowledgeHistory {
+  cursor?: string;
+  limit?: number;
+  of?: Party;
+  topic: string;
+}
+/**
+ * `knowledge.list`: current entries the reader may read, by author and topic.
+ *
+ */
+export interface KnowledgeList {
+  /**
+   * Of the page before.
+   */
+  cursor?: string;
+  limit?: number;
+  of?: Party;
+  /**
+   * Only topics that begin so.
+   */
+  prefix?: string;
+}
+/**
+ * `knowledge.revoke`: what was granted is granted no more. What was stored meanwhile stays as it is.
+ *
+ */
+export interface KnowledgeRevoke {
+  may: KnowledgeMay;
+  of?: Party;
+  to: AspectName;
+}
+/**
+ * `knowledge.search`: full text over what the reader may read, best first.
+ *
+ * Words all have to occur; `"a phrase"` as it stands; `OR` between alternatives; `-word` excludes;
+ * `pre*` matches beginnings. Any text is a valid query.
+ *
+ */
+export interface KnowledgeSearch {
+  cursor?: string;
+  limit?: number;
+  /**
+   * Leave out what scores lower.
+   */
+  min_score?: number;
+  of?: Party;
+  query: string;
+  /**
+   * The hits go into a session: they count as recalled.
+   */
+  recall?: boolean;
+}
+/**
+ * `knowledge.store`: insert, or replace the sender's entry of the same topic.
+ *
+ */
+export interface KnowledgeStore {
+  content: string;
+  /**
+   * Readable by the whole team; needs an operator's grant.
+   */
+  shared?: boolean;
+  topic: string;
+}
+/**
+ * `lease.renew`: these tasks are supervised and alive.
+ *
+ */
+export interface LeaseRenew {
+  leases: Lease[];
+}
+/**
+ * `observe.begin`: a turn began, or goes on after a reconnect.
+ *
+ */
+export interface ObserveBegin {
+  dispatch?: DispatchId;
+  message?: MessageId;
+  thread?: ThreadId;
+  turn: TurnId;
+}
+/**
+ * `observe.end`.
+ *
+ */
+export interface ObserveEnd {
+  cost_microusd?: number;
+  decision: Decision;
+  n: number;
+  turn: TurnId;
+  usage?: Usage;
+}
+/**
+ * `observe.event`: the `n`-th thing of the turn, counted from 0.
+ *
+ */
+export interface ObserveEvent {
+  event: TurnEvent;
+  n: number;
+  turn: TurnId;
+}
+/**
+ * `register`: this link speaks for the aspect its token names.
+ *
+ */
+export interface Register {
+  /**
+   * Go on although the home is older than what the broker has seen of it.
+   */
+  adopt?: boolean;
+  capabilities?: string[];
+  context_mode?: ContextMode;
+  hands?: HandSpec[];
+  /**
+   * The newest link generation this home has seen; 0 for a new one.
+   */
+  last_generation?: number;
+  leases?: HeldLease[];
+  model?: string;
+  provider?: string;
+  resume?: Resume;
+  /**
+   * Hand tasks this process can run at once.
+   */
+  slots?: number;
+}
+/**
+ * A Hand as its aspect declares it.
+ *
+ */
+export interface HandSpec {
+  /**
+   * Aspects that may dispatch it; absent: any. Operators always may.
+   */
+  allowed_invokers?: AspectName[];
+  capabilities?: string[];
+  /**
+   * How many dispatches of this Hand may run at once.
+   */
+  concurrency?: number;
+  description?: string;
+  /**
+   * Whether a second attempt after a lost worker is safe.
+   */
+  idempotent?: boolean;
+  /**
+   * JSON Schema of the input and the output; absent: anything.
+   */
+  input_schema?: {
+    [k: string]: unknown;
+  };
+  name: HandName;
+  output_schema?: unknown;
+  timeout_s?: number;
+}
+/**
+ * A lease that a registering runtime still holds.
+ *
+ */
+export interface HeldLease {
+  lease: Lease;
+  /**
+   * The task is parked in `dispatch.wait`.
+   */
+  waiting?: boolean;
+}
+/**
+ * Where a client's copy of its inbox ends.
+ *
+ */
+export interface Resume {
+  epoch: EpochId;
+  item?: ItemId;
+  offset: number;
+}
+/**
+ * `situation`: the same as `registered` carries, as it is now.
+ *
+ */
+export interface SituationAsk {}
+/**
+ * `session.answer`: one of the two.
+ *
+ */
+export interface SessionAnswer {
+  answer?: Json;
+  error?: ErrorBody;
+  question: QuestionId;
+}
+/**
+ * `session.compact`: a summary takes the place of the session's beginning in what the model is shown.
+ *
+ */
+export interface SessionCompact {
+  of: AspectName;
+  session: string;
+}
+/**
+ * `session.diff`: what each of two branches has since they parted.
+ *
+ */
+export interface SessionDiff {
+  of: AspectName;
+  /**
+   * The last entry of one branch.
+   */
+  one: string;
+  /**
+   * Of the other. Absent: the session's head.
+   */
+  other?: string;
+  session: string;
+}
+/**
+ * `session.entry`: one entry whole.
+ *
+ */
+export interface SessionEntry {
+  entry: string;
+  of: AspectName;
+  session: string;
+}
+/**
+ * `session.expand`: the entries that a summary stands for.
+ *
+ */
+export interface SessionExpand {
+  /**
+   * Of the page before.
+   */
+  cursor?: string;
+  /**
+   * A `compaction` or a `branch_summary`.
+   */
+  entry: string;
+  limit?: number;
+  of: AspectName;
+  session: string;
+}
+/**
+ * `session.fork`: a new session of the branch that ends at `entry`.
+ *
+ */
+export interface SessionFork {
+  /**
+   * Absent: the session's head.
+   */
+  entry?: string;
+  of: AspectName;
+  /**
+   * What the user says next in it.
+   */
+  say?: string;
+  session: string;
+}
+/**
+ * `session.list`: the sessions of an aspect that is online, the latest first.
+ *
+ */
+export interface SessionList {
+  /**
+   * Of the page before.
+   */
+  cursor?: string;
+  limit?: number;
+  of: AspectName;
+}
+/**
+ * `session.rewind`: the next entry of the session hangs on `entry`. Nothing is removed.
+ *
+ */
+export interface SessionRewind {
+  /**
+   * Absent: before the first entry.
+   */
+  entry?: string;
+  of: AspectName;
+  session: string;
+}
+/**
+ * `session.status`: what is known of a command.
+ *
+ */
+export interface SessionStatus {
+  command: ItemId;
+}
+/**
+ * `session.stuck`: the aspect cannot go on with one of its sessions, and somebody has to see to it.
+ *
+ */
+export interface SessionStuck {
+  reason: string;
+  session: string;
+}
+/**
+ * `session.summarise`: a summary of a branch that was left is put on the active one.
+ *
+ */
+export interface SessionSummarise {
+  /**
+   * The last entry of that branch.
+   */
+  entry: string;
+  of: AspectName;
+  session: string;
+}
+/**
+ * `session.tree`: the entries of a session in the order of its file.
+ *
+ */
+export interface SessionTree {
+  cursor?: string;
+  limit?: number;
+  of: AspectName;
+  /**
+   * `global`, or the id of a thread or a fork.
+   */
+  session: string;
+}
+/**
+ * `subscribe`: follow the log, and what streams. Replaces the link's earlier subscription.
+ *
+ */
+export interface Subscribe {
+  /**
+   * Also `activity` frames.
+   */
+  activity?: boolean;
+  by?: Party;
+  /**
+   * Entries after this one; absent: only what comes from now on.
+   */
+  from_seq?: number;
+  /**
+   * Only entries of these kinds: the `type` of a body, or the `kind` of one of type `other`. All when empty.
+   */
+  kinds?: string[];
+  /**
+   * Also `observe` frames (of that thread).
+   */
+  observe?: boolean;
+  /**
+   * With `observe`: what each of these aspects streamed after that `seq` comes first, as far as it is kept; of
+   * aspects that are not named, all that is kept. Absent: only what comes from now on.
+   */
+  observe_from?: {
+    [k: string]: number;
+  };
+  /**
+   * Also `roster.changed` frames.
+   */
+  roster?: boolean;
+  thread?: ThreadId;
+}
+/**
+ * `team.list`: by name.
+ *
+ */
+export interface TeamList {
+  after?: AspectName;
+  /**
+   * As many as fit into a frame when absent.
+   */
+  limit?: number;
+}
+/**
+ * `thread.get`: what is known of a thread, without its messages.
+ *
+ */
+export interface ThreadGet {
+  thread: ThreadId;
+}
+/**
+ * `thread.rename`: by whoever takes part, and by operators.
+ *
+ */
+export interface ThreadRename {
+  thread: ThreadId;
+  title: string;
+}
+/**
+ * `turn.cancel`: turns that an aspect had begun when this was asked end without an answer.
+ *
+ */
+export interface TurnCancel {
+  of: AspectName;
+  reason?: string;
+  thread?: ThreadId;
+  turn?: TurnId;
+}
+/**
+ * `turn.go_on`: turns that wait because a budget of the aspect is used up may spend as much again.
+ *
+ */
+export interface TurnGoOn {
+  of: AspectName;
+  thread?: ThreadId;
+}
+/**
+ * `unsubscribe`: nothing of the link's subscription is sent any more once this is answered.
+ *
+ */
+export interface Unsubscribe {}
+/**
+ * `usage.read`: tokens and cost of replies and of dispatches that have ended.
+ *
+ */
+export interface UsageRead {
+  by?: UsageBy;
+  /**
+   * At this time or later; absent: from the beginning.
+   */
+  since?: number;
+  /**
+   * Before this time.
+   */
+  until?: number;
+}
+export interface Tells {
+  activity: ActivityChanged;
+  "chat.reacted": Reacted;
+  deliver: Deliver;
+  error: ErrorBody;
+  gap: Gap;
+  log: LogEntry;
+  observe: Observed;
+  "observe.gap": ObserveGap;
+  ok: Json;
+  registered: Registered;
+  "roster.changed": RosterChanged;
+  "session.ask": SessionAsk;
+  shutdown: Shutdown;
+}
+/**
+ * `activity`: what one aspect is doing now.
+ *
+ */
+export interface ActivityChanged {
+  activity: Activity;
+  aspect: AspectName;
+}
+/**
+ * What an aspect is doing now; of several turns, in the one that moved last.
+ *
+ */
+export interface Activity {
+  /**
+   * What it waits for people for: leave to use a tool, or an answer.
+   */
+  approvals?: number;
+  dispatch?: DispatchId;
+  /**
+   * Dispatches it is at work on, of as many as it has `slots`.
+   */
+  dispatches: number;
+  doing: Doing;
+  /**
+   * Since when it does that.
+   */
+  since: number;
+  thread?: ThreadId;
+  /**
+   * The tool that runs.
+   */
+  tool?: string;
+  turn?: TurnId;
+  /**
+   * Turns it is in.
+   */
+  turns: number;
+}
+/**
+ * A reaction came or went: the answer to `chat.react`, what the log has of it, and, as `chat.reacted`, what
+ * those who take part in the thread are told while they are connected.
+ *
+ */
+export interface Reacted {
+  by: Party;
+  emoji: string;
+  message: MessageId;
+  removed?: boolean;
+  thread: ThreadId;
+}
+/**
+ * `deliver`: the item at `offset`, which is on disk.
+ *
+ */
+export interface Deliver {
+  item: Item;
+  offset: number;
+}
+/**
+ * One entry of an inbox.
+ *
+ */
+export interface Item {
+  /**
+   * Already closed by this aspect, in a history its home has lost; it starts no turn.
+   */
+  answered?: boolean;
+  at: number;
+  body: ItemBody;
+  id: ItemId;
+  trace?: TraceContext;
+}
+export interface Message {
+  at: number;
+  attachments?: Attachment[];
+  content: string;
+  from: Party;
+  id: MessageId;
+  meta?: ReplyMeta;
+  /**
+   * In the answers to `chat.read` and `chat.get` only: a message is sent and logged as it was written.
+   */
+  reactions?: Reaction[];
+  reply_to?: MessageId;
+  /**
+   * Position in the log; grows over all threads.
+   */
+  seq: number;
+  thread: ThreadId;
+  to: Party[];
+}
+/**
+ * One sign, and everybody who put it.
+ *
+ */
+export interface Reaction {
+  by: Party[];
+  emoji: string;
+}
+/**
+ * What a worker is given.
+ *
+ */
+export interface Assignment {
+  budget?: Budget;
+  deadline_at: number;
+  depth: number;
+  hand: HandName;
+  input: unknown;
+  invoker: Party;
+  lease: Lease;
+  thread?: ThreadId;
+  timeout_s: number;
+}
+/**
+ * How a dispatch ended, as its invoker learns it.
+ *
+ */
+export interface Outcome {
+  attempts: number;
+  cost_microusd?: number;
+  dispatch: DispatchId;
+  error?: HandFailure;
+  hand: HandRef;
+  output?: unknown;
+  parent?: DispatchId;
+  spent?: Spending;
+  state: DispatchState;
+  thread?: ThreadId;
+  usage?: Usage;
+}
+/**
+ * How a gather ended, as its invoker learns it.
+ *
+ */
+export interface GatherResult {
+  gather: GatherId;
+  /**
+   * Of these the output is not in `outcomes`, for want of room: see their own results.
+   */
+  left_out?: DispatchId[];
+  need: number;
+  /**
+   * Those that had not; with `cancel_rest` they are cancelled now.
+   */
+  open: DispatchId[];
+  /**
+   * Of those that had ended, in the order in which they were named.
+   */
+  outcomes: Outcome[];
+  state: GatherState;
+}
+/**
+ * How it ended, as whoever asked learns it. What it withdrew itself it is not told.
+ *
+ */
+export interface ApprovalEnd {
+  approval: ApprovalId;
+  by?: Party;
+  state: ApprovalState;
+  text?: string;
+}
+/**
+ * The body of the item: what an aspect is to do with one of its sessions, between turns.
+ *
+ */
+export interface SessionOrder {
+  act: SessionAct;
+  by: Party;
+  session: string;
+}
+/**
+ * whose trace this belongs to, by W3C Trace Context; ignored where it is malformed
+ *
+ */
+export interface TraceContext {
+  traceparent: string;
+  tracestate?: string;
+}
+/**
+ * `gap`: these offsets cannot be sent any more.
+ *
+ */
+export interface Gap {
+  from: number;
+  reason: string;
+  to: number;
+}
+/**
+ * `log`: one entry.
+ *
+ */
+export interface LogEntry {
+  actor: Party;
+  at: number;
+  body: LogBody;
+  seq: number;
+  thread?: ThreadId;
+}
+/**
+ * Everything the broker knows of a dispatch.
+ *
+ */
+export interface DispatchInfo {
+  accepted_at: number;
+  assigned_at?: number;
+  attempt: number;
+  budget?: Budget;
+  cost_microusd?: number;
+  deadline_at: number;
+  depth: number;
+  ended_at?: number;
+  error?: HandFailure;
+  granted?: Budget;
+  hand: HandRef;
+  id: DispatchId;
+  input?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Input and output together are larger than a frame; ask `without_output` to see the input.
+   */
+  input_left_out?: boolean;
+  invoker: Party;
+  key: Party;
+  output?: unknown;
+  parent?: DispatchId;
+  retried_as?: DispatchId;
+  retry_of?: DispatchId;
+  root: DispatchId;
+  spent?: Spending;
+  state: DispatchState;
+  stop?: Stop;
+  thread?: ThreadId;
+  usage?: Usage;
+  waiting_for?: WaitingFor;
+}
+/**
+ * The worker of an attempt that is over was told to stop. Nothing of it counts any more, whether it has or not.
+ *
+ */
+export interface Stop {
+  attempt: number;
+  /**
+   * Absent until it says that it has stopped.
+   */
+  confirmed_at?: number;
+  said?: Spending;
+  told_at: number;
+}
+/**
+ * What the log says of an alert.
+ *
+ */
+export interface AlertNote {
+  change: AlertChange;
+  key: string;
+  kind: AlertKind;
+  message: string;
+  subject: string;
+}
+/**
+ * `observe`: what a subscriber is shown of a turn.
+ *
+ */
+export interface Observed {
+  aspect: AspectName;
+  dispatch?: DispatchId;
+  /**
+   * Counts what this aspect streams, one by one; it never goes back, and leaps when the broker starts.
+   */
+  seq?: number;
+  thread?: ThreadId;
+  turn: TurnId;
+  what: ObservedWhat;
+}
+/**
+ * `observe.gap`: these frames of the aspect cannot be had any more, or may never have been.
+ *
+ */
+export interface ObserveGap {
+  aspect: AspectName;
+  from: number;
+  reason: string;
+  to: number;
+}
+/**
+ * The answer to `register`.
+ *
+ */
+export interface Registered {
+  epoch: EpochId;
+  /**
+   * Grows with every registration of this aspect.
+   */
+  generation: number;
+  link: LinkId;
+  /**
+   * Of the leases named: those no longer good. Stop that work.
+   */
+  lost: Lease[];
+  name: AspectName;
+  /**
+   * Delivery starts with the item after this one.
+   */
+  offset: number;
+  situation: Situation;
+}
+/**
+ * What an agent needs to know after a start or a compaction.
+ *
+ */
+export interface Situation {
+  /**
+   * When its link before this one went; whoever of `team` has a later `since` changed meanwhile. Absent at
+   * the first registration, when that link was still up, and when it is asked for later.
+   */
+  away_since?: number;
+  /**
+   * Gathers it made that have not ended.
+   */
+  gathers?: GatherInfo[];
+  /**
+   * Dispatches it invoked that have not ended.
+   */
+  open_dispatches: DispatchInfo[];
+  team: AspectInfo[];
+  /**
+   * The latest threads it takes part in.
+   */
+  threads?: ThreadInfo[];
+  /**
+   * Items waiting after `offset`, or unacknowledged when it is asked for later.
+   */
+  undelivered: number;
+}
+/**
+ * Everything the broker knows of a gather.
+ *
+ */
+export interface GatherInfo {
+  accepted_at: number;
+  cancel_rest: boolean;
+  clamped: boolean;
+  deadline_at: number;
+  ended_at?: number;
+  id: GatherId;
+  invoker: Party;
+  members: GatherMember[];
+  /**
+   * How many have to be done.
+   */
+  need: number;
+  policy: GatherPolicy;
+  state: GatherState;
+}
+export interface GatherMember {
+  dispatch: DispatchId;
+  ended?: DispatchState;
+}
+export interface AspectInfo {
+  activity?: Activity;
+  /**
+   * Items it has not acknowledged.
+   */
+  backlog: number;
+  capabilities: string[];
+  context_mode: ContextMode;
+  generation: number;
+  hands: HandSpec[];
+  /**
+   * Last token, tool call or frame handled; absent before the first.
+   */
+  last_progress?: number;
+  model: string;
+  name: AspectName;
+  provider: string;
+  restraint?: Restraint;
+  role: AspectRole;
+  /**
+   * When the state began.
+   */
+  since: number;
+  slots: number;
+  state: AspectState;
+}
+export interface Restraint {
+  at: number;
+  by: Party;
+  kind: RestraintKind;
+  reason: string;
+}
+export interface ThreadInfo {
+  created_at: number;
+  id: ThreadId;
+  last_at: number;
+  /**
+   * `seq` of its last message.
+   */
+  last_seq?: number;
+  messages: number;
+  /**
+   * At most 256 of them are listed.
+   */
+  participants: Party[];
+  /**
+   * How many more there are.
+   */
+  participants_left_out?: number;
+  /**
+   * Paused by the loop guard until an operator speaks.
+   */
+  paused: boolean;
+  title: string;
+  /**
+   * Messages of others after the reader's read position and after their own last one; 999 stands for more.
+   */
+  unread?: number;
+}
+/**
+ * `roster.changed`: one aspect as it now stands.
+ *
+ */
+export interface RosterChanged {
+  aspect: AspectInfo;
+}
+/**
+ * `session.ask`: a question of an operator, for the aspect's process to answer by `session.answer`.
+ *
+ */
+export interface SessionAsk {
+  about: SessionQuestion;
+  question: QuestionId;
+}
+/**
+ * `shutdown`: the broker is stopping. What was asked is answered, then the link is closed with code 1001.
+ *
+ */
+export interface Shutdown {
+  reason: string;
+  /**
+   * Dial again after this long.
+   */
+  retry_after_ms: number;
+}
+export interface Answers {
+  "alert.ack": Alert;
+  "alert.list": AlertPage;
+  "approval.answer": ApprovalInfo;
+  "approval.ask": ApprovalInfo;
+  "approval.get": ApprovalInfo;
+  "approval.list": ApprovalPage;
+  "approval.withdraw": ApprovalInfo;
+  "aspect.release": AspectRestraint;
+  "aspect.restrain": AspectRestraint;
+  "audit.list": AuditPage;
+  "budget.clear": BudgetCleared;
+  "budget.list": Budgets;
+  "budget.set": BudgetInfo;
+  "chat.get": Message;
+  "chat.mark": ChatMarked;
+  "chat.react": Reacted;
+  "chat.read": ChatPage;
+  "chat.receipts": ReceiptPage;
+  "chat.search": ChatFound;
+  "chat.send": ChatSent;
+  "chat.threads": ThreadPage;
+  dispatch: Dispatched;
+  "dispatch.cancel": CancelReceipt;
+  "dispatch.list": DispatchPage;
+  "dispatch.result": DispatchStanding;
+  "dispatch.retry": Dispatched;
+  "dispatch.status": DispatchInfo;
+  "dispatch.wait": DispatchStanding;
+  gather: Gathered;
+  "gather.list": GatherPage;
+  "gather.status": GatherInfo;
+  "knowledge.delete": KnowledgeStored;
+  "knowledge.get": KnowledgeEntry;
+  "knowledge.grant": KnowledgeGranted;
+  "knowledge.grants": KnowledgeGrantPage;
+  "knowledge.history": KnowledgePage;
+  "knowledge.list": KnowledgePage;
+  "knowledge.revoke": KnowledgeGranted;
+  "knowledge.search": KnowledgeHits;
+  "knowledge.store": KnowledgeStored;
+  "lease.renew": LeasesRenewed;
+  "session.compact": SessionOrdered;
+  "session.diff": SessionDiffed;
+  "session.entry": SessionShown;
+  "session.expand": SessionExpanded;
+  "session.fork": SessionOrdered;
+  "session.list": SessionPage;
+  "session.rewind": SessionOrdered;
+  "session.status": SessionCommandInfo;
+  "session.summarise": SessionOrdered;
+  "session.tree": SessionTreePage;
+  situation: Situation;
+  subscribe: Subscribed;
+  "team.list": Team;
+  "thread.get": ThreadInfo;
+  "thread.rename": ThreadRenamed;
+  "usage.read": UsageReport;
+}
+/**
+ * An alert as it stands.
+ *
+ */
+export interface Alert {
+  acked_at?: number;
+  acked_by?: Party;
+  /**
+   * Absent while it is open.
+   */
+  cleared_at?: number;
+  /**
+   * `<kind>/<subject>`: the same cause has the same key.
+   */
+  key: string;
+  kind: AlertKind;
+  /**
+   * What is wrong and what to do.
+   */
+  message: string;
+  raised_at: number;
+  /**
+   * The log entry that raised it last.
+   */
+  seq: number;
+  /**
+   * An aspect, a Hand, a thread …, or empty.
+   */
+  subject: string;
+  /**
+   * How often it was raised, with another message or anew after it was cleared.
+   */
+  times: number;
+}
+export interface AlertPage {
+  alerts: Alert[];
+  more: boolean;
+}
+/**
+ * Everything the broker knows of it. The answer to `approval.ask`, `approval.answer`, `approval.get` and
+ * `approval.withdraw`.
+ *
+ */
+export interface ApprovalInfo {
+  asked: Asked;
+  asked_at: number;
+  aspect: AspectName;
+  by?: Party;
+  ended_at?: number;
+  expires_at: number;
+  id: ApprovalId;
+  lease?: Lease;
+  notice?: MessageId;
+  state: ApprovalState;
+  /**
+   * The answer to a question, or what was said with a verdict.
+   */
+  text?: string;
+  thread?: ThreadId;
+}
+export interface ApprovalPage {
+  approvals: ApprovalInfo[];
+  more?: boolean;
+}
+/**
+ * The answer to `aspect.restrain` and `aspect.release`: what is in force.
+ *
+ */
+export interface AspectRestraint {
+  aspect: AspectName;
+  restraint?: Restraint;
+}
+export interface AuditPage {
+  entries: AuditEntry[];
+  more: boolean;
+}
+/**
+ * One durable change: who did what to what, and when.
+ *
+ */
+export interface AuditEntry {
+  actor: Party;
+  at: number;
+  kind: string;
+  seq: number;
+  /**
+   * An id or a name.
+   */
+  subject: string;
+  thread?: ThreadId;
+}
+/**
+ * The answer to `budget.clear`.
+ *
+ */
+export interface BudgetCleared {
+  /**
+   * Whether there was one.
+   */
+  cleared: boolean;
+}
+/**
+ * The answer to `budget.list`: everybody's together first, then by name.
+ *
+ */
+export interface Budgets {
+  budgets: BudgetInfo[];
+}
+/**
+ * A budget, and how much of it is spent.
+ *
+ */
+export interface BudgetInfo {
+  each: Budget;
+  limit: Budget;
+  of?: Party;
+  per: BudgetPer;
+  reserved: Spending;
+  set_at: number;
+  set_by: Party;
+  /**
+   * The day or month that is counted, and when the next begins.
+   */
+  since: number;
+  until: number;
+  used: Spending;
+  /**
+   * Dispatches that wait because not enough of it is left.
+   */
+  waiting: number;
+}
+/**
+ * The answer to `chat.mark`: where the read position is now.
+ *
+ */
+export interface ChatMarked {
+  position: number;
+  thread: ThreadId;
+}
+export interface ChatPage {
+  gap?: Gap;
+  messages: Message[];
+  /**
+   * There are more behind the last one, or, with `before`, ahead of the first one.
+   */
+  more: boolean;
+  thread: ThreadInfo;
+}
+export interface ReceiptPage {
+  more?: boolean;
+  /**
+   * In the order of the message's recipients.
+   */
+  receipts: Receipt[];
+}
+export interface Receipt {
+  /**
+   * When it came to be `in_context` or `answered`.
+   */
+  at?: number;
+  decision?: Decision;
+  party: Party;
+  reply?: MessageId;
+  state: ReceiptState;
+}
+export interface ChatFound {
+  hits: ChatHit[];
+  /**
+   * Messages up to this `seq` were looked through: the index follows a moment behind.
+   */
+  indexed_seq: number;
+  more: boolean;
+  /**
+   * To go on, ask with this as `cursor`; set when there are more.
+   */
+  next?: number;
+}
+/**
+ * A message that was found.
+ *
+ */
+export interface ChatHit {
+  at: number;
+  from: Party;
+  message: MessageId;
+  seq: number;
+  /**
+   * Where the query matches, in pieces.
+   */
+  snippet: Piece[];
+  thread: ThreadId;
+  /**
+   * Of the thread.
+   */
+  title: string;
+}
+/**
+ * A piece of a text: what matches, or what stands between.
+ *
+ */
+export interface Piece {
+  hit?: boolean;
+  text: string;
+}
+/**
+ * The answer to `chat.send`: the message is on disk.
+ *
+ */
+export interface ChatSent {
+  message: MessageId;
+  recipients: Party[];
+  seq: number;
+  thread: ThreadId;
+  unknown: string[];
+}
+export interface ThreadPage {
+  more?: boolean;
+  /**
+   * To go on, ask with this as `before`; set when there are more.
+   */
+  next?: number;
+  threads: ThreadInfo[];
+}
+/**
+ * The answer to `dispatch`: the work is on disk and will end.
+ *
+ */
+export interface Dispatched {
+  budget?: Budget;
+  chosen: HandRef;
+  /**
+   * The deadline asked for was longer than allowed.
+   */
+  clamped: boolean;
+  deadline_at: number;
+  dispatch: DispatchId;
+  /**
+   * How many of the same key are before it; 0 once it has begun.
+   */
+  position: number;
+  state: DispatchState;
+  /**
+   * When it was chosen by capability: the chosen one, then the others, the best first, with the reason each
+   * lost; at most `CANDIDATES_TOLD_MAX`.
+   */
+  why?: Candidate[];
+}
+/**
+ * A Hand that came into question when one was chosen by capability.
+ *
+ */
+export interface Candidate {
+  /**
+   * The same in words.
+   */
+  because?: string;
+  hand: HandRef;
+  lost?: Lost;
+  /**
+   * The larger, the better; absent for one that cannot take it at all.
+   */
+  score?: number;
+}
+/**
+ * The answer to `dispatch.cancel`: nothing of `cancelled` can deliver a result any more. Each of them is in one
+ * of the three lists that follow.
+ *
+ */
+export interface CancelReceipt {
+  /**
+   * Had ended before the cancel came.
+   */
+  already_ended: DispatchId[];
+  cancelled: DispatchId[];
+  /**
+   * Nobody was at work on them.
+   */
+  stopped?: DispatchId[];
+  /**
+   * Their workers are told to stop and have not said yet that they did.
+   */
+  unconfirmed?: DispatchId[];
+  /**
+   * Their workers have no link; they are told once they are back.
+   */
+  unreachable?: DispatchId[];
+}
+export interface DispatchPage {
+  dispatches: DispatchInfo[];
+  more?: boolean;
+  next?: DispatchId;
+}
+/**
+ * The answer to `dispatch.result` and `dispatch.wait`: where the dispatch now stands.
+ *
+ */
+export interface DispatchStanding {
+  dispatch: DispatchId;
+  state: DispatchState;
+}
+/**
+ * The answer to `gather`.
+ *
+ */
+export interface Gathered {
+  /**
+   * The deadline asked for was longer than allowed.
+   */
+  clamped: boolean;
+  deadline_at: number;
+  gather: GatherId;
+  state: GatherState;
+}
+export interface GatherPage {
+  gathers: GatherInfo[];
+  more?: boolean;
+}
+/**
+ * The answer to `knowledge.store` and `knowledge.delete`: the version that was made.
+ *
+ */
+export interface KnowledgeStored {
+  entry: EntryId;
+  /**
+   * 1 for a new topic, then counting up.
+   */
+  version: number;
+}
+/**
+ * An entry's version without its content.
+ *
+ */
+export interface KnowledgeEntry {
+  at: number;
+  /**
+   * Of the content, as UTF-8.
+   */
+  bytes: number;
+  /**
+   * Empty when this version is a deletion.
+   */
+  content: string;
+  /**
+   * This version is a deletion.
+   */
+  deleted?: boolean;
+  entry: EntryId;
+  from: Party;
+  shared: boolean;
+  topic: string;
+  usage?: KnowledgeUsage;
+  version: number;
+}
+/**
+ * What became of a topic, all its versions together. Counted in memory and written down every few seconds: a
+ * broker that is killed loses the last of it. No query is kept.
+ *
+ */
+export interface KnowledgeUsage {
+  /**
+   * Times an aspect's search brought it.
+   */
+  found: number;
+  last_recalled_at?: number;
+  /**
+   * Times it was put into a session at the start of a thread.
+   */
+  recalled: number;
+}
+/**
+ * The answer to `knowledge.grant` and `knowledge.revoke`.
+ *
+ */
+export interface KnowledgeGranted {
+  /**
+   * Whether this request changed that.
+   */
+  changed: boolean;
+  /**
+   * Whether it holds after this request.
+   */
+  granted: boolean;
+}
+export interface KnowledgeGrantPage {
+  grants: KnowledgeGrantInfo[];
+}
+export interface KnowledgeGrantInfo {
+  at?: number;
+  by?: Party;
+  may: KnowledgeMay;
+  of?: Party;
+  to: AspectName;
+}
+export interface KnowledgePage {
+  /**
+   * There are more: ask again with it.
+   */
+  cursor?: string;
+  entries: KnowledgeHead[];
+}
+/**
+ * An entry's version without its content.
+ *
+ */
+export interface KnowledgeHead {
+  at: number;
+  /**
+   * Of the content, as UTF-8.
+   */
+  bytes: number;
+  /**
+   * This version is a deletion.
+   */
+  deleted?: boolean;
+  entry: EntryId;
+  from: Party;
+  shared: boolean;
+  topic: string;
+  usage?: KnowledgeUsage;
+  version: number;
+}
+export interface KnowledgeHits {
+  /**
+   * There are more: ask again with it.
+   */
+  cursor?: string;
+  hits: KnowledgeHit[];
+}
+export interface KnowledgeHit {
+  at: number;
+  content: string;
+  entry: EntryId;
+  from: Party;
+  /**
+   * BM25 over what the reader may read, larger is better.
+   */
+  score: number;
+  shared: boolean;
+  /**
+   * Where in the content it was found.
+   */
+  snippet?: SnippetPart[];
+  topic: string;
+  version: number;
+}
+export interface SnippetPart {
+  /**
+   * It matches the query.
+   */
+  hit?: boolean;
+  text: string;
+}
+/**
+ * The answer to `lease.renew`: stop work on `lost`.
+ *
+ */
+export interface LeasesRenewed {
+  lost: Lease[];
+}
+/**
+ * The answer to commands about a session or turns: it is in the aspect's inbox.
+ *
+ */
+export interface SessionOrdered {
+  command: ItemId;
+}
+export interface SessionDiffed {
+  /**
+   * The last entry that both have; absent when they have none.
+   */
+  common?: string;
+  one: SessionBranch;
+  other: SessionBranch;
+  session: string;
+}
+/**
+ * A branch from where it parted from another one.
+ *
+ */
+export interface SessionBranch {
+  /**
+   * The first of them; `left_out` says how many more there are.
+   */
+  entries: SessionNode[];
+  /**
+   * Its last entry; absent when it ends before the first.
+   */
+  leaf?: string;
+  left_out?: number;
+}
+export interface SessionNode {
+  /**
+   * It is on the branch that ends at the head.
+   */
+  active: boolean;
+  at: number;
+  id: string;
+  /**
+   * As in the session's file: `turn.user`, `turn.assistant` …
+   */
+  kind: string;
+  parent?: string;
+  /**
+   * What it says, in a line.
+   */
+  summary: string;
+}
+export interface SessionShown {
+  /**
+   * As in the session's file, read back: `{id, parentId, kind, ts, payload}`.
+   */
+  entry: {
+    [k: string]: unknown;
+  };
+}
+export interface SessionExpanded {
+  cursor?: string;
+  entries: SessionNode[];
+  /**
+   * The summary.
+   */
+  entry: string;
+  session: string;
+}
+export interface SessionPage {
+  /**
+   * There are more: ask again with it.
+   */
+  cursor?: string;
+  sessions: SessionInfo[];
+}
+export interface SessionInfo {
+  /**
+   * When it was last written.
+   */
+  at: number;
+  /**
+   * Of its file.
+   */
+  bytes: number;
+  kind: SessionKind;
+  /**
+   * `global`, or the id of the thread or the fork.
+   */
+  session: string;
+}
+/**
+ * The answer to `session.status`.
+ *
+ */
+export interface SessionCommandInfo {
+  act: SessionAct;
+  at: number;
+  by: Party;
+  command: ItemId;
+  ended_at?: number;
+  of: AspectName;
+  outcome?: SessionOutcome;
+  session: string;
+  state: SessionCommandState;
+}
+export interface SessionTreePage {
+  cursor?: string;
+  entries: SessionNode[];
+  /**
+   * The next entry hangs on this one; absent before the first.
+   */
+  head?: string;
+  session: string;
+}
+/**
+ * The answer to `subscribe`.
+ *
+ */
+export interface Subscribed {
+  /**
+   * The newest entry when the subscription began.
+   */
+  head: number;
+  /**
+   * With `observe`: the `seq` of what each aspect had streamed last by then.
+   */
+  observed?: {
+    [k: string]: number;
+  };
+}
+export interface Team {
+  aspects: AspectInfo[];
+  more?: boolean;
+}
+/**
+ * The answer to `thread.rename`.
+ *
+ */
+export interface ThreadRenamed {
+  thread: ThreadId;
+  title: string;
+}
+/**
+ * Days in their order; everything else by cost, the dearest first.
+ *
+ */
+export interface UsageReport {
+  by: UsageBy;
+  /**
+   * There were more rows than are shown.
+   */
+  more: boolean;
+  rows: UsageRow[];
+  total: UsageRow;
+}
+/**
+ * What one key spent.
+ *
+ */
+export interface UsageRow {
+  cost_microusd: number;
+  /**
+   * Dispatches that have ended.
+   */
+  dispatches: number;
+  key: string;
+  /**
+   * Replies that say what they used.
+   */
+  messages: number;
+  /**
+   * Of the messages and dispatches: those that used tokens and whose price is not known.
+   */
+  unpriced: number;
+  usage: Usage;
+}

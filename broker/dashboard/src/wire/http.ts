@@ -1,0 +1,426 @@
+// Made from docs/schema by `npm run types`. Not to be edited.
+
+export type AspectName = string;
+export type AspectRole = "worker" | "frame";
+export type BackupName = string;
+export type BlobId = string;
+export type Party = string;
+export type CredentialKind = "provider" | "git" | "jira" | "imap" | "custom";
+/**
+ * How an aspect gets to use a credential.
+ *
+ */
+export type CredentialMode = "both" | "proxy" | "fetch";
+export type CredentialName = string;
+export type ErrorCode =
+  | "already_registered"
+  | "bad_frame"
+  | "bad_parent"
+  | "budget_exceeded"
+  | "displaced"
+  | "forbidden"
+  | "held"
+  | "home_diverged"
+  | "id_reused"
+  | "internal"
+  | "invalid"
+  | "invalid_output"
+  | "no_candidate"
+  | "not_found"
+  | "not_registered"
+  | "queue_full"
+  | "quota_exceeded"
+  | "rate_limited"
+  | "shutting_down"
+  | "stale_token"
+  | "storage_unavailable"
+  | "thread_paused"
+  | "too_deep"
+  | "too_large"
+  | "unauthorized"
+  | "unavailable"
+  | "unknown_kind"
+  | "unsupported";
+export type OperatorName = string;
+export type OperatorRole = "viewer" | "operator" | "admin";
+export type TokenName = string;
+
+export interface Everything {}
+/**
+ * `POST /api/v1/aspects`: let an aspect in, or replace its key (which closes links of the old one).
+ *
+ */
+export interface AspectAdd {
+  name: AspectName;
+  /**
+   * Ed25519, 32 bytes, base64url without padding.
+   */
+  public_key: string;
+  role?: AspectRole;
+  /**
+   * May store shared knowledge.
+   */
+  share_knowledge?: boolean;
+}
+/**
+ * An aspect as `GET /api/v1/aspects/{name}/key` and the admin calls answer.
+ *
+ */
+export interface AspectKey {
+  key_generation: number;
+  name: AspectName;
+  /**
+   * Until when the key before this one is good, too.
+   */
+  previous_until?: number;
+  revoked_at?: number;
+  role: AspectRole;
+  share_knowledge: boolean;
+}
+/**
+ * A backup that is on disk.
+ *
+ */
+export interface BackupMade {
+  bytes: number;
+  /**
+   * The head of the log in it, as `nexus verify --against` takes it.
+   */
+  head: string;
+  made_at: number;
+  name: BackupName;
+  /**
+   * Where it is, on the broker's machine.
+   */
+  path: string;
+  with_keys: boolean;
+}
+/**
+ * `POST /api/v1/backup`: make one.
+ *
+ */
+export interface BackupMake {
+  name?: BackupName;
+  /**
+   * The private keys of this Nexus too: whoever has the file can then speak for this Nexus.
+   */
+  with_keys?: boolean;
+}
+/**
+ * A blob as the broker keeps it.
+ *
+ */
+export interface BlobInfo {
+  /**
+   * When it was last put.
+   */
+  at: number;
+  bytes: number;
+  id: BlobId;
+  media_type: string;
+  name?: string;
+  /**
+   * Who put it; each of them has it on their quota.
+   */
+  owners: Party[];
+  /**
+   * Messages that attach it, dispatches and entries that name it. Without any it is deleted after a grace time.
+   */
+  references: number;
+}
+/**
+ * `GET /api/v1/blobs`: the latest first.
+ *
+ */
+export interface BlobPage {
+  blobs: BlobInfo[];
+  /**
+   * What to ask for as `cursor` to go on; absent at the end.
+   */
+  next_cursor?: number;
+}
+/**
+ * `POST /api/v1/credentials`: keep a secret, or replace everything of the one of that name.
+ *
+ */
+export interface CredentialAdd {
+  /**
+   * Who may use it.
+   */
+  allowed_aspects?: AspectName[];
+  /**
+   * Where the broker's calls go: scheme, host, port and the beginning of the path. Needed for `proxy`.
+   */
+  base_url?: string;
+  /**
+   * The header the secret goes into; `authorization` when left out.
+   */
+  header?: string;
+  kind: CredentialKind;
+  mode?: CredentialMode;
+  name: CredentialName;
+  /**
+   * What stands before the secret in that header; `Bearer ` for `authorization`, nothing for another.
+   */
+  prefix?: string;
+  secret: string;
+}
+/**
+ * A credential without its secret.
+ *
+ */
+export interface CredentialInfo {
+  allowed_aspects: AspectName[];
+  base_url?: string;
+  created_at: number;
+  header: string;
+  kind: CredentialKind;
+  mode: CredentialMode;
+  name: CredentialName;
+  prefix: string;
+  /**
+   * When its secret last changed.
+   */
+  rotated_at: number;
+}
+/**
+ * `GET /api/v1/credentials`.
+ *
+ */
+export interface CredentialList {
+  credentials: CredentialInfo[];
+}
+/**
+ * `PUT /api/v1/credentials/{name}/secret`.
+ *
+ */
+export interface CredentialRotate {
+  secret: string;
+}
+/**
+ * `GET /api/v1/credentials/{name}/secret`, for an aspect that may fetch it.
+ *
+ */
+export interface CredentialSecret {
+  name: CredentialName;
+  secret: string;
+}
+/**
+ * `POST /api/v1/aspects/{name}/rotate`: a new key for an aspect that is in.
+ *
+ */
+export interface KeyRotate {
+  /**
+   * Seconds for which the key it had stays good beside the new one; 0 ends it at once.
+   */
+  overlap_s?: number;
+  /**
+   * Ed25519, 32 bytes, base64url without padding.
+   */
+  public_key: string;
+}
+/**
+ * The answer: the aspect's key as it is in force now.
+ *
+ */
+export interface KeyRotated {
+  key_generation: number;
+  name: AspectName;
+  /**
+   * Until when the key before it is good, too.
+   */
+  previous_until?: number;
+}
+/**
+ * `POST /api/v1/login`.
+ *
+ */
+export interface Login {
+  name: OperatorName;
+  password: string;
+}
+/**
+ * `GET /api/v1/nexus`: needs no credential.
+ *
+ */
+export interface NexusInfo {
+  nexus_id: string;
+  protocol: string;
+  version: string;
+}
+/**
+ * `POST /api/v1/operators`. The token is made by whoever calls; the broker keeps its SHA-256 only, as the
+ * operator's token named `first`. Again with another token replaces that one.
+ *
+ */
+export interface OperatorAdd {
+  name: OperatorName;
+  role: OperatorRole;
+  /**
+   * SHA-256 of the token, 64 hexadecimal digits.
+   */
+  token_sha256: string;
+}
+export interface OperatorInfo {
+  created_at: number;
+  /**
+   * May log in with a password.
+   */
+  has_password?: boolean;
+  name: OperatorName;
+  revoked_at?: number;
+  role: OperatorRole;
+  /**
+   * Sessions of browsers that have not ended.
+   */
+  sessions?: number;
+  /**
+   * By name.
+   */
+  tokens?: TokenInfo[];
+}
+export interface TokenInfo {
+  created_at: number;
+  expires_at?: number;
+  /**
+   * When it last let somebody in; may be a minute old.
+   */
+  last_used_at?: number;
+  name: TokenName;
+}
+/**
+ * `GET /api/v1/operators`.
+ *
+ */
+export interface Operators {
+  operators: OperatorInfo[];
+}
+/**
+ * `PUT /api/v1/operators/{name}/password`. Ends every session of that operator.
+ *
+ */
+export interface PasswordSet {
+  /**
+   * The password that is good now. An admin who sets somebody else's leaves it out.
+   */
+  current?: string;
+  password: string;
+}
+/**
+ * Why a request was not served. `code` is one of the error codes that frames have too.
+ *
+ */
+export interface Problem {
+  code: ErrorCode;
+  /**
+   * For people: what was wrong, where, and what to do.
+   */
+  detail: string;
+  details?: unknown;
+  /**
+   * Whether the same request could succeed later with nothing else changed.
+   */
+  retryable: boolean;
+  /**
+   * The HTTP status once more.
+   */
+  status: number;
+  /**
+   * The status in words.
+   */
+  title: string;
+  /**
+   * Always `about:blank`: `code` says more than a URL would.
+   */
+  type: string;
+}
+/**
+ * Whose session the cookie is. `POST /api/v1/login` and `GET /api/v1/session` answer it.
+ *
+ */
+export interface SessionInfo {
+  /**
+   * Whatever happens meanwhile.
+   */
+  expires_at?: number;
+  /**
+   * Seconds without a request after which it ends.
+   */
+  idle_s: number;
+  operator: OperatorName;
+  role: OperatorRole;
+}
+/**
+ * `POST /api/v1/setup`: the setup token becomes the first person's way in, once.
+ *
+ */
+export interface Setup {
+  name: OperatorName;
+  /**
+   * To log in with. Without it the answer has an API token.
+   */
+  password?: string;
+  setup_token: string;
+}
+export interface SetupDone {
+  operator: OperatorInfo;
+  /**
+   * An API token named `setup`, when no password was chosen. It is shown here and never again.
+   */
+  token?: string;
+}
+/**
+ * `POST /api/v1/operators/{name}/tokens`: a further API token of an operator. A token of the same name is
+ * replaced.
+ *
+ */
+export interface TokenAdd {
+  /**
+   * Seconds until it is good no more; without it, until it is revoked.
+   */
+  expires_in_s?: number;
+  name: TokenName;
+  /**
+   * SHA-256 of a token the caller made, 64 hexadecimal digits. Without it the broker makes one and shows it
+   * in its answer, once.
+   */
+  token_sha256?: string;
+}
+/**
+ * `GET /api/v1/operators/{name}/tokens`.
+ *
+ */
+export interface TokenList {
+  tokens: TokenInfo[];
+}
+export interface TokenMade {
+  operator: OperatorName;
+  /**
+   * The token itself, if the broker made it. It is shown here and never again.
+   */
+  token?: string;
+  token_info: TokenInfo;
+}
+/**
+ * `POST /api/v1/token`.
+ *
+ */
+export interface TokenRequest {
+  /**
+   * A JWT signed with the aspect's key: `iss` = `sub` = its name, `aud` = the Nexus id, `jti` used once,
+   * `exp` at most 60 s ahead, header `kid` absent, `alg` EdDSA.
+   */
+  assertion: string;
+  grant_type: string;
+}
+export interface TokenResponse {
+  access_token: string;
+  /**
+   * Seconds.
+   */
+  expires_in: number;
+  /**
+   * Always `Bearer`.
+   */
+  token_type: string;
+}
