@@ -20,7 +20,6 @@ use crate::{Run, near, text};
 use render::{Mode, Piece, Question, Renderer};
 
 pub mod render;
-mod words;
 
 /// The decision follows the answer within moments; without it the answer stands all the same.
 const DECISION_TIMEOUT: Duration = Duration::from_secs(2);

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
+use nexus_operator::settings::Reach;
 use nexus_wire::backup::BackupName;
 use nexus_wire::{ApprovalId, AspectName, DispatchId, MessageId, Party, ThreadId};
 
@@ -55,18 +56,8 @@ pub struct Cli {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// The broker, as http://127.0.0.1:7888 or https://HOST:PORT [env: NEXUS_URL]
-    #[arg(long, global = true, value_name = "URL")]
-    pub url: Option<String>,
-    /// An operator's token; other users of this machine may see it here, $NEXUS_TOKEN is better
-    #[arg(long, global = true, value_name = "TOKEN")]
-    pub token: Option<String>,
-    /// The CA certificate of the Nexus, for https [env: NEXUS_CA]
-    #[arg(long, global = true, value_name = "FILE")]
-    pub ca: Option<PathBuf>,
-    /// A context of the configuration file, instead of its current one
-    #[arg(long, global = true, value_name = "NAME")]
-    pub context: Option<String>,
+    #[command(flatten)]
+    pub reach: Reach,
     /// How results are shown
     #[arg(long, short, global = true, value_enum, default_value_t, value_name = "FORM")]
     pub output: Output,

@@ -40,17 +40,17 @@ pub(crate) fn context(run: &Run, global: &Global, env: &Env, action: ContextActi
 }
 
 fn described(global: &Global, env: &Env, token_file: Option<PathBuf>) -> Result<Context, Failure> {
-    let url = global.url.clone().or_else(|| env.url.clone()).ok_or_else(|| {
+    let url = global.reach.url.clone().or_else(|| env.url.clone()).ok_or_else(|| {
         Failure::Usage("which broker? add --url http://127.0.0.1:7888 or --url https://HOST:PORT".into())
     })?;
-    let token = global.token.as_deref().map(Into::into).or_else(|| env.token.clone());
+    let token = global.reach.token.as_deref().map(Into::into).or_else(|| env.token.clone());
     let token = token.filter(|_| token_file.is_none());
     if token.is_none() && token_file.is_none() {
         return Err(Failure::Usage("which token? add --token-file FILE, or set NEXUS_TOKEN".into()));
     }
     // A CA means something with TLS only; $NEXUS_CA may be set for another broker.
     let secure = url.trim_start().starts_with("https:");
-    let ca_file = global.ca.as_deref().or(env.ca.as_deref()).filter(|_| secure);
+    let ca_file = global.reach.ca.as_deref().or(env.ca.as_deref()).filter(|_| secure);
     let context = Context {
         url,
         token,

@@ -11,6 +11,8 @@ use nexus_wire::approval::Verdict;
 use nexus_wire::roster::{RestraintKind, Team};
 use nexus_wire::{Ms, TraceContext};
 
+pub use nexus_operator::{failure, settings};
+
 use cli::{Cli, Command, Output};
 use failure::Failure;
 use settings::{Env, Target};
@@ -23,13 +25,11 @@ mod blob;
 mod budget;
 pub mod cli;
 mod context;
-pub mod failure;
 mod knowledge;
 mod look;
 pub mod near;
 mod restrain;
 mod session;
-pub mod settings;
 pub mod table;
 mod text;
 mod threads;
@@ -92,7 +92,7 @@ pub async fn run(cli: Cli, env: &Env, ui: Ui) -> Result<(), Failure> {
         clap_complete::generate(args.shell, &mut cli::command(), "nexctl", &mut script);
         return run.ui.result_bytes(&script);
     }
-    run.target = Some(Target::choose(&cli.global, env)?);
+    run.target = Some(Target::choose(&cli.global.reach, env)?);
     match carry_out(&run, cli.command).await {
         Err(Failure::Failed(message)) => Err(Failure::Failed(hinted(&run, message).await)),
         done => done,

@@ -20,6 +20,7 @@ use nexus_wire::thread::Receipt;
 
 use crate::settings::Config;
 use crate::ui::{Ui, aspect_mark, dispatch_mark, printable, shortened};
+pub use nexus_operator::shown::{ago, span};
 
 const TITLE_CHARS: usize = 60;
 
@@ -396,30 +397,6 @@ fn names(parties: &[Party]) -> String {
 
 fn or_dash(text: &str) -> String {
     if text.is_empty() { "-".into() } else { printable(text) }
-}
-
-/// How long ago, in its one largest unit.
-pub fn ago(at: Ms, now: Ms) -> String {
-    let seconds = (now.saturating_sub(at) / 1000).max(0);
-    match seconds {
-        0 => "now".into(),
-        1..60 => format!("{seconds}s"),
-        60..3600 => format!("{}m", seconds / 60),
-        3600..86_400 => format!("{}h", seconds / 3600),
-        _ => format!("{}d", seconds / 86_400),
-    }
-}
-
-/// A stretch of time as one reads it aloud.
-pub fn span(ms: Ms) -> String {
-    let ms = ms.max(0);
-    match ms {
-        0..1000 => format!("{ms} ms"),
-        1000..60_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
-        60_000..3_600_000 => format!("{} min {} s", ms / 60_000, ms % 60_000 / 1000),
-        3_600_000..86_400_000 => format!("{} h {} min", ms / 3_600_000, ms % 3_600_000 / 60_000),
-        _ => format!("{} d {} h", ms / 86_400_000, ms % 86_400_000 / 3_600_000),
-    }
 }
 
 fn exact(at: Ms, zone: &TimeZone) -> String {

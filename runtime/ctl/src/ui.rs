@@ -5,6 +5,8 @@ use std::io::{self, IsTerminal as _, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use comfy_table::Color;
+use nexus_operator::shown::{self, Hue};
+pub use nexus_operator::shown::{printable, shortened};
 use nexus_wire::hands::DispatchState;
 use nexus_wire::roster::AspectState;
 
@@ -124,52 +126,22 @@ impl Outage {
     }
 }
 
-/// What other people and models wrote, without what would move the cursor or recolour the terminal.
-pub fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
-}
-
-/// One line of at most `width` characters.
-pub fn shortened(text: &str, width: usize) -> String {
-    let line = printable(text).split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= width {
-        return line;
-    }
-    let kept: String = line.chars().take(width.saturating_sub(1)).collect();
-    format!("{}…", kept.trim_end())
-}
-
 /// The shape and the colour that a state has everywhere.
 pub fn aspect_mark(state: AspectState) -> (char, Color) {
-    match state {
-        AspectState::Online => ('●', Color::Green),
-        AspectState::Busy => ('◐', Color::Blue),
-        AspectState::Stalled => ('◌', Color::Yellow),
-        AspectState::Deaf => ('▲', Color::Yellow),
-        AspectState::Offline => ('○', Color::DarkGrey),
-    }
+    coloured(shown::aspect_mark(state))
 }
 
 pub fn dispatch_mark(state: DispatchState) -> (char, Color) {
-    match state {
-        DispatchState::Pending => ('○', Color::DarkGrey),
-        DispatchState::Running => ('◐', Color::Blue),
-        DispatchState::Waiting | DispatchState::Retaking => ('◌', Color::Blue),
-        DispatchState::Unreachable => ('▲', Color::Yellow),
-        DispatchState::Done => ('●', Color::Green),
-        DispatchState::Failed | DispatchState::TimedOut => ('✕', Color::Red),
-        DispatchState::Cancelled => ('✕', Color::DarkGrey),
-    }
+    coloured(shown::dispatch_mark(state))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_others_wrote_cannot_drive_the_terminal() {
-        assert_eq!(printable("a\u{1b}[2Jb\r\u{7}\u{9b}31mc\td\ne"), "a[2Jb31mc\td\ne");
-        assert_eq!(shortened(" one\n two \u{1b}three ", 9), "one two…");
-        assert_eq!(shortened("one two", 7), "one two");
-    }
+fn coloured((mark, hue): (char, Hue)) -> (char, Color) {
+    let colour = match hue {
+        Hue::Blue => Color::Blue,
+        Hue::Green => Color::Green,
+        Hue::Grey => Color::DarkGrey,
+        Hue::Red => Color::Red,
+        Hue::Yellow => Color::Yellow,
+    };
+    (mark, colour)
 }

@@ -14,7 +14,7 @@ use crate::broker::Broker;
 use crate::error::DialError;
 use crate::link::{Link, new_request_id};
 use crate::request::{Request, RequestError};
-use crate::session::{CallError, Event, Loss, Session};
+use crate::session::{CallError, Caller, Event, Loss, Session};
 
 /// Told when a link is lost while a request runs, and when it goes on.
 pub type OnNotice = Box<dyn FnMut(Notice<'_>) + Send>;
@@ -196,6 +196,11 @@ impl Follow {
                 }
             }
         }
+    }
+
+    /// For requests beside it, on the same link.
+    pub fn caller(&self) -> Caller {
+        self.session.caller()
     }
 
     fn resume(&mut self, link: Link) {

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use nexus_operator::words;
 use nexus_wire::chat::Message;
 use nexus_wire::hands::{DispatchState, Outcome};
 use nexus_wire::inbox::{Decision, InboxClose};
@@ -12,7 +13,6 @@ use nexus_wire::log::{LogBody, LogEntry};
 use nexus_wire::observe::{ObserveEvent, Observed, ObservedWhat, TurnEvent};
 use nexus_wire::{AspectName, DispatchId, HandRef, ItemId, MessageId, Ms, ThreadId, TurnId};
 
-use super::words;
 use crate::table::span;
 use crate::ui::{Tone, dispatch_mark, printable, shortened};
 

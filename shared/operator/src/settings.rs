@@ -5,16 +5,34 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use nexus_client::{Broker, Credential, Endpoint, Secret, private_file};
 use nexus_wire::TraceContext;
 use serde::{Deserialize, Serialize};
 
-use crate::cli::Global;
 use crate::failure::Failure;
 
 const URL_DEFAULT: &str = "http://127.0.0.1:7888";
 const ADD_FIRST: &str =
     "add one with: nexctl context add home --url http://127.0.0.1:7888 --token-file <data>/operator.token";
+
+/// Which broker, as it is typed.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Global options")]
+pub struct Reach {
+    /// The broker, as http://127.0.0.1:7888 or https://HOST:PORT [env: NEXUS_URL]
+    #[arg(long, global = true, value_name = "URL")]
+    pub url: Option<String>,
+    /// An operator's token; other users of this machine may see it here, $NEXUS_TOKEN is better
+    #[arg(long, global = true, value_name = "TOKEN")]
+    pub token: Option<String>,
+    /// The CA certificate of the Nexus, for https [env: NEXUS_CA]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// A context of the configuration file, instead of its current one
+    #[arg(long, global = true, value_name = "NAME")]
+    pub context: Option<String>,
+}
 
 /// The variables that are looked at.
 #[derive(Clone, Debug, Default)]
@@ -132,15 +150,15 @@ pub struct Target {
 
 impl Target {
     /// A context is taken whole: its token is not shown to a broker that another URL names.
-    pub fn choose(global: &Global, env: &Env) -> Result<Self, Failure> {
+    pub fn choose(flags: &Reach, env: &Env) -> Result<Self, Failure> {
         // A context that was asked for wins over the environment.
-        let env_counts = global.context.is_none();
+        let env_counts = flags.context.is_none();
         let env_of = |value: bool| env_counts && value;
-        let url = global.url.clone().or_else(|| env.url.clone().filter(|_| env_of(true)));
+        let url = flags.url.clone().or_else(|| env.url.clone().filter(|_| env_of(true)));
         let token =
-            global.token.as_deref().map(Secret::from).or_else(|| env.token.clone().filter(|_| env_of(true)));
-        let ca_file = global.ca.clone().or_else(|| env.ca.clone().filter(|_| env_of(true)));
-        let context = match (&global.context, &url) {
+            flags.token.as_deref().map(Secret::from).or_else(|| env.token.clone().filter(|_| env_of(true)));
+        let ca_file = flags.ca.clone().or_else(|| env.ca.clone().filter(|_| env_of(true)));
+        let context = match (&flags.context, &url) {
             (None, Some(_)) => None,
             (Some(name), _) => Some(Config::load(&env.config_path()?)?.context(name)?.clone()),
             (None, None) => {

@@ -21,8 +21,8 @@ fn configured() -> (tempfile::TempDir, Env) {
     (folder, env)
 }
 
-fn chosen(global: &Global, env: &Env) -> Result<(String, String), String> {
-    Target::choose(global, env)
+fn chosen(flags: &Reach, env: &Env) -> Result<(String, String), String> {
+    Target::choose(flags, env)
         .map(|target| (target.url, target.token.expose().to_owned()))
         .map_err(|failure| failure.to_string())
 }
@@ -33,10 +33,10 @@ fn flags_come_before_the_environment_and_that_before_the_current_context() {
     let some = |text: &str| Some(text.to_owned());
     let with_env = Env { url: some("http://127.0.0.1:2"), token: Some("env-token".into()), ..env.clone() };
     let only_token = Env { token: Some("env-token".into()), ..env.clone() };
-    let flag_url = Global { url: some("http://127.0.0.1:1"), ..Global::default() };
-    let both_flags = Global { token: some("flag-token"), ..flag_url.clone() };
-    let named = Global { context: some("lan"), ..Global::default() };
-    let none = Global::default();
+    let flag_url = Reach { url: some("http://127.0.0.1:1"), ..Reach::default() };
+    let both_flags = Reach { token: some("flag-token"), ..flag_url.clone() };
+    let named = Reach { context: some("lan"), ..Reach::default() };
+    let none = Reach::default();
     let cases = [
         ("current context", &none, &env, "http://127.0.0.1:7888", "up-token"),
         ("environment", &none, &with_env, "http://127.0.0.1:2", "env-token"),
@@ -45,37 +45,37 @@ fn flags_come_before_the_environment_and_that_before_the_current_context() {
         ("flag and environment", &flag_url, &only_token, "http://127.0.0.1:1", "env-token"),
         ("named context", &named, &with_env, "https://10.0.0.5:7888", "lan-token"),
     ];
-    for (name, global, env, url, token) in cases {
-        assert_eq!(chosen(global, env), Ok((url.into(), token.into())), "{name}");
+    for (name, flags, env, url, token) in cases {
+        assert_eq!(chosen(flags, env), Ok((url.into(), token.into())), "{name}");
     }
 }
 
 #[test]
 fn a_contexts_token_is_not_shown_to_another_broker() {
     let (_folder, env) = configured();
-    let elsewhere = Global { url: Some("http://127.0.0.1:1".into()), ..Global::default() };
+    let elsewhere = Reach { url: Some("http://127.0.0.1:1".into()), ..Reach::default() };
     assert!(
         chosen(&elsewhere, &env).is_err_and(|text| text.contains("there is no token for http://127.0.0.1:1"))
     );
-    let named = Global { context: Some("lan".into()), ..elsewhere };
+    let named = Reach { context: Some("lan".into()), ..elsewhere };
     assert!(chosen(&named, &env).is_err_and(|text| text.contains("there is no token")));
 }
 
 #[test]
 fn what_is_missing_or_wrong_is_said() {
     let (folder, env) = configured();
-    let named = Global { context: Some("home".into()), ..Global::default() };
+    let named = Reach { context: Some("home".into()), ..Reach::default() };
     assert_eq!(chosen(&named, &env), Err(r#"there is no context "home"; there are: lan, up"#.into()));
     let empty = Env { config: Some(folder.path().join("none.toml")), ..Env::default() };
-    assert!(chosen(&Global::default(), &empty).is_err_and(|text| text.contains("nexctl context add")));
+    assert!(chosen(&Reach::default(), &empty).is_err_and(|text| text.contains("nexctl context add")));
     assert!(chosen(&named, &empty).is_err_and(|text| text.contains("nexctl context add")));
     assert!(Env::default().config_path().is_err());
 
     let path = env.config_path().expect("it is set");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("changed");
-    assert!(chosen(&Global::default(), &env).is_err_and(|text| text.contains("run: chmod 600")));
+    assert!(chosen(&Reach::default(), &env).is_err_and(|text| text.contains("run: chmod 600")));
     std::fs::write(&path, "[contexts.up]\nurll = 1\n").expect("written");
-    assert!(chosen(&Global::default(), &env).is_err_and(|text| text.contains("unknown field `urll`")));
+    assert!(chosen(&Reach::default(), &env).is_err_and(|text| text.contains("unknown field `urll`")));
 }
 
 #[test]

@@ -3,14 +3,14 @@
 use nexus_wire::chat::{ReplyMeta, Usage};
 use serde_json::{Map, Value};
 
-use crate::ui::shortened;
+use crate::shown::shortened;
 
 const WIDTH: usize = 88;
 /// Arguments that say most, the best first.
 const TELLING: [&str; 9] = ["path", "pattern", "query", "hand", "to", "topic", "thread", "name", "url"];
 
 /// `read_file broker/src/hub/route.rs`
-pub(super) fn call(name: &str, input: &Value) -> String {
+pub fn call(name: &str, input: &Value) -> String {
     let argument = match input {
         Value::Object(fields) => argument(fields),
         Value::Null => String::new(),
@@ -30,7 +30,7 @@ fn argument(fields: &Map<String, Value>) -> String {
 }
 
 /// `42 lines`, `3 matches`, or how it begins.
-pub(super) fn result(preview: &str) -> String {
+pub fn result(preview: &str) -> String {
     let whole: Option<Value> = serde_json::from_str(preview).ok();
     let told = match &whole {
         Some(Value::Object(fields)) => told_by(fields),
@@ -85,12 +85,7 @@ fn without_syntax(text: &str) -> String {
 /// `forge · scripted · 3 tool calls · 120 in / 340 out tokens · 1.2 s`
 ///
 /// `calls` is how many were seen, and whether there may have been more.
-pub(super) fn cost(
-    aspect: &str,
-    meta: Option<&ReplyMeta>,
-    calls: (usize, bool),
-    took: Option<String>,
-) -> String {
+pub fn cost(aspect: &str, meta: Option<&ReplyMeta>, calls: (usize, bool), took: Option<String>) -> String {
     let mut parts = vec![aspect.to_owned()];
     if let Some(meta) = meta {
         parts.push(if meta.model.is_empty() || meta.model == meta.provider {
