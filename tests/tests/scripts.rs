@@ -1,4 +1,4 @@
-//! The README's own commands, as a person types them.
+//! The commands of the README and of the first five minutes, as a person types them.
 
 use std::path::Path;
 use std::process::Command;
@@ -46,8 +46,8 @@ fn copy_of_the_project(to: &Path) {
     std::os::unix::fs::symlink(debug, to.join("target/debug")).expect("the folder is ours");
 }
 
-#[test]
-fn every_command_of_the_readme_works_and_ctrl_c_leaves_nothing_behind() {
+/// Starts a team with `scripts/up` as `document` says and types the rest of its commands in a second terminal.
+fn every_command_works_and_ctrl_c_leaves_nothing_behind(document: &str, at_least: usize) {
     let dir = tempfile::tempdir().expect("a temporary folder");
     copy_of_the_project(dir.path());
     let mark = format!("NEXUS_TEST_MARK={}", dir.path().display());
@@ -70,11 +70,9 @@ fn every_command_of_the_readme_works_and_ctrl_c_leaves_nothing_behind() {
     assert!(marked(&mark).len() >= 5, "a broker, four agents: {:?}", marked(&mark));
 
     let mut started = Vec::new();
-    let typed: Vec<String> = commands("README.md")
-        .into_iter()
-        .filter(|line| line != "scripts/up" && line != "scripts/test")
-        .collect();
-    assert!(typed.len() >= 5, "the README has commands: {typed:?}");
+    let mut typed = commands(document);
+    typed.retain(|line| line != "scripts/up" && line != "scripts/test");
+    assert!(typed.len() >= at_least, "{document} has commands: {typed:?}");
     for line in typed {
         let mut command = Command::new("bash");
         at_home(command.args(["-c", &line]));
@@ -90,6 +88,9 @@ fn every_command_of_the_readme_works_and_ctrl_c_leaves_nothing_behind() {
             // A person types slower than the broker looks.
             up.wait_for_text("robin registered");
         }
+        if line.starts_with("kill -9") {
+            up.wait_for_text("nexus is back");
+        }
         if line.contains("have wren check") {
             let said = String::from_utf8_lossy(&out.stdout);
             assert!(said.contains("broker/src/hub/route") && said.contains("confirmed"), "{said}");
@@ -99,6 +100,16 @@ fn every_command_of_the_readme_works_and_ctrl_c_leaves_nothing_behind() {
     up.signal("INT");
     assert!(up.wait().success(), "{}", up.text());
     wait_until("the end of every process", || marked(&mark).is_empty().then_some(()));
+}
+
+#[test]
+fn every_command_of_the_readme_works() {
+    every_command_works_and_ctrl_c_leaves_nothing_behind("README.md", 5);
+}
+
+#[test]
+fn every_command_of_the_quickstart_works() {
+    every_command_works_and_ctrl_c_leaves_nothing_behind("docs/quickstart.md", 8);
 }
 
 #[test]
