@@ -147,6 +147,35 @@ fn crates_depend_only_downwards() {
     }
 }
 
+/// What stands between backticks on a page and begins with a folder of ours. Patterns are somebody else's to check.
+fn named_paths(page: &str) -> impl Iterator<Item = &str> {
+    let folders = ["broker/", "docs/", "runtime/", "scripts/", "shared/", "tests/"];
+    let words = page.split('`').skip(1).step_by(2).filter_map(|quoted| quoted.split_whitespace().next());
+    words.filter(move |word| {
+        folders.iter().any(|folder| word.starts_with(folder)) && !word.contains(['{', '*', '<'])
+    })
+}
+
+#[test]
+fn documents_name_files_and_pages_that_are_there() {
+    let mut missing = Vec::new();
+    for (page, text) in tracked("*.md") {
+        let folder = root().join(&page).parent().expect("a file is in a folder").to_owned();
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+        let links =
+            links.filter(|link| !link.is_empty() && !link.contains(':')).map(|link| folder.join(link));
+        let paths = named_paths(&text)
+            .map(|path| root().join(path.split([':', ',']).next().unwrap_or(path).trim_end_matches('.')));
+        missing.extend(
+            links
+                .chain(paths)
+                .filter(|path| !path.exists())
+                .map(|path| format!("{page}: {}", path.display())),
+        );
+    }
+    assert_eq!(missing, Vec::<String>::new());
+}
+
 #[test]
 fn shell_scripts_stop_at_the_first_fault() {
     for (name, text) in tracked("scripts/*") {
