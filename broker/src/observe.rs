@@ -178,9 +178,10 @@ pub(crate) fn status(
     status: &DispatchStatus,
 ) -> Result<DispatchInfo, Refusal> {
     let found = store.dispatch(status.dispatch)?.filter(|record| concerns(&record.info, reader));
-    let Some(DispatchRecord { mut info, .. }) = found else {
+    let Some(DispatchRecord { mut info, why, .. }) = found else {
         return Err(not_found(format!("no dispatch {} that {reader} has to do with", status.dispatch)));
     };
+    info.why = why;
     if status.without_output {
         info.output = None;
     }
@@ -206,7 +207,7 @@ pub(crate) fn fit<T: Serialize>(items: &mut Vec<T>, room: usize) -> bool {
     is_cut
 }
 
-/// An aspect's are picked out of all of them; a page of it may end before it is full.
+/// An aspect's, and those of a tree, are picked out of all of them; a page of it may end before it is full.
 fn dispatch_list(store: &impl Reads, reader: &Party, list: &DispatchList) -> Result<Json, Refusal> {
     let which = match (list.open, list.dead) {
         (false, false) => Which::All,
@@ -239,7 +240,7 @@ fn dispatch_page_of(
             }
             before = Some(info.id);
             scanned += 1;
-            if concerns(&info, reader) {
+            if list.root.is_none_or(|root| info.root == root) && concerns(&info, reader) {
                 dispatches.push(info);
             }
         }

@@ -23,7 +23,7 @@ use serde_json::Value;
 use super::blobs::named_in_value;
 use super::command::Traced;
 use super::inbox::{json_bytes, sha256_of};
-use super::queue::NewDispatch;
+use super::queue::{NewDispatch, WaitError};
 use super::records::{BlobMention, DispatchRecord, DispatchTrace, Store, Stored};
 use super::step::{Done, Step, refuse};
 pub(super) use settle::Finished;
@@ -125,6 +125,7 @@ impl<S: Store> Step<'_, S> {
                 granted: Budget::default(),
                 spent: None,
                 waiting_for: None,
+                why: Vec::new(),
                 input: order.input,
                 input_left_out: false,
                 output: None,
@@ -222,7 +223,7 @@ impl<S: Store> Step<'_, S> {
                 open.push(child);
             }
         }
-        let waited = self.hub.queue.wait(lease, host, &open, self.at);
+        let waited = self.wait(lease, host, &open)?;
         if waited.is_ok()
             && let Some(record) = record
         {
@@ -233,6 +234,21 @@ impl<S: Store> Step<'_, S> {
         }
         self.settle(None, None)?;
         waited.map(drop).map_err(|error| ErrorBody::from(error).into())
+    }
+
+    /// Yields the place of a worker. The log says so when it begins, as it says `dispatch.resumed` when it is over.
+    pub(super) fn wait(
+        &mut self,
+        lease: Lease,
+        host: &AspectName,
+        on: &[DispatchId],
+    ) -> Stored<Result<DispatchState, WaitError>> {
+        let before = self.hub.queue.state(lease.dispatch);
+        let waited = self.hub.queue.wait(lease, host, on, self.at);
+        if waited == Ok(DispatchState::Waiting) && before != Some(DispatchState::Waiting) {
+            self.log_other(Party::Aspect(host.clone()), "dispatch.waiting", lease.dispatch, &lease)?;
+        }
+        Ok(waited)
     }
 
     fn has_ended_under(&self, child: DispatchId, parent: DispatchId) -> Stored<bool> {

@@ -215,7 +215,7 @@ impl<S: Store> Step<'_, S> {
         };
         let open: Vec<DispatchId> =
             members.iter().filter(|member| member.ended.is_none()).map(|member| member.dispatch).collect();
-        match self.hub.queue.wait(lease, host, &open, self.at) {
+        match self.wait(lease, host, &open)? {
             Ok(_) => Ok(()),
             Err(error) => {
                 self.settle(None, None)?;

@@ -2,9 +2,13 @@
 
 mod knowledge;
 
+use std::collections::BTreeSet;
+
 use nexus_wire::admin::{AspectAdd, OperatorAdd, OperatorRole};
 use nexus_wire::chat::{ChatPage, ChatRead, ChatSend, ChatSent, ChatThreads, ThreadPage};
-use nexus_wire::hands::{Dispatch, DispatchList, DispatchState, DispatchStatus, Dispatched, HandSpec};
+use nexus_wire::hands::{
+    Dispatch, DispatchList, DispatchState, DispatchStatus, Dispatched, HandSpec, Lease, Wanted,
+};
 use nexus_wire::roster::{AspectRole, Register};
 use nexus_wire::{EpochId, FromBroker, LinkId, RequestId, ThreadId};
 use serde_json::json;
@@ -46,7 +50,8 @@ impl World {
                 share_knowledge: true,
             };
             world.apply(CommandBody::AddAspect { by: Party::System, add });
-            let hand: HandSpec = serde_json::from_value(json!({"name": "verify"})).unwrap();
+            let hand: HandSpec =
+                serde_json::from_value(json!({"name": "verify", "capabilities": ["check"]})).unwrap();
             world.apply(CommandBody::Register {
                 aspect: name.parse().unwrap(),
                 link: link(name).unwrap(),
@@ -127,6 +132,43 @@ fn a_thread_is_for_those_who_take_part_and_those_at_work_for_it() {
         world.read(reader, read).unwrap().parse::<ThreadPage>().unwrap().threads.len()
     };
     assert_eq!((threads("operator/bo"), threads("forge"), threads("harrow")), (1, 1, 0));
+}
+
+#[test]
+fn a_tree_is_listed_alone() {
+    let mut world = World::new();
+    let to = |hand: &str| Dispatch::to(hand.parse::<nexus_wire::HandRef>().unwrap(), json!({}));
+    let root: Dispatched = world.request("forge", Change::Dispatch(to("wren/verify"))).parse().unwrap();
+    let parent = Some(Lease { dispatch: root.dispatch, attempt: 1 });
+    let child = Dispatch { parent, ..to("harrow/verify") };
+    let child: Dispatched = world.request("wren", Change::Dispatch(child)).parse().unwrap();
+    let other: Dispatched = world.request("forge", Change::Dispatch(to("wren/verify"))).parse().unwrap();
+
+    let listed = |reader: &str, root: DispatchId| {
+        let list = DispatchList { root: Some(root), ..DispatchList::default() };
+        let page = world.read(reader, Read::DispatchList(list)).unwrap().parse::<DispatchPage>().unwrap();
+        page.dispatches.into_iter().map(|info| info.id).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(listed("operator/ana", root.dispatch), [child.dispatch, root.dispatch].into());
+    assert_eq!(listed("harrow", root.dispatch), [child.dispatch].into());
+    assert_eq!(listed("operator/ana", other.dispatch), [other.dispatch].into());
+    assert_eq!(listed("operator/ana", child.dispatch), [].into());
+}
+
+#[test]
+fn status_says_why_a_hand_was_chosen() {
+    let mut world = World::new();
+    let needs = Wanted { needs: vec!["check".into()], ..Wanted::default() };
+    let dispatch = Dispatch { capability: Some(needs), input: json!({}), ..Dispatch::default() };
+    let sent: Dispatched = world.request("operator/ana", Change::Dispatch(dispatch)).parse().unwrap();
+    assert_eq!(sent.why.len(), 6, "each aspect's Hand and its shadow: {:?}", sent.why);
+    let wanted = DispatchStatus { dispatch: sent.dispatch, without_output: false };
+    let info: DispatchInfo =
+        world.read("operator/ana", Read::DispatchStatus(wanted)).unwrap().parse().unwrap();
+    assert_eq!(info.why, sent.why);
+    let list = Read::DispatchList(DispatchList::default());
+    let page: DispatchPage = world.read("operator/ana", list).unwrap().parse().unwrap();
+    assert_eq!(page.dispatches[0].why, []);
 }
 
 #[test]

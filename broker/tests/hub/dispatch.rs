@@ -2,6 +2,7 @@
 
 use nexus_broker::hub::records::Transaction;
 use nexus_broker::hub::{Change, CommandBody, Effect, HubConfig};
+use nexus_wire::audit::AuditList;
 use nexus_wire::chat::Usage;
 use nexus_wire::hands::{
     CancelReceipt, Dispatch, DispatchCancel, DispatchResult, DispatchStanding, DispatchState, DispatchWait,
@@ -345,6 +346,14 @@ on_both_stores! {
         assert_eq!(world.outcomes("forge").len(), 1);
         let own: Vec<DispatchId> = world.outcomes("wren").into_iter().map(|it| it.dispatch).collect();
         assert_eq!(own, vec![child.dispatch]);
+        // The wait that was over at once was none, and its repeat neither.
+        let steps = AuditList { subject: Some(root.dispatch.to_string()), ..AuditList::default() };
+        let steps = world.store.audit(&steps, 20).unwrap();
+        let kinds: Vec<&str> = steps.iter().rev().map(|entry| entry.kind.as_str()).collect();
+        assert_eq!(kinds, [
+            "dispatch.accepted", "dispatch.assigned", "dispatch.waiting", "dispatch.resumed", "dispatch.resumed",
+            "dispatch.ended",
+        ]);
     }
 
     fn time_ends_what_nobody_ends(world) {

@@ -6,7 +6,8 @@ use nexus_client::{Client, Followed};
 use nexus_wire::alert::AlertAck;
 use nexus_wire::chat::{ChatSend, ChatSent};
 use nexus_wire::hands::{
-    Dispatch, DispatchCancel, DispatchInfo, DispatchRetry, DispatchState, DispatchStatus, Dispatched, Wanted,
+    Candidate, Dispatch, DispatchCancel, DispatchInfo, DispatchRetry, DispatchState, DispatchStatus,
+    Dispatched, Wanted,
 };
 use nexus_wire::log::{LogBody, Subscribe};
 use nexus_wire::name::Party;
@@ -193,12 +194,15 @@ fn destination(words: &[String], is_named: bool) -> Result<(Option<HandRef>, &st
 /// Why it is that Hand, where the broker has chosen it.
 fn tell_choice(run: &Run, accepted: &Dispatched) {
     for candidate in &accepted.why {
-        let score = candidate.score.map(|score| format!(" ({score})")).unwrap_or_default();
-        let line = match candidate.lost {
-            None => format!("chosen: {}{score}", candidate.hand),
-            Some(_) => format!("not {}{score}: {}", candidate.hand, candidate.because),
-        };
-        run.ui.note(Tone::Dim, &printable(&line));
+        run.ui.note(Tone::Dim, &printable(&choice_line(candidate)));
+    }
+}
+
+pub(crate) fn choice_line(candidate: &Candidate) -> String {
+    let score = candidate.score.map(|score| format!(" ({score})")).unwrap_or_default();
+    match candidate.lost {
+        None => format!("chosen: {}{score}", candidate.hand),
+        Some(_) => format!("not {}{score}: {}", candidate.hand, candidate.because),
     }
 }
 

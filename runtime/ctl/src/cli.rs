@@ -276,6 +276,9 @@ pub enum What {
         /// Only those that failed or timed out, and that nobody has tried again
         #[arg(long)]
         dead: bool,
+        /// Only those of the tree with this root
+        #[arg(long, value_name = "ROOT")]
+        tree: Option<DispatchId>,
         /// Only those before this one
         #[arg(long, value_name = "ID")]
         before: Option<DispatchId>,
@@ -534,6 +537,7 @@ mod tests {
             "nexctl say --to wren,forge --to keel hello",
             "nexctl dispatch wren/verify-claim {} --wait --deadline 90 --budget-tokens 9 --budget-usd 0.01",
             "nexctl get dispatches --dead --limit 3",
+            "nexctl get dispatches --tree 0199a0b1-c2d3-7123-8456-789abcdef012",
             "nexctl retry 0199a0b1-c2d3-7123-8456-789abcdef012 --wait --deadline 5m",
             "nexctl dispatch --needs verify,german --prefer wren {}",
             "nexctl context add up --url http://127.0.0.1:1 --token-file f --use",

@@ -11,6 +11,7 @@ use nexus_wire::thread::{ChatReceipts, ReceiptPage, ThreadGet};
 use nexus_wire::{MessageId, ThreadId};
 
 use crate::Run;
+use crate::act::choice_line;
 use crate::cli::{Output, What};
 use crate::failure::Failure;
 use crate::ui::{Tone, printable};
@@ -75,9 +76,11 @@ async fn show(run: &Run, client: &mut Client, what: What) -> Result<(), Failure>
                 }
             }
         }
-        What::Dispatches { id: None, open, dead, before, limit } => {
-            let page = client.call(DispatchList { open, dead, before, limit }).await?;
-            let empty = if dead {
+        What::Dispatches { id: None, open, dead, tree, before, limit } => {
+            let page = client.call(DispatchList { open, dead, root: tree, before, limit }).await?;
+            let empty = if tree.is_some() {
+                "no such dispatch of that tree; name its root, which has itself as `root` in -o json"
+            } else if dead {
                 "nothing has come to nothing: no dispatch failed or timed out that was not tried again"
             } else if open {
                 "no open dispatches; `nexctl get dispatches` shows those that have ended"
@@ -181,6 +184,9 @@ fn details(run: &Run, info: &DispatchInfo) -> Result<(), Failure> {
     }
     if let Some(waiting) = info.waiting_for {
         run.ui.result_line(&format!("waiting for {}", waiting.as_str()))?;
+    }
+    for candidate in &info.why {
+        run.ui.result_line(&printable(&choice_line(candidate)))?;
     }
     let budget = info.granted.or(info.budget);
     if !budget.is_unlimited() {

@@ -387,6 +387,9 @@ pub struct DispatchList {
     /// Only those that failed or timed out and that nobody has tried again.
     #[serde(default)]
     pub dead: bool,
+    /// Only those of this tree: its root and everything below it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<DispatchId>,
     /// Only those before this one; the `next` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<DispatchId>,
@@ -447,6 +450,9 @@ pub struct DispatchInfo {
     /// Why it has not begun; not in lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<WaitingFor>,
+    /// When it was chosen by capability, as `dispatch` was answered; not in lists.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub why: Vec<Candidate>,
     #[serde(default)]
     pub input: Value,
     /// Input and output together are larger than a frame; ask `without_output` to see the input.

@@ -287,6 +287,20 @@ export type LogBody =
  *
  */
 export type WaitingFor = "budget" | "aspect" | "place" | "turn";
+/**
+ * Why a candidate was not chosen: the first of these that is true of it. Those up to `input_refused` put it out
+ * of question; the others say what the chosen one has before it.
+ *
+ */
+export type Lost =
+  | ("offline" | "less_preferred" | "fewer_likes" | "busier")
+  | "lacks"
+  | "not_allowed"
+  | "no_slots"
+  | "input_refused"
+  | "no_place"
+  | "shadow"
+  | "later_name";
 export type AlertChange = "raised" | "cleared" | "acknowledged";
 /**
  * What an alert is about. A *condition* is cleared when it is over; an *event* when it is acknowledged.
@@ -359,20 +373,6 @@ export type SessionQuestion =
  *
  */
 export type ReceiptState = "stored" | "delivered" | "in_context" | "answered";
-/**
- * Why a candidate was not chosen: the first of these that is true of it. Those up to `input_refused` put it out
- * of question; the others say what the chosen one has before it.
- *
- */
-export type Lost =
-  | ("offline" | "less_preferred" | "fewer_likes" | "busier")
-  | "lacks"
-  | "not_allowed"
-  | "no_slots"
-  | "input_refused"
-  | "no_place"
-  | "shadow"
-  | "later_name";
 /**
  * One version of a knowledge entry.
  *
@@ -872,6 +872,7 @@ export interface DispatchList {
    * Only those that have not ended.
    */
   open?: boolean;
+  root?: DispatchId;
 }
 /**
  * `dispatch.progress`: a note for whoever watches. Not kept.
@@ -1737,6 +1738,10 @@ export interface DispatchInfo {
   thread?: ThreadId;
   usage?: Usage;
   waiting_for?: WaitingFor;
+  /**
+   * When it was chosen by capability, as `dispatch` was answered; not in lists.
+   */
+  why?: Candidate[];
 }
 /**
  * The worker of an attempt that is over was told to stop. Nothing of it counts any more, whether it has or not.
@@ -1750,6 +1755,22 @@ export interface Stop {
   confirmed_at?: number;
   said?: Spending;
   told_at: number;
+}
+/**
+ * A Hand that came into question when one was chosen by capability.
+ *
+ */
+export interface Candidate {
+  /**
+   * The same in words.
+   */
+  because?: string;
+  hand: HandRef;
+  lost?: Lost;
+  /**
+   * The larger, the better; absent for one that cannot take it at all.
+   */
+  score?: number;
 }
 /**
  * What the log says of an alert.
@@ -2251,22 +2272,6 @@ export interface Dispatched {
    * lost; at most `CANDIDATES_TOLD_MAX`.
    */
   why?: Candidate[];
-}
-/**
- * A Hand that came into question when one was chosen by capability.
- *
- */
-export interface Candidate {
-  /**
-   * The same in words.
-   */
-  because?: string;
-  hand: HandRef;
-  lost?: Lost;
-  /**
-   * The larger, the better; absent for one that cannot take it at all.
-   */
-  score?: number;
 }
 /**
  * The answer to `dispatch.cancel`: nothing of `cancelled` can deliver a result any more. Each of them is in one

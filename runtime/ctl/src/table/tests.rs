@@ -118,6 +118,7 @@ fn threads_and_dispatches_fit_on_lines() {
         granted: Default::default(),
         spent: None,
         waiting_for: None,
+        why: Vec::new(),
     };
     assert_eq!(
         dispatches(&ui(), &[dispatch], 61_000),

@@ -60,6 +60,7 @@ fn info(state: DispatchState) -> DispatchInfo {
         granted: Default::default(),
         spent: None,
         waiting_for: None,
+        why: Vec::new(),
     }
 }
 
@@ -94,7 +95,8 @@ async fn lists_are_tables_or_what_the_broker_said() {
     let script = |frame: &ToBroker, _: usize| match frame {
         ToBroker::TeamList(_) => vec![Act::ok(&team(&[("wren", AspectRole::Worker, AspectState::Online)]))],
         ToBroker::DispatchList(list) => {
-            let dispatches = if list.open { Vec::new() } else { vec![info(DispatchState::Done)] };
+            let is_empty = list.open || list.root.is_some_and(|root| root != DISPATCH);
+            let dispatches = if is_empty { Vec::new() } else { vec![info(DispatchState::Done)] };
             vec![Act::ok(&DispatchPage { dispatches, ..DispatchPage::default() })]
         }
         ToBroker::DispatchStatus(_) => vec![Act::ok(&info(DispatchState::TimedOut))],
@@ -108,6 +110,8 @@ async fn lists_are_tables_or_what_the_broker_said() {
     let value: Value = serde_json::from_str(&done.out).expect("JSON");
     assert_eq!(value["aspects"][0]["state"], "online");
     let done = nexctl(&["get", "dispatches"], script).await;
+    assert!(done.out.contains("● done"), "{}", done.out);
+    let done = nexctl(&["get", "dispatches", "--tree", &DISPATCH.to_string()], script).await;
     assert!(done.out.contains("● done"), "{}", done.out);
     let done = nexctl(&["get", "dispatch", &DISPATCH.to_string()], script).await;
     assert!(done.out.contains("✕ timed_out") && done.out.contains("60 s were not enough"), "{}", done.out);

@@ -159,6 +159,7 @@ fn accepted() -> LogBody {
         granted: Default::default(),
         spent: None,
         waiting_for: None,
+        why: Vec::new(),
     }))
 }
 
