@@ -1,0 +1,76 @@
+/** What is known of a dispatch, beside its content. */
+import type { ComponentChildren } from "preact";
+import { Link } from "wouter-preact";
+import { shortId } from "../../ui/format";
+import { now } from "../../ui/now";
+import { Time } from "../../ui/time";
+import type { DispatchInfo } from "../../wire/frames";
+import { spent, took } from "./words";
+
+interface Props {
+  info: DispatchInfo;
+  onOpen: (id: string) => void;
+}
+
+export function Facts({ info, onOpen }: Props) {
+  const money = spent(info);
+  return (
+    <dl class="facts">
+      <Fact name="For">
+        {info.invoker === info.key ? info.invoker : `${info.invoker}, on behalf of ${info.key}`}
+      </Fact>
+      <Fact name="Accepted">
+        <Time at={info.accepted_at} />
+      </Fact>
+      <Fact name={info.ended_at === undefined ? "At work" : "Took"}>{took(info, now.value)}</Fact>
+      {info.ended_at === undefined && (
+        <Fact name="Deadline">
+          <Time at={info.deadline_at} />
+        </Fact>
+      )}
+      {info.attempt > 1 && <Fact name="Attempt">{info.attempt}</Fact>}
+      {money !== undefined && <Fact name="Spent">{money}</Fact>}
+      {info.thread !== undefined && (
+        <Fact name="Thread">
+          <Link href={`/chat/${info.thread}`} class="mono">
+            {shortId(info.thread)}
+          </Link>
+        </Fact>
+      )}
+      {info.retry_of !== undefined && <Other name="Again of" id={info.retry_of} onOpen={onOpen} />}
+      {info.retried_as !== undefined && <Other name="Tried again as" id={info.retried_as} onOpen={onOpen} />}
+      {info.stop && (
+        <Fact name="Worker">
+          told to stop <Time at={info.stop.told_at} />
+          {info.stop.confirmed_at === undefined ? (
+            ", and has not said yet that it did"
+          ) : (
+            <>
+              {", and stopped "}
+              <Time at={info.stop.confirmed_at} />
+            </>
+          )}
+        </Fact>
+      )}
+    </dl>
+  );
+}
+
+function Fact({ name, children }: { name: string; children: ComponentChildren }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+function Other({ name, id, onOpen }: { name: string; id: string; onOpen: (id: string) => void }) {
+  return (
+    <Fact name={name}>
+      <button type="button" class="link mono" onClick={() => onOpen(id)}>
+        {shortId(id)}
+      </button>
+    </Fact>
+  );
+}

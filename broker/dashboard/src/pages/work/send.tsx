@@ -1,0 +1,288 @@
+/** New work: for a Hand, or for whoever is best at it; the input checked as far as it can be before it is sent. */
+import { useMemo, useState } from "preact/hooks";
+import { uuidv7 } from "../../link/ids";
+import { link } from "../../link/link";
+import { asError } from "../../link/use";
+import { team } from "../../state/team";
+import { Button } from "../../ui/button";
+import { Dialog } from "../../ui/dialog";
+import { Fault } from "../../ui/fault";
+import { Field } from "../../ui/field";
+import { Json } from "../../ui/json";
+import { toast } from "../../ui/toast";
+import type { AspectInfo, Dispatch, HandSpec } from "../../wire/frames";
+import { type Found, faults, skeleton } from "./schema";
+
+interface Offer {
+  name: string;
+  spec: HandSpec;
+  offline: boolean;
+}
+
+function offers(aspects: readonly AspectInfo[]): Offer[] {
+  return aspects.flatMap((aspect) => {
+    const offline = aspect.state === "offline";
+    const all = aspect.hands.map((spec) => ({ name: `${aspect.name}/${spec.name}`, spec, offline }));
+    if (aspect.hands.some((spec) => spec.name === "self")) return all;
+    const spec: HandSpec = {
+      name: "self",
+      description: "the aspect itself, without any memory of a conversation",
+    };
+    return [...all, { name: `${aspect.name}/self`, spec, offline }];
+  });
+}
+
+const words = (text: string) =>
+  text
+    .split(",")
+    .map((word) => word.trim())
+    .filter((word) => word !== "");
+
+interface Form {
+  by: "hand" | "need";
+  hand: string;
+  needs: string;
+  likes: string;
+  prefer: string;
+  avoid: string;
+  input: string;
+  minutes: string;
+  tokens: string;
+  dollars: string;
+}
+
+/** A number that may be left out. Throws for what is none. */
+function amount(text: string, what: string): number | undefined {
+  if (text.trim() === "") return undefined;
+  const value = Number(text);
+  if (!(value > 0)) throw new Error(`${what}: "${text}" is no number above 0`);
+  return value;
+}
+
+function request(form: Form, input: unknown): Dispatch {
+  const minutes = amount(form.minutes, "minutes");
+  const tokens = amount(form.tokens, "tokens");
+  const dollars = amount(form.dollars, "dollars");
+  const budget = {
+    ...(tokens === undefined ? {} : { tokens: Math.round(tokens) }),
+    ...(dollars === undefined ? {} : { cost_microusd: Math.round(dollars * 1e6) }),
+  };
+  const lists = {
+    needs: words(form.needs),
+    likes: words(form.likes),
+    prefer: words(form.prefer),
+    avoid: words(form.avoid),
+  };
+  if (form.by === "hand" && form.hand === "") throw new Error("no Hand is chosen");
+  if (form.by === "need" && lists.needs.length === 0)
+    throw new Error("name at least one capability that is needed");
+  return {
+    ...(form.by === "hand" ? { hand: form.hand } : { capability: lists }),
+    input,
+    ...(minutes === undefined ? {} : { deadline_s: Math.max(1, Math.round(minutes * 60)) }),
+    ...(Object.keys(budget).length === 0 ? {} : { budget }),
+  };
+}
+
+function parse(text: string): { value: unknown } | { wrong: string } {
+  try {
+    return { value: JSON.parse(text) as unknown };
+  } catch (error) {
+    return { wrong: asError(error).message };
+  }
+}
+
+interface Props {
+  onClose: () => void;
+  onSent: (dispatch: string) => void;
+}
+
+export function Send({ onClose, onSent }: Props) {
+  const all = useMemo(() => offers(team.value), [team.value]);
+  const [form, setForm] = useState<Form>(() => {
+    const first = all.find((it) => !it.offline && it.spec.name !== "self") ?? all[0];
+    const input = JSON.stringify(skeleton(first?.spec.input_schema), null, 2);
+    const empty = { needs: "", likes: "", prefer: "", avoid: "", minutes: "", tokens: "", dollars: "" };
+    return { by: "hand", hand: first?.name ?? "", input, ...empty };
+  });
+  const [error, setError] = useState<Error>();
+  // An answer that was lost is asked for again under the same id; another form is another request.
+  const [id, setId] = useState(() => uuidv7());
+  const set = (more: Partial<Form>) => {
+    setForm({ ...form, ...more });
+    setId(uuidv7());
+    setError(undefined);
+  };
+  const offer = form.by === "hand" ? all.find((it) => it.name === form.hand) : undefined;
+  const parsed = parse(form.input);
+  const found: Found[] = "value" in parsed ? faults(offer?.spec.input_schema, parsed.value) : [];
+  const choose = (name: string) => {
+    const untouched = form.input === JSON.stringify(skeleton(offer?.spec.input_schema), null, 2);
+    const schema = all.find((it) => it.name === name)?.spec.input_schema;
+    set({ hand: name, ...(untouched ? { input: JSON.stringify(skeleton(schema), null, 2) } : {}) });
+  };
+  const send = async () => {
+    if (!("value" in parsed)) throw new Error(`the input is no JSON: ${parsed.wrong}`);
+    const { dispatch, chosen, clamped } = await link.ask("dispatch", request(form, parsed.value), id);
+    toast(clamped ? `Sent to ${chosen}, with the longest deadline there is` : `Sent to ${chosen}`);
+    onClose();
+    onSent(dispatch);
+  };
+  return (
+    <Dialog
+      title="New dispatch"
+      wide
+      onClose={onClose}
+      actions={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button kind="primary" onClick={() => send().catch((error: unknown) => setError(asError(error)))}>
+            Send it
+          </Button>
+        </>
+      }
+    >
+      <div class="choices" role="group" aria-label="For whom">
+        <Button pressed={form.by === "hand"} onClick={() => set({ by: "hand" })}>
+          For a Hand
+        </Button>
+        <Button pressed={form.by === "need"} onClick={() => set({ by: "need" })}>
+          For whoever can
+        </Button>
+      </div>
+      {form.by === "hand" ? (
+        <ChooseHand all={all} offer={offer} onChoose={choose} />
+      ) : (
+        <Needs form={form} set={set} />
+      )}
+      <div class="field">
+        <label for="send-input">Input (JSON)</label>
+        <textarea
+          id="send-input"
+          class="input mono"
+          rows={6}
+          spellcheck={false}
+          value={form.input}
+          onInput={(event) => set({ input: event.currentTarget.value })}
+          aria-describedby="send-input-says"
+        />
+        <div
+          id="send-input-says"
+          class={"wrong" in parsed || found.length > 0 ? "field-error" : "field-hint"}
+        >
+          {"wrong" in parsed
+            ? `This is no JSON: ${parsed.wrong}`
+            : found.length === 0
+              ? "Nothing is against it."
+              : null}
+          {found.map(({ at, message }) => (
+            <div key={at}>
+              <code>{at === "" ? "the whole" : at}</code> {message}
+            </div>
+          ))}
+        </div>
+        {offer?.spec.input_schema !== undefined && (
+          <details>
+            <summary>What {offer.name} takes</summary>
+            <Json value={offer.spec.input_schema} label="Its schema" />
+          </details>
+        )}
+      </div>
+      <details>
+        <summary>Deadline and budget</summary>
+        <div class="fields">
+          <Field
+            label="Minutes it may take"
+            value={form.minutes}
+            onInput={(minutes) => set({ minutes })}
+            placeholder="30"
+          />
+          <Field
+            label="Tokens it may use"
+            value={form.tokens}
+            onInput={(tokens) => set({ tokens })}
+            placeholder="no limit"
+          />
+          <Field
+            label="Dollars it may cost"
+            value={form.dollars}
+            onInput={(dollars) => set({ dollars })}
+            placeholder="no limit"
+          />
+        </div>
+      </details>
+      {error && <Fault what="It was not sent" error={error} safe="No work has begun." />}
+    </Dialog>
+  );
+}
+
+interface ChooseProps {
+  all: readonly Offer[];
+  offer: Offer | undefined;
+  onChoose: (name: string) => void;
+}
+
+function ChooseHand({ all, offer, onChoose }: ChooseProps) {
+  return (
+    <div class="field">
+      <label for="send-hand">Hand</label>
+      <select
+        id="send-hand"
+        class="input mono"
+        value={offer?.name}
+        onChange={(event) => onChoose(event.currentTarget.value)}
+      >
+        {all.map(({ name, offline }) => (
+          <option key={name} value={name}>
+            {name}
+            {offline ? " (offline: the work waits)" : ""}
+          </option>
+        ))}
+      </select>
+      <p class="field-hint">
+        {all.length === 0
+          ? "No aspect has been let in yet. Add one under Settings."
+          : (offer?.spec.description ?? "").trim() || "It does not say what it is for."}
+      </p>
+    </div>
+  );
+}
+
+function Needs({ form, set }: { form: Form; set: (more: Partial<Form>) => void }) {
+  const known = [
+    ...new Set(
+      team.value.flatMap((it) => [
+        ...it.capabilities,
+        ...it.hands.flatMap((hand) => hand.capabilities ?? []),
+      ]),
+    ),
+  ];
+  return (
+    <div class="fields">
+      <Field
+        label="Needs (all of them)"
+        value={form.needs}
+        onInput={(needs) => set({ needs })}
+        hint={known.length === 0 ? "No Hand has declared any." : `There is: ${known.sort().join(", ")}`}
+      />
+      <Field
+        label="Likes"
+        value={form.likes}
+        onInput={(likes) => set({ likes })}
+        hint="These count for it."
+      />
+      <Field
+        label="Rather"
+        value={form.prefer}
+        onInput={(prefer) => set({ prefer })}
+        hint="Aspects that come before others."
+      />
+      <Field
+        label="Rather not"
+        value={form.avoid}
+        onInput={(avoid) => set({ avoid })}
+        hint="Aspects taken only if there is nobody else."
+      />
+    </div>
+  );
+}

@@ -1,0 +1,35 @@
+/** A unified diff, coloured; the signs stay, so that nothing is said by colour alone. */
+import { structuredPatch } from "diff";
+import "./diff.css";
+
+function classOf(line: string): string {
+  if (line.startsWith("+++") || line.startsWith("---")) return "diff-file";
+  if (line.startsWith("@@")) return "diff-place";
+  if (line.startsWith("+")) return "diff-added";
+  if (line.startsWith("-")) return "diff-removed";
+  return "diff-same";
+}
+
+export function Diff({ text, label = "Changes" }: { text: string; label?: string }) {
+  const lines = text.replace(/\n$/, "").split("\n");
+  return (
+    <pre class="diff" role="group" aria-label={label} tabIndex={0}>
+      {lines.map((line, at) => (
+        <span key={at} class={`diff-line ${classOf(line)}`}>
+          {line === "" ? " " : line}
+          {"\n"}
+        </span>
+      ))}
+    </pre>
+  );
+}
+
+/** What changes between two texts, as a unified diff without a file's name. */
+export function changes(before: string, after: string, context = 3): string {
+  const { hunks } = structuredPatch("", "", before, after, "", "", { context });
+  return hunks
+    .map(({ oldStart, oldLines, newStart, newLines, lines }) =>
+      [`@@ -${oldStart},${oldLines} +${newStart},${newLines} @@`, ...lines].join("\n"),
+    )
+    .join("\n");
+}
