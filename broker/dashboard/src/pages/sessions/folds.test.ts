@@ -34,18 +34,25 @@ describe("what is drawn", () => {
   });
 
   it("folds the middle of a long run, and opens it", () => {
-    const tree = treeOf(run("a", 20), "a19");
+    const tree = treeOf(run("a", 40), "a39");
     const folded = drawn(tree, none, none);
-    expect(told(folded)).toBe("a0 a1 (15) a17 a18 a19");
+    expect(told(folded)).toBe(
+      `a0 a1 (26) ${run("a", 40)
+        .slice(-12)
+        .map((it) => it.id)
+        .join(" ")}`,
+    );
     const key = folded[0]?.children[0]?.children[0]?.key ?? "";
-    expect(told(drawn(tree, new Set([key]), none)).split(" ")).toHaveLength(20);
+    expect(told(drawn(tree, new Set([key]), none)).split(" ")).toHaveLength(40);
   });
 
   it("does not fold away what was chosen, the head or a summary", () => {
-    const nodes = run("a", 30);
+    const nodes = run("a", 42);
     nodes[12] = node("a12", "a11", "compaction");
     const tree = treeOf(nodes, "a20");
-    expect(told(drawn(tree, none, new Set(["a5"])))).toBe("a0 a1 (3) a5 (6) a12 (7) a20 (6) a27 a28 a29");
+    expect(told(drawn(tree, none, new Set(["a5"])))).toMatch(
+      /^a0 a1 \(3\) a5 \(6\) a12 \(7\) a20 \(9\) a30 a31 /,
+    );
   });
 
   it("parts where the tree parts, and leaves out rewinds", () => {
@@ -65,9 +72,9 @@ describe("what is drawn", () => {
   it("opens a very long fold in parts", () => {
     const tree = treeOf(run("a", 5000), "a4999");
     const fold = drawn(tree, none, none)[0]?.children[0]?.children[0];
-    expect(fold?.entries).toHaveLength(4995);
+    expect(fold?.entries).toHaveLength(4986);
     const parts = layout(drawn(tree, new Set([fold?.key ?? ""]), none)).all.filter((it) => it.drawn.folded);
-    expect(parts.map((it) => it.drawn.entries.length)).toEqual([...Array<number>(41).fill(120), 75]);
+    expect(parts.map((it) => it.drawn.entries.length)).toEqual([...Array<number>(41).fill(120), 66]);
   });
 
   it("takes what has lost its parent as a root", () => {
@@ -115,6 +122,6 @@ describe("the layout", () => {
 
   it("stands for thousands of entries in one line", () => {
     const long = layout(drawn(treeOf(run("a", 5000), "a4999"), none, none));
-    expect([long.rows, long.columns]).toEqual([6, 1]);
+    expect([long.rows, long.columns]).toEqual([15, 1]);
   });
 });

@@ -12,10 +12,10 @@ export interface Drawn {
 }
 
 /** A run of more than this is folded. */
-const RUN_MAX = 9;
+const RUN_MAX = 24;
 /** What stays to be seen at the two ends of a run. */
 const KEPT_FIRST = 2;
-const KEPT_LAST = 3;
+const KEPT_LAST = 12;
 /** A fold that was opened and is longer than that shows smaller folds. */
 const FOLD_MAX = 120;
 

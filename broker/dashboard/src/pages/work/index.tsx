@@ -5,6 +5,7 @@ import { mayAct } from "../../state/session";
 import { Button } from "../../ui/button";
 import { useKeys } from "../../ui/keys";
 import { Page } from "../../ui/page";
+import { Tabs } from "../../ui/tabs";
 import { Gathers } from "./gathers";
 import { Detail } from "./detail";
 import { List, type Show } from "./list";
@@ -91,23 +92,21 @@ export default function Work() {
     >
       <div class={chosen === undefined ? "work" : "work work-split"}>
         <div class="work-main">
-          <nav class="tabs" aria-label="What is shown">
-            {SHOWS.map(([name, title]) => (
-              <a
-                key={name}
-                class={name === show ? "tab tab-here" : "tab"}
-                aria-current={name === show ? "page" : undefined}
-                href={name === "all" ? "/work" : `/work?show=${name}`}
-                onClick={(event) => {
-                  event.preventDefault();
-                  go(name === "all" ? "/work" : `/work?show=${name}`);
-                }}
-              >
-                {title}
-                {name === "dead" && dead > 0 && <span class="number"> {dead}</span>}
-              </a>
-            ))}
-          </nav>
+          <Tabs
+            label="What is shown"
+            tabs={SHOWS.map(([name, title]) => ({
+              href: name === "all" ? "/work" : `/work?show=${name}`,
+              here: name === show,
+              title:
+                name === "dead" && dead > 0 ? (
+                  <>
+                    {title} <span class="number">{dead}</span>
+                  </>
+                ) : (
+                  title
+                ),
+            }))}
+          />
           {timeline}
           {show === "gathers" ? (
             <Gathers onOpen={open} />
