@@ -128,6 +128,10 @@ impl Gate {
         self.keys.nexus_id
     }
 
+    pub(crate) fn ca_pem(&self) -> &str {
+        &self.keys.ca_pem
+    }
+
     /// `bearer` is what stands after `Bearer `.
     pub(crate) fn identify(&self, bearer: &str, now: Now) -> Result<Identity, AuthError> {
         if bearer.starts_with(token::PREFIX) {

@@ -147,8 +147,18 @@ async fn what_streams_passes_piece_by_piece_and_nobody_else_may_use_it() {
         assert!(text.starts_with(&format!("HTTP/1.1 {status}")), "{who}: {text}");
         assert!(!text.contains(SECRET), "{who}");
     }
+    let allowed = world.nexctl_json(&["credential", "allow", "model", "forge"]);
+    assert_eq!(allowed["allowed_aspects"], json!(["forge"]), "{allowed}");
+    let refused = whole(call(&world, "/api/v1/proxy/model/v1", &bearer));
+    assert!(refused.starts_with("HTTP/1.1 404"), "wren is not among them any more: {refused}");
+    service.go_on.send(()).expect("it waits");
+    let answer = whole(call(&world, "/api/v1/proxy/model/v1/again", &forge));
+    assert!(answer.contains("data: one") && answer.contains("data: two"), "the secret is the same: {answer}");
+    let head = service.asked.recv().expect("it was asked").to_ascii_lowercase();
+    assert!(head.contains(&format!("x-api-key: {SECRET}\r\n")), "{head}");
     let page = world.nexctl_json(&["audit", "--kind", "credential"]);
-    let used = page["entries"].as_array().expect("entries").iter().find(|it| it["kind"] == "credential.used");
+    let used =
+        page["entries"].as_array().expect("entries").iter().rfind(|it| it["kind"] == "credential.used");
     let used = used.expect("the use is in the trail");
     assert_eq!((&used["actor"], &used["subject"]), (&json!("wren"), &json!("model GET /v1/stream")));
     // Refusals are gathered for a second before they are written.

@@ -27,6 +27,14 @@ pub(super) enum Operator {
     },
     /// Show who is in
     List,
+    /// Give somebody another role; what they get in with stays
+    Role {
+        /// Who
+        name: OperatorName,
+        /// What they may do
+        #[arg(long, value_enum)]
+        role: Role,
+    },
     /// Set the password somebody logs in with; read from the terminal, or one line of standard input
     Passwd {
         /// Who
@@ -113,6 +121,10 @@ pub(super) async fn run(operator: Operator, config: Config) -> Result<(), CliErr
             let rows: Vec<Vec<String>> = operators.iter().map(row).collect();
             table(&["name", "role", "since", "state", "password", "tokens"], &rows);
         }
+        Operator::Role { name, role } => {
+            let info = Admin::open(&config).await?.set_role(&name, role.into()).await?;
+            say(format_args!("{name} is {} now", role_word(info.role)));
+        }
         Operator::Passwd { name } => {
             let password = secret::read("New password", true)?;
             password::acceptable(&password).map_err(CliError::Refused)?;
@@ -161,16 +173,19 @@ async fn tokens(action: Token, config: &Config) -> Result<(), CliError> {
     Ok(())
 }
 
-fn row(info: &OperatorInfo) -> Vec<String> {
-    let role = match info.role {
+fn role_word(role: OperatorRole) -> &'static str {
+    match role {
         OperatorRole::Viewer => "viewer",
         OperatorRole::Operator => "operator",
         OperatorRole::Admin => "admin",
-    };
+    }
+}
+
+fn row(info: &OperatorInfo) -> Vec<String> {
     let tokens: Vec<&str> = info.tokens.iter().map(|it| it.name.as_str()).collect();
     vec![
         info.name.to_string(),
-        role.to_owned(),
+        role_word(info.role).to_owned(),
         time(info.created_at),
         if info.revoked_at.is_some() { "revoked" } else { "in" }.to_owned(),
         if info.has_password { "yes" } else { "no" }.to_owned(),

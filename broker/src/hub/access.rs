@@ -8,6 +8,7 @@ mod vault;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use nexus_wire::admin::OperatorRole;
 use nexus_wire::{AspectName, CredentialName, Ms, OperatorName, Party, TokenName};
 
 use super::effect::Effect;
@@ -35,6 +36,11 @@ pub enum Access {
     SetPassword {
         operator: OperatorName,
         hash: String,
+    },
+    /// Tokens, password and sessions stay, and let somebody in as what they are now.
+    SetRole {
+        operator: OperatorName,
+        role: OperatorRole,
     },
     OpenSession {
         operator: OperatorName,
@@ -69,8 +75,17 @@ pub enum Access {
         terms: CredentialTerms,
         sealed: Vec<u8>,
     },
+    /// Other terms for the same secret: `sealed` is `was`, opened and sealed again under `terms`.
+    ChangeCredential {
+        name: CredentialName,
+        terms: CredentialTerms,
+        sealed: Vec<u8>,
+        was: Vec<u8>,
+    },
+    /// `terms` are those the secret was sealed under.
     RotateCredential {
         name: CredentialName,
+        terms: CredentialTerms,
         sealed: Vec<u8>,
     },
     RemoveCredential {
@@ -139,6 +154,7 @@ impl<S: Store> Step<'_, S> {
             Access::LocalToken { operator, token } => self.local_token(by, &operator, token),
             Access::RevokeToken { operator, name } => self.revoke_token(by, &operator, &name),
             Access::SetPassword { operator, hash } => self.set_password(by, &operator, hash),
+            Access::SetRole { operator, role } => self.set_role(by, &operator, role),
             Access::OpenSession { operator, sha256, hash } => self.open_session(&operator, sha256, &hash),
             Access::CloseSession { operator, sha256 } => self.close_session(&operator, sha256),
             Access::Used(uses) => self.used(&uses),
@@ -151,7 +167,12 @@ impl<S: Store> Step<'_, S> {
             }
             Access::UseAssertion(used) => self.use_assertion(used),
             Access::PutCredential { name, terms, sealed } => self.put_credential(by, name, terms, sealed),
-            Access::RotateCredential { name, sealed } => self.rotate_credential(by, &name, sealed),
+            Access::ChangeCredential { name, terms, sealed, was } => {
+                self.change_credential(by, &name, terms, sealed, &was)
+            }
+            Access::RotateCredential { name, terms, sealed } => {
+                self.rotate_credential(by, &name, &terms, sealed)
+            }
             Access::RemoveCredential { name } => self.remove_credential(by, &name),
             Access::Note(notes) => self.note(notes),
         }

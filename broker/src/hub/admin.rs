@@ -218,7 +218,7 @@ impl<S: Store> Step<'_, S> {
     }
 
     /// `name` is about to be no admin; somebody must be left who can let people in.
-    fn keep_an_admin(&self, name: &OperatorName) -> Done {
+    pub(super) fn keep_an_admin(&self, name: &OperatorName) -> Done {
         let mut admins = self.hub.roster.operators().filter(|record| record.is_active_admin());
         let (first, second) = (admins.next(), admins.next());
         if second.is_none() && first.is_some_and(|only| only.name == *name) {

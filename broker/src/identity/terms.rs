@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use nexus_wire::credential::{CredentialAdd, CredentialMode};
 use nexus_wire::limits::SECRET_BYTES_MAX;
-use nexus_wire::{CredentialName, ErrorBody, ErrorCode};
+use nexus_wire::{AspectName, CredentialName, ErrorBody, ErrorCode};
 use reqwest::Url;
 use reqwest::header::{HeaderName, HeaderValue};
 
@@ -31,12 +31,7 @@ fn invalid<T>(message: impl Into<String>) -> Result<T, ErrorBody> {
 pub(crate) fn checked(add: CredentialAdd) -> Result<(CredentialName, CredentialTerms, String), ErrorBody> {
     let CredentialAdd { name, kind, mode, base_url, header, prefix, allowed_aspects, secret } = add;
     secret_fits(&secret)?;
-    if allowed_aspects.len() > ASPECTS_MAX {
-        return invalid(format!(
-            "`allowed_aspects` has {} names, at most {ASPECTS_MAX}",
-            allowed_aspects.len()
-        ));
-    }
+    let allowed_aspects = allowed(allowed_aspects)?;
     let base_url = match base_url {
         Some(url) => Some(address(&url)?),
         None if mode == CredentialMode::Fetch => None,
@@ -54,6 +49,13 @@ pub(crate) fn checked(add: CredentialAdd) -> Result<(CredentialName, CredentialT
         );
     }
     Ok((name, CredentialTerms { kind, mode, base_url, header, prefix, allowed_aspects }, secret))
+}
+
+pub(crate) fn allowed(aspects: Vec<AspectName>) -> Result<Vec<AspectName>, ErrorBody> {
+    if aspects.len() > ASPECTS_MAX {
+        return invalid(format!("`allowed_aspects` has {} names, at most {ASPECTS_MAX}", aspects.len()));
+    }
+    Ok(aspects)
 }
 
 pub(crate) fn secret_fits(secret: &str) -> Result<(), ErrorBody> {

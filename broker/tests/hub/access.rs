@@ -1,9 +1,9 @@
 //! Tokens, passwords, sessions, the setup token, overlapping keys, used assertions and credentials.
 
-use nexus_broker::hub::records::{CredentialTerms, Digest, UsedAssertion};
+use nexus_broker::hub::records::{CredentialTerms, Digest, OperatorRecord, UsedAssertion};
 use nexus_broker::hub::{Access, CommandBody, Effect, NewToken, Note};
 use nexus_wire::access::{KeyRotated, SessionInfo};
-use nexus_wire::admin::OperatorRole;
+use nexus_wire::admin::{OperatorInfo, OperatorRole};
 use nexus_wire::credential::{CredentialInfo, CredentialKind, CredentialMode};
 use nexus_wire::limits::{CLOSE_REVOKED, SESSION_TTL, SESSIONS_PER_OPERATOR_MAX, TOKENS_PER_OPERATOR_MAX};
 use nexus_wire::roster::Register;
@@ -66,6 +66,23 @@ on_both_stores! {
             world.call(access(token(&format!("t{n}"), 10 + n as u8))).0.unwrap();
         }
         assert_eq!(world.call(access(token("more", 9))).0.unwrap_err().code, ErrorCode::Invalid);
+    }
+
+    fn another_role_leaves_the_ways_in(world) {
+        world.operator("ana");
+        let role = |who: &str, role| access(Access::SetRole { operator: who.parse().unwrap(), role });
+        let only = world.call(role("ana", OperatorRole::Viewer)).0.unwrap_err();
+        assert_eq!((only.code, only.message.contains("only admin")), (ErrorCode::Invalid, true));
+        assert_eq!(world.call(role("eve", OperatorRole::Viewer)).0.unwrap_err().code, ErrorCode::NotFound);
+        world.operator("bo");
+        let before = world.hub.roster().operator(&ana()).unwrap().clone();
+        let (answer, effects) = world.call(role("ana", OperatorRole::Viewer));
+        let after = OperatorRecord { role: OperatorRole::Viewer, ..before };
+        assert_eq!(parsed::<OperatorInfo>(&answer.unwrap()), after.info());
+        assert_eq!(world.hub.roster().operator(&ana()), Some(&after));
+        assert!(effects.contains(&Effect::DoorsChanged), "the gate is told");
+        let (_, again) = world.call(role("ana", OperatorRole::Viewer));
+        assert!(!again.iter().any(|it| matches!(it, Effect::Logged(_))), "nothing changed");
     }
 
     fn a_session_needs_the_password_that_was_checked(world) {
@@ -163,13 +180,28 @@ on_both_stores! {
             allowed_aspects: vec![name("wren")],
         };
         let label = || "model".parse().unwrap();
-        let put = Access::PutCredential { name: label(), terms, sealed: vec![1] };
+        let put = Access::PutCredential { name: label(), terms: terms.clone(), sealed: vec![1] };
         let added: CredentialInfo = parsed(&world.call(access(put)).0.unwrap());
         let made_at = world.at;
         world.at += 10;
-        let rotated: CredentialInfo =
-            parsed(&world.call(access(Access::RotateCredential { name: label(), sealed: vec![2] })).0.unwrap());
+        let rotate = |terms: &CredentialTerms, byte: u8| {
+            access(Access::RotateCredential { name: label(), terms: terms.clone(), sealed: vec![byte] })
+        };
+        let rotated: CredentialInfo = parsed(&world.call(rotate(&terms, 2)).0.unwrap());
         assert_eq!(rotated, CredentialInfo { rotated_at: world.at, created_at: made_at, ..added });
+        let wider = CredentialTerms { allowed_aspects: vec![name("forge"), name("wren")], ..terms.clone() };
+        let change = |was: u8| {
+            let terms = wider.clone();
+            access(Access::ChangeCredential { name: label(), terms, sealed: vec![3], was: vec![was] })
+        };
+        world.at += 10;
+        let late = world.call(change(1)).0.unwrap_err();
+        assert_eq!(late.code, ErrorCode::Invalid, "the secret it was made from is not the one that is kept");
+        let changed: CredentialInfo = parsed(&world.call(change(2)).0.unwrap());
+        assert_eq!(changed, CredentialInfo { allowed_aspects: wider.allowed_aspects.clone(), ..rotated });
+        let late = world.call(rotate(&terms, 2)).0.unwrap_err();
+        assert_eq!(late.code, ErrorCode::Invalid, "sealed under terms that are no longer those");
+        world.call(rotate(&wider, 2)).0.unwrap();
         assert_eq!(world.hub.doors().credential(&label()).unwrap().sealed, [2]);
         world.call(access(Access::RemoveCredential { name: label() })).0.unwrap();
         let gone = world.call(access(Access::RemoveCredential { name: label() })).0.unwrap_err();

@@ -265,6 +265,7 @@ enum Act {
 #[derive(Clone, Debug)]
 enum Door {
     Token { name: u8, add: bool },
+    Role { role: u8 },
     Session { close: bool },
     Used,
     Setup { offer: bool },
@@ -277,13 +278,14 @@ enum Door {
 fn door() -> impl Strategy<Value = Door> {
     prop_oneof![
         1 => (0_u8..3, any::<bool>()).prop_map(|(name, add)| Door::Token { name, add }),
+        1 => (0_u8..2).prop_map(|role| Door::Role { role }),
         1 => any::<bool>().prop_map(|close| Door::Session { close }),
         1 => Just(Door::Used),
         1 => any::<bool>().prop_map(|offer| Door::Setup { offer }),
         2 => (0_u8..5, 1_u8..3, 0_u8..3)
             .prop_map(|(aspect, key, overlap)| Door::Rotate { aspect, key, overlap }),
         1 => (0_u8..4).prop_map(|jti| Door::Assertion { jti }),
-        1 => (0_u8..2, 0_u8..3).prop_map(|(name, step)| Door::Credential { name, step }),
+        1 => (0_u8..2, 0_u8..4).prop_map(|(name, step)| Door::Credential { name, step }),
         1 => Just(Door::Note),
     ]
 }
@@ -472,6 +474,8 @@ impl Twin {
             Door::Token { name, .. } => {
                 Access::RevokeToken { operator, name: format!("t{name}").parse().unwrap() }
             }
+            Door::Role { role: 0 } => Access::SetRole { operator, role: OperatorRole::Admin },
+            Door::Role { .. } => Access::SetRole { operator, role: OperatorRole::Viewer },
             Door::Session { close: true } => Access::CloseSession { operator, sha256: Digest([5; 32]) },
             Door::Session { .. } if self.at % 3 == 0 => Access::SetPassword { operator, hash },
             Door::Session { .. } => Access::OpenSession { operator, sha256: Digest([5; 32]), hash },
@@ -492,7 +496,13 @@ impl Twin {
                 let name = format!("c{name}").parse().unwrap();
                 match step {
                     0 => Access::PutCredential { name, terms: terms(), sealed: vec![1, 2, 3] },
-                    1 => Access::RotateCredential { name, sealed: vec![4] },
+                    1 => Access::RotateCredential { name, terms: terms(), sealed: vec![4] },
+                    2 => Access::ChangeCredential {
+                        name,
+                        terms: terms(),
+                        sealed: vec![5],
+                        was: if self.at % 2 == 0 { vec![4] } else { vec![1, 2, 3] },
+                    },
                     _ => Access::RemoveCredential { name },
                 }
             }

@@ -3,9 +3,13 @@
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Read};
 
+use nexus_client::Broker;
 use nexus_client::blob::escaped;
+use nexus_wire::AspectName;
 use nexus_wire::audit::{AuditEntry, AuditPage};
-use nexus_wire::credential::{CredentialAdd, CredentialInfo, CredentialList, CredentialRotate};
+use nexus_wire::credential::{
+    CredentialAdd, CredentialAllow, CredentialInfo, CredentialList, CredentialRotate,
+};
 use nexus_wire::roster::Team;
 
 use crate::Run;
@@ -34,13 +38,17 @@ pub(crate) async fn credential(run: &Run, action: CredentialAction) -> Result<()
                 secret,
             };
             let info: CredentialInfo = run.within(broker.post_json("/api/v1/credentials", &add)).await??;
-            let team: Team = run.within(broker.get_json("/api/v1/aspects")).await??;
-            let names: BTreeSet<&str> = team.aspects.iter().map(|aspect| aspect.name.as_str()).collect();
-            for name in allowed.iter().filter(|name| !names.contains(name.as_str())) {
-                let hint = near::hint(name.as_str(), names.clone());
-                run.ui.note(Tone::Warning, &format!("there is no aspect {name} to use it yet; {hint}"));
-            }
+            warn_of_unknown(run, &broker, &allowed).await?;
             told(run, &info, "is kept")
+        }
+        CredentialAction::Allow { name, aspects } => {
+            let path = format!("/api/v1/credentials/{name}/allowed");
+            warn_of_unknown(run, &broker, &aspects).await?;
+            let allow = CredentialAllow { allowed_aspects: aspects };
+            let info: CredentialInfo = run.within(broker.put_json(&path, &allow)).await??;
+            let names: Vec<&str> = info.allowed_aspects.iter().map(|name| name.as_str()).collect();
+            let who = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
+            told(run, &info, &format!("may be used by {who}"))
         }
         CredentialAction::List => {
             let list: CredentialList = run.within(broker.get_json("/api/v1/credentials")).await??;
@@ -75,6 +83,16 @@ pub(crate) async fn credential(run: &Run, action: CredentialAction) -> Result<()
             told(run, &info, "is forgotten")
         }
     }
+}
+
+async fn warn_of_unknown(run: &Run, broker: &Broker, allowed: &[AspectName]) -> Result<(), Failure> {
+    let team: Team = run.within(broker.get_json("/api/v1/aspects")).await??;
+    let names: BTreeSet<&str> = team.aspects.iter().map(|aspect| aspect.name.as_str()).collect();
+    for name in allowed.iter().filter(|name| !names.contains(name.as_str())) {
+        let hint = near::hint(name.as_str(), names.clone());
+        run.ui.note(Tone::Warning, &format!("there is no aspect {name} to use it yet; {hint}"));
+    }
+    Ok(())
 }
 
 fn told(run: &Run, info: &CredentialInfo, what: &str) -> Result<(), Failure> {

@@ -86,6 +86,13 @@ pub struct OperatorAdd {
     pub token_sha256: String,
 }
 
+/// `PUT /api/v1/operators/{name}/role`. Tokens, password and sessions stay; links close, and come back with the
+/// new role.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct OperatorRoleSet {
+    pub role: OperatorRole,
+}
+
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct OperatorInfo {
     pub name: OperatorName,
@@ -108,6 +115,14 @@ pub struct OperatorInfo {
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Operators {
     pub operators: Vec<OperatorInfo>,
+}
+
+/// `GET /api/v1/ca`: what a client of this Nexus trusts when it speaks TLS, as keyfiles have it.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct NexusCa {
+    pub nexus_id: uuid::Uuid,
+    /// A certificate in PEM. It is no secret; but who has it from a stranger trusts that stranger.
+    pub ca_pem: String,
 }
 
 /// `GET /api/v1/nexus`: needs no credential.

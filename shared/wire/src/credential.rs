@@ -94,6 +94,12 @@ pub struct CredentialRotate {
     pub secret: String,
 }
 
+/// `PUT /api/v1/credentials/{name}/allowed`: who may use it from now on; the secret stays as it is.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct CredentialAllow {
+    pub allowed_aspects: Vec<AspectName>,
+}
+
 /// A credential without its secret.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct CredentialInfo {

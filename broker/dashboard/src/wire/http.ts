@@ -166,6 +166,13 @@ export interface CredentialAdd {
   secret: string;
 }
 /**
+ * `PUT /api/v1/credentials/{name}/allowed`: who may use it from now on; the secret stays as it is.
+ *
+ */
+export interface CredentialAllow {
+  allowed_aspects: AspectName[];
+}
+/**
  * A credential without its secret.
  *
  */
@@ -240,6 +247,17 @@ export interface Login {
   password: string;
 }
 /**
+ * `GET /api/v1/ca`: what a client of this Nexus trusts when it speaks TLS, as keyfiles have it.
+ *
+ */
+export interface NexusCa {
+  /**
+   * A certificate in PEM. It is no secret; but who has it from a stranger trusts that stranger.
+   */
+  ca_pem: string;
+  nexus_id: string;
+}
+/**
  * `GET /api/v1/nexus`: needs no credential.
  *
  */
@@ -287,6 +305,14 @@ export interface TokenInfo {
    */
   last_used_at?: number;
   name: TokenName;
+}
+/**
+ * `PUT /api/v1/operators/{name}/role`. Tokens, password and sessions stay; links close, and come back with the
+ * new role.
+ *
+ */
+export interface OperatorRoleSet {
+  role: OperatorRole;
 }
 /**
  * `GET /api/v1/operators`.

@@ -1,7 +1,7 @@
 //! Operators, their tokens and passwords.
 
 use nexus_wire::access::{PasswordSet, TokenAdd, TokenInfo, TokenList, TokenMade};
-use nexus_wire::admin::{OperatorAdd, OperatorInfo};
+use nexus_wire::admin::{OperatorAdd, OperatorInfo, OperatorRole, OperatorRoleSet};
 use nexus_wire::{Ms, OperatorName, Party, TokenName};
 use serde::Deserialize;
 use serde_json::Value;
@@ -47,6 +47,20 @@ impl Admin {
         match &self.way {
             Way::Broker(broker) => Ok(broker.get_json::<Operators>("/api/v1/operators").await?.operators),
             Way::Store(setup) => Ok(setup.hub.roster().operators().map(OperatorRecord::info).collect()),
+        }
+    }
+
+    pub(in crate::cli) async fn set_role(
+        &mut self,
+        name: &OperatorName,
+        role: OperatorRole,
+    ) -> Result<OperatorInfo, AdminError> {
+        match &mut self.way {
+            Way::Broker(broker) => {
+                let path = format!("/api/v1/operators/{name}/role");
+                Ok(broker.put_json(&path, &OperatorRoleSet { role }).await?)
+            }
+            Way::Store(setup) => access(setup, Access::SetRole { operator: name.clone(), role }),
         }
     }
 

@@ -145,6 +145,24 @@ impl<S: Store> Step<'_, S> {
         Ok(())
     }
 
+    pub(super) fn set_role(&mut self, by: &Party, operator: &OperatorName, role: OperatorRole) -> Done {
+        let old = self.active_operator(operator)?;
+        if old.role == role {
+            let info = old.info();
+            self.answer(&info);
+            return Ok(());
+        }
+        if role != OperatorRole::Admin {
+            self.keep_an_admin(operator)?;
+        }
+        let record = OperatorRecord { role, ..old };
+        let info = record.info();
+        self.keep_operator(record)?;
+        self.answer(&info);
+        self.log_other(by.clone(), "operator.changed", operator, &info)?;
+        Ok(())
+    }
+
     pub(super) fn open_session(&mut self, operator: &OperatorName, sha256: Digest, hash: &str) -> Done {
         let Ok(mut record) = self.active_operator(operator) else {
             return refuse(ErrorCode::Unauthorized, "the operator was revoked meanwhile");

@@ -65,8 +65,36 @@ impl<S: Store> Step<'_, S> {
         Ok(())
     }
 
-    pub(super) fn rotate_credential(&mut self, by: &Party, name: &CredentialName, sealed: Vec<u8>) -> Done {
+    /// The ciphertext came from the record as it was when it was opened. Another one since then may have
+    /// another secret, which must not be put back.
+    pub(super) fn change_credential(
+        &mut self,
+        by: &Party,
+        name: &CredentialName,
+        terms: CredentialTerms,
+        sealed: Vec<u8>,
+        was: &[u8],
+    ) -> Done {
         let old = self.known(name)?;
+        if old.sealed != was {
+            return changed_meanwhile(name);
+        }
+        self.keep_credential(by, "credential.changed", CredentialRecord { terms, sealed, ..old })?;
+        Ok(())
+    }
+
+    /// A secret opens under the terms it was sealed under, and no others.
+    pub(super) fn rotate_credential(
+        &mut self,
+        by: &Party,
+        name: &CredentialName,
+        terms: &CredentialTerms,
+        sealed: Vec<u8>,
+    ) -> Done {
+        let old = self.known(name)?;
+        if old.terms != *terms {
+            return changed_meanwhile(name);
+        }
         self.keep_credential(
             by,
             "credential.rotated",
@@ -84,4 +112,10 @@ impl<S: Store> Step<'_, S> {
         self.log_other(by.clone(), "credential.removed", name, &info)?;
         Ok(())
     }
+}
+
+fn changed_meanwhile<T>(name: &CredentialName) -> Done<T> {
+    let message =
+        format!("somebody else changed credential {name} at the same time; look at it and try again");
+    refuse(ErrorCode::Invalid, message)
 }

@@ -6,7 +6,7 @@ use aide::axum::ApiRouter;
 use aide::axum::routing::{get_with, put_with};
 use axum::extract::State;
 use nexus_wire::credential::{
-    CredentialAdd, CredentialInfo, CredentialList, CredentialRotate, CredentialSecret,
+    CredentialAdd, CredentialAllow, CredentialInfo, CredentialList, CredentialRotate, CredentialSecret,
 };
 use nexus_wire::{CredentialName, ErrorBody, ErrorCode, Party};
 use schemars::JsonSchema;
@@ -19,7 +19,7 @@ use super::input::{Body, Path};
 use super::openapi::{Group, doc, doc_with};
 use super::{Routes, Shared, command};
 use crate::edge::Edge;
-use crate::hub::records::CredentialRecord;
+use crate::hub::records::{CredentialRecord, CredentialTerms};
 use crate::hub::{Access, CommandBody, Note};
 use crate::identity::terms;
 
@@ -36,6 +36,8 @@ pub(super) fn routes() -> Routes {
         "Keep a secret for a service outside, or replace all of it",
         example,
     );
+    let summary = "Say who may use a credential; its secret stays as it is";
+    let allow = doc_with("allowCredential", group, summary, json!({"allowed_aspects": ["forge", "wren"]}));
     let get = doc("getCredential", group, "One credential, without its secret");
     let remove = doc("removeCredential", group, "Forget a credential");
     let rotate = doc_with("rotateCredential", group, "Replace the secret", json!({"secret": "sk-…"}));
@@ -46,6 +48,7 @@ pub(super) fn routes() -> Routes {
             "/api/v1/credentials/{name}",
             get_with(credential, get).delete_with(remove_credential, remove),
         )
+        .api_route("/api/v1/credentials/{name}/allowed", put_with(allow_credential, allow))
         .api_route(
             "/api/v1/credentials/{name}/secret",
             get_with(fetch_secret, fetch).merge(put_with(rotate_secret, rotate)),
@@ -82,6 +85,21 @@ async fn add_credential(
     command(&edge, CommandBody::Access { by: admin.party(), act }).await
 }
 
+async fn allow_credential(
+    State(edge): Shared,
+    admin: Admin,
+    Path(by): Path<ByName>,
+    body: Body<CredentialAllow>,
+) -> Answered<CredentialInfo> {
+    let allowed_aspects = terms::allowed(body.value.allowed_aspects)?;
+    let record = edge.published.directory.credential(&by.name).ok_or_else(|| unknown(&by.name))?;
+    let terms = CredentialTerms { allowed_aspects, ..record.terms.clone() };
+    let secret = edge.sealer.open(&record).map_err(|error| sealing(&error))?;
+    let sealed = edge.sealer.seal(&by.name, &terms, &secret).map_err(|error| sealing(&error))?;
+    let act = Access::ChangeCredential { name: by.name, terms, sealed, was: record.sealed.clone() };
+    command(&edge, CommandBody::Access { by: admin.party(), act }).await
+}
+
 async fn rotate_secret(
     State(edge): Shared,
     admin: Admin,
@@ -92,7 +110,7 @@ async fn rotate_secret(
     let record = edge.published.directory.credential(&by.name).ok_or_else(|| unknown(&by.name))?;
     let sealed =
         edge.sealer.seal(&by.name, &record.terms, &body.value.secret).map_err(|error| sealing(&error))?;
-    let act = Access::RotateCredential { name: by.name, sealed };
+    let act = Access::RotateCredential { name: by.name, terms: record.terms.clone(), sealed };
     command(&edge, CommandBody::Access { by: admin.party(), act }).await
 }
 

@@ -1,13 +1,14 @@
-//! Which Nexus this is, and whether it works: needs no credential.
+//! Which Nexus this is, and whether it works: needs no credential but for the certificate of its CA.
 
 use aide::axum::ApiRouter;
 use aide::axum::routing::get_with;
 use axum::extract::State;
 use axum::http::StatusCode;
 use nexus_wire::ErrorCode;
-use nexus_wire::admin::NexusInfo;
+use nexus_wire::admin::{NexusCa, NexusInfo};
 
 use super::answer::{Answer, Answered};
+use super::caller::AnyParty;
 use super::openapi::{Group, doc};
 use super::{Routes, Shared};
 use crate::core::State as Health;
@@ -28,11 +29,19 @@ pub(super) fn routes() -> Routes {
 
 pub(super) fn nexus() -> Routes {
     let about = doc("getNexus", Group::Broker, "Which Nexus this is, and which version");
-    ApiRouter::new().api_route("/api/v1/nexus", get_with(get_nexus, about))
+    let ca = doc("getCa", Group::Broker, "The certificate that clients of this Nexus trust, for keyfiles");
+    ApiRouter::new()
+        .api_route("/api/v1/ca", get_with(get_ca, ca))
+        .api_route("/api/v1/nexus", get_with(get_nexus, about))
 }
 
 async fn get_nexus(State(edge): Shared) -> Answered<NexusInfo> {
     Ok(Answer::of(&edge.info()))
+}
+
+async fn get_ca(State(edge): Shared, _: AnyParty) -> Answered<NexusCa> {
+    let ca_pem = edge.gate.ca_pem().to_owned();
+    Ok(Answer::of(&NexusCa { nexus_id: edge.gate.nexus_id(), ca_pem }))
 }
 
 async fn healthz() -> Result<&'static str, Problem> {

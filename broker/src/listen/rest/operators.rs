@@ -1,10 +1,10 @@
 //! People and their tokens.
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::{delete_with, get_with};
+use aide::axum::routing::{delete_with, get_with, put_with};
 use axum::extract::State;
 use nexus_wire::OperatorName;
-use nexus_wire::admin::{OperatorAdd, OperatorInfo, Operators};
+use nexus_wire::admin::{OperatorAdd, OperatorInfo, OperatorRoleSet, Operators};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -14,8 +14,8 @@ use super::caller::{Admin, Viewer};
 use super::input::{Body, Path};
 use super::openapi::{Group, doc, doc_with};
 use super::{Routes, Shared, command};
-use crate::hub::CommandBody;
 use crate::hub::records::OperatorRecord;
+use crate::hub::{Access, CommandBody};
 
 pub(super) fn routes() -> Routes {
     let example = json!({
@@ -26,9 +26,12 @@ pub(super) fn routes() -> Routes {
     let list = doc("listOperators", Group::Operators, "Everybody who was ever let in");
     let add = doc_with("addOperator", Group::Operators, "Let a person in, or replace their token", example);
     let revoke = doc("revokeOperator", Group::Operators, "Shut a person out; their links close at once");
+    let summary = "Give a person another role; their links close, and come back with it";
+    let role = doc_with("setOperatorRole", Group::Operators, summary, json!({"role": "viewer"}));
     ApiRouter::new()
         .api_route("/api/v1/operators", get_with(operators, list).post_with(add_operator, add))
         .api_route("/api/v1/operators/{name}", delete_with(revoke_operator, revoke))
+        .api_route("/api/v1/operators/{name}/role", put_with(set_role, role))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -52,4 +55,14 @@ async fn revoke_operator(
     Path(by): Path<ByName>,
 ) -> Answered<OperatorInfo> {
     command(&edge, CommandBody::RevokeOperator { by: admin.party(), name: by.name }).await
+}
+
+async fn set_role(
+    State(edge): Shared,
+    admin: Admin,
+    Path(by): Path<ByName>,
+    body: Body<OperatorRoleSet>,
+) -> Answered<OperatorInfo> {
+    let act = Access::SetRole { operator: by.name, role: body.value.role };
+    command(&edge, CommandBody::Access { by: admin.party(), act }).await
 }

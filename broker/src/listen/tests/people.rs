@@ -149,3 +149,34 @@ async fn one_token_of_several_is_revoked_alone() {
     let seen = http(&world, "GET", "/api/v1/operators/admin/tokens", &[("authorization", &bearer)], "").await;
     assert_eq!(seen.0, 403, "somebody else's");
 }
+
+#[tokio::test]
+async fn another_role_is_in_force_at_once_and_needs_no_new_way_in() {
+    let world = World::new().await;
+    let token = world.operator("ana", OperatorRole::Operator).await;
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", bearer.as_str()), JSON];
+    let say = async || http(&world, "POST", "/api/v1/messages", &headers, r#"{"content": "hello"}"#).await.0;
+    let mut raw = Raw::with(&world, &token).await;
+    assert_eq!((say().await, raw.request("team.list", json!({})).await["kind"].clone()), (200, json!("ok")));
+    let path = "/api/v1/operators/ana/role";
+    let own = http(&world, "PUT", path, &headers, r#"{"role": "admin"}"#).await.0;
+    assert_eq!(own, 403, "nobody but an admin gives roles");
+    let (status, info) = world.admin("PUT", path, json!({"role": "viewer"})).await;
+    assert_eq!((status, &info["role"]), (200, &json!("viewer")), "{info}");
+    assert_eq!(raw.closed().await, CLOSE_REVOKED);
+    assert_eq!(say().await, 403, "a viewer looks");
+    let mut raw = Raw::with(&world, &token).await;
+    assert_eq!(raw.request("team.list", json!({})).await["kind"], "ok", "the same token");
+    assert_eq!(world.admin("PUT", "/api/v1/operators/admin/role", json!({"role": "viewer"})).await.0, 400);
+    assert_eq!(world.admin("PUT", "/api/v1/operators/eve/role", json!({"role": "viewer"})).await.0, 404);
+}
+
+#[tokio::test]
+async fn the_certificate_for_keyfiles_is_for_those_who_are_in() {
+    let world = World::new().await;
+    let (status, ca) = world.admin("GET", "/api/v1/ca", Value::Null).await;
+    assert_eq!((status, ca["ca_pem"].as_str()), (200, Some(world.running.edge.gate.ca_pem())), "{ca}");
+    assert_eq!(ca["nexus_id"], json!(world.running.edge.gate.nexus_id()));
+    assert_eq!(http(&world, "GET", "/api/v1/ca", &[], "").await.0, 401);
+}

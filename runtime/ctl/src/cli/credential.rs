@@ -41,6 +41,14 @@ pub enum CredentialAction {
         #[arg(long, value_name = "FILE")]
         secret_file: Option<PathBuf>,
     },
+    /// Say who may use one from now on, in place of those who may; the secret stays as it is
+    Allow {
+        /// Which, as `nexctl credential list` shows it
+        name: CredentialName,
+        /// Aspects that may use it; none, and nobody may
+        #[arg(value_name = "ASPECT", value_delimiter = ',')]
+        aspects: Vec<AspectName>,
+    },
     /// Show all of them, without the secrets
     List,
     /// Forget one
