@@ -4,6 +4,9 @@ import type { Problem } from "../wire/http";
 
 type Method = "GET" | "POST" | "PUT" | "DELETE";
 
+/** Whoever asks these looks at a 401 themselves: the session is asked for to learn whether there is one. */
+const TELLS_ITSELF = ["login", "login/token", "session", "setup"];
+
 /** Called when the session is over, so that the page can ask for a new login. */
 export const onUnauthorized: { call: () => void } = { call: () => undefined };
 
@@ -42,7 +45,7 @@ async function refused(response: Response, path: string): Promise<Error> {
     return new Refusal({ code: "internal", message, retryable: true });
   }
   const refusal = Refusal.ofProblem((await response.json()) as Problem);
-  if (response.status === 401 && !["login", "login/token", "setup"].includes(path)) onUnauthorized.call();
+  if (response.status === 401 && !TELLS_ITSELF.includes(path)) onUnauthorized.call();
   return refusal;
 }
 

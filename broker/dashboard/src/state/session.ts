@@ -76,7 +76,12 @@ function left(why: string | undefined): void {
 
 async function stillIn(): Promise<boolean> {
   try {
-    if (await whose()) return true;
+    const session = await whose();
+    if (session) {
+      // A link may have closed because the role is another one.
+      me.value = session;
+      return true;
+    }
   } catch {
     // Whoever cannot be asked has not said no.
     return true;
