@@ -7,6 +7,8 @@ export interface Column<T> {
   /** Numbers stand at the right. */
   number?: boolean;
   class?: string;
+  /** The head is read out and not shown: of a column of buttons. */
+  bare?: boolean;
 }
 
 interface Props<T> {
@@ -40,7 +42,7 @@ export function Table<T>({ label, columns, rows, id, onOpen, selected }: Props<T
         <tr>
           {columns.map((column) => (
             <th key={column.head} scope="col" class={column.number === true ? "number" : column.class}>
-              {column.head}
+              {column.bare === true ? <span class="hidden">{column.head}</span> : column.head}
             </th>
           ))}
         </tr>
@@ -58,7 +60,7 @@ export function Table<T>({ label, columns, rows, id, onOpen, selected }: Props<T
             {columns.map((column) => (
               <td
                 key={column.head}
-                data-head={column.head}
+                data-head={column.bare === true ? undefined : column.head}
                 class={column.number === true ? "number" : column.class}
               >
                 {column.cell(row)}
