@@ -90,7 +90,8 @@ impl Process {
             Speaks::Acp => usize::MAX,
         };
         let lines: Lines = match child.stdout.take() {
-            Some(stdout) => Box::pin(lines::lines(Box::pin(bytes(stdout)), stall, most)),
+            // Whoever stops a session listens to its end, which may have been heard before.
+            Some(stdout) => Box::pin(lines::lines(Box::pin(bytes(stdout)), stall, most).fuse()),
             None => Box::pin(futures_util::stream::empty()),
         };
         let (program, stdin) = (program.to_owned(), child.stdin.take());

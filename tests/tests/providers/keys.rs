@@ -1,96 +1,15 @@
 //! A real provider's key works end to end: real binaries against a stub that speaks the provider's protocol.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
 
 use nexus_tests::world::text;
 use nexus_tests::{World, wait_until};
 use serde_json::{Value, json};
 
+use super::stub::{Answer, Stub, anthropic, openai};
+
 const KEY: &str = "sk-test-6f1c0ffee-never-to-be-seen";
 const FACT: &str = "the word is heliotrope";
-
-/// What was asked: head and body.
-type Asked = Arc<Mutex<Vec<(String, Value)>>>;
-
-/// A server that answers each request in turn; the last answer is for all that follow.
-struct Stub {
-    url: String,
-    asked: Asked,
-}
-
-#[derive(Clone)]
-struct Answer {
-    status: &'static str,
-    content_type: &'static str,
-    body: String,
-}
-
-impl Answer {
-    fn events(events: &[Value], end: &str) -> Self {
-        let mut body = String::new();
-        for event in events {
-            if let Some(kind) = event["type"].as_str() {
-                body.push_str(&format!("event: {kind}\n"));
-            }
-            body.push_str(&format!("data: {event}\n\n"));
-        }
-        body.push_str(end);
-        Self { status: "200 OK", content_type: "text/event-stream", body }
-    }
-
-    fn refusal(status: &'static str, body: &Value) -> Self {
-        Self { status, content_type: "application/json", body: body.to_string() }
-    }
-}
-
-impl Stub {
-    fn start(answers: Vec<Answer>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
-        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
-        let asked = Asked::default();
-        let seen = Arc::clone(&asked);
-        std::thread::spawn(move || {
-            for (at, stream) in listener.incoming().enumerate() {
-                let answer = answers.get(at).or_else(|| answers.last()).expect("a stub has an answer");
-                let Some(request) = stream.ok().and_then(|stream| serve(stream, answer)) else { return };
-                seen.lock().unwrap_or_else(PoisonError::into_inner).push(request);
-            }
-        });
-        Self { url, asked }
-    }
-
-    fn asked(&self) -> Vec<(String, Value)> {
-        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        // A vendor has no part in our traces.
-        assert!(asked.iter().all(|(head, _)| !head.contains("traceparent")), "{asked:?}");
-        asked
-    }
-}
-
-/// One request, one answer, one connection.
-fn serve(stream: TcpStream, answer: &Answer) -> Option<(String, Value)> {
-    let mut reader = BufReader::new(stream);
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if reader.read_line(&mut head).ok()? == 0 {
-            return None;
-        }
-    }
-    let head = head.to_lowercase().replace("bearer sk", "Bearer sk");
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok())?;
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    let Answer { status, content_type, body: said } = answer;
-    let length = said.len();
-    let reply = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{said}"
-    );
-    reader.get_mut().write_all(reply.as_bytes()).ok()?;
-    Some((head, serde_json::from_slice(&body).ok()?))
-}
 
 fn world() -> World {
     let mut world = World::asleep()
@@ -101,49 +20,13 @@ fn world() -> World {
     world
 }
 
-fn home(world: &World, kind: &str, base_url: &str) -> std::path::PathBuf {
+fn home(world: &World, kind: &str, base_url: &str) -> PathBuf {
     let provider = json!({
         "kind": kind, "model": "stub-1", "base_url": base_url, "api_key_env": "STUB_KEY",
     });
     let home = world.home("wren", json!({"provider": provider, "tools": ["read_file"]}), "");
     std::fs::write(home.join("work/fact.txt"), FACT).expect("the folder is ours");
     home
-}
-
-fn anthropic(content: &[Value], stop: &str) -> Answer {
-    let usage = json!({"input_tokens": 11, "output_tokens": 1});
-    let mut events = vec![json!({"type": "message_start", "message": {
-        "id": "msg_1", "type": "message", "role": "assistant", "content": [], "model": "stub-1-20260101",
-        "stop_reason": null, "usage": usage,
-    }})];
-    for (index, block) in content.iter().enumerate() {
-        let (start, delta) = if block["type"] == "tool_use" {
-            let mut start = block.clone();
-            start["input"] = json!({});
-            (start, json!({"type": "input_json_delta", "partial_json": block["input"].to_string()}))
-        } else {
-            (json!({"type": "text", "text": ""}), json!({"type": "text_delta", "text": block["text"]}))
-        };
-        events.push(json!({"type": "content_block_start", "index": index, "content_block": start}));
-        events.push(json!({"type": "content_block_delta", "index": index, "delta": delta}));
-        events.push(json!({"type": "content_block_stop", "index": index}));
-    }
-    let delta = json!({"stop_reason": stop, "stop_sequence": null});
-    events.push(json!({"type": "message_delta", "delta": delta, "usage": {"output_tokens": 7}}));
-    events.push(json!({"type": "message_stop"}));
-    Answer::events(&events, "")
-}
-
-fn openai(delta: Value, stop: &str) -> Answer {
-    let chunk = |choices: Value| json!({"id": "c", "object": "chat.completion.chunk", "model": "stub-1", "choices": choices});
-    let mut usage = chunk(json!([]));
-    usage["usage"] = json!({"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18});
-    let events = [
-        chunk(json!([{"index": 0, "delta": delta, "finish_reason": null}])),
-        chunk(json!([{"index": 0, "delta": {}, "finish_reason": stop}])),
-        usage,
-    ];
-    Answer::events(&events, "data: [DONE]\n\n")
 }
 
 /// No file of the home, and nothing any process has said, has the key in it.
