@@ -285,6 +285,10 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
             aspect(identity, "session.stuck")?;
             Admitted::Change(Change::SessionStuck(stuck))
         }
+        ToBroker::SettingsBroken(broken) => {
+            aspect(identity, "settings.broken")?;
+            Admitted::Change(Change::SettingsBroken(broken))
+        }
         ToBroker::SessionSummarise(SessionSummarise { of, session, entry }) => {
             let act = SessionAct::Summarise { entry };
             session_command(identity, SessionCommand { of, session, act })?

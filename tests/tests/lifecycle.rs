@@ -159,3 +159,44 @@ fn turns_wait_for_a_broker_that_is_away_and_a_kill_with_a_full_outbox_loses_noth
         assert_eq!(told, ["let go"]);
     }
 }
+
+/// Keys and messages of the alerts that are open.
+fn alerts(world: &World) -> Vec<(String, String)> {
+    let page = world.nexctl_json(&["get", "alerts"]);
+    let text = |alert: &serde_json::Value, field: &str| alert[field].as_str().unwrap_or_default().to_owned();
+    let alerts = page["alerts"].as_array().expect("a list");
+    alerts.iter().map(|alert| (text(alert, "key"), text(alert, "message"))).collect()
+}
+
+#[test]
+fn a_home_that_breaks_under_a_running_agent_is_an_alert_until_it_is_mended() {
+    let mut world = World::new();
+    let home = home(&world);
+    let settings = home.join("aspect.json");
+    let whole = std::fs::read_to_string(&settings).expect("it is there");
+    let agent = world.agent(&home);
+    std::fs::write(&settings, whole.replace("\"tools\"", "\"tolls\"")).expect("the folder is ours");
+    let message = |parts: &[&str]| {
+        wait_until("the alert", || {
+            let alerts = alerts(&world);
+            let [(key, message)] = alerts.as_slice() else { return None };
+            (key == "settings_broken/wren" && parts.iter().all(|part| message.contains(part))).then_some(())
+        });
+    };
+    message(&["wren goes on with the settings it had", "aspect.json:1:", "tolls", "tools"]);
+    // It works on, and another fault is another alert.
+    let said = world.nexctl(&["ask", "wren", "say ahoy"]);
+    assert!(String::from_utf8_lossy(&said.stdout).contains("you said ahoy"), "{said:?}");
+    std::fs::write(&settings, "{").expect("the folder is ours");
+    message(&["this is not JSON"]);
+    // Whether the broker was there when it was mended or not.
+    world.kill_broker();
+    std::fs::write(&settings, &whole).expect("the folder is ours");
+    agent.wait_for_text("the files of the home are in order again");
+    world.start_broker();
+    wait_until("its end", || alerts(&world).is_empty().then_some(()));
+    std::fs::write(&settings, "{").expect("the folder is ours");
+    wait_until("the alert", || (alerts(&world).len() == 1).then_some(()));
+    std::fs::write(&settings, &whole).expect("the folder is ours");
+    wait_until("its end", || alerts(&world).is_empty().then_some(()));
+}

@@ -101,6 +101,7 @@ fn table() -> Vec<(&'static str, Value, [bool; 4])> {
             [false, false, true, true],
         ),
         ("session.tree", json!({"of": "wren", "session": "global"}), [false, true, true, true]),
+        ("settings.broken", json!({"reason": "x"}), aspects),
         ("subscribe", json!({}), [false, true, true, true]),
         ("team.list", json!({}), all),
         ("thread.get", json!({"thread": ID}), all),

@@ -147,6 +147,7 @@ impl<S: Store> Step<'_, S> {
         self.hub.queue.gone(name, self.at);
         self.settle(None, None)?;
         self.approvals_gone(name)?;
+        self.home_is(name, None)?;
         self.effect(Effect::RosterChanged { aspect: name.clone() });
         self.log_other(by.clone(), "aspect.revoked", name, &key)?;
         Ok(())

@@ -12,7 +12,7 @@ use nexus_wire::hands::{
 };
 use nexus_wire::inbox::InboxClose;
 use nexus_wire::knowledge::{KnowledgeDelete, KnowledgeGrant, KnowledgeRevoke, KnowledgeStore};
-use nexus_wire::roster::{AspectRelease, AspectRestrain, AspectState, Register};
+use nexus_wire::roster::{AspectRelease, AspectRestrain, AspectState, Register, SettingsBroken};
 use nexus_wire::session::{SessionCommand, SessionStuck};
 use nexus_wire::thread::{ChatMark, ChatReact, InboxTaken, ThreadRename};
 use nexus_wire::{
@@ -207,6 +207,7 @@ pub enum Change {
     LeaseRenew(LeaseRenew),
     SessionCommand(SessionCommand),
     SessionStuck(SessionStuck),
+    SettingsBroken(SettingsBroken),
     ThreadRename(ThreadRename),
 }
 

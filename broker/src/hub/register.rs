@@ -66,6 +66,7 @@ impl<S: Store> Step<'_, S> {
             previous.holds_link = previous.key_generation == key_generation;
         }
         let held = register.leases.clone();
+        let broken = register.broken.clone();
         record.profile = profile_of(register);
         let offer = offer_of(&record);
         let (epoch, generation, tail) = (record.epoch, record.generation, record.tail);
@@ -74,6 +75,7 @@ impl<S: Store> Step<'_, S> {
         self.hub.schemas.put(name, schemas);
         self.log_other(Party::Aspect(name.clone()), "aspect.online", name, &generation)?;
         self.arrived(name)?;
+        self.home_is(name, broken.as_deref())?;
         let leases = self.leases_of(name, &held, offset)?;
         let lost = self.hub.queue.register(name, offer, &leases, self.at);
         self.settle(None, None)?;

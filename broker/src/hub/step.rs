@@ -132,6 +132,7 @@ impl<'a, S: Store> Step<'a, S> {
                     Change::LeaseRenew(renew) => self.lease_renew(&sender, renew),
                     Change::SessionCommand(command) => self.session_command(&sender, request, command),
                     Change::SessionStuck(stuck) => self.session_stuck(&sender, request, &stuck),
+                    Change::SettingsBroken(broken) => self.settings_broken(&sender, &broken),
                     Change::ThreadRename(rename) => self.thread_rename(&sender, rename),
                 }
             }

@@ -1,16 +1,17 @@
-//! Who should be here and is not, and who is here and does not move: the alerts about aspects.
+//! Who should be here and is not, who is here and does not move, and whose home is broken: the alerts about aspects.
 //!
 //! The hub sees no progress and no clock. Whoever does sends `CommandBody::Seen`; the grace of the expected roster
 //! is one of the hub's own timers.
 
 use nexus_wire::alert::AlertKind;
-use nexus_wire::roster::{AspectState, RestraintKind};
-use nexus_wire::{AspectName, LinkId, Ms};
+use nexus_wire::roster::{AspectState, RestraintKind, SettingsBroken};
+use nexus_wire::{AspectName, ErrorCode, LinkId, Ms, Party};
+use serde_json::json;
 
 use super::Hub;
 use super::effect::Effect;
 use super::records::{Store, Stored};
-use super::step::Step;
+use super::step::{Done, Step, refuse};
 
 impl Hub {
     /// When somebody of the expected roster will have been away for too long. Whoever is told of already has no
@@ -63,6 +64,26 @@ impl<S: Store> Step<'_, S> {
     pub(super) fn arrived(&mut self, name: &AspectName) -> Stored<()> {
         self.clear_alert(AlertKind::AspectMissing, name.as_str())?;
         self.departed(name)
+    }
+
+    /// An aspect says whether it can use the files of its home. What it said last counts.
+    pub(super) fn settings_broken(&mut self, sender: &Party, broken: &SettingsBroken) -> Done {
+        let Some(name) = sender.aspect() else {
+            return refuse(ErrorCode::Invalid, "only an aspect has a home that could be broken");
+        };
+        self.home_is(name, broken.reason.as_deref())?;
+        self.answer(&json!({}));
+        Ok(())
+    }
+
+    /// What is wrong with the aspect's home, if anything is.
+    pub(super) fn home_is(&mut self, name: &AspectName, broken: Option<&str>) -> Stored<()> {
+        let Some(reason) = broken else {
+            return self.clear_alert(AlertKind::SettingsBroken, name.as_str());
+        };
+        let message =
+            format!("{name} goes on with the settings it had, because its home is broken: {reason}");
+        self.raise_alert(AlertKind::SettingsBroken, name.as_str(), &message)
     }
 
     /// What was said of a link that is gone.

@@ -21,6 +21,7 @@ use nexus_wire::inbox::{Decision, InboxClose, Resume};
 use nexus_wire::knowledge::{KnowledgeDelete, KnowledgeGrant, KnowledgeMay, KnowledgeRevoke, KnowledgeStore};
 use nexus_wire::roster::{
     AspectRelease, AspectRestrain, AspectRole, AspectState, HeldLease, Register, RestraintKind,
+    SettingsBroken,
 };
 use nexus_wire::session::{SessionAct, SessionCommand, SessionOutcome, SessionStuck};
 use nexus_wire::thread::{ChatMark, ChatReact, InboxTaken, ThreadRename};
@@ -110,6 +111,10 @@ enum Act {
         sender: u8,
         reason: bool,
         repeat: bool,
+    },
+    Broken {
+        sender: u8,
+        reason: Option<bool>,
     },
     Taken {
         aspect: u8,
@@ -312,6 +317,8 @@ fn act() -> impl Strategy<Value = Act> {
             .prop_map(|(sender, aspect, entry, repeat)| Act::Command { sender, aspect, entry, repeat }),
         2 => (some.clone(), any::<bool>(), any::<bool>())
             .prop_map(|(sender, reason, repeat)| Act::Stuck { sender, reason, repeat }),
+        2 => (some.clone(), prop::option::of(any::<bool>()))
+            .prop_map(|(sender, reason)| Act::Broken { sender, reason }),
         6 => (some.clone(), index.clone()).prop_map(|(aspect, message)| Act::Taken { aspect, message }),
         5 => (some.clone(), index.clone(), prop::option::of(0_u8..60))
             .prop_map(|(sender, thread, seq)| Act::Mark { sender, thread, seq }),
@@ -574,6 +581,7 @@ impl Twin {
                     last_generation: record
                         .as_ref()
                         .map_or(0, |it| it.generation.saturating_sub(u64::from(*stale))),
+                    broken: (*hands == 2).then(|| "line 3".to_owned()),
                     ..Register::default()
                 };
                 let (link, new_epoch) = (LinkId(self.id()), EpochId(self.id()));
@@ -666,6 +674,10 @@ impl Twin {
                 let stuck = SessionStuck { session: "global".into(), reason };
                 let request = Some(self.again(*repeat));
                 self.request(self.sender(*sender), request, Change::SessionStuck(stuck))
+            }
+            Act::Broken { sender, reason } => {
+                let reason = reason.map(|one| if one { "line 3" } else { "line 4" }.to_owned());
+                self.request(self.sender(*sender), None, Change::SettingsBroken(SettingsBroken { reason }))
             }
             Act::Taken { aspect, message } => {
                 let taken = InboxTaken { message: self.message(message) };

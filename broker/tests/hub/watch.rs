@@ -5,13 +5,13 @@ use nexus_broker::hub::{Change, CommandBody, Effect, HubConfig};
 use nexus_wire::alert::{AlertChange, AlertKind};
 use nexus_wire::hands::{Dispatch, DispatchResult};
 use nexus_wire::inbox::ItemBody;
-use nexus_wire::roster::{AspectState, Register};
-use nexus_wire::{HandRef, LinkId};
-use serde_json::json;
+use nexus_wire::roster::{AspectState, Register, SettingsBroken};
+use nexus_wire::{ErrorCode, HandRef, LinkId, RequestId};
+use serde_json::{Value, json};
 
 use crate::alerts::notes;
 use crate::on_both_stores;
-use crate::world::{World, name};
+use crate::world::{World, name, party};
 
 fn expecting(names: &[&str]) -> HubConfig {
     HubConfig {
@@ -89,6 +89,47 @@ on_both_stores! {
         world.apply(seen(AspectState::Deaf, link));
         world.start(HubConfig::default());
         assert_eq!(open(world), [] as [String; 0], "a broker that starts has no links");
+    }
+
+    fn a_broken_home_is_told_of_until_it_is_mended_or_its_aspect_is_gone(world) {
+        world.online("wren");
+        let broken = |reason: Option<&str>| {
+            Change::SettingsBroken(SettingsBroken { reason: reason.map(str::to_owned) })
+        };
+        let tell = |world: &mut World<S>, reason: Option<&str>| {
+            let request = RequestId(world.id());
+            let (told, effects) = world.request_as("wren", request, broken(reason));
+            told.unwrap();
+            notes(&effects)
+        };
+        let key = "settings_broken/wren";
+        assert_eq!(tell(world, None), []);
+        assert_eq!(tell(world, Some("aspect.json:3:1: slots")), [raised(key)]);
+        assert_eq!(tell(world, Some("aspect.json:3:1: slots")), [], "told once");
+        assert_eq!(tell(world, Some("aspect.json:4:1: name")), [raised(key)], "something else is wrong now");
+        let alert = world.store.alert(AlertKind::SettingsBroken, "wren").unwrap().unwrap();
+        let message = "wren goes on with the settings it had, because its home is broken: aspect.json:4:1: name";
+        assert_eq!((alert.message.as_str(), alert.times), (message, 2));
+        // It outlives links, each of which says it anew.
+        gone(world, "wren");
+        assert_eq!(open(world), [key]);
+        let again = |broken: Option<&str>, last_generation| Register {
+            broken: broken.map(str::to_owned), last_generation, ..Register::default()
+        };
+        let link = LinkId(world.id());
+        let (_, effects) = world.register_on("wren", link, again(Some("aspect.json:4:1: name"), 1));
+        assert_eq!(notes(&effects), []);
+        let link = LinkId(world.id());
+        let (_, effects) = world.register_on("wren", link, again(None, 2));
+        assert_eq!(notes(&effects), [cleared(key)]);
+        assert_eq!(tell(world, Some("SOUL.md: not UTF-8")), [raised(key)]);
+        assert_eq!(tell(world, None), [cleared(key)]);
+        tell(world, Some("SOUL.md: not UTF-8"));
+        let revoke = CommandBody::RevokeAspect { by: party("operator/ana"), name: name("wren") };
+        assert_eq!(notes(&world.apply(revoke)), [cleared(key)]);
+        world.operator("ana");
+        let refused = world.request::<Value>("operator/ana", broken(Some("x"))).unwrap_err();
+        assert_eq!(refused.code, ErrorCode::Invalid);
     }
 
     fn a_lost_worker_is_an_event(world) {

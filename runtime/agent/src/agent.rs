@@ -136,8 +136,8 @@ async fn serve(options: RunOptions, home: Home, keyfile: KeyFile) -> Result<Exit
     let kits = Arc::new(Kits::new(bench, home).map_err(Unfit::because)?);
     let (rekeyed, keys) = mpsc::channel(1);
     let watching = tokio::spawn(files::follow(dir.clone(), Arc::clone(&kits), Keys { broker, rekeyed }));
-    let kits_seen = kits.subscribe();
-    let channels = Channels { claims, posts_done, stop, generation, team, kits: kits_seen, keys };
+    let (kits_seen, faults) = (kits.subscribe(), kits.faults());
+    let channels = Channels { claims, posts_done, stop, generation, team, kits: kits_seen, faults, keys };
     let shared = Arc::new(Shared {
         home: dir,
         name,

@@ -25,8 +25,8 @@ use nexus_wire::knowledge::{
 };
 use nexus_wire::log::{Subscribe, Subscribed, Unsubscribe};
 use nexus_wire::roster::{
-    AspectRelease, AspectRestrain, AspectRestraint, Deregister, Register, Registered, Situation,
-    SituationAsk, Team, TeamList,
+    AspectRelease, AspectRestrain, AspectRestraint, Deregister, Register, Registered, SettingsBroken,
+    Situation, SituationAsk, Team, TeamList,
 };
 use nexus_wire::session::{
     SessionCommandInfo, SessionCompact, SessionDiff, SessionDiffed, SessionEntry, SessionExpand,
@@ -159,7 +159,7 @@ requests! {
     UsageRead => UsageReport,
 }
 
-acknowledged! { Ack, Deregister, DispatchProgress, DispatchStopped, InboxClose, InboxTaken, SessionStuck, Unsubscribe, }
+acknowledged! { Ack, Deregister, DispatchProgress, DispatchStopped, InboxClose, InboxTaken, SessionStuck, SettingsBroken, Unsubscribe, }
 
 impl Request for Register {
     type Reply = Registered;

@@ -52,6 +52,8 @@ kinds! {
     BudgetSpent = "budget_spent", Condition;
     /// An aspect cannot go on with one of its sessions.
     SessionStuck = "session_stuck", Event;
+    /// The files of an aspect's home cannot be used as they are.
+    SettingsBroken = "settings_broken", Condition;
     /// The database cannot be written, or does not say what was written.
     Storage = "storage", Condition;
     /// The loop guard paused a thread.

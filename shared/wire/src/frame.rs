@@ -25,7 +25,7 @@ use crate::observe::{
     ActivityChanged, ObserveBegin, ObserveEnd, ObserveEvent, ObserveGap, Observed, RosterChanged,
 };
 use crate::roster::{
-    AspectRelease, AspectRestrain, Deregister, Register, Registered, SituationAsk, TeamList,
+    AspectRelease, AspectRestrain, Deregister, Register, Registered, SettingsBroken, SituationAsk, TeamList,
 };
 use crate::session::{
     SessionAnswer, SessionAsk, SessionCompact, SessionDiff, SessionEntry, SessionExpand, SessionFork,
@@ -158,6 +158,7 @@ frames! {
         SessionStuck(SessionStuck) = "session.stuck",
         SessionSummarise(SessionSummarise) = "session.summarise",
         SessionTree(SessionTree) = "session.tree",
+        SettingsBroken(SettingsBroken) = "settings.broken",
         Subscribe(Subscribe) = "subscribe",
         TeamList(TeamList) = "team.list",
         ThreadGet(ThreadGet) = "thread.get",

@@ -65,6 +65,17 @@ pub struct Register {
     /// Go on although the home is older than what the broker has seen of it.
     #[serde(default)]
     pub adopt: bool,
+    /// As in `settings.broken`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<String>,
+}
+
+/// `settings.broken`: whether the files of the aspect's home can be used as they are.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct SettingsBroken {
+    /// What is wrong with them; the aspect goes on with what it read before. Absent once they are in order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// The answer to `register`.

@@ -192,6 +192,22 @@ impl Kits {
         self.current.subscribe()
     }
 
+    /// Changes with what is wrong with the files.
+    pub(crate) fn faults(&self) -> watch::Receiver<Vec<Fault>> {
+        self.faults.subscribe()
+    }
+
+    /// What is wrong with the files as they are now, in one line; `None` when nothing is.
+    pub(crate) fn broken(&self) -> Option<String> {
+        let faults = self.faults.borrow();
+        let first = faults.first()?;
+        let others = match faults.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more; agent check names all of them)"),
+        };
+        Some(format!("{first}{others}"))
+    }
+
     /// Looks at the files and takes what they hold now. For a thread that may block.
     pub(crate) fn look(&self) {
         // One look at a time: an earlier one must not put back what a later one has found.

@@ -10,7 +10,7 @@ use nexus_client::{CloseReason, Event, Link, Loss, RequestError};
 use nexus_wire::hands::{Lease, LeaseRenew};
 use nexus_wire::inbox::{Decision, Deliver, ItemBody};
 use nexus_wire::limits::LEASE_RENEW_INTERVAL;
-use nexus_wire::roster::{AspectInfo, ContextMode, Register, Registered};
+use nexus_wire::roster::{AspectInfo, ContextMode, Register, Registered, SettingsBroken};
 use nexus_wire::session::{SessionAct, SessionAsk, SessionOrder, SessionOutcome};
 use nexus_wire::{ErrorCode, ItemId};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -32,7 +32,7 @@ use super::telling::tell_decision;
 use super::worker::{Arrival, Order, Shared, WorkerNews, turn_id};
 use crate::cli::{Exit, Unfit};
 use crate::hands::Control;
-use crate::home::Settings;
+use crate::home::{Fault, Settings};
 use crate::inbox::InboxItem;
 use crate::outbox::Post;
 use crate::session::{ItemDecision, SessionKey, failed};
@@ -51,6 +51,8 @@ pub(super) struct Channels {
     pub(super) generation: watch::Sender<u64>,
     pub(super) team: watch::Sender<Vec<AspectInfo>>,
     pub(super) kits: watch::Receiver<Arc<Kit>>,
+    /// What is wrong with the files of the home.
+    pub(super) faults: watch::Receiver<Vec<Fault>>,
     /// There is a new key.
     pub(super) keys: mpsc::Receiver<()>,
 }
@@ -225,6 +227,10 @@ impl Owner {
                 self.offer_anew();
                 Ok(None)
             }
+            Ok(()) = self.channels.faults.changed() => {
+                self.tell_broken().await;
+                Ok(None)
+            }
             Some(()) = self.channels.keys.recv() => {
                 tracing::info!("there is a new key; dialling again with it");
                 self.uplink.hang_up();
@@ -277,7 +283,8 @@ impl Owner {
     async fn register(&mut self, link: Link, attempt: u64) -> Result<(), Fatal> {
         let offer = offer(&self.shared.kit().settings);
         self.offered = Some(offer.clone());
-        let register = Register { leases: self.tasks.held(), adopt: self.manner.adopt, ..offer };
+        let (leases, broken) = (self.tasks.held(), self.shared.kits.broken());
+        let register = Register { leases, broken, adopt: self.manner.adopt, ..offer };
         let register = self.uplink.complete(register).await?;
         let tell = self.tell.clone();
         tokio::spawn(async move {
@@ -286,6 +293,15 @@ impl Owner {
             let _ = tell.send(News::Registered { attempt, answer: Box::new(answer) }).await;
         });
         Ok(())
+    }
+
+    /// A link that is lost meanwhile is followed by one whose `register` says it.
+    async fn tell_broken(&self) {
+        let Some(link) = self.uplink.link() else { return };
+        let broken = SettingsBroken { reason: self.shared.kits.broken() };
+        if let Err(error) = link.send(broken).await {
+            tracing::debug!(%error, "the next registration says how the home is");
+        }
     }
 
     /// The broker is told of what an aspect offers when it registers, and takes one `register` on a link.

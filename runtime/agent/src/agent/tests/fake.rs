@@ -194,6 +194,7 @@ impl FakeLink {
                         | ToBroker::ObserveEvent(_)
                         | ToBroker::ObserveEnd(_)
                         | ToBroker::InboxTaken(_)
+                        | ToBroker::SettingsBroken(_)
                 );
                 if !shown {
                     return (id, frame);
