@@ -44,6 +44,7 @@ mod observer;
 mod outcomes;
 mod owner;
 mod parent;
+mod pause;
 mod project;
 pub(crate) mod prompt;
 mod recall;
@@ -147,7 +148,7 @@ async fn serve(options: RunOptions, home: Home, keyfile: KeyFile) -> Result<Exit
         ledger,
         signals: drive::Signals { stop: drive::Stop(stops), generation: generations },
         team: teams,
-        turns: Semaphore::new(TURNS_MAX),
+        turns: Arc::new(Semaphore::new(TURNS_MAX)),
         open: Arc::default(),
         running: Arc::default(),
     });

@@ -177,7 +177,7 @@ async fn attempt(shared: Arc<Shared>, work: Work) -> Outcome {
         apart,
         crash: None,
     };
-    let day = shared.ledger.left(None, Allowance::default(), settings.budgets.aspect);
+    let day = shared.ledger.left(None, Allowance::default(), settings.budgets.aspect, false);
     let rules = Rules {
         budget: least(assignment.budget, hand.map(|hand| hand.budget).unwrap_or_default()),
         rounds_max: hand.and_then(|hand| hand.rounds_max).unwrap_or(settings.budgets.turn_rounds_max),

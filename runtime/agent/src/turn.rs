@@ -30,13 +30,14 @@ mod leave;
 mod nature;
 mod past;
 mod pause;
+mod spend;
 mod words;
 
 use words::{calls_of, shortened, text_of, texts, with_distinct_ids};
 
 pub use judging::Ruling;
-pub use pause::Day;
 pub(crate) use pause::least;
+pub use pause::{Day, Limits};
 
 pub use compact::{Compacted, Why};
 pub use nature::{Nature, Natures};
@@ -105,6 +106,8 @@ pub enum Input {
     Granted {
         by: String,
     },
+    /// What it may spend is something else now, or may be.
+    Limited(Limits),
     Cancelled {
         reason: String,
     },
@@ -173,7 +176,7 @@ pub enum PostKind {
     Reply,
     /// That there is no reply, and why.
     Notice,
-    /// That it waits for an operator, who has let it go on so many times before.
+    /// That it waits for an operator, after it had waited and gone on so many times before.
     Waiting(u32),
 }
 
@@ -236,6 +239,8 @@ pub struct Turn {
     below: Spending,
     /// How often an operator has let it go on.
     grants: u32,
+    /// How often it went on because its limits were something else.
+    reliefs: u32,
     judging: judging::State,
     out_of_budget: bool,
     compaction: compact::State,
@@ -291,6 +296,7 @@ impl Turn {
             pending: Charge::default(),
             below: Spending::default(),
             grants: 0,
+            reliefs: 0,
             judging: judging::State::default(),
             out_of_budget: false,
             compaction: compact::State::default(),
@@ -304,28 +310,6 @@ impl Turn {
     /// How many texts it has taken: what was said before them belongs to earlier turns.
     pub fn asked(&self) -> usize {
         self.asked
-    }
-
-    /// Spent by its own rounds.
-    pub fn own(&self) -> Spending {
-        Spending::of(&self.spent.usage, self.spent.cost_microusd)
-    }
-
-    /// The round that is out has cost this so far: it counts should the round be given up.
-    pub fn runs_up(&mut self, charge: Charge) {
-        if let Phase::Asking = self.phase {
-            self.pending = charge;
-        }
-    }
-
-    /// What may be spent yet.
-    pub fn left(&self) -> Budget {
-        self.most().less(self.own().plus(self.below))
-    }
-
-    /// Tokens that another round may put out; `None`: as many as it likes.
-    pub fn room(&self) -> Option<u64> {
-        self.left().tokens.map(|left| left.saturating_sub(self.prompt))
     }
 
     /// Rounds with the provider so far.
@@ -361,6 +345,7 @@ impl Turn {
             Input::Compacted(compacted) => self.compacted(compacted),
             Input::Judged { ruling, entry, charge } => self.judged(ruling, entry, charge),
             Input::Granted { by } => self.granted(&by),
+            Input::Limited(limits) => self.limited(limits),
             Input::ToolDone { call, content, is_error, below } => {
                 self.below = self.below.plus(below);
                 self.tool_done(&call, content, is_error)
@@ -457,7 +442,7 @@ impl Turn {
         let allowed = self.rules.rounds_max;
         if self.spent.rounds >= allowed {
             effects.extend(self.fail(&format!("{allowed} rounds were not enough, and more are not allowed")));
-        } else if self.left().is_spent() || self.room() == Some(0) {
+        } else if self.is_over_budget() {
             effects.extend(self.over_budget());
         } else {
             effects.push(Effect::Ask);
@@ -538,24 +523,6 @@ impl Turn {
         let (spent, out_of_budget) = (self.spent, self.out_of_budget);
         effects.push(Effect::End(Ending { decision, reason, text, spent, out_of_budget }));
         effects
-    }
-
-    fn note_round(&mut self, round: &AssistantTurn) {
-        self.spent.rounds += 1;
-        let cached = round.usage.cache_read_tokens.saturating_add(round.usage.cache_write_tokens);
-        self.prompt = round.usage.input_tokens.saturating_add(cached);
-        self.spend(Charge { usage: round.usage, cost_microusd: round.cost_microusd });
-        self.source = Some((round.provider.clone(), round.model.clone()));
-    }
-
-    fn spend(&mut self, more: Charge) {
-        let (sum, usage) = (&mut self.spent.usage, more.usage);
-        sum.input_tokens = sum.input_tokens.saturating_add(usage.input_tokens);
-        sum.output_tokens = sum.output_tokens.saturating_add(usage.output_tokens);
-        sum.cache_read_tokens = sum.cache_read_tokens.saturating_add(usage.cache_read_tokens);
-        sum.cache_write_tokens = sum.cache_write_tokens.saturating_add(usage.cache_write_tokens);
-        let cost = self.spent.cost_microusd.zip(more.cost_microusd);
-        self.spent.cost_microusd = cost.map(|(sum, more)| sum.saturating_add(more));
     }
 
     fn meta(&self) -> Option<ReplyMeta> {

@@ -62,6 +62,66 @@ fn a_turn_over_its_budget_waits_over_a_kill_and_goes_on_when_it_may() {
 }
 
 #[test]
+fn a_turn_that_waits_goes_on_by_itself_when_its_limit_is_raised_also_after_a_kill() {
+    let world = World::new();
+    let settings = |tokens: u64| json!({"tools": ["read_file"], "budgets": {"turn": {"tokens": tokens}}});
+    let home = world.home("wren", settings(12), SCRIPT);
+    std::fs::write(home.join("work/note.txt"), "a note\n").expect("the folder is ours");
+    let raise = |before: u64, after: u64| {
+        let file = home.join("aspect.json");
+        let text = std::fs::read_to_string(&file).expect("it is there");
+        let (before, after) = (format!("\"tokens\":{before}"), format!("\"tokens\":{after}"));
+        assert!(text.contains(&before), "{text}");
+        std::fs::write(file, text.replace(&before, &after)).expect("the folder is ours");
+    };
+    let mut agent = world.agent(&home);
+    let (thread, _) = say(&world, "wren", "read it, please, and tell me of it");
+    assert!(last(&world, &thread, 2).contains("over its budget of 12 tokens"));
+    // Too little is not enough, and is said by nobody.
+    raise(12, 13);
+    agent.wait_for_text("changed: budgets");
+    raise(13, 10000);
+    assert_eq!(last(&world, &thread, 3), "I have read it.");
+    let file = decided(&home, &thread, 1);
+    let count = |kind: &str| file.of_kind(kind).count();
+    assert_eq!((count("custom.relief"), count("custom.go_on"), count("turn.tool_result")), (1, 0, 1));
+
+    raise(10000, 12);
+    let (thread, _) = say(&world, "wren", "read it, please, and tell me of it");
+    last(&world, &thread, 2);
+    agent.kill();
+    let _agent = world.agent(&home);
+    raise(12, 10000);
+    assert_eq!(last(&world, &thread, 3), "I have read it.");
+}
+
+#[test]
+fn turns_that_wait_for_their_budget_stand_in_nobodys_way() {
+    let world = World::new();
+    let settings = json!({"tools": ["read_file"], "budgets": {"turn": {"tokens": 12}}});
+    let home = world.home("wren", settings, SCRIPT);
+    std::fs::write(home.join("work/note.txt"), "a note\n").expect("the folder is ours");
+    let mut agent = world.agent(&home);
+    // As many as may be at work at the same time.
+    let threads: Vec<String> =
+        (0..16).map(|_| say(&world, "wren", "read it, please, and tell me of it").0).collect();
+    for thread in &threads {
+        assert!(last(&world, thread, 2).starts_with("I wait for an operator"));
+    }
+    let hello = || String::from_utf8(world.nexctl(&["ask", "wren", "hello"]).stdout).expect("text");
+    assert!(hello().contains("Noted."));
+    agent.kill();
+    let _agent = world.agent(&home);
+    assert!(hello().contains("Noted."), "nor do those an earlier process has left");
+    let went_on = wait_until("all that wait", || {
+        let said = nexctl(&world, &["go-on", "wren"]);
+        let count = said.matches("turn ").count();
+        (count > 0).then_some(count)
+    });
+    assert!(went_on > 0);
+}
+
+#[test]
 fn the_days_turns_count_over_a_restart_and_a_turn_that_waits_can_be_cancelled() {
     let world = World::new();
     let settings = json!({"budgets": {"thread": {"turns": 1}, "aspect": {"turns": 2}}});

@@ -80,11 +80,10 @@ impl Drive {
         }))
     }
 
-    /// Said once for a turn, however often it is told.
-    pub(super) async fn alert(&self, reason: String, turn: &Turn) -> Result<(), DriveError> {
+    /// Said once for this id, however often it is told.
+    pub(super) async fn alert(&self, id: RequestId, reason: String) -> Result<(), DriveError> {
         let Some(session) = self.session.clone() else { return Ok(()) };
         let reason = reason.chars().take(REASON_CHARS_MAX).collect();
-        let id = RequestId(derive::derived(turn.id().0, "stuck", 0));
         let frame = SessionStuck { session, reason }.into();
         Ok(self.books.post(Post { id, trace: self.trace.carried(), frame }).await?)
     }

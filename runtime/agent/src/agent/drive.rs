@@ -29,7 +29,7 @@ use crate::provider::{Answered, Listener, Meter, Provider, ProviderKind, RetryPo
 use crate::session::{ApprovalMark, Payload, UserTurn};
 use crate::tools::{Caller, Tool, ToolOutcome, Toolbox, Waiting, question};
 use crate::trace::{Taken, TurnTrace};
-use crate::turn::{Answer, Call, Effect, Ending, Input, Turn};
+use crate::turn::{Answer, Call, Effect, Ending, Input, Limits, Turn};
 use crate::uplink::{Books, BooksError};
 
 const STREAM_EVENTS_MAX: usize = 256;
@@ -111,6 +111,8 @@ pub(crate) enum Outside {
     Granted {
         by: String,
     },
+    /// What it may spend, as things stand now.
+    Limited(Limits),
     /// One of its calls has nothing to do but wait.
     Waits(Waiting),
     /// The Hand has its place again.
@@ -273,7 +275,10 @@ impl Drive {
                 }
             }
             Effect::Compact(why) => self.compact(why, turn, out),
-            Effect::Alert(reason) => self.alert(reason, turn).await?,
+            Effect::Alert(reason) => {
+                let id = RequestId(derive::derived(turn.id().0, "stuck", 0));
+                self.alert(id, reason).await?;
+            }
             Effect::Run(call) => self.run_tool(call, turn, out).await?,
             Effect::AskPeople { call, blocked } => self.ask_people(call, blocked, out).await?,
             Effect::Judge(answer) => out.judging = self.look_at(turn, &answer),
@@ -281,7 +286,8 @@ impl Drive {
             Effect::Observe(event) => self.observer.event(event),
             Effect::Wait { reason } => {
                 tracing::warn!(reason, "the turn waits for an operator");
-                self.alert(format!("a turn waits for an operator: {reason}"), turn).await?;
+                let id = RequestId(derive::derived(turn.id().0, "waits", turn.waits().into()));
+                self.alert(id, format!("a turn waits for an operator: {reason}")).await?;
             }
             Effect::Post(post) => self.post(post).await?,
             Effect::Close(closing) => self.close(closing).await?,
@@ -297,7 +303,7 @@ impl Drive {
     /// A round that is on record has cost something; so may one that was given up.
     async fn note_spent(&self, turn: &Turn, effect: &Effect, noted: &mut Spending) {
         let is_due = match effect {
-            Effect::Append(Payload::Assistant(_)) | Effect::End(_) => true,
+            Effect::Append(Payload::Assistant(_)) | Effect::End(_) | Effect::Wait { .. } => true,
             Effect::Append(_)
             | Effect::Ask
             | Effect::Alert(_)
@@ -307,7 +313,6 @@ impl Drive {
             | Effect::AskPeople { .. }
             | Effect::Abandon
             | Effect::Observe(_)
-            | Effect::Wait { .. }
             | Effect::Post(_)
             | Effect::Close(_) => false,
         };
@@ -486,6 +491,7 @@ impl Out {
             Outside::Arrived(said) => Some(Input::Arrived(said)),
             Outside::Cancelled { reason } => Some(Input::Cancelled { reason }),
             Outside::Granted { by } => Some(Input::Granted { by }),
+            Outside::Limited(limits) => Some(Input::Limited(limits)),
             Outside::Waits(waiting) => {
                 self.waiting.push(waiting);
                 None

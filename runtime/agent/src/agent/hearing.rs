@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::drive::{Outside, Surroundings};
+use super::pause::Pause;
 use super::running::{Seat, Want};
 use super::worker::Arrival;
 use crate::session::UserTurn;
@@ -16,6 +17,7 @@ use crate::session::UserTurn;
 pub(super) struct Conversation<'a> {
     pub(super) arrivals: &'a mut mpsc::Receiver<Arrival>,
     pub(super) seat: Seat,
+    pub(super) pause: Pause<'a>,
     pub(super) thread: Option<Uuid>,
     /// What begins no turn joins none.
     pub(super) passes_over: Box<dyn Fn(&UserTurn) -> bool + Send>,
@@ -27,10 +29,14 @@ impl Surroundings for Conversation<'_> {
     async fn next(&mut self) -> Outside {
         loop {
             let arrival = tokio::select! {
-                want = self.seat.wanted() => return match want {
-                    Want::Cancel { reason } => Outside::Cancelled { reason },
-                    Want::GoOn { by } => Outside::Granted { by },
+                want = self.seat.wanted() => match want {
+                    Want::Cancel { reason } => return Outside::Cancelled { reason },
+                    Want::GoOn { by } => {
+                        self.pause.granted(by);
+                        continue;
+                    }
                 },
+                news = self.pause.over() => return news,
                 Some(arrival) = self.arrivals.recv() => arrival,
             };
             *self.received += 1;
@@ -49,5 +55,6 @@ impl Surroundings for Conversation<'_> {
 
     fn set_waits(&mut self, waits: bool) {
         self.seat.set_waits(waits);
+        self.pause.set(waits);
     }
 }

@@ -113,9 +113,20 @@ impl Ledger {
         }
     }
 
-    /// What is left of the day for a turn of this thread.
-    pub(crate) fn left(&self, thread: Option<Uuid>, of_thread: Allowance, of_all: Allowance) -> Day {
-        self.left_at(thread, of_thread, of_all, Timestamp::now())
+    /// What is left of the day for a turn of this thread; `has_begun`: it is counted among the turns already.
+    pub(crate) fn left(
+        &self,
+        thread: Option<Uuid>,
+        of_thread: Allowance,
+        of_all: Allowance,
+        has_begun: bool,
+    ) -> Day {
+        // One more turn may begin for the one that has.
+        let with_own = |allowed: Allowance| Allowance {
+            turns: allowed.turns.map(|turns| turns.saturating_add(has_begun.into())),
+            ..allowed
+        };
+        self.left_at(thread, with_own(of_thread), with_own(of_all), Timestamp::now())
     }
 
     fn left_at(&self, thread: Option<Uuid>, of_thread: Allowance, of_all: Allowance, now: Timestamp) -> Day {

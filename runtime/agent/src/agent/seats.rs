@@ -92,6 +92,7 @@ impl Seats {
             news: self.news.clone(),
             before: self.leaving.remove(&key),
             received: 0,
+            place: None,
         };
         self.workers.spawn(async move {
             worker.run(initial).await;

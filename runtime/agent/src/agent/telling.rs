@@ -99,7 +99,7 @@ fn post_id(item: Uuid, kind: PostKind) -> RequestId {
     let (purpose, ordinal) = match kind {
         PostKind::Reply => ("reply", 0),
         PostKind::Notice => ("notice", 0),
-        PostKind::Waiting(grants) => ("waiting", grants),
+        PostKind::Waiting(before) => ("waiting", before),
     };
     RequestId(derive::derived(item, purpose, ordinal.into()))
 }

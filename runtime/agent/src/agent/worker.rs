@@ -18,7 +18,7 @@ use nexus_wire::{
     AspectName, DispatchId, ErrorCode, ItemId, MessageId, Party, RequestId, ThreadId, TraceContext, TurnId,
     derive,
 };
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tracing::Instrument as _;
 
 use super::clock::Clock;
@@ -27,6 +27,7 @@ use super::hearing::Conversation;
 use super::kit::{Kit, Kits};
 use super::ledger::Ledger;
 use super::observer::Observer;
+use super::pause::Pause;
 use super::prompt;
 use super::recall;
 use super::record::{Record, RecordError};
@@ -64,7 +65,7 @@ pub(crate) struct Shared {
     pub(crate) signals: Signals,
     pub(crate) team: watch::Receiver<Vec<AspectInfo>>,
     /// Turns at work at the same time.
-    pub(crate) turns: Semaphore,
+    pub(crate) turns: Arc<Semaphore>,
     /// Sessions that are open.
     pub(crate) open: Arc<AtomicUsize>,
     /// Turns of sessions that are under way.
@@ -138,6 +139,8 @@ pub(crate) struct Worker {
     pub(crate) before: Option<oneshot::Receiver<()>>,
     /// What has been taken from `arrivals`.
     pub(crate) received: u64,
+    /// Its place among those at work.
+    pub(crate) place: Option<OwnedSemaphorePermit>,
 }
 
 impl Worker {
@@ -157,6 +160,8 @@ impl Worker {
         let mut waiting = VecDeque::from(initial);
         let mut kept: Option<(Record, Counted)> = None;
         loop {
+            // Others may have waited for longer.
+            self.place = None;
             if waiting.is_empty() {
                 // Every open session is an open file, of which a process may have only so many.
                 let many = self.shared.open.load(Ordering::Relaxed) > KEPT_OPEN_MAX;
@@ -167,10 +172,10 @@ impl Worker {
             }
             let shared = Arc::clone(&self.shared);
             let mut stop = shared.signals.stop.clone();
-            let _permit = tokio::select! {
+            self.place = tokio::select! {
                 biased;
                 () = stop.closing() => return Ok(()),
-                permit = shared.turns.acquire() => permit,
+                place = Arc::clone(&shared.turns).acquire_owned() => place.ok(),
             };
             let (mut record, count) = match kept.take() {
                 Some(kept) => kept,
@@ -191,7 +196,8 @@ impl Worker {
                     };
                     let count = Counted::new(&shared.open);
                     let Some(record) = self.recover(session, &mut waiting).await? else { return Ok(()) };
-                    (record, count)
+                    kept = Some((record, count));
+                    continue;
                 }
             };
             let first = match waiting.pop_front() {
@@ -383,10 +389,11 @@ impl Worker {
         waiting: &mut VecDeque<Arrival>,
     ) -> Result<Option<Record>, DriveError> {
         let Begins { first: Some(first), opening, resumed } = from else { return Ok(Some(record)) };
+        let kits = self.shared.kits.subscribe();
         let kit = self.shared.fresh_kit().await;
         let mut drive = self.drive(&kit, record, &first, opening.as_deref()).await?;
         let budgets = &kit.settings.budgets;
-        let day = self.shared.ledger.left(first.thread, budgets.thread, budgets.aspect);
+        let day = self.shared.ledger.left(first.thread, budgets.thread, budgets.aspect, resumed);
         if !resumed {
             self.shared.ledger.begins(first.thread).await;
         }
@@ -394,6 +401,7 @@ impl Worker {
         let mut outside = Conversation {
             arrivals: &mut self.arrivals,
             seat: self.shared.running.begin(turn_id(Some(&first)), &first, resumed),
+            pause: Pause::new(Arc::clone(&self.shared), first.thread, &mut self.place, kits),
             thread: first.thread,
             passes_over: Box::new({
                 let (me, triage) = (self.shared.name.clone(), kit.settings.triage.clone());

@@ -1,5 +1,5 @@
-//! A turn whose budget is used up waits until an operator says that it goes on, or cancels it. What it is about
-//! stays open meanwhile, also over a restart.
+//! A turn whose budget is used up waits until there is more of it, or an operator says that it goes on, or cancels it.
+//! What it is about stays open meanwhile, also over a restart.
 
 use nexus_wire::budget::Budget;
 use serde_json::json;
@@ -9,6 +9,8 @@ use crate::session::Payload;
 
 /// The kind of the entry that says a turn may spend once more what one may.
 const GRANT: &str = "go_on";
+/// The same of one that says its limits were raised, or another day has begun.
+const RELIEF: &str = "relief";
 
 /// What is left of the day for a turn, besides its own budget.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -17,6 +19,14 @@ pub struct Day {
     pub thread: Budget,
     /// Of what all turns and Hands may spend.
     pub all: Budget,
+}
+
+/// What a turn may spend, as the settings and the day have it at some moment.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Limits {
+    pub budget: Budget,
+    pub helping: Budget,
+    pub day: Day,
 }
 
 impl Day {
@@ -32,6 +42,15 @@ pub(crate) fn least(one: Budget, other: Budget) -> Budget {
     Budget {
         tokens: lower(one.tokens, other.tokens),
         cost_microusd: lower(one.cost_microusd, other.cost_microusd),
+    }
+}
+
+/// With the higher of each limit, where none is the highest.
+fn most_of(one: Budget, other: Budget) -> Budget {
+    let higher = |a: Option<u64>, b: Option<u64>| a.zip(b).map(|(a, b)| a.max(b));
+    Budget {
+        tokens: higher(one.tokens, other.tokens),
+        cost_microusd: higher(one.cost_microusd, other.cost_microusd),
     }
 }
 
@@ -83,7 +102,7 @@ impl Turn {
         self.phase = Phase::Waiting;
         let mut effects = vec![Effect::Wait { reason: reason.clone() }];
         if let Some(answers) = self.items.iter().find(|item| is_by_operator(item)).cloned() {
-            let kind = PostKind::Waiting(self.grants);
+            let kind = PostKind::Waiting(self.waits());
             // What it has spent is told with its end: told here as well, it would count twice.
             effects.push(Effect::Post(Post { answers, text: reason, kind, meta: None }));
         }
@@ -92,6 +111,28 @@ impl Turn {
 
     pub fn waits_for_budget(&self) -> bool {
         matches!(self.phase, Phase::Waiting)
+    }
+
+    pub(super) fn is_over_budget(&self) -> bool {
+        self.left().is_spent() || self.room() == Some(0)
+    }
+
+    /// A turn that waits goes on where the limits have room for that; what an operator granted stands.
+    pub(super) fn limited(&mut self, limits: Limits) -> Vec<Effect> {
+        if !self.waits_for_budget() {
+            return Vec::new();
+        }
+        let Limits { budget, helping, day } = limits;
+        self.rules.budget = if self.grants > 0 { most_of(self.rules.budget, budget) } else { budget };
+        (self.rules.helping, self.rules.day) = (helping, day);
+        self.limit_by_day();
+        if self.is_over_budget() {
+            return Vec::new();
+        }
+        self.reliefs += 1;
+        let mut effects = vec![Effect::Append(Payload::custom(RELIEF, json!({})))];
+        effects.extend(self.next_round());
+        effects
     }
 
     /// An operator lets it go on.
@@ -116,10 +157,17 @@ impl Turn {
         self.grants += 1;
     }
 
+    /// How often it has gone on after a wait.
+    pub fn waits(&self) -> u32 {
+        self.grants + self.reliefs
+    }
+
     /// Of an interrupted turn, in the order of its session.
     pub(super) fn was_granted(&mut self, kind: &str) {
-        if kind.strip_prefix("custom.") == Some(GRANT) {
-            self.grant();
+        match kind.strip_prefix("custom.") {
+            Some(GRANT) => self.grant(),
+            Some(RELIEF) => self.reliefs += 1,
+            Some(_) | None => {}
         }
     }
 }

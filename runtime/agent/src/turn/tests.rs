@@ -390,6 +390,42 @@ fn a_turn_over_its_budget_waits_until_an_operator_lets_it_go_on_or_cancels_it() 
     assert!(!turn.has_ended());
 }
 
+#[test]
+fn a_turn_that_waits_goes_on_by_itself_once_its_limits_have_room() {
+    let tokens = |tokens| Budget { tokens: Some(tokens), cost_microusd: None };
+    let limits = |budget, day| Input::Limited(Limits { budget, helping: budget, day });
+    let rules = Rules { budget: tokens(15), helping: tokens(15), ..RULES };
+    let wait = |turn: &mut Turn, call: &str| {
+        let _ = turn.handle(answer(vec![tool(call, "look")], StopReason::ToolUse));
+        brief(&turn.handle(done(call))[2..])
+    };
+    let (mut turn, _) = Turn::start(turn_id(), rules.clone(), said(1, "operator/ana"));
+    assert!(
+        turn.handle(limits(tokens(100), Day::UNLIMITED)).is_empty(),
+        "it is told when it waits, and not before"
+    );
+    assert_eq!(wait(&mut turn, "a"), ["wait", "post Waiting(0)"]);
+    // 11 are spent, and the next prompt has 10 at least.
+    assert!(turn.handle(limits(tokens(21), Day::UNLIMITED)).is_empty());
+    let spent_day = Day { thread: tokens(0), all: Budget::default() };
+    assert!(turn.handle(limits(tokens(22), spent_day)).is_empty(), "another limit is in the way");
+    assert_eq!(brief(&turn.handle(limits(tokens(22), Day::UNLIMITED))), ["custom.relief", "ask"]);
+    assert_eq!(wait(&mut turn, "b"), ["wait", "post Waiting(1)"]);
+    // What is left of a new day counts from here on.
+    let new_day = Day { thread: tokens(11), all: tokens(100) };
+    assert_eq!(brief(&turn.handle(limits(Budget::default(), new_day))), ["custom.relief", "ask"]);
+    assert_eq!(turn.left(), tokens(11));
+    assert_eq!(wait(&mut turn, "c"), ["wait", "post Waiting(2)"]);
+    // What an operator has granted is not taken back by lower limits.
+    assert_eq!(brief(&turn.handle(Input::Granted { by: "operator/ana".into() })), ["custom.go_on", "ask"]);
+    let (mut turn, _) = Turn::start(turn_id(), rules, said(1, "operator/ana"));
+    let _ = wait(&mut turn, "a");
+    let _ = turn.handle(Input::Granted { by: "operator/ana".into() });
+    assert_eq!(wait(&mut turn, "b"), ["wait", "post Waiting(1)"]);
+    assert!(turn.handle(limits(tokens(1), Day::UNLIMITED)).is_empty());
+    assert_eq!(turn.most(), tokens(26));
+}
+
 fn judged(ruling: Ruling) -> Input {
     let fields = json!({"verdict": ruling.word(), "reason": ruling.note()});
     let entry = Payload::custom(judging::VERDICT, fields);
