@@ -136,10 +136,12 @@ async fn what_streams_passes_piece_by_piece_and_nobody_else_may_use_it() {
 
     let forge = format!("authorization: Bearer {}\r\n", access_token(&forge).await);
     let operator = format!("authorization: Bearer {}\r\n", world.token());
+    let guess = "authorization: Bearer nxo_guess\r\n".to_owned();
     for (who, headers, path, status) in [
         ("another aspect", &forge, "/api/v1/proxy/model/v1", "404"),
         ("an operator", &operator, "/api/v1/proxy/model/v1", "404"),
         ("nobody", &String::new(), "/api/v1/proxy/model/v1", "401"),
+        ("a guess", &guess, "/api/v1/proxy/model/v1", "401"),
         ("an unknown name", &bearer, "/api/v1/proxy/other/v1", "404"),
         ("a fetch of what is proxied", &bearer, "/api/v1/credentials/model/secret", "403"),
     ] {

@@ -63,6 +63,8 @@ pub(in crate::listen) fn authenticate(
     let standing = edge.limits.standing(remote.0.ip());
     match (found, standing) {
         (_, Standing::ShutOut(wait)) | (Err(_), Standing::Guarded(wait)) => Err(too_many_failures(wait)),
+        // Nothing was tried: a browser asks who it is before anybody has logged in.
+        (Err(error @ AuthError::Missing), Standing::Good) => Err(error.to_body().into()),
         (Err(error), Standing::Good) => Err(refused(edge, remote, &error)),
         (Ok(identity), Standing::Good | Standing::Guarded(_)) => {
             edge.limits.identity(&identity.party)?;

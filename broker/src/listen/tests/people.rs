@@ -180,3 +180,17 @@ async fn the_certificate_for_keyfiles_is_for_those_who_are_in() {
     assert_eq!(ca["nexus_id"], json!(world.running.edge.gate.nexus_id()));
     assert_eq!(http(&world, "GET", "/api/v1/ca", &[], "").await.0, 401);
 }
+
+#[tokio::test]
+async fn whoever_shows_no_credential_has_guessed_none() {
+    let world = World::new().await;
+    let _ = world.operator("ana", OperatorRole::Operator).await;
+    world.admin("PUT", "/api/v1/operators/ana/password", json!({"password": PASSWORD})).await;
+    for _ in 0..40 {
+        assert_eq!(http(&world, "GET", "/api/v1/session", &[], "").await.0, 401);
+    }
+    assert_eq!(world.log_in("ana", PASSWORD).await.0, 200, "the login page may be opened often");
+    world.running.edge.write_trail().await;
+    let (_, page) = world.admin("GET", "/api/v1/audit?kind=refused", Value::Null).await;
+    assert_eq!(page["entries"], json!([]));
+}
