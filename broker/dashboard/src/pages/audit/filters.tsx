@@ -1,4 +1,5 @@
 /** What of the log is shown: by whom, of which kind, about what, from when to when. It stands in the address. */
+import type { ComponentChildren } from "preact";
 import { useEffect, useId, useState } from "preact/hooks";
 import { myParty } from "../../state/session";
 import { team } from "../../state/team";
@@ -14,6 +15,8 @@ const PAUSE_MS = 300;
 export function Filters() {
   const [query, setQuery] = useQuery();
   const parties = [...team.value.map(({ name }) => name), myParty.value, "system"];
+  // A phone has room for the log only while filters are folded away.
+  const [wide] = useState(() => matchMedia("(width >= 640px)").matches);
   const any = NAMES.some((name) => query[name] !== undefined);
   return (
     <form
@@ -24,10 +27,14 @@ export function Filters() {
     >
       <Text name="by" label="By" placeholder="anybody" options={parties} search />
       <Text name="kind" label="Kind" placeholder="any kind or family" options={FAMILIES} />
-      <Text name="subject" label="About" placeholder="an id or a name" options={[]} />
-      {query.thread !== undefined && <Text name="thread" label="Thread" placeholder="" options={[]} />}
-      <Moment name="since" label="From" />
-      <Moment name="until" label="Until" />
+      <Folded
+        open={wide || ["subject", "thread", "since", "until"].some((name) => query[name] !== undefined)}
+      >
+        <Text name="subject" label="About" placeholder="an id or a name" options={[]} />
+        {query.thread !== undefined && <Text name="thread" label="Thread" placeholder="" options={[]} />}
+        <Moment name="since" label="From" />
+        <Moment name="until" label="Until" />
+      </Folded>
       <Button
         pressed={query.kind === "refused"}
         onClick={() => setQuery({ kind: query.kind === "refused" ? "" : "refused" }, true)}
@@ -40,6 +47,15 @@ export function Filters() {
         </Button>
       )}
     </form>
+  );
+}
+
+function Folded({ open, children }: { open: boolean; children: ComponentChildren }) {
+  return (
+    <details class="audit-folded" open={open}>
+      <summary>More filters</summary>
+      <div class="audit-filters">{children}</div>
+    </details>
   );
 }
 

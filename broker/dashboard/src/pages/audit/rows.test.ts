@@ -54,7 +54,7 @@ describe("words", () => {
     expect(at("knowledge.stored", id)).toBe(`/knowledge?entry=${id}`);
     expect(at("knowledge.granted", "wren read keel")).toBe("/knowledge?view=grants");
     expect(at("session.rewind", `wren/${id}`)).toBe(`/sessions/wren/${id}`);
-    expect(at("message.sent", id, "t1")).toBe("/chat/t1");
+    expect(at("message", id, "t1")).toBe("/chat/t1");
     expect(at("blob.put", "sha256-00")).toBeUndefined();
   });
 });

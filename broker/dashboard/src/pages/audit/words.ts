@@ -40,6 +40,7 @@ const WORDS: Record<string, string> = {
   "dispatch.cancelled": "cancelled the dispatch",
   "dispatch.ended": "ended the dispatch",
   "dispatch.output_refused": "handed in what its schema refuses, of the dispatch",
+  "dispatch.waiting": "waits for others, with the dispatch",
   "dispatch.resumed": "went on with the dispatch",
   "dispatch.retried": "tried again the dispatch",
   "dispatch.work_cancelled": "told its worker to stop the dispatch",
@@ -55,8 +56,7 @@ const WORDS: Record<string, string> = {
   "knowledge.revoked": "took back:",
   "knowledge.stored": "stored the entry",
   "log.pruned": "forgot entries of the log",
-  "message.reacted": "reacted to the message",
-  "message.sent": "said",
+  message: "said",
   "messages.pruned": "forgot old messages",
   "operator.added": "let in",
   "operator.changed": "changed",
@@ -66,10 +66,18 @@ const WORDS: Record<string, string> = {
   "operator.revoked": "shut out",
   "operator.token_added": "made the API token",
   "operator.token_revoked": "revoked the API token",
+  reacted: "reacted to",
+  "session.compact": "had the beginning summarised of the session",
+  "session.fork": "branched off the session",
+  "session.rewind": "went back in the session",
+  "session.stuck": "cannot go on with the session",
+  "session.summarise": "had a branch summarised of the session",
   "setup.offered": "offered a setup token",
   "setup.used": "became the first admin:",
   "store.restored": "restored a backup",
   "thread.renamed": "renamed the thread",
+  "turn.cancel": "cancelled the turns of",
+  "turn.go_on": "let go on the turns of",
 };
 
 /** What somebody did by themselves: the subject is who did it. */
@@ -112,6 +120,7 @@ export const FAMILIES = [
   "session",
   "setup",
   "thread",
+  "turn",
 ] as const;
 
 export const isRefusal = ({ kind }: { kind: string }) => kind.startsWith("refused.");
@@ -160,6 +169,7 @@ export function address({
       return to("/knowledge", { view: "grants" });
     case "message":
     case "item":
+    case "reacted":
       return inThread;
     case "operator":
     case "setup":
@@ -167,6 +177,10 @@ export function address({
     case "session": {
       const [aspect = "", session = ""] = subject.split("/");
       return session === "" ? "/sessions" : `/sessions/${part(aspect)}/${part(session)}`;
+    }
+    case "turn": {
+      const thread = subject.split("/")[1] ?? "";
+      return isId(thread) ? `/chat/${thread}` : "/team";
     }
     case "thread":
       return `/chat/${part(subject)}`;

@@ -2,7 +2,8 @@
 import { useEffect, useState } from "preact/hooks";
 import { Link } from "wouter-preact";
 import { link } from "../../link/link";
-import { useAsk, useLog, useSoon } from "../../link/use";
+import { Refusal } from "../../link/refusal";
+import { useAsk, useLoad, useLog, useSoon } from "../../link/use";
 import { mayAct, myParty } from "../../state/session";
 import { Button } from "../../ui/button";
 import { Segments } from "../../ui/choice";
@@ -21,6 +22,9 @@ import type { Draft } from "./editor";
 import { History } from "./history";
 import { Shared } from "./topics";
 
+/** The broker writes uses down every five seconds. */
+const USES_MS = 10_000;
+
 interface Props {
   of: string;
   topic: string;
@@ -33,11 +37,24 @@ type Tab = "text" | "source" | "history";
 const isTab = (tab: string | undefined): tab is Tab =>
   tab === "text" || tab === "source" || tab === "history";
 
+/** The entry as it stands. One that is deleted is not found by its topic, and its last version says so. */
+async function readCurrent(of: string, topic: string): Promise<KnowledgeEntry> {
+  try {
+    return await link.ask("knowledge.get", { of, topic });
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.code !== "not_found") throw error;
+    const { entries } = await link.ask("knowledge.history", { of, topic, limit: 1 });
+    const last = entries[0];
+    if (last?.deleted !== true) throw error;
+    return { ...last, content: "" };
+  }
+}
+
 export function EntryView({ of, topic, written, onEdit }: Props) {
   const [query, setQuery] = useQuery();
   const tab: Tab = isTab(query.tab) ? query.tab : "text";
   const version = query.v === undefined ? undefined : Number(query.v);
-  const current = useAsk("knowledge.get", { of, topic });
+  const current = useLoad(() => readCurrent(of, topic), [of, topic]);
   const older = useAsk("knowledge.get", version === undefined ? undefined : { of, topic, version });
   const again = useSoon(current.reload);
   useLog(({ body }) => {
@@ -46,6 +63,11 @@ export function EntryView({ of, topic, written, onEdit }: Props) {
   useEffect(() => {
     if (written > 0) current.reload();
   }, [written]);
+  // How often it was found is no change that the log tells of.
+  useEffect(() => {
+    const timer = setInterval(current.reload, USES_MS);
+    return () => clearInterval(timer);
+  }, []);
   const error = current.error ?? older.error;
   if (error && !current.value) {
     return <Fault what={`“${topic}” could not be read`} error={error} retry={current.reload} />;

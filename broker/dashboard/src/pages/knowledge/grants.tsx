@@ -36,9 +36,15 @@ export function Grants() {
     { head: "May", cell: words },
     {
       head: "Granted by",
-      cell: (it) => (it.by === undefined ? "when it was let in" : <Party party={it.by} />),
+      cell: ({ by, at }) =>
+        by === undefined ? (
+          "when it was let in"
+        ) : (
+          <span>
+            <Party party={by} /> {at !== undefined && <Time at={at} />}
+          </span>
+        ),
     },
-    { head: "When", cell: (it) => (it.at === undefined ? "" : <Time at={it.at} />) },
   ];
   if (mayAct.value) {
     columns.push({

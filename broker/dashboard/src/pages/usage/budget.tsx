@@ -30,6 +30,16 @@ const NOT_MONEY = "A sum in US dollars, such as 5 or 0.25.";
 const fault = (text: string, read: (text: string) => number | undefined, words: string) =>
   text.trim() !== "" && read(text) === undefined ? words : undefined;
 
+const beyond = (each: number | undefined, limit: number | undefined) =>
+  each !== undefined && (limit === undefined || each > limit) ? "It is more than the limit." : undefined;
+
+/** What one dispatch gets, if somebody said so: a tenth is what it gets otherwise. */
+function chosen(budget: BudgetInfo | undefined, what: keyof Budget): number | undefined {
+  const [each, limit] = [budget?.each[what], budget?.limit[what]];
+  if (each === undefined || limit === undefined) return each;
+  return Math.abs(each * 10 - limit) < 10 ? undefined : each;
+}
+
 function amount(tokenText: string, usdText: string): Budget {
   const [some, money] = [tokens(tokenText), microusd(usdText)];
   return {
@@ -43,15 +53,15 @@ export function BudgetDialog({ budget, onClose, onDone }: Props) {
   const [per, setPer] = useState<BudgetPer>(budget?.per ?? "day");
   const [limitTokens, setLimitTokens] = useState(plain(budget?.limit.tokens));
   const [limitUsd, setLimitUsd] = useState(usd(budget?.limit.cost_microusd));
-  const [eachTokens, setEachTokens] = useState(plain(budget?.each.tokens));
-  const [eachUsd, setEachUsd] = useState(usd(budget?.each.cost_microusd));
+  const [eachTokens, setEachTokens] = useState(plain(chosen(budget, "tokens")));
+  const [eachUsd, setEachUsd] = useState(usd(chosen(budget, "cost_microusd")));
   const [error, setError] = useState<Error>();
   const [id] = useState(() => uuidv7());
   const faults = {
     limitTokens: fault(limitTokens, tokens, NOT_TOKENS),
     limitUsd: fault(limitUsd, microusd, NOT_MONEY),
-    eachTokens: fault(eachTokens, tokens, NOT_TOKENS),
-    eachUsd: fault(eachUsd, microusd, NOT_MONEY),
+    eachTokens: fault(eachTokens, tokens, NOT_TOKENS) ?? beyond(tokens(eachTokens), tokens(limitTokens)),
+    eachUsd: fault(eachUsd, microusd, NOT_MONEY) ?? beyond(microusd(eachUsd), microusd(limitUsd)),
   };
   const limit = amount(limitTokens, limitUsd);
   const ready = Object.keys(limit).length > 0 && Object.values(faults).every((it) => it === undefined);

@@ -110,7 +110,8 @@ function optionsFor(
     height: HEIGHT + (leaning ? 60 : 0),
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
-    padding: [8, 8, 0, leaning ? 40 : 0],
+    // Names stand out over the sides.
+    padding: [8, 20, 0, leaning ? 40 : 0],
     scales: {
       x: { time: false, range: [-0.6, names.length - 0.4] },
       y: { range: (_, __, max) => [0, max > 0 ? max * 1.05 : 1] },
