@@ -40,7 +40,7 @@ mod watch;
 
 use nexus_wire::Ms;
 
-pub use access::{Access, Doors, NewToken, Note};
+pub use access::{Access, Doors, NewToken, Note, Proof};
 pub use admin::public_key;
 pub use blobs::is_named_to;
 pub use command::{Change, Command, CommandBody, HubConfig, KnowledgeUse, Origin, PutBlob, Traced};

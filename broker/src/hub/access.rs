@@ -45,8 +45,7 @@ pub enum Access {
     OpenSession {
         operator: OperatorName,
         sha256: Digest,
-        /// The hash the password was checked against: it may have been replaced meanwhile.
-        hash: String,
+        proof: Proof,
     },
     CloseSession {
         operator: OperatorName,
@@ -93,6 +92,15 @@ pub enum Access {
     },
     /// Rows for the audit trail about what changed nothing: refusals, and uses of credentials.
     Note(Vec<Note>),
+}
+
+/// What somebody who logs in was let in by; it may have been replaced meanwhile.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Proof {
+    /// The hash their password was checked against.
+    Password { hash: String },
+    /// One of their API tokens. The session ends with it.
+    Token { sha256: Digest },
 }
 
 /// A token as it is kept.
@@ -155,7 +163,7 @@ impl<S: Store> Step<'_, S> {
             Access::RevokeToken { operator, name } => self.revoke_token(by, &operator, &name),
             Access::SetPassword { operator, hash } => self.set_password(by, &operator, hash),
             Access::SetRole { operator, role } => self.set_role(by, &operator, role),
-            Access::OpenSession { operator, sha256, hash } => self.open_session(&operator, sha256, &hash),
+            Access::OpenSession { operator, sha256, proof } => self.open_session(&operator, sha256, &proof),
             Access::CloseSession { operator, sha256 } => self.close_session(&operator, sha256),
             Access::Used(uses) => self.used(&uses),
             Access::OfferSetup { sha256 } => self.offer_setup(by, sha256),

@@ -246,6 +246,7 @@ fn a_session_ends_idle_or_old_and_is_no_bearer_token() {
             created_at: 0,
             seen_at: 0,
             expires_at: 7 * day * 1_000,
+            token: None,
         }],
         created_at: 0,
         revoked_at: None,

@@ -1,7 +1,7 @@
 //! Tokens, passwords, sessions, the setup token, overlapping keys, used assertions and credentials.
 
 use nexus_broker::hub::records::{CredentialTerms, Digest, OperatorRecord, UsedAssertion};
-use nexus_broker::hub::{Access, CommandBody, Effect, NewToken, Note};
+use nexus_broker::hub::{Access, CommandBody, Effect, NewToken, Note, Proof};
 use nexus_wire::access::{KeyRotated, SessionInfo};
 use nexus_wire::admin::{OperatorInfo, OperatorRole};
 use nexus_wire::credential::{CredentialInfo, CredentialKind, CredentialMode};
@@ -88,7 +88,8 @@ on_both_stores! {
     fn a_session_needs_the_password_that_was_checked(world) {
         world.operator("ana");
         let open = |byte: u8, hash: &str| {
-            access(Access::OpenSession { operator: ana(), sha256: Digest([byte; 32]), hash: hash.into() })
+            let proof = Proof::Password { hash: hash.into() };
+            access(Access::OpenSession { operator: ana(), sha256: Digest([byte; 32]), proof })
         };
         assert_eq!(world.call(open(1, "h1")).0.unwrap_err().code, ErrorCode::Unauthorized, "no password yet");
         world.call(access(Access::SetPassword { operator: ana(), hash: "h1".into() })).0.unwrap();
@@ -107,6 +108,33 @@ on_both_stores! {
         world.call(access(Access::SetPassword { operator: ana(), hash: "h2".into() })).0.unwrap();
         assert_eq!(sessions(world), Vec::<u8>::new(), "a new password ends them all");
         assert_eq!(world.call(open(1, "h1")).0.unwrap_err().code, ErrorCode::Unauthorized);
+    }
+
+    fn a_session_of_a_token_ends_with_it(world) {
+        world.operator("ana");
+        let brief = NewToken { lifetime_ms: Some(9_000), ..new_token("brief", 3) };
+        world.call(access(Access::AddToken { operator: ana(), token: brief })).0.unwrap();
+        let expires_at = Some(world.at + 9_000);
+        world.call(access(token("laptop", 4))).0.unwrap();
+        let open = |byte: u8, with: u8| {
+            let proof = Proof::Token { sha256: Digest([with; 32]) };
+            access(Access::OpenSession { operator: ana(), sha256: Digest([byte; 32]), proof })
+        };
+        assert_eq!(world.call(open(1, 9)).0.unwrap_err().code, ErrorCode::Unauthorized, "nobody's token");
+        let info: SessionInfo = parsed(&world.call(open(1, 3)).0.unwrap());
+        assert_eq!(info.expires_at, expires_at, "no longer than the token");
+        world.call(open(2, 4)).0.unwrap();
+        world.call(access(Access::SetPassword { operator: ana(), hash: "h1".into() })).0.unwrap();
+        let sessions = |world: &crate::world::World<_>| {
+            world.hub.roster().operator(&ana()).unwrap().sessions.iter().map(|it| it.sha256.0[0]).collect::<Vec<_>>()
+        };
+        assert_eq!(sessions(world), Vec::<u8>::new(), "a new password ends them, too");
+        world.call(open(1, 3)).0.unwrap();
+        world.call(open(2, 4)).0.unwrap();
+        world.call(access(Access::RevokeToken { operator: ana(), name: "brief".parse().unwrap() })).0.unwrap();
+        assert_eq!(sessions(world), [2]);
+        world.call(access(token("laptop", 5))).0.unwrap();
+        assert_eq!(sessions(world), Vec::<u8>::new(), "a token that was replaced is another");
     }
 
     fn the_setup_token_makes_one_admin(world) {

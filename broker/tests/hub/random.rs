@@ -4,7 +4,7 @@
 use nexus_broker::hub::records::{CredentialTerms, Digest, Reads, Transaction, UsedAssertion};
 use nexus_broker::hub::{
     Access, Change, Command, CommandBody, Effect, Hub, HubConfig, KnowledgeUse, NewToken, Note, Origin,
-    PutBlob, Traced,
+    Proof, PutBlob, Traced,
 };
 use nexus_broker::store::{MemoryStore, SqliteStore};
 use nexus_wire::admin::{AspectAdd, OperatorAdd, OperatorRole};
@@ -485,7 +485,13 @@ impl Twin {
             Door::Role { .. } => Access::SetRole { operator, role: OperatorRole::Viewer },
             Door::Session { close: true } => Access::CloseSession { operator, sha256: Digest([5; 32]) },
             Door::Session { .. } if self.at % 3 == 0 => Access::SetPassword { operator, hash },
-            Door::Session { .. } => Access::OpenSession { operator, sha256: Digest([5; 32]), hash },
+            Door::Session { .. } => {
+                let proof = match self.at % 2 {
+                    0 => Proof::Password { hash },
+                    _ => Proof::Token { sha256: Digest([1; 32]) },
+                };
+                Access::OpenSession { operator, sha256: Digest([5; 32]), proof }
+            }
             Door::Used => Access::Used(vec![(Digest([0; 32]), self.at), (Digest([5; 32]), self.at)]),
             Door::Setup { offer: true } => Access::OfferSetup { sha256: Digest([6; 32]) },
             Door::Setup { .. } => {

@@ -65,7 +65,13 @@ pub struct Login {
     pub password: String,
 }
 
-/// Whose session the cookie is. `POST /api/v1/login` and `GET /api/v1/session` answer it.
+/// `POST /api/v1/login/token`: a session of whoever has the API token, for a browser.
+#[derive(Clone, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct TokenLogin {
+    pub token: String,
+}
+
+/// Whose session the cookie is. `POST /api/v1/login`, `POST /api/v1/login/token` and `GET /api/v1/session` answer it.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct SessionInfo {
     pub operator: OperatorName,
@@ -131,6 +137,7 @@ without_secrets! {
     PasswordSet {}
     Setup { name }
     SetupDone { operator }
+    TokenLogin {}
     TokenMade { operator, token_info }
 }
 
@@ -145,6 +152,7 @@ mod tests {
         let texts = [
             format!("{:?}", Login { name: name.clone(), password: secret() }),
             format!("{:?}", PasswordSet { current: Some(secret()), password: secret() }),
+            format!("{:?}", TokenLogin { token: secret() }),
             format!("{:?}", Setup { setup_token: secret(), name, password: Some(secret()) }),
         ];
         for text in texts {

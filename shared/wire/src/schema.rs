@@ -153,6 +153,10 @@ struct Replies {
     thread_get: crate::chat::ThreadInfo,
     #[schemars(rename = "thread.rename")]
     thread_rename: crate::thread::ThreadRenamed,
+    #[schemars(rename = "turn.cancel")]
+    turn_cancel: crate::session::SessionOrdered,
+    #[schemars(rename = "turn.go_on")]
+    turn_go_on: crate::session::SessionOrdered,
     #[schemars(rename = "usage.read")]
     usage_read: crate::audit::UsageReport,
 }
@@ -189,6 +193,7 @@ struct Http {
     setup_done: crate::access::SetupDone,
     token_add: crate::access::TokenAdd,
     token_list: crate::access::TokenList,
+    token_login: crate::access::TokenLogin,
     token_made: crate::access::TokenMade,
     token_request: crate::admin::TokenRequest,
     token_response: crate::admin::TokenResponse,

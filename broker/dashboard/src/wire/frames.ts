@@ -2024,6 +2024,8 @@ export interface Answers {
   "team.list": Team;
   "thread.get": ThreadInfo;
   "thread.rename": ThreadRenamed;
+  "turn.cancel": SessionOrdered;
+  "turn.go_on": SessionOrdered;
   "usage.read": UsageReport;
 }
 /**

@@ -361,7 +361,7 @@ export interface Problem {
   type: string;
 }
 /**
- * Whose session the cookie is. `POST /api/v1/login` and `GET /api/v1/session` answer it.
+ * Whose session the cookie is. `POST /api/v1/login`, `POST /api/v1/login/token` and `GET /api/v1/session` answer it.
  *
  */
 export interface SessionInfo {
@@ -418,6 +418,13 @@ export interface TokenAdd {
  */
 export interface TokenList {
   tokens: TokenInfo[];
+}
+/**
+ * `POST /api/v1/login/token`: a session of whoever has the API token, for a browser.
+ *
+ */
+export interface TokenLogin {
+  token: string;
 }
 export interface TokenMade {
   operator: OperatorName;

@@ -8,7 +8,7 @@ use nexus_wire::limits::{
 use nexus_wire::{ErrorCode, Ms, OperatorName, Party, TokenName};
 use serde_json::json;
 
-use super::NewToken;
+use super::{NewToken, Proof};
 use crate::hub::records::{ApiToken, Digest, OperatorRecord, Session, SetupToken, Store, Stored};
 use crate::hub::step::{Done, Step, refuse};
 
@@ -51,7 +51,10 @@ impl<S: Store> Step<'_, S> {
         }
     }
 
-    pub(in crate::hub) fn keep_operator(&mut self, record: OperatorRecord) -> Stored<()> {
+    /// Sessions end with the tokens they were opened with.
+    pub(in crate::hub) fn keep_operator(&mut self, mut record: OperatorRecord) -> Stored<()> {
+        let OperatorRecord { tokens, sessions, .. } = &mut record;
+        sessions.retain(|it| it.token.is_none_or(|token| tokens.iter().any(|it| it.sha256 == token)));
         self.store.put_operator(&record)?;
         self.hub.roster.put_operator(record);
         self.doors_changed();
@@ -163,25 +166,35 @@ impl<S: Store> Step<'_, S> {
         Ok(())
     }
 
-    pub(super) fn open_session(&mut self, operator: &OperatorName, sha256: Digest, hash: &str) -> Done {
+    pub(super) fn open_session(&mut self, operator: &OperatorName, sha256: Digest, proof: &Proof) -> Done {
         let Ok(mut record) = self.active_operator(operator) else {
             return refuse(ErrorCode::Unauthorized, "the operator was revoked meanwhile");
         };
-        if record.password.as_deref() != Some(hash) {
-            return refuse(
-                ErrorCode::Unauthorized,
-                "the password was replaced meanwhile; log in with the new one",
-            );
-        }
         let at = self.at;
+        let mut expires_at = at.saturating_add(SESSION_TTL.as_millis() as Ms);
+        let token = match proof {
+            Proof::Password { hash } if record.password.as_ref() == Some(hash) => None,
+            Proof::Password { .. } => {
+                return refuse(
+                    ErrorCode::Unauthorized,
+                    "the password was replaced meanwhile; log in with the new one",
+                );
+            }
+            Proof::Token { sha256 } => {
+                let Some(token) = record.tokens.iter().find(|it| it.sha256 == *sha256) else {
+                    return refuse(ErrorCode::Unauthorized, "the token was revoked meanwhile");
+                };
+                expires_at = token.expires_at.map_or(expires_at, |end| end.min(expires_at));
+                Some(*sha256)
+            }
+        };
         record.sessions.retain(|session| !session.has_ended(at));
         if record.sessions.len() >= SESSIONS_PER_OPERATOR_MAX
             && let Some(oldest) = (0..record.sessions.len()).min_by_key(|at| record.sessions[*at].seen_at)
         {
             record.sessions.remove(oldest);
         }
-        let expires_at = at.saturating_add(SESSION_TTL.as_millis() as Ms);
-        record.sessions.push(Session { sha256, created_at: at, seen_at: at, expires_at });
+        record.sessions.push(Session { sha256, created_at: at, seen_at: at, expires_at, token });
         let info = SessionInfo {
             operator: operator.clone(),
             role: record.role,

@@ -81,6 +81,9 @@ pub struct Session {
     pub created_at: Ms,
     pub seen_at: Ms,
     pub expires_at: Ms,
+    /// The API token it was opened with; without one, a password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Digest>,
 }
 
 /// The key an aspect had before, while it is good beside the one it has.

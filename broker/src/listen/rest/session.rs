@@ -6,10 +6,10 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use nexus_wire::access::{Login, SessionInfo, Setup, SetupDone};
+use nexus_wire::access::{Login, SessionInfo, Setup, SetupDone, TokenLogin};
 use nexus_wire::admin::OperatorRole;
 use nexus_wire::limits::{SESSION_IDLE, SESSION_TTL};
-use nexus_wire::{ErrorBody, ErrorCode, Party, TokenName};
+use nexus_wire::{ErrorBody, ErrorCode, OperatorName, Party, TokenName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -20,7 +20,8 @@ use super::input::Body;
 use super::openapi::{Group, doc, doc_with, failing};
 use super::people::unexpected;
 use super::{Remote, Routes, Shared};
-use crate::hub::{Access, CommandBody, NewToken};
+use crate::edge::Edge;
+use crate::hub::{Access, CommandBody, NewToken, Proof};
 use crate::identity::{AuthError, Role, password, token};
 use crate::listen::problem::Problem;
 
@@ -29,6 +30,9 @@ pub(super) fn routes() -> Routes {
     let example = json!({"name": "ana", "password": "correct horse battery staple"});
     let log_in =
         doc_with("logIn", group, "Log in with a password; the answer sets a session cookie", example);
+    let example = json!({"token": "nxo_…"});
+    let by_token =
+        doc_with("logInByToken", group, "Log in with an API token; the session ends with the token", example);
     let log_out = doc("logOut", group, "End the session of the cookie; its links close");
     let who = doc("getSession", group, "Who the credential of this request is");
     let example =
@@ -37,6 +41,7 @@ pub(super) fn routes() -> Routes {
     let offer = doc("offerSetup", group, "A new setup token; an unused one is void");
     ApiRouter::new()
         .api_route("/api/v1/login", post_with(log_in_with, failing(&[401, 429], log_in)))
+        .api_route("/api/v1/login/token", post_with(log_in_by_token, failing(&[401, 429], by_token)))
         .api_route("/api/v1/logout", post_with(log_out_of, failing(&[400], log_out)))
         .api_route("/api/v1/session", get_with(who_am_i, who))
         .api_route("/api/v1/setup", post_with(set_up_with, failing(&[401, 429], set_up)))
@@ -90,8 +95,37 @@ async fn log_in_with(
     admits(&edge, remote)?;
     let checked = edge.gate.check_password(&name, password).await;
     let hash = checked.map_err(|error| refused(&edge, remote, &error))?;
+    open_session(&edge, name, Proof::Password { hash }).await
+}
+
+async fn log_in_by_token(
+    State(edge): Shared,
+    Extension(remote): Extension<Remote>,
+    body: Body<TokenLogin>,
+) -> Result<WithCookie<SessionInfo>, Problem> {
+    let TokenLogin { token } = body.value;
+    admits(&edge, remote)?;
+    let found = match token.starts_with(token::PREFIX) {
+        true => edge.gate.identify(&token, edge.both_clocks()),
+        // What else lets somebody in belongs to an aspect, or to another browser.
+        false => Err(AuthError::OperatorToken),
+    };
+    match found.map(|identity| identity.party) {
+        Ok(Party::Operator(operator)) => {
+            open_session(&edge, operator, Proof::Token { sha256: token::digest(&token) }).await
+        }
+        Ok(Party::Aspect(_) | Party::System) => Err(refused(&edge, remote, &AuthError::OperatorToken)),
+        Err(error) => Err(refused(&edge, remote, &error)),
+    }
+}
+
+async fn open_session(
+    edge: &Edge,
+    operator: OperatorName,
+    proof: Proof,
+) -> Result<WithCookie<SessionInfo>, Problem> {
     let secret = token::mint_with(token::SESSION_PREFIX);
-    let act = Access::OpenSession { operator: name, sha256: token::digest(&secret), hash };
+    let act = Access::OpenSession { operator, sha256: token::digest(&secret), proof };
     let opened = edge.call(CommandBody::Access { by: Party::System, act }, 0).await?;
     Ok(WithCookie(Answer::of_json(opened), cookie(&secret, SESSION_TTL.as_secs(), edge.hosts.is_tls())))
 }

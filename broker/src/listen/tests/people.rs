@@ -74,6 +74,56 @@ async fn a_session_is_a_way_in_for_our_own_pages_alone() {
 }
 
 #[tokio::test]
+async fn a_session_can_be_had_for_a_token_and_ends_with_it() {
+    let world = World::new().await;
+    let token = world.operator("ana", OperatorRole::Operator).await;
+    let _ = world.aspect("wren").await;
+    let log_in = async |token: &str| {
+        let body = json!({"token": token}).to_string();
+        http_whole(&world, "POST", "/api/v1/login/token", &[JSON], &body).await
+    };
+    let unknown = token.chars().rev().collect::<String>();
+    for no_good in ["", "nxo_", &unknown, &format!("{token}x"), "eyJhbGciOiJFZERTQSJ9.e30.AAAA"] {
+        let answer = log_in(no_good).await;
+        assert!(answer.starts_with("HTTP/1.1 401") && !answer.contains("set-cookie"), "{no_good}: {answer}");
+    }
+    let answer = log_in(&token).await;
+    let cookie = answer.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+    assert!(cookie.ends_with("; HttpOnly; SameSite=Strict"), "{cookie}");
+    let pair = pair(cookie);
+    assert_eq!(
+        log_in(pair.split_once('=').unwrap().1).await.split(' ').nth(1),
+        Some("401"),
+        "a session is no token"
+    );
+    let own = format!("http://{}", world.authority());
+    let headers = [("cookie", pair.as_str()), ("origin", own.as_str())];
+    let (status, session) = http(&world, "GET", "/api/v1/session", &headers, "").await;
+    let session: Value = serde_json::from_str(&session).unwrap();
+    assert_eq!((status, &session["operator"], &session["role"]), (200, &json!("ana"), &json!("operator")));
+    let mut raw = Raw::dial(&world, &headers).await.unwrap();
+    assert_eq!(raw.request("team.list", json!({})).await["kind"], "ok");
+    assert_eq!(world.admin("DELETE", "/api/v1/operators/ana/tokens/first", Value::Null).await.0, 200);
+    assert_eq!(raw.closed().await, CLOSE_REVOKED);
+    assert_eq!(http(&world, "GET", "/api/v1/session", &headers, "").await.0, 401);
+}
+
+#[tokio::test]
+async fn guesses_at_tokens_are_counted() {
+    let world = World::with(&[("limits.failures_per_min", "3")]).await;
+    let token = world.operator("ana", OperatorRole::Operator).await;
+    let log_in = async |token: &str| {
+        let body = json!({"token": token}).to_string();
+        http_whole(&world, "POST", "/api/v1/login/token", &[JSON], &body).await
+    };
+    for _ in 0..4 {
+        assert!(log_in("nxo_AAAA").await.starts_with("HTTP/1.1 401"));
+    }
+    let answer = log_in(&token).await;
+    assert!(answer.starts_with("HTTP/1.1 429") && answer.contains("\"retry_after\":"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_new_password_takes_the_old_one_and_ends_the_sessions() {
     let world = World::new().await;
     let token = world.operator("ana", OperatorRole::Viewer).await;
