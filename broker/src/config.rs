@@ -30,6 +30,8 @@ pub struct Config {
     pub leaf_days: u32,
     /// Scheme and authority under which a proxy shows this broker, such as `https://nexus.example`.
     pub public_url: Option<String>,
+    /// Served as the dashboard in place of the one that is built in.
+    pub dashboard: Option<PathBuf>,
     /// Names beyond loopback, the certificate's own and `public_url`'s under which requests may come.
     pub allowed_hosts: Vec<String>,
     /// Slow on purpose. Exists so that a benchmark can tell what writing many frames at once is worth.
@@ -147,6 +149,10 @@ impl Config {
             tls: always || !listen.ip().is_loopback(),
             leaf_days: effective.ranged("tls.leaf_days", 1, 825)?,
             public_url,
+            dashboard: match effective.text("dashboard.folder") {
+                "" => None,
+                folder => Some(data.join(folder)),
+            },
             allowed_hosts: effective.parse_with("allowed_hosts", host_names)?,
             flush_each: effective.parse("links.flush_each", "true or false")?,
             rates: Rates {

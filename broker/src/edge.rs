@@ -30,6 +30,7 @@ use crate::hub::records::{AspectRecord, StoreError};
 use crate::hub::{Access, CommandBody, Hub, Note, Origin, situation, unwritten_alert};
 use crate::identity::seal::Sealer;
 use crate::identity::{Gate, Identity, Now, Seconds};
+use crate::listen::dashboard::Dashboard;
 use crate::listen::hosts::Hosts;
 use crate::listen::limits::Limits;
 use crate::listen::rest::proxy::Outside;
@@ -53,6 +54,7 @@ pub(crate) struct Edge {
     pub(crate) recalls: Recalls,
     pub(crate) questions: Questions,
     pub(crate) clock: Clock,
+    pub(crate) dashboard: Dashboard,
     pub(crate) hosts: Hosts,
     /// Links write each frame by itself.
     pub(crate) flush_each: bool,

@@ -2,6 +2,7 @@
 //! only part of the broker, beside its read API, that knows axum.
 
 mod connect;
+pub(crate) mod dashboard;
 pub(crate) mod hosts;
 pub(crate) mod limits;
 mod link;

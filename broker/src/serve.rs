@@ -26,6 +26,7 @@ use crate::identity::seal::Sealer;
 use crate::identity::tls::{Leaf, TlsError, names};
 use crate::indexing;
 use crate::listen;
+use crate::listen::dashboard::Dashboard;
 use crate::listen::hosts::Hosts;
 use crate::listen::limits::Limits;
 use crate::listen::rest::proxy::Outside;
@@ -64,6 +65,10 @@ pub enum ServeError {
     Bind { address: SocketAddr, source: std::io::Error },
     #[error("cannot use the folder blobs in {}: {source}; make it writable", data.display())]
     Blobs { data: std::path::PathBuf, source: std::io::Error },
+    #[error(
+        "cannot read the dashboard in {}: {source}; build it there (`npm run build` in broker/dashboard), or leave dashboard.folder out to serve the one this program brings", folder.display()
+    )]
+    Dashboard { folder: std::path::PathBuf, source: std::io::Error },
     #[error(
         "cannot write what streams to {}: {source}; make it writable, or name another file with observe.sink", path.display()
     )]
@@ -128,6 +133,11 @@ impl Running {
 
         let blobs = Blobs::open(&data)
             .map_err(|source| ServeError::Blobs { data: data.path().to_owned(), source })?;
+        let dashboard = match &config.dashboard {
+            Some(folder) => Dashboard::of_folder(folder)
+                .map_err(|source| ServeError::Dashboard { folder: folder.clone(), source })?,
+            None => Dashboard::embedded(),
+        };
         let mark = mark::begin(&data, clock::wall()).map_err(SetupError::from)?;
         let sink = start_sink(config.sink)?;
         let clock = Clock::start(last_at);
@@ -159,6 +169,7 @@ impl Running {
             recalls: Recalls::default(),
             questions: Questions::default(),
             clock,
+            dashboard,
             hosts: Hosts::new(&names, address, config.tls, config.public_url.clone()),
             flush_each: config.flush_each,
             limits: Limits::new(config.rates),
@@ -207,6 +218,11 @@ impl Running {
             spawner,
             lock,
         })
+    }
+
+    /// Where a browser finds the dashboard.
+    pub fn dashboard_url(&self) -> String {
+        format!("{}/", self.edge.hosts.public_url().unwrap_or(&self.url))
     }
 
     /// Where this machine reaches it.

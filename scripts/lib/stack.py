@@ -6,6 +6,7 @@ Python 3 and nothing else. Every process gets a signal when this one dies, so no
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import threading
@@ -135,6 +136,11 @@ class Stack:
                 return answer.status == 200
         except (urllib.error.URLError, OSError):
             return False
+
+    def setup(self):
+        """What follows the dashboard's address so that one click logs in: the setup token, if this start made one."""
+        found = (re.search(r"/(#setup=\S+)", line) for line in self.broker.lines)
+        return next((match.group(1) for match in found if match), "")
 
     @property
     def token(self):

@@ -200,7 +200,7 @@ async fn no_secret_is_found_where_it_does_not_belong() {
     let mut canaries = Canaries::default();
     canaries.plant("credential", SECRET);
     let shown = world.broker().wait_for("the setup token", |line| {
-        line.split_whitespace().find(|word| word.starts_with("nxsetup_")).map(str::to_owned)
+        line.trim().split_once("/#setup=").map(|(_, token)| token.to_owned())
     });
     let service = Service::start(reply());
     for _ in 0..8 {

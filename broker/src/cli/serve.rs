@@ -76,9 +76,10 @@ pub(super) async fn run(config: Config, started: Instant) -> Result<(), CliError
 fn announce(running: &Running, started: Instant) {
     let token = running.data().operator_token();
     say(format_args!("nexus {}", env!("CARGO_PKG_VERSION")));
-    say(format_args!("  data   {}", running.data().path().display()));
-    say(format_args!("  url    {}", running.url()));
-    say(format_args!("  token  {} (operator {FIRST_OPERATOR})", token.display()));
+    say(format_args!("  data       {}", running.data().path().display()));
+    say(format_args!("  url        {}", running.url()));
+    say(format_args!("  dashboard  {}", running.dashboard_url()));
+    say(format_args!("  token      {} (operator {FIRST_OPERATOR})", token.display()));
     if let Some(first) = running.first_token() {
         say(format_args!(
             "\nMade a new Nexus in {}; if you meant one that is there already, stop this one and name that with --data.\n\
@@ -88,7 +89,9 @@ fn announce(running: &Running, started: Instant) {
     }
     if let Some(setup) = running.setup_token() {
         say(format_args!(
-            "To begin from a browser or another machine, this setup token is good once, within 24 hours:\n\n  {setup}\n"
+            "To begin in a browser open this; what follows #setup= is the setup token, good once, within 24 hours:\n\n  \
+             {}#setup={setup}\n",
+            running.dashboard_url()
         ));
     }
     let took = clock::now().saturating_duration_since(started);

@@ -24,6 +24,11 @@ pub const SETTINGS: &[Setting] = &[
     Setting { key: "public_url", default: "", about: "under which a proxy shows this broker" },
     Setting { key: "allowed_hosts", default: "", about: "further host names requests may name" },
     Setting {
+        key: "dashboard.folder",
+        default: "",
+        about: "serve the dashboard of this folder instead of the one that is built in",
+    },
+    Setting {
         key: "links.flush_each",
         default: "false",
         about: "write each frame by itself; on only as the control of a benchmark",

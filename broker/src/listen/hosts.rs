@@ -47,6 +47,11 @@ impl Hosts {
         self.scheme == "https" || self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
     }
 
+    /// Under which a proxy shows this broker, if one does.
+    pub(crate) fn public_url(&self) -> Option<&str> {
+        self.public_url.as_deref()
+    }
+
     /// `host`: the Host header or the target's authority; `origin`: the Origin header, which programs leave out.
     pub(crate) fn check(&self, host: Option<&str>, origin: Option<&str>) -> Result<(), Stranger> {
         let host = host.ok_or(Stranger::Host)?.to_ascii_lowercase();

@@ -32,10 +32,10 @@ pub(super) mod caller;
 mod chat;
 mod credentials;
 mod dispatches;
-mod docs;
+pub(super) mod docs;
 mod events;
 mod gathers;
-mod guard;
+pub(super) mod guard;
 mod health;
 pub(super) mod input;
 mod knowledge;
@@ -63,7 +63,7 @@ use axum::routing::{any, get};
 use nexus_wire::ToBroker;
 use nexus_wire::limits::FRAME_BYTES_MAX;
 
-use super::connect;
+use super::{connect, dashboard};
 use crate::edge::Edge;
 use crate::hub::CommandBody;
 use crate::identity::Identity;
@@ -114,7 +114,7 @@ pub(super) fn router(edge: Arc<Edge>) -> Router {
         .route("/connect", get(connect::connect))
         .route("/api/v1/proxy/{*path}", any(proxy::proxy))
         .merge(docs::router())
-        .fallback(guard::nothing_here)
+        .fallback(dashboard::serve)
         .method_not_allowed_fallback(guard::wrong_method)
         .layer(middleware::from_fn_with_state(Arc::clone(&edge), guard::guard));
     // A load balancer names the host as it likes, and what these say is no secret.

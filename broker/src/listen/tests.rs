@@ -1,6 +1,7 @@
 //! A whole broker in this process, over real sockets.
 
 mod client;
+mod dashboard;
 mod events;
 mod gathers;
 mod http;

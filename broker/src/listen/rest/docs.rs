@@ -38,13 +38,22 @@ async fn document(headers: HeaderMap) -> Response {
     file(&headers, "application/json", DOCUMENT.get_or_init(openapi::text))
 }
 
+/// A file's `ETag`, from the digest of its bytes.
+pub(in crate::listen) fn tag_of(digest: &[u8]) -> String {
+    format!("\"{}\"", digest[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+}
+
+/// Whether whoever asks has what the tag stands for.
+pub(in crate::listen) fn knows(headers: &HeaderMap, tag: &str) -> bool {
+    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    known.flat_map(|value| value.split(',')).any(|it| it.trim().trim_start_matches("W/") == tag)
+}
+
 /// A file that changes only with the broker's version; whoever has it already is told so.
 fn file(headers: &HeaderMap, kind: &'static str, text: &'static str) -> Response {
     let digest = Sha256::digest(text);
-    let tag = format!("\"{}\"", digest[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>());
-    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let is_known =
-        known.flat_map(|value| value.split(',')).any(|it| it.trim().trim_start_matches("W/") == tag);
+    let tag = tag_of(&digest);
+    let is_known = knows(headers, &tag);
     let common = [
         (header::ETAG, tag),
         (header::CACHE_CONTROL, "no-cache".to_owned()),

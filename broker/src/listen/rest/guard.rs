@@ -95,7 +95,7 @@ fn path_of(request: &Request) -> String {
     request.uri().path().chars().take(200).collect()
 }
 
-pub(super) async fn nothing_here(request: Request) -> Problem {
+pub(in crate::listen) async fn nothing_here(request: Request) -> Problem {
     let message = format!("there is nothing at {}", path_of(&request));
     ErrorBody::new(ErrorCode::NotFound, message).into()
 }
