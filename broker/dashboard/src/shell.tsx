@@ -6,6 +6,9 @@ import { link } from "./link/link";
 import { type PageRoute, routes } from "./routes";
 import { logOut, me } from "./state/session";
 import { alertsNew, approvalsOpen } from "./state/team";
+import { unreadThreads } from "./state/threads";
+// What streams is followed from the beginning, whichever page is open.
+import "./state/turns";
 import { Banner } from "./shell/banner";
 import { Help } from "./shell/help";
 import { Dialog } from "./ui/dialog";
@@ -105,6 +108,7 @@ function Entry({ route, onGo }: { route: PageRoute; onGo?: () => void }) {
     >
       <span>{route.title}</span>
       {route.path === "team" && <Waits count={alertsNew.value} what="alerts nobody has acknowledged" />}
+      {route.path === "chat" && <Waits count={unreadThreads.value} what="threads with something unread" />}
       {route.path === "approvals" && (
         <Waits count={approvalsOpen.value} what="approvals waiting for an answer" />
       )}

@@ -98,6 +98,8 @@ class Link {
     const known = this.listeners.get(kind) ?? new Set();
     this.listeners.set(kind, known);
     known.add(call);
+    // Whoever comes once the subscription stands has not missed that it does.
+    if (kind === "fresh" && this.wasFresh) call({ again: false } as Told[K]);
     return () => known.delete(call);
   }
 
