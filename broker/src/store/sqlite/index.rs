@@ -15,7 +15,7 @@ use crate::hub::records::{StoreError, Stored};
 
 /// Messages and text of one transaction. The larger, the less there is to merge; one ends soon enough for the
 /// write-ahead log of the database, which cannot begin anew meanwhile.
-const ROWS_MAX: usize = 2048;
+const ROWS_MAX: usize = 8192;
 const BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Of what is made by [`SCHEMA`].
 const VERSION: u32 = 2;
