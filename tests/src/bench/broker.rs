@@ -14,12 +14,16 @@ use nexus_wire::{AspectName, Envelope, FromBroker, ToBroker, envelope};
 use uuid::Uuid;
 
 use super::child::Process;
+use super::clock::now;
 use super::fault::{Doing as _, Fault, Outcome};
 use super::input::BUSY;
 use super::template::fresh_id;
 use super::ws::{self, Link};
 
 const START: Duration = Duration::from_secs(30);
+/// Long enough to see whether it works, longer than it waits before it begins.
+const SETTLE: Duration = Duration::from_millis(150);
+const SETTLED: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(crate) struct Nexus {
@@ -100,6 +104,25 @@ impl Nexus {
         let operator = Broker::new(endpoint.clone(), Credential::Token(token.clone().into()));
         let nexus_id = operator.info().await.doing("reach the broker")?.nexus_id;
         Ok(Self { process, addr, token, endpoint, ca_pem, operator, nexus_id })
+    }
+
+    /// Waits until the broker has nothing to do. What it does behind the commits, such as the search index, would
+    /// otherwise be timed with whatever comes next, the yardsticks among it.
+    pub(crate) async fn settle(&self) -> Outcome<()> {
+        let begun = now();
+        let mut before = self.process.cpu_ticks()?;
+        loop {
+            tokio::time::sleep(SETTLE).await;
+            let after = self.process.cpu_ticks()?;
+            // One may be that of the look before.
+            if after - before <= 1 {
+                return Ok(());
+            }
+            if begun.elapsed() > SETTLED {
+                return Err(Fault::new("wait for the broker to have nothing to do", "it is still at work"));
+            }
+            before = after;
+        }
     }
 
     /// Lets `<stem>-0` … in.

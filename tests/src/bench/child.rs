@@ -61,6 +61,18 @@ impl Process {
         self.proc_field("io", "write_bytes:")
     }
 
+    /// Time this process has had on all processors, in ticks of the kernel.
+    pub(crate) fn cpu_ticks(&self) -> Outcome<u64> {
+        let path = format!("/proc/{}/stat", self.pid());
+        let text = fs::read_to_string(&path).doing(format!("read {path}"))?;
+        // Behind the name, which may hold anything; of the user and of the system.
+        let ticks = text.rsplit_once(')').and_then(|(_, rest)| {
+            let mut fields = rest.split_whitespace().skip(11).map(str::parse::<u64>);
+            Some(fields.next()?.ok()? + fields.next()?.ok()?)
+        });
+        ticks.doing(format!("find the time in {path}"))
+    }
+
     fn proc_field(&self, file: &str, field: &str) -> Outcome<f64> {
         let path = format!("/proc/{}/{file}", self.pid());
         let text = fs::read_to_string(&path).doing(format!("read {path}"))?;

@@ -267,19 +267,24 @@ pub(crate) async fn round(stage: &mut Stage, samples: &mut Samples, length: Dura
     let nats = stage.nats.as_ref().map(|server| server.addr);
 
     let (ours, _) = ring_chat(stage, one).await?;
+    stage.nexus.settle().await?;
     samples.add("durable-50x1-redis", ours, xadd(redis, one).await?);
 
     let before = stage.nexus.process.disk_bytes()?;
     let (ours, tally) = ring_chat(stage, many).await?;
     let written = stage.nexus.process.disk_bytes()? - before;
+    stage.nexus.settle().await?;
     samples.add("durable-50x16-redis", ours, xadd(redis, many).await?);
     samples.add("durable-50x16-jetstream", ours, streamed(stage, nats, LINKS, many).await?);
     samples.add("durable-pairs-50x1", chat(stage, LINKS, one).await?.0, None);
+    stage.nexus.settle().await?;
     samples.add("durable-pairs-50x16", chat(stage, LINKS, many).await?.0, None);
+    stage.nexus.settle().await?;
     samples.add("ok-p999", quantile(&tally.oks, 0.999) / 1e3, None);
     samples.add("disk-bytes", written / tally.messages as f64, None);
 
     let (ours, _) = chat(stage, 1, pair).await?;
+    stage.nexus.settle().await?;
     samples.add("durable-1x64-jetstream", ours, streamed(stage, nats, 1, pair).await?);
     Ok(())
 }

@@ -64,6 +64,7 @@ pub(crate) async fn round(
     };
     let filling = tokio::time::timeout(PATIENCE, fill_inbox(&stage.nexus, member, items));
     filling.await.doing(format!("fill the inbox of {} with {items} items", member.name))??;
+    stage.nexus.settle().await?;
     let reading = tokio::time::timeout(PATIENCE, read_inbox(&stage.nexus, member, items));
     let ours = reading.await.doing(format!("replay the inbox of {}", member.name))??;
     samples.add("replay", ours, against);
