@@ -246,7 +246,7 @@ impl<S: Store> Step<'_, S> {
             unknown: draft.routed.unknown,
             request_sha256: draft.request_sha256,
         };
-        self.store.put_message(&record)?;
+        self.store.put_message(&record, &draft.content_sha256)?;
         for attachment in &record.message.attachments {
             self.store.put_blob_reference(BlobId(attachment.blob.0), record.message.seq)?;
         }

@@ -12,6 +12,7 @@ mod budgets;
 mod chain;
 mod columns;
 mod copy;
+mod entries;
 mod fault;
 mod find;
 #[cfg(test)]
@@ -300,7 +301,7 @@ impl Reads for SqliteStore {
     }
 
     fn log_hash(&self, seq: u64) -> Stored<Option<[u8; 32]>> {
-        retention::log_hash(&self.connection, seq)
+        entries::hash_at(&self.connection, seq)
     }
 
     fn checkpoints(&self) -> Stored<Vec<Checkpoint>> {
@@ -308,7 +309,7 @@ impl Reads for SqliteStore {
     }
 
     fn log_before(&self, before: Ms, limit: u32) -> Stored<Option<u64>> {
-        retention::log_before(&self.connection, before, limit)
+        entries::last_before(&self.connection, before, limit)
     }
 
     fn closed(&self, aspect: &AspectName, item: ItemId) -> Stored<Option<ClosedRecord>> {

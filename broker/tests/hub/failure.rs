@@ -163,7 +163,7 @@ fn a_changed_row_of_the_log_is_found() {
     let path = dir.path().join("nexus.db");
     drop(world);
     let raw = rusqlite::Connection::open(&path).unwrap();
-    raw.execute("UPDATE log SET actor = 'operator/eve' WHERE seq = 2", []).unwrap();
+    raw.execute("UPDATE messages SET sender = 'operator/eve' WHERE seq = 2", []).unwrap();
     let error = readers.read(|reader| reader.verify(None)).unwrap_err();
     assert!(matches!(&error, StoreError::Corrupt(what) if what.contains("entry 2")), "{error}");
 }

@@ -2,8 +2,9 @@
 
 use nexus_broker::hub::records::{Checkpoint, Pruned, Reads, StoreError, Transaction, Which};
 use nexus_broker::hub::{Change, CommandBody, Hub, HubConfig, PutBlob, is_named_to};
-use nexus_broker::store::{Head, ReaderPool, Standing};
+use nexus_broker::store::{Head, ReaderPool, SqliteStore, Standing};
 use nexus_wire::attachment::{Attachment, BlobRef};
+use nexus_wire::audit::AuditList;
 use nexus_wire::blob::BlobInfo;
 use nexus_wire::chat::{ChatSend, ChatSent, Usage};
 use nexus_wire::hands::{Dispatch, DispatchResult, DispatchStanding, Dispatched, Lease};
@@ -464,7 +465,16 @@ fn a_change_of_any_column_of_any_entry_is_found_and_named() {
     let verify =
         || ReaderPool::new(&path, 1).read(|reader| reader.verify(None)).map(|checked| checked.head.seq);
     assert_eq!(verify().unwrap(), last);
-    let columns = [
+    let of_messages = [
+        "at = at + 1",
+        "id = zeroblob(16)",
+        "sender = 'operator/eve'",
+        "thread = 99",
+        "content = content || '.'",
+        "hash = zeroblob(32)",
+        "hash = NULL",
+    ];
+    let of_others = [
         "at = at + 1",
         "kind = 'x' || kind",
         "actor = 'operator/eve'",
@@ -474,21 +484,78 @@ fn a_change_of_any_column_of_any_entry_is_found_and_named() {
         "content_sha256 = zeroblob(32)",
         "hash = zeroblob(32)",
     ];
-    for seq in 1..=last {
-        for change in columns {
-            std::fs::write(&path, &whole).unwrap();
-            let raw = rusqlite::Connection::open(&path).unwrap();
-            raw.execute(&format!("UPDATE log SET {change} WHERE seq = {seq}"), []).unwrap();
-            drop(raw);
-            let found = verify().unwrap_err().to_string();
-            // The last entry's own hash has nothing after it, and is not that of its row either.
-            assert!(found.contains(&format!("entry {seq} ")), "{change} at {seq}: {found}");
-        }
+    let changed = |sql: &str| {
         std::fs::write(&path, &whole).unwrap();
         let raw = rusqlite::Connection::open(&path).unwrap();
-        raw.execute(&format!("DELETE FROM log WHERE seq = {seq}"), []).unwrap();
-        drop(raw);
+        raw.pragma_update(None, "foreign_keys", false).unwrap();
+        raw.execute(sql, []).unwrap()
+    };
+    let mut messages = 0;
+    for seq in 1..=last {
+        let is_message = changed(&format!("UPDATE messages SET at = at WHERE seq = {seq}")) == 1;
+        messages += u32::from(is_message);
+        let (table, columns): (_, &[&str]) =
+            if is_message { ("messages", &of_messages) } else { ("log", &of_others) };
+        for change in columns {
+            assert_eq!(changed(&format!("UPDATE {table} SET {change} WHERE seq = {seq}")), 1);
+            let found = verify().unwrap_err().to_string();
+            // The last entry's own hash has nothing after it, and is not that of its row either.
+            let is_named = found.contains(&format!("entry {seq} "))
+                || (*change == "thread = 99" && found.contains("a row of messages"))
+                || (*change == "id = zeroblob(16)" && found.contains("index"));
+            assert!(is_named, "{change} at {seq}: {found}");
+        }
+        assert_eq!(changed(&format!("DELETE FROM {table} WHERE seq = {seq}")), 1);
         // A log cut at its end is whole in itself: that is what a head written down elsewhere is for.
         assert_eq!(verify().is_ok(), seq == last, "deleted {seq}");
     }
+    assert_eq!(messages, 2);
+}
+
+#[test]
+fn a_message_that_is_kept_no_longer_leaves_its_entry_in_the_chain() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = sqlite(dir.path());
+    world.operator("ana");
+    let sent: Vec<ChatSent> = (0..6).map(|n| world.say("operator/ana", &format!("{n}"))).collect();
+    // Each opened a thread of its own, of which it is the last; these two are not.
+    let old: Vec<MessageId> = sent[1..3].iter().map(|it| it.message).collect();
+    for first in &sent[1..3] {
+        let reply = ChatSend { thread: Some(first.thread), content: "more".into(), ..ChatSend::default() };
+        world.send("operator/ana", reply).unwrap();
+    }
+    let head = Head { seq: world.hub.log_seq(), hash: [0; 32] };
+    let head = Head { hash: world.store.log_hash(head.seq).unwrap().unwrap(), ..head };
+    let hashes =
+        |world: &World<_>| (1..=head.seq).map(|seq| Reads::log_hash(&world.store, seq).unwrap()).collect();
+    let before: Vec<Option<[u8; 32]>> = hashes(&world);
+    let audit = world.store.audit(&AuditList::default(), 99).unwrap();
+    let prune = CommandBody::PruneMessages { before: world.at + 1, messages: old };
+    assert_eq!(parsed::<serde_json::Value>(&world.call(prune).0.unwrap()), json!({"pruned": 2}));
+    let standing = |world: &World<SqliteStore>| {
+        world.store.readers(1).read(|reader| reader.verify(Some(head))).unwrap().against.unwrap()
+    };
+    assert_eq!(standing(&world), Standing::Contained);
+    assert_eq!(hashes(&world), before);
+    let told =
+        world.store.audit(&AuditList { before: Some(head.seq + 1), ..AuditList::default() }, 99).unwrap();
+    assert_eq!(told, audit);
+    // Between the two that are gone, and behind them.
+    for seq in [sent[1].seq, sent[3].seq] {
+        let hash = world.store.log_hash(seq).unwrap().unwrap();
+        let checkpoint = Checkpoint { seq, at: 0, hash, signature: "signed".into() };
+        world.call(CommandBody::PruneLog(checkpoint)).0.unwrap();
+        assert_eq!(standing(&world), Standing::Contained);
+        let left: Vec<u64> = world.store.log(0, None, 99).unwrap().iter().map(|entry| entry.seq).collect();
+        assert_eq!(left, (seq + 1..=world.hub.log_seq()).collect::<Vec<_>>());
+        assert_eq!(world.store.log_hash(seq).unwrap(), None);
+        world.check();
+    }
+    let kept = world.store.messages(sent[0].thread, 0, 9).unwrap();
+    assert_eq!(kept.len(), 1, "a message stays when its entry goes");
+    drop(world);
+    let mut world = sqlite(dir.path());
+    world.at += 100;
+    world.say("operator/ana", "after");
+    assert_eq!(standing(&world), Standing::Contained);
 }

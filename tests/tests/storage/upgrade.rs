@@ -1,4 +1,4 @@
-//! A database of the first version under today's program: nothing of it is lost, wherever the upgrade is cut off.
+//! Databases of earlier versions under today's program: nothing of them is lost, wherever the upgrade is cut off.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -7,20 +7,21 @@ use nexus_tests::World;
 use nexus_tests::process::checkout;
 use nexus_tests::world::text;
 
-/// As its `nexus verify --export-head` said when it was made.
-const MESSAGES: usize = 70;
+/// The first version, with as many threads of a message each; and the last in which a message has its entry of the log in
+/// a row of another table, with a reaction and an entry of knowledge.
+const OLD: [(&str, usize, &str); 2] = [("v1", 70, "nexus.db.v1-"), ("v12", 2, "nexus.db.v12-")];
 /// Calls that change what is on disk; the upgrade is killed at one of them.
 const CALLS: &str = "pwrite64,write,fdatasync,fsync,rename,renameat2,unlink,ftruncate";
 /// A prime, so that all kinds of calls have their turn.
 const STRIDE: usize = 5;
 
-fn first_version() -> PathBuf {
-    checkout().join("tests/fixtures/database/v1.db")
+fn fixture(version: &str) -> PathBuf {
+    checkout().join("tests/fixtures/database").join(version).with_extension("db")
 }
 
-fn old_data(data: &Path) {
+fn old_data(version: &str, data: &Path) {
     std::fs::create_dir_all(data).expect("the folder is ours");
-    std::fs::copy(first_version(), data.join("nexus.db")).expect("the fixture is there");
+    std::fs::copy(fixture(version), data.join("nexus.db")).expect("the fixture is there");
 }
 
 fn nexus(world: &World, data: &Path, args: &[&str]) -> Output {
@@ -41,33 +42,45 @@ fn copies(data: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_database_of_the_first_version_is_brought_up_to_date_and_served() {
-    let mut world = World::asleep();
-    old_data(&world.data());
-    let head = nexus(&world, &world.data(), &["verify", "--export-head"]);
-    assert!(head.status.success(), "an old one can be verified as it is: {}", text(&head));
-    assert!(nexus(&world, &world.data(), &["token", "new"]).status.success());
-    let copies = copies(&world.data());
-    assert!(copies.len() == 1 && copies[0].starts_with("nexus.db.v1-"), "{copies:?}");
-    world.start_broker();
-    let page = world.nexctl_json(&["get", "threads", "--limit", "200"]);
-    assert_eq!(page["threads"].as_array().map(Vec::len), Some(MESSAGES));
-    let head = String::from_utf8_lossy(&head.stdout).trim().to_owned();
-    let checked = nexus(&world, &world.data(), &["verify", "--against", &head]);
-    assert!(checked.status.success(), "{}", text(&checked));
+fn a_database_of_an_earlier_version_is_brought_up_to_date_and_served() {
+    for (version, threads, copy) in OLD {
+        let mut world = World::asleep();
+        old_data(version, &world.data());
+        let head = nexus(&world, &world.data(), &["verify", "--export-head"]);
+        assert!(head.status.success(), "an old one can be verified as it is: {}", text(&head));
+        assert!(nexus(&world, &world.data(), &["token", "new"]).status.success());
+        let copies = copies(&world.data());
+        assert!(copies.len() == 1 && copies[0].starts_with(copy), "{copies:?}");
+        world.start_broker();
+        let page = world.nexctl_json(&["get", "threads", "--limit", "200"]);
+        assert_eq!(page["threads"].as_array().map(Vec::len), Some(threads), "{version}");
+        // What is new goes on from what is old, and both are told as one.
+        assert!(world.nexctl(&["say", "after the upgrade"]).status.success());
+        let head = String::from_utf8_lossy(&head.stdout).trim().to_owned();
+        let checked = nexus(&world, &world.data(), &["verify", "--against", &head]);
+        assert!(checked.status.success(), "{}", text(&checked));
+        let (last, _) = head.split_once(':').expect("an entry and its hash");
+        let last: u64 = last.parse().expect("a number");
+        let page = world.nexctl_json(&["audit", "--limit", "200"]);
+        let entries = page["entries"].as_array().expect("entries");
+        let seqs: Vec<Option<u64>> = entries.iter().map(|entry| entry["seq"].as_u64()).collect();
+        let newest = seqs[0].expect("the newest comes first");
+        assert!(newest > last, "{version}: {newest} comes after {last}");
+        assert_eq!(seqs, (1..=newest).rev().map(Some).collect::<Vec<_>>(), "{version}");
+    }
 }
 
 #[test]
 fn an_upgrade_killed_at_any_call_leaves_the_old_database_or_the_new_one() {
     let world = World::asleep();
     let folder = world.dir().join("old");
-    old_data(&folder);
+    old_data("v1", &folder);
     let out = nexus(&world, &folder, &["verify", "--export-head"]);
     let head = String::from_utf8_lossy(&out.stdout).trim().to_owned();
     let mut killed = 0;
     for at in (1..).step_by(STRIDE) {
         let data = world.dir().join(format!("killed-at-{at}"));
-        old_data(&data);
+        old_data("v1", &data);
         let (trace, inject) = (format!("trace={CALLS}"), format!("inject={CALLS}:signal=KILL:when={at}"));
         let runner = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
         let mut command: Command = world.command_under(&runner, "nexus");

@@ -283,7 +283,8 @@ pub trait Store: Reads {
     fn remove_credential(&mut self, name: &CredentialName) -> Stored<()>;
     /// Inserts or replaces. Comes before the messages of the thread.
     fn put_thread(&mut self, record: &ThreadRecord) -> Stored<()>;
-    fn put_message(&mut self, record: &MessageRecord) -> Stored<()>;
+    /// The message is its entry of the log, too: the next [`Self::append_log`] is given it.
+    fn put_message(&mut self, record: &MessageRecord, content_sha256: &[u8; 32]) -> Stored<()>;
     /// Appends to the inbox of an aspect that is there and moves its tail.
     fn put_inbox(&mut self, aspect: &AspectName, item: &NewItem) -> Stored<()>;
     /// Drops the items up to `floor`, a multiple of [`INBOX_BLOCK`](super::INBOX_BLOCK) that the cursor has passed.

@@ -158,7 +158,7 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn put_message(&mut self, record: &MessageRecord) -> Stored<()> {
+    fn put_message(&mut self, record: &MessageRecord, _: &[u8; 32]) -> Stored<()> {
         let id = record.message.thread;
         let thread = self.threads.get_mut(&id).ok_or_else(|| absent(&format_args!("thread {id}")))?;
         let at = self.messages.len();

@@ -8,6 +8,7 @@ use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use super::columns::{json, parsed, to_blob, to_number};
+use super::entries::entries;
 use super::fault::fault;
 use super::pages::log_row;
 use super::read::all;
@@ -15,13 +16,15 @@ use crate::hub::records::{Spent, Stored};
 
 pub(super) fn list(connection: &Connection, wanted: &AuditList, limit: u32) -> Stored<Vec<AuditEntry>> {
     // `kind` is a kind or a family of them; a family ends where the next character after '.' begins.
-    let sql = "SELECT seq, at, actor, threads.id, kind, subject, detail
-        FROM log LEFT JOIN threads ON threads.no = log.thread
+    let sql = entries!(
+        "seq, at, actor, threads.id, kind, subject, detail",
+        "LEFT JOIN threads ON threads.no = log.thread
         WHERE seq < ?1 AND (?2 IS NULL OR kind = ?2 OR (kind > ?2 || '.' AND kind < ?2 || '/'))
             AND (?3 IS NULL OR actor = ?3) AND (?4 IS NULL OR threads.id = ?4)
             AND (?5 IS NULL OR at >= ?5) AND (?6 IS NULL OR at < ?6)
-            AND (?7 IS NULL OR subject = ?7 OR subject = ?8)
-        ORDER BY seq DESC LIMIT ?9";
+            AND (?7 IS NULL OR subject = ?7 OR subject = ?8)",
+        "ORDER BY seq DESC LIMIT ?9"
+    );
     let subject = wanted.subject.as_deref();
     let row = params![
         wanted.before.map_or(i64::MAX, to_number),

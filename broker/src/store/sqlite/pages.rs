@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::alerts::alert_note;
 use super::blocks::{BLOCK, unpack};
 use super::columns::{count, id, opt_id, parsed, to_blob, to_json, to_number};
+use super::entries::entries;
 use super::fault::{damage, fault};
 use super::messages::{
     MESSAGE_BY_SEQ, MESSAGE_SEQ, MESSAGE_THREAD, MESSAGES_BY_RANGE, Text, message_item, message_row,
@@ -406,11 +407,13 @@ pub(super) fn log(
     limit: u32,
 ) -> Stored<Vec<LogEntry>> {
     let _steady = steady(connection)?;
-    let sql = "SELECT seq, at, actor, threads.id, kind, subject, detail
-        FROM log LEFT JOIN threads ON threads.no = log.thread
+    let sql = entries!(
+        "seq, at, actor, threads.id, kind, subject, detail",
+        "LEFT JOIN threads ON threads.no = log.thread
         WHERE seq > ?1 AND (?3 IS NULL OR log.thread = (SELECT no FROM threads WHERE id = ?3))
-            AND (?4 IS NULL OR actor = ?4) AND (?5 IS NULL OR kind IN (SELECT value FROM json_each(?5)))
-        ORDER BY seq LIMIT ?2";
+            AND (?4 IS NULL OR actor = ?4) AND (?5 IS NULL OR kind IN (SELECT value FROM json_each(?5)))",
+        "ORDER BY seq LIMIT ?2"
+    );
     let LogFilter { thread, kinds, by } = filter;
     let row = params![
         to_number(from_seq),

@@ -9,9 +9,10 @@ use rusqlite::{Connection, params};
 
 use super::blocks::{Full, Recent};
 use super::columns::{count, id, opt_json, parsed, to_blob, to_json, to_number, to_parties};
+use super::entries;
 use super::fault::{damage, fault};
 use super::newest::Newest;
-use super::read::{ThreadRow, all, log_head, one, thread};
+use super::read::{ThreadRow, all, one, thread};
 use crate::hub::queue::{ClockChanges, Clocks};
 use crate::hub::records::{Position, Stored, ThreadRecord};
 
@@ -28,6 +29,8 @@ pub(super) struct Pending {
     /// Of messages.
     pub(super) newest: Newest,
     pub(super) log_hash: [u8; 32],
+    /// The `seq` of the newest message that was written in this batch.
+    pub(super) message_seq: u64,
     clocks: Clocks,
     clocks_are_dirty: bool,
     /// Time has moved to it.
@@ -74,7 +77,7 @@ impl Pending {
             clocks: clocks.unwrap_or_default(),
             newest: Newest::of(largest),
             next_item: next_item.unwrap_or(0) + 1,
-            log_hash: log_head(connection)?.map_or([0; 32], |(_, _, hash)| hash),
+            log_hash: entries::newest(connection)?.map_or([0; 32], |(head, _)| head.hash),
             ..Self::default()
         })
     }

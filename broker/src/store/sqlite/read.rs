@@ -9,6 +9,7 @@ use nexus_wire::{
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::columns::{count, id, json, opt_id, opt_json, parsed, parties, small, to_blob, to_number, word};
+use super::entries;
 use super::fault::fault;
 use crate::hub::records::{
     AspectRecord, ClosedRecord, CredentialRecord, Digest, DispatchRecord, OperatorRecord, Snapshot, Stored,
@@ -256,23 +257,16 @@ pub(super) fn dispatches(
     all(connection, sql, params![before, limit], dispatch_info)
 }
 
-/// The newest entry of the log: its `seq`, time and hash.
-pub(super) fn log_head(connection: &Connection) -> Stored<Option<(u64, i64, [u8; 32])>> {
-    one(connection, "SELECT seq, at, hash FROM log ORDER BY seq DESC LIMIT 1", [], |row| {
-        Ok((count(row, 0)?, row.get(1)?, row.get(2)?))
-    })
-}
-
 pub(super) fn snapshot(connection: &Connection) -> Stored<Snapshot> {
-    let head = log_head(connection)?;
+    let newest = entries::newest(connection)?;
     let meta = one(connection, "SELECT last_at, queue_state, started_at, setup FROM meta", [], |row| {
         Ok((row.get::<_, i64>(0)?, opt_json(row, 1)?, row.get(2)?, opt_json(row, 3)?))
     })?;
     let (last_at, clocks, started_at, setup) =
         meta.ok_or_else(|| super::fault::damage("the row of meta is gone"))?;
     Ok(Snapshot {
-        last_at: head.map_or(last_at, |(_, at, _)| at.max(last_at)),
-        log_seq: head.map_or(0, |(seq, _, _)| seq),
+        last_at: newest.map_or(last_at, |(_, at)| at.max(last_at)),
+        log_seq: newest.map_or(0, |(head, _)| head.seq),
         started_at,
         aspects: aspects(connection)?,
         operators: operators(connection)?,

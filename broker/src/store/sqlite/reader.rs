@@ -21,8 +21,8 @@ use uuid::Uuid;
 use super::open::{self, OpenError};
 use super::verify::{self, Checked};
 use super::{
-    alerts, approvals, audit, blobs, fault, find, gathers, knowledge, messages, pages, read, retention,
-    search, threads,
+    alerts, approvals, audit, blobs, entries, fault, find, gathers, knowledge, messages, pages, read,
+    retention, search, threads,
 };
 use crate::hub::filter::LogFilter;
 use crate::hub::records::{
@@ -54,8 +54,8 @@ impl SqliteReader {
     }
 
     pub fn head(&self) -> Stored<Head> {
-        let head = read::log_head(&self.connection)?;
-        Ok(head.map_or(Head { seq: 0, hash: [0; 32] }, |(seq, _, hash)| Head { seq, hash }))
+        let newest = entries::newest(&self.connection)?;
+        Ok(newest.map_or(Head { seq: 0, hash: [0; 32] }, |(head, _)| head))
     }
 
     /// The version of its schema.
@@ -274,7 +274,7 @@ impl Reads for SqliteReader {
     }
 
     fn log_hash(&self, seq: u64) -> Stored<Option<[u8; 32]>> {
-        retention::log_hash(&self.connection, seq)
+        entries::hash_at(&self.connection, seq)
     }
 
     fn checkpoints(&self) -> Stored<Vec<Checkpoint>> {
@@ -282,7 +282,7 @@ impl Reads for SqliteReader {
     }
 
     fn log_before(&self, before: Ms, limit: u32) -> Stored<Option<u64>> {
-        retention::log_before(&self.connection, before, limit)
+        entries::last_before(&self.connection, before, limit)
     }
 
     fn closed(&self, aspect: &AspectName, item: ItemId) -> Stored<Option<ClosedRecord>> {

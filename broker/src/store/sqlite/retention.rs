@@ -5,6 +5,7 @@ use rusqlite::{Connection, params};
 
 use super::blocks::{BLOCK, unpack};
 use super::columns::{count, id, parties, to_blob, to_number};
+use super::entries;
 use super::fault::{damage, fault};
 use super::read::{all, one};
 use crate::hub::records::{Checkpoint, INBOX_BLOCK, Pruned, Stored};
@@ -39,10 +40,6 @@ pub(super) fn log_floor(connection: &Connection) -> Stored<u64> {
     Ok(one(connection, sql, [], |row| count(row, 0))?.unwrap_or(0))
 }
 
-pub(super) fn log_hash(connection: &Connection, seq: u64) -> Stored<Option<[u8; 32]>> {
-    one(connection, "SELECT hash FROM log WHERE seq = ?1", [to_number(seq)], |row| row.get(0))
-}
-
 pub(super) fn checkpoints(connection: &Connection) -> Stored<Vec<Checkpoint>> {
     let sql = "SELECT seq, at, hash, signature FROM checkpoints ORDER BY seq";
     all(connection, sql, [], |row| {
@@ -50,17 +47,11 @@ pub(super) fn checkpoints(connection: &Connection) -> Stored<Vec<Checkpoint>> {
     })
 }
 
-pub(super) fn log_before(connection: &Connection, before: Ms, limit: u32) -> Stored<Option<u64>> {
-    let sql = "SELECT max(seq) FROM (SELECT seq, at FROM log ORDER BY seq LIMIT ?2) WHERE at < ?1";
-    let found = one(connection, sql, params![before, limit], |row| row.get::<_, Option<i64>>(0))?;
-    Ok(found.flatten().and_then(|seq| u64::try_from(seq).ok()))
-}
-
 pub(super) fn prune_log(connection: &Connection, checkpoint: &Checkpoint) -> Stored<()> {
     let Checkpoint { seq, at, hash, signature } = checkpoint;
     let sql = "INSERT INTO checkpoints (seq, at, hash, signature) VALUES (?1, ?2, ?3, ?4)";
     execute(connection, sql, params![to_number(*seq), at, hash, signature])?;
-    execute(connection, "DELETE FROM log WHERE seq <= ?1", [to_number(*seq)])
+    entries::drop_up_to(connection, *seq)
 }
 
 pub(super) fn contents_floor(connection: &Connection) -> Stored<u64> {
@@ -120,6 +111,7 @@ pub(super) fn delete_message(connection: &Connection, id: MessageId) -> Stored<(
             execute(connection, sql, row)?;
         }
     }
+    entries::outlive(connection, seq)?;
     for sql in [
         "DELETE FROM reactions WHERE message = ?1",
         "DELETE FROM blob_references WHERE message = ?1",

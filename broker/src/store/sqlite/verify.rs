@@ -2,9 +2,11 @@
 
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
+use sha2::{Digest, Sha256};
 
 use super::chain::Link;
 use super::columns::count;
+use super::entries;
 use super::fault::{damage, fault};
 use super::retention;
 use crate::hub::records::Stored;
@@ -47,8 +49,7 @@ pub(super) fn verify(connection: &Connection, against: Option<Head>) -> Stored<C
 }
 
 fn chain(connection: &Connection, against: Option<Head>) -> Stored<Checked> {
-    let sql = "SELECT seq, at, kind, actor, threads.id, subject, detail, content_sha256, hash
-        FROM log LEFT JOIN threads ON threads.no = log.thread ORDER BY seq";
+    let sql = entries::chain(entries::has_messages(connection)?);
     let mut statement = connection.prepare(sql).map_err(fault)?;
     let mut rows = statement.query([]).map_err(fault)?;
     let checkpoints = checkpoints_of(connection)?;
@@ -100,6 +101,7 @@ fn checked(row: &rusqlite::Row<'_>, before: &[u8; 32]) -> rusqlite::Result<(u64,
         })
     };
     let seq = count(row, 0)?;
+    let digest = Sha256::digest(bytes(8)?);
     let hash = Link {
         seq,
         at: row.get(1)?,
@@ -108,9 +110,8 @@ fn checked(row: &rusqlite::Row<'_>, before: &[u8; 32]) -> rusqlite::Result<(u64,
         thread: bytes(4)?,
         subject: bytes(5)?,
         detail: row.get_ref(6)?.as_str_or_null()?.unwrap_or_default(),
-        content_sha256: bytes(7)?,
+        content_sha256: if row.get_ref(8)? == ValueRef::Null { bytes(7)? } else { &digest[..] },
     }
     .hash(before);
-    let written: [u8; 32] = row.get(8)?;
-    Ok((seq, (written == hash).then_some(hash)))
+    Ok((seq, (bytes(9)? == hash).then_some(hash)))
 }

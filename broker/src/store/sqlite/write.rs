@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::blocks::{BLOCK, Full};
 use super::chain::Link;
 use super::columns::{to_blob, to_json, to_number, to_parties, to_word};
+use super::entries::MESSAGE;
 use super::fault::{damage, fault};
 use super::{SqliteStore, alerts, approvals, blobs, budgets, gathers, knowledge, read, retention};
 use crate::hub::queue::ClockChanges;
@@ -206,8 +207,20 @@ impl Store for SqliteStore {
         self.pending.get_mut().put_thread(&self.connection, record)
     }
 
-    fn put_message(&mut self, record: &MessageRecord) -> Stored<()> {
+    fn put_message(&mut self, record: &MessageRecord, content_sha256: &[u8; 32]) -> Stored<()> {
         let message = &record.message;
+        let sender = to_parties(std::slice::from_ref(&message.from));
+        let hash = Link {
+            seq: message.seq,
+            at: message.at,
+            kind: MESSAGE,
+            actor: &sender,
+            thread: message.thread.0.as_bytes(),
+            subject: message.id.0.as_bytes(),
+            detail: "",
+            content_sha256,
+        }
+        .hash(&self.pending.get_mut().log_hash);
         let (thread, full) =
             self.pending.get_mut().push_message(&self.connection, message.thread, message.seq)?;
         if let Some(Full { first, bytes }) = full {
@@ -216,14 +229,14 @@ impl Store for SqliteStore {
         }
         let sql = "INSERT INTO messages
                 (seq, id, thread, at, sender, recipients, reply_to, content, meta, unknown, request_sha256,
-                 attachments, trace)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+                 attachments, trace, hash)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
         let row = params![
             to_number(message.seq),
             to_blob(message.id.0),
             thread,
             message.at,
-            to_parties(std::slice::from_ref(&message.from)),
+            sender,
             to_parties(&message.to),
             message.reply_to.map(|id| to_blob(id.0)),
             message.content,
@@ -232,9 +245,12 @@ impl Store for SqliteStore {
             record.request_sha256,
             (!message.attachments.is_empty()).then(|| to_json(&message.attachments)),
             record.trace.as_ref().map(TraceContext::to_bytes),
+            hash,
         ];
         self.execute(sql, row)?;
-        self.pending.get_mut().newest.add(message.id.0);
+        let pending = self.pending.get_mut();
+        pending.newest.add(message.id.0);
+        (pending.log_hash, pending.message_seq) = (hash, message.seq);
         Ok(())
     }
 
@@ -386,6 +402,13 @@ impl Store for SqliteStore {
 
     fn append_log(&mut self, record: &LogRecord) -> Stored<()> {
         let entry = &record.entry;
+        if let LogBody::Message(message) = &entry.body {
+            // It was written with its message.
+            return match self.pending.get_mut().message_seq == entry.seq {
+                true => Ok(()),
+                false => Err(damage(format_args!("message {} is not the newest entry", message.id))),
+            };
+        }
         let (kind, subject, detail) = described(&entry.body);
         let actor = entry.actor.to_string();
         let thread = match entry.thread {
@@ -458,7 +481,7 @@ impl ToSql for Subject<'_> {
 
 fn described(body: &LogBody) -> (&str, Subject<'_>, Option<String>) {
     match body {
-        LogBody::Message(message) => ("message", Subject::Id(message.id.0), None),
+        LogBody::Message(message) => (MESSAGE, Subject::Id(message.id.0), None),
         LogBody::ItemClosed(close) => ("item.closed", Subject::Id(close.item.0), None),
         LogBody::ItemTaken(taken) => ("item.taken", Subject::Id(taken.message.0), None),
         LogBody::Reacted(reacted) => {
