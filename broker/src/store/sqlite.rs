@@ -12,6 +12,7 @@ mod budgets;
 mod chain;
 mod columns;
 mod copy;
+mod dispatches;
 mod entries;
 mod fault;
 mod find;
@@ -317,11 +318,11 @@ impl Reads for SqliteStore {
     }
 
     fn dispatch(&self, id: DispatchId) -> Stored<Option<DispatchRecord>> {
-        read::dispatch(&self.connection, id)
+        self.pending.borrow().dispatches.full(&self.connection, id)
     }
 
     fn dispatch_head(&self, id: DispatchId) -> Stored<Option<DispatchRecord>> {
-        read::dispatch_head(&self.connection, id)
+        self.pending.borrow().dispatches.head(&self.connection, id)
     }
 
     fn open_dispatches(&self, invoker: &Party) -> Stored<Vec<DispatchInfo>> {

@@ -9,6 +9,7 @@ use rusqlite::{Connection, params};
 
 use super::blocks::{Full, Recent};
 use super::columns::{count, id, opt_json, parsed, to_blob, to_json, to_number, to_parties};
+use super::dispatches::Dispatches;
 use super::entries;
 use super::fault::{damage, fault};
 use super::newest::Newest;
@@ -31,6 +32,7 @@ pub(super) struct Pending {
     pub(super) log_hash: [u8; 32],
     /// The `seq` of the newest message that was written in this batch.
     pub(super) message_seq: u64,
+    pub(super) dispatches: Dispatches,
     clocks: Clocks,
     clocks_are_dirty: bool,
     /// Time has moved to it.
@@ -76,6 +78,7 @@ impl Pending {
             inboxes,
             clocks: clocks.unwrap_or_default(),
             newest: Newest::of(largest),
+            dispatches: Dispatches::load(connection)?,
             next_item: next_item.unwrap_or(0) + 1,
             log_hash: entries::newest(connection)?.map_or([0; 32], |(head, _)| head.hash),
             ..Self::default()

@@ -1,7 +1,6 @@
 //! Writes of the one writer. Each belongs to the transaction that is open.
 
 use nexus_wire::alert::{Alert, AlertChange};
-use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::KnowledgeUsage;
 use nexus_wire::log::LogBody;
 use nexus_wire::{
@@ -16,13 +15,13 @@ use super::chain::Link;
 use super::columns::{to_blob, to_json, to_number, to_parties, to_word};
 use super::entries::MESSAGE;
 use super::fault::{damage, fault};
-use super::{SqliteStore, alerts, approvals, blobs, budgets, gathers, knowledge, read, retention};
+use super::{SqliteStore, alerts, approvals, blobs, budgets, gathers, knowledge, retention};
 use crate::hub::queue::ClockChanges;
 use crate::hub::records::{
     AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
     CredentialRecord, DispatchRecord, GatherRecord, KnowledgeGrantRecord, KnowledgeRecord, LogRecord,
     MessageRecord, NewItem, OperatorRecord, Position, Purse, PurseKey, ReactionRecord, SetupToken, Store,
-    Stored, TakenRecord, ThreadRecord, UsedAssertion, without_contents,
+    Stored, TakenRecord, ThreadRecord, UsedAssertion,
 };
 
 impl SqliteStore {
@@ -44,27 +43,6 @@ impl SqliteStore {
         self.pending.get_mut().next_item += 1;
         Ok(no)
     }
-
-    fn dispatch_no(&self, record: &DispatchRecord) -> Stored<i64> {
-        let id = record.info.id;
-        let sql = "SELECT no FROM dispatches WHERE id = ?1";
-        let found = read::one(&self.connection, sql, [to_blob(id.0)], |row| row.get(0))?;
-        found.ok_or_else(|| damage(format_args!("there is no dispatch {id}")))
-    }
-
-    fn put_output(&self, no: i64, info: &DispatchInfo) -> Stored<()> {
-        if let Some(output) = &info.output {
-            let sql = "INSERT INTO dispatch_outputs (dispatch, output) VALUES (?1, ?2)
-                ON CONFLICT (dispatch) DO UPDATE SET output = excluded.output";
-            self.execute(sql, params![no, to_json(output)])?;
-        }
-        Ok(())
-    }
-}
-
-/// The part of a dispatch that is rewritten as it goes on.
-fn info_text(info: &DispatchInfo) -> String {
-    to_json(&without_contents(info))
 }
 
 impl Store for SqliteStore {
@@ -335,52 +313,11 @@ impl Store for SqliteStore {
     }
 
     fn add_dispatch(&mut self, record: &DispatchRecord) -> Stored<()> {
-        let sql =
-            "INSERT INTO dispatches (id, invoker, info, queue, timeout_s, assigned_offset, wait_request,
-                clamped, request_sha256, why, refused_sha256, cancel, dead, trace)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
-        let row = params![
-            to_blob(record.info.id.0),
-            record.info.invoker.to_string(),
-            info_text(&record.info),
-            record.queue,
-            record.timeout_s,
-            to_number(record.assigned_offset),
-            record.wait_request.map(|id| to_blob(id.0)),
-            record.clamped,
-            record.request_sha256,
-            (!record.why.is_empty()).then(|| to_json(&record.why)),
-            record.refused_sha256,
-            record.cancel.as_ref().map(to_json),
-            record.is_dead(),
-            record.trace.as_ref().map(to_json),
-        ];
-        let no = self.insert(sql, row)?;
-        let sql = "INSERT INTO dispatch_inputs (dispatch, input) VALUES (?1, ?2)";
-        self.execute(sql, params![no, to_json(&record.info.input)])?;
-        self.put_output(no, &record.info)
+        self.pending.get_mut().dispatches.add(&self.connection, record)
     }
 
     fn put_dispatch(&mut self, record: &DispatchRecord) -> Stored<()> {
-        let no = self.dispatch_no(record)?;
-        let sql = "UPDATE dispatches SET info = ?2, queue = ?3, timeout_s = ?4, assigned_offset = ?5,
-                wait_request = ?6, clamped = ?7, request_sha256 = ?8, refused_sha256 = ?9, cancel = ?10, dead = ?11
-            WHERE no = ?1";
-        let row = params![
-            no,
-            info_text(&record.info),
-            record.queue,
-            record.timeout_s,
-            to_number(record.assigned_offset),
-            record.wait_request.map(|id| to_blob(id.0)),
-            record.clamped,
-            record.request_sha256,
-            record.refused_sha256,
-            record.cancel.as_ref().map(to_json),
-            record.is_dead(),
-        ];
-        self.execute(sql, row)?;
-        self.put_output(no, &record.info)
+        self.pending.get_mut().dispatches.put(&self.connection, record)
     }
 
     fn put_clocks(&mut self, changes: &ClockChanges) -> Stored<()> {
