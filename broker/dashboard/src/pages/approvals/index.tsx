@@ -22,7 +22,7 @@ export default function Approvals() {
   const all = new URLSearchParams(useSearch()).get("show") === "all";
   const search = all ? "?show=all" : "";
   const id = path.split("/")[2] || undefined;
-  const [asking, setAsking] = useState<Verdict>();
+  const [wanted, setWanted] = useState<{ of: string; verdict: Verdict }>();
   const read = useApprovals();
   const listed = [...approvals.value.values()]
     .filter((info) => all || info.state === "open")
@@ -38,7 +38,7 @@ export default function Approvals() {
     const chosen = info ?? listed[0];
     if (!chosen || chosen.state !== "open" || (verdict === "approve" && chosen.asked.type !== "tool")) return;
     if (chosen.id !== id) open(chosen.id);
-    setAsking(verdict);
+    setWanted({ of: chosen.id, verdict });
   };
   useKeys("Approvals", [
     { keys: "j", does: "Next", act: () => step(1) },
@@ -51,7 +51,6 @@ export default function Approvals() {
         ]
       : []),
   ]);
-  useEffect(() => setAsking(undefined), [id]);
   return (
     <Page title="Approvals">
       <Tabs
@@ -72,7 +71,13 @@ export default function Approvals() {
           onOpen={open}
         />
         {id !== undefined && (
-          <One id={id} info={info} asking={asking} onAsk={setAsking} onClose={() => open(undefined)} />
+          <One
+            id={id}
+            info={info}
+            asking={wanted?.of === id ? wanted.verdict : undefined}
+            onAsk={(verdict) => setWanted(verdict && { of: id, verdict })}
+            onClose={() => open(undefined)}
+          />
         )}
       </div>
     </Page>

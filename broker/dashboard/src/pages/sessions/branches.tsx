@@ -6,7 +6,7 @@ import { Empty, Loading } from "../../ui/empty";
 import { Fault } from "../../ui/fault";
 import { shortId } from "../../ui/format";
 import type { SessionBranch, SessionNode } from "../../wire/frames";
-import { rows } from "./compare";
+import { type Line, lines, rows } from "./compare";
 import { Entry } from "./reader";
 
 interface Props {
@@ -70,16 +70,12 @@ function Compared({ of, session, one, other, unified }: ComparedProps) {
   const made = rows(one.entries, other.entries);
   const left = (one.left_out ?? 0) + (other.left_out ?? 0);
   if (made.length === 0) return <Empty title="Neither has anything since: it is one branch." />;
-  const cell = (node: SessionNode | undefined, sign: string, kind: string) =>
-    node && <Cell key={`${sign}${node.id}`} of={of} session={session} node={node} sign={sign} kind={kind} />;
+  const cell = (node: SessionNode | undefined, sign: Line["sign"]) =>
+    node && <Cell key={node.id} of={of} session={session} node={node} sign={sign} />;
   return (
     <>
       {unified ? (
-        <ol class="unified">
-          {made.map(({ one, other, same }) =>
-            same ? cell(one, " ", "same") : [cell(one, "-", "removed"), cell(other, "+", "added")],
-          )}
-        </ol>
+        <ol class="unified">{lines(made).map(({ node, sign }) => cell(node, sign))}</ol>
       ) : (
         <div class="sides">
           <h3>
@@ -92,8 +88,8 @@ function Compared({ of, session, one, other, unified }: ComparedProps) {
           </h3>
           {made.map(({ one, other, same }, at) => (
             <div class="sides-row" key={at}>
-              <ol>{cell(one, same ? " " : "-", same ? "same" : "removed")}</ol>
-              <ol>{cell(other, same ? " " : "+", same ? "same" : "added")}</ol>
+              <ol>{cell(one, same ? " " : "-")}</ol>
+              <ol>{cell(other, same ? " " : "+")}</ol>
             </div>
           ))}
         </div>
@@ -107,14 +103,15 @@ interface CellProps {
   of: string;
   session: string;
   node: SessionNode;
-  sign: string;
-  kind: string;
+  sign: Line["sign"];
 }
 
-function Cell({ of, session, node, sign, kind }: CellProps) {
+const KINDS = { " ": "same", "-": "removed", "+": "added" };
+
+function Cell({ of, session, node, sign }: CellProps) {
   const [open, setOpen] = useState(false);
   return (
-    <li class={`cell diff-${kind}`}>
+    <li class={`cell diff-${KINDS[sign]}`}>
       <button type="button" class="cell-head" aria-expanded={open} onClick={() => setOpen(!open)}>
         <span class="mono">{sign === " " ? "\u00a0" : sign}</span>
         <span class="cell-kind">{node.kind.replace(/^(turn|custom)\./, "")}</span>

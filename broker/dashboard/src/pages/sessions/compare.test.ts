@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { SessionNode } from "../../wire/frames";
-import { rows } from "./compare";
+import { lines, rows } from "./compare";
 
 const node = (id: string, summary: string): SessionNode => ({
   id,
@@ -28,4 +28,11 @@ it("shows a branch that has nothing beside one that has", () => {
   expect(told([], ["x"])).toEqual(["- | b0"]);
   expect(told(["x", "y"], [])).toEqual(["a0 | -", "a1 | -"]);
   expect(told([], [])).toEqual([]);
+});
+
+it("unified, tells all of the one before the other", () => {
+  const one = ["hello", "red", "dark", "bye"].map((text, at) => node(`a${at}`, text));
+  const other = ["hello", "blue", "bye", "again"].map((text, at) => node(`b${at}`, text));
+  const told = lines(rows(one, other)).map(({ sign, node }) => `${sign}${node.id}`);
+  expect(told).toEqual([" a0", "-a1", "-a2", "+b1", " a3", "+b3"]);
 });

@@ -41,3 +41,23 @@ export function rows(one: readonly SessionNode[], other: readonly SessionNode[])
   flush([]);
   return out;
 }
+
+export interface Line {
+  node: SessionNode;
+  sign: " " | "-" | "+";
+}
+
+/** The same as a unified diff: of what differs, first all of the one, then all of the other. */
+export function lines(rows: readonly Row[]): Line[] {
+  const out: Line[] = [];
+  let added: Line[] = [];
+  for (const { one, other, same } of rows) {
+    if (same) {
+      out.push(...added);
+      added = [];
+    }
+    if (one) out.push({ node: one, sign: same ? " " : "-" });
+    if (other && !same) added.push({ node: other, sign: "+" });
+  }
+  return [...out, ...added];
+}

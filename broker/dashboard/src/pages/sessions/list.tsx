@@ -60,7 +60,8 @@ export function Sessions({ of, chosen }: { of: AspectInfo; chosen: string | unde
     () => titles(value?.sessions ?? []),
     [of.name, value?.sessions.map((it) => it.session).join()],
   );
-  if (of.state === "offline") return <Offline of={of} />;
+  // With one that is open, the page says it there.
+  if (of.state === "offline") return chosen === undefined ? <Offline of={of} /> : null;
   if (error && !value) return <Fault what="The sessions could not be read" error={error} retry={reload} />;
   if (loading || !value) return <Loading what="the sessions" />;
   if (value.sessions.length === 0) {

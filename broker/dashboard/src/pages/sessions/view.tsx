@@ -146,6 +146,7 @@ function Known({ of, session, chosen, nodes, head, cut, reload }: KnownProps) {
       ) : (
         entry && (
           <aside class="reading" aria-label="The chosen entry">
+            <h2 class="hidden">The chosen entry</h2>
             <Tools
               tree={tree}
               entry={entry}

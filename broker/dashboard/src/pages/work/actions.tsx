@@ -70,10 +70,15 @@ export function Receipt({
   stopped: Stopped;
   onOpen: (id: string) => void;
 }) {
-  const lists: [string, readonly string[] | undefined][] = [
-    ["stopped: nobody was at work on it", receipt.stopped],
-    ["its worker is told to stop, and has not said yet that it did", receipt.unconfirmed],
-    ["its worker has no link, and is told once it is back", receipt.unreachable],
+  const told = (id: string) => dispatches.value.get(id)?.stop?.confirmed_at !== undefined;
+  const lists: [string, readonly string[]][] = [
+    ["stopped: nobody was at work on it", receipt.stopped ?? []],
+    ["its worker has stopped", (receipt.unconfirmed ?? []).filter(told)],
+    [
+      "its worker is told to stop, and has not said yet that it did",
+      (receipt.unconfirmed ?? []).filter((id) => !told(id)),
+    ],
+    ["its worker has no link, and is told once it is back", receipt.unreachable ?? []],
     ["had ended before", receipt.already_ended],
   ];
   return (
@@ -85,7 +90,7 @@ export function Receipt({
       </h3>
       <ul>
         {lists.map(([words, ids]) =>
-          (ids ?? []).map((id) => (
+          ids.map((id) => (
             <li key={id}>
               <button type="button" class="link mono" onClick={() => onOpen(id)}>
                 {dispatches.value.get(id)?.hand ?? shortId(id)}

@@ -50,7 +50,8 @@ function useWidth(): [preact.RefObject<HTMLDivElement>, number] {
 export function Timeline({ all, by, range, chosen, onOpen }: Props) {
   const [box, width] = useWidth();
   const live = all.some((info) => !hasEnded(info.state));
-  const now = Math.max(useNow(live), ...all.slice(0, 1).map((info) => info.accepted_at));
+  // What ended a moment ago is not ahead of now.
+  const now = all.reduce((now, info) => Math.max(now, info.ended_at ?? info.accepted_at), useNow(live));
   const span: Span = { from: now - range, to: now + range * AHEAD };
   const shown = useMemo(() => within(all, span, now), [all, now, range]);
   const made = groups(shown, by, now, width === 0 ? 0 : (range / width) * 4);

@@ -7,9 +7,9 @@ import type { DispatchInfo } from "../../wire/frames";
 import { type TreeNode, forest } from "./lanes";
 import { took } from "./words";
 
-const WIDE = 208;
+const WIDE = 156;
 const HIGH = 44;
-const GAP_X = 28;
+const GAP_X = 20;
 const GAP_Y = 8;
 
 interface Placed {

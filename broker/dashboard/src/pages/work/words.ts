@@ -28,8 +28,8 @@ export const waits = (info: DispatchInfo): string | undefined => info.waiting_fo
 
 export function amount({ tokens, cost_microusd }: Budget | Spending): string {
   const parts: string[] = [];
-  if (cost_microusd !== undefined) parts.push(money(cost_microusd));
-  if (tokens !== undefined) parts.push(`${brief(tokens)} tokens`);
+  if (cost_microusd) parts.push(money(cost_microusd));
+  if (tokens !== undefined) parts.push(tokens === 1 ? "1 token" : `${brief(tokens)} tokens`);
   return parts.join(", ");
 }
 
