@@ -132,6 +132,26 @@ fn a_new_home_is_made_by_flags_and_never_in_a_folder_that_is_used() {
     let told: Value = serde_json::from_slice(&out.stdout).expect("JSON");
     assert_eq!((&told["ok"], &told["aspect"]["role"]), (&json!(true), &json!("frame")));
     assert_eq!(told["aspect"]["hands"], json!(["find"]));
+    // What of the sandbox works is found out by trying it, and fits together.
+    let works = |part: &str| told["sandbox"][part]["works"].as_bool().expect("it is tried");
+    assert_eq!(works("commands"), works("landlock") && works("seccomp"), "{told}");
+    let means = told["sandbox"]["means"].as_str().expect("what it means");
+    let with = "mounts of their own";
+    assert_eq!(means.contains(with), works("commands") && works("bubblewrap"), "{told}");
+    let shown = text(&world.run("agent", &["check", "robin"]));
+    assert!(shown.contains(&format!("sandbox   workspace-write: {means}")), "{shown}");
+
+    let openai = ["--provider", "openai", "--failover", "ollama", "--failover", "openai:gpt-5.4"];
+    done(&world.run("agent", &[&["new", "wren"][..], &openai].concat()));
+    let settings: Value =
+        serde_json::from_slice(&std::fs::read(world.dir().join("wren/aspect.json")).expect("it is there"))
+            .expect("JSON");
+    let stand_ins = json!([{"kind": "ollama", "model": "qwen3:8b"}, {"kind": "openai", "model": "gpt-5.4"}]);
+    assert_eq!(settings["failover"], stand_ins);
+    refused(
+        &world.run("agent", &["new", "x", "--failover", "scripted"]),
+        "scripted cannot be made to stand in",
+    );
     std::fs::create_dir(world.dir().join("used")).expect("the folder is ours");
     std::fs::write(world.dir().join("used/file"), "").expect("the folder is ours");
     refused(&world.run("agent", &["new", "used"]), "used is not empty");

@@ -25,10 +25,12 @@ mod config;
 mod enter;
 mod job;
 mod keeper;
+mod probe;
 mod tree;
 
 pub use config::{Mode, SandboxConfig};
 pub use job::{CommandEnd, Kept, Ran};
+pub use probe::{Layer, Probed, probe};
 
 /// How much longer than its command a keeper may take.
 const KEEPER_SLACK: Duration = Duration::from_secs(15);
@@ -199,25 +201,14 @@ impl Sandbox {
     }
 }
 
-/// Bubblewrap, if it is installed and this machine lets it make namespaces.
+/// Bubblewrap, if it can be used.
 async fn probed() -> Option<PathBuf> {
-    let program = bubble::find()?;
-    let tried = Command::new(&program)
-        .args(bubble::probe())
-        .env_clear()
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .output();
-    match tokio::time::timeout(KEEPER_SLACK, tried).await {
-        Ok(Ok(out)) if out.status.success() => Some(program),
-        Ok(Ok(out)) => {
-            let said = String::from_utf8_lossy(&out.stderr);
-            tracing::warn!(said = said.trim(), "bubblewrap cannot be used here; commands get no namespaces");
+    match probe::bubblewrap().await {
+        Ok(program) => Some(program),
+        Err(why) => {
+            tracing::warn!(why, "bubblewrap cannot be used here; commands get no namespaces");
             None
         }
-        Ok(Err(_)) | Err(_) => None,
     }
 }
 

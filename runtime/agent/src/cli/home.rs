@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{Context, Exit, Format, Outcome};
 use crate::home::{self, Fault, Home};
 use crate::provider::ProviderKind;
+use crate::sandbox::{self, Mode, Probed, Sandbox};
 
 pub(super) fn check(context: &mut Context<'_>, dir: &Path, format: Format, online: bool) -> Outcome {
     let (home, mut faults) = home::check(dir, context.env);
@@ -18,6 +19,10 @@ pub(super) fn check(context: &mut Context<'_>, dir: &Path, format: Format, onlin
             Err(fault) => faults.push(fault),
         }
     }
+    let probed = match &home {
+        Some(home) => Some(probe(home)?),
+        None => None,
+    };
     match format {
         Format::Json => {
             let told = |fault: &Fault| {
@@ -29,7 +34,16 @@ pub(super) fn check(context: &mut Context<'_>, dir: &Path, format: Format, onlin
             };
             let told: Vec<_> = faults.iter().map(told).collect();
             let aspect = home.as_ref().map(shown);
-            let all = json!({"ok": faults.is_empty(), "faults": told, "aspect": aspect, "broker": reached});
+            let sandbox = probed.as_ref().map(|probed| {
+                let Probed { mode, landlock, seccomp, bubblewrap, commands } = probed;
+                json!({
+                    "mode": mode, "landlock": landlock, "seccomp": seccomp, "bubblewrap": bubblewrap,
+                    "commands": commands, "means": probed.means(),
+                })
+            });
+            let all = json!({
+                "ok": faults.is_empty(), "faults": told, "aspect": aspect, "broker": reached, "sandbox": sandbox,
+            });
             writeln!(context.out, "{all:#}")?;
         }
         Format::Text => {
@@ -37,7 +51,12 @@ pub(super) fn check(context: &mut Context<'_>, dir: &Path, format: Format, onlin
                 writeln!(context.out, "{fault}")?;
             }
             match (&home, faults.len()) {
-                (Some(home), 0) => praise(context, dir, home, reached.as_deref())?,
+                (Some(home), 0) => {
+                    praise(context, dir, home, reached.as_deref())?;
+                    if let Some(probed) = &probed {
+                        show_sandbox(context, probed)?;
+                    }
+                }
                 (_, 1) => writeln!(context.out, "1 fault in {}", dir.display())?,
                 (_, count) => writeln!(context.out, "{count} faults in {}", dir.display())?,
             }
@@ -69,6 +88,30 @@ fn reach(home: &Home) -> Result<Result<String, Fault>, std::io::Error> {
         broker.bearer().await.map_err(|error| fault(error.to_string()))?;
         Ok(url)
     }))
+}
+
+/// What of the sandbox works here. Nothing of the home is touched.
+fn probe(home: &Home) -> std::io::Result<Probed> {
+    let sandbox = Sandbox::new(home.settings.sandbox.clone(), sandbox::own_program());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(sandbox::probe(&sandbox)))
+}
+
+fn show_sandbox(context: &mut Context<'_>, probed: &Probed) -> std::io::Result<()> {
+    let Probed { mode, landlock, seccomp, bubblewrap, commands: _ } = probed;
+    let mode = match mode {
+        Mode::Full => "full",
+        Mode::ReadOnly => "read-only",
+        Mode::WorkspaceWrite => "workspace-write",
+    };
+    writeln!(context.out, "  sandbox   {mode}: {}", probed.means())?;
+    for (name, layer) in [("landlock", landlock), ("seccomp", seccomp), ("bubblewrap", bubblewrap)] {
+        match &layer.why {
+            None => writeln!(context.out, "            {name} works here")?,
+            Some(why) => writeln!(context.out, "            {name} does not work here: {why}")?,
+        }
+    }
+    Ok(())
 }
 
 /// For programs. Fields are added and never taken away.

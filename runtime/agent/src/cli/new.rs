@@ -42,6 +42,10 @@ pub(super) struct New {
     /// The environment variable that holds the provider's key; the usual one when not said
     #[arg(long, value_name = "VARIABLE")]
     key_env: Option<String>,
+    /// What stands in when the provider fails: anthropic, ollama or openai, with `:` and a model if not the usual one.
+    /// May be said again for one more
+    #[arg(long, value_name = "PROVIDER[:MODEL]", value_parser = parse_stand_in)]
+    failover: Vec<StandIn>,
     /// The tools it may use [default: read]
     #[arg(long, value_enum)]
     tools: Option<Tools>,
@@ -77,9 +81,39 @@ fn parse_provider(text: &str) -> Result<ProviderKind, String> {
     parse(text, "scripted, anthropic, command, ollama or openai")
 }
 
+/// A provider, and the model if it is not the usual one.
+type StandIn = (ProviderKind, Option<String>);
+
+fn parse_stand_in(text: &str) -> Result<StandIn, String> {
+    let (kind, model) = match text.split_once(':') {
+        Some((kind, model)) => (kind, Some(model.to_owned())),
+        None => (text, None),
+    };
+    let kind = parse_provider(kind)?;
+    if !STAND_INS.contains(&kind) {
+        return Err(format!("{} cannot be made to stand in here; anthropic, ollama or openai", kind.name()));
+    }
+    Ok((kind, model))
+}
+
+/// Those that need nothing but a model and perhaps a key.
+const STAND_INS: [ProviderKind; 3] = [ProviderKind::Anthropic, ProviderKind::Ollama, ProviderKind::Openai];
+
 impl New {
     fn has_flags(&self) -> bool {
-        let Self { home: _, name, role, description, hand, provider, model, base_url, key_env, tools } = self;
+        let Self {
+            home: _,
+            name,
+            role,
+            description,
+            hand,
+            provider,
+            model,
+            base_url,
+            key_env,
+            failover,
+            tools,
+        } = self;
         name.is_some()
             || role.is_some()
             || description.is_some()
@@ -88,6 +122,7 @@ impl New {
             || model.is_some()
             || base_url.is_some()
             || key_env.is_some()
+            || !failover.is_empty()
             || tools.is_some()
     }
 
@@ -100,6 +135,7 @@ impl New {
             model: self.model,
             base_url: self.base_url,
             key_env: self.key_env,
+            failover: self.failover,
             tools: self.tools.map_or(Preset::Read, Preset::from),
             hand: self.hand,
         }
@@ -129,8 +165,8 @@ fn make(context: &mut Context<'_>, home: &Path, wanted: &NewHome) -> Outcome {
     let home = home.display();
     writeln!(context.out, "\n{name} has a home. Say who it is in {home}/{SOUL_FILE}, and what it may do in")?;
     writeln!(context.out, "{home}/{SETTINGS_FILE}. What comes next:\n")?;
-    let key_missing = |fault: &&Fault| fault.field == "provider.api_key_env";
-    if let Some(fault) = loaded.as_ref().err().and_then(|faults| faults.0.iter().find(key_missing)) {
+    let key_missing = |fault: &&Fault| fault.field.ends_with(".api_key_env");
+    for fault in loaded.as_ref().err().iter().flat_map(|faults| &faults.0).filter(key_missing) {
         writeln!(context.out, "  {}", fault.message)?;
     }
     writeln!(context.out, "  agent check {home}")?;
@@ -215,6 +251,13 @@ fn ask(
             key_env = Some(variable);
         }
     }
+    let failover = match provider {
+        // It thinks without a model, so there is nothing to fail.
+        ProviderKind::Scripted => Vec::new(),
+        ProviderKind::Anthropic | ProviderKind::Command | ProviderKind::Ollama | ProviderKind::Openai => {
+            ask_stand_in(person, env)?.into_iter().collect()
+        }
+    };
     let presets =
         ["read: files are read, the team is talked to", "edit: files are written, too", "full: every tool"];
     let tools = match person.choose("Its tools", &words(&presets))? {
@@ -229,7 +272,26 @@ fn ask(
     let hand = not_empty(person.text("A Hand it offers to the team (empty: none)", "", &as_hand)?);
     let hand = hand.map(|hand| hand.parse()).transpose()?;
     let description = not_empty(description);
-    Ok(NewHome { name, role, description, provider, model, base_url, key_env, tools, hand })
+    Ok(NewHome { name, role, description, provider, model, base_url, key_env, failover, tools, hand })
+}
+
+fn ask_stand_in(
+    person: &mut dyn Person,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Option<StandIn>, Box<dyn std::error::Error>> {
+    let kinds = STAND_INS.iter().map(|kind| kind.name().to_owned());
+    let choices: Vec<String> = std::iter::once("nothing".to_owned()).chain(kinds).collect();
+    let chosen = person.choose("What stands in when that fails", &choices)?;
+    let Some(kind) = chosen.checked_sub(1).and_then(|at| STAND_INS.get(at)).copied() else { return Ok(None) };
+    let usual = kind.usual_model().unwrap_or_default();
+    let filled = |text: &str| if text.trim().is_empty() { Err("name a model".to_owned()) } else { Ok(()) };
+    let model = person.text("The model that stands in", usual, &filled)?;
+    if let Some(variable) = kind.usual_key_env()
+        && env(variable).is_none_or(|key| key.trim().is_empty())
+    {
+        person.tell(&format!("{variable} is not set here; export it before the agent is started."))?;
+    }
+    Ok(Some((kind, Some(model))))
 }
 
 fn filled_variable(text: &str) -> Result<(), String> {
@@ -333,6 +395,7 @@ mod tests {
             model: None,
             base_url: None,
             key_env: None,
+            failover: Vec::new(),
             tools: Preset::Read,
             hand: None,
         };
@@ -352,6 +415,8 @@ mod tests {
             "",
             "sk-123",
             "MY_KEY",
+            "ollama",
+            "-",
             "edit",
             "Find",
             "find",
@@ -364,6 +429,7 @@ mod tests {
             (wanted.model.as_deref(), wanted.base_url, wanted.key_env.as_deref()),
             (Some("gpt-5.4-mini"), None, Some("MY_KEY"))
         );
+        assert_eq!(wanted.failover, [(ProviderKind::Ollama, Some("qwen3:8b".to_owned()))]);
         assert_eq!(wanted.hand.map(|hand| hand.to_string()).as_deref(), Some("find"));
         assert!(told.iter().any(|line| line.starts_with("name a variable")), "{told:?}");
         assert!(told.iter().any(|line| line.starts_with("MY_KEY is not set here")), "{told:?}");
@@ -371,7 +437,8 @@ mod tests {
 
     #[test]
     fn a_server_of_ones_own_is_asked_for_no_key() {
-        let (wanted, _) = asked(&["-", "worker", "", "openai", "m", "http://127.0.0.1:1/v1", "full", ""]);
+        let (wanted, _) =
+            asked(&["-", "worker", "", "openai", "m", "http://127.0.0.1:1/v1", "nothing", "full", ""]);
         assert_eq!(
             (wanted.base_url.as_deref(), wanted.key_env, wanted.tools),
             (Some("http://127.0.0.1:1/v1"), None, Preset::Full)

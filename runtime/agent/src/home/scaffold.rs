@@ -29,6 +29,8 @@ pub struct NewHome {
     pub model: Option<String>,
     pub base_url: Option<String>,
     pub key_env: Option<String>,
+    /// What stands in for it, each with its model or a usual one.
+    pub failover: Vec<(ProviderKind, Option<String>)>,
     pub tools: Preset,
     pub hand: Option<HandName>,
 }
@@ -145,9 +147,18 @@ fn raw_settings(new: &NewHome) -> RawSettings {
             api_key_env: new.key_env.clone(),
             ..ProviderConfig::default()
         },
+        failover: new.failover.iter().map(|(kind, model)| stand_in(*kind, model.as_ref())).collect(),
         tools: new.tools.tools(),
         hands: hand.into_iter().collect(),
         ..RawSettings::default()
+    }
+}
+
+fn stand_in(kind: ProviderKind, model: Option<&String>) -> ProviderConfig {
+    ProviderConfig {
+        kind,
+        model: model.cloned().or_else(|| kind.usual_model().map(str::to_owned)),
+        ..ProviderConfig::default()
     }
 }
 

@@ -193,6 +193,11 @@ fn a_new_home_works_and_keeps_what_was_there() {
                 model: None,
                 base_url: None,
                 key_env: None,
+                failover: if provider == ProviderKind::Scripted {
+                    Vec::new()
+                } else {
+                    vec![(ProviderKind::Ollama, None), (ProviderKind::Openai, Some("m".to_owned()))]
+                },
                 tools: Preset::Full,
                 hand: hand.map(|hand| hand.parse().expect("a name")),
             };
@@ -204,6 +209,7 @@ fn a_new_home_works_and_keeps_what_was_there() {
             assert_eq!(faults, []);
             let home = home.expect("loads");
             assert!(home.persona.soul.starts_with("# robin"));
+            assert_eq!(home.settings.failover.len(), if provider == ProviderKind::Scripted { 0 } else { 2 });
             assert_eq!(home.settings.tools, Tool::ALL);
             assert_eq!(home.settings.hands.len(), usize::from(hand.is_some()));
             assert!(matches!(scaffold(&path, &new), Err(ScaffoldError::Exists(_))));

@@ -24,9 +24,9 @@ pub(super) const SAID: &str = "nexus sandbox: ";
 
 const FILES_OPEN_MAX: u64 = 1024;
 /// All that can be asked for. What a kernel does not know of it is left out, but for what is needed.
-const WANTED: ABI = ABI::V6;
+pub(super) const WANTED: ABI = ABI::V6;
 /// Without this a file could be cut off that may only be read.
-const NEEDED: ABI = ABI::V3;
+pub(super) const NEEDED: ABI = ABI::V3;
 const DEVICES: [&str; 5] = ["/dev/full", "/dev/null", "/dev/random", "/dev/urandom", "/dev/zero"];
 /// Of `/proc`, where processes of others are in it as well.
 const PROC: [&str; 9] = [
