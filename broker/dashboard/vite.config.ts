@@ -1,4 +1,6 @@
 /** How the dashboard is built into `dist`, which the broker embeds; and served while one works on it. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
 import { defineConfig } from "vitest/config";
 import type { Plugin } from "vite";
@@ -6,20 +8,18 @@ import type { Plugin } from "vite";
 /** Below this a compressed copy saves less than its own headers. */
 const WORTH_COMPRESSING = 512;
 
-/** Puts a brotli copy beside each file, so that the broker compresses nothing. */
+/** Puts a brotli copy beside each file once it is written, as it is served; so the broker compresses nothing. */
 function compressed(): Plugin {
   return {
     name: "compressed",
     apply: "build",
-    enforce: "post",
-    generateBundle(_, bundle) {
-      for (const [fileName, part] of Object.entries(bundle)) {
-        const bytes = Buffer.from(part.type === "chunk" ? part.code : part.source);
+    writeBundle({ dir = "dist" }, bundle) {
+      for (const fileName of Object.keys(bundle)) {
+        const path = join(dir, fileName);
+        const bytes = readFileSync(path);
         if (bytes.length < WORTH_COMPRESSING) continue;
-        const source = brotliCompressSync(bytes, {
-          params: { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY },
-        });
-        this.emitFile({ type: "asset", fileName: `${fileName}.br`, source });
+        const params = { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY };
+        writeFileSync(`${path}.br`, brotliCompressSync(bytes, { params }));
       }
     },
   };
