@@ -16,7 +16,7 @@ import { fileURLToPath } from "node:url";
 
 export const repository = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
 /** Where the binaries are: `NEXUS_BIN`, or where cargo puts them. */
-const bin = process.env.NEXUS_BIN ?? join(repository, "target/debug");
+export const bin = process.env.NEXUS_BIN ?? join(repository, "target/debug");
 const dist = join(repository, "broker/dashboard/dist");
 const PATIENCE_MS = 30_000;
 
