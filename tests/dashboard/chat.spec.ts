@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { accessible, everyLook, expect, goTo, type Page, picture, test } from "./lib/test";
 
 const messages = (page: Page) => page.getByRole("log", { name: "Messages" });
-const write = (page: Page) => page.getByRole("combobox", { name: "Message" });
+const write = (page: Page) => page.getByRole("textbox", { name: "Message", exact: true });
 
 async function begin(page: Page, text: string): Promise<void> {
   await goTo(page, "Chat");
@@ -55,6 +55,7 @@ test("a mention is completed by keys", async ({ ana, nexus }) => {
   await nexus.online("ada", "bo");
   await goTo(ana, "Chat");
   await ana.keyboard.press("n");
+  await expect(write(ana)).toBeFocused();
   await write(ana).pressSequentially("@");
   const names = ana.getByRole("listbox", { name: "Whom to mention" });
   await expect(names.getByRole("option")).toHaveText([/@all/, /@ada/, /@bo/]);

@@ -13,7 +13,7 @@ test("the broker goes and comes back, and nothing is reloaded or lost", async ({
   await goTo(ana, "Chat");
   await ana.evaluate(() => ((window as unknown as { loaded: string }).loaded = "once"));
   await ana.getByRole("button", { name: "New thread" }).click();
-  const write = ana.getByRole("combobox", { name: "Message" });
+  const write = ana.getByRole("textbox", { name: "Message", exact: true });
   const messages = ana.getByRole("log", { name: "Messages" });
   await write.fill("@ada first");
   await write.press("Enter");
@@ -45,6 +45,7 @@ test("everything can be done without a pointer", async ({ ana, nexus }) => {
   await ana.keyboard.press("c");
   await expect(ana.getByRole("heading", { name: "Chat", level: 1 })).toBeVisible();
   await ana.keyboard.press("n");
+  await expect(ana.getByRole("textbox", { name: "Message", exact: true })).toBeFocused();
   await ana.keyboard.type("@ad");
   await ana.keyboard.press("Tab");
   await ana.keyboard.type("by keys");
@@ -54,6 +55,7 @@ test("everything can be done without a pointer", async ({ ana, nexus }) => {
   await ana.keyboard.press("g");
   await ana.keyboard.press("t");
   await expect(ana.getByRole("heading", { name: "Team", level: 1 })).toBeVisible();
+  await expect(ana.getByRole("row", { name: /^bo/ })).toBeVisible();
   await ana.keyboard.press("j");
   await ana.keyboard.press("ArrowDown");
   await ana.keyboard.press("Enter");
@@ -70,7 +72,7 @@ test("on a phone every page is reached", async ({ ana }) => {
     await expect(ana.getByRole("heading", { name: title, level: 1 })).toBeVisible();
   }
   for (const title of ["Sessions", "Knowledge", "Usage", "Audit", "Settings"]) {
-    await pages.getByRole("button", { name: "More" }).click();
+    await pages.getByRole("button", { name: "More", exact: true }).click();
     await ana.getByRole("dialog", { name: "Pages" }).getByRole("link", { name: title }).click();
     await expect(ana.getByRole("heading", { name: title, level: 1 })).toBeVisible();
     const wide = await ana.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);

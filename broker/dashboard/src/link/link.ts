@@ -183,8 +183,9 @@ class Link {
         this.tell("gap", payload as Told["gap"]);
         break;
       case "observe.gap":
-        this.resume.observeGap(payload as Told["observe.gap"]);
-        this.tell("observe.gap", payload as Told["observe.gap"]);
+        if (this.resume.observeGap(payload as Told["observe.gap"])) {
+          this.tell("observe.gap", payload as Told["observe.gap"]);
+        }
         break;
       case "roster.changed":
       case "activity":

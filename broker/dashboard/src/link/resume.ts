@@ -9,18 +9,14 @@ export class Resume {
 
   subscribe(): Subscribe {
     const all = { observe: true, roster: true, activity: true };
-    if (this.seq === undefined) return all;
+    // Also the first time: a page that is opened in the middle of a turn shows it from where it is kept.
+    if (this.seq === undefined) return { ...all, observe_from: {} };
     return { ...all, from_seq: this.seq, observe_from: Object.fromEntries(this.observed) };
   }
 
   /** The first answer says where "from now on" begins; later ones follow what was asked. */
-  subscribed({ head, observed }: Subscribed): void {
-    if (this.seq !== undefined) return;
-    this.seq = head;
-    for (const [aspect, seq] of Object.entries(observed ?? {})) {
-      // What came before the answer counts from where it is.
-      if (!this.observed.has(aspect)) this.observed.set(aspect, seq);
-    }
+  subscribed({ head }: Subscribed): void {
+    this.seq ??= head;
   }
 
   /** False when the entry was seen already. */
@@ -44,9 +40,11 @@ export class Resume {
     this.seq = anotherHistory ? gap.from - 1 : gap.to;
   }
 
-  observeGap(gap: ObserveGap): void {
+  /** False when nothing of the aspect was seen before: what is kept no longer was never missed. */
+  observeGap(gap: ObserveGap): boolean {
     const seen = this.observed.get(gap.aspect);
     const anotherHistory = seen !== undefined && gap.from <= seen;
     this.observed.set(gap.aspect, anotherHistory ? gap.from - 1 : gap.to);
+    return seen !== undefined;
   }
 }

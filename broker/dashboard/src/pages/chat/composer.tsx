@@ -217,9 +217,8 @@ export function Composer({ thread, replyTo, onReplyTo, onSent, onSending, onRefu
             thread === undefined ? "Message. @name says to whom; without, it goes to the lead" : "Message"
           }
           value={draft.text}
-          role="combobox"
+          aria-haspopup="listbox"
           aria-autocomplete="list"
-          aria-expanded={names.length > 0}
           aria-controls={names.length > 0 ? list : undefined}
           aria-activedescendant={names.length > 0 ? `${list}-${at}` : undefined}
           onInput={(event) => {

@@ -43,8 +43,10 @@ function rowsOf(conversation: Conversation): Row[] {
   const said = new Set(messages.value.map((it) => it.meta?.turn));
   for (const turn of turns.value.values()) {
     if (turn.thread !== thread || said.has(turn.turn) || turn.dispatch !== undefined) continue;
-    // What has ended is superseded by its message; without one it is worth a row only when it went wrong.
-    if (turn.ended && turn.ended.decision !== "failed") continue;
+    // What has ended is superseded by its message; without one it is worth a row only when it went wrong, and
+    // as long as nothing was said since.
+    const last = messages.value.at(-1)?.id;
+    if (turn.ended && (turn.ended.decision !== "failed" || turn.message !== last)) continue;
     rows.push({ kind: "turn", key: turn.turn, turn });
   }
   for (const it of sending.value) rows.push({ kind: "sending", key: it.id, sending: it });
