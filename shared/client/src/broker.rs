@@ -141,6 +141,18 @@ impl Broker {
         self.json(Method::POST, path, Some(body)).await
     }
 
+    /// `POST` of what needs no credential, such as a password that is to become one.
+    pub async fn post_open<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, DialError> {
+        let content = Content::json(body).map_err(|kind| self.endpoint.error(kind))?;
+        let answer =
+            exchange(&self.endpoint, (Method::POST, path), None, Some(content), Bounds::default()).await?;
+        answer.json("an answer").map_err(|kind| self.endpoint.error(kind))
+    }
+
     /// As [`Self::post_json`], for what takes long.
     pub async fn post_json_within<T: DeserializeOwned>(
         &self,

@@ -65,6 +65,15 @@ pub struct Login {
     pub password: String,
 }
 
+/// `POST /api/v1/token/password`: a password for an API token, for programs that keep no cookie. A token of the same
+/// name is replaced.
+#[derive(Clone, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct TokenForPassword {
+    pub name: OperatorName,
+    pub password: String,
+    pub token: TokenAdd,
+}
+
 /// `POST /api/v1/login/token`: a session of whoever has the API token, for a browser.
 #[derive(Clone, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct TokenLogin {
@@ -137,6 +146,7 @@ without_secrets! {
     PasswordSet {}
     Setup { name }
     SetupDone { operator }
+    TokenForPassword { name, token }
     TokenLogin {}
     TokenMade { operator, token_info }
 }

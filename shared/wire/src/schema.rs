@@ -192,6 +192,7 @@ struct Http {
     setup: crate::access::Setup,
     setup_done: crate::access::SetupDone,
     token_add: crate::access::TokenAdd,
+    token_for_password: crate::access::TokenForPassword,
     token_list: crate::access::TokenList,
     token_login: crate::access::TokenLogin,
     token_made: crate::access::TokenMade,

@@ -66,7 +66,17 @@ async fn add_token(
     body: Body<TokenAdd>,
 ) -> Answered<TokenMade> {
     themselves_or_admin(&caller.0, &by.name)?;
-    let TokenAdd { name, token_sha256, expires_in_s } = body.value;
+    made_for(&edge, caller.0.party, by.name, body.value).await
+}
+
+/// A token of an operator; made here and shown in the answer unless they made it.
+pub(super) async fn made_for(
+    edge: &Edge,
+    by: Party,
+    operator: OperatorName,
+    add: TokenAdd,
+) -> Answered<TokenMade> {
+    let TokenAdd { name, token_sha256, expires_in_s } = add;
     let (sha256, made) = match token_sha256 {
         Some(text) => (digest(&text)?, None),
         None => {
@@ -75,9 +85,8 @@ async fn add_token(
         }
     };
     let lifetime_ms = expires_in_s.map(|it| Ms::try_from(it.saturating_mul(1_000)).unwrap_or(Ms::MAX));
-    let token = NewToken { name, sha256, lifetime_ms };
-    let act = access(&caller.0, Access::AddToken { operator: by.name, token });
-    let kept: TokenMade = edge.call(act, 0).await?.parse().map_err(unexpected)?;
+    let act = Access::AddToken { operator, token: NewToken { name, sha256, lifetime_ms } };
+    let kept: TokenMade = edge.call(CommandBody::Access { by, act }, 0).await?.parse().map_err(unexpected)?;
     Ok(Answer::of(&TokenMade { token: made, ..kept }))
 }
 

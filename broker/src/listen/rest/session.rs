@@ -6,7 +6,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use nexus_wire::access::{Login, SessionInfo, Setup, SetupDone, TokenLogin};
+use nexus_wire::access::{Login, SessionInfo, Setup, SetupDone, TokenForPassword, TokenLogin, TokenMade};
 use nexus_wire::admin::OperatorRole;
 use nexus_wire::limits::{SESSION_IDLE, SESSION_TTL};
 use nexus_wire::{ErrorBody, ErrorCode, OperatorName, Party, TokenName};
@@ -18,7 +18,7 @@ use super::answer::{Answer, Answered};
 use super::caller::{Admin, SESSION_COOKIE, Viewer, admits, refused, session};
 use super::input::Body;
 use super::openapi::{Group, doc, doc_with, failing};
-use super::people::unexpected;
+use super::people::{made_for, unexpected};
 use super::{Remote, Routes, Shared};
 use crate::edge::Edge;
 use crate::hub::{Access, CommandBody, NewToken, Proof};
@@ -33,6 +33,13 @@ pub(super) fn routes() -> Routes {
     let example = json!({"token": "nxo_…"});
     let by_token =
         doc_with("logInByToken", group, "Log in with an API token; the session ends with the token", example);
+    let example = json!({
+        "name": "ana",
+        "password": "correct horse battery staple",
+        "token": {"name": "laptop", "expires_in_s": 2_592_000},
+    });
+    let for_password =
+        doc_with("tokenForPassword", group, "An API token for a password; the answer shows it once", example);
     let log_out = doc("logOut", group, "End the session of the cookie; its links close");
     let who = doc("getSession", group, "Who the credential of this request is");
     let example =
@@ -46,6 +53,10 @@ pub(super) fn routes() -> Routes {
         .api_route("/api/v1/session", get_with(who_am_i, who))
         .api_route("/api/v1/setup", post_with(set_up_with, failing(&[401, 429], set_up)))
         .api_route("/api/v1/setup/token", post_with(offer_setup, offer))
+        .api_route(
+            "/api/v1/token/password",
+            post_with(token_for_password, failing(&[401, 429], for_password)),
+        )
 }
 
 /// An answer that changes the browser's cookie, too.
@@ -128,6 +139,18 @@ async fn open_session(
     let act = Access::OpenSession { operator, sha256: token::digest(&secret), proof };
     let opened = edge.call(CommandBody::Access { by: Party::System, act }, 0).await?;
     Ok(WithCookie(Answer::of_json(opened), cookie(&secret, SESSION_TTL.as_secs(), edge.hosts.is_tls())))
+}
+
+async fn token_for_password(
+    State(edge): Shared,
+    Extension(remote): Extension<Remote>,
+    body: Body<TokenForPassword>,
+) -> Answered<TokenMade> {
+    let TokenForPassword { name, password, token } = body.value;
+    admits(&edge, remote)?;
+    let checked = edge.gate.check_password(&name, password).await;
+    checked.map_err(|error| refused(&edge, remote, &error))?;
+    made_for(&edge, Party::Operator(name.clone()), name, token).await
 }
 
 #[derive(Debug, JsonSchema, Serialize)]

@@ -124,6 +124,38 @@ async fn guesses_at_tokens_are_counted() {
 }
 
 #[tokio::test]
+async fn a_password_gets_a_program_a_token_of_its_own() {
+    let world = World::new().await;
+    let _ = world.operator("ana", OperatorRole::Operator).await;
+    let set = world.admin("PUT", "/api/v1/operators/ana/password", json!({"password": PASSWORD})).await;
+    assert_eq!(set.0, 200, "{}", set.1);
+    let log_in = async |password: &str| {
+        let body =
+            json!({"name": "ana", "password": password, "token": {"name": "laptop", "expires_in_s": 60}});
+        let (status, text) = http(&world, "POST", "/api/v1/token/password", &[JSON], &body.to_string()).await;
+        (status, serde_json::from_str::<Value>(&text).unwrap())
+    };
+    assert_eq!(log_in("wrong horse battery").await.0, 401);
+    let (status, made) = log_in(PASSWORD).await;
+    assert_eq!(
+        (status, &made["operator"], &made["token_info"]["name"]),
+        (200, &json!("ana"), &json!("laptop"))
+    );
+    let who = async |token: &str| {
+        http(&world, "GET", "/api/v1/session", &[("authorization", &format!("Bearer {token}"))], "").await.0
+    };
+    let first = made["token"].as_str().unwrap().to_owned();
+    assert_eq!(who(&first).await, 200);
+    let second = log_in(PASSWORD).await.1["token"].as_str().unwrap().to_owned();
+    assert_eq!((who(&first).await, who(&second).await), (401, 200), "a token of the same name is replaced");
+    let (_, audit) = world.admin("GET", "/api/v1/audit?kind=operator.token_added", Value::Null).await;
+    assert_eq!(
+        (&audit["entries"][0]["actor"], &audit["entries"][0]["subject"]),
+        (&json!("operator/ana"), &json!("ana/laptop"))
+    );
+}
+
+#[tokio::test]
 async fn a_new_password_takes_the_old_one_and_ends_the_sessions() {
     let world = World::new().await;
     let token = world.operator("ana", OperatorRole::Viewer).await;
