@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use thiserror::Error;
 
 use crate::backup::BackupError;
@@ -30,7 +30,7 @@ use print::say;
 
 /// Several agents, one team: the broker they meet at.
 #[derive(Debug, Parser)]
-#[command(name = "nexus", version, disable_help_subcommand = true)]
+#[command(name = "nexus", version = nexus_version::VERSION, disable_help_subcommand = true)]
 struct Cli {
     /// Data directory [default: $NEXUS_DATA, or ~/.nexus/data]
     #[arg(long, global = true, value_name = "DIR")]
@@ -139,6 +139,11 @@ impl CliError {
     }
 }
 
+/// What can be typed, for whoever writes it down.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs the command line of this process. `0` is success, `1` a failure that was explained, `2` a command line
 /// that was not understood; `nexus verify` has two more for what it found.
 pub fn main() -> ExitCode {
@@ -179,7 +184,7 @@ fn run(cli: Cli, started: Instant) -> Result<(), CliError> {
             Ok(())
         }
         Action::Version => {
-            say(format_args!("nexus {}", env!("CARGO_PKG_VERSION")));
+            say(format_args!("nexus {}", nexus_version::VERSION));
             Ok(())
         }
     }

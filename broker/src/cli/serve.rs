@@ -75,7 +75,7 @@ pub(super) async fn run(config: Config, started: Instant) -> Result<(), CliError
 
 fn announce(running: &Running, started: Instant) {
     let token = running.data().operator_token();
-    say(format_args!("nexus {}", env!("CARGO_PKG_VERSION")));
+    say(format_args!("nexus {}", nexus_version::VERSION));
     say(format_args!("  data       {}", running.data().path().display()));
     say(format_args!("  url        {}", running.url()));
     say(format_args!("  dashboard  {}", running.dashboard_url()));

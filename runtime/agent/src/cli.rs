@@ -83,7 +83,7 @@ pub type Runner = fn(RunOptions) -> Result<Exit, Box<dyn Error>>;
 
 /// Runs one aspect of a Nexus team, and looks after its home.
 #[derive(Debug, Parser)]
-#[command(name = "agent", version, args_conflicts_with_subcommands = true, arg_required_else_help = true)]
+#[command(name = "agent", version = nexus_version::VERSION, args_conflicts_with_subcommands = true, arg_required_else_help = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -150,6 +150,11 @@ struct Context<'a> {
 }
 
 type Outcome = Result<Exit, Box<dyn Error>>;
+
+/// What can be typed, for whoever writes it down.
+pub fn command() -> clap::Command {
+    Arguments::command()
+}
 
 /// The whole program: to be called by `main` with what runs an aspect.
 pub fn main(runner: Runner) -> ExitCode {
@@ -240,7 +245,7 @@ fn usage(error: &clap::Error, out: &mut dyn Write, err: &mut dyn Write) -> Exit 
 }
 
 fn version(context: &mut Context<'_>) -> Outcome {
-    writeln!(context.out, "agent {}", env!("CARGO_PKG_VERSION"))?;
+    writeln!(context.out, "agent {}", nexus_version::VERSION)?;
     Ok(Exit::Done)
 }
 

@@ -13,24 +13,25 @@ use nexus_wire::log::{LogBody, Subscribe};
 use nexus_wire::name::Party;
 use nexus_wire::{DispatchId, HandRef, HandTarget, NameError};
 
-use crate::cli::{self, Output};
+use crate::cli::{self};
 use crate::failure::Failure;
 use crate::look::whole_team;
 use crate::table::span;
-use crate::ui::{Outage, Tone, printable};
-use crate::{Run, near, text};
+use crate::ui::{Outage, Shape, Tone, printable};
+use crate::{Run, ids, near, text};
 
 pub(crate) async fn say(run: &Run, say: cli::Say) -> Result<(), Failure> {
     let content = text::of_words(&say.words, &mut std::io::stdin())?;
     let mut client = run.connect().await?;
     check_names(run, &mut client, &say.to).await?;
-    let message =
-        ChatSend { thread: say.thread, reply_to: say.reply_to, to: say.to, content, ..ChatSend::default() };
-    let sent = run.within(client.call(message)).await??;
+    let thread = run.within(ids::optional(&mut client, say.thread.as_ref(), ids::thread)).await??;
+    let reply_to = run.within(ids::optional(&mut client, say.reply_to.as_ref(), ids::message)).await??;
+    let message = ChatSend { thread, reply_to, to: say.to, content, ..ChatSend::default() };
+    let sent = run.change(&mut client, message).await?;
     client.close().await;
-    match run.output {
-        Output::Json => run.ui.json(&sent)?,
-        Output::Table => run.ui.result_line(&sent_line(&sent))?,
+    match run.ui.shape() {
+        Shape::Data => run.ui.data(&sent)?,
+        Shape::Text => run.ui.result_line(&sent_line(&sent))?,
     }
     if sent.recipients.is_empty() {
         let line = "nobody received it: the team has no lead, so say --to whom, or mention @somebody";
@@ -64,10 +65,10 @@ async fn check_names(run: &Run, client: &mut Client, to: &[String]) -> Result<()
 
 pub(crate) async fn ack(run: &Run, ack: cli::Ack) -> Result<(), Failure> {
     let mut client = run.connect().await?;
-    let alert = run.within(client.call(AlertAck { key: ack.key })).await??;
+    let alert = run.change(&mut client, AlertAck { key: ack.key }).await?;
     client.close().await;
-    if run.output == Output::Json {
-        return run.ui.json(&alert);
+    if run.ui.shape() == Shape::Data {
+        return run.ui.data(&alert);
     }
     let standing = match alert.cleared_at {
         Some(_) => "and is over",
@@ -79,11 +80,11 @@ pub(crate) async fn ack(run: &Run, ack: cli::Ack) -> Result<(), Failure> {
 
 pub(crate) async fn cancel(run: &Run, cancel: cli::Cancel) -> Result<(), Failure> {
     let mut client = run.connect().await?;
-    let request = DispatchCancel { dispatch: cancel.dispatch, reason: cancel.reason };
-    let receipt = run.within(client.call(request)).await??;
+    let dispatch = run.within(ids::dispatch(&mut client, &cancel.dispatch)).await??;
+    let receipt = run.change(&mut client, DispatchCancel { dispatch, reason: cancel.reason }).await?;
     client.close().await;
-    if run.output == Output::Json {
-        return run.ui.json(&receipt);
+    if run.ui.shape() == Shape::Data {
+        return run.ui.data(&receipt);
     }
     for (dispatches, what) in [
         (&receipt.stopped, "nobody was at work on it"),
@@ -103,8 +104,9 @@ pub(crate) async fn cancel(run: &Run, cancel: cli::Cancel) -> Result<(), Failure
 pub(crate) async fn retry(run: &Run, retry: cli::Retry) -> Result<(), Failure> {
     let deadline_s = retry.deadline.map(|it| u32::try_from(it.as_secs()).unwrap_or(u32::MAX));
     let mut client = run.connect().await?;
-    let request = DispatchRetry { dispatch: retry.dispatch, deadline_s, budget: retry.budget.into() };
-    let accepted = run.within(client.call(request)).await??;
+    let dispatch = run.within(ids::dispatch(&mut client, &retry.dispatch)).await??;
+    let request = DispatchRetry { dispatch, deadline_s, budget: retry.budget.into() };
+    let accepted = run.change(&mut client, request).await?;
     accepted_or_ended(run, client, &accepted, retry.wait).await
 }
 
@@ -126,17 +128,18 @@ pub(crate) async fn dispatch(run: &Run, dispatch: cli::Dispatch) -> Result<(), F
         ))
     })?;
     let deadline_s = dispatch.deadline.map(|it| u32::try_from(it.as_secs()).unwrap_or(u32::MAX));
+    let mut client = run.connect().await?;
+    let thread = run.within(ids::optional(&mut client, dispatch.thread.as_ref(), ids::thread)).await??;
     let request = Dispatch {
         hand: hand.map(HandTarget::Hand),
         capability,
         input,
-        thread: dispatch.thread,
+        thread,
         deadline_s,
         budget: dispatch.budget.into(),
         ..Dispatch::default()
     };
-    let mut client = run.connect().await?;
-    let accepted = run.within(client.call(request)).await??;
+    let accepted = run.change(&mut client, request).await?;
     accepted_or_ended(run, client, &accepted, dispatch.wait).await
 }
 
@@ -153,9 +156,9 @@ async fn accepted_or_ended(
     tell_choice(run, accepted);
     if !wait {
         client.close().await;
-        return match run.output {
-            Output::Json => run.ui.json(accepted),
-            Output::Table => run.ui.result_line(&accepted_line(accepted)),
+        return match run.ui.shape() {
+            Shape::Data => run.ui.data(accepted),
+            Shape::Text => run.ui.result_line(&accepted_line(accepted)),
         };
     }
     run.ui.note(Tone::Dim, &accepted_line(accepted));
@@ -255,9 +258,9 @@ async fn end_of(run: &Run, client: Client, id: DispatchId) -> Result<DispatchInf
 }
 
 fn show_end(run: &Run, info: &DispatchInfo) -> Result<(), Failure> {
-    match run.output {
-        Output::Json => run.ui.json(info)?,
-        Output::Table => {
+    match run.ui.shape() {
+        Shape::Data => run.ui.data(info)?,
+        Shape::Text => {
             if let Some(output) = &info.output {
                 let text = serde_json::to_string_pretty(output).unwrap_or_default();
                 run.ui.result_line(&if run.ui.live { printable(&text) } else { text })?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use nexus_client::{Client, Followed, new_request_id};
+use nexus_client::{Client, Followed};
 use nexus_wire::chat::{ChatSend, ChatSent, Message};
 use nexus_wire::inbox::Decision;
 use nexus_wire::log::Subscribe;
@@ -11,12 +11,12 @@ use nexus_wire::roster::{AspectInfo, AspectRole, AspectState};
 use nexus_wire::{AspectName, derive};
 use serde::Serialize;
 
-use crate::cli::{self, Output};
+use crate::cli::{self};
 use crate::failure::Failure;
 use crate::look::whole_team;
 use crate::table::ago;
-use crate::ui::{Tone, Ui};
-use crate::{Run, near, text};
+use crate::ui::{Shape, Tone, Ui};
+use crate::{Run, ids, near, text};
 use render::{Mode, Piece, Question, Renderer};
 
 pub mod render;
@@ -51,10 +51,10 @@ pub(crate) async fn ask(run: &Run, ask: cli::Ask) -> Result<(), Failure> {
     // A decision belongs to an inbox and not to a thread, so all of the log is followed.
     let from_seq = Some(sent.seq.saturating_sub(1));
     let subscribe = Subscribe { from_seq, observe: true, ..Subscribe::default() };
-    let mode = match run.output {
-        Output::Json => Mode::Silent,
-        Output::Table if run.ui.live || ask.stream => Mode::Stream,
-        Output::Table => Mode::Whole,
+    let mode = match run.ui.shape() {
+        Shape::Data => Mode::Silent,
+        Shape::Text if run.ui.live || ask.stream => Mode::Stream,
+        Shape::Text => Mode::Whole,
     };
     let renderer = Renderer::new(question, mode);
     let mut asking = Asking { run, quiet: ask.quiet, renderer };
@@ -128,8 +128,9 @@ async fn send(
     content: String,
     ask: &cli::Ask,
 ) -> Result<ChatSent, Failure> {
-    let message = ChatSend { thread: ask.thread, to: vec![to.to_string()], content, ..ChatSend::default() };
-    Ok(run.within(client.call_as(new_request_id(), message)).await??)
+    let thread = run.within(ids::optional(client, ask.thread.as_ref(), ids::thread)).await??;
+    let message = ChatSend { thread, to: vec![to.to_string()], content, ..ChatSend::default() };
+    run.change(client, message).await
 }
 
 async fn elapsed(patience: Option<Duration>) {
@@ -204,10 +205,10 @@ impl Asking<'_> {
             None => (None, None),
         };
         if let Some(message) = self.renderer.answer()
-            && self.run.output == Output::Json
+            && self.run.ui.shape() == Shape::Data
         {
             let tool_calls = self.renderer.tool_calls();
-            self.run.ui.json(&Answered { message, decision, tool_calls })?;
+            self.run.ui.data(&Answered { message, decision, tool_calls })?;
         }
         let reason = reason.unwrap_or("it gave no reason");
         let said = match (decision, self.renderer.answer()) {

@@ -11,9 +11,10 @@ use nexus_wire::backup::{BackupMade, BackupMake};
 use nexus_wire::blob::BlobInfo;
 use nexus_wire::limits::BLOB_BYTES_MAX;
 
-use crate::cli::{self, BlobAction, Output};
+use crate::cli::{self, BlobAction};
 use crate::failure::Failure;
-use crate::ui::{Tone, printable};
+use crate::screen::patiently;
+use crate::ui::{Shape, Tone, printable};
 use crate::{Run, table};
 
 /// The broker gives a backup up after an hour.
@@ -37,10 +38,13 @@ pub(crate) async fn blob(run: &Run, action: BlobAction) -> Result<(), Failure> {
             let bytes = content(&file)?;
             let own = file.file_name().map(|name| name.to_string_lossy().into_owned());
             let name = name.or(own).filter(|name| name != "-");
-            let info = broker.put_blob(bytes.into(), &media_type, name.as_deref()).await?;
-            match run.output {
-                Output::Json => run.ui.json(&info),
-                Output::Table => run.ui.result_line(&info.id.to_string()),
+            let about = serde_json::json!({"name": name, "media_type": media_type, "bytes": bytes.len()});
+            run.rehearse("PUT /api/v1/blobs", &about)?;
+            let put = broker.put_blob(bytes.into(), &media_type, name.as_deref());
+            let info = patiently(&run.ui, "sending", put).await?;
+            match run.ui.shape() {
+                Shape::Data => run.ui.data(&info),
+                Shape::Text => run.ui.result_line(&info.id.to_string()),
             }
         }
         BlobAction::Show { id } => shown(run, &run.within(broker.blob_info(id)).await??),
@@ -48,14 +52,14 @@ pub(crate) async fn blob(run: &Run, action: BlobAction) -> Result<(), Failure> {
 }
 
 fn shown(run: &Run, info: &BlobInfo) -> Result<(), Failure> {
-    match run.output {
-        Output::Json => run.ui.json(info),
-        Output::Table => run.ui.result(&table::blobs(&run.ui, std::slice::from_ref(info), run.now())),
+    match run.ui.shape() {
+        Shape::Data => run.ui.data(info),
+        Shape::Text => run.ui.result(&table::blobs(&run.ui, std::slice::from_ref(info), run.now())),
     }
 }
 
 async fn get(run: &Run, broker: &Broker, id: BlobId, to: Option<&Path>) -> Result<(), Failure> {
-    let blob = broker.blob(id, BLOB_BYTES_MAX).await?;
+    let blob = patiently(&run.ui, "fetching", broker.blob(id, BLOB_BYTES_MAX)).await?;
     let Some(path) = to else { return run.ui.result_bytes(&blob.bytes) };
     let failed = |error: std::io::Error| Failure::Usage(format!("{}: {error}", path.display()));
     let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
@@ -85,10 +89,12 @@ fn content(path: &Path) -> Result<Vec<u8>, Failure> {
 pub(crate) async fn backup(run: &Run, backup: cli::Backup) -> Result<(), Failure> {
     let make = BackupMake { name: backup.name, with_keys: backup.with_keys };
     let broker = run.broker()?;
-    let made: BackupMade = broker.post_json_within("/api/v1/backup", &make, BACKUP_TIMEOUT).await?;
-    match run.output {
-        Output::Json => run.ui.json(&made),
-        Output::Table => {
+    run.rehearse("POST /api/v1/backup", &make)?;
+    let making = broker.post_json_within("/api/v1/backup", &make, BACKUP_TIMEOUT);
+    let made: BackupMade = patiently(&run.ui, "making the backup", making).await?;
+    match run.ui.shape() {
+        Shape::Data => run.ui.data(&made),
+        Shape::Text => {
             let path = printable(&made.path);
             run.ui.result_line(&format!(
                 "{path} on the broker's machine, {} bytes, up to log entry {}",

@@ -3,10 +3,10 @@
 use nexus_wire::budget::{Budget, BudgetClear, BudgetInfo, BudgetList, BudgetSet};
 
 use crate::Run;
-use crate::cli::{BudgetAction, Output};
+use crate::cli::BudgetAction;
 use crate::failure::Failure;
 use crate::table;
-use crate::ui::Tone;
+use crate::ui::{Shape, Tone};
 
 pub(crate) async fn budget(run: &Run, action: BudgetAction) -> Result<(), Failure> {
     let mut client = run.connect().await?;
@@ -20,22 +20,22 @@ pub(crate) async fn budget(run: &Run, action: BudgetAction) -> Result<(), Failur
         BudgetAction::Set { of, per, limit, each_tokens, each_usd } => {
             let each = Budget { tokens: each_tokens, cost_microusd: each_usd };
             let set = BudgetSet { of, per: per.into(), limit: limit.into(), each };
-            let info = run.within(client.call(set)).await??;
+            let info = run.change(&mut client, set).await?;
             client.close().await;
-            match run.output {
-                Output::Json => run.ui.json(&info),
-                Output::Table => run.ui.result_line(&set_line(&info)),
+            match run.ui.shape() {
+                Shape::Data => run.ui.data(&info),
+                Shape::Text => run.ui.result_line(&set_line(&info)),
             }
         }
         BudgetAction::Clear { of, per } => {
-            let cleared = run.within(client.call(BudgetClear { of, per: per.into() })).await??;
+            let cleared = run.change(&mut client, BudgetClear { of, per: per.into() }).await?;
             client.close().await;
-            match run.output {
-                Output::Json => run.ui.json(&cleared),
-                Output::Table if cleared.cleared => {
+            match run.ui.shape() {
+                Shape::Data => run.ui.data(&cleared),
+                Shape::Text if cleared.cleared => {
                     run.ui.result_line("cleared; nothing is limited by it any more")
                 }
-                Output::Table => {
+                Shape::Text => {
                     run.ui.note(Tone::Plain, "there was no such budget; see: nexctl budget list");
                     Ok(())
                 }

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::Run;
-use crate::cli::{ContextAction, Global, Output};
+use crate::cli::{ContextAction, Global};
 use crate::failure::Failure;
 use crate::settings::{Config, Context, Env};
 use crate::table;
+use crate::ui::Shape;
 
 pub(crate) fn context(run: &Run, global: &Global, env: &Env, action: ContextAction) -> Result<(), Failure> {
     let path = env.config_path()?;
@@ -56,6 +57,7 @@ fn described(global: &Global, env: &Env, token_file: Option<PathBuf>) -> Result<
         token,
         token_file: token_file.as_deref().map(absolute).transpose()?,
         ca_file: ca_file.map(absolute).transpose()?,
+        login: None,
     };
     // Said now rather than at the first use.
     context.target()?.broker()?;
@@ -69,8 +71,8 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
 }
 
 fn list(run: &Run, config: &Config) -> Result<(), Failure> {
-    match run.output {
-        Output::Json => {
+    match run.ui.shape() {
+        Shape::Data => {
             let contexts: Vec<_> = config
                 .contexts
                 .iter()
@@ -79,11 +81,11 @@ fn list(run: &Run, config: &Config) -> Result<(), Failure> {
                     serde_json::json!({"name": name, "url": context.url, "current": current})
                 })
                 .collect();
-            run.ui.json(&serde_json::json!({"contexts": contexts}))
+            run.ui.data(&serde_json::json!({"contexts": contexts}))
         }
-        Output::Table if config.contexts.is_empty() => run.ui.result_line(
+        Shape::Text if config.contexts.is_empty() => run.ui.result_line(
             "no contexts; add one with: nexctl context add home --url http://127.0.0.1:7888 --token-file <data>/operator.token",
         ),
-        Output::Table => run.ui.result(&table::contexts(&run.ui, config)),
+        Shape::Text => run.ui.result(&table::contexts(&run.ui, config)),
     }
 }

@@ -8,9 +8,10 @@ use nexus_wire::knowledge::{
 };
 use nexus_wire::limits::PAGE_MAX;
 
-use crate::cli::{Grant, KnowledgeAction, Output};
+use crate::cli::{Grant, KnowledgeAction, Whose};
 use crate::failure::Failure;
-use crate::ui::{Tone, printable};
+use crate::page::Page;
+use crate::ui::{Shape, Tone, printable};
 use crate::{Run, table, text};
 
 pub(crate) async fn knowledge(run: &Run, action: KnowledgeAction) -> Result<(), Failure> {
@@ -28,7 +29,7 @@ pub(crate) async fn knowledge(run: &Run, action: KnowledgeAction) -> Result<(), 
 async fn carry_out(run: &Run, client: &mut Client, action: KnowledgeAction) -> Result<(), Failure> {
     match action {
         KnowledgeAction::Delete { topic, whose } => {
-            let stored = client.call(KnowledgeDelete { topic: topic.clone(), of: whose.of }).await?;
+            let stored = run.change(client, KnowledgeDelete { topic: topic.clone(), of: whose.of }).await?;
             changed(run, &stored, &format!("deleted {}", printable(&topic)))
         }
         KnowledgeAction::Get { topic, whose, at_version } => {
@@ -37,7 +38,7 @@ async fn carry_out(run: &Run, client: &mut Client, action: KnowledgeAction) -> R
             show(run, &entry)
         }
         KnowledgeAction::Grant(Grant { to, may, of }) => {
-            let granted = client.call(KnowledgeGrant { to, may: may.into(), of }).await?;
+            let granted = run.change(client, KnowledgeGrant { to, may: may.into(), of }).await?;
             grant(run, granted)
         }
         KnowledgeAction::Grants { to } => {
@@ -60,16 +61,10 @@ async fn carry_out(run: &Run, client: &mut Client, action: KnowledgeAction) -> R
             entries(run, &page.await?, "no versions")
         }
         KnowledgeAction::List { whose, prefix, limit } => {
-            let limit = limit.unwrap_or(u32::MAX);
-            let page = pages(limit, async |left, cursor| {
-                let list =
-                    KnowledgeList { of: whose.of.clone(), prefix: prefix.clone(), limit: Some(left), cursor };
-                Ok(client.call(list).await?)
-            });
-            entries(run, &page.await?, "no entries; store one with: nexctl knowledge store <topic> \"…\"")
+            list(run, client, whose, &prefix, limit).await?.print(run)
         }
         KnowledgeAction::Revoke(Grant { to, may, of }) => {
-            let revoked = client.call(KnowledgeRevoke { to, may: may.into(), of }).await?;
+            let revoked = run.change(client, KnowledgeRevoke { to, may: may.into(), of }).await?;
             grant(run, revoked)
         }
         KnowledgeAction::Search { words, whose, limit } => {
@@ -80,10 +75,27 @@ async fn carry_out(run: &Run, client: &mut Client, action: KnowledgeAction) -> R
         }
         KnowledgeAction::Store { topic, words, share } => {
             let store = KnowledgeStore { topic: topic.clone(), content: words.concat(), shared: share };
-            let stored = client.call(store).await?;
+            let stored = run.change(client, store).await?;
             changed(run, &stored, &format!("stored {}", printable(&topic)))
         }
     }
+}
+
+pub(crate) async fn list(
+    run: &Run,
+    client: &mut Client,
+    whose: Whose,
+    prefix: &str,
+    limit: Option<u32>,
+) -> Result<Page, Failure> {
+    let all = pages(limit.unwrap_or(u32::MAX), async |left, cursor| {
+        let (of, prefix) = (whose.of.clone(), prefix.to_owned());
+        Ok(client.call(KnowledgeList { of, prefix, limit: Some(left), cursor }).await?)
+    });
+    let all = all.await?;
+    let empty = "no entries; store one with: nexctl knowledge store <topic> \"…\"";
+    let rows = || table::knowledge(&run.ui, &all.entries, run.now());
+    Page::of(run, &all, all.entries.is_empty().then_some(empty), rows)
 }
 
 /// Pages one after the other, until there are no more or as many as were asked for.
@@ -104,15 +116,15 @@ async fn pages(
 }
 
 fn changed(run: &Run, stored: &KnowledgeStored, what: &str) -> Result<(), Failure> {
-    match run.output {
-        Output::Json => run.ui.json(stored),
-        Output::Table => run.ui.result_line(&format!("{what} (version {})", stored.version)),
+    match run.ui.shape() {
+        Shape::Data => run.ui.data(stored),
+        Shape::Text => run.ui.result_line(&format!("{what} (version {})", stored.version)),
     }
 }
 
 fn grant(run: &Run, granted: KnowledgeGranted) -> Result<(), Failure> {
-    if run.output == Output::Json {
-        return run.ui.json(&granted);
+    if run.ui.shape() == Shape::Data {
+        return run.ui.data(&granted);
     }
     run.ui.result_line(match (granted.granted, granted.changed) {
         (true, true) => "granted",
@@ -128,14 +140,14 @@ fn entries(run: &Run, page: &KnowledgePage, empty: &str) -> Result<(), Failure> 
 }
 
 fn show(run: &Run, entry: &KnowledgeEntry) -> Result<(), Failure> {
-    if run.output == Output::Json {
-        return run.ui.json(entry);
+    if run.ui.shape() == Shape::Data {
+        return run.ui.data(entry);
     }
     run.ui.note(Tone::Dim, &about(&entry.head, run));
     run.ui.result_line(&printable(&entry.content))
 }
 
-fn about(head: &KnowledgeHead, run: &Run) -> String {
+pub(crate) fn about(head: &KnowledgeHead, run: &Run) -> String {
     let shared = if head.shared { ", shared" } else { "" };
     let deleted = if head.deleted { ", deleted" } else { "" };
     let mut text = format!(
@@ -171,7 +183,7 @@ fn hits(run: &Run, found: &KnowledgeHits) -> Result<(), Failure> {
         }
     }
     run.list(found, found.hits.is_empty().then_some("nothing found"), &rows)?;
-    if found.cursor.is_some() && run.output == Output::Table {
+    if found.cursor.is_some() && run.ui.shape() == Shape::Text {
         run.ui.note(Tone::Dim, "there are more; ask for them with --limit, or more narrowly");
     }
     Ok(())

@@ -6,17 +6,19 @@ use std::time::Duration;
 use clap::FromArgMatches as _;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use nexus_client::{Broker, Client, Notice, install_crypto};
+use nexus_client::{Broker, Client, Notice, Request, install_crypto};
 use nexus_wire::approval::Verdict;
+use nexus_wire::frame::{FrameSet as _, ToBroker};
 use nexus_wire::roster::{RestraintKind, Team};
 use nexus_wire::{Ms, TraceContext};
 
 pub use nexus_operator::{failure, settings};
 
-use cli::{Cli, Command, Output};
+use cli::{Cli, Command};
 use failure::Failure;
+use page::Page;
 use settings::{Env, Target};
-use ui::{Outage, Tone, Ui};
+use ui::{Outage, Shape, Tone, Ui, printable};
 
 mod act;
 mod approval;
@@ -24,17 +26,28 @@ pub mod ask;
 mod blob;
 mod budget;
 pub mod cli;
+pub mod complete;
 mod context;
+mod describe;
+pub mod ids;
 mod knowledge;
+mod login;
+mod logs;
 mod look;
 pub mod near;
+mod operator;
+mod page;
+mod report;
 mod restrain;
+mod screen;
 mod session;
 pub mod table;
 mod text;
 mod threads;
+pub mod top;
 pub mod ui;
 mod vault;
+mod watch;
 
 /// How long a request that is no waiting may take, reconnects included.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -43,7 +56,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Run {
     pub ui: Ui,
-    pub output: Output,
+    /// Nothing that changes anything is sent.
+    pub rehearsal: bool,
     pub target: Option<Target>,
     pub zone: TimeZone,
     /// The span that this program was called on account of.
@@ -52,6 +66,9 @@ pub struct Run {
 
 /// The program: what is typed, the process's streams and environment.
 pub fn main() -> ExitCode {
+    if complete::is_asked() {
+        return ExitCode::SUCCESS;
+    }
     let typed = cli::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match typed {
         Ok(cli) => cli,
@@ -72,7 +89,7 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            if !matches!(failure, Failure::ReaderGone) {
+            if !failure.is_no_failure() {
                 ui.note(Tone::Error, &format!("nexctl: {failure}"));
             }
             ExitCode::from(failure.exit_code())
@@ -82,15 +99,19 @@ pub fn main() -> ExitCode {
 
 /// Does what was typed.
 pub async fn run(cli: Cli, env: &Env, ui: Ui) -> Result<(), Failure> {
-    let (output, trace) = (cli.global.output, env.trace.clone());
-    let mut run = Run { ui, output, target: None, zone: TimeZone::system(), trace };
+    let (ui, rehearsal) = (ui.formed(cli.global.output), cli.global.dry_run);
+    let mut run = Run { ui, rehearsal, target: None, zone: TimeZone::system(), trace: env.trace.clone() };
     if let Command::Context(args) = cli.command {
         return context::context(&run, &cli.global, env, args.action);
     }
+    if let Command::Login(args) = cli.command {
+        return login::login(&run, &cli.global, env, args).await;
+    }
+    if let Command::Logout(args) = &cli.command {
+        return login::logout(&run, &cli.global, env, args).await;
+    }
     if let Command::Completions(args) = cli.command {
-        let mut script = Vec::new();
-        clap_complete::generate(args.shell, &mut cli::command(), "nexctl", &mut script);
-        return run.ui.result_bytes(&script);
+        return run.ui.result_bytes(&complete::script(args.shell)?);
     }
     run.target = Some(Target::choose(&cli.global.reach, env)?);
     match carry_out(&run, cli.command).await {
@@ -114,7 +135,7 @@ async fn carry_out(run: &Run, command: Command) -> Result<(), Failure> {
         Command::Answer(args) => approval::answer(run, args).await,
         Command::Approve(args) => approval::decide(run, args, Verdict::Approve).await,
         Command::Ask(args) => ask::ask(run, args).await,
-        Command::Audit(args) => vault::audit(run, args).await,
+        Command::Audit(args) => report::audit(run, args).await,
         Command::Credential(args) => vault::credential(run, args.action).await,
         Command::Backup(args) => blob::backup(run, args).await,
         Command::Blob(args) => blob::blob(run, args.action).await,
@@ -122,11 +143,14 @@ async fn carry_out(run: &Run, command: Command) -> Result<(), Failure> {
         Command::Cancel(args) => act::cancel(run, args).await,
         Command::Deny(args) => approval::decide(run, args, Verdict::Deny).await,
         Command::Dispatch(args) => act::dispatch(run, args).await,
-        Command::Get(args) => look::get(run, args.what).await,
+        Command::Describe(args) => describe::describe(run, args.what).await,
+        Command::Get(args) => look::get(run, args).await,
         Command::GoOn(args) => session::go_on(run, args).await,
-        Command::Mark(args) => threads::mark(run, &args).await,
+        Command::Logs(args) => logs::logs(run, args).await,
+        Command::Mark(args) => threads::mark(run, args).await,
         Command::React(args) => threads::react(run, args).await,
-        Command::Rename(args) => threads::rename(run, &args).await,
+        Command::Operator(args) => operator::operator(run, args.action).await,
+        Command::Rename(args) => threads::rename(run, args).await,
         Command::Retry(args) => act::retry(run, args).await,
         Command::Knowledge(args) => knowledge::knowledge(run, args.action).await,
         Command::Hold(args) => restrain::restrain(run, args, RestraintKind::Held).await,
@@ -136,7 +160,9 @@ async fn carry_out(run: &Run, command: Command) -> Result<(), Failure> {
         Command::Session(args) => session::session(run, args.action).await,
         Command::Search(args) => threads::search(run, args).await,
         Command::Stop(args) => session::stop(run, args).await,
-        Command::Context(_) | Command::Completions(_) => Ok(()),
+        Command::Top(args) => top::top(run, args).await,
+        Command::Usage(args) => report::usage(run, args).await,
+        Command::Completions(_) | Command::Context(_) | Command::Login(_) | Command::Logout(_) => Ok(()),
     }
 }
 
@@ -160,12 +186,55 @@ impl Run {
 
     /// Bounds what should be quick.
     pub(crate) async fn within<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
+        let work = screen::patiently(&self.ui, "waiting for the broker", work);
         tokio::time::timeout(REQUEST_TIMEOUT, work).await.map_err(|_| {
             Failure::TimedOut(format!(
                 "no answer within {} s; what was sent may have been done; see: nexctl get threads",
                 REQUEST_TIMEOUT.as_secs()
             ))
         })
+    }
+
+    /// Sends what changes something, unless it is only to be shown what that would be.
+    pub(crate) async fn change<R: Request>(
+        &self,
+        client: &mut Client,
+        request: R,
+    ) -> Result<R::Reply, Failure> {
+        let frame: ToBroker = request.clone().into();
+        self.rehearse(frame.kind(), &frame)?;
+        Ok(self.within(client.call(request)).await??)
+    }
+
+    /// Shows what would be sent, and ends the command, when nothing is to be changed.
+    pub(crate) fn rehearse(&self, kind: &str, payload: &impl serde::Serialize) -> Result<(), Failure> {
+        if !self.rehearsal {
+            return Ok(());
+        }
+        let payload = serde_json::to_value(payload).unwrap_or_default();
+        match self.ui.shape() {
+            Shape::Data => {
+                self.ui.data(&serde_json::json!({"dry_run": true, "kind": kind, "payload": payload}))?;
+            }
+            Shape::Text => {
+                let text = serde_json::to_string_pretty(&payload).unwrap_or_default();
+                self.ui.result_line(&printable(&format!("{kind} {text}")))?;
+                self.ui.note(Tone::Dim, "dry run: that would be sent; nothing was");
+            }
+        }
+        Err(Failure::Rehearsed)
+    }
+
+    /// The answer as the broker gave it, or in words.
+    pub(crate) fn answer(
+        &self,
+        value: &impl serde::Serialize,
+        words: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        match self.ui.shape() {
+            Shape::Data => self.ui.data(value),
+            Shape::Text => self.ui.result_line(&words()),
+        }
     }
 
     /// A list as the broker gave it, or as rows.
@@ -175,14 +244,7 @@ impl Run {
         empty: Option<&str>,
         rows: &str,
     ) -> Result<(), Failure> {
-        match (self.output, empty) {
-            (Output::Json, _) => self.ui.json(page),
-            (Output::Table, Some(empty)) => {
-                self.ui.note(Tone::Plain, empty);
-                Ok(())
-            }
-            (Output::Table, None) => self.ui.result(rows),
-        }
+        Page::of(self, page, empty, || rows.to_owned())?.print(self)
     }
 
     pub(crate) fn now(&self) -> Ms {

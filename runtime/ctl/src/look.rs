@@ -2,110 +2,193 @@
 
 use nexus_client::{CallError, Client};
 use nexus_wire::alert::AlertList;
-use nexus_wire::approval::ApprovalList;
+use nexus_wire::approval::{ApprovalGet, ApprovalList};
+use nexus_wire::budget::BudgetList;
 use nexus_wire::chat::{ChatPage, ChatRead, ChatThreads};
+use nexus_wire::gather::{GatherList, GatherStatus};
 use nexus_wire::hands::{DispatchInfo, DispatchList, DispatchStatus};
+use nexus_wire::knowledge::KnowledgeGet;
 use nexus_wire::limits::PAGE_MAX;
 use nexus_wire::roster::{Team, TeamList};
 use nexus_wire::thread::{ChatReceipts, ReceiptPage, ThreadGet};
-use nexus_wire::{MessageId, ThreadId};
+use nexus_wire::{AspectName, DispatchId, MessageId, ThreadId};
 
-use crate::Run;
 use crate::act::choice_line;
-use crate::cli::{Output, What};
+use crate::cli::{self, What};
 use crate::failure::Failure;
+use crate::ids::Short;
+use crate::page::Page;
 use crate::ui::{Tone, printable};
-use crate::{approval, table};
+use crate::{Run, approval, ids, knowledge, near, operator, session, table, vault, watch};
 
-pub(crate) async fn get(run: &Run, what: What) -> Result<(), Failure> {
+pub(crate) async fn get(run: &Run, get: cli::Get) -> Result<(), Failure> {
     let mut client = run.connect().await?;
-    let shown = run.within(show(run, &mut client, what)).await?;
+    if get.watch {
+        return watch::watch(run, watch::SLOW, async || page(run, &mut client, get.what.clone()).await).await;
+    }
+    let page = run.within(page(run, &mut client, get.what)).await?;
     client.close().await;
-    shown
+    page?.print(run)
 }
 
-async fn show(run: &Run, client: &mut Client, what: What) -> Result<(), Failure> {
-    let now = run.now();
+async fn page(run: &Run, client: &mut Client, what: What) -> Result<Page, Failure> {
     match what {
-        What::Alerts { all, before, limit } => {
-            let page = client.call(AlertList { all, before, limit }).await?;
-            let empty = if all { "no alerts" } else { "no open alerts; --all shows those that are over" };
-            let rows = table::alerts(&run.ui, &page.alerts, now);
-            run.list(&page, page.alerts.is_empty().then_some(empty), &rows)?;
-            if let (true, Some(last)) = (page.more, page.alerts.last()) {
-                run.ui.note(Tone::Dim, &format!("there are more; go on with --before {}", last.seq));
-            }
-            Ok(())
+        What::Alerts { all, before, limit } => alerts(run, client, AlertList { all, before, limit }).await,
+        What::Approvals { id: Some(id), .. } => {
+            let approval = ids::approval(client, &id).await?;
+            let info = client.call(ApprovalGet { approval }).await?;
+            Page::of(run, &info, None, || {
+                table::approvals(&run.ui, std::slice::from_ref(&info), run.now()) + &approval::details(&info)
+            })
         }
-        What::Approvals { id: Some(id), .. } => approval::show(run, client, &id).await,
         What::Approvals { id: None, all, before, limit } => {
-            approval::list(run, client, ApprovalList { all, before, limit }).await
+            approvals(run, client, ApprovalList { all, before, limit }).await
         }
-        What::Aspects => {
-            let team = whole_team(client).await?;
-            let empty =
-                "nobody is on the team yet; let an aspect in with: nexus aspect add <name> --home <home>";
-            let rows = table::aspects(&run.ui, &team.aspects, now);
-            run.list(&team, team.aspects.is_empty().then_some(empty), &rows)
+        What::Aspects { names } => aspects(run, client, &names).await,
+        What::Budgets => {
+            let all = client.call(BudgetList {}).await?;
+            let empty = "nothing is limited; see: nexctl budget set --help";
+            let rows = || table::budgets(&run.ui, &all.budgets, run.now());
+            Page::of(run, &all, all.budgets.is_empty().then_some(empty), rows)
         }
-        What::Receipts { message } => {
-            let page = receipts(client, message).await?;
-            let rows = table::receipts(&run.ui, &page.receipts, now);
-            run.list(&page, page.receipts.is_empty().then_some("nobody was sent this message"), &rows)
-        }
-        What::Threads { id: Some(thread), .. } => {
-            let info = client.call(ThreadGet { thread }).await?;
-            let rows = table::threads(&run.ui, std::slice::from_ref(&info), now);
-            run.list(&info, None, &rows)
-        }
-        What::Threads { id: None, before, participant, unread, limit } => {
-            let page = client.call(ChatThreads { before, participant, unread, limit }).await?;
-            let empty = "no threads yet; begin one with: nexctl ask \"…\"";
-            let rows = table::threads(&run.ui, &page.threads, now);
-            run.list(&page, page.threads.is_empty().then_some(empty), &rows)?;
-            go_on(run, page.next);
-            Ok(())
-        }
-        What::Dispatches { id: Some(dispatch), .. } => {
-            let info = client.call(DispatchStatus { dispatch, without_output: false }).await?;
-            match run.output {
-                Output::Json => run.ui.json(&info),
-                Output::Table => {
-                    run.ui.result(&table::dispatches(&run.ui, std::slice::from_ref(&info), now))?;
-                    details(run, &info)
-                }
-            }
-        }
+        What::Credentials { name: None } => vault::list(run, &run.broker()?).await,
+        What::Credentials { name: Some(name) } => vault::one(run, &run.broker()?, &name).await,
+        What::Dispatches { id: Some(id), .. } => dispatch(run, client, &id).await,
         What::Dispatches { id: None, open, dead, tree, before, limit } => {
-            let page = client.call(DispatchList { open, dead, root: tree, before, limit }).await?;
-            let empty = if tree.is_some() {
-                "no such dispatch of that tree; name its root, which has itself as `root` in -o json"
-            } else if dead {
-                "nothing has come to nothing: no dispatch failed or timed out that was not tried again"
-            } else if open {
-                "no open dispatches; `nexctl get dispatches` shows those that have ended"
-            } else {
-                "no dispatches yet; send one with: nexctl dispatch <aspect>/<hand> '<json>'"
-            };
-            let rows = table::dispatches(&run.ui, &page.dispatches, now);
-            run.list(&page, page.dispatches.is_empty().then_some(empty), &rows)?;
-            go_on(run, page.next);
-            Ok(())
+            let root = ids::optional(client, tree.as_ref(), ids::dispatch).await?;
+            dispatches(run, client, DispatchList { open, dead, root, before, limit }).await
+        }
+        What::Gathers { id: Some(id), .. } => {
+            let gather = ids::gather(client, &id).await?;
+            let info = client.call(GatherStatus { gather }).await?;
+            let rows =
+                || table::gathers(&run.ui, std::slice::from_ref(&info), run.now()) + &table::members(&info);
+            Page::of(run, &info, None, rows)
+        }
+        What::Gathers { id: None, before, limit } => gathers(run, client, GatherList { before, limit }).await,
+        What::Knowledge { topic: Some(topic), whose, .. } => {
+            let entry = client.call(KnowledgeGet { topic, of: whose.of, version: None }).await?;
+            let about = knowledge::about(&entry.head, run);
+            let page = Page::of(run, &entry, None, || printable(&entry.content) + "\n")?;
+            Ok(page.noting(Tone::Dim, Some(about)))
+        }
+        What::Knowledge { topic: None, whose, prefix, limit } => {
+            knowledge::list(run, client, whose, &prefix, limit).await
         }
         What::Messages { thread, after, limit } => {
-            let page = messages(client, thread, after, limit).await?;
-            let empty = if after > 0 { "no messages after that one" } else { "no messages in this thread" };
-            let text = table::messages(&page.messages, &run.zone);
-            run.list(&page, page.messages.is_empty().then_some(empty), &text)?;
-            if let Some(gap) = &page.gap {
-                run.ui.note(Tone::Dim, &printable(&gap.reason));
-            }
-            if let (true, Some(last)) = (page.more, page.messages.last()) {
-                run.ui.note(Tone::Dim, &format!("there are more; go on with --after {}", last.seq));
-            }
-            Ok(())
+            let thread = ids::thread(client, &thread).await?;
+            messages(run, client, thread, after, limit).await
+        }
+        What::Operators { name } => operator::list(run, &run.broker()?, name.as_ref()).await,
+        What::Receipts { message } => {
+            let message = ids::message(client, &message).await?;
+            let page = receipts(client, message).await?;
+            let rows = || table::receipts(&run.ui, &page.receipts, run.now());
+            Page::of(run, &page, page.receipts.is_empty().then_some("nobody was sent this message"), rows)
+        }
+        What::Sessions { of, session: None, limit } => session::sessions(run, client, of, limit).await,
+        What::Sessions { of, session: Some(session), .. } => {
+            let session = ids::session(client, &of, &session).await?;
+            session::tree(run, client, of, session).await
+        }
+        What::Threads { id: Some(id), .. } => {
+            let thread = ids::thread(client, &id).await?;
+            let info = client.call(ThreadGet { thread }).await?;
+            Page::of(run, &info, None, || table::threads(&run.ui, std::slice::from_ref(&info), run.now()))
+        }
+        What::Threads { id: None, before, participant, unread, limit } => {
+            threads(run, client, ChatThreads { before, participant, unread, limit }).await
         }
     }
+}
+
+async fn alerts(run: &Run, client: &mut Client, list: AlertList) -> Result<Page, Failure> {
+    let empty = if list.all { "no alerts" } else { "no open alerts; --all shows those that are over" };
+    let page = client.call(list).await?;
+    let rows = || table::alerts(&run.ui, &page.alerts, run.now());
+    let next = page.alerts.last().map(|alert| alert.seq).filter(|_| page.more);
+    Ok(Page::of(run, &page, page.alerts.is_empty().then_some(empty), rows)?.going_on("--before", next))
+}
+
+async fn approvals(run: &Run, client: &mut Client, list: ApprovalList) -> Result<Page, Failure> {
+    let empty = match list.all {
+        true => "nothing was asked of people yet",
+        false => "nothing waits for people; --all shows what has ended",
+    };
+    let page = client.call(list).await?;
+    let rows = || table::approvals(&run.ui, &page.approvals, run.now());
+    let next = page.approvals.last().map(|info| info.id).filter(|_| page.more);
+    Ok(Page::of(run, &page, page.approvals.is_empty().then_some(empty), rows)?.going_on("--before", next))
+}
+
+async fn dispatch(run: &Run, client: &mut Client, id: &Short<DispatchId>) -> Result<Page, Failure> {
+    let dispatch = ids::dispatch(client, id).await?;
+    let info = client.call(DispatchStatus { dispatch, without_output: false }).await?;
+    let note = "the input is left out: with the output it is larger than a frame";
+    let note = info.input_left_out.then(|| note.to_owned());
+    let rows = || table::dispatches(&run.ui, std::slice::from_ref(&info), run.now()) + &details(&info);
+    Ok(Page::of(run, &info, None, rows)?.noting(Tone::Dim, note))
+}
+
+async fn dispatches(run: &Run, client: &mut Client, list: DispatchList) -> Result<Page, Failure> {
+    let empty = if list.root.is_some() {
+        "no such dispatch of that tree; name its root, which has itself as `root` in -o json"
+    } else if list.dead {
+        "nothing has come to nothing: no dispatch failed or timed out that was not tried again"
+    } else if list.open {
+        "no open dispatches; `nexctl get dispatches` shows those that have ended"
+    } else {
+        "no dispatches yet; send one with: nexctl dispatch <aspect>/<hand> '<json>'"
+    };
+    let page = client.call(list).await?;
+    let rows = || table::dispatches(&run.ui, &page.dispatches, run.now());
+    let empty = page.dispatches.is_empty().then_some(empty);
+    Ok(Page::of(run, &page, empty, rows)?.going_on("--before", page.next))
+}
+
+async fn gathers(run: &Run, client: &mut Client, list: GatherList) -> Result<Page, Failure> {
+    let page = client.call(list).await?;
+    let rows = || table::gathers(&run.ui, &page.gathers, run.now());
+    let next = page.gathers.last().map(|info| info.id).filter(|_| page.more);
+    let empty = page.gathers.is_empty().then_some("no open gathers");
+    Ok(Page::of(run, &page, empty, rows)?.going_on("--before", next))
+}
+
+async fn messages(
+    run: &Run,
+    client: &mut Client,
+    thread: ThreadId,
+    after: u64,
+    limit: Option<u32>,
+) -> Result<Page, Failure> {
+    let page = read(client, thread, after, limit).await?;
+    let empty = if after > 0 { "no messages after that one" } else { "no messages in this thread" };
+    let rows = || table::messages(&page.messages, &run.zone);
+    let next = page.messages.last().map(|message| message.seq).filter(|_| page.more);
+    let gap = page.gap.as_ref().map(|gap| printable(&gap.reason));
+    let shown = Page::of(run, &page, page.messages.is_empty().then_some(empty), rows)?;
+    Ok(shown.noting(Tone::Dim, gap).going_on("--after", next))
+}
+
+async fn threads(run: &Run, client: &mut Client, list: ChatThreads) -> Result<Page, Failure> {
+    let page = client.call(list).await?;
+    let empty = "no threads yet; begin one with: nexctl ask \"…\"";
+    let rows = || table::threads(&run.ui, &page.threads, run.now());
+    let empty = page.threads.is_empty().then_some(empty);
+    Ok(Page::of(run, &page, empty, rows)?.going_on("--before", page.next))
+}
+
+async fn aspects(run: &Run, client: &mut Client, names: &[AspectName]) -> Result<Page, Failure> {
+    let mut team = whole_team(client).await?;
+    let there = || team.aspects.iter().map(|aspect| aspect.name.as_str()).collect();
+    if let Some(missing) = names.iter().find(|name| team.aspects.iter().all(|aspect| aspect.name != **name)) {
+        let hint = near::hint(missing.as_str(), there());
+        return Err(Failure::Failed(format!("there is no aspect named {:?}; {hint}", missing.as_str())));
+    }
+    team.aspects.retain(|aspect| names.is_empty() || names.contains(&aspect.name));
+    let empty = "nobody is on the team yet; let an aspect in with: nexus aspect add <name> --home <home>";
+    let rows = || table::aspects(&run.ui, &team.aspects, run.now());
+    Page::of(run, &team, team.aspects.is_empty().then_some(empty), rows)
 }
 
 /// The team, however many pages it takes.
@@ -123,7 +206,7 @@ pub(crate) async fn whole_team(client: &mut Client) -> Result<Team, CallError> {
 }
 
 /// All of them, however many pages they take.
-async fn receipts(client: &mut Client, message: MessageId) -> Result<ReceiptPage, CallError> {
+pub(crate) async fn receipts(client: &mut Client, message: MessageId) -> Result<ReceiptPage, CallError> {
     let mut all = client.call(ChatReceipts { message, after: None, limit: Some(PAGE_MAX) }).await?;
     while all.more
         && let Some(last) = all.receipts.last()
@@ -136,15 +219,8 @@ async fn receipts(client: &mut Client, message: MessageId) -> Result<ReceiptPage
     Ok(all)
 }
 
-/// Says how the next page is asked for, if there is one.
-fn go_on(run: &Run, next: Option<impl std::fmt::Display>) {
-    if let Some(next) = next {
-        run.ui.note(Tone::Dim, &format!("there are more; go on with --before {next}"));
-    }
-}
-
 /// All of a thread, or as much as was asked for.
-async fn messages(
+async fn read(
     client: &mut Client,
     thread: ThreadId,
     mut after: u64,
@@ -153,9 +229,9 @@ async fn messages(
     let mut left = limit.unwrap_or(u32::MAX);
     let mut all: Option<ChatPage> = None;
     loop {
-        let read =
+        let ask =
             ChatRead { thread: Some(thread), after, limit: Some(left.min(PAGE_MAX)), ..ChatRead::default() };
-        let page = client.call(read).await?;
+        let page = client.call(ask).await?;
         let got = u32::try_from(page.messages.len()).unwrap_or(u32::MAX);
         left = left.saturating_sub(got);
         let more = page.more && got > 0;
@@ -175,40 +251,30 @@ async fn messages(
     }
 }
 
-fn details(run: &Run, info: &DispatchInfo) -> Result<(), Failure> {
+/// What one line has no room for.
+pub(crate) fn details(info: &DispatchInfo) -> String {
     let pretty = |value: &serde_json::Value| serde_json::to_string_pretty(value).unwrap_or_default();
+    let mut lines = Vec::new();
     for (what, id) in [("again of", info.retry_of), ("tried again as", info.retried_as)] {
-        if let Some(id) = id {
-            run.ui.result_line(&format!("{what} {id}"))?;
-        }
+        lines.extend(id.map(|id| format!("{what} {id}")));
     }
-    if let Some(waiting) = info.waiting_for {
-        run.ui.result_line(&format!("waiting for {}", waiting.as_str()))?;
-    }
-    for candidate in &info.why {
-        run.ui.result_line(&printable(&choice_line(candidate)))?;
-    }
+    lines.extend(info.waiting_for.map(|waiting| format!("waiting for {}", waiting.as_str())));
+    lines.extend(info.why.iter().map(|candidate| printable(&choice_line(candidate))));
     let budget = info.granted.or(info.budget);
     if !budget.is_unlimited() {
         let spent = info.spent.map(|spent| format!(", of which it has spent {spent}")).unwrap_or_default();
-        run.ui.result_line(&format!("budget {budget}{spent}"))?;
+        lines.push(format!("budget {budget}{spent}"));
     }
     if let Some(stop) = info.stop {
         let confirmed = if stop.confirmed_at.is_some() { "has stopped" } else { "has not confirmed yet" };
-        run.ui.result_line(&format!(
-            "the worker of attempt {} was told to stop and {confirmed}",
-            stop.attempt
-        ))?;
+        lines.push(format!("the worker of attempt {} was told to stop and {confirmed}", stop.attempt));
     }
-    run.ui.result_line(&format!("\ninput\n{}", printable(&pretty(&info.input))))?;
-    if info.input_left_out {
-        run.ui.note(Tone::Dim, "the input is left out: with the output it is larger than a frame");
-    }
-    if let Some(output) = &info.output {
-        run.ui.result_line(&format!("\noutput\n{}", printable(&pretty(output))))?;
-    }
-    if let Some(error) = &info.error {
-        run.ui.result_line(&format!("\n{}\n{}", printable(&error.code), printable(&error.message)))?;
-    }
-    Ok(())
+    lines.push(format!("\ninput\n{}", printable(&pretty(&info.input))));
+    lines.extend(info.output.as_ref().map(|output| format!("\noutput\n{}", printable(&pretty(output)))));
+    lines.extend(
+        info.error
+            .as_ref()
+            .map(|error| format!("\n{}\n{}", printable(&error.code), printable(&error.message))),
+    );
+    lines.join("\n") + "\n"
 }

@@ -3,28 +3,28 @@
 use nexus_wire::roster::{AspectRelease, AspectRestrain, AspectRestraint, RestraintKind};
 
 use crate::Run;
-use crate::cli::{self, Output};
+use crate::cli::{self};
 use crate::failure::Failure;
-use crate::ui::printable;
+use crate::ui::{Shape, printable};
 
 pub(crate) async fn restrain(run: &Run, restrain: cli::Restrain, kind: RestraintKind) -> Result<(), Failure> {
     let request = AspectRestrain { name: restrain.aspect, kind, reason: restrain.reason };
     let mut client = run.connect().await?;
-    let in_force = run.within(client.call(request)).await??;
+    let in_force = run.change(&mut client, request).await?;
     client.close().await;
     show(run, &in_force)
 }
 
 pub(crate) async fn release(run: &Run, release: cli::Release) -> Result<(), Failure> {
     let mut client = run.connect().await?;
-    let in_force = run.within(client.call(AspectRelease { name: release.aspect })).await??;
+    let in_force = run.change(&mut client, AspectRelease { name: release.aspect }).await?;
     client.close().await;
     show(run, &in_force)
 }
 
 fn show(run: &Run, in_force: &AspectRestraint) -> Result<(), Failure> {
-    if run.output == Output::Json {
-        return run.ui.json(in_force);
+    if run.ui.shape() == Shape::Data {
+        return run.ui.data(in_force);
     }
     let name = &in_force.aspect;
     run.ui.result_line(&match &in_force.restraint {

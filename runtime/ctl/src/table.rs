@@ -1,6 +1,5 @@
 //! Lists as tables. Pure: the time is an argument, and so is the width.
 
-use comfy_table::{Cell, Table, presets};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use nexus_wire::Ms;
@@ -14,42 +13,47 @@ use nexus_wire::credential::CredentialInfo;
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeUsage};
 use nexus_wire::name::Party;
+use nexus_wire::observe::Activity;
 use nexus_wire::roster::{AspectInfo, AspectRole};
 use nexus_wire::session::{SessionInfo, SessionTreePage};
 use nexus_wire::thread::Receipt;
 
-use crate::settings::Config;
-use crate::ui::{Ui, aspect_mark, dispatch_mark, printable, shortened};
 pub use nexus_operator::shown::{ago, span};
+
+use crate::settings::Config;
+use crate::ui::{Hue, Ui, aspect_mark, dispatch_mark, printable, shortened};
+
+mod grid;
+mod reports;
+
+use grid::Give::{Cut, Go, Id, Keep, Wide};
+use grid::{Cell, Grid};
+pub use reports::{audit, gathers, members, operators, role, tokens, top, usage};
 
 const TITLE_CHARS: usize = 60;
 
-fn table(ui: &Ui, headers: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(headers.iter().map(Cell::new));
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    if ui.colour {
-        table.enforce_styling();
-    } else {
-        table.force_no_tty();
-    }
-    table
+/// One line of what people or models wrote; as long as it is where all was asked for.
+fn title(ui: &Ui, text: &str) -> String {
+    shortened(text, if ui.is_wide() { usize::MAX } else { TITLE_CHARS })
 }
 
-/// The table as text without the padding at the ends of lines.
-fn text_of(table: &Table) -> String {
-    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
-}
-
-fn marked(state: &str, (mark, colour): (char, comfy_table::Color)) -> Cell {
+fn marked(state: &str, (mark, colour): (char, Hue)) -> Cell {
     Cell::new(format!("{mark} {state}")).fg(colour)
 }
 
 pub fn blobs(ui: &Ui, blobs: &[BlobInfo], now: Ms) -> String {
-    let mut table = table(ui, &["BYTES", "NAME", "TYPE", "PUT", "BY", "USED", "ID"]);
+    let mut table = Grid::new(
+        ui,
+        &[
+            ("BYTES", Keep),
+            ("NAME", Cut),
+            ("TYPE", Go(2)),
+            ("PUT", Go(1)),
+            ("BY", Go(3)),
+            ("USED", Go(4)),
+            ("ID", Keep),
+        ],
+    );
     for info in blobs {
         let owners: Vec<String> = info.owners.iter().map(Party::to_string).collect();
         table.add_row(vec![
@@ -62,11 +66,22 @@ pub fn blobs(ui: &Ui, blobs: &[BlobInfo], now: Ms) -> String {
             Cell::new(info.id),
         ]);
     }
-    text_of(&table)
+    table.text()
 }
 
 pub fn credentials(ui: &Ui, credentials: &[CredentialInfo], now: Ms) -> String {
-    let mut table = table(ui, &["NAME", "KIND", "MODE", "GOES TO", "HEADER", "FOR", "SECRET SET"]);
+    let mut table = Grid::new(
+        ui,
+        &[
+            ("NAME", Keep),
+            ("KIND", Go(2)),
+            ("MODE", Keep),
+            ("GOES TO", Cut),
+            ("HEADER", Go(3)),
+            ("FOR", Cut),
+            ("SECRET SET", Go(1)),
+        ],
+    );
     for info in credentials {
         let aspects: Vec<&str> = info.allowed_aspects.iter().map(nexus_wire::AspectName::as_str).collect();
         table.add_row(vec![
@@ -79,16 +94,17 @@ pub fn credentials(ui: &Ui, credentials: &[CredentialInfo], now: Ms) -> String {
             Cell::new(ago(info.rotated_at, now)),
         ]);
     }
-    text_of(&table)
+    table.text()
 }
 
 pub fn alerts(ui: &Ui, alerts: &[Alert], now: Ms) -> String {
-    let mut table = table(ui, &["ALERT", "STATE", "AGE", "TIMES", "MESSAGE"]);
+    let mut table =
+        Grid::new(ui, &[("ALERT", Keep), ("STATE", Keep), ("AGE", Keep), ("TIMES", Go(1)), ("MESSAGE", Cut)]);
     for alert in alerts {
         let (state, mark) = match (alert.cleared_at, &alert.acked_by) {
-            (Some(_), _) => ("over", ('○', comfy_table::Color::DarkGrey)),
-            (None, Some(_)) => ("seen", ('◐', comfy_table::Color::Yellow)),
-            (None, None) => ("open", ('▲', comfy_table::Color::Red)),
+            (Some(_), _) => ("over", ('○', Hue::Grey)),
+            (None, Some(_)) => ("seen", ('◐', Hue::Yellow)),
+            (None, None) => ("open", ('▲', Hue::Red)),
         };
         table.add_row(vec![
             Cell::new(printable(&alert.key)),
@@ -98,21 +114,32 @@ pub fn alerts(ui: &Ui, alerts: &[Alert], now: Ms) -> String {
             Cell::new(printable(&alert.message)),
         ]);
     }
-    text_of(&table)
+    table.text()
 }
 
 pub fn approvals(ui: &Ui, approvals: &[ApprovalInfo], now: Ms) -> String {
-    let mut table = table(ui, &["STATE", "AGE", "ASPECT", "ASKS FOR", "ABOUT", "ENDS IN", "ID"]);
+    let mut table = Grid::new(
+        ui,
+        &[
+            ("STATE", Keep),
+            ("AGE", Keep),
+            ("ASPECT", Keep),
+            ("ASKS FOR", Keep),
+            ("ABOUT", Cut),
+            ("ENDS IN", Go(1)),
+            ("ID", Id),
+        ],
+    );
     for info in approvals {
         let wanted = match &info.asked {
             Asked::Tool { tool, .. } => printable(tool),
             Asked::Question { .. } => "an answer".to_owned(),
         };
         let colour = match info.state {
-            ApprovalState::Open => ('▲', comfy_table::Color::Yellow),
-            ApprovalState::Approved | ApprovalState::Answered => ('●', comfy_table::Color::Green),
-            ApprovalState::Denied | ApprovalState::Expired => ('●', comfy_table::Color::Red),
-            ApprovalState::Withdrawn => ('○', comfy_table::Color::DarkGrey),
+            ApprovalState::Open => ('▲', Hue::Yellow),
+            ApprovalState::Approved | ApprovalState::Answered => ('●', Hue::Green),
+            ApprovalState::Denied | ApprovalState::Expired => ('●', Hue::Red),
+            ApprovalState::Withdrawn => ('○', Hue::Grey),
         };
         let left = info.ended_at.is_none().then(|| span(info.expires_at - now));
         table.add_row(vec![
@@ -120,28 +147,28 @@ pub fn approvals(ui: &Ui, approvals: &[ApprovalInfo], now: Ms) -> String {
             Cell::new(ago(info.asked_at, now)),
             Cell::new(&info.aspect),
             Cell::new(wanted),
-            Cell::new(or_dash(&shortened(info.asked.summary(), TITLE_CHARS))),
+            Cell::new(or_dash(&title(ui, info.asked.summary()))),
             Cell::new(left.unwrap_or_else(|| "-".into())),
             Cell::new(info.id),
         ]);
     }
-    text_of(&table)
+    table.text()
 }
 
 pub fn budgets(ui: &Ui, budgets: &[BudgetInfo], now: Ms) -> String {
-    let mut table = table(
+    let mut table = Grid::new(
         ui,
         &[
-            "OF",
-            "PER",
-            "USED",
-            "SET ASIDE",
-            "OF TOKENS",
-            "USED USD",
-            "SET ASIDE",
-            "OF USD",
-            "ANEW IN",
-            "WAITING",
+            ("OF", Keep),
+            ("PER", Keep),
+            ("USED", Keep),
+            ("SET ASIDE", Go(2)),
+            ("OF TOKENS", Keep),
+            ("USED USD", Keep),
+            ("SET ASIDE", Go(1)),
+            ("OF USD", Keep),
+            ("ANEW IN", Go(3)),
+            ("WAITING", Go(4)),
         ],
     );
     for budget in budgets {
@@ -160,11 +187,27 @@ pub fn budgets(ui: &Ui, budgets: &[BudgetInfo], now: Ms) -> String {
             budget.waiting.to_string(),
         ]);
     }
-    text_of(&table)
+    table.text()
 }
 
 pub fn aspects(ui: &Ui, aspects: &[AspectInfo], now: Ms) -> String {
-    let mut table = table(ui, &["NAME", "STATE", "SINCE", "DOING", "ROLE", "MODEL", "HANDS", "BACKLOG"]);
+    let mut table = Grid::new(
+        ui,
+        &[
+            ("NAME", Keep),
+            ("STATE", Keep),
+            ("SINCE", Keep),
+            ("DOING", Cut),
+            ("ROLE", Go(1)),
+            ("MODEL", Go(2)),
+            ("HANDS", Cut),
+            ("BACKLOG", Go(3)),
+            ("PROVIDER", Wide),
+            ("CONTEXT", Wide),
+            ("SLOTS", Wide),
+            ("CAPABILITIES", Wide),
+        ],
+    );
     for aspect in aspects {
         let role = match aspect.role {
             AspectRole::Frame => "lead",
@@ -173,31 +216,32 @@ pub fn aspects(ui: &Ui, aspects: &[AspectInfo], now: Ms) -> String {
         let hands: Vec<&str> = aspect.hands.iter().map(|hand| hand.name.as_str()).collect();
         table.add_row(vec![
             Cell::new(&aspect.name),
-            marked(
-                aspect.restraint.as_ref().map_or(aspect.state.as_str(), |it| it.kind.as_str()),
-                aspect_mark(aspect.state),
-            ),
+            state(aspect),
             Cell::new(ago(aspect.since, now)),
             Cell::new(doing(aspect)),
             Cell::new(role),
             Cell::new(or_dash(&aspect.model)),
             Cell::new(or_dash(&hands.join(", "))),
             Cell::new(aspect.backlog),
+            Cell::new(or_dash(&aspect.provider)),
+            Cell::new(format!("{:?}", aspect.context_mode).to_lowercase()),
+            Cell::new(aspect.slots),
+            Cell::new(or_dash(&aspect.capabilities.join(", "))),
         ]);
     }
-    text_of(&table)
+    table.text()
+}
+
+/// What an admin keeps it from, or how it is.
+fn state(aspect: &AspectInfo) -> Cell {
+    let word = aspect.restraint.as_ref().map_or(aspect.state.as_str(), |it| it.kind.as_str());
+    marked(word, aspect_mark(aspect.state))
 }
 
 /// What it does, in how many turns, and at how many dispatches of as many as it can take.
 fn doing(aspect: &AspectInfo) -> String {
     let Some(activity) = &aspect.activity else { return "-".to_owned() };
-    let mut text = match &activity.tool {
-        Some(tool) => printable(tool),
-        None => activity.doing.as_str().to_owned(),
-    };
-    if activity.turns > 1 {
-        text.push_str(&format!(" ({} turns)", activity.turns));
-    }
+    let mut text = doing_of(activity);
     if activity.approvals > 0 {
         text.push_str(", waits for people");
     }
@@ -210,10 +254,29 @@ fn doing(aspect: &AspectInfo) -> String {
     text
 }
 
+fn doing_of(activity: &Activity) -> String {
+    let doing = match &activity.tool {
+        Some(tool) => printable(tool),
+        None => activity.doing.as_str().to_owned(),
+    };
+    if activity.turns > 1 { format!("{doing} ({} turns)", activity.turns) } else { doing }
+}
+
 pub fn threads(ui: &Ui, threads: &[ThreadInfo], now: Ms) -> String {
-    let mut table = table(ui, &["THREAD", "LAST", "MESSAGES", "UNREAD", "WITH", "TITLE"]);
+    let mut table = Grid::new(
+        ui,
+        &[
+            ("THREAD", Id),
+            ("LAST", Keep),
+            ("MESSAGES", Go(2)),
+            ("UNREAD", Go(1)),
+            ("WITH", Cut),
+            ("TITLE", Cut),
+            ("CREATED", Wide),
+        ],
+    );
     for thread in threads {
-        let title = shortened(&thread.title, TITLE_CHARS);
+        let title = title(ui, &thread.title);
         let title = if thread.paused { format!("(paused) {title}") } else { title };
         table.add_row(vec![
             thread.id.to_string(),
@@ -222,13 +285,17 @@ pub fn threads(ui: &Ui, threads: &[ThreadInfo], now: Ms) -> String {
             if thread.unread == 0 { "-".to_owned() } else { thread.unread.to_string() },
             or_dash(&names(&thread.participants)),
             title,
+            ago(thread.created_at, now),
         ]);
     }
-    text_of(&table)
+    table.text()
 }
 
 pub fn receipts(ui: &Ui, receipts: &[Receipt], now: Ms) -> String {
-    let mut table = table(ui, &["RECIPIENT", "STATE", "SINCE", "DECISION", "REPLY"]);
+    let mut table = Grid::new(
+        ui,
+        &[("RECIPIENT", Keep), ("STATE", Keep), ("SINCE", Keep), ("DECISION", Keep), ("REPLY", Id)],
+    );
     for receipt in receipts {
         let decision = receipt.decision.map(|decision| format!("{decision:?}").to_lowercase());
         let dash = || "-".to_owned();
@@ -240,11 +307,27 @@ pub fn receipts(ui: &Ui, receipts: &[Receipt], now: Ms) -> String {
             receipt.reply.map_or_else(dash, |reply| reply.to_string()),
         ]);
     }
-    text_of(&table)
+    table.text()
 }
 
 pub fn dispatches(ui: &Ui, dispatches: &[DispatchInfo], now: Ms) -> String {
-    let mut table = table(ui, &["DISPATCH", "STATE", "AGE", "TOOK", "HAND", "FOR", "ATTEMPT", "WHY"]);
+    let mut table = Grid::new(
+        ui,
+        &[
+            ("DISPATCH", Id),
+            ("STATE", Keep),
+            ("AGE", Keep),
+            ("TOOK", Go(2)),
+            ("HAND", Keep),
+            ("FOR", Go(1)),
+            ("ATTEMPT", Go(3)),
+            ("WHY", Cut),
+            ("THREAD", Wide),
+            ("PARENT", Wide),
+            ("TOKENS", Wide),
+            ("USD", Wide),
+        ],
+    );
     for dispatch in dispatches {
         let took = dispatch.assigned_at.map(|begun| span(dispatch.ended_at.unwrap_or(now) - begun));
         let why = dispatch.error.as_ref().map(|error| format!("{}: {}", error.code, error.message));
@@ -256,10 +339,14 @@ pub fn dispatches(ui: &Ui, dispatches: &[DispatchInfo], now: Ms) -> String {
             Cell::new(&dispatch.hand),
             Cell::new(&dispatch.invoker),
             Cell::new(dispatch.attempt),
-            Cell::new(or_dash(&shortened(&why.unwrap_or_default(), TITLE_CHARS))),
+            Cell::new(or_dash(&title(ui, &why.unwrap_or_default()))),
+            Cell::new(dispatch.thread.map_or_else(|| "-".to_owned(), |it| it.to_string())),
+            Cell::new(dispatch.parent.map_or_else(|| "-".to_owned(), |it| it.to_string())),
+            Cell::new(dispatch.usage.tokens()),
+            Cell::new(dispatch.cost_microusd.map_or_else(|| "-".to_owned(), dollars)),
         ]);
     }
-    text_of(&table)
+    table.text()
 }
 
 /// Messages as they would be read, not as a table.
@@ -289,7 +376,20 @@ pub fn messages(messages: &[Message], zone: &TimeZone) -> String {
 }
 
 pub fn knowledge(ui: &Ui, entries: &[KnowledgeHead], now: Ms) -> String {
-    let mut table = table(ui, &["TOPIC", "OF", "VERSION", "AGE", "SHARED", "BYTES", "FOUND", "RECALLED"]);
+    let mut table = Grid::new(
+        ui,
+        &[
+            ("TOPIC", Cut),
+            ("OF", Keep),
+            ("VERSION", Go(1)),
+            ("AGE", Keep),
+            ("SHARED", Go(2)),
+            ("BYTES", Go(3)),
+            ("FOUND", Go(4)),
+            ("RECALLED", Go(5)),
+            ("ENTRY", Wide),
+        ],
+    );
     for head in entries {
         let usage =
             |of: fn(KnowledgeUsage) -> u64| head.usage.map_or_else(|| "-".into(), |it| of(it).to_string());
@@ -299,7 +399,7 @@ pub fn knowledge(ui: &Ui, entries: &[KnowledgeHead], now: Ms) -> String {
             (false, false) => "no",
         };
         table.add_row(vec![
-            or_dash(&shortened(&head.topic, TITLE_CHARS)),
+            or_dash(&title(ui, &head.topic)),
             head.from.to_string(),
             head.version.to_string(),
             ago(head.at, now),
@@ -307,13 +407,15 @@ pub fn knowledge(ui: &Ui, entries: &[KnowledgeHead], now: Ms) -> String {
             head.bytes.to_string(),
             usage(|it| it.found),
             usage(|it| it.recalled),
+            head.entry.to_string(),
         ]);
     }
-    text_of(&table)
+    table.text()
 }
 
 pub fn grants(ui: &Ui, grants: &[KnowledgeGrantInfo], now: Ms) -> String {
-    let mut table = table(ui, &["ASPECT", "MAY", "OF", "BY", "SINCE"]);
+    let mut table =
+        Grid::new(ui, &[("ASPECT", Keep), ("MAY", Keep), ("OF", Keep), ("BY", Go(1)), ("SINCE", Go(2))]);
     for grant in grants {
         let name = |party: &Option<Party>| party.as_ref().map_or_else(|| "-".to_owned(), Party::to_string);
         table.add_row(vec![
@@ -324,11 +426,11 @@ pub fn grants(ui: &Ui, grants: &[KnowledgeGrantInfo], now: Ms) -> String {
             grant.at.map_or_else(|| "-".to_owned(), |at| ago(at, now)),
         ]);
     }
-    text_of(&table)
+    table.text()
 }
 
 pub fn sessions(ui: &Ui, sessions: &[SessionInfo], now: Ms) -> String {
-    let mut table = table(ui, &["SESSION", "KIND", "LAST", "BYTES"]);
+    let mut table = Grid::new(ui, &[("SESSION", Id), ("KIND", Keep), ("LAST", Keep), ("BYTES", Go(1))]);
     for session in sessions {
         table.add_row(vec![
             or_dash(&session.session),
@@ -337,12 +439,13 @@ pub fn sessions(ui: &Ui, sessions: &[SessionInfo], now: Ms) -> String {
             session.bytes.to_string(),
         ]);
     }
-    text_of(&table)
+    table.text()
 }
 
 /// In the order of the file; the mark says where the active branch is, and its head.
 pub fn session_tree(ui: &Ui, tree: &SessionTreePage, now: Ms) -> String {
-    let mut table = table(ui, &["", "ENTRY", "AGE", "KIND", "SUMMARY"]);
+    let mut table =
+        Grid::new(ui, &[("", Keep), ("ENTRY", Id), ("AGE", Go(1)), ("KIND", Keep), ("SUMMARY", Cut)]);
     for node in &tree.entries {
         let mark = match (tree.head == Some(node.id), node.active) {
             (true, _) => "◉",
@@ -354,10 +457,10 @@ pub fn session_tree(ui: &Ui, tree: &SessionTreePage, now: Ms) -> String {
             node.id.to_string(),
             ago(node.at, now),
             or_dash(&node.kind),
-            or_dash(&shortened(&node.summary, TITLE_CHARS)),
+            or_dash(&title(ui, &node.summary)),
         ]);
     }
-    text_of(&table)
+    table.text()
 }
 
 /// What a search has found; what matches stands between `*`.
@@ -378,7 +481,7 @@ pub fn hits(hits: &[ChatHit], zone: &TimeZone) -> String {
 }
 
 pub fn contexts(ui: &Ui, config: &Config) -> String {
-    let mut table = table(ui, &["", "NAME", "URL", "TOKEN"]);
+    let mut table = Grid::new(ui, &[("", Keep), ("NAME", Keep), ("URL", Keep), ("TOKEN", Cut)]);
     for (name, context) in &config.contexts {
         let current = if config.current.as_ref() == Some(name) { "*" } else { "" };
         let token = match (&context.token_file, &context.token) {
@@ -388,7 +491,7 @@ pub fn contexts(ui: &Ui, config: &Config) -> String {
         };
         table.add_row(vec![current.to_owned(), name.clone(), context.url.clone(), token]);
     }
-    text_of(&table)
+    table.text()
 }
 
 fn names(parties: &[Party]) -> String {
@@ -399,7 +502,7 @@ fn or_dash(text: &str) -> String {
     if text.is_empty() { "-".into() } else { printable(text) }
 }
 
-fn exact(at: Ms, zone: &TimeZone) -> String {
+pub fn exact(at: Ms, zone: &TimeZone) -> String {
     match Timestamp::from_millisecond(at) {
         Ok(time) => time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
         Err(_) => at.to_string(),

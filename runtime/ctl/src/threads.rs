@@ -4,20 +4,20 @@
 use nexus_wire::chat::ChatSearch;
 use nexus_wire::thread::{ChatMark, ChatReact, ThreadRename};
 
-use crate::Run;
-use crate::cli::{self, Output};
+use crate::cli::{self};
 use crate::failure::Failure;
 use crate::table;
-use crate::ui::{Tone, printable};
+use crate::ui::{Shape, Tone, printable};
+use crate::{Run, ids};
 
-pub(crate) async fn mark(run: &Run, mark: &cli::Mark) -> Result<(), Failure> {
+pub(crate) async fn mark(run: &Run, mark: cli::Mark) -> Result<(), Failure> {
     let mut client = run.connect().await?;
-    let request = ChatMark { thread: mark.thread, seq: mark.seq };
-    let marked = run.within(client.call(request)).await??;
+    let thread = run.within(ids::thread(&mut client, &mark.thread)).await??;
+    let marked = run.change(&mut client, ChatMark { thread, seq: mark.seq }).await?;
     client.close().await;
-    match run.output {
-        Output::Json => run.ui.json(&marked),
-        Output::Table => {
+    match run.ui.shape() {
+        Shape::Data => run.ui.data(&marked),
+        Shape::Text => {
             run.ui.result_line(&format!("thread {} is read up to {}", marked.thread, marked.position))
         }
     }
@@ -25,27 +25,28 @@ pub(crate) async fn mark(run: &Run, mark: &cli::Mark) -> Result<(), Failure> {
 
 pub(crate) async fn react(run: &Run, react: cli::React) -> Result<(), Failure> {
     let mut client = run.connect().await?;
-    let request = ChatReact { message: react.message, emoji: react.emoji, remove: react.remove };
-    let reacted = run.within(client.call(request)).await??;
+    let message = run.within(ids::message(&mut client, &react.message)).await??;
+    let request = ChatReact { message, emoji: react.emoji, remove: react.remove };
+    let reacted = run.change(&mut client, request).await?;
     client.close().await;
     let done = if reacted.removed { "taken back from" } else { "put to" };
-    match run.output {
-        Output::Json => run.ui.json(&reacted),
-        Output::Table => {
+    match run.ui.shape() {
+        Shape::Data => run.ui.data(&reacted),
+        Shape::Text => {
             let emoji = printable(&reacted.emoji);
             run.ui.result_line(&format!("{emoji} {done} message {}", reacted.message))
         }
     }
 }
 
-pub(crate) async fn rename(run: &Run, rename: &cli::Rename) -> Result<(), Failure> {
+pub(crate) async fn rename(run: &Run, rename: cli::Rename) -> Result<(), Failure> {
     let mut client = run.connect().await?;
-    let request = ThreadRename { thread: rename.thread, title: rename.words.join(" ") };
-    let renamed = run.within(client.call(request)).await??;
+    let thread = run.within(ids::thread(&mut client, &rename.thread)).await??;
+    let renamed = run.change(&mut client, ThreadRename { thread, title: rename.words.join(" ") }).await?;
     client.close().await;
-    match run.output {
-        Output::Json => run.ui.json(&renamed),
-        Output::Table => {
+    match run.ui.shape() {
+        Shape::Data => run.ui.data(&renamed),
+        Shape::Text => {
             let title = printable(&renamed.title);
             run.ui.result_line(&format!("thread {} is called {title:?}", renamed.thread))
         }
@@ -55,13 +56,14 @@ pub(crate) async fn rename(run: &Run, rename: &cli::Rename) -> Result<(), Failur
 pub(crate) async fn search(run: &Run, search: cli::Search) -> Result<(), Failure> {
     let mut client = run.connect().await?;
     let cli::Search { query, thread, by, before, limit } = search;
+    let thread = run.within(ids::optional(&mut client, thread.as_ref(), ids::thread)).await??;
     let request = ChatSearch { query, thread, by, cursor: before, limit, ..ChatSearch::default() };
     let found = run.within(client.call(request)).await??;
     client.close().await;
-    match run.output {
-        Output::Json => run.ui.json(&found)?,
-        Output::Table if found.hits.is_empty() => run.ui.note(Tone::Plain, "nothing found"),
-        Output::Table => run.ui.result(&table::hits(&found.hits, &run.zone))?,
+    match run.ui.shape() {
+        Shape::Data => run.ui.data(&found)?,
+        Shape::Text if found.hits.is_empty() => run.ui.note(Tone::Plain, "nothing found"),
+        Shape::Text => run.ui.result(&table::hits(&found.hits, &run.zone))?,
     }
     if let Some(next) = found.next {
         run.ui.note(Tone::Dim, &format!("there are more; go on with --before {next}"));

@@ -4,12 +4,9 @@ use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use comfy_table::Color;
-use nexus_operator::shown::{self, Hue};
-pub use nexus_operator::shown::{printable, shortened};
-use nexus_wire::hands::DispatchState;
-use nexus_wire::roster::AspectState;
+pub use nexus_operator::shown::{Hue, aspect_mark, dispatch_mark, printable, shortened};
 
+use crate::cli::Output;
 use crate::failure::Failure;
 
 /// How a line of the second stream looks.
@@ -22,13 +19,38 @@ pub enum Tone {
     Error,
 }
 
+/// What a terminal is told to write in a colour.
+pub fn begin(hue: Hue) -> &'static str {
+    match hue {
+        Hue::Blue => "\u{1b}[34m",
+        Hue::Green => "\u{1b}[32m",
+        Hue::Grey => "\u{1b}[90m",
+        Hue::Red => "\u{1b}[31m",
+        Hue::Yellow => "\u{1b}[33m",
+    }
+}
+
+/// For whom results are written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Shape {
+    /// People.
+    Text,
+    /// Programs.
+    Data,
+}
+
 /// Where a command writes to. Clones write to the same streams.
 #[derive(Clone)]
 pub struct Ui {
     streams: Arc<Mutex<Streams>>,
+    output: Output,
     pub colour: bool,
     /// Results are read by a person as they come.
     pub live: bool,
+    /// Notes are, too.
+    pub attended: bool,
+    /// Columns of the terminal that results go to.
+    width: Option<usize>,
 }
 
 struct Streams {
@@ -39,21 +61,67 @@ struct Streams {
 impl Ui {
     /// The process's own streams.
     pub fn of_process(colour_wanted: bool) -> Self {
-        let live = io::stdout().is_terminal();
+        let (live, attended) = (io::stdout().is_terminal(), io::stderr().is_terminal());
         Self {
             streams: Arc::new(Mutex::new(Streams {
                 results: Box::new(io::stdout()),
                 notes: Box::new(io::stderr()),
             })),
-            colour: colour_wanted && live && io::stderr().is_terminal(),
+            output: Output::Table,
+            colour: colour_wanted && live && attended,
             live,
+            attended,
+            width: None,
         }
+    }
+
+    /// Results in the form that was asked for.
+    #[must_use]
+    pub fn formed(self, output: Output) -> Self {
+        Self { output, ..self }
+    }
+
+    /// A terminal of so many columns; without it the process's own is asked.
+    #[must_use]
+    pub fn sized(self, width: usize) -> Self {
+        Self { width: Some(width), ..self }
+    }
+
+    pub fn shape(&self) -> Shape {
+        match self.output {
+            Output::Table | Output::Wide => Shape::Text,
+            Output::Json | Output::Yaml => Shape::Data,
+        }
+    }
+
+    /// Columns that a line has room for. Nothing is cut for programs that read tables, nor where all was asked for.
+    pub fn room(&self) -> Option<usize> {
+        match self.output {
+            Output::Wide => None,
+            Output::Json | Output::Table | Output::Yaml => self.columns(),
+        }
+    }
+
+    /// Whether all columns were asked for.
+    pub fn is_wide(&self) -> bool {
+        self.output == Output::Wide
+    }
+
+    fn columns(&self) -> Option<usize> {
+        self.width.or_else(|| self.live.then(size)?.map(|(columns, _)| columns))
     }
 
     /// Streams of a test's own.
     pub fn of(results: impl Write + Send + 'static, notes: impl Write + Send + 'static) -> Self {
         let streams = Streams { results: Box::new(results), notes: Box::new(notes) };
-        Self { streams: Arc::new(Mutex::new(streams)), colour: false, live: false }
+        Self {
+            streams: Arc::new(Mutex::new(streams)),
+            output: Output::Table,
+            colour: false,
+            live: false,
+            attended: false,
+            width: None,
+        }
     }
 
     /// Writes a part of the result as it is.
@@ -78,11 +146,32 @@ impl Ui {
         self.result(&format!("{text}\n"))
     }
 
-    /// Writes JSON for a program.
-    pub fn json(&self, value: &impl serde::Serialize) -> Result<(), Failure> {
-        let text = serde_json::to_string_pretty(value)
-            .map_err(|error| Failure::Failed(format!("the result is no JSON: {error}")))?;
-        self.result_line(&text)
+    /// Writes the result for a program.
+    pub fn data(&self, value: &impl serde::Serialize) -> Result<(), Failure> {
+        self.result(&self.data_text(value)?)
+    }
+
+    /// As it would be written: JSON, unless YAML was asked for.
+    pub fn data_text(&self, value: &impl serde::Serialize) -> Result<String, Failure> {
+        let failed =
+            |error: &dyn fmt::Display| Failure::Failed(format!("the result cannot be shown: {error}"));
+        match self.output {
+            Output::Yaml => serde_yaml_ng::to_string(value).map_err(|error| failed(&error)),
+            Output::Json | Output::Table | Output::Wide => {
+                let text = serde_json::to_string_pretty(value).map_err(|error| failed(&error))?;
+                Ok(text + "\n")
+            }
+        }
+    }
+
+    /// One of many results that follow each other: a line of JSON, or a document of YAML.
+    pub fn data_line(&self, value: &impl serde::Serialize) -> Result<String, Failure> {
+        match self.output {
+            Output::Yaml => Ok(format!("---\n{}", self.data_text(value)?)),
+            Output::Json | Output::Table | Output::Wide => serde_json::to_string(value)
+                .map(|text| text + "\n")
+                .map_err(|error| Failure::Failed(format!("the result cannot be shown: {error}"))),
+        }
     }
 
     /// Writes a line for whoever looks on. That it cannot be written is no reason to stop.
@@ -126,22 +215,8 @@ impl Outage {
     }
 }
 
-/// The shape and the colour that a state has everywhere.
-pub fn aspect_mark(state: AspectState) -> (char, Color) {
-    coloured(shown::aspect_mark(state))
-}
-
-pub fn dispatch_mark(state: DispatchState) -> (char, Color) {
-    coloured(shown::dispatch_mark(state))
-}
-
-fn coloured((mark, hue): (char, Hue)) -> (char, Color) {
-    let colour = match hue {
-        Hue::Blue => Color::Blue,
-        Hue::Green => Color::Green,
-        Hue::Grey => Color::DarkGrey,
-        Hue::Red => Color::Red,
-        Hue::Yellow => Color::Yellow,
-    };
-    (mark, colour)
+/// Columns and lines of the terminal that results go to.
+pub fn size() -> Option<(usize, usize)> {
+    let (columns, lines) = terminal_size::terminal_size_of(io::stdout())?;
+    Some((usize::from(columns.0), usize::from(lines.0)))
 }

@@ -1,23 +1,22 @@
-//! `nexctl credential` and `nexctl audit`: what the broker keeps for services outside, and who did what.
+//! `nexctl credential`: what the broker keeps for services outside.
 
 use std::collections::BTreeSet;
-use std::io::{IsTerminal, Read};
+use std::io::{BufRead as _, IsTerminal as _, Read};
 
 use nexus_client::Broker;
-use nexus_client::blob::escaped;
-use nexus_wire::AspectName;
-use nexus_wire::audit::{AuditEntry, AuditPage};
 use nexus_wire::credential::{
     CredentialAdd, CredentialAllow, CredentialInfo, CredentialList, CredentialRotate,
 };
 use nexus_wire::roster::Team;
+use nexus_wire::{AspectName, CredentialName};
 
 use crate::Run;
-use crate::cli::{Audit, CredentialAction, Output};
+use crate::cli::CredentialAction;
 use crate::failure::Failure;
 use crate::near;
+use crate::page::Page;
 use crate::table;
-use crate::ui::{Tone, printable};
+use crate::ui::{Shape, Tone};
 
 const SECRET_BYTES_MAX: u64 = nexus_wire::limits::SECRET_BYTES_MAX as u64 + 1;
 
@@ -37,6 +36,8 @@ pub(crate) async fn credential(run: &Run, action: CredentialAction) -> Result<()
                 allowed_aspects: allow,
                 secret,
             };
+            let shown = CredentialAdd { secret: "…".to_owned(), ..add.clone() };
+            run.rehearse("POST /api/v1/credentials", &shown)?;
             let info: CredentialInfo = run.within(broker.post_json("/api/v1/credentials", &add)).await??;
             warn_of_unknown(run, &broker, &allowed).await?;
             told(run, &info, "is kept")
@@ -45,39 +46,23 @@ pub(crate) async fn credential(run: &Run, action: CredentialAction) -> Result<()
             let path = format!("/api/v1/credentials/{name}/allowed");
             warn_of_unknown(run, &broker, &aspects).await?;
             let allow = CredentialAllow { allowed_aspects: aspects };
+            run.rehearse(&format!("PUT {path}"), &allow)?;
             let info: CredentialInfo = run.within(broker.put_json(&path, &allow)).await??;
             let names: Vec<&str> = info.allowed_aspects.iter().map(|name| name.as_str()).collect();
             let who = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
             told(run, &info, &format!("may be used by {who}"))
         }
-        CredentialAction::List => {
-            let list: CredentialList = run.within(broker.get_json("/api/v1/credentials")).await??;
-            match run.output {
-                Output::Json => run.ui.json(&list),
-                Output::Table if list.credentials.is_empty() => {
-                    run.ui.note(Tone::Dim, "no credentials yet; keep one with: nexctl credential add …");
-                    Ok(())
-                }
-                Output::Table => run.ui.result(&table::credentials(&run.ui, &list.credentials, run.now())),
-            }
-        }
-        CredentialAction::Show { name } => {
-            let info: CredentialInfo =
-                run.within(broker.get_json(&format!("/api/v1/credentials/{name}"))).await??;
-            match run.output {
-                Output::Json => run.ui.json(&info),
-                Output::Table => {
-                    run.ui.result(&table::credentials(&run.ui, std::slice::from_ref(&info), run.now()))
-                }
-            }
-        }
+        CredentialAction::List => run.within(list(run, &broker)).await??.print(run),
+        CredentialAction::Show { name } => run.within(one(run, &broker, &name)).await??.print(run),
         CredentialAction::Rotate { name, secret_file } => {
             let rotate = CredentialRotate { secret: secret(secret_file.as_deref())? };
             let path = format!("/api/v1/credentials/{name}/secret");
+            run.rehearse(&format!("PUT {path}"), &serde_json::json!({"secret": "…"}))?;
             let info: CredentialInfo = run.within(broker.put_json(&path, &rotate)).await??;
             told(run, &info, "has a new secret")
         }
         CredentialAction::Remove { name } => {
+            run.rehearse(&format!("DELETE /api/v1/credentials/{name}"), &serde_json::json!({}))?;
             let info: CredentialInfo =
                 run.within(broker.delete_json(&format!("/api/v1/credentials/{name}"))).await??;
             told(run, &info, "is forgotten")
@@ -95,66 +80,65 @@ async fn warn_of_unknown(run: &Run, broker: &Broker, allowed: &[AspectName]) -> 
     Ok(())
 }
 
+pub(crate) async fn list(run: &Run, broker: &Broker) -> Result<Page, Failure> {
+    let list: CredentialList = broker.get_json("/api/v1/credentials").await?;
+    let empty = "no credentials yet; keep one with: nexctl credential add …";
+    let rows = || table::credentials(&run.ui, &list.credentials, run.now());
+    Page::of(run, &list, list.credentials.is_empty().then_some(empty), rows)
+}
+
+pub(crate) async fn one(run: &Run, broker: &Broker, name: &CredentialName) -> Result<Page, Failure> {
+    let info: CredentialInfo = broker.get_json(&format!("/api/v1/credentials/{name}")).await?;
+    Page::of(run, &info, None, || table::credentials(&run.ui, std::slice::from_ref(&info), run.now()))
+}
+
 fn told(run: &Run, info: &CredentialInfo, what: &str) -> Result<(), Failure> {
-    match run.output {
-        Output::Json => run.ui.json(info),
-        Output::Table => run.ui.result_line(&format!("credential {} {what}", info.name)),
+    match run.ui.shape() {
+        Shape::Data => run.ui.data(info),
+        Shape::Text => run.ui.result_line(&format!("credential {} {what}", info.name)),
     }
 }
 
-/// From a file, typed unseen, or from standard input; never from the command line, which others can see.
+/// From a file, or as [`asked`].
 fn secret(file: Option<&std::path::Path>) -> Result<String, Failure> {
-    let unreadable = |error: std::io::Error| Failure::Usage(format!("the secret cannot be read: {error}"));
-    let text = match file {
-        Some(path) => {
-            let mut text = String::new();
-            let file = std::fs::File::open(path).map_err(unreadable)?;
-            file.take(SECRET_BYTES_MAX).read_to_string(&mut text).map_err(unreadable)?;
-            text
-        }
-        None if std::io::stdin().is_terminal() => {
-            rpassword::prompt_password("Secret: ").map_err(unreadable)?
-        }
-        None => {
-            let mut text = String::new();
-            std::io::stdin().lock().take(SECRET_BYTES_MAX).read_to_string(&mut text).map_err(unreadable)?;
-            text
-        }
+    // A secret of several lines, such as a private key, comes whole from standard input.
+    let Some(path) = file else {
+        return if std::io::stdin().is_terminal() {
+            asked("Secret: ")
+        } else {
+            read(std::io::stdin().lock())
+        };
     };
+    let file = std::fs::File::open(path).map_err(|error| unreadable(&error))?;
+    read(file)
+}
+
+/// Typed unseen, or a line of standard input; never from the command line, which others can see.
+pub(crate) fn asked(prompt: &str) -> Result<String, Failure> {
+    if std::io::stdin().is_terminal() {
+        let typed = rpassword::prompt_password(prompt).map_err(|error| unreadable(&error))?;
+        return told_apart(typed);
+    }
+    let mut line = String::new();
+    let mut input = std::io::stdin().lock().take(SECRET_BYTES_MAX);
+    input.read_line(&mut line).map_err(|error| unreadable(&error))?;
+    told_apart(line)
+}
+
+fn read(from: impl Read) -> Result<String, Failure> {
+    let mut text = String::new();
+    from.take(SECRET_BYTES_MAX).read_to_string(&mut text).map_err(|error| unreadable(&error))?;
+    told_apart(text)
+}
+
+fn unreadable(error: &std::io::Error) -> Failure {
+    Failure::Usage(format!("the secret cannot be read: {error}"))
+}
+
+fn told_apart(text: String) -> Result<String, Failure> {
     let secret = text.trim_end_matches(['\r', '\n']).to_owned();
     if secret.is_empty() {
         return Err(Failure::Usage("the secret is empty".to_owned()));
     }
     Ok(secret)
-}
-
-pub(crate) async fn audit(run: &Run, audit: Audit) -> Result<(), Failure> {
-    let broker = run.broker()?;
-    let mut path = format!("/api/v1/audit?limit={}", audit.limit);
-    for (name, value) in [
-        ("kind", audit.kind),
-        ("by", audit.by.map(|it| it.to_string())),
-        ("before", audit.before.map(|it| it.to_string())),
-    ] {
-        if let Some(value) = value {
-            path.push_str(&format!("&{name}={}", escaped(&value)));
-        }
-    }
-    let page: AuditPage = run.within(broker.get_json(&path)).await??;
-    if run.output == Output::Json {
-        return run.ui.json(&page);
-    }
-    if page.entries.is_empty() {
-        run.ui.note(Tone::Dim, "nothing of that kind is in the audit trail");
-        return Ok(());
-    }
-    for AuditEntry { seq, at, actor, kind, subject, .. } in &page.entries {
-        let at = jiff::Timestamp::from_millisecond(*at)
-            .map_or_else(|_| String::new(), |at| at.to_zoned(run.zone.clone()).strftime("%F %T").to_string());
-        run.ui.result_line(&format!("{seq:>8}  {at}  {actor:<20}  {kind:<26}  {}", printable(subject)))?;
-    }
-    if let (true, Some(last)) = (page.more, page.entries.last()) {
-        run.ui.note(Tone::Dim, &format!("there are more; go on with --before {}", last.seq));
-    }
-    Ok(())
 }

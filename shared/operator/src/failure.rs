@@ -19,15 +19,23 @@ pub enum Failure {
     TimedOut(String),
     #[error("{0}")]
     Interrupted(String),
+    /// It was only shown what would be sent.
+    #[error("nothing was sent")]
+    Rehearsed,
     /// Whoever read our output has seen enough.
     #[error("standard output was closed")]
     ReaderGone,
 }
 
 impl Failure {
+    /// It ended early, and as it should.
+    pub fn is_no_failure(&self) -> bool {
+        self.exit_code() == 0
+    }
+
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::ReaderGone => 0,
+            Self::ReaderGone | Self::Rehearsed => 0,
             Self::Failed(_) => 1,
             Self::Usage(_) => 2,
             Self::Refused(_) => 3,
@@ -47,7 +55,7 @@ impl From<EndpointError> for Failure {
 impl From<&DialError> for Failure {
     fn from(error: &DialError) -> Self {
         if error.is_refusal() {
-            let next = "a token is given with $NEXUS_TOKEN or `nexctl context add`; \
+            let next = "get a token with `nexctl login`, or give one with $NEXUS_TOKEN or `nexctl context add`; \
                         `nexus operator add` on the broker's machine makes one";
             Self::Refused(format!("{error}\n  {next}"))
         } else if error.is_answer() {

@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use nexus_client::{Broker, Credential, Endpoint, Secret, private_file};
-use nexus_wire::TraceContext;
+use nexus_wire::{OperatorName, TokenName, TraceContext};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 
-const URL_DEFAULT: &str = "http://127.0.0.1:7888";
-const ADD_FIRST: &str =
-    "add one with: nexctl context add home --url http://127.0.0.1:7888 --token-file <data>/operator.token";
+pub const URL_DEFAULT: &str = "http://127.0.0.1:7888";
+const ADD_FIRST: &str = "log in with: nexctl login, or on the broker's own machine: nexctl context add home --url http://127.0.0.1:7888 --token-file <data>/operator.token";
 
 /// Which broker, as it is typed.
 #[derive(Args, Clone, Debug, Default)]
@@ -97,6 +96,17 @@ pub struct Context {
     pub token_file: Option<PathBuf>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
+    /// Set where `nexctl login` got the token, which `nexctl logout` gives back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<LoggedIn>,
+}
+
+/// Whose token it is, and what it is called at the broker.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoggedIn {
+    pub operator: OperatorName,
+    pub token: TokenName,
 }
 
 impl Config {

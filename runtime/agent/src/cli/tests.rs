@@ -109,7 +109,7 @@ fn mistakes_in_arguments_exit_with_2_and_say_how() {
     assert!(out.contains("session") && out.contains("[HOME]"), "{out}");
     assert_eq!(
         agent(&dir, "version"),
-        (Exit::Done, format!("agent {}\n", env!("CARGO_PKG_VERSION")), String::new())
+        (Exit::Done, format!("agent {}\n", nexus_version::VERSION), String::new())
     );
     assert_eq!(agent(&dir, "--version").1, agent(&dir, "version").1);
 }

@@ -10,10 +10,10 @@ use super::Cli;
 const GROUPS: &[(&str, &[&str])] = &[
     ("Talk to the team", &["ask", "say", "search", "react", "mark", "rename"]),
     ("Give work to Hands", &["dispatch", "retry", "cancel"]),
-    ("Look", &["get", "session", "knowledge", "blob"]),
+    ("Look", &["get", "describe", "top", "logs", "session", "knowledge", "blob"]),
     ("Step in", &["answer", "approve", "deny", "ack", "stop", "go-on", "pause", "hold", "release"]),
-    ("Keep the Nexus", &["audit", "budget", "credential", "backup"]),
-    ("This program", &["context", "completions"]),
+    ("Keep the Nexus", &["usage", "budget", "audit", "operator", "credential", "backup"]),
+    ("This program", &["login", "logout", "context", "completions"]),
 ];
 
 /// The command line with its help in groups.

@@ -4,6 +4,8 @@ use clap::{Args, Subcommand};
 use nexus_wire::{AspectName, ItemId};
 use uuid::Uuid;
 
+use crate::ids::Short;
+
 #[derive(Args, Clone, Debug)]
 pub struct Session {
     #[command(subcommand)]
@@ -30,11 +32,9 @@ pub enum SessionAction {
         /// `global`, or the id of a thread or a fork
         session: String,
         /// The last entry of one branch
-        #[arg(value_parser = entry)]
-        one: Uuid,
+        one: Short<Uuid>,
         /// The last entry of the other; the active branch when it is left out
-        #[arg(value_parser = entry)]
-        other: Option<Uuid>,
+        other: Option<Short<Uuid>>,
     },
     /// The entries that a summary stands for
     Expand {
@@ -44,8 +44,7 @@ pub enum SessionAction {
         /// `global`, or the id of a thread or a fork
         session: String,
         /// The summary's entry
-        #[arg(value_parser = entry)]
-        entry: Uuid,
+        entry: Short<Uuid>,
     },
     /// A new session of the branch that ends at an entry, or where the session stands
     Fork {
@@ -55,8 +54,7 @@ pub enum SessionAction {
         /// `global`, or the id of a thread or a fork
         session: String,
         /// An entry's id, as `nexctl session tree` shows it
-        #[arg(value_parser = entry)]
-        entry: Option<Uuid>,
+        entry: Option<Short<Uuid>>,
         /// What the user says next in it
         #[arg(long, value_name = "TEXT")]
         say: Option<String>,
@@ -92,13 +90,12 @@ pub enum SessionAction {
         /// `global`, or the id of a thread or a fork
         session: String,
         /// An entry's id, as `nexctl session tree` shows it
-        #[arg(value_parser = entry)]
-        entry: Uuid,
+        entry: Short<Uuid>,
     },
     /// What came of a command about a session
     Status {
         /// The id that the command showed
-        command: ItemId,
+        command: Short<ItemId>,
     },
     /// Have a summary of a branch that was left put on the active one
     Summarise {
@@ -108,8 +105,7 @@ pub enum SessionAction {
         /// `global`, or the id of a thread or a fork
         session: String,
         /// The last entry of that branch
-        #[arg(value_parser = entry)]
-        entry: Uuid,
+        entry: Short<Uuid>,
         #[command(flatten)]
         patience: Patience,
     },
@@ -132,8 +128,8 @@ pub struct Patience {
 }
 
 /// Where a session goes on; `None` is before its first entry.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Place(pub Option<Uuid>);
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Place(pub Option<Short<Uuid>>);
 
 impl std::str::FromStr for Place {
     type Err = String;
@@ -142,10 +138,6 @@ impl std::str::FromStr for Place {
         if text == "start" {
             return Ok(Self(None));
         }
-        entry(text).map(|id| Self(Some(id))).map_err(|error| format!("{error}, or `start`"))
+        text.parse().map(|id| Self(Some(id))).map_err(|error: String| format!("{error}, or `start`"))
     }
-}
-
-fn entry(text: &str) -> Result<Uuid, String> {
-    text.parse().map_err(|_| "an entry's id is wanted, whole, as `nexctl session tree` shows it".to_owned())
 }

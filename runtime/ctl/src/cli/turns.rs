@@ -4,6 +4,7 @@ use clap::Args;
 use nexus_wire::{AspectName, ThreadId, TurnId};
 
 use super::Patience;
+use crate::ids::Short;
 
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
@@ -15,7 +16,7 @@ pub struct Stop {
     pub aspect: AspectName,
     /// Only those about this thread
     #[arg(long, value_name = "ID")]
-    pub thread: Option<ThreadId>,
+    pub thread: Option<Short<ThreadId>>,
     /// Only this one
     #[arg(long, value_name = "ID")]
     pub turn: Option<TurnId>,
@@ -32,7 +33,7 @@ pub struct GoOn {
     pub aspect: AspectName,
     /// Only those about this thread
     #[arg(long, value_name = "ID")]
-    pub thread: Option<ThreadId>,
+    pub thread: Option<Short<ThreadId>>,
     #[command(flatten)]
     pub patience: Patience,
 }

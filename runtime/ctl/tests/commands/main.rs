@@ -6,5 +6,6 @@
 )]
 
 mod ask;
+mod forms;
 mod lists;
 mod stub;

@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use super::*;
 
 fn context(url: &str, token: &str) -> Context {
-    Context { url: url.into(), token: Some(token.into()), token_file: None, ca_file: None }
+    Context { url: url.into(), token: Some(token.into()), token_file: None, ca_file: None, login: None }
 }
 
 /// A configuration with two contexts, `up` being the current one.
@@ -87,6 +87,7 @@ fn a_token_file_is_read_at_each_use_and_never_shown() {
         token: None,
         token_file: Some(token_file.clone()),
         ca_file: None,
+        login: None,
     };
     let error = context.target().expect_err("not there").to_string();
     assert!(error.contains(&token_file.display().to_string()), "{error}");

@@ -1,0 +1,41 @@
+//! `nexctl audit` and `nexctl usage`: who did what, and what it cost.
+
+use nexus_wire::audit::{AuditList, UsageRead};
+
+use crate::failure::Failure;
+use crate::page::Page;
+use crate::{Run, cli, ids, table};
+
+pub(crate) async fn audit(run: &Run, audit: cli::Audit) -> Result<(), Failure> {
+    let mut client = run.connect().await?;
+    let thread = run.within(ids::optional(&mut client, audit.thread.as_ref(), ids::thread)).await??;
+    let ms = |when: cli::When| when.ms(run.now(), &run.zone);
+    let list = AuditList {
+        by: audit.by,
+        kind: audit.kind,
+        subject: audit.subject,
+        thread,
+        since: audit.since.map(ms),
+        until: audit.until.map(ms),
+        before: audit.before,
+        limit: Some(audit.limit),
+    };
+    let page = run.within(client.call(list)).await??;
+    client.close().await;
+    let empty = page.entries.is_empty().then_some("nothing of that kind is in the audit trail");
+    let next = page.entries.last().map(|entry| entry.seq).filter(|_| page.more);
+    let rows = || table::audit(&run.ui, &page.entries, &run.zone);
+    Page::of(run, &page, empty, rows)?.going_on("--before", next).print(run)
+}
+
+pub(crate) async fn usage(run: &Run, usage: cli::Usage) -> Result<(), Failure> {
+    let mut client = run.connect().await?;
+    let ms = |when: cli::When| when.ms(run.now(), &run.zone);
+    let read = UsageRead { by: usage.by.into(), since: usage.since.map(ms), until: usage.until.map(ms) };
+    let report = run.within(client.call(read)).await??;
+    client.close().await;
+    let empty = report.rows.is_empty().then_some("nothing was spent in that time");
+    let more = report.more.then(|| "there are more rows than are shown; the total is over all".to_owned());
+    let rows = || table::usage(&run.ui, &report);
+    Page::of(run, &report, empty, rows)?.noting(crate::ui::Tone::Dim, more).print(run)
+}
