@@ -27,6 +27,8 @@ test("nobody has sent any work yet, and the page says how to", async ({ ana }) =
   await goTo(ana, "Work");
   await expect(ana.getByText("Nobody has sent any work yet.")).toBeVisible();
   await everyLook(ana, "work-empty");
+  await ana.getByRole("link", { name: "Ended" }).click();
+  await expect(ana.getByText("No work has ended yet.")).toBeVisible();
   await ana.getByRole("link", { name: "Dead letters" }).click();
   await expect(ana.getByText("Nothing has come to nothing.")).toBeVisible();
   await ana.getByRole("link", { name: "Gathers" }).click();

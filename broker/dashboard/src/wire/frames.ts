@@ -314,6 +314,7 @@ export type AlertKind =
   | "budget_exceeded"
   | "budget_spent"
   | "session_stuck"
+  | "settings_broken"
   | "storage"
   | "thread_paused"
   | "worker_lost";
@@ -451,6 +452,7 @@ export interface Asks {
   "session.stuck": SessionStuck;
   "session.summarise": SessionSummarise;
   "session.tree": SessionTree;
+  "settings.broken": SettingsBroken;
   subscribe: Subscribe;
   "team.list": TeamList;
   "thread.get": ThreadGet;
@@ -1179,6 +1181,10 @@ export interface Register {
    * Go on although the home is older than what the broker has seen of it.
    */
   adopt?: boolean;
+  /**
+   * As in `settings.broken`.
+   */
+  broken?: string;
   capabilities?: string[];
   context_mode?: ContextMode;
   hands?: HandSpec[];
@@ -1387,6 +1393,16 @@ export interface SessionTree {
    * `global`, or the id of a thread or a fork.
    */
   session: string;
+}
+/**
+ * `settings.broken`: whether the files of the aspect's home can be used as they are.
+ *
+ */
+export interface SettingsBroken {
+  /**
+   * What is wrong with them; the aspect goes on with what it read before. Absent once they are in order.
+   */
+  reason?: string;
 }
 /**
  * `subscribe`: follow the log, and what streams. Replaces the link's earlier subscription.

@@ -1,5 +1,7 @@
 /** An entry of a session as it is read: its blocks, by kind. What is not as the format says is shown as it stands. */
 
+import { money } from "../../ui/format";
+
 export type Part =
   | { type: "text"; text: string }
   | { type: "thinking"; text: string }
@@ -120,7 +122,7 @@ function factsOf(payload: Fields): [string, string][] {
     const input = of("input_tokens") + of("cache_read_tokens") + of("cache_write_tokens");
     facts.push(["tokens", `${input} in, ${of("output_tokens")} out`]);
   }
-  if (typeof by.cost_microusd === "number") facts.push(["cost", `$${(by.cost_microusd / 1e6).toFixed(4)}`]);
+  if (typeof by.cost_microusd === "number") facts.push(["cost", money(by.cost_microusd)]);
   const stop = textOf(payload.stop);
   if (stop !== undefined && stop !== "end_turn") facts.push(["stop", stop]);
   const source = textOf(payload.source);

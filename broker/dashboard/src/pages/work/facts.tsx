@@ -2,10 +2,9 @@
 import type { ComponentChildren } from "preact";
 import { Link } from "wouter-preact";
 import { shortId } from "../../ui/format";
-import { now } from "../../ui/now";
 import { Time } from "../../ui/time";
 import type { DispatchInfo } from "../../wire/frames";
-import { spent, took } from "./words";
+import { current, spent, took } from "./words";
 
 interface Props {
   info: DispatchInfo;
@@ -22,7 +21,7 @@ export function Facts({ info, onOpen }: Props) {
       <Fact name="Accepted">
         <Time at={info.accepted_at} />
       </Fact>
-      <Fact name={info.ended_at === undefined ? "At work" : "Took"}>{took(info, now.value)}</Fact>
+      <Fact name={info.ended_at === undefined ? "At work" : "Took"}>{took(info, current())}</Fact>
       {info.ended_at === undefined && (
         <Fact name="Deadline">
           <Time at={info.deadline_at} />

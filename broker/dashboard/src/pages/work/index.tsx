@@ -20,6 +20,7 @@ import "./work.css";
 const SHOWS: readonly [Show, string][] = [
   ["all", "Latest"],
   ["open", "Open"],
+  ["ended", "Ended"],
   ["dead", "Dead letters"],
   ["gathers", "Gathers"],
 ];

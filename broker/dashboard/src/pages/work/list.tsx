@@ -5,15 +5,14 @@ import { Button } from "../../ui/button";
 import { Empty, Loading } from "../../ui/empty";
 import { Fault } from "../../ui/fault";
 import { DispatchMark } from "../../ui/mark";
-import { now } from "../../ui/now";
 import { type Column, Table } from "../../ui/table";
 import { Time } from "../../ui/time";
 import type { DispatchInfo } from "../../wire/frames";
 import { hasEnded } from "./steps";
 import { notes, older, readDead, readLatest, readOne } from "./store";
-import { isDead, spent, took, waits } from "./words";
+import { current, isDead, spent, took, waits } from "./words";
 
-export type Show = "all" | "open" | "dead" | "gathers";
+export type Show = "all" | "open" | "ended" | "dead" | "gathers";
 
 interface Props {
   /** The latest first. */
@@ -62,7 +61,7 @@ export function List({ all, show, chosen, work, onOpen }: Props) {
           onOpen={(info) => onOpen(info.id)}
         />
       )}
-      {show === "all" && older.value !== undefined && (
+      {(show === "all" || show === "ended") && older.value !== undefined && (
         <Button onClick={() => readLatest(older.value)}>Show older ones</Button>
       )}
     </section>
@@ -74,7 +73,7 @@ const columns: Column<DispatchInfo>[] = [
   { head: "Hand", cell: (info) => <span class="mono">{info.hand}</span> },
   { head: "For", cell: (info) => info.invoker },
   { head: "Accepted", cell: (info) => <Time at={info.accepted_at} /> },
-  { head: "Took", number: true, cell: (info) => took(info, now.value) },
+  { head: "Took", number: true, cell: (info) => took(info, current()) },
   { head: "Attempt", number: true, cell: (info) => (info.attempt === 0 ? "–" : info.attempt) },
   { head: "Spent", number: true, cell: (info) => spent(info) ?? "–" },
   { head: "About", class: "list-about", cell: (info) => <About info={info} /> },
@@ -104,6 +103,7 @@ function About({ info }: { info: DispatchInfo }) {
 
 function belongs(info: DispatchInfo, show: Show): boolean {
   if (show === "open") return !hasEnded(info.state);
+  if (show === "ended") return hasEnded(info.state);
   return show !== "dead" || isDead(info);
 }
 
@@ -130,6 +130,8 @@ function Nothing({ show, filtered }: { show: Show; filtered: boolean }) {
   switch (show) {
     case "open":
       return <Empty title="No work is open.">What is sent to a Hand is here until it has ended.</Empty>;
+    case "ended":
+      return <Empty title="No work has ended yet.">What is under way is under Open.</Empty>;
     case "dead":
       return (
         <Empty title="Nothing has come to nothing.">

@@ -2,10 +2,9 @@
 import { hierarchy, tree as tidy } from "d3-hierarchy";
 import { useRef } from "preact/hooks";
 import { DispatchMark } from "../../ui/mark";
-import { now } from "../../ui/now";
 import type { DispatchInfo } from "../../wire/frames";
 import { type TreeNode, forest } from "./lanes";
-import { took } from "./words";
+import { current, took } from "./words";
 
 const WIDE = 156;
 const HIGH = 44;
@@ -96,7 +95,7 @@ export function DispatchTree({ members, chosen, onOpen }: Props) {
               data-id={info.id}
               aria-level={info.depth}
               aria-selected={info.id === chosen}
-              aria-label={`${info.hand}, ${info.state.replace("_", " ")}, ${took(info, now.value)}`}
+              aria-label={`${info.hand}, ${info.state.replace("_", " ")}, ${took(info, current())}`}
               tabIndex={info.id === chosen ? 0 : -1}
               class={info.id === chosen ? "tree-node tree-chosen" : "tree-node"}
               style={{ left: x, top: y, width: WIDE, height: HIGH }}
@@ -106,7 +105,7 @@ export function DispatchTree({ members, chosen, onOpen }: Props) {
               <span class="tree-name mono">{info.hand}</span>
               <span class="tree-state">
                 <DispatchMark state={info.state} />
-                <span class="quiet number">{took(info, now.value)}</span>
+                <span class="quiet number">{took(info, current())}</span>
               </span>
             </div>
           );

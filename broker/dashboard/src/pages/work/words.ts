@@ -1,6 +1,7 @@
 /** What a dispatch is at, in few words. */
 import type { Budget, DispatchInfo, Spending } from "../../wire/frames";
 import { brief, duration, money } from "../../ui/format";
+import { now } from "../../ui/now";
 
 /** Short spans need more than whole seconds. */
 export function span(ms: number): string {
@@ -8,6 +9,9 @@ export function span(ms: number): string {
   if (ms < 10_000) return `${(ms / 1_000).toFixed(1)} s`;
   return duration(ms / 1_000);
 }
+
+/** The time as exactly as it can be had, again whenever the clock of the page goes on. */
+export const current = () => Math.max(now.value, Date.now());
 
 /** How long it was or is at work; or waits already. */
 export function took(info: DispatchInfo, now: number): string {
