@@ -413,6 +413,16 @@ export interface TokenAdd {
   token_sha256?: string;
 }
 /**
+ * `POST /api/v1/token/password`: a password for an API token, for programs that keep no cookie. A token of the same
+ * name is replaced.
+ *
+ */
+export interface TokenForPassword {
+  name: OperatorName;
+  password: string;
+  token: TokenAdd;
+}
+/**
  * `GET /api/v1/operators/{name}/tokens`.
  *
  */
