@@ -1,6 +1,6 @@
 /** Keys of the whole page and of what is shown on it. They do nothing while somebody types. */
 import { signal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 export interface Key {
   /** One key as `event.key` names it, or two after one another: `g c`. */
@@ -46,7 +46,8 @@ export function useKeys(title: string, keys: readonly Key[]): void {
   const current = useRef(keys);
   current.current = keys;
   const names = keys.map((it) => `${it.keys}\n${it.does}`).join("\n");
-  useEffect(() => {
+  // Before anything is painted: whoever sees the page may press a key of it.
+  useLayoutEffect(() => {
     const group: Group = {
       title,
       keys: current.current.map((it, at) => ({ ...it, act: () => current.current[at]?.act() })),

@@ -59,7 +59,7 @@ export function diffIn(preview: string): string | undefined {
   } catch {
     // A preview is the beginning of a text, and need not be whole.
     const cut = /"diff"\s*:\s*"((?:[^"\\]|\\.)*)/.exec(preview)?.[1];
-    if (cut !== undefined) return unescape(cut);
+    if (cut !== undefined) return `${unescape(cut)}\n…`;
   }
   return /^@@ -\d/m.test(preview) ? preview : undefined;
 }
@@ -85,7 +85,7 @@ function Tool({ part }: { part: Extract<Part, { type: "tool" }> }) {
       <summary>
         <Mark tone={tone} word={word} bare /> <code>{name}</code> <span class="quiet">{gist(input)}</span>
       </summary>
-      {input !== undefined && (
+      {input !== undefined && diff === undefined && (
         <pre class="turn-io" tabIndex={0} aria-label="Arguments">
           {JSON.stringify(input, null, 2)}
         </pre>

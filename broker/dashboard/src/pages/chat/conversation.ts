@@ -42,8 +42,8 @@ export class Conversation {
   readonly more = signal(false);
   readonly known = signal(false);
   readonly error = signal<Error | undefined>(undefined);
-  /** Messages whose receipts may have changed, by how often. */
-  readonly moved = signal<ReadonlyMap<string, number>>(new Map());
+  /** How often receipts may have changed. */
+  readonly moved = signal(0);
   readonly byId: ReadonlySignal<ReadonlyMap<string, Message>> = computed(
     () => new Map(this.messages.value.map((message) => [message.id, message])),
   );
@@ -104,7 +104,7 @@ export class Conversation {
     return true;
   }
 
-  private follow({ body }: LogEntry): void {
+  private follow({ body, thread }: LogEntry): void {
     switch (body.type) {
       case "message":
         if (body.thread !== this.thread) return;
@@ -118,11 +118,8 @@ export class Conversation {
         break;
       case "item_taken":
       case "item_closed":
-        if (body.message === undefined || !this.byId.value.has(body.message)) return;
-        this.moved.value = new Map(this.moved.value).set(
-          body.message,
-          (this.moved.value.get(body.message) ?? 0) + 1,
-        );
+        // An item is closed with the reply, not with the message it was about; the entry names the thread, if any.
+        if (thread === undefined || thread === this.thread) this.moved.value += 1;
         break;
       case "alert":
       case "dispatch_accepted":

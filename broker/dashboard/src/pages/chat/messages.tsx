@@ -151,7 +151,7 @@ export function Messages({ conversation, show, onShow, onReply }: Props) {
                     answers={answered(conversation, rows[item.index - 1], row.message)}
                     follows={row.follows}
                     marked={row.key === show}
-                    moved={conversation.moved.value.get(row.key) ?? 0}
+                    moved={conversation.moved.value}
                     receipts={lately.has(row.key)}
                     onReply={onReply}
                     onShow={onShow}
