@@ -1,4 +1,4 @@
-//! The commands of `docs/runtime.md`, typed one after the other as they stand there.
+//! The commands of pages, typed one after the other as they stand there.
 
 use std::process::Command;
 
@@ -6,9 +6,9 @@ use nexus_tests::process::{binary, checkout};
 use nexus_tests::world::text;
 use nexus_tests::{Process, World};
 
-/// Lines of the page's blocks that are commands, without what is said of them behind two spaces.
-fn commands() -> Vec<String> {
-    let page = std::fs::read_to_string(checkout().join("docs/runtime.md")).expect("the page is there");
+/// Lines of a page's blocks that are commands, without what is said of them behind two spaces.
+fn commands(page: &str) -> Vec<String> {
+    let page = std::fs::read_to_string(checkout().join("docs").join(page)).expect("the page is there");
     let mut is_block = false;
     let mut found = Vec::new();
     for line in page.lines() {
@@ -43,7 +43,7 @@ fn every_command_of_the_runtime_page_does_what_is_said_of_it() {
     let thread = said.split("\"thread\": \"").nth(1).or_else(|| said.split("\"thread\":\"").nth(1));
     let thread = thread.and_then(|rest| rest.split('"').next()).expect("a thread").to_owned();
 
-    let all = commands();
+    let all = commands("runtime.md");
     assert_eq!(all.len(), 11, "{all:?}");
     for line in all {
         let line = line.replace("ID", &thread);
@@ -73,5 +73,57 @@ fn every_command_of_the_runtime_page_does_what_is_said_of_it() {
         if line == "agent check ./agents/robin" {
             world.let_in(&robin);
         }
+    }
+}
+
+/// What is asked for stands in the page by its name, in capitals.
+fn filled(line: &str, known: &[(&str, String)]) -> String {
+    let fill = |word: &str| known.iter().find(|(name, _)| *name == word).map(|(_, value)| value.clone());
+    line.split(' ').map(|word| fill(word).unwrap_or_else(|| word.to_owned())).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn every_command_of_the_nexctl_page_does_what_is_said_of_it() {
+    let world = World::new();
+    let script = "[[rule]]\nmatch = '.'\n[[rule.step]]\nsay = \"Yes.\"\n";
+    let wren = world.home("wren", serde_json::json!({}), script);
+    world.let_in(&wren);
+    let _wren = world.agent(&wren);
+    let answer = world.nexctl_json(&["ask", "wren", "hello?"])["message"].clone();
+    let text_of = |value: &serde_json::Value| value.as_str().expect("an id").to_owned();
+    let work = world.nexctl_json(&["dispatch", "wren/self", "{\"text\": \"hello\"}"]);
+    // Of an id its end will do.
+    let end = |id: String| id[24..].to_owned();
+    let known = [
+        ("THREAD", end(text_of(&answer["thread"]))),
+        ("MESSAGE", end(text_of(&answer["id"]))),
+        ("DISPATCH", text_of(&work["dispatch"])),
+    ];
+    let all = commands("nexctl.md");
+    assert!(all.len() > 45, "{all:?}");
+    for line in all {
+        let line = filled(&line, &known);
+        let out = typed(&world, &line).output().expect("bash runs");
+        assert!(out.status.success(), "{line}: {}", text(&out));
+        if line.contains("--dry-run") {
+            assert!(
+                text(&out).contains("dispatch.cancel") && text(&out).contains("nothing was"),
+                "{}",
+                text(&out)
+            );
+        }
+    }
+    // And as data, whatever can be looked at.
+    for line in commands("nexctl.md").iter().filter(|line| {
+        ["get ", "describe ", "top ", "usage ", "audit ", "search "]
+            .iter()
+            .any(|verb| line.starts_with(&format!("nexctl {verb}")))
+    }) {
+        let line = filled(line, &known).replace("-o wide", "");
+        let json = typed(&world, &format!("{line} -o json")).output().expect("bash runs");
+        let value: serde_json::Value = serde_json::from_slice(&json.stdout).expect(&line);
+        assert!(value.is_object(), "{line}: {value}");
+        let yaml = typed(&world, &format!("{line} -o yaml")).output().expect("bash runs");
+        assert!(yaml.status.success() && !yaml.stdout.is_empty(), "{line}");
     }
 }

@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::failure::Failure;
 use crate::look::whole_team;
 use crate::page::Page;
-use crate::ui::Shape;
+use crate::ui::{Shape, shortened};
 use crate::{Run, cli, table, watch};
 
 /// What stands in one line.
@@ -66,7 +66,10 @@ async fn page(run: &Run, client: &mut Client) -> Result<Page, Failure> {
     let usage = client.call(read).await?;
     let found = found(team, &open, approvals, &usage);
     let empty = "nobody is on the team yet; let an aspect in with: nexus aspect add <name> --home <home>";
-    let rows = || format!("{}\n\n{}", summary(&found), table::top(&run.ui, &found.rows, now));
+    let rows = || {
+        let summary = shortened(&summary(&found), run.ui.room().unwrap_or(usize::MAX));
+        format!("{summary}\n\n{}", table::top(&run.ui, &found.rows, now))
+    };
     Page::of(run, &found, found.rows.is_empty().then_some(empty), rows)
 }
 

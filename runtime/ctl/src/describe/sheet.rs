@@ -46,10 +46,13 @@ impl Sheet {
     }
 
     fn at(self, run: &Run, label: &str, at: Option<Ms>) -> Self {
-        let told = at.map(|at| match at <= run.now() {
-            true => format!("{} ({} ago)", exact(at, &run.zone), ago(at, run.now())),
-            false => format!("{} (in {})", exact(at, &run.zone), span(at - run.now())),
-        });
+        let now = run.now();
+        let distance = |at: Ms| match ago(at, now).as_str() {
+            _ if at > now => format!("in {}", span(at - now)),
+            "now" => "now".to_owned(),
+            ago => format!("{ago} ago"),
+        };
+        let told = at.map(|at| format!("{} ({})", exact(at, &run.zone), distance(at)));
         self.maybe(label, told)
     }
 
