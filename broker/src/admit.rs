@@ -209,6 +209,9 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
             if let Some(spent) = close.spent {
                 plausible("spent", spent)?;
             }
+            if let Some(meta) = &close.meta {
+                plausible("usage", Spending::of(&meta.usage, meta.cost_microusd))?;
+            }
             Admitted::Change(Change::InboxClose(close))
         }
         ToBroker::InboxTaken(taken) => {

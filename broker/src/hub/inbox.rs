@@ -5,6 +5,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use nexus_wire::approval::ApprovalEnd;
+use nexus_wire::budget::Spending;
 use nexus_wire::chat::Message;
 use nexus_wire::gather::GatherResult;
 use nexus_wire::hands::{Assignment, Lease, Outcome};
@@ -18,7 +19,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::effect::Effect;
-use super::records::{AspectRecord, ClosedRecord, NewItem, Reads, Store, Stored};
+use super::records::{AspectRecord, ClosedRecord, NewItem, Outlay, Reads, Store, Stored};
 use super::step::{Done, Step, refuse};
 
 /// Room for the text of most bodies.
@@ -200,10 +201,11 @@ impl<S: Store> Step<'_, S> {
             decision: close.decision,
             reason: close.reason.clone(),
             message: close.message,
+            outlay: Outlay::of(&close),
             at: self.at,
         };
         if let Some(first) = self.store.closed(name, close.item)? {
-            let same = ClosedRecord { at: first.at, ..closed } == first;
+            let same = ClosedRecord { at: first.at, outlay: first.outlay.clone(), ..closed } == first;
             if !same {
                 return refuse(
                     ErrorCode::IdReused,
@@ -220,12 +222,12 @@ impl<S: Store> Step<'_, S> {
             self.command_ended(name, close.item, outcome)?;
         }
         self.store.put_closed(&closed)?;
-        if let Some(spent) = close.spent {
-            self.spend(sender, spent)?;
+        if let Some(outlay) = &closed.outlay {
+            self.spend(sender, Spending::of(&outlay.usage, outlay.cost_microusd))?;
         }
         self.answer(&json!({}));
         let content = sha256_of(&close);
-        let shown = InboxClose { outcome: None, spent: None, ..close };
+        let shown = InboxClose { outcome: None, spent: None, meta: None, ..close };
         self.log(sender.clone(), None, LogBody::ItemClosed(shown), content)?;
         Ok(())
     }

@@ -33,7 +33,8 @@ pub use access::{
 };
 pub use oversight::{AnsweredRecord, ApprovalRecord, GatherRecord};
 pub use store::{
-    Finds, Found, PAGE_BYTES, Reads, Spent, Store, StoreError, Stored, Transaction, Visible, Which,
+    Finds, Found, Outlay, PAGE_BYTES, Reads, Spent, SpentOn, Store, StoreError, Stored, Transaction, Visible,
+    Which,
 };
 
 /// An aspect: its key, its link, its inbox cursor and what it last registered with.
@@ -174,6 +175,8 @@ pub struct ClosedRecord {
     pub decision: Decision,
     pub reason: Option<String>,
     pub message: Option<MessageId>,
+    /// What was spent for it, where no message says so.
+    pub outlay: Option<Outlay>,
     pub at: Ms,
 }
 

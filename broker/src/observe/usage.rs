@@ -6,7 +6,7 @@ use nexus_wire::Ms;
 use nexus_wire::audit::{UsageBy, UsageRead, UsageReport, UsageRow};
 use nexus_wire::limits::USAGE_ROWS_MAX;
 
-use crate::hub::records::{Reads, Spent, Stored};
+use crate::hub::records::{Reads, Spent, SpentOn, Stored};
 
 pub(super) fn report(store: &impl Reads, read: &UsageRead) -> Stored<UsageReport> {
     let mut rows: BTreeMap<String, UsageRow> = BTreeMap::new();
@@ -36,8 +36,17 @@ pub(super) fn report(store: &impl Reads, read: &UsageRead) -> Stored<UsageReport
 fn key_of(spent: &Spent, by: UsageBy) -> String {
     match by {
         UsageBy::Aspect => spent.by.to_string(),
-        UsageBy::Hand => spent.hand.as_ref().map_or_else(|| "session".to_owned(), ToString::to_string),
-        UsageBy::Model => spent.model.clone().unwrap_or_else(|| "hand".to_owned()),
+        UsageBy::Hand => match &spent.what {
+            SpentOn::Dispatch(hand) => hand.to_string(),
+            SpentOn::Closing | SpentOn::Reply => "session".to_owned(),
+        },
+        UsageBy::Model => spent.model.clone().unwrap_or_else(|| {
+            match &spent.what {
+                SpentOn::Dispatch(_) => "hand",
+                SpentOn::Closing | SpentOn::Reply => "session",
+            }
+            .to_owned()
+        }),
         UsageBy::Day => day(spent.at),
     }
 }
@@ -52,10 +61,11 @@ fn day(at: Ms) -> String {
 
 /// Counts come from outside; none of them may end the process.
 fn add(row: &mut UsageRow, spent: &Spent) {
-    let Spent { usage, cost_microusd, hand, .. } = spent;
-    match hand {
-        Some(_) => row.dispatches += 1,
-        None => row.messages += 1,
+    let Spent { usage, cost_microusd, what, .. } = spent;
+    match what {
+        SpentOn::Closing => row.closings += 1,
+        SpentOn::Dispatch(_) => row.dispatches += 1,
+        SpentOn::Reply => row.messages += 1,
     }
     let sum = &mut row.usage;
     let pairs = [

@@ -134,6 +134,7 @@ impl LoggedRow {
                     message: closed.message,
                     outcome: None,
                     spent: None,
+                    meta: None,
                 })
             }
             Logged::ItemTaken(message) => LogBody::ItemTaken(InboxTaken { message }),

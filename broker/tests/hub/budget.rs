@@ -1,7 +1,7 @@
 //! What may be spent: a tree's budget shared out among its dispatches, an operator's for a day or month, and that
 //! everything set aside comes back once.
 
-use nexus_broker::hub::records::Transaction;
+use nexus_broker::hub::records::{Spent, SpentOn, Transaction};
 use nexus_broker::hub::{Change, CommandBody, HubConfig};
 use nexus_wire::alert::{AlertChange, AlertKind};
 use nexus_wire::budget::{Budget, BudgetClear, BudgetCleared, BudgetInfo, BudgetPer, BudgetSet, Spending};
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::alerts::notes;
 use crate::on_both_stores;
-use crate::world::{World, parsed, party};
+use crate::world::{World, message, parsed, party};
 
 /// Midnight before the world begins, and the day and month after it.
 const TODAY: Ms = 1_799_971_200_000;
@@ -239,13 +239,43 @@ on_both_stores! {
         let root = world.give("operator/ana", to("wren/check", Budget::default())).unwrap();
         let item = world.inbox("wren")[0].id;
         let (decision, reason) = (Decision::Failed, Some("no luck".to_owned()));
-        let close = InboxClose { item, decision, reason, message: None, outcome: None, spent: Some(spent(7)) };
+        let close = InboxClose { item, decision, reason, message: None, outcome: None, spent: Some(spent(7)), meta: None };
         for _ in 0..2 {
             let _: Value = world.request("wren", Change::InboxClose(close.clone())).unwrap();
             assert_eq!(world.purse().0, spent(7));
         }
         world.end(first(&root), 3);
         assert_eq!(world.purse().0, spent(7), "whoever asked pays for that");
+    }
+
+    fn what_no_message_says_is_counted_with_the_rest(world) {
+        world.online("wren");
+        world.operator("ana");
+        let usage = Usage { input_tokens: 40, cache_read_tokens: 2, ..Usage::default() };
+        let (provider, model) = ("anthropic".to_owned(), "m".to_owned());
+        let meta = ReplyMeta { turn: TurnId(world.id()), provider, model, usage, cost_microusd: None };
+        let cases = [(None, Some(meta.clone())), (Some(spent(7)), None), (Some(spent(7)), Some(meta)), (None, None)];
+        for (spent, meta) in cases {
+            world.send("operator/ana", ChatSend { to: vec!["wren".into()], ..message("hello") }).unwrap();
+            let item = world.inbox("wren").last().unwrap().id;
+            let decision = Decision::Silent;
+            let close = InboxClose { item, decision, reason: None, message: None, outcome: None, spent, meta };
+            for _ in 0..2 {
+                let _: Value = world.request("wren", Change::InboxClose(close.clone())).unwrap();
+            }
+        }
+        let mut seen = Vec::new();
+        world.store.spent(0, world.at, &mut |spent| seen.push(spent.clone())).unwrap();
+        seen.sort_by_key(|it| it.at);
+        let by_sum = Usage { input_tokens: 7, ..Usage::default() };
+        let shown: Vec<_> = seen.iter().map(|it| (it.model.as_deref(), it.usage, it.cost_microusd)).collect();
+        let exact = (Some("anthropic/m"), usage, None);
+        assert_eq!(shown, [exact, (None, by_sum, Some(0)), exact]);
+        let is_told = |it: &Spent| it.what == SpentOn::Closing && it.by == party("wren");
+        assert!(seen.iter().all(is_told), "{seen:?}");
+        let mut later = 0;
+        world.store.spent(world.at, world.at + 1, &mut |_| later += 1).unwrap();
+        assert_eq!(later, 0);
     }
 
     fn what_failed_is_tried_again_with_the_same_budget_or_another(world) {

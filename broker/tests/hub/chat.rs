@@ -112,7 +112,7 @@ on_both_stores! {
         assert_eq!(Some(read), pushed);
         world.ack("forge", 2).unwrap();
         let item = world.inbox("forge").remove(1);
-        let close = InboxClose { item: item.id, decision: Decision::Silent, reason: None, message: None, outcome: None, spent: None };
+        let close = InboxClose { item: item.id, decision: Decision::Silent, reason: None, message: None, outcome: None, spent: None, meta: None };
         world.request::<serde_json::Value>("forge", Change::InboxClose(close)).unwrap();
         assert_eq!(world.inbox("forge")[1], Item { answered: true, ..item });
     }

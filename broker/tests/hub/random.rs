@@ -266,6 +266,12 @@ enum Act {
     },
 }
 
+fn meta(tokens: u64) -> ReplyMeta {
+    let usage = Usage { output_tokens: tokens, ..Usage::default() };
+    let (provider, model) = ("p".to_owned(), "m".to_owned());
+    ReplyMeta { turn: TurnId(Uuid::nil()), provider, model, usage, cost_microusd: None }
+}
+
 /// What concerns who gets in.
 #[derive(Clone, Debug)]
 enum Door {
@@ -661,6 +667,7 @@ impl Twin {
                     message,
                     outcome,
                     spent: Some(Spending { tokens: 2, cost_microusd: 1 }),
+                    meta: decision.then(|| meta(3)),
                 };
                 self.request(Party::Aspect(aspect), None, Change::InboxClose(close))
             }

@@ -224,7 +224,7 @@ on_both_stores! {
         let item = world.inbox("wren")[0].id;
         world.ack("wren", 1).unwrap();
         world.ack("forge", 1).unwrap();
-        let close = InboxClose { item, decision: Decision::Silent, reason: Some("not for me".into()), message: None, outcome: None, spent: None };
+        let close = InboxClose { item, decision: Decision::Silent, reason: Some("not for me".into()), message: None, outcome: None, spent: None, meta: None };
         // Somebody else's word does not close it.
         world.request::<serde_json::Value>("forge", Change::InboxClose(close.clone())).unwrap();
         assert!(!world.inbox("wren")[0].answered);

@@ -29,6 +29,7 @@ fn close(item: ItemId, outcome: SessionOutcome) -> Change {
         message: None,
         outcome: Some(outcome),
         spent: None,
+        meta: None,
     })
 }
 
@@ -85,7 +86,7 @@ on_both_stores! {
         let closed = world.store.log(0, None, 1000).unwrap().into_iter().filter_map(|entry| {
             if let LogBody::ItemClosed(close) = entry.body { Some(close) } else { None }
         });
-        let close = InboxClose { item: command, decision: Decision::Acted, reason: None, message: None, outcome: None, spent: None };
+        let close = InboxClose { item: command, decision: Decision::Acted, reason: None, message: None, outcome: None, spent: None, meta: None };
         assert_eq!(closed.collect::<Vec<_>>(), [close], "what came of it is not the log's to show");
     }
 

@@ -85,7 +85,7 @@ on_both_stores! {
         // Also once it is marked as answered, which changes the item's text.
         world.ack("wren", 1).unwrap();
         let item = world.inbox("wren").remove(0);
-        let close = InboxClose { item: item.id, decision: Decision::Silent, reason: None, message: None, outcome: None, spent: None };
+        let close = InboxClose { item: item.id, decision: Decision::Silent, reason: None, message: None, outcome: None, spent: None, meta: None };
         world.request::<serde_json::Value>("wren", Change::InboxClose(close)).unwrap();
         assert_eq!(world.inbox("wren"), [Item { answered: true, ..item }]);
     }

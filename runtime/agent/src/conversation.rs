@@ -125,6 +125,13 @@ pub struct Usage {
     pub cache_write_tokens: u64,
 }
 
+impl From<Usage> for nexus_wire::chat::Usage {
+    fn from(usage: Usage) -> Self {
+        let Usage { input_tokens, output_tokens, cache_read_tokens, cache_write_tokens } = usage;
+        Self { input_tokens, output_tokens, cache_read_tokens, cache_write_tokens }
+    }
+}
+
 /// What a round ended with.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct ModelReply {

@@ -189,8 +189,9 @@ pub struct Closing {
     pub post: Option<PostKind>,
     /// The item the post's id derives from: the one it answers.
     pub first: ItemRef,
-    /// What the turn has spent, with one of its items where no post says so.
+    /// What the turn has spent, with one of its items where no post says so; by what, if a round is on record.
     pub spent: Option<Spending>,
+    pub meta: Option<ReplyMeta>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -264,7 +265,13 @@ enum Phase {
 impl Turn {
     /// Begins with what somebody said; `opening` without an item is a Hand's input.
     pub fn start(id: TurnId, rules: Rules, opening: UserTurn) -> (Self, Vec<Effect>) {
+        Self::start_after(id, rules, opening, Charge::default())
+    }
+
+    /// The same where finding out that it is worth a turn has cost something.
+    pub fn start_after(id: TurnId, rules: Rules, opening: UserTurn, prior: Charge) -> (Self, Vec<Effect>) {
         let mut turn = Self::blank(id, rules);
+        turn.spend(prior);
         turn.limit_by_day();
         turn.waiting.push_back(opening);
         let effects = turn.next_round();
@@ -472,12 +479,11 @@ impl Turn {
     fn fail(&mut self, reason: &str) -> Vec<Effect> {
         self.asked_people.clear();
         let mut effects = match std::mem::replace(&mut self.phase, Phase::Ended) {
-            Phase::Asking | Phase::Compacting(_) => {
+            Phase::Asking | Phase::Compacting(_) | Phase::Judging(_) => {
                 let given_up = std::mem::take(&mut self.pending);
                 self.spend(given_up);
                 vec![Effect::Abandon]
             }
-            Phase::Judging(_) => vec![Effect::Abandon],
             Phase::Waiting => Vec::new(),
             Phase::Calling(open) => {
                 let not_run = |call: &Call| result(call, format!("not finished: {reason}"), true);
@@ -517,8 +523,10 @@ impl Turn {
             let first = answered.unwrap_or(&item).clone();
             let is_last = self.items.first() == Some(&item);
             let is_told = post.is_some() && self.source.is_some();
-            let spent = Some(self.own()).filter(|own| is_last && !is_told && !own.is_nothing());
-            effects.push(Effect::Close(Closing { item, decision, reason, post, first, spent }));
+            let is_due = is_last && !is_told && !self.own().is_nothing();
+            let meta = self.meta().filter(|_| is_due);
+            let spent = Some(self.own()).filter(|_| is_due && meta.is_none());
+            effects.push(Effect::Close(Closing { item, decision, reason, post, first, spent, meta }));
         }
         let (spent, out_of_budget) = (self.spent, self.out_of_budget);
         effects.push(Effect::End(Ending { decision, reason, text, spent, out_of_budget }));

@@ -63,13 +63,13 @@ pub enum UsageBy {
     Aspect,
     /// `<aspect>/<hand>`; what sessions spent counts as `session`.
     Hand,
-    /// `<provider>/<model>`; what Hands spent counts as `hand`.
+    /// `<provider>/<model>`; what Hands spent counts as `hand`, what sessions spent without naming one as `session`.
     Model,
     /// The day in UTC, `2026-11-26`.
     Day,
 }
 
-/// `usage.read`: tokens and cost of replies and of dispatches that have ended.
+/// `usage.read`: tokens and cost of replies, of items that no message answers, and of dispatches that have ended.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct UsageRead {
     #[serde(default)]
@@ -88,11 +88,14 @@ pub struct UsageRow {
     pub key: String,
     /// Replies that say what they used.
     pub messages: u64,
+    /// Items that no message answers and whose `inbox.close` says what was used.
+    #[serde(default)]
+    pub closings: u64,
     /// Dispatches that have ended.
     pub dispatches: u64,
     pub usage: Usage,
     pub cost_microusd: u64,
-    /// Of the messages and dispatches: those that used tokens and whose price is not known.
+    /// Of the messages, closings and dispatches: those that used tokens and whose price is not known.
     pub unpriced: u64,
 }
 

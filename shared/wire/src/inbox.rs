@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::Ms;
 use crate::approval::ApprovalEnd;
 use crate::budget::Spending;
-use crate::chat::Message;
+use crate::chat::{Message, ReplyMeta};
 use crate::gather::GatherResult;
 use crate::hands::{Assignment, Lease, Outcome};
 use crate::ids::{EpochId, ItemId, MessageId};
@@ -102,7 +102,10 @@ pub struct InboxClose {
     /// What a session command came to; not shown in the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<SessionOutcome>,
-    /// What the turn has spent, where no message says so; not shown in the log.
+    /// What the turn has spent, where no message says so; not shown in the log. `meta` says it more exactly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spent: Option<Spending>,
+    /// What a message would say of the turn, where there is none; not shown in the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meta: Option<ReplyMeta>,
 }

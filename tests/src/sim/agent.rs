@@ -412,6 +412,7 @@ impl Agent {
                     message: None,
                     outcome: None,
                     spent: None,
+                    meta: None,
                 };
                 self.outbox.insert(derived("close"), close.into());
                 if dice.one_in(3) {
@@ -453,6 +454,7 @@ impl Agent {
                     message: None,
                     outcome: Some(outcome),
                     spent: None,
+                    meta: None,
                 };
                 self.outbox.insert(derived("close"), close.into());
             }

@@ -2,6 +2,7 @@
 
 pub(super) use std::path::Path;
 
+pub(super) use nexus_tests::raw::Raw;
 pub(super) use nexus_tests::session::SessionFile;
 pub(super) use nexus_tests::world::text;
 pub(super) use nexus_tests::{World, wait_until};

@@ -81,6 +81,57 @@ fn decisions(home: &Path, count: usize) -> Vec<(String, String)> {
     file.of_kind("custom.decision").map(|entry| (field(entry, "decision"), field(entry, "reason"))).collect()
 }
 
+/// Tokens of every round in these sessions, whatever it was for.
+fn rounds_in(sessions: &[SessionFile]) -> u64 {
+    let usage = |entry: &Value| {
+        let payload = &entry["payload"];
+        let usage = if entry["kind"] == "compaction" { &payload["by"]["usage"] } else { &payload["usage"] };
+        usage.as_object().map_or(0, |kinds| kinds.values().filter_map(Value::as_u64).sum())
+    };
+    sessions.iter().flat_map(|file| &file.lines).map(usage).sum()
+}
+
+/// Tokens of an aspect as the broker has counted them, and of how many items no message says them.
+async fn counted(world: &World, of: &str) -> (u64, u64) {
+    let used = Raw::operator(world).await.request("usage.read", json!({})).await["payload"].clone();
+    let row = used["rows"].as_array().and_then(|rows| rows.iter().find(|row| row["key"] == of)).cloned();
+    let row = row.unwrap_or_default();
+    let kinds = row["usage"].as_object().cloned().unwrap_or_default();
+    (kinds.values().filter_map(Value::as_u64).sum(), row["closings"].as_u64().unwrap_or(0))
+}
+
+#[test]
+fn each_token_is_told_once_whatever_it_was_for() {
+    let world = World::new();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let settings = json!({
+        "context_mode": "global",
+        "triage": {"model": {"instructions": "It looks after ferries."}},
+        "judge": {"instructions": "It has to be short."},
+    });
+    let home = world.home("wren", settings, SCRIPT);
+    let forge = world.home("forge", json!({"tools": ["send_message"]}), SPEAKER);
+    let (_wren, _forge) = (world.agent(&home), world.agent(&forge));
+    // Not worth a turn; worth one whose answer is written twice; an answer that is not posted; seven more turns, so that
+    // a summary has something to stand for.
+    let said = ["who wants lunch", "a long one about ferries", "tell me"].map(|what| format!("say: {what}"));
+    for (at, what) in said.iter().enumerate() {
+        say(&world, "forge", what);
+        decisions(&home, at + 1);
+    }
+    for turn in 0..7 {
+        say(&world, "wren", &format!("turn {turn}, long"));
+        decisions(&home, said.len() + 1 + turn);
+    }
+    nexctl(&world, &["session", "compact", "wren", "global"]);
+    wait_until("the summary", || wren_session(&home).of_kind("compaction").next().map(drop));
+    let expected = rounds_in(&[wren_session(&home)]);
+    let told = wait_until("all of it", || {
+        Some(runtime.block_on(counted(&world, "wren"))).filter(|(tokens, _)| *tokens >= expected)
+    });
+    assert_eq!(told, (expected, 3), "the question, the silent answer and the summary have no message");
+}
+
 #[test]
 fn what_is_not_worth_a_turn_is_read_with_the_next_one() {
     let world = World::new();

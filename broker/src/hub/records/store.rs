@@ -3,15 +3,18 @@
 use nexus_wire::alert::{Alert, AlertKind};
 use nexus_wire::approval::ApprovalInfo;
 use nexus_wire::audit::{AuditEntry, AuditList};
+use nexus_wire::budget::Spending;
 use nexus_wire::chat::{ChatHit, ChatSearch, Message, ReplyMeta, ThreadInfo, Usage};
 use nexus_wire::gather::GatherInfo;
 use nexus_wire::hands::DispatchInfo;
+use nexus_wire::inbox::InboxClose;
 use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeHit, KnowledgeMay, KnowledgeUsage};
 use nexus_wire::log::LogEntry;
 use nexus_wire::{
     ApprovalId, AspectName, BlobId, CredentialName, DispatchId, EntryId, GatherId, GrantId, HandRef, ItemId,
     MessageId, Ms, Party, ThreadId,
 };
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -40,21 +43,70 @@ pub enum StoreError {
 pub struct Spent {
     pub at: Ms,
     pub by: Party,
-    /// Of a dispatch.
-    pub hand: Option<HandRef>,
-    /// `<provider>/<model>` of a reply.
+    pub what: SpentOn,
+    /// `<provider>/<model>`, where that was said.
     pub model: Option<String>,
     pub usage: Usage,
     pub cost_microusd: Option<u64>,
 }
 
+/// What something was spent on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SpentOn {
+    /// An item that no message answers.
+    Closing,
+    Dispatch(HandRef),
+    Reply,
+}
+
+/// What was spent for an item that no message answers.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Outlay {
+    pub usage: Usage,
+    pub cost_microusd: Option<u64>,
+    /// `<provider>/<model>`; `None`: nobody said.
+    pub model: Option<String>,
+}
+
+impl Outlay {
+    /// A sum that says nothing of its kinds counts as tokens that were put in.
+    pub fn of(close: &InboxClose) -> Option<Self> {
+        let summed = |spent: Spending| Self {
+            usage: Usage { input_tokens: spent.tokens, ..Usage::default() },
+            cost_microusd: Some(spent.cost_microusd),
+            model: None,
+        };
+        let told = |meta: &ReplyMeta| Self {
+            usage: meta.usage,
+            cost_microusd: meta.cost_microusd,
+            model: Some(model_of(meta)),
+        };
+        close.meta.as_ref().map(told).or_else(|| close.spent.map(summed))
+    }
+}
+
+fn model_of(meta: &ReplyMeta) -> String {
+    format!("{}/{}", meta.provider, meta.model)
+}
+
 impl Spent {
+    pub fn of_closing(at: Ms, aspect: &AspectName, outlay: &Outlay) -> Self {
+        Self {
+            at,
+            by: Party::Aspect(aspect.clone()),
+            what: SpentOn::Closing,
+            model: outlay.model.clone(),
+            usage: outlay.usage,
+            cost_microusd: outlay.cost_microusd,
+        }
+    }
+
     pub fn of_reply(at: Ms, sender: &Party, meta: &ReplyMeta) -> Self {
         Self {
             at,
             by: sender.clone(),
-            hand: None,
-            model: Some(format!("{}/{}", meta.provider, meta.model)),
+            what: SpentOn::Reply,
+            model: Some(model_of(meta)),
             usage: meta.usage,
             cost_microusd: meta.cost_microusd,
         }
@@ -65,7 +117,7 @@ impl Spent {
         Some(Self {
             at: info.ended_at?,
             by: Party::Aspect(info.hand.aspect.clone()),
-            hand: Some(info.hand.clone()),
+            what: SpentOn::Dispatch(info.hand.clone()),
             model: None,
             usage: info.usage,
             cost_microusd: info.cost_microusd,

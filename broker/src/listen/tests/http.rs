@@ -259,7 +259,7 @@ async fn who_did_what_can_be_asked_for_in_parts() {
     assert_eq!(odd.0, 400, "{}", odd.1);
 
     let usage = get("/api/v1/usage?by=model").await;
-    let row = json!({"key": "scripted/m", "messages": 3, "dispatches": 0, "cost_microusd": 14, "unpriced": 1,
+    let row = json!({"key": "scripted/m", "messages": 3, "closings": 0, "dispatches": 0, "cost_microusd": 14, "unpriced": 1,
         "usage": {"input_tokens": 15, "output_tokens": 0, "cache_read_tokens": 0, "cache_write_tokens": 0}});
     assert_eq!(usage["rows"], json!([row]));
     let mut total = row;

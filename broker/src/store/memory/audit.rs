@@ -35,8 +35,11 @@ pub(super) fn spent(store: &MemoryStore, since: Ms, until: Ms, visit: &mut dyn F
         let message = &record.message;
         message.meta.as_ref().map(|meta| Spent::of_reply(message.at, &message.from, meta))
     });
+    let closings = store.closed.values().filter_map(|closed| {
+        closed.outlay.as_ref().map(|outlay| Spent::of_closing(closed.at, &closed.aspect, outlay))
+    });
     let dispatches = store.dispatches.values().filter_map(|record| Spent::of_dispatch(&record.info));
-    for spent in replies.chain(dispatches).filter(|it| (since..until).contains(&it.at)) {
+    for spent in replies.chain(closings).chain(dispatches).filter(|it| (since..until).contains(&it.at)) {
         visit(&spent);
     }
 }

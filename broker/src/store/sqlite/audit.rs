@@ -3,7 +3,7 @@
 use nexus_wire::audit::{AuditEntry, AuditList};
 use nexus_wire::chat::ReplyMeta;
 use nexus_wire::hands::DispatchInfo;
-use nexus_wire::{Ms, Party};
+use nexus_wire::{AspectName, Ms, Party};
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
@@ -12,7 +12,7 @@ use super::entries::entries;
 use super::fault::fault;
 use super::pages::log_row;
 use super::read::all;
-use crate::hub::records::{Spent, Stored};
+use crate::hub::records::{Outlay, Spent, Stored};
 
 pub(super) fn list(connection: &Connection, wanted: &AuditList, limit: u32) -> Stored<Vec<AuditEntry>> {
     // `kind` is a kind or a family of them; a family ends where the next character after '.' begins.
@@ -53,6 +53,15 @@ pub(super) fn spent(
         let sender: Party = parsed(row, 1).map_err(fault)?;
         let meta: ReplyMeta = json(row, 2).map_err(fault)?;
         visit(&Spent::of_reply(row.get(0).map_err(fault)?, &sender, &meta));
+    }
+    let sql = "SELECT at, name, outlay FROM closed JOIN aspects ON aspects.no = closed.aspect
+        WHERE outlay IS NOT NULL AND at >= ?1 AND at < ?2";
+    let mut statement = connection.prepare_cached(sql).map_err(fault)?;
+    let mut rows = statement.query([since, until]).map_err(fault)?;
+    while let Some(row) = rows.next().map_err(fault)? {
+        let aspect: AspectName = parsed(row, 1).map_err(fault)?;
+        let outlay: Outlay = json(row, 2).map_err(fault)?;
+        visit(&Spent::of_closing(row.get(0).map_err(fault)?, &aspect, &outlay));
     }
     let sql = "SELECT info FROM dispatches WHERE queue IS NULL";
     let mut statement = connection.prepare_cached(sql).map_err(fault)?;

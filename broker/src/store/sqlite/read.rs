@@ -170,7 +170,7 @@ pub(super) fn closed(
     aspect: &AspectName,
     item: ItemId,
 ) -> Stored<Option<ClosedRecord>> {
-    let sql = "SELECT decision, reason, message, at FROM closed
+    let sql = "SELECT decision, reason, message, at, outlay FROM closed
         WHERE item = ?1 AND aspect = (SELECT no FROM aspects WHERE name = ?2)";
     one(connection, sql, params![to_blob(item.0), aspect.as_str()], |row| {
         Ok(ClosedRecord {
@@ -180,6 +180,7 @@ pub(super) fn closed(
             reason: row.get(1)?,
             message: opt_id(row, 2, MessageId)?,
             at: row.get(3)?,
+            outlay: opt_json(row, 4)?,
         })
     })
 }

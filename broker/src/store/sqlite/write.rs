@@ -269,7 +269,8 @@ impl Store for SqliteStore {
 
     fn put_closed(&mut self, record: &ClosedRecord) -> Stored<()> {
         let no = self.pending.get_mut().aspect_no(&record.aspect)?;
-        let sql = "INSERT INTO closed (item, aspect, decision, reason, message, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let sql = "INSERT INTO closed (item, aspect, decision, reason, message, at, outlay)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let row = params![
             to_blob(record.item.0),
             no,
@@ -277,6 +278,7 @@ impl Store for SqliteStore {
             record.reason,
             record.message.map(|id| to_blob(id.0)),
             record.at,
+            record.outlay.as_ref().map(to_json),
         ];
         self.execute(sql, row)?;
         Ok(())

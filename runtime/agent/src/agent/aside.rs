@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use nexus_wire::budget::Spending;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -29,19 +28,12 @@ pub(crate) struct Aside {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Remark {
     pub(crate) text: String,
+    pub(crate) provider: String,
     pub(crate) model: String,
     pub(crate) charge: Charge,
 }
 
 impl Remark {
-    pub(crate) fn spending(&self) -> Spending {
-        let Charge { usage, cost_microusd } = self.charge;
-        let kinds =
-            [usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens];
-        let tokens = kinds.into_iter().fold(0, u64::saturating_add);
-        Spending { tokens, cost_microusd: cost_microusd.unwrap_or(0) }
-    }
-
     /// For the session: what was found, and what it cost.
     pub(crate) fn entry(&self, kind: &str, verdict: &str, reason: &str) -> Payload {
         let Self { model, charge: Charge { usage, cost_microusd }, .. } = self;
@@ -61,6 +53,7 @@ impl Aside {
         system: String,
         text: String,
         deadline: Option<Instant>,
+        meter: Meter,
     ) -> Result<Remark, RoundFailed> {
         let request = ModelRequest {
             system,
@@ -77,18 +70,18 @@ impl Aside {
         };
         let (tell, mut events) = mpsc::channel(STREAM_EVENTS_MAX);
         let round = {
-            let listener = Listener { events: tell, meter: Meter::default() };
+            let listener = Listener { events: tell, meter };
             self.provider.stream_with(request, listener, RetryPolicy::default(), deadline)
         };
         let unheard = async { while events.recv().await.is_some() {} };
         let (reply, ()) = tokio::join!(round, unheard);
-        let Answered { reply, cost_microusd, .. } = reply?;
+        let Answered { reply, provider, cost_microusd } = reply?;
         let texts = reply.content.iter().filter_map(|block| match block {
             Block::Text { text } => Some(text.trim()),
             Block::Thinking { .. } | Block::ToolUse { .. } | Block::ToolResult { .. } => None,
         });
         let text = texts.collect::<Vec<_>>().join("\n");
         let charge = Charge { usage: reply.usage, cost_microusd };
-        Ok(Remark { text, model: reply.model, charge })
+        Ok(Remark { text, provider, model: reply.model, charge })
     }
 }

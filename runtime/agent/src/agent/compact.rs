@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::conversation::{
     Block, Message, ModelReply, ModelRequest, Origin, ProviderError, ProviderErrorKind, Role,
 };
-use crate::provider::{Answered, Charge, Provider, RetryPolicy, RoundFailed};
+use crate::provider::{Answered, Charge, Listener, Meter, Provider, RetryPolicy, RoundFailed};
 use crate::session::{
     BranchSummary, Compaction, Cut, Entry, ItemDecision, Parting, Payload, Situation, Summariser, cut,
     limit_of, tokens, told, transcript,
@@ -130,10 +130,12 @@ impl Compactor {
         job: Job,
         id: RequestId,
         deadline: Option<Instant>,
+        meter: Meter,
     ) -> Result<Written, RoundFailed> {
         let Job { of, request, item } = job;
         let (tell, mut events) = mpsc::channel(STREAM_EVENTS_MAX);
-        let round = self.provider.stream_with(request, tell, RetryPolicy::default(), deadline);
+        let listener = Listener { events: tell, meter };
+        let round = self.provider.stream_with(request, listener, RetryPolicy::default(), deadline);
         let unheard = async { while events.recv().await.is_some() {} };
         let (reply, ()) = tokio::join!(round, unheard);
         let Answered { reply, provider, cost_microusd } = reply?;
@@ -193,6 +195,11 @@ impl Written {
 
     pub(crate) fn compacted(&self) -> Compacted {
         Compacted::Done(Charge { usage: self.by.usage, cost_microusd: self.by.cost_microusd })
+    }
+
+    /// Who wrote it, and what that has cost.
+    pub(crate) fn by(&self) -> &Summariser {
+        &self.by
     }
 }
 

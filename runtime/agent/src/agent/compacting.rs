@@ -9,7 +9,7 @@ use super::compact::Written;
 use super::drive::{Drive, DriveError, Out};
 use crate::conversation::{Block, ProviderError, ProviderErrorKind};
 use crate::outbox::Post;
-use crate::provider::RoundFailed;
+use crate::provider::{Meter, RoundFailed};
 use crate::session::{Entry, Payload};
 use crate::tools::{Tool, is_cut};
 use crate::turn::{Compacted, Input, Turn, Why};
@@ -17,11 +17,20 @@ use crate::turn::{Compacted, Input, Turn, Why};
 const REASON_CHARS_MAX: usize = 1000;
 
 /// A summary on its way. Dropping it gives it up.
-pub(super) struct Compacting(JoinHandle<Result<Written, RoundFailed>>);
+pub(super) struct Compacting {
+    writing: JoinHandle<Result<Written, RoundFailed>>,
+    meter: Meter,
+}
+
+impl Compacting {
+    pub(super) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+}
 
 impl Drop for Compacting {
     fn drop(&mut self) {
-        self.0.abort();
+        self.writing.abort();
     }
 }
 
@@ -56,8 +65,10 @@ impl Drive {
         tracing::info!(?why, "the conversation is too long; a summary takes the place of its beginning");
         let (compactor, deadline) = (self.compactor.clone(), self.clock.deadline());
         let id = RequestId(derive::derived(turn.id().0, "situation", turn.rounds()));
-        out.compacting =
-            Some(Compacting(tokio::spawn(async move { compactor.write(job, id, deadline).await })));
+        let meter = Meter::default();
+        let told = meter.clone();
+        let writing = tokio::spawn(async move { compactor.write(job, id, deadline, told).await });
+        out.compacting = Some(Compacting { writing, meter });
     }
 
     pub(super) async fn compacted(
@@ -91,7 +102,7 @@ impl Drive {
 
 pub(super) async fn summary_written(compacting: &mut Option<Compacting>) -> Result<Written, RoundFailed> {
     match compacting {
-        Some(Compacting(writing)) => writing.await.unwrap_or_else(|broken| {
+        Some(Compacting { writing, .. }) => writing.await.unwrap_or_else(|broken| {
             let kind = ProviderErrorKind::Invalid(format!("the adapter broke down: {broken}"));
             Err(ProviderError { provider: String::new(), kind }.into())
         }),

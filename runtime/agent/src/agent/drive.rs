@@ -25,7 +25,7 @@ use super::observer::Observer;
 use super::record::{Record, RecordError};
 use crate::conversation::{Block, ModelRequest, Origin, ProviderError, ProviderErrorKind, StreamEvent};
 use crate::outbox::Post;
-use crate::provider::{Answered, Listener, Meter, Provider, ProviderKind, RetryPolicy, RoundFailed};
+use crate::provider::{Answered, Charge, Listener, Meter, Provider, ProviderKind, RetryPolicy, RoundFailed};
 use crate::session::{ApprovalMark, Payload, UserTurn};
 use crate::tools::{Caller, Tool, ToolOutcome, Toolbox, Waiting, question};
 use crate::trace::{Taken, TurnTrace};
@@ -251,8 +251,8 @@ impl Drive {
                 }
             };
             if let Some(input) = input {
-                if let Some(round) = &out.round {
-                    turn.runs_up(round.meter.total());
+                if let Some(charge) = out.runs_up() {
+                    turn.runs_up(charge);
                 }
                 todo.extend(turn.handle(input));
             }
@@ -474,6 +474,14 @@ impl Out {
         let own = |call: &Call| !Tool::from_name(&call.name).is_some_and(Tool::is_on_bus);
         let is_thinking = self.round.is_some() || self.judging.is_some() || self.compacting.is_some();
         is_thinking || self.running.values().any(own)
+    }
+
+    /// What is asked of a model now has cost this so far.
+    fn runs_up(&self) -> Option<Charge> {
+        let round = self.round.as_ref().map(|round| &round.meter);
+        let judging = self.judging.as_ref().map(Judging::meter);
+        let compacting = self.compacting.as_ref().map(Compacting::meter);
+        round.or(judging).or(compacting).map(Meter::total)
     }
 
     /// The dispatches that all calls left wait for, once they all do.

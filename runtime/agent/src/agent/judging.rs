@@ -5,7 +5,7 @@ use tokio::task::JoinHandle;
 use super::aside::{Aside, Remark};
 use super::drive::Drive;
 use crate::conversation::Block;
-use crate::provider::RoundFailed;
+use crate::provider::{Charge, Meter, RoundFailed};
 use crate::session::Payload;
 use crate::turn::judging::VERDICT;
 use crate::turn::{Input, Ruling, Turn};
@@ -18,11 +18,20 @@ pub(crate) struct Judge {
 }
 
 /// A look at an answer, on its way. Dropping it gives it up.
-pub(super) struct Judging(JoinHandle<Result<Remark, RoundFailed>>);
+pub(super) struct Judging {
+    asking: JoinHandle<Result<Remark, RoundFailed>>,
+    meter: Meter,
+}
+
+impl Judging {
+    pub(super) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+}
 
 impl Drop for Judging {
     fn drop(&mut self) {
-        self.0.abort();
+        self.asking.abort();
     }
 }
 
@@ -32,7 +41,10 @@ impl Drive {
         let Judge { aside, system } = self.judge.clone()?;
         let text = format!("Asked:\n\n{}\n\nThe answer:\n\n{}", quoted(&self.asked(turn)), quoted(answer));
         let deadline = self.clock.deadline();
-        Some(Judging(tokio::spawn(async move { aside.ask(system, text, deadline).await })))
+        let meter = Meter::default();
+        let told = meter.clone();
+        let asking = tokio::spawn(async move { aside.ask(system, text, deadline, told).await });
+        Some(Judging { asking, meter })
     }
 
     /// What the turn was told, in its order.
@@ -58,24 +70,25 @@ fn quoted(text: &str) -> String {
     text.lines().map(|line| format!("> {line}")).collect::<Vec<_>>().join("\n")
 }
 
-pub(super) async fn remark_of(judging: &mut Option<Judging>) -> Result<Remark, String> {
-    let Some(Judging(asking)) = judging else { return std::future::pending().await };
+/// Why there is none, and what that has cost.
+pub(super) async fn remark_of(judging: &mut Option<Judging>) -> Result<Remark, (String, Charge)> {
+    let Some(Judging { asking, meter }) = judging else { return std::future::pending().await };
     match asking.await {
-        Ok(asked) => asked.map_err(|error| error.to_string()),
-        Err(broken) => Err(broken.to_string()),
+        Ok(asked) => asked.map_err(|failed| (failed.to_string(), failed.charge)),
+        Err(broken) => Err((broken.to_string(), meter.total())),
     }
 }
 
 /// A judge that fails lets the answer pass.
-pub(super) fn judged(remark: Result<Remark, String>) -> Input {
+pub(super) fn judged(remark: Result<Remark, (String, Charge)>) -> Input {
     let (remark, ruling) = match remark {
         Ok(remark) => {
             let ruling = Ruling::read(&remark.text);
             (remark, ruling)
         }
-        Err(error) => {
+        Err((error, charge)) => {
             tracing::warn!(error, "nobody has looked at the answer; it is posted");
-            (Remark::default(), Ruling::Post)
+            (Remark { charge, ..Remark::default() }, Ruling::Post)
         }
     };
     let entry = remark.entry(VERDICT, ruling.word(), ruling.note());

@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 use nexus_wire::ThreadId;
+use nexus_wire::chat::ReplyMeta;
 use nexus_wire::inbox::Decision;
 
 use super::aside::Aside;
@@ -10,18 +11,30 @@ use super::drive::DriveError;
 use super::judging::Judge;
 use super::kit::Kit;
 use super::record::Record;
-use super::telling::tell_decision;
-use super::worker::Worker;
+use super::telling::{Outlay, tell_closing};
+use super::worker::{Worker, turn_id};
 use crate::home::Side;
+use crate::provider::{Charge, Meter};
 use crate::session::{ItemDecision, ItemRef, Payload, UserTurn};
 use crate::triage::{self, Verdict};
 
 /// What becomes of a message.
 pub(super) enum Looked {
-    Begins(Record, UserTurn),
+    /// With what it has cost to find that out.
+    Begins(Record, UserTurn, Charge),
     PassedOver(Record),
     /// The process stops.
     Parked,
+}
+
+/// What a model says of a message.
+struct Asked {
+    verdict: Verdict,
+    /// For the record.
+    entry: Option<Payload>,
+    charge: Charge,
+    /// The same where no turn tells it.
+    meta: Option<ReplyMeta>,
 }
 
 impl Worker {
@@ -29,36 +42,37 @@ impl Worker {
     pub(super) async fn look_at(&self, mut record: Record, said: UserTurn) -> Result<Looked, DriveError> {
         let kit = self.shared.fresh_kit().await;
         let triage = &kit.settings.triage;
-        let reason = match (triage::by_rules(&self.shared.name, triage, &said), &triage.model) {
-            (Verdict::PassOver { reason }, _) => reason,
-            (Verdict::Engage, _) | (Verdict::Open, None) => return Ok(Looked::Begins(record, said)),
+        let free = Charge::default();
+        let (reason, meta) = match (triage::by_rules(&self.shared.name, triage, &said), &triage.model) {
+            (Verdict::PassOver { reason }, _) => (reason, None),
+            (Verdict::Engage, _) | (Verdict::Open, None) => return Ok(Looked::Begins(record, said, free)),
             (Verdict::Open, Some(side)) => {
                 let mut stop = self.shared.signals.stop.clone();
                 let asked = tokio::select! {
                     () = stop.wanted() => return Ok(Looked::Parked),
                     asked = self.ask(&kit, side, &said) => asked,
                 };
-                let Some((verdict, entry)) = asked else { return Ok(Looked::Begins(record, said)) };
-                if record.session().is_some() {
+                let Asked { verdict, entry, charge, meta } = asked;
+                if let Some(entry) = entry.filter(|_| record.session().is_some()) {
                     record.append(entry).await?;
                 }
                 match verdict {
-                    Verdict::PassOver { reason } => reason,
-                    Verdict::Engage | Verdict::Open => return Ok(Looked::Begins(record, said)),
+                    Verdict::PassOver { reason } => (reason, meta),
+                    Verdict::Engage | Verdict::Open => return Ok(Looked::Begins(record, said, charge)),
                 }
             }
         };
-        let Some(item) = said.item.clone() else { return Ok(Looked::Begins(record, said)) };
+        let Some(item) = said.item.clone() else { return Ok(Looked::Begins(record, said, free)) };
         if record.session().is_some() {
             let payloads = vec![Payload::User(said), decision(&item, &reason)];
             record.change(move |session| session.append_all(payloads, Timestamp::now())).await?;
         }
-        self.told(&item, reason).await?;
+        self.told(&item, reason, meta).await?;
         Ok(Looked::PassedOver(record))
     }
 
-    /// What the model says, and its entry for the record. Without an answer the message is worth a turn.
-    async fn ask(&self, kit: &Kit, side: &Side, said: &UserTurn) -> Option<(Verdict, Payload)> {
+    /// What the model says. Without an answer the message is worth a turn.
+    async fn ask(&self, kit: &Kit, side: &Side, said: &UserTurn) -> Asked {
         let thread = said.item.as_ref().and_then(|item| item.thread);
         let aside = Aside {
             provider: kit.provider_of_triage().clone(),
@@ -67,20 +81,24 @@ impl Worker {
             thread: thread.map(|thread| thread.to_string()),
         };
         let question = triage::question(&self.shared.name, &side.instructions);
-        match aside.ask(question, triage::quoted(said), None).await {
+        let asked = aside.ask(question, triage::quoted(said), None, Meter::default()).await;
+        let charge = asked.as_ref().map_or_else(|failed| failed.charge, |remark| remark.charge);
+        self.shared.ledger.spent(thread, charge.spending()).await;
+        match asked {
             Ok(remark) => {
-                self.shared.ledger.spent(thread, remark.spending()).await;
                 let verdict = triage::read(&remark.text);
                 let (word, reason) = match &verdict {
                     Verdict::PassOver { reason } => ("no", reason.as_str()),
                     Verdict::Engage | Verdict::Open => ("yes", ""),
                 };
-                let entry = remark.entry("triage", word, reason);
-                Some((verdict, entry))
+                let entry = Some(remark.entry("triage", word, reason));
+                let turn = turn_id(said.item.as_ref());
+                let meta = charge.told(turn, &remark.provider, &remark.model);
+                Asked { verdict, entry, charge, meta }
             }
             Err(error) => {
                 tracing::warn!(%error, "nobody says whether a message is worth a turn; it gets one");
-                None
+                Asked { verdict: Verdict::Open, entry: None, charge, meta: None }
             }
         }
     }
@@ -108,14 +126,14 @@ impl Worker {
         reason: String,
     ) -> Result<(), DriveError> {
         record.append(decision(item, &reason)).await?;
-        self.told(item, reason).await
+        self.told(item, reason, None).await
     }
 
-    async fn told(&self, item: &ItemRef, reason: String) -> Result<(), DriveError> {
+    async fn told(&self, item: &ItemRef, reason: String, meta: Option<ReplyMeta>) -> Result<(), DriveError> {
         tracing::info!(session = %self.key, from = %item.from, reason, "a message begins no turn");
         let decided =
             ItemDecision { item: item.id, decision: Decision::Silent, reason: Some(reason), message: None };
-        tell_decision(&self.shared.books, item, decided).await
+        tell_closing(&self.shared.books, item, decided, Outlay { spent: None, meta }).await
     }
 }
 

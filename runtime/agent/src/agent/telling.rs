@@ -2,7 +2,7 @@
 //! so that telling it again does nothing.
 
 use nexus_wire::budget::Spending;
-use nexus_wire::chat::ChatSend;
+use nexus_wire::chat::{ChatSend, ReplyMeta};
 use nexus_wire::inbox::InboxClose;
 use nexus_wire::thread::InboxTaken;
 use nexus_wire::{ItemId, MessageId, Party, RequestId, derive};
@@ -54,14 +54,14 @@ impl Drive {
     }
 
     pub(super) async fn close(&mut self, closing: Closing) -> Result<(), DriveError> {
-        let Closing { item, decision, reason, post, first, spent } = closing;
+        let Closing { item, decision, reason, post, first, spent, meta } = closing;
         let me = Party::Aspect(self.caller.me.clone());
         let message = post.map(|kind| derive::message_id(post_id(first.id, kind), &me).0);
         let reason = reason.map(|reason| reason.chars().take(REASON_CHARS_MAX).collect());
         let decided = ItemDecision { item: item.id, decision, reason, message };
         self.record.append(Payload::Decision(decided.clone())).await?;
         self.trace.decided(item.id, decision);
-        tell_closing(&self.books, &item, decided, spent).await
+        tell_closing(&self.books, &item, decided, Outlay { spent, meta }).await
     }
 }
 
@@ -71,16 +71,24 @@ pub(crate) async fn tell_decision(
     item: &ItemRef,
     decided: ItemDecision,
 ) -> Result<(), DriveError> {
-    tell_closing(books, item, decided, None).await
+    tell_closing(books, item, decided, Outlay::default()).await
 }
 
-/// The same, with what the turn has spent where no message says so.
-async fn tell_closing(
+/// What was spent for an item where no message says so.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Outlay {
+    pub(super) spent: Option<Spending>,
+    pub(super) meta: Option<ReplyMeta>,
+}
+
+/// The same with what it has cost.
+pub(super) async fn tell_closing(
     books: &Books,
     item: &ItemRef,
     decided: ItemDecision,
-    spent: Option<Spending>,
+    outlay: Outlay,
 ) -> Result<(), DriveError> {
+    let Outlay { spent, meta } = outlay;
     let ItemDecision { decision, reason, message, .. } = decided;
     let close = InboxClose {
         item: ItemId(item.id),
@@ -89,6 +97,7 @@ async fn tell_closing(
         message: message.map(MessageId),
         outcome: None,
         spent,
+        meta,
     };
     let id = RequestId(derive::derived(item.id, "close", 0));
     books.post(Post { id, trace: item.trace.clone(), frame: close.into() }).await?;

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use nexus_wire::chat::ReplyMeta;
 use nexus_wire::inbox::{Decision, InboxClose};
 use nexus_wire::observe::ObserveBegin;
 use nexus_wire::roster::{AspectInfo, ContextMode};
@@ -114,6 +115,16 @@ pub(crate) struct Order {
 impl Order {
     /// Tells the broker what came of it, then closes the item. Doing it again does nothing.
     pub(crate) async fn tell(&self, books: &Books, outcome: SessionOutcome) -> Result<(), DriveError> {
+        self.tell_with(books, outcome, None).await
+    }
+
+    /// The same with what it has cost.
+    async fn tell_with(
+        &self,
+        books: &Books,
+        outcome: SessionOutcome,
+        meta: Option<ReplyMeta>,
+    ) -> Result<(), DriveError> {
         let decision = if outcome.error.is_none() { Decision::Acted } else { Decision::Failed };
         let reason = outcome.error.as_ref().map(|error| error.message.clone());
         let close = InboxClose {
@@ -123,6 +134,7 @@ impl Order {
             message: None,
             outcome: Some(outcome),
             spent: None,
+            meta,
         };
         let id = RequestId(derive::derived(self.item.0, "close", 0));
         books.post(Post { id, trace: self.trace.clone(), frame: close.into() }).await?;
@@ -200,11 +212,11 @@ impl Worker {
                     continue;
                 }
             };
-            let first = match waiting.pop_front() {
+            let (first, prior) = match waiting.pop_front() {
                 Some(Arrival::Said(first)) => match self.look_at(record, first).await? {
-                    Looked::Begins(kept, first) => {
+                    Looked::Begins(kept, first, prior) => {
                         record = kept;
-                        first
+                        (first, prior)
                     }
                     Looked::PassedOver(record) => {
                         kept = (!stateless).then_some((record, count));
@@ -224,7 +236,7 @@ impl Worker {
             };
             let item = first.item.clone();
             let opening = Some(said(&first));
-            let begin = |rules| Turn::start(turn_id(first.item.as_ref()), rules, first);
+            let begin = |rules| Turn::start_after(turn_id(first.item.as_ref()), rules, first, prior);
             let from = Begins { first: item, opening, resumed: false };
             let Some(record) = self.turn(record, from, begin, &mut waiting).await? else {
                 return Ok(());
@@ -248,15 +260,15 @@ impl Worker {
 
     /// `None`: the process stops before it is done.
     async fn carry_out(&self, mut record: Record, order: Order) -> Result<Option<Record>, DriveError> {
-        let outcome = match &order.act {
+        let (outcome, meta) = match &order.act {
             SessionAct::Compact | SessionAct::Summarise { .. } => {
-                let Some(outcome) = self.condense(&mut record, &order).await? else { return Ok(None) };
-                outcome
+                let Some(done) = self.condense(&mut record, &order).await? else { return Ok(None) };
+                done
             }
             SessionAct::CancelTurns { .. }
             | SessionAct::Fork { .. }
             | SessionAct::GoOn { .. }
-            | SessionAct::Rewind { .. } => self.change(&mut record, &order).await?,
+            | SessionAct::Rewind { .. } => (self.change(&mut record, &order).await?, None),
         };
         let (by, act) = (&order.by, order.act.kind());
         match &outcome.error {
@@ -266,7 +278,7 @@ impl Worker {
                 tracing::info!(session = %self.key, %by, act, error, "a session command was refused");
             }
         }
-        order.tell(&self.shared.books, outcome).await?;
+        order.tell_with(&self.shared.books, outcome, meta).await?;
         Ok(Some(record))
     }
 

@@ -13,7 +13,7 @@ use super::sessions::{Said, Which, find_entry, show_entries};
 use super::{Context, Format};
 use crate::agent::{Compactor, job};
 use crate::home::Home;
-use crate::provider::{Provider, Via};
+use crate::provider::{Meter, Provider, Via};
 use crate::session::{Entry, Parting, Payload, Tree, behind};
 
 pub(super) fn diff(
@@ -142,7 +142,7 @@ fn summarise(
     let act = act(session.tree())?;
     let job = job(&compactor, session.tree(), &act, None).map_err(|refused| refused.message)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let written = runtime.block_on(compactor.write(job, RequestId(Uuid::nil()), None));
+    let written = runtime.block_on(compactor.write(job, RequestId(Uuid::nil()), None, Meter::default()));
     let written = written.map_err(|reason| format!("no summary was made: {reason}"))?;
     let ids = session.append_all(written.into_payloads(None), Timestamp::now())?;
     let made = ids.first().and_then(|id| session.tree().entry(*id));

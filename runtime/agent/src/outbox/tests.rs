@@ -33,6 +33,7 @@ fn posts_survive_in_order_until_they_are_sent() {
         message: None,
         outcome: None,
         spent: None,
+        meta: None,
     };
     let close = Post { id: RequestId(Uuid::from_u128(3)), trace: None, frame: close.into() };
     outbox.put(vec![post(1), post(2)]).expect("stored");

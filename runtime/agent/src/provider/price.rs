@@ -3,6 +3,9 @@
 //! A model that is not listed has no known price; guessing one would be worse than saying so. Batches, service
 //! tiers and prices by the hour of the day are not modelled.
 
+use nexus_wire::TurnId;
+use nexus_wire::budget::Spending;
+use nexus_wire::chat::ReplyMeta;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -120,6 +123,19 @@ impl Default for Charge {
 }
 
 impl Charge {
+    /// As budgets count it: what has no known price costs nothing.
+    pub fn spending(self) -> Spending {
+        Spending::of(&self.usage.into(), self.cost_microusd)
+    }
+
+    /// What a message would say of it; `None` when nothing was spent.
+    pub(crate) fn told(self, turn: TurnId, provider: &str, model: &str) -> Option<ReplyMeta> {
+        let Self { usage, cost_microusd } = self;
+        let (provider, model, usage) = (provider.to_owned(), model.to_owned(), usage.into());
+        let meta = ReplyMeta { turn, provider, model, usage, cost_microusd };
+        Some(meta).filter(|_| !self.spending().is_nothing())
+    }
+
     #[must_use]
     pub fn plus(self, more: Self) -> Self {
         let (a, b) = (self.usage, more.usage);

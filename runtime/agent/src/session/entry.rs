@@ -13,6 +13,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
 use crate::conversation::{Block, StopReason, Usage};
+use crate::provider::Charge;
 
 pub(super) const FORMAT: &str = "nexus-session";
 /// Readers refuse a greater one.
@@ -174,6 +175,12 @@ pub struct Summariser {
     pub usage: Usage,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_microusd: Option<u64>,
+}
+
+impl Summariser {
+    pub fn charge(&self) -> Charge {
+        Charge { usage: self.usage, cost_microusd: self.cost_microusd }
+    }
 }
 
 /// How things stood when a summary took the place of what was said: who is there, what is open.

@@ -67,6 +67,7 @@ impl Turn {
 
     pub(super) fn compacted(&mut self, compacted: Compacted) -> Vec<Effect> {
         let Phase::Compacting(why) = self.phase else { return Vec::new() };
+        self.pending = Charge::default();
         match (compacted, why) {
             (Compacted::Done(charge), _) => {
                 self.spend(charge);

@@ -94,6 +94,7 @@ impl Turn {
     pub(super) fn judged(&mut self, ruling: Ruling, entry: Payload, charge: Charge) -> Vec<Effect> {
         let Phase::Judging(text) = &mut self.phase else { return Vec::new() };
         let text = std::mem::take(text);
+        self.pending = Charge::default();
         self.spend(charge);
         let mut effects = vec![Effect::Append(entry)];
         effects.extend(self.follow(ruling, text));

@@ -14,8 +14,9 @@ impl Turn {
 
     /// The round that is out has cost this so far: it counts should the round be given up.
     pub fn runs_up(&mut self, charge: Charge) {
-        if let Phase::Asking = self.phase {
-            self.pending = charge;
+        match self.phase {
+            Phase::Asking | Phase::Compacting(_) | Phase::Judging(_) => self.pending = charge,
+            Phase::Calling(_) | Phase::Waiting | Phase::Ended => {}
         }
     }
 

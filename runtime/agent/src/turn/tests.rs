@@ -208,9 +208,10 @@ fn what_a_round_without_a_reply_has_cost_is_spent() {
         turn.runs_up(charge(5, Some(2)));
         let effects = turn.handle(input);
         // Nobody is written to, so the decision says what it took.
-        let told =
-            effects.iter().find_map(|effect| if let Effect::Close(it) = effect { it.spent } else { None });
-        assert_eq!(told.map(|it| it.tokens), Some(expected.usage.input_tokens + 1), "{name}");
+        let told = effects
+            .iter()
+            .find_map(|effect| if let Effect::Close(it) = effect { it.meta.clone() } else { None });
+        assert_eq!(told.map(|it| it.usage.tokens()), Some(expected.usage.input_tokens + 1), "{name}");
         let Some(Effect::End(Ending { spent, .. })) = effects.last() else { panic!("{name}: {effects:?}") };
         let Spent { usage, cost_microusd, rounds } = *spent;
         assert_eq!(
@@ -552,11 +553,34 @@ fn what_no_summary_can_shorten_is_asked_as_it_is_or_fails_with_the_providers_wor
 }
 
 #[test]
-fn a_cancel_ends_a_turn_that_waits_for_a_summary() {
-    let (mut turn, _effects) = Turn::start(turn_id(), RULES, said(1, "wren"));
+fn a_cancel_ends_a_turn_that_waits_for_a_summary_or_a_second_look_and_both_are_paid() {
+    let charge =
+        |input_tokens| Charge { usage: Tokens { input_tokens, ..Tokens::default() }, cost_microusd: Some(1) };
+    let (mut turn, _effects) = Turn::start_after(turn_id(), RULES, said(1, "wren"), charge(5));
     let _ = turn.handle(Input::TooLong);
+    turn.runs_up(charge(100));
+    let _ = turn.handle(summarised());
+    let _ = turn.handle(overflow());
+    turn.runs_up(charge(40));
     let effects = turn.handle(Input::Cancelled { reason: "stop".into() });
     assert_eq!(brief(&effects), ["abandon", "close 1 Failed", "end Failed"]);
+    let Effect::Close(closing) = &effects[1] else { panic!("a decision") };
+    // What it took to find out that it is worth a turn, a summary, and what was told of another one.
+    let spent = Spending { tokens: 5 + 100 + 40, cost_microusd: 1 + 5 + 1 };
+    assert_eq!((closing.spent, closing.meta.clone()), (Some(spent), None), "no round is on record");
+
+    let rules = Rules { revisions_max: Some(1), ..RULES };
+    let (mut turn, _effects) = Turn::start(turn_id(), rules, said(1, "wren"));
+    assert_eq!(
+        brief(&turn.handle(answer(vec![text("done")], StopReason::EndTurn))),
+        ["turn.assistant", "judge"]
+    );
+    turn.runs_up(charge(9));
+    let effects = turn.handle(Input::Cancelled { reason: "stop".into() });
+    assert_eq!(brief(&effects), ["abandon", "close 1 Failed", "end Failed"]);
+    let Effect::Close(closing) = &effects[1] else { panic!("a decision") };
+    let told = closing.meta.as_ref().map(|meta| (meta.usage.tokens(), meta.cost_microusd));
+    assert_eq!((told, closing.spent), (Some((11 + 9, Some(3 + 1))), None));
 }
 
 /// What would stand on a disk, and what has left the process.

@@ -75,7 +75,15 @@ fn closed(seq: u64, aspect: &str, decision: Decision) -> Act {
     entry(
         seq,
         None,
-        LogBody::ItemClosed(InboxClose { item, decision, reason, message: None, outcome: None, spent: None }),
+        LogBody::ItemClosed(InboxClose {
+            item,
+            decision,
+            reason,
+            message: None,
+            outcome: None,
+            spent: None,
+            meta: None,
+        }),
     )
 }
 

@@ -84,7 +84,8 @@ impl Screen {
 
     fn close(&mut self, decision: Decision, message: Option<MessageId>) {
         let reason = Some("because".into());
-        let close = InboxClose { item: ITEM, decision, reason, message, outcome: None, spent: None };
+        let close =
+            InboxClose { item: ITEM, decision, reason, message, outcome: None, spent: None, meta: None };
         self.seq += 1;
         // As the broker logs it: a decision belongs to no thread.
         let body = LogBody::ItemClosed(close);
@@ -345,6 +346,7 @@ fn what_belongs_to_others_is_not_taken_for_the_answer() {
         message: None,
         outcome: None,
         spent: None,
+        meta: None,
     };
     screen.log(3, LogBody::ItemClosed(close));
     assert_eq!(screen.both(), "wren: I heard that\nforge: an aside\n");
