@@ -202,6 +202,12 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
             at_most("dispatches", gather.dispatches.len(), GATHER_MAX, "dispatches")?;
             Admitted::Change(Change::Gather(gather))
         }
+        ToBroker::GatherCancel(cancel) => {
+            writer(identity)?;
+            let bytes = cancel.reason.as_ref().map_or(0, String::len);
+            at_most("reason", bytes, RESTRAINT_REASON_BYTES_MAX, "bytes")?;
+            Admitted::Change(Change::GatherCancel(cancel))
+        }
         ToBroker::GatherList(list) => Admitted::Read(Read::GatherList(list)),
         ToBroker::GatherStatus(status) => Admitted::Read(Read::GatherStatus(status)),
         ToBroker::InboxClose(close) => {

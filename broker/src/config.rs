@@ -169,6 +169,7 @@ impl Config {
                 log: effective.parse_with("retention.log_days", days)?,
                 messages: effective.parse_with("retention.messages_days", days)?,
                 dispatches: effective.parse_with("retention.dispatches_days", days)?,
+                approvals: effective.parse_with("retention.approvals_days", days)?,
             },
             backups: effective.parse_with("backup.folder", |folder| backup_folder(data, folder))?,
             blob_grace: Duration::from_secs(u64::from(effective.ranged("blobs.grace_s", 1, YEAR_S)?)),

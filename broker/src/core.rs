@@ -108,6 +108,7 @@ impl Aftermath {
             | CommandBody::PruneInboxes { .. }
             | CommandBody::PruneMessages { .. }
             | CommandBody::PruneDispatches { .. }
+            | CommandBody::PruneApprovals { .. }
             | CommandBody::PruneLog(_)
             | CommandBody::Restored { .. } => {}
         }
@@ -306,6 +307,7 @@ fn latest(commands: Vec<Command>) -> Vec<Command> {
             | CommandBody::PruneInboxes { .. }
             | CommandBody::PruneMessages { .. }
             | CommandBody::PruneDispatches { .. }
+            | CommandBody::PruneApprovals { .. }
             | CommandBody::PruneLog(_)
             | CommandBody::Restored { .. }
             | CommandBody::Access { .. }

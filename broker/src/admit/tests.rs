@@ -62,6 +62,7 @@ fn table() -> Vec<(&'static str, Value, [bool; 4])> {
         ("dispatch.stopped", json!({"lease": lease()}), aspects),
         ("dispatch.wait", json!({"lease": lease(), "on": [ID]}), aspects),
         ("gather", json!({"dispatches": [ID]}), writers),
+        ("gather.cancel", json!({"gather": ID, "reason": "enough"}), writers),
         ("gather.list", json!({}), all),
         ("gather.status", json!({"gather": ID}), all),
         ("inbox.close", json!({"item": ID, "decision": "silent"}), aspects),

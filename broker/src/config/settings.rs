@@ -99,6 +99,11 @@ pub const SETTINGS: &[Setting] = &[
         about: "days dispatches are kept after their end; 0 for ever",
     },
     Setting {
+        key: "retention.approvals_days",
+        default: "0",
+        about: "days what people were asked for is kept after its end; 0 for ever",
+    },
+    Setting {
         key: "retention.log_days",
         default: "0",
         about: "days entries of the log are kept; 0 for ever",

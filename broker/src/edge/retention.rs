@@ -18,7 +18,7 @@ use crate::observe;
 const BLOCKS: u32 = 16;
 /// Entries of the log dropped with one command.
 const ENTRIES: u32 = 2_000;
-/// Messages or dispatches offered with one command.
+/// Messages, dispatches or approvals offered with one command.
 const CONTENTS: u32 = 128;
 const INTERVAL_MIN: Duration = Duration::from_secs(1);
 const INTERVAL_MAX: Duration = Duration::from_secs(3_600);
@@ -32,6 +32,8 @@ pub struct Retention {
     pub messages: Option<Duration>,
     /// From their end.
     pub dispatches: Option<Duration>,
+    /// The same.
+    pub approvals: Option<Duration>,
 }
 
 /// Drops what is kept no longer, for as long as the broker runs.
@@ -47,7 +49,7 @@ pub(crate) async fn retain(edge: Arc<Edge>, keys: Arc<NexusKeys>, retention: Ret
 
 impl Retention {
     fn shortest(&self) -> Option<Duration> {
-        [self.inbox, self.log, self.messages, self.dispatches].into_iter().flatten().min()
+        [self.inbox, self.log, self.messages, self.dispatches, self.approvals].into_iter().flatten().min()
     }
 }
 
@@ -74,6 +76,16 @@ impl Edge {
                 let Some(last) = dispatches.last() else { break };
                 after = Some(*last);
                 self.call(CommandBody::PruneDispatches { before, dispatches }, 0).await?;
+            }
+        }
+        if let Some(keep) = retention.approvals {
+            let (before, mut after) = (self.now() - millis(keep), None);
+            loop {
+                let older = self.library.read(move |store| store.approvals_older(before, after, CONTENTS));
+                let approvals = older.await.map_err(refused)?;
+                let Some(last) = approvals.last() else { break };
+                after = Some(*last);
+                self.call(CommandBody::PruneApprovals { before, approvals }, 0).await?;
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use nexus_wire::alert::{AlertAck, AlertKind};
 use nexus_wire::approval::{ApprovalAnswer, ApprovalAsk, ApprovalWithdraw};
 use nexus_wire::budget::{BudgetClear, BudgetSet};
 use nexus_wire::chat::ChatSend;
-use nexus_wire::gather::Gather;
+use nexus_wire::gather::{Gather, GatherCancel};
 use nexus_wire::hands::{
     Dispatch, DispatchCancel, DispatchResult, DispatchRetry, DispatchStopped, DispatchWait, LeaseRenew,
 };
@@ -16,8 +16,8 @@ use nexus_wire::roster::{AspectRelease, AspectRestrain, AspectState, Register, S
 use nexus_wire::session::{SessionCommand, SessionStuck};
 use nexus_wire::thread::{ChatMark, ChatReact, InboxTaken, ThreadRename};
 use nexus_wire::{
-    AspectName, BlobId, DispatchId, EpochId, LinkId, MessageId, Ms, OperatorName, Party, RequestId,
-    TraceContext,
+    ApprovalId, AspectName, BlobId, DispatchId, EpochId, LinkId, MessageId, Ms, OperatorName, Party,
+    RequestId, TraceContext,
 };
 
 use super::access::Access;
@@ -136,6 +136,11 @@ pub enum CommandBody {
         before: Ms,
         dispatches: Vec<DispatchId>,
     },
+    /// The same of what aspects asked people for.
+    PruneApprovals {
+        before: Ms,
+        approvals: Vec<ApprovalId>,
+    },
     /// The log up to the checkpoint is kept no longer.
     PruneLog(Checkpoint),
     /// The store was put back to an earlier state: every inbox begins `new_epoch`.
@@ -198,6 +203,7 @@ pub enum Change {
     DispatchStopped(DispatchStopped),
     DispatchWait(DispatchWait),
     Gather(Gather),
+    GatherCancel(GatherCancel),
     InboxClose(InboxClose),
     InboxTaken(InboxTaken),
     KnowledgeDelete(KnowledgeDelete),

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use nexus_wire::gather::{
-    Gather, GatherInfo, GatherMember, GatherPolicy, GatherResult, GatherState, Gathered,
+    Gather, GatherCancel, GatherCancelled, GatherInfo, GatherMember, GatherPolicy, GatherResult, GatherState,
+    Gathered,
 };
-use nexus_wire::hands::{DispatchState, Outcome};
+use nexus_wire::hands::{CancelReceipt, DispatchState, Outcome};
 use nexus_wire::limits::{GATHER_BYTES_MAX, JSON_DEPTH_SENT_MAX};
 use nexus_wire::{AspectName, DispatchId, ErrorBody, ErrorCode, GatherId, Ms, Party, RequestId, derive};
 use serde_json::Value;
@@ -94,6 +95,13 @@ impl Hub {
     }
 }
 
+/// How a gather ends.
+struct End {
+    state: GatherState,
+    reason: Option<String>,
+    cancel_rest: bool,
+}
+
 /// What the ends so far come to.
 fn standing(info: &GatherInfo) -> GatherState {
     let count = |wanted: fn(&GatherMember) -> bool| info.members.iter().filter(|it| wanted(it)).count();
@@ -158,6 +166,7 @@ impl<S: Store> Step<'_, S> {
             deadline_at,
             clamped,
             ended_at: None,
+            reason: None,
             members,
         };
         self.answer_gathered(&info);
@@ -224,6 +233,34 @@ impl<S: Store> Step<'_, S> {
         }
     }
 
+    /// Ends an open gather before it is decided.
+    pub(super) fn gather_cancel(&mut self, sender: &Party, request: RequestId, cancel: GatherCancel) -> Done {
+        let Some(fresh) = self.first_time(sender, request, &cancel)? else { return Ok(()) };
+        // What is due by now has ended before it is cancelled.
+        self.hub.queue.tick(self.at);
+        self.settle(None, None)?;
+        self.gathers_due()?;
+        let GatherCancel { gather: id, reason, cancel_rest } = cancel;
+        let may = |record: &GatherRecord| sender.aspect().is_none() || record.info.invoker == *sender;
+        let Some(GatherRecord { info, .. }) = self.store.gather(id)?.filter(may) else {
+            return refuse(ErrorCode::NotFound, format!("there is no gather {id}, or it is not yours"));
+        };
+        let mut cancelled = GatherCancelled { gather: id, state: info.state, rest: CancelReceipt::default() };
+        if info.state == GatherState::Open {
+            let colon = if reason.is_some() { ": " } else { "" };
+            let reason = format!("cancelled by {sender}{colon}{}", reason.unwrap_or_default());
+            self.log_other(sender.clone(), "gather.cancelled", id, &reason)?;
+            let end = End {
+                state: GatherState::Cancelled,
+                reason: Some(reason),
+                cancel_rest: cancel_rest.unwrap_or(info.cancel_rest),
+            };
+            cancelled.state = end.state;
+            cancelled.rest = self.end_gather(id, end)?;
+        }
+        Ok(self.answer_once(fresh, &cancelled)?)
+    }
+
     /// These dispatches ended within this command.
     pub(super) fn gathers_told(&mut self, ended: &[(DispatchId, DispatchState)]) -> Stored<()> {
         let mut concerned = BTreeSet::new();
@@ -239,7 +276,7 @@ impl<S: Store> Step<'_, S> {
         let is_due = |record: &&GatherRecord| record.info.deadline_at <= at;
         let due: Vec<GatherId> =
             self.hub.gathers.open.values().filter(is_due).map(|record| record.info.id).collect();
-        due.into_iter().try_for_each(|id| self.end_gather(id, GatherState::TimedOut))
+        due.into_iter().try_for_each(|id| self.end_as(id, GatherState::TimedOut))
     }
 
     /// Ends the gather if it is decided, and writes down how far it is.
@@ -248,15 +285,26 @@ impl<S: Store> Step<'_, S> {
         let Some(record) = self.hub.gathers.open.get(&id) else { return Ok(()) };
         match standing(&record.info) {
             GatherState::Open => self.store.put_gather(record),
-            end @ (GatherState::Met | GatherState::Failed | GatherState::TimedOut) => {
-                self.end_gather(id, end)
-            }
+            end @ (GatherState::Met
+            | GatherState::Failed
+            | GatherState::TimedOut
+            | GatherState::Cancelled) => self.end_as(id, end),
         }
     }
 
-    fn end_gather(&mut self, id: GatherId, state: GatherState) -> Stored<()> {
-        let Some(mut record) = self.hub.gathers.remove(id) else { return Ok(()) };
+    fn end_as(&mut self, id: GatherId, state: GatherState) -> Stored<()> {
+        let Some(record) = self.hub.gathers.open.get(&id) else { return Ok(()) };
+        let end = End { state, reason: None, cancel_rest: record.info.cancel_rest };
+        self.end_gather(id, end).map(drop)
+    }
+
+    /// What became of those still open, where they are cancelled.
+    fn end_gather(&mut self, id: GatherId, end: End) -> Stored<CancelReceipt> {
+        let End { state, reason, cancel_rest } = end;
+        let mut receipt = CancelReceipt::default();
+        let Some(mut record) = self.hub.gathers.remove(id) else { return Ok(receipt) };
         record.info.state = state;
+        record.info.reason = reason;
         record.info.ended_at = Some(self.at);
         self.store.put_gather(&record)?;
         let info = &record.info;
@@ -267,14 +315,20 @@ impl<S: Store> Step<'_, S> {
             self.push(name, derive::gather_item(id), None, context.as_ref(), &body)?;
         }
         self.log_other(Party::System, "gather.ended", id, info)?;
-        if info.cancel_rest {
+        if cancel_rest {
             let reason = format!("gather {id} is {} without it", state.as_str());
             for member in info.members.iter().filter(|member| member.ended.is_none()) {
-                let _ = self.hub.queue.cancel(member.dispatch, &reason, self.at);
+                let CancelReceipt { cancelled, stopped, unconfirmed, unreachable, already_ended } =
+                    self.hub.queue.cancel(member.dispatch, &reason, self.at);
+                receipt.cancelled.extend(cancelled);
+                receipt.stopped.extend(stopped);
+                receipt.unconfirmed.extend(unconfirmed);
+                receipt.unreachable.extend(unreachable);
+                receipt.already_ended.extend(already_ended);
             }
             self.settle(None, None)?;
         }
-        Ok(())
+        Ok(receipt)
     }
 
     /// With as much of the outputs as one frame has room for.
@@ -282,6 +336,7 @@ impl<S: Store> Step<'_, S> {
         let mut result = GatherResult {
             gather: info.id,
             state: info.state,
+            reason: info.reason.clone(),
             need: info.need,
             outcomes: Vec::new(),
             open: Vec::new(),

@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nexus_wire::{AspectName, DispatchId, ErrorCode, MessageId, Ms, Party, ThreadId};
+use nexus_wire::{ApprovalId, AspectName, DispatchId, ErrorCode, MessageId, Ms, Party, ThreadId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::records::{
-    Checkpoint, DispatchRecord, INBOX_BLOCK, MessageRecord, Store, StoreError, Stored, Which,
+    ApprovalRecord, Checkpoint, DispatchRecord, INBOX_BLOCK, MessageRecord, Store, StoreError, Stored, Which,
 };
 use super::step::{Done, Step, refuse};
 
@@ -120,6 +120,24 @@ impl<S: Store> Step<'_, S> {
             }
         }
         self.pruned("dispatches.pruned", &gone)
+    }
+
+    /// Of what aspects asked people for, what ended before `before` and whose end its asker has acknowledged goes.
+    pub(super) fn prune_approvals(&mut self, before: Ms, approvals: &[ApprovalId]) -> Done {
+        let mut gone = Vec::new();
+        for id in approvals {
+            let Some(ApprovalRecord { info, .. }) = self.store.approval(*id)? else { continue };
+            let Some(ended_at) = info.ended_at.filter(|at| *at < before) else { continue };
+            if self.waits_since(&info.aspect)? > ended_at {
+                self.store.delete_approval(*id)?;
+                gone.push(*id);
+            }
+        }
+        self.answer(&json!({"pruned": gone.len()}));
+        if !gone.is_empty() {
+            self.log_other(Party::System, "approvals.pruned", gone.len(), &gone)?;
+        }
+        Ok(())
     }
 
     fn pruned(&mut self, kind: &str, gone: &[impl Serialize]) -> Done {

@@ -1,5 +1,6 @@
 //! What an agent needs to know after a start or a compaction: who is there, and what is open for it.
 
+use nexus_wire::chat::ThreadInfo;
 use nexus_wire::hands::{DispatchInfo, HandSpec};
 use nexus_wire::limits::NAME_BYTES_MAX;
 use nexus_wire::roster::{AspectInfo, Situation};
@@ -39,7 +40,11 @@ pub(crate) fn situation(
     let own = Party::Aspect(name.clone());
     let open_dispatches = beginning(store.open_dispatches(&own)?);
     let gathers = store.open_gathers(&own)?;
-    let threads = store.threads(Some(&own), None, THREADS)?.into_iter().map(shown).collect();
+    let mut threads = Vec::new();
+    for thread in store.threads(Some(&own), None, THREADS)? {
+        let unread = store.unread(&own, thread.id)?;
+        threads.push(ThreadInfo { unread, ..shown(thread) });
+    }
     Ok(Situation { team, open_dispatches, gathers, undelivered, threads, away_since })
 }
 

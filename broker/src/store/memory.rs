@@ -365,6 +365,13 @@ impl Reads for MemoryStore {
         Ok(self.approvals.get(&id).cloned())
     }
 
+    fn approvals_older(&self, before: Ms, after: Option<ApprovalId>, limit: u32) -> Stored<Vec<ApprovalId>> {
+        let ended = self.approvals.values().map(|record| &record.info);
+        let older = ended.filter(|info| info.ended_at.is_some_and(|at| at < before));
+        let ids = older.map(|info| info.id).filter(|id| after.is_none_or(|after| *id > after));
+        Ok(ids.take(limit as usize).collect())
+    }
+
     fn approvals(&self, all: bool, before: Option<ApprovalId>, limit: u32) -> Stored<Vec<ApprovalInfo>> {
         Ok(oversight::approvals(self, all, before, limit))
     }

@@ -345,6 +345,10 @@ impl Reads for SqliteStore {
         approvals::one(&self.connection, id)
     }
 
+    fn approvals_older(&self, before: Ms, after: Option<ApprovalId>, limit: u32) -> Stored<Vec<ApprovalId>> {
+        retention::approvals_older(&self.connection, before, after, limit)
+    }
+
     fn approvals(&self, all: bool, before: Option<ApprovalId>, limit: u32) -> Stored<Vec<ApprovalInfo>> {
         approvals::page(&self.connection, all, before, limit)
     }

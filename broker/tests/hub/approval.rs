@@ -84,6 +84,33 @@ fn end(info: &ApprovalInfo, state: ApprovalState, by: Option<&str>, text: Option
 }
 
 on_both_stores! {
+    fn what_has_ended_is_kept_until_its_asker_knows_and_as_long_as_it_should_be(world) {
+        world.people();
+        let asked = [world.wants(tool()), world.wants(question()), world.wants(tool())].map(|info| info.id);
+        world.answer("operator/ana", verdict(asked[0], Verdict::Approve, None));
+        world.passes(1_000);
+        world.answer("operator/ana", verdict(asked[1], Verdict::Answer, Some("red")));
+        let prune = |world: &mut World<S>, before: Ms| -> Vec<ApprovalId> {
+            let approvals = world.store.approvals_older(before, None, 9).unwrap();
+            let command = CommandBody::PruneApprovals { before, approvals: asked.to_vec() };
+            world.call(command).0.unwrap();
+            let left = world.store.approvals(true, None, 9).unwrap();
+            assert!(approvals.iter().all(|id| asked[..2].contains(id)), "what is open is not offered");
+            left.into_iter().map(|info| info.id).collect()
+        };
+        let now = world.at + 1;
+        assert_eq!(prune(world, now).len(), 3, "wren has acknowledged none of it");
+        world.ack("wren", 2).unwrap();
+        let first = world.store.approval(asked[0]).unwrap().unwrap().info.ended_at.unwrap();
+        assert_eq!(prune(world, first).len(), 3, "none is old enough");
+        assert_eq!(prune(world, first + 1), [asked[2], asked[1]]);
+        let now = world.at + 1;
+        assert_eq!(prune(world, now), [asked[2]], "it is open");
+        assert_eq!(world.store.approval(asked[0]).unwrap(), None);
+        let late = verdict(asked[0], Verdict::Deny, None);
+        assert_eq!(world.request::<ApprovalInfo>("operator/bo", late).unwrap_err().code, ErrorCode::NotFound);
+    }
+
     fn the_first_answer_counts_and_later_ones_get_it(world) {
         world.people();
         let asked = world.wants(tool());

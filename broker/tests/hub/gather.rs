@@ -2,8 +2,12 @@
 
 use nexus_broker::hub::records::Transaction;
 use nexus_broker::hub::{Change, CommandBody, Effect, HubConfig};
-use nexus_wire::gather::{Gather, GatherPolicy, GatherResult, GatherState, Gathered};
-use nexus_wire::hands::{Dispatch, DispatchResult, DispatchState, Dispatched, HandFailure, Lease};
+use nexus_wire::gather::{
+    Gather, GatherCancel, GatherCancelled, GatherPolicy, GatherResult, GatherState, Gathered,
+};
+use nexus_wire::hands::{
+    CancelReceipt, Dispatch, DispatchResult, DispatchState, Dispatched, HandFailure, Lease,
+};
 use nexus_wire::inbox::ItemBody;
 use nexus_wire::limits::GATHER_BYTES_MAX;
 use nexus_wire::roster::Register;
@@ -153,6 +157,53 @@ on_both_stores! {
         let told = world.results("forge");
         assert_eq!((told.len(), told[1].state, told[1].need), (2, GatherState::Failed, 2));
         assert_eq!(world.stands(ids[2]), DispatchState::Cancelled, "beyond hope");
+    }
+
+    fn it_is_cancelled_by_whom_it_belongs_to_with_its_dispatches_or_without(world) {
+        world.team();
+        let cancel = |gather, cancel_rest| {
+            Change::GatherCancel(GatherCancel { gather, reason: Some("enough".into()), cancel_rest })
+        };
+        // (as it was made, as the cancel says, whether the rest ends)
+        let cases = [(None, None, false), (Some(true), None, true), (None, Some(true), true), (Some(true), Some(false), false)];
+        for (at, (made, said, ends)) in cases.into_iter().enumerate() {
+            let ids = [world.give("forge", None), world.give("forge", None)];
+            let gather = Gather { cancel_rest: made, ..of(&ids, GatherPolicy::All) };
+            let gather = world.gather("forge", gather).gather;
+            world.finish(ids[0], Ok(json!("a")));
+            for stranger in ["wren", "operator/nobody"] {
+                let refused = world.request::<Value>(stranger, cancel(gather, said)).unwrap_err();
+                assert!(matches!(refused.code, ErrorCode::NotFound | ErrorCode::Unauthorized), "{refused:?}");
+            }
+            let request = RequestId(world.id());
+            let by = ["forge", "operator/ana"][at % 2];
+            for _ in 0..2 {
+                let cancelled: GatherCancelled = parsed(&world.request_as(by, request, cancel(gather, said)).0.unwrap());
+                let rest = if ends { vec![ids[1]] } else { vec![] };
+                assert_eq!((cancelled.state, cancelled.rest.cancelled), (GatherState::Cancelled, rest), "case {at}");
+            }
+            let told = world.results("forge");
+            assert_eq!(told.len(), at + 1, "once");
+            let told = &told[at];
+            let reason = format!("cancelled by {by}: enough");
+            assert_eq!((told.state, told.reason.as_deref()), (GatherState::Cancelled, Some(reason.as_str())));
+            assert_eq!((told.outcomes.len(), told.open.clone()), (1, vec![ids[1]]));
+            let state = if ends { DispatchState::Cancelled } else { DispatchState::Running };
+            assert_eq!(world.stands(ids[1]), state, "case {at}");
+            if !ends {
+                world.finish(ids[1], Ok(json!("b")));
+            }
+            let again: GatherCancelled = world.request(by, cancel(gather, None)).unwrap();
+            assert_eq!((again.state, again.rest), (GatherState::Cancelled, CancelReceipt::default()));
+            let other = world.request_as(by, request, cancel(gather, Some(!ends))).0;
+            assert_eq!(other.unwrap_err().code, ErrorCode::IdReused);
+        }
+        assert_eq!(world.hub.open_gathers(&party("forge"), None).count(), 0);
+        let id = world.give("forge", None);
+        let met = world.gather("forge", of(&[id], GatherPolicy::All)).gather;
+        world.finish(id, Ok(json!(1)));
+        let late: GatherCancelled = world.request("operator/ana", cancel(met, Some(true))).unwrap();
+        assert_eq!((late.gather, late.state), (met, GatherState::Met));
     }
 
     fn its_deadline_ends_it(world) {

@@ -12,7 +12,7 @@ use nexus_wire::alert::{Alert, AlertAck, AlertKind};
 use nexus_wire::approval::{ApprovalAnswer, ApprovalAsk, ApprovalWithdraw, Asked, Verdict};
 use nexus_wire::budget::{Budget, BudgetClear, BudgetPer, BudgetSet, Spending};
 use nexus_wire::chat::{ChatSend, ReplyMeta, Usage};
-use nexus_wire::gather::{Gather, GatherPolicy};
+use nexus_wire::gather::{Gather, GatherCancel, GatherPolicy};
 use nexus_wire::hands::{
     Dispatch, DispatchCancel, DispatchResult, DispatchRetry, DispatchStopped, DispatchWait, HandFailure,
     Lease, LeaseRenew, Wanted,
@@ -27,7 +27,7 @@ use nexus_wire::session::{SessionAct, SessionCommand, SessionOutcome, SessionStu
 use nexus_wire::thread::{ChatMark, ChatReact, InboxTaken, ThreadRename};
 use nexus_wire::turn::TurnCancel;
 use nexus_wire::{
-    ApprovalId, AspectName, BlobId, DispatchId, EpochId, HandRef, ItemId, LinkId, MessageId, Ms,
+    ApprovalId, AspectName, BlobId, DispatchId, EpochId, GatherId, HandRef, ItemId, LinkId, MessageId, Ms,
     OperatorName, Party, RequestId, ThreadId, TraceContext, TurnId,
 };
 use proptest::prelude::*;
@@ -245,6 +245,12 @@ enum Act {
         deadline: u8,
         lease: bool,
     },
+    CancelGather {
+        sender: u8,
+        gather: Index,
+        rest: Option<bool>,
+        repeat: bool,
+    },
     Tick,
     Restart,
     Restored,
@@ -262,6 +268,9 @@ enum Act {
         age_ms: u32,
     },
     PruneDispatches {
+        age_ms: u32,
+    },
+    PruneApprovals {
         age_ms: u32,
     },
 }
@@ -379,6 +388,9 @@ fn act() -> impl Strategy<Value = Act> {
         2 => (0_u32..10_000).prop_map(|age_ms| Act::PruneInboxes { age_ms }),
         3 => (0_u32..3_000).prop_map(|age_ms| Act::PruneMessages { age_ms }),
         3 => (0_u32..3_000).prop_map(|age_ms| Act::PruneDispatches { age_ms }),
+        3 => (0_u32..3_000).prop_map(|age_ms| Act::PruneApprovals { age_ms }),
+        4 => (0_u8..5, any::<Index>(), prop::option::of(any::<bool>()), prop::bool::weighted(0.2))
+            .prop_map(|(sender, gather, rest, repeat)| Act::CancelGather { sender, gather, rest, repeat }),
     ]
 }
 
@@ -406,6 +418,7 @@ struct Seen {
     dispatches: Vec<DispatchId>,
     leases: Vec<(AspectName, Lease)>,
     approvals: Vec<ApprovalId>,
+    gathers: Vec<GatherId>,
     last_request: Option<RequestId>,
 }
 
@@ -656,6 +669,7 @@ impl Twin {
                 let items = self.memory.1.inbox(&aspect, 0, 1000).unwrap();
                 let item = if items.is_empty() { ItemId(Uuid::nil()) } else { item.get(&items).id };
                 let outcome = outcome.then(SessionOutcome::default);
+                let exactly = decision.then(|| meta(3));
                 let (decision, message) = match decision {
                     true => (Decision::Replied, Some(MessageId(Uuid::nil()))),
                     false => (Decision::Silent, None),
@@ -667,7 +681,7 @@ impl Twin {
                     message,
                     outcome,
                     spent: Some(Spending { tokens: 2, cost_microusd: 1 }),
-                    meta: decision.then(|| meta(3)),
+                    meta: exactly,
                 };
                 self.request(Party::Aspect(aspect), None, Change::InboxClose(close))
             }
@@ -959,6 +973,20 @@ impl Twin {
                 let dispatches = self.memory.1.dispatches_older(before, None, 30).unwrap();
                 CommandBody::PruneDispatches { before, dispatches }
             }
+            Act::PruneApprovals { age_ms } => {
+                let before = self.at - Ms::from(*age_ms);
+                let approvals = self.memory.1.approvals_older(before, None, 30).unwrap();
+                CommandBody::PruneApprovals { before, approvals }
+            }
+            Act::CancelGather { sender, gather, rest, repeat } => {
+                let known = &self.seen.gathers;
+                let nobodys = GatherId(Uuid::nil());
+                let gather = if known.is_empty() { nobodys } else { *gather.get(known) };
+                let request = Some(self.again(*repeat));
+                let cancel =
+                    GatherCancel { gather, reason: rest.map(|_| "enough".into()), cancel_rest: *rest };
+                self.request(self.sender(*sender), request, Change::GatherCancel(cancel))
+            }
             Act::ForgetBlobs { age_ms } => {
                 CommandBody::ForgetBlobs { before: self.at - Ms::from(*age_ms), limit: 3 }
             }
@@ -983,6 +1011,9 @@ impl Twin {
                 }
                 LogBody::Other { kind, subject } if kind == "approval.asked" => {
                     self.seen.approvals.push(subject.parse().unwrap());
+                }
+                LogBody::Other { kind, subject } if kind == "gather.accepted" => {
+                    self.seen.gathers.push(subject.parse().unwrap());
                 }
                 LogBody::Alert(_)
                 | LogBody::ItemClosed(_)

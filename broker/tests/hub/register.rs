@@ -5,11 +5,13 @@ use nexus_wire::admin::AspectKey;
 use nexus_wire::chat::ChatSend;
 use nexus_wire::inbox::{Decision, InboxClose, Resume};
 use nexus_wire::limits::{CLOSE_DISPLACED, CLOSE_REVOKED};
-use nexus_wire::roster::{AspectRole, AspectState, Register};
-use nexus_wire::{EpochId, ErrorCode, ItemId, LinkId, Party, RequestId};
+use nexus_wire::roster::{AspectRole, AspectState, Register, Situation};
+use nexus_wire::thread::InboxTaken;
+use nexus_wire::{EpochId, ErrorCode, ItemId, LinkId, Party, RequestId, ThreadId};
+use serde_json::Value;
 
 use crate::on_both_stores;
-use crate::world::{name, parsed, party};
+use crate::world::{message, name, parsed, party};
 
 fn closes(effects: &[Effect]) -> Vec<(LinkId, u16)> {
     let close = |effect: &Effect| {
@@ -250,6 +252,26 @@ on_both_stores! {
         assert_eq!(changed, vec![&Effect::RosterChanged { aspect: name("wren") }]);
         assert_eq!(world.hub.roster().aspect(&name("forge")).unwrap().since, since);
         assert_eq!(world.store.snapshot().unwrap().last_at, world.at);
+    }
+
+    fn the_situation_says_how_much_of_a_thread_is_unread(world) {
+        world.operator("ana");
+        world.aspect("wren");
+        world.online("forge");
+        let to = || ChatSend { to: vec!["wren".into()], ..message("hello") };
+        let first = world.send("operator/ana", to()).unwrap();
+        for _ in 0..2 {
+            world.send("operator/ana", ChatSend { thread: Some(first.thread), ..to() }).unwrap();
+        }
+        let other = world.send("forge", to()).unwrap();
+        let unread = |situation: Situation| -> Vec<(ThreadId, u64)> {
+            situation.threads.into_iter().map(|thread| (thread.id, thread.unread)).collect()
+        };
+        let registered = world.register("wren", Register::default()).unwrap();
+        assert_eq!(unread(registered.situation), [(other.thread, 1), (first.thread, 3)]);
+        let _: Value = world.request("wren", Change::InboxTaken(InboxTaken { message: first.message })).unwrap();
+        let registered = world.register("wren", Register { last_generation: 1, ..Register::default() }).unwrap();
+        assert_eq!(unread(registered.situation), [(other.thread, 1), (first.thread, 2)]);
     }
 
     fn the_situation_of_a_large_team_fits_a_frame(world) {

@@ -184,6 +184,11 @@ pub(crate) fn assert_same(a: &impl Reads, b: &impl Reads) {
     let now = a.snapshot().unwrap().last_at;
     for before in [now, now - 5_000] {
         assert_eq!(a.messages_older(before, 3, 9).unwrap(), b.messages_older(before, 3, 9).unwrap());
+        let asked = a.approvals_older(before, None, 9).unwrap();
+        assert_eq!(asked, b.approvals_older(before, None, 9).unwrap());
+        let rest = a.approvals_older(before, asked.first().copied(), 8).unwrap();
+        assert_eq!(rest, b.approvals_older(before, asked.first().copied(), 8).unwrap());
+        assert_eq!(rest, asked.into_iter().skip(1).collect::<Vec<_>>());
         let ended = a.dispatches_older(before, None, 9).unwrap();
         assert_eq!(ended, b.dispatches_older(before, None, 9).unwrap());
         let rest = a.dispatches_older(before, ended.first().copied(), 8).unwrap();

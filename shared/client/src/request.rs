@@ -11,7 +11,9 @@ use nexus_wire::chat::{
     ThreadPage,
 };
 use nexus_wire::frame::ToBroker;
-use nexus_wire::gather::{Gather, GatherInfo, GatherList, GatherPage, GatherStatus, Gathered};
+use nexus_wire::gather::{
+    Gather, GatherCancel, GatherCancelled, GatherInfo, GatherList, GatherPage, GatherStatus, Gathered,
+};
 use nexus_wire::hands::{
     CancelReceipt, Dispatch, DispatchCancel, DispatchInfo, DispatchList, DispatchPage, DispatchProgress,
     DispatchResult, DispatchRetry, DispatchStanding, DispatchStatus, DispatchStopped, DispatchWait,
@@ -134,6 +136,7 @@ requests! {
     KnowledgeList => KnowledgePage,
     KnowledgeRevoke => KnowledgeGranted,
     Gather => Gathered,
+    GatherCancel => GatherCancelled,
     GatherList => GatherPage,
     GatherStatus => GatherInfo,
     KnowledgeSearch => KnowledgeHits,

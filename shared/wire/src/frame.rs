@@ -8,7 +8,7 @@ use crate::audit::{AuditList, UsageRead};
 use crate::budget::{BudgetClear, BudgetList, BudgetSet};
 use crate::chat::{ChatGet, ChatRead, ChatSearch, ChatSend, ChatThreads};
 use crate::error::ErrorBody;
-use crate::gather::{Gather, GatherList, GatherStatus};
+use crate::gather::{Gather, GatherCancel, GatherList, GatherStatus};
 use crate::hands::{
     Dispatch, DispatchCancel, DispatchList, DispatchProgress, DispatchResult, DispatchRetry, DispatchStatus,
     DispatchStopped, DispatchWait, LeaseRenew,
@@ -127,6 +127,7 @@ frames! {
         DispatchStopped(DispatchStopped) = "dispatch.stopped",
         DispatchWait(DispatchWait) = "dispatch.wait",
         Gather(Gather) = "gather",
+        GatherCancel(GatherCancel) = "gather.cancel",
         GatherList(GatherList) = "gather.list",
         GatherStatus(GatherStatus) = "gather.status",
         InboxClose(InboxClose) = "inbox.close",

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Ms;
-use crate::hands::{DispatchState, Lease, Outcome};
+use crate::hands::{CancelReceipt, DispatchState, Lease, Outcome};
 use crate::ids::{DispatchId, GatherId};
 use crate::name::Party;
 
@@ -49,6 +49,8 @@ pub enum GatherState {
     Failed,
     /// Its deadline passed.
     TimedOut,
+    /// Its invoker or an operator ended it.
+    Cancelled,
 }
 
 impl GatherState {
@@ -58,6 +60,7 @@ impl GatherState {
             Self::Met => "met",
             Self::Failed => "failed",
             Self::TimedOut => "timed_out",
+            Self::Cancelled => "cancelled",
         }
     }
 }
@@ -78,6 +81,28 @@ pub struct GatherMember {
     /// How it ended; absent: it had not when the gather ended, or has not yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<DispatchState>,
+}
+
+/// `gather.cancel`: end an open gather before it is decided. By its invoker or an operator.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct GatherCancel {
+    pub gather: GatherId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Whether its dispatches that are open are cancelled with it; absent: as `gather` said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel_rest: Option<bool>,
+}
+
+/// The answer to `gather.cancel`.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct GatherCancelled {
+    pub gather: GatherId,
+    /// `cancelled`, unless it had ended before.
+    pub state: GatherState,
+    /// What became of its dispatches, where they were cancelled with it.
+    #[serde(default)]
+    pub rest: CancelReceipt,
 }
 
 /// `gather.list`: those that are open, the latest first.
@@ -118,6 +143,9 @@ pub struct GatherInfo {
     pub clamped: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Ms>,
+    /// Who cancelled it, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     pub members: Vec<GatherMember>,
 }
 
@@ -126,6 +154,9 @@ pub struct GatherInfo {
 pub struct GatherResult {
     pub gather: GatherId,
     pub state: GatherState,
+    /// Who cancelled it, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     pub need: u32,
     /// Of those that had ended, in the order in which they were named.
     pub outcomes: Vec<Outcome>,

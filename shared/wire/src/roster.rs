@@ -104,7 +104,7 @@ pub struct Situation {
     pub gathers: Vec<GatherInfo>,
     /// Items waiting after `offset`, or unacknowledged when it is asked for later.
     pub undelivered: u64,
-    /// The latest threads it takes part in.
+    /// The latest threads it takes part in, with how much of each it has not read.
     #[serde(default)]
     pub threads: Vec<ThreadInfo>,
     /// When its link before this one went; whoever of `team` has a later `since` changed meanwhile. Absent at

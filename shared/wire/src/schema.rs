@@ -115,6 +115,8 @@ struct Replies {
     #[schemars(rename = "knowledge.revoke")]
     knowledge_revoke: crate::knowledge::KnowledgeGranted,
     gather: crate::gather::Gathered,
+    #[schemars(rename = "gather.cancel")]
+    gather_cancel: crate::gather::GatherCancelled,
     #[schemars(rename = "gather.list")]
     gather_list: crate::gather::GatherPage,
     #[schemars(rename = "gather.status")]

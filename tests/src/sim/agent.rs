@@ -104,6 +104,7 @@ pub(super) fn command(
         (ToBroker::DispatchStopped(it), _) => Change::DispatchStopped(it),
         (ToBroker::DispatchWait(it), _) => Change::DispatchWait(it),
         (ToBroker::Gather(it), _) => Change::Gather(it),
+        (ToBroker::GatherCancel(it), _) => Change::GatherCancel(it),
         (ToBroker::InboxClose(it), _) => Change::InboxClose(it),
         (ToBroker::LeaseRenew(it), _) => Change::LeaseRenew(it),
         (ToBroker::SessionRewind(SessionRewind { of, session, entry }), _) => {

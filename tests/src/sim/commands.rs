@@ -25,6 +25,7 @@ pub(super) fn may_come_again(body: &CommandBody) -> bool {
         | CommandBody::PruneInboxes { .. }
         | CommandBody::PruneMessages { .. }
         | CommandBody::PruneDispatches { .. }
+        | CommandBody::PruneApprovals { .. }
         | CommandBody::PruneLog(_)
         | CommandBody::ClearAlert { .. } => false,
     }
@@ -46,6 +47,7 @@ pub(super) fn brings_back(body: &CommandBody) -> bool {
         | CommandBody::PruneInboxes { .. }
         | CommandBody::PruneMessages { .. }
         | CommandBody::PruneDispatches { .. }
+        | CommandBody::PruneApprovals { .. }
         | CommandBody::PruneLog(_)
         | CommandBody::Restored { .. }
         | CommandBody::KnowledgeUsed(_)

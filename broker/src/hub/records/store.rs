@@ -136,6 +136,8 @@ pub trait Reads {
     /// The latest raised first, before the one with that `seq`; `all`: also those that were cleared.
     fn alerts(&self, all: bool, before: Option<u64>, limit: u32) -> Stored<Vec<Alert>>;
     fn approval(&self, id: ApprovalId) -> Stored<Option<ApprovalRecord>>;
+    /// Of those that ended before `before`, by their ids, those after `after`.
+    fn approvals_older(&self, before: Ms, after: Option<ApprovalId>, limit: u32) -> Stored<Vec<ApprovalId>>;
     /// In the order of their ids, the last first, those before `before`; `all`: also those that have ended.
     fn approvals(&self, all: bool, before: Option<ApprovalId>, limit: u32) -> Stored<Vec<ApprovalInfo>>;
     fn aspect(&self, name: &AspectName) -> Stored<Option<AspectRecord>>;
@@ -344,6 +346,7 @@ pub trait Store: Reads {
     /// Drops a message that is there and not the last of its thread, with its reactions, receipts and references.
     fn delete_message(&mut self, id: MessageId) -> Stored<()>;
     /// Drops a dispatch that has ended, and what it names.
+    fn delete_approval(&mut self, id: ApprovalId) -> Stored<()>;
     fn delete_dispatch(&mut self, id: DispatchId) -> Stored<()>;
     fn put_contents_floor(&mut self, seq: u64) -> Stored<()>;
     /// Drops the entries up to the checkpoint, which stays for them.

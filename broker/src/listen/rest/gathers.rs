@@ -1,10 +1,12 @@
 //! Several dispatches taken together.
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::get_with;
+use aide::axum::routing::{get_with, post_with};
 use axum::extract::State;
 use nexus_wire::GatherId;
-use nexus_wire::gather::{Gather, GatherInfo, GatherList, GatherPage, GatherStatus, Gathered};
+use nexus_wire::gather::{
+    Gather, GatherCancel, GatherCancelled, GatherInfo, GatherList, GatherPage, GatherStatus, Gathered,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -23,14 +25,39 @@ pub(super) fn routes() -> Routes {
     let create = failing(&[404], create);
     let all = doc("listGathers", Group::Dispatches, "Open gathers, the latest first");
     let get = doc("getGather", Group::Dispatches, "How a gather stands, open or ended");
+    let example = json!({"reason": "no longer needed", "cancel_rest": true});
+    let cancel = doc_with("cancelGather", Group::Dispatches, "End a gather before it is decided", example);
     ApiRouter::new()
         .api_route("/api/v1/gathers", get_with(list_gathers, all).post_with(create_gather, create))
         .api_route("/api/v1/gathers/{gather}", get_with(get_gather, get))
+        .api_route("/api/v1/gathers/{gather}/cancel", post_with(cancel_gather, cancel))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct ByGather {
     gather: GatherId,
+}
+
+/// Why a gather is cancelled, and whether its dispatches are, too.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Cancel {
+    #[serde(default)]
+    reason: Option<String>,
+    /// As the gather itself said, when absent.
+    #[serde(default)]
+    cancel_rest: Option<bool>,
+}
+
+async fn cancel_gather(
+    State(edge): Shared,
+    Operator(caller): Operator,
+    Path(by): Path<ByGather>,
+    key: Idempotent,
+    body: Body<Cancel>,
+) -> Answered<GatherCancelled> {
+    let Cancel { reason, cancel_rest } = body.value;
+    let cancel = GatherCancel { gather: by.gather, reason, cancel_rest };
+    frame(&edge, &caller, key, cancel, body.bytes).await
 }
 
 async fn create_gather(

@@ -2,7 +2,9 @@
 
 use nexus_wire::alert::Alert;
 use nexus_wire::knowledge::KnowledgeUsage;
-use nexus_wire::{AspectName, BlobId, CredentialName, DispatchId, MessageId, Ms, Party, ThreadId, derive};
+use nexus_wire::{
+    ApprovalId, AspectName, BlobId, CredentialName, DispatchId, MessageId, Ms, Party, ThreadId, derive,
+};
 
 use super::undo::Undo;
 use super::{MemoryStore, Thread, absent, undo};
@@ -225,6 +227,12 @@ impl Store for MemoryStore {
             let up_to = before.up_to.max(message.seq);
             thread.pruned = Some(Pruned { messages: before.messages + 1, up_to });
         }
+        Ok(())
+    }
+
+    fn delete_approval(&mut self, id: ApprovalId) -> Stored<()> {
+        let old = self.approvals.remove(&id);
+        self.undo.push(Undo::Approval(id, old.map(Box::new)));
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! What is kept no longer, as rows: blocks of inboxes, and the beginning of the log.
 
-use nexus_wire::{AspectName, DispatchId, MessageId, Ms, Party, ThreadId, derive};
+use nexus_wire::{ApprovalId, AspectName, DispatchId, MessageId, Ms, Party, ThreadId, derive};
 use rusqlite::{Connection, params};
 
 use super::blocks::{BLOCK, unpack};
@@ -94,6 +94,22 @@ pub(super) fn dispatches_older(
         WHERE queue IS NULL AND id > ?2 AND info ->> '$.ended_at' < ?1 ORDER BY id LIMIT ?3";
     let after = after.map_or(Vec::new(), |id| to_blob(id.0).to_vec());
     all(connection, sql, params![before, after, limit], |row| id(row, 0, DispatchId))
+}
+
+pub(super) fn approvals_older(
+    connection: &Connection,
+    before: Ms,
+    after: Option<ApprovalId>,
+    limit: u32,
+) -> Stored<Vec<ApprovalId>> {
+    let sql = "SELECT id FROM approvals
+        WHERE NOT open AND id > ?2 AND info ->> '$.ended_at' < ?1 ORDER BY id LIMIT ?3";
+    let after = after.map_or(Vec::new(), |id| to_blob(id.0).to_vec());
+    all(connection, sql, params![before, after, limit], |row| id(row, 0, ApprovalId))
+}
+
+pub(super) fn delete_approval(connection: &Connection, id: ApprovalId) -> Stored<()> {
+    execute(connection, "DELETE FROM approvals WHERE id = ?1", [to_blob(id.0)])
 }
 
 pub(super) fn delete_message(connection: &Connection, id: MessageId) -> Stored<()> {

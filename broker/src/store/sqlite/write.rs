@@ -4,7 +4,8 @@ use nexus_wire::alert::{Alert, AlertChange};
 use nexus_wire::knowledge::KnowledgeUsage;
 use nexus_wire::log::LogBody;
 use nexus_wire::{
-    AspectName, BlobId, CredentialName, DispatchId, ItemId, MessageId, Ms, Party, ThreadId, TraceContext,
+    ApprovalId, AspectName, BlobId, CredentialName, DispatchId, ItemId, MessageId, Ms, Party, ThreadId,
+    TraceContext,
 };
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Params, ToSql, params};
@@ -253,6 +254,10 @@ impl Store for SqliteStore {
 
     fn delete_message(&mut self, id: MessageId) -> Stored<()> {
         retention::delete_message(&self.connection, id)
+    }
+
+    fn delete_approval(&mut self, id: ApprovalId) -> Stored<()> {
+        retention::delete_approval(&self.connection, id)
     }
 
     fn delete_dispatch(&mut self, id: DispatchId) -> Stored<()> {

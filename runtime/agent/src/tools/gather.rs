@@ -156,8 +156,11 @@ fn shown(result: &GatherResult, item: ItemId) -> ToolOutcome {
         Value::Object(part)
     });
     let parts: Vec<Value> = ended.collect();
-    let mut outcome =
-        ToolOutcome::json(&json!({"state": result.state, "parts": parts, "not_ended": result.open}));
+    let mut told = json!({"state": result.state, "parts": parts, "not_ended": result.open});
+    if let Some(reason) = &result.reason {
+        told["reason"] = json!(reason);
+    }
+    let mut outcome = ToolOutcome::json(&told);
     outcome.is_error = result.state != GatherState::Met;
     outcome.settles = Some(item);
     let spent = result.outcomes.iter().filter_map(|outcome| outcome.spent);

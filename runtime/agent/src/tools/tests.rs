@@ -280,6 +280,7 @@ async fn a_gather_names_each_part_and_waits_for_one_answer() {
         let result = GatherResult {
             gather: id,
             state: GatherState::TimedOut,
+            reason: None,
             need: 1,
             outcomes: Vec::new(),
             open: dispatches,

@@ -70,7 +70,7 @@ fn gather_mark(state: GatherState) -> (char, Hue) {
     match state {
         GatherState::Open => ('◐', Hue::Blue),
         GatherState::Met => ('●', Hue::Green),
-        GatherState::Failed | GatherState::TimedOut => ('✕', Hue::Red),
+        GatherState::Failed | GatherState::TimedOut | GatherState::Cancelled => ('✕', Hue::Red),
     }
 }
 
