@@ -15,6 +15,7 @@ use crate::hub::records::{StoreError, Stored, Transaction};
 use crate::hub::{Command, CommandBody, Effect, Hub, HubConfig, Origin};
 use crate::identity::directory::Directory;
 use crate::meter::Meter;
+use crate::processes::Processes;
 use crate::relay::presence::{Patience, Presence};
 use crate::sequencer::{Batch, Intake};
 use crate::traces::Traces;
@@ -32,6 +33,7 @@ pub(crate) struct Published {
     pub(crate) health: Health,
     pub(crate) meter: Meter,
     pub(crate) traces: Traces,
+    pub(crate) processes: Processes,
     /// The newest entry of the log that is on disk.
     pub(crate) head: watch::Sender<u64>,
 }
@@ -46,6 +48,7 @@ impl Published {
             health: Health::default(),
             meter: Meter::default(),
             traces: Traces::default(),
+            processes: Processes::default(),
             head: watch::Sender::new(hub.log_seq()),
         };
         published.credentials(hub);

@@ -263,6 +263,7 @@ impl Edge {
         let mut aspects: Vec<AspectInfo> =
             self.ask(|hub| hub.roster().active().map(AspectRecord::info).collect()).await?;
         self.published.presence.overlay(&mut aspects);
+        self.published.processes.overlay(&mut aspects);
         Ok(Team { aspects, more: false })
     }
 

@@ -24,6 +24,7 @@ mod indexing;
 mod listen;
 mod meter;
 mod observe;
+mod processes;
 mod questions;
 mod relay;
 mod sequencer;

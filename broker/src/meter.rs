@@ -63,6 +63,7 @@ pub(crate) struct Meter {
     commit_commands: Histogram,
     commit_failures: Counter,
     relay_dropped: Counter<u64, AtomicU64>,
+    agent_restarts: Counter,
     sink_dropped: Counter<u64, AtomicU64>,
     traces_ignored: Counter,
     spans: SpanCounters,
@@ -129,6 +130,7 @@ pub(crate) struct Reading {
     pub(crate) log_seq: u64,
     pub(crate) is_working: bool,
     pub(crate) relay_dropped: u64,
+    pub(crate) agent_restarts: u64,
     pub(crate) sink_dropped: u64,
     pub(crate) database_bytes: u64,
     pub(crate) wal_bytes: u64,
@@ -188,6 +190,9 @@ impl Default for Meter {
         registry.register("commit_failures", "Batches that storage refused", commit_failures.clone());
         let help = "Streamed frames that found no room and were not kept until there was some";
         registry.register("relay_dropped", help, relay_dropped.clone());
+        let agent_restarts = Counter::default();
+        let help = "Processes of aspects that the broker has started again";
+        registry.register("agent_restarts", help, agent_restarts.clone());
         let help = "Streamed frames that are not in the file of observe.sink";
         registry.register("observe_sink_dropped", help, sink_dropped.clone());
         let traces_ignored = Counter::default();
@@ -222,6 +227,7 @@ impl Default for Meter {
             commit_commands,
             commit_failures,
             relay_dropped,
+            agent_restarts,
             sink_dropped,
             traces_ignored,
             spans,
@@ -316,6 +322,7 @@ impl Meter {
         self.gauges.set(reading);
         let dropped = reading.relay_dropped.saturating_sub(self.relay_dropped.get());
         self.relay_dropped.inc_by(dropped);
+        catch_up(&self.agent_restarts, reading.agent_restarts);
         let dropped = reading.sink_dropped.saturating_sub(self.sink_dropped.get());
         self.sink_dropped.inc_by(dropped);
         self.spans.set(&reading.spans);
@@ -444,6 +451,7 @@ mod tests {
             dispatches: vec![(DispatchState::Pending, minute), (DispatchState::Running, 2 * minute)],
             is_working: true,
             relay_dropped: 4,
+            agent_restarts: 6,
             sink_dropped: 5,
             spans: Counts { exported: 6, dropped: 1, failed: 2, waiting: 3 },
             rate_limited: vec![("upgrades_from_address", 8)],
@@ -462,6 +470,7 @@ mod tests {
             "nexus_dispatch_oldest_pending_seconds 60",
             "nexus_storage_up 1",
             "nexus_relay_dropped_total 4",
+            "nexus_agent_restarts_total 6",
             "nexus_observe_sink_dropped_total 5",
             "nexus_spans_exported_total 6",
             "nexus_spans_lost_total{reason=\"no_room\"} 1",

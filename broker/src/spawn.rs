@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nexus_wire::AspectName;
+use nexus_wire::alert::AlertKind;
 use nexus_wire::roster::RestraintKind;
 use rustix::process::{Pid, Signal, kill_process};
 use thiserror::Error;
@@ -21,7 +22,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use crate::clock;
 use crate::edge::Edge;
-use crate::hub::Hub;
+use crate::hub::{CommandBody, Hub, Origin};
 use admission::Issuer;
 use fleet::{Act, End, Fleet, Found, Outlook};
 use homes::OnDisk;
@@ -99,6 +100,7 @@ impl Spawner {
             homes: BTreeMap::new(),
             running: BTreeMap::new(),
             told: BTreeMap::new(),
+            failing: BTreeMap::new(),
             started: 0,
             tell,
         };
@@ -125,6 +127,8 @@ struct Work {
     running: BTreeMap<PathBuf, Running>,
     /// Why a home could not be started, so that it is said once.
     told: BTreeMap<PathBuf, String>,
+    /// Homes whose aspect operators were told fails, and how it is called.
+    failing: BTreeMap<PathBuf, String>,
     /// How many were started in all, for their colours.
     started: usize,
     tell: mpsc::Sender<Ended>,
@@ -135,6 +139,7 @@ struct Running {
     signals: mpsc::Sender<Signal>,
     /// How it is called.
     name: String,
+    who: Option<AspectName>,
     /// Its pipe: closing it ends the process.
     _leash: Option<tokio::process::ChildStdin>,
 }
@@ -159,7 +164,7 @@ impl Work {
             let due = self.fleet.due();
             tokio::select! {
                 _ = scan.tick(), if !is_stopping => self.look().await,
-                Some(ended) = ends.recv() => self.ended(ended),
+                Some(ended) = ends.recv() => self.ended(ended).await,
                 () = until(due) => {}
                 _ = &mut stopped, if !is_stopping => {
                     is_stopping = true;
@@ -190,6 +195,11 @@ impl Work {
             .collect();
         self.homes = found.into_iter().map(|home| (home.dir.clone(), home)).collect();
         self.fleet.found(fresh, clock::now());
+        let mut well = self.fleet.steady(clock::now());
+        well.extend(self.failing.keys().filter(|dir| !self.fleet.has(dir)).cloned());
+        for dir in well {
+            self.works_again(&dir).await;
+        }
     }
 
     async fn carry_out(&mut self, act: Act) {
@@ -246,20 +256,29 @@ impl Work {
             tokio::spawn(self.lines.clone().pass_on(prefix, err));
         }
         let (signals, to_send) = mpsc::channel(SIGNALS_MAX);
-        let running = Running { signals, name, _leash: child.stdin.take() };
+        if let Some(who) = &who {
+            self.edge.published.processes.started(&who.name);
+        }
+        let running = Running { signals, name, who: who.map(|who| who.name), _leash: child.stdin.take() };
         self.running.insert(dir.to_owned(), running);
         tokio::spawn(wait(child, to_send, dir.to_owned(), self.tell.clone()));
         Ok(())
     }
 
-    fn ended(&mut self, ended: Ended) {
+    async fn ended(&mut self, ended: Ended) {
         let Ended { dir, status } = ended;
-        let name = self.running.remove(&dir).map_or_else(|| self.label(&dir), |running| running.name);
-        let outlook = self.fleet.ended(&dir, end_of(&status), clock::now());
+        let running = self.running.remove(&dir);
+        let (name, who) = running.map_or_else(|| (self.label(&dir), None), |it| (it.name, it.who));
+        let end = end_of(&status);
+        let outlook = self.fleet.ended(&dir, end, clock::now());
         let how = match &status {
             Ok(status) => status.to_string(),
             Err(error) => error.to_string(),
         };
+        if let Some(who) = &who {
+            self.edge.published.processes.ended(who, &how);
+        }
+        self.tell(&dir, &name, &how, end, outlook).await;
         match outlook {
             Outlook::Never => tracing::info!("{name} ended ({how})"),
             Outlook::StartsIn(wait) => {
@@ -271,6 +290,38 @@ impl Work {
                 dir.display()
             ),
         }
+    }
+
+    /// Operators are told of one that fails, and of one that is no longer looked after, not any more.
+    async fn tell(&mut self, dir: &Path, name: &str, how: &str, end: End, outlook: Outlook) {
+        if outlook == Outlook::Never {
+            self.works_again(dir).await;
+        } else if self.fleet.is_failing(dir) {
+            let home = dir.display();
+            let message = match end {
+                End::Unfit => format!(
+                    "{name} cannot be started as its home is ({how}); agent check {home} says what to put right"
+                ),
+                End::Displaced | End::Ended | End::Held => format!(
+                    "{name} ends soon after each start ({how}), and is started again all the same; its last lines are in \
+                     the log of nexus serve, and agent {home} shows them by hand"
+                ),
+            };
+            self.failing.insert(dir.to_owned(), name.to_owned());
+            let (kind, subject) = (AlertKind::AspectFailing, name.to_owned());
+            self.alert(CommandBody::RaiseAlert { kind, subject, message }).await;
+        }
+    }
+
+    async fn works_again(&mut self, dir: &Path) {
+        if let Some(subject) = self.failing.remove(dir) {
+            self.alert(CommandBody::ClearAlert { kind: AlertKind::AspectFailing, subject }).await;
+        }
+    }
+
+    /// A broker that stops tells nobody any more.
+    async fn alert(&self, body: CommandBody) {
+        let _ = self.edge.sequencer.submit(Origin::Broker, body, 0).await;
     }
 
     fn signal(&self, dir: &Path, signal: Signal) {

@@ -1,6 +1,7 @@
 //! A broker, agents and operators of one test: real binaries in a temporary folder.
 
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -182,6 +183,21 @@ impl World {
         let out = self.nexctl(&[args, &["-o", "json"]].concat());
         assert!(out.status.success(), "nexctl {args:?}: {}", text(&out));
         serde_json::from_slice(&out.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(&out)))
+    }
+
+    /// One request over plain HTTP as the first operator; the whole answer. `headers` are lines.
+    pub fn http(&self, method: &str, path: &str, headers: &str, body: &str) -> String {
+        let (mut answer, url) = (String::new(), self.url());
+        let address = url.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(address).expect("the broker listens");
+        let (token, length) = (self.token(), body.len());
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\
+             content-type: application/json\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+        );
+        stream.write_all(request.as_bytes()).expect("it reads");
+        stream.read_to_string(&mut answer).expect("it answers");
+        answer
     }
 
     /// Makes a home with these settings and this script, and lets its aspect in.

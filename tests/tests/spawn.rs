@@ -76,6 +76,12 @@ fn homes_are_let_in_started_and_started_again_and_end_with_the_broker() {
     wait_for(&world, "keel", "registered", 2);
     world.broker().wait_for_text("wren ended (signal: 9 (SIGKILL)); starting it again in 1 s");
     answers(&world, "keel");
+    let team = world.nexctl_json(&["get", "aspects"]);
+    let processes = team["aspects"].as_array().expect("a list").iter().map(|aspect| &aspect["process"]);
+    let killed = json!({"restarts": 1, "last_end": "signal: 9 (SIGKILL)"});
+    assert_eq!(processes.collect::<Vec<_>>(), [&killed, &killed]);
+    let metrics = world.http("GET", "/metrics", "", "");
+    assert!(metrics.contains("nexus_agent_restarts_total 2"), "{metrics}");
 
     std::fs::remove_dir_all(homes.join("keel")).expect("removed");
     world.broker().wait_for_text("keel ended (exit status: 0)");
@@ -84,6 +90,52 @@ fn homes_are_let_in_started_and_started_again_and_end_with_the_broker() {
     assert_eq!(world.broker_mut().wait().code(), Some(0));
     assert_eq!(agents(&homes), [0_u32; 0]);
     assert!(world.broker().text().contains("wren ended (exit status: 0)"), "{}", world.broker().text());
+}
+
+/// Keys and messages of the open alerts.
+fn alerts(world: &World) -> Vec<(String, String)> {
+    let page = world.nexctl_json(&["get", "alerts"]);
+    let text = |alert: &serde_json::Value, field: &str| alert[field].as_str().unwrap_or_default().to_owned();
+    let alerts = page["alerts"].as_array().expect("a list");
+    alerts.iter().map(|alert| (text(alert, "key"), text(alert, "message"))).collect()
+}
+
+#[test]
+fn an_agent_that_cannot_run_is_an_alert_until_it_can_or_is_gone() {
+    let mut world = spawning();
+    let wren = home(&world, "wren");
+    let settings = wren.join("aspect.json");
+    std::fs::write(&settings, r#"{"name": "wren", "slots": 5000}"#).expect("the folder is ours");
+    world.start_broker();
+    let alert = || {
+        wait_until("the alert", || {
+            let alerts = alerts(&world);
+            alerts.first().map(|(key, message)| (alerts.len(), key.clone(), message.clone()))
+        })
+    };
+    let (count, key, message) = alert();
+    assert_eq!((count, key.as_str()), (1, "aspect_failing/wren"));
+    let advice = format!("agent check {}", wren.display());
+    assert!(message.contains("exit status: 5") && message.contains("says what to put right"), "{message}");
+    assert!(message.contains(&advice) || message.contains("agent check agents/wren"), "{message}");
+    std::fs::remove_dir_all(&wren).expect("removed");
+    wait_until("its end", || alerts(&world).is_empty().then_some(()));
+
+    // One that ends by itself three times in a row, whoever is to blame.
+    home(&world, "keel");
+    let homes = world.dir().join("agents");
+    for start in 1..=3 {
+        wait_for(&world, "keel", "registered", start);
+        agents(&homes).into_iter().for_each(|pid| kill(pid, "-KILL"));
+    }
+    let (_, key, message) = alert();
+    assert_eq!(key, "aspect_failing/keel");
+    assert!(message.contains("ends soon after each start (signal: 9 (SIGKILL))"), "{message}");
+    // The next broker looks for itself.
+    world.kill_broker();
+    std::fs::remove_dir_all(homes.join("keel")).expect("removed");
+    world.start_broker();
+    assert_eq!(alerts(&world), []);
 }
 
 #[test]

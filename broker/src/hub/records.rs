@@ -92,6 +92,7 @@ impl AspectRecord {
             backlog: self.tail.saturating_sub(self.cursor),
             restraint: self.restraint.clone(),
             activity: None,
+            process: None,
         }
     }
 

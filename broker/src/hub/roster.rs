@@ -132,6 +132,7 @@ impl<S: Store> Step<'_, S> {
         }
         self.log_other(Party::System, "broker.started", "", &"")?;
         self.storage_anew()?;
+        self.processes_anew()?;
         self.expect()?;
         self.settle(None, None)?;
         Ok(())

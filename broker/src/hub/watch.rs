@@ -86,6 +86,14 @@ impl<S: Store> Step<'_, S> {
         self.raise_alert(AlertKind::SettingsBroken, name.as_str(), &message)
     }
 
+    /// The processes that the broker runs are begun anew with it.
+    pub(super) fn processes_anew(&mut self) -> Stored<()> {
+        for subject in self.hub.alerts.subjects(AlertKind::AspectFailing) {
+            self.clear_alert(AlertKind::AspectFailing, &subject)?;
+        }
+        Ok(())
+    }
+
     /// What was said of a link that is gone.
     pub(super) fn departed(&mut self, name: &AspectName) -> Stored<()> {
         self.clear_alert(AlertKind::AspectDeaf, name.as_str())?;

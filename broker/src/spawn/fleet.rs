@@ -14,6 +14,8 @@ pub(super) const WAIT_MAX: Duration = Duration::from_secs(60);
 pub(super) const STEADY: Duration = Duration::from_secs(30);
 /// More than the time an agent gives its turns to end, and what it needs for a goodbye.
 pub(super) const KILL_AFTER: Duration = Duration::from_secs(20);
+/// Who ended this often in a row, each time sooner than [`STEADY`], fails.
+pub(super) const STRIKES: u32 = 3;
 /// A home that was missed this often is gone: editors and version control take files away for a moment.
 const MISSES_MAX: u32 = 2;
 
@@ -72,6 +74,8 @@ struct Home {
     misses: u32,
     /// The wait after the next end.
     wait: Duration,
+    /// Ends in a row that came too soon.
+    strikes: u32,
     state: State,
 }
 
@@ -80,7 +84,7 @@ enum State {
     /// To be started then, unless it is held.
     Due { at: Instant },
     /// `stamp`: what it began with.
-    Running { since: Instant, stamp: Stamp, told: Told },
+    Running { since: Instant, stamp: Stamp, told: Told, is_steady: bool },
     /// Not before its files differ from these.
     Waiting { stamp: Stamp },
 }
@@ -116,6 +120,7 @@ impl Fleet {
                 is_held,
                 misses: 0,
                 wait: WAIT_MIN,
+                strikes: 0,
                 state: State::Due { at: now },
             });
             home.misses = 0;
@@ -142,6 +147,7 @@ impl Fleet {
             State::Running { since, stamp, .. } => {
                 if now.saturating_duration_since(since) >= STEADY {
                     home.wait = WAIT_MIN;
+                    home.strikes = 0;
                 }
                 stamp
             }
@@ -151,6 +157,12 @@ impl Fleet {
             End::Ended => Outlook::StartsIn(home.wait),
             End::Held => Outlook::WhenReleased,
             End::Displaced | End::Unfit => Outlook::WhenItsFilesChange,
+        };
+        home.strikes = match end {
+            End::Ended => home.strikes.saturating_add(1),
+            // It is not started before somebody has done something.
+            End::Unfit => STRIKES,
+            End::Held | End::Displaced => home.strikes,
         };
         home.state = match end {
             End::Ended => {
@@ -172,6 +184,32 @@ impl Fleet {
         if goes { Outlook::Never } else { outlook }
     }
 
+    /// Whether it is looked after.
+    pub(super) fn has(&self, dir: &Path) -> bool {
+        self.homes.contains_key(dir)
+    }
+
+    /// Whether it ends soon after each start, or cannot be started as it is.
+    pub(super) fn is_failing(&self, dir: &Path) -> bool {
+        self.homes.get(dir).is_some_and(|home| home.strikes >= STRIKES)
+    }
+
+    /// Those that have by now run for long enough to be in order; each is said once for a start.
+    pub(super) fn steady(&mut self, now: Instant) -> Vec<PathBuf> {
+        let mut steady = Vec::new();
+        for (dir, home) in &mut self.homes {
+            if let State::Running { since, is_steady, .. } = &mut home.state
+                && !*is_steady
+                && now.saturating_duration_since(*since) >= STEADY
+            {
+                *is_steady = true;
+                home.strikes = 0;
+                steady.push(dir.clone());
+            }
+        }
+        steady
+    }
+
     /// Nothing is started any more, and what runs is to end.
     pub(super) fn stop(&mut self) {
         self.is_stopping = true;
@@ -190,7 +228,12 @@ impl Fleet {
             let goes = is_stopping || home.is_gone();
             match &mut home.state {
                 State::Due { at } if *at <= now && !home.is_held && !goes => {
-                    home.state = State::Running { since: now, stamp: home.stamp, told: Told::Nothing };
+                    home.state = State::Running {
+                        since: now,
+                        stamp: home.stamp,
+                        told: Told::Nothing,
+                        is_steady: false,
+                    };
                     Some(Act::Start(dir.clone()))
                 }
                 State::Running { told, .. } if goes && *told == Told::Nothing => {

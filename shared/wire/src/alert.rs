@@ -42,6 +42,8 @@ kinds! {
     ApprovalWaiting = "approval_waiting", Condition;
     /// An aspect's socket answers and its delivered items stay unacknowledged.
     AspectDeaf = "aspect_deaf", Condition;
+    /// The process of an aspect that the broker runs ends soon after each start, or cannot be started.
+    AspectFailing = "aspect_failing", Condition;
     /// An aspect of the expected roster is not registered.
     AspectMissing = "aspect_missing", Condition;
     /// An aspect's turn makes no progress.

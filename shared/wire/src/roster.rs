@@ -217,6 +217,19 @@ pub struct AspectInfo {
     /// What it is doing; absent when it is offline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activity: Option<Activity>,
+    /// Its process, where the broker runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<ProcessInfo>,
+}
+
+/// The process of an aspect that the broker runs itself.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct ProcessInfo {
+    /// How often it was started again since the broker began.
+    pub restarts: u64,
+    /// How it ended last: `exit status: 1`, `signal: 9 (SIGKILL)`. Absent before the first end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_end: Option<String>,
 }
 
 /// `team.list`: by name.

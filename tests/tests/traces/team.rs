@@ -1,7 +1,5 @@
 //! A team of two and their broker, all of which tell spans to a collector.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::path::PathBuf;
 
 use nexus_tests::world::text;
@@ -86,16 +84,6 @@ impl Team {
     }
 
     pub(crate) fn http(&self, method: &str, path: &str, headers: &str, body: &str) -> String {
-        let (mut answer, url) = (String::new(), self.world.url());
-        let address = url.trim_start_matches("http://");
-        let mut stream = TcpStream::connect(address).expect("the broker listens");
-        let (token, length) = (self.world.token(), body.len());
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\
-             content-type: application/json\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
-        );
-        stream.write_all(request.as_bytes()).expect("it reads");
-        stream.read_to_string(&mut answer).expect("it answers");
-        answer
+        self.world.http(method, path, headers, body)
     }
 }

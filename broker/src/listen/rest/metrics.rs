@@ -103,6 +103,7 @@ async fn reading(edge: &Edge) -> Result<Reading, ErrorBody> {
         log_seq,
         is_working: edge.published.health.state() == Health::Working,
         relay_dropped: edge.relay.dropped(),
+        agent_restarts: edge.published.processes.restarts(),
         sink_dropped: edge.relay.sink_dropped(),
         database_bytes: size(&edge.database),
         wal_bytes: size(&edge.database.with_extension("db-wal")),

@@ -27,6 +27,7 @@ fn info(state: AspectState, generation: u64) -> AspectInfo {
         backlog: 0,
         restraint: None,
         activity: None,
+        process: None,
     }
 }
 

@@ -137,3 +137,32 @@ fn who_cannot_be_started_is_tried_again() {
     assert_eq!((outlook, world.due()), (Outlook::StartsIn(WAIT_MIN), Some(1)));
     assert_eq!(world.acts(1), [start("a")]);
 }
+
+#[test]
+fn who_ends_three_times_too_soon_fails_until_it_is_steady() {
+    let mut world = World::new();
+    world.find(&[("a", 1, false), ("b", 1, false)], 0);
+    world.acts(0);
+    let failing = |world: &World, dir: &str| world.fleet.is_failing(Path::new(dir));
+    // Started at 0, 2, 5 and 10, and gone a second later.
+    for (end, begins) in [(1, 2), (3, 5), (6, 10)] {
+        assert!(!failing(&world, "a"));
+        world.end("a", End::Ended, end);
+        assert_eq!(world.acts(begins), [start("a")]);
+    }
+    assert!(failing(&world, "a") && !failing(&world, "b"));
+    let steady = |world: &mut World, seconds| {
+        let now = world.at(seconds);
+        world.fleet.steady(now)
+    };
+    assert_eq!(steady(&mut world, 39), [PathBuf::from("b")]);
+    assert_eq!(steady(&mut world, 40), [PathBuf::from("a")]);
+    assert_eq!(steady(&mut world, 41), Vec::<PathBuf>::new(), "said once");
+    assert!(!failing(&world, "a"));
+    world.end("b", End::Unfit, 50);
+    assert!(failing(&world, "b"), "it does not run before somebody does something");
+    assert!(world.fleet.has(Path::new("b")));
+    world.find(&[("a", 1, false)], 51);
+    world.find(&[("a", 1, false)], 52);
+    assert!(!world.fleet.has(Path::new("b")) && !failing(&world, "b"));
+}

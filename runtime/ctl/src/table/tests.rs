@@ -28,6 +28,7 @@ fn aspect(name: &str, state: AspectState, since: Ms) -> AspectInfo {
         backlog: 0,
         restraint: None,
         activity: None,
+        process: None,
     }
 }
 

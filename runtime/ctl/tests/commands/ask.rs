@@ -32,6 +32,7 @@ pub(crate) fn team(names: &[(&str, AspectRole, AspectState)]) -> Team {
         backlog: 0,
         restraint: None,
         activity: None,
+        process: None,
     });
     Team { aspects: aspects.collect(), more: false }
 }
