@@ -434,7 +434,8 @@ impl<S: Transaction> Sim<S> {
     fn act_operator(&mut self) {
         let index = self.dice.below(self.operators.len());
         let names: Vec<AspectName> = self.agents.iter().map(|agent| agent.name.clone()).collect();
-        self.operators[index].act(self.now, &mut self.dice, &names);
+        let asked = self.truth.asked();
+        self.operators[index].act(self.now, &mut self.dice, &names, &asked);
         self.resend(index);
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use nexus_tests::raw::Raw;
 use nexus_tests::session::SessionFile;
 use nexus_tests::world::text;
 use nexus_tests::{Process, World, wait_until};
@@ -229,4 +230,53 @@ fn what_the_sandbox_stopped_runs_once_more_without_it_when_people_allow_it() {
     assert!(ask.text().contains("written"), "{}", ask.text());
     let written = std::fs::read_to_string(team.home.join("outside")).expect("it was written");
     assert_eq!((written.as_str(), team.marks()), ("once\n", vec!["open".to_owned(), "approved".to_owned()]));
+}
+
+#[tokio::test]
+async fn two_people_who_answer_at_once_are_told_the_same_and_the_asker_once() {
+    let world = World::new();
+    let home = world.home("wren", json!({}), "");
+    let data = world.data().display().to_string();
+    let shown = world.run("nexus", &["operator", "add", "bo", "--role", "operator", "--data", &data]);
+    let shown = String::from_utf8(shown.stdout).expect("text");
+    let token = shown.split_whitespace().find(|word| word.starts_with("nxo_")).expect("a token");
+    let (mut wren, _) = Raw::registered(&world, &home, json!({})).await;
+    let (mut ana, mut bo) = (Raw::operator(&world).await, Raw::with_token(&world, token).await);
+    let asked = json!({"asked": {
+        "type": "tool", "tool": "run_command", "summary": "run it", "arguments": "{}",
+    }});
+    for _ in 0..25 {
+        let approval = wren.request("approval.ask", asked.clone()).await["payload"]["id"].clone();
+        let answer = |verdict: &str| json!({"approval": approval, "verdict": verdict});
+        let (approve, deny) = (answer("approve"), answer("deny"));
+        let (one, other) =
+            tokio::join!(ana.request("approval.answer", approve), bo.request("approval.answer", deny));
+        assert_eq!((&one["kind"], &other["kind"]), (&json!("ok"), &json!("ok")), "{one} {other}");
+        assert_eq!(one["payload"], other["payload"], "whoever came later gets it as it stands");
+        let info = &one["payload"];
+        let expected = match info["by"].as_str() {
+            Some("operator/admin") => "approved",
+            Some("operator/bo") => "denied",
+            by => panic!("answered by {by:?}"),
+        };
+        assert_eq!(info["state"], expected);
+        let delivered = wren.next_of("deliver").await["payload"].clone();
+        let told = &delivered["item"]["body"];
+        assert_eq!(
+            (&told["type"], &told["approval"], &told["state"], &told["by"]),
+            (&json!("approval"), &approval, &info["state"], &info["by"])
+        );
+        wren.send("ack", None, json!({"offset": delivered["offset"]})).await;
+    }
+    // In the log each ended once, and nothing else is on its way to who asked.
+    let page = ana.request("audit.list", json!({"kind": "approval", "limit": 200})).await;
+    let kinds: Vec<&str> = page["payload"]["entries"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|it| it["kind"].as_str())
+        .collect();
+    let ended = kinds.iter().filter(|kind| matches!(**kind, "approval.approved" | "approval.denied")).count();
+    assert_eq!((kinds.len(), ended), (50, 25), "{kinds:?}");
+    assert_eq!(wren.request("situation", json!({})).await["payload"]["undelivered"], 0);
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use nexus_broker::hub::{Change, CommandBody, Traced};
 use nexus_wire::admin::AspectAdd;
+use nexus_wire::approval::{ApprovalAsk, ApprovalInfo, ApprovalState, ApprovalWithdraw, Asked};
 use nexus_wire::budget::Budget;
 use nexus_wire::chat::{ChatSend, ReplyMeta, Usage};
 use nexus_wire::gather::{Gather, GatherPolicy, GatherState, Gathered};
@@ -12,12 +13,12 @@ use nexus_wire::hands::{
     LeaseRenew,
 };
 use nexus_wire::inbox::{Ack, Decision, InboxClose, Item, ItemBody, Resume};
-use nexus_wire::roster::{AspectRole, HeldLease, Register, Registered};
-use nexus_wire::session::{SessionAct, SessionCommand, SessionOutcome, SessionRewind};
+use nexus_wire::roster::{AspectRole, HeldLease, Register, Registered, SettingsBroken};
+use nexus_wire::session::{SessionAct, SessionCommand, SessionOutcome, SessionRewind, SessionStuck};
 use nexus_wire::thread::InboxTaken;
 use nexus_wire::{
-    AspectName, DispatchId, EpochId, FromBroker, GatherId, HandRef, ItemId, LinkId, Ms, Party, RequestId,
-    ToBroker, TraceContext, TurnId, derive,
+    ApprovalId, AspectName, DispatchId, EpochId, FromBroker, GatherId, HandRef, ItemId, LinkId, Ms, Party,
+    RequestId, ToBroker, TraceContext, TurnId, derive,
 };
 
 use super::Dice;
@@ -55,6 +56,10 @@ pub(super) struct Agent {
     pub(super) taken: BTreeMap<ItemId, u32>,
     /// Gathers whose end it took.
     pub(super) gathered: BTreeMap<GatherId, GatherState>,
+    /// What it asked people for whose end it took.
+    pub(super) answered: BTreeMap<ApprovalId, ApprovalState>,
+    /// What it asked people for last, and may think better of.
+    asked: Option<ApprovalId>,
     /// Roots of its own that are not gathered yet.
     roots: Vec<DispatchId>,
     // In its memory.
@@ -89,6 +94,9 @@ pub(super) fn command(
             return CommandBody::Register { aspect, link, key_generation: 1, register, new_epoch };
         }
         (ToBroker::Ack(Ack { offset }), Some(aspect)) => return CommandBody::Ack { aspect, link, offset },
+        (ToBroker::ApprovalAnswer(it), _) => Change::ApprovalAnswer(it),
+        (ToBroker::ApprovalAsk(it), _) => Change::ApprovalAsk(it),
+        (ToBroker::ApprovalWithdraw(it), _) => Change::ApprovalWithdraw(it),
         (ToBroker::BudgetClear(it), _) => Change::BudgetClear(it),
         (ToBroker::BudgetSet(it), _) => Change::BudgetSet(it),
         (ToBroker::ChatMark(it), _) => Change::ChatMark(it),
@@ -110,6 +118,9 @@ pub(super) fn command(
         (ToBroker::SessionRewind(SessionRewind { of, session, entry }), _) => {
             Change::SessionCommand(SessionCommand { of, session, act: SessionAct::Rewind { entry } })
         }
+        (ToBroker::SessionStuck(it), _) => Change::SessionStuck(it),
+        (ToBroker::SettingsBroken(it), _) => Change::SettingsBroken(it),
+        (ToBroker::TurnCancel(it), _) => Change::SessionCommand(it.into()),
         (other, _) => unreachable!("the model sends no {other:?}"),
     };
     let link = who.aspect().map(|_| link);
@@ -130,6 +141,8 @@ impl Agent {
             outbox: BTreeMap::new(),
             taken: BTreeMap::new(),
             gathered: BTreeMap::new(),
+            answered: BTreeMap::new(),
+            asked: None,
             roots: Vec::new(),
             link: None,
             registering: None,
@@ -247,6 +260,11 @@ impl Agent {
                         }
                     }
                     Some(ToBroker::DispatchResult(result)) => truth.note_result(result),
+                    Some(ToBroker::ApprovalAsk(_)) => {
+                        let info: ApprovalInfo = result.parse().expect("the answer of approval.ask");
+                        self.asked = Some(info.id);
+                        truth.note_approval(&info);
+                    }
                     Some(ToBroker::Gather(_)) => {
                         let accepted: Gathered = result.parse().expect("the answer of gather");
                         truth.note_gather(accepted.gather, &self.name);
@@ -365,6 +383,9 @@ impl Agent {
             self.take(item, dice, team);
         }
         self.gather(now, dice);
+        if !calm {
+            self.ask_people(now, dice);
+        }
         let leases: Vec<Lease> = self.tasks.keys().copied().collect();
         for lease in &leases {
             self.advance(*lease, now, dice, team, calm);
@@ -459,8 +480,9 @@ impl Agent {
                 };
                 self.outbox.insert(derived("close"), close.into());
             }
-            // Nobody of the simulation asks people.
-            ItemBody::Approval(_) => {}
+            ItemBody::Approval(end) => {
+                self.answered.insert(end.approval, end.state);
+            }
             ItemBody::Gather(result) => {
                 self.gathered.insert(result.gather, result.state);
             }
@@ -483,6 +505,34 @@ impl Agent {
             lease: None,
         };
         self.outbox.insert(RequestId(dice.id(now)), gather.into());
+    }
+
+    /// Wants something of people, thinks better of it, or says that something of its own is wrong.
+    fn ask_people(&mut self, now: Ms, dice: &mut Dice) {
+        let frame: ToBroker = match dice.below(40) {
+            0 | 1 => {
+                let asked = if dice.one_in(2) {
+                    let (tool, summary) = ("run_command".to_owned(), "run it".to_owned());
+                    Asked::Tool { tool, summary, arguments: "{}".to_owned() }
+                } else {
+                    Asked::Question { question: "which?".to_owned(), choices: Vec::new() }
+                };
+                let lease = self.tasks.keys().next().copied().filter(|_| dice.one_in(2));
+                let deadline_s = [None, Some(30), Some(1_200)][dice.below(3)];
+                ApprovalAsk { asked, thread: None, lease, notice: None, deadline_s }.into()
+            }
+            2 => match self.asked.take() {
+                Some(approval) => ApprovalWithdraw { approval, reason: None }.into(),
+                None => return,
+            },
+            3 => {
+                let reason = ["too long", "too long, three times"][dice.below(2)].to_owned();
+                SessionStuck { session: "global".to_owned(), reason }.into()
+            }
+            4 => SettingsBroken { reason: dice.one_in(2).then(|| "line 3".to_owned()) }.into(),
+            _ => return,
+        };
+        self.outbox.insert(RequestId(dice.id(now)), frame);
     }
 
     fn begin(&mut self, assignment: Assignment, dice: &mut Dice) {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use nexus_broker::hub::command_info;
 use nexus_broker::hub::records::{Reads, Snapshot, Store, Which, came_to_nothing};
 use nexus_broker::hub::{Effect, Hub, HubConfig};
+use nexus_wire::approval::{ApprovalInfo, ApprovalState, Asked};
 use nexus_wire::chat::ChatSent;
 use nexus_wire::gather::GatherState;
 use nexus_wire::hands::{DispatchInfo, DispatchResult, DispatchState, WaitingFor};
@@ -12,7 +13,7 @@ use nexus_wire::inbox::{Item, ItemBody};
 use nexus_wire::limits::ATTEMPTS_MAX;
 use nexus_wire::log::LogBody;
 use nexus_wire::session::SessionCommandState;
-use nexus_wire::{AspectName, DispatchId, GatherId, MessageId, Party, RequestId, derive};
+use nexus_wire::{ApprovalId, AspectName, DispatchId, GatherId, MessageId, Party, RequestId, derive};
 
 use super::agent::{Agent, HANDS};
 
@@ -22,6 +23,8 @@ pub struct Truth {
     pub messages: BTreeMap<MessageId, ChatSent>,
     pub dispatches: BTreeMap<DispatchId, Party>,
     gathers: BTreeMap<GatherId, AspectName>,
+    /// Who asked people for what, and whether it is a call of a tool.
+    approvals: BTreeMap<ApprovalId, (AspectName, bool)>,
     answers: BTreeMap<(Party, RequestId), String>,
     /// How often the broker committed.
     pub commits: usize,
@@ -47,6 +50,15 @@ impl Truth {
         self.gathers.insert(gather, invoker.clone());
     }
 
+    pub(super) fn note_approval(&mut self, info: &ApprovalInfo) {
+        let is_tool = matches!(info.asked, Asked::Tool { .. });
+        self.approvals.insert(info.id, (info.aspect.clone(), is_tool));
+    }
+
+    pub(super) fn asked(&self) -> Vec<(ApprovalId, bool)> {
+        self.approvals.iter().map(|(id, (_, is_tool))| (*id, *is_tool)).collect()
+    }
+
     pub(super) fn note_result(&mut self, result: DispatchResult) {
         self.results.push(result);
     }
@@ -57,6 +69,12 @@ impl Truth {
         if let Some(object) = value.as_object_mut() {
             for moving in ["state", "position", "lost"] {
                 object.remove(moving);
+            }
+            // What people were asked for is told as it stands.
+            if object.contains_key("asked_at") {
+                for moving in ["ended_at", "by", "text"] {
+                    object.remove(moving);
+                }
             }
         }
         let first = self.answers.entry((who.clone(), request)).or_insert_with(|| value.to_string());
@@ -254,6 +272,22 @@ pub(super) fn at_rest(seed: u64, truth: &Truth, store: &impl Reads, agents: &[Ag
                 "seed {seed}: {name} never took the result of {dispatch:?}"
             );
         }
+    }
+    for (approval, (aspect, _)) in &truth.approvals {
+        let info = store.approval(*approval).expect("the store reads").expect("it was asked").info;
+        let agent = agents.iter().find(|agent| agent.name == *aspect).expect("an asker is on the team");
+        let told = agent.answered.get(approval);
+        // Whoever withdrew it knows, and nobody is left who waits for what belongs to work that has ended.
+        let is_told = !matches!(info.state, ApprovalState::Open | ApprovalState::Withdrawn);
+        assert_eq!(
+            told,
+            Some(&info.state).filter(|_| is_told),
+            "seed {seed}: {aspect} learns how {approval:?} ended, once it has"
+        );
+        assert_eq!(info.ended_at.is_none(), info.state == ApprovalState::Open, "seed {seed}: {info:?}");
+        let by_people =
+            matches!(info.state, ApprovalState::Approved | ApprovalState::Denied | ApprovalState::Answered);
+        assert_eq!(info.by.as_ref().is_some_and(Party::is_operator), by_people, "seed {seed}: {info:?}");
     }
     for (gather, invoker) in &truth.gathers {
         let record = store.gather(*gather).expect("the store reads").expect("it was accepted");

@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use nexus_wire::admin::{OperatorAdd, OperatorRole};
+use nexus_wire::approval::{ApprovalAnswer, Verdict};
 use nexus_wire::budget::{Budget, BudgetClear, BudgetPer, BudgetSet};
 use nexus_wire::chat::{ChatSend, ChatSent};
 use nexus_wire::hands::{Dispatch, DispatchCancel, DispatchRetry, Dispatched, Wanted};
 use nexus_wire::roster::{AspectRelease, AspectRestrain, RestraintKind};
 use nexus_wire::session::SessionRewind;
 use nexus_wire::thread::{ChatMark, ChatReact};
+use nexus_wire::turn::TurnCancel;
 use nexus_wire::{
-    AspectName, DispatchId, FromBroker, LinkId, MessageId, Ms, Party, RequestId, ThreadId, ToBroker,
+    ApprovalId, AspectName, DispatchId, FromBroker, LinkId, MessageId, Ms, Party, RequestId, ThreadId,
+    ToBroker,
 };
 
 use super::check::Truth;
@@ -57,7 +60,14 @@ impl Operator {
         }
     }
 
-    pub(super) fn act(&mut self, now: Ms, dice: &mut Dice, team: &[AspectName]) {
+    /// `asked`: what aspects are known to have asked people for.
+    pub(super) fn act(
+        &mut self,
+        now: Ms,
+        dice: &mut Dice,
+        team: &[AspectName],
+        asked: &[(ApprovalId, bool)],
+    ) {
         if dice.one_in(4)
             && let Some((_, sent)) = self.open.values_mut().next()
         {
@@ -66,7 +76,20 @@ impl Operator {
         }
         let request = RequestId(dice.id(now));
         let to = &team[dice.below(team.len())];
-        let frame: ToBroker = match dice.below(14) {
+        let frame: ToBroker = match dice.below(17) {
+            16 => TurnCancel { of: to.clone(), thread: None, turn: None, reason: None }.into(),
+            14 | 15 if !asked.is_empty() => {
+                // The latest more often: several people look at it.
+                let latest = asked.len().saturating_sub(1 + dice.below(3));
+                let at = if dice.one_in(3) { dice.below(asked.len()) } else { latest };
+                let (approval, is_tool) = asked[at];
+                let (verdict, text) = match (dice.below(2), is_tool) {
+                    (0, _) => (Verdict::Deny, None),
+                    (_, true) => (Verdict::Approve, None),
+                    (_, false) => (Verdict::Answer, Some("the red one".to_owned())),
+                };
+                ApprovalAnswer { approval, verdict, text }.into()
+            }
             13 => {
                 let of = [None, Some(self.who.clone()), Some(Party::Aspect(to.clone()))];
                 let (of, per) =
