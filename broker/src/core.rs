@@ -229,6 +229,10 @@ impl<S: Transaction> Core<S> {
                         && let Some(peer) = deliver.peer(link)
                     {
                         traces.pushed(link, &peer.identity.party, offset, &trace);
+                        if deliver.peer(link).is_none() {
+                            // It left meanwhile, perhaps before there was anything to forget.
+                            traces.left(link);
+                        }
                     }
                     release.push(link, offset, item);
                 }

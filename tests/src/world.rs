@@ -187,12 +187,17 @@ impl World {
 
     /// One request over plain HTTP as the first operator; the whole answer. `headers` are lines.
     pub fn http(&self, method: &str, path: &str, headers: &str, body: &str) -> String {
+        self.http_with(&format!("authorization: Bearer {}\r\n{headers}", self.token()), method, path, body)
+    }
+
+    /// The same as nobody in particular, but for what these headers say.
+    pub fn http_with(&self, headers: &str, method: &str, path: &str, body: &str) -> String {
         let (mut answer, url) = (String::new(), self.url());
         let address = url.trim_start_matches("http://");
         let mut stream = TcpStream::connect(address).expect("the broker listens");
-        let (token, length) = (self.token(), body.len());
+        let length = body.len();
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\
+            "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
              content-type: application/json\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
         );
         stream.write_all(request.as_bytes()).expect("it reads");

@@ -15,6 +15,8 @@ use super::step::{Done, Step, refuse};
 
 const PREFIX: &str = "blob:sha256-";
 const DIGITS: usize = 64;
+/// What names a blob is looked at up to here, the latest first: a check of the one owner has to end.
+const MENTIONS_MAX: u32 = 1_024;
 /// Blobs that one text keeps.
 const NAMED_MAX: usize = 256;
 
@@ -34,7 +36,7 @@ impl BlobRecord {
 
 /// Whether something `reader` may read names the blob.
 pub fn is_named_to(store: &impl Reads, reader: &Party, id: BlobId) -> Stored<bool> {
-    for mention in store.blob_mentions(id)? {
+    for mention in store.blob_mentions(id, MENTIONS_MAX)? {
         let is_readable = match mention {
             BlobMention::Dispatch(dispatch) => {
                 store.dispatch_head(dispatch)?.is_some_and(|record| concerns(&record.info, reader))

@@ -23,6 +23,7 @@ use nexus_wire::{
     RequestId, TraceContext,
 };
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::hub::queue::Clocks;
 
@@ -462,6 +463,16 @@ pub enum BlobMention {
     Dispatch(DispatchId),
     /// A version of an entry.
     Knowledge(EntryId),
+}
+
+impl BlobMention {
+    /// Its id, which tells the earlier from the later.
+    pub fn id(self) -> Uuid {
+        match self {
+            Self::Dispatch(id) => id.0,
+            Self::Knowledge(id) => id.0,
+        }
+    }
 }
 
 /// A log row to append; the store adds `hash = SHA-256(previous hash ‖ row)`. The body itself is not kept in

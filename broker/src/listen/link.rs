@@ -102,9 +102,11 @@ pub(super) async fn run<S>(
 pub(super) async fn leave(edge: &Edge, peer: &Peer) {
     edge.relay.unwatch(peer);
     edge.questions.gone(peer.link);
-    edge.published.traces.left(peer.link);
     edge.published.presence.unfollow(peer.link);
-    let Some(seat) = edge.published.deliver.leave(peer) else { return };
+    let seat = edge.published.deliver.leave(peer);
+    // Once nothing is pushed there any more.
+    edge.published.traces.left(peer.link);
+    let Some(seat) = seat else { return };
     let body = CommandBody::LinkDown { aspect: seat.aspect, link: peer.link, generation: seat.generation };
     // When the core has ended there is nobody to tell: the next start finds no link up.
     let _ = edge.sequencer.submit(Origin::Broker, body, 0).await;

@@ -162,8 +162,11 @@ impl Reads for MemoryStore {
         Ok((self.references_of(id).count() + self.mentions_of(id).count()) as u64)
     }
 
-    fn blob_mentions(&self, id: BlobId) -> Stored<Vec<BlobMention>> {
-        Ok(self.mentions_of(id).collect())
+    fn blob_mentions(&self, id: BlobId, limit: u32) -> Stored<Vec<BlobMention>> {
+        let mut all: Vec<BlobMention> = self.mentions_of(id).collect();
+        all.sort_by_key(|mention| std::cmp::Reverse(mention.id()));
+        all.truncate(limit as usize);
+        Ok(all)
     }
 
     fn blob_threads(&self, id: BlobId) -> Stored<Vec<ThreadId>> {

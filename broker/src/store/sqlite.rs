@@ -210,8 +210,8 @@ impl Reads for SqliteStore {
         blobs::references(&self.connection, id)
     }
 
-    fn blob_mentions(&self, id: BlobId) -> Stored<Vec<BlobMention>> {
-        blobs::mentions(&self.connection, id)
+    fn blob_mentions(&self, id: BlobId, limit: u32) -> Stored<Vec<BlobMention>> {
+        blobs::mentions(&self.connection, id, limit)
     }
 
     fn blob_threads(&self, id: BlobId) -> Stored<Vec<ThreadId>> {

@@ -168,7 +168,7 @@ on_both_stores! {
         let hand: HandRef = "wren/work".parse().unwrap();
         let asked: Dispatched = world.request("operator/ana", Change::Dispatch(Dispatch::to(hand, input))).unwrap();
         assert_eq!((may(world, "wren", 1), may(world, "forge", 1)), (true, false), "whoever works on it");
-        assert_eq!(world.store.blob_mentions(BlobId([9; 32])).unwrap(), Vec::new(), "it is not there");
+        assert_eq!(world.store.blob_mentions(BlobId([9; 32]), 9).unwrap(), Vec::new(), "it is not there");
         // What a worker has not may not be had by naming it.
         let output = json!({"made": name(2), "guessed": name(3)});
         let result = DispatchResult {

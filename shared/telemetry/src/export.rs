@@ -17,6 +17,7 @@ use opentelemetry_sdk::trace::{
 use tokio::runtime::Handle;
 
 use crate::settings;
+use crate::span::FORGOTTEN;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -76,7 +77,8 @@ impl Processor {
 
 impl Processor {
     pub(crate) fn on_end(&self, span: SpanData) {
-        if !span.span_context.is_sampled() {
+        let is_forgotten = span.attributes.iter().any(|attribute| attribute.key.as_str() == FORGOTTEN);
+        if is_forgotten || !span.span_context.is_sampled() {
             return;
         }
         let Counters { waiting, dropped, .. } = &*self.counters;

@@ -12,6 +12,9 @@ use opentelemetry::trace::{
 use opentelemetry::{Context, InstrumentationScope, KeyValue, Value};
 use opentelemetry_sdk::trace::{SdkTracer, SpanData, SpanEvents, SpanLinks};
 
+/// Marks a span that nobody is to see.
+pub(crate) const FORGOTTEN: &str = "nexus.forgotten";
+
 /// A span that runs; it ends when it is dropped.
 #[derive(Debug)]
 pub struct Span {
@@ -71,6 +74,11 @@ impl Span {
     /// Another span that has to do with it.
     pub fn link(&mut self, other: &TraceContext) {
         self.span.add_link(to_span_context(other, true), Vec::new());
+    }
+
+    /// Nobody is to see it after all.
+    pub fn forget(&mut self) {
+        self.span.set_attribute(KeyValue::new(FORGOTTEN, true));
     }
 
     /// It came to nothing: `kind` is a word of a fixed list, `why` is for people.

@@ -313,6 +313,13 @@ fn an_http_request_brings_its_trace_and_is_told_by_its_route() {
     let body = json!({"to": ["asker"], "content": "hello"}).to_string();
     let answer = team.http("POST", "/api/v1/messages", &headers, &body);
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    // Strangers leave no spans, whatever they bring.
+    for (headers, path) in [
+        (format!("authorization: Bearer nxo_unknown\r\n{headers}"), "/api/v1/audit"),
+        (headers.clone(), "/api/v1/nexus"),
+    ] {
+        team.world.http_with(&headers, "GET", path, "");
+    }
     team.http("GET", "/api/v1/threads/0199a0b1-c2d3-7123-8456-789abcdef012/messages?limit=3", &headers, "");
     team.http("GET", "/api/v1/threads", "", "");
     let (sent, read) = ("POST /api/v1/messages", "GET /api/v1/threads/{thread}/messages");
@@ -330,4 +337,6 @@ fn an_http_request_brings_its_trace_and_is_told_by_its_route() {
     assert_eq!(about(read), told("GET", "/api/v1/threads/{thread}/messages", "404"));
     assert_eq!(one(&spans, "process message").parent, one(&spans, sent).id);
     assert_eq!(traces(&spans), [TRACE].into(), "who only looks begins no trace");
+    let strangers = spans.iter().filter(|span| span.name.contains("audit") || span.name.contains("/nexus"));
+    assert_eq!(strangers.count(), 0, "{spans:#?}");
 }

@@ -150,8 +150,8 @@ pub trait Reads {
     fn blob_usage(&self, of: Option<&Party>) -> Stored<u64>;
     /// How many messages attach it, and dispatches and versions of entries name it.
     fn blob_references(&self, id: BlobId) -> Stored<u64>;
-    /// What names it without attaching it: dispatches first, each in the order of their ids.
-    fn blob_mentions(&self, id: BlobId) -> Stored<Vec<BlobMention>>;
+    /// What names it without attaching it, in the order of their ids, the last first.
+    fn blob_mentions(&self, id: BlobId, limit: u32) -> Stored<Vec<BlobMention>>;
     /// Threads with a message that attaches it.
     fn blob_threads(&self, id: BlobId) -> Stored<Vec<ThreadId>>;
     /// Those nothing refers to that were last put before that time, by id.

@@ -1,6 +1,7 @@
 //! The trace a request belongs to, as its headers say (W3C Trace Context), and the span it is told as.
 
 use axum::extract::{MatchedPath, Request};
+use axum::http::header::{AUTHORIZATION, COOKIE};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use nexus_telemetry::Span;
 use nexus_wire::TraceContext;
@@ -27,7 +28,10 @@ impl Begun {
         let method = request.method();
         let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
         let is_work = !method.is_safe() && WORK.iter().any(|work| route.starts_with(work));
-        let is_told = context.is_some() || is_work;
+        // Strangers leave no spans: whoever shows nothing has none, and whoever is not known loses theirs.
+        let shows_something =
+            request.headers().contains_key(AUTHORIZATION) || request.headers().contains_key(COOKIE);
+        let is_told = shows_something && (context.is_some() || is_work);
         let traces = &edge.published.traces;
         let span = is_told.then(|| traces.http(method.as_str(), route, context.as_ref())).flatten();
         Self { context, span }
@@ -51,6 +55,10 @@ impl Begun {
 
     pub(super) fn end(self, status: StatusCode) {
         let Some(mut span) = self.span else { return };
+        if status == StatusCode::UNAUTHORIZED {
+            span.forget();
+            return;
+        }
         span.set("http.response.status_code", i64::from(status.as_u16()));
         if status.is_server_error() {
             span.fail(status.as_str().to_owned(), "it could not be done");

@@ -114,9 +114,10 @@ fn mention_key(by: BlobMention) -> (i64, Uuid) {
     }
 }
 
-pub(super) fn mentions(connection: &Connection, blob: BlobId) -> Stored<Vec<BlobMention>> {
-    let sql = "SELECT kind, id FROM blob_mentions JOIN blobs ON blobs.no = blob WHERE sha256 = ?1 ORDER BY kind, id";
-    all(connection, sql, [blob.0], |row| match row.get::<_, i64>(0)? {
+pub(super) fn mentions(connection: &Connection, blob: BlobId, limit: u32) -> Stored<Vec<BlobMention>> {
+    let sql = "SELECT kind, id FROM blob_mentions JOIN blobs ON blobs.no = blob
+        WHERE sha256 = ?1 ORDER BY id DESC LIMIT ?2";
+    all(connection, sql, params![blob.0, limit], |row| match row.get::<_, i64>(0)? {
         0 => id(row, 1, |id| BlobMention::Dispatch(DispatchId(id))),
         1 => id(row, 1, |id| BlobMention::Knowledge(EntryId(id))),
         kind => Err(rusqlite::Error::IntegralValueOutOfRange(0, kind)),

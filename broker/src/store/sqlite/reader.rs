@@ -185,8 +185,8 @@ impl Reads for SqliteReader {
         blobs::references(&self.connection, id)
     }
 
-    fn blob_mentions(&self, id: BlobId) -> Stored<Vec<BlobMention>> {
-        blobs::mentions(&self.connection, id)
+    fn blob_mentions(&self, id: BlobId, limit: u32) -> Stored<Vec<BlobMention>> {
+        blobs::mentions(&self.connection, id, limit)
     }
 
     fn blob_threads(&self, id: BlobId) -> Stored<Vec<ThreadId>> {
