@@ -137,7 +137,7 @@ impl<S: Store> Step<'_, S> {
     /// show it to everybody in the thread.
     pub(super) fn check_attached(&self, sender: &Party, attachments: &[Attachment]) -> Done {
         for attachment in attachments {
-            let id = BlobId(attachment.blob.0);
+            let id = attachment.blob;
             if !self.may_attach(sender, id)? {
                 return refuse(
                     ErrorCode::NotFound,

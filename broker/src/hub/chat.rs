@@ -12,7 +12,7 @@ use nexus_wire::limits::{
     RECIPIENTS_MAX, TOPIC_BYTES_MAX,
 };
 use nexus_wire::log::LogBody;
-use nexus_wire::{BlobId, ErrorCode, MessageId, Party, RequestId, ThreadId, derive};
+use nexus_wire::{ErrorCode, MessageId, Party, RequestId, ThreadId, derive};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -248,7 +248,7 @@ impl<S: Store> Step<'_, S> {
         };
         self.store.put_message(&record, &draft.content_sha256)?;
         for attachment in &record.message.attachments {
-            self.store.put_blob_reference(BlobId(attachment.blob.0), record.message.seq)?;
+            self.store.put_blob_reference(attachment.blob, record.message.seq)?;
         }
         let MessageRecord { message, trace, unknown, .. } = record;
         if message.from != Party::System {

@@ -3,7 +3,7 @@
 use nexus_broker::hub::records::{Checkpoint, Pruned, Reads, StoreError, Transaction, Which};
 use nexus_broker::hub::{Change, CommandBody, Hub, HubConfig, PutBlob, is_named_to};
 use nexus_broker::store::{Head, ReaderPool, SqliteStore, Standing};
-use nexus_wire::attachment::{Attachment, BlobRef};
+use nexus_wire::attachment::Attachment;
 use nexus_wire::audit::AuditList;
 use nexus_wire::blob::BlobInfo;
 use nexus_wire::chat::{ChatSend, ChatSent, Usage};
@@ -275,7 +275,7 @@ on_both_stores! {
         let first = world.online("wren");
         world.call(put("operator/ana", 1, 10)).0.unwrap();
         let attachment = Attachment {
-            blob: BlobRef([1; 32]), name: "a.txt".into(), media_type: None, bytes: None,
+            blob: BlobId([1; 32]), name: "a.txt".into(), media_type: None, bytes: None,
         };
         let send = ChatSend { to: vec!["wren".into()], attachments: vec![attachment], ..ChatSend::default() };
         let opened = world.send("operator/ana", send).unwrap();

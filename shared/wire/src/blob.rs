@@ -118,7 +118,18 @@ mod tests {
             assert_eq!(good.parse(), Ok(id));
         }
         let capitals = digits.to_uppercase();
-        let wrong = ["", "sha256-", &digits, &format!("sha256-{capitals}"), &format!("sha256-{digits}0")];
+        let accents = format!("blob:sha256-{}", "é".repeat(32));
+        let other = format!("sha256-{}", digits.replace("0a", "0g"));
+        let wrong = [
+            "",
+            "sha256-",
+            "blob:",
+            &accents,
+            &other,
+            &digits,
+            &format!("sha256-{capitals}"),
+            &format!("sha256-{digits}0"),
+        ];
         for wrong in wrong.into_iter().chain(["sha256-../../../../../etc/passwd"]) {
             assert_eq!(wrong.parse::<BlobId>(), Err(NotABlob), "{wrong}");
         }

@@ -80,12 +80,7 @@ impl File {
     pub(super) async fn put(self, broker: &Broker) -> Result<Attachment, nexus_client::DialError> {
         let Self { name, media_type, bytes } = self;
         let info = broker.put_blob(bytes.into(), &media_type, Some(&name)).await?;
-        Ok(Attachment {
-            blob: nexus_wire::attachment::BlobRef(info.id.0),
-            name,
-            media_type: Some(media_type),
-            bytes: Some(info.bytes),
-        })
+        Ok(Attachment { blob: info.id, name, media_type: Some(media_type), bytes: Some(info.bytes) })
     }
 }
 
