@@ -89,3 +89,6 @@ fn above(area: Rect, rows: usize, theme: Theme, frame: &mut Frame<'_>) -> (Rect,
     let y = area.y + top + 1;
     (Rect { height: top, ..area }, Rect { y, height: area.height - top - 1, ..area })
 }
+
+#[cfg(test)]
+mod tests;
