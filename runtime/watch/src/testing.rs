@@ -79,6 +79,7 @@ pub(crate) fn aspect(text: &str, state: AspectState, doing: Doing) -> AspectInfo
         backlog: 0,
         restraint: None,
         activity,
+        process: None,
     }
 }
 
@@ -190,6 +191,7 @@ pub(crate) fn usage() -> UsageReport {
     let row = |key: &str, cost_microusd, unpriced| UsageRow {
         key: key.into(),
         messages: 4,
+        closings: 0,
         dispatches: 2,
         usage: Usage { input_tokens: 30_000, output_tokens: 2_000, ..Usage::default() },
         cost_microusd,

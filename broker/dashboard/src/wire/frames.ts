@@ -58,7 +58,7 @@ export type AspectName = string;
  *
  */
 export type RestraintKind = "held" | "paused";
-export type BlobRef = string;
+export type BlobId = string;
 /**
  * One turn of an aspect.
  *
@@ -216,7 +216,7 @@ export type DispatchState =
  * Where a gather stands; all but `open` are ends.
  *
  */
-export type GatherState = "open" | "met" | "failed" | "timed_out";
+export type GatherState = "open" | "met" | "failed" | "timed_out" | "cancelled";
 /**
  * Where it stands; all but `open` are ends.
  *
@@ -309,6 +309,7 @@ export type AlertChange = "raised" | "cleared" | "acknowledged";
 export type AlertKind =
   | "approval_waiting"
   | "aspect_deaf"
+  | "aspect_failing"
   | "aspect_missing"
   | "aspect_stalled"
   | "budget_exceeded"
@@ -421,6 +422,7 @@ export interface Asks {
   "dispatch.stopped": DispatchStopped;
   "dispatch.wait": DispatchWait;
   gather: Gather;
+  "gather.cancel": GatherCancel;
   "gather.list": GatherList;
   "gather.status": GatherStatus;
   "inbox.close": InboxClose;
@@ -743,7 +745,7 @@ export interface ChatSend {
  *
  */
 export interface Attachment {
-  blob: BlobRef;
+  blob: BlobId;
   bytes?: number;
   /**
    * As its sender has it, for example `text/csv`; not to be believed.
@@ -966,6 +968,18 @@ export interface Gather {
   policy?: GatherPolicy;
 }
 /**
+ * `gather.cancel`: end an open gather before it is decided. By its invoker or an operator.
+ *
+ */
+export interface GatherCancel {
+  /**
+   * Whether its dispatches that are open are cancelled with it; absent: as `gather` said.
+   */
+  cancel_rest?: boolean;
+  gather: GatherId;
+  reason?: string;
+}
+/**
  * `gather.list`: those that are open, the latest first.
  *
  */
@@ -988,6 +1002,7 @@ export interface InboxClose {
   decision: Decision;
   item: ItemId;
   message?: MessageId;
+  meta?: ReplyMeta;
   outcome?: SessionOutcome;
   reason?: string;
   spent?: Spending;
@@ -1489,7 +1504,7 @@ export interface TurnGoOn {
  */
 export interface Unsubscribe {}
 /**
- * `usage.read`: tokens and cost of replies and of dispatches that have ended.
+ * `usage.read`: tokens and cost of replies, of items that no message answers, and of dispatches that have ended.
  *
  */
 export interface UsageRead {
@@ -1668,6 +1683,10 @@ export interface GatherResult {
    * Of those that had ended, in the order in which they were named.
    */
   outcomes: Outcome[];
+  /**
+   * Who cancelled it, and why.
+   */
+  reason?: string;
   state: GatherState;
 }
 /**
@@ -1866,7 +1885,7 @@ export interface Situation {
   open_dispatches: DispatchInfo[];
   team: AspectInfo[];
   /**
-   * The latest threads it takes part in.
+   * The latest threads it takes part in, with how much of each it has not read.
    */
   threads?: ThreadInfo[];
   /**
@@ -1892,6 +1911,10 @@ export interface GatherInfo {
    */
   need: number;
   policy: GatherPolicy;
+  /**
+   * Who cancelled it, and why.
+   */
+  reason?: string;
   state: GatherState;
 }
 export interface GatherMember {
@@ -1914,6 +1937,7 @@ export interface AspectInfo {
   last_progress?: number;
   model: string;
   name: AspectName;
+  process?: ProcessInfo;
   provider: string;
   restraint?: Restraint;
   role: AspectRole;
@@ -1923,6 +1947,20 @@ export interface AspectInfo {
   since: number;
   slots: number;
   state: AspectState;
+}
+/**
+ * The process of an aspect that the broker runs itself.
+ *
+ */
+export interface ProcessInfo {
+  /**
+   * How it ended last: `exit status: 1`, `signal: 9 (SIGKILL)`. Absent before the first end.
+   */
+  last_end?: string;
+  /**
+   * How often it was started again since the broker began.
+   */
+  restarts: number;
 }
 export interface Restraint {
   at: number;
@@ -2013,6 +2051,7 @@ export interface Answers {
   "dispatch.status": DispatchInfo;
   "dispatch.wait": DispatchStanding;
   gather: Gathered;
+  "gather.cancel": GatherCancelled;
   "gather.list": GatherPage;
   "gather.status": GatherInfo;
   "knowledge.delete": KnowledgeStored;
@@ -2341,6 +2380,15 @@ export interface Gathered {
   gather: GatherId;
   state: GatherState;
 }
+/**
+ * The answer to `gather.cancel`.
+ *
+ */
+export interface GatherCancelled {
+  gather: GatherId;
+  rest?: CancelReceipt;
+  state: GatherState;
+}
 export interface GatherPage {
   gathers: GatherInfo[];
   more?: boolean;
@@ -2644,6 +2692,10 @@ export interface UsageReport {
  *
  */
 export interface UsageRow {
+  /**
+   * Items that no message answers and whose `inbox.close` says what was used.
+   */
+  closings?: number;
   cost_microusd: number;
   /**
    * Dispatches that have ended.
@@ -2655,7 +2707,7 @@ export interface UsageRow {
    */
   messages: number;
   /**
-   * Of the messages and dispatches: those that used tokens and whose price is not known.
+   * Of the messages, closings and dispatches: those that used tokens and whose price is not known.
    */
   unpriced: number;
   usage: Usage;
