@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory, Parser, ValueEnum};
 use nexus_operator::settings::Reach;
 
 const AFTER_HELP: &str = "\
@@ -21,7 +21,7 @@ Exit codes:
   4    the broker cannot be reached";
 
 #[derive(Clone, Debug, Parser)]
-#[command(name = "nexus-watch", version, about = "Shows a team of agents at a glance, in a terminal.")]
+#[command(name = "nexus-watch", version = nexus_version::VERSION, about = "Shows a team of agents at a glance, in a terminal.")]
 #[command(after_help = AFTER_HELP)]
 pub struct Cli {
     #[command(flatten)]
@@ -41,6 +41,11 @@ pub struct Cli {
     /// How a snapshot is written
     #[arg(long, value_enum, default_value_t, value_name = "FORM", requires = "snapshot")]
     pub format: Form,
+}
+
+/// The command line by itself, for pages and completions.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]

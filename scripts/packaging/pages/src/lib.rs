@@ -9,7 +9,12 @@ use clap_complete::Shell;
 
 /// In the order of their names.
 pub fn programs() -> Vec<Command> {
-    vec![nexus_agent::cli::command(), nexctl::cli::command(), nexus_broker::cli::command()]
+    vec![
+        nexus_agent::cli::command(),
+        nexctl::cli::command(),
+        nexus_broker::cli::command(),
+        nexus_watch::cli::command(),
+    ]
 }
 
 /// nexctl tells a shell what it knows of the team while somebody types; the others are known beforehand.
