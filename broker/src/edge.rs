@@ -264,6 +264,7 @@ impl Edge {
             self.ask(|hub| hub.roster().active().map(AspectRecord::info).collect()).await?;
         self.published.presence.overlay(&mut aspects);
         self.published.processes.overlay(&mut aspects);
+        self.published.processes.overlay(&mut aspects);
         Ok(Team { aspects, more: false })
     }
 
@@ -281,6 +282,7 @@ impl Edge {
             })
             .await?;
         self.published.presence.overlay(&mut aspects);
+        self.published.processes.overlay(&mut aspects);
         more |= fit(&mut aspects, REPLY_BYTES_MAX);
         Ok(Team { aspects, more })
     }
