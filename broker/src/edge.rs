@@ -264,7 +264,6 @@ impl Edge {
             self.ask(|hub| hub.roster().active().map(AspectRecord::info).collect()).await?;
         self.published.presence.overlay(&mut aspects);
         self.published.processes.overlay(&mut aspects);
-        self.published.processes.overlay(&mut aspects);
         Ok(Team { aspects, more: false })
     }
 
