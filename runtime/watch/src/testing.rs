@@ -131,7 +131,7 @@ pub(crate) fn work(n: u128, hand: &str, state: DispatchState, parent: Option<u12
         "ended_at": state.is_end().then_some(NOW - 5_000),
         "deadline_at": NOW + 1_800_000,
         "waiting_for": (state == DispatchState::Pending).then_some(WaitingFor::Place),
-        "input": {"claim": "the broker decides who receives a message in route.rs"},
+        "input": {"claim": "the garden chooses who presents a harvest in shelf.rs"},
         "error": (state == DispatchState::Failed).then(|| HandFailure {
             code: "worker_lost".into(),
             message: "its worker is gone and it may not be tried again".into(),
@@ -283,7 +283,7 @@ pub(crate) fn busy() -> App {
     load(&mut app, Loaded::Team(team));
     load(&mut app, Loaded::Usage(usage()));
     let threads = vec![
-        thread_info(1, "where does the broker decide who receives a message?", 2),
+        thread_info(1, "where does the garden choose who presents a harvest?", 2),
         thread_info(2, "文書を 🧵 翻訳する", 0),
         thread_info(3, "two who will not stop", 0),
     ];
@@ -312,7 +312,7 @@ pub(crate) fn busy() -> App {
     streams(&mut app, "forge", 1, earlier, true);
     let mut events = vec![
         TurnEvent::Thinking { text: "The rule is in one file.\nI will look there.".into() },
-        text("Looking at **route.rs**, and changing my notes:\n\n```diff\n-old\n+new\n```\n"),
+        text("Looking at **shelf.rs**, and changing my notes:\n\n```diff\n-old\n+new\n```\n"),
     ];
     events.extend(edit());
     events.push(text("That is where it decides: "));
@@ -322,12 +322,12 @@ pub(crate) fn busy() -> App {
 
 /// The messages of the thread that is chosen.
 pub(crate) fn page() -> ChatPage {
-    let long = "At `broker/src/hub/route.rs:1`:\n\n> Who receives a message: one rule, one pure function.\n\nwren read \
+    let long = "At `garden/src/hub/shelf.rs:1`:\n\n> Who presents a harvest: one rule, one pure function.\n\nwren read \
                 the file herself: **confirmed**. It reads as quoted, and the lines around it speak of the claim's terms.";
     ChatPage {
-        thread: thread_info(1, "where does the broker decide who receives a message?", 2),
+        thread: thread_info(1, "where does the garden choose who presents a harvest?", 2),
         messages: vec![
-            message(1, "operator/ana", "where does the broker decide who receives a message?"),
+            message(1, "operator/ana", "where does the garden choose who presents a harvest?"),
             message(2, "forge", long),
         ],
         more: true,

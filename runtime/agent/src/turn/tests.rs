@@ -566,7 +566,7 @@ fn a_cancel_ends_a_turn_that_waits_for_a_summary_or_a_second_look_and_both_are_p
     assert_eq!(brief(&effects), ["abandon", "close 1 Failed", "end Failed"]);
     let Effect::Close(closing) = &effects[1] else { panic!("a decision") };
     // What it took to find out that it is worth a turn, a summary, and what was told of another one.
-    let spent = Spending { tokens: 5 + 100 + 40, cost_microusd: 1 + 5 + 1 };
+    let spent = Spending { tokens: 5 + (100 + 7) + 40, cost_microusd: 1 + 5 + 1 };
     assert_eq!((closing.spent, closing.meta.clone()), (Some(spent), None), "no round is on record");
 
     let rules = Rules { revisions_max: Some(1), ..RULES };
