@@ -37,6 +37,7 @@ const STATES: Record<GatherInfo["state"], [Tone, string]> = {
   met: ["online", "met"],
   failed: ["failed", "failed"],
   timed_out: ["failed", "timed out"],
+  cancelled: ["failed", "cancelled"],
 };
 
 function policy({ policy, need, members }: GatherInfo): string {
