@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write};
 use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Instant;
 
 use nexus_tests::process::PATIENCE;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
@@ -85,6 +86,7 @@ impl Terminal {
     }
 
     fn wait<T>(&self, what: &str, mut look: impl FnMut(&Drawn) -> Option<T>) -> T {
+        let until = Instant::now() + PATIENCE;
         let mut drawn = self.drawn.0.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if let Some(found) = look(&drawn) {
@@ -92,10 +94,10 @@ impl Terminal {
             }
             let screen = drawn.parser.screen().contents();
             assert!(!drawn.is_over, "it ended without {what}:\n{screen}");
-            let (guard, timeout) =
-                self.drawn.1.wait_timeout(drawn, PATIENCE).unwrap_or_else(PoisonError::into_inner);
-            drawn = guard;
-            assert!(!timeout.timed_out(), "it does not show {what}:\n{screen}");
+            let left = until.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "it does not show {what}:\n{screen}");
+            let waited = self.drawn.1.wait_timeout(drawn, left);
+            (drawn, _) = waited.unwrap_or_else(PoisonError::into_inner);
         }
     }
 

@@ -57,5 +57,5 @@ fn shown(attachment: &Attachment) -> String {
     let Attachment { blob, name, media_type, bytes } = attachment;
     let kind = media_type.as_ref().map(|kind| format!(", {kind}")).unwrap_or_default();
     let size = bytes.map(|bytes| format!(", {bytes} bytes")).unwrap_or_default();
-    format!("[attached: {name}{kind}{size}; {blob}]")
+    format!("[attached: {name}{kind}{size}; blob:{blob}]")
 }
