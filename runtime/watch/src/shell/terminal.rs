@@ -3,7 +3,9 @@
 use std::io::{self, IsTerminal as _, Stdout, Write as _};
 
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
-use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use crossterm::terminal::{
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
 use crossterm::{cursor, execute};
 use nexus_operator::failure::Failure;
 use ratatui::Terminal;
@@ -79,7 +81,10 @@ impl Screen {
 
     /// Everything is drawn anew at the next frame.
     pub(crate) fn repaint(&mut self) -> Result<(), Failure> {
-        self.terminal.clear().map_err(failed)
+        // Terminal::clear asks where the cursor is, which not every terminal answers.
+        execute!(io::stdout(), Clear(ClearType::All)).map_err(failed)?;
+        self.terminal = Terminal::new(CrosstermBackend::new(io::stdout())).map_err(failed)?;
+        Ok(())
     }
 
     /// Stops the process as Ctrl-Z does elsewhere. Where nobody could let it go on it does not stop.
