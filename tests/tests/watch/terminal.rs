@@ -85,6 +85,10 @@ impl Terminal {
         self.master.resize(size(columns, rows)).expect("it has a size");
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test gives up after a while, whatever is drawn meanwhile"
+    )]
     fn wait<T>(&self, what: &str, mut look: impl FnMut(&Drawn) -> Option<T>) -> T {
         let until = Instant::now() + PATIENCE;
         let mut drawn = self.drawn.0.lock().unwrap_or_else(PoisonError::into_inner);
