@@ -14,8 +14,9 @@ seen = open(os.environ["NEXUS_SEEN"], "a", buffering=1, encoding="utf-8")
 
 # Who or what they name is good no more, or is somebody else's, afterwards.
 TAKES_AWAY = {
-    "addAspect", "addCredential", "addOperator", "removeCredential", "restrainAspect", "revokeAspect",
-    "revokeOperator", "revokeToken", "rotateAspectKey", "rotateCredential", "setPassword",
+    "addAspect", "addCredential", "addOperator", "allowCredential", "removeCredential", "restrainAspect", "revokeAspect",
+    "revokeOperator", "revokeToken", "rotateAspectKey", "rotateCredential", "setOperatorRole",
+    "setPassword",
 }
 
 

@@ -254,6 +254,7 @@ EXAMPLES = {
     "getCredential": lambda _: path(name="vault"),
     "removeCredential": lambda world: path(name=world.credential()),
     "fetchCredential": lambda _: path(name="vault"),
+    "allowCredential": lambda world: {**path(name=world.credential()), "body": {"allowed_aspects": ["robin"]}},
     "rotateCredential": lambda _: {**path(name="vault"), "body": {"secret": "canary"}},
     # Dispatches
     "listDispatches": lambda _: [query(dead="true"), query(open="true", limit="1")],
@@ -271,6 +272,8 @@ EXAMPLES = {
     ],
     "getGather": lambda world: path(
         gather=world.post("/gathers", {"dispatches": [world.dispatch()], "policy": "first"})["gather"]),
+    "cancelGather": lambda world: {
+        **path(gather=world.post("/gathers", {"dispatches": [world.dispatch()]})["gather"]), "body": {}},
     # Knowledge
     "listKnowledge": lambda _: query(of="robin", prefix="dep", limit="1"),
     "storeKnowledge": lambda _: {"body": {"topic": "mine", "content": "written down"}},
@@ -304,6 +307,10 @@ EXAMPLES = {
     "addToken": lambda world: {**path(name=world.operator()), "body": {"name": "laptop"}},
     "revokeToken": lambda world: path(name=world.operator(), token="first"),
     "logIn": lambda _: {"body": {"name": "lou", "password": PASSWORD}},
+    "logInByToken": lambda world: {"body": {"token": world["admin"]}},
+    "tokenForPassword": lambda _: {
+        "body": {"name": "lou", "password": PASSWORD, "token": {"name": f"t-{uuid7()}"[:32]}}},
+    "setOperatorRole": lambda world: {**path(name=world.operator()), "body": {"role": "viewer"}},
     "logOut": lambda world: {"cookies": {"nexus_session": world.session()}},
     "getSession": lambda _: {},
     "offerSetup": lambda _: {},
