@@ -1,0 +1,206 @@
+//! What a model gives each tool. The comments are what it reads about them.
+
+use nexus_wire::{DispatchId, HandTarget, MessageId, Party, ThreadId};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AskAspect {
+    /// The agent, as list_team names it.
+    pub(super) aspect: nexus_wire::AspectName,
+    /// What you want to know or want done, with everything needed to answer it: the agent does not see your
+    /// conversation.
+    pub(super) content: String,
+    /// Go on in this conversation; without it a new one begins.
+    #[serde(default)]
+    pub(super) thread: Option<ThreadId>,
+    /// How many seconds to wait for the answer: 120 unless given, 600 at most.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 600))]
+    pub(super) wait_s: Option<u64>,
+    /// Any text of your own that names this question. Calling again with the same key and content does not ask twice.
+    #[serde(default)]
+    pub(super) idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CancelDispatch {
+    /// As dispatch_hand returned it.
+    pub(super) dispatch: DispatchId,
+    /// Told to whoever is at work on it.
+    #[serde(default)]
+    pub(super) reason: Option<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DispatchHand {
+    /// The Hand, as `wren/verify-claim`. Give this or `needs`.
+    #[serde(default)]
+    pub(super) hand: Option<HandTarget>,
+    /// Capabilities the Hand has to have; the broker chooses one. Give this or `hand`.
+    #[serde(default)]
+    pub(super) needs: Vec<String>,
+    /// What the Hand gets, following its input schema in list_team.
+    pub(super) input: Value,
+    /// The conversation it belongs to.
+    #[serde(default)]
+    pub(super) thread: Option<ThreadId>,
+    /// Seconds until it has to have ended: 1800 unless given, 7200 at most.
+    #[serde(default)]
+    pub(super) deadline_s: Option<u32>,
+    /// How many seconds to wait for the end, 600 at most. Without it the call returns at once.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 600))]
+    pub(super) wait_s: Option<u64>,
+    /// Any text of your own that names this piece of work. Calling again with the same key and input does not send it
+    /// twice.
+    #[serde(default)]
+    pub(super) idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LookAtDispatch {
+    /// As dispatch_hand returned it.
+    pub(super) dispatch: DispatchId,
+    /// How many seconds to wait for the end first, 600 at most.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 600))]
+    pub(super) wait_s: Option<u64>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListTeam {
+    /// Only this agent.
+    #[serde(default)]
+    pub(super) aspect: Option<nexus_wire::AspectName>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReactTo {
+    pub(super) message: MessageId,
+    /// An emoji, or another short sign without spaces.
+    pub(super) emoji: String,
+    /// Take it back.
+    #[serde(default)]
+    pub(super) remove: bool,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReadChat {
+    /// Only conversations you take part in that have something you have not read.
+    #[serde(default)]
+    pub(super) unread: bool,
+    /// Only those in which this one takes part: `wren` or `operator/ana`.
+    #[serde(default)]
+    pub(super) participant: Option<Party>,
+    /// The `next` of the page before.
+    #[serde(default)]
+    pub(super) before: Option<u64>,
+    /// How many: 20 unless given.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 200))]
+    pub(super) limit: Option<u32>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReadChatMessage {
+    pub(super) message: MessageId,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReadChatThread {
+    pub(super) thread: ThreadId,
+    /// Only messages after this `seq`, from there on.
+    #[serde(default)]
+    pub(super) after: Option<u64>,
+    /// Only messages before this `seq`, the last of them.
+    #[serde(default)]
+    pub(super) before: Option<u64>,
+    /// How many: 20 unless given.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 200))]
+    pub(super) limit: Option<u32>,
+    /// Leave them unread.
+    #[serde(default)]
+    pub(super) keep_unread: bool,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SearchChat {
+    pub(super) query: String,
+    /// Only in this conversation.
+    #[serde(default)]
+    pub(super) thread: Option<ThreadId>,
+    /// Only what this one wrote: `wren` or `operator/ana`.
+    #[serde(default)]
+    pub(super) by: Option<Party>,
+    /// The `next` of the page before.
+    #[serde(default)]
+    pub(super) cursor: Option<u64>,
+    /// How many: 20 unless given.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 200))]
+    pub(super) limit: Option<u32>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SearchKnowledge {
+    pub(super) query: String,
+    /// Only what this one stored: `wren` or `operator/ana`.
+    #[serde(default)]
+    pub(super) of: Option<Party>,
+    /// Of the page before.
+    #[serde(default)]
+    pub(super) cursor: Option<String>,
+    /// How many: 10 unless given.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 200))]
+    pub(super) limit: Option<u32>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SendChat {
+    pub(super) content: String,
+    /// Who gets it: agents by name, people as `operator/ana`, or `all`.
+    #[serde(default)]
+    pub(super) to: Vec<String>,
+    /// The conversation it goes into.
+    #[serde(default)]
+    pub(super) thread: Option<ThreadId>,
+    /// The message it answers; everybody in that conversation gets it.
+    #[serde(default)]
+    pub(super) reply_to: Option<MessageId>,
+    /// The title of a new conversation.
+    #[serde(default)]
+    pub(super) topic: Option<String>,
+    /// Any text of your own that names this message. Calling again with the same key and content does not send it twice.
+    #[serde(default)]
+    pub(super) idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StoreKnowledge {
+    /// What it is about, 256 bytes at most. Storing the same topic again replaces your entry.
+    pub(super) topic: String,
+    pub(super) content: String,
+    /// For the whole team, not for you alone.
+    #[serde(default)]
+    pub(super) shared: bool,
+    /// Any text of your own that names this entry's version. Calling again with the same key does not store it twice.
+    #[serde(default)]
+    pub(super) idempotency_key: Option<String>,
+}

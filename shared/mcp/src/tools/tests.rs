@@ -1,0 +1,53 @@
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::*;
+
+#[test]
+fn each_tool_has_both_schemas_of_an_object_and_a_name_of_its_own() {
+    let names: BTreeSet<&str> = Verb::ALL.into_iter().map(Verb::name).collect();
+    assert_eq!(names.len(), Verb::ALL.len());
+    assert!(Verb::ALL.into_iter().map(Verb::name).is_sorted(), "they are listed by name");
+    for verb in Verb::ALL {
+        assert_eq!(Verb::named(verb.name()), Some(verb));
+        let tool = verb.tool();
+        let output = tool.output_schema.as_ref().expect("an output schema");
+        assert_eq!(tool.input_schema.get("type"), Some(&Value::from("object")), "{}", verb.name());
+        assert_eq!(output.get("type"), Some(&Value::from("object")), "{}", verb.name());
+        let text = format!("{:?}{output:?}", tool.input_schema);
+        assert!(!text.contains("uint64"), "{} says something only Rust knows", verb.name());
+    }
+}
+
+#[test]
+fn a_viewer_is_shown_what_only_looks() {
+    let shown: Vec<&str> =
+        Verb::ALL.into_iter().filter(|verb| verb.is_for(Role::Viewer)).map(Verb::name).collect();
+    let looks = [
+        "dispatch_status",
+        "list_team",
+        "read_chat",
+        "read_chat_message",
+        "read_chat_thread",
+        "search_chat",
+        "search_knowledge",
+    ];
+    assert_eq!(shown, looks);
+    for role in [Role::Aspect, Role::Operator, Role::Admin] {
+        assert!(Verb::ALL.into_iter().all(|verb| verb.is_for(role)), "{role:?}");
+    }
+}
+
+#[test]
+fn what_a_tool_does_not_know_is_told_by_name() {
+    let arguments = object_of(r#"{"content": "hello", "recipient": "wren"}"#);
+    let refused = taken::<args::SendChat>(arguments).expect_err("no such argument");
+    assert!(refused.message.contains("recipient"), "{refused}");
+    let missing = taken::<args::SendChat>(JsonObject::new()).expect_err("nothing to send");
+    assert!(missing.message.contains("content"), "{missing}");
+}
+
+fn object_of(text: &str) -> JsonObject {
+    serde_json::from_str(text).expect("an object")
+}
