@@ -120,6 +120,12 @@ export class Nexus {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await answer.text();
+    const later = answer.headers.get("Retry-After");
+    // Nothing was done; a fast machine asks for more than a client of the API may in a second.
+    if (answer.status === 429 && later !== null) {
+      await new Promise((resolve) => setTimeout(resolve, Number(later) * 1_000));
+      return this.api(method, path, body);
+    }
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
     return (text === "" ? undefined : JSON.parse(text)) as T;
   }

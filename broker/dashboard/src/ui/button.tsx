@@ -13,6 +13,8 @@ interface Props {
   type?: "button" | "submit";
   disabled?: boolean;
   busy?: boolean;
+  /** The form it submits, if that is elsewhere. */
+  form?: string;
   title?: string;
   label?: string;
   pressed?: boolean;
@@ -40,6 +42,7 @@ export function Button(props: Props) {
   return (
     <button
       type={type}
+      form={props.form}
       class={`button button-${kind} ${props.class ?? ""}`}
       onClick={(event) => void press(event)}
       disabled={props.disabled === true || busy}

@@ -6,9 +6,9 @@ import { link } from "../../link/link";
 import { mayAct, me, myParty } from "../../state/session";
 import { Button } from "../../ui/button";
 import { Diff } from "../../ui/diff";
-import { Dialog } from "../../ui/dialog";
 import { Fault } from "../../ui/fault";
 import { Field } from "../../ui/field";
+import { FormDialog } from "../../ui/form";
 import { shortId } from "../../ui/format";
 import { Id } from "../../ui/id";
 import { Block } from "../../ui/json";
@@ -219,13 +219,11 @@ interface SureProps {
 
 function Sure({ info, verdict, onClose }: SureProps) {
   const [text, setText] = useState("");
-  const [error, setError] = useState<Error>();
   const [id] = useState(() => uuidv7());
   const question = info.asked.type === "question";
   const approve = verdict === "approve";
-  const go = () => give(info, verdict, text, id).then(onClose);
   return (
-    <Dialog
+    <FormDialog
       title={
         approve
           ? "Let it do this once?"
@@ -233,15 +231,13 @@ function Sure({ info, verdict, onClose }: SureProps) {
             ? "Leave this unanswered for good?"
             : "Do not let it do this?"
       }
+      action={approve ? "Approve" : "Deny"}
+      leave="Back"
+      danger={!approve}
+      failed="It was not answered"
+      safe={`${info.aspect} still waits.`}
+      onSubmit={() => give(info, verdict, text, id).then(onClose)}
       onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Back</Button>
-          <Button kind={approve ? "primary" : "danger"} type="submit" onClick={go} onError={setError}>
-            {approve ? "Approve" : "Deny"}
-          </Button>
-        </>
-      }
     >
       <p class="asked-title">{titleOf(info)}</p>
       <p class="quiet">
@@ -249,15 +245,7 @@ function Sure({ info, verdict, onClose }: SureProps) {
           ? `It goes for this one call with these arguments. ${info.aspect} goes on at once.`
           : `${info.aspect} is told that it may not, and goes on without.`}
       </p>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          go().catch((error: unknown) => setError(error instanceof Error ? error : new Error(String(error))));
-        }}
-      >
-        <Field label="A word for the model (may be left out)" value={text} onInput={setText} autofocus />
-      </form>
-      {error && <Fault what="It was not answered" error={error} safe={`${info.aspect} still waits.`} />}
-    </Dialog>
+      <Field label="A word for the model (may be left out)" value={text} onInput={setText} autofocus />
+    </FormDialog>
   );
 }

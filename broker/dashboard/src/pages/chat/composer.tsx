@@ -1,5 +1,5 @@
 /** Where a message is written: mentions are completed, files attached, and what was not sent is kept. */
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { link } from "../../link/link";
 import { uuidv7 } from "../../link/ids";
 import { asError } from "../../link/use";
@@ -46,18 +46,18 @@ export function Composer({ thread, replyTo, onReplyTo, onSent, onSending, onRefu
     keepDraft(place, next);
     setDraft(next);
   };
-  useEffect(() => {
+  useLayoutEffect(() => {
     setDraft(keptDraft(place));
     setError(undefined);
     input.current?.focus({ preventScroll: true });
   }, [place]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const area = input.current;
     if (!area) return;
     area.style.height = "auto";
     area.style.height = `${Math.min(area.scrollHeight + 2, 240)}px`;
   }, [draft.text]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (replyTo) input.current?.focus();
   }, [replyTo]);
 
@@ -68,11 +68,13 @@ export function Composer({ thread, replyTo, onReplyTo, onSent, onSending, onRefu
     if (!open) return;
     const next = complete(draft.text, caret, open, name);
     change({ ...draft, text: next.text });
-    requestAnimationFrame(() => {
-      input.current?.focus();
-      input.current?.setSelectionRange(next.caret, next.caret);
-      setCaret(next.caret);
-    });
+    setCaret(next.caret);
+    const area = input.current;
+    if (!area) return;
+    // At once, and not when it is drawn: what is typed next belongs behind the name.
+    area.value = next.text;
+    area.focus();
+    area.setSelectionRange(next.caret, next.caret);
   };
   const attach = async (chosen: Iterable<File>) => {
     for (const file of [...chosen].slice(0, ATTACHMENTS_MAX)) {

@@ -3,13 +3,10 @@ import { useState } from "preact/hooks";
 import { uuidv7 } from "../../link/ids";
 import { link } from "../../link/link";
 import { Refusal } from "../../link/refusal";
-import { asError } from "../../link/use";
 import { myParty } from "../../state/session";
-import { Button } from "../../ui/button";
 import { Area, Check, Segments } from "../../ui/choice";
-import { Dialog } from "../../ui/dialog";
-import { Fault } from "../../ui/fault";
 import { Field } from "../../ui/field";
+import { FormDialog } from "../../ui/form";
 import { Markdown } from "../../ui/markdown";
 import { toast } from "../../ui/toast";
 
@@ -43,44 +40,30 @@ export function Editor({ draft, onClose, onStored }: Props) {
   const [content, setContent] = useState(draft.content);
   const [shared, setShared] = useState(draft.shared);
   const [shown, setShown] = useState<"write" | "look">("write");
-  const [error, setError] = useState<Error>();
   /** A version that came between, which whoever stores again replaces knowingly. */
   const [between, setBetween] = useState<number>();
   const [id] = useState(() => uuidv7());
   const missing = topic.trim() === "" ? "the topic" : content === "" ? "the text" : undefined;
   const store = async () => {
-    setError(undefined);
-    try {
-      const now = await versionOf(topic);
-      if (now !== undefined && now !== draft.was && now !== between) {
-        setBetween(now);
-        return;
-      }
-      const stored = await link.ask("knowledge.store", { topic, content, shared }, id);
-      toast(`“${topic}” is stored as version ${stored.version}`);
-      onStored(topic);
-    } catch (error) {
-      setError(asError(error));
+    const now = await versionOf(topic);
+    if (now !== undefined && now !== draft.was && now !== between) {
+      setBetween(now);
+      return;
     }
+    const stored = await link.ask("knowledge.store", { topic, content, shared }, id);
+    toast(`“${topic}” is stored as version ${stored.version}`);
+    onStored(topic);
   };
   return (
-    <Dialog
+    <FormDialog
       wide
       title={draft.was === undefined ? "Write an entry" : `Edit “${draft.topic}”`}
+      action={between === undefined ? "Store" : `Replace version ${between}`}
+      missing={missing === undefined ? undefined : `Say ${missing} first`}
+      failed="It was not stored"
+      safe="Your text is still here."
+      onSubmit={store}
       onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button
-            kind="primary"
-            disabled={missing !== undefined}
-            title={missing === undefined ? "" : `Say ${missing} first`}
-            onClick={store}
-          >
-            {between === undefined ? "Store" : `Replace version ${between}`}
-          </Button>
-        </>
-      }
     >
       {draft.was === undefined && (
         <Field
@@ -121,7 +104,6 @@ export function Editor({ draft, onClose, onStored }: Props) {
           Storing replaces it; it stays in the history.
         </p>
       )}
-      {error && <Fault what="It was not stored" error={error} safe="Your text is still here." />}
-    </Dialog>
+    </FormDialog>
   );
 }

@@ -2,14 +2,15 @@
 import { useState } from "preact/hooks";
 import { uuidv7 } from "../../link/ids";
 import { link } from "../../link/link";
-import { asError, useAsk, useLog, useSoon } from "../../link/use";
+import { useAsk, useLog, useSoon } from "../../link/use";
 import { mayAct, myParty } from "../../state/session";
 import { team } from "../../state/team";
 import { Button } from "../../ui/button";
 import { Select } from "../../ui/choice";
-import { Confirm, Dialog } from "../../ui/dialog";
+import { Confirm } from "../../ui/dialog";
 import { Empty, Loading } from "../../ui/empty";
 import { Fault } from "../../ui/fault";
+import { FormDialog } from "../../ui/form";
 import { Party } from "../../ui/party";
 import { type Column, Table } from "../../ui/table";
 import { Time } from "../../ui/time";
@@ -108,32 +109,23 @@ function Add({ onClose, onDone }: { onClose: () => void; onDone: () => void }) {
   const [to, setTo] = useState(names[0] ?? "");
   const [may, setMay] = useState<KnowledgeMay>("read");
   const [of, setOf] = useState(names[1] ?? myParty.value);
-  const [error, setError] = useState<Error>();
   const [id] = useState(() => uuidv7());
   const options = names.map((name) => ({ value: name, label: name }));
   const grant: KnowledgeGrant = may === "share" ? { to, may } : { to, may, of };
   const add = async () => {
-    try {
-      const { changed } = await link.ask("knowledge.grant", grant, id);
-      toast(changed ? `${to} may ${words(grant)}` : `${to} had that already`);
-      onDone();
-      onClose();
-    } catch (error) {
-      setError(asError(error));
-    }
+    const { changed } = await link.ask("knowledge.grant", grant, id);
+    toast(changed ? `${to} may ${words(grant)}` : `${to} had that already`);
+    onDone();
+    onClose();
   };
   return (
-    <Dialog
+    <FormDialog
       title="Grant something"
+      action="Grant"
+      missing={to === "" ? "" : undefined}
+      failed="Nothing was granted"
+      onSubmit={add}
       onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" disabled={to === ""} onClick={add}>
-            Grant
-          </Button>
-        </>
-      }
     >
       <Select label="Who" value={to} options={options} onChange={setTo} />
       <Select
@@ -153,7 +145,6 @@ function Add({ onClose, onDone }: { onClose: () => void; onDone: () => void }) {
           onChange={setOf}
         />
       )}
-      {error && <Fault what="Nothing was granted" error={error} />}
-    </Dialog>
+    </FormDialog>
   );
 }

@@ -2,9 +2,7 @@
 import { useState } from "preact/hooks";
 import { uuidv7 } from "../../link/ids";
 import { link } from "../../link/link";
-import { Button } from "../../ui/button";
-import { Dialog } from "../../ui/dialog";
-import { Fault } from "../../ui/fault";
+import { FormDialog } from "../../ui/form";
 import { shortId } from "../../ui/format";
 import type { SessionNode } from "../../wire/frames";
 import type { Following } from "./use";
@@ -54,7 +52,6 @@ async function give(
 
 export function Command({ act, of, session, entry, leaves, onGiven, onClose }: Props) {
   const [say, setSay] = useState("");
-  const [error, setError] = useState<Error>();
   const [id] = useState(() => uuidv7());
   const go = async () => {
     const { command } = await give(act, of, session, entry?.id, say, id);
@@ -62,17 +59,13 @@ export function Command({ act, of, session, entry, leaves, onGiven, onClose }: P
     onClose();
   };
   return (
-    <Dialog
+    <FormDialog
       title={TITLES[act]}
+      action={VERBS[act]}
+      leave="Leave it"
+      failed={`${of} was not asked`}
+      onSubmit={go}
       onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Leave it</Button>
-          <Button kind="primary" onClick={go} onError={setError}>
-            {VERBS[act]}
-          </Button>
-        </>
-      }
     >
       {entry && (
         <p class="command-entry">
@@ -93,8 +86,7 @@ export function Command({ act, of, session, entry, leaves, onGiven, onClose }: P
           />
         </div>
       )}
-      {error && <Fault what={`${of} was not asked`} error={error} />}
-    </Dialog>
+    </FormDialog>
   );
 }
 

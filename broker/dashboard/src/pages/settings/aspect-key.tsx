@@ -1,13 +1,10 @@
 /** Letting an aspect in, and giving it another key: the pair is made here and its private half is never sent. */
 import { useState } from "preact/hooks";
 import { rest } from "../../link/rest";
-import { asError } from "../../link/use";
 import { aspectOf } from "../../state/team";
-import { Button } from "../../ui/button";
 import { Check, Select } from "../../ui/choice";
-import { Dialog } from "../../ui/dialog";
-import { Fault } from "../../ui/fault";
 import { Field } from "../../ui/field";
+import { FormDialog } from "../../ui/form";
 import { exact } from "../../ui/format";
 import type { AspectRole } from "../../wire/frames";
 import type { AspectKey, KeyRotated, NexusCa } from "../../wire/http";
@@ -45,26 +42,20 @@ export function AddAspect({ onClose, onDone }: AddProps) {
   const [role, setRole] = useState<AspectRole>("worker");
   const [share, setShare] = useState(false);
   const [url, setUrl] = useState(window.location.origin);
-  const [error, setError] = useState<Error>();
   const [made, setMade] = useState<Made>();
   const known = aspectOf(name) !== undefined;
   const fault = nameFault(name) ?? (known ? `${name} is in already; rotate its key instead.` : undefined);
   const add = async () => {
-    setError(undefined);
-    try {
-      const pair = await makeKey();
-      const text = await keyfileOf(name, url.trim(), pair);
-      await rest<AspectKey>("POST", "aspects", {
-        name,
-        role,
-        public_key: pair.publicText,
-        share_knowledge: share,
-      });
-      setMade({ name, text });
-      onDone();
-    } catch (error) {
-      setError(asError(error));
-    }
+    const pair = await makeKey();
+    const text = await keyfileOf(name, url.trim(), pair);
+    await rest<AspectKey>("POST", "aspects", {
+      name,
+      role,
+      public_key: pair.publicText,
+      share_knowledge: share,
+    });
+    setMade({ name, text });
+    onDone();
   };
   if (made) {
     return (
@@ -80,17 +71,13 @@ export function AddAspect({ onClose, onDone }: AddProps) {
     );
   }
   return (
-    <Dialog
+    <FormDialog
       title="Let an aspect in"
+      action="Make its key and let it in"
+      missing={name === "" || fault !== undefined ? "" : undefined}
+      failed={`${name} was not let in`}
+      onSubmit={add}
       onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" disabled={name === "" || fault !== undefined} onClick={add}>
-            Make its key and let it in
-          </Button>
-        </>
-      }
     >
       <Field
         label="Name"
@@ -118,8 +105,7 @@ export function AddAspect({ onClose, onDone }: AddProps) {
         onChange={setShare}
       />
       <Address url={url} onInput={setUrl} />
-      {error && <Fault what={`${name} was not let in`} error={error} />}
-    </Dialog>
+    </FormDialog>
   );
 }
 
@@ -151,22 +137,16 @@ interface RotateProps extends AddProps {
 export function RotateKey({ name, onClose, onDone }: RotateProps) {
   const [overlap, setOverlap] = useState("600");
   const [url, setUrl] = useState(window.location.origin);
-  const [error, setError] = useState<Error>();
   const [made, setMade] = useState<Made>();
   const rotate = async () => {
-    setError(undefined);
-    try {
-      const pair = await makeKey();
-      const text = await keyfileOf(name, url.trim(), pair);
-      const { previous_until } = await rest<KeyRotated>("POST", `aspects/${name}/rotate`, {
-        public_key: pair.publicText,
-        overlap_s: Number(overlap),
-      });
-      setMade({ name, text, until: previous_until });
-      onDone();
-    } catch (error) {
-      setError(asError(error));
-    }
+    const pair = await makeKey();
+    const text = await keyfileOf(name, url.trim(), pair);
+    const { previous_until } = await rest<KeyRotated>("POST", `aspects/${name}/rotate`, {
+      public_key: pair.publicText,
+      overlap_s: Number(overlap),
+    });
+    setMade({ name, text, until: previous_until });
+    onDone();
   };
   if (made) {
     return (
@@ -184,17 +164,12 @@ export function RotateKey({ name, onClose, onDone }: RotateProps) {
     );
   }
   return (
-    <Dialog
+    <FormDialog
       title={`Rotate the key of ${name}`}
+      action="Make a new key"
+      failed={`${name} keeps its old key`}
+      onSubmit={rotate}
       onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" onClick={rotate}>
-            Make a new key
-          </Button>
-        </>
-      }
     >
       <Select
         label="The old key is to"
@@ -204,7 +179,6 @@ export function RotateKey({ name, onClose, onDone }: RotateProps) {
         hint="If the old key may be in the wrong hands, end it at once."
       />
       <Address url={url} onInput={setUrl} />
-      {error && <Fault what={`${name} keeps its old key`} error={error} />}
-    </Dialog>
+    </FormDialog>
   );
 }

@@ -1,13 +1,10 @@
 /** Keeping a secret, replacing it, and saying who may use it. What was typed goes to the broker and nowhere else. */
 import { useState } from "preact/hooks";
 import { rest } from "../../link/rest";
-import { asError } from "../../link/use";
 import { team } from "../../state/team";
-import { Button } from "../../ui/button";
 import { Check, Select } from "../../ui/choice";
-import { Dialog } from "../../ui/dialog";
-import { Fault } from "../../ui/fault";
 import { Field } from "../../ui/field";
+import { FormDialog } from "../../ui/form";
 import { toast } from "../../ui/toast";
 import type { CredentialAdd, CredentialInfo, CredentialKind, CredentialMode } from "../../wire/http";
 import { nameFault } from "./keys";
@@ -35,13 +32,11 @@ export function AddCredential({ names, onClose, onDone }: Done & { names: readon
   const [header, setHeader] = useState("");
   const [allowed, setAllowed] = useState<readonly string[]>([]);
   const [secret, setSecret] = useState("");
-  const [error, setError] = useState<Error>();
   const taken = names.includes(name) ? `There is one called ${name}; it would be replaced whole.` : undefined;
   const fault = nameFault(name) ?? taken;
   const needsUrl = mode !== "fetch";
   const ready = name !== "" && fault === undefined && secret !== "" && (!needsUrl || url !== "");
   const add = async () => {
-    setError(undefined);
     const body: CredentialAdd = {
       name,
       kind,
@@ -51,27 +46,19 @@ export function AddCredential({ names, onClose, onDone }: Done & { names: readon
       ...(url === "" ? {} : { base_url: url.trim() }),
       ...(header === "" ? {} : { header: header.trim() }),
     };
-    try {
-      await rest("POST", "credentials", body);
-      toast(`${name} is kept; its secret is not shown again`);
-      onDone();
-      onClose();
-    } catch (error) {
-      setError(asError(error));
-    }
+    await rest("POST", "credentials", body);
+    toast(`${name} is kept; its secret is not shown again`);
+    onDone();
+    onClose();
   };
   return (
-    <Dialog
+    <FormDialog
       title="Keep a secret"
+      action="Keep"
+      missing={!ready ? "" : undefined}
+      failed={`${name} is not kept`}
+      onSubmit={add}
       onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" disabled={!ready} onClick={add}>
-            Keep
-          </Button>
-        </>
-      }
     >
       <Field
         label="Name"
@@ -114,8 +101,7 @@ export function AddCredential({ names, onClose, onDone }: Done & { names: readon
       />
       <Secret value={secret} onInput={setSecret} />
       <Allowed allowed={allowed} onChange={setAllowed} />
-      {error && <Fault what={`${name} is not kept`} error={error} />}
-    </Dialog>
+    </FormDialog>
   );
 }
 
@@ -158,65 +144,46 @@ function Allowed({ allowed, onChange }: AllowedProps) {
 
 export function AllowCredential({ info, onClose, onDone }: Done & { info: CredentialInfo }) {
   const [allowed, setAllowed] = useState<readonly string[]>(info.allowed_aspects);
-  const [error, setError] = useState<Error>();
   const save = async () => {
-    try {
-      await rest("PUT", `credentials/${info.name}/allowed`, { allowed_aspects: allowed });
-      toast(`${info.name} may be used by ${allowed.length === 0 ? "nobody" : allowed.join(", ")}`);
-      onDone();
-      onClose();
-    } catch (error) {
-      setError(asError(error));
-    }
+    await rest("PUT", `credentials/${info.name}/allowed`, { allowed_aspects: allowed });
+    toast(`${info.name} may be used by ${allowed.length === 0 ? "nobody" : allowed.join(", ")}`);
+    onDone();
+    onClose();
   };
   return (
-    <Dialog
+    <FormDialog
       title={`Who may use ${info.name}`}
+      action="Save"
+      failed="Nothing was changed"
+      safe=""
+      onSubmit={save}
       onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" onClick={save}>
-            Save
-          </Button>
-        </>
-      }
     >
       <p class="quiet">To everybody else it is as if it were not there. The secret stays as it is.</p>
       <Allowed allowed={allowed} onChange={setAllowed} />
-      {error && <Fault what="Nothing was changed" error={error} safe="" />}
-    </Dialog>
+    </FormDialog>
   );
 }
 
 export function RotateCredential({ name, onClose, onDone }: Done & { name: string }) {
   const [secret, setSecret] = useState("");
-  const [error, setError] = useState<Error>();
   const rotate = async () => {
-    try {
-      await rest("PUT", `credentials/${name}/secret`, { secret });
-      toast(`${name} has a new secret`);
-      onDone();
-      onClose();
-    } catch (error) {
-      setError(asError(error));
-    }
+    await rest("PUT", `credentials/${name}/secret`, { secret });
+    toast(`${name} has a new secret`);
+    onDone();
+    onClose();
   };
   return (
-    <Dialog
+    <FormDialog
       title={`A new secret for ${name}`}
+      action="Replace"
+      missing={secret === "" ? "" : undefined}
+      failed="The old secret is still in use"
+      safe=""
+      onSubmit={rotate}
       onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" disabled={secret === ""} onClick={rotate}>
-            Replace
-          </Button>
-        </>
-      }
     >
       <Secret value={secret} onInput={setSecret} />
-      {error && <Fault what="The old secret is still in use" error={error} safe="" />}
-    </Dialog>
+    </FormDialog>
   );
 }

@@ -1,12 +1,9 @@
 /** Letting a person in, by a password or an API token; another role; another password. */
 import { useState } from "preact/hooks";
 import { rest } from "../../link/rest";
-import { asError } from "../../link/use";
-import { Button } from "../../ui/button";
 import { Segments, Select } from "../../ui/choice";
-import { Dialog } from "../../ui/dialog";
-import { Fault } from "../../ui/fault";
 import { Field } from "../../ui/field";
+import { FormDialog } from "../../ui/form";
 import { toast } from "../../ui/toast";
 import type { OperatorAdd, OperatorInfo, OperatorRole } from "../../wire/http";
 import { NAME_HINT, makeToken, nameFault, sha256Hex } from "./keys";
@@ -35,7 +32,6 @@ export function AddPerson({ names, onClose, onDone }: Done & { names: readonly s
   const [role, setRole] = useState<OperatorRole>("operator");
   const [way, setWay] = useState<"password" | "token">("password");
   const [password, setPassword] = useState("");
-  const [error, setError] = useState<Error>();
   const [token, setToken] = useState<string>();
   const taken = names.includes(name) ? `${name} is in already.` : undefined;
   const fault = nameFault(name) ?? taken;
@@ -44,24 +40,19 @@ export function AddPerson({ names, onClose, onDone }: Done & { names: readonly s
     fault === undefined &&
     (way === "token" || (password !== "" && passwordFault(password) === undefined));
   const add = async () => {
-    setError(undefined);
-    try {
-      const made = makeToken();
-      const body: OperatorAdd = { name, role, token_sha256: await sha256Hex(made) };
-      await rest("POST", "operators", body);
-      if (way === "token") {
-        setToken(made);
-      } else {
-        await rest("PUT", `operators/${name}/password`, { password });
-        // The token they were let in with is known to nobody.
-        await rest("DELETE", `operators/${name}/tokens/first`);
-        toast(`${name} is in, and logs in with the password you chose`);
-        onClose();
-      }
-      onDone();
-    } catch (error) {
-      setError(asError(error));
+    const made = makeToken();
+    const body: OperatorAdd = { name, role, token_sha256: await sha256Hex(made) };
+    await rest("POST", "operators", body);
+    if (way === "token") {
+      setToken(made);
+    } else {
+      await rest("PUT", `operators/${name}/password`, { password });
+      // The token they were let in with is known to nobody.
+      await rest("DELETE", `operators/${name}/tokens/first`);
+      toast(`${name} is in, and logs in with the password you chose`);
+      onClose();
     }
+    onDone();
   };
   if (token !== undefined) {
     return (
@@ -74,17 +65,14 @@ export function AddPerson({ names, onClose, onDone }: Done & { names: readonly s
     );
   }
   return (
-    <Dialog
+    <FormDialog
       title="Let a person in"
+      action="Let them in"
+      missing={!ready ? "" : undefined}
+      failed={`${name} was not let in whole`}
+      safe="Look at the list for what is done already."
+      onSubmit={add}
       onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" disabled={!ready} onClick={add}>
-            Let them in
-          </Button>
-        </>
-      }
     >
       <Field
         label="Name"
@@ -118,42 +106,27 @@ export function AddPerson({ names, onClose, onDone }: Done & { names: readonly s
       ) : (
         <p class="quiet">It is made here and shown once.</p>
       )}
-      {error && (
-        <Fault
-          what={`${name} was not let in whole`}
-          error={error}
-          safe="Look at the list for what is done already."
-        />
-      )}
-    </Dialog>
+    </FormDialog>
   );
 }
 
 export function ChangeRole({ person, onClose, onDone }: Done & { person: OperatorInfo }) {
   const [role, setRole] = useState(person.role);
-  const [error, setError] = useState<Error>();
   const change = async () => {
-    try {
-      await rest("PUT", `operators/${person.name}/role`, { role });
-      toast(`${person.name} is ${role} now`);
-      onDone();
-      onClose();
-    } catch (error) {
-      setError(asError(error));
-    }
+    await rest("PUT", `operators/${person.name}/role`, { role });
+    toast(`${person.name} is ${role} now`);
+    onDone();
+    onClose();
   };
   return (
-    <Dialog
+    <FormDialog
       title={`The role of ${person.name}`}
+      action="Change"
+      missing={role === person.role ? "" : undefined}
+      failed="The role stays as it is"
+      safe=""
+      onSubmit={change}
       onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" disabled={role === person.role} onClick={change}>
-            Change
-          </Button>
-        </>
-      }
     >
       <Select
         label="Role"
@@ -162,40 +135,27 @@ export function ChangeRole({ person, onClose, onDone }: Done & { person: Operato
         onChange={(role) => setRole(roleOf(role))}
         hint="It is in force at once; what they get in with stays."
       />
-      {error && <Fault what="The role stays as it is" error={error} safe="" />}
-    </Dialog>
+    </FormDialog>
   );
 }
 
 export function ResetPassword({ name, onClose, onDone }: Done & { name: string }) {
   const [password, setPassword] = useState("");
-  const [error, setError] = useState<Error>();
   const set = async () => {
-    try {
-      await rest("PUT", `operators/${name}/password`, { password });
-      toast(`${name} has a new password`);
-      onDone();
-      onClose();
-    } catch (error) {
-      setError(asError(error));
-    }
+    await rest("PUT", `operators/${name}/password`, { password });
+    toast(`${name} has a new password`);
+    onDone();
+    onClose();
   };
   return (
-    <Dialog
+    <FormDialog
       title={`A new password for ${name}`}
+      action="Set"
+      missing={password === "" || passwordFault(password) !== undefined ? "" : undefined}
+      failed="The old password is still good"
+      safe=""
+      onSubmit={set}
       onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button
-            kind="primary"
-            disabled={password === "" || passwordFault(password) !== undefined}
-            onClick={set}
-          >
-            Set
-          </Button>
-        </>
-      }
     >
       <Field
         label="Password"
@@ -206,7 +166,6 @@ export function ResetPassword({ name, onClose, onDone }: Done & { name: string }
         error={passwordFault(password)}
         hint="It ends their sessions in browsers; API tokens stay."
       />
-      {error && <Fault what="The old password is still good" error={error} safe="" />}
-    </Dialog>
+    </FormDialog>
   );
 }

@@ -1,11 +1,8 @@
 /** Asks for a name to be typed before something that shuts somebody out. */
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { asError } from "../../link/use";
-import { Button } from "../../ui/button";
-import { Dialog } from "../../ui/dialog";
-import { Fault } from "../../ui/fault";
 import { Field } from "../../ui/field";
+import { FormDialog } from "../../ui/form";
 
 interface Props {
   title: string;
@@ -20,27 +17,19 @@ interface Props {
 
 export function TypedConfirm({ title, name, children, action, onConfirm, onClose }: Props) {
   const [typed, setTyped] = useState("");
-  const [error, setError] = useState<Error>();
   const confirm = async () => {
-    try {
-      await onConfirm();
-      onClose();
-    } catch (error) {
-      setError(asError(error));
-    }
+    await onConfirm();
+    onClose();
   };
   return (
-    <Dialog
+    <FormDialog
       title={title}
+      action={action}
+      danger
+      missing={typed !== name ? "" : undefined}
+      failed="It was not done"
+      onSubmit={confirm}
       onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="danger" disabled={typed !== name} onClick={confirm}>
-            {action}
-          </Button>
-        </>
-      }
     >
       {children}
       <Field
@@ -52,7 +41,6 @@ export function TypedConfirm({ title, name, children, action, onConfirm, onClose
         autocapitalize="off"
         spellcheck={false}
       />
-      {error && <Fault what="It was not done" error={error} />}
-    </Dialog>
+    </FormDialog>
   );
 }

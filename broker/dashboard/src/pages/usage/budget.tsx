@@ -2,14 +2,11 @@
 import { useState } from "preact/hooks";
 import { uuidv7 } from "../../link/ids";
 import { link } from "../../link/link";
-import { asError } from "../../link/use";
 import { myParty } from "../../state/session";
 import { team } from "../../state/team";
-import { Button } from "../../ui/button";
 import { Select } from "../../ui/choice";
-import { Dialog } from "../../ui/dialog";
-import { Fault } from "../../ui/fault";
 import { Field } from "../../ui/field";
+import { FormDialog } from "../../ui/form";
 import { toast } from "../../ui/toast";
 import type { Budget, BudgetInfo, BudgetPer } from "../../wire/frames";
 import { microusd, tokens } from "./series";
@@ -55,7 +52,6 @@ export function BudgetDialog({ budget, onClose, onDone }: Props) {
   const [limitUsd, setLimitUsd] = useState(usd(budget?.limit.cost_microusd));
   const [eachTokens, setEachTokens] = useState(plain(chosen(budget, "tokens")));
   const [eachUsd, setEachUsd] = useState(usd(chosen(budget, "cost_microusd")));
-  const [error, setError] = useState<Error>();
   const [id] = useState(() => uuidv7());
   const faults = {
     limitTokens: fault(limitTokens, tokens, NOT_TOKENS),
@@ -72,34 +68,20 @@ export function BudgetDialog({ budget, onClose, onDone }: Props) {
   ];
   if (of !== "" && !whose.some((it) => it.value === of)) whose.push({ value: of, label: of });
   const set = async () => {
-    setError(undefined);
-    try {
-      const each = amount(eachTokens, eachUsd);
-      await link.ask("budget.set", { per, limit, each, ...(of === "" ? {} : { of }) }, id);
-      toast(`${of === "" ? "Everybody together" : of} may spend that in each ${per}`);
-      onDone();
-      onClose();
-    } catch (error) {
-      setError(asError(error));
-    }
+    const each = amount(eachTokens, eachUsd);
+    await link.ask("budget.set", { per, limit, each, ...(of === "" ? {} : { of }) }, id);
+    toast(`${of === "" ? "Everybody together" : of} may spend that in each ${per}`);
+    onDone();
+    onClose();
   };
   return (
-    <Dialog
+    <FormDialog
       title={budget ? "Change the budget" : "Set a budget"}
+      action="Set"
+      missing={ready ? undefined : "Say how many tokens or how much money may be spent"}
+      failed="The budget was not set"
+      onSubmit={set}
       onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button
-            kind="primary"
-            disabled={!ready}
-            title={ready ? "" : "Say how many tokens or how much money may be spent"}
-            onClick={set}
-          >
-            Set
-          </Button>
-        </>
-      }
     >
       <p class="quiet">
         Whoever asks pays: all of a tree of dispatches counts for who asked for its root. It takes the place
@@ -150,7 +132,6 @@ export function BudgetDialog({ budget, onClose, onDone }: Props) {
           hint="Set aside when it names no budget; empty: a tenth"
         />
       </div>
-      {error && <Fault what="The budget was not set" error={error} />}
-    </Dialog>
+    </FormDialog>
   );
 }

@@ -5,9 +5,8 @@ import { link } from "../../link/link";
 import { asError } from "../../link/use";
 import { team } from "../../state/team";
 import { Button } from "../../ui/button";
-import { Dialog } from "../../ui/dialog";
-import { Fault } from "../../ui/fault";
 import { Field } from "../../ui/field";
+import { FormDialog } from "../../ui/form";
 import { Json } from "../../ui/json";
 import { toast } from "../../ui/toast";
 import type { AspectInfo, Dispatch, HandSpec } from "../../wire/frames";
@@ -105,13 +104,11 @@ export function Send({ onClose, onSent }: Props) {
     const empty = { needs: "", likes: "", prefer: "", avoid: "", minutes: "", tokens: "", dollars: "" };
     return { by: "hand", hand: first?.name ?? "", input, ...empty };
   });
-  const [error, setError] = useState<Error>();
   // An answer that was lost is asked for again under the same id; another form is another request.
   const [id, setId] = useState(() => uuidv7());
   const set = (more: Partial<Form>) => {
     setForm({ ...form, ...more });
     setId(uuidv7());
-    setError(undefined);
   };
   const offer = form.by === "hand" ? all.find((it) => it.name === form.hand) : undefined;
   const parsed = parse(form.input);
@@ -129,18 +126,14 @@ export function Send({ onClose, onSent }: Props) {
     onSent(dispatch);
   };
   return (
-    <Dialog
+    <FormDialog
       title="New dispatch"
       wide
+      action="Send it"
+      failed="It was not sent"
+      safe="No work has begun."
+      onSubmit={send}
       onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" onClick={() => send().catch((error: unknown) => setError(asError(error)))}>
-            Send it
-          </Button>
-        </>
-      }
     >
       <div class="choices" role="group" aria-label="For whom">
         <Button pressed={form.by === "hand"} onClick={() => set({ by: "hand" })}>
@@ -211,8 +204,7 @@ export function Send({ onClose, onSent }: Props) {
           />
         </div>
       </details>
-      {error && <Fault what="It was not sent" error={error} safe="No work has begun." />}
-    </Dialog>
+    </FormDialog>
   );
 }
 
