@@ -121,6 +121,8 @@ pub struct App {
     typed: Vec<String>,
     /// An aspect to look at once it is there.
     sought: Option<String>,
+    /// An aspect whose thread is to be read once the threads are known.
+    sought_thread: Option<AspectName>,
 }
 
 impl App {
@@ -147,6 +149,7 @@ impl App {
             due: Due::default(),
             typed: Vec::new(),
             sought: None,
+            sought_thread: None,
         }
     }
 
@@ -221,7 +224,10 @@ impl App {
                 self.team.replace(members, &self.filters[View::Team as usize]);
                 return self.seek();
             }
-            Loaded::Threads(threads) => self.threads.replace(threads, &self.filters[View::Threads as usize]),
+            Loaded::Threads(threads) => {
+                self.threads.replace(threads, &self.filters[View::Threads as usize]);
+                return self.seek_thread();
+            }
             Loaded::Messages { page, older } => self.threads.page(page, older),
             Loaded::Dispatches(all) => self.work.replace(all, &self.filters[View::Work as usize]),
             Loaded::Dispatch(info) => self.work.detailed(*info),
@@ -236,6 +242,12 @@ impl App {
         let Some(name) = self.sought.take() else { return Vec::new() };
         let is_there = name.parse().is_ok_and(|name| self.team.listing.choose(&name));
         if is_there { Vec::new() } else { self.say(Tone::Wrong, format!("there is no aspect {name:?}")) }
+    }
+
+    fn seek_thread(&mut self) -> Vec<Effect> {
+        let still_here = self.view == View::Team && self.prompt.is_none();
+        let Some(aspect) = self.sought_thread.take().filter(|_| still_here) else { return Vec::new() };
+        self.history(&aspect).unwrap_or_else(|why| self.say(Tone::Wrong, why))
     }
 
     fn not_loaded(&mut self, load: Load, why: String) -> Vec<Effect> {

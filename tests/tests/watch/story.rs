@@ -125,6 +125,10 @@ fn a_turn_is_watched_and_survives_a_broker_that_is_killed_in_the_middle_of_it() 
     std::fs::write(watched.home.join("go"), "").expect("the folder is ours");
     screen.shows("The notes are changed, step by step.");
     screen.shows("● replied");
+    // What was said is in the thread, the question too.
+    screen.keys("r");
+    screen.shows("[2 Threads");
+    screen.shows("please change the notes");
     screen.keys("q");
     let (code, drawn) = screen.end();
     assert_eq!(code, 0);

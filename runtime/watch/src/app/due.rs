@@ -61,6 +61,12 @@ impl Due {
         self.0[list as usize].loading = false;
     }
 
+    /// Whether a newer one is on its way or will be asked for.
+    pub fn awaits(&self, list: List) -> bool {
+        let one = &self.0[list as usize];
+        one.due || one.loading
+    }
+
     /// It is asked for again later.
     pub fn failed(&mut self, list: List, now: Ms) {
         let asked = Some(now.saturating_add(4 * list.interval()));

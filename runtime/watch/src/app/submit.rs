@@ -5,6 +5,7 @@ use nexus_wire::{AspectName, ThreadId};
 
 use super::act::Doing;
 use super::command::{self, Spec};
+use super::due::List;
 use super::event::Effect;
 use super::listing::Scroll;
 use super::prompt::{Prompt, Purpose};
@@ -160,7 +161,7 @@ impl App {
     }
 
     /// The thread an aspect was last in.
-    fn history(&mut self, aspect: &AspectName) -> Doing {
+    pub(super) fn history(&mut self, aspect: &AspectName) -> Doing {
         let streamed =
             self.streams.get(aspect).and_then(|stream| stream.turns().rev().find_map(|turn| turn.thread));
         let is_in =
@@ -168,6 +169,11 @@ impl App {
         let listed = self.threads.all().iter().find(|info| info.participants.iter().any(is_in));
         match streamed.filter(|id| self.threads.get(id).is_some()).or_else(|| listed.map(|info| info.id)) {
             Some(thread) => self.read(thread),
+            // A thread that has just begun, or begun while there was no connection, is in the list in a moment.
+            None if self.due.awaits(List::Threads) => {
+                self.sought_thread = Some(aspect.clone());
+                Ok(Vec::new())
+            }
             None => Err(format!("{aspect} takes part in none of the latest threads")),
         }
     }

@@ -128,6 +128,28 @@ fn nothing_is_sent_without_a_connection_and_what_is_known_stays() {
 }
 
 #[test]
+fn a_thread_that_has_just_begun_is_read_once_the_list_has_it() {
+    let mut app = busy();
+    load(&mut app, Loaded::Threads(Vec::new()));
+    app.due.mark(List::Threads);
+    drop(keys(&mut app, &[Key::Char('r')]));
+    assert_eq!((app.view, &app.notice), (View::Team, &None), "the list is waited for");
+    let begun = testing::thread_info(7, "begun", 0);
+    load(&mut app, Loaded::Threads(vec![begun]));
+    assert_eq!((app.view, app.threads.listing.key()), (View::Threads, Some(&thread(7))));
+
+    let mut app = busy();
+    load(&mut app, Loaded::Threads(Vec::new()));
+    app.due.mark(List::Threads);
+    app.now += 60_000;
+    let asked = keys(&mut app, &[Key::Char('r')]);
+    assert!(asked.contains(&Effect::Load(Load::List(List::Threads))), "{asked:?}");
+    load(&mut app, Loaded::Threads(Vec::new()));
+    let said = app.notice.as_ref().map(|notice| notice.text.as_str());
+    assert_eq!(said, Some("forge takes part in none of the latest threads"));
+}
+
+#[test]
 fn where_there_is_nothing_to_act_on_it_is_said() {
     let mut app = testing::empty();
     assert!(acts(run(&mut app, "stop")).is_empty());
