@@ -26,6 +26,15 @@ args = { work = [{ hand = "left/verify" }, { hand = "right/verify" }], need = 1 
 say = "{{ told.json.state }}: {{ told.json.parts[0].output }}"
 
 [[rule]]
+match = "wait for both"
+[[rule.step]]
+name = "told"
+call = "gather"
+args = { work = [{ hand = "left/verify" }, { hand = "right/verify" }] }
+[[rule.step]]
+say = "they were {{ told.json.state }}"
+
+[[rule]]
 hand = "lead"
 [[rule.step]]
 name = "told"
@@ -115,6 +124,31 @@ fn the_first_answer_ends_the_other() {
     assert!(ask.wait().success(), "{}", ask.text());
     assert!(ask.text().contains("met: no"), "{}", ask.text());
     assert_eq!(team.states(), [state("left/verify", "cancelled"), state("right/verify", "done")]);
+}
+
+#[test]
+fn an_operator_ends_it_and_what_belongs_to_it() {
+    let team = Team::new("");
+    let mut ask = team.ask("wait for both");
+    team.running(2);
+    let gathers = team.world.nexctl_json(&["get", "gathers"]);
+    let id = gathers["gathers"][0]["id"].as_str().expect("it is open").to_owned();
+    let cancel = ["cancel", "--gather", &id, "--rest", "--reason", "no longer needed"];
+    let out = team.world.nexctl(&cancel);
+    assert!(out.status.success(), "{}", nexus_tests::world::text(&out));
+    let said = String::from_utf8_lossy(&out.stdout);
+    assert!(said.starts_with(&format!("cancelled gather {id}\ncancelled ")), "{said}");
+    assert!(ask.wait().success(), "{}", ask.text());
+    assert!(ask.text().contains("they were cancelled"), "{}", ask.text());
+    wait_until("both to have stopped", || {
+        let ended = [state("left/verify", "cancelled"), state("right/verify", "cancelled")];
+        (team.states() == ended).then_some(())
+    });
+    let again = team.world.nexctl(&cancel);
+    let said = String::from_utf8_lossy(&again.stdout);
+    assert!(said.starts_with(&format!("cancelled gather {id}\n")), "asked again, it says the same: {said}");
+    let wrong = team.world.nexctl(&["cancel", "--rest"]);
+    assert_eq!(wrong.status.code(), Some(2), "{}", nexus_tests::world::text(&wrong));
 }
 
 #[test]

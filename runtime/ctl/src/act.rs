@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use nexus_client::{Client, Followed};
 use nexus_wire::alert::AlertAck;
 use nexus_wire::chat::{ChatSend, ChatSent};
+use nexus_wire::gather::{GatherCancel, GatherState};
 use nexus_wire::hands::{
-    Candidate, Dispatch, DispatchCancel, DispatchInfo, DispatchRetry, DispatchState, DispatchStatus,
-    Dispatched, Wanted,
+    CancelReceipt, Candidate, Dispatch, DispatchCancel, DispatchInfo, DispatchRetry, DispatchState,
+    DispatchStatus, Dispatched, Wanted,
 };
 use nexus_wire::log::{LogBody, Subscribe};
 use nexus_wire::name::Party;
@@ -79,13 +80,35 @@ pub(crate) async fn ack(run: &Run, ack: cli::Ack) -> Result<(), Failure> {
 }
 
 pub(crate) async fn cancel(run: &Run, cancel: cli::Cancel) -> Result<(), Failure> {
+    let cli::Cancel { dispatch, gather, reason, rest, keep_rest } = cancel;
     let mut client = run.connect().await?;
-    let dispatch = run.within(ids::dispatch(&mut client, &cancel.dispatch)).await??;
-    let receipt = run.change(&mut client, DispatchCancel { dispatch, reason: cancel.reason }).await?;
+    if let Some(gather) = gather {
+        let gather = run.within(ids::gather(&mut client, &gather)).await??;
+        let cancel_rest = (rest || keep_rest).then_some(rest);
+        let ended = run.change(&mut client, GatherCancel { gather, reason, cancel_rest }).await?;
+        client.close().await;
+        if run.ui.shape() == Shape::Data {
+            return run.ui.data(&ended);
+        }
+        match ended.state {
+            GatherState::Cancelled => run.ui.result_line(&format!("cancelled gather {gather}"))?,
+            state => run.ui.result_line(&format!("gather {gather} had ended before: {}", state.as_str()))?,
+        }
+        return tell(run, &ended.rest);
+    }
+    // clap wants one of the two.
+    let Some(dispatch) = dispatch else { return Ok(()) };
+    let dispatch = run.within(ids::dispatch(&mut client, &dispatch)).await??;
+    let receipt = run.change(&mut client, DispatchCancel { dispatch, reason }).await?;
     client.close().await;
     if run.ui.shape() == Shape::Data {
         return run.ui.data(&receipt);
     }
+    tell(run, &receipt)
+}
+
+/// What became of each dispatch.
+fn tell(run: &Run, receipt: &CancelReceipt) -> Result<(), Failure> {
     for (dispatches, what) in [
         (&receipt.stopped, "nobody was at work on it"),
         (&receipt.unconfirmed, "its worker is told to stop and has not confirmed yet"),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use nexus_wire::{AspectName, DispatchId, ThreadId};
+use nexus_wire::{AspectName, DispatchId, GatherId, ThreadId};
 
 use super::OfDispatch;
 use super::time::duration;
@@ -12,7 +12,17 @@ use crate::ids::Short;
 #[derive(Args, Clone, Debug)]
 pub struct Cancel {
     /// The dispatch's id, as `nexctl get dispatches` shows it
-    pub dispatch: Short<DispatchId>,
+    #[arg(required_unless_present = "gather")]
+    pub dispatch: Option<Short<DispatchId>>,
+    /// Instead: end the gather before it is decided, an id as `nexctl get gathers` shows it
+    #[arg(long, value_name = "GATHER", conflicts_with = "dispatch")]
+    pub gather: Option<Short<GatherId>>,
+    /// Cancel the gather's open dispatches with it, whatever was said when it was made
+    #[arg(long, requires = "gather")]
+    pub rest: bool,
+    /// Let the gather's open dispatches go on, whatever was said when it was made
+    #[arg(long, requires = "gather", conflicts_with = "rest")]
+    pub keep_rest: bool,
     /// Told to whoever worked on it
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
