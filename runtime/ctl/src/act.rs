@@ -90,9 +90,10 @@ pub(crate) async fn cancel(run: &Run, cancel: cli::Cancel) -> Result<(), Failure
         if run.ui.shape() == Shape::Data {
             return run.ui.data(&ended);
         }
-        match ended.state {
-            GatherState::Cancelled => run.ui.result_line(&format!("cancelled gather {gather}"))?,
-            state => run.ui.result_line(&format!("gather {gather} had ended before: {}", state.as_str()))?,
+        if ended.state == GatherState::Cancelled {
+            run.ui.result_line(&format!("cancelled gather {gather}"))?;
+        } else {
+            run.ui.result_line(&format!("gather {gather} had ended before: {}", ended.state.as_str()))?;
         }
         return tell(run, &ended.rest);
     }
