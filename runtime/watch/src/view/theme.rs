@@ -50,9 +50,17 @@ impl Theme {
         self.fg(Color::Red)
     }
 
-    /// The chosen row, in the part that keys move in or in the other one.
+    /// The chosen row, in the part that keys move in or in the other one. Colours of its cells would make
+    /// pieces of the band, so it has none.
     pub fn chosen(self, is_focused: bool) -> Style {
-        if is_focused { Style::new().add_modifier(Modifier::REVERSED) } else { self.strong() }
+        if is_focused {
+            Style::new()
+                .fg(Color::Reset)
+                .add_modifier(Modifier::REVERSED)
+                .remove_modifier(Modifier::DIM | Modifier::BOLD)
+        } else {
+            self.strong()
+        }
     }
 
     fn fg(self, colour: Color) -> Style {
