@@ -7,11 +7,14 @@ use std::process::{Command, Output};
 use nexus_tests::process::{binary, checkout};
 use nexus_tests::world::text;
 
-fn is_there(program: &str) -> bool {
-    Command::new("sh")
-        .args(["-c", &format!("command -v {program}")])
-        .output()
-        .is_ok_and(|out| out.status.success())
+/// A program that is Debian's, without which the test would look at nothing.
+fn command(program: &str) -> Command {
+    let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).output();
+    assert!(
+        found.is_ok_and(|out| out.status.success()),
+        "{program} is not there; install it, as scripts/test does"
+    );
+    Command::new(program)
 }
 
 fn install(prefix: &Path, arguments: &[&str]) -> Output {
@@ -73,13 +76,11 @@ fn an_installation_is_whole_the_same_the_second_time_and_gone_when_it_is_taken_a
 
     let version = Command::new(prefix.join("bin/nexctl")).arg("--version").output().expect("it runs");
     assert!(text(&version).contains("nexctl 0."), "{}", text(&version));
-    if is_there("systemd-analyze") {
-        let unit = prefix.join("share/systemd/user/nexus.service");
-        let mut command = Command::new("systemd-analyze");
-        command.args(["--user", "verify", "--man=no"]).arg(unit).env("XDG_RUNTIME_DIR", dir.path());
-        let said = text(&command.output().expect("it runs"));
-        assert!(!said.contains("nexus.service"), "{said}");
-    }
+    let unit = prefix.join("share/systemd/user/nexus.service");
+    let mut analyze = command("systemd-analyze");
+    analyze.args(["--user", "verify", "--man=no"]).arg(unit).env("XDG_RUNTIME_DIR", dir.path());
+    let said = text(&analyze.output().expect("it runs"));
+    assert!(!said.contains("nexus.service"), "{said}");
     install(&prefix, &["--uninstall"]);
     assert_eq!(all_of(&prefix), BTreeSet::from([PathBuf::from("bin/other")]));
     assert!(!prefix.join("share").exists());
@@ -92,30 +93,21 @@ fn man_pages_render_and_completions_are_scripts() {
     nexus_pages::write(dir.path()).expect("written");
     let pages: Vec<PathBuf> = all_of(&dir.path().join("man")).into_iter().collect();
     assert!(pages.len() > 80, "{pages:?}");
-    if is_there("mandoc") {
-        let mut command = Command::new("mandoc");
-        command
-            .args(["-T", "lint", "-W", "error"])
-            .args(pages.iter().map(|page| dir.path().join("man").join(page)));
-        let out = command.output().expect("it runs");
-        assert!(out.status.success(), "{}", text(&out));
-    }
+    let mut lint = command("mandoc");
+    lint.args(["-T", "lint", "-W", "error"]).args(pages.iter().map(|page| dir.path().join("man").join(page)));
+    let out = lint.output().expect("it runs");
+    assert!(out.status.success(), "{}", text(&out));
     for (shell, program) in [("bash", "bash/nexctl"), ("zsh", "zsh/_nexctl"), ("fish", "fish/nexctl.fish")] {
         let script = dir.path().join("completions").join(program);
         let text_of = std::fs::read_to_string(&script).unwrap_or_default();
         assert!(text_of.contains("complete") && text_of.contains("nexctl"), "{program}: {text_of}");
-        if is_there(shell) {
-            let out = Command::new(shell).arg("-n").arg(&script).output().expect("it runs");
-            assert!(out.status.success(), "{program}: {}", text(&out));
-        }
+        let out = command(shell).arg("-n").arg(&script).output().expect("it runs");
+        assert!(out.status.success(), "{program}: {}", text(&out));
     }
 }
 
 #[test]
 fn the_unit_of_the_machine_is_one_that_systemd_takes() {
-    if !is_there("systemd-analyze") {
-        return;
-    }
     let dir = tempfile::tempdir().expect("a temporary folder");
     let unit =
         std::fs::read_to_string(checkout().join("scripts/packaging/nexus.service")).expect("it is there");
@@ -123,8 +115,7 @@ fn the_unit_of_the_machine_is_one_that_systemd_takes() {
     let unit = unit.replace("/usr/bin/nexus", &binary("nexus").display().to_string());
     let path = dir.path().join("nexus.service");
     std::fs::write(&path, unit).expect("the folder is ours");
-    let out =
-        Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&path).output().expect("it runs");
+    let out = command("systemd-analyze").args(["verify", "--man=no"]).arg(&path).output().expect("it runs");
     let said = text(&out);
     assert!(!said.contains("nexus.service"), "{said}");
 }
