@@ -1,0 +1,8 @@
+//! The commands of the pages in `docs`, typed one after the other as they stand there.
+
+mod mentioned;
+mod operations;
+mod page;
+mod people;
+mod screens;
+mod team;
