@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use nexus_wire::admin::NexusInfo;
 use nexus_wire::alert::AlertList;
+use nexus_wire::frame::FrameSet as _;
 use nexus_wire::gather::{GatherInfo, GatherList, GatherPage};
 use nexus_wire::hands::{DispatchState, DispatchStatus};
 use nexus_wire::knowledge::KnowledgeSearch;
@@ -96,6 +97,26 @@ impl Edge {
         self.trail.add(Note { actor: Party::System, kind, subject }, self.now());
     }
 
+    /// What is forbidden to somebody known is in the audit trail, whichever way it came.
+    pub(crate) fn admit(
+        &self,
+        identity: &Identity,
+        frame: ToBroker,
+        bytes: usize,
+    ) -> Result<Admitted, ErrorBody> {
+        let kind = frame.kind();
+        admit(identity, frame, bytes).inspect_err(|refused| {
+            if refused.code == ErrorCode::Forbidden {
+                self.forbidden(&identity.party, kind.to_owned());
+            }
+        })
+    }
+
+    /// Somebody known asked for what is not theirs to do.
+    pub(crate) fn forbidden(&self, party: &Party, subject: String) {
+        self.trail.add(Note { actor: party.clone(), kind: "refused.forbidden", subject }, self.now());
+    }
+
     /// For whatever checks a credential.
     pub(crate) fn both_clocks(&self) -> Now {
         Now { wall: seconds(), at: self.now() }
@@ -138,7 +159,7 @@ impl Edge {
         frame: ToBroker,
         bytes: usize,
     ) -> Result<Json, ErrorBody> {
-        match admit(identity, frame, bytes)? {
+        match self.admit(identity, frame, bytes)? {
             Admitted::Change(change) => {
                 let sender = identity.party.clone();
                 self.call(CommandBody::Request { sender, link: None, request, change }, bytes).await

@@ -4,8 +4,8 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Output, Stdio};
 
-use nexus_tests::World;
 use nexus_tests::world::text;
+use nexus_tests::{World, wait_until};
 use serde_json::Value;
 
 const PASSWORD: &str = "correct horse battery";
@@ -91,6 +91,16 @@ fn people_are_let_in_and_shut_out_from_afar() {
     };
     assert_eq!(as_bo(&["get", "aspects"]), Some(0));
     assert_eq!(as_bo(&["operator", "add", "eve"]), Some(3), "a viewer lets nobody in");
+    assert_eq!(as_bo(&["knowledge", "store", "colour", "red"]), Some(3), "nor stores anything");
+    // Refusals are gathered for a second before they are written.
+    wait_until("both refusals in the trail", || {
+        let page = world.nexctl_json(&["audit", "--kind", "refused.forbidden"]);
+        let rows = page["entries"].as_array()?;
+        let said = rows.iter().map(|it| (it["actor"].clone(), it["subject"].clone()));
+        let wanted =
+            ["knowledge.store", "POST /api/v1/operators"].map(|it| ("operator/bo".into(), it.into()));
+        (said.collect::<Vec<_>>() == wanted).then_some(())
+    });
     let out = answered(
         &world,
         &["--url", &url, "--token", &world.token(), "operator", "passwd", "bo"],

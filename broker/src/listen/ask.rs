@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use super::link;
 use super::problem::Problem;
-use crate::admit::{Admitted, admit};
+use crate::admit::Admitted;
 use crate::deliver::Peer;
 use crate::deliver::outbox::{Out, Work};
 use crate::edge::Edge;
@@ -94,7 +94,7 @@ pub(super) async fn ask(
 ) -> Result<Asked, Problem> {
     // Before anything is said: what cannot be followed is not asked.
     let permit = permit(edge)?;
-    let subscribe = subscription(caller, 0)?;
+    let subscribe = subscription(edge, caller, 0)?;
     let marks = edge.relay.marks();
     let head = *edge.published.head.borrow();
     let mut send = send;
@@ -118,7 +118,7 @@ pub(super) fn follow(
     leave: Leave,
 ) -> Result<Asked, Problem> {
     let permit = permit(edge)?;
-    let subscribe = subscription(caller, question.seq)?;
+    let subscribe = subscription(edge, caller, question.seq)?;
     Ok(join(edge, caller, question, &subscribe, Since::Kept, leave, permit))
 }
 
@@ -147,10 +147,10 @@ fn permit(edge: &Edge) -> Result<OwnedSemaphorePermit, Problem> {
     })
 }
 
-fn subscription(caller: &Identity, from: u64) -> Result<Subscribe, Problem> {
+fn subscription(edge: &Edge, caller: &Identity, from: u64) -> Result<Subscribe, Problem> {
     let kinds = KINDS.map(str::to_owned).to_vec();
     let wanted = Subscribe { from_seq: Some(from), kinds, observe: true, ..Subscribe::default() };
-    let Admitted::Subscribe(subscribe) = admit(caller, ToBroker::Subscribe(wanted), 0)? else {
+    let Admitted::Subscribe(subscribe) = edge.admit(caller, ToBroker::Subscribe(wanted), 0)? else {
         return Err(ErrorBody::new(ErrorCode::Internal, "a subscription became something else").into());
     };
     Ok(subscribe)

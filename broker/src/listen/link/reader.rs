@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use super::socket::{Broken, Input, Progress};
 use super::{Ending, Signs};
-use crate::admit::{Admitted, Read, Streamed, admit};
+use crate::admit::{Admitted, Read, Streamed};
 use crate::deliver::Peer;
 use crate::edge::{Edge, stopping};
 use crate::framing::{Breach, Incoming};
@@ -236,7 +236,7 @@ impl<'a> Reader<'a> {
         trace: Option<&TraceContext>,
     ) -> Option<CommandBody> {
         let kind = frame.kind();
-        match admit(&self.peer.identity, frame, bytes) {
+        match self.edge.admit(&self.peer.identity, frame, bytes) {
             Err(body) => self.refuse(id, body),
             Ok(Admitted::Change(change)) => return Some(self.change(id, change)),
             Ok(Admitted::Register(aspect, register)) => return self.register(id, aspect, register),

@@ -15,7 +15,6 @@ use super::Remote;
 use super::openapi::{SECURITY_SCHEME, may_fail, note};
 use crate::admit::administer;
 use crate::edge::Edge;
-use crate::hub::Note;
 use crate::identity::{AuthError, Identity, Role};
 use crate::listen::limits::{Standing, limited};
 use crate::listen::problem::Problem;
@@ -109,7 +108,7 @@ pub(super) fn refused(edge: &Edge, remote: Remote, error: &AuthError) -> Problem
 /// Somebody known asked for what is not theirs to do.
 fn forbidden(edge: &Edge, parts: &Parts, party: &Party, body: ErrorBody) -> Problem {
     let subject = format!("{} {}", parts.method, parts.uri.path());
-    edge.trail.add(Note { actor: party.clone(), kind: "refused.forbidden", subject }, edge.now());
+    edge.forbidden(party, subject);
     body.into()
 }
 

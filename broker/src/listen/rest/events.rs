@@ -33,7 +33,7 @@ use super::caller::Viewer;
 use super::input::Query;
 use super::openapi::{Group, doc, note, response_of};
 use super::{Routes, Shared};
-use crate::admit::{Admitted, admit};
+use crate::admit::Admitted;
 use crate::deliver::Peer;
 use crate::deliver::outbox::{Close, Out, Work};
 use crate::edge::Edge;
@@ -87,7 +87,7 @@ async fn events_of(
     let kinds = kinds.filter(|kind| !kind.is_empty()).map(str::to_owned).collect();
     let from_seq = last_event(&headers)?.or(from_seq);
     let subscribe = Subscribe { from_seq, thread, kinds, by, observe, observe_from, roster, activity };
-    let Admitted::Subscribe(subscribe) = admit(&caller, ToBroker::Subscribe(subscribe), 0)? else {
+    let Admitted::Subscribe(subscribe) = edge.admit(&caller, ToBroker::Subscribe(subscribe), 0)? else {
         return Err(ErrorBody::new(ErrorCode::Internal, "a subscription became something else").into());
     };
     let permit = Arc::clone(&edge.links).try_acquire_owned().map_err(|_| {
