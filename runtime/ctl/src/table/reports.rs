@@ -178,11 +178,11 @@ pub fn top(ui: &Ui, rows: &[Row], now: Ms) -> String {
     let mut table = Grid::new(ui, &columns);
     for Row { aspect, waiting, tokens_today, cost_microusd_today } in rows {
         let activity = aspect.activity.clone().unwrap_or_default();
-        let doing = if aspect.activity.is_some() { super::doing_of(&activity) } else { "-".to_owned() };
+        let doing = if aspect.activity.is_some() { super::team::doing_of(&activity) } else { "-".to_owned() };
         let since = if aspect.activity.is_some() { activity.since } else { aspect.since };
         table.add_row(vec![
             Cell::new(&aspect.name),
-            super::state(aspect),
+            super::team::state(aspect),
             Cell::new(doing),
             Cell::new(ago(since, now)),
             Cell::new(format!("{}/{}", activity.dispatches, aspect.slots)),

@@ -1,7 +1,7 @@
-use nexus_wire::chat::Usage;
-use nexus_wire::hands::{DispatchState, HandFailure};
+use nexus_wire::chat::{Message, ThreadInfo, Usage};
+use nexus_wire::hands::{DispatchInfo, DispatchState, HandFailure};
 use nexus_wire::observe::{Activity, Doing};
-use nexus_wire::roster::{AspectState, ContextMode};
+use nexus_wire::roster::{AspectInfo, AspectRole, AspectState, ContextMode};
 use nexus_wire::{DispatchId, MessageId, ThreadId};
 use uuid::Uuid;
 
