@@ -119,3 +119,23 @@ fn the_unit_of_the_machine_is_one_that_systemd_takes() {
     let said = text(&out);
     assert!(!said.contains("nexus.service"), "{said}");
 }
+
+#[test]
+fn an_image_has_every_program_and_nothing_that_is_somebodys() {
+    let read = |path: &str| std::fs::read_to_string(checkout().join(path)).expect("it is there");
+    let list = Command::new(checkout().join("scripts/packaging/build")).arg("--list").output();
+    let programs = String::from_utf8(list.expect("it runs").stdout).expect("names");
+    let file = read("scripts/packaging/Containerfile");
+    let copied = file.lines().find(|line| line.starts_with("COPY --from=build")).expect("a line");
+    let mut copied: Vec<&str> =
+        copied.split(' ').filter_map(|it| it.strip_prefix("/src/target/release/")).collect();
+    copied.sort_unstable();
+    assert_eq!(copied, programs.lines().collect::<Vec<_>>());
+    // What git does not take from a checkout, an engine does not get.
+    let left_out = read(".dockerignore");
+    let left_out: Vec<&str> = left_out.lines().map(|line| line.trim_start_matches("**/")).collect();
+    for line in read(".gitignore").lines().filter(|line| !line.starts_with('#')) {
+        let name = line.trim_matches('/');
+        assert!(left_out.contains(&name), "{name} is missing in .dockerignore");
+    }
+}
