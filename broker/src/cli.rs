@@ -94,7 +94,7 @@ enum CliError {
     #[error("cannot tell where {} is: {source}", path.display())]
     Path { path: PathBuf, source: std::io::Error },
     #[error(
-        "the keyfile in {} is for another Nexus ({other}, at {url}), so it stays; if this home is to leave that one: nexus aspect add {name} --home {} --force",
+        "the keyfile in {} is for another Nexus ({other}, at {url}), so it stays; name the data directory of that one with --data, or, if this home is to leave it: nexus aspect add {name} --home {} --force",
         home.display(), home.display()
     )]
     KeyOfAnother { home: PathBuf, name: nexus_wire::AspectName, other: uuid::Uuid, url: String },

@@ -91,6 +91,7 @@ pub struct Running {
     data: DataDir,
     first_token: Option<String>,
     setup_token: Option<String>,
+    setup_waits: bool,
     stop: watch::Sender<bool>,
     ended: oneshot::Receiver<SqliteStore>,
     index: std::thread::JoinHandle<()>,
@@ -109,7 +110,8 @@ impl Running {
             tracing::warn!("{warning}");
         }
         raise_descriptor_limit();
-        let Setup { data, keys, store, hub, last_at, first_token, setup_token, lock } = Setup::open(&config)?;
+        let Setup { data, keys, store, hub, last_at, first_token, setup_token, setup_waits, lock } =
+            Setup::open(&config)?;
         let nexus_id = keys.nexus_id;
         let keys = Arc::new(keys);
         let keys_of = Arc::clone(&keys);
@@ -208,6 +210,7 @@ impl Running {
             data,
             first_token,
             setup_token,
+            setup_waits,
             stop,
             ended,
             index,
@@ -242,6 +245,11 @@ impl Running {
     /// The token this Nexus is set up with from a browser, if this start made it.
     pub fn setup_token(&self) -> Option<&str> {
         self.setup_token.as_deref()
+    }
+
+    /// Whether one that an earlier start has shown is good and was not used.
+    pub fn setup_waits(&self) -> bool {
+        self.setup_waits
     }
 
     /// Returns when the core ends without having been told to, which only a defect makes it do.

@@ -45,6 +45,8 @@ pub(crate) struct Setup {
     pub(crate) first_token: Option<String>,
     /// Made with it, for a browser or another machine. To be shown once, too.
     pub(crate) setup_token: Option<String>,
+    /// One was made earlier, is good, and nobody has used it.
+    pub(crate) setup_waits: bool,
     /// Dropped last: another process may go on from here.
     pub(crate) lock: Lock,
 }
@@ -60,9 +62,12 @@ impl Setup {
         };
         data.keep_private(&data.database())?;
         let store = SqliteStore::open(&data.database(), Options { synchronous })?;
-        let last_at = store.snapshot()?.last_at;
+        let snapshot = store.snapshot()?;
+        let last_at = snapshot.last_at;
+        let setup_waits = snapshot.setup.is_some_and(|it| it.is_good(last_at.max(clock::wall())));
         let hub = Hub::rebuild(&store, config.hub.clone())?;
-        let mut setup = Self { data, keys, store, hub, last_at, first_token: None, setup_token: None, lock };
+        let (first_token, setup_token) = (None, None);
+        let mut setup = Self { data, keys, store, hub, last_at, first_token, setup_token, setup_waits, lock };
         if setup.hub.roster().operators().next().is_none() {
             setup.first_token = Some(setup.new_token()?);
             setup.setup_token = Some(setup.new_setup_token()?);

@@ -34,6 +34,34 @@ fn a_new_nexus_says_that_it_is_new_and_where() {
 }
 
 #[test]
+fn a_first_start_that_fails_leaves_a_way_in_and_the_next_one_names_it() {
+    let (other, mut world) = (World::new(), World::asleep());
+    let data = world.data().display().to_string();
+    let taken = other.url().trim_start_matches("http://").to_owned();
+    refused(&world.run("nexus", &["serve", "--data", &data, "--listen", &taken]), "cannot listen on");
+    world.start_broker();
+    let told = format!("make another: nexus token setup --data {data}");
+    world.broker().wait_for_text(&told);
+    // Not once somebody has come in by it.
+    let made = text(&world.run("nexus", &["token", "setup", "--data", &data]));
+    let token = made.split_whitespace().find(|word| word.starts_with("nxsetup_")).expect("a token");
+    let body = json!({"setup_token": token, "name": "ana", "password": "correct horse battery staple"});
+    let answer = world.http_with("", "POST", "/api/v1/setup", &body.to_string());
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    world.restart_broker();
+    assert!(!world.broker().text().contains(&told), "{}", world.broker().text());
+}
+
+#[test]
+fn a_home_without_a_key_is_told_how_it_gets_one() {
+    let world = World::asleep();
+    done(&world.run("agent", &["new", "robin", "--hand", "find"]));
+    let home = world.dir().join("robin").display().to_string();
+    let told = format!("let the aspect in with: nexus aspect add <name> --home {home}");
+    refused(&world.run("agent", &[&home]), &told);
+}
+
+#[test]
 fn the_keyfile_of_another_nexus_stays_unless_it_is_forced() {
     let (one, other) = (World::new(), World::new());
     let home = one.home("wren", json!({}), "");
@@ -42,6 +70,7 @@ fn the_keyfile_of_another_nexus_stays_unless_it_is_forced() {
     let (data, at) = (other.data().display().to_string(), home.display().to_string());
     let add = ["aspect", "add", "wren", "--home", &at, "--data", &data];
     refused(&other.run("nexus", &add), "is for another Nexus");
+    refused(&other.run("nexus", &add), "name the data directory of that one with --data, or");
     assert_eq!(key(), first);
     done(&other.run("nexus", &[&add[..], &["--force"]].concat()));
     assert_ne!(key(), first);

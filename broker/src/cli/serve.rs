@@ -94,6 +94,13 @@ fn announce(running: &Running, started: Instant) {
             running.dashboard_url()
         ));
     }
+    // An earlier start may have shown it to nobody: it failed later on, or its output is gone.
+    if running.setup_waits() {
+        say(format_args!(
+            "Nobody has used the setup token for a browser; if it is lost, make another: nexus token setup --data {}",
+            running.data().path().display()
+        ));
+    }
     let took = clock::now().saturating_duration_since(started);
     say(format_args!("ready in {} ms", took.as_millis()));
 }

@@ -73,7 +73,7 @@ pub(super) async fn admit(edge: &Edge, issuer: &Issuer, home: &Path, who: &Who) 
     let path = KeyFile::path_in(home);
     let keyfile = match KeyFile::load(&path) {
         Ok(keyfile) => Some(keyfile),
-        Err(error) if matches!(error.kind, KeyFileErrorKind::Missing) => None,
+        Err(error) if matches!(error.kind, KeyFileErrorKind::Missing { .. }) => None,
         // The agent says the same, with what to do about it.
         Err(_) => return Ok(()),
     };

@@ -138,7 +138,9 @@ fn unreadable(error: &std::io::Error) -> Failure {
 fn told_apart(text: String) -> Result<String, Failure> {
     let secret = text.trim_end_matches(['\r', '\n']).to_owned();
     if secret.is_empty() {
-        return Err(Failure::Usage("the secret is empty".to_owned()));
+        let text =
+            "a secret is wanted and nothing was given; type it, or write it to standard input, a line each";
+        return Err(Failure::Usage(text.to_owned()));
     }
     Ok(secret)
 }

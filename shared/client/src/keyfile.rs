@@ -52,8 +52,8 @@ pub struct KeyFileError {
 
 #[derive(Debug, Error)]
 pub enum KeyFileErrorKind {
-    #[error("it is not there; let the aspect in with: nexus aspect add <name> --home <home>")]
-    Missing,
+    #[error("it is not there; let the aspect in with: nexus aspect add <name> --home {}", home.display())]
+    Missing { home: PathBuf },
     #[error("others may read it (mode {mode:04o}); run: chmod 600 {}", path.display())]
     Permissions { mode: u32, path: PathBuf },
     #[error("it cannot be {verb}: {source}")]
@@ -129,7 +129,7 @@ impl KeyFile {
     fn read(path: &Path) -> Result<Self, KeyFileErrorKind> {
         let unreadable = |source: io::Error| {
             if source.kind() == io::ErrorKind::NotFound {
-                KeyFileErrorKind::Missing
+                KeyFileErrorKind::Missing { home: path.ancestors().nth(2).unwrap_or(path).to_owned() }
             } else {
                 KeyFileErrorKind::Io { verb: "read", source }
             }

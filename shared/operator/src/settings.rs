@@ -188,6 +188,10 @@ impl Target {
             (None, Some(token)) => (URL_DEFAULT.to_owned(), token),
             (None, None) => return Err(Failure::Usage(format!("no broker is named; {ADD_FIRST}"))),
             (Some(url), None) => {
+                // What is no URL is told as that: no token would help.
+                if !url.contains("://") {
+                    Endpoint::new(&url, None, None)?;
+                }
                 return Err(Failure::Usage(format!(
                     "there is no token for {url}; set NEXUS_TOKEN, or add one with: nexctl context add home --url {url} --token-file <data>/operator.token"
                 )));

@@ -70,6 +70,8 @@ fn what_is_missing_or_wrong_is_said() {
     assert!(chosen(&Reach::default(), &empty).is_err_and(|text| text.contains("nexctl context add")));
     assert!(chosen(&named, &empty).is_err_and(|text| text.contains("nexctl context add")));
     assert!(Env::default().config_path().is_err());
+    let bare = Reach { url: Some("localhost".into()), ..Reach::default() };
+    assert!(chosen(&bare, &env).is_err_and(|text| text.contains("it is no URL of a broker")));
 
     let path = env.config_path().expect("it is set");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("changed");
