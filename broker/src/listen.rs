@@ -1,13 +1,13 @@
 //! Sockets: accepts connections, plain or with TLS, and serves HTTP on them; an upgrade makes one a link. The
 //! only part of the broker, beside its read API, that knows axum.
 
-#[expect(dead_code, reason = "the doors that ask come one by one; the first to use it takes this away")]
 mod ask;
 mod connect;
 pub(crate) mod dashboard;
 pub(crate) mod hosts;
 pub(crate) mod limits;
 mod link;
+mod openai;
 mod problem;
 pub(crate) mod rest;
 

@@ -106,7 +106,7 @@ pub(super) async fn ask(
     let is_repeat = sent.seq <= head;
     let since = if is_repeat { Since::Kept } else { Since::Marks(marks) };
     let question = Question { to, message: sent.message, thread: sent.thread, seq: sent.seq };
-    let subscribe = Subscribe { from_seq: Some(sent.seq), ..subscribe };
+    let subscribe = Subscribe { from_seq: Some(before(sent.seq)), ..subscribe };
     Ok(join(edge, caller, question, &subscribe, since, leave, permit))
 }
 
@@ -118,7 +118,7 @@ pub(super) fn follow(
     leave: Leave,
 ) -> Result<Asked, Problem> {
     let permit = permit(edge)?;
-    let subscribe = subscription(edge, caller, question.seq)?;
+    let subscribe = subscription(edge, caller, before(question.seq))?;
     Ok(join(edge, caller, question, &subscribe, Since::Kept, leave, permit))
 }
 
@@ -138,6 +138,12 @@ pub(super) async fn cancel(
     };
     let request = RequestId(Uuid::now_v7());
     edge.request(caller, request, ToBroker::TurnCancel(cancel), 0).await.map(drop)
+}
+
+/// Where the log is read from. The answer to a message comes a moment before the log has it: from there on nothing is
+/// missed either way.
+fn before(seq: u64) -> u64 {
+    seq.saturating_sub(1)
 }
 
 fn permit(edge: &Edge) -> Result<OwnedSemaphorePermit, Problem> {

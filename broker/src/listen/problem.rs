@@ -18,6 +18,11 @@ impl Problem {
         Self { status, body: ErrorBody::new(code, message) }
     }
 
+    /// For those who say it in other words.
+    pub(super) fn into_parts(self) -> (StatusCode, ErrorBody) {
+        (self.status, self.body)
+    }
+
     fn to_wire(&self) -> problem::Problem {
         problem::Problem {
             kind: "about:blank".to_owned(),

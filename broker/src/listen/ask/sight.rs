@@ -64,7 +64,7 @@ pub(super) struct Sight {
     /// The number the next event of the turn should have.
     next: Option<u64>,
     usage: Option<Usage>,
-    /// The reply to the question.
+    /// The latest reply to the question. What no model wrote, such as that the aspect waits for people, is one, too.
     answer: Option<Box<Message>>,
     /// The aspect's latest message that is no reply to the question.
     other: Option<Box<Message>>,
@@ -86,7 +86,7 @@ impl Sight {
 
     /// The answer is there, and what was decided is not.
     pub(super) fn is_answered(&self) -> bool {
-        self.answer.is_some()
+        self.answer.as_ref().is_some_and(|message| message.meta.is_some())
     }
 
     /// The answer without what was decided, if that does not come.
@@ -107,8 +107,10 @@ impl Sight {
                 }
             }
             Out::ObserveGap(gap) if gap.aspect == self.question.to => self.missed(seen),
-            Out::Gap(_) => seen.push(Event::Ended(Ended::Forgotten)),
-            Out::ObserveGap(_)
+            // What the log had before the question is nothing to it.
+            Out::Gap(gap) if gap.to >= self.question.seq => seen.push(Event::Ended(Ended::Forgotten)),
+            Out::Gap(_)
+            | Out::ObserveGap(_)
             | Out::Answer { .. }
             | Out::Complaint(_)
             | Out::Deliver { .. }
@@ -124,10 +126,7 @@ impl Sight {
             LogBody::Message(message) if by_asked && message.thread == self.question.thread => {
                 let is_reply = message.reply_to == Some(self.question.message);
                 let place = if is_reply { &mut self.answer } else { &mut self.other };
-                // The first reply is the answer.
-                if place.is_none() || !is_reply {
-                    *place = Some(Box::new(message.clone()));
-                }
+                *place = Some(Box::new(message.clone()));
             }
             LogBody::ItemTaken(taken) if by_asked && taken.message == self.question.message => {
                 seen.push(Event::Taken);

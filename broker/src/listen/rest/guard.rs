@@ -14,6 +14,7 @@ use super::caller::session;
 use super::{Remote, proxy, trace};
 use crate::edge::Edge;
 use crate::listen::hosts::Stranger;
+use crate::listen::openai;
 use crate::listen::problem::Problem;
 use crate::traces;
 
@@ -31,7 +32,7 @@ pub(super) async fn guard(State(edge): State<Arc<Edge>>, request: Request, next:
             trace.end(response.status());
             response
         }
-        Err(problem) => problem.into_response(),
+        Err(problem) => openai::refuse(request.uri().path(), problem),
     };
     let meter = &edge.published.meter;
     meter.requested(response.status().as_u16());
@@ -44,6 +45,7 @@ pub(super) async fn guard(State(edge): State<Arc<Edge>>, request: Request, next:
 async fn in_time(request: Request, next: Next) -> Response {
     let is_long =
         LONG.iter().any(|(method, path)| request.method() == method && request.uri().path() == *path);
+    let is_long = is_long || openai::is_long(request.method(), request.uri().path());
     let patience = if is_long { LONG_REQUEST_TIMEOUT } else { REQUEST_TIMEOUT };
     // A service outside may take longer; that has bounds of its own.
     if request.uri().path().starts_with(proxy::PATH) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nexus_wire::chat::Message;
+use nexus_wire::chat::{Message, ReplyMeta};
 use nexus_wire::inbox::{Decision, Gap, InboxClose};
 use nexus_wire::log::{LogBody, LogEntry};
 use nexus_wire::observe::{ObserveBegin, ObserveEnd, ObserveEvent, Observed, ObservedWhat, TurnEvent};
@@ -84,7 +84,14 @@ fn seen(sight: &mut Sight, outs: &[Out]) -> Vec<Event> {
 #[test]
 fn an_answer_streams_and_ends_with_its_message() {
     let mut sight = sight();
-    let answer = message(7, "wren", Some(1), "the answer");
+    let meta = ReplyMeta {
+        turn: TurnId(id(5)),
+        provider: "scripted".to_owned(),
+        model: "scripted".to_owned(),
+        usage: Usage::default(),
+        cost_microusd: None,
+    };
+    let answer = Message { meta: Some(meta), ..message(7, "wren", Some(1), "the answer") };
     let events = seen(
         &mut sight,
         &[
@@ -159,19 +166,18 @@ fn an_end_without_an_answer_says_why_and_what_it_took() {
     };
     assert_eq!(seen(&mut sight(), &outs), [Event::Ended(answered(shared))]);
 
-    // The first reply is the answer, and what was decided says whether it is one.
+    // A word on the way is no answer, and what was decided says whether the last one is.
     let notice = message(7, "wren", Some(1), "I could not answer this");
-    let outs = [
-        logged("wren", LogBody::Message(notice.clone())),
-        logged("wren", LogBody::Message(message(8, "wren", Some(1), "later"))),
-        logged("wren", close(Some(7))),
-    ];
-    assert_eq!(seen(&mut sight(), &outs), [Event::Ended(answered(notice))]);
+    let mut waiting = sight();
+    let word = logged("wren", LogBody::Message(message(8, "wren", Some(1), "I wait for an operator")));
+    assert_eq!((seen(&mut waiting, &[word]), waiting.is_answered()), (Vec::new(), false));
+    let outs = [logged("wren", LogBody::Message(notice.clone())), logged("wren", close(Some(7)))];
+    assert_eq!(seen(&mut waiting, &outs), [Event::Ended(answered(notice))]);
 
     let revoked = |name: &str| LogBody::Other { kind: "aspect.revoked".to_owned(), subject: name.to_owned() };
     let outs = [logged("operator/ada", revoked("forge")), logged("operator/ada", revoked("wren"))];
     assert_eq!(seen(&mut sight(), &outs), [Event::Ended(Ended::Revoked)]);
 
-    let gap = Out::Gap(Gap { from: 1, to: 20, reason: String::new() });
-    assert_eq!(seen(&mut sight(), &[gap]), [Event::Ended(Ended::Forgotten)]);
+    let gap = |to| Out::Gap(Gap { from: 1, to, reason: String::new() });
+    assert_eq!(seen(&mut sight(), &[gap(9), gap(10)]), [Event::Ended(Ended::Forgotten)]);
 }
