@@ -89,6 +89,15 @@ function useScheme(): string {
   return useComputed(() => theme.value).value + String(dark);
 }
 
+/** A colour as it is drawn in `box`: what stands in the style is one for light and one for dark. */
+function resolved(box: HTMLElement, name: string): string {
+  const probe = box.appendChild(document.createElement("i"));
+  probe.style.color = `var(${name})`;
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+}
+
 function optionsFor(
   box: HTMLElement,
   width: number,
@@ -97,9 +106,8 @@ function optionsFor(
   tick: (value: number, step: number) => string,
   point: (at: number | undefined) => void,
 ): uPlot.Options {
-  const css = getComputedStyle(box);
-  const colour = (name: string) => css.getPropertyValue(name).trim();
-  const font = `12px ${colour("--mono")}`;
+  const colour = (name: string) => resolved(box, name);
+  const font = `12px ${getComputedStyle(box).getPropertyValue("--mono").trim()}`;
   const stroke = colour("--quiet");
   const longest = Math.max(...names.map((name) => name.length));
   const leaning = longest > LONG_NAME && width / names.length < Math.max(NARROW_BAR, longest * 8);
