@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use hyper::Method;
+use nexus_wire::AspectName;
 use nexus_wire::admin::{GRANT_JWT_BEARER, NexusInfo, TokenRequest, TokenResponse};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -115,6 +116,14 @@ impl Broker {
             tokio::time::sleep(KEY_POLL).await;
         }
         false
+    }
+
+    /// The aspect whose key it is reached with.
+    pub fn aspect(&self) -> Option<AspectName> {
+        match self.credential() {
+            Credential::Key(keyfile) => Some(keyfile.name),
+            Credential::Token(_) => None,
+        }
     }
 
     pub fn endpoint(&self) -> &Endpoint {

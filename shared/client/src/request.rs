@@ -87,6 +87,18 @@ macro_rules! requests {
     };
 }
 
+/// A frame of any kind: its reply is whatever it is.
+impl Request for ToBroker {
+    type Reply = Json;
+
+    fn read(reply: Reply) -> Result<Json, RequestError> {
+        match reply {
+            Reply::Ok(json) => Ok(json),
+            Reply::Registered(registered) => Ok(Json::of(&*registered)),
+        }
+    }
+}
+
 macro_rules! acknowledged {
     ($($request:ty,)*) => {
         $(impl Request for $request {

@@ -6,13 +6,17 @@
 
 mod aspects;
 pub mod bus;
+mod complete;
 mod fault;
 mod hands;
 mod heard;
+mod prompts;
+mod resources;
 mod server;
 mod tasks;
 mod tools;
 mod unread;
+mod watch;
 
 pub use bus::{Bus, Heard, Role, Who};
 pub use server::TeamServer;

@@ -2,17 +2,20 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nexus_wire::limits::IDEMPOTENCY_KEY_BYTES_MAX;
 use nexus_wire::roster::{Team, TeamList};
 use nexus_wire::{ErrorBody, RequestId, ToBroker, derive};
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CancelTaskParams, ContentBlock, GetTaskParams, GetTaskResult,
-    Implementation, JsonObject, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam,
-    ProgressToken, ServerCapabilities, ServerConfig, Tool, UpdateTaskParams,
+    CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams, CompleteResult,
+    ContentBlock, GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult, Implementation,
+    JsonObject, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, ProgressNotificationParam, ProgressToken, ReadResourceRequestParams,
+    ReadResourceResponse, ServerCapabilities, ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool,
+    UnsubscribeRequestParams, UpdateTaskParams,
 };
-use rmcp::service::RequestContext;
+use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -21,7 +24,13 @@ use uuid::Uuid;
 use crate::bus::{Bus, Who};
 use crate::fault::{invalid, told};
 use crate::hands::HandTool;
+use crate::prompts::Brief;
+use crate::resources::Place;
 use crate::tools::Verb;
+use crate::watch::Session;
+
+/// Resources one client may be told of.
+const SUBSCRIBED_MAX: usize = 256;
 
 /// A client's server. Cheap to clone; clones are the same server.
 #[derive(Debug)]
@@ -30,7 +39,7 @@ pub struct TeamServer<B> {
     /// Tells this server's requests from those of any other under the same ids.
     scope: Uuid,
     /// Resources the client wants to hear of, where it said so one by one.
-    pub(crate) subscribed: Arc<Mutex<BTreeSet<String>>>,
+    subscribed: Arc<Mutex<BTreeSet<String>>>,
     version: &'static str,
 }
 
@@ -126,6 +135,29 @@ impl<B: Bus> TeamServer<B> {
         Ok(result.into())
     }
 
+    fn wants(&self, uri: String) -> Result<(), ErrorBody> {
+        if Place::parse(&uri).is_none() {
+            return Err(ErrorBody::new(
+                nexus_wire::ErrorCode::NotFound,
+                format!("there is no resource {uri}"),
+            ));
+        }
+        let mut subscribed = self.subscribed.lock().unwrap_or_else(PoisonError::into_inner);
+        if subscribed.len() >= SUBSCRIBED_MAX && !subscribed.contains(&uri) {
+            return Err(invalid(format!("{SUBSCRIBED_MAX} resources are subscribed to, and no more can be")));
+        }
+        subscribed.insert(uri);
+        Ok(())
+    }
+
+    fn wants_no_more(&self, uri: &str) {
+        self.subscribed.lock().unwrap_or_else(PoisonError::into_inner).remove(uri);
+    }
+
+    pub(crate) fn wanted(&self) -> Vec<String> {
+        self.subscribed.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
     fn instructions(&self) -> String {
         let Who { party, role } = self.who();
         let may = if role.acts() { "" } else { " You may look and not act." };
@@ -141,8 +173,15 @@ impl<B: Bus> TeamServer<B> {
 
 impl<B: Bus> ServerHandler for TeamServer<B> {
     fn get_info(&self) -> ServerConfig {
-        let capabilities =
-            ServerCapabilities::builder().enable_tools().enable_tool_list_changed().enable_tasks().build();
+        let capabilities = ServerCapabilities::builder()
+            .enable_completions()
+            .enable_prompts()
+            .enable_resources()
+            .enable_tools()
+            .enable_tool_list_changed()
+            .enable_resources_subscribe()
+            .enable_tasks()
+            .build();
         ServerConfig::new(capabilities)
             .with_server_info(Implementation::new("nexus", self.version).with_title("Nexus"))
             .with_instructions(self.instructions())
@@ -163,6 +202,101 @@ impl<B: Bus> ServerHandler for TeamServer<B> {
     ) -> Result<CallToolResponse, ErrorData> {
         let call = Call::new(self.scope, &request, context);
         self.called(request, &call).await
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let cursor = request.and_then(|request| request.cursor);
+        self.resources(cursor.as_deref()).await.map_err(protocol)
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Ok(ListResourceTemplatesResult::with_all_items(self.templates()))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        Ok(self.read(&request.uri).await.map_err(protocol)?.into())
+    }
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Ok(ListPromptsResult::with_all_items(self.prompts()))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let name = &request.name;
+        let brief = Brief::named(name)
+            .ok_or_else(|| ErrorData::invalid_params(format!("Unknown prompt: {name}"), None))?;
+        let arguments = request.arguments.clone().unwrap_or_default();
+        Ok(self.prompt(brief, &arguments).await.map_err(protocol)?.into())
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        Ok(CompleteResult::new(self.completed(&request).await.map_err(protocol)?))
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.wants(request.uri).map_err(protocol)
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.wants_no_more(&request.uri);
+        Ok(())
+    }
+
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        let server = self.clone();
+        tokio::spawn(async move {
+            let session = Session { server: server.clone(), peer: context.peer };
+            server.watch(&session).await;
+        });
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        let mut accepted = requested.clone();
+        if let Some(uris) = &mut accepted.resource_subscriptions {
+            uris.retain(|uri| Place::parse(uri).is_some());
+            uris.truncate(SUBSCRIBED_MAX);
+        }
+        Some(accepted)
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        tokio::select! {
+            () = context.cancelled() => {}
+            () = self.watch(context.sink()) => {}
+        }
+        Ok(())
     }
 
     async fn get_task(

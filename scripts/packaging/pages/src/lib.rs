@@ -13,6 +13,7 @@ pub fn programs() -> Vec<Command> {
         nexus_agent::cli::command(),
         nexctl::cli::command(),
         nexus_broker::cli::command(),
+        nexus_mcp::cli::command(),
         nexus_watch::cli::command(),
     ]
 }
