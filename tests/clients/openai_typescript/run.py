@@ -1,0 +1,24 @@
+"""Starts a broker and an aspect, and runs the tests of the client for TypeScript against them.
+
+Run by the Python of the tests in openai_python, whose aspect it is; node is the one on PATH.
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "openai_python"))
+from conftest import Nexus  # noqa: E402
+
+with tempfile.TemporaryDirectory(prefix="nexus-openai-") as folder:
+    nexus = Nexus(pathlib.Path(folder))
+    try:
+        env = {**os.environ, "NEXUS_URL": nexus.stack.url, "NEXUS_TOKEN": nexus.stack.token}
+        env |= {"NEXUS_PID": str(nexus.stack.broker.child.pid)}
+        done = subprocess.run(["node", "--test", "--test-reporter=dot", "openai.test.mjs"], cwd=HERE, env=env, check=False)
+    finally:
+        nexus.stack.stop()
+sys.exit(done.returncode)
