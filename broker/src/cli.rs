@@ -169,7 +169,8 @@ fn run(cli: Cli, started: Instant) -> Result<(), CliError> {
     };
     match cli.command {
         Action::Serve(serve) => {
-            let (config, _) = load(&serve.flags()?)?;
+            let (mut config, _) = load(&serve.flags()?)?;
+            config.conformance_fixtures = serve.conformance_fixtures;
             runtime(false)?.block_on(serve::run(config, started))
         }
         Action::Aspect(aspect) => runtime(true)?.block_on(aspect::run(aspect, load(&[])?.0)),
@@ -201,7 +202,8 @@ fn runtime(single: bool) -> Result<tokio::runtime::Runtime, CliError> {
 
 fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("NEXUS_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+        // What the library says of each of its sessions is for whoever looks for it.
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,rmcp=warn"));
     // An error means that whoever embeds us has set its own logging up.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)

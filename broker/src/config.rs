@@ -52,6 +52,8 @@ pub struct Config {
     /// Which agents run beside the broker, if any.
     pub spawn: Option<SpawnSettings>,
     pub synchronous: Synchronous,
+    /// `/mcp` has what conformance suites look for, too. Only the command line says so.
+    pub conformance_fixtures: bool,
 }
 
 const MEGABYTES_MAX: u32 = 1 << 30;
@@ -189,12 +191,19 @@ impl Config {
                 }
             },
             synchronous: effective.parse_with("storage.synchronous", synchronous)?,
+            conformance_fixtures: false,
         })
     }
 
     /// What is allowed and still deserves a word.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
+        if self.conformance_fixtures {
+            warnings.push(
+                "--conformance-fixtures: /mcp has tools, prompts and resources with which public suites test servers; for tests alone"
+                    .to_owned(),
+            );
+        }
         let renewals = 2 * limits::LEASE_RENEW_INTERVAL;
         if Duration::from_millis(self.hub.lease_ms.unsigned_abs()) <= renewals {
             warnings.push(format!(

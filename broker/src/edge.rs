@@ -69,6 +69,8 @@ pub(crate) struct Edge {
     /// For its size.
     pub(crate) database: PathBuf,
     pub(crate) metrics_open_on_loopback: bool,
+    /// What conformance suites look for is there, beside the team.
+    pub(crate) conformance_fixtures: bool,
 }
 
 impl Edge {

@@ -7,6 +7,7 @@ pub(crate) mod dashboard;
 pub(crate) mod hosts;
 pub(crate) mod limits;
 mod link;
+mod mcp;
 mod openai;
 mod problem;
 pub(crate) mod rest;

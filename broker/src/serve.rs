@@ -63,6 +63,10 @@ pub enum ServeError {
         "cannot listen on {address}: {source}; stop what listens there, or name another with --listen ADDR:PORT (port 0 takes a free one)"
     )]
     Bind { address: SocketAddr, source: std::io::Error },
+    #[error(
+        "--conformance-fixtures is for tests on this machine and does not go with {0}; leave it out, or listen on 127.0.0.1"
+    )]
+    Fixtures(SocketAddr),
     #[error("cannot use the folder blobs in {}: {source}; make it writable", data.display())]
     Blobs { data: std::path::PathBuf, source: std::io::Error },
     #[error(
@@ -108,6 +112,9 @@ impl Running {
     pub async fn start(config: Config) -> Result<Self, ServeError> {
         for warning in config.warnings() {
             tracing::warn!("{warning}");
+        }
+        if config.conformance_fixtures && !config.listen.ip().is_loopback() {
+            return Err(ServeError::Fixtures(config.listen));
         }
         raise_descriptor_limit();
         let Setup { data, keys, store, hub, last_at, first_token, setup_token, setup_waits, lock } =
@@ -182,6 +189,7 @@ impl Running {
             links_max: config.links_max,
             database: data.database(),
             metrics_open_on_loopback: config.metrics_open_on_loopback,
+            conformance_fixtures: config.conformance_fixtures,
         });
         let (stop, stopped) = watch::channel(false);
         let head = edge.published.head.subscribe();

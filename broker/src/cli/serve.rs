@@ -27,6 +27,9 @@ pub(super) struct Serve {
     /// The program to run for each home [default: `agent` beside this program]
     #[arg(long, value_name = "FILE", requires = "spawn")]
     agent_bin: Option<PathBuf>,
+    /// Offer on /mcp what public conformance suites test servers with; on a loopback address alone
+    #[arg(long, hide = true)]
+    pub(super) conformance_fixtures: bool,
 }
 
 /// Several become one setting with commas between them.

@@ -15,6 +15,7 @@ use crate::fault::told;
 use crate::heard::{WAIT_MAX, Waited};
 use crate::server::{Call, TeamServer, object};
 use crate::tasks;
+use crate::tools::spell_out;
 
 pub(crate) const PREFIX: &str = "hand_";
 /// What clients take as a name.
@@ -69,11 +70,13 @@ impl HandTool {
     }
 
     fn input_schema(&self) -> JsonObject {
-        as_object(self.spec.input_schema.as_ref()).unwrap_or_else(|inner| wrapping(WRAPPED_INPUT, inner))
+        let given = as_object(self.spec.input_schema.as_ref());
+        spelt_out(given.unwrap_or_else(|inner| wrapping(WRAPPED_INPUT, inner)))
     }
 
     fn output_schema(&self) -> JsonObject {
-        as_object(self.spec.output_schema.as_ref()).unwrap_or_else(|inner| wrapping(WRAPPED_OUTPUT, inner))
+        let given = as_object(self.spec.output_schema.as_ref());
+        spelt_out(given.unwrap_or_else(|inner| wrapping(WRAPPED_OUTPUT, inner)))
     }
 
     fn input(&self, mut arguments: JsonObject) -> Value {
@@ -89,6 +92,11 @@ impl HandTool {
             Err(_) => CallToolResult::structured(json!({ WRAPPED_OUTPUT: output })),
         }
     }
+}
+
+fn spelt_out(mut schema: JsonObject) -> JsonObject {
+    spell_out(&mut schema);
+    schema
 }
 
 fn name_of(hand: &HandRef) -> String {

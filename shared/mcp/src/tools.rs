@@ -18,7 +18,7 @@ use rmcp::model::{CallToolResult, JsonObject, Tool, ToolAnnotations};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::bus::{Bus, Role};
 use crate::fault::invalid;
@@ -299,6 +299,7 @@ fn plain(schema: &JsonObject) -> Arc<JsonObject> {
         Value::Object(mut object) => {
             object.remove("title");
             object.remove("description");
+            spell_out(&mut object);
             Arc::new(object)
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
@@ -322,6 +323,29 @@ fn strip(value: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(strip),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// `true` and `false` are schemas, and clients there are that refuse a whole list of tools for one of them.
+pub(crate) fn spell_out(schema: &mut JsonObject) {
+    for (key, value) in schema.iter_mut() {
+        let Value::Object(inner) = value else { continue };
+        // Values, and no schemas.
+        if ["const", "default"].contains(&key.as_str()) {
+            continue;
+        }
+        if ["properties", "patternProperties", "$defs"].contains(&key.as_str()) {
+            for part in inner.values_mut() {
+                match part {
+                    Value::Bool(true) => *part = json!({}),
+                    Value::Bool(false) => *part = json!({"not": {}}),
+                    Value::Object(part) => spell_out(part),
+                    Value::Null | Value::Number(_) | Value::String(_) | Value::Array(_) => {}
+                }
+            }
+        } else {
+            spell_out(inner);
+        }
     }
 }
 

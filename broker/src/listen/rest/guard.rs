@@ -14,6 +14,7 @@ use super::caller::session;
 use super::{Remote, proxy, trace};
 use crate::edge::Edge;
 use crate::listen::hosts::Stranger;
+use crate::listen::mcp;
 use crate::listen::openai;
 use crate::listen::problem::Problem;
 use crate::traces;
@@ -47,8 +48,8 @@ async fn in_time(request: Request, next: Next) -> Response {
         LONG.iter().any(|(method, path)| request.method() == method && request.uri().path() == *path);
     let is_long = is_long || openai::is_long(request.method(), request.uri().path());
     let patience = if is_long { LONG_REQUEST_TIMEOUT } else { REQUEST_TIMEOUT };
-    // A service outside may take longer; that has bounds of its own.
-    if request.uri().path().starts_with(proxy::PATH) {
+    // A service outside may take longer, and so may what is asked of the team; both have bounds of their own.
+    if request.uri().path().starts_with(proxy::PATH) || request.uri().path() == mcp::PATH {
         return next.run(request).await;
     }
     match tokio::time::timeout(patience, next.run(request)).await {

@@ -1,8 +1,9 @@
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
+use crate::server::object;
 
 #[test]
 fn each_tool_has_both_schemas_of_an_object_and_a_name_of_its_own() {
@@ -50,4 +51,28 @@ fn what_a_tool_does_not_know_is_told_by_name() {
 
 fn object_of(text: &str) -> JsonObject {
     serde_json::from_str(text).expect("an object")
+}
+
+#[test]
+fn a_schema_that_is_true_or_false_is_spelt_out_where_clients_want_an_object() {
+    let mut schema = object(json!({
+        "properties": {
+            "any": true,
+            "none": false,
+            "inner": {"type": "object", "properties": {"any": true}, "default": {"properties": {"x": true}}},
+        },
+        "$defs": {"any": true},
+        "additionalProperties": false,
+    }));
+    spell_out(&mut schema);
+    let expected = json!({
+        "properties": {
+            "any": {},
+            "none": {"not": {}},
+            "inner": {"type": "object", "properties": {"any": {}}, "default": {"properties": {"x": true}}},
+        },
+        "$defs": {"any": {}},
+        "additionalProperties": false,
+    });
+    assert_eq!(Value::Object(schema), expected);
 }
