@@ -5,6 +5,7 @@ mod faults;
 mod hands;
 mod http;
 mod identity;
+mod mcp;
 mod party;
 mod presence;
 mod sizes;
