@@ -152,3 +152,20 @@ def test_a_session_of_the_broker_before_is_not_known(nexus):
             assert (await client.list_tools()).tools
 
     run(story())
+
+
+def test_a_list_that_changes_is_told(nexus, robin):
+    """Over the stream that a session of the older generation listens on."""
+    changed = asyncio.Event()
+
+    async def heard(message):
+        if type(message).__name__ == "ToolListChangedNotification" or "tools/list_changed" in repr(message):
+            changed.set()
+
+    async def story():
+        async with connected(nexus, "legacy", message_handler=heard) as client:
+            assert "hand_robin_add_up" in {tool.name for tool in (await client.list_tools()).tools}
+            await asyncio.to_thread(robin.link.close)
+            await asyncio.wait_for(changed.wait(), PATIENCE_S)
+
+    run(story())
