@@ -72,3 +72,39 @@ fn next(body: &ErrorBody) -> String {
 pub(crate) fn invalid(message: impl Into<String>) -> ErrorBody {
     ErrorBody::new(ErrorCode::Invalid, message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_says_what_was_wrong_where_and_what_to_do() {
+        let cases = [
+            (
+                ErrorBody::new(ErrorCode::Forbidden, "operator/vic may look and not act"),
+                "forbidden: operator/vic may look and not act. Nothing was changed. Do not repeat the call; tell the user.",
+            ),
+            (
+                ErrorBody::new(ErrorCode::RateLimited, "too much").with(json!({"retry_after": 7})),
+                "rate_limited: too much. Call again in 7 s.",
+            ),
+            (
+                ErrorBody::new(ErrorCode::Invalid, "the input does not follow the schema")
+                    .with(json!({"faults": [{"at": "/text", "message": "is no string"}]})),
+                "invalid: the input does not follow the schema (/text is no string). Correct the arguments and call again.",
+            ),
+        ];
+        for (body, wanted) in cases {
+            assert_eq!(words(&body), wanted);
+            let result = told(&body);
+            assert_eq!(result.is_error, Some(true));
+            assert_eq!(result.meta.and_then(|meta| meta.0.get(META_KEY).cloned()), Some(json!(body)));
+        }
+        for code in ErrorCode::ALL {
+            assert!(
+                words(&ErrorBody::new(*code, "x")).len() > code.as_str().len() + 5,
+                "{code} says what to do"
+            );
+        }
+    }
+}

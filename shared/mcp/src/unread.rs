@@ -3,6 +3,7 @@
 use nexus_wire::chat::{ChatPage, ChatThreads, ThreadPage};
 use nexus_wire::derive::message_item;
 use nexus_wire::inbox::{Decision, InboxClose};
+use nexus_wire::limits::PAGE_MAX;
 use nexus_wire::thread::{ChatMark, InboxTaken};
 use nexus_wire::{ErrorBody, MessageId, Party, RequestId, ThreadId, ToBroker};
 use uuid::Uuid;
@@ -28,10 +29,19 @@ impl<B: Bus> TeamServer<B> {
         offer_of(&page)
     }
 
+    /// Nothing that is new in the conversation lies ahead of this page.
+    pub(crate) fn shows_all_unread(&self, page: &ChatPage) -> bool {
+        let party = self.who().party;
+        let others = page.messages.iter().filter(|message| message.from != party).count();
+        !page.more || page.thread.unread <= others as u64
+    }
+
     /// These messages have been shown to the client.
     pub(crate) async fn has_read(&self, page: &ChatPage) {
         let Some(last) = page.messages.last() else { return };
-        if page.thread.unread == 0 {
+        // A read position is one place: to move it past what was not shown would hide that.
+        let is_most = page.messages.len() >= PAGE_MAX as usize;
+        if page.thread.unread == 0 || !(self.shows_all_unread(page) || is_most) {
             return;
         }
         let party = self.who().party;
@@ -96,4 +106,42 @@ fn offer_of(page: &ThreadPage) -> Option<String> {
         .collect();
     let more = if page.more { " and more" } else { "" };
     Some(format!("{count} unread: {}{more}. Read them with read_chat_thread.", named.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use nexus_wire::chat::ThreadInfo;
+
+    use super::*;
+
+    fn thread(n: u128, title: &str, unread: u64) -> ThreadInfo {
+        ThreadInfo {
+            id: ThreadId(Uuid::from_u128(n)),
+            title: title.to_owned(),
+            created_at: 0,
+            last_at: 0,
+            messages: unread,
+            last_seq: 0,
+            participants: Vec::new(),
+            participants_left_out: 0,
+            paused: false,
+            unread,
+        }
+    }
+
+    #[test]
+    fn an_offer_is_one_line_whatever_titles_hold_and_none_where_nothing_is_new() {
+        assert_eq!(offer_of(&ThreadPage::default()), None);
+        let long = "x".repeat(1000);
+        let threads = vec![thread(1, "two\nlines", 2), thread(2, &long, 1)];
+        let offer = offer_of(&ThreadPage { threads, more: true, next: None }).expect("something is new");
+        let wanted = format!(
+            "3 unread: \"two\\nlines\" (2 new, thread {}), {:?} (1 new, thread {}) and more. Read them with \
+             read_chat_thread.",
+            Uuid::from_u128(1),
+            "x".repeat(TITLE_CHARS),
+            Uuid::from_u128(2)
+        );
+        assert_eq!(offer, wanted);
+    }
 }

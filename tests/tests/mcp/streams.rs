@@ -34,16 +34,25 @@ impl Raw {
 
     /// The answer with this id. Every line on the way is a message of the protocol.
     fn answer(&mut self, id: i64) -> Value {
+        self.message(|message| message["id"] == id)
+    }
+
+    fn message(&mut self, fits: impl Fn(&Value) -> bool) -> Value {
         loop {
             let mut line = String::new();
             assert!(self.output.read_line(&mut line).expect("UTF-8") > 0, "it has ended");
             let message: Value =
                 serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
             assert_eq!(message["jsonrpc"], "2.0", "{line}");
-            if message["id"] == id {
+            if fits(&message) {
                 return message;
             }
         }
+    }
+
+    /// The next notification of this kind.
+    fn told(&mut self, method: &str) -> Value {
+        self.message(|message| message["method"] == method)
     }
 
     fn begin(&mut self) {
@@ -129,4 +138,17 @@ fn the_protocol_without_sessions_is_spoken_too() {
     assert_eq!(done["result"]["status"], "completed", "{done}");
     assert_eq!(done["result"]["result"]["structuredContent"], json!({"output": "held"}));
     assert!(ask(5, "tasks/cancel").get("error").is_none(), "one that has ended may be cancelled");
+    // Changes are told to whoever listens.
+    let wanted =
+        json!({"toolsListChanged": true, "resourceSubscriptions": ["nexus://team", "file:///etc/passwd"]});
+    let listen = json!({"notifications": wanted, "_meta": meta});
+    raw.send(&json!({"jsonrpc": "2.0", "id": 6, "method": "subscriptions/listen", "params": listen}));
+    let acknowledged = raw.told("notifications/subscriptions/acknowledged");
+    let accepted = json!({"toolsListChanged": true, "resourceSubscriptions": ["nexus://team"]});
+    assert_eq!(acknowledged["params"]["notifications"], accepted, "{acknowledged}");
+    let forge = desk.world.home("forge", json!({"hands": [{"name": "mend"}]}), "");
+    // Whichever of the two it sees first: that the Hand has come, or that it has gone.
+    desk.world.agent(&forge).kill();
+    let changed = raw.told("notifications/tools/list_changed");
+    assert_eq!(changed["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"], 6, "{changed}");
 }

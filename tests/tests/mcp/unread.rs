@@ -53,6 +53,29 @@ async fn an_assistant_is_on_the_roster_as_itself_and_learns_what_is_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_not_shown_stays_unread() {
+    let desk = Desk::new();
+    let client = desk.aspect("desk").await;
+    let first = desk.world.nexctl_json(&["say", "--to", "desk", "one"]);
+    let thread = first["thread"].as_str().expect("a thread").to_owned();
+    for text in ["two", "three"] {
+        desk.world.nexctl_json(&["say", "--to", "desk", "--thread", &thread, text]);
+    }
+    let contents = |page: &serde_json::Value| {
+        let all = page["messages"].as_array().expect("messages");
+        all.iter().map(|it| it["content"].as_str().expect("a text").to_owned()).collect::<Vec<_>>()
+    };
+    let page = client.ok("read_chat_thread", json!({"thread": thread, "limit": 1})).await;
+    assert_eq!(contents(&page), ["three"]);
+    let told = said(&client.call("list_team", json!({})).await);
+    assert!(told.contains("3 unread"), "{told}");
+    let page = client.ok("read_chat_thread", json!({"thread": thread})).await;
+    assert_eq!(contents(&page), ["one", "two", "three"]);
+    let told = said(&client.call("list_team", json!({})).await);
+    assert!(!told.contains("unread"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_aspect_asks_another_and_what_it_was_answered_is_read() {
     let desk = Desk::new();
     let client = desk.aspect("desk").await;

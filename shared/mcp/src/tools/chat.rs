@@ -6,6 +6,7 @@ use nexus_wire::chat::{
     ChatFound, ChatGet, ChatPage, ChatRead, ChatSearch, ChatSend, ChatSent, ChatThreads, Message, ThreadPage,
 };
 use nexus_wire::inbox::Decision;
+use nexus_wire::limits::PAGE_MAX;
 use nexus_wire::roster::Team;
 use nexus_wire::thread::{ChatReact, ChatReceipts, Reacted, Receipt, ReceiptPage};
 use nexus_wire::{ErrorBody, ErrorCode, MessageId, ThreadId};
@@ -78,10 +79,15 @@ impl<B: Bus> TeamServer<B> {
     pub(super) async fn read_chat_thread(&self, args: &args::ReadChatThread) -> Result<ChatPage, ErrorBody> {
         let args::ReadChatThread { thread, after, before, limit, keep_unread } = args;
         let before = before.or_else(|| after.is_none().then_some(u64::MAX >> 1));
-        let limit = Some(limit.unwrap_or(PAGE));
-        let read =
-            ChatRead { thread: Some(*thread), message: None, after: after.unwrap_or(0), before, limit };
-        let page: ChatPage = self.look(read).await?;
+        let page_of = |limit| {
+            let after = after.unwrap_or(0);
+            ChatRead { thread: Some(*thread), message: None, after, before, limit: Some(limit) }
+        };
+        let mut page: ChatPage = self.look(page_of(limit.unwrap_or(PAGE))).await?;
+        // Whoever asks for no number in particular is shown all that is new.
+        if limit.is_none() && after.is_none() && !self.shows_all_unread(&page) {
+            page = self.look(page_of(PAGE_MAX)).await?;
+        }
         if !keep_unread {
             self.has_read(&page).await;
         }
