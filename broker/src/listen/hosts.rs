@@ -52,6 +52,11 @@ impl Hosts {
         self.public_url.as_deref()
     }
 
+    /// Where somebody who called us `host` reaches us.
+    pub(crate) fn origin(&self, host: &str) -> String {
+        self.public_url.clone().unwrap_or_else(|| format!("{}://{host}", self.scheme))
+    }
+
     /// `host`: the Host header or the target's authority; `origin`: the Origin header, which programs leave out.
     pub(crate) fn check(&self, host: Option<&str>, origin: Option<&str>) -> Result<(), Stranger> {
         let host = host.ok_or(Stranger::Host)?.to_ascii_lowercase();

@@ -63,7 +63,7 @@ use axum::routing::{any, get};
 use nexus_wire::ToBroker;
 use nexus_wire::limits::FRAME_BYTES_MAX;
 
-use super::{connect, dashboard, mcp, openai};
+use super::{a2a, connect, dashboard, mcp, openai};
 use crate::edge::Edge;
 use crate::hub::CommandBody;
 use crate::identity::Identity;
@@ -114,6 +114,7 @@ pub(super) fn router(edge: Arc<Edge>) -> Router {
         .route("/connect", get(connect::connect))
         .route("/api/v1/proxy/{*path}", any(proxy::proxy))
         .merge(docs::router())
+        .merge(a2a::router())
         .merge(mcp::routes(&edge))
         .merge(openai::router())
         .fallback(dashboard::serve)

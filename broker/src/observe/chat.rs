@@ -184,8 +184,14 @@ pub(super) fn receipts(
 }
 
 fn receipt(store: &impl Reads, message: &Message, party: &Party) -> Stored<Receipt> {
-    let stored =
-        Receipt { party: party.clone(), state: ReceiptState::Stored, at: None, decision: None, reply: None };
+    let stored = Receipt {
+        party: party.clone(),
+        state: ReceiptState::Stored,
+        at: None,
+        decision: None,
+        reason: None,
+        reply: None,
+    };
     let Some(name) = party.aspect() else {
         let has_read = store.read_position(party, message.thread)? >= message.seq;
         let state = if has_read { ReceiptState::InContext } else { ReceiptState::Stored };
@@ -197,6 +203,7 @@ fn receipt(store: &impl Reads, message: &Message, party: &Party) -> Stored<Recei
             state: ReceiptState::Answered,
             at: Some(closed.at),
             decision: Some(closed.decision),
+            reason: closed.reason,
             reply: closed.message,
             ..stored
         });

@@ -109,6 +109,9 @@ pub struct Receipt {
     /// What was decided; only with `answered`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
+    /// Why, where the recipient said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// The reply, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<MessageId>,

@@ -7,6 +7,10 @@ use crate::ids::{ThreadId, TurnId};
 use crate::name::AspectName;
 use crate::session::{SessionAct, SessionCommand};
 
+/// How the reason begins with which an aspect closes what a cancelled turn was about; who cancelled it
+/// follows.
+pub const CANCELLED_BY: &str = "cancelled by ";
+
 /// The `session` of a command about turns of every thread.
 const ALL: &str = "all";
 

@@ -2245,6 +2245,10 @@ export interface Receipt {
   at?: number;
   decision?: Decision;
   party: Party;
+  /**
+   * Why, where the recipient said so.
+   */
+  reason?: string;
   reply?: MessageId;
   state: ReceiptState;
 }

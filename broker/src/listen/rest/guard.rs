@@ -13,6 +13,7 @@ use tracing::Instrument as _;
 use super::caller::session;
 use super::{Remote, proxy, trace};
 use crate::edge::Edge;
+use crate::listen::a2a;
 use crate::listen::hosts::Stranger;
 use crate::listen::mcp;
 use crate::listen::openai;
@@ -48,8 +49,9 @@ async fn in_time(request: Request, next: Next) -> Response {
         LONG.iter().any(|(method, path)| request.method() == method && request.uri().path() == *path);
     let is_long = is_long || openai::is_long(request.method(), request.uri().path());
     let patience = if is_long { LONG_REQUEST_TIMEOUT } else { REQUEST_TIMEOUT };
-    // A service outside may take longer, and so may what is asked of the team; both have bounds of their own.
-    if request.uri().path().starts_with(proxy::PATH) || request.uri().path() == mcp::PATH {
+    // A service outside may take longer, and so may what is asked of the team; these have bounds of their own.
+    let path = request.uri().path();
+    if path.starts_with(proxy::PATH) || path.starts_with(a2a::PATH) || path == mcp::PATH {
         return next.run(request).await;
     }
     match tokio::time::timeout(patience, next.run(request)).await {

@@ -114,7 +114,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<Edge>> for Body<T> {
 }
 
 /// `application/json`, or a kind of it such as `application/merge-patch+json`.
-fn is_json(headers: &HeaderMap) -> bool {
+pub(in crate::listen) fn is_json(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence.strip_prefix("application/").is_some_and(|it| it == "json" || it.ends_with("+json"))

@@ -12,6 +12,7 @@ use nexus_wire::inbox::{Decision, Deliver, ItemBody};
 use nexus_wire::limits::LEASE_RENEW_INTERVAL;
 use nexus_wire::roster::{AspectInfo, ContextMode, Register, Registered, SettingsBroken};
 use nexus_wire::session::{SessionAct, SessionAsk, SessionOrder, SessionOutcome};
+use nexus_wire::turn::CANCELLED_BY;
 use nexus_wire::{ErrorCode, ItemId};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -443,7 +444,7 @@ impl Owner {
                 let which = Which { thread: thread.map(|thread| thread.0), turn: *turn };
                 let colon = if reason.is_some() { ": " } else { "" };
                 let why =
-                    format!("cancelled by {}{colon}{}", order.by, reason.as_deref().unwrap_or_default());
+                    format!("{CANCELLED_BY}{}{colon}{}", order.by, reason.as_deref().unwrap_or_default());
                 running.cancel(which, asked, &why)
             }
             SessionAct::GoOn { thread } => {
