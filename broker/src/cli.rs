@@ -202,8 +202,8 @@ fn runtime(single: bool) -> Result<tokio::runtime::Runtime, CliError> {
 
 fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("NEXUS_LOG")
-        // What the library says of each of its sessions is for whoever looks for it.
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,rmcp=warn"));
+        // What libraries say of each of their steps is for whoever looks for it.
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,rmcp=warn,rusqlite_migration=warn"));
     // An error means that whoever embeds us has set its own logging up.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
