@@ -9,13 +9,11 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::StatusCode;
 use nexus_wire::chat::{ChatSend, ChatSent};
-use nexus_wire::limits::CLOSE_REVOKED;
 use nexus_wire::log::Subscribe;
 use nexus_wire::turn::TurnCancel;
 use nexus_wire::{
-    AspectName, ErrorBody, ErrorCode, LinkId, MessageId, RequestId, ThreadId, ToBroker, TurnId, derive,
+    AspectName, ErrorBody, ErrorCode, MessageId, RequestId, ThreadId, ToBroker, TurnId, derive,
 };
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, sleep_until};
@@ -93,7 +91,7 @@ pub(super) async fn ask(
     leave: Leave,
 ) -> Result<Asked, Problem> {
     // Before anything is said: what cannot be followed is not asked.
-    let permit = permit(edge)?;
+    let permit = link::room(edge)?;
     let subscribe = subscription(edge, caller, 0)?;
     let marks = edge.relay.marks();
     let head = *edge.published.head.borrow();
@@ -117,7 +115,7 @@ pub(super) fn follow(
     question: Question,
     leave: Leave,
 ) -> Result<Asked, Problem> {
-    let permit = permit(edge)?;
+    let permit = link::room(edge)?;
     let subscribe = subscription(edge, caller, before(question.seq))?;
     Ok(join(edge, caller, question, &subscribe, Since::Kept, leave, permit))
 }
@@ -146,13 +144,6 @@ fn before(seq: u64) -> u64 {
     seq.saturating_sub(1)
 }
 
-fn permit(edge: &Edge) -> Result<OwnedSemaphorePermit, Problem> {
-    Arc::clone(&edge.links).try_acquire_owned().map_err(|_| {
-        let message = "as many links are open as links_max allows; try again later";
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::RateLimited, message)
-    })
-}
-
 fn subscription(edge: &Edge, caller: &Identity, from: u64) -> Result<Subscribe, Problem> {
     let kinds = KINDS.map(str::to_owned).to_vec();
     let wanted = Subscribe { from_seq: Some(from), kinds, observe: true, ..Subscribe::default() };
@@ -176,12 +167,7 @@ fn join(
     leave: Leave,
     permit: OwnedSemaphorePermit,
 ) -> Asked {
-    let peer = Arc::new(Peer::new(LinkId(Uuid::now_v7()), caller.clone()));
-    edge.published.deliver.join(Arc::clone(&peer));
-    if !edge.gate.is_current(&peer.identity) {
-        // Shut out after it was let in, when there was no link yet to be closed.
-        peer.outbox.close(CLOSE_REVOKED, "revoked");
-    }
+    let peer = link::join(edge, caller.clone());
     edge.published.deliver.follow(&peer, None, subscribe, BTreeMap::new());
     // A decision belongs to an inbox and to no thread, so all of the log is followed; of what streams, the thread.
     let starts = match since {

@@ -30,10 +30,7 @@ pub(super) async fn connect(
 ) -> Result<Response, Problem> {
     edge.limits.upgrade(remote.0.ip())?;
     let identity = authenticate(&edge, request.headers(), remote)?;
-    let permit = Arc::clone(&edge.links).try_acquire_owned().map_err(|_| {
-        let message = "as many links are open as links_max allows; try again later";
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::RateLimited, message)
-    })?;
+    let permit = link::room(&edge)?;
     let mut response = create_response_with_body(&request, Body::empty).map_err(|error| {
         let message = format!("this is where links are opened by a WebSocket upgrade: {error}");
         Problem::new(StatusCode::UPGRADE_REQUIRED, ErrorCode::Invalid, message)

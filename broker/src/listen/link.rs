@@ -11,14 +11,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use bytes::Bytes;
-use nexus_wire::LinkId;
 use nexus_wire::limits::{CLOSE_POLICY, CLOSE_REVOKED, HELLO_TIMEOUT, IDLE_TIMEOUT, PING_INTERVAL};
+use nexus_wire::{ErrorCode, LinkId};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
+use super::problem::Problem;
 use crate::deliver::Peer;
 use crate::deliver::outbox::{Close, Page};
 use crate::edge::Edge;
@@ -56,6 +58,25 @@ struct Signs {
     greeted: AtomicBool,
 }
 
+/// Room for one more link, whatever it speaks, until it is dropped.
+pub(super) fn room(edge: &Edge) -> Result<OwnedSemaphorePermit, Problem> {
+    Arc::clone(&edge.links).try_acquire_owned().map_err(|_| {
+        let message = "as many links are open as links_max allows; try again later";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::RateLimited, message)
+    })
+}
+
+/// A link of `identity` to which frames go from now on.
+pub(super) fn join(edge: &Edge, identity: Identity) -> Arc<Peer> {
+    let peer = Arc::new(Peer::new(LinkId(Uuid::now_v7()), identity));
+    edge.published.deliver.join(Arc::clone(&peer));
+    if !edge.gate.is_current(&peer.identity) {
+        // Shut out after it was let in, when there was no link yet to be closed.
+        peer.outbox.close(CLOSE_REVOKED, "revoked");
+    }
+    peer
+}
+
 /// `read`: what came behind the upgrade. `permit` is given back when the link has ended.
 pub(super) async fn run<S>(
     socket: S,
@@ -66,12 +87,7 @@ pub(super) async fn run<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let peer = Arc::new(Peer::new(LinkId(Uuid::now_v7()), identity));
-    edge.published.deliver.join(Arc::clone(&peer));
-    if !edge.gate.is_current(&peer.identity) {
-        // Shut out between the upgrade and here, when there was no link yet to be closed.
-        peer.outbox.close(CLOSE_REVOKED, "revoked");
-    }
+    let peer = join(&edge, identity);
     tracing::debug!(link = %peer.link, party = %peer.identity.party, "link up");
     let signs = Signs::default();
     let (input, mut output) = (Input::new(&read), Output::new(edge.flush_each));

@@ -7,20 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use a2a::{Part, StreamResponse, TaskArtifactUpdateEvent, TaskStatus, TaskStatusUpdateEvent};
-use nexus_wire::limits::CLOSE_REVOKED;
 use nexus_wire::log::{LogBody, LogEntry, Subscribe};
 use nexus_wire::observe::{Observed, ObservedWhat, TurnEvent};
-use nexus_wire::{ErrorBody, ErrorCode, LinkId, Party, ToBroker, TurnId, derive};
+use nexus_wire::{ErrorBody, ErrorCode, Party, ToBroker, TurnId, derive};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
-use uuid::Uuid;
 
 use super::door::Door;
 use super::fault::Fault;
 use super::task::{ANSWER, Extent, Source, artifact, is_interrupted};
-use crate::admit::{Admitted, admit};
+use crate::admit::Admitted;
 use crate::deliver::Peer;
 use crate::deliver::outbox::{Out, Work};
 use crate::edge::Edge;
@@ -75,23 +73,16 @@ pub(super) async fn follow(
         tokio::spawn(look(Arc::clone(door), source, out));
         return Ok(seen);
     }
-    let Ok(permit) = Arc::clone(&door.edge().links).try_acquire_owned() else {
-        let message = "as many links are open as links_max allows; try again later";
-        return Err(ErrorBody::new(ErrorCode::RateLimited, message).into());
-    };
+    let permit = link::room(door.edge()).map_err(|full| Fault::from(full.into_parts().1))?;
     let first = door.source(id).await?;
     let kinds = KINDS.map(str::to_owned).to_vec();
     let states = Subscribe { kinds, ..Subscribe::default() };
-    let Admitted::Subscribe(states) = admit(door.caller(), ToBroker::Subscribe(states), 0)? else {
+    let Admitted::Subscribe(states) = door.edge().admit(door.caller(), ToBroker::Subscribe(states), 0)?
+    else {
         return Err(Fault::internal("a subscription became something else"));
     };
-    let peer = Arc::new(Peer::new(LinkId(Uuid::now_v7()), door.caller().clone()));
     let edge = Arc::clone(door.edge());
-    edge.published.deliver.join(Arc::clone(&peer));
-    if !edge.gate.is_current(&peer.identity) {
-        // Shut out after it was let in, when there was no link yet to be closed.
-        peer.outbox.close(CLOSE_REVOKED, "revoked");
-    }
+    let peer = link::join(&edge, door.caller().clone());
     // An entry that closes an item names no thread; what is written does.
     edge.subscribe(&peer, None, &states);
     if closely == Closely::Words {

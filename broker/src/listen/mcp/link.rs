@@ -7,13 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::http;
-use nexus_wire::limits::CLOSE_REVOKED;
-use nexus_wire::{ErrorCode, LinkId};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use uuid::Uuid;
 
 use super::bus::News;
 use crate::deliver::Peer;
@@ -48,16 +44,8 @@ pub(super) struct Link {
 
 impl Link {
     pub(super) fn open(edge: &Arc<Edge>, identity: Identity) -> Result<Arc<Self>, Problem> {
-        let permit = Arc::clone(&edge.links).try_acquire_owned().map_err(|_| {
-            let message = "as many links are open as links_max allows; try again later";
-            Problem::new(http::StatusCode::SERVICE_UNAVAILABLE, ErrorCode::RateLimited, message)
-        })?;
-        let peer = Arc::new(Peer::new(LinkId(Uuid::now_v7()), identity));
-        edge.published.deliver.join(Arc::clone(&peer));
-        if !edge.gate.is_current(&peer.identity) {
-            // Shut out after it was let in, when there was no link yet to be closed.
-            peer.outbox.close(CLOSE_REVOKED, "revoked");
-        }
+        let permit = link::room(edge)?;
+        let peer = link::join(edge, identity);
         let (closed, gone, left) =
             (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let usage = Arc::new(Usage::new(Instant::now()));

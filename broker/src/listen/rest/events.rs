@@ -15,19 +15,17 @@ use aide::generate::GenContext;
 use aide::openapi::{Operation, Response as Described, StatusCode};
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{self, HeaderMap, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use nexus_wire::limits::CLOSE_REVOKED;
 use nexus_wire::log::Subscribe;
 use nexus_wire::observe::{ActivityChanged, RosterChanged};
-use nexus_wire::{AspectName, ErrorBody, ErrorCode, FromBroker, LinkId, Party, ThreadId, ToBroker, envelope};
+use nexus_wire::{AspectName, ErrorBody, ErrorCode, FromBroker, Party, ThreadId, ToBroker, envelope};
 use schemars::{JsonSchema, json_schema};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::sleep;
-use uuid::Uuid;
 
 use super::caller::Viewer;
 use super::input::Query;
@@ -90,16 +88,8 @@ async fn events_of(
     let Admitted::Subscribe(subscribe) = edge.admit(&caller, ToBroker::Subscribe(subscribe), 0)? else {
         return Err(ErrorBody::new(ErrorCode::Internal, "a subscription became something else").into());
     };
-    let permit = Arc::clone(&edge.links).try_acquire_owned().map_err(|_| {
-        let message = "as many links are open as links_max allows; try again later";
-        Problem::new(http::StatusCode::SERVICE_UNAVAILABLE, ErrorCode::RateLimited, message)
-    })?;
-    let peer = Arc::new(Peer::new(LinkId(Uuid::now_v7()), caller));
-    edge.published.deliver.join(Arc::clone(&peer));
-    if !edge.gate.is_current(&peer.identity) {
-        // Shut out after it was let in, when there was no link yet to be closed.
-        peer.outbox.close(CLOSE_REVOKED, "revoked");
-    }
+    let permit = link::room(&edge)?;
+    let peer = link::join(&edge, caller);
     edge.subscribe(&peer, None, &subscribe);
     // One piece under way, so that the outbox is what holds back and not this.
     let (sender, mut receiver) = mpsc::channel(1);
