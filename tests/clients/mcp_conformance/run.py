@@ -33,11 +33,14 @@ class Door:
     def __init__(self, port, token):
         self.port, self.token = port, token
         self.loop = asyncio.new_event_loop()
+        # The loop itself keeps no task alive that waits for a peer which does not read.
+        self.under_way = set()
         server = self.loop.run_until_complete(asyncio.start_server(self.pass_on, "127.0.0.1", 0, limit=1 << 20))
         self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/mcp"
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
 
     async def pass_on(self, reader, writer):
+        self.under_way.add(asyncio.current_task())
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             lines = [line for line in head[:-4].split(b"\r\n") if not line.lower().startswith(b"connection:")]
@@ -51,6 +54,7 @@ class Door:
         except (OSError, asyncio.IncompleteReadError):
             pass  # One side has gone; the other is told by the close.
         finally:
+            self.under_way.discard(asyncio.current_task())
             writer.close()
 
     @staticmethod

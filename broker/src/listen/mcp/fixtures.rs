@@ -45,6 +45,25 @@ enum List {
     Tools,
 }
 
+/// What changes, for one subscription.
+#[derive(Debug)]
+pub(super) struct Changes(broadcast::Receiver<List>);
+
+impl Changes {
+    /// Tells of it until the subscription ends.
+    pub(super) async fn tell(mut self, sink: &SubscriptionSink) {
+        loop {
+            // One that was not asked for is refused by the sink.
+            let _ = match self.0.recv().await {
+                Ok(List::Prompts) => sink.notify_prompt_list_changed().await,
+                Ok(List::Tools) => sink.notify_tool_list_changed().await,
+                Err(broadcast::error::RecvError::Lagged(_)) => continue,
+                Err(broadcast::error::RecvError::Closed) => return,
+            };
+        }
+    }
+}
+
 impl Default for Fixtures {
     fn default() -> Self {
         let secret: [u8; 32] = rand::random();
@@ -90,18 +109,9 @@ impl Fixtures {
         self.tools().into_iter().find(|it| it.name == name)
     }
 
-    /// Tells a subscription what changes until it ends.
-    pub(super) async fn tell(&self, sink: &SubscriptionSink) {
-        let mut changes = self.changes.subscribe();
-        loop {
-            // One that was not asked for is refused by the sink.
-            let _ = match changes.recv().await {
-                Ok(List::Prompts) => sink.notify_prompt_list_changed().await,
-                Ok(List::Tools) => sink.notify_tool_list_changed().await,
-                Err(broadcast::error::RecvError::Lagged(_)) => continue,
-                Err(broadcast::error::RecvError::Closed) => return,
-            };
-        }
+    /// What changes from now on.
+    pub(super) fn changes(&self) -> Changes {
+        Changes(self.changes.subscribe())
     }
 
     pub(super) fn prompts(&self) -> Vec<Prompt> {

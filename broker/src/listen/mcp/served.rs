@@ -4,7 +4,7 @@
 #![expect(deprecated, reason = "the older generation, which is served too, has it")]
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nexus_mcp_server::TeamServer;
 use rmcp::handler::server::ServerHandler;
@@ -18,7 +18,7 @@ use rmcp::model::{
 };
 use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
 
-use super::fixtures::Fixtures;
+use super::fixtures::{Changes, Fixtures};
 use super::link::Link;
 
 type Context = RequestContext<RoleServer>;
@@ -30,11 +30,14 @@ pub(super) struct Served {
     link: Arc<Link>,
     team: TeamServer<Link>,
     fixtures: Option<Arc<Fixtures>>,
+    /// Listened to from before the client is told that it is subscribed.
+    changes: Mutex<Option<Changes>>,
 }
 
 impl Served {
     pub(super) fn new(link: Arc<Link>, fixtures: Option<Arc<Fixtures>>) -> Self {
-        Self { team: TeamServer::new(Arc::clone(&link), env!("CARGO_PKG_VERSION")), link, fixtures }
+        let team = TeamServer::new(Arc::clone(&link), env!("CARGO_PKG_VERSION"));
+        Self { team, link, fixtures, changes: Mutex::default() }
     }
 
     async fn unless_closed<T>(
@@ -223,7 +226,8 @@ impl ServerHandler for Served {
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
-        if self.fixtures.is_some() {
+        if let Some(fixtures) = &self.fixtures {
+            *self.changes.lock().unwrap_or_else(PoisonError::into_inner) = Some(fixtures.changes());
             return Some(requested.clone());
         }
         self.team.accepted_subscription_filter(requested)
@@ -231,9 +235,10 @@ impl ServerHandler for Served {
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let sink = context.sink().clone();
+        let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner).take();
         let fixtures = async {
-            match &self.fixtures {
-                Some(fixtures) => fixtures.tell(&sink).await,
+            match changes {
+                Some(changes) => changes.tell(&sink).await,
                 None => std::future::pending().await,
             }
         };
