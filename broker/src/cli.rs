@@ -20,12 +20,14 @@ use std::time::Instant;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use thiserror::Error;
+use tracing_subscriber::EnvFilter;
 
 use crate::backup::BackupError;
 use crate::clock;
 use crate::config::{Config, ConfigError, Effective};
 use crate::serve::ServeError;
 use crate::setup::SetupError;
+use crate::store;
 use print::say;
 
 /// Several agents, one team: the broker they meet at.
@@ -201,9 +203,9 @@ fn runtime(single: bool) -> Result<tokio::runtime::Runtime, CliError> {
 }
 
 fn start_logging() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("NEXUS_LOG")
+    let filter = EnvFilter::try_from_env("NEXUS_LOG")
         // What libraries say of each of their steps is for whoever looks for it.
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,rmcp=warn,rusqlite_migration=warn"));
+        .unwrap_or_else(|_| EnvFilter::new(format!("info,rmcp=warn,{}", store::LOG_FILTER)));
     // An error means that whoever embeds us has set its own logging up.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)

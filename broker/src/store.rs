@@ -10,6 +10,7 @@ pub mod sqlite;
 
 pub use head::{Head, NotAHead};
 pub use memory::MemoryStore;
+pub(crate) use sqlite::LOG_FILTER;
 pub use sqlite::{
     Checked, CopyError, Indexed, Indexer, OpenError, Options, ReaderPool, SqliteReader, SqliteStore,
     Standing, Synchronous,

@@ -74,6 +74,9 @@ use pending::Pending;
 pub use reader::{ReaderPool, SqliteReader};
 pub use verify::{Checked, Standing};
 
+/// Each step of a migration is for whoever looks for it.
+pub(crate) const LOG_FILTER: &str = "rusqlite_migration=warn";
+
 /// The one writer of a database.
 #[derive(Debug)]
 pub struct SqliteStore {
