@@ -154,7 +154,8 @@ impl Bus for Link {
         if inner.following.as_ref() == Some(&all) {
             return receiver;
         }
-        // An identity that may not subscribe looks from time to time.
+        // An identity that may not subscribe looks from time to time. It has not asked for it, so what is refused
+        // here is nothing for the trail.
         if let Ok(Admitted::Subscribe(subscribe)) =
             admit(self.identity(), ToBroker::Subscribe(all.clone()), 0)
         {
