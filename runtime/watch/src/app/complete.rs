@@ -32,7 +32,7 @@ impl App {
     fn completion(&self, prompt: &Prompt) -> Option<Completion> {
         let (begin, word) = prompt.line.word();
         let all = match &prompt.purpose {
-            Purpose::Command => self.of_command(prompt.line.halves().0, begin),
+            Purpose::Command => self.of_command(&prompt.line.text()[..begin]),
             Purpose::Answer { choices, .. } => {
                 // A choice may have several words, so it takes the place of everything.
                 let (typed, _) = prompt.line.halves();
@@ -53,12 +53,13 @@ impl App {
         candidates(begin, fitting.map(|text| format!("{slash}{text}")).collect())
     }
 
-    fn of_command(&self, before: &str, begin: usize) -> Vec<String> {
+    /// `before` is what stands before the word that is completed.
+    fn of_command(&self, before: &str) -> Vec<String> {
         let before = before.strip_prefix('/').unwrap_or(before);
-        let Some((name, _)) = before.split_once(char::is_whitespace).filter(|_| begin > 0) else {
+        let Some((name, _)) = before.split_once(char::is_whitespace) else {
             return COMMANDS.iter().map(|spec| spec.name.to_owned()).collect();
         };
-        let is_first = before[..begin.min(before.len())].split_whitespace().count() <= 1;
+        let is_first = before.split_whitespace().count() <= 1;
         let Ok(spec) = command::find(name) else { return Vec::new() };
         match spec.takes {
             Takes::Text => self.mentions(),

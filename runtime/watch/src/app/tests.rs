@@ -150,6 +150,17 @@ fn a_thread_that_has_just_begun_is_read_once_the_list_has_it() {
 }
 
 #[test]
+fn a_word_behind_a_slash_and_wide_characters_is_completed() {
+    let mut app = testing::empty();
+    drop(keys(
+        &mut app,
+        &[Key::Char(':'), Key::Char('/'), Key::Char('a'), Key::Newline, Key::Char('𐰢'), Key::Tab],
+    ));
+    assert_eq!(app.prompt.as_ref().map(|prompt| prompt.line.text()), Some("/a\n𐰢"));
+    assert!(app.prompt.is_some_and(|prompt| prompt.completion.is_none()));
+}
+
+#[test]
 fn where_there_is_nothing_to_act_on_it_is_said() {
     let mut app = testing::empty();
     assert!(acts(run(&mut app, "stop")).is_empty());
