@@ -127,14 +127,14 @@ fn attacks(world: &World) -> Vec<Attack> {
             "asks the broker with no key",
             "fetch_url",
             json!({"url": format!("http://127.0.0.1:{port}/api/v1/health")}),
-            "nothing is fetched from there",
+            "nothing is sent there",
         ),
         attack(
             "fetch-name",
             "asks this machine by its name",
             "fetch_url",
             json!({"url": format!("http://localhost:{port}/")}),
-            "nothing is fetched from there",
+            "nothing is sent there",
         ),
         attack(
             "write-settings",

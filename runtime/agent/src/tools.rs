@@ -50,7 +50,7 @@ mod write;
 pub(crate) use away::{Away, Outfit};
 pub use caller::Caller;
 pub use dispatch::{Claim, Claims, End, Ended, Waiting};
-pub use fetch::{FetchConfig, Fetcher, Lookup, Names};
+pub use fetch::{FetchConfig, Fetcher};
 pub use leave::{ApprovalPolicy, Leave, asked};
 pub use outcome::ToolOutcome;
 pub(crate) use own::is_cut;

@@ -1,5 +1,6 @@
 //! `fetch` in `aspect.json`: what `fetch_url` may reach beside the public internet, and how much it takes.
 
+use nexus_outbound::Allowed;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -35,19 +36,8 @@ impl FetchConfig {
                 faults.push((format!("fetch.{field}"), format!("{value} is not from 1 to {most}")));
             }
         }
-        for (at, server) in self.allow_private.iter().enumerate() {
-            let port = server.rsplit_once(':').map(|(host, port)| (host.is_empty(), port.parse::<u16>()));
-            if !matches!(port, Some((false, Ok(1..)))) {
-                let message = format!("{server:?} is no host:port, for example \"127.0.0.1:8080\"");
-                faults.push((format!("fetch.allow_private[{at}]"), message));
-            }
-        }
+        let servers = Allowed::faults(&self.allow_private).into_iter();
+        faults.extend(servers.map(|it| (format!("fetch.allow_private[{}]", it.at), it.to_string())));
         faults
-    }
-
-    /// Whether a person has named this server.
-    pub(crate) fn names(&self, host: &str, port: u16) -> bool {
-        let asked = format!("{host}:{port}");
-        self.allow_private.iter().any(|server| server.eq_ignore_ascii_case(&asked))
     }
 }

@@ -9,6 +9,8 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, Response, StatusCode, Uri, header};
 
+use nexus_outbound::Names;
+
 use super::*;
 
 #[derive(Clone, Default)]
@@ -202,12 +204,12 @@ async fn no_closed_address_is_asked_however_it_is_written() {
         "127。0。0。1",
     ]
     .iter()
-    .map(|host| (format!("http://{host}:{port}/json"), "nothing is fetched from there"))
+    .map(|host| (format!("http://{host}:{port}/json"), "nothing is sent there"))
     .collect();
     // The right server under another port is another server.
-    cases.push((format!("http://page.test:{}/json", port.wrapping_add(1)), "nothing is fetched from there"));
+    cases.push((format!("http://page.test:{}/json", port.wrapping_add(1)), "nothing is sent there"));
     for path in ["/inside", "/literal", "/number", "/metadata"] {
-        cases.push((format!("http://page.test:{port}{path}"), "nothing is fetched from there"));
+        cases.push((format!("http://page.test:{port}{path}"), "nothing is sent there"));
     }
     cases.extend(
         [

@@ -127,7 +127,7 @@ fn deep(levels: usize) -> Value {
 }
 
 const NO_TOOL: Ends = Ends::Refused("there is no tool");
-const CLOSED: Ends = Ends::Refused("nothing is fetched from there");
+const CLOSED: Ends = Ends::Refused("nothing is sent there");
 
 fn of_paths() -> Vec<Case> {
     let read = |name, tries, path: &str, why| {

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 const METADATA: [Ipv4Addr; 1] = [Ipv4Addr::new(168, 63, 129, 16)];
 
 /// What an address is when it is not a public one.
-pub(super) fn closed(address: IpAddr) -> Option<&'static str> {
+pub(crate) fn closed(address: IpAddr) -> Option<&'static str> {
     match address {
         IpAddr::V4(address) => closed_v4(address),
         IpAddr::V6(address) => closed_v6(address),

@@ -18,7 +18,7 @@ pub enum Names {
 }
 
 impl Names {
-    pub(super) async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+    pub(crate) async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
         let mut found: Vec<IpAddr> = match self {
             Self::System => tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect(),
             Self::By(lookup) => lookup(name),
