@@ -161,6 +161,24 @@ pub enum Effect {
     End(Ending),
 }
 
+impl Effect {
+    /// Whether it is for those who have a place among the turns at work.
+    pub fn is_work(&self) -> bool {
+        match self {
+            Self::Ask | Self::Compact(_) | Self::Judge(_) | Self::Run(_) => true,
+            Self::Abandon
+            | Self::Alert(_)
+            | Self::Append(_)
+            | Self::AskPeople { .. }
+            | Self::Close(_)
+            | Self::End(_)
+            | Self::Observe(_)
+            | Self::Post(_)
+            | Self::Wait { .. } => false,
+        }
+    }
+}
+
 /// What is said to whoever wrote the first item.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Post {

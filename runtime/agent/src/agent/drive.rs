@@ -117,6 +117,8 @@ pub(crate) enum Outside {
     Waits(Waiting),
     /// The Hand has its place again.
     GoOn,
+    /// The turn has its place among those at work again.
+    Placed,
 }
 
 /// Where a turn hears it from, and what it means to yield there.
@@ -127,6 +129,12 @@ pub(crate) trait Surroundings {
     fn yield_for(&mut self, on: Vec<DispatchId>);
     /// Whether it waits for an operator, because its budget is used up.
     fn set_waits(&mut self, waits: bool);
+    /// Nothing of it is at work: others may have its place.
+    fn leave_place(&mut self) {}
+    /// Whether it may work. Where not, `Outside::Placed` comes once it may.
+    fn has_place(&mut self) -> bool {
+        true
+    }
 }
 
 #[derive(Debug)]
@@ -172,6 +180,8 @@ pub(super) struct Out {
     yielded: bool,
     /// Items that brought results which are not on record yet.
     settles: HashMap<String, ItemId>,
+    /// Work that waits for the turn's place.
+    held: VecDeque<Effect>,
 }
 
 /// A round with the provider. Dropping it gives it up.
@@ -202,6 +212,10 @@ impl Drive {
         signals.generation.mark_unchanged();
         loop {
             while let Some(effect) = todo.pop_front() {
+                if effect.is_work() && !outside.has_place() {
+                    out.held.push_back(effect);
+                    continue;
+                }
                 self.note_spent(&turn, &effect, &mut noted).await;
                 match self.carry_out(effect, &turn, &mut out).await {
                     Ok(None) => {}
@@ -215,6 +229,9 @@ impl Drive {
             }
             self.clock.set_running(out.needs_time());
             outside.set_waits(turn.waits_for_budget());
+            if out.only_waits() {
+                outside.leave_place();
+            }
             if let Some(on) = out.all_wait() {
                 outside.yield_for(on);
             }
@@ -241,7 +258,7 @@ impl Drive {
                 }
                 Some(done) = out.calls.join_next() => Some(self.call_over(done, &mut out)),
                 Some(done) = out.asks.join_next() => out.decided(done),
-                heard = outside.next() => out.hear(heard),
+                heard = outside.next() => out.hear(heard, &mut todo),
                 () = self.observer.due() => {
                     self.observer.flush();
                     None
@@ -436,6 +453,7 @@ impl Drive {
         let questions = questions.map(|call| self.caller.request_id(Tool::AskOperator, call.ordinal));
         let questions: Vec<RequestId> = questions.chain(out.asking.drain().map(|(_, id)| id)).collect();
         self.withdraw(questions).await?;
+        out.held.clear();
         out.waiting.clear();
         out.yielded = false;
         for (_, call) in out.running.drain() {
@@ -476,6 +494,13 @@ impl Out {
         is_thinking || self.running.values().any(own)
     }
 
+    /// Whether people or other agents have to do something before the turn can.
+    fn only_waits(&self) -> bool {
+        let waits = |call: &Call| Tool::from_name(&call.name).is_some_and(Tool::waits_for_others);
+        let is_out = !self.asking.is_empty() || !self.running.is_empty();
+        is_out && self.held.is_empty() && !self.needs_time() && self.running.values().all(waits)
+    }
+
     /// What is asked of a model now has cost this so far.
     fn runs_up(&self) -> Option<Charge> {
         let round = self.round.as_ref().map(|round| &round.meter);
@@ -494,7 +519,7 @@ impl Out {
         Some(self.waiting.iter().flat_map(|waiting| waiting.dispatches.iter().copied()).collect())
     }
 
-    fn hear(&mut self, heard: Outside) -> Option<Input> {
+    fn hear(&mut self, heard: Outside, todo: &mut VecDeque<Effect>) -> Option<Input> {
         match heard {
             Outside::Arrived(said) => Some(Input::Arrived(said)),
             Outside::Cancelled { reason } => Some(Input::Cancelled { reason }),
@@ -510,6 +535,10 @@ impl Out {
                     // A call that was given up waits no more.
                     let _ = waiting.go_on.send(());
                 }
+                None
+            }
+            Outside::Placed => {
+                todo.extend(self.held.drain(..));
                 None
             }
         }

@@ -57,4 +57,12 @@ impl Surroundings for Conversation<'_> {
         self.seat.set_waits(waits);
         self.pause.set(waits);
     }
+
+    fn leave_place(&mut self) {
+        self.pause.leave();
+    }
+
+    fn has_place(&mut self) -> bool {
+        self.pause.is_placed()
+    }
 }

@@ -1,4 +1,5 @@
-//! A turn that waits for its budget: it has no place among those at work meanwhile, and hears of it when it may go on.
+//! A turn that waits, for its budget or for others: it has no place among those at work meanwhile, and hears of it when
+//! it may go on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,8 @@ pub(super) struct Pause<'a> {
     place: &'a mut Option<OwnedSemaphorePermit>,
     kits: watch::Receiver<Arc<Kit>>,
     waits: bool,
+    /// It has work to do once it has a place.
+    wants: bool,
     /// What it is told once it has a place.
     news: Option<News>,
 }
@@ -42,7 +45,7 @@ impl<'a> Pause<'a> {
         place: &'a mut Option<OwnedSemaphorePermit>,
         kits: watch::Receiver<Arc<Kit>>,
     ) -> Self {
-        Self { shared, thread, place, kits, waits: false, news: None }
+        Self { shared, thread, place, kits, waits: false, wants: false, news: None }
     }
 
     pub(super) fn set(&mut self, waits: bool) {
@@ -52,6 +55,17 @@ impl<'a> Pause<'a> {
         }
     }
 
+    /// Others may work meanwhile.
+    pub(super) fn leave(&mut self) {
+        *self.place = None;
+    }
+
+    /// Whether it has its place; where not, it is waited for from now on.
+    pub(super) fn is_placed(&mut self) -> bool {
+        self.wants = self.place.is_none();
+        !self.wants
+    }
+
     pub(super) fn granted(&mut self, by: String) {
         self.news = Some(News::Granted { by });
     }
@@ -59,10 +73,13 @@ impl<'a> Pause<'a> {
     /// Waits until there is something that may let it go on, and a place for it. Safe to cancel.
     pub(super) async fn over(&mut self) -> Outside {
         loop {
-            if self.news.is_some() {
+            if self.wants || self.news.is_some() {
                 if self.place.is_none() {
                     // They are never closed.
                     *self.place = Arc::clone(&self.shared.turns).acquire_owned().await.ok();
+                }
+                if std::mem::take(&mut self.wants) {
+                    return Outside::Placed;
                 }
                 match self.news.take() {
                     Some(News::Granted { by }) => return Outside::Granted { by },

@@ -56,6 +56,31 @@ impl Tool {
         }
     }
 
+    /// Whether a call waits for what people or other agents do.
+    pub fn waits_for_others(self) -> bool {
+        match self {
+            Self::AskOperator | Self::DispatchHand | Self::Gather => true,
+            Self::ReadFile
+            | Self::SearchFiles
+            | Self::ListFiles
+            | Self::WriteFile
+            | Self::EditFile
+            | Self::RunCommand
+            | Self::FetchUrl
+            | Self::ExpandSummary
+            | Self::ReadOutput
+            | Self::AttachFile
+            | Self::ReadAttachment
+            | Self::SendMessage
+            | Self::ReadThread
+            | Self::SearchMessages
+            | Self::ListTeam
+            | Self::CancelDispatch
+            | Self::SearchKnowledge
+            | Self::StoreKnowledge => false,
+        }
+    }
+
     /// Whether it changes or reaches something outside of the team: a file, a process, a server.
     pub fn needs_leave(self) -> bool {
         match self {

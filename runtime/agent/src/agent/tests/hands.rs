@@ -137,3 +137,61 @@ fn a_task_dies_with_its_process_but_a_result_on_its_way_does_not() {
     assert_eq!(link.request().1, ToBroker::DispatchStopped(nothing));
     process.kill(&fake);
 }
+
+#[test]
+fn turns_that_wait_for_others_keep_nobody_from_working_and_work_on_when_there_is_room() {
+    let mut fake = Fake::new(ECHO);
+    std::fs::write(fake.home.path().join("work/note.txt"), "seen\n").expect("written");
+    let process = fake.start();
+    let (mut link, _) = fake.registered(EPOCH, 0, 1);
+    let mut offset = 0;
+    let mut deliver = |link: &mut FakeLink, body: ItemBody| {
+        offset += 1;
+        link.deliver(offset, offset.into(), body);
+        link.acked(offset);
+    };
+    let of_thread =
+        |n: u128, text: &str| message_in(ThreadId(Uuid::from_u128(500 + n)), n, "operator/ana", text);
+    // As many as may be at work at once.
+    let turns = crate::agent::TURNS_MAX as u128;
+    let mut asked = Vec::new();
+    for n in 0..turns {
+        deliver(&mut link, of_thread(n, "ask wren"));
+        let (id, _) = link.request();
+        let dispatch = derive::dispatch_id(id, &"forge".parse().expect("a party"));
+        link.ok(id, &dispatched(dispatch));
+        asked.push(dispatch);
+    }
+    deliver(&mut link, of_thread(turns, "say it goes on"));
+    assert_eq!(link.posted().1.content, "you said it goes on");
+    assert_eq!(link.closed().decision, Decision::Replied);
+    // Their answers come while others have all the room.
+    for n in 0..turns {
+        deliver(&mut link, of_thread(100 + n, &format!("hold {n}")));
+    }
+    for dispatch in asked {
+        deliver(&mut link, outcome(dispatch, "wren/check", json!({"verdict": "yes"})));
+    }
+    std::fs::write(fake.home.path().join("go"), "").expect("written");
+    let mut expected: Vec<String> =
+        (0..turns).flat_map(|n| ["wren says yes".to_owned(), format!("seen, {n}")]).collect();
+    let (mut said, mut closed) = (Vec::new(), 0);
+    while said.len() < expected.len() || closed < expected.len() {
+        let (id, frame) = link.request();
+        match frame {
+            ToBroker::ChatSend(send) => {
+                link.ok(id, &sent(id));
+                said.push(send.content);
+            }
+            ToBroker::InboxClose(_) => {
+                link.ok(id, &json!({}));
+                closed += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    said.sort();
+    expected.sort();
+    assert_eq!(said, expected);
+    process.kill(&fake);
+}
