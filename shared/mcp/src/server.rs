@@ -27,7 +27,7 @@ use crate::hands::HandTool;
 use crate::prompts::Brief;
 use crate::resources::Place;
 use crate::tools::Verb;
-use crate::watch::Session;
+use crate::watch::{Holds, Session, digest};
 
 /// Resources one client may be told of.
 const SUBSCRIBED_MAX: usize = 256;
@@ -40,6 +40,8 @@ pub struct TeamServer<B> {
     scope: Uuid,
     /// Resources the client wants to hear of, where it said so one by one.
     subscribed: Arc<Mutex<BTreeSet<String>>>,
+    /// The tools that it was shown last.
+    listed: Arc<Mutex<Holds>>,
     version: &'static str,
 }
 
@@ -49,6 +51,7 @@ impl<B> Clone for TeamServer<B> {
             bus: Arc::clone(&self.bus),
             scope: self.scope,
             subscribed: Arc::clone(&self.subscribed),
+            listed: Arc::clone(&self.listed),
             version: self.version,
         }
     }
@@ -57,7 +60,7 @@ impl<B> Clone for TeamServer<B> {
 impl<B: Bus> TeamServer<B> {
     /// `version` is that of the program, told to clients.
     pub fn new(bus: Arc<B>, version: &'static str) -> Self {
-        Self { bus, scope: Uuid::now_v7(), subscribed: Arc::default(), version }
+        Self { bus, scope: Uuid::now_v7(), subscribed: Arc::default(), listed: Arc::default(), version }
     }
 
     pub fn bus(&self) -> &B {
@@ -158,6 +161,10 @@ impl<B: Bus> TeamServer<B> {
         self.subscribed.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
+    pub(crate) fn listed(&self) -> Holds {
+        *self.listed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn instructions(&self) -> String {
         let Who { party, role } = self.who();
         let may = if role.acts() { "" } else { " You may look and not act." };
@@ -192,7 +199,9 @@ impl<B: Bus> ServerHandler for TeamServer<B> {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(self.tools().await.map_err(protocol)?))
+        let tools = self.tools().await.map_err(protocol)?;
+        *self.listed.lock().unwrap_or_else(PoisonError::into_inner) = Holds::Listed(digest(&tools));
+        Ok(ListToolsResult::with_all_items(tools))
     }
 
     async fn call_tool(

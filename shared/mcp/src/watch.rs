@@ -24,6 +24,8 @@ const LOOK_ANYWAY: u32 = 15;
 pub(crate) trait Sink: Send + Sync {
     fn tools_changed(&self) -> impl Future<Output = Result<(), Gone>> + Send;
     fn updated(&self, uri: String) -> impl Future<Output = Result<(), Gone>> + Send;
+    /// What the client holds for its tools when it begins to be told of changes.
+    fn holds(&self) -> Holds;
     /// The URIs that are of interest.
     fn wanted(&self) -> Vec<String>;
     fn is_gone(&self) -> bool;
@@ -31,6 +33,18 @@ pub(crate) trait Sink: Send + Sync {
 
 #[derive(Debug)]
 pub(crate) struct Gone;
+
+/// Which tools a client knows of.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Holds {
+    /// It has not asked for them, and needs to be told of no change.
+    #[default]
+    Nothing,
+    /// Those with this digest.
+    Listed([u8; 32]),
+    /// It may have asked at any time, so between that and now they may have become others.
+    Unknown,
+}
 
 /// A client of the protocol with sessions, which asks for resources one by one.
 pub(crate) struct Session<B> {
@@ -45,6 +59,10 @@ impl<B: Bus> Sink for Session<B> {
 
     async fn updated(&self, uri: String) -> Result<(), Gone> {
         self.peer.notify_resource_updated(ResourceUpdatedNotificationParam::new(uri)).await.map_err(|_| Gone)
+    }
+
+    fn holds(&self) -> Holds {
+        self.server.listed()
     }
 
     fn wanted(&self) -> Vec<String> {
@@ -67,6 +85,10 @@ impl Sink for SubscriptionSink {
 
     async fn updated(&self, uri: String) -> Result<(), Gone> {
         self.notify_resource_updated(uri).await.map_err(|_| Gone)
+    }
+
+    fn holds(&self) -> Holds {
+        Holds::Unknown
     }
 
     fn wanted(&self) -> Vec<String> {
@@ -157,10 +179,19 @@ impl<B: Bus> TeamServer<B> {
 
     /// While the broker cannot be asked, nothing has changed.
     async fn look_around(&self, seen: &mut Seen, sink: &impl Sink) -> Result<(), Gone> {
-        if let Ok(tools) = self.tools().await
-            && is_news(&mut seen.tools, &tools)
-        {
-            sink.tools_changed().await?;
+        if let Ok(tools) = self.tools().await {
+            let now = digest(&tools);
+            let is_known = match seen.tools.replace(now) {
+                Some(before) => before == now,
+                None => match sink.holds() {
+                    Holds::Nothing => true,
+                    Holds::Listed(held) => held == now,
+                    Holds::Unknown => false,
+                },
+            };
+            if !is_known {
+                sink.tools_changed().await?;
+            }
         }
         let wanted = sink.wanted();
         if wanted.iter().any(|uri| uri == TEAM)
@@ -184,9 +215,12 @@ impl<B: Bus> TeamServer<B> {
 
 /// Whether `now` is another than what was seen last; the first sight is none.
 fn is_news(seen: &mut Option<[u8; 32]>, now: &impl serde::Serialize) -> bool {
-    let text = serde_json::to_string(now).unwrap_or_default();
-    let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
-    seen.replace(digest).is_some_and(|before| before != digest)
+    let now = digest(now);
+    seen.replace(now).is_some_and(|before| before != now)
+}
+
+pub(crate) fn digest(what: &impl serde::Serialize) -> [u8; 32] {
+    Sha256::digest(serde_json::to_string(what).unwrap_or_default()).into()
 }
 
 /// Whether what a URI stands for has changed by this entry.

@@ -12,7 +12,8 @@ use rmcp::model::{
     ProgressNotificationParam, ResourceUpdatedNotificationParam,
 };
 use rmcp::service::{NotificationContext, RoleClient, RunningService, serve_client};
-use rmcp::transport::TokioChildProcess;
+use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
+use rmcp::transport::{IntoTransport, StreamableHttpClientTransport, TokioChildProcess};
 use rmcp::{ClientHandler, Peer};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -118,6 +119,16 @@ impl Desk {
         Assistant::start(self.command(args)).await
     }
 
+    /// With the broker itself, over HTTP.
+    pub(crate) async fn assistant_over_http(&self, token: &str) -> Assistant {
+        let terms = StreamableHttpClientTransportConfig::with_uri(format!("{}/mcp", self.world.url()));
+        let terms = terms.auth_header(token.trim().to_owned());
+        // Somebody else may have chosen already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder().build().expect("a client");
+        Assistant::over(StreamableHttpClientTransport::with_client(client, terms)).await
+    }
+
     pub(crate) fn states(&self) -> Vec<(String, String)> {
         let list = self.world.nexctl_json(&["get", "dispatches"]);
         let words = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -163,7 +174,7 @@ impl ClientHandler for Listener {
     }
 }
 
-/// A client with its own `nexus-mcp`.
+/// A client, with its own `nexus-mcp` or of the broker.
 pub(crate) struct Assistant {
     running: RunningService<RoleClient, Listener>,
     told: watch::Receiver<Told>,
@@ -173,10 +184,15 @@ impl Assistant {
     pub(crate) async fn start(command: Command) -> Self {
         let mut command = tokio::process::Command::from(command);
         command.kill_on_drop(true);
-        let child = TokioChildProcess::new(command).expect("nexus-mcp starts");
+        Self::over(TokioChildProcess::new(command).expect("nexus-mcp starts")).await
+    }
+
+    async fn over<E: std::error::Error + Send + Sync + 'static, A>(
+        transport: impl IntoTransport<RoleClient, E, A>,
+    ) -> Self {
         let (sender, told) = watch::channel(Told::default());
         let running =
-            within("the handshake", serve_client(Listener(sender), child)).await.expect("it is MCP");
+            within("the handshake", serve_client(Listener(sender), transport)).await.expect("it is MCP");
         Self { running, told }
     }
 

@@ -135,10 +135,15 @@ async fn people_of_each_role_can_do_here_what_they_can_do_on_the_bus() {
     for role in ["viewer", "operator", "admin"] {
         let file = desk.token_file(&format!("an-{role}"), role);
         let token = std::fs::read_to_string(&file).expect("written");
-        let client = desk.assistant(&["--token-file", &file.to_string_lossy()]).await;
-        let bus = within("the link", Client::connect(operator_bus(&desk, &token))).await.expect("let in");
-        let refused = |row: &Row| role == "viewer" && row.acts;
-        walk(role, &client, bus, rows(thread, message, dispatch), refused).await;
+        let doors = [
+            desk.assistant(&["--token-file", &file.to_string_lossy()]).await,
+            desk.assistant_over_http(&token).await,
+        ];
+        for client in doors {
+            let bus = within("the link", Client::connect(operator_bus(&desk, &token))).await.expect("let in");
+            let refused = |row: &Row| role == "viewer" && row.acts;
+            walk(role, &client, bus, rows(thread, message, dispatch), refused).await;
+        }
     }
 }
 
