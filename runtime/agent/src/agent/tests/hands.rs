@@ -178,16 +178,13 @@ fn turns_that_wait_for_others_keep_nobody_from_working_and_work_on_when_there_is
     let (mut said, mut closed) = (Vec::new(), 0);
     while said.len() < expected.len() || closed < expected.len() {
         let (id, frame) = link.request();
-        match frame {
-            ToBroker::ChatSend(send) => {
-                link.ok(id, &sent(id));
-                said.push(send.content);
-            }
-            ToBroker::InboxClose(_) => {
-                link.ok(id, &json!({}));
-                closed += 1;
-            }
-            other => panic!("{other:?}"),
+        if let ToBroker::ChatSend(send) = frame {
+            link.ok(id, &sent(id));
+            said.push(send.content);
+        } else {
+            assert!(matches!(frame, ToBroker::InboxClose(_)), "{frame:?}");
+            link.ok(id, &json!({}));
+            closed += 1;
         }
     }
     said.sort();
