@@ -59,7 +59,7 @@ mod worker;
 pub(crate) use clock::Clock;
 pub(crate) use compact::Compactor;
 pub(crate) use condense::job;
-pub(crate) use drive::{Drive, Finish, Outside, Surroundings};
+pub(crate) use drive::{Drive, Finish, Outside, Stop, Surroundings};
 pub(crate) use kit::Kit;
 pub(crate) use ledger::Ledger;
 pub(crate) use observer::Observer;

@@ -22,6 +22,7 @@ use tracing::Instrument as _;
 use crate::agent::{Clock, Drive, Finish, Kit, Observer, Outside, Record, Shared, Surroundings, prompt};
 use crate::conversation::{Block, Origin};
 use crate::home::{Allowance, Isolation};
+use crate::runner;
 use crate::session::UserTurn;
 use crate::tools::{Caller, Waiting};
 use crate::trace::Taken;
@@ -30,7 +31,7 @@ use crate::uplink::{Line, LineError};
 use apart::Apart;
 pub(crate) use beat::Beat;
 use output::Output;
-pub(crate) use output::Schema;
+pub(crate) use output::{OUTPUT_BYTES_MAX, Schema, bounded};
 pub(crate) use worker::helper;
 
 mod apart;
@@ -89,13 +90,18 @@ pub(crate) async fn work(shared: Arc<Shared>, work: Work) -> (Option<DispatchRes
 type Outcome = (Option<Result<Value, HandFailure>>, Spent);
 
 async fn attempt(shared: Arc<Shared>, work: Work) -> Outcome {
-    let Work { assignment, trace, control, waiting, beat: _ } = work;
+    let Work { assignment, trace, mut control, waiting, beat: _ } = work;
     let kit = shared.fresh_kit().await;
     let Kit { settings, persona, .. } = &*kit;
     let hand = settings.hand(&assignment.hand);
     if hand.is_none() && !assignment.hand.is_own() {
         let gone = format!("{} does not offer the Hand {} any more", shared.name, assignment.hand);
         return (Some(Err(failure("hand_gone", gone))), Spent::default());
+    }
+    if let (Some(act), Some(runner)) = (hand.and_then(|hand| hand.act), &settings.runner) {
+        let (toolbox, stop) = (kit.toolbox.traced(trace.as_deref().cloned()), shared.signals.stop.clone());
+        let job = runner::Job { act, runner, assignment: &assignment, toolbox: &toolbox, stop };
+        return (runner::work(job, &mut control).await, Spent::default());
     }
     // One that cannot be used was found when the settings were read.
     let schema = hand.and_then(|hand| hand.spec.output_schema.as_ref());
@@ -249,7 +255,7 @@ fn input_text(input: &Value) -> String {
     if let Value::String(text) = input { text.clone() } else { input.to_string() }
 }
 
-fn failure(code: &str, message: impl Into<String>) -> HandFailure {
+pub(crate) fn failure(code: &str, message: impl Into<String>) -> HandFailure {
     let message: String = message.into();
     HandFailure { code: code.to_owned(), message: message.chars().take(4000).collect() }
 }

@@ -54,11 +54,13 @@ impl Home {
         });
         let told = |name: &str| faults.iter().any(|fault| fault.file.ends_with(name));
         let mut missing = Vec::new();
-        if persona.soul.is_empty() && !told(SOUL_FILE) {
+        let speaks = settings.as_ref().is_none_or(|settings| settings.provider.kind != ProviderKind::None);
+        if speaks && persona.soul.is_empty() && !told(SOUL_FILE) {
             let message = "missing or empty; write who this aspect is, in a few sentences";
             missing.push(Fault::of_file(dir.join(SOUL_FILE), message));
         }
-        let offers_hands = settings.as_ref().is_some_and(|settings| !settings.hands.is_empty());
+        let offers_hands =
+            settings.as_ref().is_some_and(|settings| settings.hands.iter().any(|hand| hand.act.is_none()));
         if offers_hands && persona.nexus.is_empty() && !told(NEXUS_FILE) {
             let message = "missing or empty; an aspect with Hands needs its working rules";
             missing.push(Fault::of_file(dir.join(NEXUS_FILE), message));

@@ -13,6 +13,7 @@ pub mod inbox;
 pub mod journal;
 pub mod outbox;
 pub mod provider;
+pub mod runner;
 pub mod sandbox;
 pub mod servers;
 pub mod session;

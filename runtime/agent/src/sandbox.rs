@@ -30,6 +30,7 @@ mod tree;
 
 pub use config::{Mode, SandboxConfig};
 pub use job::{CommandEnd, Kept, Ran};
+pub(crate) use keeper::SEARCHED;
 pub use probe::{Layer, Probed, probe};
 
 /// How much longer than its command a keeper may take.
@@ -51,7 +52,12 @@ pub struct Sandbox {
 /// A command and what it is about.
 #[derive(Clone, Debug)]
 pub struct Request {
-    pub command: String,
+    /// The program and its arguments; [`shell`] makes them of a command line.
+    pub argv: Vec<String>,
+    /// For its standard input, which is empty when absent.
+    pub input: Option<String>,
+    /// Variables it gets besides the usual ones.
+    pub env: Vec<(String, String)>,
     /// Where it begins.
     pub folder: PathBuf,
     /// Its home.
@@ -64,6 +70,11 @@ pub struct Request {
     pub timeout: Option<Duration>,
     /// Of each of its two outputs.
     pub output_bytes_max: usize,
+}
+
+/// A command line as a program and its arguments.
+pub fn shell(command: &str) -> Vec<String> {
+    ["/bin/sh", "-c", command].map(str::to_owned).into()
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +109,12 @@ impl Sandbox {
         Self { config, ..self.clone() }
     }
 
+    /// The same on other terms.
+    #[must_use]
+    pub(crate) fn on_terms(&self, config: SandboxConfig) -> Self {
+        Self { config, ..self.clone() }
+    }
+
     /// Whether anything is closed to commands.
     pub fn is_closed(&self) -> bool {
         self.config.mode != Mode::Full
@@ -121,6 +138,16 @@ impl Sandbox {
 
     /// Runs a command to its end. Dropping the future ends it, and all it has started.
     pub async fn run(&self, request: Request) -> Result<Ran, SandboxError> {
+        let ran = self.run_unless(request, std::future::pending()).await?;
+        ran.ok_or_else(|| SandboxError::Lost("it was given up".to_owned()))
+    }
+
+    /// Runs a command to its end, or until it is given up: `None`, and by then it and all it has started are gone.
+    pub(crate) async fn run_unless(
+        &self,
+        request: Request,
+        given_up: impl Future<Output = ()> + Send,
+    ) -> Result<Option<Ran>, SandboxError> {
         let bubblewrap = self.bubblewrap().await;
         match (request.closed.first(), self.config.mode) {
             (Some(closed), Mode::ReadOnly | Mode::WorkspaceWrite) if bubblewrap.is_none() => {
@@ -130,10 +157,11 @@ impl Sandbox {
         }
         let job = self.job(request, bubblewrap);
         let most = Duration::from_millis(job.timeout_ms) + KEEPER_SLACK;
-        let answered = tokio::time::timeout(most, self.kept(&job)).await;
+        let answered = tokio::time::timeout(most, self.kept(&job, given_up)).await;
         match answered.map_err(|_| SandboxError::Lost("its keeper does not answer".to_owned()))? {
-            Ok(Answer::Ran(ran)) => Ok(ran),
-            Ok(Answer::Failed(why)) => Err(SandboxError::Failed(why)),
+            Ok(Some(Answer::Ran(ran))) => Ok(Some(ran)),
+            Ok(Some(Answer::Failed(why))) => Err(SandboxError::Failed(why)),
+            Ok(None) => Ok(None),
             Err(error) => Err(SandboxError::Lost(error.to_string())),
         }
     }
@@ -149,7 +177,9 @@ impl Sandbox {
             read.append(&mut write);
         }
         Job {
-            command: request.command,
+            argv: request.argv,
+            input: request.input,
+            env: request.env,
             timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
             output_bytes_max: request.output_bytes_max,
             masked: if bubblewrap.is_some() { request.closed } else { Vec::new() },
@@ -171,7 +201,11 @@ impl Sandbox {
         }
     }
 
-    async fn kept(&self, job: &Job) -> std::io::Result<Answer> {
+    async fn kept(
+        &self,
+        job: &Job,
+        given_up: impl Future<Output = ()> + Send,
+    ) -> std::io::Result<Option<Answer>> {
         let mut keeper = Command::new(&self.helper)
             .arg(KEEP)
             .current_dir("/")
@@ -191,13 +225,21 @@ impl Sandbox {
         lifeline.flush().await?;
         let mut answer = Vec::new();
         let most = ANSWER_BYTES_MAX + 16 * job.output_bytes_max as u64;
-        output.take(most).read_to_end(&mut answer).await?;
+        let mut output = output.take(most);
+        let is_wanted = tokio::select! {
+            read = output.read_to_end(&mut answer) => { read?; true }
+            () = given_up => false,
+        };
         drop(lifeline);
+        // It ends when nothing of the command is left.
         keeper.wait().await?;
+        if !is_wanted {
+            return Ok(None);
+        }
         if answer.is_empty() {
             return Err(std::io::Error::other("its keeper has ended without a word"));
         }
-        Ok(serde_json::from_slice(&answer)?)
+        Ok(Some(serde_json::from_slice(&answer)?))
     }
 }
 
@@ -214,12 +256,17 @@ async fn probed() -> Option<PathBuf> {
 
 /// Does the work of a helper, when these are the arguments of one.
 pub fn helper(arguments: impl Iterator<Item = OsString>) -> Option<ExitCode> {
-    let arguments: Vec<OsString> = arguments.take(4).collect();
+    let arguments: Vec<OsString> = arguments.collect();
     match arguments.as_slice() {
         [name] if name == KEEP => Some(keeper::keep()),
-        [name, terms, command] if name == ENTER => Some(enter::enter(terms.to_str()?, command)),
+        [name, terms, argv @ ..] if name == ENTER => Some(enter::enter(terms.to_str()?, argv)),
         _ => None,
     }
+}
+
+/// The folders of the system's programs.
+pub(crate) fn searched() -> impl Iterator<Item = PathBuf> {
+    std::env::split_paths(SEARCHED)
 }
 
 /// This program itself, to be started as a helper.

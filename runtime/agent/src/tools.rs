@@ -49,6 +49,7 @@ mod write;
 
 pub(crate) use away::{Away, Outfit};
 pub use caller::Caller;
+pub(crate) use command::Folders;
 pub use dispatch::{Claim, Claims, End, Ended, Waiting};
 pub use fetch::{FetchConfig, Fetcher};
 pub use leave::{ApprovalPolicy, Leave, asked};
@@ -277,6 +278,14 @@ impl Toolbox {
             Some(tool) => leave.nature(tool),
             None => servers.find(&grants, name).map_or(unknown, |offer| leave.nature_of(name, &offer)),
         }))
+    }
+
+    pub(crate) fn roots(&self) -> &Roots {
+        &self.reach.roots
+    }
+
+    pub(crate) fn sandbox(&self) -> &Sandbox {
+        &self.reach.sandbox
     }
 
     pub fn line(&self) -> &Line {

@@ -4,5 +4,6 @@ mod mentioned;
 mod operations;
 mod page;
 mod people;
+mod runner;
 mod screens;
 mod team;

@@ -309,6 +309,7 @@ fn changed(before: &Kit, now: &Home) -> Vec<&'static str> {
         triage,
         servers,
         hands,
+        runner,
     } = &before.settings;
     [
         ("persona", persona),
@@ -329,6 +330,7 @@ fn changed(before: &Kit, now: &Home) -> Vec<&'static str> {
         ("triage", *triage != next.triage),
         ("mcp_servers", *servers != next.servers),
         ("hands", *hands != next.hands),
+        ("runner", *runner != next.runner),
     ]
     .into_iter()
     .filter_map(|(what, differs)| differs.then_some(what))

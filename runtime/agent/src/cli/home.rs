@@ -135,7 +135,7 @@ fn shown(home: &Home) -> serde_json::Value {
 fn praise(context: &mut Context<'_>, dir: &Path, home: &Home, reached: Option<&str>) -> std::io::Result<()> {
     let settings = &home.settings;
     let thinks = match settings.provider.kind {
-        ProviderKind::Scripted => "scripted".to_owned(),
+        kind @ (ProviderKind::None | ProviderKind::Scripted) => kind.name().to_owned(),
         kind @ (ProviderKind::Anthropic
         | ProviderKind::Command
         | ProviderKind::Ollama

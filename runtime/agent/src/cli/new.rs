@@ -46,6 +46,9 @@ pub(super) struct New {
     /// May be said again for one more
     #[arg(long, value_name = "PROVIDER[:MODEL]", value_parser = parse_stand_in)]
     failover: Vec<StandIn>,
+    /// Make one that thinks nothing and runs what its settings name: scripts, waits and messages as Hands
+    #[arg(long, conflicts_with_all = ["hand", "provider", "model", "base_url", "key_env", "failover", "tools"])]
+    runner: bool,
     /// The tools it may use [default: read]
     #[arg(long, value_enum)]
     tools: Option<Tools>,
@@ -112,6 +115,7 @@ impl New {
             base_url,
             key_env,
             failover,
+            runner,
             tools,
         } = self;
         name.is_some()
@@ -123,6 +127,7 @@ impl New {
             || base_url.is_some()
             || key_env.is_some()
             || !failover.is_empty()
+            || *runner
             || tools.is_some()
     }
 
@@ -131,13 +136,14 @@ impl New {
             name,
             role: self.role.unwrap_or_default(),
             description: self.description,
-            provider: self.provider.unwrap_or_default(),
+            provider: if self.runner { ProviderKind::None } else { self.provider.unwrap_or_default() },
             model: self.model,
             base_url: self.base_url,
             key_env: self.key_env,
             failover: self.failover,
             tools: self.tools.map_or(Preset::Read, Preset::from),
             hand: self.hand,
+            runner: self.runner || self.provider == Some(ProviderKind::None),
         }
     }
 }
@@ -163,8 +169,16 @@ fn make(context: &mut Context<'_>, home: &Path, wanted: &NewHome) -> Outcome {
     }
     let (name, loaded, parent) = (&wanted.name, Home::load(home, context.env), parent_of(home));
     let home = home.display();
-    writeln!(context.out, "\n{name} has a home. Say who it is in {home}/{SOUL_FILE}, and what it may do in")?;
-    writeln!(context.out, "{home}/{SETTINGS_FILE}. What comes next:\n")?;
+    if wanted.runner {
+        writeln!(context.out, "\n{name} has a home. Say what it runs in {home}/{SETTINGS_FILE},")?;
+        writeln!(context.out, "under `runner`. What comes next:\n")?;
+    } else {
+        writeln!(
+            context.out,
+            "\n{name} has a home. Say who it is in {home}/{SOUL_FILE}, and what it may do in"
+        )?;
+        writeln!(context.out, "{home}/{SETTINGS_FILE}. What comes next:\n")?;
+    }
     let key_missing = |fault: &&Fault| fault.field.ends_with(".api_key_env");
     for fault in loaded.as_ref().err().iter().flat_map(|faults| &faults.0).filter(key_missing) {
         writeln!(context.out, "  {}", fault.message)?;
@@ -230,9 +244,11 @@ fn ask(
         .iter()
         .map(|kind| match kind {
             ProviderKind::Scripted => "scripted (rules in a file; no key, no model)".to_owned(),
-            ProviderKind::Anthropic | ProviderKind::Command | ProviderKind::Ollama | ProviderKind::Openai => {
-                kind.name().to_owned()
-            }
+            ProviderKind::Anthropic
+            | ProviderKind::Command
+            | ProviderKind::None
+            | ProviderKind::Ollama
+            | ProviderKind::Openai => kind.name().to_owned(),
         })
         .collect();
     let provider = kinds.get(person.choose("What makes it think", &shown)?).copied().unwrap_or_default();
@@ -253,7 +269,7 @@ fn ask(
     }
     let failover = match provider {
         // It thinks without a model, so there is nothing to fail.
-        ProviderKind::Scripted => Vec::new(),
+        ProviderKind::None | ProviderKind::Scripted => Vec::new(),
         ProviderKind::Anthropic | ProviderKind::Command | ProviderKind::Ollama | ProviderKind::Openai => {
             ask_stand_in(person, env)?.into_iter().collect()
         }
@@ -272,7 +288,19 @@ fn ask(
     let hand = not_empty(person.text("A Hand it offers to the team (empty: none)", "", &as_hand)?);
     let hand = hand.map(|hand| hand.parse()).transpose()?;
     let description = not_empty(description);
-    Ok(NewHome { name, role, description, provider, model, base_url, key_env, failover, tools, hand })
+    Ok(NewHome {
+        name,
+        role,
+        description,
+        provider,
+        model,
+        base_url,
+        key_env,
+        failover,
+        tools,
+        hand,
+        runner: false,
+    })
 }
 
 fn ask_stand_in(
@@ -398,6 +426,7 @@ mod tests {
             failover: Vec::new(),
             tools: Preset::Read,
             hand: None,
+            runner: false,
         };
         assert_eq!(wanted, expected);
         assert_eq!(told.len(), 6, "{told:?}");

@@ -4,7 +4,7 @@ use nexus_wire::hands::HandFailure;
 use serde_json::Value;
 
 /// Leaves room for what stands around it in a durable frame.
-const OUTPUT_BYTES_MAX: usize = 640 * 1024;
+pub(crate) const OUTPUT_BYTES_MAX: usize = 640 * 1024;
 /// Leaves room for the frames and records it travels in, which have a bound on nesting.
 const OUTPUT_DEPTH_MAX: usize = 48;
 const FAULTS_TOLD: usize = 5;
@@ -34,7 +34,7 @@ impl Schema {
         })
     }
 
-    fn faults(&self, value: &Value) -> Vec<String> {
+    pub(crate) fn faults(&self, value: &Value) -> Vec<String> {
         let told = |fault: jsonschema::ValidationError<'_>| match fault.instance_path().to_string() {
             path if path.is_empty() => fault.to_string(),
             path => format!("at {path}: {fault}"),
@@ -55,18 +55,23 @@ pub(super) fn read(text: &str, schema: Option<&Schema>) -> Output {
         let not_json = if was_json { "" } else { "it is not JSON; " };
         return Output::Mendable(format!("{not_json}{}", faults.join("; ")));
     }
+    bounded(value).map_or_else(Output::Failed, Output::Good)
+}
+
+/// The value, unless it is more than can be handed in.
+pub(crate) fn bounded(value: Value) -> Result<Value, HandFailure> {
     let bytes = value.to_string().len();
     if bytes > OUTPUT_BYTES_MAX {
         let code = "output_too_large".to_owned();
         let message = format!("the output has {bytes} bytes; {OUTPUT_BYTES_MAX} is the most");
-        return Output::Failed(HandFailure { code, message });
+        return Err(HandFailure { code, message });
     }
     if nests_deeper(&value, OUTPUT_DEPTH_MAX) {
         let code = "output_too_deep".to_owned();
         let message = format!("the output nests deeper than {OUTPUT_DEPTH_MAX} levels");
-        return Output::Failed(HandFailure { code, message });
+        return Err(HandFailure { code, message });
     }
-    Output::Good(value)
+    Ok(value)
 }
 
 fn nests_deeper(value: &Value, levels: usize) -> bool {

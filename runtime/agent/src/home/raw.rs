@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::roots::RawRoot;
 use crate::provider::ProviderConfig;
+use crate::runner::RawRunner;
 use crate::sandbox::SandboxConfig;
 use crate::servers::RawServer;
 use crate::tools::{ApprovalPolicy, FetchConfig};
@@ -60,6 +61,8 @@ pub struct RawSettings {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub mcp_servers: BTreeMap<String, RawServer>,
     pub hands: Vec<RawHand>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runner: Option<RawRunner>,
 }
 
 impl Default for RawSettings {
@@ -85,6 +88,7 @@ impl Default for RawSettings {
             triage: RawTriage::default(),
             mcp_servers: BTreeMap::new(),
             hands: Vec::new(),
+            runner: None,
         }
     }
 }

@@ -16,6 +16,7 @@ use super::persona::{NEXUS_FILE, PRIMER_FILE, SOUL_FILE};
 use super::raw::{RawHand, RawSettings};
 use super::{SETTINGS_FILE, scripted};
 use crate::provider::{CommandConfig, ProviderConfig, ProviderKind};
+use crate::runner::{ArgKind, OutputForm, RawNotify, RawRunner, RawScript, RawWait};
 use crate::tools::Tool;
 
 /// What a new home shall be.
@@ -33,6 +34,8 @@ pub struct NewHome {
     pub failover: Vec<(ProviderKind, Option<String>)>,
     pub tools: Preset,
     pub hand: Option<HandName>,
+    /// It thinks nothing and runs what its settings name: of the fields above only `name`, `role` and `description` count.
+    pub runner: bool,
 }
 
 /// Tools by how much they may do.
@@ -82,6 +85,19 @@ pub fn scaffold(dir: &Path, new: &NewHome) -> Result<Vec<PathBuf>, ScaffoldError
     }
     let work = dir.join("work");
     fs::create_dir_all(&work).map_err(|source| ScaffoldError::Io { path: work.clone(), source })?;
+    let files = if new.runner { files_of_runner(dir, new)? } else { files(dir, new)? };
+    let mut written = Vec::with_capacity(files.len());
+    for (path, text) in files {
+        write_new(&path, &text).map_err(|source| ScaffoldError::Io { path: path.clone(), source })?;
+        written.push(path);
+    }
+    Ok(written)
+}
+
+/// What is written and where; the settings last, because they are what makes a folder a home.
+type Files = Vec<(PathBuf, String)>;
+
+fn files(dir: &Path, new: &NewHome) -> Result<Files, ScaffoldError> {
     let name = new.name.as_str();
     let fill = |template: &str| template.replace("{name}", name);
     let mut script = fill(include_str!("scaffold/script.toml"));
@@ -90,24 +106,81 @@ pub fn scaffold(dir: &Path, new: &NewHome) -> Result<Vec<PathBuf>, ScaffoldError
         script.push_str(&include_str!("scaffold/hand.toml").replace("{hand}", hand.as_str()));
         nexus.push_str(&include_str!("scaffold/HAND.md").replace("{hand}", hand.as_str()));
     }
-    let mut text = serde_json::to_string_pretty(&raw_settings(new))?;
-    text.push('\n');
-    let files = [
+    Ok(vec![
         (dir.join(SOUL_FILE), fill(include_str!("scaffold/SOUL.md"))),
         (dir.join(NEXUS_FILE), nexus),
         (dir.join(PRIMER_FILE), fill(include_str!("scaffold/PRIMER.md"))),
         (dir.join(scripted::SCRIPT_FILE), script),
-        (work.join("README.md"), fill(include_str!("scaffold/work.md"))),
+        (dir.join("work/README.md"), fill(include_str!("scaffold/work.md"))),
         (dir.join(".gitignore"), include_str!("scaffold/gitignore").to_owned()),
-        // Last, because it is what makes a folder a home.
-        (settings, text),
+        (dir.join(SETTINGS_FILE), text_of(&raw_settings(new))?),
+    ])
+}
+
+fn files_of_runner(dir: &Path, new: &NewHome) -> Result<Files, ScaffoldError> {
+    let about = include_str!("scaffold/runner.md").replace("{name}", new.name.as_str());
+    Ok(vec![
+        (dir.join("work/README.md"), about),
+        (dir.join("work/hello.sh"), include_str!("scaffold/runner.sh").to_owned()),
+        (dir.join(".gitignore"), include_str!("scaffold/gitignore").to_owned()),
+        (dir.join(SETTINGS_FILE), text_of(&settings_of_runner(new))?),
+    ])
+}
+
+fn text_of(settings: &RawSettings) -> serde_json::Result<String> {
+    Ok(serde_json::to_string_pretty(settings)? + "\n")
+}
+
+/// Three scripts, each of which shows something else, and the rest as it usually is.
+fn settings_of_runner(new: &NewHome) -> RawSettings {
+    let run = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    let scripts = [
+        (
+            "hello",
+            RawScript {
+                description: "Gives back what it was given, and says for which dispatch.".to_owned(),
+                run: run(&["sh", "hello.sh"]),
+                output: OutputForm::Json,
+                ..RawScript::default()
+            },
+        ),
+        (
+            "list-files",
+            RawScript {
+                description: "What is in a folder, named as work/<folder>.".to_owned(),
+                run: run(&["ls", "-l", "--"]),
+                args_max: 1,
+                args: ArgKind::Path,
+                repeatable: true,
+                ..RawScript::default()
+            },
+        ),
+        (
+            "today",
+            RawScript {
+                description: "The date of the machine it runs on.".to_owned(),
+                run: run(&["date", "+%F"]),
+                repeatable: true,
+                ..RawScript::default()
+            },
+        ),
     ];
-    let mut written = Vec::with_capacity(files.len());
-    for (path, text) in files {
-        write_new(&path, &text).map_err(|source| ScaffoldError::Io { path: path.clone(), source })?;
-        written.push(path);
+    let scripts = scripts.map(|(name, script)| (name.to_owned(), script)).into();
+    let description = new.description.clone();
+    RawSettings {
+        name: Some(new.name.clone()),
+        role: new.role,
+        description: description
+            .unwrap_or_else(|| "Runs what its settings name; it has no model.".to_owned()),
+        provider: ProviderConfig { kind: ProviderKind::None, ..ProviderConfig::default() },
+        slots: 8,
+        runner: Some(RawRunner {
+            scripts,
+            wait: Some(RawWait::default()),
+            notify: Some(RawNotify::default()),
+        }),
+        ..RawSettings::default()
     }
-    Ok(written)
 }
 
 fn raw_settings(new: &NewHome) -> RawSettings {

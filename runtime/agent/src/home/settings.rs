@@ -24,6 +24,7 @@ use super::source::{Source, join};
 use super::unknown::instead;
 use crate::hands::Schema;
 use crate::provider::{ProviderConfig, ProviderKind, ProviderSettings, SettingsError};
+use crate::runner::{Act, RawRunner, Runner};
 use crate::sandbox::SandboxConfig;
 use crate::servers::{Grant, ServerConfig};
 use crate::tools::{FetchConfig, Leave, Root, Tool};
@@ -58,7 +59,9 @@ pub struct Settings {
     pub sandbox: SandboxConfig,
     pub triage: Triage,
     pub servers: Vec<ServerConfig>,
+    /// Its own, and those of the runner.
     pub hands: Vec<Hand>,
+    pub runner: Option<Runner>,
 }
 
 /// Which messages begin a turn.
@@ -96,6 +99,8 @@ pub struct Judging {
 pub struct Hand {
     /// As it is registered with the broker.
     pub spec: HandSpec,
+    /// What it does instead of a turn.
+    pub act: Option<Act>,
     pub instructions: String,
     pub tools: Vec<Tool>,
     pub rounds_max: Option<u32>,
@@ -131,6 +136,7 @@ impl Settings {
                     format!("there is no program {program}; install it, or name it with its folder");
                 (!is_there(program)).then(|| (format!("{path}.command.run"), message))
             })
+            .chain(self.runner.iter().flat_map(Runner::programs_missing))
             .collect()
     }
 
@@ -152,6 +158,7 @@ pub(super) struct Judge<'a, E> {
 impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
     /// `None` exactly when there was a fault.
     pub(super) fn settings(&mut self, raw: RawSettings) -> Option<Settings> {
+        self.lone(&raw);
         let provider = self.provider("provider", &raw.provider);
         let failover = self.failover(&raw);
         if raw.name.is_none() && !self.has_fault_at("name") {
@@ -183,7 +190,10 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
             let most = limits::HANDS_PER_ASPECT_MAX;
             self.fault("hands", format!("{} Hands are too many; at most {most}", raw.hands.len()));
         }
-        let mut names = HashSet::new();
+        let runner = raw.runner.and_then(|runner| self.runner(runner, &roots));
+        let offered = runner.as_ref().map(|runner| runner.hands(&raw.capabilities, raw.slots));
+        let offered = offered.unwrap_or_default();
+        let mut names: HashSet<HandName> = offered.iter().map(|hand| hand.spec.name.clone()).collect();
         let hands: Vec<Option<Hand>> = raw
             .hands
             .into_iter()
@@ -213,7 +223,8 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
             sandbox: raw.sandbox,
             triage: triage?,
             servers,
-            hands: hands.into_iter().collect::<Option<_>>()?,
+            hands: hands.into_iter().chain(offered.into_iter().map(Some)).collect::<Option<_>>()?,
+            runner,
         })
     }
 
@@ -237,17 +248,18 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
             let count = raw.failover.len();
             self.fault("failover", format!("{count} providers are too many; at most {FAILOVER_MAX}"));
         }
-        if raw.provider.kind == ProviderKind::Scripted && !raw.failover.is_empty() {
+        if raw.provider.kind.is_without_model() && !raw.failover.is_empty() {
+            let kind = raw.provider.kind.name();
             self.fault(
                 "failover",
-                "the scripted provider does not fail; remove the list, or name a model first",
+                format!("the provider {kind} does not fail; remove the list, or name a model first"),
             );
             return None;
         }
         let mut stand_ins = Vec::with_capacity(raw.failover.len());
         for (at, raw) in raw.failover.iter().enumerate() {
             let path = format!("failover[{at}]");
-            if raw.kind == ProviderKind::Scripted {
+            if raw.kind.is_without_model() {
                 self.fault(&join(&path, "kind"), "a script is no stand-in for a model; name another kind");
             } else {
                 stand_ins.push(self.provider(&path, raw));
@@ -337,7 +349,49 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
         let budget = raw.budget.into();
         // There was a fault, or there is none to have.
         let provider = provider.map_or(Some(None), |provider| provider.map(Some))?;
-        Some(Hand { spec, instructions, tools, grants, rounds_max, budget, isolation, provider, sandbox })
+        Some(Hand {
+            spec,
+            act: None,
+            instructions,
+            tools,
+            grants,
+            rounds_max,
+            budget,
+            isolation,
+            provider,
+            sandbox,
+        })
+    }
+
+    fn runner(&mut self, raw: RawRunner, roots: &[Root]) -> Option<Runner> {
+        let faults = match raw.resolve(self.home, roots, &self.env) {
+            Ok(runner) => return Some(runner),
+            Err(faults) => faults,
+        };
+        for (field, message) in faults {
+            let path = if field.is_empty() { "runner".to_owned() } else { join("runner", &field) };
+            self.fault(&path, message);
+        }
+        None
+    }
+
+    /// What an aspect without a provider cannot have.
+    fn lone(&mut self, raw: &RawSettings) {
+        if raw.provider.kind != ProviderKind::None {
+            return;
+        }
+        if raw.runner.is_none() {
+            self.fault(
+                "provider.kind",
+                "nobody thinks here, so there has to be something to run; add a \"runner\"",
+            );
+        }
+        for (at, _) in raw.hands.iter().enumerate().filter(|(_, hand)| hand.provider.is_none()) {
+            self.fault(
+                &format!("hands[{at}]"),
+                "a Hand with instructions needs a model; give it a `provider` of its own, or the aspect one",
+            );
+        }
     }
 
     fn servers(&mut self, raw: &RawSettings) -> Vec<ServerConfig> {

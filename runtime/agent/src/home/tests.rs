@@ -200,6 +200,7 @@ fn a_new_home_works_and_keeps_what_was_there() {
                 },
                 tools: Preset::Full,
                 hand: hand.map(|hand| hand.parse().expect("a name")),
+                runner: false,
             };
             fs::write(path.join("file"), "mine").expect("writes");
             assert!(matches!(scaffold(&path, &new), Err(ScaffoldError::NotEmpty(_))));

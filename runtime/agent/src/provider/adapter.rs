@@ -13,10 +13,14 @@ use super::via::Via;
 use super::{ProviderStartError, http};
 use crate::conversation::{ModelReply, ModelRequest, ProviderErrorKind};
 
+/// What an aspect without a provider says to whoever talks to it.
+const NOBODY: &str = "this aspect has no model to answer with; dispatch one of its Hands (nexctl get hands)";
+
 #[derive(Debug)]
 pub(crate) enum Adapter {
     Anthropic(Anthropic),
     Command(Box<Command>),
+    None,
     Ollama(Ollama),
     Openai(Openai),
     Scripted(Scripted),
@@ -44,6 +48,7 @@ impl Adapter {
         Ok(match settings.kind {
             ProviderKind::Command => return Err(ProviderStartError::NoCommand),
             ProviderKind::Anthropic => Self::Anthropic(Anthropic::new(client()?, settings, via)),
+            ProviderKind::None => Self::None,
             ProviderKind::Ollama => Self::Ollama(Ollama::new(client()?, settings, via)),
             ProviderKind::Openai => Self::Openai(Openai::new(client()?, settings, via)),
             ProviderKind::Scripted => Self::Scripted(Scripted::open(home)?),
@@ -60,6 +65,7 @@ impl Adapter {
         match self {
             Self::Anthropic(adapter) => adapter.attempt(request, telling).await,
             Self::Command(adapter) => adapter.attempt(request, telling).await,
+            Self::None => Err(ProviderErrorKind::Refused(NOBODY.to_owned())),
             Self::Ollama(adapter) => adapter.attempt(request, telling).await,
             Self::Openai(adapter) => adapter.attempt(request, telling).await,
             Self::Scripted(adapter) => adapter.attempt(request, number, telling).await,
@@ -73,7 +79,7 @@ impl Adapter {
     ) -> Option<Result<u64, ProviderErrorKind>> {
         match self {
             Self::Anthropic(adapter) => Some(adapter.count_tokens(request).await),
-            Self::Command(_) | Self::Ollama(_) | Self::Openai(_) | Self::Scripted(_) => None,
+            Self::Command(_) | Self::None | Self::Ollama(_) | Self::Openai(_) | Self::Scripted(_) => None,
         }
     }
 
@@ -81,7 +87,7 @@ impl Adapter {
     pub(crate) async fn embed(&self, texts: &[String]) -> Option<Result<Vec<Vec<f32>>, ProviderErrorKind>> {
         match self {
             Self::Ollama(adapter) => Some(adapter.embed(texts).await),
-            Self::Anthropic(_) | Self::Command(_) | Self::Openai(_) | Self::Scripted(_) => None,
+            Self::Anthropic(_) | Self::Command(_) | Self::None | Self::Openai(_) | Self::Scripted(_) => None,
         }
     }
 }

@@ -145,6 +145,7 @@ impl ProviderConfig {
         let named = self.model.as_deref().map(str::trim).filter(|model| !model.is_empty());
         let model = match (kind.usual_model(), named) {
             (None, Some(model)) if kind == ProviderKind::Command => model,
+            (None, _) if kind == ProviderKind::None => "none",
             (None, _) => command.as_ref().map_or(super::scripted::MODEL, program_name),
             (Some(_), Some(model)) => model,
             (Some(usual), None) => return Err(SettingsError::ModelMissing(kind.name(), usual)),
@@ -200,7 +201,7 @@ impl ProviderConfig {
             return Err(SettingsError::ExtraOfThinking(name.clone()));
         }
         let unscripted = [("price", self.price.is_some()), ("thinking", self.thinking.is_some())];
-        if let Some((field, _)) = unscripted.iter().find(|(_, set)| *set && kind == ProviderKind::Scripted) {
+        if let Some((field, _)) = unscripted.iter().find(|(_, set)| *set && kind.is_without_model()) {
             return Err(SettingsError::Meaningless { field, kind: kind.name() });
         }
         if kind != ProviderKind::Openai && !self.quirks.is_usual() {
@@ -227,7 +228,7 @@ impl ProviderConfig {
 
     /// A server of one's own often needs no key, so only the vendor's address or a name given makes it a must.
     fn key(&self, env: impl Fn(&str) -> Option<String>) -> Result<Option<Secret>, SettingsError> {
-        let named = self.api_key_env.as_deref().filter(|_| self.kind != ProviderKind::Scripted);
+        let named = self.api_key_env.as_deref().filter(|_| !self.kind.is_without_model());
         let Some(name) = named.or_else(|| self.kind.usual_key_env()) else { return Ok(None) };
         let required = self.api_key_env.is_some() || self.base_url.is_none();
         // The usual variable's key belongs to the vendor: it is not offered to an address someone typed in.

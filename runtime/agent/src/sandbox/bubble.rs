@@ -106,6 +106,7 @@ pub(super) fn arguments(job: &Job, helper: &Path, terms: String) -> Vec<OsString
     for argument in ["--proc", "/proc", "--dev", "/dev", "--"] {
         arguments.push(argument.into());
     }
-    arguments.extend([helper.into(), ENTER.into(), terms.into(), job.command.as_str().into()]);
+    arguments.extend([helper.into(), ENTER.into(), terms.into()]);
+    arguments.extend(job.argv.iter().map(OsString::from));
     arguments
 }

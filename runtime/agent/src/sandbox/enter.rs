@@ -1,6 +1,6 @@
 //! Gives up what a command is not to have, for good, and then becomes the command.
 
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -41,10 +41,10 @@ const PROC: [&str; 9] = [
     "/proc/version",
 ];
 
-/// Becomes `/bin/sh -c command`. Comes back only when that failed.
-pub(super) fn enter(terms: &str, command: &OsStr) -> ExitCode {
+/// Becomes the program, with its arguments. Comes back only when that failed.
+pub(super) fn enter(terms: &str, argv: &[OsString]) -> ExitCode {
     let failed = match serde_json::from_str(terms) {
-        Ok(terms) => begin(&terms, command),
+        Ok(terms) => begin(&terms, argv),
         Err(error) => format!("its terms cannot be read: {error}"),
     };
     say(&failed);
@@ -57,7 +57,8 @@ fn say(failed: &str) {
     let _ = writeln!(std::io::stderr(), "{SAID}{failed}");
 }
 
-fn begin(terms: &Terms, command: &OsStr) -> String {
+fn begin(terms: &Terms, argv: &[OsString]) -> String {
+    let Some((program, arguments)) = argv.split_first() else { return "it names no program".to_owned() };
     let prepared = (|| {
         close_fds::set_fds_cloexec(3, &[]);
         // Should the keeper be killed, which then can end nothing any more.
@@ -74,8 +75,8 @@ fn begin(terms: &Terms, command: &OsStr) -> String {
     })();
     match prepared {
         Ok(()) => {
-            let failed = Command::new("/bin/sh").arg("-c").arg(command).exec();
-            format!("/bin/sh could not be started: {failed}")
+            let failed = Command::new(program).args(arguments).exec();
+            format!("{} could not be started: {failed}", Path::new(program).display())
         }
         Err(failed) => failed,
     }

@@ -13,7 +13,12 @@ pub(super) const ENTER: &str = "sandbox-enter";
 /// One command, from the agent to its keeper: the first line of the keeper's input.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub(super) struct Job {
-    pub(super) command: String,
+    /// The program and its arguments, handed over as they are: no shell reads them.
+    pub(super) argv: Vec<String>,
+    /// For its standard input, which is empty when absent.
+    pub(super) input: Option<String>,
+    /// Variables it gets besides the usual ones.
+    pub(super) env: Vec<(String, String)>,
     pub(super) timeout_ms: u64,
     /// Of what it writes, kept of each of its two outputs.
     pub(super) output_bytes_max: usize,

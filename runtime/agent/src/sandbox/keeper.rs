@@ -6,7 +6,7 @@
 
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{ChildStdin, Command, ExitCode, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,14 +19,16 @@ use super::enter::{FAILED, SAID};
 use super::job::{Answer, CommandEnd, ENTER, Job, Kept, Ran, Terms};
 use super::tree;
 
-const JOB_BYTES_MAX: u64 = 1024 * 1024;
+/// An input of the largest size, and as JSON in JSON twice that; the rest is small.
+const JOB_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Rounds of stopping and killing what is left of a command.
 const ROUNDS_MAX: u32 = 500;
 const ROUND: Duration = Duration::from_millis(10);
 /// For the last of the output once all processes have ended.
 const DRAIN: Duration = Duration::from_secs(2);
 const EVENTS_MAX: usize = 64;
-const SEARCHED: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Where programs without a folder are looked for.
+pub(crate) const SEARCHED: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 enum Event {
     /// The agent is gone, or does not want the command any more.
@@ -88,6 +90,7 @@ fn run(job: &Job, input: BufReader<io::Stdin>) -> Result<Option<Ran>, String> {
         command.spawn().map_err(|error| format!("{} could not be started: {error}", program(&command)))?;
     let stdout = listen(child.stdout.take(), job.output_bytes_max, &tell);
     let stderr = listen(child.stderr.take(), job.output_bytes_max, &tell);
+    feed(child.stdin.take(), job.input.clone());
     let pid = i32::try_from(child.id()).map_err(|_| "the command has no number".to_owned())?;
     reap(pid, tell.clone());
     watch(input, tell);
@@ -140,7 +143,7 @@ fn command(job: &Job) -> Result<Command, String> {
         }
         None => {
             let mut command = Command::new(&helper);
-            command.args([ENTER, &terms, &job.command]);
+            command.args([ENTER, &terms]).args(&job.argv);
             command
         }
     };
@@ -152,7 +155,8 @@ fn command(job: &Job) -> Result<Command, String> {
         .env("PATH", SEARCHED)
         .env("TERM", "dumb")
         .env("TMPDIR", &job.terms.temp)
-        .stdin(Stdio::null())
+        .envs(job.env.iter().map(|(name, value)| (name, value)))
+        .stdin(if job.input.is_some() { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     Ok(command)
@@ -168,6 +172,13 @@ fn ended(status: WaitStatus) -> CommandEnd {
         (None, Some(signal)) => CommandEnd::Signal(signal),
         (None, None) => CommandEnd::Exit(-1),
     }
+}
+
+/// Writes the input, as much of it as the command takes.
+fn feed(pipe: Option<ChildStdin>, input: Option<String>) {
+    let (Some(mut pipe), Some(input)) = (pipe, input) else { return };
+    // One that ends, or closes its input, has read what it wanted.
+    std::thread::spawn(move || drop(pipe.write_all(input.as_bytes())));
 }
 
 /// Reads one of the outputs to its end, however much of it is kept, so that the command is never held up.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::process::Command;
 
 use super::enter::{NEEDED, WANTED};
-use super::{KEEPER_SLACK, Mode, Request, Sandbox, bubble};
+use super::{KEEPER_SLACK, Mode, Request, Sandbox, bubble, shell};
 
 /// One part of the sandbox.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -50,7 +50,9 @@ pub async fn probe(sandbox: &Sandbox) -> Probed {
     let commands = match tempfile::tempdir() {
         Ok(folder) => {
             let request = Request {
-                command: "true".to_owned(),
+                argv: shell("true"),
+                input: None,
+                env: Vec::new(),
                 folder: folder.path().to_owned(),
                 home: folder.path().to_owned(),
                 read: Vec::new(),

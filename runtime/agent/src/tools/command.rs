@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::args::whole;
 use super::roots::{PathError, Roots, is_closed};
-use crate::sandbox::{CommandEnd, Kept, Ran, Request, Sandbox, SandboxError};
+use crate::sandbox::{CommandEnd, Kept, Ran, Request, Sandbox, SandboxError, shell};
 
 const COMMAND_BYTES_MAX: usize = 64 * 1024;
 /// How far roots are looked through for folders of keys.
@@ -128,16 +128,11 @@ impl RunCommand {
         if !place.real.is_dir() {
             return Err(CommandError::File(place.shown));
         }
-        let (mut read, mut write, mut closed) = (Vec::new(), Vec::new(), Vec::new());
-        for root in roots.iter() {
-            // One that is gone is in nobody's reach.
-            let Ok(top) = root.path.canonicalize() else { continue };
-            closed_below(&top, &mut closed);
-            let list = if root.write { &mut write } else { &mut read };
-            list.push(top);
-        }
+        let Folders { read, write, closed } = Folders::of(roots);
         Ok(Request {
-            command: self.command.clone(),
+            argv: shell(&self.command),
+            input: None,
+            env: Vec::new(),
             home: place.root.clone(),
             folder: place.real,
             read,
@@ -146,6 +141,30 @@ impl RunCommand {
             timeout: self.timeout_s.map(|seconds| Duration::from_secs(seconds.max(1))),
             output_bytes_max,
         })
+    }
+}
+
+/// What a command reaches of the roots.
+#[derive(Debug, Default)]
+pub(crate) struct Folders {
+    pub(crate) read: Vec<PathBuf>,
+    pub(crate) write: Vec<PathBuf>,
+    /// Folders within these that nobody may look into.
+    pub(crate) closed: Vec<PathBuf>,
+}
+
+impl Folders {
+    /// Looks at files.
+    pub(crate) fn of(roots: &Roots) -> Self {
+        let mut folders = Self::default();
+        for root in roots.iter() {
+            // One that is gone is in nobody's reach.
+            let Ok(top) = root.path.canonicalize() else { continue };
+            closed_below(&top, &mut folders.closed);
+            let list = if root.write { &mut folders.write } else { &mut folders.read };
+            list.push(top);
+        }
+        folders
     }
 }
 

@@ -226,6 +226,15 @@ fn place(root: &Root, top: &Path, path: &Path) -> Result<Place, PathErrorKind> {
 }
 
 impl Place {
+    pub(crate) fn is_folder(&self) -> bool {
+        self.real.is_dir()
+    }
+
+    /// The folder of the root it lies in.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The place of something a walk has found beneath this one.
     pub(crate) fn shown_of(&self, found: &Path) -> Option<String> {
         let within = found.strip_prefix(&self.real).ok()?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use nexus_agent::sandbox::{CommandEnd, Mode, Ran, Request, Sandbox, SandboxConfig};
+use nexus_agent::sandbox::{CommandEnd, Mode, Ran, Request, Sandbox, SandboxConfig, shell};
 use tempfile::TempDir;
 
 pub(crate) const CANARY: &str = "canary-5b1e-outside";
@@ -54,7 +54,9 @@ impl Site {
 
     pub(crate) fn request(&self, command: &str) -> Request {
         Request {
-            command: self.filled(command),
+            argv: shell(&self.filled(command)),
+            input: None,
+            env: Vec::new(),
             folder: self.work(),
             home: self.work(),
             read: vec![self.top().join("home/docs")],

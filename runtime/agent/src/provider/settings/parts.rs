@@ -13,6 +13,8 @@ use super::STALL_TIMEOUT_DEFAULT;
 pub enum ProviderKind {
     Anthropic,
     Command,
+    /// It has no model and takes part in no conversation: for an aspect that only runs what its settings name.
+    None,
     Ollama,
     Openai,
     #[default]
@@ -24,6 +26,7 @@ impl ProviderKind {
         match self {
             Self::Anthropic => "anthropic",
             Self::Command => "command",
+            Self::None => "none",
             Self::Ollama => "ollama",
             Self::Openai => "openai",
             Self::Scripted => "scripted",
@@ -36,7 +39,7 @@ impl ProviderKind {
             Self::Anthropic => Some("ANTHROPIC_API_KEY"),
             Self::Openai => Some("OPENAI_API_KEY"),
             // A server of one's own: a key is sent only when one is named.
-            Self::Command | Self::Ollama | Self::Scripted => None,
+            Self::Command | Self::None | Self::Ollama | Self::Scripted => None,
         }
     }
 
@@ -45,7 +48,7 @@ impl ProviderKind {
             Self::Anthropic => "https://api.anthropic.com",
             Self::Ollama => "http://127.0.0.1:11434",
             Self::Openai => "https://api.openai.com/v1",
-            Self::Command | Self::Scripted => "",
+            Self::Command | Self::None | Self::Scripted => "",
         }
     }
 
@@ -55,7 +58,15 @@ impl ProviderKind {
             Self::Anthropic => Some("claude-sonnet-5-5"),
             Self::Ollama => Some("qwen3:8b"),
             Self::Openai => Some("gpt-5.4-mini"),
-            Self::Command | Self::Scripted => None,
+            Self::Command | Self::None | Self::Scripted => None,
+        }
+    }
+
+    /// Whether it answers by rules, or not at all.
+    pub(crate) fn is_without_model(self) -> bool {
+        match self {
+            Self::None | Self::Scripted => true,
+            Self::Anthropic | Self::Command | Self::Ollama | Self::Openai => false,
         }
     }
 
@@ -63,7 +74,7 @@ impl ProviderKind {
     pub(super) fn is_remote(self) -> bool {
         match self {
             Self::Anthropic | Self::Ollama | Self::Openai => true,
-            Self::Command | Self::Scripted => false,
+            Self::Command | Self::None | Self::Scripted => false,
         }
     }
 
@@ -72,7 +83,9 @@ impl ProviderKind {
         match self {
             // It may run a tool of its own and say nothing of it.
             Self::Command => Duration::from_secs(600),
-            Self::Anthropic | Self::Ollama | Self::Openai | Self::Scripted => STALL_TIMEOUT_DEFAULT,
+            Self::Anthropic | Self::None | Self::Ollama | Self::Openai | Self::Scripted => {
+                STALL_TIMEOUT_DEFAULT
+            }
         }
     }
 }
