@@ -7,7 +7,7 @@ use nexus_tests::world::text;
 use nexus_tests::{Process, World, wait_until};
 use serde_json::{Value, json};
 
-use super::{dispatch, lines, outcome, runner, runs};
+use super::common::{dispatch, lines, outcome, runner, runs};
 
 /// Says what it was started with.
 const SHOW: &str = r#"
