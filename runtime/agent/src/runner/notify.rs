@@ -75,6 +75,9 @@ fn message(asked: Asked, allowed: &RawNotify) -> Result<ChatSend, HandFailure> {
 mod tests {
     use super::*;
 
+    /// What is asked, who may be told, and to whom it goes and whether in a thread.
+    type Case<'a> = (Value, Option<&'a [&'a str]>, Result<(&'a [&'a str], bool), &'a str>);
+
     #[test]
     fn who_is_told_is_one_and_allowed() {
         let thread = "01a1fda6-6863-8f81-9de1-76c52d2b6209";
@@ -85,7 +88,7 @@ mod tests {
             Ok::<_, String>((send.to, send.thread.map(|thread| thread.to_string())))
         };
         let none: Option<&[&str]> = None;
-        let cases: [(Value, Option<&[&str]>, Result<(&[&str], bool), &str>); 12] = [
+        let cases: [Case<'_>; 12] = [
             (json!({"text": "x", "operator": "ana"}), none, Ok((&["operator/ana"], false))),
             (json!({"text": "x", "aspect": "wren"}), none, Ok((&["wren"], false))),
             (json!({"text": "x", "thread": thread}), none, Ok((&[], true))),
