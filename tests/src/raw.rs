@@ -81,12 +81,14 @@ impl Raw {
         self.say(frame.to_string()).await;
     }
 
-    /// The next frame, or the code of the close.
+    /// The next frame, or the code of the close. A ping is neither.
     pub async fn next(&mut self) -> Result<Value, u16> {
+        tokio::time::timeout(PATIENCE, self.read()).await.expect("the broker says something")
+    }
+
+    async fn read(&mut self) -> Result<Value, u16> {
         loop {
-            let message =
-                tokio::time::timeout(PATIENCE, self.0.next()).await.expect("the broker says something");
-            match message {
+            match self.0.next().await {
                 Some(Ok(Message::Text(text))) => {
                     return Ok(serde_json::from_str(&text).expect("frames are JSON"));
                 }

@@ -319,7 +319,9 @@ impl Entry {
         }
         let waits_for_people = peer.pulse.approvals.load(Ordering::Relaxed) > 0;
         let progress = peer.pulse.last_progress.load(Ordering::Relaxed);
-        if !waits_for_people && now - progress >= patience.stalled_ms {
+        // Progress since it stalled is told, however long ago it was and although it stalls again.
+        let has_moved = self.info.state == AspectState::Stalled && progress >= self.info.since;
+        if !waits_for_people && !has_moved && now - progress >= patience.stalled_ms {
             AspectState::Stalled
         } else {
             AspectState::Busy

@@ -63,12 +63,19 @@ fn a_turn_makes_busy_silence_makes_stalled_and_a_token_busy_again() {
     peer.pulse.progress(70_000);
     assert_eq!(presence.sweep(70_100), told(AspectState::Busy));
     assert_eq!(state(&presence), (AspectState::Busy, 70_100));
+    // Of a look that comes late, two things are told one after the other.
+    assert_eq!(presence.sweep(140_000), told(AspectState::Stalled));
+    peer.pulse.progress(150_000);
+    assert_eq!(presence.sweep(300_000), told(AspectState::Busy));
+    assert_eq!(presence.sweep(300_001), told(AspectState::Stalled));
+    peer.pulse.progress(300_002);
+    assert_eq!(presence.sweep(300_003), told(AspectState::Busy));
     peer.pulse.set_turns(0);
-    presence.refresh(&wren(), 71_000);
-    assert_eq!(state(&presence), (AspectState::Online, 71_000));
+    presence.refresh(&wren(), 301_000);
+    assert_eq!(state(&presence), (AspectState::Online, 301_000));
     presence.changed(info(AspectState::Offline, 1), None);
     let shown = presence.info(&wren()).unwrap();
-    assert_eq!((shown.state, shown.last_progress), (AspectState::Offline, Some(70_000)));
+    assert_eq!((shown.state, shown.last_progress), (AspectState::Offline, Some(300_002)));
 }
 
 #[test]
