@@ -52,6 +52,11 @@ fn every_command_works_and_ctrl_c_leaves_nothing_behind(document: &str, at_least
     copy_of_the_project(dir.path());
     let mark = format!("NEXUS_TEST_MARK={}", dir.path().display());
     let at_home = |command: &mut Command| {
+        // What cargo tells a test of itself would have build scripts run again, and most of the project with them.
+        let of_cargo = |name: &str| ["CARGO_MANIFEST_", "CARGO_PKG_"].iter().any(|it| name.starts_with(it));
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(of_cargo)) {
+            command.env_remove(name);
+        }
         command.env("NEXUS_CONFIG", dir.path().join("nexctl.toml")).env("NEXUS_TEST_MARK", dir.path());
         command
             .env("NO_COLOR", "1")
