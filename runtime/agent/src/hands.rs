@@ -100,7 +100,8 @@ async fn attempt(shared: Arc<Shared>, work: Work) -> Outcome {
     }
     if let (Some(act), Some(runner)) = (hand.and_then(|hand| hand.act), &settings.runner) {
         let (toolbox, stop) = (kit.toolbox.traced(trace.as_deref().cloned()), shared.signals.stop.clone());
-        let job = runner::Job { act, runner, assignment: &assignment, toolbox: &toolbox, stop };
+        let job =
+            runner::Job { act, runner, assignment: &assignment, toolbox: &toolbox, via: &kit.via, stop };
         return (runner::work(job, &mut control).await, Spent::default());
     }
     // One that cannot be used was found when the settings were read.

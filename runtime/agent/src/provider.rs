@@ -21,7 +21,7 @@ mod anthropic;
 mod bounds;
 mod command;
 mod failover;
-mod http;
+pub(crate) mod http;
 mod lines;
 mod meter;
 mod ollama;

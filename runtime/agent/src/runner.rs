@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::agent::Stop;
 use crate::hands::Control;
+use crate::provider::Via;
 use crate::tools::Toolbox;
 
 mod config;
@@ -17,8 +18,10 @@ mod notify;
 mod offer;
 mod script;
 mod wait;
+mod webhook;
 
 pub use config::{ArgKind, OutputForm, RawNotify, RawRunner, RawScript, RawWait, Runner};
+pub use webhook::{RawSecret, RawWebhook};
 
 /// What a Hand does instead of a turn.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -28,6 +31,7 @@ pub enum Act {
     /// Scripts that may be run again after a crash, and no others.
     ScriptRepeatable,
     Wait,
+    Webhook,
 }
 
 /// One assignment, and what it is worked on with.
@@ -36,6 +40,7 @@ pub(crate) struct Job<'a> {
     pub(crate) runner: &'a Runner,
     pub(crate) assignment: &'a Assignment,
     pub(crate) toolbox: &'a Toolbox,
+    pub(crate) via: &'a Via,
     pub(crate) stop: Stop,
 }
 
@@ -50,6 +55,10 @@ pub(crate) async fn work(
         Act::ScriptRepeatable => script::run(&job, input, true, cancelled(control)).await,
         Act::Notify => tokio::select! {
             told = notify::tell(&job, input) => Some(told),
+            () = cancelled(control) => None,
+        },
+        Act::Webhook => tokio::select! {
+            called = webhook::call(&job, input) => Some(called),
             () = cancelled(control) => None,
         },
         Act::Wait => {

@@ -3,3 +3,4 @@
 
 mod common;
 mod scripts;
+mod webhooks;

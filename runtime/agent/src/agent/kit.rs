@@ -30,6 +30,8 @@ pub(crate) struct Kit {
     pub(crate) servers: Servers,
     pub(crate) toolbox: Toolbox,
     pub(crate) teller: Teller,
+    /// To the services behind the broker's credentials.
+    pub(crate) via: Via,
 }
 
 impl Kit {
@@ -128,7 +130,7 @@ impl Bench {
         .with_servers(servers.clone(), settings.grants.clone());
         let teller = self.teller.with(&settings);
         let others = self.others(&settings)?;
-        Ok(Kit { settings, persona, provider, others, servers, toolbox, teller })
+        Ok(Kit { settings, persona, provider, others, servers, toolbox, teller, via: self.via.clone() })
     }
 
     fn others(&self, settings: &Settings) -> Result<Others, ProviderStartError> {

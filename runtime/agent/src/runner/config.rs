@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::webhook::{RawWebhook, Webhook};
 use crate::hands::Schema;
 use crate::provider::Secret;
 use crate::tools::{Root, Roots};
@@ -34,6 +35,9 @@ pub struct RawRunner {
     /// Programs that may be run, by the name that a dispatch picks one by. The Hands `script` and `script-repeatable`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub scripts: BTreeMap<String, RawScript>,
+    /// The Hand `webhook`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<RawWebhook>,
     /// The Hand `wait`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wait: Option<RawWait>,
@@ -148,6 +152,7 @@ pub struct RawNotify {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Runner {
     pub(super) scripts: BTreeMap<String, Script>,
+    pub(super) webhook: Option<Webhook>,
     pub(super) wait: Option<Duration>,
     pub(super) notify: Option<RawNotify>,
 }
@@ -174,8 +179,8 @@ impl RawRunner {
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Runner, Vec<Found>> {
         let mut faults = Vec::new();
-        let Self { scripts: raw, wait, notify } = self;
-        if raw.is_empty() && wait.is_none() && notify.is_none() {
+        let Self { scripts: raw, webhook, wait, notify } = self;
+        if raw.is_empty() && webhook.is_none() && wait.is_none() && notify.is_none() {
             let message = "it offers nothing; name some `scripts`, or add \"wait\": {}";
             faults.push((String::new(), message.to_owned()));
         }
@@ -199,6 +204,14 @@ impl RawRunner {
                 })),
             }
         }
+        let webhook = webhook.map(|webhook| webhook.resolve(env)).transpose().unwrap_or_else(|found| {
+            let placed = |(field, message): Found| match field.as_str() {
+                "" => ("webhook".to_owned(), message),
+                field => (format!("webhook.{field}"), message),
+            };
+            faults.extend(found.into_iter().map(placed));
+            None
+        });
         if let Some(RawWait { seconds_max }) = wait
             && !(1..=SECONDS_MAX).contains(&seconds_max)
         {
@@ -209,7 +222,7 @@ impl RawRunner {
             return Err(faults);
         }
         let wait = wait.map(|wait| Duration::from_secs(wait.seconds_max.into()));
-        Ok(Runner { scripts, wait, notify })
+        Ok(Runner { scripts, webhook, wait, notify })
     }
 }
 
@@ -288,7 +301,7 @@ fn variable(name: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Secret, 
     if found.contains('\0') { Err(format!("{name} holds a NUL byte")) } else { Ok(Secret::new(found)) }
 }
 
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
     name.len() <= NAME_BYTES_MAX
         && name.starts_with(|c: char| c.is_ascii_lowercase())

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Act;
 use super::config::{Runner, Script};
+use super::webhook::Webhook;
 use crate::home::{Hand, Isolation};
 
 /// For what stands around the work itself.
@@ -54,6 +55,9 @@ impl Runner {
                 hands.extend(offer(act, of_scripts(&scripts, repeatable, slots)));
             }
         }
+        if let Some(webhook) = &self.webhook {
+            hands.extend(offer(Act::Webhook, of_webhook(webhook, slots)));
+        }
         if let Some(most) = self.wait {
             // So that those who wait leave places to those who work.
             hands.extend(offer(
@@ -76,13 +80,14 @@ impl Act {
             Self::Script => "script",
             Self::ScriptRepeatable => "script-repeatable",
             Self::Wait => "wait",
+            Self::Webhook => "webhook",
         }
     }
 
     fn capability(self) -> &'static str {
         match self {
             Self::Script | Self::ScriptRepeatable => "script",
-            Self::Notify | Self::Wait => self.name(),
+            Self::Notify | Self::Wait | Self::Webhook => self.name(),
         }
     }
 }
@@ -141,6 +146,55 @@ fn of_scripts(scripts: &[(&String, &Script)], repeatable: bool, slots: u32) -> A
         places: slots,
         idempotent: repeatable,
         repeatable_script: repeatable,
+    }
+}
+
+fn of_webhook(webhook: &Webhook, places: u32) -> About {
+    let about = webhook.about();
+    let again = match about.repeatable {
+        true => "It is made again when its runner is lost in the middle, with the same Idempotency-Key.",
+        false => "When its runner is lost in the middle it is not made again.",
+    };
+    let names = |names: Vec<&str>| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let secrets = names(about.secrets.keys().map(String::as_str).collect());
+    let credentials = names(about.credentials.iter().map(|name| name.as_str()).collect());
+    let url = format!(
+        "https://host/path, secret:<name> for an address that is secret, or credential:<name>/<path> through the broker. \
+         Secrets: {secrets}. Credentials: {credentials}."
+    );
+    About {
+        description: format!(
+            "Makes one HTTP request to one of these servers: {}. {again}",
+            webhook.servers()
+        ),
+        takes: json!({
+            "type": "object",
+            "properties": {
+                "url": {"type": "string", "minLength": 1, "description": url},
+                "method": {"enum": ["DELETE", "GET", "PATCH", "POST", "PUT"], "description": "POST unless said."},
+                "headers": {
+                    "type": "object", "additionalProperties": {"type": "string"},
+                    "description": "A value may be or end with secret:<name>: \"Bearer secret:crm\".",
+                },
+                "body": {"description": "A text is sent as it is, anything else as JSON."},
+            },
+            "required": ["url"],
+            "additionalProperties": false,
+        }),
+        gives: json!({
+            "type": "object",
+            "properties": {
+                "status": {"type": "integer"},
+                "content_type": {"type": "string"},
+                "body": {"description": "As JSON where it is, else as text."},
+                "truncated": {"type": "boolean"},
+            },
+            "required": ["status", "content_type", "body", "truncated"],
+        }),
+        seconds: about.timeout_s,
+        places,
+        idempotent: about.repeatable,
+        repeatable_script: false,
     }
 }
 
