@@ -12,6 +12,7 @@ mod show;
 mod token;
 mod verify;
 mod words;
+mod workspace;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -64,6 +65,9 @@ enum Action {
     /// Look at the settings
     #[command(subcommand)]
     Config(show::Show),
+    /// Look after the files a team is made of: what is shipped, and what stands in its place
+    #[command(subcommand)]
+    Workspace(workspace::Workspace),
     /// Print the version
     Version,
 }
@@ -114,6 +118,8 @@ enum CliError {
     Secret(std::io::Error),
     #[error("cannot start: {0}")]
     Runtime(std::io::Error),
+    #[error(transparent)]
+    Workspace(#[from] workspace::WorkspaceError),
 }
 
 impl CliError {
@@ -136,7 +142,8 @@ impl CliError {
             | Self::Refused(_)
             | Self::Secret(_)
             | Self::Unwell(_)
-            | Self::Runtime(_) => ExitCode::FAILURE,
+            | Self::Runtime(_)
+            | Self::Workspace(_) => ExitCode::FAILURE,
         }
     }
 }
@@ -186,6 +193,7 @@ fn run(cli: Cli, started: Instant) -> Result<(), CliError> {
             show::run(&data, &load(&[])?.1);
             Ok(())
         }
+        Action::Workspace(workspace) => workspace::run(&workspace),
         Action::Version => {
             say(format_args!("nexus {}", nexus_version::VERSION));
             Ok(())

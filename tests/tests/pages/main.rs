@@ -7,3 +7,4 @@ mod people;
 mod runner;
 mod screens;
 mod team;
+mod workspace;

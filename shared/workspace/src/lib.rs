@@ -1,0 +1,22 @@
+//! A workspace: the files a team is made of. Under the user's own folder lie the defaults that Nexus ships, the
+//! *framework*; what is in effect is the two of them together.
+//!
+//! A file of the same path takes the place of the framework's, `<name>.patch.toml` changes fields of one, and
+//! `<name>.remove` hides a file or a folder. Files are known by the hash of what is in them, so reading them again
+//! changes nothing. Nothing here runs or loads what the files describe.
+
+mod diff;
+mod fault;
+mod init;
+mod layer;
+mod merge;
+mod overlay;
+mod scan;
+mod validate;
+
+pub use diff::diff;
+pub use fault::Fault;
+pub use init::{InitError, Kind, init};
+pub use layer::{Layer, framework, read};
+pub use overlay::{Effective, Origin, Overlay};
+pub use validate::validate;

@@ -1,0 +1,248 @@
+//! What would keep a workspace from working, or from being given to somebody else: each fault with its place.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::Value;
+
+use crate::fault::Fault;
+use crate::layer::Layer;
+use crate::merge::{PATCH, toml_fault, utf8};
+use crate::overlay::{Origin, Overlay};
+use crate::scan::scan;
+
+const SETTINGS: &str = "aspect.json";
+/// Folders whose files name aspects, Hands and skills.
+const NAMING: [&str; 3] = ["flows/", "triggers/", "aspects/"];
+
+/// `aspect: wren`, `hand = "wren/sum"`, `"skill": "sum"`: a field and the name in it.
+const REFERENCE: &str =
+    r#"(?m)(?:^|[\s{,.])["']?(aspect|hand|skill)["']?[ \t]*[:=][ \t]*["']?([A-Za-z0-9_./-]+)"#;
+/// `"api_key_env": "KEY"`, `"env": "KEY"`.
+const VARIABLE: &str = r#"["']?\b(?:[a-z_]+_env|env)["']?\s*[:=]\s*["']([A-Za-z_][A-Za-z0-9_]*)["']"#;
+/// `"env": ["A", "B"]`.
+const VARIABLES: &str = r#"["']?\benv["']?\s*[:=]\s*\[([^\]]*)\]"#;
+const QUOTED: &str = r#"["']([A-Za-z_][A-Za-z0-9_]*)["']"#;
+
+static REFERENCES: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(REFERENCE).ok());
+static ONE_VARIABLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(VARIABLE).ok());
+static SOME_VARIABLES: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(VARIABLES).ok());
+static QUOTES: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(QUOTED).ok());
+
+/// Every fault, in the order of the files. `is_set` says whether there is a variable of that name.
+pub fn validate(workspace: &Layer, overlay: &Overlay, is_set: impl Fn(&str) -> bool) -> Vec<Fault> {
+    let known = Known::of(overlay);
+    let mut faults = overlay.faults.clone();
+    // As they stand on disk, so that a place is one in a file that somebody can open.
+    let shipped = overlay.files.iter().filter(|(_, file)| file.origin == Origin::Framework);
+    let shipped = shipped.map(|(path, file)| (format!("framework:{path}"), path, &file.bytes));
+    let own = workspace.iter().map(|(path, bytes)| (path.clone(), path, bytes));
+    for (shown, path, bytes) in own.chain(shipped) {
+        match utf8(&shown, bytes) {
+            Ok(text) => faults.extend(of_text(&shown, path, text, &known, &is_set)),
+            // A picture is none of ours; what is read as a text has to be one.
+            Err(fault) if is_read(path) => faults.push(fault),
+            Err(_) => {}
+        }
+    }
+    for (path, file) in overlay.files.iter().filter(|(path, _)| path.ends_with(SETTINGS)) {
+        let shown = file.by.clone().unwrap_or_else(|| format!("framework:{path}"));
+        faults.extend(of_settings(&shown, path, &file.bytes));
+    }
+    faults.sort();
+    faults.dedup();
+    faults
+}
+
+/// What others may name.
+#[derive(Debug, Default)]
+struct Known {
+    aspects: BTreeSet<String>,
+    skills: BTreeSet<String>,
+}
+
+impl Known {
+    fn of(overlay: &Overlay) -> Self {
+        let mut known = Self::default();
+        for path in overlay.files.keys() {
+            if let Some(name) =
+                path.strip_prefix("aspects/").and_then(|rest| rest.strip_suffix("/aspect.json"))
+            {
+                known.aspects.insert(name.to_owned());
+            }
+            if let Some(name) = path.strip_prefix("skills/").and_then(|rest| rest.strip_suffix(".md")) {
+                known.skills.insert(name.to_owned());
+            }
+        }
+        known
+    }
+
+    /// Why a name stands for nothing.
+    fn missing(&self, field: &str, name: &str) -> Option<String> {
+        let (kind, name, known) = match field {
+            "skill" => ("skill", name.strip_suffix(".md").unwrap_or(name), &self.skills),
+            _ => ("aspect", name.split_once('/').map_or(name, |(aspect, _)| aspect), &self.aspects),
+        };
+        let name = if kind == "skill" { name.strip_prefix("skills/").unwrap_or(name) } else { name };
+        if known.contains(name) {
+            return None;
+        }
+        let there = known.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let there = if there.is_empty() { "none".to_owned() } else { there };
+        Some(format!("there is no {kind} {name:?} in this workspace; there are {there}"))
+    }
+}
+
+/// Whether the line at `offset` is one that nobody reads.
+fn is_remark(text: &str, offset: usize) -> bool {
+    let before = text.get(..offset).unwrap_or_default();
+    before.rsplit('\n').next().is_some_and(|line| line.trim_start().starts_with('#'))
+}
+
+fn is_read(path: &str) -> bool {
+    [".json", ".toml", ".yaml", ".yml", ".md"].iter().any(|kind| path.ends_with(kind))
+}
+
+fn of_text(shown: &str, path: &str, text: &str, known: &Known, is_set: &impl Fn(&str) -> bool) -> Vec<Fault> {
+    let mut faults = scan(shown, text);
+    faults.extend(of_syntax(shown, path, text));
+    let is_config = is_read(path) && !path.ends_with(".md");
+    if !is_config || !NAMING.iter().any(|folder| path.starts_with(folder)) {
+        return faults;
+    }
+    if !path.starts_with("aspects/") {
+        for found in REFERENCES.iter().flat_map(|references| references.captures_iter(text)) {
+            let (Some(field), Some(name)) = (found.get(1), found.get(2)) else { continue };
+            if is_remark(text, name.start()) {
+                continue;
+            }
+            if let Some(message) = known.missing(field.as_str(), name.as_str()) {
+                faults.push(Fault::at(shown, text, name.start(), message));
+            }
+        }
+    }
+    let one = ONE_VARIABLE.iter().flat_map(|one| one.captures_iter(text)).filter_map(|found| found.get(1));
+    let mut variables: Vec<(usize, &str)> = one.map(|name| (name.start(), name.as_str())).collect();
+    for list in
+        SOME_VARIABLES.iter().flat_map(|some| some.captures_iter(text)).filter_map(|found| found.get(1))
+    {
+        let names = QUOTES.iter().flat_map(|quotes| quotes.captures_iter(list.as_str()));
+        let names = names.filter_map(|found| found.get(1));
+        variables.extend(names.map(|name| (list.start() + name.start(), name.as_str())));
+    }
+    for (at, name) in variables.into_iter().filter(|(_, name)| !is_set(name)) {
+        let message = format!("the variable {name} is not set; set it where the agents are started");
+        faults.push(Fault::at(shown, text, at, message));
+    }
+    faults
+}
+
+/// Whether a file is what its name says.
+fn of_syntax(shown: &str, path: &str, text: &str) -> Option<Fault> {
+    if path.ends_with(".json") {
+        let error = serde_json::from_str::<serde::de::IgnoredAny>(text).err()?;
+        let said = error.to_string();
+        let message = said.split(" at line ").next().unwrap_or_default();
+        let message = format!("this is not JSON: {message}");
+        return Some(Fault {
+            line: Some(error.line().max(1)),
+            column: Some(error.column().max(1)),
+            ..Fault::of_file(shown, message)
+        });
+    }
+    if path.ends_with(PATCH) || path.ends_with(".toml") {
+        return Some(toml_fault(shown, text, &toml::from_str::<toml::Table>(text).err()?));
+    }
+    if path.ends_with(".yaml") || path.ends_with(".yml") {
+        let error = serde_yaml_ng::from_str::<serde_yaml_ng::Value>(text).err()?;
+        let (line, column) = error.location().map_or((1, 1), |at| (at.line(), at.column()));
+        let said = error.to_string();
+        let message = said.split(" at line ").next().unwrap_or_default();
+        let message = format!("this is not YAML: {message}");
+        return Some(Fault { line: Some(line), column: Some(column), ..Fault::of_file(shown, message) });
+    }
+    None
+}
+
+/// What of an aspect's settings can be told without running it; `agent check` says the rest.
+fn of_settings(shown: &str, path: &str, bytes: &[u8]) -> Option<Fault> {
+    let folder = path.strip_prefix("aspects/")?.strip_suffix("/aspect.json")?;
+    let settings: Value = serde_json::from_slice(bytes).ok()?;
+    let text = std::str::from_utf8(bytes).ok()?;
+    let told = |name: &str, message: String| match text.find(&format!("\"{name}\"")) {
+        Some(at) if shown == path => Fault::at(shown, text, at, message),
+        Some(_) | None => Fault::of_file(shown, message),
+    };
+    match settings.get("name").and_then(Value::as_str) {
+        None => Some(told("name", format!("it has no name; write \"name\": {folder:?}"))),
+        Some(name) if name != folder => Some(told(
+            name,
+            format!("it is called {name:?} and lies in aspects/{folder}; make them the same"),
+        )),
+        Some(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layer(files: &[(&str, &str)]) -> Layer {
+        files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect()
+    }
+
+    fn told(workspace: &[(&str, &str)]) -> Vec<String> {
+        let framework =
+            layer(&[("aspects/keel/aspect.json", "{\"name\": \"keel\"}"), ("skills/sum.md", "# sum\n")]);
+        let workspace = layer(workspace);
+        let overlay = Overlay::of(&framework, &workspace);
+        validate(&workspace, &overlay, |name| name == "SET").iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_workspace_in_order_has_no_faults() {
+        let workspace = [
+            ("aspects/keel/aspect.patch.toml", "slots = 2\n[provider]\napi_key_env = \"SET\"\n"),
+            ("flows/day.yaml", "steps:\n  - id: a\n    hand: keel/self\n  - id: b\n    skill: sum\n"),
+            ("notes/picture.png", "\u{0}"),
+        ];
+        assert_eq!(told(&workspace), [""; 0]);
+    }
+
+    #[test]
+    fn every_fault_is_told_with_its_place() {
+        let workspace = [
+            (
+                "aspects/wren/aspect.json",
+                "{\n  \"name\": \"wrenn\",\n  \"provider\": {\"api_key_env\": \"NO_KEY\"}\n}",
+            ),
+            ("aspects/forge/aspect.json", "{\"name\": \"forge\",\n}"),
+            ("aspects/none.remove", ""),
+            ("flows/day.yaml", "steps:\n  - id: a\n    hand: sparrow/sum\n  - { skill: other }\n"),
+            ("flows/broken.toml", "x = 1\ny = [\n"),
+            ("flows/broken.yaml", "a: [1\nb: 2\n"),
+            ("triggers/day.toml", "aspect = \"gull\"\n"),
+            ("aspects/keel/aspect.patch.toml", "[runner.scripts.a]\nenv = [\"SET\", \"UNSET\"]\n"),
+            ("notes.md", "see /home/ana/x\n"),
+        ];
+        let expected = [
+            "aspects/forge/aspect.json:2:1: this is not JSON: ",
+            "aspects/keel/aspect.patch.toml:2:16: the variable UNSET is not set; set it where the agents are started",
+            "aspects/none.remove: it hides aspects/none, and nothing of that name is shipped",
+            "aspects/wren/aspect.json:2:11: it is called \"wrenn\" and lies in aspects/wren; make them the same",
+            "aspects/wren/aspect.json:3:32: the variable NO_KEY is not set; set it where the agents are started",
+            "flows/broken.toml:2:",
+            "flows/broken.yaml:2:",
+            "flows/day.yaml:3:11: there is no aspect \"sparrow\" in this workspace; there are forge, keel, wren",
+            "flows/day.yaml:4:14: there is no skill \"other\" in this workspace; there are sum",
+            "notes.md:1:5: /home/ana is a folder of one machine's user; write a path relative to the home or the workspace",
+            "triggers/day.toml:1:11: there is no aspect \"gull\" in this workspace; there are forge, keel, wren",
+        ];
+        let found = told(&workspace);
+        assert_eq!(found.len(), expected.len(), "{found:#?}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(found.starts_with(expected), "{found}, not {expected}");
+        }
+    }
+}
