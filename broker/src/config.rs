@@ -10,6 +10,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nexus_outbound::Allowed;
 use nexus_wire::{AspectName, limits};
 use thiserror::Error;
 
@@ -49,6 +50,8 @@ pub struct Config {
     pub blob_grace: Duration,
     /// Where what streams is written, if anywhere.
     pub sink: Option<SinkSettings>,
+    /// How clients of A2A are told of their tasks.
+    pub push: PushSettings,
     /// Which agents run beside the broker, if any.
     pub spawn: Option<SpawnSettings>,
     pub synchronous: Synchronous,
@@ -64,6 +67,15 @@ pub struct Rates {
     pub requests_per_s: NonZeroU32,
     pub upgrades_per_s: NonZeroU32,
     pub failures_per_min: NonZeroU32,
+}
+
+/// Whom clients may have told of their tasks, and how persistently.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PushSettings {
+    /// Servers, as `host:port`, that are no public ones or speak plain HTTP.
+    pub allow: Vec<String>,
+    /// How often one notification is tried.
+    pub tries: u32,
 }
 
 /// When a commit counts as made.
@@ -183,6 +195,10 @@ impl Config {
                     files: effective.ranged("observe.sink_files", 1, 1_000)?,
                 }),
             },
+            push: PushSettings {
+                allow: effective.parse_with("push.allow", servers)?,
+                tries: effective.ranged("push.tries", 1, 100)?,
+            },
             spawn: match effective.parse_with("spawn.homes", |text| Ok(folders(data, text)))? {
                 none if none.is_empty() => None,
                 folders => {
@@ -235,6 +251,15 @@ fn days(text: &str) -> Result<Option<Duration>, String> {
         Some(Duration::ZERO) => Ok(None),
         Some(keep) if keep <= Duration::from_secs(100 * u64::from(YEAR_S)) => Ok(Some(keep)),
         Some(_) | None => Err("a number of days, 0 for ever".to_owned()),
+    }
+}
+
+fn servers(text: &str) -> Result<Vec<String>, String> {
+    let servers: Vec<String> =
+        text.split(',').map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect();
+    match Allowed::faults(&servers).first() {
+        Some(fault) => Err(format!("servers as host:port; {fault}")),
+        None => Ok(servers),
     }
 }
 

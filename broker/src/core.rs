@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::clock;
 use crate::deliver::{Deliver, Orphan};
-use crate::hub::records::{StoreError, Stored, Transaction};
+use crate::hub::records::{PushRecord, StoreError, Stored, Transaction};
 use crate::hub::{Command, CommandBody, Effect, Hub, HubConfig, Origin};
 use crate::identity::directory::Directory;
 use crate::meter::Meter;
@@ -36,6 +36,8 @@ pub(crate) struct Published {
     pub(crate) processes: Processes,
     /// The newest entry of the log that is on disk.
     pub(crate) head: watch::Sender<u64>,
+    /// Whom clients want to be told of tasks, by key.
+    pub(crate) pushes: watch::Sender<Arc<Vec<PushRecord>>>,
 }
 
 impl Published {
@@ -50,6 +52,7 @@ impl Published {
             traces: Traces::default(),
             processes: Processes::default(),
             head: watch::Sender::new(hub.log_seq()),
+            pushes: watch::Sender::new(Arc::new(hub.pushes().cloned().collect())),
         };
         published.credentials(hub);
         for record in hub.roster().active() {
@@ -103,6 +106,7 @@ impl Aftermath {
             | CommandBody::AddOperator { .. }
             | CommandBody::RevokeOperator { .. }
             | CommandBody::KnowledgeUsed(_)
+            | CommandBody::Push(_)
             | CommandBody::Tick
             | CommandBody::Register { .. }
             | CommandBody::Request { .. }
@@ -215,6 +219,9 @@ impl<S: Transaction> Core<S> {
             self.published.credentials(&self.hub);
             deliver.close_void(|identity| directory.is_current(identity));
         }
+        if effects.contains(&Effect::PushesChanged) {
+            self.published.pushes.send_replace(Arc::new(self.hub.pushes().cloned().collect()));
+        }
         let mut orphans = Vec::new();
         let mut release = deliver.release();
         for effect in effects {
@@ -255,7 +262,7 @@ impl<S: Transaction> Core<S> {
                     meter.logged(&entry);
                     release.logged(entry);
                 }
-                Effect::DoorsChanged => {}
+                Effect::DoorsChanged | Effect::PushesChanged => {}
                 Effect::Passed(milestone) => traces.passed(*milestone),
             }
         }
@@ -303,6 +310,7 @@ fn latest(commands: Vec<Command>) -> Vec<Command> {
             CommandBody::BrokerStarted(_)
             | CommandBody::LinkDown { .. }
             | CommandBody::KnowledgeUsed(_)
+            | CommandBody::Push(_)
             | CommandBody::Tick
             | CommandBody::Register { .. }
             | CommandBody::Request { .. }

@@ -31,6 +31,7 @@ use crate::hub::records::{AspectRecord, StoreError};
 use crate::hub::{Access, CommandBody, Hub, Note, Origin, situation, unwritten_alert};
 use crate::identity::seal::Sealer;
 use crate::identity::{Gate, Identity, Now, Seconds};
+use crate::listen::a2a::push::Pushing;
 use crate::listen::dashboard::Dashboard;
 use crate::listen::hosts::Hosts;
 use crate::listen::limits::Limits;
@@ -62,6 +63,7 @@ pub(crate) struct Edge {
     pub(crate) limits: Limits,
     pub(crate) sealer: Sealer,
     pub(crate) outside: Outside,
+    pub(crate) pushing: Pushing,
     pub(crate) trail: Trail,
     /// One permit for each link that may be open.
     pub(crate) links: Arc<Semaphore>,

@@ -22,6 +22,7 @@ pub mod filter;
 mod gather;
 pub mod inbox;
 mod knowledge;
+mod push;
 pub mod queue;
 pub mod records;
 mod register;
@@ -45,6 +46,7 @@ pub use admin::public_key;
 pub use blobs::is_named_to;
 pub use command::{Change, Command, CommandBody, HubConfig, KnowledgeUse, Origin, PutBlob, Traced};
 pub use effect::{Effect, Milestone};
+pub use push::{Push, PushEnd};
 pub use roster::Roster;
 pub use sessions::command_info;
 pub(crate) use situation::situation;
@@ -53,6 +55,7 @@ pub(crate) use storage::unwritten_alert;
 use alerts::Alerts;
 use approval::Approvals;
 use gather::Gathers;
+use push::Pushes;
 use queue::{Queue, QueueConfig};
 use records::{Reads, Store, StoreError, Stored};
 use schema::Schemas;
@@ -69,6 +72,7 @@ pub struct Hub {
     alerts: Alerts,
     approvals: Approvals,
     gathers: Gathers,
+    pushes: Pushes,
     /// When the broker took the store over.
     started_at: Ms,
     doors: Doors,
@@ -90,6 +94,7 @@ impl Hub {
         let alerts = Alerts::new(snapshot.open_alerts);
         let approvals = Approvals::new(snapshot.open_approvals);
         let gathers = Gathers::new(snapshot.open_gathers);
+        let pushes = Pushes::new(snapshot.pushes);
         let schemas = Schemas::of(roster.aspects());
         let doors = Doors::new(snapshot.setup, snapshot.assertions, snapshot.credentials);
         let started_at = snapshot.started_at;
@@ -102,6 +107,7 @@ impl Hub {
             alerts,
             approvals,
             gathers,
+            pushes,
             started_at,
             doors,
         })

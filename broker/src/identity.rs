@@ -7,6 +7,7 @@ pub(crate) mod directory;
 #[cfg(test)]
 mod fuzz;
 pub(crate) mod keys;
+pub(crate) mod notice;
 pub(crate) mod password;
 pub(crate) mod seal;
 pub(crate) mod terms;
@@ -162,6 +163,21 @@ impl Gate {
         let identity = self.directory.session(&digest, now.at, used_at).ok_or(AuthError::Session)?;
         self.uses.note(digest, now.at);
         Ok(identity)
+    }
+
+    /// What anybody may check this Nexus's signatures with, as a JWK set.
+    pub(crate) fn jwks(&self) -> serde_json::Value {
+        self.keys.jwks()
+    }
+
+    /// A JWT of what is said; it fails only where keys are damaged.
+    pub(crate) fn sign_notice(&self, notice: &notice::Notice) -> Result<String, String> {
+        self.keys.sign_notice(notice).map_err(|error| error.to_string())
+    }
+
+    /// Whoever `party` is now by the credential that was theirs.
+    pub(crate) fn holder(&self, party: &Party, credential: u64, now: Now) -> Option<Identity> {
+        self.directory.holder(party, credential, now.at)
     }
 
     /// Whether the credential behind `identity` still is good.

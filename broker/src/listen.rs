@@ -1,7 +1,7 @@
 //! Sockets: accepts connections, plain or with TLS, and serves HTTP on them; an upgrade makes one a link. The
 //! only part of the broker, beside its read API, that knows axum.
 
-mod a2a;
+pub(crate) mod a2a;
 mod ask;
 mod connect;
 pub(crate) mod dashboard;

@@ -57,6 +57,7 @@ pub(crate) struct Meter {
     refusals: Fixed,
     requests: Fixed,
     ended: Fixed,
+    pushed: Fixed,
     tokens: Counters,
     cost: Counter,
     commit_seconds: Histogram,
@@ -183,6 +184,7 @@ impl Default for Meter {
         let refusals = counters("refusals", "Requests that were answered with an error, by its code");
         let requests = counters("http_requests", "HTTP requests that were answered, by class of status");
         let ended = counters("dispatches_ended", "Dispatches that have ended since the start, by state");
+        let pushed = counters("pushes", "Notifications of A2A, by what became of each try");
         let tokens = counters("tokens", "Tokens that replies and dispatches told of since the start");
         let (cost, commit_failures) = (Counter::default(), Counter::default());
         let (relay_dropped, sink_dropped) = (Counter::default(), Counter::default());
@@ -220,6 +222,7 @@ impl Default for Meter {
             refusals: Fixed::new("code", ErrorCode::ALL.iter().map(|code| code.as_str()), &refusals),
             requests: Fixed::new("status", classes, &requests),
             ended: Fixed::new("state", ends, &ended),
+            pushed: Fixed::new("outcome", ["delivered", "failed", "given_up"], &pushed),
             registry,
             tokens,
             cost,
@@ -255,6 +258,11 @@ impl Meter {
 
     pub(crate) fn refused(&self, code: ErrorCode) {
         self.refusals.count(code.as_str());
+    }
+
+    /// A notification was taken or not, or its address was given up.
+    pub(crate) fn pushed(&self, outcome: &str) {
+        self.pushed.count(outcome);
     }
 
     pub(crate) fn requested(&self, status: u16) {

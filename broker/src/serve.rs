@@ -26,6 +26,7 @@ use crate::identity::seal::Sealer;
 use crate::identity::tls::{Leaf, TlsError, names};
 use crate::indexing;
 use crate::listen;
+use crate::listen::a2a::push::{self, Pushing};
 use crate::listen::dashboard::Dashboard;
 use crate::listen::hosts::Hosts;
 use crate::listen::limits::Limits;
@@ -184,6 +185,7 @@ impl Running {
             limits: Limits::new(config.rates),
             sealer: Sealer::new(data.clone(), nexus_id),
             outside: Outside::default(),
+            pushing: Pushing::new(config.push),
             trail: Trail::default(),
             links: Arc::new(Semaphore::new(config.links_max)),
             links_max: config.links_max,
@@ -192,6 +194,7 @@ impl Running {
             conformance_fixtures: config.conformance_fixtures,
         });
         let (stop, stopped) = watch::channel(false);
+        let stopping = stopped.clone();
         let head = edge.published.head.subscribe();
         let index = indexing::start(database, head, stopped.clone()).map_err(ServeError::Thread)?;
         let mut tasks = JoinSet::new();
@@ -202,6 +205,7 @@ impl Running {
         tasks.spawn(edge::retention::retain(Arc::clone(&edge), keys_of, config.retention));
         tasks.spawn(edge::blobs::collect(Arc::clone(&edge), config.blob_grace));
         tasks.spawn(write_recalls(Arc::clone(&edge)));
+        tasks.spawn(push::tell(Arc::clone(&edge), stopping));
         if let Some(leaf) = leaf {
             tasks.spawn(renew(leaf));
         }

@@ -84,6 +84,12 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting { key: "hands.deadline_max_s", default: "7200", about: "longest deadline a dispatch may have" },
     Setting {
+        key: "push.allow",
+        default: "",
+        about: "servers as host:port that tasks may be pushed to though they are private or speak plain HTTP",
+    },
+    Setting { key: "push.tries", default: "12", about: "tries of one notification until it is given up" },
+    Setting {
         key: "retention.inbox_days",
         default: "30",
         about: "days acknowledged items of inboxes are kept; 0 for ever",

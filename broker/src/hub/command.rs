@@ -21,6 +21,7 @@ use nexus_wire::{
 };
 
 use super::access::Access;
+use super::push::Push;
 use super::records::Checkpoint;
 
 /// One command with its place in time. The sequencer makes sure that `at` never runs back.
@@ -152,6 +153,8 @@ pub enum CommandBody {
         by: Party,
         act: Access,
     },
+    /// About whom clients want to be told of tasks.
+    Push(Push),
     /// How knowledge was used since the last time; counted beside the hub, because searches do not pass it.
     KnowledgeUsed(Vec<KnowledgeUse>),
     AddAspect {

@@ -56,6 +56,8 @@ pub enum Effect {
     },
     /// Who gets in by what has changed.
     DoorsChanged,
+    /// Whom clients want to be told of tasks has changed.
+    PushesChanged,
     /// An entry was appended to the log.
     Logged(LogEntry),
     /// A dispatch that is traced has come a step further.

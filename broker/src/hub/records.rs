@@ -5,6 +5,7 @@
 
 mod access;
 mod oversight;
+mod push;
 mod store;
 
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub use access::{
     UsedAssertion,
 };
 pub use oversight::{AnsweredRecord, ApprovalRecord, GatherRecord};
+pub use push::{PushKey, PushRecord, PushTerms};
 pub use store::{
     Finds, Found, Outlay, PAGE_BYTES, Reads, Spent, SpentOn, Store, StoreError, Stored, Transaction, Visible,
     Which,
@@ -531,4 +533,6 @@ pub struct Snapshot {
     pub open_gathers: Vec<GatherRecord>,
     /// What operators let be spent; everybody's first, then by name.
     pub purses: Vec<Purse>,
+    /// In the order of their keys.
+    pub pushes: Vec<PushRecord>,
 }

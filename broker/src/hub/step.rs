@@ -151,6 +151,7 @@ impl<'a, S: Store> Step<'a, S> {
             CommandBody::Restored { new_epoch } => self.restored(new_epoch),
             CommandBody::Seen { aspect, link, state } => Ok(self.seen(&aspect, link, state)?),
             CommandBody::Access { by, act } => self.access(&by, act),
+            CommandBody::Push(act) => self.push_act(act),
             CommandBody::KnowledgeUsed(uses) => self.knowledge_used(uses),
             CommandBody::AddAspect { by, add } => self.add_aspect(&by, add),
             CommandBody::RevokeAspect { by, name } => self.revoke_aspect(&by, &name),

@@ -126,6 +126,16 @@ impl Directory {
         }
     }
 
+    /// Whoever `party` is now by the credential of theirs with this `piece`, while that lets them in.
+    pub(crate) fn holder(&self, party: &Party, piece: u64, at: Ms) -> Option<Identity> {
+        let entries = self.entries();
+        let mut doors = entries.tokens.values().chain(entries.sessions.values());
+        let is_it = |it: &&Door| {
+            it.identity.party == *party && it.identity.key_generation == piece && it.is_open(at, None)
+        };
+        doors.find(is_it).map(|it| it.identity.clone())
+    }
+
     pub(crate) fn token(&self, sha256: &Digest, at: Ms) -> Option<Identity> {
         let entries = self.entries();
         entries.tokens.get(sha256).filter(|it| it.is_open(at, None)).map(|it| it.identity.clone())
@@ -156,8 +166,8 @@ fn entry(record: &AspectRecord) -> (AspectName, AspectEntry) {
 }
 
 fn identity(record: &OperatorRecord, sha256: &Digest) -> Identity {
-    let piece = sha256.0.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte));
-    Identity { party: Party::Operator(record.name.clone()), role: role(record.role), key_generation: piece }
+    let party = Party::Operator(record.name.clone());
+    Identity { party, role: role(record.role), key_generation: sha256.piece() }
 }
 
 fn role(role: OperatorRole) -> Role {

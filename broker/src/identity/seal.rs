@@ -59,21 +59,33 @@ impl Sealer {
         terms: &CredentialTerms,
         secret: &str,
     ) -> Result<Vec<u8>, SealError> {
+        self.seal_to(&bound(name, terms), secret)
+    }
+
+    /// The same for whatever else has a secret; `bound` is what it belongs to.
+    pub(crate) fn seal_to(&self, bound: &[u8], secret: &str) -> Result<Vec<u8>, SealError> {
         let cipher = self.cipher(true)?;
         let nonce: [u8; NONCE_BYTES] = rand::random();
-        let bound = bound(name, terms);
-        let payload = Payload { msg: secret.as_bytes(), aad: &bound };
+        let payload = Payload { msg: secret.as_bytes(), aad: bound };
         let sealed = cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| SealError::BadKey)?;
         Ok([nonce.as_slice(), &sealed].concat())
     }
 
     pub(crate) fn open(&self, record: &CredentialRecord) -> Result<Zeroizing<String>, SealError> {
-        let foreign = || SealError::Foreign(record.name.clone());
-        let (nonce, sealed) = record.sealed.split_first_chunk::<NONCE_BYTES>().ok_or_else(foreign)?;
-        let bound = bound(&record.name, &record.terms);
-        let payload = Payload { msg: sealed, aad: &bound };
-        let opened = self.cipher(false)?.decrypt(&XNonce::from(*nonce), payload).map_err(|_| foreign())?;
-        String::from_utf8(opened).map(Zeroizing::new).map_err(|_| foreign())
+        let opened = self.open_of(&bound(&record.name, &record.terms), &record.sealed)?;
+        opened.ok_or_else(|| SealError::Foreign(record.name.clone()))
+    }
+
+    /// `None`: it was sealed with another key, or belongs to something else.
+    pub(crate) fn open_of(
+        &self,
+        bound: &[u8],
+        sealed: &[u8],
+    ) -> Result<Option<Zeroizing<String>>, SealError> {
+        let Some((nonce, sealed)) = sealed.split_first_chunk::<NONCE_BYTES>() else { return Ok(None) };
+        let payload = Payload { msg: sealed, aad: bound };
+        let opened = self.cipher(false)?.decrypt(&XNonce::from(*nonce), payload).ok();
+        Ok(opened.and_then(|opened| String::from_utf8(opened).ok()).map(Zeroizing::new))
     }
 
     fn cipher(&self, make: bool) -> Result<XChaCha20Poly1305, SealError> {

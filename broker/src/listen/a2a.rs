@@ -10,6 +10,7 @@ mod door;
 mod fault;
 mod follow;
 mod list;
+pub(crate) mod push;
 mod rest;
 mod rpc;
 mod send;
@@ -43,8 +44,6 @@ use fault::Fault;
 
 /// Where all of it is, but for the card of the Nexus.
 pub(super) const PATH: &str = "/a2a/";
-/// Whether clients are told of a task's progress at an address of theirs.
-const PUSHES: bool = false;
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 type Shared = State<Arc<Edge>>;
@@ -52,10 +51,17 @@ type Shared = State<Arc<Edge>>;
 pub(super) fn router() -> Router<Arc<Edge>> {
     Router::new()
         .route("/.well-known/agent-card.json", get(card_of_nexus))
+        .route("/.well-known/jwks.json", get(keys))
         .route("/a2a/{of}/.well-known/agent-card.json", get(card_of))
         .route("/a2a/{of}", post(rpc::answer))
         .merge(rest::router())
         .layer(DefaultBodyLimit::max(FRAME_BYTES_MAX))
+}
+
+/// What receivers check notifications with; it is for anybody.
+async fn keys(State(edge): Shared) -> Response {
+    let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"))];
+    (headers, axum::Json(edge.gate.jwks())).into_response()
 }
 
 async fn card_of_nexus(

@@ -36,8 +36,8 @@ use crate::hub::records::{
     AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
     CredentialRecord, DispatchRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace,
     KnowledgeRank, KnowledgeRecord, KnowledgeScope, MessageRecord, OperatorRecord, Pruned, Purse, PurseKey,
-    ReactionRecord, Reads, SetupToken, Snapshot, Spent, StoreError, Stored, ThreadRecord, UsedAssertion,
-    Which,
+    PushKey, PushRecord, ReactionRecord, Reads, SetupToken, Snapshot, Spent, StoreError, Stored,
+    ThreadRecord, UsedAssertion, Which,
 };
 use dispatches::head;
 use knowledge::Knowledge;
@@ -80,6 +80,7 @@ pub struct MemoryStore {
     gathers: BTreeMap<GatherId, GatherRecord>,
     answered: HashMap<Uuid, AnsweredRecord>,
     purses: BTreeMap<PurseKey, Purse>,
+    pushes: BTreeMap<PushKey, PushRecord>,
     log: Vec<LoggedRow>,
     last_at: Ms,
     started_at: Ms,
@@ -500,6 +501,7 @@ impl Reads for MemoryStore {
             open_approvals: oversight::open_approvals(self),
             open_gathers: oversight::open_gathers(self),
             purses: self.purses.values().cloned().collect(),
+            pushes: self.pushes.values().cloned().collect(),
             open_alerts: self.alerts.values().filter(|alert| alert.cleared_at.is_none()).cloned().collect(),
             setup: self.setup,
             assertions: self.assertions.iter().copied().collect(),

@@ -28,6 +28,7 @@ mod newest;
 mod open;
 mod pages;
 mod pending;
+mod pushes;
 mod read;
 mod reader;
 mod retention;

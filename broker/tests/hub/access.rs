@@ -42,6 +42,7 @@ fn closes(effects: &[Effect]) -> Vec<(LinkId, u16)> {
         | Effect::RosterChanged { .. }
         | Effect::AtWork { .. }
         | Effect::DoorsChanged
+        | Effect::PushesChanged
         | Effect::Tell { .. }
         | Effect::Logged(_)
         | Effect::Passed(_) => None,

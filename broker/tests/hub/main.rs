@@ -14,6 +14,7 @@ mod find;
 mod gather;
 mod hands;
 mod knowledge;
+mod push;
 mod random;
 mod register;
 mod restrain;

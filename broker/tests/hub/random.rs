@@ -1,10 +1,12 @@
 //! Random commands in random batches, on both stores at once: the same effects, the same rows to read, and a
 //! hub that equals what its store says after every batch, also when commits fail in between.
 
-use nexus_broker::hub::records::{CredentialTerms, Digest, Reads, Transaction, UsedAssertion};
+use nexus_broker::hub::records::{
+    CredentialTerms, Digest, PushKey, PushTerms, Reads, Transaction, UsedAssertion,
+};
 use nexus_broker::hub::{
     Access, Change, Command, CommandBody, Effect, Hub, HubConfig, KnowledgeUse, NewToken, Note, Origin,
-    Proof, PutBlob, Traced,
+    Proof, Push, PushEnd, PutBlob, Traced,
 };
 use nexus_broker::store::{MemoryStore, SqliteStore};
 use nexus_wire::admin::{AspectAdd, OperatorAdd, OperatorRole};
@@ -70,6 +72,11 @@ enum Act {
     },
     RevokeOperator,
     Door(Door),
+    Push {
+        task: u8,
+        token: u8,
+        step: u8,
+    },
     Register {
         aspect: u8,
         resume: Option<Index>,
@@ -319,6 +326,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (0_u8..2).prop_map(|role| Act::Operator { role }),
         1 => Just(Act::RevokeOperator),
         9 => door().prop_map(Act::Door),
+        4 => (0_u8..3, 0_u8..3, 0_u8..7).prop_map(|(task, token, step)| Act::Push { task, token, step }),
         12 => (some.clone(), maybe(), 0_u8..3, 0_u8..3, any::<bool>())
             .prop_map(|(aspect, resume, slots, hands, stale)| Act::Register { aspect, resume, slots, hands, stale }),
         3 => (some.clone(), any::<bool>()).prop_map(|(aspect, old)| Act::LinkDown { aspect, old }),
@@ -487,6 +495,32 @@ impl Twin {
         if self.seen.leases.is_empty() { none } else { at.get(&self.seen.leases).clone() }
     }
 
+    /// Few tasks and few tokens, so that they meet.
+    fn push(&self, task: u8, token: u8, step: u8) -> Push {
+        let (task, owner) = (Uuid::from_u128(task.into()), Party::Operator("ana".parse().unwrap()));
+        let key = PushKey { task, owner, id: format!("p{}", self.at % 2) };
+        let seq = self.memory.0.pushes().find(|it| it.key == key).map_or(0, |it| it.seq);
+        match step {
+            0..=2 => {
+                let terms = PushTerms {
+                    credential: Digest([if token == 0 { 0x0f } else { token }; 32]).piece(),
+                    of: "nexus".into(),
+                    origin: "http://localhost:1".into(),
+                    url: "https://a.test/".into(),
+                    scheme: None,
+                };
+                Push::Set { key, terms, sealed: vec![task.as_bytes()[15], token] }
+            }
+            3 => Push::Remove { key },
+            4 => Push::Told { key, seq, told: Digest([token; 32]), is_end: false },
+            5 => Push::Told { key, seq, told: Digest([token; 32]), is_end: token == 0 },
+            _ => {
+                let why = [PushEnd::Credential, PushEnd::Task, PushEnd::GivenUp("gone".into())];
+                Push::End { key, seq, why: why[usize::from(token)].clone() }
+            }
+        }
+    }
+
     /// Few names and few digests, so that they meet.
     fn access(&self, door: &Door) -> Access {
         let operator: OperatorName = "ana".parse().unwrap();
@@ -575,6 +609,7 @@ impl Twin {
                 CommandBody::RevokeOperator { by: Party::System, name: "ana".parse().unwrap() }
             }
             Act::Door(door) => CommandBody::Access { by: ana, act: self.access(door) },
+            Act::Push { task, token, step } => CommandBody::Push(self.push(*task, *token, *step)),
             Act::Register { aspect, resume, slots, hands, stale } => {
                 let aspect = self.aspect(*aspect);
                 let record = self.memory.0.roster().aspect(&aspect).cloned();

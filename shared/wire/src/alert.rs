@@ -52,6 +52,8 @@ kinds! {
     BudgetExceeded = "budget_exceeded", Event;
     /// A budget is used up, so that work waits for its next day or month.
     BudgetSpent = "budget_spent", Condition;
+    /// Nobody takes what is pushed to an address, so nothing more is.
+    PushGivenUp = "push_given_up", Event;
     /// An aspect cannot go on with one of its sessions.
     SessionStuck = "session_stuck", Event;
     /// The files of an aspect's home cannot be used as they are.

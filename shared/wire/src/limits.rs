@@ -127,6 +127,16 @@ pub const CANDIDATES_TOLD_MAX: usize = 64;
 
 /// What one aspect may wait for people for at the same time.
 pub const APPROVALS_OPEN_MAX: usize = 64;
+
+/// Addresses of clients that are told of tasks: of all together, of one party, and of one party about one task.
+pub const PUSHES_MAX: usize = 512;
+pub const PUSHES_PER_PARTY_MAX: usize = 64;
+pub const PUSHES_PER_TASK_MAX: usize = 8;
+pub const PUSH_ID_BYTES_MAX: usize = 64;
+pub const PUSH_URL_BYTES_MAX: usize = 2 * 1024;
+/// Of each secret that goes along.
+pub const PUSH_SECRET_BYTES_MAX: usize = 4 * 1024;
+const _: () = assert!(PUSHES_PER_TASK_MAX <= PUSHES_PER_PARTY_MAX && PUSHES_PER_PARTY_MAX < PUSHES_MAX);
 /// A tool's name in an approval.
 pub const APPROVAL_TOOL_BYTES_MAX: usize = 128;
 pub const APPROVAL_SUMMARY_BYTES_MAX: usize = 1024;

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import socket
 import sys
 
 import pytest
@@ -42,6 +43,12 @@ answer = { holds = true }
 """
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 class Team:
     """wren, who leads and is alone."""
 
@@ -58,6 +65,10 @@ class Team:
         (self.home / "NEXUS.md").write_text("Work.\n")
         (self.home / "script.toml").write_text(SCRIPT)
         (self.home / "work/note.txt").write_text("a note\n")
+        # Receivers of tests, which speak plain HTTP on this machine.
+        (folder / "data").mkdir(mode=0o700)
+        self.hook = free_port()
+        (folder / "data/nexus.toml").write_text(f'[push]\nallow = ["127.0.0.1:{self.hook}"]\n')
         self.stack = stack.Stack(stack.bin_dir(), folder / "data")
         self.stack.start_broker()
         self.stack.add_aspect(self.home)

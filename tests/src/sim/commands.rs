@@ -13,6 +13,7 @@ pub(super) fn may_come_again(body: &CommandBody) -> bool {
         | CommandBody::Register { .. }
         | CommandBody::Restored { .. }
         | CommandBody::KnowledgeUsed(_)
+        | CommandBody::Push(_)
         | CommandBody::AddAspect { .. }
         | CommandBody::RevokeAspect { .. }
         | CommandBody::AddOperator { .. }
@@ -51,6 +52,7 @@ pub(super) fn brings_back(body: &CommandBody) -> bool {
         | CommandBody::PruneLog(_)
         | CommandBody::Restored { .. }
         | CommandBody::KnowledgeUsed(_)
+        | CommandBody::Push(_)
         | CommandBody::AddAspect { .. }
         | CommandBody::RevokeAspect { .. }
         | CommandBody::AddOperator { .. }

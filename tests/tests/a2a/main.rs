@@ -2,5 +2,6 @@
 
 mod client;
 mod follow;
+mod push;
 mod rules;
 mod talk;

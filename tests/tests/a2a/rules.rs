@@ -131,7 +131,7 @@ fn what_cannot_be_taken_is_refused_in_its_words() {
 }
 
 /// An access token of the aspect of this home.
-fn aspect_token(home: &Path) -> String {
+pub(crate) fn aspect_token(home: &Path) -> String {
     let keyfile = KeyFile::load(&KeyFile::path_in(home)).expect("the aspect was let in");
     let broker = Broker::of_keyfile(keyfile).expect("a keyfile has an endpoint");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

@@ -314,6 +314,7 @@ export type AlertKind =
   | "aspect_stalled"
   | "budget_exceeded"
   | "budget_spent"
+  | "push_given_up"
   | "session_stuck"
   | "settings_broken"
   | "storage"

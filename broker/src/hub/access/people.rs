@@ -56,6 +56,7 @@ impl<S: Store> Step<'_, S> {
         let OperatorRecord { tokens, sessions, .. } = &mut record;
         sessions.retain(|it| it.token.is_none_or(|token| tokens.iter().any(|it| it.sha256 == token)));
         self.store.put_operator(&record)?;
+        self.pushes_checked(&record)?;
         self.hub.roster.put_operator(record);
         self.doors_changed();
         Ok(())

@@ -24,6 +24,11 @@ impl Digest {
         }
         Some(Self(out))
     }
+
+    /// Enough of it to tell the credentials of one party apart.
+    pub fn piece(&self) -> u64 {
+        self.0.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+    }
 }
 
 impl fmt::Display for Digest {

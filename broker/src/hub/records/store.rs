@@ -22,8 +22,8 @@ use super::{
     AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
     CredentialRecord, DispatchRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace,
     KnowledgeRank, KnowledgeRecord, KnowledgeScope, LogRecord, MessageRecord, NewItem, OperatorRecord,
-    Position, Pruned, Purse, PurseKey, ReactionRecord, SetupToken, Snapshot, TakenRecord, ThreadRecord,
-    UsedAssertion,
+    Position, Pruned, Purse, PurseKey, PushKey, PushRecord, ReactionRecord, SetupToken, Snapshot,
+    TakenRecord, ThreadRecord, UsedAssertion,
 };
 use crate::hub::filter::LogFilter;
 use crate::hub::queue::ClockChanges;
@@ -366,6 +366,9 @@ pub trait Store: Reads {
     /// Inserts or replaces by its key.
     fn put_purse(&mut self, purse: &Purse) -> Stored<()>;
     fn remove_purse(&mut self, key: &PurseKey) -> Stored<()>;
+    /// Inserts or replaces by its key.
+    fn put_push(&mut self, record: &PushRecord) -> Stored<()>;
+    fn remove_push(&mut self, key: &PushKey) -> Stored<()>;
     /// A new version becomes the topic's current one; earlier ones are kept.
     fn put_knowledge(&mut self, record: &KnowledgeRecord) -> Stored<()>;
     fn put_knowledge_grant(&mut self, record: &KnowledgeGrantRecord) -> Stored<()>;

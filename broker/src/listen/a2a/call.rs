@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use a2a::{
-    CancelTaskRequest, GetTaskRequest, ListTasksRequest, SendMessageRequest, SendMessageResponse,
-    SubscribeToTaskRequest, Task, TaskState, error_code,
+    CancelTaskRequest, DeleteTaskPushNotificationConfigRequest, GetTaskPushNotificationConfigRequest,
+    GetTaskRequest, ListTaskPushNotificationConfigsRequest, ListTasksRequest, SendMessageRequest,
+    SendMessageResponse, SubscribeToTaskRequest, Task, TaskPushNotificationConfig, TaskState, error_code,
 };
 use nexus_wire::approval::{
     ApprovalAnswer, ApprovalInfo, ApprovalList, ApprovalPage, Asked as AskedOf, Verdict,
@@ -27,6 +28,7 @@ use super::door::Door;
 use super::fault::Fault;
 use super::follow::{Closely, Seen, Until, follow, settled};
 use super::list;
+use super::push;
 use super::send::{self, Asked, Attached, File, Sent};
 use super::task::{Extent, Source};
 use crate::admit::writer;
@@ -44,7 +46,10 @@ pub(super) enum Call {
     Card,
     Get(GetTaskRequest),
     List(ListTasksRequest),
-    Push,
+    PushDelete(DeleteTaskPushNotificationConfigRequest),
+    PushGet(GetTaskPushNotificationConfigRequest),
+    PushList(ListTaskPushNotificationConfigsRequest),
+    PushSet(Box<TaskPushNotificationConfig>),
     Send(SendMessageRequest),
     Stream(SendMessageRequest),
     Subscribe(SubscribeToTaskRequest),
@@ -55,12 +60,12 @@ impl Call {
     pub(super) fn named(method: &str, params: Value) -> Result<Self, Fault> {
         Ok(match method {
             "CancelTask" => Self::Cancel(read(params)?),
-            "CreateTaskPushNotificationConfig"
-            | "DeleteTaskPushNotificationConfig"
-            | "GetTaskPushNotificationConfig"
-            | "ListTaskPushNotificationConfigs" => Self::Push,
+            "CreateTaskPushNotificationConfig" => Self::PushSet(read(params)?),
+            "DeleteTaskPushNotificationConfig" => Self::PushDelete(read(params)?),
             "GetExtendedAgentCard" => Self::Card,
             "GetTask" => Self::Get(read(params)?),
+            "GetTaskPushNotificationConfig" => Self::PushGet(read(params)?),
+            "ListTaskPushNotificationConfigs" => Self::PushList(read(params)?),
             "ListTasks" => Self::List(read(params)?),
             "SendMessage" => Self::Send(read(params)?),
             "SendStreamingMessage" => Self::Stream(read(params)?),
@@ -118,13 +123,11 @@ pub(super) async fn answer(door: &Arc<Door>, call: Call) -> Result<Reply, Fault>
             }
             Ok(Reply::Stream(follow(door, &id, Closely::Words).await?))
         }
-        Call::Push => Err(no_pushes()),
+        Call::PushDelete(asked) => push::delete(door, asked).await.map(Reply::Value),
+        Call::PushGet(asked) => push::get(door, asked).await.map(Reply::Value),
+        Call::PushList(asked) => push::list(door, &asked.task_id).await.map(Reply::Value),
+        Call::PushSet(config) => push::set(door, *config).await.map(Reply::Value),
     }
-}
-
-fn no_pushes() -> Fault {
-    let message = "nothing is pushed from here: subscribe to the task, or ask for it";
-    Fault::new(error_code::PUSH_NOTIFICATION_NOT_SUPPORTED, message)
 }
 
 /// Sends, and waits for the answer unless the client does not want to.
@@ -142,10 +145,21 @@ async fn sent(door: &Arc<Door>, request: SendMessageRequest) -> Result<Task, Fau
 }
 
 /// Does what a message asks for; the id of the task.
-async fn carried_out(door: &Arc<Door>, request: SendMessageRequest) -> Result<String, Fault> {
-    if request.configuration.as_ref().is_some_and(|it| it.task_push_notification_config.is_some()) {
-        return Err(no_pushes());
+async fn carried_out(door: &Arc<Door>, mut request: SendMessageRequest) -> Result<String, Fault> {
+    let configuration = request.configuration.as_mut();
+    let wanted = configuration.and_then(|it| it.task_push_notification_config.take());
+    if let Some(config) = &wanted {
+        // Before anything is said: what is refused then could not be taken back.
+        push::check(door, config).await?;
     }
+    let id = asked(door, request).await?;
+    if let Some(config) = wanted {
+        push::set(door, TaskPushNotificationConfig { task_id: id.clone(), ..config }).await?;
+    }
+    Ok(id)
+}
+
+async fn asked(door: &Arc<Door>, request: SendMessageRequest) -> Result<String, Fault> {
     let Sent { request, context, task, asked } = send::parse(request, door.origin())?;
     let context_missing = |fault: Fault| match context {
         Some(context) if fault.is_missing() => send::no_context(&context.to_string()),

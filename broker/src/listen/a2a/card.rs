@@ -120,7 +120,7 @@ fn card(origin: &str, of: &Of, description: String, skills: Vec<AgentSkill>) -> 
             .to_vec(),
         capabilities: AgentCapabilities {
             streaming: Some(true),
-            push_notifications: Some(super::PUSHES),
+            push_notifications: Some(true),
             extensions: None,
             extended_agent_card: Some(true),
         },

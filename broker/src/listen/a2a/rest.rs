@@ -29,7 +29,7 @@ pub(super) fn router() -> Router<Arc<Edge>> {
         .route("/a2a/{of}/message:stream", post(stream))
         .route("/a2a/{of}/tasks", get(list))
         .route("/a2a/{of}/tasks/{id}", get(task).post(task))
-        .route("/a2a/{of}/tasks/{id}/pushNotificationConfigs", get(push).post(push))
+        .route("/a2a/{of}/tasks/{id}/pushNotificationConfigs", get(pushes).post(pushes))
         .route("/a2a/{of}/tasks/{id}/pushNotificationConfigs/{push}", get(push).delete(push))
         .route("/a2a/{of}/extendedAgentCard", get(card))
 }
@@ -143,15 +143,41 @@ fn of_task(method: &Method, last: &str, pairs: BTreeMap<String, String>) -> Resu
     }
 }
 
-/// What is set for a task about telling somebody of it.
+/// Whom a client wants to be told of a task.
+async fn pushes(
+    caller: AnyParty,
+    State(edge): Shared,
+    Path((of, task)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    let bodies = Arc::clone(&edge);
+    answer(edge, caller, &of, request, async move |request| {
+        if request.method() == Method::GET {
+            return Ok(Call::PushList(read(json!({"taskId": task}))?));
+        }
+        let mut config = object(&bodies, request).await?;
+        config.insert("taskId".to_owned(), json!(task));
+        Ok(Call::PushSet(read(Value::Object(config))?))
+    })
+    .await
+}
+
 async fn push(
     caller: AnyParty,
     State(edge): Shared,
-    Path(path): Path<Vec<String>>,
+    Path((of, task, id)): Path<(String, String, String)>,
     request: Request,
 ) -> Response {
-    let of = path.into_iter().next().unwrap_or_default();
-    answer(edge, caller, &of, request, async |_| Ok(Call::Push)).await
+    let method = request.method().clone();
+    answer(edge, caller, &of, request, async move |_| {
+        let params = json!({"taskId": task, "id": id});
+        Ok(if method == Method::DELETE {
+            Call::PushDelete(read(params)?)
+        } else {
+            Call::PushGet(read(params)?)
+        })
+    })
+    .await
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use super::MemoryStore;
 use crate::hub::queue::Clocks;
 use crate::hub::records::{
     ApprovalRecord, AspectRecord, BlobMention, BlobRecord, ClosedRecord, CredentialRecord, DispatchRecord,
-    GatherRecord, InboxRecord, KnowledgePlace, OperatorRecord, Position, Pruned, Purse, PurseKey,
-    ReactionRecord, SetupToken, StoreError, Stored, ThreadRecord, Transaction, UsedAssertion,
+    GatherRecord, InboxRecord, KnowledgePlace, OperatorRecord, Position, Pruned, Purse, PurseKey, PushKey,
+    PushRecord, ReactionRecord, SetupToken, StoreError, Stored, ThreadRecord, Transaction, UsedAssertion,
 };
 use crate::store::logged::LoggedRow;
 
@@ -24,6 +24,7 @@ pub(super) enum Undo {
     Gather(GatherId, Option<Box<GatherRecord>>),
     Answered(Uuid),
     Purse(PurseKey, Option<Box<Purse>>),
+    Push(PushKey, Option<Box<PushRecord>>),
     Aspect(AspectName, Option<Box<AspectRecord>>),
     Blob(BlobId, Option<Box<(u64, BlobRecord)>>),
     BlobReference(BlobId, u64),
@@ -74,6 +75,8 @@ impl Undo {
             Self::Answered(key) => _ = store.answered.remove(&key),
             Self::Purse(key, Some(old)) => _ = store.purses.insert(key, *old),
             Self::Purse(key, None) => _ = store.purses.remove(&key),
+            Self::Push(key, Some(old)) => _ = store.pushes.insert(key, *old),
+            Self::Push(key, None) => _ = store.pushes.remove(&key),
             Self::Approval(id, Some(old)) => _ = store.approvals.insert(id, *old),
             Self::Approval(id, None) => _ = store.approvals.remove(&id),
             Self::Gather(id, Some(old)) => _ = store.gathers.insert(id, *old),

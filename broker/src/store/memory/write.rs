@@ -12,8 +12,8 @@ use crate::hub::queue::ClockChanges;
 use crate::hub::records::{
     AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
     CredentialRecord, DispatchRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgeRecord,
-    LogRecord, MessageRecord, NewItem, OperatorRecord, Position, Pruned, Purse, PurseKey, ReactionRecord,
-    SetupToken, Store, Stored, TakenRecord, ThreadRecord, UsedAssertion,
+    LogRecord, MessageRecord, NewItem, OperatorRecord, Position, Pruned, Purse, PurseKey, PushKey,
+    PushRecord, ReactionRecord, SetupToken, Store, Stored, TakenRecord, ThreadRecord, UsedAssertion,
 };
 use crate::store::logged::LoggedRow;
 
@@ -41,6 +41,18 @@ impl Store for MemoryStore {
     fn remove_purse(&mut self, key: &PurseKey) -> Stored<()> {
         let old = self.purses.remove(key);
         self.undo.push(Undo::Purse(key.clone(), old.map(Box::new)));
+        Ok(())
+    }
+
+    fn put_push(&mut self, record: &PushRecord) -> Stored<()> {
+        let old = self.pushes.insert(record.key.clone(), record.clone());
+        self.undo.push(Undo::Push(record.key.clone(), old.map(Box::new)));
+        Ok(())
+    }
+
+    fn remove_push(&mut self, key: &PushKey) -> Stored<()> {
+        let old = self.pushes.remove(key);
+        self.undo.push(Undo::Push(key.clone(), old.map(Box::new)));
         Ok(())
     }
 

@@ -285,6 +285,7 @@ pub(super) fn snapshot(connection: &Connection) -> Stored<Snapshot> {
         open_approvals: super::approvals::open(connection)?,
         open_gathers: super::gathers::open(connection)?,
         purses: super::budgets::all(connection)?,
+        pushes: super::pushes::all(connection)?,
     })
 }
 

@@ -16,13 +16,13 @@ use super::chain::Link;
 use super::columns::{to_blob, to_json, to_number, to_parties, to_word};
 use super::entries::MESSAGE;
 use super::fault::{damage, fault};
-use super::{SqliteStore, alerts, approvals, blobs, budgets, gathers, knowledge, retention};
+use super::{SqliteStore, alerts, approvals, blobs, budgets, gathers, knowledge, pushes, retention};
 use crate::hub::queue::ClockChanges;
 use crate::hub::records::{
     AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
     CredentialRecord, DispatchRecord, GatherRecord, KnowledgeGrantRecord, KnowledgeRecord, LogRecord,
-    MessageRecord, NewItem, OperatorRecord, Position, Purse, PurseKey, ReactionRecord, SetupToken, Store,
-    Stored, TakenRecord, ThreadRecord, UsedAssertion,
+    MessageRecord, NewItem, OperatorRecord, Position, Purse, PurseKey, PushKey, PushRecord, ReactionRecord,
+    SetupToken, Store, Stored, TakenRecord, ThreadRecord, UsedAssertion,
 };
 
 impl SqliteStore {
@@ -61,6 +61,14 @@ impl Store for SqliteStore {
 
     fn remove_purse(&mut self, key: &PurseKey) -> Stored<()> {
         budgets::remove(&self.connection, key)
+    }
+
+    fn put_push(&mut self, record: &PushRecord) -> Stored<()> {
+        pushes::put(&self.connection, record)
+    }
+
+    fn remove_push(&mut self, key: &PushKey) -> Stored<()> {
+        pushes::remove(&self.connection, key)
     }
 
     fn put_answered(&mut self, record: &AnsweredRecord) -> Stored<()> {
