@@ -28,7 +28,7 @@ use nexus_wire::{AspectName, ErrorBody, ErrorCode, OperatorName, Party, ToBroker
 
 use crate::hub::Change;
 use crate::identity::{Identity, Role};
-use crate::observe::KnowledgeRead;
+use crate::observe::{KnowledgeRead, TriggerRead};
 
 /// A frame its sender may send, sorted by where it goes.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,6 +70,7 @@ pub(crate) enum Read {
     Situation(AspectName),
     TeamList(TeamList),
     ThreadGet(ThreadGet),
+    Trigger(TriggerRead),
     UsageRead(UsageRead),
 }
 
@@ -338,6 +339,30 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
         ToBroker::ThreadRename(rename) => {
             writer(identity)?;
             Admitted::Change(Change::ThreadRename(rename))
+        }
+        ToBroker::TriggerDelete(delete) => {
+            acting_operator(identity, "trigger.delete")?;
+            Admitted::Change(Change::TriggerDelete(delete))
+        }
+        ToBroker::TriggerFire(fire) => {
+            acting_operator(identity, "trigger.fire")?;
+            Admitted::Change(Change::TriggerFire(fire))
+        }
+        ToBroker::TriggerGet(get) => Admitted::Read(Read::Trigger(TriggerRead::Get(get))),
+        ToBroker::TriggerHistory(history) => Admitted::Read(Read::Trigger(TriggerRead::History(history))),
+        ToBroker::TriggerList(list) => Admitted::Read(Read::Trigger(TriggerRead::List(list))),
+        ToBroker::TriggerNext(next) => Admitted::Read(Read::Trigger(TriggerRead::Next(next))),
+        ToBroker::TriggerPause(pause) => {
+            acting_operator(identity, "trigger.pause")?;
+            Admitted::Change(Change::TriggerPause(pause))
+        }
+        ToBroker::TriggerPut(put) => {
+            acting_operator(identity, "trigger.put")?;
+            Admitted::Change(Change::TriggerPut(Box::new(put)))
+        }
+        ToBroker::TriggerResume(resume) => {
+            acting_operator(identity, "trigger.resume")?;
+            Admitted::Change(Change::TriggerResume(resume))
         }
         ToBroker::TurnCancel(cancel) => {
             reason_fits(&cancel)?;

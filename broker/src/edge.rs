@@ -191,6 +191,10 @@ impl Edge {
             Read::Situation(name) => Ok(Json::of(&self.situation(name).await?)),
             Read::TeamList(list) => Ok(Json::of(&self.team_page(list).await?)),
             Read::Knowledge(KnowledgeRead::Search(search)) => self.search(reader, search).await,
+            Read::Trigger(read) => {
+                let now = self.now();
+                self.library.answer(move |store| observe::triggers(store, &reader, &read, now)).await
+            }
             Read::ApprovalGet(_)
             | Read::ApprovalList(_)
             | Read::AuditList(_)

@@ -37,6 +37,7 @@ mod situation;
 mod step;
 mod storage;
 mod threads;
+mod trigger;
 mod watch;
 
 use nexus_wire::Ms;
@@ -51,6 +52,7 @@ pub use roster::Roster;
 pub use sessions::command_info;
 pub(crate) use situation::situation;
 pub(crate) use storage::unwritten_alert;
+pub use trigger::plan;
 
 use alerts::Alerts;
 use approval::Approvals;
@@ -60,6 +62,7 @@ use queue::{Queue, QueueConfig};
 use records::{Reads, Store, StoreError, Stored};
 use schema::Schemas;
 use step::Step;
+use trigger::Triggers;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hub {
@@ -73,6 +76,7 @@ pub struct Hub {
     approvals: Approvals,
     gathers: Gathers,
     pushes: Pushes,
+    triggers: Triggers,
     /// When the broker took the store over.
     started_at: Ms,
     doors: Doors,
@@ -95,6 +99,7 @@ impl Hub {
         let approvals = Approvals::new(snapshot.open_approvals);
         let gathers = Gathers::new(snapshot.open_gathers);
         let pushes = Pushes::new(snapshot.pushes);
+        let triggers = Triggers::new(snapshot.triggers, snapshot.open_slots);
         let schemas = Schemas::of(roster.aspects());
         let doors = Doors::new(snapshot.setup, snapshot.assertions, snapshot.credentials);
         let started_at = snapshot.started_at;
@@ -108,6 +113,7 @@ impl Hub {
             approvals,
             gathers,
             pushes,
+            triggers,
             started_at,
             doors,
         })
@@ -126,6 +132,7 @@ impl Hub {
             self.queue.next_timer(),
             self.missing_due(),
             self.gathers.due(),
+            self.triggers.due(),
             self.approvals.due(&self.alerts),
             overlap,
         ]

@@ -3,6 +3,7 @@
 
 mod chat;
 mod knowledge;
+mod triggers;
 mod usage;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use crate::hub::{CommandBody, Origin};
 use crate::sequencer::Sequencer;
 use crate::store::{ReaderPool, SqliteReader};
 pub(crate) use knowledge::{KnowledgeRead, Recalls, search};
+pub(crate) use triggers::{TriggerRead, answer as triggers};
 
 /// Readings at the same time; more wait without a thread.
 const READERS: usize = 4;
@@ -105,7 +107,8 @@ impl From<Refusal> for ErrorBody {
     }
 }
 
-/// Answers a read request of `reader`. `team.list` is not among them: it is the core that knows the team.
+/// Answers a read request of `reader`. Some are not among them: it is the core that knows the team, and the clock is
+/// not read here.
 pub(crate) fn answer(store: &impl Finds, reader: &Party, read: &Read) -> Result<Json, Refusal> {
     match read {
         Read::AlertList(list) => Ok(Json::of(&alerts(store, list)?)),
@@ -134,7 +137,8 @@ pub(crate) fn answer(store: &impl Finds, reader: &Party, read: &Read) -> Result<
         | Read::GatherList(_)
         | Read::Session(..)
         | Read::Situation(_)
-        | Read::TeamList(_) => {
+        | Read::TeamList(_)
+        | Read::Trigger(_) => {
             Err(Refusal::Told(ErrorBody::new(ErrorCode::Internal, "this is not in the store")))
         }
         Read::GatherStatus(status) => {

@@ -15,6 +15,7 @@ use nexus_wire::knowledge::{KnowledgeDelete, KnowledgeGrant, KnowledgeRevoke, Kn
 use nexus_wire::roster::{AspectRelease, AspectRestrain, AspectState, Register, SettingsBroken};
 use nexus_wire::session::{SessionCommand, SessionStuck};
 use nexus_wire::thread::{ChatMark, ChatReact, InboxTaken, ThreadRename};
+use nexus_wire::trigger::{Trigger, TriggerDelete, TriggerFire, TriggerPause, TriggerResume};
 use nexus_wire::{
     ApprovalId, AspectName, BlobId, DispatchId, EpochId, LinkId, MessageId, Ms, OperatorName, Party,
     RequestId, TraceContext,
@@ -218,6 +219,11 @@ pub enum Change {
     SessionStuck(SessionStuck),
     SettingsBroken(SettingsBroken),
     ThreadRename(ThreadRename),
+    TriggerDelete(TriggerDelete),
+    TriggerFire(TriggerFire),
+    TriggerPause(TriggerPause),
+    TriggerPut(Box<Trigger>),
+    TriggerResume(TriggerResume),
 }
 
 /// How often a topic was found and recalled.

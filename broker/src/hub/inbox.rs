@@ -228,7 +228,9 @@ impl<S: Store> Step<'_, S> {
         self.answer(&json!({}));
         let content = sha256_of(&close);
         let shown = InboxClose { outcome: None, spent: None, meta: None, ..close };
+        let (item, decision, reason) = (shown.item, shown.decision, shown.reason.clone());
         self.log(sender.clone(), None, LogBody::ItemClosed(shown), content)?;
+        self.trigger_answered(item, decision, reason.as_deref())?;
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ mod access;
 mod oversight;
 mod push;
 mod store;
+mod trigger;
 
 use std::sync::Arc;
 
@@ -39,6 +40,7 @@ pub use store::{
     Finds, Found, Outlay, PAGE_BYTES, Reads, Spent, SpentOn, Store, StoreError, Stored, Transaction, Visible,
     Which,
 };
+pub use trigger::{Rate, SlotRecord, TriggerRecord, Void, Watched};
 
 /// An aspect: its key, its link, its inbox cursor and what it last registered with.
 #[derive(Clone, Debug, PartialEq)]
@@ -535,4 +537,8 @@ pub struct Snapshot {
     pub purses: Vec<Purse>,
     /// In the order of their keys.
     pub pushes: Vec<PushRecord>,
+    /// By name.
+    pub triggers: Vec<TriggerRecord>,
+    /// Those that have not ended, in the order of their triggers' ids and their numbers.
+    pub open_slots: Vec<SlotRecord>,
 }

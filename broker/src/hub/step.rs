@@ -1,13 +1,14 @@
 //! One command on its way through the hub: what it may touch, and the effects it has had so far.
 
 use nexus_wire::log::{LogBody, LogEntry};
-use nexus_wire::{ErrorBody, ErrorCode, FromBroker, Json, Ms, Party, ThreadId, TraceContext};
+use nexus_wire::{ErrorBody, ErrorCode, FromBroker, Json, Ms, Party, ThreadId, TraceContext, TriggerName};
 use serde::Serialize;
 
 use super::Hub;
 use super::command::{Change, CommandBody, Origin, Traced};
 use super::effect::Effect;
 use super::records::{LogRecord, Store, StoreError, Stored};
+use super::trigger::Heard;
 
 /// Why a command did not do what it asked for.
 #[derive(Debug)]
@@ -43,6 +44,10 @@ pub(super) struct Step<'a, S> {
     pub(super) trace: Option<Box<Traced>>,
     origin: Origin,
     effects: Vec<Effect>,
+    /// What triggers have waited for.
+    pub(super) heard: Vec<Heard>,
+    /// Which triggers lead to what is done at the moment.
+    pub(super) firing: Option<Vec<TriggerName>>,
 }
 
 impl<'a, S: Store> Step<'a, S> {
@@ -53,7 +58,7 @@ impl<'a, S: Store> Step<'a, S> {
         origin: Origin,
         trace: Option<Box<Traced>>,
     ) -> Self {
-        Self { hub, store, at, trace, origin, effects: Vec::new() }
+        Self { hub, store, at, trace, origin, effects: Vec::new(), heard: Vec::new(), firing: None }
     }
 
     /// What is caused by this command alone carries this.
@@ -76,13 +81,19 @@ impl<'a, S: Store> Step<'a, S> {
 
     pub(super) fn run(&mut self, body: CommandBody) -> Stored<()> {
         match self.carry_out(body) {
-            Ok(()) => Ok(()),
-            Err(Refusal::Answer(body)) => {
-                self.answer_with(Err(body));
-                Ok(())
-            }
-            Err(Refusal::Store(error)) => Err(error),
+            Ok(()) => {}
+            Err(Refusal::Answer(body)) => self.answer_with(Err(body)),
+            Err(Refusal::Store(error)) => return Err(error),
         }
+        self.heed()
+    }
+
+    /// Without an answer to whoever waits for one from this command.
+    pub(super) fn silently<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> T {
+        let origin = std::mem::replace(&mut self.origin, Origin::Broker);
+        let result = act(self);
+        self.origin = origin;
+        result
     }
 
     fn carry_out(&mut self, body: CommandBody) -> Done {
@@ -94,6 +105,7 @@ impl<'a, S: Store> Step<'a, S> {
                 self.settle(None, None)?;
                 self.gathers_due()?;
                 self.approvals_due()?;
+                self.triggers_due()?;
                 Ok(self.miss()?)
             }
             CommandBody::LinkDown { aspect, link, generation } => self.link_down(&aspect, link, generation),
@@ -135,6 +147,11 @@ impl<'a, S: Store> Step<'a, S> {
                     Change::SessionStuck(stuck) => self.session_stuck(&sender, request, &stuck),
                     Change::SettingsBroken(broken) => self.settings_broken(&sender, &broken),
                     Change::ThreadRename(rename) => self.thread_rename(&sender, rename),
+                    Change::TriggerDelete(delete) => self.trigger_delete(&sender, request, &delete),
+                    Change::TriggerFire(fire) => self.trigger_fire(&sender, request, fire),
+                    Change::TriggerPause(pause) => self.trigger_pause(&sender, request, &pause),
+                    Change::TriggerPut(put) => self.trigger_put(&sender, request, *put),
+                    Change::TriggerResume(resume) => self.trigger_resume(&sender, request, &resume),
                 }
             }
             CommandBody::RaiseAlert { kind, subject, message } => {
@@ -201,6 +218,7 @@ impl<'a, S: Store> Step<'a, S> {
         let entry = LogEntry { seq: self.hub.log_seq, at: self.at, actor, thread, body };
         let record = LogRecord { entry, content_sha256 };
         self.store.append_log(&record)?;
+        self.hear(&record.entry)?;
         self.effects.push(Effect::Logged(record.entry));
         Ok(())
     }

@@ -50,6 +50,7 @@ mod session;
 mod sessions;
 mod token;
 mod trace;
+mod triggers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -105,6 +106,7 @@ fn routes() -> Routes {
         .merge(session::routes())
         .merge(sessions::routes().layer(large))
         .merge(token::routes())
+        .merge(triggers::routes().layer(large))
 }
 
 pub(super) fn router(edge: Arc<Edge>) -> Router {

@@ -7,6 +7,7 @@ mod find;
 mod knowledge;
 mod oversight;
 mod threads;
+mod triggers;
 mod undo;
 mod write;
 
@@ -22,7 +23,7 @@ use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeHit, Kno
 use nexus_wire::log::LogEntry;
 use nexus_wire::{
     ApprovalId, AspectName, BlobId, CredentialName, DispatchId, EntryId, GatherId, GrantId, ItemId,
-    MessageId, Ms, OperatorName, Party, ThreadId,
+    MessageId, Ms, OperatorName, Party, ThreadId, TriggerId, TriggerName,
 };
 use uuid::Uuid;
 
@@ -36,8 +37,8 @@ use crate::hub::records::{
     AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
     CredentialRecord, DispatchRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace,
     KnowledgeRank, KnowledgeRecord, KnowledgeScope, MessageRecord, OperatorRecord, Pruned, Purse, PurseKey,
-    PushKey, PushRecord, ReactionRecord, Reads, SetupToken, Snapshot, Spent, StoreError, Stored,
-    ThreadRecord, UsedAssertion, Which,
+    PushKey, PushRecord, ReactionRecord, Reads, SetupToken, SlotRecord, Snapshot, Spent, StoreError, Stored,
+    ThreadRecord, TriggerRecord, UsedAssertion, Which,
 };
 use dispatches::head;
 use knowledge::Knowledge;
@@ -81,6 +82,7 @@ pub struct MemoryStore {
     answered: HashMap<Uuid, AnsweredRecord>,
     purses: BTreeMap<PurseKey, Purse>,
     pushes: BTreeMap<PushKey, PushRecord>,
+    triggers: triggers::Triggers,
     log: Vec<LoggedRow>,
     last_at: Ms,
     started_at: Ms,
@@ -484,6 +486,18 @@ impl Reads for MemoryStore {
         Ok(())
     }
 
+    fn trigger(&self, name: &TriggerName) -> Stored<Option<TriggerRecord>> {
+        Ok(self.triggers.by_name.get(name).cloned())
+    }
+
+    fn triggers(&self, after: Option<&TriggerName>, limit: u32) -> Stored<Vec<TriggerRecord>> {
+        Ok(self.triggers.page(after, limit))
+    }
+
+    fn trigger_slots(&self, trigger: TriggerId, before: u64, limit: u32) -> Stored<Vec<SlotRecord>> {
+        Ok(self.triggers.slots(trigger, before, limit))
+    }
+
     fn snapshot(&self) -> Stored<Snapshot> {
         Ok(Snapshot {
             last_at: self.last_at,
@@ -506,6 +520,8 @@ impl Reads for MemoryStore {
             setup: self.setup,
             assertions: self.assertions.iter().copied().collect(),
             credentials: self.credentials.values().cloned().collect(),
+            triggers: self.triggers.by_name.values().cloned().collect(),
+            open_slots: self.triggers.open_slots(),
         })
     }
 }

@@ -34,6 +34,7 @@ mod reader;
 mod retention;
 pub(in crate::store) mod search;
 mod threads;
+mod triggers;
 mod verify;
 mod write;
 
@@ -51,7 +52,7 @@ use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeHit, Kno
 use nexus_wire::log::LogEntry;
 use nexus_wire::{
     ApprovalId, AspectName, BlobId, DispatchId, EntryId, GatherId, GrantId, ItemId, MessageId, Ms, Party,
-    ThreadId,
+    ThreadId, TriggerId, TriggerName,
 };
 use rusqlite::Connection;
 use uuid::Uuid;
@@ -60,8 +61,8 @@ use crate::hub::filter::LogFilter;
 use crate::hub::records::{
     AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
     DispatchRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank,
-    KnowledgeRecord, KnowledgeScope, MessageRecord, OperatorRecord, Pruned, ReactionRecord, Reads, Snapshot,
-    Spent, StoreError, Stored, ThreadRecord, Transaction, Which,
+    KnowledgeRecord, KnowledgeScope, MessageRecord, OperatorRecord, Pruned, ReactionRecord, Reads,
+    SlotRecord, Snapshot, Spent, StoreError, Stored, ThreadRecord, Transaction, TriggerRecord, Which,
 };
 pub(crate) use copy::merge;
 pub use copy::{CopyError, copy};
@@ -443,6 +444,18 @@ impl Reads for SqliteStore {
 
     fn spent(&self, since: Ms, until: Ms, visit: &mut dyn FnMut(&Spent)) -> Stored<()> {
         audit::spent(self.current()?, since, until, visit)
+    }
+
+    fn trigger(&self, name: &TriggerName) -> Stored<Option<TriggerRecord>> {
+        triggers::one(&self.connection, name)
+    }
+
+    fn triggers(&self, after: Option<&TriggerName>, limit: u32) -> Stored<Vec<TriggerRecord>> {
+        triggers::page(&self.connection, after, limit)
+    }
+
+    fn trigger_slots(&self, trigger: TriggerId, before: u64, limit: u32) -> Stored<Vec<SlotRecord>> {
+        triggers::slots(&self.connection, trigger, before, limit)
     }
 
     fn snapshot(&self) -> Stored<Snapshot> {

@@ -24,5 +24,7 @@ mod sessions;
 mod storage;
 mod threads;
 mod trace;
+mod triggers;
+mod triggers_random;
 mod watch;
 mod world;

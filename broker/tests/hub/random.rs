@@ -27,10 +27,11 @@ use nexus_wire::roster::{
 };
 use nexus_wire::session::{SessionAct, SessionCommand, SessionOutcome, SessionStuck};
 use nexus_wire::thread::{ChatMark, ChatReact, InboxTaken, ThreadRename};
+use nexus_wire::trigger::{Trigger, TriggerDelete, TriggerFire, TriggerPause, TriggerResume};
 use nexus_wire::turn::TurnCancel;
 use nexus_wire::{
     ApprovalId, AspectName, BlobId, DispatchId, EpochId, GatherId, HandRef, ItemId, LinkId, MessageId, Ms,
-    OperatorName, Party, RequestId, ThreadId, TraceContext, TurnId,
+    OperatorName, Party, RequestId, ThreadId, TraceContext, TriggerName, TurnId,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -258,6 +259,18 @@ enum Act {
         rest: Option<bool>,
         repeat: bool,
     },
+    Trigger {
+        name: u8,
+        when: u8,
+        overlap: u8,
+        asks: bool,
+        repeat: bool,
+    },
+    Steer {
+        name: u8,
+        how: u8,
+        repeat: bool,
+    },
     Tick,
     Restart,
     Restored,
@@ -388,6 +401,10 @@ fn act() -> impl Strategy<Value = Act> {
             .prop_map(|(sender, approval, verdict, repeat)| Act::Answer { sender, approval, verdict, repeat }),
         3 => (some.clone(), 0_u8..4).prop_map(|(aspect, kind)| Act::Restrain { aspect, kind }),
         2 => (0_u8..7, some).prop_map(|(kind, subject)| Act::Acknowledge { kind, subject }),
+        8 => (0_u8..5, 0_u8..8, 0_u8..4, any::<bool>(), prop::bool::weighted(0.1))
+            .prop_map(|(name, when, overlap, asks, repeat)| Act::Trigger { name, when, overlap, asks, repeat }),
+        8 => (0_u8..5, 0_u8..7, prop::bool::weighted(0.2))
+            .prop_map(|(name, how, repeat)| Act::Steer { name, how, repeat }),
         8 => Just(Act::Tick),
         1 => Just(Act::Restart),
         1 => Just(Act::Restored),
@@ -458,6 +475,41 @@ fn terms() -> CredentialTerms {
         "prefix": "Bearer ", "allowed_aspects": ["wren"],
     }))
     .unwrap()
+}
+
+/// Triggers that come one after another and hear of each other.
+fn definition(name: u8, when: u8, overlap: u8, asks: bool, at: Ms) -> Trigger {
+    let when = match when {
+        0 => json!({"every": {"seconds": 7}}),
+        1 => json!({"every": {"seconds": 3_000, "anchor": START}}),
+        2 => json!({"cron": "*/5 * * * * *"}),
+        3 => json!({"at": at + 9_000}),
+        4 => json!({"event": {"kinds": ["message", "dispatch_ended"]}}),
+        5 => json!({"event": {"kinds": ["alert"], "by": "wren"}}),
+        6 => json!({"after": {"trigger": format!("t{}", (name + 1) % 5), "on": "both"}}),
+        _ => json!("manual"),
+    };
+    let act = match asks {
+        true => json!({"ask": {"aspect": "wren", "text": "Look."}}),
+        false => json!({"dispatch": {"hand": "forge/h0", "input": {}, "deadline_s": 60}}),
+    };
+    let policy = ["skip", "queue", "replace", "allow"][usize::from(overlap)];
+    serde_json::from_value(json!({
+        "name": format!("t{name}"), "when": when, "do": act, "misfire": {"all": 2}, "jitter_s": overlap,
+        "overlap": policy,
+        "retry": {"max": overlap, "backoff_s": [2, 30]},
+    }))
+    .unwrap()
+}
+
+fn steered(name: u8, how: u8) -> Change {
+    let trigger: TriggerName = format!("t{name}").parse().unwrap();
+    match how {
+        0 => Change::TriggerDelete(TriggerDelete { trigger }),
+        1 => Change::TriggerPause(TriggerPause { trigger, reason: Some("so".into()) }),
+        2 | 3 => Change::TriggerResume(TriggerResume { trigger }),
+        _ => Change::TriggerFire(TriggerFire { trigger, payload: json!({"how": how}) }),
+    }
 }
 
 impl Twin {
@@ -987,6 +1039,15 @@ impl Twin {
                 let kind = AlertKind::ALL[usize::from(*kind) % AlertKind::ALL.len()];
                 let key = Alert::key_of(kind, self.aspect(*subject).as_str());
                 self.request(ana, None, Change::AlertAck(AlertAck { key }))
+            }
+            Act::Trigger { name, when, overlap, asks, repeat } => {
+                let definition = definition(*name, *when, *overlap, *asks, self.at);
+                let request = Some(self.again(*repeat));
+                self.request(ana, request, Change::TriggerPut(Box::new(definition)))
+            }
+            Act::Steer { name, how, repeat } => {
+                let request = Some(self.again(*repeat));
+                self.request(ana, request, steered(*name, *how))
             }
             Act::Tick => CommandBody::Tick,
             Act::PutBlob { sender, blob } => {

@@ -59,6 +59,17 @@ pub(crate) fn assert_same(a: &impl Reads, b: &impl Reads) {
         );
     }
 
+    let triggers = a.triggers(None, MANY).unwrap();
+    assert_eq!(triggers, b.triggers(None, MANY).unwrap());
+    for record in &triggers {
+        let (name, id) = (record.name(), record.info.id);
+        assert_eq!(a.trigger(name).unwrap(), b.trigger(name).unwrap());
+        assert_eq!(a.triggers(Some(name), 2).unwrap(), b.triggers(Some(name), 2).unwrap());
+        let slots = a.trigger_slots(id, record.info.slots + 1, MANY).unwrap();
+        assert_eq!(slots, b.trigger_slots(id, record.info.slots + 1, MANY).unwrap());
+        assert_eq!(a.trigger_slots(id, 3, 1).unwrap(), b.trigger_slots(id, 3, 1).unwrap());
+    }
+
     let mut parties: Vec<Party> = aspects.iter().map(|it| Party::Aspect(it.name.clone())).collect();
     parties.push(party("operator/ana"));
     for of in &parties {

@@ -39,6 +39,11 @@ use nexus_wire::thread::{
     ChatMark, ChatMarked, ChatReact, ChatReceipts, InboxTaken, Reacted, ReceiptPage, ThreadGet, ThreadRename,
     ThreadRenamed,
 };
+use nexus_wire::trigger::{
+    Trigger, TriggerDelete, TriggerDeleted, TriggerFire, TriggerFired, TriggerGet, TriggerHistory,
+    TriggerInfo, TriggerList, TriggerNext, TriggerPage, TriggerPause, TriggerPlan, TriggerResume,
+    TriggerSlots,
+};
 use nexus_wire::turn::{TurnCancel, TurnGoOn};
 use nexus_wire::{ErrorBody, Json};
 use thiserror::Error;
@@ -167,6 +172,15 @@ requests! {
     SessionTree => SessionTreePage,
     Subscribe => Subscribed,
     TeamList => Team,
+    Trigger => TriggerInfo,
+    TriggerDelete => TriggerDeleted,
+    TriggerFire => TriggerFired,
+    TriggerGet => TriggerInfo,
+    TriggerHistory => TriggerSlots,
+    TriggerList => TriggerPage,
+    TriggerNext => TriggerPlan,
+    TriggerPause => TriggerInfo,
+    TriggerResume => TriggerInfo,
     ThreadGet => ThreadInfo,
     ThreadRename => ThreadRenamed,
     TurnCancel => SessionOrdered,

@@ -62,6 +62,8 @@ kinds! {
     Storage = "storage", Condition;
     /// The loop guard paused a thread.
     ThreadPaused = "thread_paused", Condition;
+    /// A trigger was paused because it does not work.
+    TriggerPaused = "trigger_paused", Condition;
     /// A worker was lost and its dispatch failed for it.
     WorkerLost = "worker_lost", Event;
 }

@@ -6,8 +6,9 @@
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::Ms;
 use crate::ids::{
-    ApprovalId, DispatchId, EntryId, GatherId, GrantId, ItemId, MessageId, RequestId, ThreadId,
+    ApprovalId, DispatchId, EntryId, GatherId, GrantId, ItemId, MessageId, RequestId, ThreadId, TriggerId,
 };
 use crate::name::{AspectName, Party};
 
@@ -97,6 +98,31 @@ pub fn entry_id(request: RequestId, sender: &Party) -> EntryId {
 /// The change of a grant that `request` of `sender` makes.
 pub fn grant_id(request: RequestId, sender: &Party) -> GrantId {
     GrantId(of_sender(request, sender, "grant"))
+}
+
+/// The trigger that `request` of `sender` defines for the first time.
+pub fn trigger_id(request: RequestId, sender: &Party) -> TriggerId {
+    TriggerId(of_sender(request, sender, "trigger"))
+}
+
+/// The request by which a trigger does at `at` what it is there for: the `attempt`-th time for its slot `no`.
+pub fn trigger_request(trigger: TriggerId, no: u64, attempt: u32, at: Ms) -> RequestId {
+    let mut hash = Sha256::new();
+    hash.update(trigger.0.as_bytes());
+    hash.update(b"slot\0");
+    hash.update(no.to_be_bytes());
+    hash.update(attempt.to_be_bytes());
+    let mut bytes = [0_u8; 16];
+    bytes[..6].copy_from_slice(&at.to_be_bytes()[2..]);
+    bytes[6..].copy_from_slice(&hash.finalize()[..10]);
+    RequestId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+}
+
+/// By how much a slot of a trigger is late on purpose: evenly spread from 0 to `most`, both included.
+pub fn trigger_jitter(trigger: TriggerId, slot: Ms, most: u64) -> u64 {
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&derived(trigger.0, "jitter", slot.unsigned_abs()).as_bytes()[8..]);
+    u64::from_be_bytes(bytes) % most.saturating_add(1)
 }
 
 /// The inbox item that carries the session command of `request` of `sender`.

@@ -32,6 +32,10 @@ use crate::session::{
     SessionList, SessionRewind, SessionStatus, SessionStuck, SessionSummarise, SessionTree,
 };
 use crate::thread::{ChatMark, ChatReact, ChatReceipts, InboxTaken, Reacted, ThreadGet, ThreadRename};
+use crate::trigger::{
+    Trigger, TriggerDelete, TriggerFire, TriggerGet, TriggerHistory, TriggerList, TriggerNext, TriggerPause,
+    TriggerResume,
+};
 use crate::turn::{TurnCancel, TurnGoOn};
 
 /// The frames of one direction.
@@ -164,6 +168,15 @@ frames! {
         TeamList(TeamList) = "team.list",
         ThreadGet(ThreadGet) = "thread.get",
         ThreadRename(ThreadRename) = "thread.rename",
+        TriggerDelete(TriggerDelete) = "trigger.delete",
+        TriggerFire(TriggerFire) = "trigger.fire",
+        TriggerGet(TriggerGet) = "trigger.get",
+        TriggerHistory(TriggerHistory) = "trigger.history",
+        TriggerList(TriggerList) = "trigger.list",
+        TriggerNext(TriggerNext) = "trigger.next",
+        TriggerPause(TriggerPause) = "trigger.pause",
+        TriggerPut(Trigger) = "trigger.put",
+        TriggerResume(TriggerResume) = "trigger.resume",
         TurnCancel(TurnCancel) = "turn.cancel",
         TurnGoOn(TurnGoOn) = "turn.go_on",
         Unsubscribe(Unsubscribe) = "unsubscribe",

@@ -62,3 +62,5 @@ id!(/// Several dispatches taken together.
     GatherId, "gather");
 id!(/// Something an aspect waits for people to allow or to answer.
     ApprovalId, "approval");
+id!(/// One trigger, from its first definition to its deletion.
+    TriggerId, "trigger");

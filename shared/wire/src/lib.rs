@@ -40,6 +40,7 @@ pub mod session;
 pub mod snippet;
 pub mod thread;
 pub mod trace;
+pub mod trigger;
 pub mod turn;
 
 pub use blob::BlobId;
@@ -48,7 +49,9 @@ pub use error::{ErrorBody, ErrorCode};
 pub use frame::{FromBroker, ToBroker};
 pub use ids::*;
 pub use json::Json;
-pub use name::{AspectName, CredentialName, HandRef, HandTarget, NameError, OperatorName, Party, TokenName};
+pub use name::{
+    AspectName, CredentialName, HandRef, HandTarget, NameError, OperatorName, Party, TokenName, TriggerName,
+};
 pub use trace::TraceContext;
 
 /// Milliseconds since the Unix epoch, UTC.

@@ -164,6 +164,37 @@ pub const BUDGET_EACH_PART: u64 = 10;
 /// and one part in so many of what its parent has left, so that siblings find something and the parent can end.
 pub const BUDGET_CHILD_PART: u64 = 2;
 
+/// Triggers that are there at the same time.
+pub const TRIGGERS_MAX: usize = 20_000;
+/// What a trigger says to an aspect, and what is said of it.
+pub const TRIGGER_TEXT_BYTES_MAX: usize = 16 * 1024;
+/// The input of a dispatch that a trigger makes, and the payload it is fired with by hand.
+pub const TRIGGER_INPUT_BYTES_MAX: usize = 64 * 1024;
+pub const TRIGGER_CRON_BYTES_MAX: usize = 256;
+pub const TRIGGER_JITTER_MAX_S: u32 = 60 * 60;
+/// The longest pause of an `every`: a year.
+pub const TRIGGER_EVERY_MAX_S: u32 = 366 * 24 * 60 * 60;
+/// Missed slots that are caught up at once.
+pub const TRIGGER_CATCH_UP_MAX: u32 = 100;
+/// A slot that is late by more than this has been missed.
+pub const TRIGGER_LATE: Duration = Duration::from_secs(60);
+pub const TRIGGER_RETRIES_MAX: u32 = 10;
+pub const TRIGGER_BACKOFF_MAX_S: u32 = 24 * 60 * 60;
+/// Attempts in a row that came to nothing, after which a trigger is paused.
+pub const TRIGGER_FAILURES_MAX: u32 = 3;
+/// Slots that wait for the one before them, with the overlap `queue`.
+pub const TRIGGER_QUEUE_MAX: usize = 32;
+/// Slots of one trigger that are remembered, the latest.
+pub const TRIGGER_SLOTS_KEPT: u64 = 1_000;
+/// More slots than this that are skipped at once for one reason share a record.
+pub const TRIGGER_RANGE_OVER: usize = 100;
+/// How often a trigger may be fired by events in a minute.
+pub const TRIGGER_EVENTS_PER_MINUTE: u32 = 60;
+/// How long the answer of an aspect that was asked is waited for.
+pub const TRIGGER_ANSWER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// Times that a plan shows.
+pub const TRIGGER_PLAN_MAX: u32 = 100;
+
 /// Agent-only messages in a row that pause a thread.
 pub const LOOP_MESSAGES_MAX: u32 = 20;
 /// Identical agent messages in a row that pause a thread.

@@ -112,6 +112,8 @@ label!(/// The name of an API token among those of one operator.
     TokenName, reserved: [""; 0]);
 label!(/// The name of a Hand within its aspect.
     HandName, reserved: [""; 0]);
+label!(/// The name of a trigger.
+    TriggerName, reserved: [""; 0]);
 
 /// A Hand of an aspect, written `wren/verify-claim`.
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]

@@ -155,6 +155,24 @@ struct Replies {
     thread_get: crate::chat::ThreadInfo,
     #[schemars(rename = "thread.rename")]
     thread_rename: crate::thread::ThreadRenamed,
+    #[schemars(rename = "trigger.delete")]
+    trigger_delete: crate::trigger::TriggerDeleted,
+    #[schemars(rename = "trigger.fire")]
+    trigger_fire: crate::trigger::TriggerFired,
+    #[schemars(rename = "trigger.get")]
+    trigger_get: crate::trigger::TriggerInfo,
+    #[schemars(rename = "trigger.history")]
+    trigger_history: crate::trigger::TriggerSlots,
+    #[schemars(rename = "trigger.list")]
+    trigger_list: crate::trigger::TriggerPage,
+    #[schemars(rename = "trigger.next")]
+    trigger_next: crate::trigger::TriggerPlan,
+    #[schemars(rename = "trigger.pause")]
+    trigger_pause: crate::trigger::TriggerInfo,
+    #[schemars(rename = "trigger.put")]
+    trigger_put: crate::trigger::TriggerInfo,
+    #[schemars(rename = "trigger.resume")]
+    trigger_resume: crate::trigger::TriggerInfo,
     #[schemars(rename = "turn.cancel")]
     turn_cancel: crate::session::SessionOrdered,
     #[schemars(rename = "turn.go_on")]

@@ -161,6 +161,60 @@ export type Json = unknown;
  *
  */
 export type QuestionId = string;
+export type TriggerName = string;
+/**
+ * What is done, as whoever defined the trigger last.
+ *
+ */
+export type Act =
+  | {
+      ask: AskAspect;
+    }
+  | {
+      dispatch: DispatchHand;
+    };
+export type HandRef = string;
+/**
+ * What becomes of slots that were missed, because no broker ran or the machine slept.
+ *
+ */
+export type Misfire =
+  | "skip"
+  | "once"
+  | {
+      all: number;
+    };
+/**
+ * What becomes of a slot while the work of one before it goes on.
+ *
+ */
+export type Overlap = "skip" | "queue" | "replace" | "allow";
+/**
+ * When something is done.
+ *
+ */
+export type When =
+  | {
+      cron: string;
+    }
+  | {
+      every: Every;
+    }
+  | {
+      at: number;
+    }
+  | {
+      event: Event;
+    }
+  | {
+      after: After;
+    }
+  | "manual";
+/**
+ * After which ends.
+ *
+ */
+export type AfterEnd = "success" | "failure" | "both";
 /**
  * By what spending is added up.
  *
@@ -200,7 +254,6 @@ export type ItemBody =
   | (SessionOrder & {
       type: "session";
     });
-export type HandRef = string;
 /**
  * Where a dispatch stands; the last four are ends.
  *
@@ -319,6 +372,7 @@ export type AlertKind =
   | "settings_broken"
   | "storage"
   | "thread_paused"
+  | "trigger_paused"
   | "worker_lost";
 export type ObservedWhat =
   | (ObserveBegin & {
@@ -383,6 +437,43 @@ export type ReceiptState = "stored" | "delivered" | "in_context" | "answered";
 export type EntryId = string;
 export type SessionKind = "global" | "thread" | "fork";
 export type SessionCommandState = ("done" | "failed") | "pending";
+/**
+ * Why a slot is there.
+ *
+ */
+export type Cause =
+  | "schedule"
+  | {
+      person: Party;
+    }
+  | {
+      event: number;
+    }
+  | {
+      after: AfterSlot;
+    };
+/**
+ * Where a slot stands.
+ *
+ */
+export type SlotState = ("running" | "done" | "failed" | "skipped") | "queued" | "retrying" | "cancelled";
+/**
+ * What was set to work.
+ *
+ */
+export type SlotWork =
+  | {
+      message: MessageId;
+    }
+  | {
+      dispatch: DispatchId;
+    };
+/**
+ * One trigger, from its first definition to its deletion.
+ *
+ */
+export type TriggerId = string;
+export type TriggerStatus = ("active" | "paused") | "done";
 
 export interface Everything {
   Asks: Asks;
@@ -460,6 +551,15 @@ export interface Asks {
   "team.list": TeamList;
   "thread.get": ThreadGet;
   "thread.rename": ThreadRename;
+  "trigger.delete": TriggerDelete;
+  "trigger.fire": TriggerFire;
+  "trigger.get": TriggerGet;
+  "trigger.history": TriggerHistory;
+  "trigger.list": TriggerList;
+  "trigger.next": TriggerNext;
+  "trigger.pause": TriggerPause;
+  "trigger.put": Trigger;
+  "trigger.resume": TriggerResume;
   "turn.cancel": TurnCancel;
   "turn.go_on": TurnGoOn;
   unsubscribe: Unsubscribe;
@@ -1482,6 +1582,170 @@ export interface ThreadRename {
   title: string;
 }
 /**
+ * `trigger.delete`: the trigger and its history. Work that is under way goes on.
+ *
+ */
+export interface TriggerDelete {
+  trigger: TriggerName;
+}
+/**
+ * `trigger.fire`: now, beside its schedule. Also while it is paused.
+ *
+ */
+export interface TriggerFire {
+  /**
+   * What it is given to work with.
+   */
+  payload?: {
+    [k: string]: unknown;
+  };
+  trigger: TriggerName;
+}
+/**
+ * `trigger.get`.
+ *
+ */
+export interface TriggerGet {
+  trigger: TriggerName;
+}
+/**
+ * `trigger.history`: what became of its slots, the latest first.
+ *
+ */
+export interface TriggerHistory {
+  /**
+   * Only those before this one: the last of the page before.
+   */
+  before?: number;
+  limit?: number;
+  trigger: TriggerName;
+}
+/**
+ * `trigger.list`: by name.
+ *
+ */
+export interface TriggerList {
+  after?: TriggerName;
+  limit?: number;
+}
+/**
+ * `trigger.next`: when it will be due, as far as that is known.
+ *
+ */
+export interface TriggerNext {
+  /**
+   * How many times; absent: ten.
+   */
+  limit?: number;
+  trigger: TriggerName;
+}
+/**
+ * `trigger.pause`: its slots are skipped until `trigger.resume`.
+ *
+ */
+export interface TriggerPause {
+  reason?: string;
+  trigger: TriggerName;
+}
+/**
+ * `trigger.put`: define a trigger, or define it anew. The same definition again changes nothing, a changed one
+ * keeps what it has done so far, and whether it is paused.
+ *
+ */
+export interface Trigger {
+  budget?: Budget;
+  /**
+   * For people.
+   */
+  description?: string;
+  do: Act;
+  /**
+   * From here on it does nothing any more.
+   */
+  expires_at?: number;
+  /**
+   * Each slot is late by up to so many seconds, always by the same: many triggers at eight are not one burst.
+   */
+  jitter_s?: number;
+  misfire?: Misfire;
+  name: TriggerName;
+  overlap?: Overlap;
+  retry?: Retry;
+  /**
+   * The time zone in which `cron` is read, such as `Europe/Berlin`; absent: UTC.
+   */
+  timezone?: string;
+  when: When;
+}
+/**
+ * A message to an aspect, in a thread of the trigger's own.
+ *
+ */
+export interface AskAspect {
+  aspect: AspectName;
+  text: string;
+}
+/**
+ * Work for a Hand.
+ *
+ */
+export interface DispatchHand {
+  /**
+   * As in `dispatch`.
+   */
+  deadline_s?: number;
+  hand: HandRef;
+  input: unknown;
+}
+/**
+ * What is done when the work of a slot comes to nothing.
+ *
+ */
+export interface Retry {
+  /**
+   * Seconds before each time; the last one goes for the rest. Empty: a minute.
+   */
+  backoff_s?: number[];
+  /**
+   * How often it is tried again.
+   */
+  max?: number;
+}
+/**
+ * Counted from the anchor, however long the work takes.
+ *
+ */
+export interface Every {
+  /**
+   * Absent: when the trigger was first defined.
+   */
+  anchor?: number;
+  seconds: number;
+}
+/**
+ * Which entries of the log are meant; as in `subscribe`. Nothing a trigger has caused fires it again.
+ *
+ */
+export interface Event {
+  by?: Party;
+  /**
+   * At least one: the `type` of a body, or the `kind` of one of type `other`.
+   */
+  kinds: string[];
+  thread?: ThreadId;
+}
+export interface After {
+  on?: AfterEnd;
+  trigger: TriggerName;
+}
+/**
+ * `trigger.resume`.
+ *
+ */
+export interface TriggerResume {
+  trigger: TriggerName;
+}
+/**
  * `turn.cancel`: turns that an aspect had begun when this was asked end without an answer.
  *
  */
@@ -2080,6 +2344,15 @@ export interface Answers {
   "team.list": Team;
   "thread.get": ThreadInfo;
   "thread.rename": ThreadRenamed;
+  "trigger.delete": TriggerDeleted;
+  "trigger.fire": TriggerFired;
+  "trigger.get": TriggerInfo;
+  "trigger.history": TriggerSlots;
+  "trigger.list": TriggerPage;
+  "trigger.next": TriggerPlan;
+  "trigger.pause": TriggerInfo;
+  "trigger.put": TriggerInfo;
+  "trigger.resume": TriggerInfo;
   "turn.cancel": SessionOrdered;
   "turn.go_on": SessionOrdered;
   "usage.read": UsageReport;
@@ -2678,6 +2951,140 @@ export interface Team {
 export interface ThreadRenamed {
   thread: ThreadId;
   title: string;
+}
+/**
+ * The answer to `trigger.delete`.
+ *
+ */
+export interface TriggerDeleted {
+  /**
+   * Whether there was one.
+   */
+  deleted: boolean;
+}
+/**
+ * The answer to `trigger.fire`.
+ *
+ */
+export interface TriggerFired {
+  slot: TriggerSlot;
+  trigger: TriggerName;
+}
+/**
+ * The one record of a slot; or of several in a row, when many were skipped for one reason.
+ *
+ */
+export interface TriggerSlot {
+  /**
+   * When that was decided.
+   */
+  at: number;
+  /**
+   * How often it was tried.
+   */
+  attempts: number;
+  /**
+   * It had been missed.
+   */
+  caught_up?: boolean;
+  cause: Cause;
+  /**
+   * How many slots it is about.
+   */
+  count: number;
+  /**
+   * When it goes on by itself: is tried again, or given up.
+   */
+  due?: number;
+  ended_at?: number;
+  /**
+   * Counts the records of a trigger, from 1.
+   */
+  no: number;
+  /**
+   * Why it was skipped, cancelled, or came to nothing.
+   */
+  reason?: string;
+  /**
+   * When it was due by the schedule, or came.
+   */
+  slot: number;
+  state: SlotState;
+  /**
+   * The last one, where the record is about several.
+   */
+  until?: number;
+  work?: SlotWork;
+}
+export interface AfterSlot {
+  no: number;
+  trigger: TriggerName;
+}
+/**
+ * A trigger as it stands.
+ *
+ */
+export interface TriggerInfo {
+  created_at: number;
+  /**
+   * When the definition changed last.
+   */
+  defined_at: number;
+  definition: Trigger;
+  /**
+   * Attempts in a row that came to nothing.
+   */
+  failures: number;
+  id: TriggerId;
+  /**
+   * Its next slot, if it has a schedule; `jitter_s` makes it later.
+   */
+  next?: number;
+  owner: Party;
+  /**
+   * Why it is paused or done.
+   */
+  reason?: string;
+  /**
+   * The number of its last record.
+   */
+  slots: number;
+  status: TriggerStatus;
+  thread?: ThreadId;
+}
+/**
+ * The answer to `trigger.history`.
+ *
+ */
+export interface TriggerSlots {
+  more?: boolean;
+  slots: TriggerSlot[];
+}
+/**
+ * The answer to `trigger.list`.
+ *
+ */
+export interface TriggerPage {
+  more?: boolean;
+  triggers: TriggerInfo[];
+}
+/**
+ * The answer to `trigger.next`.
+ *
+ */
+export interface TriggerPlan {
+  /**
+   * Why there are none, or what keeps them from happening.
+   */
+  note?: string;
+  slots: PlannedSlot[];
+}
+export interface PlannedSlot {
+  /**
+   * With what `jitter_s` adds.
+   */
+  due: number;
+  slot: number;
 }
 /**
  * Days in their order; everything else by cost, the dearest first.

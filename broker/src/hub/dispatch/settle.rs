@@ -130,7 +130,8 @@ impl<S: Store> Step<'_, S> {
         }
         self.tell_purses()?;
         self.approvals_told(&ends)?;
-        self.gathers_told(&ends)
+        self.gathers_told(&ends)?;
+        self.triggers_told(&ends)
     }
 
     /// An attempt begins: its worker gets the work.

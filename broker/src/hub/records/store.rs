@@ -12,7 +12,7 @@ use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeHit, Kno
 use nexus_wire::log::LogEntry;
 use nexus_wire::{
     ApprovalId, AspectName, BlobId, CredentialName, DispatchId, EntryId, GatherId, GrantId, HandRef, ItemId,
-    MessageId, Ms, Party, ThreadId,
+    MessageId, Ms, Party, ThreadId, TriggerId, TriggerName,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -22,8 +22,8 @@ use super::{
     AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
     CredentialRecord, DispatchRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace,
     KnowledgeRank, KnowledgeRecord, KnowledgeScope, LogRecord, MessageRecord, NewItem, OperatorRecord,
-    Position, Pruned, Purse, PurseKey, PushKey, PushRecord, ReactionRecord, SetupToken, Snapshot,
-    TakenRecord, ThreadRecord, UsedAssertion,
+    Position, Pruned, Purse, PurseKey, PushKey, PushRecord, ReactionRecord, SetupToken, SlotRecord, Snapshot,
+    TakenRecord, ThreadRecord, TriggerRecord, UsedAssertion,
 };
 use crate::hub::filter::LogFilter;
 use crate::hub::queue::ClockChanges;
@@ -265,6 +265,11 @@ pub trait Reads {
     fn audit(&self, wanted: &AuditList, limit: u32) -> Stored<Vec<AuditEntry>>;
     /// Shows everything spent from `since` on and before `until`, in no order.
     fn spent(&self, since: Ms, until: Ms, visit: &mut dyn FnMut(&Spent)) -> Stored<()>;
+    fn trigger(&self, name: &TriggerName) -> Stored<Option<TriggerRecord>>;
+    /// By name, those after `after`.
+    fn triggers(&self, after: Option<&TriggerName>, limit: u32) -> Stored<Vec<TriggerRecord>>;
+    /// Those before `before`, the latest first.
+    fn trigger_slots(&self, trigger: TriggerId, before: u64, limit: u32) -> Stored<Vec<SlotRecord>>;
     fn snapshot(&self) -> Stored<Snapshot>;
 }
 
@@ -314,6 +319,14 @@ pub trait Store: Reads {
     fn put_approval(&mut self, record: &ApprovalRecord) -> Stored<()>;
     /// Inserts or replaces.
     fn put_gather(&mut self, record: &GatherRecord) -> Stored<()>;
+    /// Inserts or replaces.
+    fn put_trigger(&mut self, record: &TriggerRecord) -> Stored<()>;
+    /// Drops one that is there, with its slots.
+    fn remove_trigger(&mut self, name: &TriggerName, id: TriggerId) -> Stored<()>;
+    /// Inserts or replaces.
+    fn put_trigger_slot(&mut self, record: &SlotRecord) -> Stored<()>;
+    /// Those up to `up_to` that have ended are kept no longer.
+    fn drop_trigger_slots(&mut self, trigger: TriggerId, up_to: u64) -> Stored<()>;
     /// One that is new.
     fn put_answered(&mut self, record: &AnsweredRecord) -> Stored<()>;
     /// Inserts or replaces everything of the aspect, its position included.

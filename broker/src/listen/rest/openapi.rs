@@ -40,10 +40,11 @@ pub(super) enum Group {
     Operators,
     Sessions,
     Threads,
+    Triggers,
 }
 
 impl Group {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Alerts,
         Self::Approvals,
         Self::Aspects,
@@ -58,6 +59,7 @@ impl Group {
         Self::Operators,
         Self::Sessions,
         Self::Threads,
+        Self::Triggers,
     ];
 
     fn name(self) -> &'static str {
@@ -76,6 +78,7 @@ impl Group {
             Self::Operators => "operators",
             Self::Sessions => "sessions",
             Self::Threads => "threads",
+            Self::Triggers => "triggers",
         }
     }
 
@@ -95,6 +98,7 @@ impl Group {
             Self::Operators => "People and their tokens.",
             Self::Sessions => "How people get in from a browser.",
             Self::Threads => "Conversations.",
+            Self::Triggers => "What the team does while nobody types, and when.",
         }
     }
 }

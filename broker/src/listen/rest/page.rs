@@ -12,6 +12,7 @@ use nexus_wire::chat::{ChatPage, ThreadPage};
 use nexus_wire::gather::GatherPage;
 use nexus_wire::hands::DispatchPage;
 use nexus_wire::roster::Team;
+use nexus_wire::trigger::{TriggerPage, TriggerSlots};
 use nexus_wire::{ErrorBody, ErrorCode, ToBroker};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -78,6 +79,8 @@ paged! {
     DispatchPage: dispatches => |it: &nexus_wire::hands::DispatchInfo| it.id.to_string(),
     GatherPage: gathers => |it: &nexus_wire::gather::GatherInfo| it.id.to_string(),
     Team: aspects => |it: &nexus_wire::roster::AspectInfo| it.name.to_string(),
+    TriggerPage: triggers => |it: &nexus_wire::trigger::TriggerInfo| it.definition.name.to_string(),
+    TriggerSlots: slots => |it: &nexus_wire::trigger::TriggerSlot| it.no.to_string(),
     ThreadPage: threads => |it: &nexus_wire::chat::ThreadInfo| it.last_seq.to_string(),
 }
 

@@ -4,7 +4,7 @@ use nexus_wire::alert::Alert;
 use nexus_wire::knowledge::KnowledgeUsage;
 use nexus_wire::{
     ApprovalId, AspectName, BlobId, CredentialName, DispatchId, GatherId, ItemId, MessageId, Ms,
-    OperatorName, Party, ThreadId,
+    OperatorName, Party, ThreadId, TriggerId, TriggerName,
 };
 use uuid::Uuid;
 
@@ -13,7 +13,8 @@ use crate::hub::queue::Clocks;
 use crate::hub::records::{
     ApprovalRecord, AspectRecord, BlobMention, BlobRecord, ClosedRecord, CredentialRecord, DispatchRecord,
     GatherRecord, InboxRecord, KnowledgePlace, OperatorRecord, Position, Pruned, Purse, PurseKey, PushKey,
-    PushRecord, ReactionRecord, SetupToken, StoreError, Stored, ThreadRecord, Transaction, UsedAssertion,
+    PushRecord, ReactionRecord, SetupToken, SlotRecord, StoreError, Stored, ThreadRecord, Transaction,
+    TriggerRecord, UsedAssertion,
 };
 use crate::store::logged::LoggedRow;
 
@@ -23,6 +24,8 @@ pub(super) enum Undo {
     Approval(ApprovalId, Option<Box<ApprovalRecord>>),
     Gather(GatherId, Option<Box<GatherRecord>>),
     Answered(Uuid),
+    Slot((TriggerId, u64), Option<Box<SlotRecord>>),
+    Trigger(TriggerName, Option<Box<TriggerRecord>>),
     Purse(PurseKey, Option<Box<Purse>>),
     Push(PushKey, Option<Box<PushRecord>>),
     Aspect(AspectName, Option<Box<AspectRecord>>),
@@ -73,6 +76,10 @@ impl Undo {
     pub(super) fn revert(self, store: &mut MemoryStore) {
         match self {
             Self::Answered(key) => _ = store.answered.remove(&key),
+            Self::Slot(key, Some(old)) => _ = store.triggers.slots.insert(key, *old),
+            Self::Slot(key, None) => _ = store.triggers.slots.remove(&key),
+            Self::Trigger(name, Some(old)) => _ = store.triggers.by_name.insert(name, *old),
+            Self::Trigger(name, None) => _ = store.triggers.by_name.remove(&name),
             Self::Purse(key, Some(old)) => _ = store.purses.insert(key, *old),
             Self::Purse(key, None) => _ = store.purses.remove(&key),
             Self::Push(key, Some(old)) => _ = store.pushes.insert(key, *old),

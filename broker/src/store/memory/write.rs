@@ -3,7 +3,8 @@
 use nexus_wire::alert::Alert;
 use nexus_wire::knowledge::KnowledgeUsage;
 use nexus_wire::{
-    ApprovalId, AspectName, BlobId, CredentialName, DispatchId, MessageId, Ms, Party, ThreadId, derive,
+    ApprovalId, AspectName, BlobId, CredentialName, DispatchId, MessageId, Ms, Party, ThreadId, TriggerId,
+    TriggerName, derive,
 };
 
 use super::undo::Undo;
@@ -13,7 +14,8 @@ use crate::hub::records::{
     AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
     CredentialRecord, DispatchRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgeRecord,
     LogRecord, MessageRecord, NewItem, OperatorRecord, Position, Pruned, Purse, PurseKey, PushKey,
-    PushRecord, ReactionRecord, SetupToken, Store, Stored, TakenRecord, ThreadRecord, UsedAssertion,
+    PushRecord, ReactionRecord, SetupToken, SlotRecord, Store, Stored, TakenRecord, ThreadRecord,
+    TriggerRecord, UsedAssertion,
 };
 use crate::store::logged::LoggedRow;
 
@@ -53,6 +55,26 @@ impl Store for MemoryStore {
     fn remove_push(&mut self, key: &PushKey) -> Stored<()> {
         let old = self.pushes.remove(key);
         self.undo.push(Undo::Push(key.clone(), old.map(Box::new)));
+        Ok(())
+    }
+
+    fn put_trigger(&mut self, record: &TriggerRecord) -> Stored<()> {
+        self.put_trigger_record(record);
+        Ok(())
+    }
+
+    fn remove_trigger(&mut self, name: &TriggerName, id: TriggerId) -> Stored<()> {
+        self.remove_trigger_record(name, id);
+        Ok(())
+    }
+
+    fn put_trigger_slot(&mut self, record: &SlotRecord) -> Stored<()> {
+        self.put_slot_record(record);
+        Ok(())
+    }
+
+    fn drop_trigger_slots(&mut self, trigger: TriggerId, up_to: u64) -> Stored<()> {
+        self.drop_slot_records(trigger, |record| record.slot.no <= up_to && !record.is_open());
         Ok(())
     }
 

@@ -30,6 +30,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0013_entries.sql"),
     include_str!("../../../migrations/0014_outlays.sql"),
     include_str!("../../../migrations/0015_pushes.sql"),
+    include_str!("../../../migrations/0016_triggers.sql"),
 ];
 
 /// `Nexu`, in the header of every database of ours; the first version had none there.

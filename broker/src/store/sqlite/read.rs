@@ -286,6 +286,8 @@ pub(super) fn snapshot(connection: &Connection) -> Stored<Snapshot> {
         open_gathers: super::gathers::open(connection)?,
         purses: super::budgets::all(connection)?,
         pushes: super::pushes::all(connection)?,
+        triggers: super::triggers::page(connection, None, u32::MAX)?,
+        open_slots: super::triggers::open_slots(connection)?,
     })
 }
 

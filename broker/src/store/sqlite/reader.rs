@@ -13,7 +13,7 @@ use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeHit, Kno
 use nexus_wire::log::LogEntry;
 use nexus_wire::{
     ApprovalId, AspectName, BlobId, DispatchId, EntryId, GatherId, GrantId, ItemId, MessageId, Ms, Party,
-    ThreadId,
+    ThreadId, TriggerId, TriggerName,
 };
 use rusqlite::Connection;
 use uuid::Uuid;
@@ -22,14 +22,14 @@ use super::open::{self, OpenError};
 use super::verify::{self, Checked};
 use super::{
     alerts, approvals, audit, blobs, entries, fault, find, gathers, knowledge, messages, pages, read,
-    retention, search, threads,
+    retention, search, threads, triggers,
 };
 use crate::hub::filter::LogFilter;
 use crate::hub::records::{
     AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
     DispatchRecord, Finds, Found, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace,
     KnowledgeRank, KnowledgeRecord, KnowledgeScope, MessageRecord, OperatorRecord, Pruned, ReactionRecord,
-    Reads, Snapshot, Spent, StoreError, Stored, ThreadRecord, Visible, Which,
+    Reads, SlotRecord, Snapshot, Spent, StoreError, Stored, ThreadRecord, TriggerRecord, Visible, Which,
 };
 use crate::store::head::Head;
 
@@ -411,6 +411,18 @@ impl Reads for SqliteReader {
 
     fn spent(&self, since: Ms, until: Ms, visit: &mut dyn FnMut(&Spent)) -> Stored<()> {
         audit::spent(&self.connection, since, until, visit)
+    }
+
+    fn trigger(&self, name: &TriggerName) -> Stored<Option<TriggerRecord>> {
+        triggers::one(&self.connection, name)
+    }
+
+    fn triggers(&self, after: Option<&TriggerName>, limit: u32) -> Stored<Vec<TriggerRecord>> {
+        triggers::page(&self.connection, after, limit)
+    }
+
+    fn trigger_slots(&self, trigger: TriggerId, before: u64, limit: u32) -> Stored<Vec<SlotRecord>> {
+        triggers::slots(&self.connection, trigger, before, limit)
     }
 
     fn snapshot(&self) -> Stored<Snapshot> {

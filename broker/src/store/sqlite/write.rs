@@ -5,7 +5,7 @@ use nexus_wire::knowledge::KnowledgeUsage;
 use nexus_wire::log::LogBody;
 use nexus_wire::{
     ApprovalId, AspectName, BlobId, CredentialName, DispatchId, ItemId, MessageId, Ms, Party, ThreadId,
-    TraceContext,
+    TraceContext, TriggerId, TriggerName,
 };
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Params, ToSql, params};
@@ -16,13 +16,15 @@ use super::chain::Link;
 use super::columns::{to_blob, to_json, to_number, to_parties, to_word};
 use super::entries::MESSAGE;
 use super::fault::{damage, fault};
-use super::{SqliteStore, alerts, approvals, blobs, budgets, gathers, knowledge, pushes, retention};
+use super::{
+    SqliteStore, alerts, approvals, blobs, budgets, gathers, knowledge, pushes, retention, triggers,
+};
 use crate::hub::queue::ClockChanges;
 use crate::hub::records::{
     AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
     CredentialRecord, DispatchRecord, GatherRecord, KnowledgeGrantRecord, KnowledgeRecord, LogRecord,
     MessageRecord, NewItem, OperatorRecord, Position, Purse, PurseKey, PushKey, PushRecord, ReactionRecord,
-    SetupToken, Store, Stored, TakenRecord, ThreadRecord, UsedAssertion,
+    SetupToken, SlotRecord, Store, Stored, TakenRecord, ThreadRecord, TriggerRecord, UsedAssertion,
 };
 
 impl SqliteStore {
@@ -69,6 +71,22 @@ impl Store for SqliteStore {
 
     fn remove_push(&mut self, key: &PushKey) -> Stored<()> {
         pushes::remove(&self.connection, key)
+    }
+
+    fn put_trigger(&mut self, record: &TriggerRecord) -> Stored<()> {
+        triggers::put(&self.connection, record)
+    }
+
+    fn remove_trigger(&mut self, name: &TriggerName, id: TriggerId) -> Stored<()> {
+        triggers::remove(&self.connection, name, id)
+    }
+
+    fn put_trigger_slot(&mut self, record: &SlotRecord) -> Stored<()> {
+        triggers::put_slot(&self.connection, record)
+    }
+
+    fn drop_trigger_slots(&mut self, trigger: TriggerId, up_to: u64) -> Stored<()> {
+        triggers::drop_slots(&self.connection, trigger, up_to)
     }
 
     fn put_answered(&mut self, record: &AnsweredRecord) -> Stored<()> {

@@ -1,0 +1,84 @@
+//! Triggers, and what became of each of their slots.
+
+use nexus_wire::trigger::{SlotState, SlotWork, TriggerInfo, TriggerSlot, TriggerStatus};
+use nexus_wire::{AspectName, ItemId, Ms, TriggerId, TriggerName, derive};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A trigger with what its rules need to know of it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct TriggerRecord {
+    pub info: TriggerInfo,
+    /// Slots up to here are skipped, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub void: Option<Void>,
+    /// What has led to its last slot, itself left out: triggers that set each other off.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lineage: Vec<TriggerName>,
+    /// The minute in which events fired it last, and how often.
+    #[serde(default)]
+    pub rate: Rate,
+}
+
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Void {
+    pub until: Ms,
+    pub reason: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Rate {
+    pub minute: Ms,
+    pub count: u32,
+}
+
+impl TriggerRecord {
+    pub fn name(&self) -> &TriggerName {
+        &self.info.definition.name
+    }
+
+    pub fn is_active(&self) -> bool {
+        self.info.status == TriggerStatus::Active
+    }
+}
+
+/// A slot with what is needed to work on it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct SlotRecord {
+    pub trigger: TriggerId,
+    pub name: TriggerName,
+    pub slot: TriggerSlot,
+    /// What it is given to work with; gone when it has ended.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub payload: Value,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lineage: Vec<TriggerName>,
+    /// Who was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<AspectName>,
+}
+
+/// What tells that the work of a slot has ended.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Watched {
+    Dispatch(nexus_wire::DispatchId),
+    Item(ItemId),
+}
+
+impl SlotRecord {
+    pub fn is_open(&self) -> bool {
+        !self.slot.state.is_end()
+    }
+
+    /// `None`: nothing of it is at work.
+    pub fn watched(&self) -> Option<Watched> {
+        if self.slot.state != SlotState::Running {
+            return None;
+        }
+        match (self.slot.work?, &self.asked) {
+            (SlotWork::Dispatch(id), _) => Some(Watched::Dispatch(id)),
+            (SlotWork::Message(id), Some(asked)) => Some(Watched::Item(derive::message_item(id, asked))),
+            (SlotWork::Message(_), None) => None,
+        }
+    }
+}

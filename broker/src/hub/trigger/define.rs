@@ -1,0 +1,348 @@
+//! What people say of triggers: defined, deleted, fired by hand, paused, resumed.
+
+use nexus_wire::alert::AlertKind;
+use nexus_wire::limits::{
+    KINDS_MAX, RESTRAINT_REASON_BYTES_MAX, TOPIC_BYTES_MAX, TRIGGER_BACKOFF_MAX_S, TRIGGER_CATCH_UP_MAX,
+    TRIGGER_INPUT_BYTES_MAX, TRIGGER_JITTER_MAX_S, TRIGGER_RETRIES_MAX, TRIGGER_TEXT_BYTES_MAX, TRIGGERS_MAX,
+};
+use nexus_wire::trigger::{
+    Act, Cause, Misfire, SlotState, Trigger, TriggerDelete, TriggerDeleted, TriggerFire, TriggerFired,
+    TriggerInfo, TriggerPause, TriggerResume, TriggerStatus, When,
+};
+use nexus_wire::{ErrorCode, Ms, Party, RequestId, TriggerName, derive};
+
+use super::due::LAST;
+use super::schedule::Schedule;
+use crate::hub::dispatch::check_budget;
+use crate::hub::inbox::json_bytes;
+use crate::hub::records::{Rate, SlotRecord, Store, Stored, TriggerRecord, Void};
+use crate::hub::step::{Done, Step, refuse};
+
+/// Why the slots of a paused trigger are skipped.
+pub(super) const WHILE_PAUSED: &str = "the trigger was paused";
+
+impl<S: Store> Step<'_, S> {
+    pub(in crate::hub) fn trigger_put(&mut self, sender: &Party, request: RequestId, put: Trigger) -> Done {
+        let Some(fresh) = self.first_time(sender, request, &put)? else { return Ok(()) };
+        let known = self.hub.triggers.get(&put.name).cloned();
+        if let Some(known) = &known
+            && known.info.definition == put
+        {
+            return Ok(self.answer_once(fresh, &known.info)?);
+        }
+        if known.is_none() && self.hub.triggers.by_name.len() >= TRIGGERS_MAX {
+            let message = format!("there are {TRIGGERS_MAX} triggers already; delete one that is not needed");
+            return refuse(ErrorCode::Invalid, message);
+        }
+        self.check_definition(&put)?;
+        let created_at = known.as_ref().map_or(self.at, |known| known.info.created_at);
+        let next = self.first_slot(&put, created_at)?;
+        let name = put.name.clone();
+        let mut record = known.unwrap_or_else(|| TriggerRecord {
+            info: TriggerInfo {
+                id: derive::trigger_id(request, sender),
+                definition: put.clone(),
+                owner: sender.clone(),
+                status: TriggerStatus::Active,
+                reason: None,
+                created_at,
+                defined_at: self.at,
+                next: None,
+                slots: 0,
+                failures: 0,
+                thread: None,
+            },
+            void: None,
+            lineage: Vec::new(),
+            rate: Rate::default(),
+        });
+        let info = &mut record.info;
+        info.owner = sender.clone();
+        info.defined_at = self.at;
+        info.next = next;
+        if info.status == TriggerStatus::Done {
+            (info.status, info.reason) = (TriggerStatus::Active, None);
+        }
+        record.void = None;
+        let content = put.clone();
+        record.info.definition = put;
+        self.log_other(sender.clone(), "trigger.put", &name, &content)?;
+        self.answer_once(fresh, &record.info)?;
+        Ok(self.keep_trigger(record)?)
+    }
+
+    pub(in crate::hub) fn trigger_delete(
+        &mut self,
+        sender: &Party,
+        request: RequestId,
+        delete: &TriggerDelete,
+    ) -> Done {
+        let Some(fresh) = self.first_time(sender, request, delete)? else { return Ok(()) };
+        let known = self.hub.triggers.get(&delete.trigger).map(|record| record.info.id);
+        if let Some(id) = known {
+            let name = &delete.trigger;
+            let followers = self.hub.triggers.after.get(name);
+            if let Some(follower) = followers.and_then(|followers| followers.first()) {
+                return refuse(
+                    ErrorCode::Invalid,
+                    format!("trigger {follower} comes after {name}; delete or change that one first"),
+                );
+            }
+            let open: Vec<u64> = self.hub.triggers.open_of(name).map(|record| record.slot.no).collect();
+            for no in open {
+                self.hub.triggers.remove_slot(&(name.clone(), no));
+            }
+            self.hub.triggers.remove(name);
+            self.store.remove_trigger(name, id)?;
+            self.log_other(sender.clone(), "trigger.deleted", name, delete)?;
+            self.clear_alert(AlertKind::TriggerPaused, name.as_str())?;
+        }
+        Ok(self.answer_once(fresh, &TriggerDeleted { deleted: known.is_some() })?)
+    }
+
+    pub(in crate::hub) fn trigger_fire(
+        &mut self,
+        sender: &Party,
+        request: RequestId,
+        fire: TriggerFire,
+    ) -> Done {
+        let Some(fresh) = self.first_time(sender, request, &fire)? else { return Ok(()) };
+        let bytes = json_bytes(&fire.payload);
+        at_most("payload", bytes, TRIGGER_INPUT_BYTES_MAX)?;
+        let name = fire.trigger;
+        let record = self.trigger(&name)?;
+        if record.info.status == TriggerStatus::Done {
+            let why = record.info.reason.as_deref().unwrap_or("it is done");
+            return refuse(
+                ErrorCode::Invalid,
+                format!("trigger {name} does nothing any more ({why}); define it anew to let it go on"),
+            );
+        }
+        let cause = Cause::Person(sender.clone());
+        let Some(slot) = self.arrive(&name, cause, fire.payload, Vec::new())? else {
+            return refuse(ErrorCode::Invalid, format!("trigger {name} has expired; define it anew"));
+        };
+        Ok(self.answer_once(fresh, &TriggerFired { trigger: name, slot: slot.slot })?)
+    }
+
+    pub(in crate::hub) fn trigger_pause(
+        &mut self,
+        sender: &Party,
+        request: RequestId,
+        pause: &TriggerPause,
+    ) -> Done {
+        let Some(fresh) = self.first_time(sender, request, pause)? else { return Ok(()) };
+        if let Some(reason) = &pause.reason {
+            at_most("reason", reason.len(), RESTRAINT_REASON_BYTES_MAX)?;
+        }
+        let mut info = self.trigger(&pause.trigger)?.info;
+        match info.status {
+            TriggerStatus::Active => {
+                let colon = if pause.reason.is_some() { ": " } else { "" };
+                let reason = format!("by {sender}{colon}{}", pause.reason.as_deref().unwrap_or_default());
+                self.log_other(sender.clone(), "trigger.paused", &pause.trigger, pause)?;
+                info = self.pause_trigger(&pause.trigger, &reason)?.unwrap_or(info);
+            }
+            TriggerStatus::Paused => {}
+            TriggerStatus::Done => {
+                return refuse(ErrorCode::Invalid, "it is done: there is nothing to pause");
+            }
+        }
+        Ok(self.answer_once(fresh, &info)?)
+    }
+
+    pub(in crate::hub) fn trigger_resume(
+        &mut self,
+        sender: &Party,
+        request: RequestId,
+        resume: &TriggerResume,
+    ) -> Done {
+        let Some(fresh) = self.first_time(sender, request, resume)? else { return Ok(()) };
+        let mut record = self.trigger(&resume.trigger)?;
+        if record.info.status == TriggerStatus::Paused {
+            self.log_other(sender.clone(), "trigger.resumed", &resume.trigger, resume)?;
+            self.clear_alert(AlertKind::TriggerPaused, resume.trigger.as_str())?;
+            let info = &mut record.info;
+            (info.status, info.reason, info.failures) = (TriggerStatus::Active, None, 0);
+            let is_behind = info.next.is_some_and(|next| next <= self.at);
+            record.void = is_behind.then(|| Void { until: self.at, reason: WHILE_PAUSED.to_owned() });
+            let is_over = info.next.is_none() && has_schedule(&info.definition);
+            self.keep_trigger(record)?;
+            if is_over {
+                self.finish_trigger(&resume.trigger, LAST)?;
+            }
+        }
+        let record = self.trigger(&resume.trigger)?;
+        Ok(self.answer_once(fresh, &record.info)?)
+    }
+
+    fn trigger(&self, name: &TriggerName) -> Done<TriggerRecord> {
+        match self.hub.triggers.get(name) {
+            Some(record) => Ok(record.clone()),
+            None => refuse(
+                ErrorCode::NotFound,
+                format!("there is no trigger {name}; `nexctl trigger list` shows all of them"),
+            ),
+        }
+    }
+
+    /// What waits for its turn is skipped; what is at work goes on.
+    pub(super) fn pause_trigger(&mut self, name: &TriggerName, reason: &str) -> Stored<Option<TriggerInfo>> {
+        let Some(mut record) = self.hub.triggers.get(name).cloned() else { return Ok(None) };
+        (record.info.status, record.info.reason) = (TriggerStatus::Paused, Some(reason.to_owned()));
+        let info = record.info.clone();
+        self.keep_trigger(record)?;
+        let open: Vec<SlotRecord> = self.hub.triggers.open_of(name).cloned().collect();
+        for slot in open {
+            match slot.slot.state {
+                SlotState::Queued => {
+                    self.end_slot(slot, SlotState::Skipped, Some(WHILE_PAUSED.to_owned()))?;
+                }
+                SlotState::Retrying => {
+                    let reason = slot.slot.reason.clone();
+                    self.end_slot(slot, SlotState::Failed, reason)?;
+                }
+                SlotState::Running
+                | SlotState::Done
+                | SlotState::Failed
+                | SlotState::Cancelled
+                | SlotState::Skipped => {}
+            }
+        }
+        Ok(Some(info))
+    }
+
+    pub(super) fn keep_trigger(&mut self, record: TriggerRecord) -> Stored<()> {
+        self.store.put_trigger(&record)?;
+        self.hub.triggers.put(record);
+        Ok(())
+    }
+
+    /// The first slot of a definition; one that would never do anything is refused.
+    fn first_slot(&self, put: &Trigger, created_at: Ms) -> Done<Option<Ms>> {
+        let schedule = match Schedule::of(put, created_at) {
+            Ok(schedule) => schedule,
+            Err(wrong) => return refuse(ErrorCode::Invalid, wrong),
+        };
+        if put.expires_at.is_some_and(|end| end <= self.at) {
+            return refuse(ErrorCode::Invalid, "`expires_at` has passed: nothing would happen any more");
+        }
+        let next = schedule.next(self.at).filter(|next| put.expires_at.is_none_or(|end| *next < end));
+        if let Some(first) = next {
+            let pause = schedule.next(first).map(|second| second - first);
+            let jitter = Ms::from(put.jitter_s) * 1000;
+            if pause.is_some_and(|pause| jitter > pause) {
+                let message = format!(
+                    "`jitter_s` is {}, longer than the {} s from one slot to the next",
+                    put.jitter_s,
+                    pause.unwrap_or(0) / 1000
+                );
+                return refuse(ErrorCode::Invalid, message);
+            }
+            return Ok(next);
+        }
+        let why = match &put.when {
+            When::Event(_) | When::After(_) | When::Manual => return Ok(None),
+            When::At(_) => "`when.at` has passed, or lies behind `expires_at`",
+            When::Cron(_) | When::Every(_) => "`when` names no time before `expires_at`, or none there is",
+        };
+        refuse(ErrorCode::Invalid, format!("{why}: nothing would happen"))
+    }
+
+    fn check_definition(&self, put: &Trigger) -> Done {
+        at_most("description", put.description.len(), TRIGGER_TEXT_BYTES_MAX)?;
+        within("jitter_s", put.jitter_s, 0, TRIGGER_JITTER_MAX_S)?;
+        within("retry.max", put.retry.max, 0, TRIGGER_RETRIES_MAX)?;
+        within("retry.backoff_s", put.retry.backoff_s.len() as u32, 0, TRIGGER_RETRIES_MAX)?;
+        for pause in &put.retry.backoff_s {
+            within("retry.backoff_s", *pause, 1, TRIGGER_BACKOFF_MAX_S)?;
+        }
+        match put.misfire {
+            Misfire::All(most) => within("misfire.all", most, 1, TRIGGER_CATCH_UP_MAX)?,
+            Misfire::Once | Misfire::Skip => {}
+        }
+        check_budget("budget", put.budget)?;
+        self.check_when(put)?;
+        let aspect = match &put.act {
+            Act::Ask(ask) => {
+                at_most("do.ask.text", ask.text.len(), TRIGGER_TEXT_BYTES_MAX)?;
+                if ask.text.trim().is_empty() {
+                    return refuse(ErrorCode::Invalid, "`do.ask.text` is empty: what is asked?");
+                }
+                if !put.budget.is_unlimited() {
+                    return refuse(
+                        ErrorCode::Invalid,
+                        "`budget` is for dispatches; what an aspect spends on an answer is limited by budget.set",
+                    );
+                }
+                &ask.aspect
+            }
+            Act::Dispatch(dispatch) => {
+                at_most("do.dispatch.input", json_bytes(&dispatch.input), TRIGGER_INPUT_BYTES_MAX)?;
+                self.deadline(dispatch.deadline_s)?;
+                &dispatch.hand.aspect
+            }
+        };
+        if !self.hub.roster.knows(&Party::Aspect(aspect.clone())) {
+            return refuse(
+                ErrorCode::NotFound,
+                format!("there is no aspect {aspect}; `nexctl get aspects` shows who is there"),
+            );
+        }
+        Ok(())
+    }
+
+    fn check_when(&self, put: &Trigger) -> Done {
+        if put.timezone.is_some() && !matches!(put.when, When::Cron(_)) {
+            return refuse(ErrorCode::Invalid, "`timezone` goes with `when.cron` alone; leave it out");
+        }
+        match &put.when {
+            When::Event(event) => {
+                let count = event.kinds.len();
+                if count == 0 || count > KINDS_MAX {
+                    let message =
+                        format!("`when.event.kinds` names {count} kinds; it can be from 1 to {KINDS_MAX}");
+                    return refuse(ErrorCode::Invalid, message);
+                }
+                for kind in &event.kinds {
+                    at_most("when.event.kinds", kind.len(), TOPIC_BYTES_MAX)?;
+                    if kind.starts_with("trigger.") {
+                        let message = format!(
+                            "`when.event.kinds`: {kind} is about triggers; use `when.after` for those"
+                        );
+                        return refuse(ErrorCode::Invalid, message);
+                    }
+                }
+                Ok(())
+            }
+            When::After(after) => {
+                if after.trigger == put.name {
+                    return refuse(ErrorCode::Invalid, "`when.after.trigger` is the trigger itself");
+                }
+                self.trigger(&after.trigger).map(drop)
+            }
+            When::Cron(_) | When::Every(_) | When::At(_) | When::Manual => Ok(()),
+        }
+    }
+}
+
+fn has_schedule(definition: &Trigger) -> bool {
+    match &definition.when {
+        When::Cron(_) | When::Every(_) | When::At(_) => true,
+        When::Event(_) | When::After(_) | When::Manual => false,
+    }
+}
+
+fn at_most(field: &str, bytes: usize, most: usize) -> Done {
+    if bytes <= most {
+        return Ok(());
+    }
+    refuse(ErrorCode::TooLarge, format!("`{field}` is {bytes} bytes; {most} is the most"))
+}
+
+fn within(field: &str, value: u32, least: u32, most: u32) -> Done {
+    if (least..=most).contains(&value) {
+        return Ok(());
+    }
+    refuse(ErrorCode::Invalid, format!("`{field}` is {value}; it can be from {least} to {most}"))
+}
