@@ -14,6 +14,7 @@ mod program;
 mod session;
 mod talk;
 mod time;
+mod trigger;
 mod turns;
 mod work;
 
@@ -34,6 +35,7 @@ pub use program::{Completions, ContextAction, ContextArgs, Login, Logout};
 pub use session::{Patience, Session, SessionAction};
 pub use talk::{Ask, Mark, React, Rename, Say, Search};
 pub use time::When;
+pub use trigger::{AddTrigger, TriggerAction, TriggerArgs};
 pub use turns::{GoOn, Stop};
 pub use work::{Cancel, Dispatch, Retry};
 
@@ -161,6 +163,8 @@ pub enum Command {
     Stop(Stop),
     /// The team as it works: states, what each does, what waits, what it costs
     Top(Top),
+    /// What the team does while nobody types: define it, plan it, see what became of it
+    Trigger(TriggerArgs),
     /// Tokens and cost, by aspect, Hand, model or day
     Usage(Usage),
 }

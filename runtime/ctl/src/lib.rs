@@ -45,6 +45,7 @@ pub mod table;
 mod text;
 mod threads;
 pub mod top;
+pub mod trigger;
 pub mod ui;
 mod vault;
 mod watch;
@@ -161,6 +162,7 @@ async fn carry_out(run: &Run, command: Command) -> Result<(), Failure> {
         Command::Search(args) => threads::search(run, args).await,
         Command::Stop(args) => session::stop(run, args).await,
         Command::Top(args) => top::top(run, args).await,
+        Command::Trigger(args) => trigger::trigger(run, args.action).await,
         Command::Usage(args) => report::usage(run, args).await,
         Command::Completions(_) | Command::Context(_) | Command::Login(_) | Command::Logout(_) => Ok(()),
     }

@@ -15,6 +15,7 @@ mod kept;
 mod reports;
 mod said;
 mod team;
+mod triggers;
 mod work;
 
 pub use asked::{alerts, approvals};
@@ -23,6 +24,7 @@ pub use kept::{blobs, contexts, credentials, grants, knowledge};
 pub use reports::{audit, gathers, members, operators, role, tokens, top, usage};
 pub use said::{hits, messages, receipts, threads};
 pub use team::{aspects, session_tree, sessions};
+pub use triggers::{plan, slots, triggers};
 pub use work::{budgets, dispatches};
 
 const TITLE_CHARS: usize = 60;

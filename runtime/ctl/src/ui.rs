@@ -156,7 +156,11 @@ impl Ui {
         let failed =
             |error: &dyn fmt::Display| Failure::Failed(format!("the result cannot be shown: {error}"));
         match self.output {
-            Output::Yaml => serde_yaml_ng::to_string(value).map_err(|error| failed(&error)),
+            // Through JSON, so that a choice is written as it stands there, and not as a tag of YAML's.
+            Output::Yaml => {
+                let json = serde_json::to_value(value).map_err(|error| failed(&error))?;
+                serde_yaml_ng::to_string(&json).map_err(|error| failed(&error))
+            }
             Output::Json | Output::Table | Output::Wide => {
                 let text = serde_json::to_string_pretty(value).map_err(|error| failed(&error))?;
                 Ok(text + "\n")

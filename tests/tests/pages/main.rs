@@ -7,4 +7,5 @@ mod people;
 mod runner;
 mod screens;
 mod team;
+mod triggers;
 mod workspace;

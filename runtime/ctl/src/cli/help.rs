@@ -10,6 +10,7 @@ use super::Cli;
 const GROUPS: &[(&str, &[&str])] = &[
     ("Talk to the team", &["ask", "say", "search", "react", "mark", "rename"]),
     ("Give work to Hands", &["dispatch", "retry", "cancel"]),
+    ("While nobody types", &["trigger"]),
     ("Look", &["get", "describe", "top", "logs", "session", "knowledge", "blob"]),
     ("Step in", &["answer", "approve", "deny", "ack", "stop", "go-on", "pause", "hold", "release"]),
     ("Keep the Nexus", &["usage", "budget", "audit", "operator", "credential", "backup"]),

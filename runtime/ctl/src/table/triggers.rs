@@ -1,0 +1,137 @@
+//! Triggers, their plans, and what became of their slots.
+
+use jiff::tz::TimeZone;
+use nexus_wire::Ms;
+use nexus_wire::trigger::{
+    Act, Cause, PlannedSlot, SlotState, SlotWork, TriggerInfo, TriggerSlot, TriggerStatus, When,
+};
+
+use super::grid::Give::{Cut, Go, Id, Keep};
+use super::grid::{Cell, Grid};
+use super::{exact, marked, or_dash, span, title};
+use crate::ui::{Hue, Ui};
+
+pub fn triggers(ui: &Ui, triggers: &[TriggerInfo], now: Ms) -> String {
+    let columns = [
+        ("NAME", Keep),
+        ("STATUS", Keep),
+        ("NEXT IN", Keep),
+        ("WHEN", Cut),
+        ("DOES", Cut),
+        ("SLOTS", Go(2)),
+        ("OWNER", Go(1)),
+    ];
+    let mut table = Grid::new(ui, &columns);
+    for info in triggers {
+        let next = info.next.filter(|_| info.status == TriggerStatus::Active);
+        table.add_row(vec![
+            Cell::new(&info.definition.name),
+            status(info.status),
+            Cell::new(next.map_or_else(|| "-".to_owned(), |next| span((next - now).max(0)))),
+            Cell::new(title(ui, &when(&info.definition.when))),
+            Cell::new(title(ui, &does(&info.definition.act))),
+            Cell::new(info.slots),
+            Cell::new(&info.owner),
+        ]);
+    }
+    table.text()
+}
+
+pub fn plan(ui: &Ui, slots: &[PlannedSlot], now: Ms, zone: &TimeZone) -> String {
+    let mut table = Grid::new(ui, &[("SLOT", Keep), ("DUE", Keep), ("IN", Keep)]);
+    for planned in slots {
+        table.add_row(vec![
+            exact(planned.slot, zone),
+            exact(planned.due, zone),
+            span((planned.due - now).max(0)),
+        ]);
+    }
+    table.text()
+}
+
+pub fn slots(ui: &Ui, slots: &[TriggerSlot], zone: &TimeZone) -> String {
+    let columns = [
+        ("NO", Keep),
+        ("SLOT", Keep),
+        ("STATE", Keep),
+        ("CAUSE", Go(1)),
+        ("TRIES", Go(2)),
+        ("WORK", Id),
+        ("WHY", Cut),
+    ];
+    let mut table = Grid::new(ui, &columns);
+    for slot in slots {
+        let work = match slot.work {
+            Some(SlotWork::Message(id)) => id.to_string(),
+            Some(SlotWork::Dispatch(id)) => id.to_string(),
+            None => "-".to_owned(),
+        };
+        table.add_row(vec![
+            Cell::new(slot.no),
+            Cell::new(exact(slot.slot, zone)),
+            state(slot),
+            Cell::new(cause(&slot.cause)),
+            Cell::new(slot.attempts),
+            Cell::new(work),
+            Cell::new(title(ui, &or_dash(&why(slot, zone)))),
+        ]);
+    }
+    table.text()
+}
+
+fn status(status: TriggerStatus) -> Cell {
+    let mark = match status {
+        TriggerStatus::Active => ('●', Hue::Green),
+        TriggerStatus::Paused => ('▲', Hue::Yellow),
+        TriggerStatus::Done => ('○', Hue::Grey),
+    };
+    marked(status.as_str(), mark)
+}
+
+fn state(slot: &TriggerSlot) -> Cell {
+    let mark = match slot.state {
+        SlotState::Queued => ('◌', Hue::Grey),
+        SlotState::Running => ('◐', Hue::Blue),
+        SlotState::Retrying => ('◌', Hue::Yellow),
+        SlotState::Done => ('●', Hue::Green),
+        SlotState::Failed => ('✗', Hue::Red),
+        SlotState::Cancelled | SlotState::Skipped => ('○', Hue::Grey),
+    };
+    let caught_up = if slot.caught_up { ", caught up" } else { "" };
+    marked(&format!("{}{caught_up}", slot.state.as_str()), mark)
+}
+
+fn when(when: &When) -> String {
+    match when {
+        When::Cron(pattern) => format!("cron {pattern}"),
+        When::Every(every) => format!("every {}", span(Ms::from(every.seconds) * 1000)),
+        When::At(_) => "once".to_owned(),
+        When::Event(event) => format!("event {}", event.kinds.join(", ")),
+        When::After(after) => format!("after {}", after.trigger),
+        When::Manual => "by hand".to_owned(),
+    }
+}
+
+fn does(act: &Act) -> String {
+    match act {
+        Act::Ask(ask) => format!("asks {}: {}", ask.aspect, ask.text),
+        Act::Dispatch(dispatch) => format!("dispatch to {}", dispatch.hand),
+    }
+}
+
+fn cause(cause: &Cause) -> String {
+    match cause {
+        Cause::Schedule => "schedule".to_owned(),
+        Cause::Person(party) => party.to_string(),
+        Cause::Event(seq) => format!("entry {seq}"),
+        Cause::After(after) => format!("{} {}", after.trigger, after.no),
+    }
+}
+
+fn why(slot: &TriggerSlot, zone: &TimeZone) -> String {
+    let reason = slot.reason.clone().unwrap_or_default();
+    match slot.until {
+        Some(until) => format!("{} slots until {}: {reason}", slot.count, exact(until, zone)),
+        None => reason,
+    }
+}

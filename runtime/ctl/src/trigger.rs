@@ -1,0 +1,210 @@
+//! `nexctl trigger`: what the team does while nobody types, and what became of it.
+
+use std::time::Duration;
+
+use nexus_wire::Ms;
+use nexus_wire::trigger::{
+    Act, After, AskAspect, DispatchHand, Event, Every, Retry, Trigger, TriggerDelete, TriggerFire,
+    TriggerGet, TriggerHistory, TriggerInfo, TriggerList, TriggerNext, TriggerPause, TriggerPlan,
+    TriggerResume, TriggerStatus, When,
+};
+
+use crate::cli::{AddTrigger, TriggerAction};
+use crate::failure::Failure;
+use crate::page::Page;
+use crate::ui::{Shape, Tone, printable};
+use crate::{Run, ids, table, text};
+
+pub(crate) async fn trigger(run: &Run, action: TriggerAction) -> Result<(), Failure> {
+    match action {
+        TriggerAction::Add(add) => {
+            let mut client = run.connect().await?;
+            let thread = match &add.thread {
+                Some(thread) => Some(run.within(ids::thread(&mut client, thread)).await??),
+                None => None,
+            };
+            let definition = definition(run, *add, thread)?;
+            put(run, client, definition).await
+        }
+        TriggerAction::Put { file } => {
+            let wrong =
+                |error: &dyn std::fmt::Display| Failure::Usage(format!("{}: {error}", file.display()));
+            let written = match file.to_str() {
+                Some("-") => text::of_stdin(&mut std::io::stdin())?,
+                Some(_) | None => std::fs::read_to_string(&file).map_err(|error| wrong(&error))?,
+            };
+            // Through JSON: a choice is a field there, and in YAML by itself a tag.
+            let json: serde_json::Value = serde_yaml_ng::from_str(&written).map_err(|error| wrong(&error))?;
+            let definition: Trigger = serde_json::from_value(json).map_err(|error| wrong(&error))?;
+            put(run, run.connect().await?, definition).await
+        }
+        TriggerAction::Delete { name } => {
+            let mut client = run.connect().await?;
+            let done = run.change(&mut client, TriggerDelete { trigger: name.clone() }).await?;
+            client.close().await;
+            if run.ui.shape() == Shape::Data || done.deleted {
+                return run.answer(&done, || format!("{name} is deleted, and its history with it"));
+            }
+            run.ui.note(Tone::Plain, "there was no such trigger; see: nexctl trigger list");
+            Ok(())
+        }
+        TriggerAction::Fire { name, payload } => {
+            let payload = match payload {
+                Some(json) => serde_json::from_str(&json)
+                    .map_err(|error| Failure::Usage(format!("--payload is no JSON: {error}")))?,
+                None => serde_json::Value::Null,
+            };
+            let mut client = run.connect().await?;
+            let fired = run.change(&mut client, TriggerFire { trigger: name, payload }).await?;
+            client.close().await;
+            run.answer(&fired, || {
+                let why = fired.slot.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+                printable(&format!("slot {} is {}{why}", fired.slot.no, fired.slot.state.as_str()))
+            })
+        }
+        TriggerAction::Pause { name, reason } => {
+            let mut client = run.connect().await?;
+            let info = run.change(&mut client, TriggerPause { trigger: name, reason }).await?;
+            client.close().await;
+            run.answer(&info, || standing(run, &info))
+        }
+        TriggerAction::Resume { name } => {
+            let mut client = run.connect().await?;
+            let info = run.change(&mut client, TriggerResume { trigger: name }).await?;
+            client.close().await;
+            run.answer(&info, || standing(run, &info))
+        }
+        look @ (TriggerAction::History { .. }
+        | TriggerAction::List { .. }
+        | TriggerAction::Next { .. }
+        | TriggerAction::Show { .. }) => shown(run, look).await,
+    }
+}
+
+/// What only looks.
+async fn shown(run: &Run, action: TriggerAction) -> Result<(), Failure> {
+    let mut client = run.connect().await?;
+    match action {
+        TriggerAction::History { name, limit, before } => {
+            let wanted = TriggerHistory { trigger: name, before, limit };
+            let page = run.within(client.call(wanted)).await??;
+            let empty = page.slots.is_empty().then_some("it has not been due yet; see: nexctl trigger next");
+            let next = page.slots.last().filter(|_| page.more).map(|slot| slot.no);
+            let rows = || table::slots(&run.ui, &page.slots, &run.zone);
+            Page::of(run, &page, empty, rows)?.going_on("--before", next).print(run)?;
+        }
+        TriggerAction::List { limit, after } => {
+            let page = run.within(client.call(TriggerList { after, limit })).await??;
+            let empty = page.triggers.is_empty().then_some("there is none; see: nexctl trigger add --help");
+            let next = page.triggers.last().filter(|_| page.more).map(|it| it.definition.name.clone());
+            let rows = || table::triggers(&run.ui, &page.triggers, run.now());
+            Page::of(run, &page, empty, rows)?.going_on("--after", next).print(run)?;
+        }
+        TriggerAction::Next { name, number } => {
+            let plan = run.within(client.call(TriggerNext { trigger: name, limit: Some(number) })).await??;
+            let empty = plan.slots.is_empty().then(|| note(&plan));
+            let note = plan.note.clone().filter(|_| !plan.slots.is_empty());
+            let rows = || table::plan(&run.ui, &plan.slots, run.now(), &run.zone);
+            Page::of(run, &plan, empty.as_deref(), rows)?.noting(Tone::Plain, note).print(run)?;
+        }
+        TriggerAction::Show { name } => {
+            let info = run.within(client.call(TriggerGet { trigger: name })).await??;
+            run.answer(&info, || described(run, &info))?;
+        }
+        TriggerAction::Add(_)
+        | TriggerAction::Delete { .. }
+        | TriggerAction::Fire { .. }
+        | TriggerAction::Pause { .. }
+        | TriggerAction::Put { .. }
+        | TriggerAction::Resume { .. } => {}
+    }
+    client.close().await;
+    Ok(())
+}
+
+async fn put(run: &Run, mut client: nexus_client::Client, definition: Trigger) -> Result<(), Failure> {
+    let info = run.change(&mut client, definition).await?;
+    client.close().await;
+    run.answer(&info, || standing(run, &info))
+}
+
+fn note(plan: &TriggerPlan) -> String {
+    plan.note.clone().unwrap_or_else(|| "there is nothing it will do".to_owned())
+}
+
+fn seconds(time: Duration) -> Result<u32, Failure> {
+    u32::try_from(time.as_secs()).map_err(|_| Failure::Usage("that is too long a time".to_owned()))
+}
+
+fn definition(run: &Run, add: AddTrigger, thread: Option<nexus_wire::ThreadId>) -> Result<Trigger, Failure> {
+    let (now, zone) = (run.now(), &run.zone);
+    let when = if let Some(pattern) = add.cron {
+        When::Cron(pattern)
+    } else if let Some(every) = add.every {
+        When::Every(Every { seconds: seconds(every)?, anchor: None })
+    } else if let Some(at) = add.at {
+        When::At(at.ms(now, zone))
+    } else if let Some(after) = add.in_ {
+        When::At(now.saturating_add(Ms::try_from(after.as_millis()).unwrap_or(Ms::MAX)))
+    } else if let Some(trigger) = add.after {
+        When::After(After { trigger, on: add.on.into() })
+    } else if !add.event.is_empty() {
+        When::Event(Event { kinds: add.event, by: add.by, thread })
+    } else {
+        When::Manual
+    };
+    let words = text::of_words(&add.words, &mut std::io::stdin())?;
+    let act = match (add.ask, add.dispatch) {
+        (_, Some(hand)) => {
+            let input = serde_json::from_str(&words)
+                .map_err(|error| Failure::Usage(format!("the input is no JSON: {error}")))?;
+            let deadline_s = add.deadline.map(seconds).transpose()?;
+            Act::Dispatch(DispatchHand { hand, input, deadline_s })
+        }
+        (Some(aspect), None) => Act::Ask(AskAspect { aspect, text: words }),
+        (None, None) => return Err(Failure::Usage("name whom to --ask or what to --dispatch".to_owned())),
+    };
+    Ok(Trigger {
+        name: add.name,
+        description: add.description,
+        when,
+        act,
+        timezone: add.zone,
+        misfire: add.misfire,
+        overlap: add.overlap.into(),
+        jitter_s: add.jitter.map(seconds).transpose()?.unwrap_or(0),
+        retry: Retry {
+            max: add.retry,
+            backoff_s: add.backoff.into_iter().map(seconds).collect::<Result<_, _>>()?,
+        },
+        budget: add.budget.into(),
+        expires_at: add.expires.map(|at| at.ms(now, zone)),
+    })
+}
+
+/// In a line.
+fn standing(run: &Run, info: &TriggerInfo) -> String {
+    let why = info.reason.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+    let next = match (info.status, info.next) {
+        (TriggerStatus::Active, Some(next)) => format!("; next {}", table::exact(next, &run.zone)),
+        (TriggerStatus::Active | TriggerStatus::Paused | TriggerStatus::Done, _) => String::new(),
+    };
+    printable(&format!("{} is {}{why}{next}", info.definition.name, info.status.as_str()))
+}
+
+/// The definition as it can be put again, under how it stands.
+fn described(run: &Run, info: &TriggerInfo) -> String {
+    let json = serde_json::to_value(&info.definition).unwrap_or_default();
+    let written = serde_yaml_ng::to_string(&json).unwrap_or_default();
+    let at = |at: Ms| table::exact(at, &run.zone);
+    format!(
+        "{}\n\nowner       {}\ndefined     {}\nslots       {}\nfailures    {} in a row\nthread      {}\n\n{}",
+        standing(run, info),
+        info.owner,
+        at(info.defined_at),
+        info.slots,
+        info.failures,
+        info.thread.map_or_else(|| "-".to_owned(), |thread| thread.to_string()),
+        printable(written.trim_end()),
+    )
+}

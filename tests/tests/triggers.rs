@@ -1,0 +1,108 @@
+//! Triggers through the real programs: added by nexctl, done by an agent, whoever is killed meanwhile.
+
+use nexus_tests::world::text;
+use nexus_tests::{World, wait_until};
+use serde_json::{Value, json};
+
+const ANSWERS: &str = "[[rule]]\nmatch = '.'\n[[rule.step]]\nsay = \"Yes.\"\n";
+
+fn slots(world: &World, name: &str) -> Vec<Value> {
+    let page = world.nexctl_json(&["trigger", "history", name]);
+    let mut slots = page["slots"].as_array().expect("a list").clone();
+    slots.reverse();
+    slots
+}
+
+/// Its slots, once there are so many and the last has ended.
+fn ended(world: &World, name: &str, count: usize) -> Vec<Value> {
+    wait_until(&format!("{count} slots of {name} that have ended"), || {
+        let slots = slots(world, name);
+        (slots.len() >= count && slots.iter().all(|slot| !slot["ended_at"].is_null())).then_some(slots)
+    })
+}
+
+#[test]
+fn what_is_due_is_done_and_shown() {
+    let mut world = World::asleep();
+    world.start_broker();
+    let wren = world.home("wren", json!({}), ANSWERS);
+    let _wren = world.agent(&wren);
+    let added = world.nexctl(&["trigger", "add", "soon", "--in", "1s", "--ask", "wren", "Is it out?"]);
+    assert!(text(&added).contains("soon is active; next 20"), "{}", text(&added));
+    let slots = ended(&world, "soon", 1);
+    assert_eq!((&slots[0]["state"], &slots[0]["cause"]), (&json!("done"), &json!("schedule")));
+    let info = world.nexctl_json(&["trigger", "show", "soon"]);
+    assert_eq!((&info["status"], &info["owner"]), (&json!("done"), &json!("operator/admin")));
+    let thread = info["thread"].as_str().expect("a thread");
+    let said = text(&world.nexctl(&["get", "messages", thread]));
+    assert!(said.contains("Is it out?") && said.contains("Yes."), "{said}");
+
+    world.nexctl(&["trigger", "add", "hand", "--manual", "--dispatch", "wren/self", r#"{"text": "x"}"#]);
+    let fired = world.nexctl_json(&["trigger", "fire", "hand"]);
+    let dispatch = fired["slot"]["work"]["dispatch"].clone();
+    let slots = ended(&world, "hand", 1);
+    assert_eq!(
+        (&slots[0]["cause"], &slots[0]["work"]["dispatch"]),
+        (&json!({"person": "operator/admin"}), &dispatch)
+    );
+    let history = text(&world.nexctl(&["trigger", "history", "hand"]));
+    assert!(history.contains("done") && history.contains("operator/admin"), "{history}");
+    let list = text(&world.nexctl(&["trigger", "list"]));
+    assert!(list.contains("by hand") && list.contains("dispatch to wren/self"), "{list}");
+
+    let wrong = world.nexctl(&["trigger", "add", "bad", "--cron", "61 * * * *", "--ask", "wren", "x"]);
+    assert!(
+        !wrong.status.success() && text(&wrong).contains("`when.cron`: \"61 * * * *\" cannot be read"),
+        "{}",
+        text(&wrong)
+    );
+}
+
+#[test]
+fn killed_around_its_slots_a_broker_does_each_once() {
+    let mut world = World::asleep();
+    world.start_broker();
+    let wren = world.home("wren", json!({}), ANSWERS);
+    let _wren = world.agent(&wren);
+    world.nexctl(&[
+        "trigger",
+        "add",
+        "tick",
+        "--every",
+        "1s",
+        "--overlap",
+        "allow",
+        "--dispatch",
+        "wren/self",
+        r#"{"text": "x"}"#,
+    ]);
+    for round in 1..=4 {
+        wait_until("slots", || (slots(&world, "tick").len() >= 2 * round).then_some(()));
+        world.kill_broker();
+        world.start_broker();
+    }
+    world.nexctl(&["trigger", "pause", "tick"]);
+    let slots = wait_until("the end of all work", || {
+        let slots = slots(&world, "tick");
+        slots.iter().all(|slot| !slot["ended_at"].is_null()).then_some(slots)
+    });
+    let number = |slot: &Value, field: &str| slot[field].as_i64().expect(field);
+    for (at, slot) in slots.iter().enumerate() {
+        assert_eq!(number(slot, "no"), at as i64 + 1);
+        assert_eq!(number(slot, "count"), 1, "{slot}");
+    }
+    for pair in slots.windows(2) {
+        assert_eq!(number(&pair[1], "slot") - number(&pair[0], "slot"), 1_000, "{pair:?}");
+    }
+    // One dispatch for each that ran, and no other.
+    let list = world.nexctl_json(&["get", "dispatches", "--limit", "200"]);
+    let list = list["dispatches"].as_array().expect("a list");
+    let mut made: Vec<String> = list.iter().map(|it| it["id"].as_str().expect("an id").to_owned()).collect();
+    let mut ran: Vec<String> =
+        slots.iter().filter_map(|slot| slot["work"]["dispatch"].as_str()).map(str::to_owned).collect();
+    made.sort();
+    ran.sort();
+    let again: i64 = slots.iter().map(|slot| number(slot, "attempts").max(1) - 1).sum();
+    assert_eq!(again, 0, "nothing was tried twice");
+    assert_eq!(made, ran);
+}
