@@ -33,6 +33,7 @@ fn scripts() -> Value {
         "missing": {"run": ["no-such-program-here"]},
         "hangs": {"run": shell("echo x >> begun; (setsid sleep 777.5 &) ; sleep 777.5")},
         "hangs-too": {"run": shell("echo x >> begun; (setsid sleep 778.5 &) ; sleep 778.5")},
+        "holds": {"run": shell("echo x >> begun; while [ ! -e go ]; do sleep 0.02; done; echo let go")},
         "hangs-once": {
             "repeatable": true,
             "run": shell("echo x >> tried; [ $(wc -l < tried) = 2 ] || sleep 777.75; echo attempt $NEXUS_ATTEMPT"),
@@ -348,4 +349,55 @@ fn it_waits_and_tells_and_has_nothing_else_to_say() {
     // Whoever talks to it learns why there is no answer.
     let asked = text(&world.nexctl(&["ask", "runner", "how are you?"]));
     assert!(asked.contains("this aspect has no model"), "{asked}");
+}
+
+#[test]
+fn a_runner_that_is_told_to_stop_lets_scripts_end_and_leaves_waits_to_the_next() {
+    let world = World::new();
+    let home = with_scripts(&world, "runner", scripts(), json!({}));
+    let mut agent = world.agent(&home);
+    let start = |hand: &str, input: &str| {
+        let work = world.nexctl_json(&["dispatch", hand, input]);
+        work["dispatch"].as_str().expect("an id").to_owned()
+    };
+    let held = start("runner/script", r#"{"name": "holds"}"#);
+    let waits = start("runner/wait", r#"{"seconds": 60}"#);
+    wait_until("both to begin", || {
+        (lines(&home.join("work/begun")) == 1 && agent.text().matches("work begins").count() == 2)
+            .then_some(())
+    });
+    agent.signal("TERM");
+    agent.wait_for_text("work stopped without a result");
+    fs::write(home.join("work/go"), "").expect("written");
+    assert!(agent.wait().success(), "{}", agent.text());
+    let info = |id: &str| {
+        let info = world.nexctl_json(&["describe", "dispatch", id]);
+        info.get("dispatch").filter(|it| it.is_object()).cloned().unwrap_or(info)
+    };
+    let held = info(&held);
+    assert_eq!(outcome(&held).expect("it was let end")["output"], "let go\n");
+    let _agent = world.agent(&home);
+    wait_until("it to be waited for anew", || {
+        let waits = info(&waits);
+        (waits["state"] == "running" && waits["attempt"] == 2).then_some(())
+    });
+}
+
+#[test]
+fn a_script_that_is_added_is_offered_without_a_restart() {
+    let world = World::new();
+    let home = with_scripts(&world, "runner", scripts(), json!({}));
+    let _agent = world.agent(&home);
+    let path = home.join("aspect.json");
+    let mut settings: Value = serde_json::from_slice(&fs::read(&path).expect("there")).expect("JSON");
+    settings["runner"]["scripts"] = json!({"added": {"run": ["echo", "new"]}});
+    fs::write(&path, settings.to_string()).expect("written");
+    let input = json!({"name": "added"}).to_string();
+    let info = wait_until("it to be offered", || {
+        let out = world.nexctl(&["dispatch", "runner/script", &input, "--wait", "-o", "json"]);
+        serde_json::from_slice::<Value>(&out.stdout).ok()
+    });
+    assert_eq!(outcome(&info).expect("it ran")["output"], "new\n");
+    let gone = world.nexctl(&["dispatch", "runner/script", r#"{"name": "text"}"#]);
+    assert!(!gone.status.success(), "{}", text(&gone));
 }

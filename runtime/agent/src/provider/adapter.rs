@@ -14,7 +14,8 @@ use super::{ProviderStartError, http};
 use crate::conversation::{ModelReply, ModelRequest, ProviderErrorKind};
 
 /// What an aspect without a provider says to whoever talks to it.
-const NOBODY: &str = "this aspect has no model to answer with; dispatch one of its Hands (nexctl get hands)";
+const NOBODY: &str =
+    "this aspect has no model to answer with; dispatch one of its Hands, which nexctl describe aspect shows";
 
 #[derive(Debug)]
 pub(crate) enum Adapter {

@@ -242,6 +242,12 @@ impl RawScript {
             Some(program) if program.starts_with('-') => {
                 fault("run[0]", format!("{program:?} is an option; the program stands first"));
             }
+            Some(program) if lies_outside(home, roots, program) => {
+                let message = format!(
+                    "{program:?} lies in no root, so nothing there is run; put it into one, and name it from the home"
+                );
+                fault("run[0]", message);
+            }
             Some(_) => {}
         }
         for (at, part) in self.run.iter().enumerate().filter(|(_, part)| part.contains('\0')) {
@@ -285,6 +291,13 @@ impl RawScript {
         }
         Ok(Script { folder: folder.unwrap_or_default(), argv, env: variables, about: self })
     }
+}
+
+/// Whether a program of the home is where no script reaches. One that is missing is told by `agent check`.
+fn lies_outside(home: &Path, roots: &[Root], program: &str) -> bool {
+    let is_of_home = program.contains('/') && !Path::new(program).is_absolute();
+    let place = is_of_home.then(|| home.join(program).canonicalize().ok()).flatten();
+    place.is_some_and(|place| !roots.iter().any(|root| place.starts_with(&root.path)))
 }
 
 /// The value of a variable that a script may be given.

@@ -11,6 +11,7 @@ use crate::tools::Root;
 fn roots(home: &Path) -> Vec<Root> {
     fs::create_dir_all(home.join("work/sub")).expect("made");
     fs::write(home.join("work/file"), "").expect("written");
+    fs::write(home.join("beside.sh"), "").expect("written");
     vec![Root { label: "work".to_owned(), path: home.join("work"), write: true }]
 }
 
@@ -33,6 +34,8 @@ fn every_fault_of_a_runner_is_told_with_its_place() {
         (json!({"scripts": {"a": {"run": [""]}}}), "scripts.a.run", "missing; name the program"),
         (json!({"scripts": {"a": {"run": ["-c", "x"]}}}), "scripts.a.run[0]", "is an option"),
         (json!({"scripts": {"a": {"run": ["sh", "a\0b"]}}}), "scripts.a.run[1]", "holds a NUL byte"),
+        (json!({"scripts": {"a": {"run": ["./beside.sh"]}}}), "scripts.a.run[0]", "lies in no root"),
+        (json!({"scripts": {"a": {"run": ["work/../beside.sh"]}}}), "scripts.a.run[0]", "lies in no root"),
         (
             json!({"scripts": {"a": {"run": ["sh"], "args_max": 65}}}),
             "scripts.a.args_max",
