@@ -5,12 +5,13 @@ mod file;
 mod settings;
 
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nexus_outbound::Allowed;
+use nexus_client::secret::Secret;
+use nexus_outbound::{Allowed, Url};
 use nexus_wire::{AspectName, limits};
 use thiserror::Error;
 
@@ -50,6 +51,8 @@ pub struct Config {
     pub blob_grace: Duration,
     /// Where what streams is written, if anywhere.
     pub sink: Option<SinkSettings>,
+    /// What makes vectors, if something does.
+    pub embedder: Option<EmbedderSettings>,
     /// How clients of A2A are told of their tasks.
     pub push: PushSettings,
     /// Which agents run beside the broker, if any.
@@ -67,6 +70,15 @@ pub struct Rates {
     pub requests_per_s: NonZeroU32,
     pub upgrades_per_s: NonZeroU32,
     pub failures_per_min: NonZeroU32,
+}
+
+/// A server that speaks OpenAI's API and makes vectors.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct EmbedderSettings {
+    /// Without a slash at its end.
+    pub base_url: String,
+    pub model: String,
+    pub key: Option<Secret>,
 }
 
 /// Whom clients may have told of their tasks, and how persistently.
@@ -127,10 +139,14 @@ impl Config {
         for (key, value) in flags {
             effective.set(key, value.clone(), Source::Flag);
         }
-        Ok((Self::parse(data, &effective)?, effective))
+        Ok((Self::parse(data, &effective, &env)?, effective))
     }
 
-    fn parse(data: &Path, effective: &Effective) -> Result<Self, ConfigError> {
+    fn parse(
+        data: &Path,
+        effective: &Effective,
+        env: &impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
         let listen: SocketAddr =
             effective.parse("listen", "an address and a port, such as 127.0.0.1:7888")?;
         let always: bool = effective.parse("tls.always", "true or false")?;
@@ -195,6 +211,7 @@ impl Config {
                     files: effective.ranged("observe.sink_files", 1, 1_000)?,
                 }),
             },
+            embedder: embedder(effective, env)?,
             push: PushSettings {
                 allow: effective.parse_with("push.allow", servers)?,
                 tries: effective.ranged("push.tries", 1, 100)?,
@@ -252,6 +269,49 @@ fn days(text: &str) -> Result<Option<Duration>, String> {
         Some(keep) if keep <= Duration::from_secs(100 * u64::from(YEAR_S)) => Ok(Some(keep)),
         Some(_) | None => Err("a number of days, 0 for ever".to_owned()),
     }
+}
+
+fn embedder(
+    effective: &Effective,
+    env: &impl Fn(&str) -> Option<String>,
+) -> Result<Option<EmbedderSettings>, ConfigError> {
+    let base_url = effective.text("embedder.base_url");
+    if base_url.is_empty() {
+        return Ok(None);
+    }
+    let key = effective.parse_with("embedder.api_key_env", |name| match name {
+        "" => Ok(None),
+        name => match env(name).filter(|key| !key.trim().is_empty()) {
+            Some(key) => Ok(Some(Secret::from(key.trim()))),
+            None => Err("the name of an environment variable that is set when the broker starts".to_owned()),
+        },
+    })?;
+    let base_url = effective.parse_with("embedder.base_url", |text| server_url(text, key.is_some()))?;
+    let model = effective.parse_with("embedder.model", |text| match text.len() {
+        1..=256 => Ok(text.to_owned()),
+        _ => Err("the name of a model of the server that embedder.base_url names".to_owned()),
+    })?;
+    Ok(Some(EmbedderSettings { base_url, model, key }))
+}
+
+/// A key goes over the network encrypted only.
+fn server_url(text: &str, has_key: bool) -> Result<String, String> {
+    let expected = || "an address such as https://api.example/v1, without a user or a query".to_owned();
+    let url = Url::parse(text).map_err(|_| expected())?;
+    let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(expected)?;
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let is_here = bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    let is_plain = url.username().is_empty() && url.password().is_none();
+    if !is_plain || url.query().is_some() || url.fragment().is_some() {
+        return Err(expected());
+    }
+    match url.scheme() {
+        "https" => {}
+        "http" if is_here || !has_key => {}
+        "http" => return Err("https://, or a server on this machine: a key goes there".to_owned()),
+        _ => return Err(expected()),
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
 fn servers(text: &str) -> Result<Vec<String>, String> {

@@ -35,6 +35,7 @@ use crate::listen::a2a::push::Pushing;
 use crate::listen::dashboard::Dashboard;
 use crate::listen::hosts::Hosts;
 use crate::listen::limits::Limits;
+use crate::listen::openai::embeddings::Embedder;
 use crate::listen::rest::proxy::Outside;
 use crate::observe::{self, KnowledgeRead, Library, Recalls, fit};
 use crate::questions::{self, Questions};
@@ -64,6 +65,8 @@ pub(crate) struct Edge {
     pub(crate) sealer: Sealer,
     pub(crate) outside: Outside,
     pub(crate) pushing: Pushing,
+    /// What makes vectors, if something does.
+    pub(crate) embedder: Option<Embedder>,
     pub(crate) trail: Trail,
     /// One permit for each link that may be open.
     pub(crate) links: Arc<Semaphore>,

@@ -9,7 +9,7 @@ pub(crate) mod hosts;
 pub(crate) mod limits;
 mod link;
 mod mcp;
-mod openai;
+pub(crate) mod openai;
 mod problem;
 pub(crate) mod rest;
 

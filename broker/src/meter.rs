@@ -260,6 +260,11 @@ impl Meter {
         self.refusals.count(code.as_str());
     }
 
+    /// Tokens that an embedder told of.
+    pub(crate) fn embedded(&self, tokens: u64) {
+        self.tokens.get_or_create(&[("kind", "embedding")]).inc_by(tokens);
+    }
+
     /// A notification was taken or not, or its address was given up.
     pub(crate) fn pushed(&self, outcome: &str) {
         self.pushed.count(outcome);

@@ -30,6 +30,7 @@ use crate::listen::a2a::push::{self, Pushing};
 use crate::listen::dashboard::Dashboard;
 use crate::listen::hosts::Hosts;
 use crate::listen::limits::Limits;
+use crate::listen::openai::embeddings::Embedder;
 use crate::listen::rest::proxy::Outside;
 use crate::observe::{Library, Recalls};
 use crate::questions::Questions;
@@ -186,6 +187,7 @@ impl Running {
             sealer: Sealer::new(data.clone(), nexus_id),
             outside: Outside::default(),
             pushing: Pushing::new(config.push),
+            embedder: config.embedder.map(Embedder::new),
             trail: Trail::default(),
             links: Arc::new(Semaphore::new(config.links_max)),
             links_max: config.links_max,

@@ -84,6 +84,17 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting { key: "hands.deadline_max_s", default: "7200", about: "longest deadline a dispatch may have" },
     Setting {
+        key: "embedder.base_url",
+        default: "",
+        about: "OpenAI-compatible server that makes vectors, such as http://127.0.0.1:11434/v1; none when empty",
+    },
+    Setting { key: "embedder.model", default: "", about: "its model" },
+    Setting {
+        key: "embedder.api_key_env",
+        default: "",
+        about: "environment variable that holds its key; none when empty",
+    },
+    Setting {
         key: "push.allow",
         default: "",
         about: "servers as host:port that tasks may be pushed to though they are private or speak plain HTTP",

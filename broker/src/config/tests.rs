@@ -115,3 +115,44 @@ fn what_weakens_the_promise_is_warned_of() {
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].starts_with("hands.lease_s"));
 }
+
+#[test]
+fn an_embedder_has_a_model_and_a_key_that_is_there() {
+    let env = |name: &str| (name == "KEY").then(|| " canary-3f9c \n".to_owned());
+    let load = |text: &str| Config::load(with_file(text).path(), &[], env).map(|(config, _)| config.embedder);
+    assert_eq!(load(""), Ok(None));
+    let whole =
+        "[embedder]\nbase_url = \"https://api.example/v1/\"\nmodel = \"small\"\napi_key_env = \"KEY\"\n";
+    let settings = EmbedderSettings {
+        base_url: "https://api.example/v1".into(),
+        model: "small".into(),
+        key: Some("canary-3f9c".into()),
+    };
+    assert!(!format!("{settings:?}").contains("canary"));
+    assert_eq!(load(whole), Ok(Some(settings)));
+    let here = "[embedder]\nbase_url = \"http://[::1]:11434/v1\"\nmodel = \"small\"\n";
+    assert!(load(here).is_ok_and(|it| it.is_some()));
+    for (text, message) in [
+        (
+            whole.replace("KEY", "OTHER"),
+            "embedder.api_key_env = \"OTHER\": expected the name of an environment",
+        ),
+        (whole.replace("https", "http"), "expected https://"),
+        (whole.replace("https", "ftp"), "expected an address such as"),
+        (whole.replace("api.", "ana:pw@api."), "expected an address such as"),
+        (whole.replace("small", ""), "embedder.model = \"\": expected the name of a model"),
+    ] {
+        let error = load(&text).unwrap_err().to_string();
+        assert!(error.contains(message) && !error.contains("canary"), "{text}: {error}");
+    }
+}
+
+#[test]
+fn servers_that_may_be_pushed_to_have_a_port() {
+    let load = |text: &str| Config::load(with_file(text).path(), &[], none).map(|(config, _)| config.push);
+    let push = load("[push]\nallow = [\"10.0.0.7:8443\", \"hook.test:80\"]\ntries = 3\n");
+    let allow = ["10.0.0.7:8443", "hook.test:80"].map(str::to_owned).to_vec();
+    assert_eq!(push, Ok(PushSettings { allow, tries: 3 }));
+    let error = load("[push]\nallow = [\"10.0.0.7\"]\n").unwrap_err().to_string();
+    assert!(error.contains("expected servers as host:port"), "{error}");
+}

@@ -3,6 +3,7 @@
 
 mod caller;
 mod chat;
+pub(crate) mod embeddings;
 mod fault;
 mod functions;
 mod input;
@@ -40,7 +41,7 @@ const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 const PREFIX: &str = "/v1/";
 /// An answer takes as long as it takes.
-const ASKS: [&str; 2] = ["/v1/chat/completions", "/v1/responses"];
+const ASKS: [&str; 3] = ["/v1/chat/completions", "/v1/embeddings", "/v1/responses"];
 
 pub(super) fn router() -> Router<Arc<Edge>> {
     Router::new()
@@ -48,7 +49,7 @@ pub(super) fn router() -> Router<Arc<Edge>> {
         .route("/v1/models/{model}", get(models::get))
         .route("/v1/chat/completions", post(chat::complete))
         .route("/v1/responses", post(responses::respond))
-        .route("/v1/embeddings", post(no_embedder))
+        .route("/v1/embeddings", post(embeddings::embed))
         .route("/v1/{*rest}", any(nothing_here))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(Extension(Places::default()))
@@ -110,12 +111,6 @@ fn about(reply: &Reply, done: Option<&Done>) -> Value {
         about["cost_microusd"] = json!(meta.cost_microusd);
     }
     about
-}
-
-async fn no_embedder(caller::Looker(_): caller::Looker) -> Fault {
-    let message = "this Nexus has no embedder: aspects answer, and none of them makes vectors; search with \
-                   GET /api/v1/knowledge/search";
-    Fault::of(StatusCode::NOT_IMPLEMENTED, ErrorCode::Unsupported, "no_embedder", message)
 }
 
 async fn nothing_here(caller::Looker(_): caller::Looker, request: Request) -> Fault {

@@ -54,7 +54,9 @@ answer = { tool_calls = [{ name = "weather", arguments = { in = "Oslo" } }] }
 class Nexus:
     """The broker's process, wren's, and what people do beside the client."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, settings=""):
+        (folder / "data").mkdir(mode=0o700)
+        (folder / "data/nexus.toml").write_text(settings)
         self.stack = stack.Stack(stack.bin_dir(), folder / "data")
         self.stack.start_broker()
         self.home = folder / "wren"

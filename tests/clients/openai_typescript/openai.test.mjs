@@ -90,6 +90,13 @@ test("whoever aborts leaves no turn behind", async () => {
   assert.equal(last[1], "I could not answer this: cancelled by operator/admin: whoever asked has gone");
 });
 
+test("texts become vectors", async () => {
+  const made = await client.embeddings.create({ model: "small", input: ["a", "three"] });
+  assert.deepEqual(made.data.map((it) => it.embedding), [[1, 0.5, -1], [5, 0.5, -1]]);
+  assert.equal(made.usage.total_tokens, 2);
+  await assert.rejects(client.embeddings.create({ model: "wren", input: "a" }), OpenAI.NotFoundError);
+});
+
 // The last one: nobody starts the broker again.
 test("a broker that is killed never leaves a client hanging", async () => {
   const stream = await ask([user("slowly")], { stream: true });

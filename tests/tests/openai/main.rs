@@ -2,6 +2,7 @@
 //! record, who may, and what becomes of a request that is cut off.
 
 mod cut;
+mod embed;
 mod look;
 mod said;
 mod who;

@@ -59,7 +59,7 @@ const OURS: [HeaderName; 9] = [
 pub(crate) struct Outside(OnceLock<Client>);
 
 impl Outside {
-    fn client(&self) -> Result<Client, ErrorBody> {
+    pub(crate) fn client(&self) -> Result<Client, ErrorBody> {
         if let Some(client) = self.0.get() {
             return Ok(client.clone());
         }
