@@ -8,6 +8,7 @@ use nexus_wire::approval::{ApprovalGet, ApprovalList};
 use nexus_wire::audit::{AuditList, UsageRead};
 use nexus_wire::budget::Spending;
 use nexus_wire::chat::{ChatGet, ChatRead, ChatSearch, ChatThreads};
+use nexus_wire::flow::{FlowGet, FlowList};
 use nexus_wire::gather::{GatherList, GatherStatus};
 use nexus_wire::hands::{Dispatch, DispatchList, DispatchProgress, DispatchStatus, Wanted};
 use nexus_wire::limits::{
@@ -18,6 +19,7 @@ use nexus_wire::limits::{
 use nexus_wire::log::Subscribe;
 use nexus_wire::observe::{ObserveBegin, ObserveEnd, ObserveEvent};
 use nexus_wire::roster::{Register, TeamList};
+use nexus_wire::run::{RunGet, RunList};
 use nexus_wire::session::{
     SessionAct, SessionAnswer, SessionCommand, SessionCompact, SessionDiff, SessionEntry, SessionExpand,
     SessionFork, SessionList, SessionQuestion, SessionRewind, SessionStatus, SessionSummarise, SessionTree,
@@ -65,8 +67,12 @@ pub(crate) enum Read {
     /// Answered by the aspect's own process.
     Session(AspectName, SessionQuestion),
     SessionStatus(SessionStatus),
+    FlowGet(FlowGet),
+    FlowList(FlowList),
     GatherList(GatherList),
     GatherStatus(GatherStatus),
+    RunGet(RunGet),
+    RunList(RunList),
     Situation(AspectName),
     TeamList(TeamList),
     ThreadGet(ThreadGet),
@@ -198,6 +204,16 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
             at_most("on", wait.on.len(), CHILDREN_PER_PARENT_MAX, "dispatches")?;
             Admitted::Change(Change::DispatchWait(wait))
         }
+        ToBroker::FlowDelete(delete) => {
+            acting_operator(identity, "flow.delete")?;
+            Admitted::Change(Change::FlowDelete(delete))
+        }
+        ToBroker::FlowGet(get) => Admitted::Read(Read::FlowGet(get)),
+        ToBroker::FlowList(list) => Admitted::Read(Read::FlowList(list)),
+        ToBroker::FlowPut(put) => {
+            acting_operator(identity, "flow.put")?;
+            Admitted::Change(Change::FlowPut(put))
+        }
         ToBroker::Gather(gather) => {
             writer(identity)?;
             at_most("dispatches", gather.dispatches.len(), GATHER_MAX, "dispatches")?;
@@ -264,6 +280,22 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
         ToBroker::Register(register) => {
             at_most("leases", register.leases.len(), SLOTS_MAX as usize, "leases")?;
             Admitted::Register(aspect(identity, "register")?, register)
+        }
+        ToBroker::RunCancel(cancel) => {
+            writer(identity)?;
+            let bytes = cancel.reason.as_ref().map_or(0, String::len);
+            at_most("reason", bytes, RESTRAINT_REASON_BYTES_MAX, "bytes")?;
+            Admitted::Change(Change::RunCancel(cancel))
+        }
+        ToBroker::RunGet(get) => Admitted::Read(Read::RunGet(get)),
+        ToBroker::RunList(list) => Admitted::Read(Read::RunList(list)),
+        ToBroker::RunRetry(retry) => {
+            writer(identity)?;
+            Admitted::Change(Change::RunRetry(retry))
+        }
+        ToBroker::RunStart(start) => {
+            writer(identity)?;
+            Admitted::Change(Change::RunStart(start))
         }
         ToBroker::Situation(_) => Admitted::Read(Read::Situation(aspect(identity, "situation")?)),
         ToBroker::SessionAnswer(answer) => {

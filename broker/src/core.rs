@@ -116,6 +116,7 @@ impl Aftermath {
             | CommandBody::PruneMessages { .. }
             | CommandBody::PruneDispatches { .. }
             | CommandBody::PruneApprovals { .. }
+            | CommandBody::PruneRuns { .. }
             | CommandBody::PruneLog(_)
             | CommandBody::Restored { .. } => {}
         }
@@ -323,6 +324,7 @@ fn latest(commands: Vec<Command>) -> Vec<Command> {
             | CommandBody::PruneMessages { .. }
             | CommandBody::PruneDispatches { .. }
             | CommandBody::PruneApprovals { .. }
+            | CommandBody::PruneRuns { .. }
             | CommandBody::PruneLog(_)
             | CommandBody::Restored { .. }
             | CommandBody::Access { .. }

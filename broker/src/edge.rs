@@ -207,8 +207,12 @@ impl Edge {
             | Read::ChatSearch(_)
             | Read::ChatThreads(_)
             | Read::DispatchList(_)
+            | Read::FlowGet(_)
+            | Read::FlowList(_)
             | Read::GatherStatus(_)
             | Read::Knowledge(_)
+            | Read::RunGet(_)
+            | Read::RunList(_)
             | Read::SessionStatus(_)
             | Read::ThreadGet(_)
             | Read::UsageRead(_) => {

@@ -19,6 +19,7 @@ pub mod command;
 mod dispatch;
 pub mod effect;
 pub mod filter;
+mod flow;
 mod gather;
 pub mod inbox;
 mod knowledge;
@@ -31,6 +32,7 @@ mod restrain;
 mod retention;
 mod roster;
 mod route;
+mod run;
 mod schema;
 mod sessions;
 mod situation;
@@ -60,6 +62,7 @@ use gather::Gathers;
 use push::Pushes;
 use queue::{Queue, QueueConfig};
 use records::{Reads, Store, StoreError, Stored};
+use run::Runs;
 use schema::Schemas;
 use step::Step;
 use trigger::Triggers;
@@ -77,6 +80,7 @@ pub struct Hub {
     gathers: Gathers,
     pushes: Pushes,
     triggers: Triggers,
+    runs: Runs,
     /// When the broker took the store over.
     started_at: Ms,
     doors: Doors,
@@ -100,6 +104,7 @@ impl Hub {
         let gathers = Gathers::new(snapshot.open_gathers);
         let pushes = Pushes::new(snapshot.pushes);
         let triggers = Triggers::new(snapshot.triggers, snapshot.open_slots);
+        let runs = Runs::new(snapshot.open_runs)?;
         let schemas = Schemas::of(roster.aspects());
         let doors = Doors::new(snapshot.setup, snapshot.assertions, snapshot.credentials);
         let started_at = snapshot.started_at;
@@ -113,6 +118,7 @@ impl Hub {
             approvals,
             gathers,
             pushes,
+            runs,
             triggers,
             started_at,
             doors,
@@ -134,6 +140,7 @@ impl Hub {
             self.gathers.due(),
             self.triggers.due(),
             self.approvals.due(&self.alerts),
+            self.runs.due(),
             overlap,
         ]
         .into_iter()

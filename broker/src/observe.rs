@@ -2,6 +2,7 @@
 //! operators everything, an aspect the threads it takes part in and the dispatches it has to do with.
 
 mod chat;
+mod flows;
 mod knowledge;
 mod triggers;
 mod usage;
@@ -133,6 +134,10 @@ pub(crate) fn answer(store: &impl Finds, reader: &Party, read: &Read) -> Result<
         Read::DispatchList(list) => dispatch_list(store, reader, list),
         Read::DispatchStatus(wanted) => Ok(Json::of(&status(store, reader, wanted)?)),
         Read::Knowledge(read) => knowledge::answer(store, reader, read),
+        Read::FlowGet(get) => Ok(Json::of(&flows::flow(store, get)?)),
+        Read::FlowList(list) => Ok(Json::of(&flows::list(store, list)?)),
+        Read::RunGet(get) => Ok(Json::of(&flows::run(store, reader, get)?)),
+        Read::RunList(list) => Ok(Json::of(&flows::runs(store, reader, list)?)),
         Read::BudgetList
         | Read::GatherList(_)
         | Read::Session(..)

@@ -18,7 +18,7 @@ use crate::observe;
 const BLOCKS: u32 = 16;
 /// Entries of the log dropped with one command.
 const ENTRIES: u32 = 2_000;
-/// Messages, dispatches or approvals offered with one command.
+/// Messages, dispatches, runs or approvals offered with one command.
 const CONTENTS: u32 = 128;
 const INTERVAL_MIN: Duration = Duration::from_secs(1);
 const INTERVAL_MAX: Duration = Duration::from_secs(3_600);
@@ -30,7 +30,7 @@ pub struct Retention {
     pub inbox: Option<Duration>,
     pub log: Option<Duration>,
     pub messages: Option<Duration>,
-    /// From their end.
+    /// From their end; runs as long.
     pub dispatches: Option<Duration>,
     /// The same.
     pub approvals: Option<Duration>,
@@ -76,6 +76,14 @@ impl Edge {
                 let Some(last) = dispatches.last() else { break };
                 after = Some(*last);
                 self.call(CommandBody::PruneDispatches { before, dispatches }, 0).await?;
+            }
+            let mut after = None;
+            loop {
+                let older = self.library.read(move |store| store.runs_older(before, after, CONTENTS));
+                let runs = older.await.map_err(refused)?;
+                let Some(last) = runs.last() else { break };
+                after = Some(*last);
+                self.call(CommandBody::PruneRuns { before, runs }, 0).await?;
             }
         }
         if let Some(keep) = retention.approvals {

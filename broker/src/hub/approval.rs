@@ -44,9 +44,10 @@ impl Approvals {
         self.0.values().map(|record| due(&record.info)).min()
     }
 
-    /// How much an aspect waits for.
+    /// How much an aspect waits for; what a run of its own waits for is the run's.
     pub(super) fn count(&self, name: &AspectName) -> u32 {
-        u32::try_from(self.of(|info| info.aspect == *name).len()).unwrap_or(u32::MAX)
+        u32::try_from(self.of(|info| info.run.is_none() && info.aspect.aspect() == Some(name)).len())
+            .unwrap_or(u32::MAX)
     }
 
     fn of(&self, wanted: impl Fn(&ApprovalInfo) -> bool) -> Vec<ApprovalId> {
@@ -93,11 +94,13 @@ impl<S: Store> Step<'_, S> {
         let deadline = self.check_place(sender, name, &ask)?;
         let info = ApprovalInfo {
             id,
-            aspect: name.clone(),
+            aspect: sender.clone(),
             asked: ask.asked,
             thread: ask.thread,
             lease: ask.lease,
             notice: ask.notice,
+            run: None,
+            only: None,
             state: ApprovalState::Open,
             asked_at: self.at,
             expires_at: self.at.saturating_add(deadline),
@@ -156,6 +159,20 @@ impl<S: Store> Step<'_, S> {
         }
     }
 
+    /// A step of a run asks.
+    pub(super) fn ask_for_step(&mut self, info: ApprovalInfo) -> Stored<()> {
+        self.log_approval(info.aspect.clone(), "approval.asked", &info)?;
+        let record = ApprovalRecord { request_sha256: sha256_of(&info), info };
+        self.store.put_approval(&record)?;
+        self.hub.approvals.0.insert(record.info.id, record);
+        Ok(())
+    }
+
+    /// The step does not wait for it any more.
+    pub(super) fn withdraw_step(&mut self, id: ApprovalId, why: &str) -> Stored<()> {
+        self.withdraw_all(vec![id], why)
+    }
+
     /// The first answer counts, and whoever comes later gets it as it stands.
     pub(super) fn approval_answer(
         &mut self,
@@ -176,6 +193,14 @@ impl<S: Store> Step<'_, S> {
             self.answer_once(fresh, &found.info)?;
             return Ok(());
         }
+        if let Some(only) = &found.info.only
+            && *sender != Party::Operator(only.clone())
+        {
+            return refuse(
+                ErrorCode::Forbidden,
+                format!("approval {id} is for operator/{only} alone to answer"),
+            );
+        }
         let end = end_of(&found.info.asked, answer, sender)?;
         if let Some(info) = self.end_approval(id, end)? {
             self.answer_once(fresh, &info)?;
@@ -185,7 +210,7 @@ impl<S: Store> Step<'_, S> {
 
     pub(super) fn approval_withdraw(&mut self, sender: &Party, withdraw: ApprovalWithdraw) -> Done {
         let id = withdraw.approval;
-        let own = |record: &ApprovalRecord| sender.aspect() == Some(&record.info.aspect);
+        let own = |record: &ApprovalRecord| record.info.run.is_none() && *sender == record.info.aspect;
         let Some(found) = self.store.approval(id)?.filter(own) else {
             return refuse(ErrorCode::NotFound, format!("there is no approval {id} that {sender} asked for"));
         };
@@ -226,7 +251,7 @@ impl<S: Store> Step<'_, S> {
 
     /// The aspect is on the team no longer.
     pub(super) fn approvals_gone(&mut self, name: &AspectName) -> Stored<()> {
-        let theirs = self.hub.approvals.of(|info| info.aspect == *name);
+        let theirs = self.hub.approvals.of(|info| info.run.is_none() && info.aspect.aspect() == Some(name));
         self.withdraw_all(theirs, "whoever asked is not on the team any more")
     }
 
@@ -245,7 +270,7 @@ impl<S: Store> Step<'_, S> {
         // What is no answer is a message like any other.
         let answer = ApprovalAnswer { approval: info.id, verdict, text };
         let end = end_of(&info.asked, answer, sender).ok()?;
-        Some(Replied { approval: info.id, asker: Party::Aspect(info.aspect.clone()), end })
+        Some(Replied { approval: info.id, asker: info.aspect.clone(), end })
     }
 
     pub(super) fn answer_by_reply(&mut self, replied: Replied) -> Stored<()> {
@@ -270,11 +295,15 @@ impl<S: Store> Step<'_, S> {
         info.by = Some(by.clone()).filter(|by| *by != Party::System);
         self.store.put_approval(&record)?;
         let info = record.info;
-        self.show_work(&info.aspect);
-        if state != ApprovalState::Withdrawn {
-            let told = ApprovalEnd { approval: id, state, by: info.by.clone(), text: info.text.clone() };
-            let (item, context) = (derive::approval_item(id), self.context());
-            self.push(&info.aspect, item, None, context.as_ref(), &BodyRef::Approval(&told).text())?;
+        let told = ApprovalEnd { approval: id, state, by: info.by.clone(), text: info.text.clone() };
+        if info.run.is_some() {
+            self.step_answered(&told)?;
+        } else if let Party::Aspect(name) = &info.aspect {
+            self.show_work(name);
+            if state != ApprovalState::Withdrawn {
+                let (item, context) = (derive::approval_item(id), self.context());
+                self.push(name, item, None, context.as_ref(), &BodyRef::Approval(&told).text())?;
+            }
         }
         self.log_approval(by, &format!("approval.{}", state.as_str()), &info)?;
         self.clear_alert(AlertKind::ApprovalWaiting, &id.to_string())?;

@@ -6,6 +6,7 @@ use nexus_wire::alert::{AlertAck, AlertKind};
 use nexus_wire::approval::{ApprovalAnswer, ApprovalAsk, ApprovalWithdraw};
 use nexus_wire::budget::{BudgetClear, BudgetSet};
 use nexus_wire::chat::ChatSend;
+use nexus_wire::flow::{FlowDelete, FlowPut};
 use nexus_wire::gather::{Gather, GatherCancel};
 use nexus_wire::hands::{
     Dispatch, DispatchCancel, DispatchResult, DispatchRetry, DispatchStopped, DispatchWait, LeaseRenew,
@@ -13,12 +14,13 @@ use nexus_wire::hands::{
 use nexus_wire::inbox::InboxClose;
 use nexus_wire::knowledge::{KnowledgeDelete, KnowledgeGrant, KnowledgeRevoke, KnowledgeStore};
 use nexus_wire::roster::{AspectRelease, AspectRestrain, AspectState, Register, SettingsBroken};
+use nexus_wire::run::{RunCancel, RunRetry, RunStart};
 use nexus_wire::session::{SessionCommand, SessionStuck};
 use nexus_wire::thread::{ChatMark, ChatReact, InboxTaken, ThreadRename};
 use nexus_wire::trigger::{Trigger, TriggerDelete, TriggerFire, TriggerPause, TriggerResume};
 use nexus_wire::{
     ApprovalId, AspectName, BlobId, DispatchId, EpochId, LinkId, MessageId, Ms, OperatorName, Party,
-    RequestId, TraceContext,
+    RequestId, RunId, TraceContext,
 };
 
 use super::access::Access;
@@ -143,6 +145,11 @@ pub enum CommandBody {
         before: Ms,
         approvals: Vec<ApprovalId>,
     },
+    /// The same of runs.
+    PruneRuns {
+        before: Ms,
+        runs: Vec<RunId>,
+    },
     /// The log up to the checkpoint is kept no longer.
     PruneLog(Checkpoint),
     /// The store was put back to an earlier state: every inbox begins `new_epoch`.
@@ -206,6 +213,8 @@ pub enum Change {
     DispatchRetry(DispatchRetry),
     DispatchStopped(DispatchStopped),
     DispatchWait(DispatchWait),
+    FlowDelete(FlowDelete),
+    FlowPut(FlowPut),
     Gather(Gather),
     GatherCancel(GatherCancel),
     InboxClose(InboxClose),
@@ -215,6 +224,9 @@ pub enum Change {
     KnowledgeRevoke(KnowledgeRevoke),
     KnowledgeStore(KnowledgeStore),
     LeaseRenew(LeaseRenew),
+    RunCancel(RunCancel),
+    RunRetry(RunRetry),
+    RunStart(RunStart),
     SessionCommand(SessionCommand),
     SessionStuck(SessionStuck),
     SettingsBroken(SettingsBroken),

@@ -15,7 +15,7 @@ use nexus_wire::hands::{
 };
 use nexus_wire::limits::{BUDGET_AMOUNT_MAX, DURABLE_BYTES_MAX};
 use nexus_wire::{
-    AspectName, DispatchId, ErrorBody, ErrorCode, Ms, Party, RequestId, ThreadId, TraceContext, derive,
+    AspectName, DispatchId, ErrorBody, ErrorCode, Ms, Party, RequestId, RunId, ThreadId, TraceContext, derive,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -58,8 +58,37 @@ impl<S: Store> Step<'_, S> {
             parent: dispatch.parent,
             parent_used: dispatch.parent_used,
             retry: None,
+            run: None,
         };
         self.accept(sender, order)
+    }
+
+    /// A step of a run, with the rights of `by`; nobody is answered.
+    pub(super) fn dispatch_step(
+        &mut self,
+        by: &Party,
+        run: RunId,
+        id: DispatchId,
+        dispatch: Dispatch,
+    ) -> Done {
+        check_size(&dispatch, "dispatch")?;
+        let target = self.target(by, &dispatch)?;
+        let (deadline_at, clamped) = self.deadline(dispatch.deadline_s)?;
+        let order = Order {
+            id,
+            request_sha256: sha256_of(&dispatch),
+            target,
+            input: dispatch.input,
+            thread: None,
+            deadline_at,
+            clamped,
+            budget: Budget::default(),
+            parent: None,
+            parent_used: Spending::default(),
+            retry: None,
+            run: Some(run),
+        };
+        self.accept(by, order)
     }
 
     /// Whether this request made a dispatch before, which is then the answer.
@@ -111,6 +140,7 @@ impl<S: Store> Step<'_, S> {
                 root: accepted.root,
                 parent: order.parent.map(|lease| lease.dispatch),
                 depth: accepted.depth,
+                run: order.run,
                 thread: order.thread,
                 state: DispatchState::Pending,
                 attempt: 0,
@@ -147,16 +177,18 @@ impl<S: Store> Step<'_, S> {
         let state = self.hub.queue.state(id).unwrap_or(DispatchState::Pending);
         let position = self.hub.queue.position(id);
         let dispatch = id;
-        self.answer(&Dispatched {
-            dispatch,
-            chosen: hand,
-            why,
-            state,
-            position,
-            deadline_at,
-            clamped,
-            budget,
-        });
+        if order.run.is_none() {
+            self.answer(&Dispatched {
+                dispatch,
+                chosen: hand,
+                why,
+                state,
+                position,
+                deadline_at,
+                clamped,
+                budget,
+            });
+        }
         self.settle(Some(record), None)?;
         self.mention_blobs(sender, BlobMention::Dispatch(id), named)?;
         Ok(())
@@ -278,6 +310,8 @@ struct Order {
     parent: Option<Lease>,
     parent_used: Spending,
     retry: Option<Retry>,
+    /// The run it is a step of; nobody is answered then.
+    run: Option<RunId>,
 }
 
 /// What is tried again.

@@ -4,6 +4,7 @@
 //! commits belong to one transaction; an error from any of them fails the whole batch.
 
 mod access;
+mod flows;
 mod oversight;
 mod push;
 mod store;
@@ -34,6 +35,7 @@ pub use access::{
     ApiToken, CredentialRecord, CredentialTerms, Digest, OperatorRecord, PreviousKey, Session, SetupToken,
     UsedAssertion,
 };
+pub use flows::{FlowRecord, RunRecord, RunsWanted, StepTask};
 pub use oversight::{AnsweredRecord, ApprovalRecord, GatherRecord};
 pub use push::{PushKey, PushRecord, PushTerms};
 pub use store::{
@@ -318,6 +320,7 @@ pub fn without_contents(info: &DispatchInfo) -> DispatchInfo {
         root: info.root,
         parent: info.parent,
         depth: info.depth,
+        run: info.run,
         thread: info.thread,
         state: info.state,
         attempt: info.attempt,
@@ -533,6 +536,8 @@ pub struct Snapshot {
     pub open_approvals: Vec<ApprovalRecord>,
     /// Those that have not ended, in the order of their ids.
     pub open_gathers: Vec<GatherRecord>,
+    /// Those that have not ended, in the order of their ids, with their tasks by step and index.
+    pub open_runs: Vec<(RunRecord, Vec<StepTask>)>,
     /// What operators let be spent; everybody's first, then by name.
     pub purses: Vec<Purse>,
     /// In the order of their keys.

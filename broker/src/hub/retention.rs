@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nexus_wire::{ApprovalId, AspectName, DispatchId, ErrorCode, MessageId, Ms, Party, ThreadId};
+use nexus_wire::{ApprovalId, AspectName, DispatchId, ErrorCode, MessageId, Ms, Party, RunId, ThreadId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -128,7 +128,11 @@ impl<S: Store> Step<'_, S> {
         for id in approvals {
             let Some(ApprovalRecord { info, .. }) = self.store.approval(*id)? else { continue };
             let Some(ended_at) = info.ended_at.filter(|at| *at < before) else { continue };
-            if self.waits_since(&info.aspect)? > ended_at {
+            let since = match &info.aspect {
+                Party::Aspect(name) => self.waits_since(name)?,
+                Party::Operator(_) | Party::System => Ms::MAX,
+            };
+            if since > ended_at {
                 self.store.delete_approval(*id)?;
                 gone.push(*id);
             }
@@ -136,6 +140,23 @@ impl<S: Store> Step<'_, S> {
         self.answer(&json!({"pruned": gone.len()}));
         if !gone.is_empty() {
             self.log_other(Party::System, "approvals.pruned", gone.len(), &gone)?;
+        }
+        Ok(())
+    }
+
+    /// Of these runs those go that ended before `before`. What their steps came to is in them, so nothing else goes by it.
+    pub(super) fn prune_runs(&mut self, before: Ms, runs: &[RunId]) -> Done {
+        let mut gone = Vec::new();
+        for id in runs {
+            let Some(record) = self.store.run(*id)? else { continue };
+            if record.info.ended_at.is_some_and(|at| at < before) {
+                self.store.delete_run(*id)?;
+                gone.push(*id);
+            }
+        }
+        self.answer(&json!({"pruned": gone.len()}));
+        if !gone.is_empty() {
+            self.log_other(Party::System, "runs.pruned", gone.len(), &gone)?;
         }
         Ok(())
     }

@@ -85,7 +85,14 @@ impl<'a, S: Store> Step<'a, S> {
             Err(Refusal::Answer(body)) => self.answer_with(Err(body)),
             Err(Refusal::Store(error)) => return Err(error),
         }
-        self.heed()
+        // What a run does may fire a trigger, and what that does may end a step.
+        loop {
+            self.runs_advance()?;
+            self.heed()?;
+            if self.hub.runs.is_at_rest() {
+                return Ok(());
+            }
+        }
     }
 
     /// Without an answer to whoever waits for one from this command.
@@ -106,6 +113,7 @@ impl<'a, S: Store> Step<'a, S> {
                 self.gathers_due()?;
                 self.approvals_due()?;
                 self.triggers_due()?;
+                self.runs_due()?;
                 Ok(self.miss()?)
             }
             CommandBody::LinkDown { aspect, link, generation } => self.link_down(&aspect, link, generation),
@@ -134,6 +142,8 @@ impl<'a, S: Store> Step<'a, S> {
                     Change::DispatchRetry(retry) => self.dispatch_retry(&sender, request, &retry),
                     Change::DispatchStopped(stopped) => self.dispatch_stopped(&sender, stopped),
                     Change::DispatchWait(wait) => self.dispatch_wait(&sender, request, wait),
+                    Change::FlowDelete(delete) => self.flow_delete(&sender, request, delete),
+                    Change::FlowPut(put) => self.flow_put(&sender, request, put),
                     Change::Gather(gather) => self.gather(&sender, request, gather),
                     Change::GatherCancel(cancel) => self.gather_cancel(&sender, request, cancel),
                     Change::InboxClose(close) => self.inbox_close(&sender, close),
@@ -143,6 +153,9 @@ impl<'a, S: Store> Step<'a, S> {
                     Change::KnowledgeRevoke(revoke) => self.knowledge_revoke(&sender, request, revoke),
                     Change::KnowledgeStore(store) => self.knowledge_store(&sender, request, store),
                     Change::LeaseRenew(renew) => self.lease_renew(&sender, renew),
+                    Change::RunCancel(cancel) => self.run_cancel(&sender, request, cancel),
+                    Change::RunRetry(retry) => self.run_retry(&sender, request, retry),
+                    Change::RunStart(start) => self.run_start(&sender, request, start),
                     Change::SessionCommand(command) => self.session_command(&sender, request, command),
                     Change::SessionStuck(stuck) => self.session_stuck(&sender, request, &stuck),
                     Change::SettingsBroken(broken) => self.settings_broken(&sender, &broken),
@@ -164,6 +177,7 @@ impl<'a, S: Store> Step<'a, S> {
             CommandBody::PruneMessages { before, messages } => self.prune_messages(before, &messages),
             CommandBody::PruneDispatches { before, dispatches } => self.prune_dispatches(before, &dispatches),
             CommandBody::PruneApprovals { before, approvals } => self.prune_approvals(before, &approvals),
+            CommandBody::PruneRuns { before, runs } => self.prune_runs(before, &runs),
             CommandBody::PruneLog(checkpoint) => self.prune_log(&checkpoint),
             CommandBody::Restored { new_epoch } => self.restored(new_epoch),
             CommandBody::Seen { aspect, link, state } => Ok(self.seen(&aspect, link, state)?),

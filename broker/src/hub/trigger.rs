@@ -6,7 +6,6 @@
 
 mod define;
 mod due;
-mod fill;
 mod hear;
 pub(crate) mod schedule;
 mod work;

@@ -34,6 +34,7 @@ mod credentials;
 mod dispatches;
 pub(super) mod docs;
 mod events;
+mod flows;
 mod gathers;
 pub(super) mod guard;
 mod health;
@@ -46,6 +47,7 @@ mod operators;
 mod page;
 mod people;
 pub(crate) mod proxy;
+mod runs;
 mod session;
 mod sessions;
 mod token;
@@ -97,12 +99,14 @@ fn routes() -> Routes {
         .merge(credentials::routes())
         .merge(dispatches::routes().layer(large))
         .merge(events::routes())
+        .merge(flows::routes().layer(large))
         .merge(gathers::routes())
         .merge(health::nexus())
         .merge(knowledge::routes().layer(large))
         .merge(metrics::routes())
         .merge(operators::routes())
         .merge(people::routes())
+        .merge(runs::routes().layer(large))
         .merge(session::routes())
         .merge(sessions::routes().layer(large))
         .merge(token::routes())

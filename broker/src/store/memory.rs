@@ -4,6 +4,7 @@
 mod audit;
 mod dispatches;
 mod find;
+mod flows;
 mod knowledge;
 mod oversight;
 mod threads;
@@ -21,9 +22,11 @@ use nexus_wire::gather::GatherInfo;
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeHit, KnowledgeMay, KnowledgeUsage};
 use nexus_wire::log::LogEntry;
+use nexus_wire::name::FlowName;
+use nexus_wire::run::RunInfo;
 use nexus_wire::{
     ApprovalId, AspectName, BlobId, CredentialName, DispatchId, EntryId, GatherId, GrantId, ItemId,
-    MessageId, Ms, OperatorName, Party, ThreadId, TriggerId, TriggerName,
+    MessageId, Ms, OperatorName, Party, RunId, ThreadId, TriggerId, TriggerName,
 };
 use uuid::Uuid;
 
@@ -35,10 +38,11 @@ use crate::hub::inbox::as_answered;
 use crate::hub::queue::Clocks;
 use crate::hub::records::{
     AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
-    CredentialRecord, DispatchRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace,
-    KnowledgeRank, KnowledgeRecord, KnowledgeScope, MessageRecord, OperatorRecord, Pruned, Purse, PurseKey,
-    PushKey, PushRecord, ReactionRecord, Reads, SetupToken, SlotRecord, Snapshot, Spent, StoreError, Stored,
-    ThreadRecord, TriggerRecord, UsedAssertion, Which,
+    CredentialRecord, DispatchRecord, FlowRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord,
+    KnowledgePlace, KnowledgeRank, KnowledgeRecord, KnowledgeScope, MessageRecord, OperatorRecord, Pruned,
+    Purse, PurseKey, PushKey, PushRecord, ReactionRecord, Reads, RunRecord, RunsWanted, SetupToken,
+    SlotRecord, Snapshot, Spent, StepTask, StoreError, Stored, ThreadRecord, TriggerRecord, UsedAssertion,
+    Which,
 };
 use dispatches::head;
 use knowledge::Knowledge;
@@ -79,6 +83,7 @@ pub struct MemoryStore {
     knowledge: Knowledge,
     approvals: BTreeMap<ApprovalId, ApprovalRecord>,
     gathers: BTreeMap<GatherId, GatherRecord>,
+    flows: flows::Flows,
     answered: HashMap<Uuid, AnsweredRecord>,
     purses: BTreeMap<PurseKey, Purse>,
     pushes: BTreeMap<PushKey, PushRecord>,
@@ -391,6 +396,37 @@ impl Reads for MemoryStore {
         Ok(own.filter(|record| record.info.ended_at.is_none()).map(|record| record.info.clone()).collect())
     }
 
+    fn flow(&self, id: &FlowName) -> Stored<Option<FlowRecord>> {
+        Ok(self.flows.flows.get(id).cloned())
+    }
+
+    fn flow_count(&self) -> Stored<u64> {
+        Ok(self.flows.kept().count() as u64)
+    }
+
+    fn flows(&self, after: Option<&FlowName>, limit: u32) -> Stored<Vec<FlowRecord>> {
+        let later = self.flows.kept().filter(|record| after.is_none_or(|after| record.id > *after));
+        Ok(later.take(limit as usize).cloned().collect())
+    }
+
+    fn run(&self, id: RunId) -> Stored<Option<RunRecord>> {
+        Ok(self.flows.runs.get(&id).cloned())
+    }
+
+    fn run_tasks(&self, id: RunId) -> Stored<Vec<StepTask>> {
+        Ok(self.flows.tasks_of(id))
+    }
+
+    fn runs(&self, wanted: &RunsWanted, before: Option<RunId>, limit: u32) -> Stored<Vec<RunInfo>> {
+        Ok(self.flows.page(wanted, before, limit))
+    }
+
+    fn runs_older(&self, before: Ms, after: Option<RunId>, limit: u32) -> Stored<Vec<RunId>> {
+        let ended = self.flows.runs.values().filter(|it| it.info.ended_at.is_some_and(|at| at < before));
+        let ids = ended.map(|record| record.info.id).filter(|id| after.is_none_or(|after| *id > after));
+        Ok(ids.take(limit as usize).collect())
+    }
+
     fn knowledge_entry(&self, id: EntryId) -> Stored<Option<KnowledgeRecord>> {
         Ok(self.knowledge.entries.iter().find(|it| it.entry == id).cloned())
     }
@@ -514,6 +550,7 @@ impl Reads for MemoryStore {
             clocks: self.clocks.clone(),
             open_approvals: oversight::open_approvals(self),
             open_gathers: oversight::open_gathers(self),
+            open_runs: self.flows.open(),
             purses: self.purses.values().cloned().collect(),
             pushes: self.pushes.values().cloned().collect(),
             open_alerts: self.alerts.values().filter(|alert| alert.cleared_at.is_none()).cloned().collect(),

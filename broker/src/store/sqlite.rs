@@ -16,6 +16,7 @@ mod dispatches;
 mod entries;
 mod fault;
 mod find;
+mod flows;
 #[cfg(test)]
 mod fuzz;
 mod gathers;
@@ -50,9 +51,11 @@ use nexus_wire::gather::GatherInfo;
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeHit, KnowledgeMay, KnowledgeUsage};
 use nexus_wire::log::LogEntry;
+use nexus_wire::name::FlowName;
+use nexus_wire::run::RunInfo;
 use nexus_wire::{
     ApprovalId, AspectName, BlobId, DispatchId, EntryId, GatherId, GrantId, ItemId, MessageId, Ms, Party,
-    ThreadId, TriggerId, TriggerName,
+    RunId, ThreadId, TriggerId, TriggerName,
 };
 use rusqlite::Connection;
 use uuid::Uuid;
@@ -60,9 +63,10 @@ use uuid::Uuid;
 use crate::hub::filter::LogFilter;
 use crate::hub::records::{
     AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
-    DispatchRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank,
-    KnowledgeRecord, KnowledgeScope, MessageRecord, OperatorRecord, Pruned, ReactionRecord, Reads,
-    SlotRecord, Snapshot, Spent, StoreError, Stored, ThreadRecord, Transaction, TriggerRecord, Which,
+    DispatchRecord, FlowRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace,
+    KnowledgeRank, KnowledgeRecord, KnowledgeScope, MessageRecord, OperatorRecord, Pruned, ReactionRecord,
+    Reads, RunRecord, RunsWanted, SlotRecord, Snapshot, Spent, StepTask, StoreError, Stored, ThreadRecord,
+    Transaction, TriggerRecord, Which,
 };
 pub(crate) use copy::merge;
 pub use copy::{CopyError, copy};
@@ -364,6 +368,34 @@ impl Reads for SqliteStore {
 
     fn open_gathers(&self, invoker: &Party) -> Stored<Vec<GatherInfo>> {
         gathers::open_of(&self.connection, invoker)
+    }
+
+    fn flow(&self, id: &FlowName) -> Stored<Option<FlowRecord>> {
+        flows::flow(&self.connection, id)
+    }
+
+    fn flow_count(&self) -> Stored<u64> {
+        flows::flow_count(&self.connection)
+    }
+
+    fn flows(&self, after: Option<&FlowName>, limit: u32) -> Stored<Vec<FlowRecord>> {
+        flows::flows(&self.connection, after, limit)
+    }
+
+    fn run(&self, id: RunId) -> Stored<Option<RunRecord>> {
+        flows::run(&self.connection, id)
+    }
+
+    fn run_tasks(&self, id: RunId) -> Stored<Vec<StepTask>> {
+        flows::run_tasks(&self.connection, id)
+    }
+
+    fn runs(&self, wanted: &RunsWanted, before: Option<RunId>, limit: u32) -> Stored<Vec<RunInfo>> {
+        flows::runs(&self.connection, wanted, before, limit)
+    }
+
+    fn runs_older(&self, before: Ms, after: Option<RunId>, limit: u32) -> Stored<Vec<RunId>> {
+        flows::runs_older(&self.connection, before, after, limit)
     }
 
     fn knowledge_entry(&self, id: EntryId) -> Stored<Option<KnowledgeRecord>> {

@@ -115,7 +115,7 @@ on_both_stores! {
         world.people();
         let asked = world.wants(tool());
         let expected = ApprovalInfo {
-            id: asked.id, aspect: name("wren"), asked: tool().asked, thread: None, lease: None, notice: None,
+            id: asked.id, aspect: party("wren"), asked: tool().asked, thread: None, lease: None, notice: None, run: None, only: None,
             state: ApprovalState::Open, asked_at: world.at,
             expires_at: world.at + APPROVAL_DEADLINE_DEFAULT.as_millis() as Ms, ended_at: None, by: None, text: None,
         };

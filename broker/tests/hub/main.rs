@@ -11,6 +11,8 @@ mod chat;
 mod dispatch;
 mod failure;
 mod find;
+mod flow_random;
+mod flows;
 mod gather;
 mod hands;
 mod knowledge;

@@ -4,6 +4,7 @@ mod approval;
 mod blob;
 mod budget;
 mod credential;
+mod flow;
 mod get;
 mod help;
 mod keep;
@@ -25,6 +26,7 @@ pub use approval::{Answer, Decide};
 pub use blob::{Blob, BlobAction};
 pub use budget::{Amounts, BudgetAction, BudgetArgs, OfDispatch};
 pub use credential::{CredentialAction, CredentialArgs, Kind, Mode};
+pub use flow::{Flow, FlowAction, RunAction, Runs};
 pub use get::{Describe, Get, One, What};
 pub use help::command;
 pub use keep::{Ack, Backup, Release, Restrain};
@@ -125,6 +127,8 @@ pub enum Command {
     Describe(Describe),
     /// Send work to a Hand
     Dispatch(Dispatch),
+    /// Several steps as one piece of work: check them, keep them, run them
+    Flow(Flow),
     /// Lists: aspects, threads, messages, dispatches, approvals, alerts, sessions and more
     Get(Get),
     /// Let turns go on that wait because a budget of the aspect is used up
@@ -153,6 +157,8 @@ pub enum Command {
     Rename(Rename),
     /// Do again what failed or timed out
     Retry(Retry),
+    /// Flows at work: look at them, end them, run them again
+    Run(Runs),
     /// Post a message without waiting for an answer
     Say(Say),
     /// Search in all messages, the newest first

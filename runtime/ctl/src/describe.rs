@@ -143,7 +143,7 @@ async fn aspect(run: &Run, client: &mut Client, name: &AspectName) -> Result<Pag
     dispatches.retain(|info| info.hand.aspect == *name);
     let ask = ApprovalList { all: false, before: None, limit: Some(PAGE_MAX) };
     let mut approvals: Vec<ApprovalInfo> = client.call(ask).await?.approvals;
-    approvals.retain(|info| info.aspect == *name);
+    approvals.retain(|info| info.aspect.aspect() == Some(name));
     let value = json!({
         "aspect": aspect, "key": key, "budgets": budgets, "dispatches": dispatches, "approvals": approvals,
     });

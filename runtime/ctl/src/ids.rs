@@ -9,7 +9,7 @@ use nexus_wire::audit::AuditList;
 use nexus_wire::chat::ChatThreads;
 use nexus_wire::limits::PAGE_MAX;
 use nexus_wire::session::{SessionList, SessionTree};
-use nexus_wire::{ApprovalId, AspectName, DispatchId, GatherId, ItemId, MessageId, ThreadId};
+use nexus_wire::{ApprovalId, AspectName, DispatchId, GatherId, ItemId, MessageId, RunId, ThreadId};
 use uuid::Uuid;
 
 use crate::failure::Failure;
@@ -118,6 +118,10 @@ pub(crate) async fn item(client: &mut Client, short: &Short<ItemId>) -> Result<I
 
 pub(crate) async fn message(client: &mut Client, short: &Short<MessageId>) -> Result<MessageId, Failure> {
     logged(client, short, "message", "message", "get messages <thread>").await
+}
+
+pub(crate) async fn run(client: &mut Client, short: &Short<RunId>) -> Result<RunId, Failure> {
+    logged(client, short, "run", "run.started", "run list --all").await
 }
 
 /// Everything that has an id of its own came into being by an entry of the log.

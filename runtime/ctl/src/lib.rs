@@ -29,6 +29,7 @@ pub mod cli;
 pub mod complete;
 mod context;
 mod describe;
+mod flow;
 pub mod ids;
 mod knowledge;
 mod login;
@@ -114,6 +115,9 @@ pub async fn run(cli: Cli, env: &Env, ui: Ui) -> Result<(), Failure> {
     if let Command::Completions(args) = cli.command {
         return run.ui.result_bytes(&complete::script(args.shell)?);
     }
+    if let Command::Flow(cli::Flow { action: cli::FlowAction::Validate { files } }) = &cli.command {
+        return flow::validate(&run, files);
+    }
     run.target = Some(Target::choose(&cli.global.reach, env)?);
     match carry_out(&run, cli.command).await {
         Err(Failure::Failed(message)) => Err(Failure::Failed(hinted(&run, message).await)),
@@ -145,6 +149,7 @@ async fn carry_out(run: &Run, command: Command) -> Result<(), Failure> {
         Command::Deny(args) => approval::decide(run, args, Verdict::Deny).await,
         Command::Dispatch(args) => act::dispatch(run, args).await,
         Command::Describe(args) => describe::describe(run, args.what).await,
+        Command::Flow(args) => flow::flow(run, args.action).await,
         Command::Get(args) => look::get(run, args).await,
         Command::GoOn(args) => session::go_on(run, args).await,
         Command::Logs(args) => logs::logs(run, args).await,
@@ -157,6 +162,7 @@ async fn carry_out(run: &Run, command: Command) -> Result<(), Failure> {
         Command::Hold(args) => restrain::restrain(run, args, RestraintKind::Held).await,
         Command::Pause(args) => restrain::restrain(run, args, RestraintKind::Paused).await,
         Command::Release(args) => restrain::release(run, args).await,
+        Command::Run(args) => flow::runs(run, args.action).await,
         Command::Say(args) => act::say(run, args).await,
         Command::Session(args) => session::session(run, args.action).await,
         Command::Search(args) => threads::search(run, args).await,

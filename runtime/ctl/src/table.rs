@@ -10,6 +10,7 @@ pub use nexus_operator::shown::{ago, span};
 use crate::ui::{Hue, Ui, printable, shortened};
 
 mod asked;
+mod flows;
 mod grid;
 mod kept;
 mod reports;
@@ -19,6 +20,7 @@ mod triggers;
 mod work;
 
 pub use asked::{alerts, approvals};
+pub use flows::{flows, run_steps, runs};
 use grid::Cell;
 pub use kept::{blobs, contexts, credentials, grants, knowledge};
 pub use reports::{audit, gathers, members, operators, role, tokens, top, usage};

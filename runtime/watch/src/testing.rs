@@ -145,11 +145,13 @@ pub(crate) fn work(n: u128, hand: &str, state: DispatchState, parent: Option<u12
 pub(crate) fn approval(n: u128, asked: Asked) -> ApprovalInfo {
     ApprovalInfo {
         id: nexus_wire::ApprovalId(Uuid::from_u128(0xa000_0000 + n)),
-        aspect: name("keel"),
+        aspect: "keel".parse().expect("a party"),
         asked,
         thread: Some(thread(1)),
         lease: None,
         notice: None,
+        run: None,
+        only: None,
         state: ApprovalState::Open,
         asked_at: NOW - 60_000 * Ms::try_from(n).unwrap_or(1),
         expires_at: NOW + 86_000_000,

@@ -10,6 +10,7 @@ use nexus_wire::chat::{
     ChatFound, ChatGet, ChatPage, ChatRead, ChatSearch, ChatSend, ChatSent, ChatThreads, Message, ThreadInfo,
     ThreadPage,
 };
+use nexus_wire::flow::{FlowDelete, FlowDeleted, FlowGet, FlowInfo, FlowList, FlowPage, FlowPut, FlowStored};
 use nexus_wire::frame::ToBroker;
 use nexus_wire::gather::{
     Gather, GatherCancel, GatherCancelled, GatherInfo, GatherList, GatherPage, GatherStatus, Gathered,
@@ -29,6 +30,9 @@ use nexus_wire::log::{Subscribe, Subscribed, Unsubscribe};
 use nexus_wire::roster::{
     AspectRelease, AspectRestrain, AspectRestraint, Deregister, Register, Registered, SettingsBroken,
     Situation, SituationAsk, Team, TeamList,
+};
+use nexus_wire::run::{
+    RunCancel, RunDetail, RunGet, RunInfo, RunList, RunPage, RunRetry, RunStart, RunStarted,
 };
 use nexus_wire::session::{
     SessionCommandInfo, SessionCompact, SessionDiff, SessionDiffed, SessionEntry, SessionExpand,
@@ -152,6 +156,15 @@ requests! {
     KnowledgeHistory => KnowledgePage,
     KnowledgeList => KnowledgePage,
     KnowledgeRevoke => KnowledgeGranted,
+    FlowDelete => FlowDeleted,
+    FlowGet => FlowInfo,
+    FlowList => FlowPage,
+    FlowPut => FlowStored,
+    RunCancel => RunInfo,
+    RunGet => RunDetail,
+    RunList => RunPage,
+    RunRetry => RunStarted,
+    RunStart => RunStarted,
     Gather => Gathered,
     GatherCancel => GatherCancelled,
     GatherList => GatherPage,

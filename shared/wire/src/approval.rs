@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Ms;
 use crate::hands::Lease;
-use crate::ids::{ApprovalId, MessageId, ThreadId};
-use crate::name::{AspectName, Party};
+use crate::ids::{ApprovalId, MessageId, RunId, ThreadId};
+use crate::name::{OperatorName, Party};
 
 /// What is asked.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
@@ -92,7 +92,8 @@ impl ApprovalState {
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct ApprovalInfo {
     pub id: ApprovalId,
-    pub aspect: AspectName,
+    /// Who asks: an aspect, or for a step of a run whoever started the run.
+    pub aspect: Party,
     pub asked: Asked,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<ThreadId>,
@@ -100,6 +101,12 @@ pub struct ApprovalInfo {
     pub lease: Option<Lease>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<MessageId>,
+    /// The run that waits for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
+    /// Who alone may answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<OperatorName>,
     pub state: ApprovalState,
     pub asked_at: Ms,
     pub expires_at: Ms,

@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use crate::Ms;
 use crate::ids::{
-    ApprovalId, DispatchId, EntryId, GatherId, GrantId, ItemId, MessageId, RequestId, ThreadId, TriggerId,
+    ApprovalId, DispatchId, EntryId, GatherId, GrantId, ItemId, MessageId, RequestId, RunId, ThreadId,
+    TriggerId,
 };
 use crate::name::{AspectName, Party};
 
@@ -88,6 +89,16 @@ pub fn approval_id(request: RequestId, sender: &Party) -> ApprovalId {
 /// The inbox item that carries the end of it.
 pub fn approval_item(approval: ApprovalId) -> ItemId {
     ItemId(derived(approval.0, "answered", 0))
+}
+
+/// The run that `request` of `sender` starts.
+pub fn run_id(request: RequestId, sender: &Party) -> RunId {
+    RunId(of_sender(request, sender, "run"))
+}
+
+/// What an attempt at a task of a run makes: `what` is its kind, `task` the step and the item.
+pub fn run_work(run: RunId, what: &str, task: &str, attempt: u32) -> Uuid {
+    derived(run.0, &format!("{what} {task}"), u64::from(attempt))
 }
 
 /// The knowledge entry version that `request` of `sender` creates.

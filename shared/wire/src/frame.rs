@@ -8,6 +8,7 @@ use crate::audit::{AuditList, UsageRead};
 use crate::budget::{BudgetClear, BudgetList, BudgetSet};
 use crate::chat::{ChatGet, ChatRead, ChatSearch, ChatSend, ChatThreads};
 use crate::error::ErrorBody;
+use crate::flow::{FlowDelete, FlowGet, FlowList, FlowPut};
 use crate::gather::{Gather, GatherCancel, GatherList, GatherStatus};
 use crate::hands::{
     Dispatch, DispatchCancel, DispatchList, DispatchProgress, DispatchResult, DispatchRetry, DispatchStatus,
@@ -27,6 +28,7 @@ use crate::observe::{
 use crate::roster::{
     AspectRelease, AspectRestrain, Deregister, Register, Registered, SettingsBroken, SituationAsk, TeamList,
 };
+use crate::run::{RunCancel, RunGet, RunList, RunRetry, RunStart};
 use crate::session::{
     SessionAnswer, SessionAsk, SessionCompact, SessionDiff, SessionEntry, SessionExpand, SessionFork,
     SessionList, SessionRewind, SessionStatus, SessionStuck, SessionSummarise, SessionTree,
@@ -130,6 +132,10 @@ frames! {
         DispatchStatus(DispatchStatus) = "dispatch.status",
         DispatchStopped(DispatchStopped) = "dispatch.stopped",
         DispatchWait(DispatchWait) = "dispatch.wait",
+        FlowDelete(FlowDelete) = "flow.delete",
+        FlowGet(FlowGet) = "flow.get",
+        FlowList(FlowList) = "flow.list",
+        FlowPut(FlowPut) = "flow.put",
         Gather(Gather) = "gather",
         GatherCancel(GatherCancel) = "gather.cancel",
         GatherList(GatherList) = "gather.list",
@@ -150,6 +156,11 @@ frames! {
         ObserveEnd(ObserveEnd) = "observe.end",
         ObserveEvent(ObserveEvent) = "observe.event",
         Register(Register) = "register",
+        RunCancel(RunCancel) = "run.cancel",
+        RunGet(RunGet) = "run.get",
+        RunList(RunList) = "run.list",
+        RunRetry(RunRetry) = "run.retry",
+        RunStart(RunStart) = "run.start",
         Situation(SituationAsk) = "situation",
         SessionAnswer(SessionAnswer) = "session.answer",
         SessionCompact(SessionCompact) = "session.compact",

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::Ms;
 use crate::budget::{Budget, Spending};
 use crate::chat::Usage;
-use crate::ids::{DispatchId, ThreadId};
+use crate::ids::{DispatchId, RunId, ThreadId};
 use crate::limits;
 use crate::name::{AspectName, HandName, HandRef, HandTarget, Party};
 
@@ -251,7 +251,7 @@ impl WaitingFor {
 /// Why a dispatch did not end as `done`. `code` is a short snake_case word: the broker's own are
 /// `worker_lost`, `timeout`, `deadline`, `cancelled`, `parent_ended`, `hand_gone`, `invalid_output`; others are the
 /// Hand's, among them `budget_exceeded`.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct HandFailure {
     pub code: String,
     pub message: String,
@@ -419,6 +419,9 @@ pub struct DispatchInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<DispatchId>,
     pub depth: u32,
+    /// The run that it is a step of: that learns its end, and its invoker does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<ThreadId>,
     pub state: DispatchState,

@@ -60,7 +60,9 @@ id!(/// One granting or revoking of a knowledge grant.
     GrantId, "grant");
 id!(/// Several dispatches taken together.
     GatherId, "gather");
-id!(/// Something an aspect waits for people to allow or to answer.
+id!(/// Something that waits for people to allow or to answer.
     ApprovalId, "approval");
 id!(/// One trigger, from its first definition to its deletion.
     TriggerId, "trigger");
+id!(/// A flow at work.
+    RunId, "run");

@@ -22,6 +22,7 @@ pub mod credential;
 pub mod derive;
 pub mod envelope;
 pub mod error;
+pub mod flow;
 pub mod frame;
 pub mod gather;
 pub mod hands;
@@ -35,6 +36,7 @@ pub mod name;
 pub mod observe;
 pub mod problem;
 pub mod roster;
+pub mod run;
 pub mod schema;
 pub mod session;
 pub mod snippet;
@@ -50,7 +52,8 @@ pub use frame::{FromBroker, ToBroker};
 pub use ids::*;
 pub use json::Json;
 pub use name::{
-    AspectName, CredentialName, HandRef, HandTarget, NameError, OperatorName, Party, TokenName, TriggerName,
+    AspectName, CredentialName, FlowName, HandRef, HandTarget, NameError, OperatorName, Party, StepName,
+    TokenName, TriggerName,
 };
 pub use trace::TraceContext;
 

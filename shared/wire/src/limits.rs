@@ -150,6 +150,37 @@ pub const APPROVAL_DEADLINE_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60
 /// How long people may leave something unanswered before an alert says so.
 pub const APPROVAL_ALERT_AFTER: Duration = Duration::from_secs(10 * 60);
 
+/// Flows that are kept.
+pub const FLOWS_MAX: usize = 512;
+/// A flow as JSON.
+pub const FLOW_BYTES_MAX: usize = 64 * 1024;
+pub const FLOW_DESCRIPTION_BYTES_MAX: usize = 1024;
+pub const FLOW_STEPS_MAX: usize = 64;
+/// Concurrency groups of one flow.
+pub const FLOW_GROUPS_MAX: usize = 8;
+pub const FLOW_GROUP_BYTES_MAX: usize = 256;
+pub const FLOW_PARALLEL_DEFAULT: u32 = 8;
+pub const FLOW_PARALLEL_MAX: u32 = 32;
+/// Items of one `for_each`.
+pub const FLOW_ITEMS_MAX: usize = 256;
+pub const STEP_RETRIES_MAX: u32 = 10;
+pub const STEP_BACKOFF_DEFAULT: Duration = Duration::from_secs(10);
+pub const STEP_BACKOFF_MAX: Duration = Duration::from_secs(60 * 60);
+/// A step that waits, or its timeout.
+pub const STEP_WAIT_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Before a step that the queue had no room for is tried again.
+pub const STEP_ROOM_AFTER: Duration = Duration::from_secs(5);
+/// Runs that have not ended.
+pub const RUNS_OPEN_MAX: usize = 1024;
+/// Runs within one another.
+pub const RUN_DEPTH_MAX: u32 = 4;
+/// Times that steps of one run are done, together.
+pub const RUN_TASKS_MAX: usize = 1024;
+/// Input and outputs of one run, together.
+pub const RUN_BYTES_MAX: usize = 512 * 1024;
+/// Of a failure, in a run.
+pub const RUN_ERROR_BYTES_MAX: usize = 512;
+
 /// Budgets that are set at the same time.
 pub const BUDGETS_MAX: usize = 512;
 /// The largest amount a budget may name; every JSON number up to it is exact everywhere.
@@ -249,6 +280,9 @@ const _: () = assert!(SHUTDOWN_RETRY.as_millis() < BACKOFF_MAX.as_millis());
 const _: () = assert!(DURABLE_BYTES_MAX < MESSAGE_BYTES_MAX);
 // A gather may wait for every child of a parent.
 const _: () = assert!(GATHER_MAX >= CHILDREN_PER_PARENT_MAX && GATHER_BYTES_MAX < DURABLE_BYTES_MAX);
+// A run is shown in one frame: what went in and came out, its flow, its steps, and of each task a line.
+const _: () =
+    assert!(RUN_BYTES_MAX + FLOW_BYTES_MAX + FLOW_STEPS_MAX * 800 + RUN_TASKS_MAX * 300 < REPLY_BYTES_MAX);
 // A page of one message, whatever its thread, is a frame.
 const _: () = assert!(
     MESSAGE_BYTES_MAX

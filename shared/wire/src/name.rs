@@ -110,6 +110,10 @@ label!(/// The name of a credential for a service outside.
     CredentialName, reserved: [""; 0]);
 label!(/// The name of an API token among those of one operator.
     TokenName, reserved: [""; 0]);
+label!(/// The id of a flow.
+    FlowName, reserved: [""; 0]);
+label!(/// The id of a step within its flow.
+    StepName, reserved: [""; 0]);
 label!(/// The name of a Hand within its aspect.
     HandName, reserved: [""; 0]);
 label!(/// The name of a trigger.

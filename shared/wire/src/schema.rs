@@ -114,6 +114,24 @@ struct Replies {
     knowledge_list: crate::knowledge::KnowledgePage,
     #[schemars(rename = "knowledge.revoke")]
     knowledge_revoke: crate::knowledge::KnowledgeGranted,
+    #[schemars(rename = "flow.delete")]
+    flow_delete: crate::flow::FlowDeleted,
+    #[schemars(rename = "flow.get")]
+    flow_get: crate::flow::FlowInfo,
+    #[schemars(rename = "flow.list")]
+    flow_list: crate::flow::FlowPage,
+    #[schemars(rename = "flow.put")]
+    flow_put: crate::flow::FlowStored,
+    #[schemars(rename = "run.cancel")]
+    run_cancel: crate::run::RunInfo,
+    #[schemars(rename = "run.get")]
+    run_get: crate::run::RunDetail,
+    #[schemars(rename = "run.list")]
+    run_list: crate::run::RunPage,
+    #[schemars(rename = "run.retry")]
+    run_retry: crate::run::RunStarted,
+    #[schemars(rename = "run.start")]
+    run_start: crate::run::RunStarted,
     gather: crate::gather::Gathered,
     #[schemars(rename = "gather.cancel")]
     gather_cancel: crate::gather::GatherCancelled,

@@ -26,6 +26,7 @@ failures_per_min = 1000000
 KEPT = {"admin", "ada", "vic", "robin", "vault", "local"}
 # A part of an aspect's public key, and of an operator's token.
 PUBLIC_KEY = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+STEPS = [{"id": "a", "do": {"dispatch": {"hand": "robin/slow", "input": {"n": "{{ default(input, 1) }}"}}}}]
 DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
 
@@ -75,6 +76,18 @@ class Nexus:
         name = f"cr-{uuid7()[-12:]}"
         self.post("/credentials", {**CREDENTIAL, "name": name})
         return name
+
+    def flow(self):
+        self.ask("PUT", "/flows/evening", {"id": "evening", "steps": STEPS})
+        return "evening"
+
+    def run(self):
+        return self.post("/runs", {"flow": self.flow()})["run"]
+
+    def over(self):
+        run = self.run()
+        self.post(f"/runs/{run}/cancel")
+        return run
 
     def dispatch(self):
         return self.post("/dispatches", {"hand": "robin/slow", "input": {"n": 1}})["dispatch"]
@@ -274,6 +287,17 @@ EXAMPLES = {
         gather=world.post("/gathers", {"dispatches": [world.dispatch()], "policy": "first"})["gather"]),
     "cancelGather": lambda world: {
         **path(gather=world.post("/gathers", {"dispatches": [world.dispatch()]})["gather"]), "body": {}},
+    # Flows
+    "listFlows": lambda world: world.flow() and query(limit="1"),
+    "getFlow": lambda world: path(flow=world.flow()),
+    "putFlow": lambda _: {
+        **path(flow="morning"), "body": {"id": "morning", "steps": STEPS, "output": "{{ steps.a.output }}"}},
+    "deleteFlow": lambda world: path(flow=world.flow()),
+    "listRuns": lambda world: world.run() and [query(limit="1"), query(all="true", flow="evening")],
+    "startRun": lambda world: {"body": {"flow": world.flow(), "input": {"n": 1}}},
+    "getRun": lambda world: path(run=world.run()),
+    "cancelRun": lambda world: {**path(run=world.run()), "body": {"reason": "not today"}},
+    "retryRun": lambda world: {**path(run=world.over()), "body": {"from": "a"}},
     # Knowledge
     "listKnowledge": lambda _: query(of="robin", prefix="dep", limit="1"),
     "storeKnowledge": lambda _: {"body": {"topic": "mine", "content": "written down"}},

@@ -52,7 +52,9 @@ impl Truth {
 
     pub(super) fn note_approval(&mut self, info: &ApprovalInfo) {
         let is_tool = matches!(info.asked, Asked::Tool { .. });
-        self.approvals.insert(info.id, (info.aspect.clone(), is_tool));
+        if let Some(aspect) = info.aspect.aspect() {
+            self.approvals.insert(info.id, (aspect.clone(), is_tool));
+        }
     }
 
     pub(super) fn asked(&self) -> Vec<(ApprovalId, bool)> {

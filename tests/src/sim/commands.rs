@@ -27,6 +27,7 @@ pub(super) fn may_come_again(body: &CommandBody) -> bool {
         | CommandBody::PruneMessages { .. }
         | CommandBody::PruneDispatches { .. }
         | CommandBody::PruneApprovals { .. }
+        | CommandBody::PruneRuns { .. }
         | CommandBody::PruneLog(_)
         | CommandBody::ClearAlert { .. } => false,
     }
@@ -49,6 +50,7 @@ pub(super) fn brings_back(body: &CommandBody) -> bool {
         | CommandBody::PruneMessages { .. }
         | CommandBody::PruneDispatches { .. }
         | CommandBody::PruneApprovals { .. }
+        | CommandBody::PruneRuns { .. }
         | CommandBody::PruneLog(_)
         | CommandBody::Restored { .. }
         | CommandBody::KnowledgeUsed(_)

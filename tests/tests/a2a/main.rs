@@ -3,6 +3,5 @@
 mod client;
 mod follow;
 mod push;
-mod roles;
 mod rules;
 mod talk;

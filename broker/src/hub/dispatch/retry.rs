@@ -53,6 +53,7 @@ impl<S: Store> Step<'_, S> {
             parent: None,
             parent_used: Spending::default(),
             retry: Some(Retry { of: old, trace: trace.map(|trace| trace.context) }),
+            run: None,
         };
         self.accept(sender, order)?;
         if let Some(mut record) = self.store.dispatch_head(old)? {

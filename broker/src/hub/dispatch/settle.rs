@@ -130,6 +130,7 @@ impl<S: Store> Step<'_, S> {
         }
         self.tell_purses()?;
         self.approvals_told(&ends)?;
+        self.runs_told(&ends)?;
         self.gathers_told(&ends)?;
         self.triggers_told(&ends)
     }
@@ -211,11 +212,15 @@ impl<S: Store> Step<'_, S> {
         }
         info.spent = (!end.granted.is_unlimited()).then_some(end.spent);
         let (invoker, thread, accepted_at) = (info.invoker.clone(), info.thread, info.accepted_at);
+        let is_step = info.run.is_some();
         let input = std::mem::take(&mut info.input);
         let ended = outcome(info.clone());
         info.input = input;
         let trace = record.trace.clone();
-        if let Party::Aspect(name) = &invoker {
+        // A run waits for it, and not who started that.
+        if let Party::Aspect(name) = &invoker
+            && !is_step
+        {
             let item = derive::dispatch_item(id, "result", 0);
             // Whoever cancelled it may be in another trace.
             let context = trace.as_ref().map(|trace| trace.context.clone()).or_else(|| self.context());

@@ -10,9 +10,11 @@ use nexus_wire::hands::DispatchInfo;
 use nexus_wire::inbox::InboxClose;
 use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeHit, KnowledgeMay, KnowledgeUsage};
 use nexus_wire::log::LogEntry;
+use nexus_wire::name::FlowName;
+use nexus_wire::run::{RunInfo, RunTask};
 use nexus_wire::{
     ApprovalId, AspectName, BlobId, CredentialName, DispatchId, EntryId, GatherId, GrantId, HandRef, ItemId,
-    MessageId, Ms, Party, ThreadId, TriggerId, TriggerName,
+    MessageId, Ms, Party, RunId, ThreadId, TriggerId, TriggerName,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -20,10 +22,11 @@ use uuid::Uuid;
 
 use super::{
     AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
-    CredentialRecord, DispatchRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace,
-    KnowledgeRank, KnowledgeRecord, KnowledgeScope, LogRecord, MessageRecord, NewItem, OperatorRecord,
-    Position, Pruned, Purse, PurseKey, PushKey, PushRecord, ReactionRecord, SetupToken, SlotRecord, Snapshot,
-    TakenRecord, ThreadRecord, TriggerRecord, UsedAssertion,
+    CredentialRecord, DispatchRecord, FlowRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord,
+    KnowledgePlace, KnowledgeRank, KnowledgeRecord, KnowledgeScope, LogRecord, MessageRecord, NewItem,
+    OperatorRecord, Position, Pruned, Purse, PurseKey, PushKey, PushRecord, ReactionRecord, RunRecord,
+    RunsWanted, SetupToken, SlotRecord, Snapshot, StepTask, TakenRecord, ThreadRecord, TriggerRecord,
+    UsedAssertion,
 };
 use crate::hub::filter::LogFilter;
 use crate::hub::queue::ClockChanges;
@@ -203,6 +206,19 @@ pub trait Reads {
     fn gather(&self, id: GatherId) -> Stored<Option<GatherRecord>>;
     /// What an invoker has open, in the order of ids.
     fn open_gathers(&self, invoker: &Party) -> Stored<Vec<GatherInfo>>;
+    /// The latest version, deleted or not.
+    fn flow(&self, id: &FlowName) -> Stored<Option<FlowRecord>>;
+    /// Those that are not deleted.
+    fn flow_count(&self) -> Stored<u64>;
+    /// Those that are not deleted, by id, after `after`.
+    fn flows(&self, after: Option<&FlowName>, limit: u32) -> Stored<Vec<FlowRecord>>;
+    fn run(&self, id: RunId) -> Stored<Option<RunRecord>>;
+    /// By step and index.
+    fn run_tasks(&self, id: RunId) -> Stored<Vec<StepTask>>;
+    /// In the order of their ids, the last first, those before `before`.
+    fn runs(&self, wanted: &RunsWanted, before: Option<RunId>, limit: u32) -> Stored<Vec<RunInfo>>;
+    /// Of those that ended before `before`, by their ids, those after `after`.
+    fn runs_older(&self, before: Ms, after: Option<RunId>, limit: u32) -> Stored<Vec<RunId>>;
     /// The newest version of a topic.
     fn knowledge(&self, aspect: &Party, topic: &str) -> Stored<Option<KnowledgeRecord>>;
     /// A version by its id, current or not.
@@ -327,6 +343,15 @@ pub trait Store: Reads {
     fn put_trigger_slot(&mut self, record: &SlotRecord) -> Stored<()>;
     /// Those up to `up_to` that have ended are kept no longer.
     fn drop_trigger_slots(&mut self, trigger: TriggerId, up_to: u64) -> Stored<()>;
+    fn put_flow(&mut self, record: &FlowRecord) -> Stored<()>;
+    /// A run that is new; its flow and its input are kept from here on.
+    fn add_run(&mut self, record: &RunRecord) -> Stored<()>;
+    /// Replaces everything but flow and input.
+    fn put_run(&mut self, record: &RunRecord) -> Stored<()>;
+    /// Inserts or replaces by step and index.
+    fn put_run_task(&mut self, run: RunId, step: u32, task: &RunTask) -> Stored<()>;
+    /// Drops a run that has ended, and its tasks.
+    fn delete_run(&mut self, id: RunId) -> Stored<()>;
     /// One that is new.
     fn put_answered(&mut self, record: &AnsweredRecord) -> Stored<()>;
     /// Inserts or replaces everything of the aspect, its position included.

@@ -277,7 +277,10 @@ async fn was_answered(door: &Door, source: &Source, content: &str) -> Result<boo
                 matches!((it.state.as_str(), said.as_str()), ("approved", "approve") | ("denied", "deny"))
             }
         };
-        about && same && it.aspect == *source.aspect() && it.by.as_ref() == Some(&door.caller().party)
+        about
+            && same
+            && it.aspect.aspect() == Some(source.aspect())
+            && it.by.as_ref() == Some(&door.caller().party)
     };
     Ok(page.approvals.iter().any(is_it))
 }

@@ -149,8 +149,9 @@ impl Door {
         };
         let waits = if receipt.state == ReceiptState::InContext {
             let thread = message.thread;
-            let is_it =
-                |it: &ApprovalInfo| it.aspect == aspect && it.thread == Some(thread) && it.lease.is_none();
+            let is_it = |it: &ApprovalInfo| {
+                it.aspect.aspect() == Some(&aspect) && it.thread == Some(thread) && it.lease.is_none()
+            };
             self.waiting(is_it).await?
         } else {
             None

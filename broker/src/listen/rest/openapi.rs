@@ -35,6 +35,7 @@ pub(super) enum Group {
     Budgets,
     Credentials,
     Dispatches,
+    Flows,
     Knowledge,
     Messages,
     Operators,
@@ -44,7 +45,7 @@ pub(super) enum Group {
 }
 
 impl Group {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::Alerts,
         Self::Approvals,
         Self::Aspects,
@@ -54,6 +55,7 @@ impl Group {
         Self::Budgets,
         Self::Credentials,
         Self::Dispatches,
+        Self::Flows,
         Self::Knowledge,
         Self::Messages,
         Self::Operators,
@@ -73,6 +75,7 @@ impl Group {
             Self::Budgets => "budgets",
             Self::Credentials => "credentials",
             Self::Dispatches => "dispatches",
+            Self::Flows => "flows",
             Self::Knowledge => "knowledge",
             Self::Messages => "messages",
             Self::Operators => "operators",
@@ -93,6 +96,7 @@ impl Group {
             Self::Budgets => "What may be spent in a day or a month.",
             Self::Credentials => "Secrets for services outside, kept sealed.",
             Self::Dispatches => "Work sent to Hands.",
+            Self::Flows => "Several steps as one piece of work, and the runs of them.",
             Self::Knowledge => "What the team has written down.",
             Self::Messages => "What is said.",
             Self::Operators => "People and their tokens.",

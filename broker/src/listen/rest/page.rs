@@ -9,9 +9,11 @@ use nexus_wire::alert::AlertPage;
 use nexus_wire::approval::ApprovalPage;
 use nexus_wire::audit::AuditPage;
 use nexus_wire::chat::{ChatPage, ThreadPage};
+use nexus_wire::flow::FlowPage;
 use nexus_wire::gather::GatherPage;
 use nexus_wire::hands::DispatchPage;
 use nexus_wire::roster::Team;
+use nexus_wire::run::RunPage;
 use nexus_wire::trigger::{TriggerPage, TriggerSlots};
 use nexus_wire::{ErrorBody, ErrorCode, ToBroker};
 use schemars::JsonSchema;
@@ -77,7 +79,9 @@ paged! {
     AuditPage: entries => |it: &nexus_wire::audit::AuditEntry| it.seq.to_string(),
     ChatPage: messages => |it: &nexus_wire::chat::Message| it.seq.to_string(),
     DispatchPage: dispatches => |it: &nexus_wire::hands::DispatchInfo| it.id.to_string(),
+    FlowPage: flows => |it: &nexus_wire::flow::FlowHead| it.id.to_string(),
     GatherPage: gathers => |it: &nexus_wire::gather::GatherInfo| it.id.to_string(),
+    RunPage: runs => |it: &nexus_wire::run::RunInfo| it.id.to_string(),
     Team: aspects => |it: &nexus_wire::roster::AspectInfo| it.name.to_string(),
     TriggerPage: triggers => |it: &nexus_wire::trigger::TriggerInfo| it.definition.name.to_string(),
     TriggerSlots: slots => |it: &nexus_wire::trigger::TriggerSlot| it.no.to_string(),

@@ -2,9 +2,11 @@
 
 use nexus_wire::alert::Alert;
 use nexus_wire::knowledge::KnowledgeUsage;
+use nexus_wire::name::FlowName;
+use nexus_wire::run::RunTask;
 use nexus_wire::{
     ApprovalId, AspectName, BlobId, CredentialName, DispatchId, GatherId, ItemId, MessageId, Ms,
-    OperatorName, Party, ThreadId, TriggerId, TriggerName,
+    OperatorName, Party, RunId, ThreadId, TriggerId, TriggerName,
 };
 use uuid::Uuid;
 
@@ -12,9 +14,9 @@ use super::MemoryStore;
 use crate::hub::queue::Clocks;
 use crate::hub::records::{
     ApprovalRecord, AspectRecord, BlobMention, BlobRecord, ClosedRecord, CredentialRecord, DispatchRecord,
-    GatherRecord, InboxRecord, KnowledgePlace, OperatorRecord, Position, Pruned, Purse, PurseKey, PushKey,
-    PushRecord, ReactionRecord, SetupToken, SlotRecord, StoreError, Stored, ThreadRecord, Transaction,
-    TriggerRecord, UsedAssertion,
+    FlowRecord, GatherRecord, InboxRecord, KnowledgePlace, OperatorRecord, Position, Pruned, Purse, PurseKey,
+    PushKey, PushRecord, ReactionRecord, RunRecord, SetupToken, SlotRecord, StoreError, Stored, ThreadRecord,
+    Transaction, TriggerRecord, UsedAssertion,
 };
 use crate::store::logged::LoggedRow;
 
@@ -23,6 +25,9 @@ pub(super) enum Undo {
     Alert(String, Option<Box<Alert>>),
     Approval(ApprovalId, Option<Box<ApprovalRecord>>),
     Gather(GatherId, Option<Box<GatherRecord>>),
+    Flow(FlowName, Option<Box<FlowRecord>>),
+    Run(RunId, Option<Box<RunRecord>>),
+    RunTask((RunId, u32, u32), Option<Box<RunTask>>),
     Answered(Uuid),
     Slot((TriggerId, u64), Option<Box<SlotRecord>>),
     Trigger(TriggerName, Option<Box<TriggerRecord>>),
@@ -88,6 +93,12 @@ impl Undo {
             Self::Approval(id, None) => _ = store.approvals.remove(&id),
             Self::Gather(id, Some(old)) => _ = store.gathers.insert(id, *old),
             Self::Gather(id, None) => _ = store.gathers.remove(&id),
+            Self::Flow(id, Some(old)) => _ = store.flows.flows.insert(id, *old),
+            Self::Flow(id, None) => _ = store.flows.flows.remove(&id),
+            Self::Run(id, Some(old)) => _ = store.flows.runs.insert(id, *old),
+            Self::Run(id, None) => _ = store.flows.runs.remove(&id),
+            Self::RunTask(key, Some(old)) => _ = store.flows.tasks.insert(key, *old),
+            Self::RunTask(key, None) => _ = store.flows.tasks.remove(&key),
             Self::Alert(key, Some(old)) => _ = store.alerts.insert(key, *old),
             Self::Alert(key, None) => _ = store.alerts.remove(&key),
             Self::Aspect(name, Some(old)) => _ = store.aspects.insert(name, *old),

@@ -2,9 +2,10 @@
 
 use nexus_wire::alert::Alert;
 use nexus_wire::knowledge::KnowledgeUsage;
+use nexus_wire::run::RunTask;
 use nexus_wire::{
-    ApprovalId, AspectName, BlobId, CredentialName, DispatchId, MessageId, Ms, Party, ThreadId, TriggerId,
-    TriggerName, derive,
+    ApprovalId, AspectName, BlobId, CredentialName, DispatchId, MessageId, Ms, Party, RunId, ThreadId,
+    TriggerId, TriggerName, derive,
 };
 
 use super::undo::Undo;
@@ -12,10 +13,10 @@ use super::{MemoryStore, Thread, absent, undo};
 use crate::hub::queue::ClockChanges;
 use crate::hub::records::{
     AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
-    CredentialRecord, DispatchRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgeRecord,
-    LogRecord, MessageRecord, NewItem, OperatorRecord, Position, Pruned, Purse, PurseKey, PushKey,
-    PushRecord, ReactionRecord, SetupToken, SlotRecord, Store, Stored, TakenRecord, ThreadRecord,
-    TriggerRecord, UsedAssertion,
+    CredentialRecord, DispatchRecord, FlowRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord,
+    KnowledgeRecord, LogRecord, MessageRecord, NewItem, OperatorRecord, Position, Pruned, Purse, PurseKey,
+    PushKey, PushRecord, ReactionRecord, RunRecord, SetupToken, SlotRecord, Store, Stored, TakenRecord,
+    ThreadRecord, TriggerRecord, UsedAssertion,
 };
 use crate::store::logged::LoggedRow;
 
@@ -24,6 +25,32 @@ impl Store for MemoryStore {
         let id = record.info.id;
         let old = self.approvals.insert(id, record.clone());
         self.undo.push(Undo::Approval(id, old.map(Box::new)));
+        Ok(())
+    }
+
+    fn put_flow(&mut self, record: &FlowRecord) -> Stored<()> {
+        let old = self.flows.flows.insert(record.id.clone(), record.clone());
+        self.undo.push(Undo::Flow(record.id.clone(), old.map(Box::new)));
+        Ok(())
+    }
+
+    fn add_run(&mut self, record: &RunRecord) -> Stored<()> {
+        self.set_run(record);
+        Ok(())
+    }
+
+    fn put_run(&mut self, record: &RunRecord) -> Stored<()> {
+        self.set_run(record);
+        Ok(())
+    }
+
+    fn put_run_task(&mut self, run: RunId, step: u32, task: &RunTask) -> Stored<()> {
+        self.set_task(run, step, task);
+        Ok(())
+    }
+
+    fn delete_run(&mut self, id: RunId) -> Stored<()> {
+        self.drop_run(id);
         Ok(())
     }
 

@@ -284,6 +284,7 @@ pub(super) fn snapshot(connection: &Connection) -> Stored<Snapshot> {
         credentials: credentials(connection)?,
         open_approvals: super::approvals::open(connection)?,
         open_gathers: super::gathers::open(connection)?,
+        open_runs: super::flows::open(connection)?,
         purses: super::budgets::all(connection)?,
         pushes: super::pushes::all(connection)?,
         triggers: super::triggers::page(connection, None, u32::MAX)?,

@@ -3,9 +3,10 @@
 use nexus_wire::alert::{Alert, AlertChange};
 use nexus_wire::knowledge::KnowledgeUsage;
 use nexus_wire::log::LogBody;
+use nexus_wire::run::RunTask;
 use nexus_wire::{
-    ApprovalId, AspectName, BlobId, CredentialName, DispatchId, ItemId, MessageId, Ms, Party, ThreadId,
-    TraceContext, TriggerId, TriggerName,
+    ApprovalId, AspectName, BlobId, CredentialName, DispatchId, ItemId, MessageId, Ms, Party, RunId,
+    ThreadId, TraceContext, TriggerId, TriggerName,
 };
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Params, ToSql, params};
@@ -17,14 +18,15 @@ use super::columns::{to_blob, to_json, to_number, to_parties, to_word};
 use super::entries::MESSAGE;
 use super::fault::{damage, fault};
 use super::{
-    SqliteStore, alerts, approvals, blobs, budgets, gathers, knowledge, pushes, retention, triggers,
+    SqliteStore, alerts, approvals, blobs, budgets, flows, gathers, knowledge, pushes, retention, triggers,
 };
 use crate::hub::queue::ClockChanges;
 use crate::hub::records::{
     AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
-    CredentialRecord, DispatchRecord, GatherRecord, KnowledgeGrantRecord, KnowledgeRecord, LogRecord,
-    MessageRecord, NewItem, OperatorRecord, Position, Purse, PurseKey, PushKey, PushRecord, ReactionRecord,
-    SetupToken, SlotRecord, Store, Stored, TakenRecord, ThreadRecord, TriggerRecord, UsedAssertion,
+    CredentialRecord, DispatchRecord, FlowRecord, GatherRecord, KnowledgeGrantRecord, KnowledgeRecord,
+    LogRecord, MessageRecord, NewItem, OperatorRecord, Position, Purse, PurseKey, PushKey, PushRecord,
+    ReactionRecord, RunRecord, SetupToken, SlotRecord, Store, Stored, TakenRecord, ThreadRecord,
+    TriggerRecord, UsedAssertion,
 };
 
 impl SqliteStore {
@@ -51,6 +53,26 @@ impl SqliteStore {
 impl Store for SqliteStore {
     fn put_approval(&mut self, record: &ApprovalRecord) -> Stored<()> {
         approvals::put(&self.connection, record)
+    }
+
+    fn put_flow(&mut self, record: &FlowRecord) -> Stored<()> {
+        flows::put_flow(&self.connection, record)
+    }
+
+    fn add_run(&mut self, record: &RunRecord) -> Stored<()> {
+        flows::add_run(&self.connection, record)
+    }
+
+    fn put_run(&mut self, record: &RunRecord) -> Stored<()> {
+        flows::put_run(&self.connection, record)
+    }
+
+    fn put_run_task(&mut self, run: RunId, step: u32, task: &RunTask) -> Stored<()> {
+        flows::put_run_task(&self.connection, run, step, task)
+    }
+
+    fn delete_run(&mut self, id: RunId) -> Stored<()> {
+        flows::delete_run(&self.connection, id)
     }
 
     fn put_gather(&mut self, record: &GatherRecord) -> Stored<()> {

@@ -9,7 +9,7 @@ use super::Cli;
 /// Each command stands in one group.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Talk to the team", &["ask", "say", "search", "react", "mark", "rename"]),
-    ("Give work to Hands", &["dispatch", "retry", "cancel"]),
+    ("Give work to Hands", &["dispatch", "flow", "run", "retry", "cancel"]),
     ("While nobody types", &["trigger"]),
     ("Look", &["get", "describe", "top", "logs", "session", "knowledge", "blob"]),
     ("Step in", &["answer", "approve", "deny", "ack", "stop", "go-on", "pause", "hold", "release"]),

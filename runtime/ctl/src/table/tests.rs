@@ -99,6 +99,7 @@ fn threads_and_dispatches_fit_on_lines() {
         root: DispatchId(Uuid::from_u128(2)),
         parent: None,
         depth: 1,
+        run: None,
         thread: None,
         state: DispatchState::TimedOut,
         attempt: 1,

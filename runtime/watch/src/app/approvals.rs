@@ -44,7 +44,8 @@ impl Approvals {
                 Asked::Tool { tool, .. } => tool.as_str(),
                 Asked::Question { .. } => "question",
             };
-            let texts = [info.aspect.as_str(), tool, info.asked.summary()];
+            let asker = info.aspect.to_string();
+            let texts = [asker.as_str(), tool, info.asked.summary()];
             filter.is_empty() || texts.iter().any(|text| text.to_lowercase().contains(&filter))
         };
         let keys = self.approvals.iter().filter(fits).map(|info| info.id).collect();

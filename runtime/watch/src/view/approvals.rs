@@ -46,7 +46,7 @@ pub(super) fn draw(app: &App, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
             Asked::Question { .. } => "an answer".to_owned(),
         };
         let cells = vec![
-            cell(info.aspect.as_str(), 12, Style::new()),
+            cell(info.aspect.to_string(), 12, Style::new()),
             cell(wants, 16, theme.warning()),
             cell(info.asked.summary(), 0, Style::new()),
             number(ago(info.asked_at, app.now), 5, Style::new()),

@@ -140,6 +140,7 @@ fn accepted() -> LogBody {
         root: DISPATCH,
         parent: None,
         depth: 1,
+        run: None,
         thread: Some(THREAD),
         state: DispatchState::Pending,
         attempt: 0,

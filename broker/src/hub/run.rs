@@ -1,0 +1,471 @@
+//! Runs: what is known of those that have not ended, and the requests about them. How one goes on is in `advance`,
+//! what a step of it does in `work`.
+//!
+//! A run's steps are ordinary dispatches, approvals and runs, made with the rights of whoever started it. They end
+//! within some command; what that means for the run is worked out at the end of the same command, so that there is
+//! no moment at which a step has ended and its run does not know.
+
+mod advance;
+mod group;
+mod work;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use nexus_flow::Plan;
+use nexus_wire::flow::Flow;
+use nexus_wire::hands::{DispatchState, HandFailure};
+use nexus_wire::limits::{RUN_BYTES_MAX, RUN_DEPTH_MAX, RUNS_OPEN_MAX};
+use nexus_wire::name::FlowName;
+use nexus_wire::run::{
+    RunCancel, RunInfo, RunParent, RunRetry, RunStart, RunStarted, RunState, RunStep, RunTask, StepState,
+    TaskWork,
+};
+use nexus_wire::{ApprovalId, DispatchId, ErrorBody, ErrorCode, Ms, Party, RequestId, RunId, derive};
+use serde_json::{Value, json};
+
+use super::inbox::{json_bytes, sha256_of};
+use super::records::{RunRecord, StepTask, Store, StoreError, Stored};
+use super::schema::{Schema, listed};
+use super::step::{Done, Step, refuse};
+use work::failure;
+
+/// One task of one run: its step's place in the flow, and which time it is done.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct Place {
+    pub(super) run: RunId,
+    pub(super) step: usize,
+    pub(super) index: u32,
+}
+
+/// A run that has not ended.
+#[derive(Clone, Debug, PartialEq)]
+struct OpenRun {
+    record: RunRecord,
+    plan: Arc<Plan>,
+    /// By step and index.
+    tasks: BTreeMap<(usize, u32), RunTask>,
+    /// Of input and outputs, as JSON.
+    bytes: usize,
+}
+
+impl OpenRun {
+    fn info(&self) -> &RunInfo {
+        &self.record.info
+    }
+
+    fn tasks_of(&self, step: usize) -> impl Iterator<Item = (u32, &RunTask)> {
+        self.tasks.range((step, 0)..=(step, u32::MAX)).map(|((_, index), task)| (*index, task))
+    }
+}
+
+/// Those that have not ended.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Runs {
+    open: BTreeMap<RunId, OpenRun>,
+    /// Whom the end of a dispatch or an approval concerns, and when a task is due; functions of `open`.
+    of_dispatch: BTreeMap<DispatchId, Place>,
+    of_approval: BTreeMap<ApprovalId, Place>,
+    due: BTreeSet<(Ms, Place)>,
+    /// Those that something has happened to within the command at hand.
+    touched: BTreeSet<RunId>,
+}
+
+impl Runs {
+    pub(super) fn new(open: Vec<(RunRecord, Vec<StepTask>)>) -> Stored<Self> {
+        let mut runs = Self::default();
+        for (record, tasks) in open {
+            let id = record.info.id;
+            let plan = Plan::of(&record.flow).map_err(|problems| {
+                let first = problems.first().map(ToString::to_string).unwrap_or_default();
+                StoreError::Corrupt(format!("the flow of run {id} cannot run: {first}"))
+            })?;
+            runs.insert(record, Arc::new(plan));
+            for (step, task) in tasks {
+                let index = task.index;
+                runs.set(Place { run: id, step: step as usize, index }, task);
+            }
+        }
+        Ok(runs)
+    }
+
+    /// When a task is over, or is tried again.
+    pub(super) fn due(&self) -> Option<Ms> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// Nothing has happened to any that it has not been taken further for.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.touched.is_empty()
+    }
+
+    fn insert(&mut self, record: RunRecord, plan: Arc<Plan>) {
+        let bytes = json_bytes(&record.input);
+        let id = record.info.id;
+        self.open.insert(id, OpenRun { record, plan, tasks: BTreeMap::new(), bytes });
+    }
+
+    fn task(&self, place: Place) -> Option<&RunTask> {
+        self.open.get(&place.run)?.tasks.get(&(place.step, place.index))
+    }
+
+    /// The task as it stands from here on.
+    fn set(&mut self, place: Place, task: RunTask) {
+        let Some(run) = self.open.get_mut(&place.run) else { return };
+        run.bytes += size_of(&task);
+        let old = run.tasks.insert((place.step, place.index), task.clone());
+        if let Some(old) = old {
+            run.bytes -= size_of(&old);
+            self.unlist(place, &old);
+        }
+        if task.state.is_end() {
+            return;
+        }
+        if let Some(at) = task.due_at {
+            self.due.insert((at, place));
+        }
+        if task.state == StepState::Running {
+            match task.work {
+                Some(TaskWork::Approval(id)) => _ = self.of_approval.insert(id, place),
+                Some(TaskWork::Dispatch(id)) => _ = self.of_dispatch.insert(id, place),
+                Some(TaskWork::Run(_) | TaskWork::Clock) | None => {}
+            }
+        }
+    }
+
+    fn unlist(&mut self, place: Place, old: &RunTask) {
+        if let Some(at) = old.due_at {
+            self.due.remove(&(at, place));
+        }
+        match old.work {
+            Some(TaskWork::Approval(id)) => _ = self.of_approval.remove(&id),
+            Some(TaskWork::Dispatch(id)) => _ = self.of_dispatch.remove(&id),
+            Some(TaskWork::Run(_) | TaskWork::Clock) | None => {}
+        }
+    }
+
+    fn remove(&mut self, id: RunId) -> Option<OpenRun> {
+        let run = self.open.remove(&id)?;
+        for ((step, index), task) in &run.tasks {
+            self.unlist(Place { run: id, step: *step, index: *index }, task);
+        }
+        self.touched.remove(&id);
+        Some(run)
+    }
+
+    fn touch(&mut self, id: RunId) {
+        if self.open.contains_key(&id) {
+            self.touched.insert(id);
+        }
+    }
+}
+
+/// What of a task counts against the most a run may hold.
+fn size_of(task: &RunTask) -> usize {
+    let said = task.error.as_ref().map_or(0, |error| error.code.len() + error.message.len());
+    task.output.as_ref().map_or(0, json_bytes) + said
+}
+
+/// A run that is about to be accepted.
+pub(super) struct Launch {
+    pub(super) id: RunId,
+    pub(super) flow: Flow,
+    pub(super) version: u32,
+    pub(super) input: Value,
+    pub(super) by: Party,
+    pub(super) parent: Option<RunParent>,
+    pub(super) depth: u32,
+    pub(super) request_sha256: Option<[u8; 32]>,
+    pub(super) kept: Option<Kept>,
+}
+
+/// What a run takes over from the one that it tries again.
+pub(super) struct Kept {
+    of: RunId,
+    steps: BTreeMap<usize, RunStep>,
+    tasks: Vec<StepTask>,
+}
+
+impl<S: Store> Step<'_, S> {
+    pub(super) fn run_start(&mut self, sender: &Party, request: RequestId, start: RunStart) -> Done {
+        let request_sha256 = sha256_of(&start);
+        let id = derive::run_id(request, sender);
+        if self.is_repeated_run(id, request, request_sha256)? {
+            return Ok(());
+        }
+        let (flow, version) = self.flow_of(&start.flow)?;
+        self.launch(Launch {
+            id,
+            flow,
+            version,
+            input: start.input,
+            by: sender.clone(),
+            parent: None,
+            depth: 0,
+            request_sha256: Some(request_sha256),
+            kept: None,
+        })?;
+        self.answer_started(id);
+        Ok(())
+    }
+
+    /// The flow as it is kept.
+    fn flow_of(&self, name: &FlowName) -> Done<(Flow, u32)> {
+        match self.store.flow(name)?.map(|found| (found.flow, found.version)) {
+            Some((Some(flow), version)) => Ok((flow, version)),
+            Some((None, _)) | None => refuse(
+                ErrorCode::NotFound,
+                format!("there is no flow {name}; `nexctl flow list` shows those there are"),
+            ),
+        }
+    }
+
+    fn is_repeated_run(&mut self, id: RunId, request: RequestId, request_sha256: [u8; 32]) -> Done<bool> {
+        let Some(first) = self.store.run(id)? else { return Ok(false) };
+        if first.request_sha256 != Some(request_sha256) {
+            return refuse(
+                ErrorCode::IdReused,
+                format!("request {request} started something else before; a new one needs a new id"),
+            );
+        }
+        self.answer(&started(&first.info));
+        Ok(true)
+    }
+
+    fn answer_started(&mut self, id: RunId) {
+        if let Some(info) = self.hub.runs.open.get(&id).map(|run| started(run.info())) {
+            self.answer(&info);
+        }
+    }
+
+    /// Takes a run in. It begins at the end of the command.
+    fn launch(&mut self, launch: Launch) -> Done {
+        let Launch { id, flow, version, input, by, parent, depth, request_sha256, kept } = launch;
+        if depth > RUN_DEPTH_MAX {
+            let message = format!("runs within one another go {RUN_DEPTH_MAX} deep, and this is one more");
+            return refuse(ErrorCode::Invalid, message);
+        }
+        if self.hub.runs.open.len() >= RUNS_OPEN_MAX {
+            let message = format!("{RUNS_OPEN_MAX} runs have not ended, which is the most; try again later");
+            return refuse(ErrorCode::QueueFull, message);
+        }
+        let plan = Plan::of(&flow).map_err(|problems| {
+            let first = problems.first().map(ToString::to_string).unwrap_or_default();
+            ErrorBody::new(ErrorCode::Invalid, format!("flow {} cannot run: {first}", flow.id))
+        })?;
+        check_input(&flow, &input)?;
+        let mut info = RunInfo {
+            id,
+            flow: flow.id.clone(),
+            version,
+            by: by.clone(),
+            parent,
+            depth,
+            state: RunState::Waiting,
+            accepted_at: self.at,
+            began_at: None,
+            ended_at: None,
+            groups: Vec::new(),
+            error: None,
+            retry_of: kept.as_ref().map(|kept| kept.of),
+            retried_as: None,
+            tasks: 0,
+            steps: plan.steps.iter().map(|step| pending(&step.id)).collect(),
+        };
+        info.groups = group::groups(&plan, &info, &input)?;
+        let mut tasks = Vec::new();
+        if let Some(kept) = kept {
+            for (place, step) in kept.steps {
+                info.steps[place] = RunStep { kept: true, ..step };
+            }
+            tasks = kept.tasks;
+        }
+        let record = RunRecord { info, flow, input, output: None, request_sha256 };
+        self.hub.runs.insert(record.clone(), Arc::new(plan));
+        if let Some(held) = self.hub.runs.circle(id) {
+            self.hub.runs.remove(id);
+            let message =
+                format!("run {held} holds a concurrency group that this one needs, and waits for it in turn");
+            return refuse(ErrorCode::Invalid, message);
+        }
+        self.store.add_run(&record)?;
+        self.log_other(by, "run.started", id, &record.info)?;
+        for (step, task) in tasks {
+            let place = Place { run: id, step: step as usize, index: task.index };
+            self.put_task(place, task)?;
+        }
+        self.enter(id)?;
+        self.hub.runs.touch(id);
+        Ok(())
+    }
+
+    fn put_task(&mut self, place: Place, task: RunTask) -> Stored<()> {
+        let step = u32::try_from(place.step).unwrap_or(u32::MAX);
+        self.store.put_run_task(place.run, step, &task)?;
+        self.hub.runs.set(place, task);
+        Ok(())
+    }
+
+    /// By who started it, or an operator.
+    fn steerable(&self, sender: &Party, id: RunId, what: &str) -> Done<RunRecord> {
+        let Some(record) = self.store.run(id)? else {
+            return refuse(
+                ErrorCode::NotFound,
+                format!("there is no run {id}; `nexctl run list` shows them"),
+            );
+        };
+        let by = &record.info.by;
+        match sender {
+            Party::Aspect(_) if by != sender => refuse(
+                ErrorCode::Forbidden,
+                format!("run {id} was started by {by}; they or an operator may {what} it"),
+            ),
+            Party::Aspect(_) | Party::Operator(_) | Party::System => Ok(record),
+        }
+    }
+
+    pub(super) fn run_cancel(&mut self, sender: &Party, request: RequestId, cancel: RunCancel) -> Done {
+        let Some(fresh) = self.first_time(sender, request, &cancel)? else { return Ok(()) };
+        let RunCancel { run: id, reason } = cancel;
+        let record = self.steerable(sender, id, "cancel")?;
+        if record.info.state.is_end() {
+            return Ok(self.answer_once(fresh, &record.info)?);
+        }
+        let reason = match reason {
+            Some(reason) if !reason.is_empty() => format!("cancelled by {sender}: {reason}"),
+            Some(_) | None => format!("cancelled by {sender}"),
+        };
+        self.log_other(sender.clone(), "run.cancelled", id, &reason)?;
+        self.end_run(id, RunState::Cancelled, Some(failure("cancelled", reason)))?;
+        let info = self.store.run(id)?.map_or(record.info, |ended| ended.info);
+        Ok(self.answer_once(fresh, &info)?)
+    }
+
+    pub(super) fn run_retry(&mut self, sender: &Party, request: RequestId, retry: RunRetry) -> Done {
+        let request_sha256 = sha256_of(&("retry", &retry));
+        let id = derive::run_id(request, sender);
+        if self.is_repeated_run(id, request, request_sha256)? {
+            return Ok(());
+        }
+        let mut old = self.steerable(sender, retry.run, "retry")?;
+        if !old.info.state.is_end() {
+            let state = old.info.state.as_str();
+            let message = format!("run {} is {state}; one that has ended is run again", retry.run);
+            return refuse(ErrorCode::Invalid, message);
+        }
+        let again = again(&old, retry.step.as_ref())?;
+        let keeps = |place: usize| !again.contains(&place);
+        let steps: BTreeMap<usize, RunStep> =
+            old.info.steps.iter().cloned().enumerate().filter(|(place, _)| keeps(*place)).collect();
+        let mut tasks = self.store.run_tasks(retry.run)?;
+        tasks.retain(|(step, _)| keeps(*step as usize));
+        self.launch(Launch {
+            id,
+            flow: old.flow.clone(),
+            version: old.info.version,
+            input: old.input.clone(),
+            by: sender.clone(),
+            parent: None,
+            depth: 0,
+            request_sha256: Some(request_sha256),
+            kept: Some(Kept { of: retry.run, steps, tasks }),
+        })?;
+        old.info.retried_as = Some(id);
+        self.store.put_run(&old)?;
+        self.log_other(sender.clone(), "run.retried", retry.run, &id)?;
+        self.answer_started(id);
+        Ok(())
+    }
+
+    /// These dispatches ended within this command.
+    pub(super) fn runs_told(&mut self, ended: &[(DispatchId, DispatchState)]) -> Stored<()> {
+        for (id, state) in ended {
+            let Some(place) = self.hub.runs.of_dispatch.get(id).copied() else { continue };
+            let Some(record) = self.store.dispatch(*id)? else { continue };
+            let result = match (state, record.info.output, record.info.error) {
+                (DispatchState::Done, output, _) => Ok(output.unwrap_or_default()),
+                (_, _, Some(error)) => Err(error),
+                (state, _, None) => {
+                    Err(failure(state.as_str(), format!("dispatch {id} is {}", state.as_str())))
+                }
+            };
+            self.end_task(place, TaskWork::Dispatch(*id), result)?;
+        }
+        Ok(())
+    }
+}
+
+fn started(info: &RunInfo) -> RunStarted {
+    RunStarted { run: info.id, flow: info.flow.clone(), version: info.version, state: info.state }
+}
+
+fn pending(id: &nexus_wire::name::StepName) -> RunStep {
+    RunStep {
+        id: id.clone(),
+        state: StepState::Pending,
+        times: 1,
+        began_at: None,
+        ended_at: None,
+        error: None,
+        kept: false,
+    }
+}
+
+fn check_input(flow: &Flow, input: &Value) -> Done {
+    let bytes = json_bytes(input);
+    if bytes > RUN_BYTES_MAX / 2 {
+        let message = format!("the input is {bytes} bytes as JSON; {} is the most", RUN_BYTES_MAX / 2);
+        return refuse(ErrorCode::TooLarge, message);
+    }
+    let Some(schema) = &flow.input else { return Ok(()) };
+    let schema = Schema::compile(schema).map_err(|fault| {
+        ErrorBody::new(ErrorCode::Invalid, format!("flow {}: `input` is no schema: {fault}", flow.id))
+    })?;
+    let faults = schema.faults(input);
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let message = format!("the input is not what flow {} takes: {}", flow.id, listed(&faults));
+    Err(ErrorBody::new(ErrorCode::Invalid, message).with(json!({"flow": flow.id, "faults": faults})).into())
+}
+
+/// The places of the steps that a retry does again.
+fn again(old: &RunRecord, from: Option<&nexus_wire::name::StepName>) -> Done<BTreeSet<usize>> {
+    let plan = Plan::of(&old.flow).map_err(|problems| {
+        let first = problems.first().map(ToString::to_string).unwrap_or_default();
+        ErrorBody::new(ErrorCode::Invalid, format!("flow {} cannot run: {first}", old.info.flow))
+    })?;
+    let mut roots = Vec::new();
+    if let Some(from) = from {
+        let Some(place) = plan.place(from) else {
+            let known: Vec<String> = plan.steps.iter().map(|step| step.id.to_string()).collect();
+            let message =
+                format!("there is no step {from} in run {}; its steps are {}", old.info.id, known.join(", "));
+            return refuse(ErrorCode::NotFound, message);
+        };
+        roots.push(place);
+    }
+    for (place, step) in old.info.steps.iter().enumerate() {
+        let is_kept = match step.state {
+            StepState::Done | StepState::Skipped => true,
+            StepState::Failed => plan.steps[place].on_error == nexus_flow::OnFailure::Continue,
+            StepState::Pending | StepState::Running | StepState::Unreached | StepState::Cancelled => false,
+        };
+        if !is_kept {
+            roots.push(place);
+        }
+    }
+    if roots.is_empty() {
+        let message =
+            format!("every step of run {} was done; say `from` which one it is to be run again", old.info.id);
+        return refuse(ErrorCode::Invalid, message);
+    }
+    Ok(roots.into_iter().flat_map(|root| plan.after(root)).collect())
+}
+
+/// Of a failure as much as a run keeps.
+fn cut(mut error: HandFailure) -> HandFailure {
+    error.code.truncate(error.code.floor_char_boundary(64));
+    error.message.truncate(error.message.floor_char_boundary(nexus_wire::limits::RUN_ERROR_BYTES_MAX));
+    error
+}

@@ -1,0 +1,303 @@
+//! `nexctl flow` and `nexctl run`: what can be run, and how runs get along.
+
+use std::path::Path;
+
+use nexus_client::{Client, Followed};
+use nexus_flow::Format;
+use nexus_wire::flow::{Flow, FlowDelete, FlowGet, FlowInfo, FlowList, FlowPage, FlowPut, OnError};
+use nexus_wire::limits::{FLOW_BYTES_MAX, PAGE_MAX};
+use nexus_wire::log::{LogBody, Subscribe};
+use nexus_wire::run::{
+    RunCancel, RunDetail, RunGet, RunInfo, RunList, RunPage, RunRetry, RunStart, RunStarted, RunState,
+};
+use nexus_wire::{Ms, RunId};
+use serde_json::Value;
+
+use crate::cli::{FlowAction, RunAction};
+use crate::failure::Failure;
+use crate::table::{self, span};
+use crate::ui::{Outage, Shape, Tone, printable};
+use crate::{Run, ids, text};
+
+pub(crate) async fn flow(run: &Run, action: FlowAction) -> Result<(), Failure> {
+    match action {
+        FlowAction::Validate { files } => validate(run, &files),
+        FlowAction::Put { file } => {
+            let flow = read(&file)?;
+            let mut client = run.connect().await?;
+            let stored = run.change(&mut client, FlowPut { flow }).await?;
+            client.close().await;
+            run.answer(&stored, || match stored.changed {
+                true => format!("flow {} is kept, version {}", stored.flow, stored.version),
+                false => format!("flow {} is the same as before, version {}", stored.flow, stored.version),
+            })
+        }
+        FlowAction::Delete { flow } => {
+            let mut client = run.connect().await?;
+            let deleted = run.change(&mut client, FlowDelete { flow }).await?;
+            client.close().await;
+            run.answer(&deleted, || match deleted.deleted {
+                true => format!("flow {} is deleted; runs that have begun go on", deleted.flow),
+                false => format!("there was no flow {}; see: nexctl flow list", deleted.flow),
+            })
+        }
+        FlowAction::List => {
+            let mut client = run.connect().await?;
+            let mut all = FlowPage::default();
+            loop {
+                let after = all.flows.last().map(|head| head.id.clone());
+                let page = run.within(client.call(FlowList { after, limit: Some(PAGE_MAX) })).await??;
+                all.flows.extend(page.flows);
+                if !page.more {
+                    break;
+                }
+            }
+            client.close().await;
+            let empty = all.flows.is_empty().then_some("there are no flows; see: nexctl flow put --help");
+            run.list(&all, empty, &table::flows(&run.ui, &all.flows, run.now()))
+        }
+        FlowAction::Show { flow } => {
+            let info = get(run, FlowGet { flow }).await?;
+            match run.ui.shape() {
+                Shape::Data => run.ui.data(&info),
+                Shape::Text => {
+                    let told = serde_yaml_ng::to_string(&info.flow)
+                        .map_err(|error| Failure::Failed(format!("the flow cannot be shown: {error}")))?;
+                    run.ui.result(&told)
+                }
+            }
+        }
+        FlowAction::Graph { flow } => {
+            let info = get(run, FlowGet { flow }).await?;
+            match run.ui.shape() {
+                Shape::Data => run.ui.data(&info.flow.steps),
+                Shape::Text => run.ui.result(&graph(&info.flow)),
+            }
+        }
+        FlowAction::Run { flow, input, wait } => {
+            let input = input_of(input)?;
+            let mut client = run.connect().await?;
+            let started = run.change(&mut client, RunStart { flow, input }).await?;
+            followed(run, client, started, wait).await
+        }
+    }
+}
+
+async fn get(run: &Run, get: FlowGet) -> Result<FlowInfo, Failure> {
+    let mut client = run.connect().await?;
+    let info = run.within(client.call(get)).await??;
+    client.close().await;
+    Ok(info)
+}
+
+fn input_of(input: Option<String>) -> Result<Value, Failure> {
+    let text = match input.as_deref() {
+        None => return Ok(Value::Null),
+        Some("-") => text::of_stdin(&mut std::io::stdin())?,
+        Some(text) => text.to_owned(),
+    };
+    serde_json::from_str(&text).map_err(|error| {
+        Failure::Usage(format!("the input is no JSON: {error}; a text is written '\"text\"'"))
+    })
+}
+
+/// The flow of a file, or all that is wrong with it.
+fn read(file: &Path) -> Result<Flow, Failure> {
+    let shown = file.display();
+    let Some(format) = Format::of(&file.to_string_lossy()) else {
+        let message = format!("{shown}: a flow is a file whose name ends in .yaml, .yml, .toml or .json");
+        return Err(Failure::Usage(message));
+    };
+    let bytes = std::fs::metadata(file).map_err(|error| Failure::Failed(format!("{shown}: {error}")))?.len();
+    if bytes > FLOW_BYTES_MAX as u64 {
+        return Err(Failure::Failed(format!("{shown}: {bytes} bytes; {FLOW_BYTES_MAX} is the most")));
+    }
+    let text = std::fs::read_to_string(file).map_err(|error| Failure::Failed(format!("{shown}: {error}")))?;
+    nexus_flow::read(&text, format).map_err(|faults| {
+        let told: Vec<String> = faults.iter().map(|fault| format!("{shown}:{fault}")).collect();
+        Failure::Failed(told.join("\n"))
+    })
+}
+
+pub(crate) fn validate(run: &Run, files: &[std::path::PathBuf]) -> Result<(), Failure> {
+    let mut wrong = Vec::new();
+    for file in files {
+        match read(file) {
+            Ok(flow) => {
+                let steps = flow.steps.len();
+                let s = if steps == 1 { "" } else { "s" };
+                run.ui.result_line(&format!("{}: flow {}, {steps} step{s}", file.display(), flow.id))?;
+            }
+            Err(failure) => wrong.push(failure.to_string()),
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(Failure::Failed(wrong.join("\n"))) }
+}
+
+/// As Mermaid draws it. Ids have no characters that mean something there.
+fn graph(flow: &Flow) -> String {
+    let mut lines = vec!["flowchart TD".to_owned()];
+    for step in &flow.steps {
+        let what = match &step.act {
+            nexus_wire::flow::StepAct::Approve(_) => "approve",
+            nexus_wire::flow::StepAct::Ask(_) => "ask",
+            nexus_wire::flow::StepAct::Dispatch(_) => "dispatch",
+            nexus_wire::flow::StepAct::Flow(_) => "flow",
+            nexus_wire::flow::StepAct::Wait(_) => "wait",
+        };
+        lines.push(format!("  s-{}[\"{} ({what})\"]", step.id, step.id));
+        lines.extend(step.needs.iter().map(|need| format!("  s-{need} --> s-{}", step.id)));
+        if let OnError::Goto(to) = &step.on_error {
+            lines.push(format!("  s-{} -. on error .-> s-{to}", step.id));
+        }
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+pub(crate) async fn runs(run: &Run, action: RunAction) -> Result<(), Failure> {
+    let mut client = run.connect().await?;
+    match action {
+        RunAction::List { flow, all, limit } => {
+            let mut page = RunPage::default();
+            loop {
+                let before = page.runs.last().map(|info| info.id);
+                let left = limit
+                    .map(|limit| limit.saturating_sub(u32::try_from(page.runs.len()).unwrap_or(u32::MAX)));
+                let limit = Some(left.unwrap_or(PAGE_MAX).min(PAGE_MAX));
+                let list = RunList { flow: flow.clone(), all, before, limit };
+                let next = run.within(client.call(list)).await??;
+                let is_last = next.runs.is_empty() || !next.more;
+                page.more = next.more;
+                page.runs.extend(next.runs);
+                if is_last || left == Some(0) {
+                    break;
+                }
+            }
+            client.close().await;
+            let none =
+                if all { "there are no runs" } else { "no run is open; all of them: nexctl run list --all" };
+            let empty = page.runs.is_empty().then_some(none);
+            run.list(&page, empty, &table::runs(&run.ui, &page.runs, run.now()))
+        }
+        RunAction::Show { run: id } => {
+            let id = run.within(ids::run(&mut client, &id)).await??;
+            let detail = run.within(client.call(RunGet { run: id })).await??;
+            client.close().await;
+            show(run, &detail)
+        }
+        RunAction::Cancel { run: id, reason } => {
+            let id = run.within(ids::run(&mut client, &id)).await??;
+            let info = run.change(&mut client, RunCancel { run: id, reason }).await?;
+            client.close().await;
+            run.answer(&info, || match info.state {
+                RunState::Cancelled => format!("run {id} is cancelled"),
+                RunState::Waiting | RunState::Running | RunState::Done | RunState::Failed => {
+                    format!("run {id} had ended before: {}", info.state.as_str())
+                }
+            })
+        }
+        RunAction::Retry { run: id, from, wait } => {
+            let id = run.within(ids::run(&mut client, &id)).await??;
+            let started = run.change(&mut client, RunRetry { run: id, step: from }).await?;
+            followed(run, client, started, wait).await
+        }
+    }
+}
+
+/// Says that it has begun, or what it came to.
+async fn followed(run: &Run, client: Client, started: RunStarted, wait: bool) -> Result<(), Failure> {
+    let id = started.run;
+    if !wait {
+        client.close().await;
+        return run.answer(&started, || {
+            let waiting = if started.state == RunState::Waiting { ", and waits for its group" } else { "" };
+            format!("run {id} of flow {} has begun{waiting}; see: nexctl run show {id}", started.flow)
+        });
+    }
+    let detail = end_of(run, client, id).await?;
+    match run.ui.shape() {
+        Shape::Data => run.ui.data(&detail)?,
+        Shape::Text => {
+            let output = serde_json::to_string_pretty(&detail.output).unwrap_or_default();
+            run.ui.result_line(&printable(&output))?;
+        }
+    }
+    match detail.info.state {
+        RunState::Done => Ok(()),
+        RunState::Waiting | RunState::Running | RunState::Failed | RunState::Cancelled => {
+            Err(Failure::Failed(format!("run {id} is {}; see: nexctl run show {id}", told(&detail.info))))
+        }
+    }
+}
+
+/// Follows the log until the run has ended, then asks what became of it.
+async fn end_of(run: &Run, client: Client, id: RunId) -> Result<RunDetail, Failure> {
+    let kinds = vec!["run.ended".to_owned()];
+    let mut follow = client.follow(Subscribe { kinds, ..Subscribe::default() }).await?;
+    // Asked once the log is followed: an end is either known by now or still to come.
+    let mut asker = run.connect().await?;
+    let mut outage = Outage::default();
+    let of = id.to_string();
+    loop {
+        let detail = asker.call(RunGet { run: id }).await?;
+        if detail.info.state.is_end() {
+            asker.close().await;
+            return Ok(detail);
+        }
+        loop {
+            match follow.next().await? {
+                Followed::Log(entry) => {
+                    if matches!(&entry.body, LogBody::Other { subject, .. } if *subject == of) {
+                        break;
+                    }
+                }
+                Followed::Lost { .. } => outage.lost(&run.ui),
+                Followed::Reconnected => outage.over(&run.ui),
+                Followed::Activity(_)
+                | Followed::Gap(_)
+                | Followed::Observed(_)
+                | Followed::ObserveGap(_)
+                | Followed::Roster(_) => {}
+            }
+        }
+    }
+}
+
+/// `failed: step a: it broke`.
+fn told(info: &RunInfo) -> String {
+    match &info.error {
+        Some(error) => format!("{}: {}", info.state.as_str(), printable(&error.message)),
+        None => info.state.as_str().to_owned(),
+    }
+}
+
+fn show(run: &Run, detail: &RunDetail) -> Result<(), Failure> {
+    if run.ui.shape() == Shape::Data {
+        return run.ui.data(detail);
+    }
+    let (info, now) = (&detail.info, run.now());
+    let took = |from: Ms, to: Option<Ms>| span(to.unwrap_or(now) - from);
+    run.ui.result_line(&format!("run {} of flow {}, version {}", info.id, info.flow, info.version))?;
+    run.ui.result_line(&format!(
+        "started by {}, took {}: {}",
+        info.by,
+        took(info.accepted_at, info.ended_at),
+        told(info)
+    ))?;
+    if !info.groups.is_empty() {
+        let groups = info.groups.iter().map(|group| printable(group)).collect::<Vec<_>>().join(", ");
+        run.ui.result_line(&format!("concurrency group: {groups}"))?;
+    }
+    for (said, other) in [("tries again", info.retry_of), ("was tried again as", info.retried_as)] {
+        if let Some(other) = other {
+            run.ui.result_line(&format!("{said} {other}"))?;
+        }
+    }
+    run.ui.result(&table::run_steps(&run.ui, detail, now))?;
+    if let Some(output) = &detail.output {
+        run.ui.note(Tone::Plain, "output:");
+        run.ui.result_line(&printable(&serde_json::to_string_pretty(output).unwrap_or_default()))?;
+    }
+    Ok(())
+}
