@@ -1,7 +1,7 @@
 // Made from docs/schema by `npm run types`. Not to be edited.
 
 /**
- * Something an aspect waits for people to allow or to answer.
+ * Something that waits for people to allow or to answer.
  *
  */
 export type ApprovalId = string;
@@ -65,6 +65,46 @@ export type BlobId = string;
  */
 export type TurnId = string;
 export type HandTarget = string;
+export type FlowName = string;
+/**
+ * What a step does.
+ *
+ */
+export type StepAct =
+  | {
+      approve: StepApprove;
+    }
+  | {
+      ask: StepAsk;
+    }
+  | {
+      dispatch: StepDispatch;
+    }
+  | {
+      flow: StepFlow;
+    }
+  | {
+      wait: StepWait;
+    };
+export type OperatorName = string;
+/**
+ * What nobody's answer means.
+ *
+ */
+export type OnTimeout = "fail" | "approve";
+export type HandRef = string;
+export type StepName = string;
+/**
+ * What a failure means for the rest of the run.
+ *
+ */
+export type OnError =
+  | "fail"
+  | "continue"
+  | "skip_rest"
+  | {
+      goto: StepName;
+    };
 /**
  * How many have to be done.
  *
@@ -155,6 +195,11 @@ export type HandName = string;
  *
  */
 export type EpochId = string;
+/**
+ * A flow at work.
+ *
+ */
+export type RunId = string;
 export type Json = unknown;
 /**
  * A question to an aspect's process, from one operator.
@@ -173,7 +218,6 @@ export type Act =
   | {
       dispatch: DispatchHand;
     };
-export type HandRef = string;
 /**
  * What becomes of slots that were missed, because no broker ran or the machine slept.
  *
@@ -435,6 +479,31 @@ export type ReceiptState = "stored" | "delivered" | "in_context" | "answered";
  *
  */
 export type EntryId = string;
+/**
+ * Where a run stands; `done`, `failed` and `cancelled` are ends.
+ *
+ */
+export type RunState = ("running" | "done" | "failed" | "cancelled") | "waiting";
+/**
+ * Where a step of a run stands.
+ *
+ */
+export type StepState = ("pending" | "running" | "done" | "failed" | "cancelled") | "skipped" | "unreached";
+/**
+ * What a step is at work on.
+ *
+ */
+export type TaskWork =
+  | {
+      approval: ApprovalId;
+    }
+  | {
+      dispatch: DispatchId;
+    }
+  | {
+      run: RunId;
+    }
+  | "clock";
 export type SessionKind = "global" | "thread" | "fork";
 export type SessionCommandState = ("done" | "failed") | "pending";
 /**
@@ -513,6 +582,10 @@ export interface Asks {
   "dispatch.status": DispatchStatus;
   "dispatch.stopped": DispatchStopped;
   "dispatch.wait": DispatchWait;
+  "flow.delete": FlowDelete;
+  "flow.get": FlowGet;
+  "flow.list": FlowList;
+  "flow.put": FlowPut;
   gather: Gather;
   "gather.cancel": GatherCancel;
   "gather.list": GatherList;
@@ -533,6 +606,11 @@ export interface Asks {
   "observe.end": ObserveEnd;
   "observe.event": ObserveEvent;
   register: Register;
+  "run.cancel": RunCancel;
+  "run.get": RunGet;
+  "run.list": RunList;
+  "run.retry": RunRetry;
+  "run.start": RunStart;
   situation: SituationAsk;
   "session.answer": SessionAnswer;
   "session.compact": SessionCompact;
@@ -1051,6 +1129,163 @@ export interface DispatchWait {
   on: DispatchId[];
 }
 /**
+ * `flow.delete`: it can be started no more; runs that have begun go on.
+ *
+ */
+export interface FlowDelete {
+  flow: FlowName;
+}
+/**
+ * `flow.get`.
+ *
+ */
+export interface FlowGet {
+  flow: FlowName;
+}
+/**
+ * `flow.list`: by id.
+ *
+ */
+export interface FlowList {
+  after?: FlowName;
+  limit?: number;
+}
+/**
+ * `flow.put`: keep a flow under its id. One that is there is replaced; runs that have begun go on as they began.
+ *
+ */
+export interface FlowPut {
+  flow: Flow;
+}
+/**
+ * A flow as it is kept. Conditions are expressions, and texts may have places to fill in; both are written down in
+ * the documentation of flows.
+ *
+ */
+export interface Flow {
+  /**
+   * Of runs that have a text in common here one runs at a time; the others wait for it, in order. With places to
+   * fill in.
+   */
+  concurrency_group?: string[];
+  description?: string;
+  id: FlowName;
+  /**
+   * The JSON Schema of what it is started with; absent: anything.
+   */
+  input?: {
+    [k: string]: unknown;
+  };
+  /**
+   * How much of one run is at work at the same time (8).
+   */
+  max_parallel?: number;
+  /**
+   * What a run comes to, with places to fill in; absent: null.
+   */
+  output?: {
+    [k: string]: unknown;
+  };
+  steps: FlowStep[];
+}
+export interface FlowStep {
+  do: StepAct;
+  /**
+   * An expression for a list: once for each `item`, whose place in it is `index`. The output is the list of outputs.
+   */
+  for_each?: string;
+  id: StepName;
+  /**
+   * An expression; false: it is skipped, and what needs it goes on.
+   */
+  if?: string;
+  /**
+   * It begins when these have ended.
+   */
+  needs?: StepName[];
+  on_error?: OnError;
+  retry?: StepRetry;
+  /**
+   * Seconds one attempt may take; of a dispatch from its acceptance, within the limit of dispatches.
+   */
+  timeout_s?: number;
+}
+/**
+ * Leave of a person to go on. The output is `{approved, by, text}`; a denial is a failure with the code `denied`.
+ *
+ */
+export interface StepApprove {
+  by?: OperatorName;
+  /**
+   * Seconds it waits for an answer (24 h, at most 7 days).
+   */
+  expires_s?: number;
+  on_timeout?: OnTimeout;
+  /**
+   * What they are asked, with places to fill in.
+   */
+  text: string;
+}
+/**
+ * A task for an aspect itself, which is a dispatch to its Hand `self`; its answer is the output.
+ *
+ */
+export interface StepAsk {
+  aspect: AspectName;
+  /**
+   * With places to fill in.
+   */
+  text: string;
+}
+/**
+ * Work for a Hand. Exactly one of `hand` and `capability`.
+ *
+ */
+export interface StepDispatch {
+  capability?: Wanted;
+  hand?: HandRef;
+  /**
+   * With places to fill in.
+   */
+  input?: {
+    [k: string]: unknown;
+  };
+}
+/**
+ * A run of another flow, whose output is the output.
+ *
+ */
+export interface StepFlow {
+  id: FlowName;
+  /**
+   * With places to fill in.
+   */
+  input?: {
+    [k: string]: unknown;
+  };
+}
+/**
+ * Exactly one of `seconds` and `until`.
+ *
+ */
+export interface StepWait {
+  seconds?: number;
+  /**
+   * A time as RFC 3339 writes it, with places to fill in. One that has passed is now.
+   */
+  until?: string;
+}
+export interface StepRetry {
+  /**
+   * Seconds before the first of them (10); it doubles each time, up to an hour.
+   */
+  backoff_s?: number;
+  /**
+   * How often after the first time, at most 10.
+   */
+  times: number;
+}
+/**
  * `gather`: one answer about several dispatches, all of them the sender's own.
  *
  */
@@ -1365,6 +1600,52 @@ export interface Resume {
   epoch: EpochId;
   item?: ItemId;
   offset: number;
+}
+/**
+ * `run.cancel`: end it, what it is at work on, and the runs that are steps of it. By who started it, or an operator.
+ *
+ */
+export interface RunCancel {
+  reason?: string;
+  run: RunId;
+}
+/**
+ * `run.get`.
+ *
+ */
+export interface RunGet {
+  run: RunId;
+}
+/**
+ * `run.list`: the latest first; an aspect is shown its own.
+ *
+ */
+export interface RunList {
+  /**
+   * Also those that have ended.
+   */
+  all?: boolean;
+  before?: RunId;
+  flow?: FlowName;
+  limit?: number;
+}
+/**
+ * `run.retry`: run it again, the flow as it was then, keeping what its steps came to before `step`.
+ *
+ */
+export interface RunRetry {
+  run: RunId;
+  step?: StepName;
+}
+/**
+ * `run.start`: run a flow as it is now, with the rights of the sender.
+ *
+ */
+export interface RunStart {
+  flow: FlowName;
+  input?: {
+    [k: string]: unknown;
+  };
 }
 /**
  * `situation`: the same as `registered` carries, as it is now.
@@ -2032,6 +2313,7 @@ export interface DispatchInfo {
   retried_as?: DispatchId;
   retry_of?: DispatchId;
   root: DispatchId;
+  run?: RunId;
   spent?: Spending;
   state: DispatchState;
   stop?: Stop;
@@ -2315,6 +2597,10 @@ export interface Answers {
   "dispatch.retry": Dispatched;
   "dispatch.status": DispatchInfo;
   "dispatch.wait": DispatchStanding;
+  "flow.delete": FlowDeleted;
+  "flow.get": FlowInfo;
+  "flow.list": FlowPage;
+  "flow.put": FlowStored;
   gather: Gathered;
   "gather.cancel": GatherCancelled;
   "gather.list": GatherPage;
@@ -2329,6 +2615,11 @@ export interface Answers {
   "knowledge.search": KnowledgeHits;
   "knowledge.store": KnowledgeStored;
   "lease.renew": LeasesRenewed;
+  "run.cancel": RunInfo;
+  "run.get": RunDetail;
+  "run.list": RunPage;
+  "run.retry": RunStarted;
+  "run.start": RunStarted;
   "session.compact": SessionOrdered;
   "session.diff": SessionDiffed;
   "session.entry": SessionShown;
@@ -2403,13 +2694,15 @@ export interface AlertPage {
 export interface ApprovalInfo {
   asked: Asked;
   asked_at: number;
-  aspect: AspectName;
+  aspect: Party;
   by?: Party;
   ended_at?: number;
   expires_at: number;
   id: ApprovalId;
   lease?: Lease;
   notice?: MessageId;
+  only?: OperatorName;
+  run?: RunId;
   state: ApprovalState;
   /**
    * The answer to a question, or what was said with a verdict.
@@ -2646,6 +2939,54 @@ export interface DispatchStanding {
   state: DispatchState;
 }
 /**
+ * The answer to `flow.delete`.
+ *
+ */
+export interface FlowDeleted {
+  /**
+   * Whether there was one.
+   */
+  deleted: boolean;
+  flow: FlowName;
+}
+/**
+ * The answer to `flow.get`.
+ *
+ */
+export interface FlowInfo {
+  at: number;
+  by: Party;
+  flow: Flow;
+  version: number;
+}
+export interface FlowPage {
+  flows: FlowHead[];
+  more?: boolean;
+}
+export interface FlowHead {
+  at: number;
+  by: Party;
+  description: string;
+  id: FlowName;
+  steps: number;
+  version: number;
+}
+/**
+ * The answer to `flow.put`.
+ *
+ */
+export interface FlowStored {
+  /**
+   * Whether it is another one than was there.
+   */
+  changed: boolean;
+  flow: FlowName;
+  /**
+   * Counts from 1, and goes on after a deletion.
+   */
+  version: number;
+}
+/**
  * The answer to `gather`.
  *
  */
@@ -2812,6 +3153,120 @@ export interface SnippetPart {
  */
 export interface LeasesRenewed {
   lost: Lease[];
+}
+/**
+ * Everything about a run but what went in and came out.
+ *
+ */
+export interface RunInfo {
+  accepted_at: number;
+  began_at?: number;
+  by: Party;
+  /**
+   * Runs it is a step of, one within the other.
+   */
+  depth: number;
+  ended_at?: number;
+  error?: HandFailure;
+  flow: FlowName;
+  /**
+   * Its concurrency groups, sorted.
+   */
+  groups?: string[];
+  id: RunId;
+  parent?: RunParent;
+  retried_as?: RunId;
+  retry_of?: RunId;
+  state: RunState;
+  steps: RunStep[];
+  /**
+   * How many times steps of it, and of the runs within it, were begun; of a run within one, 0.
+   */
+  tasks: number;
+  /**
+   * Of the flow.
+   */
+  version: number;
+}
+/**
+ * Whom a run is a step of.
+ *
+ */
+export interface RunParent {
+  index: number;
+  run: RunId;
+  step: StepName;
+}
+/**
+ * A step of a run.
+ *
+ */
+export interface RunStep {
+  began_at?: number;
+  ended_at?: number;
+  error?: HandFailure;
+  id: StepName;
+  /**
+   * It was done by the run that this one tries again.
+   */
+  kept?: boolean;
+  state: StepState;
+  /**
+   * How many times it is done: 1, or as many as `for_each` has items.
+   */
+  times: number;
+}
+/**
+ * The answer to `run.get`.
+ *
+ */
+export interface RunDetail {
+  flow: Flow;
+  info: RunInfo;
+  input?: {
+    [k: string]: unknown;
+  };
+  output?: unknown;
+  /**
+   * In the order of the flow's steps.
+   */
+  tasks: RunTask[];
+}
+/**
+ * One time that a step is done; without `for_each` there is one. Made when it begins.
+ *
+ */
+export interface RunTask {
+  /**
+   * Counts from 1.
+   */
+  attempt: number;
+  began_at: number;
+  /**
+   * When it is over, or is tried again, whatever else happens.
+   */
+  due_at?: number;
+  ended_at?: number;
+  error?: HandFailure;
+  index: number;
+  output?: unknown;
+  state: StepState;
+  step: StepName;
+  work?: TaskWork;
+}
+export interface RunPage {
+  more?: boolean;
+  runs: RunInfo[];
+}
+/**
+ * The answer to `run.start` and `run.retry`.
+ *
+ */
+export interface RunStarted {
+  flow: FlowName;
+  run: RunId;
+  state: RunState;
+  version: number;
 }
 /**
  * The answer to commands about a session or turns: it is in the aspect's inbox.
