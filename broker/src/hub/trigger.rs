@@ -6,6 +6,7 @@
 
 mod define;
 mod due;
+mod fill;
 mod hear;
 pub(crate) mod schedule;
 mod work;

@@ -401,6 +401,29 @@ on_both_stores! {
         assert_eq!(world.slots("t").len(), 2, "what others do does");
     }
 
+    fn what_it_says_and_hands_over_is_filled_in_with_what_set_it_off(world) {
+        world.team();
+        let text = "{{ date.weekday }}, {{ date.iso }}: look at {{ payload.ticket }}, {{ trigger.name }}.";
+        let ask = json!({"ask": {"aspect": "wren", "text": text}});
+        world.put(json!({"when": "manual", "do": ask})).unwrap();
+        world.fire("t", json!({"ticket": "{{ trigger.no }}"})).unwrap();
+        let ItemBody::Message(asked) = &world.inbox("wren")[0].body else { panic!("it was asked") };
+        assert_eq!(asked.content, "Friday, 2027-01-15: look at {{ trigger.no }}, t.", "data is no template");
+        let input = json!({"of": "{{ payload }}", "n": "{{ trigger.no }}"});
+        world.put(json!({"name": "u", "when": "manual", "do": {"dispatch": {"hand": "wren/check", "input": input}}})).unwrap();
+        let fired = world.fire("u", json!({"a": [1, "; rm -rf /"]})).unwrap();
+        let made = world.store.dispatch(dispatch_of(&fired.slot)).unwrap().unwrap();
+        assert_eq!(made.info.input, json!({"of": {"a": [1, "; rm -rf /"]}, "n": 1}));
+        // What cannot be known before is found when it is due.
+        let failed = world.fire("t", json!({"other": 1})).unwrap();
+        assert_eq!(failed.slot.state, SlotState::Skipped, "the first is still open");
+        let asked = world.inbox("wren")[0].id;
+        world.close(asked, Decision::Replied);
+        let failed = world.fire("t", json!({"other": 1})).unwrap();
+        let reason = failed.slot.reason.unwrap();
+        assert!(failed.slot.state == SlotState::Failed && reason.starts_with("`do.ask.text`: there is no `payload.ticket`"), "{reason}");
+    }
+
     fn events_that_are_skipped_in_a_row_share_a_record(world) {
         world.team();
         world.put(json!({"when": {"event": {"kinds": ["message"]}}, "do": work()})).unwrap();
@@ -471,6 +494,7 @@ on_both_stores! {
             (json!({"when": "manual", "misfire": {"all": 0}}), "`misfire.all` is 0; it can be from 1 to 100"),
             (json!({"when": "manual", "do": {"ask": {"aspect": "owl", "text": "x"}}}), "there is no aspect owl; `nexctl get aspects` shows who is there"),
             (json!({"when": "manual", "do": {"ask": {"aspect": "wren", "text": " "}}}), "`do.ask.text` is empty: what is asked?"),
+            (json!({"when": "manual", "do": {"ask": {"aspect": "wren", "text": "on\n{{ dat.iso }}"}}}), "`do.ask.text` 2:4: there is no `dat`; did you mean `date`?"),
             (json!({"when": {"after": {"trigger": "t"}}}), "`when.after.trigger` is the trigger itself"),
             (json!({"when": {"after": {"trigger": "u"}}}), "there is no trigger u; `nexctl trigger list` shows all of them"),
             (json!({"when": {"event": {"kinds": []}}}), "`when.event.kinds` names 0 kinds; it can be from 1 to 64"),

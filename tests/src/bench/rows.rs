@@ -13,3 +13,4 @@ pub(crate) mod session;
 pub(crate) mod start;
 pub(crate) mod stuck;
 pub(crate) mod tls;
+pub(crate) mod triggers;

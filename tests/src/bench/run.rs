@@ -13,7 +13,7 @@ use super::machine::{Machine, said_by};
 use super::report::figures::{FIGURES, Figure};
 use super::report::{Report, Samples, lines};
 use super::rows::{
-    core, durable, fanout, hands, idle, register, relay, replay, send, session, start, stuck, tls,
+    core, durable, fanout, hands, idle, register, relay, replay, send, session, start, stuck, tls, triggers,
 };
 use super::{jetstream, nats, redis};
 
@@ -274,6 +274,13 @@ pub(crate) async fn run(settings: &Settings, tell: &dyn Fn(&str)) -> Outcome<Rep
     if run.is_due("register") {
         let outcome = run.crowd().await;
         run.note("register", outcome);
+    }
+    for round in 0..settings.rounds {
+        if run.is_due("triggers") {
+            tell(&format!("triggers, round {} of {}", round + 1, settings.rounds));
+            let outcome = triggers::round(&settings.nexus, &settings.dir, round, &mut run.samples).await;
+            run.note("triggers", outcome);
+        }
     }
     Ok(Report {
         commit: settings.commit.clone(),

@@ -3,5 +3,6 @@
 mod client;
 mod follow;
 mod push;
+mod roles;
 mod rules;
 mod talk;

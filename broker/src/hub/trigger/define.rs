@@ -12,6 +12,7 @@ use nexus_wire::trigger::{
 use nexus_wire::{ErrorCode, Ms, Party, RequestId, TriggerName, derive};
 
 use super::due::LAST;
+use super::fill;
 use super::schedule::Schedule;
 use crate::hub::dispatch::check_budget;
 use crate::hub::inbox::json_bytes;
@@ -262,6 +263,7 @@ impl<S: Store> Step<'_, S> {
             Misfire::Once | Misfire::Skip => {}
         }
         check_budget("budget", put.budget)?;
+        fill::check(&put.act).or_else(|wrong| refuse(ErrorCode::Invalid, wrong))?;
         self.check_when(put)?;
         let aspect = match &put.act {
             Act::Ask(ask) => {

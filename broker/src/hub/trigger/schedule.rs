@@ -96,7 +96,7 @@ fn instant(at: Ms) -> Option<Timestamp> {
     Timestamp::from_millisecond(at).ok()
 }
 
-fn zone(name: Option<&str>) -> Result<TimeZone, String> {
+pub(super) fn zone(name: Option<&str>) -> Result<TimeZone, String> {
     let Some(name) = name else { return Ok(TimeZone::UTC) };
     ZONES.get(name).map_err(|_| {
         let shown: String = name.chars().take(64).collect();

@@ -12,7 +12,8 @@ use nexus_wire::turn::TurnCancel;
 use nexus_wire::{AspectName, DispatchId, ErrorBody, ItemId, Ms, Party, RequestId, TriggerName, derive};
 
 use super::define::WHILE_PAUSED;
-use super::hear::{longer, told};
+use super::fill;
+use super::hear::longer;
 use crate::hub::records::{SlotRecord, Store, Stored, TriggerRecord, Watched};
 use crate::hub::step::{Done, Refusal, Step};
 
@@ -132,7 +133,7 @@ impl<S: Store> Step<'_, S> {
                 let send = ChatSend {
                     thread: thread.map(|thread| thread.info.id),
                     to: vec![ask.aspect.to_string()],
-                    content: told(&ask.text, &slot.payload),
+                    content: filled(fill::text(&ask.text, &info.definition, slot))?,
                     topic: Some(format!("Trigger {}", record.name())),
                     ..ChatSend::default()
                 };
@@ -148,10 +149,11 @@ impl<S: Store> Step<'_, S> {
                 Ok((SlotWork::Message(message), Some(ask.aspect.clone())))
             }
             Act::Dispatch(dispatch) => {
+                let input = filled(fill::input(&dispatch.input, &info.definition, slot))?;
                 let dispatch = Dispatch {
                     deadline_s: dispatch.deadline_s,
                     budget: info.definition.budget,
-                    ..Dispatch::to(dispatch.hand.clone(), dispatch.input.clone())
+                    ..Dispatch::to(dispatch.hand.clone(), input)
                 };
                 self.silently(|step| step.dispatch(&owner, request, dispatch))?;
                 Ok((SlotWork::Dispatch(derive::dispatch_id(request, &owner)), None))
@@ -333,6 +335,11 @@ impl<S: Store> Step<'_, S> {
         self.hub.triggers.put_slot(slot.clone());
         Ok(())
     }
+}
+
+/// What cannot be filled in is refused like anything else that is wrong with a request.
+fn filled<T>(filled: Result<T, String>) -> Done<T> {
+    filled.map_err(|wrong| ErrorBody::new(nexus_wire::ErrorCode::Invalid, wrong).into())
 }
 
 /// The request by which the turn of a slot that is replaced is cancelled.

@@ -281,4 +281,26 @@ pub(crate) const FIGURES: &[Figure] = &[
         Unit::Seconds,
         Some((AtMost(3.0), AtMost(1.0))),
     ),
+    value(
+        "trigger-delay",
+        "triggers",
+        "a trigger that is due: to its assignment at the worker, p50",
+        Unit::Milliseconds,
+        Some((AtMost(20.0), AtMost(5.0))),
+    ),
+    value(
+        "trigger-idle",
+        "triggers",
+        "processor time a second while 10 000 triggers wait",
+        Unit::Milliseconds,
+        Some((AtMost(2.0), AtMost(1.0))),
+    ),
+    value("trigger-drain", "triggers", "10 000 due at once: until all are set to work", Unit::Seconds, None),
+    value(
+        "trigger-chat",
+        "triggers",
+        "`chat.send` → `ok` p99 meanwhile",
+        Unit::Milliseconds,
+        Some((AtMost(50.0), AtMost(20.0))),
+    ),
 ];

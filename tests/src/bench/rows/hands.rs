@@ -125,7 +125,7 @@ impl Trips {
 }
 
 /// The lease of an assignment, as text.
-fn lease_in(text: &[u8]) -> Option<&str> {
+pub(crate) fn lease_in(text: &[u8]) -> Option<&str> {
     find(text, br#""type":"assignment""#)?;
     let rest = &text[find(text, br#""lease":{"#)? + br#""lease":"#.len()..];
     std::str::from_utf8(&rest[..=find(rest, b"}")?]).ok()

@@ -44,7 +44,7 @@ export function Panel({ name, cost }: { name: string; cost: string }) {
 function About({ aspect, cost }: { aspect: AspectInfo; cost: string }) {
   return (
     <>
-      <dl class="facts">
+      <dl class="panel-facts">
         <dt>Does</dt>
         <dd>
           <Doing aspect={aspect} />

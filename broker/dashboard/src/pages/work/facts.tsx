@@ -1,6 +1,6 @@
 /** What is known of a dispatch, beside its content. */
-import type { ComponentChildren } from "preact";
 import { Link } from "wouter-preact";
+import { Fact } from "../../ui/fact";
 import { shortId } from "../../ui/format";
 import { Time } from "../../ui/time";
 import type { DispatchInfo } from "../../wire/frames";
@@ -52,15 +52,6 @@ export function Facts({ info, onOpen }: Props) {
         </Fact>
       )}
     </dl>
-  );
-}
-
-function Fact({ name, children }: { name: string; children: ComponentChildren }) {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
   );
 }
 

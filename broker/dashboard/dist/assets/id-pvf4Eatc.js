@@ -1,1 +1,0 @@
-import{O as e,w as t,x as n}from"./src-C29u3q2r.js";function r({id:r,what:i=`id`}){return e(`button`,{type:`button`,class:`id`,title:`${r} — click to copy`,"aria-label":`Copy the ${i} ${r}`,onClick:()=>{navigator.clipboard.writeText(r).then(()=>t(`Copied the ${i}`),()=>t(`The browser does not let pages copy here. The ${i} is ${r}`))},children:n(r)})}export{r as t};

@@ -1,0 +1,220 @@
+/** One trigger: its definition, when it is due next, and what became of each time; and what can be done with it. */
+import { useState } from "preact/hooks";
+import { Link } from "wouter-preact";
+import { uuidv7 } from "../../link/ids";
+import { link } from "../../link/link";
+import { useAsk, useLog, useSoon } from "../../link/use";
+import { mayAct } from "../../state/session";
+import { Button } from "../../ui/button";
+import { Confirm } from "../../ui/dialog";
+import { Empty, Loading } from "../../ui/empty";
+import { Fact } from "../../ui/fact";
+import { Fault } from "../../ui/fault";
+import { exact, shortId } from "../../ui/format";
+import { Json } from "../../ui/json";
+import { Mark } from "../../ui/mark";
+import { Time } from "../../ui/time";
+import { toast } from "../../ui/toast";
+import type { TriggerInfo, TriggerSlot } from "../../wire/frames";
+import { about, act, because, toneOfSlot, toneOfStatus, when } from "./words";
+
+const TIMES = 5;
+const HISTORY = 50;
+
+interface Props {
+  name: string;
+  info: TriggerInfo | undefined;
+  onChanged: () => void;
+  onClose: () => void;
+}
+
+export function Detail({ name, info, onChanged, onClose }: Props) {
+  if (info) return <Known info={info} onChanged={onChanged} onClose={onClose} />;
+  return (
+    <aside class="trigger" aria-label="Trigger">
+      <Empty title={`There is no trigger ${name}.`}>It was deleted, or never made.</Empty>
+      <Button onClick={onClose}>Back to the list</Button>
+    </aside>
+  );
+}
+
+interface KnownProps {
+  info: TriggerInfo;
+  onChanged: () => void;
+  onClose: () => void;
+}
+
+function Known({ info, onChanged, onClose }: KnownProps) {
+  const { definition, status, reason } = info;
+  const [asking, setAsking] = useState<"fire" | "delete">();
+  const trigger = definition.name;
+  const done = (what: string) => {
+    toast(what);
+    onChanged();
+  };
+  const attempt = (what: Promise<unknown>, then: string) => {
+    what.then(
+      () => done(then),
+      (error: unknown) => toast(`${trigger}: ${String(error)}`, "failed"),
+    );
+  };
+  return (
+    <aside class="trigger" aria-label={`Trigger ${trigger}`}>
+      <header class="trigger-head">
+        <h2 class="mono">{trigger}</h2>
+        <Mark tone={toneOfStatus[status]} word={status} />
+        <span class="trigger-tools">
+          {mayAct.value && (
+            <>
+              <Button onClick={() => setAsking("fire")}>Fire now…</Button>
+              {status === "active" && (
+                <Button
+                  onClick={() => attempt(link.ask("trigger.pause", { trigger }), `${trigger} is paused`)}
+                >
+                  Pause
+                </Button>
+              )}
+              {status === "paused" && (
+                <Button
+                  onClick={() => attempt(link.ask("trigger.resume", { trigger }), `${trigger} goes on`)}
+                >
+                  Resume
+                </Button>
+              )}
+              <Button kind="danger" onClick={() => setAsking("delete")}>
+                Delete…
+              </Button>
+            </>
+          )}
+          <Button kind="quiet" label="Close" title="Close (Escape)" onClick={onClose}>
+            ✕
+          </Button>
+        </span>
+      </header>
+      {reason !== undefined && status !== "active" && <p class="trigger-reason">{reason}</p>}
+      {definition.description !== undefined && definition.description !== "" && (
+        <p>{definition.description}</p>
+      )}
+      <dl class="facts">
+        <Fact name="When">{when(definition)}</Fact>
+        <Fact name="Sets to work">
+          <span class="mono">{act(definition).who}</span>
+        </Fact>
+        <Fact name="As">{info.owner}</Fact>
+        <Fact name="Defined">
+          <Time at={info.defined_at} />
+        </Fact>
+        {info.thread !== undefined && (
+          <Fact name="Thread">
+            <Link href={`/chat/${info.thread}`} class="mono">
+              {shortId(info.thread)}
+            </Link>
+          </Fact>
+        )}
+      </dl>
+      <Next info={info} />
+      <History info={info} />
+      <section class="part">
+        <h3>Definition</h3>
+        <Json value={definition} label="Definition" />
+      </section>
+      {asking === "fire" && (
+        <Confirm
+          title={`Fire ${trigger} now?`}
+          action="Fire"
+          danger={false}
+          onConfirm={() => {
+            attempt(link.ask("trigger.fire", { trigger }, uuidv7()), `${trigger} was fired`);
+            return Promise.resolve();
+          }}
+          onClose={() => setAsking(undefined)}
+        >
+          <p>
+            It sets {act(definition).who} to work as {info.owner}, beside its schedule.
+          </p>
+        </Confirm>
+      )}
+      {asking === "delete" && (
+        <Confirm
+          title={`Delete ${trigger}?`}
+          action="Delete"
+          onConfirm={() => {
+            attempt(link.ask("trigger.delete", { trigger }), `${trigger} is deleted`);
+            onClose();
+            return Promise.resolve();
+          }}
+          onClose={() => setAsking(undefined)}
+        >
+          <p>Its history goes with it. Work that is under way goes on.</p>
+        </Confirm>
+      )}
+    </aside>
+  );
+}
+
+function Next({ info: { definition, next, status } }: { info: TriggerInfo }) {
+  const { value, error, reload } = useAsk("trigger.next", { trigger: definition.name, limit: TIMES });
+  const [of, setOf] = useState([next, status].join());
+  // Its times move on by themselves.
+  if (of !== [next, status].join()) {
+    setOf([next, status].join());
+    reload();
+  }
+  return (
+    <section class="part">
+      <h3>Next</h3>
+      {error && !value && <Fault what="The plan could not be read" error={error} retry={reload} />}
+      {value?.note !== undefined && <p class="quiet">{value.note}</p>}
+      {value && value.slots.length > 0 && (
+        <ol class="trigger-next">
+          {value.slots.map(({ slot, due }) => (
+            <li key={slot}>
+              <span class="number">{exact(due)}</span> <Time at={due} />
+            </li>
+          ))}
+        </ol>
+      )}
+    </section>
+  );
+}
+
+function History({ info }: { info: TriggerInfo }) {
+  const trigger = info.definition.name;
+  const { value, error, loading, reload } = useAsk("trigger.history", { trigger, limit: HISTORY });
+  const soon = useSoon(reload);
+  useLog(() => soon());
+  return (
+    <section class="part">
+      <h3>
+        History <span class="quiet number">{info.slots}</span>
+      </h3>
+      {error && !value && <Fault what="The history could not be read" error={error} retry={reload} />}
+      {loading && <Loading what="the history" />}
+      {value?.slots.length === 0 && <p class="quiet">It has not been due yet.</p>}
+      <ol class="slots">
+        {value?.slots.map((slot) => (
+          <Slot key={slot.no} slot={slot} thread={info.thread} />
+        ))}
+      </ol>
+    </section>
+  );
+}
+
+function Slot({ slot, thread }: { slot: TriggerSlot; thread: string | undefined }) {
+  const { no, state, work } = slot;
+  return (
+    <li>
+      <Mark tone={toneOfSlot[state]} word={state} />
+      <span class="number" title={`slot ${no}`}>
+        {exact(slot.slot)}
+        {slot.until !== undefined && ` to ${exact(slot.until)}`}
+      </span>
+      <span class="quiet">{because(slot.cause)}</span>
+      {work && "dispatch" in work && <Link href={`/work/${work.dispatch}`}>work</Link>}
+      {work && "message" in work && thread !== undefined && (
+        <Link href={`/chat/${thread}`}>conversation</Link>
+      )}
+      {about(slot) !== "" && <span class="slot-about">{about(slot)}</span>}
+    </li>
+  );
+}

@@ -1,0 +1,137 @@
+/** Triggers: what the team does while nobody types, when it will, and what became of each time. */
+import { useState } from "preact/hooks";
+import { useLocation, useSearch } from "wouter-preact";
+import { link } from "../../link/link";
+import { useLoad, useLog, useSoon } from "../../link/use";
+import { mayAct } from "../../state/session";
+import { Button } from "../../ui/button";
+import { Empty, Loading } from "../../ui/empty";
+import { Fault } from "../../ui/fault";
+import { useKeys } from "../../ui/keys";
+import { Mark } from "../../ui/mark";
+import { Page } from "../../ui/page";
+import { type Column, Table } from "../../ui/table";
+import { Tabs } from "../../ui/tabs";
+import { Time } from "../../ui/time";
+import type { TriggerInfo } from "../../wire/frames";
+import { Detail } from "./detail";
+import { NewTrigger } from "./new";
+import { Plan } from "./plan";
+import { act, byNext, toneOfStatus, when } from "./words";
+import "./triggers.css";
+
+/** All of them, page by page. */
+async function read(): Promise<TriggerInfo[]> {
+  const all: TriggerInfo[] = [];
+  for (;;) {
+    const after = all.at(-1)?.definition.name;
+    const page = await link.ask("trigger.list", after === undefined ? {} : { after });
+    all.push(...page.triggers);
+    if (page.more !== true || page.triggers.length === 0) return all;
+  }
+}
+
+export default function Triggers() {
+  const [path, go] = useLocation();
+  const plan = new URLSearchParams(useSearch()).get("show") === "plan";
+  const search = plan ? "?show=plan" : "";
+  const chosen = path.split("/")[2] || undefined;
+  const [adding, setAdding] = useState(false);
+  const { value, error, loading, reload } = useLoad(read, []);
+  const soon = useSoon(reload);
+  useLog(({ body }) => {
+    const settles = ["message", "dispatch_ended", "item_closed", "alert"];
+    if (settles.includes(body.type) || (body.type === "other" && body.kind.startsWith("trigger."))) soon();
+  });
+  const open = (name: string | undefined) => go(`/triggers${name === undefined ? "" : `/${name}`}${search}`);
+  useKeys("Triggers", [
+    ...(mayAct.value ? [{ keys: "n", does: "New trigger", act: () => setAdding(true) }] : []),
+    { keys: "Escape", does: "Back to the list", act: () => open(undefined) },
+  ]);
+  const all = [...(value ?? [])].sort(byNext);
+  const info = all.find(({ definition }) => definition.name === chosen);
+  return (
+    <Page
+      title="Triggers"
+      actions={
+        mayAct.value && (
+          <Button kind="primary" title="n" onClick={() => setAdding(true)}>
+            New trigger
+          </Button>
+        )
+      }
+    >
+      <div class={chosen === undefined ? "triggers" : "triggers triggers-split"}>
+        <div class="triggers-main">
+          <Tabs
+            label="What is shown"
+            tabs={[
+              { href: "/triggers", title: "All", here: !plan },
+              { href: "/triggers?show=plan", title: "Plan", here: plan },
+            ]}
+          />
+          {error && <Fault what="The triggers could not be read" error={error} retry={reload} />}
+          {loading && <Loading what="the triggers" />}
+          {value?.length === 0 && (
+            <Empty title="Nothing happens by itself yet.">
+              A trigger asks an aspect or sends work to a Hand: by a schedule, once, when something comes into
+              the log, or after another trigger.{" "}
+              {mayAct.value ? (
+                <>
+                  Make one with <em>New trigger</em>.
+                </>
+              ) : (
+                "An operator or an admin can make one."
+              )}
+            </Empty>
+          )}
+          {all.length > 0 &&
+            (plan ? (
+              <Plan all={all} onOpen={open} />
+            ) : (
+              <Table
+                label="Triggers"
+                columns={chosen === undefined ? columns : columns.slice(0, 3)}
+                rows={all}
+                id={({ definition }) => definition.name}
+                selected={chosen}
+                onOpen={({ definition }) => open(definition.name)}
+              />
+            ))}
+        </div>
+        {chosen !== undefined && value && (
+          <Detail key={chosen} name={chosen} info={info} onChanged={reload} onClose={() => open(undefined)} />
+        )}
+      </div>
+      {adding && (
+        <NewTrigger
+          onClose={() => setAdding(false)}
+          onMade={(name) => {
+            reload();
+            open(name);
+          }}
+        />
+      )}
+    </Page>
+  );
+}
+
+const columns: Column<TriggerInfo>[] = [
+  { head: "Trigger", cell: ({ definition }) => <span class="mono">{definition.name}</span> },
+  { head: "Status", cell: (info) => <Status info={info} /> },
+  {
+    head: "Next",
+    cell: ({ next, status }) =>
+      next === undefined || status !== "active" ? <span class="quiet">–</span> : <Time at={next} />,
+  },
+  { head: "When", cell: ({ definition }) => when(definition) },
+  { head: "Sets to work", cell: ({ definition }) => <span class="mono">{act(definition).who}</span> },
+  { head: "With", class: "triggers-with", cell: ({ definition }) => act(definition).what },
+];
+
+function Status({ info: { status, failures } }: { info: TriggerInfo }) {
+  if (status === "active" && failures > 0) {
+    return <Mark tone="stalled" word={`active, failed ${failures === 1 ? "once" : `${failures} times`}`} />;
+  }
+  return <Mark tone={toneOfStatus[status]} word={status} />;
+}

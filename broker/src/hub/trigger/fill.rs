@@ -1,0 +1,77 @@
+//! What a trigger says and hands over, with expressions in it filled in from what set it off. What comes of them is
+//! data, and is not read as a template again.
+
+use jiff::Timestamp;
+use nexus_expr::{Shape, Template};
+use nexus_wire::trigger::{Act, Trigger};
+use serde_json::{Value, json};
+
+use super::hear::told;
+use super::schedule;
+use crate::hub::records::SlotRecord;
+
+/// What there is to name.
+fn shape() -> Shape {
+    let any = |names: &[&'static str]| Shape::fields(names.iter().map(|name| (*name, Shape::Any)));
+    Shape::fields([
+        ("date", any(&["day", "hour", "iso", "minute", "month", "weekday", "year"])),
+        ("payload", Shape::Any),
+        ("trigger", any(&["attempt", "caught_up", "name", "no", "slot"])),
+    ])
+}
+
+/// What is wrong with the expressions of a definition, and where.
+pub(super) fn check(act: &Act) -> Result<(), String> {
+    let (field, template) = match act {
+        Act::Ask(ask) => {
+            let parsed = Template::parse_text(&ask.text);
+            ("do.ask.text", parsed.map_err(|error| format!("`do.ask.text` {error}"))?)
+        }
+        Act::Dispatch(dispatch) => {
+            let parsed = Template::parse(&dispatch.input);
+            let wrong = |(path, error)| format!("`do.dispatch.input{path}` {error}");
+            ("do.dispatch.input", parsed.map_err(wrong)?)
+        }
+    };
+    match template.check(&shape()).first() {
+        Some(missing) => Err(format!("`{field}` {}:{}: {missing}", missing.place.line, missing.place.column)),
+        None => Ok(()),
+    }
+}
+
+/// What an aspect is asked. Where the text names nothing of what set it off, that stands below it.
+pub(super) fn text(text: &str, definition: &Trigger, slot: &SlotRecord) -> Result<String, String> {
+    let template = Template::parse_text(text).map_err(|error| format!("`do.ask.text` {error}"))?;
+    let filled =
+        template.text(&scope(definition, slot)).map_err(|error| format!("`do.ask.text`: {error}"))?;
+    let names_it = template.paths().iter().any(|path| path.first() == Some(&"payload"));
+    Ok(if names_it { filled } else { told(&filled, &slot.payload) })
+}
+
+pub(super) fn input(input: &Value, definition: &Trigger, slot: &SlotRecord) -> Result<Value, String> {
+    let template =
+        Template::parse(input).map_err(|(path, error)| format!("`do.dispatch.input{path}` {error}"))?;
+    template.value(&scope(definition, slot)).map_err(|error| format!("`do.dispatch.input`: {error}"))
+}
+
+fn scope(definition: &Trigger, slot: &SlotRecord) -> Value {
+    let at = &slot.slot;
+    json!({
+        "date": date(definition, slot),
+        "payload": slot.payload,
+        "trigger": {
+            "name": slot.name, "no": at.no, "slot": at.slot, "attempt": at.attempts, "caught_up": at.caught_up,
+        },
+    })
+}
+
+/// The slot's day and time on the trigger's wall clock.
+fn date(definition: &Trigger, slot: &SlotRecord) -> Value {
+    let zone = schedule::zone(definition.timezone.as_deref());
+    let (Ok(zone), Ok(at)) = (zone, Timestamp::from_millisecond(slot.slot.slot)) else { return Value::Null };
+    let at = at.to_zoned(zone);
+    json!({
+        "year": at.year(), "month": at.month(), "day": at.day(), "hour": at.hour(), "minute": at.minute(),
+        "iso": at.date().to_string(), "weekday": at.strftime("%A").to_string(),
+    })
+}
