@@ -27,6 +27,7 @@ export const routes: readonly PageRoute[] = [
   page("approvals", "Approvals", "a", () => import("./pages/approvals"), true),
   page("sessions", "Sessions", "s", () => import("./pages/sessions")),
   page("knowledge", "Knowledge", "k", () => import("./pages/knowledge")),
+  page("flows", "Flows", "f", () => import("./pages/flows")),
   page("triggers", "Triggers", "i", () => import("./pages/triggers")),
   page("usage", "Usage", "u", () => import("./pages/usage")),
   page("audit", "Audit", "l", () => import("./pages/audit")),
