@@ -78,6 +78,11 @@ fn what_is_wrong_is_told_with_its_place_and_without_the_secret() {
         "flows/day.yaml",
         "id: day\nsteps:\n  - id: a\n    do: { ask: { aspect: gull, text: hello } }\n",
     );
+    put(
+        &world,
+        "flows/night.yaml",
+        "id: night\nsteps:\n  - id: a\n    needs: [b]\n    do: { wait: { seconds: 1 } }\n",
+    );
     put(&world, "notes.md", &format!("the key is\n  {secret}\n"));
     let out = workspace(&world, &["validate"]);
     assert_eq!(out.status.code(), Some(1), "{}", text(&out));
@@ -87,6 +92,7 @@ fn what_is_wrong_is_told_with_its_place_and_without_the_secret() {
         "workspace/aspects/wren/aspect.json:2:11: it is called \"robin\" and lies in aspects/wren",
         "workspace/aspects/wren/aspect.json:3:32: the variable NO_SUCH_KEY is not set",
         "workspace/flows/day.yaml:4:26: there is no aspect \"gull\" in this workspace; there are harrow, runner, wren",
+        "workspace/flows/night.yaml:4:13: there is no step `b`",
         "workspace/notes.md:2:3: this looks like the key of a model's API in plain text",
     ];
     let lines: Vec<&str> = shown.lines().collect();

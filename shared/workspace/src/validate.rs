@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use nexus_flow::Format;
 use regex::Regex;
 use serde_json::Value;
 
@@ -106,7 +107,10 @@ fn is_read(path: &str) -> bool {
 
 fn of_text(shown: &str, path: &str, text: &str, known: &Known, is_set: &impl Fn(&str) -> bool) -> Vec<Fault> {
     let mut faults = scan(shown, text);
-    faults.extend(of_syntax(shown, path, text));
+    faults.extend(match flow_format(path) {
+        Some(format) => of_flow(shown, text, format),
+        None => of_syntax(shown, path, text).into_iter().collect(),
+    });
     let is_config = is_read(path) && !path.ends_with(".md");
     if !is_config || !NAMING.iter().any(|folder| path.starts_with(folder)) {
         return faults;
@@ -136,6 +140,21 @@ fn of_text(shown: &str, path: &str, text: &str, known: &Known, is_set: &impl Fn(
         faults.push(Fault::at(shown, text, at, message));
     }
     faults
+}
+
+fn flow_format(path: &str) -> Option<Format> {
+    Format::of(path).filter(|_| path.starts_with("flows/") && !path.ends_with(PATCH))
+}
+
+/// What keeps a flow from being put.
+fn of_flow(shown: &str, text: &str, format: Format) -> Vec<Fault> {
+    let faults = nexus_flow::read(text, format).err().unwrap_or_default();
+    let told = faults.into_iter().map(|nexus_flow::Fault { place, message }| Fault {
+        line: Some(place.line),
+        column: Some(place.column),
+        ..Fault::of_file(shown, message)
+    });
+    told.collect()
 }
 
 /// Whether a file is what its name says.
