@@ -1,5 +1,6 @@
 //! The commands of the pages in `docs`, typed one after the other as they stand there.
 
+mod flows;
 mod mentioned;
 mod operations;
 mod page;

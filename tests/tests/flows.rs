@@ -1,0 +1,200 @@
+//! Flows as a user has them, through the real binaries: from a file to what a run comes to, whoever is killed meanwhile.
+
+use nexus_tests::world::text;
+use nexus_tests::{Process, World, wait_until};
+use serde_json::{Value, json};
+
+const SCRIPT: &str = r#"
+[[rule]]
+hand = "look"
+[[rule.step]]
+say = "looked"
+
+[[rule]]
+match = "Sum up"
+[[rule.step]]
+say = "It rains."
+"#;
+
+const NEWS: &str = r#"
+id: news
+steps:
+  - id: each
+    for_each: input.topics
+    do: { dispatch: { hand: wren/look, input: { topic: "{{ item }}" } } }
+  - id: leave
+    needs: [each]
+    do: { approve: { text: "Sum up {{ len(input.topics) }} topics?" } }
+  - id: sum
+    needs: [each, leave]
+    do: { ask: { aspect: wren, text: "Sum up: {{ steps.each.output | json }}" } }
+output: { said: "{{ steps.sum.output }}", by: "{{ steps.leave.output.by }}" }
+"#;
+
+struct Team {
+    world: World,
+    _wren: Process,
+}
+
+impl Team {
+    fn new() -> Self {
+        let world = World::new();
+        let home = world.home("wren", json!({"hands": [{"name": "look", "concurrency": 4}]}), SCRIPT);
+        let wren = world.agent(&home);
+        Self { world, _wren: wren }
+    }
+
+    fn file(&self, name: &str, flow: &str) -> String {
+        let file = self.world.dir().join(name);
+        std::fs::write(&file, flow).expect("the folder is ours");
+        file.display().to_string()
+    }
+
+    fn put(&self, flow: &str) {
+        let file = self.file("flow.yaml", flow);
+        let stored = self.world.nexctl_json(&["flow", "put", &file]);
+        assert_eq!(stored["version"], 1, "{stored}");
+    }
+
+    fn start(&self, flow: &str, input: &str) -> String {
+        let started = self.world.nexctl_json(&["flow", "run", flow, input]);
+        started["run"].as_str().expect("an id").to_owned()
+    }
+
+    fn run(&self, id: &str) -> Value {
+        self.world.nexctl_json(&["run", "show", id])
+    }
+
+    fn ended(&self, id: &str) -> Value {
+        wait_until("the end of the run", || {
+            let run = self.run(id);
+            run["info"]["ended_at"].is_number().then_some(run)
+        })
+    }
+
+    fn asked(&self) -> String {
+        wait_until("the question", || {
+            let page = self.world.nexctl_json(&["get", "approvals"]);
+            Some(page["approvals"].as_array()?.first()?["id"].as_str()?.to_owned())
+        })
+    }
+}
+
+fn states(run: &Value) -> String {
+    let steps = run["info"]["steps"].as_array().cloned().unwrap_or_default();
+    let told = steps.iter().map(|step| format!("{}={}", step["id"], step["state"]));
+    told.collect::<Vec<_>>().join(" ").replace('"', "")
+}
+
+#[test]
+fn a_flow_goes_from_a_file_to_what_it_comes_to() {
+    let team = Team::new();
+    team.put(NEWS);
+    let run = team.start("news", r#"{"topics": ["rain", "snow"]}"#);
+    let approval = team.asked();
+    let listed = team.world.nexctl_json(&["run", "list"]);
+    assert_eq!(listed["runs"][0]["id"], json!(run), "{listed}");
+    let shown = team.world.nexctl(&["get", "approvals", "-o", "wide"]);
+    assert!(
+        text(&shown).contains("news/leave") && text(&shown).contains("Sum up 2 topics?"),
+        "{}",
+        text(&shown)
+    );
+    assert!(team.world.nexctl(&["approve", &approval]).status.success());
+    let ended = team.ended(&run);
+    assert_eq!(states(&ended), "each=done leave=done sum=done");
+    let by = &ended["info"]["by"];
+    assert_eq!(ended["output"], json!({"said": "It rains.", "by": by}));
+    let table = text(&team.world.nexctl(&["run", "show", &run]));
+    for word in ["each", "[1]", "● done", "It rains."] {
+        assert!(table.contains(word), "{word}: {table}");
+    }
+    let graph = text(&team.world.nexctl(&["flow", "graph", "news"]));
+    assert!(graph.contains("flowchart TD\n") && graph.contains("  s-each --> s-leave\n"), "{graph}");
+    let missing = team.world.nexctl(&["flow", "run", "olds"]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(text(&missing).contains("there is no flow olds"), "{}", text(&missing));
+}
+
+#[test]
+fn a_failed_run_is_tried_again_from_the_step_and_a_denied_one_says_so() {
+    let team = Team::new();
+    team.put(NEWS);
+    let run = team.start("news", r#"{"topics": ["rain"]}"#);
+    let denied = team.asked();
+    assert!(team.world.nexctl(&["deny", &denied, "--note", "not today"]).status.success());
+    let failed = team.ended(&run);
+    assert_eq!(states(&failed), "each=done leave=failed sum=unreached");
+    assert_eq!(failed["info"]["error"]["code"], "denied", "{failed}");
+    let again = team.world.nexctl_json(&["run", "retry", &run]);
+    let again = again["run"].as_str().expect("an id").to_owned();
+    let approval = team.asked();
+    assert_ne!(approval, denied);
+    assert!(team.world.nexctl(&["approve", &approval]).status.success());
+    let ended = team.ended(&again);
+    assert_eq!(
+        (states(&ended).as_str(), &ended["info"]["steps"][0]["kept"]),
+        ("each=done leave=done sum=done", &json!(true))
+    );
+    let dispatches = team.world.nexctl_json(&["get", "dispatches"]);
+    assert_eq!(
+        dispatches["dispatches"].as_array().map(Vec::len),
+        Some(2),
+        "nothing that was done is done again"
+    );
+}
+
+#[test]
+fn a_file_with_faults_says_where_each_is() {
+    let team = Team::new();
+    let file =
+        team.file("bad.yaml", "id: bad\nsteps:\n  - id: a\n    need: [b]\n    do: { wait: { secnds: 1 } }\n");
+    let wrong = team.world.nexctl(&["flow", "validate", &file]);
+    assert_eq!(wrong.status.code(), Some(1));
+    let told = text(&wrong);
+    for line in [
+        "bad.yaml:4:5: there is no `need` here; did you mean `needs`?",
+        "bad.yaml:5:19: there is no `secnds` here",
+    ] {
+        assert!(told.contains(line), "{told}");
+    }
+    let good = team.file("good.toml", "id = \"good\"\n[[steps]]\nid = \"a\"\ndo.wait.seconds = 1\n");
+    let right = team.world.nexctl(&["flow", "validate", &good]);
+    assert!(right.status.success() && text(&right).contains("flow good, 1 step"), "{}", text(&right));
+}
+
+/// Twenty steps; each time one more has ended the broker is killed, wherever it is by then.
+#[test]
+fn twenty_steps_are_done_once_each_though_the_broker_is_killed_after_every_one() {
+    let mut team = Team::new();
+    let step = |place: usize| {
+        let needs = if place == 0 { String::new() } else { format!("    needs: [s{}]\n", place - 1) };
+        let act =
+            if place % 5 == 4 { "wait: { seconds: 1 }" } else { "dispatch: { hand: wren/look, input: {} }" };
+        format!("  - id: s{place}\n{needs}    do: {{ {act} }}\n")
+    };
+    let steps: String = (0..20).map(step).collect();
+    team.put(&format!("id: long\nsteps:\n{steps}output: \"{{{{ steps.s18.output }}}}\"\n"));
+    let run = team.start("long", "{}");
+    let over = |run: &Value| states(run).matches("=done").count();
+    let mut seen = 0;
+    let mut kills = 0;
+    while seen < 20 {
+        seen = wait_until("one more step", || {
+            let over = over(&team.run(&run));
+            (over > seen).then_some(over)
+        });
+        team.world.restart_broker();
+        kills += 1;
+    }
+    assert!(kills >= 2, "{kills}");
+    let ended = team.ended(&run);
+    assert_eq!(
+        (&ended["info"]["state"], over(&ended), &ended["output"]),
+        (&json!("done"), 20, &json!("looked"))
+    );
+    let dispatches = team.world.nexctl_json(&["get", "dispatches"]);
+    let dispatches = dispatches["dispatches"].as_array().cloned().unwrap_or_default();
+    assert_eq!(dispatches.len(), 16);
+    assert!(dispatches.iter().all(|it| it["attempt"] == 1 && it["state"] == "done"), "{dispatches:?}");
+}
