@@ -84,7 +84,7 @@ pub(super) enum WorkspaceError {
     Missing(PathBuf),
     #[error("{}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
-    #[error("{0} faults")]
+    #[error("{} {}", .0, if *.0 == 1 { "fault" } else { "faults" })]
     Faults(usize),
     #[error("what is in effect has faults, so nothing was written; see: nexus workspace validate")]
     NotExported,
