@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::cli::{FlowAction, RunAction};
 use crate::failure::Failure;
 use crate::table::{self, span};
-use crate::ui::{Outage, Shape, Tone, printable};
+use crate::ui::{Outage, Shape, Tone, printable, yaml};
 use crate::{Run, ids, text};
 
 pub(crate) async fn flow(run: &Run, action: FlowAction) -> Result<(), Failure> {
@@ -61,7 +61,7 @@ pub(crate) async fn flow(run: &Run, action: FlowAction) -> Result<(), Failure> {
             match run.ui.shape() {
                 Shape::Data => run.ui.data(&info),
                 Shape::Text => {
-                    let told = serde_yaml_ng::to_string(&info.flow)
+                    let told = yaml(&info.flow)
                         .map_err(|error| Failure::Failed(format!("the flow cannot be shown: {error}")))?;
                     run.ui.result(&told)
                 }

@@ -12,7 +12,7 @@ use nexus_wire::trigger::{
 use crate::cli::{AddTrigger, TriggerAction};
 use crate::failure::Failure;
 use crate::page::Page;
-use crate::ui::{Shape, Tone, printable};
+use crate::ui::{Shape, Tone, printable, yaml};
 use crate::{Run, ids, table, text};
 
 pub(crate) async fn trigger(run: &Run, action: TriggerAction) -> Result<(), Failure> {
@@ -194,8 +194,7 @@ fn standing(run: &Run, info: &TriggerInfo) -> String {
 
 /// The definition as it can be put again, under how it stands.
 fn described(run: &Run, info: &TriggerInfo) -> String {
-    let json = serde_json::to_value(&info.definition).unwrap_or_default();
-    let written = serde_yaml_ng::to_string(&json).unwrap_or_default();
+    let written = yaml(&info.definition).unwrap_or_default();
     let at = |at: Ms| table::exact(at, &run.zone);
     format!(
         "{}\n\nowner       {}\ndefined     {}\nslots       {}\nfailures    {} in a row\nthread      {}\n\n{}",

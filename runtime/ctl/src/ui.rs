@@ -156,11 +156,7 @@ impl Ui {
         let failed =
             |error: &dyn fmt::Display| Failure::Failed(format!("the result cannot be shown: {error}"));
         match self.output {
-            // Through JSON, so that a choice is written as it stands there, and not as a tag of YAML's.
-            Output::Yaml => {
-                let json = serde_json::to_value(value).map_err(|error| failed(&error))?;
-                serde_yaml_ng::to_string(&json).map_err(|error| failed(&error))
-            }
+            Output::Yaml => yaml(value).map_err(|error| failed(&error)),
             Output::Json | Output::Table | Output::Wide => {
                 let text = serde_json::to_string_pretty(value).map_err(|error| failed(&error))?;
                 Ok(text + "\n")
@@ -223,4 +219,31 @@ impl Outage {
 pub fn size() -> Option<(usize, usize)> {
     let (columns, lines) = terminal_size::terminal_size_of(io::stdout())?;
     Some((usize::from(columns.0), usize::from(lines.0)))
+}
+/// YAML in which a choice is written as it stands in JSON, and not as a tag.
+pub fn yaml(value: &impl serde::Serialize) -> Result<String, serde_yaml_ng::Error> {
+    let mut text = Vec::new();
+    let mut serializer = serde_yaml_ng::Serializer::new(&mut text);
+    serde_yaml_ng::with::singleton_map_recursive::serialize(value, &mut serializer)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use nexus_wire::flow::{FlowStep, StepAct, StepWait};
+
+    use super::*;
+
+    #[test]
+    fn what_is_shown_of_a_flow_can_be_put_again() {
+        let wait = StepAct::Wait(StepWait { seconds: Some(1), until: None });
+        let text = yaml(&wait).expect("YAML");
+        assert_eq!(text, "wait:\n  seconds: 1\n");
+        let step = "id: a\ndo: { wait: { seconds: 1 } }\non_error: continue\n";
+        let read: FlowStep = serde_yaml_ng::with::singleton_map_recursive::deserialize(
+            serde_yaml_ng::Deserializer::from_str(step),
+        )
+        .expect("a step");
+        assert_eq!(yaml(&read).expect("YAML"), "id: a\ndo:\n  wait:\n    seconds: 1\non_error: continue\n");
+    }
 }

@@ -27,6 +27,8 @@ KEPT = {"admin", "ada", "vic", "robin", "vault", "local"}
 # A part of an aspect's public key, and of an operator's token.
 PUBLIC_KEY = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
 STEPS = [{"id": "a", "do": {"dispatch": {"hand": "robin/slow", "input": {"n": "{{ default(input, 1) }}"}}}}]
+TRIGGER = {"name": "weekly", "when": {"every": {"seconds": 604800}},
+           "do": {"dispatch": {"hand": "robin/slow", "input": {"n": 1}}}}
 DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
 
@@ -80,6 +82,10 @@ class Nexus:
     def flow(self):
         self.ask("PUT", "/flows/evening", {"id": "evening", "steps": STEPS})
         return "evening"
+
+    def trigger(self):
+        self.post("/triggers", TRIGGER)
+        return TRIGGER["name"]
 
     def run(self):
         return self.post("/runs", {"flow": self.flow()})["run"]
@@ -340,4 +346,14 @@ EXAMPLES = {
     "offerSetup": lambda _: {},
     "setUp": lambda world: {
         "body": {"setup_token": world.post("/setup/token")["setup_token"], "name": "owner", "password": PASSWORD}},
+    # Triggers
+    "listTriggers": lambda world: world.trigger() and query(limit="1"),
+    "putTrigger": lambda _: {"body": TRIGGER},
+    "getTrigger": lambda world: path(trigger=world.trigger()),
+    "deleteTrigger": lambda world: path(trigger=world.trigger()),
+    "fireTrigger": lambda world: {**path(trigger=world.trigger()), "body": {"payload": {"ticket": 7}}},
+    "listTriggerSlots": lambda world: {**path(trigger=world.trigger()), **query(limit="1")},
+    "planTrigger": lambda world: {**path(trigger=world.trigger()), **query(limit="3")},
+    "pauseTrigger": lambda world: {**path(trigger=world.trigger()), "body": {"reason": "on holiday"}},
+    "resumeTrigger": lambda world: path(trigger=world.trigger()),
 }
