@@ -55,6 +55,14 @@ say = "I read {{ history | length }} texts before this."
 /// Speaks for another aspect.
 const SPEAKER: &str = r#"
 [[rule]]
+match = "(?s)call wren: (?P<what>.+)"
+[[rule.step]]
+call = "send_message"
+args = { to = ["wren"], content = "@wren {{ what }}" }
+[[rule.step]]
+stop = true
+
+[[rule]]
 match = "(?s)say: (?P<what>.+)"
 [[rule.step]]
 call = "send_message"
@@ -144,15 +152,16 @@ fn what_is_not_worth_a_turn_is_read_with_the_next_one() {
     let (keel, forge) = (world.home("keel", speaker.clone(), SPEAKER), world.home("forge", speaker, SPEAKER));
     let (_wren, _keel, _forge) = (world.agent(&home), world.agent(&keel), world.agent(&forge));
     let cases = [
-        ("keel", "hello there", ("silent", "triage: messages of keel are ignored")),
-        ("forge", "Thanks a lot!", ("silent", "triage: it is only thanks")),
-        ("forge", "who wants lunch", ("silent", "triage: it is about lunch")),
-        ("forge", "a ferry is late", ("replied", "")),
-        ("forge", "@wren who wants lunch", ("replied", "")),
+        ("keel", "say: hello there", ("silent", "triage: messages of keel are ignored")),
+        ("forge", "say: Thanks a lot!", ("silent", "triage: it is only thanks")),
+        ("forge", "say: who wants lunch", ("silent", "triage: it is about lunch")),
+        ("forge", "say: a ferry is late", ("replied", "")),
+        // Whoever is mentioned is written to, so that it is forge who mentions wren.
+        ("forge", "call wren: who wants lunch", ("replied", "")),
     ];
     let mut expected: Vec<(String, String)> = Vec::new();
     for (from, what, (decision, reason)) in cases {
-        say(&world, from, &format!("say: {what}"));
+        say(&world, from, what);
         expected.push((decision.to_owned(), reason.to_owned()));
         assert_eq!(decisions(&home, expected.len()), expected, "{what}");
     }
