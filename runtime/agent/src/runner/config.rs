@@ -57,7 +57,7 @@ pub struct RawScript {
     /// Needed. The program, and the arguments that stand before those of a dispatch. A program without `/` is one of the
     /// system's; any other is a file, relative to the home.
     pub run: Vec<String>,
-    /// Where it begins, as <root>/<path>; the first root that may be written in unless said.
+    /// Where it begins, as `<root>/<path>`; the first root that may be written in unless said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<String>,
     /// How many arguments a dispatch may add; none unless said.
@@ -111,7 +111,7 @@ pub enum ArgKind {
     /// Texts that are passed on as they are.
     #[default]
     Text,
-    /// Files and folders that are there, as <root>/<path>; the script gets their absolute paths.
+    /// Files and folders that are there, as `<root>/<path>`; the script gets their absolute paths.
     Path,
 }
 
@@ -162,7 +162,7 @@ pub(super) struct Script {
     pub(super) about: RawScript,
     /// The program, absolute or one of the system's, and what follows.
     pub(super) argv: Vec<String>,
-    /// Where it begins, as <root>/<path>.
+    /// Where it begins, as `<root>/<path>`.
     pub(super) folder: String,
     pub(super) env: Vec<(String, Secret)>,
 }
