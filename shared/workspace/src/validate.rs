@@ -223,7 +223,8 @@ mod tests {
     fn a_workspace_in_order_has_no_faults() {
         let workspace = [
             ("aspects/keel/aspect.patch.toml", "slots = 2\n[provider]\napi_key_env = \"SET\"\n"),
-            ("flows/day.yaml", "steps:\n  - id: a\n    hand: keel/self\n  - id: b\n    skill: sum\n"),
+            ("flows/day.yaml", "id: day\nsteps:\n  - id: a\n    do: { dispatch: { hand: keel/self } }\n"),
+            ("triggers/note.toml", "skill = \"sum\"\n"),
             ("notes/picture.png", "\u{0}"),
         ];
         assert_eq!(told(&workspace), [""; 0]);
@@ -238,10 +239,13 @@ mod tests {
             ),
             ("aspects/forge/aspect.json", "{\"name\": \"forge\",\n}"),
             ("aspects/none.remove", ""),
-            ("flows/day.yaml", "steps:\n  - id: a\n    hand: sparrow/sum\n  - { skill: other }\n"),
+            (
+                "flows/day.yaml",
+                "id: day\nsteps:\n  - id: a\n    needs: [b]\n    do: { dispatch: { hand: sparrow/sum } }\n",
+            ),
             ("flows/broken.toml", "x = 1\ny = [\n"),
             ("flows/broken.yaml", "a: [1\nb: 2\n"),
-            ("triggers/day.toml", "aspect = \"gull\"\n"),
+            ("triggers/day.toml", "aspect = \"gull\"\nskill = \"other\"\n"),
             ("aspects/keel/aspect.patch.toml", "[runner.scripts.a]\nenv = [\"SET\", \"UNSET\"]\n"),
             ("notes.md", "see /home/ana/x\n"),
         ];
@@ -253,10 +257,11 @@ mod tests {
             "aspects/wren/aspect.json:3:32: the variable NO_KEY is not set; set it where the agents are started",
             "flows/broken.toml:2:",
             "flows/broken.yaml:2:",
-            "flows/day.yaml:3:11: there is no aspect \"sparrow\" in this workspace; there are forge, keel, wren",
-            "flows/day.yaml:4:14: there is no skill \"other\" in this workspace; there are sum",
+            "flows/day.yaml:4:13: there is no step `b`",
+            "flows/day.yaml:5:29: there is no aspect \"sparrow\" in this workspace; there are forge, keel, wren",
             "notes.md:1:5: /home/ana is a folder of one machine's user; write a path relative to the home or the workspace",
             "triggers/day.toml:1:11: there is no aspect \"gull\" in this workspace; there are forge, keel, wren",
+            "triggers/day.toml:2:10: there is no skill \"other\" in this workspace; there are sum",
         ];
         let found = told(&workspace);
         assert_eq!(found.len(), expected.len(), "{found:#?}");
