@@ -12,6 +12,7 @@ mod mcp;
 pub(crate) mod openai;
 mod problem;
 pub(crate) mod rest;
+mod unread;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

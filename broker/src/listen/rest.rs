@@ -66,7 +66,7 @@ use axum::routing::{any, get};
 use nexus_wire::ToBroker;
 use nexus_wire::limits::FRAME_BYTES_MAX;
 
-use super::{a2a, connect, dashboard, mcp, openai};
+use super::{a2a, connect, dashboard, mcp, openai, unread};
 use crate::edge::Edge;
 use crate::hub::CommandBody;
 use crate::identity::Identity;
@@ -128,7 +128,11 @@ pub(super) fn router(edge: Arc<Edge>) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(&edge), guard::guard));
     // A load balancer names the host as it likes, and what these say is no secret.
     let health = health::routes().finish_api(&mut OpenApi::default());
-    served.merge(health).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).with_state(edge)
+    served
+        .merge(health)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn(unread::say_close))
+        .with_state(edge)
 }
 
 /// Carries out what a frame of `caller` asks for; `bytes` is the size of what came.

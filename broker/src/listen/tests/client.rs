@@ -140,15 +140,8 @@ pub(super) async fn http_whole(
     headers: &[(&str, &str)],
     body: &str,
 ) -> String {
-    let mut request =
-        format!("{method} {path} HTTP/1.1\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
-    if !headers.iter().any(|(name, _)| *name == "host") {
-        request.push_str(&format!("host: {}\r\n", world.authority()));
-    }
-    for (name, value) in headers {
-        request.push_str(&format!("{name}: {value}\r\n"));
-    }
-    request.push_str("\r\n");
+    let headers = [headers, &[("connection", "close")]].concat();
+    let mut request = head(world, method, path, &headers, body.len());
     request.push_str(body);
     let mut socket = TcpStream::connect(world.authority()).await.unwrap();
     socket.write_all(request.as_bytes()).await.unwrap();
@@ -156,4 +149,22 @@ pub(super) async fn http_whole(
     // A refused body may end in a reset after the answer.
     let _ = timeout(PATIENCE, socket.read_to_end(&mut answer)).await.unwrap();
     String::from_utf8(answer).unwrap()
+}
+
+/// What precedes a body of `length` bytes.
+pub(super) fn head(
+    world: &World,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    length: usize,
+) -> String {
+    let mut head = format!("{method} {path} HTTP/1.1\r\ncontent-length: {length}\r\n");
+    if !headers.iter().any(|(name, _)| *name == "host") {
+        head.push_str(&format!("host: {}\r\n", world.authority()));
+    }
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head + "\r\n"
 }

@@ -2,9 +2,11 @@
 
 use nexus_wire::admin::OperatorRole;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::World;
-use super::client::{Raw, http};
+use super::client::{Raw, head, http};
 
 type Headers<'a> = &'a [(&'a str, &'a str)];
 
@@ -301,4 +303,38 @@ async fn metrics_are_for_operators_unless_this_machine_may() {
     }
     let open = World::with(&[("metrics.open_on_loopback", "true")]).await;
     assert_eq!(http(&open, "GET", "/metrics", &[], "").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_with_its_answer_says_so() {
+    let world = World::new().await;
+    let bearer = format!("Bearer {}", world.token);
+    let (auth, json) = (("authorization", bearer.as_str()), ("content-type", "application/json"));
+    let large = "x".repeat(100_000);
+    let cases: &[(&str, Headers<'_>, &str, u16, bool)] = &[
+        ("a stranger's body is not read", &[json], "{}", 401, true),
+        ("one that is too large is not read to its end", &[auth, json], &large, 413, true),
+        ("one that was read costs nothing", &[auth, json], "{}", 422, false),
+        ("nor does one that is not there", &[], "", 401, false),
+    ];
+    for (name, headers, body, status, closes) in cases {
+        let mut socket = TcpStream::connect(world.authority()).await.unwrap();
+        let path = "/api/v1/aspects";
+        // A body may follow its head late, as it does from clients that write the two one after the other.
+        socket.write_all(head(&world, "POST", path, headers, body.len()).as_bytes()).await.unwrap();
+        if *status != 401 {
+            socket.write_all(body.as_bytes()).await.unwrap();
+        }
+        let answer = answer_head(&mut socket).await;
+        assert!(answer.starts_with(&format!("http/1.1 {status}")), "{name}: {answer}");
+        assert_eq!(answer.contains("\r\nconnection: close\r\n"), *closes, "{name}: {answer}");
+    }
+}
+
+async fn answer_head(socket: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        answer.push(socket.read_u8().await.unwrap());
+    }
+    String::from_utf8(answer).unwrap().to_lowercase()
 }
