@@ -193,7 +193,7 @@ fn run(cli: Cli, started: Instant) -> Result<(), CliError> {
             show::run(&data, &load(&[])?.1);
             Ok(())
         }
-        Action::Workspace(workspace) => workspace::run(&workspace),
+        Action::Workspace(workspace) => workspace::run(&workspace, &data),
         Action::Version => {
             say(format_args!("nexus {}", nexus_version::VERSION));
             Ok(())

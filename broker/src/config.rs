@@ -20,6 +20,7 @@ use crate::hub::HubConfig;
 pub use crate::relay::presence::Patience;
 pub use crate::relay::sink::SinkSettings;
 pub use crate::spawn::SpawnSettings;
+use crate::workspace;
 pub use settings::{Effective, SETTINGS, Setting, Source};
 
 /// Settings that have been checked.
@@ -57,6 +58,8 @@ pub struct Config {
     pub push: PushSettings,
     /// Which agents run beside the broker, if any.
     pub spawn: Option<SpawnSettings>,
+    /// The folder whose flows, triggers and aspects the broker keeps, if there is one.
+    pub workspace: Option<PathBuf>,
     pub synchronous: Synchronous,
     /// `/mcp` has what conformance suites look for, too. Only the command line says so.
     pub conformance_fixtures: bool,
@@ -179,10 +182,7 @@ impl Config {
             tls: always || !listen.ip().is_loopback(),
             leaf_days: effective.ranged("tls.leaf_days", 1, 825)?,
             public_url,
-            dashboard: match effective.text("dashboard.folder") {
-                "" => None,
-                folder => Some(data.join(folder)),
-            },
+            dashboard: folder(data, effective, "dashboard.folder"),
             allowed_hosts: effective.parse_with("allowed_hosts", host_names)?,
             flush_each: effective.parse("links.flush_each", "true or false")?,
             rates: Rates {
@@ -216,13 +216,8 @@ impl Config {
                 allow: effective.parse_with("push.allow", servers)?,
                 tries: effective.ranged("push.tries", 1, 100)?,
             },
-            spawn: match effective.parse_with("spawn.homes", |text| Ok(folders(data, text)))? {
-                none if none.is_empty() => None,
-                folders => {
-                    let agent_bin = Some(effective.text("spawn.agent_bin")).filter(|it| !it.is_empty());
-                    Some(SpawnSettings { folders, agent_bin: agent_bin.map(|it| data.join(it)) })
-                }
-            },
+            spawn: spawn(data, effective)?,
+            workspace: folder(data, effective, "workspace"),
             synchronous: effective.parse_with("storage.synchronous", synchronous)?,
             conformance_fixtures: false,
         })
@@ -321,6 +316,19 @@ fn servers(text: &str) -> Result<Vec<String>, String> {
         Some(fault) => Err(format!("servers as host:port; {fault}")),
         None => Ok(servers),
     }
+}
+
+/// The homes that are named, and those of the workspace.
+fn spawn(data: &Path, effective: &Effective) -> Result<Option<SpawnSettings>, ConfigError> {
+    let mut folders = effective.parse_with("spawn.homes", |text| Ok(folders(data, text)))?;
+    folders.extend(folder(data, effective, "workspace").map(|_| data.join(workspace::HOMES)));
+    let agent_bin = folder(data, effective, "spawn.agent_bin");
+    Ok((!folders.is_empty()).then_some(SpawnSettings { folders, agent_bin }))
+}
+
+/// What a setting names, if it names something.
+fn folder(data: &Path, effective: &Effective, key: &'static str) -> Option<PathBuf> {
+    Some(effective.text(key)).filter(|it| !it.is_empty()).map(|it| data.join(it))
 }
 
 /// Relative to the data directory, as everything in its file is.

@@ -34,6 +34,7 @@ pub mod spawn;
 pub mod store;
 mod traces;
 mod trail;
+pub mod workspace;
 
 /// The OpenAPI document of the HTTP API, as text.
 pub fn openapi() -> String {

@@ -1,6 +1,7 @@
 //! A broker put together and running, and how it stops.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,7 @@ use crate::spawn::{SpawnError, Spawner};
 use crate::store::SqliteStore;
 use crate::traces::Traces;
 use crate::trail::Trail;
+use crate::workspace::{Workspace, WorkspaceError};
 
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 const USES_INTERVAL: Duration = Duration::from_secs(60);
@@ -70,17 +72,19 @@ pub enum ServeError {
     )]
     Fixtures(SocketAddr),
     #[error("cannot use the folder blobs in {}: {source}; make it writable", data.display())]
-    Blobs { data: std::path::PathBuf, source: std::io::Error },
+    Blobs { data: PathBuf, source: std::io::Error },
     #[error(
         "cannot read the dashboard in {}: {source}; build it there (`npm run build` in broker/dashboard), or leave dashboard.folder out to serve the one this program brings", folder.display()
     )]
-    Dashboard { folder: std::path::PathBuf, source: std::io::Error },
+    Dashboard { folder: PathBuf, source: std::io::Error },
     #[error(
         "cannot write what streams to {}: {source}; make it writable, or name another file with observe.sink", path.display()
     )]
-    Sink { path: std::path::PathBuf, source: std::io::Error },
+    Sink { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
     Spawn(#[from] SpawnError),
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
     #[error("cannot start the core thread: {0}")]
     Thread(std::io::Error),
     #[error(
@@ -106,6 +110,7 @@ pub struct Running {
     tasks: JoinSet<()>,
     links_max: u32,
     spawner: Option<Spawner>,
+    workspace: Option<PathBuf>,
     lock: Lock,
 }
 
@@ -214,6 +219,10 @@ impl Running {
         let url = local_url(address, config.tls);
         data.write_run(&RunFile { pid: std::process::id(), url: url.clone() }).map_err(SetupError::from)?;
         edge.published.health.started().await;
+        // Before the spawner, which runs the homes that this copies.
+        if let Some(folder) = &config.workspace {
+            tasks.spawn(Workspace::open(folder, &data)?.run(Arc::clone(&edge)));
+        }
         let spawner = match config.spawn {
             Some(settings) => Some(Spawner::start(settings, Arc::clone(&edge), url.clone(), ca_pem)?),
             None => None,
@@ -233,6 +242,7 @@ impl Running {
             tasks,
             links_max,
             spawner,
+            workspace: config.workspace,
             lock,
         })
     }
@@ -240,6 +250,10 @@ impl Running {
     /// Where a browser finds the dashboard.
     pub fn dashboard_url(&self) -> String {
         format!("{}/", self.edge.hosts.public_url().unwrap_or(&self.url))
+    }
+
+    pub fn workspace(&self) -> Option<&Path> {
+        self.workspace.as_deref()
     }
 
     /// Where this machine reaches it.

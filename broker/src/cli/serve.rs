@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::CliError;
@@ -14,6 +14,7 @@ use crate::serve::Running;
 use crate::setup::FIRST_OPERATOR;
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("homes").multiple(true).args(["spawn", "workspace"]))]
 pub(super) struct Serve {
     /// Where to listen; port 0 takes a free one [default: 127.0.0.1:7888]
     #[arg(long, value_name = "ADDR:PORT")]
@@ -21,11 +22,14 @@ pub(super) struct Serve {
     /// TLS on a loopback address too; other addresses always have it
     #[arg(long)]
     tls: bool,
+    /// Keep what this workspace says: its flows and triggers, and run the agents of its aspects [default: $NEXUS_WORKSPACE]
+    #[arg(long, value_name = "DIR")]
+    workspace: Option<PathBuf>,
     /// Run the agents of the homes in this folder, too, one in each sub-folder; may be given several times
     #[arg(long, value_name = "DIR", value_parser = folder)]
     spawn: Vec<PathBuf>,
     /// The program to run for each home [default: `agent` beside this program]
-    #[arg(long, value_name = "FILE", requires = "spawn")]
+    #[arg(long, value_name = "FILE", requires = "homes")]
     agent_bin: Option<PathBuf>,
     /// Offer on /mcp what public conformance suites test servers with; on a loopback address alone
     #[arg(long, hide = true)]
@@ -50,6 +54,11 @@ impl Serve {
         if !self.spawn.is_empty() {
             let folders = self.spawn.iter().map(absolute).collect::<Result<Vec<_>, _>>()?;
             flags.push(("spawn.homes", folders.join(",")));
+        }
+        let workspace =
+            self.workspace.clone().or_else(|| std::env::var_os("NEXUS_WORKSPACE").map(PathBuf::from));
+        if let Some(workspace) = workspace.filter(|it| !it.as_os_str().is_empty()) {
+            flags.push(("workspace", absolute(&workspace)?));
         }
         if let Some(program) = &self.agent_bin {
             flags.push(("spawn.agent_bin", absolute(program)?));
@@ -80,6 +89,9 @@ fn announce(running: &Running, started: Instant) {
     let token = running.data().operator_token();
     say(format_args!("nexus {}", nexus_version::VERSION));
     say(format_args!("  data       {}", running.data().path().display()));
+    if let Some(workspace) = running.workspace() {
+        say(format_args!("  workspace  {}", workspace.display()));
+    }
     say(format_args!("  url        {}", running.url()));
     say(format_args!("  dashboard  {}", running.dashboard_url()));
     say(format_args!("  token      {} (operator {FIRST_OPERATOR})", token.display()));

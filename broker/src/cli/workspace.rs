@@ -1,4 +1,4 @@
-//! `nexus workspace`: the files a team is made of, and what is in effect of them. Needs no broker and no data directory.
+//! `nexus workspace`: the files a team is made of, and what is in effect of them. Needs no broker.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::CliError;
 use super::print::{say, table};
+use crate::workspace::Record;
 
 const HASH_SHOWN: usize = 12;
 
@@ -24,7 +25,7 @@ pub(super) enum Workspace {
         #[command(flatten)]
         place: Place,
     },
-    /// Say of each file in effect where it comes from
+    /// Say of each file in effect where it comes from, and what the broker of the data directory has loaded
     Status {
         #[command(flatten)]
         place: Place,
@@ -122,10 +123,10 @@ fn failed(path: &Path) -> impl FnOnce(io::Error) -> WorkspaceError {
     move |source| WorkspaceError::Io { path, source }
 }
 
-pub(super) fn run(workspace: &Workspace) -> Result<(), CliError> {
+pub(super) fn run(workspace: &Workspace, data: &Path) -> Result<(), CliError> {
     match workspace {
         Workspace::Init { kind, place } => init(*kind, &place.folder())?,
-        Workspace::Status { place, output } => status(&place.read()?, *output),
+        Workspace::Status { place, output } => status(&place.read()?, data, *output),
         Workspace::Diff { place } => {
             let read = place.read()?;
             say(format_args!("{}", nexus_workspace::diff(&read.framework, &read.overlay).trim_end()));
@@ -147,17 +148,22 @@ fn init(kind: Begin, folder: &Path) -> Result<(), WorkspaceError> {
     let shown = folder.display();
     say(format_args!("\nWhat comes next:\n\n  nexus workspace status --workspace {shown}"));
     say(format_args!("  nexus workspace validate --workspace {shown}"));
+    say(format_args!("  nexus serve --workspace {shown}"));
     Ok(())
 }
 
-fn status(read: &Read, output: Format) {
+fn status(read: &Read, data: &Path, output: Format) {
+    let loaded = Record::of_data(data, &read.folder);
     let Overlay { files, hidden, .. } = &read.overlay;
     if output == Format::Json {
         let files: Vec<_> = files
             .iter()
             .map(|(path, file)| json!({"path": path, "origin": file.origin, "by": file.by, "sha256": file.sha256()}))
             .collect();
-        say(format_args!("{:#}", json!({"workspace": read.folder, "files": files, "hidden": hidden})));
+        say(format_args!(
+            "{:#}",
+            json!({"workspace": read.folder, "files": files, "hidden": hidden, "loaded": loaded})
+        ));
         return;
     }
     let mut rows: Vec<Vec<String>> = files
@@ -180,6 +186,23 @@ fn status(read: &Read, output: Format) {
     let counts: Vec<String> =
         counts.iter().map(|(origin, count)| format!("{count} {}", origin.as_str())).collect();
     say(format_args!("\n{}, {} hidden", counts.join(", "), hidden.len()));
+    if let Some(loaded) = loaded {
+        of_broker(&loaded, data);
+    }
+}
+
+/// What the broker has of it.
+fn of_broker(loaded: &Record, data: &Path) {
+    say(format_args!("\nThe broker of {} keeps it:\n", data.display()));
+    let rows: Vec<Vec<String>> = loaded
+        .items
+        .iter()
+        .map(|(key, known)| vec![key.clone(), known.state.as_str().to_owned(), known.file.clone()])
+        .collect();
+    table(&["what", "state", "file"], &rows);
+    for message in loaded.faults.values() {
+        say(format_args!("\n{message}"));
+    }
 }
 
 fn faults(read: &Read) -> Vec<Fault> {

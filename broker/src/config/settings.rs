@@ -148,6 +148,11 @@ pub const SETTINGS: &[Setting] = &[
         default: "",
         about: "their program; `agent` beside `nexus` when empty",
     },
+    Setting {
+        key: "workspace",
+        default: "",
+        about: "folder whose flows, triggers and aspects the broker keeps; none when empty",
+    },
     Setting { key: "storage.synchronous", default: "full", about: "full; off only as the control of a test" },
 ];
 

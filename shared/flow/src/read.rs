@@ -5,6 +5,7 @@ use std::fmt;
 use nexus_expr::Place;
 use nexus_wire::flow::Flow;
 use nexus_wire::limits::FLOW_BYTES_MAX;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::check::check;
@@ -50,21 +51,56 @@ pub(crate) struct Wrong {
     pub(crate) message: String,
 }
 
-/// The flow, or every fault there is to be found, in the order of the file.
-pub fn read(text: &str, format: Format) -> Result<Flow, Vec<Fault>> {
-    let start = Place { line: 1, column: 1 };
-    if text.len() > FLOW_BYTES_MAX {
-        let message = format!("the file is {} bytes; {FLOW_BYTES_MAX} is the most", text.len());
-        return Err(vec![Fault { place: start, message }]);
+/// Where the values of a file stand.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Places(Document);
+
+impl Places {
+    /// The place of what is at a path such as `do.ask.text` or `[2].at`, or of what it would be in.
+    pub fn of(&self, path: &str) -> Place {
+        self.0.spot(path).value
+    }
+
+    /// The same of its name, which is what is wrong with a field that there is not.
+    pub fn of_key(&self, path: &str) -> Place {
+        self.0.spot(path).key
+    }
+}
+
+/// Something else that is written as flows are, and where its values stand.
+pub fn read_as<T: DeserializeOwned>(
+    text: &str,
+    format: Format,
+    bytes_max: usize,
+) -> Result<(T, Places), Vec<Fault>> {
+    let document = document(text, format, bytes_max)?;
+    match serde_path_to_error::deserialize(&document.value) {
+        Ok(value) => Ok((value, Places(document))),
+        Err(error) => {
+            let path = error.path().to_string();
+            let path = if path == "." { String::new() } else { path };
+            let message = error.into_inner().to_string();
+            let of_key = message.starts_with("unknown field");
+            Err(vec![placed(&document, Wrong { path, of_key, message }, None)])
+        }
+    }
+}
+
+fn document(text: &str, format: Format, bytes_max: usize) -> Result<Document, Vec<Fault>> {
+    if text.len() > bytes_max {
+        let message = format!("the file is {} bytes; {bytes_max} is the most", text.len());
+        return Err(vec![Fault { place: Place { line: 1, column: 1 }, message }]);
     }
     let parsed = match format {
         Format::Toml => toml::document(text),
         Format::Yaml => yaml::document(text),
     };
-    let mut document = match parsed {
-        Ok(document) => document,
-        Err(error) => return Err(vec![Fault { place: error.place, message: error.message }]),
-    };
+    parsed.map_err(|error| vec![Fault { place: error.place, message: error.message }])
+}
+
+/// The flow, or every fault there is to be found, in the order of the file.
+pub fn read(text: &str, format: Format) -> Result<Flow, Vec<Fault>> {
+    let mut document = document(text, format, FLOW_BYTES_MAX)?;
     if !document.value.is_object() {
         let message = "a flow is an object that begins with its `id`".to_owned();
         return Err(vec![Fault { place: document.spot("").value, message }]);

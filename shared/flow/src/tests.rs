@@ -115,7 +115,7 @@ fn a_fault_is_told_with_its_line_and_column() {
         ),
         ("id: x\nsteps: &a []", &["2:8: anchors and aliases are not read here; write the value out"]),
         ("id: !x y\n", &["1:5: tags are not read here; leave it out"]),
-        ("id: x\n---\nid: y", &["2:1: a file holds one flow; this begins another"]),
+        ("id: x\n---\nid: y", &["2:1: a file holds one document; this begins another"]),
         (
             "id: x\nstep:\n- do: {}\ndescrption: a",
             &[

@@ -24,7 +24,7 @@ pub(crate) fn document(text: &str) -> Read<Document> {
             (Event::DocumentEnd | Event::Nothing, _) => {}
             (Event::StreamEnd, _) => return Ok(reader.builder.document(value)),
             (_, span) => {
-                return Unreadable::new(place(&span.start), "a file holds one flow; this begins another");
+                return Unreadable::new(place(&span.start), "a file holds one document; this begins another");
             }
         }
     }

@@ -66,6 +66,8 @@ kinds! {
     TriggerPaused = "trigger_paused", Condition;
     /// A worker was lost and its dispatch failed for it.
     WorkerLost = "worker_lost", Event;
+    /// Something in a file of the workspace keeps it from being loaded.
+    WorkspaceFault = "workspace_fault", Condition;
 }
 
 /// Not the word of any kind.

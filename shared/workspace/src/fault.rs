@@ -18,7 +18,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    pub(crate) fn of_file(file: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn of_file(file: impl Into<String>, message: impl Into<String>) -> Self {
         Self { file: file.into(), line: None, column: None, message: message.into() }
     }
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use rust_embed::RustEmbed;
@@ -79,4 +81,31 @@ pub fn read(folder: &Path) -> io::Result<(Layer, Vec<Fault>)> {
         }
     }
     Ok((files, faults))
+}
+
+/// Another number after anything in the folder has changed, without reading what is in its files.
+pub fn stamp(folder: &Path) -> io::Result<u64> {
+    let mut seen = Vec::new();
+    let mut todo = vec![(folder.to_path_buf(), 0)];
+    while let Some((at, depth)) = todo.pop() {
+        for entry in fs::read_dir(&at)? {
+            let entry = entry?;
+            if entry.file_name().to_str().is_some_and(|name| PASSED_OVER.contains(&name)) {
+                continue;
+            }
+            let kind = entry.file_type()?;
+            if kind.is_dir() && depth < DEPTH_MAX {
+                todo.push((entry.path(), depth + 1));
+            } else if let Ok(it) = entry.metadata() {
+                seen.push((entry.path(), it.ino(), it.size(), it.mtime(), it.mtime_nsec()));
+            }
+            if seen.len() > FILES_MAX {
+                break;
+            }
+        }
+    }
+    seen.sort();
+    let mut hash = DefaultHasher::new();
+    seen.hash(&mut hash);
+    Ok(hash.finish())
 }

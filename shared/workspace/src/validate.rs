@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use nexus_flow::Format;
+use nexus_wire::trigger::Act;
 use regex::Regex;
 use serde_json::Value;
 
 use crate::fault::Fault;
 use crate::layer::Layer;
+use crate::load::{self, Item, Said, is_asked};
 use crate::merge::{PATCH, toml_fault, utf8};
 use crate::overlay::{Origin, Overlay};
 use crate::scan::scan;
@@ -34,7 +35,7 @@ static QUOTES: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(QUOTED).ok(
 /// Every fault, in the order of the files. `is_set` says whether there is a variable of that name.
 pub fn validate(workspace: &Layer, overlay: &Overlay, is_set: impl Fn(&str) -> bool) -> Vec<Fault> {
     let known = Known::of(overlay);
-    let mut faults = overlay.faults.clone();
+    let mut faults = load::load(overlay).faults;
     // As they stand on disk, so that a place is one in a file that somebody can open.
     let shipped = overlay.files.iter().filter(|(_, file)| file.origin == Origin::Framework);
     let shipped = shipped.map(|(path, file)| (format!("framework:{path}"), path, &file.bytes));
@@ -107,10 +108,11 @@ fn is_read(path: &str) -> bool {
 
 fn of_text(shown: &str, path: &str, text: &str, known: &Known, is_set: &impl Fn(&str) -> bool) -> Vec<Fault> {
     let mut faults = scan(shown, text);
-    faults.extend(match flow_format(path) {
-        Some(format) => of_flow(shown, text, format),
-        None => of_syntax(shown, path, text).into_iter().collect(),
-    });
+    if is_asked(path) {
+        faults.extend(of_notes(shown, path, text, known));
+    } else {
+        faults.extend(of_syntax(shown, path, text));
+    }
     let is_config = is_read(path) && !path.ends_with(".md");
     if !is_config || !NAMING.iter().any(|folder| path.starts_with(folder)) {
         return faults;
@@ -142,23 +144,27 @@ fn of_text(shown: &str, path: &str, text: &str, known: &Known, is_set: &impl Fn(
     faults
 }
 
-fn flow_format(path: &str) -> Option<Format> {
-    Format::of(path).filter(|_| path.starts_with("flows/") && !path.ends_with(PATCH))
-}
-
-/// What keeps a flow from being put.
-fn of_flow(shown: &str, text: &str, format: Format) -> Vec<Fault> {
-    let faults = nexus_flow::read(text, format).err().unwrap_or_default();
-    let told = faults.into_iter().map(|nexus_flow::Fault { place, message }| Fault {
-        line: Some(place.line),
-        column: Some(place.column),
-        ..Fault::of_file(shown, message)
-    });
-    told.collect()
+/// Followups and checks of aspects that are not there.
+fn of_notes(shown: &str, path: &str, text: &str, known: &Known) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for Said { item, places, root } in load::said(path, text).and_then(Result::ok).unwrap_or_default() {
+        let (Item::Trigger(trigger), Some(places)) = (item, places) else { continue };
+        let Act::Ask(ask) = &trigger.act else { continue };
+        let missing = known.missing("aspect", ask.aspect.as_str()).filter(|_| !root.is_empty());
+        if let Some(message) = missing {
+            let place = places.of(&format!("{root}.ask"));
+            faults.push(Fault {
+                line: Some(place.line),
+                column: Some(place.column),
+                ..Fault::of_file(shown, message)
+            });
+        }
+    }
+    faults
 }
 
 /// Whether a file is what its name says.
-fn of_syntax(shown: &str, path: &str, text: &str) -> Option<Fault> {
+pub(crate) fn of_syntax(shown: &str, path: &str, text: &str) -> Option<Fault> {
     if path.ends_with(".json") {
         let error = serde_json::from_str::<serde::de::IgnoredAny>(text).err()?;
         let said = error.to_string();
@@ -224,7 +230,11 @@ mod tests {
         let workspace = [
             ("aspects/keel/aspect.patch.toml", "slots = 2\n[provider]\napi_key_env = \"SET\"\n"),
             ("flows/day.yaml", "id: day\nsteps:\n  - id: a\n    do: { dispatch: { hand: keel/self } }\n"),
-            ("triggers/note.toml", "skill = \"sum\"\n"),
+            (
+                "triggers/note.toml",
+                "name = \"note\"\nwhen = \"manual\"\ndo.dispatch = { hand = \"keel/self\", input = { skill = \"sum\" } }\n",
+            ),
+            ("followups.yaml", "- { id: a, at: 2026-12-01T09:00, ask: keel, text: Is it done? }\n"),
             ("notes/picture.png", "\u{0}"),
         ];
         assert_eq!(told(&workspace), [""; 0]);
@@ -245,7 +255,11 @@ mod tests {
             ),
             ("flows/broken.toml", "x = 1\ny = [\n"),
             ("flows/broken.yaml", "a: [1\nb: 2\n"),
-            ("triggers/day.toml", "aspect = \"gull\"\nskill = \"other\"\n"),
+            (
+                "triggers/day.toml",
+                "name = \"day\"\nwhen = \"manual\"\n[do.dispatch]\nhand = \"gull/self\"\ninput.skill = \"other\"\n",
+            ),
+            ("checks.yaml", "- id: a\n  every: 1h\n  ask: gull\n  text: Is it done?\n"),
             ("aspects/keel/aspect.patch.toml", "[runner.scripts.a]\nenv = [\"SET\", \"UNSET\"]\n"),
             ("notes.md", "see /home/ana/x\n"),
         ];
@@ -255,13 +269,14 @@ mod tests {
             "aspects/none.remove: it hides aspects/none, and nothing of that name is shipped",
             "aspects/wren/aspect.json:2:11: it is called \"wrenn\" and lies in aspects/wren; make them the same",
             "aspects/wren/aspect.json:3:32: the variable NO_KEY is not set; set it where the agents are started",
+            "checks.yaml:3:8: there is no aspect \"gull\" in this workspace; there are forge, keel, wren",
             "flows/broken.toml:2:",
             "flows/broken.yaml:2:",
             "flows/day.yaml:4:13: there is no step `b`",
             "flows/day.yaml:5:29: there is no aspect \"sparrow\" in this workspace; there are forge, keel, wren",
             "notes.md:1:5: /home/ana is a folder of one machine's user; write a path relative to the home or the workspace",
-            "triggers/day.toml:1:11: there is no aspect \"gull\" in this workspace; there are forge, keel, wren",
-            "triggers/day.toml:2:10: there is no skill \"other\" in this workspace; there are sum",
+            "triggers/day.toml:4:9: there is no aspect \"gull\" in this workspace; there are forge, keel, wren",
+            "triggers/day.toml:5:16: there is no skill \"other\" in this workspace; there are sum",
         ];
         let found = told(&workspace);
         assert_eq!(found.len(), expected.len(), "{found:#?}");

@@ -417,7 +417,8 @@ export type AlertKind =
   | "storage"
   | "thread_paused"
   | "trigger_paused"
-  | "worker_lost";
+  | "worker_lost"
+  | "workspace_fault";
 export type ObservedWhat =
   | (ObserveBegin & {
       type: "begin";

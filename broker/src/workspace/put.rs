@@ -1,0 +1,104 @@
+//! What a workspace says is put by an operator of its own, `operator/workspace`: what it does is in the audit trail under
+//! that name, and ends when an admin shuts it out. Nobody has a token of it.
+
+use nexus_wire::admin::{OperatorAdd, OperatorRole};
+use nexus_wire::flow::FlowPut;
+use nexus_wire::trigger::{TriggerGet, TriggerInfo, TriggerPause, TriggerResume, TriggerStatus};
+use nexus_wire::{ErrorBody, ErrorCode, Json, OperatorName, Party, RequestId, ToBroker, TriggerName};
+use nexus_workspace::Item;
+use uuid::Uuid;
+
+use crate::edge::Edge;
+use crate::hub::CommandBody;
+use crate::identity::{Identity, Role, token};
+
+const OPERATOR: &str = "workspace";
+/// Why a trigger is paused whose file is gone.
+const LEFT: &str = "it is no longer in the workspace";
+
+/// The operator, at work.
+pub(super) struct Acting<'a> {
+    edge: &'a Edge,
+    identity: Identity,
+}
+
+impl<'a> Acting<'a> {
+    /// Makes the operator the first time. One that was shut out stays so.
+    pub(super) async fn open(edge: &'a Edge) -> Result<Self, ErrorBody> {
+        let name: OperatorName =
+            OPERATOR.parse().map_err(|_| ErrorBody::new(ErrorCode::Internal, "the name is none"))?;
+        let of = name.clone();
+        let standing = edge
+            .ask(move |hub| hub.roster().operator(&of).map(|it| (it.revoked_at.is_none(), it.role)))
+            .await?;
+        let role = match standing {
+            Some((true, OperatorRole::Admin)) => Role::Admin,
+            Some((true, OperatorRole::Operator)) => Role::Operator,
+            Some((true, OperatorRole::Viewer)) => Role::Viewer,
+            Some((false, _)) => {
+                let message = format!(
+                    "operator {OPERATOR}, as which the files are loaded, was shut out, so nothing is loaded; to let it in \
+                     again: nexus operator add {OPERATOR} --role operator"
+                );
+                return Err(ErrorBody::new(ErrorCode::Forbidden, message));
+            }
+            None => {
+                // Of a token that was never shown to anybody.
+                let token_sha256 = token::digest(&token::mint()).to_string();
+                let add = OperatorAdd { name: name.clone(), role: OperatorRole::Operator, token_sha256 };
+                edge.call(CommandBody::AddOperator { by: Party::System, add }, 0).await?;
+                Role::Operator
+            }
+        };
+        Ok(Self { edge, identity: Identity { party: Party::Operator(name), role, key_generation: 0 } })
+    }
+
+    async fn ask(&self, frame: impl Into<ToBroker>) -> Result<Json, ErrorBody> {
+        self.edge.request(&self.identity, RequestId(Uuid::now_v7()), frame.into(), 0).await
+    }
+
+    pub(super) async fn put(&self, item: &Item) -> Result<(), ErrorBody> {
+        match item {
+            Item::Flow(flow) => self.ask(FlowPut { flow: (**flow).clone() }).await?,
+            Item::Trigger(trigger) => self.ask((**trigger).clone()).await?,
+        };
+        Ok(())
+    }
+
+    /// No file says it any more: a trigger is paused, if it is still the workspace's own.
+    pub(super) async fn leave(&self, key: &str) -> Result<(), ErrorBody> {
+        let Some(name) = key.strip_prefix("trigger/").and_then(|name| name.parse().ok()) else {
+            return Ok(());
+        };
+        if let Some(info) = self.own(&name).await?
+            && info.status == TriggerStatus::Active
+        {
+            self.ask(TriggerPause { trigger: name, reason: Some(LEFT.to_owned()) }).await?;
+        }
+        Ok(())
+    }
+
+    /// A file says it again. A pause by anybody else stays.
+    pub(super) async fn come_back(&self, item: &Item) -> Result<(), ErrorBody> {
+        let Item::Trigger(trigger) = item else { return Ok(()) };
+        let name = trigger.name.clone();
+        if let Some(info) = self.own(&name).await?
+            && info.status == TriggerStatus::Paused
+            && info.reason.is_some_and(|reason| reason == format!("by {}: {LEFT}", self.identity.party))
+        {
+            self.ask(TriggerResume { trigger: name }).await?;
+        }
+        Ok(())
+    }
+
+    async fn own(&self, name: &TriggerName) -> Result<Option<TriggerInfo>, ErrorBody> {
+        let json = match self.ask(TriggerGet { trigger: name.clone() }).await {
+            Ok(json) => json,
+            Err(error) if error.code == ErrorCode::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let info: TriggerInfo =
+            json.parse().map_err(|error| ErrorBody::new(ErrorCode::Internal, error.to_string()))?;
+        Ok(Some(info).filter(|info| info.owner == self.identity.party))
+    }
+}
