@@ -4,6 +4,7 @@
 
 pub mod canary;
 pub mod collector;
+pub mod inlet;
 pub mod process;
 pub mod raw;
 pub mod session;

@@ -267,7 +267,7 @@ pub fn text(out: &Output) -> String {
 
 /// A port nobody listens on now. A broker that is killed has to come back to the address its agents know, so
 /// each test asks for a port by number.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
     listener.local_addr().expect("it is bound").port()
 }

@@ -1,12 +1,12 @@
 //! `nexus workspace`: the files a team is made of, and what is in effect of them. Needs no broker.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
-use nexus_workspace::{Fault, Kind, Layer, Origin, Overlay};
+use nexus_workspace::{Contribution, Fault, Kind, Layer, Origin, Overlay};
 use serde_json::json;
 
 use super::CliError;
@@ -45,6 +45,14 @@ pub(super) enum Workspace {
         /// How to print
         #[arg(short, long, value_enum, default_value_t = Format::Text)]
         output: Format,
+    },
+    /// Write what is another than what is shipped into a patch for Nexus itself, without what is secret, or about one
+    /// person or machine; says what is left out
+    Contribute {
+        /// The file to write
+        to: PathBuf,
+        #[command(flatten)]
+        place: Place,
     },
     /// Write what is in effect into a folder, for `nexus serve --spawn`; files that are the same stay untouched, and no file
     /// is removed
@@ -132,6 +140,7 @@ pub(super) fn run(workspace: &Workspace, data: &Path) -> Result<(), CliError> {
             say(format_args!("{}", nexus_workspace::diff(&read.framework, &read.overlay).trim_end()));
         }
         Workspace::Validate { place, output } => validate(&place.read()?, *output)?,
+        Workspace::Contribute { to, place } => contribute(&place.read()?, to)?,
         Workspace::Export { to, place } => export(&place.read()?, to)?,
     }
     Ok(())
@@ -227,6 +236,47 @@ fn validate(read: &Read, output: Format) -> Result<(), WorkspaceError> {
         say(format_args!("{here}{fault}"));
     }
     if faults.is_empty() { Ok(()) } else { Err(WorkspaceError::Faults(faults.len())) }
+}
+
+fn contribute(read: &Read, to: &Path) -> Result<(), WorkspaceError> {
+    if !read.overlay.faults.is_empty() {
+        return Err(WorkspaceError::NotExported);
+    }
+    let Contribution { patch, files, left_out } =
+        nexus_workspace::contribute(&read.framework, &read.overlay, &names_of_here());
+    if patch.is_empty() {
+        say(format_args!("there is nothing to give, and nothing was written"));
+    } else {
+        let mut new = OpenOptions::new().write(true).create_new(true).open(to).map_err(failed(to))?;
+        new.write_all(patch.as_bytes()).map_err(failed(to))?;
+        say(format_args!("wrote {}, which is about:", to.display()));
+        files.iter().for_each(|path| say(format_args!("  {path}")));
+    }
+    if !left_out.is_empty() {
+        say(format_args!("\nleft out:"));
+        left_out.iter().for_each(|(path, why)| say(format_args!("  {path}: {why}")));
+    }
+    if !patch.is_empty() {
+        say(format_args!(
+            "\nRead it before you give it away. In a checkout of Nexus:\n\n  git apply --directory shared/workspace/framework {}",
+            to.display()
+        ));
+    }
+    Ok(())
+}
+
+/// Of this machine, and of who uses it.
+fn names_of_here() -> Vec<String> {
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = host.trim();
+    let short = host.split('.').next().unwrap_or(host);
+    let home = std::env::home_dir();
+    let user = home.as_ref().and_then(|home| home.file_name()).unwrap_or_default().to_string_lossy();
+    let user = std::env::var("USER").unwrap_or_else(|_| user.into_owned());
+    let mut names = vec![host.to_owned(), short.to_owned(), user];
+    names.extend(home.map(|home| home.display().to_string()).filter(|home| home.len() > 1));
+    names.dedup();
+    names
 }
 
 fn export(read: &Read, to: &Path) -> Result<(), WorkspaceError> {

@@ -5,6 +5,7 @@
 //! `<name>.remove` hides a file or a folder. Files are known by the hash of what is in them, so reading them again
 //! changes nothing. Nothing here runs or loads what the files describe.
 
+mod contribute;
 mod diff;
 mod fault;
 mod init;
@@ -16,6 +17,7 @@ mod overlay;
 mod scan;
 mod validate;
 
+pub use contribute::{Contribution, contribute};
 pub use diff::diff;
 pub use fault::Fault;
 pub use init::{InitError, Kind, init};

@@ -5,6 +5,7 @@ mod mentioned;
 mod operations;
 mod page;
 mod people;
+mod playbooks;
 mod runner;
 mod screens;
 mod team;

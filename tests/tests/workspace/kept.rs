@@ -1,0 +1,117 @@
+//! A broker that keeps a workspace: what it loads, what it leaves, and what it says of what is wrong.
+
+use std::fs;
+
+use nexus_tests::world::text;
+use nexus_tests::{World, wait_until};
+use serde_json::{Value, json};
+
+use super::common::{put, said};
+
+const TRIGGER: &str = "name: tidy\nwhen: manual\ndo:\n  dispatch: { hand: runner/script-repeatable, input: { name: report } }\n";
+
+/// Its definition and how it stands, once `is_so`.
+fn trigger(world: &World, name: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    wait_until(&format!("trigger {name} to be as expected"), || {
+        let out = world.nexctl(&["trigger", "show", name, "-o", "json"]);
+        let info: Value = out.status.success().then(|| serde_json::from_slice(&out.stdout).expect("JSON"))?;
+        is_so(&info).then_some(info)
+    })
+}
+
+fn alerts(world: &World) -> Vec<String> {
+    let page = world.nexctl_json(&["get", "alerts"]);
+    let alerts = page["alerts"].as_array().expect("alerts").clone();
+    let faults = alerts.iter().filter(|alert| alert["kind"] == "workspace_fault");
+    faults.map(|alert| alert["message"].as_str().expect("a message").to_owned()).collect()
+}
+
+fn keeping() -> World {
+    let mut world = World::asleep().flag("--workspace").flag("workspace");
+    said(&world, &["init", "demo"]);
+    put(&world, "triggers/tidy.yaml", TRIGGER);
+    put(&world, "checks.yaml", "- { id: books, every: 6h, ask: harrow, text: Are they in order? }\n");
+    world.start_broker();
+    world
+}
+
+#[test]
+fn a_broker_does_what_its_workspace_says_and_leaves_what_people_have_done() {
+    let mut world = keeping();
+    let info = trigger(&world, "tidy", |_| true);
+    assert_eq!((&info["owner"], &info["status"]), (&json!("operator/workspace"), &json!("active")));
+    let check = trigger(&world, "check-books", |_| true);
+    assert_eq!(check["definition"]["when"], json!({"every": {"seconds": 21_600}}));
+    assert!(world.nexctl(&["flow", "show", "morning"]).status.success());
+    world.nexctl_json(&["trigger", "fire", "tidy"]);
+    wait_until("its aspect to have done it", || {
+        let page = world.nexctl_json(&["trigger", "history", "tidy"]);
+        (page["slots"][0]["state"] == "done").then_some(())
+    });
+    let audit = text(&world.nexctl(&["audit", "--subject", "tidy"]));
+    assert!(audit.contains("trigger.put") && audit.contains("operator/workspace"), "{audit}");
+
+    // Reading everything again changes nothing of what people have done, and puts nothing anew.
+    world.nexctl_json(&["trigger", "pause", "tidy", "--reason", "a holiday"]);
+    world.nexctl_json(&["trigger", "delete", "check-books"]);
+    world.restart_broker();
+    put(&world, "triggers/tidy.yaml", &format!("# Said the same way.\n{TRIGGER}"));
+    put(&world, "triggers/other.yaml", &TRIGGER.replace("tidy", "other"));
+    trigger(&world, "other", |_| true);
+    let info = trigger(&world, "tidy", |_| true);
+    assert_eq!(info["reason"], "by operator/admin: a holiday");
+    assert!(!world.nexctl(&["trigger", "show", "check-books"]).status.success());
+
+    // Another definition is taken, and does not wake it.
+    put(&world, "triggers/tidy.yaml", &format!("{TRIGGER}overlap: queue\n"));
+    let info = trigger(&world, "tidy", |info| info["definition"]["overlap"] == "queue");
+    assert_eq!(info["status"], "paused");
+    let data = world.data().display().to_string();
+    let shown = said(&world, &["status", "--data", &data]);
+    assert!(shown.contains("trigger/check-books") && shown.contains("flow/morning"), "{shown}");
+}
+
+#[test]
+fn what_is_wrong_with_one_file_keeps_back_no_other_and_what_leaves_is_paused() {
+    let world = keeping();
+    trigger(&world, "tidy", |_| true);
+    assert_eq!(alerts(&world), [""; 0]);
+    put(
+        &world,
+        "triggers/broken.yaml",
+        "name: broken\nwhen: { cron: 61 * * * * }\ndo:\n  ask: { aspect: harrow, text: x }\n",
+    );
+    put(&world, "triggers/second.yaml", &TRIGGER.replace("tidy", "second"));
+    put(
+        &world,
+        "flows/odd.yaml",
+        "id: odd\nsteps:\n  - id: a\n    needs: [b]\n    do: { wait: { seconds: 1 } }\n",
+    );
+    trigger(&world, "second", |_| true);
+    let told = wait_until("an alert for each file", || Some(alerts(&world)).filter(|told| told.len() == 2));
+    let has = |start: &str| told.iter().any(|message| message.starts_with(start));
+    assert!(has("flows/odd.yaml:4:13: there is no step `b`"), "{told:?}");
+    assert!(has("triggers/broken.yaml:2:15: `when.cron`: \"61 * * * *\" cannot be read"), "{told:?}");
+
+    let folder = world.dir().join("workspace");
+    fs::remove_file(folder.join("triggers/broken.yaml")).expect("removed");
+    fs::remove_file(folder.join("flows/odd.yaml")).expect("removed");
+    fs::rename(folder.join("triggers/tidy.yaml"), world.dir().join("tidy.yaml")).expect("moved");
+    put(&world, "aspects/harrow.remove", "");
+    let info = trigger(&world, "tidy", |info| info["status"] == "paused");
+    assert_eq!(info["reason"], "by operator/workspace: it is no longer in the workspace");
+    wait_until("the alerts to be over", || alerts(&world).is_empty().then_some(()));
+    wait_until("harrow to be off", || {
+        let team = world.nexctl_json(&["get", "aspects"]);
+        let all = team["aspects"].as_array().expect("a list").clone();
+        let harrow = all.iter().find(|aspect| aspect["name"] == "harrow").expect("harrow").clone();
+        (harrow["state"] == "offline").then_some(())
+    });
+    let data = world.data().display().to_string();
+    let told: Value =
+        serde_json::from_str(&said(&world, &["status", "-o", "json", "--data", &data])).expect("JSON");
+    assert_eq!(told["loaded"]["items"]["trigger/tidy"]["state"], "left");
+
+    fs::rename(world.dir().join("tidy.yaml"), folder.join("triggers/tidy.yaml")).expect("moved");
+    trigger(&world, "tidy", |info| info["status"] == "active");
+}

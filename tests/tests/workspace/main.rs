@@ -1,0 +1,6 @@
+//! `nexus workspace`, and a broker that keeps one, through the real programs.
+
+mod common;
+mod files;
+mod kept;
+mod story;

@@ -1,0 +1,132 @@
+//! The small agency that `nexus workspace init demo` makes, from its morning report to what it does after a night
+//! in which the machine slept.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use nexus_tests::inlet::Inlet;
+use nexus_tests::world::{free_port, text};
+use nexus_tests::{World, wait_until};
+use serde_json::{Value, json};
+
+use super::common::{put, said};
+
+/// The agency, whose report goes to a port of this machine.
+fn agency(port: u16) -> World {
+    let world = World::asleep().flag("--workspace").flag("workspace");
+    said(&world, &["init", "demo"]);
+    for file in ["flows/morning.yaml", "aspects/runner/aspect.patch.toml"] {
+        let path = world.dir().join("workspace").join(file);
+        let text = fs::read_to_string(&path).expect("it is made");
+        assert!(text.contains("127.0.0.1:9099"), "{file}: {text}");
+        fs::write(&path, text.replace("127.0.0.1:9099", &format!("127.0.0.1:{port}"))).expect("written");
+    }
+    assert!(said(&world, &["validate"]).contains("in order"));
+    world
+}
+
+fn git(folder: &Path, args: &[&str]) {
+    let who = ["-c", "user.name=Ana", "-c", "user.email=ana@agency.example", "-c", "init.defaultBranch=main"];
+    let out = Command::new("git").args(who).args(args).current_dir(folder).output().expect("git runs");
+    assert!(out.status.success(), "git {args:?}: {}", text(&out));
+}
+
+fn trigger_is_loaded(world: &World, name: &str) {
+    wait_until(&format!("trigger {name}"), || {
+        world.nexctl(&["trigger", "show", name]).status.success().then_some(())
+    });
+}
+
+/// The latest run of the report.
+fn latest(world: &World) -> String {
+    wait_until("a run", || {
+        let page = world.nexctl_json(&["run", "list", "morning", "--all"]);
+        Some(page["runs"].as_array()?.first()?["id"].as_str()?.to_owned())
+    })
+}
+
+fn ended(world: &World, run: &str) -> Value {
+    wait_until("the end of the run", || {
+        let run = world.nexctl_json(&["run", "show", run]);
+        run["info"]["ended_at"].is_number().then_some(run)
+    })
+}
+
+fn states(run: &Value) -> Vec<(&str, &str)> {
+    let steps = run["info"]["steps"].as_array().expect("steps").iter();
+    steps.filter_map(|step| Some((step["id"].as_str()?, step["state"].as_str()?))).collect()
+}
+
+#[test]
+fn the_morning_report_goes_from_a_repository_to_whoever_waits_for_it() {
+    let port = free_port();
+    let mut world = agency(port);
+    world.start_broker();
+    let site = world.data().join("workspace/aspects/runner/work/site");
+    fs::create_dir_all(&site).expect("made");
+    git(&site, &["init", "-q"]);
+    fs::write(site.join("fence.txt"), "green\n").expect("written");
+    git(&site, &["add", "-A"]);
+    git(&site, &["commit", "-q", "-m", "Paint the fence of the shipyard green"]);
+
+    // Every Friday at five on the clock of the agency.
+    trigger_is_loaded(&world, "check-books");
+    let plan = world.nexctl_json(&["trigger", "next", "check-books", "--number", "3"]);
+    let slots: Vec<i64> =
+        plan["slots"].as_array().expect("slots").iter().filter_map(|slot| slot["slot"].as_i64()).collect();
+    let hours: Vec<i64> = slots.windows(2).map(|pair| (pair[1] - pair[0]) / 3_600_000).collect();
+    assert!(hours.len() == 2 && hours.iter().all(|hours| (167..=169).contains(hours)), "{plan}");
+
+    assert!(world.nexctl(&["flow", "run", "morning"]).status.success());
+    let asked = wait_until("the question", || {
+        let page = world.nexctl_json(&["get", "approvals"]);
+        page["approvals"].as_array()?.first().cloned()
+    });
+    assert!(asked.to_string().contains("Paint the fence of the shipyard green"), "{asked}");
+    assert!(world.nexctl(&["approve", asked["id"].as_str().expect("an id")]).status.success());
+
+    // Nobody takes it, so the run fails there, and is tried again from there.
+    let run = latest(&world);
+    let failed = ended(&world, &run);
+    let before = [("changes", "done"), ("sum", "done"), ("leave", "done")];
+    assert_eq!(states(&failed), [&before[..], &[("post", "failed")]].concat(), "{failed}");
+    assert_eq!(failed["info"]["error"]["code"], "not_answered", "{failed}");
+    let inlet = Inlet::start(port);
+    let again = world.nexctl(&["run", "retry", &run, "--from", "post", "--wait"]);
+    assert!(again.status.success(), "{}", text(&again));
+    let done = ended(&world, &latest(&world));
+    assert_eq!(states(&done), [&before[..], &[("post", "done")]].concat(), "{done}");
+    assert_eq!(done["output"]["answer"], 200, "{done}");
+    let taken = inlet.taken();
+    assert_eq!(taken.len(), 1, "{taken:?}");
+    assert!(taken[0]["points"].to_string().contains("Paint the fence of the shipyard green"), "{taken:?}");
+}
+
+#[test]
+fn after_three_slots_that_were_slept_through_one_is_caught_up_and_two_are_skipped() {
+    let mut world = agency(free_port());
+    let hourly = "name: hourly\nwhen: { every: { seconds: 3600 } }\ndo:\n  dispatch: { hand: runner/script-repeatable, input: { name: report } }\n";
+    put(&world, "triggers/hourly.yaml", hourly);
+    world.start_broker();
+    trigger_is_loaded(&world, "hourly");
+    world.kill_broker();
+    world.start_broker_under(&["faketime", "+200 minutes"]);
+    let slots = wait_until("what was missed to be done", || {
+        let page = world.nexctl_json(&["trigger", "history", "hourly"]);
+        let mut slots = page["slots"].as_array().expect("a list").clone();
+        slots.reverse();
+        let is_over = !slots.is_empty() && slots.iter().all(|slot| !slot["ended_at"].is_null());
+        is_over.then_some(slots)
+    });
+    let told: Vec<Value> = slots
+        .iter()
+        .map(|slot| json!([slot["state"], slot["count"], slot["caught_up"], slot["reason"].is_string()]))
+        .collect();
+    let skipped = json!(["skipped", 1, null, true]);
+    let expected = [skipped.clone(), skipped, json!(["done", 1, true, false])];
+    assert_eq!(told, expected, "{slots:#?}");
+    let plan = world.nexctl_json(&["trigger", "next", "hourly", "--number", "1"]);
+    let (next, last) = (plan["slots"][0]["slot"].as_i64(), slots[2]["slot"].as_i64());
+    assert_eq!(next.zip(last).map(|(next, last)| next - last), Some(3_600_000), "{plan}");
+}
