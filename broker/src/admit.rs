@@ -13,11 +13,12 @@ use nexus_wire::gather::{GatherList, GatherStatus};
 use nexus_wire::hands::{Dispatch, DispatchList, DispatchProgress, DispatchStatus, Wanted};
 use nexus_wire::limits::{
     CHILDREN_PER_PARENT_MAX, CLAIM_COST_MICROUSD_MAX, CLAIM_TOKENS_MAX, DURABLE_BYTES_MAX, GATHER_MAX,
-    KINDS_MAX, OBSERVE_FROM_MAX, PAGE_DEFAULT, PAGE_MAX, RECIPIENTS_MAX, RESTRAINT_REASON_BYTES_MAX,
-    SLOTS_MAX, TOPIC_BYTES_MAX, WANTED_MAX,
+    KINDS_MAX, OBSERVE_FROM_MAX, PAGE_DEFAULT, PAGE_MAX, RECIPIENTS_MAX, REGISTRY_ENTRIES_MAX,
+    REGISTRY_FILTER_BYTES_MAX, RESTRAINT_REASON_BYTES_MAX, SLOTS_MAX, TOPIC_BYTES_MAX, WANTED_MAX,
 };
 use nexus_wire::log::Subscribe;
 use nexus_wire::observe::{ObserveBegin, ObserveEnd, ObserveEvent};
+use nexus_wire::registry::{RegistryGet, RegistryHistory, RegistryList, RegistryRead, RegistryRowGet};
 use nexus_wire::roster::{Register, TeamList};
 use nexus_wire::run::{RunGet, RunList};
 use nexus_wire::session::{
@@ -71,6 +72,7 @@ pub(crate) enum Read {
     FlowList(FlowList),
     GatherList(GatherList),
     GatherStatus(GatherStatus),
+    Registry(RegistryLook),
     RunGet(RunGet),
     RunList(RunList),
     Situation(AspectName),
@@ -78,6 +80,16 @@ pub(crate) enum Read {
     ThreadGet(ThreadGet),
     Trigger(TriggerRead),
     UsageRead(UsageRead),
+}
+
+/// What is read of registries.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum RegistryLook {
+    Get(RegistryGet),
+    History(RegistryHistory),
+    List(RegistryList),
+    Read(RegistryRead),
+    Row(RegistryRowGet),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -280,6 +292,32 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
         ToBroker::Register(register) => {
             at_most("leases", register.leases.len(), SLOTS_MAX as usize, "leases")?;
             Admitted::Register(aspect(identity, "register")?, register)
+        }
+        ToBroker::RegistryDelete(delete) => {
+            acting_operator(identity, "registry.delete")?;
+            Admitted::Change(Change::RegistryDelete(delete))
+        }
+        ToBroker::RegistryGet(get) => Admitted::Read(Read::Registry(RegistryLook::Get(get))),
+        ToBroker::RegistryHistory(history) => Admitted::Read(Read::Registry(RegistryLook::History(history))),
+        ToBroker::RegistryList(list) => Admitted::Read(Read::Registry(RegistryLook::List(list))),
+        ToBroker::RegistryPut(put) => {
+            acting_operator(identity, "registry.put")?;
+            at_most("entries", put.entries.len(), REGISTRY_ENTRIES_MAX, "entries")?;
+            Admitted::Change(Change::RegistryPut(put))
+        }
+        ToBroker::RegistryRead(read) => {
+            let bytes = read.filter.as_ref().map_or(0, String::len);
+            at_most("filter", bytes, REGISTRY_FILTER_BYTES_MAX, "bytes")?;
+            Admitted::Read(Read::Registry(RegistryLook::Read(read)))
+        }
+        ToBroker::RegistryRemove(remove) => {
+            writer(identity)?;
+            Admitted::Change(Change::RegistryRemove(remove))
+        }
+        ToBroker::RegistryRow(get) => Admitted::Read(Read::Registry(RegistryLook::Row(get))),
+        ToBroker::RegistryWrite(write) => {
+            writer(identity)?;
+            Admitted::Change(Change::RegistryWrite(write))
         }
         ToBroker::RunCancel(cancel) => {
             writer(identity)?;

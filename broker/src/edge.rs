@@ -211,6 +211,7 @@ impl Edge {
             | Read::FlowList(_)
             | Read::GatherStatus(_)
             | Read::Knowledge(_)
+            | Read::Registry(_)
             | Read::RunGet(_)
             | Read::RunList(_)
             | Read::SessionStatus(_)

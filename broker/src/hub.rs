@@ -27,6 +27,7 @@ mod push;
 pub mod queue;
 pub mod records;
 mod register;
+mod registry;
 mod remember;
 mod restrain;
 mod retention;

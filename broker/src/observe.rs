@@ -4,6 +4,7 @@
 mod chat;
 mod flows;
 mod knowledge;
+mod registries;
 mod triggers;
 mod usage;
 
@@ -136,6 +137,7 @@ pub(crate) fn answer(store: &impl Finds, reader: &Party, read: &Read) -> Result<
         Read::Knowledge(read) => knowledge::answer(store, reader, read),
         Read::FlowGet(get) => Ok(Json::of(&flows::flow(store, get)?)),
         Read::FlowList(list) => Ok(Json::of(&flows::list(store, list)?)),
+        Read::Registry(look) => registries::answer(store, look),
         Read::RunGet(get) => Ok(Json::of(&flows::run(store, reader, get)?)),
         Read::RunList(list) => Ok(Json::of(&flows::runs(store, reader, list)?)),
         Read::BudgetList

@@ -13,6 +13,7 @@ use nexus_wire::hands::{
 };
 use nexus_wire::inbox::InboxClose;
 use nexus_wire::knowledge::{KnowledgeDelete, KnowledgeGrant, KnowledgeRevoke, KnowledgeStore};
+use nexus_wire::registry::{RegistryDelete, RegistryPut, RegistryRemove, RegistryWrite};
 use nexus_wire::roster::{AspectRelease, AspectRestrain, AspectState, Register, SettingsBroken};
 use nexus_wire::run::{RunCancel, RunRetry, RunStart};
 use nexus_wire::session::{SessionCommand, SessionStuck};
@@ -224,6 +225,10 @@ pub enum Change {
     KnowledgeRevoke(KnowledgeRevoke),
     KnowledgeStore(KnowledgeStore),
     LeaseRenew(LeaseRenew),
+    RegistryDelete(RegistryDelete),
+    RegistryPut(RegistryPut),
+    RegistryRemove(RegistryRemove),
+    RegistryWrite(RegistryWrite),
     RunCancel(RunCancel),
     RunRetry(RunRetry),
     RunStart(RunStart),

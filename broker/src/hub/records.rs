@@ -7,6 +7,7 @@ mod access;
 mod flows;
 mod oversight;
 mod push;
+mod registries;
 mod store;
 mod trigger;
 
@@ -38,6 +39,7 @@ pub use access::{
 pub use flows::{FlowRecord, RunRecord, RunsWanted, StepTask};
 pub use oversight::{AnsweredRecord, ApprovalRecord, GatherRecord};
 pub use push::{PushKey, PushRecord, PushTerms};
+pub use registries::{RegistryRecord, UniqueValue};
 pub use store::{
     Finds, Found, Outlay, PAGE_BYTES, Reads, Spent, SpentOn, Store, StoreError, Stored, Transaction, Visible,
     Which,

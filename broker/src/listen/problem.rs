@@ -58,6 +58,7 @@ impl From<ErrorBody> for Problem {
             ErrorCode::AlreadyRegistered
             | ErrorCode::BadParent
             | ErrorCode::BudgetExceeded
+            | ErrorCode::Conflict
             | ErrorCode::Displaced
             | ErrorCode::Held
             | ErrorCode::HomeDiverged

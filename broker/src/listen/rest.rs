@@ -47,6 +47,7 @@ mod operators;
 mod page;
 mod people;
 pub(crate) mod proxy;
+mod registries;
 mod runs;
 mod session;
 mod sessions;
@@ -106,6 +107,7 @@ fn routes() -> Routes {
         .merge(metrics::routes())
         .merge(operators::routes())
         .merge(people::routes())
+        .merge(registries::routes().layer(large))
         .merge(runs::routes().layer(large))
         .merge(session::routes())
         .merge(sessions::routes().layer(large))

@@ -7,6 +7,8 @@ mod find;
 mod flows;
 mod knowledge;
 mod oversight;
+mod registries;
+mod snapshot;
 mod threads;
 mod triggers;
 mod undo;
@@ -22,7 +24,8 @@ use nexus_wire::gather::GatherInfo;
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeHit, KnowledgeMay, KnowledgeUsage};
 use nexus_wire::log::LogEntry;
-use nexus_wire::name::FlowName;
+use nexus_wire::name::{FlowName, RegistryName};
+use nexus_wire::registry::{RegistryChange, RegistryRow};
 use nexus_wire::run::RunInfo;
 use nexus_wire::{
     ApprovalId, AspectName, BlobId, CredentialName, DispatchId, EntryId, GatherId, GrantId, ItemId,
@@ -40,9 +43,9 @@ use crate::hub::records::{
     AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
     CredentialRecord, DispatchRecord, FlowRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord,
     KnowledgePlace, KnowledgeRank, KnowledgeRecord, KnowledgeScope, MessageRecord, OperatorRecord, Pruned,
-    Purse, PurseKey, PushKey, PushRecord, ReactionRecord, Reads, RunRecord, RunsWanted, SetupToken,
-    SlotRecord, Snapshot, Spent, StepTask, StoreError, Stored, ThreadRecord, TriggerRecord, UsedAssertion,
-    Which,
+    Purse, PurseKey, PushKey, PushRecord, ReactionRecord, Reads, RegistryRecord, RunRecord, RunsWanted,
+    SetupToken, SlotRecord, Snapshot, Spent, StepTask, StoreError, Stored, ThreadRecord, TriggerRecord,
+    UsedAssertion, Which,
 };
 use dispatches::head;
 use knowledge::Knowledge;
@@ -84,6 +87,7 @@ pub struct MemoryStore {
     approvals: BTreeMap<ApprovalId, ApprovalRecord>,
     gathers: BTreeMap<GatherId, GatherRecord>,
     flows: flows::Flows,
+    registries: registries::Registries,
     answered: HashMap<Uuid, AnsweredRecord>,
     purses: BTreeMap<PurseKey, Purse>,
     pushes: BTreeMap<PushKey, PushRecord>,
@@ -409,6 +413,46 @@ impl Reads for MemoryStore {
         Ok(later.take(limit as usize).cloned().collect())
     }
 
+    fn registry(&self, name: &RegistryName) -> Stored<Option<RegistryRecord>> {
+        Ok(self.registries.by_name.get(name).cloned())
+    }
+
+    fn registry_count(&self) -> Stored<u64> {
+        Ok(self.registries.kept().count() as u64)
+    }
+
+    fn registries(&self, after: Option<&RegistryName>, limit: u32) -> Stored<Vec<RegistryRecord>> {
+        let later = self.registries.kept().filter(|record| after.is_none_or(|after| record.name > *after));
+        Ok(later.take(limit as usize).cloned().collect())
+    }
+
+    fn registry_row(&self, name: &RegistryName, row: &str) -> Stored<Option<RegistryRow>> {
+        Ok(self.registries.rows.get(&(name.clone(), row.to_owned())).map(|(row, _)| row.clone()))
+    }
+
+    fn registry_rows(
+        &self,
+        name: &RegistryName,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Stored<Vec<RegistryRow>> {
+        Ok(self.registries.page(name, after, limit))
+    }
+
+    fn registry_holder(&self, name: &RegistryName, field: &str, value: &str) -> Stored<Option<String>> {
+        Ok(self.registries.holder(name, field, value))
+    }
+
+    fn registry_changes(
+        &self,
+        name: &RegistryName,
+        row: Option<&str>,
+        before: u64,
+        limit: u32,
+    ) -> Stored<Vec<RegistryChange>> {
+        Ok(self.registries.history(name, row, before, limit))
+    }
+
     fn run(&self, id: RunId) -> Stored<Option<RunRecord>> {
         Ok(self.flows.runs.get(&id).cloned())
     }
@@ -535,31 +579,7 @@ impl Reads for MemoryStore {
     }
 
     fn snapshot(&self) -> Stored<Snapshot> {
-        Ok(Snapshot {
-            last_at: self.last_at,
-            log_seq: self.log.last().map_or(0, |row| row.seq),
-            started_at: self.started_at,
-            aspects: self.aspects()?,
-            operators: self.operators()?,
-            open_dispatches: self
-                .open_dispatches
-                .iter()
-                .filter_map(|id| self.dispatches.get(id))
-                .map(head)
-                .collect(),
-            clocks: self.clocks.clone(),
-            open_approvals: oversight::open_approvals(self),
-            open_gathers: oversight::open_gathers(self),
-            open_runs: self.flows.open(),
-            purses: self.purses.values().cloned().collect(),
-            pushes: self.pushes.values().cloned().collect(),
-            open_alerts: self.alerts.values().filter(|alert| alert.cleared_at.is_none()).cloned().collect(),
-            setup: self.setup,
-            assertions: self.assertions.iter().copied().collect(),
-            credentials: self.credentials.values().cloned().collect(),
-            triggers: self.triggers.by_name.values().cloned().collect(),
-            open_slots: self.triggers.open_slots(),
-        })
+        snapshot::of(self)
     }
 }
 

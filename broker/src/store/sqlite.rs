@@ -32,6 +32,7 @@ mod pending;
 mod pushes;
 mod read;
 mod reader;
+mod registries;
 mod retention;
 pub(in crate::store) mod search;
 mod threads;
@@ -51,7 +52,8 @@ use nexus_wire::gather::GatherInfo;
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeHit, KnowledgeMay, KnowledgeUsage};
 use nexus_wire::log::LogEntry;
-use nexus_wire::name::FlowName;
+use nexus_wire::name::{FlowName, RegistryName};
+use nexus_wire::registry::{RegistryChange, RegistryRow};
 use nexus_wire::run::RunInfo;
 use nexus_wire::{
     ApprovalId, AspectName, BlobId, DispatchId, EntryId, GatherId, GrantId, ItemId, MessageId, Ms, Party,
@@ -65,8 +67,8 @@ use crate::hub::records::{
     AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
     DispatchRecord, FlowRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace,
     KnowledgeRank, KnowledgeRecord, KnowledgeScope, MessageRecord, OperatorRecord, Pruned, ReactionRecord,
-    Reads, RunRecord, RunsWanted, SlotRecord, Snapshot, Spent, StepTask, StoreError, Stored, ThreadRecord,
-    Transaction, TriggerRecord, Which,
+    Reads, RegistryRecord, RunRecord, RunsWanted, SlotRecord, Snapshot, Spent, StepTask, StoreError, Stored,
+    ThreadRecord, Transaction, TriggerRecord, Which,
 };
 pub(crate) use copy::merge;
 pub use copy::{CopyError, copy};
@@ -380,6 +382,45 @@ impl Reads for SqliteStore {
 
     fn flows(&self, after: Option<&FlowName>, limit: u32) -> Stored<Vec<FlowRecord>> {
         flows::flows(&self.connection, after, limit)
+    }
+
+    fn registry(&self, name: &RegistryName) -> Stored<Option<RegistryRecord>> {
+        registries::registry(&self.connection, name)
+    }
+
+    fn registry_count(&self) -> Stored<u64> {
+        registries::count_all(&self.connection)
+    }
+
+    fn registries(&self, after: Option<&RegistryName>, limit: u32) -> Stored<Vec<RegistryRecord>> {
+        registries::list(&self.connection, after, limit)
+    }
+
+    fn registry_row(&self, name: &RegistryName, row: &str) -> Stored<Option<RegistryRow>> {
+        registries::row(&self.connection, name, row)
+    }
+
+    fn registry_rows(
+        &self,
+        name: &RegistryName,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Stored<Vec<RegistryRow>> {
+        registries::rows(&self.connection, name, after, limit)
+    }
+
+    fn registry_holder(&self, name: &RegistryName, field: &str, value: &str) -> Stored<Option<String>> {
+        registries::holder(&self.connection, name, field, value)
+    }
+
+    fn registry_changes(
+        &self,
+        name: &RegistryName,
+        row: Option<&str>,
+        before: u64,
+        limit: u32,
+    ) -> Stored<Vec<RegistryChange>> {
+        registries::changes(&self.connection, name, row, before, limit)
     }
 
     fn run(&self, id: RunId) -> Stored<Option<RunRecord>> {

@@ -19,6 +19,7 @@ mod knowledge;
 mod push;
 mod random;
 mod register;
+mod registries;
 mod restrain;
 mod same;
 mod search;

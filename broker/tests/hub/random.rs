@@ -259,6 +259,12 @@ enum Act {
         rest: Option<bool>,
         repeat: bool,
     },
+    Registry {
+        sender: u8,
+        kind: u8,
+        seed: u8,
+        repeat: bool,
+    },
     Trigger {
         name: u8,
         when: u8,
@@ -401,6 +407,8 @@ fn act() -> impl Strategy<Value = Act> {
             .prop_map(|(sender, approval, verdict, repeat)| Act::Answer { sender, approval, verdict, repeat }),
         3 => (some.clone(), 0_u8..4).prop_map(|(aspect, kind)| Act::Restrain { aspect, kind }),
         2 => (0_u8..7, some).prop_map(|(kind, subject)| Act::Acknowledge { kind, subject }),
+        6 => (0_u8..5, 0_u8..12, any::<u8>(), prop::bool::weighted(0.1))
+            .prop_map(|(sender, kind, seed, repeat)| Act::Registry { sender, kind, seed, repeat }),
         8 => (0_u8..5, 0_u8..8, 0_u8..4, any::<bool>(), prop::bool::weighted(0.1))
             .prop_map(|(name, when, overlap, asks, repeat)| Act::Trigger { name, when, overlap, asks, repeat }),
         8 => (0_u8..5, 0_u8..7, prop::bool::weighted(0.2))
@@ -1039,6 +1047,11 @@ impl Twin {
                 let kind = AlertKind::ALL[usize::from(*kind) % AlertKind::ALL.len()];
                 let key = Alert::key_of(kind, self.aspect(*subject).as_str());
                 self.request(ana, None, Change::AlertAck(AlertAck { key }))
+            }
+            Act::Registry { sender, kind, seed, repeat } => {
+                let sender = self.sender(*sender);
+                let request = Some(self.again(*repeat));
+                self.request(sender, request, crate::registries::change(*kind, *seed))
             }
             Act::Trigger { name, when, overlap, asks, repeat } => {
                 let definition = definition(*name, *when, *overlap, *asks, self.at);

@@ -70,6 +70,33 @@ pub(crate) fn assert_same(a: &impl Reads, b: &impl Reads) {
         assert_eq!(a.trigger_slots(id, 3, 1).unwrap(), b.trigger_slots(id, 3, 1).unwrap());
     }
 
+    let registries = a.registries(None, MANY).unwrap();
+    assert_eq!(registries, b.registries(None, MANY).unwrap());
+    assert_eq!(a.registry_count().unwrap(), b.registry_count().unwrap());
+    for name in ["clients", "notes"].map(|name| name.parse().unwrap()) {
+        assert_eq!(a.registry(&name).unwrap(), b.registry(&name).unwrap());
+        assert_eq!(a.registries(Some(&name), 1).unwrap(), b.registries(Some(&name), 1).unwrap());
+        let rows = a.registry_rows(&name, None, MANY).unwrap();
+        assert_eq!(rows, b.registry_rows(&name, None, MANY).unwrap());
+        for row in &rows {
+            assert_eq!(a.registry_row(&name, &row.row).unwrap(), b.registry_row(&name, &row.row).unwrap());
+            let rest = a.registry_rows(&name, Some(&row.row), 2).unwrap();
+            assert_eq!(rest, b.registry_rows(&name, Some(&row.row), 2).unwrap());
+            let history = a.registry_changes(&name, Some(&row.row), u64::MAX, 3).unwrap();
+            assert_eq!(history, b.registry_changes(&name, Some(&row.row), u64::MAX, 3).unwrap());
+        }
+        for (field, value) in [("mail", "\"a@b\""), ("mail", "\"acme\""), ("hours", "1"), ("hours", "2")] {
+            let holder = a.registry_holder(&name, field, value).unwrap();
+            assert_eq!(holder, b.registry_holder(&name, field, value).unwrap());
+        }
+        let changes = a.registry_changes(&name, None, u64::MAX, MANY).unwrap();
+        assert_eq!(changes, b.registry_changes(&name, None, u64::MAX, MANY).unwrap());
+        assert_eq!(
+            a.registry_changes(&name, None, 4, 2).unwrap(),
+            b.registry_changes(&name, None, 4, 2).unwrap()
+        );
+    }
+
     let mut parties: Vec<Party> = aspects.iter().map(|it| Party::Aspect(it.name.clone())).collect();
     parties.push(party("operator/ana"));
     for of in &parties {

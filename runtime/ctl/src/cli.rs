@@ -12,6 +12,7 @@ mod knowledge;
 mod logs;
 mod operator;
 mod program;
+mod registry;
 mod session;
 mod talk;
 mod time;
@@ -34,6 +35,7 @@ pub use knowledge::{Grant, Knowledge, KnowledgeAction, May, Whose};
 pub use logs::{Audit, By, Logs, Top, Usage};
 pub use operator::{Operator, OperatorAction, TokenAction};
 pub use program::{Completions, ContextAction, ContextArgs, Login, Logout};
+pub use registry::{RegistryAction, RegistryArgs};
 pub use session::{Patience, Session, SessionAction};
 pub use talk::{Ask, Mark, React, Rename, Say, Search};
 pub use time::When;
@@ -151,6 +153,8 @@ pub enum Command {
     Pause(Restrain),
     /// Put a reaction to a message, or take it back
     React(React),
+    /// Typed tables: what they are like, and what stands in them
+    Registry(RegistryArgs),
     /// Let an aspect go on that is held or paused
     Release(Release),
     /// Give a thread another title

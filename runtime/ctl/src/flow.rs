@@ -144,6 +144,7 @@ fn graph(flow: &Flow) -> String {
             nexus_wire::flow::StepAct::Dispatch(_) => "dispatch",
             nexus_wire::flow::StepAct::Flow(_) => "flow",
             nexus_wire::flow::StepAct::Wait(_) => "wait",
+            nexus_wire::flow::StepAct::Write(_) => "write",
         };
         lines.push(format!("  s-{}[\"{} ({what})\"]", step.id, step.id));
         lines.extend(step.needs.iter().map(|need| format!("  s-{need} --> s-{}", step.id)));

@@ -38,6 +38,7 @@ mod look;
 pub mod near;
 mod operator;
 mod page;
+mod registry;
 mod report;
 mod restrain;
 mod screen;
@@ -162,6 +163,7 @@ async fn carry_out(run: &Run, command: Command) -> Result<(), Failure> {
         Command::Hold(args) => restrain::restrain(run, args, RestraintKind::Held).await,
         Command::Pause(args) => restrain::restrain(run, args, RestraintKind::Paused).await,
         Command::Release(args) => restrain::release(run, args).await,
+        Command::Registry(args) => registry::registry(run, args.action).await,
         Command::Run(args) => flow::runs(run, args.action).await,
         Command::Say(args) => act::say(run, args).await,
         Command::Session(args) => session::session(run, args.action).await,

@@ -27,6 +27,11 @@ use nexus_wire::knowledge::{
     KnowledgeSearch, KnowledgeStore, KnowledgeStored,
 };
 use nexus_wire::log::{Subscribe, Subscribed, Unsubscribe};
+use nexus_wire::registry::{
+    RegistryChanges, RegistryDelete, RegistryDeleted, RegistryGet, RegistryHistory, RegistryInfo,
+    RegistryList, RegistryPage, RegistryPut, RegistryRead, RegistryRemove, RegistryRemoved, RegistryRow,
+    RegistryRowGet, RegistryRows, RegistryStored, RegistryWrite, RegistryWritten,
+};
 use nexus_wire::roster::{
     AspectRelease, AspectRestrain, AspectRestraint, Deregister, Register, Registered, SettingsBroken,
     Situation, SituationAsk, Team, TeamList,
@@ -160,6 +165,15 @@ requests! {
     FlowGet => FlowInfo,
     FlowList => FlowPage,
     FlowPut => FlowStored,
+    RegistryDelete => RegistryDeleted,
+    RegistryGet => RegistryInfo,
+    RegistryHistory => RegistryChanges,
+    RegistryList => RegistryPage,
+    RegistryPut => RegistryStored,
+    RegistryRead => RegistryRows,
+    RegistryRemove => RegistryRemoved,
+    RegistryRowGet => RegistryRow,
+    RegistryWrite => RegistryWritten,
     RunCancel => RunInfo,
     RunGet => RunDetail,
     RunList => RunPage,

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nexus_expr::{Expr, Place, Shape, Template};
 use nexus_wire::Ms;
-use nexus_wire::flow::{Flow, FlowStep, OnError, StepAct, StepApprove, StepDispatch, StepRetry, StepWait};
+use nexus_wire::flow::{
+    Flow, FlowStep, OnError, StepAct, StepApprove, StepDispatch, StepRetry, StepWait, StepWrite,
+};
 use nexus_wire::limits::{
     APPROVAL_DEADLINE_DEFAULT, APPROVAL_DEADLINE_MAX, FLOW_BYTES_MAX, FLOW_DESCRIPTION_BYTES_MAX,
     FLOW_GROUPS_MAX, FLOW_PARALLEL_DEFAULT, FLOW_PARALLEL_MAX, FLOW_STEPS_MAX, STEP_BACKOFF_DEFAULT,
@@ -226,6 +228,7 @@ impl<'a> Checker<'a> {
                 Some(Act::Flow { id: flow.id.clone(), input })
             }
             StepAct::Wait(wait) => self.wait(&format!("{at}.wait"), wait, shape),
+            StepAct::Write(write) => self.write(&format!("{at}.write"), write, shape),
         }
     }
 
@@ -276,6 +279,20 @@ impl<'a> Checker<'a> {
             }
         };
         Some(Act::Wait(moment))
+    }
+
+    fn write(&mut self, at: &str, write: &StepWrite, shape: &Shape) -> Option<Act> {
+        let StepWrite { registry, row, values } = write;
+        if !values.is_object() {
+            self.wrong(format!("{at}.values"), "this is an object: the fields of the row by their names");
+            return None;
+        }
+        let row = match row {
+            Some(row) => Some(self.text(&format!("{at}.row"), row, shape)?),
+            None => None,
+        };
+        let values = self.template(&format!("{at}.values"), values, shape)?;
+        Some(Act::Write { registry: registry.clone(), row, values })
     }
 
     fn expression(&mut self, path: &str, text: &str, shape: &Shape) -> Option<Expr> {

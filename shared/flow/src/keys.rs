@@ -15,7 +15,8 @@ const ASK: [&str; 2] = ["aspect", "text"];
 const DISPATCH: [&str; 3] = ["capability", "hand", "input"];
 const SUB: [&str; 2] = ["id", "input"];
 const WAIT: [&str; 2] = ["seconds", "until"];
-const KINDS: [&str; 5] = ["approve", "ask", "dispatch", "flow", "wait"];
+const WRITE: [&str; 3] = ["registry", "row", "values"];
+const KINDS: [&str; 6] = ["approve", "ask", "dispatch", "flow", "wait", "write"];
 
 /// Everything under a name that there is not.
 pub(crate) fn unknown(flow: &Value) -> Vec<Wrong> {
@@ -44,6 +45,7 @@ pub(crate) fn unknown(flow: &Value) -> Vec<Wrong> {
             ("dispatch", &DISPATCH),
             ("flow", &SUB),
             ("wait", &WAIT),
+            ("write", &WRITE),
         ] {
             if let Some(inner) = act.get(kind) {
                 keys(&join(&path, kind), inner, known, &format!("`{kind}` has"), &mut wrong);

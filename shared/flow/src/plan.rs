@@ -3,7 +3,7 @@
 use nexus_expr::{Expr, Template};
 use nexus_wire::flow::{Flow, OnTimeout};
 use nexus_wire::hands::Wanted;
-use nexus_wire::name::{FlowName, StepName};
+use nexus_wire::name::{FlowName, RegistryName, StepName};
 use nexus_wire::{AspectName, HandRef, Ms, OperatorName};
 
 use crate::act::Moment;
@@ -52,6 +52,7 @@ pub enum Act {
     Dispatch { hand: Option<HandRef>, capability: Option<Wanted>, input: Template },
     Flow { id: FlowName, input: Template },
     Wait(Moment),
+    Write { registry: RegistryName, row: Option<Template>, values: Template },
 }
 
 impl Plan {

@@ -99,6 +99,7 @@ impl From<ErrorBody> for Failure {
             | ErrorCode::BadFrame
             | ErrorCode::BadParent
             | ErrorCode::BudgetExceeded
+            | ErrorCode::Conflict
             | ErrorCode::Displaced
             | ErrorCode::Held
             | ErrorCode::HomeDiverged

@@ -36,6 +36,8 @@ codes! {
     BadParent = "bad_parent", retryable: false;
     /// More than what is left, or than may ever be spent; details say how much is.
     BudgetExceeded = "budget_exceeded", retryable: false;
+    /// It has another version than was named; details say which.
+    Conflict = "conflict", retryable: false;
     /// Another link of the same aspect took over.
     Displaced = "displaced", retryable: false;
     /// The identity may not do this.

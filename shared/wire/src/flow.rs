@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::Ms;
 use crate::hands::Wanted;
-use crate::name::{AspectName, FlowName, HandRef, OperatorName, Party, StepName};
+use crate::name::{AspectName, FlowName, HandRef, OperatorName, Party, RegistryName, StepName};
 
 /// A flow as it is kept. Conditions are expressions, and texts may have places to fill in; both are written down in
 /// the documentation of flows.
@@ -65,6 +65,7 @@ pub enum StepAct {
     Dispatch(StepDispatch),
     Flow(StepFlow),
     Wait(StepWait),
+    Write(StepWrite),
 }
 
 /// Leave of a person to go on. The output is `{approved, by, text}`; a denial is a failure with the code `denied`.
@@ -136,6 +137,19 @@ pub struct StepWait {
     /// A time as RFC 3339 writes it, with places to fill in. One that has passed is now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
+}
+
+/// A row of a registry, written as `registry.write` does it, by whoever started the run. The output is
+/// `{registry, row, version, changed}`.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepWrite {
+    pub registry: RegistryName,
+    /// Which row, with places to fill in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row: Option<String>,
+    /// Fields by their names, with places to fill in.
+    pub values: Value,
 }
 
 /// What a failure means for the rest of the run.

@@ -25,6 +25,10 @@ use crate::log::{LogEntry, Shutdown, Subscribe, Unsubscribe};
 use crate::observe::{
     ActivityChanged, ObserveBegin, ObserveEnd, ObserveEvent, ObserveGap, Observed, RosterChanged,
 };
+use crate::registry::{
+    RegistryDelete, RegistryGet, RegistryHistory, RegistryList, RegistryPut, RegistryRead, RegistryRemove,
+    RegistryRowGet, RegistryWrite,
+};
 use crate::roster::{
     AspectRelease, AspectRestrain, Deregister, Register, Registered, SettingsBroken, SituationAsk, TeamList,
 };
@@ -156,6 +160,15 @@ frames! {
         ObserveEnd(ObserveEnd) = "observe.end",
         ObserveEvent(ObserveEvent) = "observe.event",
         Register(Register) = "register",
+        RegistryDelete(RegistryDelete) = "registry.delete",
+        RegistryGet(RegistryGet) = "registry.get",
+        RegistryHistory(RegistryHistory) = "registry.history",
+        RegistryList(RegistryList) = "registry.list",
+        RegistryPut(RegistryPut) = "registry.put",
+        RegistryRead(RegistryRead) = "registry.read",
+        RegistryRemove(RegistryRemove) = "registry.remove",
+        RegistryRow(RegistryRowGet) = "registry.row",
+        RegistryWrite(RegistryWrite) = "registry.write",
         RunCancel(RunCancel) = "run.cancel",
         RunGet(RunGet) = "run.get",
         RunList(RunList) = "run.list",

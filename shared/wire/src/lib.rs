@@ -35,6 +35,7 @@ pub mod log;
 pub mod name;
 pub mod observe;
 pub mod problem;
+pub mod registry;
 pub mod roster;
 pub mod run;
 pub mod schema;
@@ -52,8 +53,8 @@ pub use frame::{FromBroker, ToBroker};
 pub use ids::*;
 pub use json::Json;
 pub use name::{
-    AspectName, CredentialName, FlowName, HandRef, HandTarget, NameError, OperatorName, Party, StepName,
-    TokenName, TriggerName,
+    AspectName, CredentialName, FlowName, HandRef, HandTarget, NameError, OperatorName, Party, RegistryName,
+    StepName, TokenName, TriggerName,
 };
 pub use trace::TraceContext;
 

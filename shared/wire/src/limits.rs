@@ -181,6 +181,32 @@ pub const RUN_BYTES_MAX: usize = 512 * 1024;
 /// Of a failure, in a run.
 pub const RUN_ERROR_BYTES_MAX: usize = 512;
 
+/// Registries that are kept.
+pub const REGISTRIES_MAX: usize = 256;
+/// A registry's definition as JSON.
+pub const REGISTRY_BYTES_MAX: usize = 64 * 1024;
+/// Of a registry, and of a field of it.
+pub const REGISTRY_DESCRIPTION_BYTES_MAX: usize = 1024;
+pub const REGISTRY_FIELDS_MAX: usize = 64;
+/// Values that a field may be restricted to.
+pub const REGISTRY_ENUM_MAX: usize = 64;
+/// One of them as JSON.
+pub const REGISTRY_ENUM_BYTES_MAX: usize = 256;
+pub const REGISTRY_WRITERS_MAX: usize = 64;
+pub const REGISTRY_ROWS_MAX: u64 = 10_000;
+/// Rows of one registry together, as JSON.
+pub const REGISTRY_ROWS_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// One row as JSON.
+pub const REGISTRY_ROW_BYTES_MAX: usize = 16 * 1024;
+/// What names a row.
+pub const REGISTRY_KEY_BYTES_MAX: usize = 128;
+/// Rows that come with a definition.
+pub const REGISTRY_ENTRIES_MAX: usize = 1_000;
+/// A filter of rows.
+pub const REGISTRY_FILTER_BYTES_MAX: usize = 4 * 1024;
+/// Changes of one registry's rows that are remembered, the latest.
+pub const REGISTRY_CHANGES_KEPT: u64 = 10_000;
+
 /// Budgets that are set at the same time.
 pub const BUDGETS_MAX: usize = 512;
 /// The largest amount a budget may name; every JSON number up to it is exact everywhere.

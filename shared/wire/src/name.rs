@@ -116,6 +116,8 @@ label!(/// The id of a step within its flow.
     StepName, reserved: [""; 0]);
 label!(/// The name of a Hand within its aspect.
     HandName, reserved: [""; 0]);
+label!(/// The name of a registry.
+    RegistryName, reserved: [""; 0]);
 label!(/// The name of a trigger.
     TriggerName, reserved: [""; 0]);
 

@@ -164,7 +164,7 @@ pub enum TaskWork {
     Approval(ApprovalId),
     Dispatch(DispatchId),
     Run(RunId),
-    /// The time.
+    /// The time; or nothing that takes any, as of a row that is written.
     Clock,
 }
 

@@ -122,6 +122,24 @@ struct Replies {
     flow_list: crate::flow::FlowPage,
     #[schemars(rename = "flow.put")]
     flow_put: crate::flow::FlowStored,
+    #[schemars(rename = "registry.delete")]
+    registry_delete: crate::registry::RegistryDeleted,
+    #[schemars(rename = "registry.get")]
+    registry_get: crate::registry::RegistryInfo,
+    #[schemars(rename = "registry.history")]
+    registry_history: crate::registry::RegistryChanges,
+    #[schemars(rename = "registry.list")]
+    registry_list: crate::registry::RegistryPage,
+    #[schemars(rename = "registry.put")]
+    registry_put: crate::registry::RegistryStored,
+    #[schemars(rename = "registry.read")]
+    registry_read: crate::registry::RegistryRows,
+    #[schemars(rename = "registry.remove")]
+    registry_remove: crate::registry::RegistryRemoved,
+    #[schemars(rename = "registry.row")]
+    registry_row: crate::registry::RegistryRow,
+    #[schemars(rename = "registry.write")]
+    registry_write: crate::registry::RegistryWritten,
     #[schemars(rename = "run.cancel")]
     run_cancel: crate::run::RunInfo,
     #[schemars(rename = "run.get")]

@@ -29,6 +29,8 @@ PUBLIC_KEY = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
 STEPS = [{"id": "a", "do": {"dispatch": {"hand": "robin/slow", "input": {"n": "{{ default(input, 1) }}"}}}}]
 TRIGGER = {"name": "weekly", "when": {"every": {"seconds": 604800}},
            "do": {"dispatch": {"hand": "robin/slow", "input": {"n": 1}}}}
+REGISTRY = {"name": "clients", "key": "id", "fields": [
+    {"name": "id", "type": "string"}, {"name": "state", "type": "string", "enum": ["lead", "active"]}]}
 DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
 
@@ -82,6 +84,10 @@ class Nexus:
     def flow(self):
         self.ask("PUT", "/flows/evening", {"id": "evening", "steps": STEPS})
         return "evening"
+
+    def registry(self):
+        self.ask("PUT", "/registries/clients", {"registry": REGISTRY, "entries": [{"id": "acme", "state": "lead"}]})
+        return "clients"
 
     def trigger(self):
         self.post("/triggers", TRIGGER)
@@ -304,6 +310,18 @@ EXAMPLES = {
     "getRun": lambda world: path(run=world.run()),
     "cancelRun": lambda world: {**path(run=world.run()), "body": {"reason": "not today"}},
     "retryRun": lambda world: {**path(run=world.over()), "body": {"from": "a"}},
+    # Registries
+    "listRegistries": lambda world: world.registry() and query(limit="1"),
+    "getRegistry": lambda world: path(registry=world.registry()),
+    "putRegistry": lambda _: {
+        **path(registry="clients"), "body": {"registry": REGISTRY, "entries": [{"id": "blue", "state": "active"}]}},
+    "deleteRegistry": lambda world: path(registry=world.registry()),
+    "listRows": lambda world: {**path(registry=world.registry()), **query(filter='state == "lead"', limit="1")},
+    "writeRow": lambda world: {
+        **path(registry=world.registry()), "body": {"row": "acme", "values": {"state": "active"}}},
+    "getRow": lambda world: path(registry=world.registry(), row="acme"),
+    "removeRow": lambda world: path(registry=world.registry(), row="acme"),
+    "listChanges": lambda world: {**path(registry=world.registry()), **query(row="acme", limit="1")},
     # Knowledge
     "listKnowledge": lambda _: query(of="robin", prefix="dep", limit="1"),
     "storeKnowledge": lambda _: {"body": {"topic": "mine", "content": "written down"}},

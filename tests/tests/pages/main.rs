@@ -6,6 +6,7 @@ mod operations;
 mod page;
 mod people;
 mod playbooks;
+mod registries;
 mod runner;
 mod screens;
 mod team;

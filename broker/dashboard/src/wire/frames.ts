@@ -85,6 +85,9 @@ export type StepAct =
     }
   | {
       wait: StepWait;
+    }
+  | {
+      write: StepWrite;
     };
 export type OperatorName = string;
 /**
@@ -93,6 +96,7 @@ export type OperatorName = string;
  */
 export type OnTimeout = "fail" | "approve";
 export type HandRef = string;
+export type RegistryName = string;
 export type StepName = string;
 /**
  * What a failure means for the rest of the run.
@@ -130,6 +134,7 @@ export type ErrorCode =
   | "bad_frame"
   | "bad_parent"
   | "budget_exceeded"
+  | "conflict"
   | "displaced"
   | "forbidden"
   | "held"
@@ -195,6 +200,7 @@ export type HandName = string;
  *
  */
 export type EpochId = string;
+export type FieldType = ("string" | "number" | "boolean") | "integer" | "date" | "datetime" | "json";
 /**
  * A flow at work.
  *
@@ -607,6 +613,15 @@ export interface Asks {
   "observe.end": ObserveEnd;
   "observe.event": ObserveEvent;
   register: Register;
+  "registry.delete": RegistryDelete;
+  "registry.get": RegistryGet;
+  "registry.history": RegistryHistory;
+  "registry.list": RegistryList;
+  "registry.put": RegistryPut;
+  "registry.read": RegistryRead;
+  "registry.remove": RegistryRemove;
+  "registry.row": RegistryRowGet;
+  "registry.write": RegistryWrite;
   "run.cancel": RunCancel;
   "run.get": RunGet;
   "run.list": RunList;
@@ -1276,6 +1291,24 @@ export interface StepWait {
    */
   until?: string;
 }
+/**
+ * A row of a registry, written as `registry.write` does it, by whoever started the run. The output is
+ * `{registry, row, version, changed}`.
+ *
+ */
+export interface StepWrite {
+  registry: RegistryName;
+  /**
+   * Which row, with places to fill in.
+   */
+  row?: string;
+  /**
+   * Fields by their names, with places to fill in.
+   */
+  values: {
+    [k: string]: unknown;
+  };
+}
 export interface StepRetry {
   /**
    * Seconds before the first of them (10); it doubles each time, up to an hour.
@@ -1601,6 +1634,156 @@ export interface Resume {
   epoch: EpochId;
   item?: ItemId;
   offset: number;
+}
+/**
+ * `registry.delete`: with its rows and their history.
+ *
+ */
+export interface RegistryDelete {
+  registry: RegistryName;
+}
+/**
+ * `registry.get`.
+ *
+ */
+export interface RegistryGet {
+  registry: RegistryName;
+}
+/**
+ * `registry.history`: changes of rows, the latest first.
+ *
+ */
+export interface RegistryHistory {
+  /**
+   * Only those before this one: the last of the page before.
+   */
+  before?: number;
+  limit?: number;
+  registry: RegistryName;
+  /**
+   * Only of this one.
+   */
+  row?: string;
+}
+/**
+ * `registry.list`: by name.
+ *
+ */
+export interface RegistryList {
+  after?: RegistryName;
+  limit?: number;
+}
+/**
+ * `registry.put`: keep a registry under its name. One that is there is replaced, if the rows there are fit.
+ *
+ */
+export interface RegistryPut {
+  /**
+   * Rows it begins with, of a registry with a `key`, at most 1 000: those that are not there are written, those
+   * that are there stay as they are.
+   */
+  entries?: {
+    [k: string]: unknown;
+  }[];
+  registry: Registry;
+}
+/**
+ * A registry as it is kept: what its rows have to be like, and who may write them beside operators.
+ *
+ */
+export interface Registry {
+  description?: string;
+  /**
+   * At most 64.
+   */
+  fields: RegistryField[];
+  /**
+   * The field whose value names a row: a text, an integer or a date. Absent: the broker names rows.
+   */
+  key?: string;
+  name: RegistryName;
+  /**
+   * Aspects that may write and remove rows, at most 64. Everybody may read, operators may write.
+   */
+  writers?: AspectName[];
+}
+export interface RegistryField {
+  description?: string;
+  /**
+   * The values there may be, at most 64; empty: any of its type.
+   */
+  enum?: unknown[];
+  /**
+   * A lower-case letter, then up to 31 lower-case letters, digits, `_` or `-`.
+   */
+  name: string;
+  /**
+   * Every row has it.
+   */
+  required?: boolean;
+  type: FieldType;
+  /**
+   * No two rows have the same.
+   */
+  unique?: boolean;
+}
+/**
+ * `registry.read`: rows, by what names them.
+ *
+ */
+export interface RegistryRead {
+  /**
+   * Only those behind this one: the last of the page before.
+   */
+  after?: string;
+  /**
+   * An expression over the fields, as flows have them: `state == "open" and amount > 10`. A field without a value
+   * is null.
+   */
+  filter?: string;
+  limit?: number;
+  registry: RegistryName;
+}
+/**
+ * `registry.remove`: take a row out. Its history stays.
+ *
+ */
+export interface RegistryRemove {
+  /**
+   * Only if this is its version.
+   */
+  if_version?: number;
+  registry: RegistryName;
+  row: string;
+}
+/**
+ * `registry.row`: one row.
+ *
+ */
+export interface RegistryRowGet {
+  registry: RegistryName;
+  row: string;
+}
+/**
+ * `registry.write`: a row that is new, or other values for one that is there.
+ *
+ */
+export interface RegistryWrite {
+  /**
+   * Only if this is the row's version; 0: only if there is no such row.
+   */
+  if_version?: number;
+  registry: RegistryName;
+  /**
+   * Which row. May be left out where the value of the key field says it; of a registry without a key, for a new row.
+   */
+  row?: string;
+  /**
+   * Of a row that is there, what is not named stays as it is, and null takes a value away.
+   */
+  values: {
+    [k: string]: unknown;
+  };
 }
 /**
  * `run.cancel`: end it, what it is at work on, and the runs that are steps of it. By who started it, or an operator.
@@ -2616,6 +2799,15 @@ export interface Answers {
   "knowledge.search": KnowledgeHits;
   "knowledge.store": KnowledgeStored;
   "lease.renew": LeasesRenewed;
+  "registry.delete": RegistryDeleted;
+  "registry.get": RegistryInfo;
+  "registry.history": RegistryChanges;
+  "registry.list": RegistryPage;
+  "registry.put": RegistryStored;
+  "registry.read": RegistryRows;
+  "registry.remove": RegistryRemoved;
+  "registry.row": RegistryRow;
+  "registry.write": RegistryWritten;
   "run.cancel": RunInfo;
   "run.get": RunDetail;
   "run.list": RunPage;
@@ -3154,6 +3346,143 @@ export interface SnippetPart {
  */
 export interface LeasesRenewed {
   lost: Lease[];
+}
+/**
+ * The answer to `registry.delete`.
+ *
+ */
+export interface RegistryDeleted {
+  /**
+   * Whether there was one.
+   */
+  deleted: boolean;
+  registry: RegistryName;
+}
+/**
+ * The answer to `registry.get`.
+ *
+ */
+export interface RegistryInfo {
+  at: number;
+  by: Party;
+  /**
+   * Of all rows, as JSON.
+   */
+  bytes: number;
+  registry: Registry;
+  rows: number;
+  version: number;
+}
+export interface RegistryChanges {
+  changes: RegistryChange[];
+  more?: boolean;
+}
+/**
+ * What a change made of a row.
+ *
+ */
+export interface RegistryChange {
+  /**
+   * Absent: it was removed.
+   */
+  after?: {
+    [k: string]: unknown;
+  };
+  at: number;
+  /**
+   * Absent: the row was new.
+   */
+  before?: {
+    [k: string]: unknown;
+  };
+  by: Party;
+  row: string;
+  /**
+   * Counts the changes of the registry.
+   */
+  version: number;
+}
+export interface RegistryPage {
+  more?: boolean;
+  registries: RegistryHead[];
+}
+export interface RegistryHead {
+  at: number;
+  by: Party;
+  description: string;
+  fields: number;
+  name: RegistryName;
+  rows: number;
+  /**
+   * Of the definition.
+   */
+  version: number;
+}
+/**
+ * The answer to `registry.put`.
+ *
+ */
+export interface RegistryStored {
+  /**
+   * Whether the definition is another one than was there.
+   */
+  changed: boolean;
+  registry: RegistryName;
+  /**
+   * Of the definition: counts from 1, and goes on after a deletion.
+   */
+  version: number;
+  /**
+   * Entries that were written.
+   */
+  written: number;
+}
+export interface RegistryRows {
+  more?: boolean;
+  rows: RegistryRow[];
+}
+export interface RegistryRow {
+  at: number;
+  by: Party;
+  /**
+   * What names it: the value of the key field as text, or an id.
+   */
+  row: string;
+  values: {
+    [k: string]: unknown;
+  };
+  /**
+   * The number of the registry's change that made it what it is.
+   */
+  version: number;
+}
+/**
+ * The answer to `registry.remove`.
+ *
+ */
+export interface RegistryRemoved {
+  registry: RegistryName;
+  /**
+   * Whether there was one.
+   */
+  removed: boolean;
+  row: string;
+}
+/**
+ * The answer to `registry.write`.
+ *
+ */
+export interface RegistryWritten {
+  /**
+   * Whether the row is another one than was there.
+   */
+  changed: boolean;
+  registry: RegistryName;
+  row: string;
+  /**
+   * Counts the changes of the registry: the number of the one that made the row what it is.
+   */
+  version: number;
 }
 /**
  * Everything about a run but what went in and came out.

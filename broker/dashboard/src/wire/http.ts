@@ -17,6 +17,7 @@ export type ErrorCode =
   | "bad_frame"
   | "bad_parent"
   | "budget_exceeded"
+  | "conflict"
   | "displaced"
   | "forbidden"
   | "held"

@@ -10,7 +10,8 @@ use nexus_wire::hands::DispatchInfo;
 use nexus_wire::inbox::InboxClose;
 use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeHit, KnowledgeMay, KnowledgeUsage};
 use nexus_wire::log::LogEntry;
-use nexus_wire::name::FlowName;
+use nexus_wire::name::{FlowName, RegistryName};
+use nexus_wire::registry::{RegistryChange, RegistryRow};
 use nexus_wire::run::{RunInfo, RunTask};
 use nexus_wire::{
     ApprovalId, AspectName, BlobId, CredentialName, DispatchId, EntryId, GatherId, GrantId, HandRef, ItemId,
@@ -24,9 +25,9 @@ use super::{
     AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
     CredentialRecord, DispatchRecord, FlowRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord,
     KnowledgePlace, KnowledgeRank, KnowledgeRecord, KnowledgeScope, LogRecord, MessageRecord, NewItem,
-    OperatorRecord, Position, Pruned, Purse, PurseKey, PushKey, PushRecord, ReactionRecord, RunRecord,
-    RunsWanted, SetupToken, SlotRecord, Snapshot, StepTask, TakenRecord, ThreadRecord, TriggerRecord,
-    UsedAssertion,
+    OperatorRecord, Position, Pruned, Purse, PurseKey, PushKey, PushRecord, ReactionRecord, RegistryRecord,
+    RunRecord, RunsWanted, SetupToken, SlotRecord, Snapshot, StepTask, TakenRecord, ThreadRecord,
+    TriggerRecord, UniqueValue, UsedAssertion,
 };
 use crate::hub::filter::LogFilter;
 use crate::hub::queue::ClockChanges;
@@ -212,6 +213,26 @@ pub trait Reads {
     fn flow_count(&self) -> Stored<u64>;
     /// Those that are not deleted, by id, after `after`.
     fn flows(&self, after: Option<&FlowName>, limit: u32) -> Stored<Vec<FlowRecord>>;
+    /// The latest version, deleted or not.
+    fn registry(&self, name: &RegistryName) -> Stored<Option<RegistryRecord>>;
+    /// Those that are not deleted.
+    fn registry_count(&self) -> Stored<u64>;
+    /// Those that are not deleted, by name, after `after`.
+    fn registries(&self, after: Option<&RegistryName>, limit: u32) -> Stored<Vec<RegistryRecord>>;
+    fn registry_row(&self, name: &RegistryName, row: &str) -> Stored<Option<RegistryRow>>;
+    /// By what names them, as bytes, after `after`.
+    fn registry_rows(&self, name: &RegistryName, after: Option<&str>, limit: u32)
+    -> Stored<Vec<RegistryRow>>;
+    /// The row that has that unique value.
+    fn registry_holder(&self, name: &RegistryName, field: &str, value: &str) -> Stored<Option<String>>;
+    /// Of one row or of all, those before `before`, the latest first.
+    fn registry_changes(
+        &self,
+        name: &RegistryName,
+        row: Option<&str>,
+        before: u64,
+        limit: u32,
+    ) -> Stored<Vec<RegistryChange>>;
     fn run(&self, id: RunId) -> Stored<Option<RunRecord>>;
     /// By step and index.
     fn run_tasks(&self, id: RunId) -> Stored<Vec<StepTask>>;
@@ -344,6 +365,22 @@ pub trait Store: Reads {
     /// Those up to `up_to` that have ended are kept no longer.
     fn drop_trigger_slots(&mut self, trigger: TriggerId, up_to: u64) -> Stored<()>;
     fn put_flow(&mut self, record: &FlowRecord) -> Stored<()>;
+    /// Inserts or replaces.
+    fn put_registry(&mut self, record: &RegistryRecord) -> Stored<()>;
+    /// Inserts or replaces; `unique` are all its values that no other row has.
+    fn put_registry_row(
+        &mut self,
+        name: &RegistryName,
+        row: &RegistryRow,
+        unique: &[UniqueValue],
+    ) -> Stored<()>;
+    fn remove_registry_row(&mut self, name: &RegistryName, row: &str) -> Stored<()>;
+    /// One that is new.
+    fn put_registry_change(&mut self, name: &RegistryName, change: &RegistryChange) -> Stored<()>;
+    /// Those up to `up_to` are kept no longer.
+    fn drop_registry_changes(&mut self, name: &RegistryName, up_to: u64) -> Stored<()>;
+    /// Drops its rows and their changes.
+    fn clear_registry(&mut self, name: &RegistryName) -> Stored<()>;
     /// A run that is new; its flow and its input are kept from here on.
     fn add_run(&mut self, record: &RunRecord) -> Stored<()>;
     /// Replaces everything but flow and input.

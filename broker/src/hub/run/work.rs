@@ -12,9 +12,11 @@ use nexus_wire::limits::{
     APPROVAL_ARGUMENTS_BYTES_MAX, APPROVAL_SUMMARY_BYTES_MAX, RUN_TASKS_MAX, STEP_ROOM_AFTER,
 };
 use nexus_wire::name::{FlowName, HandName};
+use nexus_wire::registry::RegistryWrite;
 use nexus_wire::run::{RunInfo, RunParent, RunState, RunTask, StepState, TaskWork};
 use nexus_wire::{ApprovalId, DispatchId, ErrorCode, HandRef, HandTarget, Ms, Party, RunId, derive};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::advance::Desk;
 use super::{Launch, Place};
@@ -31,13 +33,15 @@ enum Ready {
     Clock(Ms),
     Dispatch(DispatchId, Box<Dispatch>),
     Run(RunId, FlowName, Value),
+    /// What names the row if nothing else does.
+    Write(Uuid, Box<RegistryWrite>),
 }
 
 impl Ready {
     fn work(&self) -> TaskWork {
         match self {
             Self::Approval(info) => TaskWork::Approval(info.id),
-            Self::Clock(_) => TaskWork::Clock,
+            Self::Clock(_) | Self::Write(..) => TaskWork::Clock,
             Self::Dispatch(id, _) => TaskWork::Dispatch(*id),
             Self::Run(id, ..) => TaskWork::Run(*id),
         }
@@ -86,7 +90,7 @@ impl<S: Store> Step<'_, S> {
         task.due_at = match &ready {
             Ready::Clock(at) => Some(*at),
             Ready::Run(..) => timeout.map(|timeout| self.at.saturating_add(timeout)),
-            Ready::Approval(_) | Ready::Dispatch(..) => None,
+            Ready::Approval(_) | Ready::Dispatch(..) | Ready::Write(..) => None,
         };
         // It is known before it begins, so that its end, however soon, finds it.
         self.put_task(place, task)?;
@@ -184,6 +188,14 @@ impl<S: Store> Step<'_, S> {
             Act::Wait(moment) => {
                 Ready::Clock(moment.at(scope, self.at).map_err(|error| failure("expression", error))?)
             }
+            Act::Write { registry, row, values } => {
+                let row = row.as_ref().map(|row| row.text(scope)).transpose().map_err(unmade)?;
+                // It was written as an object, and filling in keeps it one.
+                let values = values.value(scope).map_err(unmade)?;
+                let values = values.as_object().cloned().unwrap_or_default().into_iter().collect();
+                let write = RegistryWrite { registry: registry.clone(), row, values, if_version: None };
+                Ready::Write(id("row"), Box::new(write))
+            }
         })
     }
 
@@ -207,6 +219,11 @@ impl<S: Store> Step<'_, S> {
                     request_sha256: None,
                     kept: None,
                 })
+            }
+            Ready::Write(id, write) => {
+                let written = self.write_row(&info.by, id, *write)?;
+                let output = serde_json::to_value(&written).unwrap_or_default();
+                Ok(self.end_task(place, TaskWork::Clock, Ok(output))?)
             }
         }
     }
@@ -254,7 +271,10 @@ impl<S: Store> Step<'_, S> {
         let act = self.hub.runs.open.get(&place.run).map(|run| &run.plan.steps[place.step].act);
         let goes_on = match act {
             Some(Act::Approve { on_timeout, .. }) => *on_timeout == OnTimeout::Approve,
-            Some(Act::Ask { .. } | Act::Dispatch { .. } | Act::Flow { .. } | Act::Wait(_)) | None => false,
+            Some(
+                Act::Ask { .. } | Act::Dispatch { .. } | Act::Flow { .. } | Act::Wait(_) | Act::Write { .. },
+            )
+            | None => false,
         };
         let said = json!({"approved": true, "by": end.by, "text": end.text});
         let by = end.by.as_ref().map_or_else(|| "nobody".to_owned(), Party::to_string);

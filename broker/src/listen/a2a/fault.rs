@@ -168,6 +168,7 @@ impl From<ErrorBody> for Fault {
             ErrorCode::AlreadyRegistered
             | ErrorCode::BadParent
             | ErrorCode::BudgetExceeded
+            | ErrorCode::Conflict
             | ErrorCode::Displaced
             | ErrorCode::Forbidden
             | ErrorCode::Held

@@ -39,13 +39,14 @@ pub(super) enum Group {
     Knowledge,
     Messages,
     Operators,
+    Registries,
     Sessions,
     Threads,
     Triggers,
 }
 
 impl Group {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::Alerts,
         Self::Approvals,
         Self::Aspects,
@@ -59,6 +60,7 @@ impl Group {
         Self::Knowledge,
         Self::Messages,
         Self::Operators,
+        Self::Registries,
         Self::Sessions,
         Self::Threads,
         Self::Triggers,
@@ -79,6 +81,7 @@ impl Group {
             Self::Knowledge => "knowledge",
             Self::Messages => "messages",
             Self::Operators => "operators",
+            Self::Registries => "registries",
             Self::Sessions => "sessions",
             Self::Threads => "threads",
             Self::Triggers => "triggers",
@@ -100,6 +103,7 @@ impl Group {
             Self::Knowledge => "What the team has written down.",
             Self::Messages => "What is said.",
             Self::Operators => "People and their tokens.",
+            Self::Registries => "Typed tables that people and aspects read and write.",
             Self::Sessions => "How people get in from a browser.",
             Self::Threads => "Conversations.",
             Self::Triggers => "What the team does while nobody types, and when.",

@@ -12,6 +12,7 @@ use nexus_wire::chat::{ChatPage, ThreadPage};
 use nexus_wire::flow::FlowPage;
 use nexus_wire::gather::GatherPage;
 use nexus_wire::hands::DispatchPage;
+use nexus_wire::registry::{RegistryChanges, RegistryPage, RegistryRows};
 use nexus_wire::roster::Team;
 use nexus_wire::run::RunPage;
 use nexus_wire::trigger::{TriggerPage, TriggerSlots};
@@ -81,6 +82,9 @@ paged! {
     DispatchPage: dispatches => |it: &nexus_wire::hands::DispatchInfo| it.id.to_string(),
     FlowPage: flows => |it: &nexus_wire::flow::FlowHead| it.id.to_string(),
     GatherPage: gathers => |it: &nexus_wire::gather::GatherInfo| it.id.to_string(),
+    RegistryChanges: changes => |it: &nexus_wire::registry::RegistryChange| it.version.to_string(),
+    RegistryPage: registries => |it: &nexus_wire::registry::RegistryHead| it.name.to_string(),
+    RegistryRows: rows => |it: &nexus_wire::registry::RegistryRow| it.row.clone(),
     RunPage: runs => |it: &nexus_wire::run::RunInfo| it.id.to_string(),
     Team: aspects => |it: &nexus_wire::roster::AspectInfo| it.name.to_string(),
     TriggerPage: triggers => |it: &nexus_wire::trigger::TriggerInfo| it.definition.name.to_string(),

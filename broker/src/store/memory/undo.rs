@@ -2,7 +2,8 @@
 
 use nexus_wire::alert::Alert;
 use nexus_wire::knowledge::KnowledgeUsage;
-use nexus_wire::name::FlowName;
+use nexus_wire::name::{FlowName, RegistryName};
+use nexus_wire::registry::RegistryChange;
 use nexus_wire::run::RunTask;
 use nexus_wire::{
     ApprovalId, AspectName, BlobId, CredentialName, DispatchId, GatherId, ItemId, MessageId, Ms,
@@ -11,12 +12,13 @@ use nexus_wire::{
 use uuid::Uuid;
 
 use super::MemoryStore;
+use super::registries::{HeldRow, RowKey};
 use crate::hub::queue::Clocks;
 use crate::hub::records::{
     ApprovalRecord, AspectRecord, BlobMention, BlobRecord, ClosedRecord, CredentialRecord, DispatchRecord,
     FlowRecord, GatherRecord, InboxRecord, KnowledgePlace, OperatorRecord, Position, Pruned, Purse, PurseKey,
-    PushKey, PushRecord, ReactionRecord, RunRecord, SetupToken, SlotRecord, StoreError, Stored, ThreadRecord,
-    Transaction, TriggerRecord, UsedAssertion,
+    PushKey, PushRecord, ReactionRecord, RegistryRecord, RunRecord, SetupToken, SlotRecord, StoreError,
+    Stored, ThreadRecord, Transaction, TriggerRecord, UsedAssertion,
 };
 use crate::store::logged::LoggedRow;
 
@@ -26,6 +28,9 @@ pub(super) enum Undo {
     Approval(ApprovalId, Option<Box<ApprovalRecord>>),
     Gather(GatherId, Option<Box<GatherRecord>>),
     Flow(FlowName, Option<Box<FlowRecord>>),
+    Registry(RegistryName, Option<Box<RegistryRecord>>),
+    RegistryRow(RowKey, Option<Box<HeldRow>>),
+    RegistryChange((RegistryName, u64), Option<Box<RegistryChange>>),
     Run(RunId, Option<Box<RunRecord>>),
     RunTask((RunId, u32, u32), Option<Box<RunTask>>),
     Answered(Uuid),
@@ -95,6 +100,12 @@ impl Undo {
             Self::Gather(id, None) => _ = store.gathers.remove(&id),
             Self::Flow(id, Some(old)) => _ = store.flows.flows.insert(id, *old),
             Self::Flow(id, None) => _ = store.flows.flows.remove(&id),
+            Self::Registry(name, Some(old)) => _ = store.registries.by_name.insert(name, *old),
+            Self::Registry(name, None) => _ = store.registries.by_name.remove(&name),
+            Self::RegistryRow(key, Some(old)) => _ = store.registries.rows.insert(key, *old),
+            Self::RegistryRow(key, None) => _ = store.registries.rows.remove(&key),
+            Self::RegistryChange(key, Some(old)) => _ = store.registries.changes.insert(key, *old),
+            Self::RegistryChange(key, None) => _ = store.registries.changes.remove(&key),
             Self::Run(id, Some(old)) => _ = store.flows.runs.insert(id, *old),
             Self::Run(id, None) => _ = store.flows.runs.remove(&id),
             Self::RunTask(key, Some(old)) => _ = store.flows.tasks.insert(key, *old),

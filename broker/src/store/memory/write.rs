@@ -2,6 +2,8 @@
 
 use nexus_wire::alert::Alert;
 use nexus_wire::knowledge::KnowledgeUsage;
+use nexus_wire::name::RegistryName;
+use nexus_wire::registry::{RegistryChange, RegistryRow};
 use nexus_wire::run::RunTask;
 use nexus_wire::{
     ApprovalId, AspectName, BlobId, CredentialName, DispatchId, MessageId, Ms, Party, RunId, ThreadId,
@@ -15,8 +17,8 @@ use crate::hub::records::{
     AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
     CredentialRecord, DispatchRecord, FlowRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord,
     KnowledgeRecord, LogRecord, MessageRecord, NewItem, OperatorRecord, Position, Pruned, Purse, PurseKey,
-    PushKey, PushRecord, ReactionRecord, RunRecord, SetupToken, SlotRecord, Store, Stored, TakenRecord,
-    ThreadRecord, TriggerRecord, UsedAssertion,
+    PushKey, PushRecord, ReactionRecord, RegistryRecord, RunRecord, SetupToken, SlotRecord, Store, Stored,
+    TakenRecord, ThreadRecord, TriggerRecord, UniqueValue, UsedAssertion,
 };
 use crate::store::logged::LoggedRow;
 
@@ -31,6 +33,41 @@ impl Store for MemoryStore {
     fn put_flow(&mut self, record: &FlowRecord) -> Stored<()> {
         let old = self.flows.flows.insert(record.id.clone(), record.clone());
         self.undo.push(Undo::Flow(record.id.clone(), old.map(Box::new)));
+        Ok(())
+    }
+
+    fn put_registry(&mut self, record: &RegistryRecord) -> Stored<()> {
+        self.set_registry(record);
+        Ok(())
+    }
+
+    fn put_registry_row(
+        &mut self,
+        name: &RegistryName,
+        row: &RegistryRow,
+        unique: &[UniqueValue],
+    ) -> Stored<()> {
+        self.set_registry_row(name, row, unique);
+        Ok(())
+    }
+
+    fn remove_registry_row(&mut self, name: &RegistryName, row: &str) -> Stored<()> {
+        self.drop_registry_row((name.clone(), row.to_owned()));
+        Ok(())
+    }
+
+    fn put_registry_change(&mut self, name: &RegistryName, change: &RegistryChange) -> Stored<()> {
+        self.add_registry_change(name, change);
+        Ok(())
+    }
+
+    fn drop_registry_changes(&mut self, name: &RegistryName, up_to: u64) -> Stored<()> {
+        self.forget_registry_changes(name, up_to);
+        Ok(())
+    }
+
+    fn clear_registry(&mut self, name: &RegistryName) -> Stored<()> {
+        self.forget_registry(name);
         Ok(())
     }
 

@@ -11,7 +11,8 @@ use nexus_wire::gather::GatherInfo;
 use nexus_wire::hands::DispatchInfo;
 use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeHit, KnowledgeMay, KnowledgeUsage};
 use nexus_wire::log::LogEntry;
-use nexus_wire::name::FlowName;
+use nexus_wire::name::{FlowName, RegistryName};
+use nexus_wire::registry::{RegistryChange, RegistryRow};
 use nexus_wire::run::RunInfo;
 use nexus_wire::{
     ApprovalId, AspectName, BlobId, DispatchId, EntryId, GatherId, GrantId, ItemId, MessageId, Ms, Party,
@@ -24,15 +25,15 @@ use super::open::{self, OpenError};
 use super::verify::{self, Checked};
 use super::{
     alerts, approvals, audit, blobs, entries, fault, find, flows, gathers, knowledge, messages, pages, read,
-    retention, search, threads, triggers,
+    registries, retention, search, threads, triggers,
 };
 use crate::hub::filter::LogFilter;
 use crate::hub::records::{
     AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
     DispatchRecord, Finds, FlowRecord, Found, GatherRecord, InboxRecord, KnowledgeGrantRecord,
     KnowledgePlace, KnowledgeRank, KnowledgeRecord, KnowledgeScope, MessageRecord, OperatorRecord, Pruned,
-    ReactionRecord, Reads, RunRecord, RunsWanted, SlotRecord, Snapshot, Spent, StepTask, StoreError, Stored,
-    ThreadRecord, TriggerRecord, Visible, Which,
+    ReactionRecord, Reads, RegistryRecord, RunRecord, RunsWanted, SlotRecord, Snapshot, Spent, StepTask,
+    StoreError, Stored, ThreadRecord, TriggerRecord, Visible, Which,
 };
 use crate::store::head::Head;
 
@@ -346,6 +347,45 @@ impl Reads for SqliteReader {
 
     fn flows(&self, after: Option<&FlowName>, limit: u32) -> Stored<Vec<FlowRecord>> {
         flows::flows(&self.connection, after, limit)
+    }
+
+    fn registry(&self, name: &RegistryName) -> Stored<Option<RegistryRecord>> {
+        registries::registry(&self.connection, name)
+    }
+
+    fn registry_count(&self) -> Stored<u64> {
+        registries::count_all(&self.connection)
+    }
+
+    fn registries(&self, after: Option<&RegistryName>, limit: u32) -> Stored<Vec<RegistryRecord>> {
+        registries::list(&self.connection, after, limit)
+    }
+
+    fn registry_row(&self, name: &RegistryName, row: &str) -> Stored<Option<RegistryRow>> {
+        registries::row(&self.connection, name, row)
+    }
+
+    fn registry_rows(
+        &self,
+        name: &RegistryName,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Stored<Vec<RegistryRow>> {
+        registries::rows(&self.connection, name, after, limit)
+    }
+
+    fn registry_holder(&self, name: &RegistryName, field: &str, value: &str) -> Stored<Option<String>> {
+        registries::holder(&self.connection, name, field, value)
+    }
+
+    fn registry_changes(
+        &self,
+        name: &RegistryName,
+        row: Option<&str>,
+        before: u64,
+        limit: u32,
+    ) -> Stored<Vec<RegistryChange>> {
+        registries::changes(&self.connection, name, row, before, limit)
     }
 
     fn run(&self, id: RunId) -> Stored<Option<RunRecord>> {

@@ -3,6 +3,8 @@
 use nexus_wire::alert::{Alert, AlertChange};
 use nexus_wire::knowledge::KnowledgeUsage;
 use nexus_wire::log::LogBody;
+use nexus_wire::name::RegistryName;
+use nexus_wire::registry::{RegistryChange, RegistryRow};
 use nexus_wire::run::RunTask;
 use nexus_wire::{
     ApprovalId, AspectName, BlobId, CredentialName, DispatchId, ItemId, MessageId, Ms, Party, RunId,
@@ -18,15 +20,16 @@ use super::columns::{to_blob, to_json, to_number, to_parties, to_word};
 use super::entries::MESSAGE;
 use super::fault::{damage, fault};
 use super::{
-    SqliteStore, alerts, approvals, blobs, budgets, flows, gathers, knowledge, pushes, retention, triggers,
+    SqliteStore, alerts, approvals, blobs, budgets, flows, gathers, knowledge, pushes, registries, retention,
+    triggers,
 };
 use crate::hub::queue::ClockChanges;
 use crate::hub::records::{
     AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
     CredentialRecord, DispatchRecord, FlowRecord, GatherRecord, KnowledgeGrantRecord, KnowledgeRecord,
     LogRecord, MessageRecord, NewItem, OperatorRecord, Position, Purse, PurseKey, PushKey, PushRecord,
-    ReactionRecord, RunRecord, SetupToken, SlotRecord, Store, Stored, TakenRecord, ThreadRecord,
-    TriggerRecord, UsedAssertion,
+    ReactionRecord, RegistryRecord, RunRecord, SetupToken, SlotRecord, Store, Stored, TakenRecord,
+    ThreadRecord, TriggerRecord, UniqueValue, UsedAssertion,
 };
 
 impl SqliteStore {
@@ -57,6 +60,35 @@ impl Store for SqliteStore {
 
     fn put_flow(&mut self, record: &FlowRecord) -> Stored<()> {
         flows::put_flow(&self.connection, record)
+    }
+
+    fn put_registry(&mut self, record: &RegistryRecord) -> Stored<()> {
+        registries::put(&self.connection, record)
+    }
+
+    fn put_registry_row(
+        &mut self,
+        name: &RegistryName,
+        row: &RegistryRow,
+        unique: &[UniqueValue],
+    ) -> Stored<()> {
+        registries::put_row(&self.connection, name, row, unique)
+    }
+
+    fn remove_registry_row(&mut self, name: &RegistryName, row: &str) -> Stored<()> {
+        registries::remove_row(&self.connection, name, row)
+    }
+
+    fn put_registry_change(&mut self, name: &RegistryName, change: &RegistryChange) -> Stored<()> {
+        registries::put_change(&self.connection, name, change)
+    }
+
+    fn drop_registry_changes(&mut self, name: &RegistryName, up_to: u64) -> Stored<()> {
+        registries::drop_changes(&self.connection, name, up_to)
+    }
+
+    fn clear_registry(&mut self, name: &RegistryName) -> Stored<()> {
+        registries::clear(&self.connection, name)
     }
 
     fn add_run(&mut self, record: &RunRecord) -> Stored<()> {

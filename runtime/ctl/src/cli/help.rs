@@ -11,7 +11,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Talk to the team", &["ask", "say", "search", "react", "mark", "rename"]),
     ("Give work to Hands", &["dispatch", "flow", "run", "retry", "cancel"]),
     ("While nobody types", &["trigger"]),
-    ("Look", &["get", "describe", "top", "logs", "session", "knowledge", "blob"]),
+    ("Look", &["get", "describe", "top", "logs", "session", "knowledge", "registry", "blob"]),
     ("Step in", &["answer", "approve", "deny", "ack", "stop", "go-on", "pause", "hold", "release"]),
     ("Keep the Nexus", &["usage", "budget", "audit", "operator", "credential", "backup"]),
     ("This program", &["login", "logout", "context", "completions"]),

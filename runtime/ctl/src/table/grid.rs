@@ -49,15 +49,15 @@ impl From<String> for Cell {
     }
 }
 
-pub(super) struct Grid {
-    columns: Vec<(&'static str, Give)>,
+pub(super) struct Grid<'a> {
+    columns: Vec<(&'a str, Give)>,
     rows: Vec<Vec<Cell>>,
     room: Option<usize>,
     colour: bool,
 }
 
-impl Grid {
-    pub(super) fn new(ui: &Ui, columns: &[(&'static str, Give)]) -> Self {
+impl<'a> Grid<'a> {
+    pub(super) fn new(ui: &Ui, columns: &[(&'a str, Give)]) -> Self {
         let shown = |give: Give| ui.is_wide() || give != Give::Wide;
         // Left out from the end on, so that a row is cut to the columns that are there.
         debug_assert!(columns.is_sorted_by_key(|(_, give)| *give == Give::Wide));

@@ -32,6 +32,10 @@ export function does({ do: act }: FlowStep): { kind: string; what: string } {
     return { kind: hand ?? `whoever can ${capability?.needs?.join(", ") ?? "do it"}`, what: "" };
   }
   if ("flow" in act) return { kind: `runs ${act.flow.id}`, what: "" };
+  if ("write" in act) {
+    const { registry, row } = act.write;
+    return { kind: `writes to ${registry}`, what: row ?? "" };
+  }
   const { seconds, until } = act.wait;
   return {
     kind: seconds === undefined ? `waits until ${until ?? "then"}` : `waits ${duration(seconds)}`,
