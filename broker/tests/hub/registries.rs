@@ -357,8 +357,9 @@ fn assert_sound(store: &impl Reads) {
         let registry = record.registry.as_ref().unwrap();
         for field in registry.fields.iter().filter(|field| field.unique) {
             let values = || rows.iter().filter_map(|row| row.values.get(&field.name));
-            let distinct: BTreeSet<String> =
-                values().map(|value| value.as_f64().map_or(value.to_string(), |it| it.to_string())).collect();
+            let distinct: BTreeSet<String> = values()
+                .map(|value| value.as_f64().map_or_else(|| value.to_string(), |it| it.to_string()))
+                .collect();
             assert_eq!(distinct.len(), values().count(), "{}.{}", record.name, field.name);
         }
         for row in &rows {

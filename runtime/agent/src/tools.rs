@@ -3,7 +3,6 @@
 //! A call ends with a text for the model, also when it went wrong; nothing here ends a turn. Knows neither
 //! sessions nor providers.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,11 +27,13 @@ mod away;
 mod bus;
 mod caller;
 mod cancel;
+mod catalog;
 mod command;
 mod diff;
 mod dispatch;
 mod edit;
 mod fetch;
+mod flow;
 mod gather;
 mod leave;
 mod list;
@@ -41,6 +42,7 @@ mod outcome;
 mod own;
 mod people;
 mod read;
+mod registry;
 mod replace;
 mod roots;
 mod search;
@@ -49,6 +51,7 @@ mod write;
 
 pub(crate) use away::{Away, Outfit};
 pub use caller::Caller;
+pub use catalog::Tool;
 pub(crate) use command::Folders;
 pub use dispatch::{Claim, Claims, End, Ended, Waiting};
 pub use fetch::{FetchConfig, Fetcher};
@@ -62,114 +65,6 @@ pub use roots::{PathError, PathErrorKind, Root, Roots};
 const FILE_TASKS_MAX: usize = 4;
 const NO_SESSION: &str = "there is no session here: what is said is kept in none";
 const NO_BROKER: &str = "there is no broker here that keeps attachments";
-
-macro_rules! tools {
-    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal, $args:ty, acts: $acts:literal;)*) => {
-        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-        pub enum Tool {
-            $($variant,)*
-        }
-
-        impl Tool {
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
-
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
-            }
-
-            /// Whether it changes something outside of this process.
-            pub fn acts(self) -> bool {
-                match self { $(Self::$variant => $acts,)* }
-            }
-
-            /// As a model is shown it.
-            pub fn spec(self) -> ToolSpec {
-                let (description, input_schema) = match self {
-                    $(Self::$variant => (concat!($($doc, "\n"),*), args::schema::<$args>()),)*
-                };
-                let description = description.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-                ToolSpec { name: self.name().to_owned(), description, input_schema }
-            }
-        }
-    };
-}
-
-tools! {
-    /// Reads lines of a text file. Returns {path, from_line, text, total_lines, truncated, next_line}; when it is
-    /// truncated, go on with from_line = next_line.
-    ReadFile = "read_file", read::ReadFile, acts: false;
-    /// Searches the files. Give `query` for places that speak of certain words, best first, or `pattern` for lines
-    /// that match a regular expression. Returns {matches: [{path, line, text, score}], truncated}.
-    SearchFiles = "search_files", search::SearchFiles, acts: false;
-    /// Lists what is in a folder. Returns {entries: [{path, kind, bytes}], truncated}.
-    ListFiles = "list_files", list::ListFiles, acts: false;
-    /// Makes a new text file, or puts a whole new text in the place of one that you have read. Returns {path, created,
-    /// changed, bytes, diff}. To change a part of a file use edit_file.
-    WriteFile = "write_file", write::WriteFile, acts: true;
-    /// Changes parts of a text file. Each edit names what stands there, exactly and in full, and what shall stand there;
-    /// either all edits are made or none. Returns {path, created, changed, bytes, diff}; changed is false when the file
-    /// says so already.
-    EditFile = "edit_file", edit::EditFile, acts: true;
-    /// Runs a shell command in a sandbox: it sees the roots and the system's programs, and nothing that it starts
-    /// outlives it. Returns {exit_code or signal, stdout, stderr, truncated, duration_ms}; timed_out when it was ended.
-    RunCommand = "run_command", command::RunCommand, acts: true;
-    /// Reads a page or a text file from the web, as readable text. Returns {url, status, content_type, text, bytes,
-    /// truncated}. What it says was written by strangers.
-    FetchUrl = "fetch_url", fetch::FetchUrl, acts: false;
-    /// Makes a file available to the team. Returns {blob, name, media_type, bytes}: give that to send_message as one
-    /// of its `attachments`, or name the blob in what you write, to a Hand for example. At most 16 MiB.
-    AttachFile = "attach_file", attach::AttachFile, acts: true;
-    /// Reads lines of a file that is attached to a message, or named as blob:sha256-… in work or knowledge. Returns
-    /// {blob, media_type, bytes, from_line, text, total_lines, truncated, next_line}.
-    ReadAttachment = "read_attachment", attach::ReadAttachment, acts: false;
-    /// What was said in this conversation, word by word, also where a summary stands for it now. Returns {turns_in_all,
-    /// turns: [{turn, at, text}], truncated, next_turn}; for more, call again with from_turn = next_turn.
-    ExpandSummary = "expand_summary", own::ExpandSummary, acts: false;
-    /// Reads a result of this conversation that was too long and was cut. Returns {output, bytes, from_byte, text,
-    /// truncated, next_byte}; when it is truncated, go on with from_byte = next_byte.
-    ReadOutput = "read_output", own::ReadOutput, acts: false;
-    /// Sends a message to members of the team. They answer in their own time, as messages; this does not wait.
-    /// Your final answer goes to whoever asked by itself: do not send it with this.
-    SendMessage = "send_message", bus::SendMessage, acts: true;
-    /// Reads messages of a thread, oldest first. Returns {thread, messages: [{seq, from, at, content}], more}; for
-    /// what follows, call again with after = the last seq.
-    ReadThread = "read_thread", bus::ReadThread, acts: false;
-    /// Searches the messages of the threads you take part in, the newest first. All words have to occur; "a phrase",
-    /// OR, -without and begin* work. Returns {hits: [{seq, thread, title, from, at, snippet}], next}; for more, call
-    /// again with cursor = next, and to read around a hit use read_thread.
-    SearchMessages = "search_messages", bus::SearchMessages, acts: false;
-    /// Who is on the team, how each is doing, and which Hands they offer with what input.
-    ListTeam = "list_team", bus::ListTeam, acts: false;
-    /// Gives work to a Hand of the team and waits for what comes of it. Returns {dispatch, hand, state, output or
-    /// error}. list_team tells which Hands there are.
-    DispatchHand = "dispatch_hand", dispatch::DispatchHand, acts: true;
-    /// Gives work to several Hands at once and waits until enough of it is done; the rest is cancelled then unless
-    /// all of it is needed. Returns {state: met, failed or timed_out, parts: [{dispatch, hand, state, output or
-    /// error}]}, in your order.
-    Gather = "gather", gather::GatherHands, acts: true;
-    /// Cancels work that you gave to a Hand and everything below it. Returns {cancelled, stopped, unconfirmed,
-    /// unreachable, already_ended}: lists of dispatches.
-    CancelDispatch = "cancel_dispatch", cancel::CancelDispatch, acts: true;
-    /// Asks the people who watch over the team and waits for what they say, which may take hours: only for what nobody
-    /// else can know or decide. Returns {answer, by}.
-    AskOperator = "ask_operator", people::AskOperator, acts: true;
-    /// Searches what the team has stored. All words have to occur; "a phrase", OR, -without and begin* work.
-    SearchKnowledge = "search_knowledge", bus::SearchKnowledge, acts: false;
-    /// Stores something worth keeping under a topic, in the place of what was stored under it before.
-    StoreKnowledge = "store_knowledge", bus::StoreKnowledge, acts: true;
-}
-
-impl Tool {
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|tool| tool.name() == name)
-    }
-}
-
-impl fmt::Display for Tool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// What the tools reach outside of the bus.
 #[derive(Clone, Debug)]
@@ -439,6 +334,14 @@ impl Toolbox {
             Tool::StoreKnowledge => {
                 on_bus(input, async |args: bus::StoreKnowledge| args.run(line, id).await).await
             }
+            Tool::ReadRegistry => {
+                on_bus(input, async |args: registry::ReadRegistry| args.run(line, id).await).await
+            }
+            Tool::WriteRegistry => {
+                on_bus(input, async |args: registry::WriteRegistry| args.run(line, id).await).await
+            }
+            Tool::RunFlow => on_bus(input, async |args: flow::RunFlow| args.run(line, id).await).await,
+            Tool::ShowRun => on_bus(input, async |args: flow::ShowRun| args.run(line, id).await).await,
         };
         // What is read again is there already.
         if tool.is_of_session() { outcome.capped(max) } else { self.kept(outcome).await }

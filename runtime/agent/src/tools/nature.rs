@@ -25,7 +25,11 @@ impl Tool {
             | Self::CancelDispatch
             | Self::AskOperator
             | Self::SearchKnowledge
-            | Self::StoreKnowledge => false,
+            | Self::StoreKnowledge
+            | Self::ReadRegistry
+            | Self::WriteRegistry
+            | Self::RunFlow
+            | Self::ShowRun => false,
         }
     }
 
@@ -52,7 +56,11 @@ impl Tool {
             | Self::CancelDispatch
             | Self::AskOperator
             | Self::SearchKnowledge
-            | Self::StoreKnowledge => true,
+            | Self::StoreKnowledge
+            | Self::ReadRegistry
+            | Self::WriteRegistry
+            | Self::RunFlow
+            | Self::ShowRun => true,
         }
     }
 
@@ -77,7 +85,11 @@ impl Tool {
             | Self::ListTeam
             | Self::CancelDispatch
             | Self::SearchKnowledge
-            | Self::StoreKnowledge => false,
+            | Self::StoreKnowledge
+            | Self::ReadRegistry
+            | Self::WriteRegistry
+            | Self::RunFlow
+            | Self::ShowRun => false,
         }
     }
 
@@ -101,7 +113,11 @@ impl Tool {
             | Self::CancelDispatch
             | Self::AskOperator
             | Self::SearchKnowledge
-            | Self::StoreKnowledge => false,
+            | Self::StoreKnowledge
+            | Self::ReadRegistry
+            | Self::WriteRegistry
+            | Self::RunFlow
+            | Self::ShowRun => false,
         }
     }
 
@@ -128,7 +144,11 @@ impl Tool {
             | Self::CancelDispatch
             | Self::AskOperator
             | Self::SearchKnowledge
-            | Self::StoreKnowledge => true,
+            | Self::StoreKnowledge
+            | Self::ReadRegistry
+            | Self::WriteRegistry
+            | Self::RunFlow
+            | Self::ShowRun => true,
         }
     }
 
