@@ -3,11 +3,15 @@
 use nexus_client::{Broker, Client, Credential, Endpoint, KeyFile, Secret};
 use nexus_tests::process::binary;
 use nexus_wire::chat::{ChatGet, ChatRead, ChatSearch, ChatSend, ChatThreads};
+use nexus_wire::flow::FlowList;
 use nexus_wire::hands::{Dispatch, DispatchCancel, DispatchStatus};
 use nexus_wire::knowledge::{KnowledgeSearch, KnowledgeStore};
+use nexus_wire::name::RegistryName;
+use nexus_wire::registry::{RegistryGet, RegistryList, RegistryValues, RegistryWrite};
 use nexus_wire::roster::{Register, TeamList};
+use nexus_wire::run::{RunGet, RunStart};
 use nexus_wire::thread::ChatReact;
-use nexus_wire::{DispatchId, ErrorCode, MessageId, ThreadId, ToBroker};
+use nexus_wire::{DispatchId, ErrorCode, MessageId, RunId, ThreadId, ToBroker};
 use serde_json::{Value, json};
 
 use crate::desk::{Assistant, Desk, within};
@@ -21,7 +25,7 @@ struct Row {
     acts: bool,
 }
 
-fn rows(thread: ThreadId, message: MessageId, dispatch: DispatchId) -> Vec<Row> {
+fn rows((thread, message, dispatch, run): Made) -> Vec<Row> {
     let row = |tool, arguments, frame, acts| Row { tool, arguments, frame, acts };
     let to_wren =
         || ChatSend { to: vec!["wren".to_owned()], content: "hello".to_owned(), ..ChatSend::default() };
@@ -29,6 +33,10 @@ fn rows(thread: ThreadId, message: MessageId, dispatch: DispatchId) -> Vec<Row> 
         || Dispatch::to("wren/shout".parse::<nexus_wire::HandRef>().expect("a Hand"), json!({"text": "a"}));
     let store = KnowledgeStore { topic: "mine".to_owned(), content: "x".to_owned(), shared: false };
     let query = || "x".to_owned();
+    let named = || "clients".parse::<RegistryName>().expect("a name");
+    let start = RunStart { flow: "note".parse().expect("a name"), input: Value::Null };
+    let values = RegistryValues::from([("id".to_owned(), json!("acme"))]);
+    let write = RegistryWrite { registry: named(), row: None, values, if_version: None };
     vec![
         row("ask_aspect", json!({"aspect": "wren", "content": "hello"}), to_wren().into(), true),
         row(
@@ -72,19 +80,38 @@ fn rows(thread: ThreadId, message: MessageId, dispatch: DispatchId) -> Vec<Row> 
             KnowledgeSearch { query: query(), ..KnowledgeSearch::default() }.into(),
             false,
         ),
+        row("list_flows", json!({}), FlowList::default().into(), false),
+        row("read_registry", json!({}), RegistryList::default().into(), false),
+        row("read_registry", json!({"registry": "clients"}), RegistryGet { registry: named() }.into(), false),
+        row("run_flow", json!({"flow": "note"}), start.into(), true),
+        row("run_status", json!({"run": run}), RunGet { run }.into(), false),
+        row("write_registry", json!({"registry": "clients", "values": {"id": "acme"}}), write.into(), true),
         row("send_chat", json!({"content": "hello", "to": ["wren"]}), to_wren().into(), true),
         row("store_knowledge", json!({"topic": "mine", "content": "x"}), store.into(), true),
     ]
 }
 
+type Made = (ThreadId, MessageId, DispatchId, RunId);
+
 /// Of somebody's, so that an aspect that is not there may not see it.
-async fn made(desk: &Desk) -> (ThreadId, MessageId, DispatchId) {
+async fn made(desk: &Desk) -> Made {
     let client = desk.operator().await;
     let sent = client.ok("ask_aspect", json!({"aspect": "wren", "content": "hello"})).await;
     let work =
         client.ok("dispatch_hand", json!({"hand": "wren/shout", "input": {"text": "a"}, "wait_s": 60})).await;
+    let file = |name: &str, text: &str| {
+        let path = desk.world.dir().join(name);
+        std::fs::write(&path, text).expect("the folder is ours");
+        path.to_string_lossy().into_owned()
+    };
+    let table = "name: clients\nkey: id\nwriters: [desk, twin]\nfields: [{name: id, type: string}]\n";
+    desk.world.nexctl_json(&["registry", "put", &file("clients.yaml", table)]);
+    let flow = "id: note\nsteps: [{id: row, do: {write: {registry: clients, values: {id: blue}}}}]\n";
+    desk.world.nexctl_json(&["flow", "put", &file("note.yaml", flow)]);
+    let run = client.ok("run_flow", json!({"flow": "note"})).await;
     let id = |value: &Value| value.as_str().expect("an id").parse().expect("an id");
-    (ThreadId(id(&sent["thread"])), MessageId(id(&sent["message"])), DispatchId(id(&work["dispatch"])))
+    let thread = ThreadId(id(&sent["thread"]));
+    (thread, MessageId(id(&sent["message"])), DispatchId(id(&work["dispatch"])), RunId(id(&run["run"])))
 }
 
 /// What the bus says: nothing, or the code and the words of a refusal.
@@ -131,7 +158,7 @@ fn operator_bus(desk: &Desk, token: &str) -> Broker {
 async fn people_of_each_role_can_do_here_what_they_can_do_on_the_bus() {
     assert!(binary("nexus-mcp").is_file());
     let desk = Desk::new();
-    let (thread, message, dispatch) = made(&desk).await;
+    let made = made(&desk).await;
     for role in ["viewer", "operator", "admin"] {
         let file = desk.token_file(&format!("an-{role}"), role);
         let token = std::fs::read_to_string(&file).expect("written");
@@ -142,7 +169,7 @@ async fn people_of_each_role_can_do_here_what_they_can_do_on_the_bus() {
         for client in doors {
             let bus = within("the link", Client::connect(operator_bus(&desk, &token))).await.expect("let in");
             let refused = |row: &Row| role == "viewer" && row.acts;
-            walk(role, &client, bus, rows(thread, message, dispatch), refused).await;
+            walk(role, &client, bus, rows(made), refused).await;
         }
     }
 }
@@ -150,7 +177,7 @@ async fn people_of_each_role_can_do_here_what_they_can_do_on_the_bus() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_aspect_can_do_here_what_it_can_do_on_the_bus() {
     let desk = Desk::new();
-    let (thread, message, dispatch) = made(&desk).await;
+    let made = made(&desk).await;
     let client = desk.aspect("desk").await;
     // Another with the same rights: a second link of the same aspect would put the first one out.
     let keyfile = KeyFile::load(&desk.keyfile("twin")).expect("made");
@@ -159,6 +186,13 @@ async fn an_aspect_can_do_here_what_it_can_do_on_the_bus() {
         .expect("in");
     within("registering", bus.call(Register::default())).await.expect("registered");
     // What is others' is to it as if it were not there.
-    let others = ["cancel_dispatch", "dispatch_status", "react_to", "read_chat_message", "read_chat_thread"];
-    walk("aspect", &client, bus, rows(thread, message, dispatch), |row| others.contains(&row.tool)).await;
+    let others = [
+        "cancel_dispatch",
+        "dispatch_status",
+        "react_to",
+        "read_chat_message",
+        "read_chat_thread",
+        "run_status",
+    ];
+    walk("aspect", &client, bus, rows(made), |row| others.contains(&row.tool)).await;
 }

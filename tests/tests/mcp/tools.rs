@@ -84,6 +84,31 @@ async fn knowledge_is_kept_and_found() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_are_read_and_written_and_flows_run() {
+    let desk = Desk::new();
+    let table = "name: clients\nkey: id\nfields: [{name: id, type: string}, {name: hours, type: number}]\n";
+    let flow = "id: note\nsteps: [{id: row, do: {write: {registry: clients, values: {id: blue, hours: 2}}}}]\noutput: '{{ steps.row.output.row }}'\n";
+    for (what, text) in [("registry", table), ("flow", flow)] {
+        let path = desk.world.dir().join(format!("{what}.yaml"));
+        std::fs::write(&path, text).expect("the folder is ours");
+        desk.world.nexctl_json(&[what, "put", &path.to_string_lossy()]);
+    }
+    let client = desk.operator().await;
+    let write =
+        json!({"registry": "clients", "values": {"id": "acme", "hours": 12}, "idempotency_key": "one"});
+    let written = client.ok("write_registry", write.clone()).await;
+    assert_eq!(written, json!({"registry": "clients", "row": "acme", "version": 1, "changed": true}));
+    assert_eq!(client.ok("write_registry", write).await, written, "twice is once");
+    assert_eq!(client.ok("list_flows", json!({})).await["flows"][0]["id"], "note");
+    let run = client.ok("run_flow", json!({"flow": "note"})).await;
+    let seen = client.ok("run_status", json!({"run": run["run"]})).await;
+    assert_eq!((&seen["state"], &seen["output"]), (&json!("done"), &json!("blue")), "{seen}");
+    let read = client.ok("read_registry", json!({"registry": "clients", "filter": "hours > 10"})).await;
+    assert_eq!((&read["rows"][0]["row"], read["rows"].as_array().map(Vec::len)), (&json!("acme"), Some(1)));
+    assert_eq!(client.ok("read_registry", json!({})).await["registries"][0]["name"], "clients");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn work_is_sent_looked_at_and_cancelled() {
     let desk = Desk::new();
     let client = desk.operator().await;

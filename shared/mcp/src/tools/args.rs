@@ -1,5 +1,8 @@
 //! What a model gives each tool. The comments are what it reads about them.
 
+use nexus_wire::RunId;
+use nexus_wire::name::{FlowName, RegistryName};
+use nexus_wire::registry::RegistryValues;
 use nexus_wire::{DispatchId, HandTarget, MessageId, Party, ThreadId};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -201,6 +204,71 @@ pub(super) struct StoreKnowledge {
     #[serde(default)]
     pub(super) shared: bool,
     /// Any text of your own that names this entry's version. Calling again with the same key does not store it twice.
+    #[serde(default)]
+    pub(super) idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListFlows {
+    /// Only those behind this one: the last of the page before.
+    #[serde(default)]
+    pub(super) after: Option<FlowName>,
+    /// At most so many (50, at most 200).
+    #[serde(default)]
+    pub(super) limit: Option<u32>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RunFlow {
+    /// The flow's id, as list_flows shows it.
+    pub(super) flow: FlowName,
+    /// What it is started with.
+    #[serde(default)]
+    pub(super) input: Value,
+    /// Any text of your own that names this run. Calling again with the same key and input does not start it twice.
+    #[serde(default)]
+    pub(super) idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RunStatus {
+    /// As run_flow returned it.
+    pub(super) run: RunId,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReadRegistry {
+    /// The table's name; without it the tables there are.
+    #[serde(default)]
+    pub(super) registry: Option<RegistryName>,
+    /// Only rows for which this is true: an expression over the fields, such as `state == "open" and hours > 10`.
+    #[serde(default)]
+    pub(super) filter: Option<String>,
+    /// Only rows behind this one: the `row` of the last of the page before.
+    #[serde(default)]
+    pub(super) after: Option<String>,
+    /// At most so many (50, at most 200).
+    #[serde(default)]
+    pub(super) limit: Option<u32>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WriteRegistry {
+    pub(super) registry: RegistryName,
+    /// Which row; not needed where `values` has the table's key, nor for a new row of a table without one.
+    #[serde(default)]
+    pub(super) row: Option<String>,
+    /// Fields by their names.
+    pub(super) values: RegistryValues,
+    /// Only if this is the row's version; 0: only if there is no such row.
+    #[serde(default)]
+    pub(super) if_version: Option<u64>,
+    /// Any text of your own that names this change. Calling again with the same key does not make it twice.
     #[serde(default)]
     pub(super) idempotency_key: Option<String>,
 }

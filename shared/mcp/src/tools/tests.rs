@@ -27,10 +27,13 @@ fn a_viewer_is_shown_what_only_looks() {
         Verb::ALL.into_iter().filter(|verb| verb.is_for(Role::Viewer)).map(Verb::name).collect();
     let looks = [
         "dispatch_status",
+        "list_flows",
         "list_team",
         "read_chat",
         "read_chat_message",
         "read_chat_thread",
+        "read_registry",
+        "run_status",
         "search_chat",
         "search_knowledge",
     ];
