@@ -115,3 +115,26 @@ fn what_is_wrong_with_one_file_keeps_back_no_other_and_what_leaves_is_paused() {
     fs::rename(world.dir().join("tidy.yaml"), folder.join("triggers/tidy.yaml")).expect("moved");
     trigger(&world, "tidy", |info| info["status"] == "active");
 }
+
+#[test]
+fn once_its_operator_is_shut_out_nothing_more_is_loaded() {
+    let world = keeping();
+    trigger(&world, "tidy", |_| true);
+    let data = world.data().display().to_string();
+    let revoke = |verb: &[&str]| {
+        let out = world.run("nexus", &[&["operator"][..], verb, &["--data", &data]].concat());
+        assert!(out.status.success(), "{}", text(&out));
+    };
+    revoke(&["revoke", "workspace"]);
+    put(&world, "triggers/other.yaml", &TRIGGER.replace("tidy", "other"));
+    let told = wait_until("an alert", || Some(alerts(&world)).filter(|told| !told.is_empty()));
+    assert!(told[0].contains("operator workspace, as which the files are loaded, was shut out"), "{told:?}");
+    assert!(!world.nexctl(&["trigger", "show", "other"]).status.success());
+    world.nexctl_json(&["trigger", "fire", "tidy"]);
+    let info = trigger(&world, "tidy", |info| info["status"] == "paused");
+    assert_eq!(info["reason"], "its owner workspace was revoked");
+
+    revoke(&["add", "workspace", "--role", "operator"]);
+    trigger(&world, "other", |_| true);
+    wait_until("the alert to be over", || alerts(&world).is_empty().then_some(()));
+}
