@@ -1,9 +1,9 @@
-//! The broker keeps what a workspace says: at its start and whenever a file changes, the flows and triggers in effect are
+//! The broker keeps what a workspace says: at its start and whenever a file changes, the registries, flows and triggers in effect are
 //! put by an operator of their own, and the homes of its aspects are copied to where they are run.
 //!
 //! What was put is known by the hash of what it says, so reading the files again changes nothing: a trigger that
 //! somebody has paused, changed or deleted since stays so until its file says something else. What a file says no
-//! longer is not deleted: a trigger is paused, a flow stays. What is wrong is an alert for each file, and keeps back
+//! longer is not deleted: a trigger is paused, a flow and a registry stay. What is wrong is an alert for each file, and keeps back
 //! nothing else.
 
 mod homes;
@@ -294,7 +294,7 @@ async fn put_one(
 /// There is nothing it would ever do.
 fn is_past(item: &Item, now: nexus_wire::Ms) -> bool {
     match item {
-        Item::Flow(_) => false,
+        Item::Flow(_) | Item::Registry(_) => false,
         Item::Trigger(trigger) => {
             let Trigger { when, expires_at, .. } = &**trigger;
             let is_over = expires_at.is_some_and(|end| end <= now);

@@ -60,6 +60,7 @@ impl<'a> Acting<'a> {
     pub(super) async fn put(&self, item: &Item) -> Result<(), ErrorBody> {
         match item {
             Item::Flow(flow) => self.ask(FlowPut { flow: (**flow).clone() }).await?,
+            Item::Registry(put) => self.ask((**put).clone()).await?,
             Item::Trigger(trigger) => self.ask((**trigger).clone()).await?,
         };
         Ok(())

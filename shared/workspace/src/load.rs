@@ -1,11 +1,14 @@
-//! What the files in effect ask a broker for: flows and triggers, with where each stands. Pure.
+//! What the files in effect ask a broker for: registries, flows and triggers, with where each stands. Pure.
 
 use std::collections::BTreeMap;
 
 use nexus_flow::{Format, Places};
+use nexus_wire::AspectName;
 use nexus_wire::flow::Flow;
+use nexus_wire::name::RegistryName;
+use nexus_wire::registry::{Registry, RegistryField, RegistryPut, RegistryValues};
 use nexus_wire::trigger::Trigger;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
 use crate::merge::{PATCH, utf8};
@@ -15,11 +18,14 @@ use crate::validate::of_syntax;
 
 /// Bytes of a file that defines one trigger.
 const TRIGGER_FILE_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of a file that defines a registry, with the rows it begins with.
+const REGISTRY_FILE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Something that a broker keeps.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Item {
     Flow(Box<Flow>),
+    Registry(Box<RegistryPut>),
     Trigger(Box<Trigger>),
 }
 
@@ -28,6 +34,7 @@ impl Item {
     pub fn key(&self) -> String {
         match self {
             Self::Flow(flow) => format!("flow/{}", flow.id),
+            Self::Registry(put) => format!("registry/{}", put.registry.name),
             Self::Trigger(trigger) => format!("trigger/{}", trigger.name),
         }
     }
@@ -38,8 +45,32 @@ impl Item {
         }
         match self {
             Self::Flow(flow) => of(flow),
+            Self::Registry(put) => of(put),
             Self::Trigger(trigger) => of(trigger),
         }
+    }
+}
+
+/// A registry as it is written down.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RegistryFile {
+    name: RegistryName,
+    #[serde(default)]
+    description: String,
+    #[serde(default)]
+    key: Option<String>,
+    fields: Vec<RegistryField>,
+    #[serde(default)]
+    writers: Vec<AspectName>,
+    #[serde(default)]
+    entries: Vec<RegistryValues>,
+}
+
+impl From<RegistryFile> for RegistryPut {
+    fn from(file: RegistryFile) -> Self {
+        let RegistryFile { name, description, key, fields, writers, entries } = file;
+        Self { registry: Registry { name, description, fields, key, writers }, entries }
     }
 }
 
@@ -73,7 +104,7 @@ impl Loaded {
 /// Everything that could be read, and what was wrong with the rest.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Load {
-    /// Flows before the triggers that may start them.
+    /// Registries before the flows that may write them, and flows before the triggers that may start them.
     pub items: Vec<Loaded>,
     pub faults: Vec<Fault>,
 }
@@ -133,8 +164,9 @@ pub fn load(overlay: &Overlay) -> Load {
         }
     }
     load.items.sort_by_key(|loaded| match &loaded.item {
-        Item::Flow(_) => 0,
-        Item::Trigger(_) => 1,
+        Item::Registry(_) => 0,
+        Item::Flow(_) => 1,
+        Item::Trigger(_) => 2,
     });
     load.faults.sort();
     load.faults.dedup();
@@ -166,7 +198,9 @@ fn placed(shown: &str, file: &Effective, fault: nexus_flow::Fault) -> Fault {
 pub(crate) fn is_asked(path: &str) -> bool {
     let is_one = |folder: &str| path.starts_with(folder) && Format::of(path).is_some();
     !path.ends_with(PATCH)
-        && (path == note::FOLLOWUPS || path == note::CHECKS || is_one("flows/") || is_one("triggers/"))
+        && (path == note::FOLLOWUPS
+            || path == note::CHECKS
+            || ["flows/", "registries/", "triggers/"].into_iter().any(is_one))
 }
 
 /// What it is asked for. `None`: nothing, by such a file.
@@ -180,6 +214,10 @@ pub(crate) fn said(path: &str, text: &str) -> Option<Read> {
         note::CHECKS => note::checks(text),
         _ if path.starts_with("flows/") => {
             nexus_flow::read(text, format).map(|flow| Said::whole(Item::Flow(Box::new(flow)), None))
+        }
+        _ if path.starts_with("registries/") => {
+            nexus_flow::read_as::<RegistryFile>(text, format, REGISTRY_FILE_BYTES_MAX)
+                .map(|(file, places)| Said::whole(Item::Registry(Box::new(file.into())), Some(places)))
         }
         _ => nexus_flow::read_as::<Trigger>(text, format, TRIGGER_FILE_BYTES_MAX)
             .map(|(trigger, places)| Said::whole(Item::Trigger(Box::new(trigger)), Some(places))),
@@ -215,12 +253,22 @@ mod tests {
             ("triggers/odd.toml", "name = \"odd\"\nwhen = \"manual\"\ncolour = 1\n"),
             ("flows/day.yaml", DAY),
             ("flows/README.md", "# None of them"),
+            ("registries/rates.yaml", "name: rates\nfields:\n  - { name: id, type: string }\n"),
+            ("registries/odd.yaml", "name: odd\nfields:\n  - { name: id, type: word }\n"),
             ("aspects/wren/aspect.json", "{"),
         ]);
         let (items, faults) = told(&load);
-        assert_eq!(items, ["flow/day of flows/day.yaml", "trigger/morning of triggers/morning.yaml"]);
+        assert_eq!(
+            items,
+            [
+                "registry/rates of registries/rates.yaml",
+                "flow/day of flows/day.yaml",
+                "trigger/morning of triggers/morning.yaml"
+            ]
+        );
         let expected = [
             "aspects/wren/aspect.json:1:1: this is not JSON: EOF",
+            "registries/odd.yaml:3:23: unknown variant `word`",
             "triggers/broken.yaml:2:7: unknown variant `sometimes`",
             "triggers/odd.toml:3:1: unknown field `colour`",
             "triggers/other.yaml:1:1: there is a trigger morning in triggers/morning.yaml already; give one of them another name",
