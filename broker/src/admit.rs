@@ -11,6 +11,7 @@ use nexus_wire::chat::{ChatGet, ChatRead, ChatSearch, ChatThreads};
 use nexus_wire::flow::{FlowGet, FlowList};
 use nexus_wire::gather::{GatherList, GatherStatus};
 use nexus_wire::hands::{Dispatch, DispatchList, DispatchProgress, DispatchStatus, Wanted};
+use nexus_wire::hook::TriggerRotate;
 use nexus_wire::limits::{
     CHILDREN_PER_PARENT_MAX, CLAIM_COST_MICROUSD_MAX, CLAIM_TOKENS_MAX, DURABLE_BYTES_MAX, GATHER_MAX,
     KINDS_MAX, OBSERVE_FROM_MAX, PAGE_DEFAULT, PAGE_MAX, RECIPIENTS_MAX, REGISTRY_ENTRIES_MAX,
@@ -40,6 +41,8 @@ pub(crate) enum Admitted {
     Change(Change),
     Register(AspectName, Register),
     Ack(AspectName, u64),
+    /// A secret that is sealed on its way to the core.
+    Rotate(TriggerRotate),
     /// To the read pool.
     Read(Read),
     /// To the relay, in memory only.
@@ -434,6 +437,10 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
             acting_operator(identity, "trigger.resume")?;
             Admitted::Change(Change::TriggerResume(resume))
         }
+        ToBroker::TriggerRotate(rotate) => {
+            acting_operator(identity, "trigger.rotate")?;
+            Admitted::Rotate(rotate)
+        }
         ToBroker::TurnCancel(cancel) => {
             reason_fits(&cancel)?;
             session_command(identity, cancel.into())?
@@ -573,6 +580,7 @@ fn goes_on(admitted: &Admitted) -> bool {
         Admitted::Ack(..)
         | Admitted::Answered(_)
         | Admitted::Read(_)
+        | Admitted::Rotate(_)
         | Admitted::Subscribe(_)
         | Admitted::Unsubscribe => false,
     }

@@ -3,16 +3,16 @@
 
 mod health;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use nexus_wire::{ErrorBody, ErrorCode, Ms};
+use nexus_wire::{ErrorBody, ErrorCode, Ms, TriggerName};
 use tokio::sync::watch;
 
 use crate::clock;
 use crate::deliver::{Deliver, Orphan};
 use crate::hub::records::{PushRecord, StoreError, Stored, Transaction};
-use crate::hub::{Command, CommandBody, Effect, Hub, HubConfig, Origin};
+use crate::hub::{Command, CommandBody, Effect, HookDoor, Hub, HubConfig, Origin};
 use crate::identity::directory::Directory;
 use crate::meter::Meter;
 use crate::processes::Processes;
@@ -23,6 +23,8 @@ pub(crate) use health::{Health, State};
 
 /// Between attempts while storage fails.
 const RETRY_MS: Ms = 1_000;
+
+pub(crate) type Hooks = BTreeMap<TriggerName, Arc<HookDoor>>;
 
 /// What the core lets others see of it.
 #[derive(Debug)]
@@ -38,6 +40,8 @@ pub(crate) struct Published {
     pub(crate) head: watch::Sender<u64>,
     /// Whom clients want to be told of tasks, by key.
     pub(crate) pushes: watch::Sender<Arc<Vec<PushRecord>>>,
+    /// Whose webhooks are taken, and what is needed to check them.
+    pub(crate) hooks: watch::Sender<Arc<Hooks>>,
 }
 
 impl Published {
@@ -53,6 +57,7 @@ impl Published {
             processes: Processes::default(),
             head: watch::Sender::new(hub.log_seq()),
             pushes: watch::Sender::new(Arc::new(hub.pushes().cloned().collect())),
+            hooks: watch::Sender::new(Arc::new(hooks(hub))),
         };
         published.credentials(hub);
         for record in hub.roster().active() {
@@ -105,6 +110,7 @@ impl Aftermath {
             | CommandBody::RevokeAspect { .. }
             | CommandBody::AddOperator { .. }
             | CommandBody::RevokeOperator { .. }
+            | CommandBody::Hook(_)
             | CommandBody::KnowledgeUsed(_)
             | CommandBody::Push(_)
             | CommandBody::Tick
@@ -223,6 +229,9 @@ impl<S: Transaction> Core<S> {
         if effects.contains(&Effect::PushesChanged) {
             self.published.pushes.send_replace(Arc::new(self.hub.pushes().cloned().collect()));
         }
+        if effects.contains(&Effect::HooksChanged) {
+            self.published.hooks.send_replace(Arc::new(hooks(&self.hub)));
+        }
         let mut orphans = Vec::new();
         let mut release = deliver.release();
         for effect in effects {
@@ -263,7 +272,7 @@ impl<S: Transaction> Core<S> {
                     meter.logged(&entry);
                     release.logged(entry);
                 }
-                Effect::DoorsChanged | Effect::PushesChanged => {}
+                Effect::DoorsChanged | Effect::HooksChanged | Effect::PushesChanged => {}
                 Effect::Passed(milestone) => traces.passed(*milestone),
             }
         }
@@ -310,6 +319,7 @@ fn latest(commands: Vec<Command>) -> Vec<Command> {
             CommandBody::Ack { link, .. } => seen.insert(*link),
             CommandBody::BrokerStarted(_)
             | CommandBody::LinkDown { .. }
+            | CommandBody::Hook(_)
             | CommandBody::KnowledgeUsed(_)
             | CommandBody::Push(_)
             | CommandBody::Tick
@@ -345,6 +355,10 @@ fn link_down(orphan: &Orphan) -> Command {
         generation: orphan.seat.generation,
     };
     by_broker(body)
+}
+
+fn hooks(hub: &Hub) -> Hooks {
+    hub.hooks().map(|door| (door.trigger.clone(), Arc::new(door))).collect()
 }
 
 /// Its time is when it is applied.

@@ -3,6 +3,7 @@
 
 pub(crate) mod backup;
 pub(crate) mod blobs;
+pub(crate) mod hooks;
 pub(crate) mod retention;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ use crate::identity::seal::Sealer;
 use crate::identity::{Gate, Identity, Now, Seconds};
 use crate::listen::a2a::push::Pushing;
 use crate::listen::dashboard::Dashboard;
+use crate::listen::hooks::Doorstep;
 use crate::listen::hosts::Hosts;
 use crate::listen::limits::Limits;
 use crate::listen::openai::embeddings::Embedder;
@@ -63,6 +65,7 @@ pub(crate) struct Edge {
     pub(crate) flush_each: bool,
     pub(crate) limits: Limits,
     pub(crate) sealer: Sealer,
+    pub(crate) doorstep: Doorstep,
     pub(crate) outside: Outside,
     pub(crate) pushing: Pushing,
     /// What makes vectors, if something does.
@@ -172,6 +175,7 @@ impl Edge {
                 self.call(CommandBody::Request { sender, link: None, request, change }, bytes).await
             }
             Admitted::Read(read) => self.answer(identity.party.clone(), read).await,
+            Admitted::Rotate(rotate) => self.rotate(identity.party.clone(), request, rotate).await,
             Admitted::Ack(..)
             | Admitted::Answered(_)
             | Admitted::Register(..)

@@ -55,7 +55,7 @@ pub use roster::Roster;
 pub use sessions::command_info;
 pub(crate) use situation::situation;
 pub(crate) use storage::unwritten_alert;
-pub use trigger::plan;
+pub use trigger::{HookCall, HookDoor, RotateHook, plan};
 
 use alerts::Alerts;
 use approval::Approvals;

@@ -10,6 +10,7 @@ pub(crate) mod keys;
 pub(crate) mod notice;
 pub(crate) mod password;
 pub(crate) mod seal;
+pub(crate) mod signed;
 pub(crate) mod terms;
 pub(crate) mod tls;
 pub(crate) mod token;

@@ -5,6 +5,7 @@ pub(crate) mod a2a;
 mod ask;
 mod connect;
 pub(crate) mod dashboard;
+pub(crate) mod hooks;
 pub(crate) mod hosts;
 pub(crate) mod limits;
 mod link;

@@ -58,6 +58,7 @@ pub(crate) struct Meter {
     requests: Fixed,
     ended: Fixed,
     pushed: Fixed,
+    hooked: Fixed,
     tokens: Counters,
     cost: Counter,
     commit_seconds: Histogram,
@@ -185,6 +186,7 @@ impl Default for Meter {
         let requests = counters("http_requests", "HTTP requests that were answered, by class of status");
         let ended = counters("dispatches_ended", "Dispatches that have ended since the start, by state");
         let pushed = counters("pushes", "Notifications of A2A, by what became of each try");
+        let hooked = counters("webhooks", "Webhooks that came in, by what became of them");
         let tokens = counters("tokens", "Tokens that replies and dispatches told of since the start");
         let (cost, commit_failures) = (Counter::default(), Counter::default());
         let (relay_dropped, sink_dropped) = (Counter::default(), Counter::default());
@@ -223,6 +225,7 @@ impl Default for Meter {
             requests: Fixed::new("status", classes, &requests),
             ended: Fixed::new("state", ends, &ended),
             pushed: Fixed::new("outcome", ["delivered", "failed", "given_up"], &pushed),
+            hooked: Fixed::new("outcome", ["taken", "duplicate", "answered", "refused"], &hooked),
             registry,
             tokens,
             cost,
@@ -268,6 +271,11 @@ impl Meter {
     /// A notification was taken or not, or its address was given up.
     pub(crate) fn pushed(&self, outcome: &str) {
         self.pushed.count(outcome);
+    }
+
+    /// What became of a request of a service outside.
+    pub(crate) fn hooked(&self, outcome: &str) {
+        self.hooked.count(outcome);
     }
 
     pub(crate) fn requested(&self, status: u16) {

@@ -29,6 +29,7 @@ use crate::indexing;
 use crate::listen;
 use crate::listen::a2a::push::{self, Pushing};
 use crate::listen::dashboard::Dashboard;
+use crate::listen::hooks::Doorstep;
 use crate::listen::hosts::Hosts;
 use crate::listen::limits::Limits;
 use crate::listen::openai::embeddings::Embedder;
@@ -189,6 +190,7 @@ impl Running {
             hosts: Hosts::new(&names, address, config.tls, config.public_url.clone()),
             flush_each: config.flush_each,
             limits: Limits::new(config.rates),
+            doorstep: Doorstep::default(),
             sealer: Sealer::new(data.clone(), nexus_id),
             outside: Outside::default(),
             pushing: Pushing::new(config.push),

@@ -111,6 +111,7 @@ impl Setup {
             | Effect::RosterChanged { .. }
             | Effect::AtWork { .. }
             | Effect::DoorsChanged
+            | Effect::HooksChanged
             | Effect::PushesChanged
             | Effect::Logged(_)
             | Effect::Passed(_) => None,

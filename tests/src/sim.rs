@@ -388,6 +388,7 @@ impl<S: Transaction> Sim<S> {
             | Effect::RosterChanged { .. }
             | Effect::AtWork { .. }
             | Effect::DoorsChanged
+            | Effect::HooksChanged
             | Effect::PushesChanged
             | Effect::Logged(_)
             | Effect::Passed(_) => {}

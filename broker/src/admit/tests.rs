@@ -146,6 +146,7 @@ fn table() -> Vec<(&'static str, Value, [bool; 4])> {
             [false, false, true, true],
         ),
         ("trigger.resume", json!({"trigger": "t"}), [false, false, true, true]),
+        ("trigger.rotate", json!({"trigger": "t"}), [false, false, true, true]),
         ("turn.cancel", json!({"of": "wren", "reason": "enough"}), [false, false, true, true]),
         ("turn.go_on", json!({"of": "wren"}), [false, false, true, true]),
         ("unsubscribe", json!({}), all),

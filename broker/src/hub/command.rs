@@ -27,6 +27,7 @@ use nexus_wire::{
 use super::access::Access;
 use super::push::Push;
 use super::records::Checkpoint;
+use super::trigger::{HookCall, RotateHook};
 
 /// One command with its place in time. The sequencer makes sure that `at` never runs back.
 #[derive(Clone, Debug, PartialEq)]
@@ -164,6 +165,8 @@ pub enum CommandBody {
     },
     /// About whom clients want to be told of tasks.
     Push(Push),
+    /// A service outside fires a trigger.
+    Hook(HookCall),
     /// How knowledge was used since the last time; counted beside the hub, because searches do not pass it.
     KnowledgeUsed(Vec<KnowledgeUse>),
     AddAspect {
@@ -241,6 +244,7 @@ pub enum Change {
     TriggerPause(TriggerPause),
     TriggerPut(Box<Trigger>),
     TriggerResume(TriggerResume),
+    TriggerRotate(RotateHook),
 }
 
 /// How often a topic was found and recalled.

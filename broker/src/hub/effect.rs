@@ -58,6 +58,8 @@ pub enum Effect {
     DoorsChanged,
     /// Whom clients want to be told of tasks has changed.
     PushesChanged,
+    /// What webhooks are signed with has changed.
+    HooksChanged,
     /// An entry was appended to the log.
     Logged(LogEntry),
     /// A dispatch that is traced has come a step further.

@@ -169,6 +169,7 @@ impl<'a, S: Store> Step<'a, S> {
                     Change::TriggerPause(pause) => self.trigger_pause(&sender, request, &pause),
                     Change::TriggerPut(put) => self.trigger_put(&sender, request, *put),
                     Change::TriggerResume(resume) => self.trigger_resume(&sender, request, &resume),
+                    Change::TriggerRotate(rotate) => self.trigger_rotate(&sender, request, rotate),
                 }
             }
             CommandBody::RaiseAlert { kind, subject, message } => {
@@ -187,6 +188,7 @@ impl<'a, S: Store> Step<'a, S> {
             CommandBody::Seen { aspect, link, state } => Ok(self.seen(&aspect, link, state)?),
             CommandBody::Access { by, act } => self.access(&by, act),
             CommandBody::Push(act) => self.push_act(act),
+            CommandBody::Hook(call) => self.hook_called(call),
             CommandBody::KnowledgeUsed(uses) => self.knowledge_used(uses),
             CommandBody::AddAspect { by, add } => self.add_aspect(&by, add),
             CommandBody::RevokeAspect { by, name } => self.revoke_aspect(&by, &name),

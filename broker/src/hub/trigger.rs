@@ -8,6 +8,7 @@ mod define;
 mod due;
 mod fill;
 mod hear;
+mod hook;
 pub(crate) mod schedule;
 mod work;
 
@@ -22,6 +23,7 @@ use nexus_wire::{Ms, ThreadId, TriggerName};
 use super::filter::LogFilter;
 use super::records::{SlotRecord, TriggerRecord, Watched};
 pub(super) use hear::Heard;
+pub use hook::{HookCall, HookDoor, RotateHook};
 use schedule::Schedule;
 
 /// All of them, and what is open of their slots. Everything but the first two is a function of those.
@@ -37,6 +39,8 @@ pub(super) struct Triggers {
     /// Those that are fired by entries of the log.
     listening: BTreeMap<TriggerName, LogFilter>,
     threads: BTreeMap<ThreadId, TriggerName>,
+    /// Those that are fired by webhooks.
+    hooked: BTreeSet<TriggerName>,
 }
 
 impl Triggers {
@@ -67,6 +71,7 @@ impl Triggers {
                 self.after.entry(after.trigger.clone()).or_default().insert(name.clone());
             }
             When::Event(event) => _ = self.listening.insert(name.clone(), filter_of(event)),
+            When::Webhook(_) => _ = self.hooked.insert(name.clone()),
             When::Cron(_) | When::Every(_) | When::At(_) | When::Manual => {}
         }
         if let Some(thread) = record.info.thread {
@@ -90,6 +95,7 @@ impl Triggers {
             }
         }
         self.listening.remove(name);
+        self.hooked.remove(name);
         if let Some(thread) = old.info.thread {
             self.threads.remove(&thread);
         }
@@ -152,6 +158,7 @@ pub fn plan(info: &TriggerInfo, now: Ms, limit: usize) -> TriggerPlan {
         When::Cron(_) | When::Every(_) | When::At(_) => None,
         When::Event(_) => Some("it waits for an entry of the log"),
         When::After(_) => Some("it waits for another trigger"),
+        When::Webhook(_) => Some("it waits for a webhook"),
         When::Manual => Some("it is fired by hand"),
     };
     let standing = match info.status {

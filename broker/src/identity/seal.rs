@@ -3,10 +3,13 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use hkdf::Hkdf;
-use nexus_wire::CredentialName;
+use hmac::{Hmac, Mac};
+use nexus_wire::{CredentialName, TriggerId};
 use sha2::Sha256;
 use thiserror::Error;
 use uuid::Uuid;
@@ -88,13 +91,37 @@ impl Sealer {
         Ok(opened.and_then(|opened| String::from_utf8(opened).ok()).map(Zeroizing::new))
     }
 
+    /// The secret that a webhook is signed with.
+    pub(crate) fn seal_hook(&self, trigger: TriggerId, secret: &str) -> Result<String, SealError> {
+        self.seal_to(&bound_to_hook(trigger), secret).map(|sealed| STANDARD.encode(sealed))
+    }
+
+    /// `None`: it was sealed with another key, or for another trigger.
+    pub(crate) fn open_hook(&self, trigger: TriggerId, sealed: &str) -> Option<Zeroizing<String>> {
+        self.open_of(&bound_to_hook(trigger), &STANDARD.decode(sealed).ok()?).ok().flatten()
+    }
+
+    /// 32 bytes that nobody can guess who has not the key, and that are the same for the same `parts`.
+    pub(crate) fn derived(&self, parts: &[&[u8]]) -> Result<[u8; 32], SealError> {
+        let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(self.key(true)?.as_slice())
+            .map_err(|_| SealError::BadKey)?;
+        for part in parts {
+            mac.update(&part.len().to_be_bytes());
+            mac.update(part);
+        }
+        Ok(mac.finalize().into_bytes().into())
+    }
+
     fn cipher(&self, make: bool) -> Result<XChaCha20Poly1305, SealError> {
+        Ok(XChaCha20Poly1305::new(&Key::from(*self.key(make)?)))
+    }
+
+    fn key(&self, make: bool) -> Result<DerivedKey, SealError> {
         let mut kept = self.key.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = match kept.as_ref() {
+        Ok(match kept.as_ref() {
             Some(key) => key.clone(),
             None => kept.insert(self.derive(make)?).clone(),
-        };
-        Ok(XChaCha20Poly1305::new(&Key::from(*key)))
+        })
     }
 
     fn derive(&self, make: bool) -> Result<DerivedKey, SealError> {
@@ -114,6 +141,10 @@ impl Sealer {
             .map_err(|_| SealError::BadKey)?;
         Ok(key)
     }
+}
+
+fn bound_to_hook(trigger: TriggerId) -> Vec<u8> {
+    [b"hook ".as_slice(), trigger.0.as_bytes()].concat()
 }
 
 fn bound(name: &CredentialName, terms: &CredentialTerms) -> Vec<u8> {

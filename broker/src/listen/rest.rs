@@ -63,11 +63,11 @@ use aide::openapi::OpenApi;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::middleware;
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use nexus_wire::ToBroker;
-use nexus_wire::limits::FRAME_BYTES_MAX;
+use nexus_wire::limits::{FRAME_BYTES_MAX, HOOK_BODY_BYTES_MAX};
 
-use super::{a2a, connect, dashboard, mcp, openai, unread};
+use super::{a2a, connect, dashboard, hooks, mcp, openai, unread};
 use crate::edge::Edge;
 use crate::hub::CommandBody;
 use crate::identity::Identity;
@@ -121,6 +121,7 @@ pub(super) fn router(edge: Arc<Edge>) -> Router {
         .finish_api(&mut OpenApi::default())
         .route("/connect", get(connect::connect))
         .route("/api/v1/proxy/{*path}", any(proxy::proxy))
+        .route("/hooks/{trigger}", post(hooks::call).layer(DefaultBodyLimit::max(HOOK_BODY_BYTES_MAX)))
         .merge(docs::router())
         .merge(a2a::router())
         .merge(mcp::routes(&edge))

@@ -578,6 +578,10 @@ impl Reads for MemoryStore {
         Ok(self.triggers.slots(trigger, before, limit))
     }
 
+    fn hook_delivery(&self, trigger: TriggerId, delivery: &str) -> Stored<Option<u64>> {
+        Ok(self.triggers.deliveries.get(&(trigger, delivery.to_owned())).copied())
+    }
+
     fn snapshot(&self) -> Stored<Snapshot> {
         snapshot::of(self)
     }

@@ -531,6 +531,10 @@ impl Reads for SqliteStore {
         triggers::slots(&self.connection, trigger, before, limit)
     }
 
+    fn hook_delivery(&self, trigger: TriggerId, delivery: &str) -> Stored<Option<u64>> {
+        triggers::delivery(&self.connection, trigger, delivery)
+    }
+
     fn snapshot(&self) -> Stored<Snapshot> {
         read::snapshot(self.current()?)
     }

@@ -42,6 +42,7 @@ fn closes(effects: &[Effect]) -> Vec<(LinkId, u16)> {
         | Effect::RosterChanged { .. }
         | Effect::AtWork { .. }
         | Effect::DoorsChanged
+        | Effect::HooksChanged
         | Effect::PushesChanged
         | Effect::Tell { .. }
         | Effect::Logged(_)

@@ -15,6 +15,7 @@ mod flow_random;
 mod flows;
 mod gather;
 mod hands;
+mod hooks;
 mod knowledge;
 mod push;
 mod random;

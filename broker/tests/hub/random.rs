@@ -31,13 +31,14 @@ use nexus_wire::trigger::{Trigger, TriggerDelete, TriggerFire, TriggerPause, Tri
 use nexus_wire::turn::TurnCancel;
 use nexus_wire::{
     ApprovalId, AspectName, BlobId, DispatchId, EpochId, GatherId, HandRef, ItemId, LinkId, MessageId, Ms,
-    OperatorName, Party, RequestId, ThreadId, TraceContext, TriggerName, TurnId,
+    OperatorName, Party, RequestId, ThreadId, TraceContext, TriggerId, TriggerName, TurnId,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::hooks::{call, rotate};
 use crate::same::assert_same;
 use crate::world::{START, name, party};
 
@@ -272,6 +273,11 @@ enum Act {
         asks: bool,
         repeat: bool,
     },
+    Hook {
+        name: u8,
+        delivery: u8,
+        rotates: bool,
+    },
     Steer {
         name: u8,
         how: u8,
@@ -409,10 +415,12 @@ fn act() -> impl Strategy<Value = Act> {
         2 => (0_u8..7, some).prop_map(|(kind, subject)| Act::Acknowledge { kind, subject }),
         6 => (0_u8..5, 0_u8..12, any::<u8>(), prop::bool::weighted(0.1))
             .prop_map(|(sender, kind, seed, repeat)| Act::Registry { sender, kind, seed, repeat }),
-        8 => (0_u8..5, 0_u8..8, 0_u8..4, any::<bool>(), prop::bool::weighted(0.1))
+        8 => (0_u8..5, 0_u8..10, 0_u8..4, any::<bool>(), prop::bool::weighted(0.1))
             .prop_map(|(name, when, overlap, asks, repeat)| Act::Trigger { name, when, overlap, asks, repeat }),
         8 => (0_u8..5, 0_u8..7, prop::bool::weighted(0.2))
             .prop_map(|(name, how, repeat)| Act::Steer { name, how, repeat }),
+        6 => (0_u8..5, 0_u8..8, prop::bool::weighted(0.3))
+            .prop_map(|(name, delivery, rotates)| Act::Hook { name, delivery, rotates }),
         8 => Just(Act::Tick),
         1 => Just(Act::Restart),
         1 => Just(Act::Restored),
@@ -494,6 +502,7 @@ fn definition(name: u8, when: u8, overlap: u8, asks: bool, at: Ms) -> Trigger {
         3 => json!({"at": at + 9_000}),
         4 => json!({"event": {"kinds": ["message", "dispatch_ended"]}}),
         5 => json!({"event": {"kinds": ["alert"], "by": "wren"}}),
+        7 | 8 => json!({"webhook": {"preset": (["github", "stripe"][usize::from(when - 7)])}}),
         6 => json!({"after": {"trigger": format!("t{}", (name + 1) % 5), "on": "both"}}),
         _ => json!("manual"),
     };
@@ -1061,6 +1070,19 @@ impl Twin {
             Act::Steer { name, how, repeat } => {
                 let request = Some(self.again(*repeat));
                 self.request(ana, request, steered(*name, *how))
+            }
+            Act::Hook { name, delivery, rotates } => {
+                let trigger = format!("t{name}");
+                let named = trigger.parse().unwrap();
+                // Of a trigger that is gone, the signature of which was good a moment ago, too.
+                let record = self.sqlite.1.trigger(&named).unwrap();
+                let id = record.map_or(TriggerId(Uuid::nil()), |record| record.info.id);
+                if *rotates {
+                    let change = rotate(id, &trigger, *delivery, Ms::from(*delivery) * 10_000);
+                    self.request(ana, None, change)
+                } else {
+                    call(id, &trigger, &format!("d-{delivery}"), json!({"no": delivery}))
+                }
             }
             Act::Tick => CommandBody::Tick,
             Act::PutBlob { sender, blob } => {

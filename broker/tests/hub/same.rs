@@ -68,6 +68,9 @@ pub(crate) fn assert_same(a: &impl Reads, b: &impl Reads) {
         let slots = a.trigger_slots(id, record.info.slots + 1, MANY).unwrap();
         assert_eq!(slots, b.trigger_slots(id, record.info.slots + 1, MANY).unwrap());
         assert_eq!(a.trigger_slots(id, 3, 1).unwrap(), b.trigger_slots(id, 3, 1).unwrap());
+        for delivery in (0..8).map(|no| format!("d-{no}")) {
+            assert_eq!(a.hook_delivery(id, &delivery).unwrap(), b.hook_delivery(id, &delivery).unwrap());
+        }
     }
 
     let registries = a.registries(None, MANY).unwrap();

@@ -1,10 +1,13 @@
 //! `nexctl trigger`: what the team does while nobody types, and what became of it.
 
+mod hook;
+
 use std::time::Duration;
 
 use nexus_wire::Ms;
+use nexus_wire::hook::{TriggerRotate, Webhook};
 use nexus_wire::trigger::{
-    Act, After, AskAspect, DispatchHand, Event, Every, Retry, Trigger, TriggerDelete, TriggerFire,
+    Act, After, AskAspect, DispatchHand, Event, Every, Overlap, Retry, Trigger, TriggerDelete, TriggerFire,
     TriggerGet, TriggerHistory, TriggerInfo, TriggerList, TriggerNext, TriggerPause, TriggerPlan,
     TriggerResume, TriggerStatus, When,
 };
@@ -23,8 +26,18 @@ pub(crate) async fn trigger(run: &Run, action: TriggerAction) -> Result<(), Fail
                 Some(thread) => Some(run.within(ids::thread(&mut client, thread)).await??),
                 None => None,
             };
+            let file = add.secret_file.clone();
+            let secret = hook::secret(file.as_deref())?;
             let definition = definition(run, *add, thread)?;
-            put(run, client, definition).await
+            match &definition.when {
+                When::Webhook(_) => hook::added(run, client, definition, secret).await,
+                When::Cron(_)
+                | When::Every(_)
+                | When::At(_)
+                | When::Event(_)
+                | When::After(_)
+                | When::Manual => put(run, client, definition).await,
+            }
         }
         TriggerAction::Put { file } => {
             let wrong =
@@ -74,6 +87,11 @@ pub(crate) async fn trigger(run: &Run, action: TriggerAction) -> Result<(), Fail
             client.close().await;
             run.answer(&info, || standing(run, &info))
         }
+        TriggerAction::Rotate { name, secret_file, overlap } => {
+            let secret = hook::secret(secret_file.as_deref())?;
+            let overlap_s = overlap.map(seconds).transpose()?;
+            hook::rotate(run, TriggerRotate { trigger: name, secret, overlap_s }).await
+        }
         look @ (TriggerAction::History { .. }
         | TriggerAction::List { .. }
         | TriggerAction::Next { .. }
@@ -116,7 +134,8 @@ async fn shown(run: &Run, action: TriggerAction) -> Result<(), Failure> {
         | TriggerAction::Fire { .. }
         | TriggerAction::Pause { .. }
         | TriggerAction::Put { .. }
-        | TriggerAction::Resume { .. } => {}
+        | TriggerAction::Resume { .. }
+        | TriggerAction::Rotate { .. } => {}
     }
     client.close().await;
     Ok(())
@@ -150,8 +169,16 @@ fn definition(run: &Run, add: AddTrigger, thread: Option<nexus_wire::ThreadId>) 
         When::After(After { trigger, on: add.on.into() })
     } else if !add.event.is_empty() {
         When::Event(Event { kinds: add.event, by: add.by, thread })
+    } else if let Some(preset) = add.webhook {
+        When::Webhook(Webhook { preset: preset.into() })
     } else {
         When::Manual
+    };
+    let overlap = match (add.overlap, &when) {
+        (Some(overlap), _) => overlap.into(),
+        // What a service tells should not be lost because something is at work.
+        (None, When::Webhook(_)) => Overlap::Queue,
+        (None, _) => Overlap::Skip,
     };
     let words = text::of_words(&add.words, &mut std::io::stdin())?;
     let act = match (add.ask, add.dispatch) {
@@ -171,7 +198,7 @@ fn definition(run: &Run, add: AddTrigger, thread: Option<nexus_wire::ThreadId>) 
         act,
         timezone: add.zone,
         misfire: add.misfire,
-        overlap: add.overlap.into(),
+        overlap,
         jitter_s: add.jitter.map(seconds).transpose()?.unwrap_or(0),
         retry: Retry {
             max: add.retry,
@@ -196,8 +223,16 @@ fn standing(run: &Run, info: &TriggerInfo) -> String {
 fn described(run: &Run, info: &TriggerInfo) -> String {
     let written = yaml(&info.definition).unwrap_or_default();
     let at = |at: Ms| table::exact(at, &run.zone);
+    let hook = info.hook.as_ref().map_or_else(String::new, |hook| {
+        let since = hook
+            .secret_since
+            .map_or_else(|| "there is none yet".to_owned(), |since| format!("since {}", at(since)));
+        let before = hook.previous_until.filter(|until| *until > run.now());
+        let before = before.map_or_else(String::new, |until| format!("; the one before until {}", at(until)));
+        format!("webhook     {}\nsecret      {since}{before}\n", hook::url(run, &hook.path))
+    });
     format!(
-        "{}\n\nowner       {}\ndefined     {}\nslots       {}\nfailures    {} in a row\nthread      {}\n\n{}",
+        "{}\n\nowner       {}\ndefined     {}\nslots       {}\nfailures    {} in a row\nthread      {}\n{hook}\n{}",
         standing(run, info),
         info.owner,
         at(info.defined_at),

@@ -100,7 +100,7 @@ fn told(run: &Run, info: &CredentialInfo, what: &str) -> Result<(), Failure> {
 }
 
 /// From a file, or as [`asked`].
-fn secret(file: Option<&std::path::Path>) -> Result<String, Failure> {
+pub(crate) fn secret(file: Option<&std::path::Path>) -> Result<String, Failure> {
     // A secret of several lines, such as a private key, comes whole from standard input.
     let Some(path) = file else {
         return if std::io::stdin().is_terminal() {

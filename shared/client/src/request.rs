@@ -20,6 +20,7 @@ use nexus_wire::hands::{
     DispatchResult, DispatchRetry, DispatchStanding, DispatchStatus, DispatchStopped, DispatchWait,
     Dispatched, LeaseRenew, LeasesRenewed,
 };
+use nexus_wire::hook::{TriggerRotate, TriggerRotated};
 use nexus_wire::inbox::{Ack, InboxClose};
 use nexus_wire::knowledge::{
     KnowledgeDelete, KnowledgeEntry, KnowledgeGet, KnowledgeGrant, KnowledgeGrantPage, KnowledgeGranted,
@@ -208,6 +209,7 @@ requests! {
     TriggerNext => TriggerPlan,
     TriggerPause => TriggerInfo,
     TriggerResume => TriggerInfo,
+    TriggerRotate => TriggerRotated,
     ThreadGet => ThreadInfo,
     ThreadRename => ThreadRenamed,
     TurnCancel => SessionOrdered,

@@ -14,6 +14,7 @@ use crate::hands::{
     Dispatch, DispatchCancel, DispatchList, DispatchProgress, DispatchResult, DispatchRetry, DispatchStatus,
     DispatchStopped, DispatchWait, LeaseRenew,
 };
+use crate::hook::TriggerRotate;
 use crate::inbox::{Ack, Deliver, Gap, InboxClose};
 use crate::json::Json;
 use crate::knowledge::{
@@ -201,6 +202,7 @@ frames! {
         TriggerPause(TriggerPause) = "trigger.pause",
         TriggerPut(Trigger) = "trigger.put",
         TriggerResume(TriggerResume) = "trigger.resume",
+        TriggerRotate(TriggerRotate) = "trigger.rotate",
         TurnCancel(TurnCancel) = "turn.cancel",
         TurnGoOn(TurnGoOn) = "turn.go_on",
         Unsubscribe(Unsubscribe) = "unsubscribe",

@@ -26,6 +26,7 @@ pub mod flow;
 pub mod frame;
 pub mod gather;
 pub mod hands;
+pub mod hook;
 pub mod ids;
 pub mod inbox;
 pub mod json;

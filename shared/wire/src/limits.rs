@@ -247,6 +247,25 @@ pub const TRIGGER_SLOTS_KEPT: u64 = 1_000;
 pub const TRIGGER_RANGE_OVER: usize = 100;
 /// How often a trigger may be fired by events in a minute.
 pub const TRIGGER_EVENTS_PER_MINUTE: u32 = 60;
+/// The body of a webhook.
+pub const HOOK_BODY_BYTES_MAX: usize = 1024 * 1024;
+/// How far the time that a webhook was signed with may be from ours.
+pub const HOOK_LEEWAY: Duration = Duration::from_secs(5 * 60);
+/// How long the secret of a webhook stays good beside the one that replaces it, where nobody says otherwise,
+pub const HOOK_OVERLAP: Duration = Duration::from_secs(24 * 60 * 60);
+/// and at most.
+pub const HOOK_OVERLAP_MAX_S: u32 = 30 * 24 * 60 * 60;
+/// The secret of a webhook.
+pub const HOOK_SECRET_BYTES_MIN: usize = 16;
+pub const HOOK_SECRET_BYTES_MAX: usize = 256;
+/// The name a service outside gives its request; a longer one counts as its SHA-256.
+pub const HOOK_DELIVERY_BYTES_MAX: usize = 128;
+/// Requests of services outside that one trigger takes in a minute,
+pub const HOOKS_PER_MINUTE: u32 = 600;
+/// slots of it that may be open beside a new one,
+pub const HOOK_SLOTS_OPEN_MAX: usize = 1_000;
+/// and how many names of requests it remembers, the latest.
+pub const HOOK_DELIVERIES_KEPT: u64 = 10_000;
 /// How long the answer of an aspect that was asked is waited for.
 pub const TRIGGER_ANSWER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// Times that a plan shows.

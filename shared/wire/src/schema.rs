@@ -209,6 +209,8 @@ struct Replies {
     trigger_put: crate::trigger::TriggerInfo,
     #[schemars(rename = "trigger.resume")]
     trigger_resume: crate::trigger::TriggerInfo,
+    #[schemars(rename = "trigger.rotate")]
+    trigger_rotate: crate::hook::TriggerRotated,
     #[schemars(rename = "turn.cancel")]
     turn_cancel: crate::session::SessionOrdered,
     #[schemars(rename = "turn.go_on")]

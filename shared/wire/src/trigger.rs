@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::Ms;
 use crate::budget::Budget;
+use crate::hook::{HookInfo, Webhook};
 use crate::ids::{DispatchId, MessageId, ThreadId, TriggerId};
 use crate::name::{AspectName, HandRef, Party, TriggerName};
 
@@ -55,6 +56,8 @@ pub enum When {
     Event(Event),
     /// When a slot of another trigger has ended.
     After(After),
+    /// When a service outside says so by a signed request.
+    Webhook(Webhook),
     /// When somebody fires it by hand, which goes for each of the others as well.
     Manual,
 }
@@ -274,6 +277,9 @@ pub struct TriggerInfo {
     /// Where it asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<ThreadId>,
+    /// Of one that is fired by webhooks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook: Option<HookInfo>,
 }
 
 /// The answer to `trigger.list`.
@@ -339,6 +345,8 @@ pub enum Cause {
     Event(u64),
     /// A slot of another trigger has ended.
     After(AfterSlot),
+    /// The request of a service outside with this name.
+    Webhook(String),
 }
 
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]

@@ -29,6 +29,7 @@ PUBLIC_KEY = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
 STEPS = [{"id": "a", "do": {"dispatch": {"hand": "robin/slow", "input": {"n": "{{ default(input, 1) }}"}}}}]
 TRIGGER = {"name": "weekly", "when": {"every": {"seconds": 604800}},
            "do": {"dispatch": {"hand": "robin/slow", "input": {"n": 1}}}}
+HOOK = {**TRIGGER, "name": "pushed", "when": {"webhook": {"preset": "github"}}}
 REGISTRY = {"name": "clients", "key": "id", "fields": [
     {"name": "id", "type": "string"}, {"name": "state", "type": "string", "enum": ["lead", "active"]}]}
 DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -92,6 +93,10 @@ class Nexus:
     def trigger(self):
         self.post("/triggers", TRIGGER)
         return TRIGGER["name"]
+
+    def hook(self):
+        self.post("/triggers", HOOK)
+        return HOOK["name"]
 
     def run(self):
         return self.post("/runs", {"flow": self.flow()})["run"]
@@ -374,4 +379,5 @@ EXAMPLES = {
     "planTrigger": lambda world: {**path(trigger=world.trigger()), **query(limit="3")},
     "pauseTrigger": lambda world: {**path(trigger=world.trigger()), "body": {"reason": "on holiday"}},
     "resumeTrigger": lambda world: path(trigger=world.trigger()),
+    "rotateTrigger": lambda world: {**path(trigger=world.hook()), "body": {"overlap_s": 3600}},
 }

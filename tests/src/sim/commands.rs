@@ -13,6 +13,7 @@ pub(super) fn may_come_again(body: &CommandBody) -> bool {
         | CommandBody::Register { .. }
         | CommandBody::Restored { .. }
         | CommandBody::KnowledgeUsed(_)
+        | CommandBody::Hook(_)
         | CommandBody::Push(_)
         | CommandBody::AddAspect { .. }
         | CommandBody::RevokeAspect { .. }
@@ -54,6 +55,7 @@ pub(super) fn brings_back(body: &CommandBody) -> bool {
         | CommandBody::PruneLog(_)
         | CommandBody::Restored { .. }
         | CommandBody::KnowledgeUsed(_)
+        | CommandBody::Hook(_)
         | CommandBody::Push(_)
         | CommandBody::AddAspect { .. }
         | CommandBody::RevokeAspect { .. }

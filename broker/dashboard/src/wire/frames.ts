@@ -259,12 +259,20 @@ export type When =
   | {
       after: After;
     }
+  | {
+      webhook: Webhook;
+    }
   | "manual";
 /**
  * After which ends.
  *
  */
 export type AfterEnd = "success" | "failure" | "both";
+/**
+ * Whose way of signing it is.
+ *
+ */
+export type HookPreset = "generic" | "github" | "slack" | "stripe";
 /**
  * By what spending is added up.
  *
@@ -527,6 +535,9 @@ export type Cause =
     }
   | {
       after: AfterSlot;
+    }
+  | {
+      webhook: string;
     };
 /**
  * Where a slot stands.
@@ -654,6 +665,7 @@ export interface Asks {
   "trigger.pause": TriggerPause;
   "trigger.put": Trigger;
   "trigger.resume": TriggerResume;
+  "trigger.rotate": TriggerRotate;
   "turn.cancel": TurnCancel;
   "turn.go_on": TurnGoOn;
   unsubscribe: Unsubscribe;
@@ -2204,10 +2216,32 @@ export interface After {
   trigger: TriggerName;
 }
 /**
+ * A signed request comes to `POST /hooks/<name of the trigger>`. What it is signed with is for `trigger.rotate`.
+ *
+ */
+export interface Webhook {
+  preset?: HookPreset;
+}
+/**
  * `trigger.resume`.
  *
  */
 export interface TriggerResume {
+  trigger: TriggerName;
+}
+/**
+ * `trigger.rotate`: another secret for a webhook trigger. The one before stays good for a while.
+ *
+ */
+export interface TriggerRotate {
+  /**
+   * For how long the one before is good as well; absent: a day. 0: it is not from now on.
+   */
+  overlap_s?: number;
+  /**
+   * What the service signs with; absent: the broker makes one.
+   */
+  secret?: string;
   trigger: TriggerName;
 }
 /**
@@ -2837,6 +2871,7 @@ export interface Answers {
   "trigger.pause": TriggerInfo;
   "trigger.put": TriggerInfo;
   "trigger.resume": TriggerInfo;
+  "trigger.rotate": TriggerRotated;
   "turn.cancel": SessionOrdered;
   "turn.go_on": SessionOrdered;
   "usage.read": UsageReport;
@@ -3820,6 +3855,7 @@ export interface TriggerInfo {
    * Attempts in a row that came to nothing.
    */
   failures: number;
+  hook?: HookInfo;
   id: TriggerId;
   /**
    * Its next slot, if it has a schedule; `jitter_s` makes it later.
@@ -3836,6 +3872,24 @@ export interface TriggerInfo {
   slots: number;
   status: TriggerStatus;
   thread?: ThreadId;
+}
+/**
+ * How the door of a webhook trigger stands.
+ *
+ */
+export interface HookInfo {
+  /**
+   * Where its requests go.
+   */
+  path: string;
+  /**
+   * Until when the secret before that is good as well.
+   */
+  previous_until?: number;
+  /**
+   * Since when its secret is the one it is; absent: there is none yet, and every request is refused.
+   */
+  secret_since?: number;
 }
 /**
  * The answer to `trigger.history`.
@@ -3870,6 +3924,26 @@ export interface PlannedSlot {
    */
   due: number;
   slot: number;
+}
+/**
+ * The answer to `trigger.rotate`.
+ *
+ */
+export interface TriggerRotated {
+  /**
+   * Where its requests go.
+   */
+  path: string;
+  previous_until?: number;
+  /**
+   * The secret that the broker made: shown here and never again.
+   */
+  secret?: string;
+  trigger: TriggerName;
+  /**
+   * The same with the address under which this Nexus is known outside, where that is configured.
+   */
+  url?: string;
 }
 /**
  * Days in their order; everything else by cost, the dearest first.

@@ -307,6 +307,8 @@ pub trait Reads {
     fn triggers(&self, after: Option<&TriggerName>, limit: u32) -> Stored<Vec<TriggerRecord>>;
     /// Those before `before`, the latest first.
     fn trigger_slots(&self, trigger: TriggerId, before: u64, limit: u32) -> Stored<Vec<SlotRecord>>;
+    /// Which slot a request of a service outside led to, while that is remembered.
+    fn hook_delivery(&self, trigger: TriggerId, delivery: &str) -> Stored<Option<u64>>;
     fn snapshot(&self) -> Stored<Snapshot>;
 }
 
@@ -364,6 +366,10 @@ pub trait Store: Reads {
     fn put_trigger_slot(&mut self, record: &SlotRecord) -> Stored<()>;
     /// Those up to `up_to` that have ended are kept no longer.
     fn drop_trigger_slots(&mut self, trigger: TriggerId, up_to: u64) -> Stored<()>;
+    /// A request of a service outside that is new led to slot `no`.
+    fn put_hook_delivery(&mut self, trigger: TriggerId, delivery: &str, no: u64) -> Stored<()>;
+    /// Those that led to slots up to `up_to` are forgotten.
+    fn drop_hook_deliveries(&mut self, trigger: TriggerId, up_to: u64) -> Stored<()>;
     fn put_flow(&mut self, record: &FlowRecord) -> Stored<()>;
     /// Inserts or replaces.
     fn put_registry(&mut self, record: &RegistryRecord) -> Stored<()>;

@@ -9,6 +9,9 @@ use serde_json::Value;
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct TriggerRecord {
     pub info: TriggerInfo,
+    /// What webhooks are signed with, the one that is good first; and what was before, while it is good as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<Sealed>,
     /// Slots up to here are skipped, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub void: Option<Void>,
@@ -18,6 +21,15 @@ pub struct TriggerRecord {
     /// The minute in which events fired it last, and how often.
     #[serde(default)]
     pub rate: Rate,
+}
+
+/// Nonce, ciphertext and tag in Base64; what opens it is not here.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Sealed {
+    pub sealed: String,
+    /// Absent: until another one takes its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Ms>,
 }
 
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]

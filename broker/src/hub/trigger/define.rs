@@ -13,8 +13,10 @@ use nexus_wire::{ErrorCode, Ms, Party, RequestId, TriggerName, derive};
 
 use super::due::LAST;
 use super::fill;
+use super::hook::{fit_hook, preset_of};
 use super::schedule::Schedule;
 use crate::hub::dispatch::check_budget;
+use crate::hub::effect::Effect;
 use crate::hub::inbox::json_bytes;
 use crate::hub::records::{Rate, SlotRecord, Store, Stored, TriggerRecord, Void};
 use crate::hub::step::{Done, Step, refuse};
@@ -52,7 +54,9 @@ impl<S: Store> Step<'_, S> {
                 slots: 0,
                 failures: 0,
                 thread: None,
+                hook: None,
             },
+            secrets: Vec::new(),
             void: None,
             lineage: Vec::new(),
             rate: Rate::default(),
@@ -66,7 +70,8 @@ impl<S: Store> Step<'_, S> {
         }
         record.void = None;
         let content = put.clone();
-        record.info.definition = put;
+        let before = std::mem::replace(&mut record.info.definition, put).when;
+        fit_hook(&mut record, &before);
         self.log_other(sender.clone(), "trigger.put", &name, &content)?;
         self.answer_once(fresh, &record.info)?;
         Ok(self.keep_trigger(record)?)
@@ -92,6 +97,9 @@ impl<S: Store> Step<'_, S> {
             let open: Vec<u64> = self.hub.triggers.open_of(name).map(|record| record.slot.no).collect();
             for no in open {
                 self.hub.triggers.remove_slot(&(name.clone(), no));
+            }
+            if self.hub.triggers.hooked.contains(name) {
+                self.effect(Effect::HooksChanged);
             }
             self.hub.triggers.remove(name);
             self.store.remove_trigger(name, id)?;
@@ -177,7 +185,7 @@ impl<S: Store> Step<'_, S> {
         Ok(self.answer_once(fresh, &record.info)?)
     }
 
-    fn trigger(&self, name: &TriggerName) -> Done<TriggerRecord> {
+    pub(super) fn trigger(&self, name: &TriggerName) -> Done<TriggerRecord> {
         match self.hub.triggers.get(name) {
             Some(record) => Ok(record.clone()),
             None => refuse(
@@ -215,6 +223,12 @@ impl<S: Store> Step<'_, S> {
 
     pub(super) fn keep_trigger(&mut self, record: TriggerRecord) -> Stored<()> {
         self.store.put_trigger(&record)?;
+        let before = self.hub.triggers.get(record.name());
+        let hook = |record: &TriggerRecord| preset_of(&record.info.definition.when);
+        let secrets = before.map_or(&[][..], |before| &before.secrets);
+        if before.and_then(hook) != hook(&record) || secrets != record.secrets {
+            self.effect(Effect::HooksChanged);
+        }
         self.hub.triggers.put(record);
         Ok(())
     }
@@ -243,7 +257,7 @@ impl<S: Store> Step<'_, S> {
             return Ok(next);
         }
         let why = match &put.when {
-            When::Event(_) | When::After(_) | When::Manual => return Ok(None),
+            When::Event(_) | When::After(_) | When::Webhook(_) | When::Manual => return Ok(None),
             When::At(_) => "`when.at` has passed, or lies behind `expires_at`",
             When::Cron(_) | When::Every(_) => "`when` names no time before `expires_at`, or none there is",
         };
@@ -323,7 +337,7 @@ impl<S: Store> Step<'_, S> {
                 }
                 self.trigger(&after.trigger).map(drop)
             }
-            When::Cron(_) | When::Every(_) | When::At(_) | When::Manual => Ok(()),
+            When::Cron(_) | When::Every(_) | When::At(_) | When::Webhook(_) | When::Manual => Ok(()),
         }
     }
 }
@@ -331,7 +345,7 @@ impl<S: Store> Step<'_, S> {
 fn has_schedule(definition: &Trigger) -> bool {
     match &definition.when {
         When::Cron(_) | When::Every(_) | When::At(_) => true,
-        When::Event(_) | When::After(_) | When::Manual => false,
+        When::Event(_) | When::After(_) | When::Webhook(_) | When::Manual => false,
     }
 }
 

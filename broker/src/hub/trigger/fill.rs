@@ -1,13 +1,17 @@
 //! What a trigger says and hands over, with expressions in it filled in from what set it off. What comes of them is
 //! data, and is not read as a template again.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use nexus_expr::{Shape, Template};
+use nexus_wire::limits::TRIGGER_INPUT_BYTES_MAX;
 use nexus_wire::trigger::{Act, Trigger};
 use serde_json::{Value, json};
 
 use super::hear::told;
 use super::schedule;
+use crate::hub::inbox::json_bytes;
 use crate::hub::records::SlotRecord;
 
 /// What there is to name.
@@ -45,13 +49,26 @@ pub(super) fn text(text: &str, definition: &Trigger, slot: &SlotRecord) -> Resul
     let filled =
         template.text(&scope(definition, slot)).map_err(|error| format!("`do.ask.text`: {error}"))?;
     let names_it = template.paths().iter().any(|path| path.first() == Some(&"payload"));
-    Ok(if names_it { filled } else { told(&filled, &slot.payload) })
+    Ok(if names_it { filled } else { told(&filled, &shown(&slot.payload)) })
 }
 
 pub(super) fn input(input: &Value, definition: &Trigger, slot: &SlotRecord) -> Result<Value, String> {
     let template =
         Template::parse(input).map_err(|(path, error)| format!("`do.dispatch.input{path}` {error}"))?;
     template.value(&scope(definition, slot)).map_err(|error| format!("`do.dispatch.input`: {error}"))
+}
+
+/// A large body is left out, as nobody reads it; a text that names parts of it has those.
+fn shown(payload: &Value) -> Cow<'_, Value> {
+    if json_bytes(payload) <= TRIGGER_INPUT_BYTES_MAX {
+        return Cow::Borrowed(payload);
+    }
+    let mut shown = payload.clone();
+    if let Some(fields) = shown.as_object_mut() {
+        fields.remove("body");
+        fields.insert("body_left_out".to_owned(), Value::Bool(true));
+    }
+    Cow::Owned(shown)
 }
 
 fn scope(definition: &Trigger, slot: &SlotRecord) -> Value {

@@ -16,7 +16,7 @@ use crate::hub::inbox::json_bytes;
 use crate::hub::records::{Rate, SlotRecord, Store, Stored, TriggerRecord, Watched};
 use crate::hub::step::Step;
 
-const MINUTE_MS: Ms = 60_000;
+pub(super) const MINUTE_MS: Ms = 60_000;
 /// Triggers that may have led to each other; a longer line goes no further.
 const LINEAGE_MAX: usize = 16;
 
@@ -159,7 +159,12 @@ impl<S: Store> Step<'_, S> {
                 AfterEnd::Failure => !succeeded,
                 AfterEnd::Both => true,
             },
-            When::Cron(_) | When::Every(_) | When::At(_) | When::Event(_) | When::Manual => false,
+            When::Cron(_)
+            | When::Every(_)
+            | When::At(_)
+            | When::Event(_)
+            | When::Webhook(_)
+            | When::Manual => false,
         }
     }
 

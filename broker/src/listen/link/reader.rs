@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 
 use nexus_wire::envelope::{DecodeError, decode};
 use nexus_wire::frame::FrameSet;
+use nexus_wire::hook::TriggerRotate;
 use nexus_wire::limits::{
     BAD_FRAMES_MAX, CLOSE_NORMAL, CLOSE_POLICY, CLOSE_TOO_BIG, CLOSE_UNSUPPORTED, DURABLE_BYTES_MAX,
 };
@@ -246,6 +247,7 @@ impl<'a> Reader<'a> {
                     self.read(id, read, kind, trace);
                 }
             }
+            Ok(Admitted::Rotate(rotate)) => self.rotate(id, rotate),
             Ok(Admitted::Answered(answer)) => self.answered(id, answer),
             Ok(Admitted::Stream(aspect, streamed)) => self.stream(id, aspect, streamed),
             Ok(Admitted::Subscribe(subscribe)) => self.edge.subscribe(self.peer, id, &subscribe),
@@ -368,6 +370,19 @@ impl<'a> Reader<'a> {
             if let (Some(mut span), Err(body)) = (span, &answer) {
                 traces::refused(&mut span, body);
             }
+            peer.outbox.answer(id, answer.map(FromBroker::Ok));
+        });
+    }
+
+    /// Without an id nobody would learn the secret.
+    fn rotate(&self, id: Option<RequestId>, rotate: TriggerRotate) {
+        let Some(id) = id else {
+            let body = ErrorBody::new(ErrorCode::Invalid, "trigger.rotate needs an id");
+            return self.peer.outbox.complain(body);
+        };
+        let (edge, peer) = (Arc::clone(self.edge), Arc::clone(self.peer));
+        tokio::spawn(async move {
+            let answer = edge.rotate(peer.identity.party.clone(), id, rotate).await;
             peer.outbox.answer(id, answer.map(FromBroker::Ok));
         });
     }

@@ -4,6 +4,7 @@ use aide::axum::ApiRouter;
 use aide::axum::routing::{get_with, post_with};
 use axum::extract::State;
 use nexus_wire::TriggerName;
+use nexus_wire::hook::{TriggerRotate, TriggerRotated};
 use nexus_wire::trigger::{
     Trigger, TriggerDelete, TriggerDeleted, TriggerFire, TriggerFired, TriggerGet, TriggerHistory,
     TriggerInfo, TriggerList, TriggerNext, TriggerPage, TriggerPause, TriggerPlan, TriggerResume,
@@ -34,6 +35,8 @@ pub(super) fn routes() -> Routes {
     let example = json!({"reason": "on holiday"});
     let pause = doc_with("pauseTrigger", Group::Triggers, "Skip what a trigger is due for", example);
     let resume = doc("resumeTrigger", Group::Triggers, "Let a paused trigger go on");
+    let example = json!({"overlap_s": 86_400});
+    let rotate = doc_with("rotateTrigger", Group::Triggers, "Another secret for a webhook trigger", example);
     let history =
         doc("listTriggerSlots", Group::Triggers, "What became of a trigger's slots, the latest first");
     let next = doc("planTrigger", Group::Triggers, "When a trigger will be due");
@@ -51,6 +54,7 @@ pub(super) fn routes() -> Routes {
         .api_route("/api/v1/triggers/{trigger}/next", get_with(plan_trigger, next))
         .api_route("/api/v1/triggers/{trigger}/pause", post_with(pause_trigger, pause))
         .api_route("/api/v1/triggers/{trigger}/resume", post_with(resume_trigger, resume))
+        .api_route("/api/v1/triggers/{trigger}/secret", post_with(rotate_trigger, rotate))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -69,6 +73,16 @@ struct Fire {
 struct Pause {
     #[serde(default)]
     reason: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Rotate {
+    /// What the service signs with; absent: the broker makes one, and the answer shows it.
+    #[serde(default)]
+    secret: Option<String>,
+    /// For how long the one before is good as well; absent: a day.
+    #[serde(default)]
+    overlap_s: Option<u32>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -172,4 +186,15 @@ async fn resume_trigger(
     key: Idempotent,
 ) -> Answered<TriggerInfo> {
     frame(&edge, &caller, key, TriggerResume { trigger: by.trigger }, 0).await
+}
+
+async fn rotate_trigger(
+    State(edge): Shared,
+    Operator(caller): Operator,
+    Path(by): Path<ByTrigger>,
+    key: Idempotent,
+    body: Body<Rotate>,
+) -> Answered<TriggerRotated> {
+    let Rotate { secret, overlap_s } = body.value;
+    frame(&edge, &caller, key, TriggerRotate { trigger: by.trigger, secret, overlap_s }, body.bytes).await
 }

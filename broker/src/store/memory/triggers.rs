@@ -13,6 +13,8 @@ use crate::hub::records::{SlotRecord, TriggerRecord};
 pub(super) struct Triggers {
     pub(super) by_name: BTreeMap<TriggerName, TriggerRecord>,
     pub(super) slots: BTreeMap<(TriggerId, u64), SlotRecord>,
+    /// Which slot the request of a service outside led to.
+    pub(super) deliveries: BTreeMap<(TriggerId, String), u64>,
 }
 
 impl Triggers {
@@ -42,6 +44,17 @@ impl MemoryStore {
         let old = self.triggers.by_name.remove(name);
         self.undo.push(Undo::Trigger(name.clone(), old.map(Box::new)));
         self.drop_slot_records(id, |_| true);
+        self.drop_delivery_records(id, u64::MAX);
+    }
+
+    pub(super) fn drop_delivery_records(&mut self, trigger: TriggerId, up_to: u64) {
+        let of_it = self.triggers.deliveries.range((trigger, String::new())..);
+        let of_it = of_it.take_while(|((of, _), _)| *of == trigger).filter(|(_, no)| **no <= up_to);
+        let keys: Vec<_> = of_it.map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            let old = self.triggers.deliveries.remove(&key);
+            self.undo.push(Undo::Delivery(key, old));
+        }
     }
 
     pub(super) fn put_slot_record(&mut self, record: &SlotRecord) {

@@ -142,6 +142,18 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    fn put_hook_delivery(&mut self, trigger: TriggerId, delivery: &str, no: u64) -> Stored<()> {
+        let key = (trigger, delivery.to_owned());
+        let old = self.triggers.deliveries.insert(key.clone(), no);
+        self.undo.push(Undo::Delivery(key, old));
+        Ok(())
+    }
+
+    fn drop_hook_deliveries(&mut self, trigger: TriggerId, up_to: u64) -> Stored<()> {
+        self.drop_delivery_records(trigger, up_to);
+        Ok(())
+    }
+
     fn put_answered(&mut self, record: &AnsweredRecord) -> Stored<()> {
         self.answered.insert(record.key, record.clone());
         self.undo.push(Undo::Answered(record.key));

@@ -496,6 +496,10 @@ impl Reads for SqliteReader {
         triggers::slots(&self.connection, trigger, before, limit)
     }
 
+    fn hook_delivery(&self, trigger: TriggerId, delivery: &str) -> Stored<Option<u64>> {
+        triggers::delivery(&self.connection, trigger, delivery)
+    }
+
     fn snapshot(&self) -> Stored<Snapshot> {
         // One state of the database for all of it.
         let snapshot = self.connection.unchecked_transaction().map_err(fault)?;

@@ -53,6 +53,7 @@ pub(super) fn put(connection: &Connection, record: &TriggerRecord) -> Stored<()>
 pub(super) fn remove(connection: &Connection, name: &TriggerName, id: TriggerId) -> Stored<()> {
     let slots = "DELETE FROM trigger_slots WHERE trigger = ?1";
     connection.prepare_cached(slots).and_then(|mut it| it.execute([to_blob(id.0)])).map_err(fault)?;
+    drop_deliveries(connection, id, i64::MAX as u64)?;
     let trigger = "DELETE FROM triggers WHERE name = ?1";
     connection.prepare_cached(trigger).and_then(|mut it| it.execute([name.as_str()])).map_err(fault)?;
     Ok(())
@@ -70,6 +71,33 @@ pub(super) fn put_slot(connection: &Connection, record: &SlotRecord) -> Stored<(
 /// Those that have ended.
 pub(super) fn drop_slots(connection: &Connection, trigger: TriggerId, up_to: u64) -> Stored<()> {
     let sql = "DELETE FROM trigger_slots WHERE trigger = ?1 AND no <= ?2 AND NOT open";
+    let row = params![to_blob(trigger.0), to_number(up_to)];
+    connection.prepare_cached(sql).and_then(|mut it| it.execute(row)).map_err(fault)?;
+    Ok(())
+}
+
+/// Which slot a request of a service outside led to.
+pub(super) fn delivery(connection: &Connection, trigger: TriggerId, delivery: &str) -> Stored<Option<u64>> {
+    let sql = "SELECT no FROM hook_deliveries WHERE trigger = ?1 AND delivery = ?2";
+    let number = |row: &Row<'_>| row.get::<_, i64>(0).map(|no| no.unsigned_abs());
+    read::one(connection, sql, params![to_blob(trigger.0), delivery], number)
+}
+
+pub(super) fn put_delivery(
+    connection: &Connection,
+    trigger: TriggerId,
+    delivery: &str,
+    no: u64,
+) -> Stored<()> {
+    let sql = "INSERT OR REPLACE INTO hook_deliveries (trigger, delivery, no) VALUES (?1, ?2, ?3)";
+    let row = params![to_blob(trigger.0), delivery, to_number(no)];
+    connection.prepare_cached(sql).and_then(|mut it| it.execute(row)).map_err(fault)?;
+    Ok(())
+}
+
+/// Those of slots up to that one.
+pub(super) fn drop_deliveries(connection: &Connection, trigger: TriggerId, up_to: u64) -> Stored<()> {
+    let sql = "DELETE FROM hook_deliveries WHERE trigger = ?1 AND no <= ?2";
     let row = params![to_blob(trigger.0), to_number(up_to)];
     connection.prepare_cached(sql).and_then(|mut it| it.execute(row)).map_err(fault)?;
     Ok(())

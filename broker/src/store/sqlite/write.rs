@@ -143,6 +143,14 @@ impl Store for SqliteStore {
         triggers::drop_slots(&self.connection, trigger, up_to)
     }
 
+    fn put_hook_delivery(&mut self, trigger: TriggerId, delivery: &str, no: u64) -> Stored<()> {
+        triggers::put_delivery(&self.connection, trigger, delivery, no)
+    }
+
+    fn drop_hook_deliveries(&mut self, trigger: TriggerId, up_to: u64) -> Stored<()> {
+        triggers::drop_deliveries(&self.connection, trigger, up_to)
+    }
+
     fn put_answered(&mut self, record: &AnsweredRecord) -> Stored<()> {
         alerts::put_answered(&self.connection, record)
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
+use nexus_wire::hook::HookPreset;
 use nexus_wire::trigger::{AfterEnd, Misfire};
 use nexus_wire::{AspectName, HandRef, Party, ThreadId, TriggerName};
 
@@ -17,6 +18,7 @@ For example:
   nexctl trigger add morning --cron '0 8 * * 1-5' --zone Europe/Berlin \\
     --ask harrow 'What changed yesterday?'
   nexctl trigger add sweep --every 10m --dispatch runner/script '{\"name\": \"sweep\"}'
+  nexctl trigger add pushed --webhook github --ask harrow 'What was pushed?'
   nexctl trigger next morning
   nexctl trigger history morning")]
 pub struct TriggerArgs {
@@ -87,6 +89,17 @@ pub enum TriggerAction {
         /// Which one
         name: TriggerName,
     },
+    /// Give a webhook trigger another secret, and show it once; the one before stays good for a day
+    Rotate {
+        /// Which one
+        name: TriggerName,
+        /// Read the secret from this file instead, or - for standard input: what Stripe or Slack shows you
+        #[arg(long, value_name = "FILE")]
+        secret_file: Option<PathBuf>,
+        /// For how long the secret before it is good as well; 0s: no longer
+        #[arg(long, value_name = "TIME", value_parser = duration)]
+        overlap: Option<Duration>,
+    },
     /// Everything about one
     Show {
         /// Which one
@@ -95,7 +108,7 @@ pub enum TriggerAction {
 }
 
 #[derive(Args, Clone, Debug)]
-#[command(group = clap::ArgGroup::new("when").required(true).args(["cron", "every", "at", "in_", "after", "event", "manual"]))]
+#[command(group = clap::ArgGroup::new("when").required(true).args(["cron", "every", "at", "in_", "after", "event", "webhook", "manual"]))]
 #[command(group = clap::ArgGroup::new("do").required(true).args(["ask", "dispatch"]))]
 pub struct AddTrigger {
     /// How it is called
@@ -130,6 +143,12 @@ pub struct AddTrigger {
     /// Only what belongs to this thread
     #[arg(long, value_name = "ID", requires = "event")]
     pub thread: Option<Short<ThreadId>>,
+    /// When this service says so by a signed request; the address and the secret are shown once
+    #[arg(long, value_enum, value_name = "SERVICE")]
+    pub webhook: Option<Preset>,
+    /// Read the webhook's secret from this file, or - for standard input: what Stripe or Slack shows you
+    #[arg(long, value_name = "FILE", requires = "webhook")]
+    pub secret_file: Option<PathBuf>,
     /// Only when somebody fires it
     #[arg(long)]
     pub manual: bool,
@@ -148,9 +167,10 @@ pub struct AddTrigger {
     /// What becomes of slots that were missed: skip, once, or a number of them
     #[arg(long, value_name = "HOW", value_parser = misfire, default_value = "once")]
     pub misfire: Misfire,
-    /// What becomes of a slot while the work of one before it goes on
-    #[arg(long, value_enum, default_value_t)]
-    pub overlap: Overlap,
+    /// What becomes of a slot while the work of one before it goes on: skip, and with --webhook queue, where it is
+    /// not said
+    #[arg(long, value_enum)]
+    pub overlap: Option<Overlap>,
     /// Each slot is late by up to this long, always by the same
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub jitter: Option<Duration>,
@@ -184,6 +204,25 @@ impl From<On> for AfterEnd {
             On::Success => Self::Success,
             On::Failure => Self::Failure,
             On::Both => Self::Both,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Preset {
+    Generic,
+    Github,
+    Slack,
+    Stripe,
+}
+
+impl From<Preset> for HookPreset {
+    fn from(preset: Preset) -> Self {
+        match preset {
+            Preset::Generic => Self::Generic,
+            Preset::Github => Self::Github,
+            Preset::Slack => Self::Slack,
+            Preset::Stripe => Self::Stripe,
         }
     }
 }

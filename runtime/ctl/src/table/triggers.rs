@@ -108,6 +108,7 @@ fn when(when: &When) -> String {
         When::At(_) => "once".to_owned(),
         When::Event(event) => format!("event {}", event.kinds.join(", ")),
         When::After(after) => format!("after {}", after.trigger),
+        When::Webhook(hook) => format!("webhook {}", hook.preset.as_str()),
         When::Manual => "by hand".to_owned(),
     }
 }
@@ -125,6 +126,7 @@ fn cause(cause: &Cause) -> String {
         Cause::Person(party) => party.to_string(),
         Cause::Event(seq) => format!("entry {seq}"),
         Cause::After(after) => format!("{} {}", after.trigger, after.no),
+        Cause::Webhook(delivery) => format!("webhook {delivery}"),
     }
 }
 

@@ -104,6 +104,12 @@ function Known({ info, onChanged, onClose }: KnownProps) {
         <Fact name="Defined">
           <Time at={info.defined_at} />
         </Fact>
+        {info.hook !== undefined && (
+          <Fact name="Webhook">
+            <span class="mono">{info.hook.path}</span>
+            {info.hook.secret_since === undefined && " · it has no secret yet"}
+          </Fact>
+        )}
         {info.thread !== undefined && (
           <Fact name="Thread">
             <Link href={`/chat/${info.thread}`} class="mono">

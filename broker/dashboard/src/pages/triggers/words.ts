@@ -12,6 +12,7 @@ export function when({ when, timezone }: Trigger): string {
   if ("event" in when)
     return `on ${when.event.kinds.join(", ")}${when.event.by ? ` of ${when.event.by}` : ""}`;
   if ("after" in when) return `after ${when.after.trigger}: ${when.after.on ?? "success"}`;
+  if ("webhook" in when) return `webhook of ${when.webhook.preset ?? "generic"}`;
   return Object.keys(when).join(", ");
 }
 
@@ -56,6 +57,7 @@ export function because(cause: Cause): string {
   if ("person" in cause) return cause.person;
   if ("event" in cause) return `entry ${cause.event} of the log`;
   if ("after" in cause) return `after ${cause.after.trigger} ${cause.after.no}`;
+  if ("webhook" in cause) return `webhook ${cause.webhook}`;
   return Object.keys(cause).join(", ");
 }
 
