@@ -46,26 +46,24 @@ fn copy_of_the_project(to: &Path) {
     std::os::unix::fs::symlink(debug, to.join("target/debug")).expect("the folder is ours");
 }
 
+/// As a person types it in `dir`, whose settings are their own.
+fn at_home<'a>(dir: &Path, command: &'a mut Command) -> &'a mut Command {
+    // What cargo tells a test of itself would have build scripts run again, and most of the project with them.
+    let of_cargo = |name: &str| ["CARGO_MANIFEST_", "CARGO_PKG_"].iter().any(|it| name.starts_with(it));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(of_cargo)) {
+        command.env_remove(name);
+    }
+    command.env("NEXUS_CONFIG", dir.join("nexctl.toml")).env("NEXUS_TEST_MARK", dir);
+    command.env("NO_COLOR", "1").env_remove("NEXUS_URL").env_remove("NEXUS_TOKEN").current_dir(dir)
+}
+
 /// Starts a team with `scripts/up` as `document` says and types the rest of its commands in a second terminal.
 fn every_command_works_and_ctrl_c_leaves_nothing_behind(document: &str, at_least: usize) {
     let dir = tempfile::tempdir().expect("a temporary folder");
     copy_of_the_project(dir.path());
     let mark = format!("NEXUS_TEST_MARK={}", dir.path().display());
-    let at_home = |command: &mut Command| {
-        // What cargo tells a test of itself would have build scripts run again, and most of the project with them.
-        let of_cargo = |name: &str| ["CARGO_MANIFEST_", "CARGO_PKG_"].iter().any(|it| name.starts_with(it));
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(of_cargo)) {
-            command.env_remove(name);
-        }
-        command.env("NEXUS_CONFIG", dir.path().join("nexctl.toml")).env("NEXUS_TEST_MARK", dir.path());
-        command
-            .env("NO_COLOR", "1")
-            .env_remove("NEXUS_URL")
-            .env_remove("NEXUS_TOKEN")
-            .current_dir(dir.path());
-    };
     let mut command = Command::new(checkout().join("scripts/up"));
-    at_home(command.arg("--data").arg(dir.path().join(".nexus-data")));
+    at_home(dir.path(), command.arg("--data").arg(dir.path().join(".nexus-data")));
     command.arg("--agents").arg(dir.path().join("agents")).args(["--listen", "127.0.0.1:0"]);
     let mut up = Process::start("scripts/up", &mut command);
     up.wait_for_text("Ctrl-C ends everything");
@@ -80,7 +78,7 @@ fn every_command_works_and_ctrl_c_leaves_nothing_behind(document: &str, at_least
     assert!(typed.len() >= at_least, "{document} has commands: {typed:?}");
     for line in typed {
         let mut command = Command::new("bash");
-        at_home(command.args(["-c", &line]));
+        at_home(dir.path(), command.args(["-c", &line]));
         if line.starts_with("target/debug/agent ./") {
             let agent = Process::start(&line, &mut command);
             agent.wait_for_text("registered");
@@ -115,6 +113,24 @@ fn every_command_of_the_readme_works() {
 #[test]
 fn every_command_of_the_quickstart_works() {
     every_command_works_and_ctrl_c_leaves_nothing_behind("docs/quickstart.md", 8);
+}
+
+#[test]
+fn up_keeps_the_workspace_that_is_there() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let made =
+        at_home(dir.path(), Command::new(binary("nexus")).args(["workspace", "init", "demo"])).output();
+    assert!(made.as_ref().is_ok_and(|out| out.status.success()), "{made:?}");
+    let mut command = Command::new(checkout().join("scripts/up"));
+    at_home(dir.path(), command.arg("--data").arg(dir.path().join("data")).args(["--listen", "127.0.0.1:0"]));
+    let mut up = Process::start("scripts/up", &mut command);
+    up.wait_for_text("Ctrl-C ends everything");
+    for shown in ["harrow", "runner", "online", "nexctl trigger list"] {
+        assert!(up.text().contains(shown), "{shown} is shown:\n{}", up.text());
+    }
+    assert!(!up.text().contains("forge"), "the workspace's aspects and no others:\n{}", up.text());
+    up.signal("INT");
+    assert!(up.wait().success(), "{}", up.text());
 }
 
 #[test]
