@@ -13,6 +13,7 @@ mod alerts;
 mod approval;
 mod blobs;
 mod budget;
+mod cause;
 mod chat;
 mod choose;
 pub mod command;

@@ -59,6 +59,35 @@ fn what_is_due_is_done_and_shown() {
 }
 
 #[test]
+fn a_flow_is_run_and_what_comes_after_it_is_done() {
+    let mut world = World::asleep();
+    world.start_broker();
+    let wren = world.home("wren", json!({}), ANSWERS);
+    let _wren = world.agent(&wren);
+    let file = world.dir().join("greet.yaml");
+    let flow =
+        "id: greet\nsteps:\n  - id: say\n    do: { ask: { aspect: wren, text: \"Greet {{ input }}.\" } }\n";
+    std::fs::write(&file, flow).expect("the folder is ours");
+    world.nexctl(&["flow", "put", file.to_str().expect("a path")]);
+    world.nexctl(&["trigger", "add", "early", "--manual", "--flow", "greet", r#""slot {{ trigger.no }}""#]);
+    world.nexctl(&["trigger", "add", "later", "--after-flow", "greet", "--on", "both", "--flow", "greet"]);
+    world.nexctl(&["trigger", "fire", "early"]);
+    let early = ended(&world, "early", 1);
+    let later = ended(&world, "later", 1);
+    assert_eq!((&early[0]["state"], &later[0]["state"]), (&json!("done"), &json!("done")));
+    let run = early[0]["work"]["run"].as_str().expect("a run");
+    assert_eq!(later[0]["cause"], json!({"after_run": {"flow": "greet", "run": run}}));
+    let shown = world.nexctl_json(&["run", "show", run]);
+    assert_eq!((&shown["input"], &shown["info"]["causes"]), (&json!("slot 1"), &json!(["early"])));
+    let second = later[0]["work"]["run"].as_str().expect("a run");
+    let said = text(&world.nexctl(&["run", "show", second]));
+    assert!(said.contains("led to by trigger later, after early"), "{said}");
+    assert_eq!(slots(&world, "later").len(), 1, "its own run does not fire it again");
+    let wrong = world.nexctl(&["trigger", "add", "bad", "--manual", "--flow", "great"]);
+    assert!(text(&wrong).contains("there is no flow great; `nexctl flow list` shows"), "{}", text(&wrong));
+}
+
+#[test]
 fn killed_around_its_slots_a_broker_does_each_once() {
     let mut world = World::asleep();
     world.start_broker();

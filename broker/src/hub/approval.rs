@@ -118,9 +118,9 @@ impl<S: Store> Step<'_, S> {
             );
         }
         self.answer(&info);
-        self.log_approval(sender.clone(), "approval.asked", &info)?;
         let record = ApprovalRecord { info, request_sha256 };
         self.store.put_approval(&record)?;
+        self.log_approval(sender.clone(), "approval.asked", &record.info)?;
         let lease = record.info.lease;
         self.hub.approvals.0.insert(id, record);
         self.show_work(name);

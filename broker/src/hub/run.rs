@@ -28,7 +28,7 @@ use super::inbox::{json_bytes, sha256_of};
 use super::records::{RunRecord, StepTask, Store, StoreError, Stored};
 use super::schema::{Schema, listed};
 use super::step::{Done, Step, refuse};
-use work::failure;
+pub(super) use work::failure;
 
 /// One task of one run: its step's place in the flow, and which time it is done.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -193,24 +193,27 @@ impl<S: Store> Step<'_, S> {
         if self.is_repeated_run(id, request, request_sha256)? {
             return Ok(());
         }
-        let (flow, version) = self.flow_of(&start.flow)?;
-        self.launch(Launch {
-            id,
-            flow,
-            version,
-            input: start.input,
-            by: sender.clone(),
-            parent: None,
-            depth: 0,
-            request_sha256: Some(request_sha256),
-            kept: None,
-        })?;
+        self.start_run(id, &start.flow, start.input, sender.clone(), Some(request_sha256))?;
         self.answer_started(id);
         Ok(())
     }
 
+    /// A run that is no step of another one.
+    pub(super) fn start_run(
+        &mut self,
+        id: RunId,
+        flow: &FlowName,
+        input: Value,
+        by: Party,
+        request_sha256: Option<[u8; 32]>,
+    ) -> Done {
+        let (flow, version) = self.flow_of(flow)?;
+        let (parent, depth, kept) = (None, 0, None);
+        self.launch(Launch { id, flow, version, input, by, parent, depth, request_sha256, kept })
+    }
+
     /// The flow as it is kept.
-    fn flow_of(&self, name: &FlowName) -> Done<(Flow, u32)> {
+    pub(super) fn flow_of(&self, name: &FlowName) -> Done<(Flow, u32)> {
         match self.store.flow(name)?.map(|found| (found.flow, found.version)) {
             Some((Some(flow), version)) => Ok((flow, version)),
             Some((None, _)) | None => refuse(
@@ -238,7 +241,7 @@ impl<S: Store> Step<'_, S> {
         }
     }
 
-    /// Takes a run in. It begins at the end of the command.
+    /// Takes a run in. It begins at the end of the command, and was caused by what is at work at the moment.
     fn launch(&mut self, launch: Launch) -> Done {
         let Launch { id, flow, version, input, by, parent, depth, request_sha256, kept } = launch;
         if depth > RUN_DEPTH_MAX {
@@ -261,6 +264,7 @@ impl<S: Store> Step<'_, S> {
             by: by.clone(),
             parent,
             depth,
+            causes: self.causes.clone().unwrap_or_default(),
             state: RunState::Waiting,
             accepted_at: self.at,
             began_at: None,
@@ -411,7 +415,7 @@ fn pending(id: &nexus_wire::name::StepName) -> RunStep {
     }
 }
 
-fn check_input(flow: &Flow, input: &Value) -> Done {
+pub(super) fn check_input(flow: &Flow, input: &Value) -> Done {
     let bytes = json_bytes(input);
     if bytes > RUN_BYTES_MAX / 2 {
         let message = format!("the input is {bytes} bytes as JSON; {} is the most", RUN_BYTES_MAX / 2);

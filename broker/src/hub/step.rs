@@ -46,8 +46,8 @@ pub(super) struct Step<'a, S> {
     effects: Vec<Effect>,
     /// What triggers have waited for.
     pub(super) heard: Vec<Heard>,
-    /// Which triggers lead to what is done at the moment.
-    pub(super) firing: Option<Vec<TriggerName>>,
+    /// Which triggers have led to what is done at the moment, where that is known.
+    pub(super) causes: Option<Vec<TriggerName>>,
 }
 
 impl<'a, S: Store> Step<'a, S> {
@@ -58,7 +58,7 @@ impl<'a, S: Store> Step<'a, S> {
         origin: Origin,
         trace: Option<Box<Traced>>,
     ) -> Self {
-        Self { hub, store, at, trace, origin, effects: Vec::new(), heard: Vec::new(), firing: None }
+        Self { hub, store, at, trace, origin, effects: Vec::new(), heard: Vec::new(), causes: None }
     }
 
     /// What is caused by this command alone carries this.
@@ -85,14 +85,13 @@ impl<'a, S: Store> Step<'a, S> {
             Err(Refusal::Answer(body)) => self.answer_with(Err(body)),
             Err(Refusal::Store(error)) => return Err(error),
         }
-        // What a run does may fire a trigger, and what that does may end a step.
-        loop {
-            self.runs_advance()?;
-            self.heed()?;
-            if self.hub.runs.is_at_rest() {
-                return Ok(());
-            }
-        }
+        // One order, which ends: what was asked for; the runs it has to do with, each as far as it comes by itself;
+        // those who have waited for an entry of the log. They are noted in the same commit and begin at a later tick,
+        // so nothing that a command sets off sets off more within it.
+        self.runs_advance()?;
+        self.heed()?;
+        debug_assert!(self.hub.runs.is_at_rest(), "what was heard has moved a run");
+        Ok(())
     }
 
     /// Without an answer to whoever waits for one from this command.

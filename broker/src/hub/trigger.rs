@@ -15,11 +15,13 @@ mod work;
 use std::collections::{BTreeMap, BTreeSet};
 
 use nexus_wire::log::Subscribe;
+use nexus_wire::name::FlowName;
 use nexus_wire::trigger::{
-    Event, PlannedSlot, SlotState, Trigger, TriggerInfo, TriggerPlan, TriggerStatus, When,
+    After, Event, PlannedSlot, SlotState, Trigger, TriggerInfo, TriggerPlan, TriggerStatus, When,
 };
 use nexus_wire::{Ms, ThreadId, TriggerName};
 
+use super::cause::longer;
 use super::filter::LogFilter;
 use super::records::{SlotRecord, TriggerRecord, Watched};
 pub(super) use hear::Heard;
@@ -34,8 +36,8 @@ pub(super) struct Triggers {
     /// When something happens by itself: to a trigger with the number 0, to a slot of it with its own.
     due: BTreeSet<(Ms, TriggerName, u64)>,
     watched: BTreeMap<Watched, (TriggerName, u64)>,
-    /// Who is fired by the end of whose slots.
-    after: BTreeMap<TriggerName, BTreeSet<TriggerName>>,
+    /// Who is fired by the end of what.
+    after: BTreeMap<Ending, BTreeSet<TriggerName>>,
     /// Those that are fired by entries of the log.
     listening: BTreeMap<TriggerName, LogFilter>,
     threads: BTreeMap<ThreadId, TriggerName>,
@@ -68,7 +70,9 @@ impl Triggers {
         }
         match &record.info.definition.when {
             When::After(after) => {
-                self.after.entry(after.trigger.clone()).or_default().insert(name.clone());
+                if let Some(ending) = Ending::of(after) {
+                    self.after.entry(ending).or_default().insert(name.clone());
+                }
             }
             When::Event(event) => _ = self.listening.insert(name.clone(), filter_of(event)),
             When::Webhook(_) => _ = self.hooked.insert(name.clone()),
@@ -87,11 +91,12 @@ impl Triggers {
             self.due.remove(&(at, name.clone(), 0));
         }
         if let When::After(after) = &old.info.definition.when
-            && let Some(followers) = self.after.get_mut(&after.trigger)
+            && let Some(ending) = Ending::of(after)
+            && let Some(followers) = self.after.get_mut(&ending)
         {
             followers.remove(name);
             if followers.is_empty() {
-                self.after.remove(&after.trigger);
+                self.after.remove(&ending);
             }
         }
         self.listening.remove(name);
@@ -131,8 +136,38 @@ impl Triggers {
         self.open.range((name.clone(), 0)..=(name.clone(), u64::MAX)).map(|(_, record)| record)
     }
 
+    /// What has led to a message in a thread in which one of them asks.
+    pub(super) fn line_of_thread(&self, thread: ThreadId) -> Option<Vec<TriggerName>> {
+        let name = self.threads.get(&thread)?;
+        Some(longer(name, self.by_name.get(name).map_or(&[][..], |record| &record.lineage)))
+    }
+
+    /// What has led to work that an open slot waits for.
+    pub(super) fn line_of(&self, watched: Watched) -> Option<Vec<TriggerName>> {
+        let slot = self.open.get(self.watched.get(&watched)?)?;
+        Some(longer(&slot.name, &slot.lineage))
+    }
+
     fn queued_of(&self, name: &TriggerName) -> usize {
         self.open_of(name).filter(|record| record.slot.state == SlotState::Queued).count()
+    }
+}
+
+/// What others may come after.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Ending {
+    Flow(FlowName),
+    Trigger(TriggerName),
+}
+
+impl Ending {
+    /// `None`: it names none, or both, which is refused when it is defined.
+    fn of(after: &After) -> Option<Self> {
+        match (&after.trigger, &after.flow) {
+            (Some(trigger), None) => Some(Self::Trigger(trigger.clone())),
+            (None, Some(flow)) => Some(Self::Flow(flow.clone())),
+            (Some(_), Some(_)) | (None, None) => None,
+        }
     }
 }
 
@@ -157,6 +192,7 @@ pub fn plan(info: &TriggerInfo, now: Ms, limit: usize) -> TriggerPlan {
     let kind = match when {
         When::Cron(_) | When::Every(_) | When::At(_) => None,
         When::Event(_) => Some("it waits for an entry of the log"),
+        When::After(after) if after.flow.is_some() => Some("it waits for a flow"),
         When::After(_) => Some("it waits for another trigger"),
         When::Webhook(_) => Some("it waits for a webhook"),
         When::Manual => Some("it is fired by hand"),

@@ -46,6 +46,7 @@ fn concerns(info: &TriggerInfo, reader: &Party) -> bool {
     match &info.definition.act {
         Act::Ask(ask) => ask.aspect == *reader,
         Act::Dispatch(dispatch) => dispatch.hand.aspect == *reader,
+        Act::Flow(_) => false,
     }
 }
 

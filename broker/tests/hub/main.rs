@@ -7,6 +7,7 @@ mod admin;
 mod alerts;
 mod approval;
 mod budget;
+mod causes;
 mod chat;
 mod dispatch;
 mod failure;

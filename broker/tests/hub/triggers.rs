@@ -128,7 +128,7 @@ impl<S: Transaction> Triggering for World<S> {
 }
 
 /// State and reason of each, the oldest first.
-fn told(slots: &[TriggerSlot]) -> Vec<(&'static str, Option<&str>)> {
+pub(crate) fn told(slots: &[TriggerSlot]) -> Vec<(&'static str, Option<&str>)> {
     slots.iter().map(|slot| (slot.state.as_str(), slot.reason.as_deref())).collect()
 }
 

@@ -2,15 +2,17 @@
 //! again, ticks that come twice and late, work that ends, fails, or does not. Whatever happens, every slot of the
 //! schedule has exactly one record, in order, and the hub is what its store says.
 
-use nexus_broker::hub::records::Reads;
+use nexus_broker::hub::records::{self, Reads, SlotRecord};
 use nexus_broker::hub::{Change, CommandBody, HubConfig, Origin, plan};
 use nexus_broker::store::MemoryStore;
+use nexus_wire::flow::{FlowPut, FlowStored};
 use nexus_wire::hands::DispatchState;
 use nexus_wire::inbox::Decision;
+use nexus_wire::run::{StepState, TaskWork};
 use nexus_wire::trigger::{
     Cause, SlotState, SlotWork, TriggerInfo, TriggerPause, TriggerResume, TriggerSlot, TriggerStatus,
 };
-use nexus_wire::{Ms, derive};
+use nexus_wire::{DispatchId, Ms, derive};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -46,15 +48,20 @@ fn definition() -> impl Strategy<Value = Value> {
         prop_oneof![Just(json!("skip")), Just(json!("once")), (1_u32..5).prop_map(|n| json!({"all": n}))];
     let overlap = prop::sample::select(vec!["skip", "queue", "replace", "allow"]);
     let retry = (0_u32..3).prop_map(|max| json!({"max": max, "backoff_s": [30, 4_000]}));
-    (when, 0..ZONES.len(), misfire, overlap, 0_u32..2, retry, any::<bool>()).prop_map(
-        |(when, zone, misfire, overlap, jitter, retry, asks)| {
+    (when, 0..ZONES.len(), misfire, overlap, 0_u32..2, retry, 0_u32..3).prop_map(
+        |(when, zone, misfire, overlap, jitter, retry, does)| {
             let mut definition =
                 json!({"when": when, "misfire": misfire, "overlap": overlap, "jitter_s": jitter, "retry": retry});
             if definition["when"].get("cron").is_some() {
                 definition["timezone"] = json!(ZONES[zone]);
             }
-            if !asks {
-                definition["do"] = json!({"dispatch": {"hand": "wren/check", "input": {}, "deadline_s": 600}});
+            match does {
+                0 => {}
+                1 => {
+                    definition["do"] =
+                        json!({"dispatch": {"hand": "wren/check", "input": {}, "deadline_s": 600}});
+                }
+                _ => definition["do"] = json!({"flow": {"id": "look", "input": "{{ trigger.no }}"}}),
             }
             definition
         },
@@ -152,6 +159,23 @@ fn check(world: &World<MemoryStore>, one: &Watched) {
     }
 }
 
+fn finish(world: &mut World<MemoryStore>, id: DispatchId, fails: bool) {
+    let info = world.store.dispatch(id).unwrap().unwrap().info;
+    if info.state == DispatchState::Running && info.attempt == 1 {
+        world.finish(id, fails);
+    }
+}
+
+/// A flow of two steps, the second of which is a wait.
+fn put_flow(world: &mut World<MemoryStore>) {
+    let flow = json!({"id": "look", "steps": [
+        {"id": "a", "do": {"dispatch": {"hand": "wren/check", "input": "{{ input }}"}}, "timeout_s": 600},
+        {"id": "b", "needs": ["a"], "do": {"wait": {"seconds": 5}}},
+    ]});
+    let put = FlowPut { flow: serde_json::from_value(flow).unwrap() };
+    let _: FlowStored = world.request("operator/ana", Change::FlowPut(put)).unwrap();
+}
+
 /// The oldest work that is open ends.
 fn end(world: &mut World<MemoryStore>, fails: bool) {
     if world.link("wren").is_none() {
@@ -160,10 +184,13 @@ fn end(world: &mut World<MemoryStore>, fails: bool) {
     let snapshot = world.store.snapshot().unwrap();
     let running = snapshot.open_slots.into_iter().find(|slot| slot.slot.state == SlotState::Running);
     match running.and_then(|slot| slot.slot.work) {
-        Some(SlotWork::Dispatch(id)) => {
-            let info = world.store.dispatch(id).unwrap().unwrap().info;
-            if info.state == DispatchState::Running && info.attempt == 1 {
-                world.finish(id, fails);
+        Some(SlotWork::Dispatch(id)) => finish(world, id, fails),
+        Some(SlotWork::Run(id)) => {
+            let tasks = world.store.run_tasks(id).unwrap();
+            for (_, task) in tasks.into_iter().filter(|(_, task)| task.state == StepState::Running) {
+                if let Some(TaskWork::Dispatch(dispatch)) = task.work {
+                    finish(world, dispatch, fails);
+                }
             }
         }
         Some(SlotWork::Message(id)) => {
@@ -184,6 +211,7 @@ proptest! {
     ) {
         let mut world = memory();
         world.team();
+        put_flow(&mut world);
         let mut watched = Vec::new();
         for (n, mut definition) in definitions.into_iter().enumerate() {
             definition["name"] = json!(format!("t{n}"));
@@ -242,7 +270,22 @@ proptest! {
         for one in &watched {
             check(&world, one);
         }
+        no_run_is_lost(&world);
     }
+}
+
+/// Each run of a slot that has ended has ended as well, and each that goes on has a slot that waits for it.
+fn no_run_is_lost(world: &World<MemoryStore>) {
+    let snapshot = world.store.snapshot().unwrap();
+    let of_slot = |slot: &SlotRecord| match slot.watched()? {
+        records::Watched::Run(run) => Some(run),
+        records::Watched::Dispatch(_) | records::Watched::Item(_) => None,
+    };
+    let mut waited: Vec<_> = snapshot.open_slots.iter().filter_map(of_slot).collect();
+    let mut open: Vec<_> = snapshot.open_runs.iter().map(|(record, _)| record.info.id).collect();
+    waited.sort_unstable();
+    open.sort_unstable();
+    assert_eq!(waited, open);
 }
 
 fn wren() -> nexus_wire::roster::Register {

@@ -286,6 +286,10 @@ fn show(run: &Run, detail: &RunDetail) -> Result<(), Failure> {
         took(info.accepted_at, info.ended_at),
         told(info)
     ))?;
+    if !info.causes.is_empty() {
+        let causes: Vec<&str> = info.causes.iter().map(|name| name.as_str()).collect();
+        run.ui.result_line(&format!("led to by trigger {}", causes.join(", after ")))?;
+    }
     if !info.groups.is_empty() {
         let groups = info.groups.iter().map(|group| printable(group)).collect::<Vec<_>>().join(", ");
         run.ui.result_line(&format!("concurrency group: {groups}"))?;

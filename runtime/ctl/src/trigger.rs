@@ -7,9 +7,9 @@ use std::time::Duration;
 use nexus_wire::Ms;
 use nexus_wire::hook::{TriggerRotate, Webhook};
 use nexus_wire::trigger::{
-    Act, After, AskAspect, DispatchHand, Event, Every, Overlap, Retry, Trigger, TriggerDelete, TriggerFire,
-    TriggerGet, TriggerHistory, TriggerInfo, TriggerList, TriggerNext, TriggerPause, TriggerPlan,
-    TriggerResume, TriggerStatus, When,
+    Act, After, AskAspect, DispatchHand, Event, Every, Overlap, Retry, StartFlow, Trigger, TriggerDelete,
+    TriggerFire, TriggerGet, TriggerHistory, TriggerInfo, TriggerList, TriggerNext, TriggerPause,
+    TriggerPlan, TriggerResume, TriggerStatus, When,
 };
 
 use crate::cli::{AddTrigger, TriggerAction};
@@ -155,6 +155,10 @@ fn seconds(time: Duration) -> Result<u32, Failure> {
     u32::try_from(time.as_secs()).map_err(|_| Failure::Usage("that is too long a time".to_owned()))
 }
 
+fn input(words: &str) -> Result<serde_json::Value, Failure> {
+    serde_json::from_str(words).map_err(|error| Failure::Usage(format!("the input is no JSON: {error}")))
+}
+
 fn definition(run: &Run, add: AddTrigger, thread: Option<nexus_wire::ThreadId>) -> Result<Trigger, Failure> {
     let (now, zone) = (run.now(), &run.zone);
     let when = if let Some(pattern) = add.cron {
@@ -166,7 +170,9 @@ fn definition(run: &Run, add: AddTrigger, thread: Option<nexus_wire::ThreadId>) 
     } else if let Some(after) = add.in_ {
         When::At(now.saturating_add(Ms::try_from(after.as_millis()).unwrap_or(Ms::MAX)))
     } else if let Some(trigger) = add.after {
-        When::After(After { trigger, on: add.on.into() })
+        When::After(After { trigger: Some(trigger), flow: None, on: add.on.into() })
+    } else if let Some(flow) = add.after_flow {
+        When::After(After { trigger: None, flow: Some(flow), on: add.on.into() })
     } else if !add.event.is_empty() {
         When::Event(Event { kinds: add.event, by: add.by, thread })
     } else if let Some(preset) = add.webhook {
@@ -180,16 +186,22 @@ fn definition(run: &Run, add: AddTrigger, thread: Option<nexus_wire::ThreadId>) 
         (None, When::Webhook(_)) => Overlap::Queue,
         (None, _) => Overlap::Skip,
     };
-    let words = text::of_words(&add.words, &mut std::io::stdin())?;
-    let act = match (add.ask, add.dispatch) {
-        (_, Some(hand)) => {
-            let input = serde_json::from_str(&words)
-                .map_err(|error| Failure::Usage(format!("the input is no JSON: {error}")))?;
+    let words = |words: &[String]| text::of_words(words, &mut std::io::stdin());
+    let act = match (add.ask, add.dispatch, add.flow) {
+        (_, _, Some(id)) if add.words.is_empty() => {
+            Act::Flow(StartFlow { id, input: serde_json::Value::Null })
+        }
+        (_, _, Some(id)) => Act::Flow(StartFlow { id, input: input(&words(&add.words)?)? }),
+        (_, Some(hand), None) => {
+            let input = input(&words(&add.words)?)?;
             let deadline_s = add.deadline.map(seconds).transpose()?;
             Act::Dispatch(DispatchHand { hand, input, deadline_s })
         }
-        (Some(aspect), None) => Act::Ask(AskAspect { aspect, text: words }),
-        (None, None) => return Err(Failure::Usage("name whom to --ask or what to --dispatch".to_owned())),
+        (Some(aspect), None, None) => Act::Ask(AskAspect { aspect, text: words(&add.words)? }),
+        (None, None, None) => {
+            let message = "name whom to --ask, what to --dispatch, or the --flow to run";
+            return Err(Failure::Usage(message.to_owned()));
+        }
     };
     Ok(Trigger {
         name: add.name,

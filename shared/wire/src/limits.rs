@@ -245,6 +245,8 @@ pub const TRIGGER_QUEUE_MAX: usize = 32;
 pub const TRIGGER_SLOTS_KEPT: u64 = 1_000;
 /// More slots than this that are skipped at once for one reason share a record.
 pub const TRIGGER_RANGE_OVER: usize = 100;
+/// Triggers that have led to one another; nothing follows on a line that is as long as this.
+pub const TRIGGER_LINE_MAX: usize = 16;
 /// How often a trigger may be fired by events in a minute.
 pub const TRIGGER_EVENTS_PER_MINUTE: u32 = 60;
 /// The body of a webhook.

@@ -8,7 +8,7 @@ use crate::Ms;
 use crate::flow::Flow;
 use crate::hands::HandFailure;
 use crate::ids::{ApprovalId, DispatchId, RunId};
-use crate::name::{FlowName, Party, StepName};
+use crate::name::{FlowName, Party, StepName, TriggerName};
 
 /// `run.start`: run a flow as it is now, with the rights of the sender.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -135,6 +135,9 @@ pub struct RunInfo {
     pub parent: Option<RunParent>,
     /// Runs it is a step of, one within the other.
     pub depth: u32,
+    /// The triggers that have led to it, the nearest first; none of them is fired by what it does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<TriggerName>,
     pub state: RunState,
     pub accepted_at: Ms,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::Ms;
 use crate::budget::Budget;
 use crate::hook::{HookInfo, Webhook};
-use crate::ids::{DispatchId, MessageId, ThreadId, TriggerId};
-use crate::name::{AspectName, HandRef, Party, TriggerName};
+use crate::ids::{DispatchId, MessageId, RunId, ThreadId, TriggerId};
+use crate::name::{AspectName, FlowName, HandRef, Party, TriggerName};
 
 /// `trigger.put`: define a trigger, or define it anew. The same definition again changes nothing, a changed one
 /// keeps what it has done so far, and whether it is paused.
@@ -54,7 +54,7 @@ pub enum When {
     At(Ms),
     /// When a matching entry comes into the log.
     Event(Event),
-    /// When a slot of another trigger has ended.
+    /// When a slot of another trigger has ended, or a run of a flow.
     After(After),
     /// When a service outside says so by a signed request.
     Webhook(Webhook),
@@ -86,10 +86,14 @@ pub struct Event {
     pub thread: Option<ThreadId>,
 }
 
+/// Exactly one of `trigger` and `flow`. Of a flow those runs count that are no step of another one.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct After {
-    pub trigger: TriggerName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<TriggerName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<FlowName>,
     #[serde(default)]
     pub on: AfterEnd,
 }
@@ -110,6 +114,7 @@ pub enum AfterEnd {
 pub enum Act {
     Ask(AskAspect),
     Dispatch(DispatchHand),
+    Flow(StartFlow),
 }
 
 /// A message to an aspect, in a thread of the trigger's own.
@@ -129,6 +134,15 @@ pub struct DispatchHand {
     /// As in `dispatch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_s: Option<u32>,
+}
+
+/// A run of a flow.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct StartFlow {
+    pub id: FlowName,
+    #[serde(default)]
+    pub input: Value,
 }
 
 /// What becomes of slots that were missed, because no broker ran or the machine slept.
@@ -345,6 +359,8 @@ pub enum Cause {
     Event(u64),
     /// A slot of another trigger has ended.
     After(AfterSlot),
+    /// A run of a flow has ended.
+    AfterRun(AfterRun),
     /// The request of a service outside with this name.
     Webhook(String),
 }
@@ -355,12 +371,19 @@ pub struct AfterSlot {
     pub no: u64,
 }
 
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct AfterRun {
+    pub flow: FlowName,
+    pub run: RunId,
+}
+
 /// What was set to work.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SlotWork {
     Message(MessageId),
     Dispatch(DispatchId),
+    Run(RunId),
 }
 
 /// The one record of a slot; or of several in a row, when many were skipped for one reason.

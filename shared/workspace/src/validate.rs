@@ -21,6 +21,11 @@ const NAMING: [&str; 3] = ["flows/", "triggers/", "aspects/"];
 /// `aspect: wren`, `hand = "wren/sum"`, `"skill": "sum"`: a field and the name in it.
 const REFERENCE: &str =
     r#"(?m)(?:^|[\s{,.])["']?(aspect|hand|skill)["']?[ \t]*[:=][ \t]*["']?([A-Za-z0-9_./-]+)"#;
+/// `flow: {id: sum}`, `[do.flow]` and then `id = "sum"`, `after: {flow: sum}`: a flow that is run or waited for.
+const FLOW: &str = concat!(
+    r#"(?m)(?:["']?\bflow["']?[ \t]*[:=]\s*\{?\s*["']?id["']?|\[[a-z.]*\bflow\]\s*id"#,
+    r#"|["']?\bafter["']?[ \t]*[:=]\s*\{?\s*["']?flow["']?)[ \t]*[:=][ \t]*["']?([A-Za-z0-9_-]+)"#,
+);
 /// `"api_key_env": "KEY"`, `"env": "KEY"`.
 const VARIABLE: &str = r#"["']?\b(?:[a-z_]+_env|env)["']?\s*[:=]\s*["']([A-Za-z_][A-Za-z0-9_]*)["']"#;
 /// `"env": ["A", "B"]`.
@@ -28,6 +33,7 @@ const VARIABLES: &str = r#"["']?\benv["']?\s*[:=]\s*\[([^\]]*)\]"#;
 const QUOTED: &str = r#"["']([A-Za-z_][A-Za-z0-9_]*)["']"#;
 
 static REFERENCES: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(REFERENCE).ok());
+static FLOWS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(FLOW).ok());
 static ONE_VARIABLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(VARIABLE).ok());
 static SOME_VARIABLES: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(VARIABLES).ok());
 static QUOTES: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(QUOTED).ok());
@@ -61,13 +67,22 @@ pub fn validate(workspace: &Layer, overlay: &Overlay, is_set: impl Fn(&str) -> b
 #[derive(Debug, Default)]
 struct Known {
     aspects: BTreeSet<String>,
+    flows: BTreeSet<String>,
     skills: BTreeSet<String>,
 }
 
 impl Known {
     fn of(overlay: &Overlay) -> Self {
         let mut known = Self::default();
-        for path in overlay.files.keys() {
+        for (path, file) in &overlay.files {
+            let format = Format::of(path).filter(|_| path.starts_with("flows/") && !path.ends_with(PATCH));
+            if let Some(format) = format {
+                let read = utf8(path, &file.bytes).ok().map(|text| nexus_flow::read(text, format));
+                // What cannot be read is a fault by itself, and is called like its file until then.
+                let stem = path.rsplit('/').next().and_then(|name| name.split('.').next());
+                let id = read.and_then(Result::ok).map(|flow| flow.id.to_string());
+                known.flows.extend(id.or_else(|| stem.map(str::to_owned)));
+            }
             if let Some(name) =
                 path.strip_prefix("aspects/").and_then(|rest| rest.strip_suffix("/aspect.json"))
             {
@@ -83,6 +98,7 @@ impl Known {
     /// Why a name stands for nothing.
     fn missing(&self, field: &str, name: &str) -> Option<String> {
         let (kind, name, known) = match field {
+            "flow" => ("flow", name, &self.flows),
             "skill" => ("skill", name.strip_suffix(".md").unwrap_or(name), &self.skills),
             _ => ("aspect", name.split_once('/').map_or(name, |(aspect, _)| aspect), &self.aspects),
         };
@@ -118,12 +134,12 @@ fn of_text(shown: &str, path: &str, text: &str, known: &Known, is_set: &impl Fn(
         return faults;
     }
     if !path.starts_with("aspects/") {
-        for found in REFERENCES.iter().flat_map(|references| references.captures_iter(text)) {
-            let (Some(field), Some(name)) = (found.get(1), found.get(2)) else { continue };
-            if is_remark(text, name.start()) {
-                continue;
-            }
-            if let Some(message) = known.missing(field.as_str(), name.as_str()) {
+        let names = REFERENCES.iter().flat_map(|references| references.captures_iter(text));
+        let names = names.filter_map(|found| Some((found.get(1)?.as_str(), found.get(2)?)));
+        let flows = FLOWS.iter().flat_map(|flows| flows.captures_iter(text));
+        let flows = flows.filter_map(|found| Some(("flow", found.get(1)?)));
+        for (field, name) in names.chain(flows).filter(|(_, name)| !is_remark(text, name.start())) {
+            if let Some(message) = known.missing(field, name.as_str()) {
                 faults.push(Fault::at(shown, text, name.start(), message));
             }
         }
@@ -235,6 +251,8 @@ mod tests {
                 "name = \"note\"\nwhen = \"manual\"\ndo.dispatch = { hand = \"keel/self\", input = { skill = \"sum\" } }\n",
             ),
             ("followups.yaml", "- { id: a, at: 2026-12-01T09:00, ask: keel, text: Is it done? }\n"),
+            ("flows/week.toml", "id = \"week\"\n[[steps]]\nid = \"a\"\n[steps.do.flow]\nid = \"day\"\n"),
+            ("triggers/dawn.yaml", "name: dawn\nwhen: { after: { flow: week } }\ndo:\n  flow: { id: day }\n"),
             ("notes/picture.png", "\u{0}"),
         ];
         assert_eq!(told(&workspace), [""; 0]);
@@ -260,6 +278,7 @@ mod tests {
                 "name = \"day\"\nwhen = \"manual\"\n[do.dispatch]\nhand = \"gull/self\"\ninput.skill = \"other\"\n",
             ),
             ("checks.yaml", "- id: a\n  every: 1h\n  ask: gull\n  text: Is it done?\n"),
+            ("triggers/dusk.yaml", "name: dusk\ndo:\n  flow:\n    id: dawn\nwhen: {after: {flow: dusk}}\n"),
             ("aspects/keel/aspect.patch.toml", "[runner.scripts.a]\nenv = [\"SET\", \"UNSET\"]\n"),
             ("notes.md", "see /home/ana/x\n"),
         ];
@@ -277,6 +296,8 @@ mod tests {
             "notes.md:1:5: /home/ana is a folder of one machine's user; write a path relative to the home or the workspace",
             "triggers/day.toml:4:9: there is no aspect \"gull\" in this workspace; there are forge, keel, wren",
             "triggers/day.toml:5:16: there is no skill \"other\" in this workspace; there are sum",
+            "triggers/dusk.yaml:4:9: there is no flow \"dawn\" in this workspace; there are broken, day",
+            "triggers/dusk.yaml:5:22: there is no flow \"dusk\" in this workspace; there are broken, day",
         ];
         let found = told(&workspace);
         assert_eq!(found.len(), expected.len(), "{found:#?}");

@@ -11,6 +11,10 @@ fn every_command_of_the_page_about_triggers_does_what_is_said_of_it() {
     let wren = world.home("wren", serde_json::json!({}), script);
     world.let_in(&wren);
     let _wren = world.agent(&wren);
+    let greet = world.dir().join("greet.yaml");
+    let flow = "id: greet\nsteps:\n  - id: say\n    do: { ask: { aspect: wren, text: \"Greet {{ input.whom }}.\" } }\n";
+    std::fs::write(&greet, flow).expect("the folder is ours");
+    run(&world, &format!("nexctl flow put {}", greet.display()));
     for line in typed_here("docs/triggers.md", &[]) {
         run(&world, &line);
     }

@@ -1,7 +1,7 @@
 //! Triggers, and what became of each of their slots.
 
 use nexus_wire::trigger::{SlotState, SlotWork, TriggerInfo, TriggerSlot, TriggerStatus};
-use nexus_wire::{AspectName, ItemId, Ms, TriggerId, TriggerName, derive};
+use nexus_wire::{AspectName, ItemId, Ms, RunId, TriggerId, TriggerName, derive};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -75,6 +75,7 @@ pub struct SlotRecord {
 pub enum Watched {
     Dispatch(nexus_wire::DispatchId),
     Item(ItemId),
+    Run(RunId),
 }
 
 impl SlotRecord {
@@ -91,6 +92,7 @@ impl SlotRecord {
             (SlotWork::Dispatch(id), _) => Some(Watched::Dispatch(id)),
             (SlotWork::Message(id), Some(asked)) => Some(Watched::Item(derive::message_item(id, asked))),
             (SlotWork::Message(_), None) => None,
+            (SlotWork::Run(id), _) => Some(Watched::Run(id)),
         }
     }
 }

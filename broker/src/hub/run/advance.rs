@@ -170,9 +170,15 @@ impl<S: Store> Step<'_, S> {
     /// Takes every run that something has happened to as far as it comes.
     pub(in crate::hub) fn runs_advance(&mut self) -> Stored<()> {
         while let Some(id) = self.hub.runs.touched.pop_first() {
-            self.advance(id)?;
+            self.within_run(id, |step| step.advance(id))?;
         }
         Ok(())
+    }
+
+    /// What has led to a run has led to what is done for it.
+    pub(super) fn within_run<T>(&mut self, id: RunId, act: impl FnOnce(&mut Self) -> T) -> T {
+        let causes = self.hub.runs.open.get(&id).map(|run| run.info().causes.clone());
+        self.caused(causes.unwrap_or_default(), act)
     }
 
     fn advance(&mut self, id: RunId) -> Stored<()> {
@@ -348,7 +354,16 @@ impl<S: Store> Step<'_, S> {
     }
 
     /// The run is over, and everything in it.
-    pub(super) fn end_run(&mut self, id: RunId, state: RunState, error: Option<HandFailure>) -> Stored<()> {
+    pub(in crate::hub) fn end_run(
+        &mut self,
+        id: RunId,
+        state: RunState,
+        error: Option<HandFailure>,
+    ) -> Stored<()> {
+        self.within_run(id, |step| step.close_run(id, state, error))
+    }
+
+    fn close_run(&mut self, id: RunId, state: RunState, error: Option<HandFailure>) -> Stored<()> {
         let why = error.as_ref().map_or_else(|| "the run is over".to_owned(), |error| error.message.clone());
         self.stop_tasks(id, None, &why)?;
         let at = self.at;
@@ -382,7 +397,7 @@ impl<S: Store> Step<'_, S> {
         let info = &run.record.info;
         self.hub.runs.let_in(info);
         self.log_other(Party::System, "run.ended", id, info)?;
-        let Some(parent) = &info.parent else { return Ok(()) };
+        let Some(parent) = &info.parent else { return self.triggers_told_of_run(&run.record) };
         let above = self.hub.runs.open.get(&parent.run).and_then(|run| run.plan.place(&parent.step));
         let Some(step) = above else { return Ok(()) };
         let place = Place { run: parent.run, step, index: parent.index };

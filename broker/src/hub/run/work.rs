@@ -23,9 +23,12 @@ use super::{Launch, Place};
 use crate::hub::records::{Store, Stored};
 use crate::hub::step::{Done, Refusal, Step, refuse};
 
-pub(super) fn failure(code: &str, message: impl Into<String>) -> HandFailure {
+pub(in crate::hub) fn failure(code: &str, message: impl Into<String>) -> HandFailure {
     HandFailure { code: code.to_owned(), message: message.into() }
 }
+
+/// Tasks whose time has come that one tick takes care of.
+const PER_TICK: usize = 64;
 
 /// What a task is about to do, with everything filled in.
 enum Ready {
@@ -244,25 +247,31 @@ impl<S: Store> Step<'_, S> {
         refuse(ErrorCode::Forbidden, format!("{by}, who started the run, may not act here any more"))
     }
 
-    /// Tasks whose time has come.
+    /// A part of the tasks whose time has come; the rest is due at once after it.
     pub(in crate::hub) fn runs_due(&mut self) -> Stored<()> {
-        let due: Vec<Place> =
-            self.hub.runs.due.iter().take_while(|(at, _)| *at <= self.at).map(|(_, place)| *place).collect();
+        let due = self.hub.runs.due.iter().take_while(|(at, _)| *at <= self.at);
+        let due: Vec<Place> = due.take(PER_TICK).map(|(_, place)| *place).collect();
         for place in due {
-            // One that ended before may have ended this one with it.
-            let Some(task) = self.hub.runs.task(place).filter(|task| task.due_at.is_some()) else { continue };
-            match (task.state, task.work) {
-                (StepState::Running, Some(work @ TaskWork::Run(run))) => {
-                    let error = failure("timeout", format!("run {run} has not ended in time"));
-                    self.end_task(place, work, Err(error.clone()))?;
-                    self.end_run(run, RunState::Cancelled, Some(error))?;
-                }
-                (StepState::Running, Some(work)) => self.end_task(place, work, Ok(Value::Null))?,
-                (_, _) => self.begin_task(place, &mut Desk::default())?,
-            }
+            self.within_run(place.run, |step| step.task_due(place))?;
             self.hub.runs.touch(place.run);
         }
         Ok(())
+    }
+
+    fn task_due(&mut self, place: Place) -> Stored<()> {
+        // One that ended before may have ended this one with it.
+        let Some(task) = self.hub.runs.task(place).filter(|task| task.due_at.is_some()) else {
+            return Ok(());
+        };
+        match (task.state, task.work) {
+            (StepState::Running, Some(work @ TaskWork::Run(run))) => {
+                let error = failure("timeout", format!("run {run} has not ended in time"));
+                self.end_task(place, work, Err(error.clone()))?;
+                self.end_run(run, RunState::Cancelled, Some(error))
+            }
+            (StepState::Running, Some(work)) => self.end_task(place, work, Ok(Value::Null)),
+            (_, _) => self.begin_task(place, &mut Desk::default()),
+        }
     }
 
     /// What people have said to a step, or that they have not.

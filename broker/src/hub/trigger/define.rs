@@ -6,11 +6,12 @@ use nexus_wire::limits::{
     TRIGGER_INPUT_BYTES_MAX, TRIGGER_JITTER_MAX_S, TRIGGER_RETRIES_MAX, TRIGGER_TEXT_BYTES_MAX, TRIGGERS_MAX,
 };
 use nexus_wire::trigger::{
-    Act, Cause, Misfire, SlotState, Trigger, TriggerDelete, TriggerDeleted, TriggerFire, TriggerFired,
-    TriggerInfo, TriggerPause, TriggerResume, TriggerStatus, When,
+    Act, Cause, Misfire, SlotState, StartFlow, Trigger, TriggerDelete, TriggerDeleted, TriggerFire,
+    TriggerFired, TriggerInfo, TriggerPause, TriggerResume, TriggerStatus, When,
 };
 use nexus_wire::{ErrorCode, Ms, Party, RequestId, TriggerName, derive};
 
+use super::Ending;
 use super::due::LAST;
 use super::fill;
 use super::hook::{fit_hook, preset_of};
@@ -19,6 +20,7 @@ use crate::hub::dispatch::check_budget;
 use crate::hub::effect::Effect;
 use crate::hub::inbox::json_bytes;
 use crate::hub::records::{Rate, SlotRecord, Store, Stored, TriggerRecord, Void};
+use crate::hub::run::check_input;
 use crate::hub::step::{Done, Step, refuse};
 
 /// Why the slots of a paused trigger are skipped.
@@ -87,7 +89,7 @@ impl<S: Store> Step<'_, S> {
         let known = self.hub.triggers.get(&delete.trigger).map(|record| record.info.id);
         if let Some(id) = known {
             let name = &delete.trigger;
-            let followers = self.hub.triggers.after.get(name);
+            let followers = self.hub.triggers.after.get(&Ending::Trigger(name.clone()));
             if let Some(follower) = followers.and_then(|followers| followers.first()) {
                 return refuse(
                     ErrorCode::Invalid,
@@ -298,6 +300,7 @@ impl<S: Store> Step<'_, S> {
                 self.deadline(dispatch.deadline_s)?;
                 &dispatch.hand.aspect
             }
+            Act::Flow(flow) => return self.check_start(put, flow),
         };
         if !self.hub.roster.knows(&Party::Aspect(aspect.clone())) {
             return refuse(
@@ -306,6 +309,21 @@ impl<S: Store> Step<'_, S> {
             );
         }
         Ok(())
+    }
+
+    fn check_start(&self, put: &Trigger, start: &StartFlow) -> Done {
+        at_most("do.flow.input", json_bytes(&start.input), TRIGGER_INPUT_BYTES_MAX)?;
+        if !put.budget.is_unlimited() {
+            return refuse(
+                ErrorCode::Invalid,
+                "`budget` is for dispatches; what the steps of a flow spend is limited by budget.set",
+            );
+        }
+        let (flow, _) = self.flow_of(&start.id)?;
+        match fill::constant(&start.input) {
+            Some(input) => check_input(&flow, &input),
+            None => Ok(()),
+        }
     }
 
     fn check_when(&self, put: &Trigger) -> Done {
@@ -331,12 +349,14 @@ impl<S: Store> Step<'_, S> {
                 }
                 Ok(())
             }
-            When::After(after) => {
-                if after.trigger == put.name {
-                    return refuse(ErrorCode::Invalid, "`when.after.trigger` is the trigger itself");
+            When::After(after) => match Ending::of(after) {
+                Some(Ending::Trigger(trigger)) if trigger == put.name => {
+                    refuse(ErrorCode::Invalid, "`when.after.trigger` is the trigger itself")
                 }
-                self.trigger(&after.trigger).map(drop)
-            }
+                Some(Ending::Trigger(trigger)) => self.trigger(&trigger).map(drop),
+                Some(Ending::Flow(flow)) => self.flow_of(&flow).map(drop),
+                None => refuse(ErrorCode::Invalid, "`when.after` names a `trigger` or a `flow`, one of them"),
+            },
             When::Cron(_) | When::Every(_) | When::At(_) | When::Webhook(_) | When::Manual => Ok(()),
         }
     }

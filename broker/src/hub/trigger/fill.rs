@@ -31,11 +31,8 @@ pub(super) fn check(act: &Act) -> Result<(), String> {
             let parsed = Template::parse_text(&ask.text);
             ("do.ask.text", parsed.map_err(|error| format!("`do.ask.text` {error}"))?)
         }
-        Act::Dispatch(dispatch) => {
-            let parsed = Template::parse(&dispatch.input);
-            let wrong = |(path, error)| format!("`do.dispatch.input{path}` {error}");
-            ("do.dispatch.input", parsed.map_err(wrong)?)
-        }
+        Act::Dispatch(dispatch) => ("do.dispatch.input", parsed("do.dispatch.input", &dispatch.input)?),
+        Act::Flow(flow) => ("do.flow.input", parsed("do.flow.input", &flow.input)?),
     };
     match template.check(&shape()).first() {
         Some(missing) => Err(format!("`{field}` {}:{}: {missing}", missing.place.line, missing.place.column)),
@@ -52,10 +49,24 @@ pub(super) fn text(text: &str, definition: &Trigger, slot: &SlotRecord) -> Resul
     Ok(if names_it { filled } else { told(&filled, &shown(&slot.payload)) })
 }
 
-pub(super) fn input(input: &Value, definition: &Trigger, slot: &SlotRecord) -> Result<Value, String> {
-    let template =
-        Template::parse(input).map_err(|(path, error)| format!("`do.dispatch.input{path}` {error}"))?;
-    template.value(&scope(definition, slot)).map_err(|error| format!("`do.dispatch.input`: {error}"))
+pub(super) fn input(
+    field: &str,
+    input: &Value,
+    definition: &Trigger,
+    slot: &SlotRecord,
+) -> Result<Value, String> {
+    let template = parsed(field, input)?;
+    template.value(&scope(definition, slot)).map_err(|error| format!("`{field}`: {error}"))
+}
+
+/// What an input will be every time; `None`: that is known when the trigger is due.
+pub(super) fn constant(input: &Value) -> Option<Value> {
+    let template = Template::parse(input).ok().filter(|template| template.paths().is_empty())?;
+    template.value(&Value::Null).ok()
+}
+
+fn parsed(field: &str, input: &Value) -> Result<Template, String> {
+    Template::parse(input).map_err(|(path, error)| format!("`{field}{path}` {error}"))
 }
 
 /// A large body is left out, as nobody reads it; a text that names parts of it has those.

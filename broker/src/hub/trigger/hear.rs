@@ -1,24 +1,23 @@
-//! What fires a trigger beside its schedule: people, entries of the log, the ends of other triggers' slots. Nothing
-//! that a trigger has caused fires it again: each slot knows which triggers have led to it.
-
-use std::collections::VecDeque;
+//! What fires a trigger beside its schedule: people, entries of the log, the ends of other triggers' slots and of
+//! flows. Nothing that a trigger has led to fires it again.
 
 use nexus_wire::limits::{TRIGGER_EVENTS_PER_MINUTE, TRIGGER_INPUT_BYTES_MAX, TRIGGER_QUEUE_MAX};
-use nexus_wire::log::{LogBody, LogEntry};
-use nexus_wire::trigger::{AfterEnd, AfterSlot, Cause, Overlap, SlotState, TriggerStatus, When};
-use nexus_wire::{DispatchId, Ms, TriggerName};
+use nexus_wire::log::LogEntry;
+use nexus_wire::run::RunState;
+use nexus_wire::trigger::{AfterEnd, AfterRun, AfterSlot, Cause, Overlap, SlotState, TriggerStatus, When};
+use nexus_wire::{Ms, TriggerName};
 use serde_json::{Value, json};
 
+use super::Ending;
 use super::define::WHILE_PAUSED;
 use super::due::EXPIRED;
+use crate::hub::cause::{longer, may_lead_to};
 use crate::hub::filter::kind_of;
 use crate::hub::inbox::json_bytes;
-use crate::hub::records::{Rate, SlotRecord, Store, Stored, TriggerRecord, Watched};
+use crate::hub::records::{Rate, RunRecord, SlotRecord, Store, Stored, TriggerRecord};
 use crate::hub::step::Step;
 
 pub(super) const MINUTE_MS: Ms = 60_000;
-/// Triggers that may have led to each other; a longer line goes no further.
-const LINEAGE_MAX: usize = 16;
 
 /// An entry of the log that a trigger has waited for.
 #[derive(Debug)]
@@ -41,21 +40,20 @@ impl<S: Store> Step<'_, S> {
         if names.is_empty() {
             return Ok(());
         }
-        let lineage = self.lineage_of(entry)?;
+        let lineage = self.causes_of(entry)?;
         let payload = payload_of(entry, kind);
-        for name in names.into_iter().filter(|name| !lineage.contains(name)) {
+        for name in names.into_iter().filter(|name| may_lead_to(&lineage, name)) {
             let heard = Heard { name, seq: entry.seq, payload: payload.clone(), lineage: lineage.clone() };
             self.heard.push(heard);
         }
         Ok(())
     }
 
-    /// Fires those who were told of something in this command.
+    /// A slot for each of those who were told of something in this command. It begins at a later tick.
     pub(in crate::hub) fn heed(&mut self) -> Stored<()> {
-        let mut heard: VecDeque<Heard> = std::mem::take(&mut self.heard).into();
-        while let Some(Heard { name, seq, payload, lineage }) = heard.pop_front() {
+        // All that this writes into the log is about triggers, which fires none.
+        for Heard { name, seq, payload, lineage } in std::mem::take(&mut self.heard) {
             self.arrive(&name, Cause::Event(seq), payload, lineage)?;
-            heard.extend(std::mem::take(&mut self.heard));
         }
         Ok(())
     }
@@ -135,18 +133,52 @@ impl<S: Store> Step<'_, S> {
             | SlotState::Cancelled
             | SlotState::Skipped => return Ok(()),
         };
-        let Some(followers) = self.hub.triggers.after.get(&ended.name).cloned() else { return Ok(()) };
-        let lineage = longer(&ended.name, &ended.lineage);
         let slot = &ended.slot;
-        for name in followers.into_iter().filter(|name| !lineage.contains(name)) {
-            if lineage.len() >= LINEAGE_MAX || !self.wants(&name, succeeded) {
-                continue;
+        let cause = Cause::After(AfterSlot { trigger: ended.name.clone(), no: slot.no });
+        let payload = json!({
+            "trigger": ended.name, "no": slot.no, "state": slot.state, "reason": slot.reason, "work": slot.work,
+        });
+        let lineage = longer(&ended.name, &ended.lineage);
+        self.follow(&Ending::Trigger(ended.name.clone()), succeeded, &cause, &payload, &lineage)
+    }
+
+    /// Those who wait for the end of runs of this flow. One that was cancelled has neither come to something nor to
+    /// nothing.
+    pub(super) fn tell_flow_followers(&mut self, ended: &RunRecord) -> Stored<()> {
+        let info = &ended.info;
+        let succeeded = match info.state {
+            RunState::Done => true,
+            RunState::Failed => false,
+            RunState::Waiting | RunState::Running | RunState::Cancelled => return Ok(()),
+        };
+        let ending = Ending::Flow(info.flow.clone());
+        if !self.hub.triggers.after.contains_key(&ending) {
+            return Ok(());
+        }
+        let cause = Cause::AfterRun(AfterRun { flow: info.flow.clone(), run: info.id });
+        let mut payload = json!({
+            "flow": info.flow, "run": info.id, "state": info.state, "error": info.error, "output": ended.output,
+        });
+        if json_bytes(&payload) > TRIGGER_INPUT_BYTES_MAX {
+            payload["output"] = Value::Null;
+            payload["output_left_out"] = Value::Bool(true);
+        }
+        self.follow(&ending, succeeded, &cause, &payload, &info.causes)
+    }
+
+    fn follow(
+        &mut self,
+        ending: &Ending,
+        succeeded: bool,
+        cause: &Cause,
+        payload: &Value,
+        lineage: &[TriggerName],
+    ) -> Stored<()> {
+        let Some(followers) = self.hub.triggers.after.get(ending).cloned() else { return Ok(()) };
+        for name in followers {
+            if may_lead_to(lineage, &name) && self.wants(&name, succeeded) {
+                self.arrive(&name, cause.clone(), payload.clone(), lineage.to_vec())?;
             }
-            let cause = Cause::After(AfterSlot { trigger: ended.name.clone(), no: slot.no });
-            let payload = json!({
-                "trigger": ended.name, "no": slot.no, "state": slot.state, "reason": slot.reason, "work": slot.work,
-            });
-            self.arrive(&name, cause, payload, lineage.clone())?;
         }
         Ok(())
     }
@@ -167,40 +199,6 @@ impl<S: Store> Step<'_, S> {
             | When::Manual => false,
         }
     }
-
-    /// Which triggers have led to an entry of the log.
-    fn lineage_of(&self, entry: &LogEntry) -> Stored<Vec<TriggerName>> {
-        if let Some(firing) = &self.firing {
-            return Ok(firing.clone());
-        }
-        if let Some(name) = entry.thread.and_then(|thread| self.hub.triggers.threads.get(&thread)) {
-            let before = self.hub.triggers.get(name).map_or(&[][..], |record| &record.lineage);
-            return Ok(longer(name, before));
-        }
-        let watched = match &entry.body {
-            LogBody::DispatchAccepted(info) => Some(Watched::Dispatch(info.root)),
-            LogBody::DispatchAssigned { dispatch, .. } => self.root_of(*dispatch)?,
-            LogBody::DispatchEnded(outcome) => self.root_of(outcome.dispatch)?,
-            LogBody::ItemClosed(close) => Some(Watched::Item(close.item)),
-            LogBody::Message(_)
-            | LogBody::ItemTaken(_)
-            | LogBody::Reacted(_)
-            | LogBody::Alert(_)
-            | LogBody::Other { .. } => None,
-        };
-        let key = watched.and_then(|watched| self.hub.triggers.watched.get(&watched));
-        let slot = key.and_then(|key| self.hub.triggers.open.get(key));
-        Ok(slot.map(|slot| longer(&slot.name, &slot.lineage)).unwrap_or_default())
-    }
-
-    fn root_of(&self, dispatch: DispatchId) -> Stored<Option<Watched>> {
-        Ok(self.store.dispatch_head(dispatch)?.map(|record| Watched::Dispatch(record.info.root)))
-    }
-}
-
-/// The line of those that led to something, with one more.
-pub(super) fn longer(name: &TriggerName, before: &[TriggerName]) -> Vec<TriggerName> {
-    std::iter::once(name).chain(before).take(LINEAGE_MAX).cloned().collect()
 }
 
 /// Counts a firing by an event; why there may be none in this minute.

@@ -1,5 +1,5 @@
-//! What a slot sets to work, and what becomes of that: a message or a dispatch of the owner's, tried again when it
-//! comes to nothing.
+//! What a slot sets to work, and what becomes of that: a message, a dispatch or a run of the owner's, tried again when
+//! it comes to nothing.
 
 use nexus_wire::admin::OperatorRole;
 use nexus_wire::alert::AlertKind;
@@ -7,14 +7,16 @@ use nexus_wire::chat::ChatSend;
 use nexus_wire::hands::{Dispatch, DispatchState};
 use nexus_wire::inbox::Decision;
 use nexus_wire::limits::{TRIGGER_ANSWER_MAX, TRIGGER_FAILURES_MAX};
+use nexus_wire::run::RunState;
 use nexus_wire::trigger::{Act, Overlap, SlotState, SlotWork, TriggerStatus};
 use nexus_wire::turn::TurnCancel;
 use nexus_wire::{AspectName, DispatchId, ErrorBody, ItemId, Ms, Party, RequestId, TriggerName, derive};
 
 use super::define::WHILE_PAUSED;
 use super::fill;
-use super::hear::longer;
-use crate::hub::records::{SlotRecord, Store, Stored, TriggerRecord, Watched};
+use crate::hub::cause::longer;
+use crate::hub::records::{RunRecord, SlotRecord, Store, Stored, TriggerRecord, Watched};
+use crate::hub::run::failure;
 use crate::hub::step::{Done, Refusal, Step};
 
 const BACKOFF_MS: Ms = 60_000;
@@ -66,15 +68,13 @@ impl<S: Store> Step<'_, S> {
             self.end_slot(slot, SlotState::Skipped, Some(why.clone()))?;
             return self.pause_for(record.name(), &why);
         }
+        let line = longer(record.name(), &slot.lineage);
         if record.info.definition.overlap == Overlap::Replace {
-            self.replace(&record, slot.slot.no)?;
+            self.caused(line.clone(), |step| step.replace(&record, slot.slot.no))?;
         }
         slot.slot.attempts += 1;
         slot.slot.due = None;
-        self.firing = Some(longer(record.name(), &slot.lineage));
-        let done = self.do_it(&record, &slot);
-        self.firing = None;
-        match done {
+        match self.caused(line, |step| step.do_it(&record, &slot)) {
             Ok((work, asked)) => {
                 slot.slot.state = SlotState::Running;
                 slot.slot.work = Some(work);
@@ -114,7 +114,7 @@ impl<S: Store> Step<'_, S> {
         }
     }
 
-    /// The message or the dispatch, as its owner would make it.
+    /// The message, the dispatch or the run, as its owner would make it.
     fn do_it(&mut self, record: &TriggerRecord, slot: &SlotRecord) -> Done<(SlotWork, Option<AspectName>)> {
         let info = &record.info;
         let request = derive::trigger_request(info.id, slot.slot.no, slot.slot.attempts, self.at);
@@ -149,7 +149,8 @@ impl<S: Store> Step<'_, S> {
                 Ok((SlotWork::Message(message), Some(ask.aspect.clone())))
             }
             Act::Dispatch(dispatch) => {
-                let input = filled(fill::input(&dispatch.input, &info.definition, slot))?;
+                let field = "do.dispatch.input";
+                let input = filled(fill::input(field, &dispatch.input, &info.definition, slot))?;
                 let dispatch = Dispatch {
                     deadline_s: dispatch.deadline_s,
                     budget: info.definition.budget,
@@ -157,6 +158,12 @@ impl<S: Store> Step<'_, S> {
                 };
                 self.silently(|step| step.dispatch(&owner, request, dispatch))?;
                 Ok((SlotWork::Dispatch(derive::dispatch_id(request, &owner)), None))
+            }
+            Act::Flow(flow) => {
+                let input = filled(fill::input("do.flow.input", &flow.input, &info.definition, slot))?;
+                let run = derive::run_id(request, &owner);
+                self.start_run(run, &flow.id, input, owner, None)?;
+                Ok((SlotWork::Run(run), None))
             }
         }
     }
@@ -184,6 +191,9 @@ impl<S: Store> Step<'_, S> {
                         Ok(()) | Err(Refusal::Answer(_)) => {}
                         Err(Refusal::Store(error)) => return Err(error),
                     }
+                }
+                Some(Watched::Run(run)) => {
+                    self.end_run(run, RunState::Cancelled, Some(failure("cancelled", reason)))?;
                 }
                 None => {}
             }
@@ -216,6 +226,23 @@ impl<S: Store> Step<'_, S> {
             }
         }
         Ok(())
+    }
+
+    /// A run that is no step of another one has ended: the slot that waits for it, and those who come after its flow.
+    pub(in crate::hub) fn triggers_told_of_run(&mut self, ended: &RunRecord) -> Stored<()> {
+        let info = &ended.info;
+        if let Some(slot) = self.watched_slot(Watched::Run(info.id)) {
+            match info.state {
+                RunState::Done => self.end_slot(slot, SlotState::Done, None)?,
+                RunState::Failed | RunState::Cancelled | RunState::Waiting | RunState::Running => {
+                    let because = info.error.as_ref().map(|it| format!(": {}", it.message));
+                    let reason =
+                        format!("run {} is {}{}", info.id, info.state.as_str(), because.unwrap_or_default());
+                    self.came_to_nothing(slot, reason)?;
+                }
+            }
+        }
+        self.tell_flow_followers(ended)
     }
 
     /// An aspect has decided on an item.

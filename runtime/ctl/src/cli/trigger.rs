@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use nexus_wire::hook::HookPreset;
+use nexus_wire::name::FlowName;
 use nexus_wire::trigger::{AfterEnd, Misfire};
 use nexus_wire::{AspectName, HandRef, Party, ThreadId, TriggerName};
 
@@ -19,6 +20,7 @@ For example:
     --ask harrow 'What changed yesterday?'
   nexctl trigger add sweep --every 10m --dispatch runner/script '{\"name\": \"sweep\"}'
   nexctl trigger add pushed --webhook github --ask harrow 'What was pushed?'
+  nexctl trigger add early --cron '0 7 * * *' --flow look '{\"topics\": [\"rain\"]}'
   nexctl trigger next morning
   nexctl trigger history morning")]
 pub struct TriggerArgs {
@@ -108,13 +110,14 @@ pub enum TriggerAction {
 }
 
 #[derive(Args, Clone, Debug)]
-#[command(group = clap::ArgGroup::new("when").required(true).args(["cron", "every", "at", "in_", "after", "event", "webhook", "manual"]))]
-#[command(group = clap::ArgGroup::new("do").required(true).args(["ask", "dispatch"]))]
+#[command(group = clap::ArgGroup::new("when").required(true).args(["cron", "every", "at", "in_", "after", "after_flow", "event", "webhook", "manual"]))]
+#[command(group = clap::ArgGroup::new("do").required(true).args(["ask", "dispatch", "flow"]))]
+#[command(group = clap::ArgGroup::new("ending").args(["after", "after_flow"]))]
 pub struct AddTrigger {
     /// How it is called
     pub name: TriggerName,
-    /// What is asked; with --dispatch its input, as JSON
-    #[arg(required = true, value_name = "TEXT")]
+    /// What is asked; with --dispatch or --flow its input, as JSON
+    #[arg(required_unless_present = "flow", value_name = "TEXT")]
     pub words: Vec<String>,
     /// Minute, hour, day of month, month, day of week; six fields begin with the second
     #[arg(long, value_name = "FIELDS")]
@@ -131,8 +134,11 @@ pub struct AddTrigger {
     /// When a slot of this trigger has ended
     #[arg(long, value_name = "TRIGGER")]
     pub after: Option<TriggerName>,
+    /// When a run of this flow has ended
+    #[arg(long, value_name = "FLOW")]
+    pub after_flow: Option<FlowName>,
     /// How it has to have ended
-    #[arg(long, value_enum, requires = "after", default_value_t)]
+    #[arg(long, value_enum, requires = "ending", default_value_t)]
     pub on: On,
     /// When an entry of such a kind comes into the log; repeat it for several
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
@@ -158,6 +164,9 @@ pub struct AddTrigger {
     /// Give this Hand work
     #[arg(long, value_name = "ASPECT/HAND")]
     pub dispatch: Option<HandRef>,
+    /// Run this flow
+    #[arg(long, value_name = "FLOW")]
+    pub flow: Option<FlowName>,
     /// The work has to have ended after this long
     #[arg(long, value_name = "TIME", value_parser = duration, requires = "dispatch")]
     pub deadline: Option<Duration>,

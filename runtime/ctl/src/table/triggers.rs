@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use nexus_wire::Ms;
 use nexus_wire::trigger::{
-    Act, Cause, PlannedSlot, SlotState, SlotWork, TriggerInfo, TriggerSlot, TriggerStatus, When,
+    Act, After, Cause, PlannedSlot, SlotState, SlotWork, TriggerInfo, TriggerSlot, TriggerStatus, When,
 };
 
 use super::grid::Give::{Cut, Go, Id, Keep};
@@ -64,6 +64,7 @@ pub fn slots(ui: &Ui, slots: &[TriggerSlot], zone: &TimeZone) -> String {
         let work = match slot.work {
             Some(SlotWork::Message(id)) => id.to_string(),
             Some(SlotWork::Dispatch(id)) => id.to_string(),
+            Some(SlotWork::Run(id)) => id.to_string(),
             None => "-".to_owned(),
         };
         table.add_row(vec![
@@ -107,7 +108,9 @@ fn when(when: &When) -> String {
         When::Every(every) => format!("every {}", span(Ms::from(every.seconds) * 1000)),
         When::At(_) => "once".to_owned(),
         When::Event(event) => format!("event {}", event.kinds.join(", ")),
-        When::After(after) => format!("after {}", after.trigger),
+        When::After(After { trigger: Some(trigger), .. }) => format!("after {trigger}"),
+        When::After(After { flow: Some(flow), .. }) => format!("after flow {flow}"),
+        When::After(After { trigger: None, flow: None, .. }) => "never".to_owned(),
         When::Webhook(hook) => format!("webhook {}", hook.preset.as_str()),
         When::Manual => "by hand".to_owned(),
     }
@@ -117,6 +120,7 @@ fn does(act: &Act) -> String {
     match act {
         Act::Ask(ask) => format!("asks {}: {}", ask.aspect, ask.text),
         Act::Dispatch(dispatch) => format!("dispatch to {}", dispatch.hand),
+        Act::Flow(flow) => format!("runs flow {}", flow.id),
     }
 }
 
@@ -126,6 +130,7 @@ fn cause(cause: &Cause) -> String {
         Cause::Person(party) => party.to_string(),
         Cause::Event(seq) => format!("entry {seq}"),
         Cause::After(after) => format!("{} {}", after.trigger, after.no),
+        Cause::AfterRun(after) => format!("flow {}", after.flow),
         Cause::Webhook(delivery) => format!("webhook {delivery}"),
     }
 }

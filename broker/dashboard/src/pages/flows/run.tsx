@@ -90,6 +90,9 @@ function Known({ detail, onClose, onOpen, onChanged }: KnownProps) {
         {info.groups !== undefined && info.groups.length > 0 && (
           <Fact name="Groups">{info.groups.join(", ")}</Fact>
         )}
+        {info.causes !== undefined && info.causes.length > 0 && (
+          <Fact name="Led to by">{info.causes.join(" ← ")}</Fact>
+        )}
         {info.parent && <Other name="Step of" id={info.parent.run} onOpen={onOpen} />}
         {info.retry_of !== undefined && <Other name="Again of" id={info.retry_of} onOpen={onOpen} />}
         {info.retried_as !== undefined && <Other name="Run again as" id={info.retried_as} onOpen={onOpen} />}

@@ -217,6 +217,7 @@ function Slot({ slot, thread }: { slot: TriggerSlot; thread: string | undefined 
       </span>
       <span class="quiet">{because(slot.cause)}</span>
       {work && "dispatch" in work && <Link href={`/work/${work.dispatch}`}>work</Link>}
+      {work && "run" in work && <Link href={`/flows/${work.run}`}>run</Link>}
       {work && "message" in work && thread !== undefined && (
         <Link href={`/chat/${thread}`}>conversation</Link>
       )}

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { uuidv7 } from "../../link/ids";
 import { link } from "../../link/link";
-import { asError } from "../../link/use";
+import { asError, useAsk } from "../../link/use";
 import { team } from "../../state/team";
 import { Area, Segments, Select } from "../../ui/choice";
 import { Field } from "../../ui/field";
@@ -20,7 +20,11 @@ const WHENS = [
 const DOES = [
   { value: "ask", label: "Ask an aspect" },
   { value: "dispatch", label: "Send work to a Hand" },
+  { value: "flow", label: "Run a flow" },
 ] as const;
+
+/** Flows there are to choose from. */
+const FLOWS = 200;
 
 interface Form {
   name: string;
@@ -33,6 +37,7 @@ interface Form {
   aspect: string;
   text: string;
   hand: string;
+  flow: string;
   input: string;
 }
 
@@ -62,10 +67,11 @@ function times({ when, cron, minutes, at }: Form): When {
   }
 }
 
-function work({ does, aspect, text, hand, input }: Form): Act {
+function work({ does, aspect, text, hand, flow, input }: Form): Act {
   if (does === "ask") return { ask: { aspect, text } };
   try {
-    return { dispatch: { hand, input: JSON.parse(input) as unknown } };
+    const given = JSON.parse(input) as unknown;
+    return does === "flow" ? { flow: { id: flow, input: given } } : { dispatch: { hand, input: given } };
   } catch (error) {
     throw new Error(`the input is no JSON: ${asError(error).message}`, { cause: error });
   }
@@ -78,6 +84,7 @@ function missing(form: Form): string | undefined {
   if (form.when === "at" && form.at === "") return "Say when";
   if (form.does === "ask" && (form.aspect === "" || form.text.trim() === "")) return "Say whom, and what";
   if (form.does === "dispatch" && form.hand === "") return "Choose a Hand";
+  if (form.does === "flow" && form.flow === "") return "Choose a flow";
   return undefined;
 }
 
@@ -89,6 +96,7 @@ interface Props {
 export function NewTrigger({ onClose, onMade }: Props) {
   const aspects = team.value;
   const hands = aspects.flatMap(({ name, hands }) => hands.map((spec) => `${name}/${spec.name}`));
+  const { value: flows } = useAsk("flow.list", { limit: FLOWS });
   const [form, setForm] = useState<Form>(() => ({
     name: "",
     when: "cron",
@@ -100,6 +108,7 @@ export function NewTrigger({ onClose, onMade }: Props) {
     aspect: aspects[0]?.name ?? "",
     text: "",
     hand: hands[0] ?? "",
+    flow: "",
     input: "{}",
   }));
   // Another form is another request; the same one sent again is not.
@@ -147,12 +156,21 @@ export function NewTrigger({ onClose, onMade }: Props) {
         </>
       ) : (
         <>
-          <Select
-            label="Hand"
-            value={form.hand}
-            options={hands.map((hand) => ({ value: hand, label: hand }))}
-            onChange={(hand) => set({ hand })}
-          />
+          {form.does === "dispatch" ? (
+            <Select
+              label="Hand"
+              value={form.hand}
+              options={hands.map((hand) => ({ value: hand, label: hand }))}
+              onChange={(hand) => set({ hand })}
+            />
+          ) : (
+            <Select
+              label="Flow"
+              value={form.flow}
+              options={["", ...(flows?.flows ?? []).map(({ id }) => id)].map((id) => ({ value: id, label: id }))}
+              onChange={(flow) => set({ flow })}
+            />
+          )}
           <Area label="Input (JSON)" rows={4} value={form.input} onInput={(input) => set({ input })} />
         </>
       )}

@@ -11,7 +11,10 @@ export function when({ when, timezone }: Trigger): string {
   if ("at" in when) return "once";
   if ("event" in when)
     return `on ${when.event.kinds.join(", ")}${when.event.by ? ` of ${when.event.by}` : ""}`;
-  if ("after" in when) return `after ${when.after.trigger}: ${when.after.on ?? "success"}`;
+  if ("after" in when) {
+    const { trigger, flow, on } = when.after;
+    return `after ${trigger ?? `flow ${flow ?? "?"}`}: ${on ?? "success"}`;
+  }
   if ("webhook" in when) return `webhook of ${when.webhook.preset ?? "generic"}`;
   return Object.keys(when).join(", ");
 }
@@ -32,6 +35,7 @@ function span(seconds: number): string {
 export function act({ do: act }: Trigger): { who: string; what: string } {
   if ("ask" in act) return { who: act.ask.aspect, what: act.ask.text };
   if ("dispatch" in act) return { who: act.dispatch.hand, what: JSON.stringify(act.dispatch.input) };
+  if ("flow" in act) return { who: `flow ${act.flow.id}`, what: JSON.stringify(act.flow.input ?? null) };
   return { who: Object.keys(act).join(", "), what: JSON.stringify(act) };
 }
 
@@ -57,6 +61,7 @@ export function because(cause: Cause): string {
   if ("person" in cause) return cause.person;
   if ("event" in cause) return `entry ${cause.event} of the log`;
   if ("after" in cause) return `after ${cause.after.trigger} ${cause.after.no}`;
+  if ("after_run" in cause) return `after a run of ${cause.after_run.flow}`;
   if ("webhook" in cause) return `webhook ${cause.webhook}`;
   return Object.keys(cause).join(", ");
 }
