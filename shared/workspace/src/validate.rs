@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use nexus_flow::Format;
 use nexus_wire::trigger::Act;
 use regex::Regex;
 use serde_json::Value;

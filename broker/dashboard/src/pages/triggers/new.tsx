@@ -70,7 +70,7 @@ function times({ when, cron, minutes, at }: Form): When {
 function work({ does, aspect, text, hand, flow, input }: Form): Act {
   if (does === "ask") return { ask: { aspect, text } };
   try {
-    const given = JSON.parse(input) as unknown;
+    const given = JSON.parse(input) as Record<string, unknown>;
     return does === "flow" ? { flow: { id: flow, input: given } } : { dispatch: { hand, input: given } };
   } catch (error) {
     throw new Error(`the input is no JSON: ${asError(error).message}`, { cause: error });
@@ -167,7 +167,10 @@ export function NewTrigger({ onClose, onMade }: Props) {
             <Select
               label="Flow"
               value={form.flow}
-              options={["", ...(flows?.flows ?? []).map(({ id }) => id)].map((id) => ({ value: id, label: id }))}
+              options={["", ...(flows?.flows ?? []).map(({ id }) => id)].map((id) => ({
+                value: id,
+                label: id,
+              }))}
               onChange={(flow) => set({ flow })}
             />
           )}
