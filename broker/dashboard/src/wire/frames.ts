@@ -223,6 +223,9 @@ export type Act =
     }
   | {
       dispatch: DispatchHand;
+    }
+  | {
+      flow: StartFlow;
     };
 /**
  * What becomes of slots that were missed, because no broker ran or the machine slept.
@@ -537,6 +540,9 @@ export type Cause =
       after: AfterSlot;
     }
   | {
+      after_run: AfterRun;
+    }
+  | {
       webhook: string;
     };
 /**
@@ -554,6 +560,9 @@ export type SlotWork =
     }
   | {
       dispatch: DispatchId;
+    }
+  | {
+      run: RunId;
     };
 /**
  * One trigger, from its first definition to its deletion.
@@ -2175,6 +2184,16 @@ export interface DispatchHand {
   input: unknown;
 }
 /**
+ * A run of a flow.
+ *
+ */
+export interface StartFlow {
+  id: FlowName;
+  input?: {
+    [k: string]: unknown;
+  };
+}
+/**
  * What is done when the work of a slot comes to nothing.
  *
  */
@@ -2211,9 +2230,14 @@ export interface Event {
   kinds: string[];
   thread?: ThreadId;
 }
+/**
+ * Exactly one of `trigger` and `flow`. Of a flow those runs count that are no step of another one.
+ *
+ */
 export interface After {
+  flow?: FlowName;
   on?: AfterEnd;
-  trigger: TriggerName;
+  trigger?: TriggerName;
 }
 /**
  * A signed request comes to `POST /hooks/<name of the trigger>`. What it is signed with is for `trigger.rotate`.
@@ -3528,6 +3552,10 @@ export interface RunInfo {
   began_at?: number;
   by: Party;
   /**
+   * The triggers that have led to it, the nearest first; none of them is fired by what it does.
+   */
+  causes?: TriggerName[];
+  /**
    * Runs it is a step of, one within the other.
    */
   depth: number;
@@ -3839,6 +3867,10 @@ export interface TriggerSlot {
 export interface AfterSlot {
   no: number;
   trigger: TriggerName;
+}
+export interface AfterRun {
+  flow: FlowName;
+  run: RunId;
 }
 /**
  * A trigger as it stands.
