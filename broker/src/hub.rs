@@ -46,6 +46,7 @@ mod watch;
 
 use nexus_wire::Ms;
 
+pub(crate) use access::invitations::NO_INVITATION;
 pub use access::{Access, Doors, NewToken, Note, Proof};
 pub use admin::public_key;
 pub use blobs::is_named_to;
@@ -108,7 +109,8 @@ impl Hub {
         let triggers = Triggers::new(snapshot.triggers, snapshot.open_slots);
         let runs = Runs::new(snapshot.open_runs)?;
         let schemas = Schemas::of(roster.aspects());
-        let doors = Doors::new(snapshot.setup, snapshot.assertions, snapshot.credentials);
+        let doors =
+            Doors::new(snapshot.setup, snapshot.invitations, snapshot.assertions, snapshot.credentials);
         let started_at = snapshot.started_at;
         Ok(Self {
             config,

@@ -28,6 +28,7 @@ use keys::NexusKeys;
 use password::Passwords;
 use uses::Uses;
 
+use crate::hub::NO_INVITATION;
 use crate::hub::records::{Digest, UsedAssertion};
 
 /// Whoever is behind a credential.
@@ -76,6 +77,8 @@ pub(crate) enum AuthError {
         "this setup token is not known, was used before or has expired; `nexus token setup` makes another"
     )]
     SetupToken,
+    #[error("{NO_INVITATION}")]
+    Invitation,
     #[error("the password could not be hashed; try again")]
     Password,
     #[error("too many passwords are being checked; try again in a few seconds")]
@@ -96,6 +99,7 @@ impl AuthError {
             | Self::Session
             | Self::Login
             | Self::SetupToken
+            | Self::Invitation
             | Self::Assertion(_) => ErrorCode::Unauthorized,
         };
         ErrorBody::new(code, self.to_string())

@@ -233,6 +233,16 @@ async fn no_secret_is_found_where_it_does_not_belong() {
     let token = made.split_whitespace().find(|word| word.starts_with("nxo_")).expect("it is shown once");
     canaries.plant("API token", token);
     said.push_str(&text(&world.run("nexus", &["operator", "token", "list", "ana", "--data", &data])));
+    let invited = ["operator", "invite", "bo", "--role", "viewer", "--data", &data];
+    let made = text(&world.run("nexus", &invited));
+    let invitation = made.split_whitespace().find_map(|word| word.split_once("/#invite="));
+    let invitation = invitation.expect("it is shown once").1;
+    canaries.plant("invitation", invitation);
+    said.push_str(&text(&world.run("nexus", &["operator", "list", "--data", &data])));
+    for _ in 0..2 {
+        let body = json!({"token": invitation, "password": password});
+        said.push_str(&post(&world, "/api/v1/invitations/accept", &body));
+    }
     said.push_str(&whole(call(&world, "/api/v1/operators", &format!("authorization: Bearer {token}\r\n"))));
     said.push_str(&whole(call(&world, "/api/v1/operators", &format!("authorization: Bearer {token}x\r\n"))));
 

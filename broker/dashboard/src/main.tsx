@@ -8,6 +8,7 @@ import "./style/shell.css";
 import "./ui/theme";
 import { Unreachable } from "./link/refusal";
 import { asError } from "./link/use";
+import { invitation } from "./state/invitation";
 import { me, recognise } from "./state/session";
 import { Fault } from "./ui/fault";
 import { lazily } from "./ui/lazy";
@@ -15,6 +16,7 @@ import { Toasts } from "./ui/toast";
 import { Shell } from "./shell";
 
 const Login = lazily(() => import("./pages/login"), "the login");
+const Invited = lazily(() => import("./pages/login/invited"), "the invitation");
 const RETRY_MS = 2_000;
 
 function App() {
@@ -31,6 +33,7 @@ function App() {
     );
     return () => clearTimeout(timer);
   }, [turn]);
+  if (me.value !== undefined && invitation.value !== undefined) return <Invited />;
   if (me.value) return <Shell />;
   if (me.value === null) return <Login />;
   if (!error) return null;

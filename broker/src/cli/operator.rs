@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
-use nexus_wire::access::{TokenAdd, TokenInfo};
+use nexus_wire::access::{InvitationAdd, InvitationInfo, InvitationMade, TokenAdd, TokenInfo};
 use nexus_wire::admin::{OperatorAdd, OperatorInfo, OperatorRole};
-use nexus_wire::{Ms, OperatorName, TokenName};
+use nexus_wire::{Ms, OperatorName, Party, TokenName};
 
 use super::CliError;
 use super::admin::Admin;
@@ -25,7 +25,18 @@ pub(super) enum Operator {
         #[arg(long, value_enum)]
         role: Role,
     },
-    /// Show who is in
+    /// Invite somebody: they open the link, choose a password and are in
+    Invite {
+        /// What to call them: a lower-case name, which stands before what they say
+        name: OperatorName,
+        /// What they may do
+        #[arg(long, value_enum)]
+        role: Role,
+        /// How long the link is good (12h, 7d), at most 30d; it is good once
+        #[arg(long, value_name = "TIME", value_parser = lifetime, default_value = "3d")]
+        expires: Duration,
+    },
+    /// Show who is in, and who is invited
     List,
     /// Give somebody another role; what they get in with stays
     Role {
@@ -40,7 +51,7 @@ pub(super) enum Operator {
         /// Who
         name: OperatorName,
     },
-    /// Shut somebody out; their links close
+    /// Shut somebody out; their links close. Of somebody who is invited, take the invitation back
     Revoke {
         /// Who
         name: OperatorName,
@@ -106,7 +117,12 @@ pub(super) async fn run(operator: Operator, config: Config) -> Result<(), CliErr
             let token_sha256 = token::sha256_hex(&token);
             let add = OperatorAdd { name: name.clone(), role: role.into(), token_sha256 };
             let mut admin = Admin::open(&config).await?;
-            let was_in = admin.operators().await?.iter().any(|it| it.name == name && it.revoked_at.is_none());
+            let was_in = admin
+                .operators()
+                .await?
+                .operators
+                .iter()
+                .any(|it| it.name == name && it.revoked_at.is_none());
             admin.add_operator(add).await?;
             let what = match was_in {
                 true => {
@@ -116,9 +132,20 @@ pub(super) async fn run(operator: Operator, config: Config) -> Result<(), CliErr
             };
             say(format_args!("{name} {what}. This token is shown once:\n\n  {token}\n"));
         }
+        Operator::Invite { name, role, expires } => {
+            let add = InvitationAdd { name, role: role.into(), expires_in_s: Some(expires.as_secs()) };
+            let InvitationMade { invitation, link, .. } = Admin::open(&config).await?.invite(add).await?;
+            say(format_args!(
+                "{} is invited as {}, once, until {}. Whoever opens this link chooses their password; it is shown once:\n\n  {link}\n",
+                invitation.name,
+                role_word(invitation.role),
+                time(invitation.expires_at)
+            ));
+        }
         Operator::List => {
-            let operators = Admin::open(&config).await?.operators().await?;
-            let rows: Vec<Vec<String>> = operators.iter().map(row).collect();
+            let all = Admin::open(&config).await?.operators().await?;
+            let invited = all.invitations.iter().map(invited_row);
+            let rows: Vec<Vec<String>> = all.operators.iter().map(row).chain(invited).collect();
             table(&["name", "role", "since", "state", "password", "tokens"], &rows);
         }
         Operator::Role { name, role } => {
@@ -132,8 +159,14 @@ pub(super) async fn run(operator: Operator, config: Config) -> Result<(), CliErr
             say(format_args!("{name} has a new password; their sessions have ended"));
         }
         Operator::Revoke { name } => {
-            Admin::open(&config).await?.revoke_operator(name.clone()).await?;
-            say(format_args!("{name} is out"));
+            let mut admin = Admin::open(&config).await?;
+            if admin.operators().await?.invitations.iter().any(|it| it.name == name) {
+                admin.revoke_invitation(name.clone()).await?;
+                say(format_args!("{name} is invited no more"));
+            } else {
+                admin.revoke_operator(name.clone()).await?;
+                say(format_args!("{name} is out"));
+            }
         }
         Operator::Token(action) => tokens(action, &config).await?,
     }
@@ -190,6 +223,22 @@ fn row(info: &OperatorInfo) -> Vec<String> {
         if info.revoked_at.is_some() { "revoked" } else { "in" }.to_owned(),
         if info.has_password { "yes" } else { "no" }.to_owned(),
         tokens.join(","),
+    ]
+}
+
+fn invited_row(info: &InvitationInfo) -> Vec<String> {
+    let by = match &info.invited_by {
+        Party::Operator(name) => name.to_string(),
+        Party::System => "the owner of the data directory".to_owned(),
+        Party::Aspect(name) => format!("aspect {name}"),
+    };
+    vec![
+        info.name.to_string(),
+        role_word(info.role).to_owned(),
+        time(info.created_at),
+        format!("invited by {by} until {}", time(info.expires_at)),
+        "no".to_owned(),
+        String::new(),
     ]
 }
 

@@ -2,6 +2,7 @@
 //! sealed credentials and the trail of what was refused. Whether the caller may ask was decided by `admit`;
 //! whatever is random or slow (tokens, hashes, ciphertexts) was made before and comes in.
 
+pub(super) mod invitations;
 mod keys;
 pub(super) mod people;
 mod vault;
@@ -12,7 +13,9 @@ use nexus_wire::admin::OperatorRole;
 use nexus_wire::{AspectName, CredentialName, Ms, OperatorName, Party, TokenName};
 
 use super::effect::Effect;
-use super::records::{CredentialRecord, CredentialTerms, Digest, SetupToken, Store, UsedAssertion};
+use super::records::{
+    CredentialRecord, CredentialTerms, Digest, Invitation, SetupToken, Store, UsedAssertion,
+};
 use super::step::{Done, Step};
 
 /// One act about who gets in.
@@ -62,6 +65,21 @@ pub enum Access {
         operator: OperatorName,
         password_hash: Option<String>,
         token: Option<NewToken>,
+    },
+    /// An open invitation of the same name is void from now on.
+    Invite {
+        name: OperatorName,
+        role: OperatorRole,
+        sha256: Digest,
+        lifetime_ms: Ms,
+    },
+    RevokeInvitation {
+        name: OperatorName,
+    },
+    /// The operator exists from here on, with the role they were invited to.
+    AcceptInvitation {
+        sha256: Digest,
+        password_hash: String,
     },
     RotateKey {
         aspect: AspectName,
@@ -123,6 +141,8 @@ pub struct Note {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Doors {
     pub(super) setup: Option<SetupToken>,
+    /// Those that have expired stay until somebody is invited.
+    pub(super) invitations: BTreeMap<OperatorName, Invitation>,
     /// The first to expire first.
     pub(super) assertions: BTreeSet<UsedAssertion>,
     pub(super) credentials: BTreeMap<CredentialName, CredentialRecord>,
@@ -131,11 +151,13 @@ pub struct Doors {
 impl Doors {
     pub(super) fn new(
         setup: Option<SetupToken>,
+        invitations: Vec<Invitation>,
         assertions: Vec<UsedAssertion>,
         credentials: Vec<CredentialRecord>,
     ) -> Self {
         Self {
             setup,
+            invitations: invitations.into_iter().map(|it| (it.name.clone(), it)).collect(),
             assertions: assertions.into_iter().collect(),
             credentials: credentials.into_iter().map(|record| (record.name.clone(), record)).collect(),
         }
@@ -143,6 +165,11 @@ impl Doors {
 
     pub fn setup(&self) -> Option<&SetupToken> {
         self.setup.as_ref()
+    }
+
+    /// Those that can be accepted at this time, by name.
+    pub fn invitations(&self, at: Ms) -> impl Iterator<Item = &Invitation> {
+        self.invitations.values().filter(move |it| it.is_good(at))
     }
 
     /// By name.
@@ -169,6 +196,13 @@ impl<S: Store> Step<'_, S> {
             Access::OfferSetup { sha256 } => self.offer_setup(by, sha256),
             Access::UseSetup { sha256, operator, password_hash, token } => {
                 self.use_setup(sha256, &operator, password_hash, token)
+            }
+            Access::Invite { name, role, sha256, lifetime_ms } => {
+                self.invite(by, name, role, sha256, lifetime_ms)
+            }
+            Access::RevokeInvitation { name } => self.revoke_invitation(by, &name),
+            Access::AcceptInvitation { sha256, password_hash } => {
+                self.accept_invitation(&sha256, password_hash)
             }
             Access::RotateKey { aspect, public_key, overlap_ms } => {
                 self.rotate_key(by, &aspect, public_key, overlap_ms)

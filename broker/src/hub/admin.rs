@@ -39,7 +39,7 @@ impl OperatorRecord {
         }
     }
 
-    fn is_active_admin(&self) -> bool {
+    pub(super) fn is_active_admin(&self) -> bool {
         self.role == OperatorRole::Admin && self.revoked_at.is_none()
     }
 }
@@ -196,10 +196,17 @@ impl<S: Store> Step<'_, S> {
 
     pub(super) fn revoke_operator(&mut self, by: &Party, name: &OperatorName) -> Done {
         let Some(old) = self.hub.roster.operator(name) else {
-            return refuse(ErrorCode::NotFound, format!("there is no operator {name}"));
+            return refuse(
+                ErrorCode::NotFound,
+                match self.hub.doors.invitations(self.at).any(|it| it.name == *name) {
+                    true => format!("{name} is invited and not in; take the invitation back instead"),
+                    false => format!("there is no operator {name}"),
+                },
+            );
         };
         if !old.is_active() {
             let info = old.info();
+            self.uninvite(name)?;
             self.answer(&info);
             return Ok(());
         }

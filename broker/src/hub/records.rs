@@ -33,8 +33,8 @@ use crate::hub::queue::Clocks;
 
 pub use super::queue::{Purse, PurseKey};
 pub use access::{
-    ApiToken, CredentialRecord, CredentialTerms, Digest, OperatorRecord, PreviousKey, Session, SetupToken,
-    UsedAssertion,
+    ApiToken, CredentialRecord, CredentialTerms, Digest, Invitation, OperatorRecord, PreviousKey, Session,
+    SetupToken, UsedAssertion,
 };
 pub use flows::{FlowRecord, RunRecord, RunsWanted, StepTask};
 pub use oversight::{AnsweredRecord, ApprovalRecord, GatherRecord};
@@ -530,6 +530,8 @@ pub struct Snapshot {
     /// Those not cleared, by key.
     pub open_alerts: Vec<Alert>,
     pub setup: Option<SetupToken>,
+    /// By name.
+    pub invitations: Vec<Invitation>,
     /// The first to expire first.
     pub assertions: Vec<UsedAssertion>,
     /// By name.

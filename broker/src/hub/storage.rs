@@ -80,6 +80,7 @@ impl<S: Store> Step<'_, S> {
             let record = record.clone();
             self.store.put_aspect(&record)?;
         }
+        self.uninvite_all()?;
         self.log_other(Party::System, "store.restored", new_epoch, &new_epoch)?;
         self.answer(&json!({"epoch": new_epoch}));
         Ok(())

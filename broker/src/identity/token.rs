@@ -14,6 +14,9 @@ pub(crate) const SESSION_PREFIX: &str = "nxs_";
 /// The token a new Nexus is set up with.
 pub(crate) const SETUP_PREFIX: &str = "nxsetup_";
 
+/// What somebody who was invited accepts with.
+pub(crate) const INVITATION_PREFIX: &str = "nxinvite_";
+
 /// A new API token: 256 random bits, so guessing needs no further defence than its length.
 pub(crate) fn mint() -> String {
     mint_with(PREFIX)
@@ -22,6 +25,11 @@ pub(crate) fn mint() -> String {
 pub(crate) fn mint_with(prefix: &str) -> String {
     let bytes: [u8; 32] = rand::random();
     format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// The dashboard's page that accepts an invitation. A fragment is not sent to any server.
+pub(crate) fn invitation_link(origin: &str, token: &str) -> String {
+    format!("{}/#invite={token}", origin.trim_end_matches('/'))
 }
 
 pub(crate) fn digest(secret: &str) -> Digest {

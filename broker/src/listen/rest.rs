@@ -39,6 +39,7 @@ mod gathers;
 pub(super) mod guard;
 mod health;
 pub(super) mod input;
+mod invitations;
 mod knowledge;
 mod metrics;
 mod objects;
@@ -103,6 +104,7 @@ fn routes() -> Routes {
         .merge(flows::routes().layer(large))
         .merge(gathers::routes())
         .merge(health::nexus())
+        .merge(invitations::routes())
         .merge(knowledge::routes().layer(large))
         .merge(metrics::routes())
         .merge(operators::routes())

@@ -5,6 +5,7 @@ mod dashboard;
 mod events;
 mod gathers;
 mod http;
+mod invitations;
 mod links;
 mod people;
 mod traces;

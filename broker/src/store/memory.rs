@@ -41,11 +41,11 @@ use crate::hub::inbox::as_answered;
 use crate::hub::queue::Clocks;
 use crate::hub::records::{
     AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
-    CredentialRecord, DispatchRecord, FlowRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord,
-    KnowledgePlace, KnowledgeRank, KnowledgeRecord, KnowledgeScope, MessageRecord, OperatorRecord, Pruned,
-    Purse, PurseKey, PushKey, PushRecord, ReactionRecord, Reads, RegistryRecord, RunRecord, RunsWanted,
-    SetupToken, SlotRecord, Snapshot, Spent, StepTask, StoreError, Stored, ThreadRecord, TriggerRecord,
-    UsedAssertion, Which,
+    CredentialRecord, DispatchRecord, FlowRecord, GatherRecord, InboxRecord, Invitation,
+    KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank, KnowledgeRecord, KnowledgeScope, MessageRecord,
+    OperatorRecord, Pruned, Purse, PurseKey, PushKey, PushRecord, ReactionRecord, Reads, RegistryRecord,
+    RunRecord, RunsWanted, SetupToken, SlotRecord, Snapshot, Spent, StepTask, StoreError, Stored,
+    ThreadRecord, TriggerRecord, UsedAssertion, Which,
 };
 use dispatches::head;
 use knowledge::Knowledge;
@@ -74,6 +74,7 @@ pub struct MemoryStore {
     clocks: Clocks,
     alerts: BTreeMap<String, Alert>,
     setup: Option<SetupToken>,
+    invitations: BTreeMap<OperatorName, Invitation>,
     assertions: BTreeSet<UsedAssertion>,
     credentials: BTreeMap<CredentialName, CredentialRecord>,
     /// With their numbers.

@@ -17,6 +17,7 @@ mod flows;
 mod gather;
 mod hands;
 mod hooks;
+mod invitations;
 mod knowledge;
 mod push;
 mod random;

@@ -321,6 +321,7 @@ enum Door {
     Session { close: bool },
     Used,
     Setup { offer: bool },
+    Invitation { name: u8, step: u8 },
     Rotate { aspect: u8, key: u8, overlap: u8 },
     Assertion { jti: u8 },
     Credential { name: u8, step: u8 },
@@ -334,6 +335,7 @@ fn door() -> impl Strategy<Value = Door> {
         1 => any::<bool>().prop_map(|close| Door::Session { close }),
         1 => Just(Door::Used),
         1 => any::<bool>().prop_map(|offer| Door::Setup { offer }),
+        2 => (0_u8..2, 0_u8..5).prop_map(|(name, step)| Door::Invitation { name, step }),
         2 => (0_u8..5, 1_u8..3, 0_u8..3)
             .prop_map(|(aspect, key, overlap)| Door::Rotate { aspect, key, overlap }),
         1 => (0_u8..4).prop_map(|jti| Door::Assertion { jti }),
@@ -618,6 +620,22 @@ impl Twin {
             Door::Setup { offer: true } => Access::OfferSetup { sha256: Digest([6; 32]) },
             Door::Setup { .. } => {
                 Access::UseSetup { sha256: Digest([6; 32]), operator, password_hash: Some(hash), token: None }
+            }
+            Door::Invitation { name, step } => {
+                let name: OperatorName = ["ana", "ben"][usize::from(*name)].parse().unwrap();
+                match step {
+                    0..=2 => Access::Invite {
+                        name,
+                        role: OperatorRole::Viewer,
+                        sha256: Digest([20 + step; 32]),
+                        lifetime_ms: 1_500,
+                    },
+                    3 => Access::RevokeInvitation { name },
+                    _ => {
+                        let byte = 20 + u8::try_from(self.at % 3).unwrap();
+                        Access::AcceptInvitation { sha256: Digest([byte; 32]), password_hash: hash }
+                    }
+                }
             }
             Door::Rotate { aspect, key, overlap } => Access::RotateKey {
                 aspect: self.aspect(*aspect),

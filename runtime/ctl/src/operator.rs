@@ -2,7 +2,10 @@
 
 use nexus_client::Broker;
 use nexus_wire::OperatorName;
-use nexus_wire::access::{PasswordSet, SessionInfo, TokenAdd, TokenInfo, TokenList, TokenMade};
+use nexus_wire::access::{
+    InvitationAdd, InvitationInfo, InvitationMade, PasswordSet, SessionInfo, TokenAdd, TokenInfo, TokenList,
+    TokenMade,
+};
 use nexus_wire::admin::{OperatorAdd, OperatorInfo, OperatorRoleSet, Operators};
 use nexus_wire::audit::AuditEntry;
 use serde_json::json;
@@ -31,7 +34,21 @@ pub(crate) async fn operator(run: &Run, action: OperatorAction) -> Result<(), Fa
                 run,
                 &json!({"operator": info, "token": token}),
                 &token,
-                &format!("{} is {role}", info.name),
+                &format!("{} is {role}; this token lets them in and", info.name),
+            )
+        }
+        OperatorAction::Invite { name, role, expires } => {
+            let add = InvitationAdd { name, role: role.into(), expires_in_s: expires.map(|it| it.as_secs()) };
+            run.rehearse("POST /api/v1/invitations", &add)?;
+            let made: InvitationMade = run.within(broker.post_json("/api/v1/invitations", &add)).await??;
+            let what =
+                format!("{} is invited as {}", made.invitation.name, table::role(made.invitation.role));
+            let value = serde_json::to_value(&made).unwrap_or_default();
+            shown_once(
+                run,
+                &value,
+                &made.link,
+                &format!("{what}; whoever opens this link chooses their password, and it"),
             )
         }
         OperatorAction::List => run.within(list(run, &broker, None)).await??.print(run),
@@ -46,6 +63,12 @@ pub(crate) async fn operator(run: &Run, action: OperatorAction) -> Result<(), Fa
         OperatorAction::Revoke { name } => {
             let path = format!("/api/v1/operators/{name}");
             run.rehearse(&format!("DELETE {path}"), &json!({}))?;
+            let all: Operators = run.within(broker.get_json("/api/v1/operators")).await??;
+            if all.invitations.iter().any(|it| it.name == name) {
+                let path = format!("/api/v1/invitations/{name}");
+                let info: InvitationInfo = run.within(broker.delete_json(&path)).await??;
+                return run.answer(&info, || format!("{name} is invited no more"));
+            }
             let info: OperatorInfo = run.within(broker.delete_json(&path)).await??;
             run.answer(&info, || {
                 format!("{name} is shut out: their tokens are good no more, their links closed")
@@ -61,12 +84,12 @@ fn made_token() -> String {
 }
 
 /// What cannot be had again.
-fn shown_once(run: &Run, value: &serde_json::Value, token: &str, what: &str) -> Result<(), Failure> {
+fn shown_once(run: &Run, value: &serde_json::Value, secret: &str, what: &str) -> Result<(), Failure> {
     match run.ui.shape() {
         Shape::Data => run.ui.data(value),
         Shape::Text => {
-            run.ui.note(Tone::Plain, &format!("{what}; this token lets them in and is shown once:"));
-            run.ui.result_line(token)
+            run.ui.note(Tone::Plain, &format!("{what} is shown once:"));
+            run.ui.result_line(secret)
         }
     }
 }
@@ -75,13 +98,14 @@ pub(crate) async fn list(run: &Run, broker: &Broker, name: Option<&OperatorName>
     let mut all: Operators = broker.get_json("/api/v1/operators").await?;
     if let Some(name) = name {
         all.operators.retain(|info| info.name == *name);
-        if all.operators.is_empty() {
+        all.invitations.retain(|info| info.name == *name);
+        if all.operators.is_empty() && all.invitations.is_empty() {
             let message = format!("there is no operator {name}; see: nexctl get operators");
             return Err(Failure::Failed(message));
         }
     }
-    let empty = all.operators.is_empty().then_some("nobody was let in yet");
-    Page::of(run, &all, empty, || table::operators(&run.ui, &all.operators, run.now()))
+    let empty = (all.operators.is_empty() && all.invitations.is_empty()).then_some("nobody was let in yet");
+    Page::of(run, &all, empty, || table::operators(&run.ui, &all, run.now()))
 }
 
 async fn passwd(run: &Run, broker: &Broker, name: OperatorName) -> Result<(), Failure> {
@@ -105,7 +129,7 @@ async fn token(run: &Run, broker: &Broker, action: TokenAction) -> Result<(), Fa
             run.rehearse(&format!("POST {path}"), &add)?;
             let made: TokenMade = run.within(broker.post_json(&path, &add)).await??;
             let value = serde_json::to_value(&made).unwrap_or_default();
-            let what = format!("{operator} has a token {}", add.name);
+            let what = format!("{operator} has a token {}; this token lets them in and", add.name);
             shown_once(run, &value, &made.token.unwrap_or_default(), &what)
         }
         TokenAction::List { operator } => {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Ms;
 use crate::admin::{OperatorInfo, OperatorRole};
-use crate::name::{AspectName, OperatorName, TokenName};
+use crate::name::{AspectName, OperatorName, Party, TokenName};
 
 /// `POST /api/v1/operators/{name}/tokens`: a further API token of an operator. A token of the same name is
 /// replaced.
@@ -111,6 +111,61 @@ pub struct SetupDone {
     pub token: Option<String>,
 }
 
+/// `POST /api/v1/invitations`: a person may come in, once, by a link. An open invitation of the same name is void.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct InvitationAdd {
+    /// Of nobody who is in.
+    pub name: OperatorName,
+    pub role: OperatorRole,
+    /// Seconds until it is good no more, 1 to 2592000 (30 days); 259200 (3 days) when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 2_592_000))]
+    pub expires_in_s: Option<u64>,
+}
+
+/// An invitation nobody has accepted yet.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct InvitationInfo {
+    pub name: OperatorName,
+    pub role: OperatorRole,
+    /// The admin whose word it is; it is void once they are none. `system` is the owner of the data directory.
+    pub invited_by: Party,
+    pub created_at: Ms,
+    pub expires_at: Ms,
+}
+
+#[derive(Clone, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct InvitationMade {
+    pub invitation: InvitationInfo,
+    /// Good for accepting the invitation and nothing else. It is shown here and never again.
+    pub token: String,
+    /// The dashboard's page that accepts it; what follows `#invite=` is the token, which no server is sent.
+    pub link: String,
+}
+
+/// `GET /api/v1/invitations`.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Invitations {
+    /// Those that can be accepted now, by name; at most 100.
+    pub invitations: Vec<InvitationInfo>,
+}
+
+/// `POST /api/v1/invitations/accept`: the person who was invited chooses a password and is in, once.
+#[derive(Clone, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct InvitationAccept {
+    pub token: String,
+    /// To log in with from now on.
+    pub password: String,
+}
+
+/// Who is in now, and under which name they log in.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct InvitationAccepted {
+    pub operator: OperatorInfo,
+}
+
 /// `POST /api/v1/aspects/{name}/rotate`: a new key for an aspect that is in.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct KeyRotate {
@@ -142,6 +197,8 @@ macro_rules! without_secrets {
 }
 
 without_secrets! {
+    InvitationAccept {}
+    InvitationMade { invitation }
     Login { name }
     PasswordSet {}
     Setup { name }
@@ -159,10 +216,19 @@ mod tests {
     fn what_is_secret_is_not_in_a_debug_text() {
         let name: OperatorName = "ana".parse().unwrap();
         let secret = || "canary-3f9c".to_owned();
+        let invitation = InvitationInfo {
+            name: name.clone(),
+            role: OperatorRole::Viewer,
+            invited_by: Party::System,
+            created_at: 1,
+            expires_at: 2,
+        };
         let texts = [
             format!("{:?}", Login { name: name.clone(), password: secret() }),
             format!("{:?}", PasswordSet { current: Some(secret()), password: secret() }),
             format!("{:?}", TokenLogin { token: secret() }),
+            format!("{:?}", InvitationAccept { token: secret(), password: secret() }),
+            format!("{:?}", InvitationMade { invitation, token: secret(), link: secret() }),
             format!("{:?}", Setup { setup_token: secret(), name, password: Some(secret()) }),
         ];
         for text in texts {

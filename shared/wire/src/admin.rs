@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Ms;
-use crate::access::TokenInfo;
+use crate::access::{InvitationInfo, TokenInfo};
 use crate::name::{AspectName, OperatorName};
 use crate::roster::AspectRole;
 
@@ -115,6 +115,9 @@ pub struct OperatorInfo {
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Operators {
     pub operators: Vec<OperatorInfo>,
+    /// Who may come in and has not yet, by name; at most 100.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub invitations: Vec<InvitationInfo>,
 }
 
 /// `GET /api/v1/ca`: what a client of this Nexus trusts when it speaks TLS, as keyfiles have it.

@@ -85,6 +85,12 @@ pub const SESSION_IDLE: Duration = Duration::from_secs(12 * 60 * 60);
 pub const SESSION_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// How long a setup token waits to be used.
 pub const SETUP_TOKEN_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long an invitation waits to be accepted unless it says otherwise,
+pub const INVITATION_TTL: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+/// and at the most.
+pub const INVITATION_TTL_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Open ones at a time.
+pub const INVITATIONS_MAX: usize = 100;
 
 pub const CREDENTIALS_MAX: usize = 256;
 pub const SECRET_BYTES_MAX: usize = 16 * 1024;

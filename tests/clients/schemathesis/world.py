@@ -72,6 +72,14 @@ class Nexus:
         self.post("/operators", {"name": name, "role": "viewer", "token_sha256": uuid7().replace("-", "") * 2})
         return name
 
+    def invitation(self, name=None):
+        """The token of somebody who may come in."""
+        name = name or f"in-{uuid7()[-12:]}"
+        # There is an end to how many may be open.
+        for open_one in self.ask("GET", "/invitations")["invitations"]:
+            self.ask("DELETE", f"/invitations/{open_one['name']}")
+        return self.post("/invitations", {"name": name, "role": "viewer"})["token"]
+
     def aspect(self):
         name = f"as-{uuid7()[-12:]}"
         self.post("/aspects", {"name": name, "role": "worker", "public_key": PUBLIC_KEY})
@@ -354,6 +362,10 @@ EXAMPLES = {
     # Operators and sessions
     "listOperators": lambda _: {},
     "addOperator": lambda _: {"body": {"name": "ana", "role": "operator", "token_sha256": DIGEST}},
+    "listInvitations": lambda _: {},
+    "addInvitation": lambda _: {"body": {"name": "guest", "role": "viewer", "expires_in_s": 3600}},
+    "revokeInvitation": lambda world: world.invitation("gone") and path(name="gone"),
+    "acceptInvitation": lambda world: {"body": {"token": world.invitation(), "password": PASSWORD}},
     "revokeOperator": lambda world: path(name=world.operator()),
     "setPassword": lambda world: {**path(name=world.operator()), "body": {"password": PASSWORD}},
     "listTokens": lambda _: path(name="lou"),

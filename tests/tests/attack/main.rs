@@ -5,6 +5,7 @@ mod faults;
 mod hands;
 mod http;
 mod identity;
+mod invitations;
 mod mcp;
 mod party;
 mod presence;

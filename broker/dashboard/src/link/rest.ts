@@ -5,7 +5,7 @@ import type { Problem } from "../wire/http";
 type Method = "GET" | "POST" | "PUT" | "DELETE";
 
 /** Whoever asks these looks at a 401 themselves: the session is asked for to learn whether there is one. */
-const TELLS_ITSELF = ["login", "login/token", "session", "setup"];
+const TELLS_ITSELF = ["invitations/accept", "login", "login/token", "session", "setup"];
 
 /** Called when the session is over, so that the page can ask for a new login. */
 export const onUnauthorized: { call: () => void } = { call: () => undefined };

@@ -3,7 +3,14 @@ import { computed, signal } from "@preact/signals";
 import { link } from "../link/link";
 import { Refusal } from "../link/refusal";
 import { onUnauthorized, rest } from "../link/rest";
-import type { NexusInfo, OperatorRole, SessionInfo, SetupDone } from "../wire/http";
+import type {
+  InvitationAccepted,
+  NexusInfo,
+  OperatorInfo,
+  OperatorRole,
+  SessionInfo,
+  SetupDone,
+} from "../wire/http";
 
 /** `undefined` until it is known; `null` for nobody. */
 export const me = signal<SessionInfo | null | undefined>(undefined);
@@ -32,6 +39,12 @@ export async function logInByToken(token: string): Promise<void> {
 export async function setUp(setupToken: string, name: string, password: string): Promise<void> {
   await rest<SetupDone>("POST", "setup", { setup_token: setupToken, name, password });
   await logIn(name, password);
+}
+
+/** Whoever was invited is in from here on, and logs in like everybody. */
+export async function acceptInvitation(token: string, password: string): Promise<OperatorInfo> {
+  const accepted = await rest<InvitationAccepted>("POST", "invitations/accept", { token, password });
+  return accepted.operator;
 }
 
 export async function logOut(): Promise<void> {

@@ -214,6 +214,95 @@ export interface CredentialSecret {
   secret: string;
 }
 /**
+ * `POST /api/v1/invitations/accept`: the person who was invited chooses a password and is in, once.
+ *
+ */
+export interface InvitationAccept {
+  /**
+   * To log in with from now on.
+   */
+  password: string;
+  token: string;
+}
+/**
+ * Who is in now, and under which name they log in.
+ *
+ */
+export interface InvitationAccepted {
+  operator: OperatorInfo;
+}
+export interface OperatorInfo {
+  created_at: number;
+  /**
+   * May log in with a password.
+   */
+  has_password?: boolean;
+  name: OperatorName;
+  revoked_at?: number;
+  role: OperatorRole;
+  /**
+   * Sessions of browsers that have not ended.
+   */
+  sessions?: number;
+  /**
+   * By name.
+   */
+  tokens?: TokenInfo[];
+}
+export interface TokenInfo {
+  created_at: number;
+  expires_at?: number;
+  /**
+   * When it last let somebody in; may be a minute old.
+   */
+  last_used_at?: number;
+  name: TokenName;
+}
+/**
+ * `POST /api/v1/invitations`: a person may come in, once, by a link. An open invitation of the same name is void.
+ *
+ */
+export interface InvitationAdd {
+  /**
+   * Seconds until it is good no more, 1 to 2592000 (30 days); 259200 (3 days) when left out.
+   */
+  expires_in_s?: number;
+  name: OperatorName;
+  role: OperatorRole;
+}
+/**
+ * An invitation nobody has accepted yet.
+ *
+ */
+export interface InvitationInfo {
+  created_at: number;
+  expires_at: number;
+  invited_by: Party;
+  name: OperatorName;
+  role: OperatorRole;
+}
+export interface InvitationMade {
+  invitation: InvitationInfo;
+  /**
+   * The dashboard's page that accepts it; what follows `#invite=` is the token, which no server is sent.
+   */
+  link: string;
+  /**
+   * Good for accepting the invitation and nothing else. It is shown here and never again.
+   */
+  token: string;
+}
+/**
+ * `GET /api/v1/invitations`.
+ *
+ */
+export interface Invitations {
+  /**
+   * Those that can be accepted now, by name; at most 100.
+   */
+  invitations: InvitationInfo[];
+}
+/**
  * `POST /api/v1/aspects/{name}/rotate`: a new key for an aspect that is in.
  *
  */
@@ -280,33 +369,6 @@ export interface OperatorAdd {
    */
   token_sha256: string;
 }
-export interface OperatorInfo {
-  created_at: number;
-  /**
-   * May log in with a password.
-   */
-  has_password?: boolean;
-  name: OperatorName;
-  revoked_at?: number;
-  role: OperatorRole;
-  /**
-   * Sessions of browsers that have not ended.
-   */
-  sessions?: number;
-  /**
-   * By name.
-   */
-  tokens?: TokenInfo[];
-}
-export interface TokenInfo {
-  created_at: number;
-  expires_at?: number;
-  /**
-   * When it last let somebody in; may be a minute old.
-   */
-  last_used_at?: number;
-  name: TokenName;
-}
 /**
  * `PUT /api/v1/operators/{name}/role`. Tokens, password and sessions stay; links close, and come back with the
  * new role.
@@ -320,6 +382,10 @@ export interface OperatorRoleSet {
  *
  */
 export interface Operators {
+  /**
+   * Who may come in and has not yet, by name; at most 100.
+   */
+  invitations?: InvitationInfo[];
   operators: OperatorInfo[];
 }
 /**

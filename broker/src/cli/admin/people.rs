@@ -1,21 +1,20 @@
 //! Operators, their tokens and passwords.
 
-use nexus_wire::access::{PasswordSet, TokenAdd, TokenInfo, TokenList, TokenMade};
-use nexus_wire::admin::{OperatorAdd, OperatorInfo, OperatorRole, OperatorRoleSet};
+use nexus_wire::access::{
+    InvitationAdd, InvitationInfo, InvitationMade, PasswordSet, TokenAdd, TokenInfo, TokenList, TokenMade,
+};
+use nexus_wire::admin::{OperatorAdd, OperatorInfo, OperatorRole, OperatorRoleSet, Operators};
+use nexus_wire::limits::INVITATION_TTL;
 use nexus_wire::{Ms, OperatorName, Party, TokenName};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Admin, AdminError, Way, access, apply};
-use crate::hub::records::{Digest, OperatorRecord};
+use crate::clock;
+use crate::hub::records::{Digest, Invitation, OperatorRecord};
 use crate::hub::{Access, CommandBody, NewToken};
-use crate::identity::password;
+use crate::identity::{password, token};
 use crate::setup::first_operator;
-
-#[derive(Deserialize)]
-struct Operators {
-    operators: Vec<OperatorInfo>,
-}
 
 #[derive(Deserialize)]
 struct Offered {
@@ -43,10 +42,44 @@ impl Admin {
         }
     }
 
-    pub(in crate::cli) async fn operators(&self) -> Result<Vec<OperatorInfo>, AdminError> {
+    /// Those who were ever let in, and those who are invited.
+    pub(in crate::cli) async fn operators(&self) -> Result<Operators, AdminError> {
         match &self.way {
-            Way::Broker(broker) => Ok(broker.get_json::<Operators>("/api/v1/operators").await?.operators),
-            Way::Store(setup) => Ok(setup.hub.roster().operators().map(OperatorRecord::info).collect()),
+            Way::Broker(broker) => Ok(broker.get_json("/api/v1/operators").await?),
+            Way::Store(setup) => {
+                let at = setup.last_at.max(clock::wall());
+                Ok(Operators {
+                    operators: setup.hub.roster().operators().map(OperatorRecord::info).collect(),
+                    invitations: setup.hub.doors().invitations(at).map(Invitation::info).collect(),
+                })
+            }
+        }
+    }
+
+    /// The link is shown once.
+    pub(in crate::cli) async fn invite(&mut self, add: InvitationAdd) -> Result<InvitationMade, AdminError> {
+        match &mut self.way {
+            Way::Broker(broker) => Ok(broker.post_json("/api/v1/invitations", &add).await?),
+            Way::Store(setup) => {
+                let InvitationAdd { name, role, expires_in_s } = add;
+                let seconds = expires_in_s.unwrap_or(INVITATION_TTL.as_secs());
+                let lifetime_ms = Ms::try_from(seconds.saturating_mul(1_000)).unwrap_or(Ms::MAX);
+                let token = token::mint_with(token::INVITATION_PREFIX);
+                let act = Access::Invite { name, role, sha256: token::digest(&token), lifetime_ms };
+                let invitation = access(setup, act)?;
+                let link = token::invitation_link(&self.url, &token);
+                Ok(InvitationMade { invitation, token, link })
+            }
+        }
+    }
+
+    pub(in crate::cli) async fn revoke_invitation(
+        &mut self,
+        name: OperatorName,
+    ) -> Result<InvitationInfo, AdminError> {
+        match &mut self.way {
+            Way::Broker(broker) => Ok(broker.delete_json(&format!("/api/v1/invitations/{name}")).await?),
+            Way::Store(setup) => access(setup, Access::RevokeInvitation { name }),
         }
     }
 

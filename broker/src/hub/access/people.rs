@@ -57,6 +57,7 @@ impl<S: Store> Step<'_, S> {
         sessions.retain(|it| it.token.is_none_or(|token| tokens.iter().any(|it| it.sha256 == token)));
         self.store.put_operator(&record)?;
         self.pushes_checked(&record)?;
+        self.invitations_checked(&record)?;
         self.hub.roster.put_operator(record);
         self.doors_changed();
         Ok(())

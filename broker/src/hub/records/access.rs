@@ -5,7 +5,7 @@ use std::fmt;
 
 use nexus_wire::admin::OperatorRole;
 use nexus_wire::credential::{CredentialKind, CredentialMode};
-use nexus_wire::{AspectName, CredentialName, Ms, OperatorName, TokenName};
+use nexus_wire::{AspectName, CredentialName, Ms, OperatorName, Party, TokenName};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A SHA-256; 64 hexadecimal digits as text.
@@ -112,6 +112,24 @@ pub struct SetupToken {
 impl SetupToken {
     pub fn is_good(&self, at: Ms) -> bool {
         self.used_at.is_none() && at < self.expires_at
+    }
+}
+
+/// Somebody may come in as `role`, once, with the token of that digest. There is no operator of that name until
+/// then.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Invitation {
+    pub name: OperatorName,
+    pub role: OperatorRole,
+    pub sha256: Digest,
+    pub invited_by: Party,
+    pub created_at: Ms,
+    pub expires_at: Ms,
+}
+
+impl Invitation {
+    pub fn is_good(&self, at: Ms) -> bool {
+        at < self.expires_at
     }
 }
 

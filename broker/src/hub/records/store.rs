@@ -15,7 +15,7 @@ use nexus_wire::registry::{RegistryChange, RegistryRow};
 use nexus_wire::run::{RunInfo, RunTask};
 use nexus_wire::{
     ApprovalId, AspectName, BlobId, CredentialName, DispatchId, EntryId, GatherId, GrantId, HandRef, ItemId,
-    MessageId, Ms, Party, RunId, ThreadId, TriggerId, TriggerName,
+    MessageId, Ms, OperatorName, Party, RunId, ThreadId, TriggerId, TriggerName,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -23,11 +23,11 @@ use uuid::Uuid;
 
 use super::{
     AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
-    CredentialRecord, DispatchRecord, FlowRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord,
-    KnowledgePlace, KnowledgeRank, KnowledgeRecord, KnowledgeScope, LogRecord, MessageRecord, NewItem,
-    OperatorRecord, Position, Pruned, Purse, PurseKey, PushKey, PushRecord, ReactionRecord, RegistryRecord,
-    RunRecord, RunsWanted, SetupToken, SlotRecord, Snapshot, StepTask, TakenRecord, ThreadRecord,
-    TriggerRecord, UniqueValue, UsedAssertion,
+    CredentialRecord, DispatchRecord, FlowRecord, GatherRecord, InboxRecord, Invitation,
+    KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank, KnowledgeRecord, KnowledgeScope, LogRecord,
+    MessageRecord, NewItem, OperatorRecord, Position, Pruned, Purse, PurseKey, PushKey, PushRecord,
+    ReactionRecord, RegistryRecord, RunRecord, RunsWanted, SetupToken, SlotRecord, Snapshot, StepTask,
+    TakenRecord, ThreadRecord, TriggerRecord, UniqueValue, UsedAssertion,
 };
 use crate::hub::filter::LogFilter;
 use crate::hub::queue::ClockChanges;
@@ -411,6 +411,9 @@ pub trait Store: Reads {
     fn put_blob_mention(&mut self, id: BlobId, by: BlobMention) -> Stored<()>;
     fn put_operator(&mut self, record: &OperatorRecord) -> Stored<()>;
     fn put_setup(&mut self, setup: &SetupToken) -> Stored<()>;
+    /// Inserts or replaces by its name.
+    fn put_invitation(&mut self, invitation: &Invitation) -> Stored<()>;
+    fn remove_invitation(&mut self, name: &OperatorName) -> Stored<()>;
     fn put_assertion(&mut self, used: &UsedAssertion) -> Stored<()>;
     /// Those with `until` at or before `at`.
     fn drop_assertions(&mut self, at: Ms) -> Stored<()>;

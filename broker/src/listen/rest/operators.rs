@@ -14,7 +14,7 @@ use super::caller::{Admin, Viewer};
 use super::input::{Body, Path};
 use super::openapi::{Group, doc, doc_with};
 use super::{Routes, Shared, command};
-use crate::hub::records::OperatorRecord;
+use crate::hub::records::{Invitation, OperatorRecord};
 use crate::hub::{Access, CommandBody};
 
 pub(super) fn routes() -> Routes {
@@ -23,7 +23,7 @@ pub(super) fn routes() -> Routes {
         "role": "operator",
         "token_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     });
-    let list = doc("listOperators", Group::Operators, "Everybody who was ever let in");
+    let list = doc("listOperators", Group::Operators, "Everybody who was ever let in, and who is invited");
     let add = doc_with("addOperator", Group::Operators, "Let a person in, or replace their token", example);
     let revoke = doc("revokeOperator", Group::Operators, "Shut a person out; their links close at once");
     let summary = "Give a person another role; their links close, and come back with it";
@@ -41,8 +41,12 @@ struct ByName {
 
 async fn operators(State(edge): Shared, Viewer(caller): Viewer) -> Answered<Operators> {
     tracing::debug!(by = %caller.party, "asked who is let in");
-    let operators = edge.ask(|hub| hub.roster().operators().map(OperatorRecord::info).collect()).await?;
-    Ok(Answer::of(&Operators { operators }))
+    let at = edge.now();
+    let all = edge.ask(move |hub| Operators {
+        operators: hub.roster().operators().map(OperatorRecord::info).collect(),
+        invitations: hub.doors().invitations(at).map(Invitation::info).collect(),
+    });
+    Ok(Answer::of(&all.await?))
 }
 
 async fn add_operator(State(edge): Shared, admin: Admin, body: Body<OperatorAdd>) -> Answered<OperatorInfo> {

@@ -24,6 +24,7 @@ pub(super) fn of(store: &MemoryStore) -> Stored<Snapshot> {
         pushes: store.pushes.values().cloned().collect(),
         open_alerts: store.alerts.values().filter(|alert| alert.cleared_at.is_none()).cloned().collect(),
         setup: store.setup,
+        invitations: store.invitations.values().cloned().collect(),
         assertions: store.assertions.iter().copied().collect(),
         credentials: store.credentials.values().cloned().collect(),
         triggers: store.triggers.by_name.values().cloned().collect(),

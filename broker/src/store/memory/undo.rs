@@ -16,9 +16,9 @@ use super::registries::{HeldRow, RowKey};
 use crate::hub::queue::Clocks;
 use crate::hub::records::{
     ApprovalRecord, AspectRecord, BlobMention, BlobRecord, ClosedRecord, CredentialRecord, DispatchRecord,
-    FlowRecord, GatherRecord, InboxRecord, KnowledgePlace, OperatorRecord, Position, Pruned, Purse, PurseKey,
-    PushKey, PushRecord, ReactionRecord, RegistryRecord, RunRecord, SetupToken, SlotRecord, StoreError,
-    Stored, ThreadRecord, Transaction, TriggerRecord, UsedAssertion,
+    FlowRecord, GatherRecord, InboxRecord, Invitation, KnowledgePlace, OperatorRecord, Position, Pruned,
+    Purse, PurseKey, PushKey, PushRecord, ReactionRecord, RegistryRecord, RunRecord, SetupToken, SlotRecord,
+    StoreError, Stored, ThreadRecord, Transaction, TriggerRecord, UsedAssertion,
 };
 use crate::store::logged::LoggedRow;
 
@@ -57,6 +57,7 @@ pub(super) enum Undo {
     Position(AspectName, Position),
     Operator(OperatorName, Option<OperatorRecord>),
     Setup(Option<SetupToken>),
+    Invitation(OperatorName, Option<Invitation>),
     /// Whether it was there.
     Assertion(UsedAssertion, bool),
     Credential(CredentialName, Option<Box<CredentialRecord>>),
@@ -158,6 +159,8 @@ impl Undo {
             Self::Operator(name, Some(old)) => _ = store.operators.insert(name, old),
             Self::Operator(name, None) => _ = store.operators.remove(&name),
             Self::Setup(old) => store.setup = old,
+            Self::Invitation(name, Some(old)) => _ = store.invitations.insert(name, old),
+            Self::Invitation(name, None) => _ = store.invitations.remove(&name),
             Self::Assertion(used, true) => _ = store.assertions.insert(used),
             Self::Assertion(used, false) => _ = store.assertions.remove(&used),
             Self::Credential(name, Some(old)) => _ = store.credentials.insert(name, *old),

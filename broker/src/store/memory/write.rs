@@ -6,8 +6,8 @@ use nexus_wire::name::RegistryName;
 use nexus_wire::registry::{RegistryChange, RegistryRow};
 use nexus_wire::run::RunTask;
 use nexus_wire::{
-    ApprovalId, AspectName, BlobId, CredentialName, DispatchId, MessageId, Ms, Party, RunId, ThreadId,
-    TriggerId, TriggerName, derive,
+    ApprovalId, AspectName, BlobId, CredentialName, DispatchId, MessageId, Ms, OperatorName, Party, RunId,
+    ThreadId, TriggerId, TriggerName, derive,
 };
 
 use super::undo::Undo;
@@ -15,10 +15,10 @@ use super::{MemoryStore, Thread, absent, undo};
 use crate::hub::queue::ClockChanges;
 use crate::hub::records::{
     AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
-    CredentialRecord, DispatchRecord, FlowRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord,
-    KnowledgeRecord, LogRecord, MessageRecord, NewItem, OperatorRecord, Position, Pruned, Purse, PurseKey,
-    PushKey, PushRecord, ReactionRecord, RegistryRecord, RunRecord, SetupToken, SlotRecord, Store, Stored,
-    TakenRecord, ThreadRecord, TriggerRecord, UniqueValue, UsedAssertion,
+    CredentialRecord, DispatchRecord, FlowRecord, GatherRecord, InboxRecord, Invitation,
+    KnowledgeGrantRecord, KnowledgeRecord, LogRecord, MessageRecord, NewItem, OperatorRecord, Position,
+    Pruned, Purse, PurseKey, PushKey, PushRecord, ReactionRecord, RegistryRecord, RunRecord, SetupToken,
+    SlotRecord, Store, Stored, TakenRecord, ThreadRecord, TriggerRecord, UniqueValue, UsedAssertion,
 };
 use crate::store::logged::LoggedRow;
 
@@ -224,6 +224,18 @@ impl Store for MemoryStore {
     fn put_setup(&mut self, setup: &SetupToken) -> Stored<()> {
         let old = self.setup.replace(*setup);
         self.undo.push(Undo::Setup(old));
+        Ok(())
+    }
+
+    fn put_invitation(&mut self, invitation: &Invitation) -> Stored<()> {
+        let old = self.invitations.insert(invitation.name.clone(), invitation.clone());
+        self.undo.push(Undo::Invitation(invitation.name.clone(), old));
+        Ok(())
+    }
+
+    fn remove_invitation(&mut self, name: &OperatorName) -> Stored<()> {
+        let old = self.invitations.remove(name);
+        self.undo.push(Undo::Invitation(name.clone(), old));
         Ok(())
     }
 

@@ -32,6 +32,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0015_pushes.sql"),
     include_str!("../../../migrations/0016_triggers.sql"),
     include_str!("../../../migrations/0017_flows.sql"),
+    include_str!("../../../migrations/0018_invitations.sql"),
     include_str!("../../../migrations/0019_hooks.sql"),
     include_str!("../../../migrations/0020_registries.sql"),
 ];

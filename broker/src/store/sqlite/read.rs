@@ -280,6 +280,7 @@ pub(super) fn snapshot(connection: &Connection) -> Stored<Snapshot> {
         clocks: clocks.unwrap_or_default(),
         open_alerts: super::alerts::open(connection)?,
         setup,
+        invitations: all(connection, "SELECT record FROM invitations ORDER BY name", [], |row| json(row, 0))?,
         assertions: assertions(connection)?,
         credentials: credentials(connection)?,
         open_approvals: super::approvals::open(connection)?,

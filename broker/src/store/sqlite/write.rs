@@ -7,8 +7,8 @@ use nexus_wire::name::RegistryName;
 use nexus_wire::registry::{RegistryChange, RegistryRow};
 use nexus_wire::run::RunTask;
 use nexus_wire::{
-    ApprovalId, AspectName, BlobId, CredentialName, DispatchId, ItemId, MessageId, Ms, Party, RunId,
-    ThreadId, TraceContext, TriggerId, TriggerName,
+    ApprovalId, AspectName, BlobId, CredentialName, DispatchId, ItemId, MessageId, Ms, OperatorName, Party,
+    RunId, ThreadId, TraceContext, TriggerId, TriggerName,
 };
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Params, ToSql, params};
@@ -26,10 +26,10 @@ use super::{
 use crate::hub::queue::ClockChanges;
 use crate::hub::records::{
     AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
-    CredentialRecord, DispatchRecord, FlowRecord, GatherRecord, KnowledgeGrantRecord, KnowledgeRecord,
-    LogRecord, MessageRecord, NewItem, OperatorRecord, Position, Purse, PurseKey, PushKey, PushRecord,
-    ReactionRecord, RegistryRecord, RunRecord, SetupToken, SlotRecord, Store, Stored, TakenRecord,
-    ThreadRecord, TriggerRecord, UniqueValue, UsedAssertion,
+    CredentialRecord, DispatchRecord, FlowRecord, GatherRecord, Invitation, KnowledgeGrantRecord,
+    KnowledgeRecord, LogRecord, MessageRecord, NewItem, OperatorRecord, Position, Purse, PurseKey, PushKey,
+    PushRecord, ReactionRecord, RegistryRecord, RunRecord, SetupToken, SlotRecord, Store, Stored,
+    TakenRecord, ThreadRecord, TriggerRecord, UniqueValue, UsedAssertion,
 };
 
 impl SqliteStore {
@@ -237,6 +237,17 @@ impl Store for SqliteStore {
 
     fn put_setup(&mut self, setup: &SetupToken) -> Stored<()> {
         self.execute("UPDATE meta SET setup = ?1", [to_json(setup)])?;
+        Ok(())
+    }
+
+    fn put_invitation(&mut self, invitation: &Invitation) -> Stored<()> {
+        let sql = "INSERT OR REPLACE INTO invitations (name, record) VALUES (?1, ?2)";
+        self.execute(sql, params![invitation.name.as_str(), to_json(invitation)])?;
+        Ok(())
+    }
+
+    fn remove_invitation(&mut self, name: &OperatorName) -> Stored<()> {
+        self.execute("DELETE FROM invitations WHERE name = ?1", [name.as_str()])?;
         Ok(())
     }
 

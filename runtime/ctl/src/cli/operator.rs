@@ -22,7 +22,18 @@ pub enum OperatorAction {
         #[arg(long, value_enum, default_value = "operator")]
         role: May,
     },
-    /// Show everybody who was ever let in
+    /// Invite a person, and show the link once: they open it, choose a password and are in
+    Invite {
+        /// What they are called
+        name: OperatorName,
+        /// What they may do
+        #[arg(long, value_enum, default_value = "operator")]
+        role: May,
+        /// The link is good this long (12h, 72h), at most 720h, and once; 72h when left out
+        #[arg(long, value_name = "TIME", value_parser = duration)]
+        expires: Option<std::time::Duration>,
+    },
+    /// Show everybody who was ever let in, and who is invited
     List,
     /// Set the password somebody logs in with; it is typed unseen, or read from standard input
     Passwd {
@@ -37,7 +48,7 @@ pub enum OperatorAction {
         #[arg(value_enum)]
         role: May,
     },
-    /// Shut a person out; their links close at once
+    /// Shut a person out; their links close at once. Of one who is invited, take the invitation back
     Revoke {
         /// Which
         name: OperatorName,

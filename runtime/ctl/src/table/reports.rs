@@ -1,12 +1,12 @@
 //! Tables about people, gathers, what happened and what it cost.
 
 use jiff::tz::TimeZone;
-use nexus_wire::Ms;
 use nexus_wire::access::TokenInfo;
-use nexus_wire::admin::{OperatorInfo, OperatorRole};
+use nexus_wire::admin::{OperatorRole, Operators};
 use nexus_wire::audit::{AuditEntry, UsageReport, UsageRow};
 use nexus_wire::budget::dollars;
 use nexus_wire::gather::{GatherInfo, GatherState};
+use nexus_wire::{Ms, Party};
 
 use super::grid::Give::{Cut, Go, Id, Keep, Wide};
 use super::grid::{Cell, Grid};
@@ -22,7 +22,7 @@ pub fn role(role: OperatorRole) -> &'static str {
     }
 }
 
-pub fn operators(ui: &Ui, operators: &[OperatorInfo], now: Ms) -> String {
+pub fn operators(ui: &Ui, all: &Operators, now: Ms) -> String {
     let columns = [
         ("NAME", Keep),
         ("ROLE", Keep),
@@ -33,7 +33,7 @@ pub fn operators(ui: &Ui, operators: &[OperatorInfo], now: Ms) -> String {
         ("TOKENS", Cut),
     ];
     let mut table = Grid::new(ui, &columns);
-    for info in operators {
+    for info in &all.operators {
         let (state, since, mark) = match info.revoked_at {
             Some(at) => ("revoked", at, ('✕', Hue::Grey)),
             None => ("active", info.created_at, ('●', Hue::Green)),
@@ -47,6 +47,22 @@ pub fn operators(ui: &Ui, operators: &[OperatorInfo], now: Ms) -> String {
             Cell::new(if info.has_password { "yes" } else { "no" }),
             Cell::new(info.sessions),
             Cell::new(if tokens.is_empty() { "-".to_owned() } else { tokens.join(", ") }),
+        ]);
+    }
+    for info in &all.invitations {
+        let by = match &info.invited_by {
+            Party::Operator(name) => name.to_string(),
+            party @ (Party::System | Party::Aspect(_)) => party.to_string(),
+        };
+        let state = format!("invited by {by}, for {}", span(info.expires_at - now));
+        table.add_row(vec![
+            Cell::new(&info.name),
+            Cell::new(role(info.role)),
+            marked(&state, ('○', Hue::Blue)),
+            Cell::new(ago(info.created_at, now)),
+            Cell::new("no"),
+            Cell::new(0),
+            Cell::new("-"),
         ]);
     }
     table.text()

@@ -13,12 +13,16 @@ import { type Column, Table } from "../../ui/table";
 import { Time } from "../../ui/time";
 import { toast } from "../../ui/toast";
 import type { OperatorInfo, Operators } from "../../wire/http";
+import { Invite, Invited } from "./invite";
 import { OnlyAdmins } from "./only";
 import { AddPerson, ChangeRole, ResetPassword } from "./person";
 import { TokensDialog } from "./tokens";
 import { TypedConfirm } from "./typed";
 
-type Doing = { what: "add" } | { what: "role" | "password" | "tokens" | "revoke"; person: OperatorInfo };
+type Doing =
+  | { what: "add" }
+  | { what: "invite" }
+  | { what: "role" | "password" | "tokens" | "revoke"; person: OperatorInfo };
 
 export function People() {
   const list = useLoad(() => rest<Operators>("GET", "operators"), []);
@@ -76,10 +80,11 @@ export function People() {
       </p>
       <OnlyAdmins what="who is let in" />
       {mayAdmin.value && (
-        <div>
-          <Button kind="primary" onClick={() => setDoing({ what: "add" })}>
-            Let a person in
+        <div class="settings-row">
+          <Button kind="primary" onClick={() => setDoing({ what: "invite" })}>
+            Invite a person
           </Button>
+          <Button onClick={() => setDoing({ what: "add" })}>Let a person in</Button>
         </div>
       )}
       {list.loading && <Loading what="people" />}
@@ -88,6 +93,7 @@ export function People() {
       )}
       {rows !== undefined && <Table label="People" columns={columns} rows={rows} id={({ name }) => name} />}
       {left > 0 && <Check label={`Show the ${left} who were shut out`} checked={gone} onChange={setGone} />}
+      <Invited all={list.value?.invitations ?? []} onDone={list.reload} />
       <Open
         doing={doing}
         names={all?.filter(({ revoked_at }) => revoked_at === undefined).map(({ name }) => name) ?? []}
@@ -127,6 +133,7 @@ interface OpenProps {
 function Open({ doing, names, onClose, onDone }: OpenProps) {
   if (doing === undefined) return null;
   if (doing.what === "add") return <AddPerson names={names} onClose={onClose} onDone={onDone} />;
+  if (doing.what === "invite") return <Invite names={names} onClose={onClose} onDone={onDone} />;
   const { person } = doing;
   switch (doing.what) {
     case "role":

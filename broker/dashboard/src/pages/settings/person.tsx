@@ -14,7 +14,7 @@ interface Done {
   onDone: () => void;
 }
 
-const ROLES: readonly { value: OperatorRole; label: string }[] = [
+export const ROLES: readonly { value: OperatorRole; label: string }[] = [
   { value: "viewer", label: "viewer: looks" },
   { value: "operator", label: "operator: speaks, dispatches, answers, cancels" },
   { value: "admin", label: "admin: lets others in and out, too" },
@@ -22,7 +22,8 @@ const ROLES: readonly { value: OperatorRole; label: string }[] = [
 
 const PASSWORD_MIN = 10;
 
-const roleOf = (text: string): OperatorRole => ROLES.find(({ value }) => value === text)?.value ?? "viewer";
+export const roleOf = (text: string): OperatorRole =>
+  ROLES.find(({ value }) => value === text)?.value ?? "viewer";
 
 export const passwordFault = (password: string): string | undefined =>
   password !== "" && password.length < PASSWORD_MIN ? `At least ${PASSWORD_MIN} characters.` : undefined;
