@@ -202,6 +202,7 @@ async fn the_document_names_every_route_and_its_page_shows_nothing_of_others() {
             assert!(operation["summary"].is_string() && operation["tags"][0].is_string(), "{id}");
             assert!(operation["responses"]["503"]["$ref"].is_string(), "{id} may meet a stopping broker");
             let open = [
+                "acceptInvitation",
                 "getNexus",
                 "getToken",
                 "health",
