@@ -83,8 +83,8 @@ def operations(nexus):
 
 # What somebody who may only look may do all the same: it is about themselves.
 OWN = {
-    "addToken", "getToken", "logIn", "logInByToken", "logOut", "markThread", "revokeToken", "setPassword", "setUp",
-    "tokenForPassword",
+    "acceptInvitation", "addToken", "getToken", "logIn", "logInByToken", "logOut", "markThread", "revokeToken",
+    "setPassword", "setUp", "tokenForPassword",
 }
 # For aspects alone.
 ASPECTS = {"fetchCredential"}
