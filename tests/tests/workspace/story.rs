@@ -78,6 +78,10 @@ fn the_morning_report_goes_from_a_repository_to_whoever_waits_for_it() {
     let hours: Vec<i64> = slots.windows(2).map(|pair| (pair[1] - pair[0]) / 3_600_000).collect();
     assert!(hours.len() == 2 && hours.iter().all(|hours| (167..=169).contains(hours)), "{plan}");
 
+    // What a step names is asked for when its turn comes, and has to be there by then.
+    for name in ["harrow", "runner"] {
+        world.broker().wait_for_text(&format!("{name} registered"));
+    }
     assert!(world.nexctl(&["flow", "run", "morning"]).status.success());
     let asked = wait_until("the question", || {
         let page = world.nexctl_json(&["get", "approvals"]);
