@@ -3,13 +3,11 @@
 use std::path::Path;
 
 use nexus_wire::limits::{DURABLE_BYTES_MAX, PAGE_MAX};
-use nexus_wire::name::{AspectName, RegistryName};
 use nexus_wire::registry::{
-    FieldType, Registry, RegistryDelete, RegistryField, RegistryGet, RegistryHistory, RegistryInfo,
+    FieldType, Registry, RegistryDelete, RegistryFile, RegistryGet, RegistryHistory, RegistryInfo,
     RegistryList, RegistryPage, RegistryPut, RegistryRead, RegistryRemove, RegistryRow, RegistryRowGet,
     RegistryValues, RegistryWrite,
 };
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::cli::RegistryAction;
@@ -17,22 +15,6 @@ use crate::failure::Failure;
 use crate::page::Page;
 use crate::ui::{Shape, printable, yaml};
 use crate::{Run, table, text};
-
-/// A registry as it is written down.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    name: RegistryName,
-    #[serde(default)]
-    description: String,
-    #[serde(default)]
-    key: Option<String>,
-    fields: Vec<RegistryField>,
-    #[serde(default)]
-    writers: Vec<AspectName>,
-    #[serde(default)]
-    entries: Vec<RegistryValues>,
-}
 
 pub(crate) async fn registry(run: &Run, action: RegistryAction) -> Result<(), Failure> {
     match action {
@@ -79,10 +61,9 @@ pub(crate) async fn registry(run: &Run, action: RegistryAction) -> Result<(), Fa
 }
 
 async fn put(run: &Run, file: &Path) -> Result<(), Failure> {
-    let File { name, description, key, fields, writers, entries } = read(file)?;
-    let registry = Registry { name, description, fields, key, writers };
+    let put = RegistryPut::from(read(file)?);
     let mut client = run.connect().await?;
-    let stored = run.change(&mut client, RegistryPut { registry, entries }).await?;
+    let stored = run.change(&mut client, put).await?;
     client.close().await;
     run.answer(&stored, || {
         let is = if stored.changed { "is kept" } else { "is the same as before" };
@@ -95,7 +76,7 @@ async fn put(run: &Run, file: &Path) -> Result<(), Failure> {
     })
 }
 
-fn read(file: &Path) -> Result<File, Failure> {
+fn read(file: &Path) -> Result<RegistryFile, Failure> {
     let wrong = |error: &dyn std::fmt::Display| Failure::Usage(format!("{}: {error}", file.display()));
     let written = match file.to_str() {
         Some("-") => text::of_stdin(&mut std::io::stdin())?,

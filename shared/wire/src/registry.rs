@@ -90,6 +90,29 @@ pub struct RegistryPut {
     pub entries: Vec<RegistryValues>,
 }
 
+/// A registry as it is written down in a file.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct RegistryFile {
+    name: RegistryName,
+    #[serde(default)]
+    description: String,
+    #[serde(default)]
+    key: Option<String>,
+    fields: Vec<RegistryField>,
+    #[serde(default)]
+    writers: Vec<AspectName>,
+    #[serde(default)]
+    entries: Vec<RegistryValues>,
+}
+
+impl From<RegistryFile> for RegistryPut {
+    fn from(file: RegistryFile) -> Self {
+        let RegistryFile { name, description, key, fields, writers, entries } = file;
+        Self { registry: Registry { name, description, fields, key, writers }, entries }
+    }
+}
+
 /// The answer to `registry.put`.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct RegistryStored {

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use nexus_flow::{Format, Places};
-use nexus_wire::AspectName;
 use nexus_wire::flow::Flow;
-use nexus_wire::name::RegistryName;
-use nexus_wire::registry::{Registry, RegistryField, RegistryPut, RegistryValues};
+use nexus_wire::registry::{RegistryFile, RegistryPut};
 use nexus_wire::trigger::Trigger;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::fault::Fault;
 use crate::merge::{PATCH, utf8};
@@ -48,29 +46,6 @@ impl Item {
             Self::Registry(put) => of(put),
             Self::Trigger(trigger) => of(trigger),
         }
-    }
-}
-
-/// A registry as it is written down.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RegistryFile {
-    name: RegistryName,
-    #[serde(default)]
-    description: String,
-    #[serde(default)]
-    key: Option<String>,
-    fields: Vec<RegistryField>,
-    #[serde(default)]
-    writers: Vec<AspectName>,
-    #[serde(default)]
-    entries: Vec<RegistryValues>,
-}
-
-impl From<RegistryFile> for RegistryPut {
-    fn from(file: RegistryFile) -> Self {
-        let RegistryFile { name, description, key, fields, writers, entries } = file;
-        Self { registry: Registry { name, description, fields, key, writers }, entries }
     }
 }
 
