@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::process::{Process, binary};
+use crate::process::{Process, binary, wait_until};
 
 /// One test's own Nexus.
 #[derive(Debug)]
@@ -183,6 +183,22 @@ impl World {
         let out = self.nexctl(&[args, &["-o", "json"]].concat());
         assert!(out.status.success(), "nexctl {args:?}: {}", text(&out));
         serde_json::from_slice(&out.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(&out)))
+    }
+
+    /// What became of a trigger, the oldest first.
+    pub fn slots(&self, trigger: &str) -> Vec<Value> {
+        let page = self.nexctl_json(&["trigger", "history", trigger, "--limit", "200"]);
+        let mut slots = page["slots"].as_array().expect("a list").clone();
+        slots.reverse();
+        slots
+    }
+
+    /// The same, once there are so many and all have ended.
+    pub fn ended_slots(&self, trigger: &str, count: usize) -> Vec<Value> {
+        wait_until(&format!("{count} slots of {trigger} that have ended"), || {
+            let slots = self.slots(trigger);
+            (slots.len() >= count && slots.iter().all(|slot| !slot["ended_at"].is_null())).then_some(slots)
+        })
     }
 
     /// One request over plain HTTP as the first operator; the whole answer. `headers` are lines.

@@ -86,20 +86,6 @@ fn secret_of(rotated: &Value) -> String {
     rotated["secret"].as_str().unwrap_or_else(|| panic!("{rotated} shows no secret")).to_owned()
 }
 
-fn slots(world: &World, name: &str) -> Vec<Value> {
-    let page = world.nexctl_json(&["trigger", "history", name, "--limit", "200"]);
-    let mut slots = page["slots"].as_array().expect("a list").clone();
-    slots.reverse();
-    slots
-}
-
-fn ended(world: &World, name: &str, count: usize) -> Vec<Value> {
-    wait_until(&format!("{count} slots of {name} that have ended"), || {
-        let slots = slots(world, name);
-        (slots.len() >= count && slots.iter().all(|slot| !slot["ended_at"].is_null())).then_some(slots)
-    })
-}
-
 #[test]
 fn githubs_requests_fire_once_each_and_an_unsigned_one_learns_nothing() {
     let mut world = World::asleep();
@@ -128,7 +114,7 @@ fn githubs_requests_fire_once_each_and_an_unsigned_one_learns_nothing() {
         (again.status, &again.json()["duplicate"], &again.json()["slot"]),
         (200, &json!(true), &json!(1))
     );
-    let slots = ended(&world, "gh", 1);
+    let slots = world.ended_slots("gh", 1);
     assert_eq!(
         (slots.len(), &slots[0]["state"], &slots[0]["cause"]),
         (1, &json!("done"), &json!({"webhook": "d-1"}))
@@ -161,7 +147,7 @@ fn githubs_requests_fire_once_each_and_an_unsigned_one_learns_nothing() {
     assert_eq!(wrong.status, 401);
     let large = post(&world, "/hooks/gh", &[], &"x".repeat(1024 * 1024 + 1));
     assert_eq!(large.status, 413, "{}", large.body);
-    assert_eq!(self::slots(&world, "gh").len(), 1, "none of these left anything");
+    assert_eq!(world.slots("gh").len(), 1, "none of these left anything");
     let audit = wait_until("the refusals in the trail", || {
         let audit = text(&world.nexctl(&["audit", "--kind", "refused.webhook"]));
         audit.contains("trigger gh: the signature is another one").then_some(audit)
@@ -299,7 +285,7 @@ fn killed_between_its_commit_and_its_answer_a_broker_takes_a_request_once() {
         assert!(matches!(answer.status, 200 | 202), "{}: {}", answer.status, answer.body);
         assert_eq!(github(&world, "gh", &secret, &delivery, "{}").json()["duplicate"], json!(true));
     }
-    let slots = ended(&world, "gh", 6);
+    let slots = world.ended_slots("gh", 6);
     let causes: Vec<Value> = slots.iter().map(|slot| slot["cause"]["webhook"].clone()).collect();
     assert_eq!(causes, (0..6).map(|no| json!(format!("d-{no}"))).collect::<Vec<_>>());
 }
@@ -344,7 +330,10 @@ fn what_a_service_sends_stays_data_whatever_it_is() {
     let send = |to: &(String, String), delivery: &str, body: &Value| {
         let answer = github(&world, &to.0, &to.1, delivery, &body.to_string());
         assert_eq!(answer.status, 202, "{body}: {}", answer.body);
-        ended(&world, &to.0, answer.json()["slot"].as_u64().expect("a number") as usize).pop().expect("one")
+        world
+            .ended_slots(&to.0, answer.json()["slot"].as_u64().expect("a number") as usize)
+            .pop()
+            .expect("one")
     };
     let texts = [
         "; touch hit",
@@ -396,13 +385,13 @@ fn what_a_service_sends_stays_data_whatever_it_is() {
     let body = json!({"text": "x"}).to_string();
     assert_eq!(github(&world, "other", &shows.1, "x", &body).status, 401);
     assert_eq!(github(&world, "shows", &other, "x", &body).status, 401);
-    assert_eq!(slots(&world, "other"), Vec::<Value>::new());
+    assert_eq!(world.slots("other"), Vec::<Value>::new());
     // The same name of a request is another one at another trigger.
     assert_eq!(github(&world, "other", &other, "t-0", &body).json()["duplicate"], json!(false));
     // JSON that is none, or too deep, is refused and leaves nothing.
-    let count = slots(&world, "shows").len();
+    let count = world.slots("shows").len();
     for bad in ["{", &format!("{}1{}", "[".repeat(300), "]".repeat(300)), "\u{0}"] {
         assert_eq!(github(&world, "shows", &shows.1, "bad", bad).status, 400, "{bad:.20}");
     }
-    assert_eq!(slots(&world, "shows").len(), count);
+    assert_eq!(world.slots("shows").len(), count);
 }

@@ -6,21 +6,6 @@ use serde_json::{Value, json};
 
 const ANSWERS: &str = "[[rule]]\nmatch = '.'\n[[rule.step]]\nsay = \"Yes.\"\n";
 
-fn slots(world: &World, name: &str) -> Vec<Value> {
-    let page = world.nexctl_json(&["trigger", "history", name]);
-    let mut slots = page["slots"].as_array().expect("a list").clone();
-    slots.reverse();
-    slots
-}
-
-/// Its slots, once there are so many and the last has ended.
-fn ended(world: &World, name: &str, count: usize) -> Vec<Value> {
-    wait_until(&format!("{count} slots of {name} that have ended"), || {
-        let slots = slots(world, name);
-        (slots.len() >= count && slots.iter().all(|slot| !slot["ended_at"].is_null())).then_some(slots)
-    })
-}
-
 #[test]
 fn what_is_due_is_done_and_shown() {
     let mut world = World::asleep();
@@ -29,7 +14,7 @@ fn what_is_due_is_done_and_shown() {
     let _wren = world.agent(&wren);
     let added = world.nexctl(&["trigger", "add", "soon", "--in", "1s", "--ask", "wren", "Is it out?"]);
     assert!(text(&added).contains("soon is active; next 20"), "{}", text(&added));
-    let slots = ended(&world, "soon", 1);
+    let slots = world.ended_slots("soon", 1);
     assert_eq!((&slots[0]["state"], &slots[0]["cause"]), (&json!("done"), &json!("schedule")));
     let info = world.nexctl_json(&["trigger", "show", "soon"]);
     assert_eq!((&info["status"], &info["owner"]), (&json!("done"), &json!("operator/admin")));
@@ -40,7 +25,7 @@ fn what_is_due_is_done_and_shown() {
     world.nexctl(&["trigger", "add", "hand", "--manual", "--dispatch", "wren/self", r#"{"text": "x"}"#]);
     let fired = world.nexctl_json(&["trigger", "fire", "hand"]);
     let dispatch = fired["slot"]["work"]["dispatch"].clone();
-    let slots = ended(&world, "hand", 1);
+    let slots = world.ended_slots("hand", 1);
     assert_eq!(
         (&slots[0]["cause"], &slots[0]["work"]["dispatch"]),
         (&json!({"person": "operator/admin"}), &dispatch)
@@ -72,8 +57,8 @@ fn a_flow_is_run_and_what_comes_after_it_is_done() {
     world.nexctl(&["trigger", "add", "early", "--manual", "--flow", "greet", r#""slot {{ trigger.no }}""#]);
     world.nexctl(&["trigger", "add", "later", "--after-flow", "greet", "--on", "both", "--flow", "greet"]);
     world.nexctl(&["trigger", "fire", "early"]);
-    let early = ended(&world, "early", 1);
-    let later = ended(&world, "later", 1);
+    let early = world.ended_slots("early", 1);
+    let later = world.ended_slots("later", 1);
     assert_eq!((&early[0]["state"], &later[0]["state"]), (&json!("done"), &json!("done")));
     let run = early[0]["work"]["run"].as_str().expect("a run");
     assert_eq!(later[0]["cause"], json!({"after_run": {"flow": "greet", "run": run}}));
@@ -82,7 +67,7 @@ fn a_flow_is_run_and_what_comes_after_it_is_done() {
     let second = later[0]["work"]["run"].as_str().expect("a run");
     let said = text(&world.nexctl(&["run", "show", second]));
     assert!(said.contains("led to by trigger later, after early"), "{said}");
-    assert_eq!(slots(&world, "later").len(), 1, "its own run does not fire it again");
+    assert_eq!(world.slots("later").len(), 1, "its own run does not fire it again");
     let wrong = world.nexctl(&["trigger", "add", "bad", "--manual", "--flow", "great"]);
     assert!(text(&wrong).contains("there is no flow great; `nexctl flow list` shows"), "{}", text(&wrong));
 }
@@ -106,13 +91,13 @@ fn killed_around_its_slots_a_broker_does_each_once() {
         r#"{"text": "x"}"#,
     ]);
     for round in 1..=4 {
-        wait_until("slots", || (slots(&world, "tick").len() >= 2 * round).then_some(()));
+        wait_until("slots", || (world.slots("tick").len() >= 2 * round).then_some(()));
         world.kill_broker();
         world.start_broker();
     }
     world.nexctl(&["trigger", "pause", "tick"]);
     let slots = wait_until("the end of all work", || {
-        let slots = slots(&world, "tick");
+        let slots = world.slots("tick");
         slots.iter().all(|slot| !slot["ended_at"].is_null()).then_some(slots)
     });
     let number = |slot: &Value, field: &str| slot[field].as_i64().expect(field);
