@@ -71,7 +71,7 @@ test("a flow is run, asks a person, and is run again from a step", async ({ nexu
   await run(ana).getByRole("button", { name: "Cancel…" }).click();
   await ana.getByLabel("Reason").fill("not today");
   await ana.getByRole("button", { name: "Cancel it" }).click();
-  await expect(run(ana).locator(".flow-head")).toContainText("cancelled");
+  await expect(run(ana).locator(".beside-head")).toContainText("cancelled");
   await expect(run(ana).locator(".flow-error").first()).toContainText("not today");
   const { runs } = await nexus.api<{ runs: { state: string; retry_of?: string }[] }>("GET", "runs?all=true");
   expect(runs.map(({ state, retry_of }) => [state, retry_of !== undefined])).toEqual([

@@ -45,7 +45,7 @@ interface Props {
 export function Asked({ info, asking, onAsk, onClose }: Props) {
   const { asked } = info;
   return (
-    <article class="asked" aria-label={titleOf(info)}>
+    <article class="asked beside" aria-label={titleOf(info)}>
       <header class="asked-head">
         <h2>{titleOf(info)}</h2>
         <Button kind="quiet" class="asked-close" label="Close" title="Close (Escape)" onClick={onClose}>

@@ -8,6 +8,7 @@ import { Empty, Loading } from "../../ui/empty";
 import { Fault } from "../../ui/fault";
 import { useKeys } from "../../ui/keys";
 import { Page } from "../../ui/page";
+import { Split } from "../../ui/split";
 import { Tabs } from "../../ui/tabs";
 import { Time } from "../../ui/time";
 import type { ApprovalInfo } from "../../wire/frames";
@@ -61,15 +62,21 @@ export default function Approvals() {
         ]}
       />
       {read.error && <Fault what="The approvals could not be read" error={read.error} retry={read.reload} />}
-      <div class={id === undefined ? "approvals" : "approvals approvals-split"}>
-        <List
-          listed={listed}
-          all={all}
-          known={read.known}
-          failed={read.error !== undefined}
-          chosen={id}
-          onOpen={open}
-        />
+      <Split
+        class="approvals"
+        shared
+        open={id !== undefined}
+        list={
+          <List
+            listed={listed}
+            all={all}
+            known={read.known}
+            failed={read.error !== undefined}
+            chosen={id}
+            onOpen={open}
+          />
+        }
+      >
         {id !== undefined && (
           <One
             id={id}
@@ -79,7 +86,7 @@ export default function Approvals() {
             onClose={() => open(undefined)}
           />
         )}
-      </div>
+      </Split>
     </Page>
   );
 }

@@ -12,6 +12,7 @@ import { Fact } from "../../ui/fact";
 import { Fault } from "../../ui/fault";
 import { FormDialog } from "../../ui/form";
 import { Json } from "../../ui/json";
+import { BesideHead } from "../../ui/split";
 import { Time } from "../../ui/time";
 import { toast } from "../../ui/toast";
 import type { FlowInfo } from "../../wire/frames";
@@ -32,7 +33,7 @@ export function Definition({ id, onClose, onRun }: Props) {
   });
   if (value) return <Known info={value} onClose={onClose} onRun={onRun} />;
   return (
-    <aside class="flow" aria-label="Flow">
+    <aside class="beside" aria-label="Flow">
       {loading && <Loading what="the flow" />}
       {error && <Fault what="The flow could not be read" error={error} retry={reload} />}
       {error && <Empty title={`${id} may have been deleted.`}>Its runs are still there.</Empty>}
@@ -50,11 +51,12 @@ function Known({ info, onClose, onRun }: { info: FlowInfo } & Omit<Props, "id">)
     onClose();
   };
   return (
-    <aside class="flow" aria-label={`Flow ${flow.id}`}>
-      <header class="flow-head">
-        <h2 class="mono">{flow.id}</h2>
-        <span class="flow-tools">
-          {mayAct.value && (
+    <aside class="beside" aria-label={`Flow ${flow.id}`}>
+      <BesideHead
+        title={flow.id}
+        onClose={onClose}
+        tools={
+          mayAct.value && (
             <>
               <Button kind="primary" onClick={() => setAsking("run")}>
                 Run…
@@ -63,12 +65,9 @@ function Known({ info, onClose, onRun }: { info: FlowInfo } & Omit<Props, "id">)
                 Delete…
               </Button>
             </>
-          )}
-          <Button kind="quiet" label="Close" title="Close (Escape)" onClick={onClose}>
-            ✕
-          </Button>
-        </span>
-      </header>
+          )
+        }
+      />
       {flow.description !== undefined && flow.description !== "" && <p>{flow.description}</p>}
       <dl class="facts">
         <Fact name="Version">

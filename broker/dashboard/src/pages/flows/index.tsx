@@ -10,6 +10,7 @@ import { useKeys } from "../../ui/keys";
 import { Mark } from "../../ui/mark";
 import { now } from "../../ui/now";
 import { Page } from "../../ui/page";
+import { Split } from "../../ui/split";
 import { type Column, Table } from "../../ui/table";
 import { Tabs } from "../../ui/tabs";
 import { Time } from "../../ui/time";
@@ -43,28 +44,33 @@ export default function Flows() {
   useKeys("Flows", [{ keys: "Escape", does: "Back to the list", act: back }]);
   return (
     <Page title="Flows">
-      <div class={chosen === undefined ? "flows" : "flows flows-split"}>
-        <div class="flows-main">
-          <Tabs
-            label="What is shown"
-            tabs={[
-              { href: "/flows", title: "Runs", here: !defined },
-              { href: "/flows?show=flows", title: "Flows", here: defined },
-            ]}
-          />
-          {defined ? (
-            <Definitions chosen={chosen} onOpen={(flow) => go(`/flows/of/${flow}`)} />
-          ) : (
-            <Runs chosen={chosen} onOpen={(run) => go(`/flows/${run}`)} />
-          )}
-        </div>
+      <Split
+        class="flows"
+        open={chosen !== undefined}
+        list={
+          <>
+            <Tabs
+              label="What is shown"
+              tabs={[
+                { href: "/flows", title: "Runs", here: !defined },
+                { href: "/flows?show=flows", title: "Flows", here: defined },
+              ]}
+            />
+            {defined ? (
+              <Definitions chosen={chosen} onOpen={(flow) => go(`/flows/of/${flow}`)} />
+            ) : (
+              <Runs chosen={chosen} onOpen={(run) => go(`/flows/${run}`)} />
+            )}
+          </>
+        }
+      >
         {chosen !== undefined &&
           (isFlow ? (
             <Definition key={chosen} id={chosen} onClose={back} onRun={(run) => go(`/flows/${run}`)} />
           ) : (
             <Run key={chosen} id={chosen} onClose={back} onOpen={(run) => go(`/flows/${run}`)} />
           ))}
-      </div>
+      </Split>
     </Page>
   );
 }

@@ -17,6 +17,7 @@ import { Id } from "../../ui/id";
 import { Json } from "../../ui/json";
 import { Mark } from "../../ui/mark";
 import { now } from "../../ui/now";
+import { BesideHead } from "../../ui/split";
 import { Time } from "../../ui/time";
 import { toast } from "../../ui/toast";
 import type { RunDetail, RunStep, RunTask } from "../../wire/frames";
@@ -37,7 +38,7 @@ export function Run({ id, onClose, onOpen }: Props) {
   });
   if (value) return <Known detail={value} onClose={onClose} onOpen={onOpen} onChanged={reload} />;
   return (
-    <aside class="flow" aria-label="Run">
+    <aside class="beside" aria-label="Run">
       {loading && <Loading what="the run" />}
       {error && <Fault what="The run could not be read" error={error} retry={reload} />}
       {error && <Empty title="It may be kept no longer.">Runs are kept as long as dispatches.</Empty>}
@@ -58,23 +59,24 @@ function Known({ detail, onClose, onOpen, onChanged }: KnownProps) {
   const [asking, setAsking] = useState<"cancel" | "retry">();
   const ended = hasEnded(info.state);
   return (
-    <aside class="flow" aria-label={`Run of ${info.flow}`}>
-      <header class="flow-head">
-        <h2 class="mono">{info.flow}</h2>
+    <aside class="beside" aria-label={`Run of ${info.flow}`}>
+      <BesideHead
+        title={info.flow}
+        onClose={onClose}
+        tools={
+          <>
+            {mayAct.value && !ended && (
+              <Button kind="danger" onClick={() => setAsking("cancel")}>
+                Cancel…
+              </Button>
+            )}
+            {mayAct.value && ended && <Button onClick={() => setAsking("retry")}>Run again…</Button>}
+          </>
+        }
+      >
         <Mark tone={toneOfRun[info.state]} word={info.state} />
         <Id id={info.id} what="run's id" />
-        <span class="flow-tools">
-          {mayAct.value && !ended && (
-            <Button kind="danger" onClick={() => setAsking("cancel")}>
-              Cancel…
-            </Button>
-          )}
-          {mayAct.value && ended && <Button onClick={() => setAsking("retry")}>Run again…</Button>}
-          <Button kind="quiet" label="Close" title="Close (Escape)" onClick={onClose}>
-            ✕
-          </Button>
-        </span>
-      </header>
+      </BesideHead>
       {info.error && (
         <p class="flow-error">
           <code>{info.error.code}</code> {info.error.message}

@@ -13,6 +13,7 @@ import { Fault } from "../../ui/fault";
 import { exact, shortId } from "../../ui/format";
 import { Json } from "../../ui/json";
 import { Mark } from "../../ui/mark";
+import { BesideHead } from "../../ui/split";
 import { Time } from "../../ui/time";
 import { toast } from "../../ui/toast";
 import type { TriggerInfo, TriggerSlot } from "../../wire/frames";
@@ -31,7 +32,7 @@ interface Props {
 export function Detail({ name, info, onChanged, onClose }: Props) {
   if (info) return <Known info={info} onChanged={onChanged} onClose={onClose} />;
   return (
-    <aside class="trigger" aria-label="Trigger">
+    <aside class="beside" aria-label="Trigger">
       <Empty title={`There is no trigger ${name}.`}>It was deleted, or never made.</Empty>
       <Button onClick={onClose}>Back to the list</Button>
     </aside>
@@ -59,12 +60,12 @@ function Known({ info, onChanged, onClose }: KnownProps) {
     );
   };
   return (
-    <aside class="trigger" aria-label={`Trigger ${trigger}`}>
-      <header class="trigger-head">
-        <h2 class="mono">{trigger}</h2>
-        <Mark tone={toneOfStatus[status]} word={status} />
-        <span class="trigger-tools">
-          {mayAct.value && (
+    <aside class="beside" aria-label={`Trigger ${trigger}`}>
+      <BesideHead
+        title={trigger}
+        onClose={onClose}
+        tools={
+          mayAct.value && (
             <>
               <Button onClick={() => setAsking("fire")}>Fire now…</Button>
               {status === "active" && (
@@ -85,12 +86,11 @@ function Known({ info, onChanged, onClose }: KnownProps) {
                 Delete…
               </Button>
             </>
-          )}
-          <Button kind="quiet" label="Close" title="Close (Escape)" onClick={onClose}>
-            ✕
-          </Button>
-        </span>
-      </header>
+          )
+        }
+      >
+        <Mark tone={toneOfStatus[status]} word={status} />
+      </BesideHead>
       {reason !== undefined && status !== "active" && <p class="trigger-reason">{reason}</p>}
       {definition.description !== undefined && definition.description !== "" && (
         <p>{definition.description}</p>

@@ -10,6 +10,7 @@ import { Fault } from "../../ui/fault";
 import { useKeys } from "../../ui/keys";
 import { Mark } from "../../ui/mark";
 import { Page } from "../../ui/page";
+import { Split } from "../../ui/split";
 import { type Column, Table } from "../../ui/table";
 import { Tabs } from "../../ui/tabs";
 import { Time } from "../../ui/time";
@@ -61,48 +62,52 @@ export default function Triggers() {
         )
       }
     >
-      <div class={chosen === undefined ? "triggers" : "triggers triggers-split"}>
-        <div class="triggers-main">
-          <Tabs
-            label="What is shown"
-            tabs={[
-              { href: "/triggers", title: "All", here: !plan },
-              { href: "/triggers?show=plan", title: "Plan", here: plan },
-            ]}
-          />
-          {error && <Fault what="The triggers could not be read" error={error} retry={reload} />}
-          {loading && <Loading what="the triggers" />}
-          {value?.length === 0 && (
-            <Empty title="Nothing happens by itself yet.">
-              A trigger asks an aspect or sends work to a Hand: by a schedule, once, when something comes into
-              the log, or after another trigger.{" "}
-              {mayAct.value ? (
-                <>
-                  Make one with <em>New trigger</em>.
-                </>
+      <Split
+        open={chosen !== undefined}
+        list={
+          <>
+            <Tabs
+              label="What is shown"
+              tabs={[
+                { href: "/triggers", title: "All", here: !plan },
+                { href: "/triggers?show=plan", title: "Plan", here: plan },
+              ]}
+            />
+            {error && <Fault what="The triggers could not be read" error={error} retry={reload} />}
+            {loading && <Loading what="the triggers" />}
+            {value?.length === 0 && (
+              <Empty title="Nothing happens by itself yet.">
+                A trigger asks an aspect or sends work to a Hand: by a schedule, once, when something comes
+                into the log, or after another trigger.{" "}
+                {mayAct.value ? (
+                  <>
+                    Make one with <em>New trigger</em>.
+                  </>
+                ) : (
+                  "An operator or an admin can make one."
+                )}
+              </Empty>
+            )}
+            {all.length > 0 &&
+              (plan ? (
+                <Plan all={all} onOpen={open} />
               ) : (
-                "An operator or an admin can make one."
-              )}
-            </Empty>
-          )}
-          {all.length > 0 &&
-            (plan ? (
-              <Plan all={all} onOpen={open} />
-            ) : (
-              <Table
-                label="Triggers"
-                columns={chosen === undefined ? columns : columns.slice(0, 3)}
-                rows={all}
-                id={({ definition }) => definition.name}
-                selected={chosen}
-                onOpen={({ definition }) => open(definition.name)}
-              />
-            ))}
-        </div>
+                <Table
+                  label="Triggers"
+                  columns={chosen === undefined ? columns : columns.slice(0, 3)}
+                  rows={all}
+                  id={({ definition }) => definition.name}
+                  selected={chosen}
+                  onOpen={({ definition }) => open(definition.name)}
+                />
+              ))}
+          </>
+        }
+      >
         {chosen !== undefined && value && (
           <Detail key={chosen} name={chosen} info={info} onChanged={reload} onClose={() => open(undefined)} />
         )}
-      </div>
+      </Split>
       {adding && (
         <NewTrigger
           onClose={() => setAdding(false)}

@@ -5,6 +5,7 @@ import { mayAct } from "../../state/session";
 import { Button } from "../../ui/button";
 import { useKeys } from "../../ui/keys";
 import { Page } from "../../ui/page";
+import { Split } from "../../ui/split";
 import { Tabs } from "../../ui/tabs";
 import { Gathers } from "./gathers";
 import { Detail } from "./detail";
@@ -91,32 +92,37 @@ export default function Work() {
         )
       }
     >
-      <div class={chosen === undefined ? "work" : "work work-split"}>
-        <div class="work-main">
-          <Tabs
-            label="What is shown"
-            tabs={SHOWS.map(([name, title]) => ({
-              href: name === "all" ? "/work" : `/work?show=${name}`,
-              here: name === show,
-              title:
-                name === "dead" && dead > 0 ? (
-                  <>
-                    {title} <span class="number">{dead}</span>
-                  </>
-                ) : (
-                  title
-                ),
-            }))}
-          />
-          {timeline}
-          {show === "gathers" ? (
-            <Gathers onOpen={open} />
-          ) : (
-            <List all={all} show={show} chosen={chosen} work={work} onOpen={open} />
-          )}
-        </div>
+      <Split
+        class="work"
+        open={chosen !== undefined}
+        list={
+          <div class="work-main">
+            <Tabs
+              label="What is shown"
+              tabs={SHOWS.map(([name, title]) => ({
+                href: name === "all" ? "/work" : `/work?show=${name}`,
+                here: name === show,
+                title:
+                  name === "dead" && dead > 0 ? (
+                    <>
+                      {title} <span class="number">{dead}</span>
+                    </>
+                  ) : (
+                    title
+                  ),
+              }))}
+            />
+            {timeline}
+            {show === "gathers" ? (
+              <Gathers onOpen={open} />
+            ) : (
+              <List all={all} show={show} chosen={chosen} work={work} onOpen={open} />
+            )}
+          </div>
+        }
+      >
         {chosen !== undefined && <Detail key={chosen} id={chosen} onOpen={open} onClose={close} />}
-      </div>
+      </Split>
       {sending && <Send onClose={() => setSending(false)} onSent={open} />}
     </Page>
   );
