@@ -71,7 +71,16 @@ test("on a phone every page is reached", async ({ ana }) => {
     await pages.getByRole("link", { name: title }).click();
     await expect(ana.getByRole("heading", { name: title, level: 1 })).toBeVisible();
   }
-  for (const title of ["Sessions", "Knowledge", "Flows", "Triggers", "Usage", "Audit", "Settings"]) {
+  for (const title of [
+    "Sessions",
+    "Knowledge",
+    "Flows",
+    "Triggers",
+    "Registries",
+    "Usage",
+    "Audit",
+    "Settings",
+  ]) {
     await pages.getByRole("button", { name: "More", exact: true }).click();
     await ana.getByRole("dialog", { name: "Pages" }).getByRole("link", { name: title }).click();
     await expect(ana.getByRole("heading", { name: title, level: 1 })).toBeVisible();

@@ -29,6 +29,7 @@ export const routes: readonly PageRoute[] = [
   page("knowledge", "Knowledge", "k", () => import("./pages/knowledge")),
   page("flows", "Flows", "f", () => import("./pages/flows")),
   page("triggers", "Triggers", "i", () => import("./pages/triggers")),
+  page("registries", "Registries", "r", () => import("./pages/registries")),
   page("usage", "Usage", "u", () => import("./pages/usage")),
   page("audit", "Audit", "l", () => import("./pages/audit")),
   page("settings", "Settings", "e", () => import("./pages/settings")),

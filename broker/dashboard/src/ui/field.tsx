@@ -9,14 +9,18 @@ interface Props extends Omit<InputHTMLAttributes, "onInput" | "value" | "label">
   hint?: ComponentChildren;
   error?: string | undefined;
   mono?: boolean;
+  /** The label is read out and not shown. */
+  bare?: boolean;
 }
 
-export function Field({ label, value, onInput, hint, error, mono = false, ...rest }: Props) {
+export function Field({ label, value, onInput, hint, error, mono = false, bare = false, ...rest }: Props) {
   const id = useId();
   const about = error !== undefined || hint !== undefined ? `${id}-about` : undefined;
   return (
-    <div class="field">
-      <label for={id}>{label}</label>
+    <div class={bare ? "field field-bare" : "field"}>
+      <label for={id} class={bare ? "hidden" : undefined}>
+        {label}
+      </label>
       <input
         {...rest}
         id={id}

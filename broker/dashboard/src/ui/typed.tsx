@@ -1,8 +1,8 @@
 /** Asks for a name to be typed before something that shuts somebody out. */
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { Field } from "../../ui/field";
-import { FormDialog } from "../../ui/form";
+import { Field } from "./field";
+import { FormDialog } from "./form";
 
 interface Props {
   title: string;

@@ -124,6 +124,7 @@ export const FAMILIES = [
   "message",
   "operator",
   "refused",
+  "registry",
   "session",
   "setup",
   "thread",
@@ -181,6 +182,11 @@ export function address({
     case "operator":
     case "setup":
       return "/settings/people";
+    case "registry": {
+      const [registry = "", ...row] = subject.split("/");
+      if (kind === "registry.deleted") return "/registries";
+      return to(`/registries/${part(registry)}`, { row: row.join("/") });
+    }
     case "session": {
       const [aspect = "", session = ""] = subject.split("/");
       return session === "" ? "/sessions" : `/sessions/${part(aspect)}/${part(session)}`;

@@ -18,7 +18,7 @@ import type { AspectKey } from "../../wire/http";
 import { AddAspect, RotateKey } from "./aspect-key";
 import { OnlyAdmins } from "./only";
 import { Restrain } from "./restrain";
-import { TypedConfirm } from "./typed";
+import { TypedConfirm } from "../../ui/typed";
 
 type Doing =
   | { what: "add" }

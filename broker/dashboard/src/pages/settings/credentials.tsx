@@ -13,7 +13,7 @@ import { toast } from "../../ui/toast";
 import type { CredentialInfo, CredentialList, CredentialMode } from "../../wire/http";
 import { AddCredential, AllowCredential, RotateCredential } from "./credential";
 import { OnlyAdmins } from "./only";
-import { TypedConfirm } from "./typed";
+import { TypedConfirm } from "../../ui/typed";
 
 const MODES: Record<CredentialMode, string> = {
   proxy: "the broker calls",

@@ -17,7 +17,7 @@ import { Invite, Invited } from "./invite";
 import { OnlyAdmins } from "./only";
 import { AddPerson, ChangeRole, ResetPassword } from "./person";
 import { TokensDialog } from "./tokens";
-import { TypedConfirm } from "./typed";
+import { TypedConfirm } from "../../ui/typed";
 
 type Doing =
   | { what: "add" }
