@@ -11,7 +11,7 @@ test("the link that the broker prints sets it up, once", async ({ nexus, page })
   await page.getByLabel("Password").fill(PASSWORD);
   await everyLook(page, "login-setup");
   await page.getByRole("button", { name: "Set up and log in" }).click();
-  await expect(page.getByRole("heading", { name: "Team" })).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Home", level: 1 })).toBeVisible();
   await expect(page.getByText("ana admin")).toBeVisible();
   const cookies = await page.context().cookies();
   expect(cookies.map(({ name, httpOnly, sameSite }) => ({ name, httpOnly, sameSite }))).toEqual([
@@ -74,7 +74,7 @@ test("a broker that is gone is told apart from a wrong password", async ({ ana, 
   await expect(ana.getByRole("alert")).toContainText("the broker does not answer");
   await nexus.serve();
   await ana.getByRole("button", { name: "Log in", exact: true }).click();
-  await expect(ana.getByRole("heading", { name: "Team" })).toBeVisible();
+  await expect(ana.getByRole("heading", { name: "Home", level: 1 })).toBeVisible();
 });
 
 test("a session that an admin ends is told of, without a reload", async ({ ana, nexus }) => {

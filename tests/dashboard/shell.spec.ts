@@ -67,16 +67,18 @@ test("everything can be done without a pointer", async ({ ana, nexus }) => {
 test("on a phone every page is reached", async ({ ana }) => {
   await ana.setViewportSize({ width: 390, height: 844 });
   const pages = ana.getByRole("navigation", { name: "Pages" });
-  for (const title of ["Chat", "Work", "Approvals", "Team"]) {
+  for (const title of ["Chat", "Work", "Approvals", "Home"]) {
     await pages.getByRole("link", { name: title }).click();
     await expect(ana.getByRole("heading", { name: title, level: 1 })).toBeVisible();
   }
   for (const title of [
+    "Team",
     "Sessions",
     "Knowledge",
     "Flows",
     "Triggers",
     "Registries",
+    "Alerts",
     "Usage",
     "Audit",
     "Settings",
@@ -112,7 +114,7 @@ test("all scripts together are small, and the first paint is soon", async ({ ana
     const plain = readFileSync(join(folder, name.slice(0, -3)));
     expect(brotliDecompressSync(readFileSync(join(folder, name))).equals(plain), name).toBe(true);
   }
-  await ana.goto(`${nexus.url}/team`);
+  await ana.goto(`${nexus.url}/home`);
   const paint = await ana.evaluate(async () => {
     const painted = () => performance.getEntriesByName("first-contentful-paint")[0]?.startTime;
     while (painted() === undefined) await new Promise(requestAnimationFrame);
@@ -130,6 +132,6 @@ test("all scripts together are small, and the first paint is soon", async ({ ana
 test("no page has an address that it does not know", async ({ ana, nexus }) => {
   await ana.goto(`${nexus.url}/nowhere`);
   await expect(ana.getByText("There is no such page.")).toBeVisible();
-  await ana.getByRole("link", { name: "Go to the team" }).click();
-  await expect(ana.getByRole("heading", { name: "Team", level: 1 })).toBeVisible();
+  await ana.getByRole("link", { name: "Go home" }).click();
+  await expect(ana.getByRole("heading", { name: "Home", level: 1 })).toBeVisible();
 });

@@ -1,8 +1,9 @@
-/** Team: the roster, the picture, an aspect that is held off, and alerts. */
-import { everyLook, expect, test } from "./lib/test";
+/** Team: the roster, the picture, and an aspect that is held off. */
+import { everyLook, expect, goTo, test } from "./lib/test";
 
 test("who is here, who talks to whom, and one of them in detail", async ({ ana, nexus }) => {
   await nexus.online("ada", "bo");
+  await goTo(ana, "Team");
   const roster = ana.getByRole("table", { name: "Roster" });
   await expect(roster.getByRole("row", { name: /ada/ })).toContainText("online");
   await nexus.api("POST", "messages", { content: "@ada have bo count" });
@@ -19,6 +20,7 @@ test("who is here, who talks to whom, and one of them in detail", async ({ ana, 
 
 test("an aspect is held off and released", async ({ ana, nexus }) => {
   await nexus.online("ada", "bo");
+  await goTo(ana, "Team");
   await ana.getByRole("row", { name: /^bo/ }).click();
   const panel = ana.getByRole("complementary", { name: "bo" });
   await panel.getByRole("button", { name: "Hold off" }).click();
@@ -32,25 +34,11 @@ test("an aspect is held off and released", async ({ ana, nexus }) => {
   await expect(panel.getByRole("button", { name: "Hold off" })).toBeVisible();
 });
 
-test.describe("with somebody missing", () => {
-  test.use({ options: { settings: { expected_roster: "ada,cy", expected_grace_s: "0" } } });
-
-  test("an alert is acknowledged, and the count goes", async ({ ana }) => {
-    const alerts = ana.getByRole("region", { name: "Alerts" });
-    await expect(alerts).toContainText("aspect missing");
-    const team = ana.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: /^Team/ });
-    await expect(team).toHaveAccessibleName(/1 alerts nobody has acknowledged/);
-    await everyLook(ana, "team-alert");
-    await alerts.getByRole("button", { name: /Acknowledge/ }).click();
-    await expect(alerts).toContainText("seen by ana");
-    await expect(team).toHaveAccessibleName("Team");
-  });
-});
-
 test.describe("with nobody", () => {
   test.use({ options: { team: null } });
 
   test("an empty team says what to do", async ({ ana }) => {
+    await goTo(ana, "Team");
     await expect(ana.getByText("Nobody is on the team yet.")).toBeVisible();
     await everyLook(ana, "team-empty");
   });

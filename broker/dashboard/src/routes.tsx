@@ -21,7 +21,8 @@ const page = (
 ): PageRoute => ({ path, title, key, view: lazily(load, title), first });
 
 export const routes: readonly PageRoute[] = [
-  page("team", "Team", "t", () => import("./pages/team"), true),
+  page("home", "Home", "h", () => import("./pages/home"), true),
+  page("team", "Team", "t", () => import("./pages/team")),
   page("chat", "Chat", "c", () => import("./pages/chat"), true),
   page("work", "Work", "w", () => import("./pages/work"), true),
   page("approvals", "Approvals", "a", () => import("./pages/approvals"), true),
@@ -30,6 +31,7 @@ export const routes: readonly PageRoute[] = [
   page("flows", "Flows", "f", () => import("./pages/flows")),
   page("triggers", "Triggers", "i", () => import("./pages/triggers")),
   page("registries", "Registries", "r", () => import("./pages/registries")),
+  page("alerts", "Alerts", "n", () => import("./pages/alerts")),
   page("usage", "Usage", "u", () => import("./pages/usage")),
   page("audit", "Audit", "l", () => import("./pages/audit")),
   page("settings", "Settings", "e", () => import("./pages/settings")),

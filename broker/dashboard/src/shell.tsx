@@ -41,7 +41,7 @@ export function Shell() {
         Skip to the page
       </a>
       <nav class="nav" aria-label="Pages">
-        <Anchor href="/team" class="nav-home" aria-label="Nexus: the team">
+        <Anchor href="/home" class="nav-home" aria-label="Nexus">
           <Logo />
           <span class="nav-name">Nexus</span>
         </Anchor>
@@ -53,7 +53,8 @@ export function Shell() {
           ))}
           <li class="nav-more">
             <button type="button" class="nav-link" onClick={() => setMore(true)}>
-              More
+              <span>More</span>
+              <Unseen />
             </button>
           </li>
         </ul>
@@ -68,11 +69,11 @@ export function Shell() {
             </Route>
           ))}
           <Route path="/">
-            <Redirect to="/team" replace />
+            <Redirect to="/home" replace />
           </Route>
           <Route>
             <Empty title="There is no such page.">
-              <Anchor href="/team">Go to the team</Anchor>
+              <Anchor href="/home">Go home</Anchor>
             </Empty>
           </Route>
         </Switch>
@@ -107,7 +108,7 @@ function Entry({ route, onGo }: { route: PageRoute; onGo?: () => void }) {
       {...(onGo ? { onClick: onGo } : {})}
     >
       <span>{route.title}</span>
-      {route.path === "team" && <Waits count={alertsNew.value} what="alerts nobody has acknowledged" />}
+      {route.path === "alerts" && <Unseen />}
       {route.path === "chat" && <Waits count={unreadThreads.value} what="threads with something unread" />}
       {route.path === "approvals" && (
         <Waits count={approvalsOpen.value} what="approvals waiting for an answer" />
@@ -115,6 +116,8 @@ function Entry({ route, onGo }: { route: PageRoute; onGo?: () => void }) {
     </Anchor>
   );
 }
+
+const Unseen = () => <Waits count={alertsNew.value} what="alerts nobody has acknowledged" />;
 
 function Waits({ count, what }: { count: number; what: string }) {
   if (count === 0) return null;

@@ -12,7 +12,7 @@ export const PASSWORD = "correct horse battery";
 interface Fixtures {
   options: Options;
   nexus: Nexus;
-  /** Logged in as the admin `ana`, on the Team page. */
+  /** Logged in as the admin `ana`, on the home page. */
   ana: Page;
 }
 

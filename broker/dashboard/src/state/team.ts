@@ -9,6 +9,8 @@ export const team = signal<readonly AspectInfo[]>([]);
 export const teamKnown = signal(false);
 /** Open alerts, the latest raised first. */
 export const alerts = signal<readonly Alert[]>([]);
+/** False until they were read once. */
+export const alertsKnown = signal(false);
 /** How many approvals wait for an answer. */
 export const approvalsOpen = signal(0);
 /** Alerts nobody has acknowledged. */
@@ -35,6 +37,7 @@ export async function readTeam(): Promise<void> {
 
 export async function readAlerts(): Promise<void> {
   alerts.value = (await link.ask("alert.list", { limit: 200 })).alerts;
+  alertsKnown.value = true;
 }
 
 async function readApprovals(): Promise<void> {

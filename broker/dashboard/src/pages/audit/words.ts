@@ -162,6 +162,7 @@ export function address({
   const part = encodeURIComponent;
   switch (family) {
     case "alert":
+      return "/alerts";
     case "aspect":
       return kind === "aspect.revoked" ? "/settings/aspects" : "/team";
     case "approval":

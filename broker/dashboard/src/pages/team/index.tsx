@@ -1,10 +1,9 @@
-/** Team: who is here, what they do and what it costs today; what wants attention; who talks to whom. */
+/** Team: who is here, what they do and what it costs today; who talks to whom. */
 import { useEffect } from "preact/hooks";
-import { Link as Anchor, useLocation, useRoute } from "wouter-preact";
+import { useLocation, useRoute } from "wouter-preact";
 import { useAsk, useLog, useSoon } from "../../link/use";
-import { mayAdmin } from "../../state/session";
 import { team, teamKnown } from "../../state/team";
-import { Empty, Loading } from "../../ui/empty";
+import { Loading } from "../../ui/empty";
 import { money } from "../../ui/format";
 import { useKeys } from "../../ui/keys";
 import { AspectMark } from "../../ui/mark";
@@ -13,8 +12,8 @@ import { Page } from "../../ui/page";
 import { type Column, Table } from "../../ui/table";
 import { Time } from "../../ui/time";
 import type { AspectInfo, UsageRow } from "../../wire/frames";
-import { Alerts } from "./alerts";
 import { Doing } from "./doing";
+import { Nobody } from "./nobody";
 import { Panel } from "./panel";
 import { Picture } from "./picture";
 import { readTalks } from "./talks";
@@ -59,7 +58,6 @@ export default function Team() {
         )
       }
     >
-      <Alerts />
       <div class={selected === undefined ? "team" : "team team-open"}>
         <div class="team-roster">
           {!teamKnown.value && <Loading what="the roster" />}
@@ -96,20 +94,4 @@ function cost(row: UsageRow): string {
   return row.unpriced > 0 && row.cost_microusd > 0
     ? `${money(row.cost_microusd)} +`
     : money(row.cost_microusd);
-}
-
-function Nobody() {
-  return (
-    <Empty title="Nobody is on the team yet.">
-      {mayAdmin.value ? (
-        <>
-          Make an agent with <code>agent new agents/wren</code> and start the broker with{" "}
-          <code>nexus serve --spawn agents</code>, or let one in under{" "}
-          <Anchor href="/settings">Settings</Anchor>.
-        </>
-      ) : (
-        "An admin lets aspects in."
-      )}
-    </Empty>
-  );
 }

@@ -1,7 +1,6 @@
 /** Triggers: what the team does while nobody types, when it will, and what became of each time. */
 import { useState } from "preact/hooks";
 import { useLocation, useSearch } from "wouter-preact";
-import { link } from "../../link/link";
 import { useLoad, useLog, useSoon } from "../../link/use";
 import { mayAct } from "../../state/session";
 import { Button } from "../../ui/button";
@@ -18,19 +17,9 @@ import type { TriggerInfo } from "../../wire/frames";
 import { Detail } from "./detail";
 import { NewTrigger } from "./new";
 import { Plan } from "./plan";
+import { readTriggers } from "./read";
 import { act, byNext, toneOfStatus, when } from "./words";
 import "./triggers.css";
-
-/** All of them, page by page. */
-async function read(): Promise<TriggerInfo[]> {
-  const all: TriggerInfo[] = [];
-  for (;;) {
-    const after = all.at(-1)?.definition.name;
-    const page = await link.ask("trigger.list", after === undefined ? {} : { after });
-    all.push(...page.triggers);
-    if (page.more !== true || page.triggers.length === 0) return all;
-  }
-}
 
 export default function Triggers() {
   const [path, go] = useLocation();
@@ -38,7 +27,7 @@ export default function Triggers() {
   const search = plan ? "?show=plan" : "";
   const chosen = path.split("/")[2] || undefined;
   const [adding, setAdding] = useState(false);
-  const { value, error, loading, reload } = useLoad(read, []);
+  const { value, error, loading, reload } = useLoad(() => readTriggers(), []);
   const soon = useSoon(reload);
   useLog(({ body }) => {
     const settles = ["message", "dispatch_ended", "item_closed", "alert"];
