@@ -33,7 +33,7 @@ fn every_command_of_the_playbooks_does_what_is_said_of_it() {
     }
     world.start_broker();
     wait_until("the trigger", || {
-        world.nexctl(&["trigger", "show", "check-books"]).status.success().then_some(())
+        world.nexctl(&["trigger", "show", "morning"]).status.success().then_some(())
     });
     let mut inlet = None;
     for line in typed_here("docs/playbooks.md", &begun) {

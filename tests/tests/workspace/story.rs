@@ -5,10 +5,12 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use hmac::{Hmac, Mac};
 use nexus_tests::inlet::Inlet;
 use nexus_tests::world::{free_port, text};
 use nexus_tests::{World, wait_until};
 use serde_json::{Value, json};
+use sha2::Sha256;
 
 use super::common::{put, said};
 
@@ -38,10 +40,9 @@ fn trigger_is_loaded(world: &World, name: &str) {
     });
 }
 
-/// The latest run of the report.
-fn latest(world: &World) -> String {
+fn latest(world: &World, flow: &str) -> String {
     wait_until("a run", || {
-        let page = world.nexctl_json(&["run", "list", "morning", "--all"]);
+        let page = world.nexctl_json(&["run", "list", flow, "--all"]);
         Some(page["runs"].as_array()?.first()?["id"].as_str()?.to_owned())
     })
 }
@@ -70,19 +71,19 @@ fn the_morning_report_goes_from_a_repository_to_whoever_waits_for_it() {
     git(&site, &["add", "-A"]);
     git(&site, &["commit", "-q", "-m", "Paint the fence of the shipyard green"]);
 
-    // Every Friday at five on the clock of the agency.
-    trigger_is_loaded(&world, "check-books");
-    let plan = world.nexctl_json(&["trigger", "next", "check-books", "--number", "3"]);
+    // Every day at eight on the clock of the agency.
+    trigger_is_loaded(&world, "morning");
+    let plan = world.nexctl_json(&["trigger", "next", "morning", "--number", "3"]);
     let slots: Vec<i64> =
         plan["slots"].as_array().expect("slots").iter().filter_map(|slot| slot["slot"].as_i64()).collect();
     let hours: Vec<i64> = slots.windows(2).map(|pair| (pair[1] - pair[0]) / 3_600_000).collect();
-    assert!(hours.len() == 2 && hours.iter().all(|hours| (167..=169).contains(hours)), "{plan}");
+    assert!(hours.len() == 2 && hours.iter().all(|hours| (23..=25).contains(hours)), "{plan}");
 
     // What a step names is asked for when its turn comes, and has to be there by then.
     for name in ["harrow", "runner"] {
         world.broker().wait_for_text(&format!("{name} registered"));
     }
-    assert!(world.nexctl(&["flow", "run", "morning"]).status.success());
+    world.nexctl_json(&["trigger", "fire", "morning"]);
     let asked = wait_until("the question", || {
         let page = world.nexctl_json(&["get", "approvals"]);
         page["approvals"].as_array()?.first().cloned()
@@ -91,7 +92,7 @@ fn the_morning_report_goes_from_a_repository_to_whoever_waits_for_it() {
     assert!(world.nexctl(&["approve", asked["id"].as_str().expect("an id")]).status.success());
 
     // Nobody takes it, so the run fails there, and is tried again from there.
-    let run = latest(&world);
+    let run = latest(&world, "morning");
     let failed = ended(&world, &run);
     let before = [("changes", "done"), ("sum", "done"), ("leave", "done")];
     assert_eq!(
@@ -103,7 +104,7 @@ fn the_morning_report_goes_from_a_repository_to_whoever_waits_for_it() {
     let inlet = Inlet::start(port);
     let again = world.nexctl(&["run", "retry", &run, "--from", "post", "--wait"]);
     assert!(again.status.success(), "{}", text(&again));
-    let done = ended(&world, &latest(&world));
+    let done = ended(&world, &latest(&world, "morning"));
     assert_eq!(states(&done), [&before[..], &[("post", "done"), ("keep", "done")]].concat(), "{done}");
     assert_eq!(done["output"]["answer"], 200, "{done}");
     let rows = world.nexctl_json(&["registry", "rows", "reports"]);
@@ -111,6 +112,45 @@ fn the_morning_report_goes_from_a_repository_to_whoever_waits_for_it() {
     let taken = inlet.taken();
     assert_eq!(taken.len(), 1, "{taken:?}");
     assert!(taken[0]["points"].to_string().contains("Paint the fence of the shipyard green"), "{taken:?}");
+}
+
+/// As GitHub signs it: HMAC-SHA256 over the body.
+fn signature(secret: &str, body: &str) -> String {
+    let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(secret.as_bytes()).expect("any length will do");
+    mac.update(body.as_bytes());
+    let digits = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    format!("sha256={digits}")
+}
+
+#[test]
+fn what_github_signs_starts_a_flow_and_what_somebody_else_signs_does_nothing() {
+    let mut world = agency(free_port());
+    world.start_broker();
+    trigger_is_loaded(&world, "pushed");
+    for name in ["harrow", "runner"] {
+        world.broker().wait_for_text(&format!("{name} registered"));
+    }
+    let secret = world.nexctl_json(&["trigger", "rotate", "pushed"]);
+    let secret = secret["secret"].as_str().expect("a secret").to_owned();
+    let message = "Paint the fence of the shipyard green; {{ input.ref }}";
+    let body = json!({"ref": "refs/heads/main", "head_commit": {"message": message}}).to_string();
+    let push = |signature: &str| {
+        let headers = format!(
+            "x-github-event: push\r\nx-github-delivery: 72d3162e\r\nx-hub-signature-256: {signature}\r\n"
+        );
+        let answer = world.http_with(&headers, "POST", "/hooks/pushed", &body);
+        answer.split(' ').nth(1).expect("a status").to_owned()
+    };
+    assert_eq!(push(&signature("another secret", &body)), "401");
+    assert_eq!(push(&signature(&secret, &body)), "202");
+    // Sent again, it is the same one.
+    assert_eq!(push(&signature(&secret, &body)), "200");
+    let run = ended(&world, &latest(&world, "pushed"));
+    assert_eq!(states(&run), [("sum", "done"), ("tell", "done")], "{run}");
+    assert!(run["output"].to_string().contains(message), "{run}");
+    let history = world.nexctl_json(&["trigger", "history", "pushed"]);
+    let slots = history["slots"].as_array().expect("a list");
+    assert_eq!(slots.len(), 1, "{history}");
 }
 
 #[test]
