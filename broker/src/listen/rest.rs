@@ -49,6 +49,7 @@ mod page;
 mod people;
 pub(crate) mod proxy;
 mod registries;
+mod routing;
 mod runs;
 mod session;
 mod sessions;

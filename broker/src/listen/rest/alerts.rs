@@ -1,7 +1,6 @@
 //! What somebody should look at.
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::{get_with, post_with};
 use axum::extract::State;
 use nexus_wire::alert::{Alert, AlertAck, AlertList, AlertPage};
 use serde_json::json;
@@ -11,6 +10,7 @@ use super::caller::{Operator, Viewer};
 use super::input::{Body, Idempotent, Query};
 use super::openapi::{Group, doc, doc_with, failing};
 use super::page::{At, Page, list};
+use super::routing::{get_with, post_with};
 use super::{Routes, Shared, frame};
 
 pub(super) fn routes() -> Routes {

@@ -1,7 +1,6 @@
 //! What aspects ask of people.
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::{get_with, post_with};
 use axum::extract::State;
 use nexus_wire::ApprovalId;
 use nexus_wire::approval::{ApprovalAnswer, ApprovalGet, ApprovalInfo, ApprovalList, ApprovalPage, Verdict};
@@ -14,6 +13,7 @@ use super::caller::{Operator, Viewer};
 use super::input::{Body, Idempotent, Path, Query};
 use super::openapi::{Group, doc, doc_with, failing};
 use super::page::{At, Page, list};
+use super::routing::{get_with, post_with};
 use super::{Routes, Shared, frame, read};
 
 pub(super) fn routes() -> Routes {

@@ -1,7 +1,6 @@
 //! The team and the keys of its aspects.
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::{delete_with, get_with, post_with, put_with};
 use axum::extract::State;
 use nexus_wire::access::{KeyRotate, KeyRotated};
 use nexus_wire::admin::{AspectAdd, AspectKey};
@@ -18,6 +17,7 @@ use super::caller::{Admin, AnyParty, Viewer};
 use super::input::{Body, Idempotent, Path, Query};
 use super::openapi::{Group, doc, doc_with, failing};
 use super::page::{At, Page, list};
+use super::routing::{delete_with, get_with, post_with, put_with};
 use super::{Routes, Shared, command, frame};
 use crate::hub::records::AspectRecord;
 use crate::hub::{Access, CommandBody, public_key};
@@ -47,11 +47,11 @@ pub(super) fn routes() -> Routes {
     let restrain = put_with(restrain_aspect, failing(&[404], restrain));
     let release = doc("releaseAspect", Group::Aspects, "Release an aspect that is held or paused");
     ApiRouter::new()
-        .api_route("/api/v1/aspects", get_with(aspects, team).post_with(add_aspect, add))
-        .api_route("/api/v1/aspects/{name}", delete_with(revoke_aspect, revoke).get_with(aspect, get))
+        .api_route("/api/v1/aspects", get_with(aspects, team).merge(post_with(add_aspect, add)))
+        .api_route("/api/v1/aspects/{name}", delete_with(revoke_aspect, revoke).merge(get_with(aspect, get)))
         .api_route("/api/v1/aspects/{name}/key", get_with(aspect_key, key))
         .api_route("/api/v1/aspects/{name}/rotate", post_with(rotate_key, rotate))
-        .api_route("/api/v1/aspects/{name}/restraint", restrain.delete_with(release_aspect, release))
+        .api_route("/api/v1/aspects/{name}/restraint", restrain.merge(delete_with(release_aspect, release)))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

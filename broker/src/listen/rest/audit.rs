@@ -1,7 +1,6 @@
 //! Looking back: the log as an auditor reads it, and what was spent.
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::get_with;
 use axum::extract::State;
 use nexus_wire::audit::{AuditList, AuditPage, UsageRead, UsageReport};
 
@@ -10,6 +9,7 @@ use super::caller::Viewer;
 use super::input::Query;
 use super::openapi::{Group, doc};
 use super::page::{At, Page, list};
+use super::routing::get_with;
 use super::{Routes, Shared, read};
 
 pub(super) fn routes() -> Routes {

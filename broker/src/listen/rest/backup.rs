@@ -1,7 +1,6 @@
 //! Backups, made on the broker's machine.
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::post_with;
 use axum::extract::State;
 use nexus_wire::backup::{BackupMade, BackupMake};
 use serde_json::json;
@@ -10,6 +9,7 @@ use super::answer::{Answer, Answered};
 use super::caller::Admin;
 use super::input::Body;
 use super::openapi::{Group, doc_with};
+use super::routing::post_with;
 use super::{Routes, Shared};
 
 pub(super) fn routes() -> Routes {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::get_with;
 use aide::generate::GenContext;
 use aide::openapi::{MediaType, Operation, RequestBody, Response as Described, SchemaObject, StatusCode};
 use aide::operation::set_body;
@@ -29,6 +28,7 @@ use super::answer::{Answer, Answered};
 use super::caller::{AnyParty, Viewer};
 use super::input::{Path, Query};
 use super::openapi::{Group, doc, failing, may_fail, note};
+use super::routing::{get_with, put_with};
 use super::{Routes, Shared};
 use crate::admit::writer;
 use crate::edge::Edge;
@@ -49,7 +49,7 @@ pub(super) fn routes() -> Routes {
     ApiRouter::new()
         .api_route(
             "/api/v1/blobs",
-            get_with(list_blobs, list).put_with(put_blob, failing(&[403, 429, 507], put)),
+            get_with(list_blobs, list).merge(put_with(put_blob, failing(&[403, 429, 507], put))),
         )
         .api_route("/api/v1/blobs/{blob}", get_with(get_blob, get))
         .api_route("/api/v1/blobs/{blob}/info", get_with(get_blob_info, info))

@@ -1,7 +1,6 @@
 //! What may be spent in a day or a month.
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::{get_with, post_with};
 use axum::extract::State;
 use nexus_wire::budget::{BudgetClear, BudgetCleared, BudgetInfo, BudgetList, BudgetSet, Budgets};
 use serde_json::json;
@@ -10,6 +9,7 @@ use super::answer::Answered;
 use super::caller::{Operator, Viewer};
 use super::input::{Body, Idempotent};
 use super::openapi::{Group, doc, doc_with, failing};
+use super::routing::{get_with, post_with};
 use super::{Routes, Shared, frame, read};
 
 pub(super) fn routes() -> Routes {
@@ -19,7 +19,10 @@ pub(super) fn routes() -> Routes {
     let example = json!({"of": "wren", "per": "day"});
     let clear = doc_with("clearBudget", Group::Budgets, "Take a limit away", example);
     ApiRouter::new()
-        .api_route("/api/v1/budgets", get_with(list_budgets, all).post_with(set_budget, failing(&[404], set)))
+        .api_route(
+            "/api/v1/budgets",
+            get_with(list_budgets, all).merge(post_with(set_budget, failing(&[404], set))),
+        )
         .api_route("/api/v1/budgets/clear", post_with(clear_budget, clear))
 }
 

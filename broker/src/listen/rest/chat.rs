@@ -1,7 +1,6 @@
 //! Threads and the messages in them.
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::{get_with, post_with};
 use axum::extract::State;
 use nexus_wire::chat::{
     ChatFound, ChatGet, ChatPage, ChatRead, ChatSearch, ChatSend, ChatSent, ChatThreads, Message, ThreadInfo,
@@ -21,6 +20,7 @@ use super::caller::{AnyParty, Operator, Viewer};
 use super::input::{Body, Idempotent, Path, Query};
 use super::openapi::{Group, doc, doc_with, failing};
 use super::page::{At, Page, list, list_by};
+use super::routing::{get_with, post_with};
 use super::{Routes, Shared, frame, read};
 
 pub(super) fn routes() -> Routes {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::{get_with, put_with};
 use axum::extract::State;
 use nexus_wire::credential::{
     CredentialAdd, CredentialAllow, CredentialInfo, CredentialList, CredentialRotate, CredentialSecret,
@@ -17,6 +16,7 @@ use super::answer::{Answer, Answered};
 use super::caller::{Admin, AnyParty, Viewer};
 use super::input::{Body, Path};
 use super::openapi::{Group, doc, doc_with};
+use super::routing::{delete_with, get_with, post_with, put_with};
 use super::{Routes, Shared, command};
 use crate::edge::Edge;
 use crate::hub::records::{CredentialRecord, CredentialTerms};
@@ -43,10 +43,10 @@ pub(super) fn routes() -> Routes {
     let rotate = doc_with("rotateCredential", group, "Replace the secret", json!({"secret": "sk-…"}));
     let fetch = doc("fetchCredential", group, "The secret itself, for an aspect that may fetch it");
     ApiRouter::new()
-        .api_route("/api/v1/credentials", get_with(credentials, list).post_with(add_credential, add))
+        .api_route("/api/v1/credentials", get_with(credentials, list).merge(post_with(add_credential, add)))
         .api_route(
             "/api/v1/credentials/{name}",
-            get_with(credential, get).delete_with(remove_credential, remove),
+            get_with(credential, get).merge(delete_with(remove_credential, remove)),
         )
         .api_route("/api/v1/credentials/{name}/allowed", put_with(allow_credential, allow))
         .api_route(

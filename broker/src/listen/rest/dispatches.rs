@@ -1,7 +1,6 @@
 //! Work sent to Hands.
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::{get_with, post_with};
 use axum::extract::State;
 use nexus_wire::DispatchId;
 use nexus_wire::budget::Budget;
@@ -18,6 +17,7 @@ use super::caller::{AnyParty, Operator};
 use super::input::{Body, Idempotent, Path, Query};
 use super::openapi::{Group, doc, doc_with, failing};
 use super::page::{At, Page, list};
+use super::routing::{get_with, post_with};
 use super::{Routes, Shared, frame, read};
 
 pub(super) fn routes() -> Routes {
@@ -32,7 +32,10 @@ pub(super) fn routes() -> Routes {
     let example = json!({"deadline_s": 600});
     let retry = doc_with("retryDispatch", Group::Dispatches, "Do again what failed or timed out", example);
     ApiRouter::new()
-        .api_route("/api/v1/dispatches", get_with(list_dispatches, all).post_with(create_dispatch, create))
+        .api_route(
+            "/api/v1/dispatches",
+            get_with(list_dispatches, all).merge(post_with(create_dispatch, create)),
+        )
         .api_route("/api/v1/dispatches/{dispatch}", get_with(get_dispatch, get))
         .api_route("/api/v1/dispatches/{dispatch}/cancel", post_with(cancel_dispatch, cancel))
         .api_route("/api/v1/dispatches/{dispatch}/retry", post_with(retry_dispatch, retry))

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use aide::OperationOutput;
 use aide::axum::ApiRouter;
-use aide::axum::routing::get_with;
 use aide::generate::GenContext;
 use aide::openapi::{Operation, Response as Described, StatusCode};
 use axum::body::{Body, Bytes};
@@ -30,6 +29,7 @@ use tokio::time::sleep;
 use super::caller::Viewer;
 use super::input::Query;
 use super::openapi::{Group, doc, note, response_of};
+use super::routing::get_with;
 use super::{Routes, Shared};
 use crate::admit::Admitted;
 use crate::deliver::Peer;

@@ -1,7 +1,6 @@
 //! Flows as they are kept.
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::{get_with, put_with};
 use axum::extract::State;
 use nexus_wire::flow::{
     Flow, FlowDelete, FlowDeleted, FlowGet, FlowInfo, FlowList, FlowPage, FlowPut, FlowStored,
@@ -17,6 +16,7 @@ use super::caller::{AnyParty, Operator};
 use super::input::{Body, Idempotent, Path, Query};
 use super::openapi::{Group, doc, doc_with};
 use super::page::{At, Page, list};
+use super::routing::{delete_with, get_with, put_with};
 use super::{Routes, Shared, frame, read};
 
 pub(super) fn routes() -> Routes {
@@ -35,7 +35,7 @@ pub(super) fn routes() -> Routes {
     let delete = doc("deleteFlow", Group::Flows, "Keep a flow no longer; runs that have begun go on");
     ApiRouter::new().api_route("/api/v1/flows", get_with(list_flows, all)).api_route(
         "/api/v1/flows/{flow}",
-        get_with(get_flow, get).merge(put_with(put_flow, put)).delete_with(delete_flow, delete),
+        get_with(get_flow, get).merge(put_with(put_flow, put)).merge(delete_with(delete_flow, delete)),
     )
 }
 

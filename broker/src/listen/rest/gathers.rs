@@ -1,7 +1,6 @@
 //! Several dispatches taken together.
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::{get_with, post_with};
 use axum::extract::State;
 use nexus_wire::GatherId;
 use nexus_wire::gather::{
@@ -16,6 +15,7 @@ use super::caller::{AnyParty, Operator};
 use super::input::{Body, Idempotent, Path, Query};
 use super::openapi::{Group, doc, doc_with, failing};
 use super::page::{At, Page, list};
+use super::routing::{get_with, post_with};
 use super::{Routes, Shared, frame, read};
 
 pub(super) fn routes() -> Routes {
@@ -28,7 +28,7 @@ pub(super) fn routes() -> Routes {
     let example = json!({"reason": "no longer needed", "cancel_rest": true});
     let cancel = doc_with("cancelGather", Group::Dispatches, "End a gather before it is decided", example);
     ApiRouter::new()
-        .api_route("/api/v1/gathers", get_with(list_gathers, all).post_with(create_gather, create))
+        .api_route("/api/v1/gathers", get_with(list_gathers, all).merge(post_with(create_gather, create)))
         .api_route("/api/v1/gathers/{gather}", get_with(get_gather, get))
         .api_route("/api/v1/gathers/{gather}/cancel", post_with(cancel_gather, cancel))
 }

@@ -1,7 +1,6 @@
 //! Which Nexus this is, and whether it works: needs no credential but for the certificate of its CA.
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::get_with;
 use axum::extract::State;
 use axum::http::StatusCode;
 use nexus_wire::ErrorCode;
@@ -10,6 +9,7 @@ use nexus_wire::admin::{NexusCa, NexusInfo};
 use super::answer::{Answer, Answered};
 use super::caller::AnyParty;
 use super::openapi::{Group, doc};
+use super::routing::get_with;
 use super::{Routes, Shared};
 use crate::core::State as Health;
 use crate::listen::problem::Problem;

@@ -1,7 +1,6 @@
 //! Inviting people, and how whoever was invited comes in.
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::{delete_with, get_with, post_with};
 use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
@@ -20,6 +19,7 @@ use super::caller::{Admin, Viewer, admits, refused};
 use super::input::{Body, Path};
 use super::openapi::{Group, doc, doc_with, failing};
 use super::people::unexpected;
+use super::routing::{delete_with, get_with, post_with};
 use super::{Remote, Routes, Shared, command};
 use crate::hub::records::Invitation;
 use crate::hub::{Access, CommandBody};
@@ -36,7 +36,7 @@ pub(super) fn routes() -> Routes {
     let summary = "Accept an invitation with a password of one's own, once";
     let accept = doc_with("acceptInvitation", group, summary, example);
     ApiRouter::new()
-        .api_route("/api/v1/invitations", get_with(invitations, list).post_with(invite, add))
+        .api_route("/api/v1/invitations", get_with(invitations, list).merge(post_with(invite, add)))
         .api_route("/api/v1/invitations/accept", post_with(accept_with, failing(&[401, 429], accept)))
         .api_route("/api/v1/invitations/{name}", delete_with(revoke_invitation, revoke))
 }

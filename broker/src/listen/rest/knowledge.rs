@@ -1,7 +1,6 @@
 //! What the team has written down.
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::{get_with, post_with};
 use axum::extract::State;
 use nexus_wire::knowledge::{
     KnowledgeDelete, KnowledgeEntry, KnowledgeGet, KnowledgeGrant, KnowledgeGrantPage, KnowledgeGranted,
@@ -14,6 +13,7 @@ use super::answer::Answered;
 use super::caller::{AnyParty, Operator};
 use super::input::{Body, Idempotent, Query};
 use super::openapi::{Group, doc, doc_with, failing};
+use super::routing::{get_with, post_with};
 use super::{Routes, Shared, frame, read};
 
 pub(super) fn routes() -> Routes {
@@ -36,12 +36,15 @@ pub(super) fn routes() -> Routes {
     let grant = doc_with("grantKnowledge", Group::Knowledge, "Let an aspect share or read", example.clone());
     let revoke = doc_with("revokeKnowledge", Group::Knowledge, "Take a grant back", example);
     ApiRouter::new()
-        .api_route("/api/v1/knowledge", get_with(list_knowledge, list).post_with(store_knowledge, store))
+        .api_route(
+            "/api/v1/knowledge",
+            get_with(list_knowledge, list).merge(post_with(store_knowledge, store)),
+        )
         .api_route("/api/v1/knowledge/delete", post_with(delete_knowledge, failing(&[404], delete)))
         .api_route("/api/v1/knowledge/entry", get_with(get_knowledge, failing(&[404], get)))
         .api_route(
             "/api/v1/knowledge/grants",
-            get_with(knowledge_grants, grants).post_with(grant_knowledge, failing(&[404], grant)),
+            get_with(knowledge_grants, grants).merge(post_with(grant_knowledge, failing(&[404], grant))),
         )
         .api_route("/api/v1/knowledge/grants/revoke", post_with(revoke_knowledge, failing(&[404], revoke)))
         .api_route("/api/v1/knowledge/history", get_with(knowledge_history, failing(&[404], history)))

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::get_with;
 use axum::extract::{FromRequestParts, State};
 use axum::http::header;
 use axum::http::request::Parts;
@@ -14,6 +13,7 @@ use nexus_wire::{ErrorBody, ErrorCode};
 
 use super::caller::Viewer;
 use super::openapi::{Group, doc, note};
+use super::routing::get_with;
 use super::{Remote, Routes, Shared};
 use crate::core::State as Health;
 use crate::edge::Edge;

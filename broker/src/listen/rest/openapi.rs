@@ -11,6 +11,7 @@ use nexus_wire::{ErrorCode, problem};
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
+use super::routing::describing;
 use super::{health, input};
 use crate::listen::problem::MEDIA_TYPE;
 
@@ -207,7 +208,8 @@ pub(crate) fn document() -> OpenApi {
         components: Some(components()),
         ..OpenApi::default()
     };
-    let _ = super::routes().merge(health::routes()).finish_api(&mut api);
+    let routes = describing(|| super::routes().merge(health::routes()));
+    let _ = routes.finish_api(&mut api);
     sort(&mut api);
     api
 }

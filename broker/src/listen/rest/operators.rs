@@ -1,7 +1,6 @@
 //! People and their tokens.
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::{delete_with, get_with, put_with};
 use axum::extract::State;
 use nexus_wire::OperatorName;
 use nexus_wire::admin::{OperatorAdd, OperatorInfo, OperatorRoleSet, Operators};
@@ -13,6 +12,7 @@ use super::answer::{Answer, Answered};
 use super::caller::{Admin, Viewer};
 use super::input::{Body, Path};
 use super::openapi::{Group, doc, doc_with};
+use super::routing::{delete_with, get_with, post_with, put_with};
 use super::{Routes, Shared, command};
 use crate::hub::records::{Invitation, OperatorRecord};
 use crate::hub::{Access, CommandBody};
@@ -29,7 +29,7 @@ pub(super) fn routes() -> Routes {
     let summary = "Give a person another role; their links close, and come back with it";
     let role = doc_with("setOperatorRole", Group::Operators, summary, json!({"role": "viewer"}));
     ApiRouter::new()
-        .api_route("/api/v1/operators", get_with(operators, list).post_with(add_operator, add))
+        .api_route("/api/v1/operators", get_with(operators, list).merge(post_with(add_operator, add)))
         .api_route("/api/v1/operators/{name}", delete_with(revoke_operator, revoke))
         .api_route("/api/v1/operators/{name}/role", put_with(set_role, role))
 }

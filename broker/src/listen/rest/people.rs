@@ -1,7 +1,6 @@
 //! API tokens and passwords of operators.
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::{delete_with, get_with, put_with};
 use axum::Extension;
 use axum::extract::State;
 use nexus_wire::access::{PasswordSet, TokenAdd, TokenInfo, TokenList, TokenMade};
@@ -15,6 +14,7 @@ use super::answer::{Answer, Answered};
 use super::caller::{Viewer, admits, refused};
 use super::input::{Body, Path};
 use super::openapi::{Group, doc, doc_with};
+use super::routing::{delete_with, get_with, post_with, put_with};
 use super::{Remote, Routes, Shared, command};
 use crate::admit::themselves_or_admin;
 use crate::edge::Edge;
@@ -33,7 +33,7 @@ pub(super) fn routes() -> Routes {
     let password = doc_with("setPassword", group, "Set the password somebody logs in with", example);
     ApiRouter::new()
         .api_route("/api/v1/operators/{name}/password", put_with(set_password, password))
-        .api_route("/api/v1/operators/{name}/tokens", get_with(tokens, list).post_with(add_token, add))
+        .api_route("/api/v1/operators/{name}/tokens", get_with(tokens, list).merge(post_with(add_token, add)))
         .api_route("/api/v1/operators/{name}/tokens/{token}", delete_with(revoke_token, revoke))
 }
 

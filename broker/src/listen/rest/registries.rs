@@ -1,7 +1,6 @@
 //! Registries and their rows.
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::{get_with, put_with};
 use axum::extract::State;
 use nexus_wire::name::RegistryName;
 use nexus_wire::registry::{
@@ -19,6 +18,7 @@ use super::caller::{AnyParty, Operator};
 use super::input::{Body, Idempotent, Path, Query};
 use super::openapi::{Group, doc, doc_with, failing};
 use super::page::{At, Page, list};
+use super::routing::{delete_with, get_with, post_with, put_with};
 use super::{Routes, Shared, frame, read};
 
 pub(super) fn routes() -> Routes {
@@ -59,11 +59,11 @@ pub(super) fn routes() -> Routes {
         .api_route("/api/v1/registries/{registry}/history", get_with(list_changes, history))
         .api_route(
             "/api/v1/registries/{registry}/rows",
-            get_with(list_rows, rows).post_with(write_row, failing(&[404, 409], write)),
+            get_with(list_rows, rows).merge(post_with(write_row, failing(&[404, 409], write))),
         )
         .api_route(
             "/api/v1/registries/{registry}/rows/{row}",
-            get_with(get_row, row).delete_with(remove_row, failing(&[409], remove)),
+            get_with(get_row, row).merge(delete_with(remove_row, failing(&[409], remove))),
         )
 }
 

@@ -1,7 +1,6 @@
 //! Flows at work.
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::{get_with, post_with};
 use axum::extract::State;
 use nexus_wire::RunId;
 use nexus_wire::name::StepName;
@@ -17,6 +16,7 @@ use super::caller::{AnyParty, Operator};
 use super::input::{Body, Idempotent, Path, Query};
 use super::openapi::{Group, doc, doc_with, failing};
 use super::page::{At, Page, list};
+use super::routing::{get_with, post_with};
 use super::{Routes, Shared, frame, read};
 
 pub(super) fn routes() -> Routes {
@@ -32,7 +32,7 @@ pub(super) fn routes() -> Routes {
     let retry =
         doc_with("retryRun", Group::Flows, "Run it again, keeping what its steps came to before", example);
     ApiRouter::new()
-        .api_route("/api/v1/runs", get_with(list_runs, all).post_with(start_run, start))
+        .api_route("/api/v1/runs", get_with(list_runs, all).merge(post_with(start_run, start)))
         .api_route("/api/v1/runs/{run}", get_with(get_run, get))
         .api_route("/api/v1/runs/{run}/cancel", post_with(cancel_run, cancel))
         .api_route("/api/v1/runs/{run}/retry", post_with(retry_run, retry))

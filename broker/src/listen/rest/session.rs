@@ -1,7 +1,6 @@
 //! How people get in from a browser: log in, log out, and set a new Nexus up.
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::{get_with, post_with};
 use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -19,6 +18,7 @@ use super::caller::{Admin, SESSION_COOKIE, Viewer, admits, refused, session};
 use super::input::Body;
 use super::openapi::{Group, doc, doc_with, failing};
 use super::people::{made_for, unexpected};
+use super::routing::{get_with, post_with};
 use super::{Remote, Routes, Shared};
 use crate::edge::Edge;
 use crate::hub::{Access, CommandBody, NewToken, Proof};

@@ -1,7 +1,6 @@
 //! The sessions of an aspect: looked into through its own process, and changed by commands in its inbox.
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::{get_with, post_with};
 use axum::extract::State;
 use nexus_wire::session::{
     SessionCommandInfo, SessionCompact, SessionDiff, SessionDiffed, SessionEntry, SessionExpand,
@@ -19,6 +18,7 @@ use super::answer::Answered;
 use super::caller::{Operator, Viewer};
 use super::input::{Body, Idempotent, Path, Query};
 use super::openapi::{Group, doc, doc_with, failing};
+use super::routing::{get_with, post_with};
 use super::{Routes, Shared, frame, read};
 
 /// Its process is not there to ask, or has no such session.

@@ -1,7 +1,6 @@
 //! A signed assertion becomes an access token.
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::post_with;
 use axum::Extension;
 use axum::extract::State;
 use nexus_wire::Party;
@@ -12,6 +11,7 @@ use super::answer::{Answer, Answered};
 use super::caller::{admits, refused};
 use super::input::Body;
 use super::openapi::{Group, doc_with, failing};
+use super::routing::post_with;
 use super::{Remote, Routes, Shared};
 use crate::hub::{Access, CommandBody};
 use crate::identity::AuthError;

@@ -1,7 +1,6 @@
 //! What the team does while nobody types.
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::{get_with, post_with};
 use axum::extract::State;
 use nexus_wire::TriggerName;
 use nexus_wire::hook::{TriggerRotate, TriggerRotated};
@@ -19,6 +18,7 @@ use super::caller::{AnyParty, Operator};
 use super::input::{Body, Idempotent, Path, Query};
 use super::openapi::{Group, doc, doc_with, failing};
 use super::page::{At, Page, list};
+use super::routing::{delete_with, get_with, post_with};
 use super::{Routes, Shared, frame, read};
 
 pub(super) fn routes() -> Routes {
@@ -43,11 +43,11 @@ pub(super) fn routes() -> Routes {
     ApiRouter::new()
         .api_route(
             "/api/v1/triggers",
-            get_with(list_triggers, all).post_with(put_trigger, failing(&[404], put)),
+            get_with(list_triggers, all).merge(post_with(put_trigger, failing(&[404], put))),
         )
         .api_route(
             "/api/v1/triggers/{trigger}",
-            get_with(get_trigger, get).delete_with(delete_trigger, delete),
+            get_with(get_trigger, get).merge(delete_with(delete_trigger, delete)),
         )
         .api_route("/api/v1/triggers/{trigger}/fire", post_with(fire_trigger, fire))
         .api_route("/api/v1/triggers/{trigger}/history", get_with(list_slots, history))
