@@ -28,6 +28,20 @@ args = { question = "Which colour?", choices = ["red", "blue"] }
 say = "{% if not said.ok %}no answer: {{ said.text }}{% else %}it is {{ said.json.answer }}{% endif %}"
 
 [[rule]]
+match = "look every morning"
+[[rule.step]]
+name = "made"
+call = "create_trigger"
+[rule.step.args]
+name = "morning"
+description = "Somebody wants to be told each day."
+when = { cron = "0 8 * * *" }
+timezone = "Europe/Berlin"
+do = { ask = { aspect = "wren", text = "what is new on {{ '{{ date.iso }}' }}?" } }
+[[rule.step]]
+say = "{% if not made.ok %}no: {{ made.text }}{% else %}{{ made.json.trigger }} is {{ made.json.owner }}'s{% endif %}"
+
+[[rule]]
 hand = "store"
 [[rule.step]]
 name = "stored"
@@ -48,7 +62,7 @@ impl Team {
         let world = World::new();
         let approval = json!({"policy": "untrusted", "always": ["store_knowledge"], "wait_s": wait_s});
         let hand = json!({"name": "store", "tools": ["store_knowledge"], "timeout_s": 600});
-        let tools = ["store_knowledge", "ask_operator"];
+        let tools = ["store_knowledge", "ask_operator", "create_trigger"];
         let settings = json!({"role": "frame", "tools": tools, "approval": approval, "hands": [hand]});
         let home = world.home("wren", settings, SCRIPT);
         let agent = world.agent(&home);
@@ -279,4 +293,35 @@ async fn two_people_who_answer_at_once_are_told_the_same_and_the_asker_once() {
     let ended = kinds.iter().filter(|kind| matches!(**kind, "approval.approved" | "approval.denied")).count();
     assert_eq!((kinds.len(), ended), (50, 25), "{kinds:?}");
     assert_eq!(wren.request("situation", json!({})).await["payload"]["undelivered"], 0);
+}
+
+#[test]
+fn a_trigger_that_is_proposed_is_the_approvers_and_one_that_is_denied_is_nobodys() {
+    let mut team = Team::new(3600);
+    let mut ask = team.ask("look every morning");
+    let first = team.waiting();
+    let arguments: Value =
+        serde_json::from_str(first["asked"]["arguments"].as_str().unwrap_or_default()).expect("a definition");
+    assert_eq!(arguments, first["trigger"], "what is shown is what comes of it");
+    assert_eq!(arguments["do"]["ask"]["text"], "what is new on {{ date.iso }}?");
+    team.restart_agent();
+    team.world.restart_broker();
+    assert!(!team.world.nexctl(&["trigger", "show", "morning"]).status.success());
+    team.nexctl(&["approve", id(&first)]);
+    assert!(ask.wait().success(), "{}", ask.text());
+    assert!(ask.text().contains("morning is operator/admin's"), "{}", ask.text());
+    let made = team.world.nexctl_json(&["trigger", "show", "morning"]);
+    assert_eq!((&made["definition"], &made["owner"]), (&arguments, &json!("operator/admin")));
+
+    // It is there, so it is proposed by nobody again; deleted and denied, it is nobody's.
+    let mut again = team.ask("look every morning");
+    assert!(again.wait().success());
+    assert!(again.text().contains("no: "), "{}", again.text());
+    assert!(again.text().contains("there is a trigger morning already"), "{}", again.text());
+    team.nexctl(&["trigger", "delete", "morning"]);
+    let mut third = team.ask("look every morning");
+    team.nexctl(&["deny", id(&team.waiting()), "--note", "not each day"]);
+    assert!(third.wait().success());
+    assert!(third.text().contains("people do not want this trigger: not each day"), "{}", third.text());
+    assert!(!team.world.nexctl(&["trigger", "show", "morning"]).status.success());
 }

@@ -15,6 +15,7 @@ use nexus_wire::limits::{
     APPROVAL_TOOL_BYTES_MAX, APPROVALS_OPEN_MAX,
 };
 use nexus_wire::log::LogBody;
+use nexus_wire::trigger::Trigger;
 use nexus_wire::{ApprovalId, AspectName, DispatchId, ErrorBody, ErrorCode, Ms, Party, RequestId, derive};
 
 use super::alerts::Alerts;
@@ -92,13 +93,15 @@ impl<S: Store> Step<'_, S> {
         }
         check(&ask)?;
         let deadline = self.check_place(sender, name, &ask)?;
+        let asked = self.check_proposal(ask.asked, ask.trigger.as_deref())?;
         let info = ApprovalInfo {
             id,
             aspect: sender.clone(),
-            asked: ask.asked,
+            asked,
             thread: ask.thread,
             lease: ask.lease,
             notice: ask.notice,
+            trigger: ask.trigger,
             run: None,
             only: None,
             state: ApprovalState::Open,
@@ -159,6 +162,21 @@ impl<S: Store> Step<'_, S> {
         }
     }
 
+    /// Whoever is asked is shown the definition itself, whatever the asker says of it.
+    fn check_proposal(&self, asked: Asked, trigger: Option<&Trigger>) -> Done<Asked> {
+        let Some(trigger) = trigger else { return Ok(asked) };
+        let Asked::Tool { tool, summary, .. } = asked else {
+            return refuse(
+                ErrorCode::Invalid,
+                "`trigger` goes with a tool in `asked`, which is approved or denied",
+            );
+        };
+        self.check_proposed(trigger)?;
+        let arguments = serde_json::to_string_pretty(trigger).unwrap_or_default();
+        text_fits("trigger", &arguments, APPROVAL_ARGUMENTS_BYTES_MAX)?;
+        Ok(Asked::Tool { tool, summary, arguments })
+    }
+
     /// A step of a run asks.
     pub(super) fn ask_for_step(&mut self, info: ApprovalInfo) -> Stored<()> {
         self.log_approval(info.aspect.clone(), "approval.asked", &info)?;
@@ -202,6 +220,11 @@ impl<S: Store> Step<'_, S> {
             );
         }
         let end = end_of(&found.info.asked, answer, sender)?;
+        if end.state == ApprovalState::Approved
+            && let Some(trigger) = found.info.trigger
+        {
+            self.define_proposed(sender, id, *trigger)?;
+        }
         if let Some(info) = self.end_approval(id, end)? {
             self.answer_once(fresh, &info)?;
         }
@@ -262,6 +285,10 @@ impl<S: Store> Step<'_, S> {
         let info = open.find(|info| info.notice == Some(notice) && info.expires_at > self.at)?;
         let said = send.content.trim();
         let (verdict, text) = match &info.asked {
+            // A message need not show the whole of what is proposed.
+            Asked::Tool { .. } if said.eq_ignore_ascii_case("approve") && info.trigger.is_some() => {
+                return None;
+            }
             Asked::Tool { .. } if said.eq_ignore_ascii_case("approve") => (Verdict::Approve, None),
             Asked::Tool { .. } if said.eq_ignore_ascii_case("deny") => (Verdict::Deny, None),
             Asked::Tool { .. } => return None,

@@ -12,16 +12,18 @@ use nexus_wire::inbox::{ItemBody, Resume};
 use nexus_wire::limits::{APPROVAL_ALERT_AFTER, APPROVAL_DEADLINE_DEFAULT, APPROVALS_OPEN_MAX};
 use nexus_wire::log::LogBody;
 use nexus_wire::roster::Register;
+use nexus_wire::trigger::{Trigger, TriggerDelete, TriggerDeleted, TriggerInfo};
 use nexus_wire::{ApprovalId, ErrorCode, MessageId, Ms, Party, RequestId, derive};
 use serde_json::json;
 
 use crate::on_both_stores;
+use crate::triggers::trigger;
 use crate::world::{World, message, name, party};
 
 fn tool() -> ApprovalAsk {
     let arguments = r#"{"command": "cargo test"}"#.to_owned();
     let asked = Asked::Tool { tool: "run_command".into(), summary: "run cargo test".into(), arguments };
-    ApprovalAsk { asked, thread: None, lease: None, notice: None, deadline_s: None }
+    ApprovalAsk { asked, thread: None, lease: None, notice: None, trigger: None, deadline_s: None }
 }
 
 fn question() -> ApprovalAsk {
@@ -115,7 +117,7 @@ on_both_stores! {
         world.people();
         let asked = world.wants(tool());
         let expected = ApprovalInfo {
-            id: asked.id, aspect: party("wren"), asked: tool().asked, thread: None, lease: None, notice: None, run: None, only: None,
+            id: asked.id, aspect: party("wren"), asked: tool().asked, thread: None, lease: None, notice: None, trigger: None, run: None, only: None,
             state: ApprovalState::Open, asked_at: world.at,
             expires_at: world.at + APPROVAL_DEADLINE_DEFAULT.as_millis() as Ms, ended_at: None, by: None, text: None,
         };
@@ -291,5 +293,65 @@ on_both_stores! {
         world.send("operator/ana", reply(notice, "blue, I think")).unwrap();
         let answered = end(&wonders, ApprovalState::Answered, Some("operator/ana"), Some("blue, I think"));
         assert_eq!(world.told(), [approved, answered]);
+    }
+
+    fn whoever_approves_a_proposed_trigger_is_its_owner_from_that_moment(world) {
+        world.people();
+        let opened = world.send("operator/ana", ChatSend { to: vec!["wren".into()], ..message("do it") }).unwrap();
+        let reply = |to: MessageId, content: &str| ChatSend { reply_to: Some(to), ..message(content) };
+        let notice = world.send("wren", reply(opened.message, "may I?")).unwrap().message;
+        let definition = trigger(json!({"when": {"cron": "0 8 * * *"}}));
+        let ask = ApprovalAsk {
+            trigger: Some(Box::new(definition.clone())), notice: Some(notice), thread: Some(opened.thread), ..tool()
+        };
+        let asked = world.wants(ask);
+        let Asked::Tool { arguments, .. } = &asked.asked else { panic!("{asked:?}") };
+        let shown: Trigger = serde_json::from_str(arguments).unwrap();
+        assert_eq!(shown, definition, "what is approved is what is shown, whatever the asker says of it");
+        assert_eq!(world.store.trigger(&definition.name).unwrap(), None);
+        // A message need not have shown the whole of it.
+        world.send("operator/bo", reply(notice, "approve")).unwrap();
+        assert_eq!(world.told(), []);
+        world.start(HubConfig::default());
+        let answer = RequestId(world.id());
+        let approve = verdict(asked.id, Verdict::Approve, None);
+        for _ in 0..2 {
+            world.request_as("operator/bo", answer, approve.clone()).0.unwrap();
+            let stands = world.store.trigger(&definition.name).unwrap().unwrap();
+            let expected = (derive::proposed_trigger(asked.id), party("operator/bo"), definition.clone());
+            assert_eq!((stands.info.id, stands.info.owner, stands.info.definition), expected);
+        }
+        assert_eq!(world.told(), [end(&asked, ApprovalState::Approved, Some("operator/bo"), None)]);
+        world.register("wren", Register::default()).unwrap();
+        // What is there is overwritten by no proposal, and nothing else is proposed that could not be.
+        let later = Trigger { description: "another".into(), ..definition.clone() };
+        let nobody = trigger(json!({"name": "u", "when": "manual", "do": {"ask": {"aspect": "gone", "text": "?"}}}));
+        let of = |trigger: &Trigger| ApprovalAsk { trigger: Some(Box::new(trigger.clone())), ..tool() };
+        for (ask, code) in [
+            (of(&later), ErrorCode::Invalid),
+            (of(&nobody), ErrorCode::NotFound),
+            (ApprovalAsk { asked: question().asked, ..of(&Trigger { name: "u".parse().unwrap(), ..later }) }, ErrorCode::Invalid),
+        ] {
+            assert_eq!(world.request::<ApprovalInfo>("wren", Change::ApprovalAsk(ask)).unwrap_err().code, code);
+        }
+        let denied = world.wants(of(&Trigger { name: "u".parse().unwrap(), ..definition }));
+        world.answer("operator/ana", verdict(denied.id, Verdict::Deny, None));
+        assert_eq!(world.store.trigger(&"u".parse().unwrap()).unwrap(), None);
+    }
+
+    fn a_proposal_that_cannot_be_approved_any_more_stays_open(world) {
+        world.people();
+        let definition = trigger(json!({"when": {"cron": "0 8 * * *"}}));
+        let asked = world.wants(ApprovalAsk { trigger: Some(Box::new(definition.clone())), ..tool() });
+        let own = Trigger { description: "ana's own".into(), ..definition.clone() };
+        world.request::<TriggerInfo>("operator/ana", Change::TriggerPut(Box::new(own.clone()))).unwrap();
+        let approve = verdict(asked.id, Verdict::Approve, None);
+        let refused = world.request::<ApprovalInfo>("operator/bo", approve.clone()).unwrap_err();
+        assert_eq!(refused.code, ErrorCode::Invalid);
+        assert_eq!(world.store.trigger(&definition.name).unwrap().unwrap().info.definition, own);
+        let delete = TriggerDelete { trigger: definition.name.clone() };
+        world.request::<TriggerDeleted>("operator/ana", Change::TriggerDelete(delete)).unwrap();
+        assert_eq!(world.answer("operator/bo", approve).state, ApprovalState::Approved);
+        assert_eq!(world.store.trigger(&definition.name).unwrap().unwrap().info.owner, party("operator/bo"));
     }
 }

@@ -1040,6 +1040,8 @@ impl Twin {
                     thread: None,
                     lease: lease.map(|(_, lease)| lease),
                     notice: notice.as_ref().map(|at| self.message(at)),
+                    trigger: (*deadline == 2)
+                        .then(|| Box::new(definition(u8::from(*repeat), 1, 0, true, self.at))),
                     deadline_s: [None, Some(5), Some(1_000), Some(0)][usize::from(*deadline)],
                 };
                 let request = self.again(*repeat);

@@ -41,6 +41,7 @@ mod nature;
 mod outcome;
 mod own;
 mod people;
+mod propose;
 mod read;
 mod registry;
 mod replace;
@@ -58,7 +59,7 @@ pub use fetch::{FetchConfig, Fetcher};
 pub use leave::{ApprovalPolicy, Leave, asked};
 pub use outcome::ToolOutcome;
 pub(crate) use own::is_cut;
-pub use people::{ask, notice, question};
+pub use people::{ask, notice, put_to_people};
 pub use roots::{PathError, PathErrorKind, Root, Roots};
 
 /// File tools at work at the same time in this process.
@@ -326,6 +327,12 @@ impl Toolbox {
             Tool::AskOperator => {
                 let (claims, wait_s) = (&self.claims, self.leave.wait_s);
                 let ask = async |args: people::AskOperator| args.run(line, claims, caller, id, wait_s).await;
+                on_bus(input, ask).await
+            }
+            Tool::CreateTrigger => {
+                let (claims, wait_s) = (&self.claims, self.leave.wait_s);
+                let ask =
+                    async |args: propose::CreateTrigger| args.run(line, claims, caller, id, wait_s).await;
                 on_bus(input, ask).await
             }
             Tool::SearchKnowledge => {

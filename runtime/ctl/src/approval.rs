@@ -52,6 +52,9 @@ pub(crate) fn details(info: &ApprovalInfo) -> String {
         Asked::Question { question, choices } if choices.is_empty() => format!("\n{question}\n"),
         Asked::Question { question, choices } => format!("\n{question}\n\nchoices\n{}\n", choices.join("\n")),
     };
+    if info.trigger.is_some() && info.state == ApprovalState::Open {
+        text.push_str("\nwhoever approves it owns this trigger, as if they had defined it themselves\n");
+    }
     if let Some(thread) = info.thread {
         text.push_str(&format!("\nin thread {thread}\n"));
     }

@@ -150,6 +150,7 @@ pub(crate) fn approval(n: u128, asked: Asked) -> ApprovalInfo {
         thread: Some(thread(1)),
         lease: None,
         notice: None,
+        trigger: None,
         run: None,
         only: None,
         state: ApprovalState::Open,

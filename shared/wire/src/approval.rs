@@ -7,6 +7,7 @@ use crate::Ms;
 use crate::hands::Lease;
 use crate::ids::{ApprovalId, MessageId, RunId, ThreadId};
 use crate::name::{OperatorName, Party};
+use crate::trigger::Trigger;
 
 /// What is asked.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
@@ -54,6 +55,10 @@ pub struct ApprovalAsk {
     /// A message of the sender's own, or one it is about to send: an operator's reply to it answers, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<MessageId>,
+    /// A trigger that the asker proposes, with a tool in `asked`: whoever approves becomes its owner, in the same moment.
+    /// The broker puts the definition in the place of the tool's arguments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<Box<Trigger>>,
     /// Seconds until it ends unanswered (24 h; at most 7 days, and at least 1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_s: Option<u32>,
@@ -101,6 +106,9 @@ pub struct ApprovalInfo {
     pub lease: Option<Lease>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<MessageId>,
+    /// The trigger that is proposed, and is defined with the approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<Box<Trigger>>,
     /// The run that waits for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,

@@ -116,6 +116,11 @@ pub fn trigger_id(request: RequestId, sender: &Party) -> TriggerId {
     TriggerId(of_sender(request, sender, "trigger"))
 }
 
+/// The trigger that comes of an approval.
+pub fn proposed_trigger(approval: ApprovalId) -> TriggerId {
+    TriggerId(derived(approval.0, "trigger", 0))
+}
+
 /// The request by which a trigger does at `at` what it is there for: the `attempt`-th time for its slot `no`.
 pub fn trigger_request(trigger: TriggerId, no: u64, attempt: u32, at: Ms) -> RequestId {
     let mut hash = Sha256::new();

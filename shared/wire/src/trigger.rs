@@ -13,7 +13,7 @@ use crate::name::{AspectName, FlowName, HandRef, Party, TriggerName};
 
 /// `trigger.put`: define a trigger, or define it anew. The same definition again changes nothing, a changed one
 /// keeps what it has done so far, and whether it is paused.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trigger {
     pub name: TriggerName,
@@ -109,7 +109,7 @@ pub enum AfterEnd {
 }
 
 /// What is done, as whoever defined the trigger last.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Act {
     Ask(AskAspect),
@@ -126,7 +126,7 @@ pub struct AskAspect {
 }
 
 /// Work for a Hand.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct DispatchHand {
     pub hand: HandRef,
@@ -137,7 +137,7 @@ pub struct DispatchHand {
 }
 
 /// A run of a flow.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct StartFlow {
     pub id: FlowName,

@@ -519,7 +519,7 @@ impl Agent {
                 };
                 let lease = self.tasks.keys().next().copied().filter(|_| dice.one_in(2));
                 let deadline_s = [None, Some(30), Some(1_200)][dice.below(3)];
-                ApprovalAsk { asked, thread: None, lease, notice: None, deadline_s }.into()
+                ApprovalAsk { asked, thread: None, lease, notice: None, trigger: None, deadline_s }.into()
             }
             2 => match self.asked.take() {
                 Some(approval) => ApprovalWithdraw { approval, reason: None }.into(),

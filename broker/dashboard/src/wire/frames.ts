@@ -46,13 +46,79 @@ export type MessageId = string;
  *
  */
 export type ThreadId = string;
+/**
+ * What is done, as whoever defined the trigger last.
+ *
+ */
+export type Act =
+  | {
+      ask: AskAspect;
+    }
+  | {
+      dispatch: DispatchHand;
+    }
+  | {
+      flow: StartFlow;
+    };
+export type AspectName = string;
+export type HandRef = string;
+export type FlowName = string;
+/**
+ * What becomes of slots that were missed, because no broker ran or the machine slept.
+ *
+ */
+export type Misfire =
+  | "skip"
+  | "once"
+  | {
+      all: number;
+    };
+export type TriggerName = string;
+/**
+ * What becomes of a slot while the work of one before it goes on.
+ *
+ */
+export type Overlap = "skip" | "queue" | "replace" | "allow";
+/**
+ * When something is done.
+ *
+ */
+export type When =
+  | {
+      cron: string;
+    }
+  | {
+      every: Every;
+    }
+  | {
+      at: number;
+    }
+  | {
+      event: Event;
+    }
+  | {
+      after: After;
+    }
+  | {
+      webhook: Webhook;
+    }
+  | "manual";
 export type Party = string;
+/**
+ * After which ends.
+ *
+ */
+export type AfterEnd = "success" | "failure" | "both";
+/**
+ * Whose way of signing it is.
+ *
+ */
+export type HookPreset = "generic" | "github" | "slack" | "stripe";
 /**
  * When the counting begins anew, in UTC.
  *
  */
 export type BudgetPer = "day" | "month";
-export type AspectName = string;
 /**
  * What an admin keeps an aspect from, until it is released.
  *
@@ -65,7 +131,6 @@ export type BlobId = string;
  */
 export type TurnId = string;
 export type HandTarget = string;
-export type FlowName = string;
 /**
  * What a step does.
  *
@@ -95,7 +160,6 @@ export type OperatorName = string;
  *
  */
 export type OnTimeout = "fail" | "approve";
-export type HandRef = string;
 export type RegistryName = string;
 export type StepName = string;
 /**
@@ -212,70 +276,6 @@ export type Json = unknown;
  *
  */
 export type QuestionId = string;
-export type TriggerName = string;
-/**
- * What is done, as whoever defined the trigger last.
- *
- */
-export type Act =
-  | {
-      ask: AskAspect;
-    }
-  | {
-      dispatch: DispatchHand;
-    }
-  | {
-      flow: StartFlow;
-    };
-/**
- * What becomes of slots that were missed, because no broker ran or the machine slept.
- *
- */
-export type Misfire =
-  | "skip"
-  | "once"
-  | {
-      all: number;
-    };
-/**
- * What becomes of a slot while the work of one before it goes on.
- *
- */
-export type Overlap = "skip" | "queue" | "replace" | "allow";
-/**
- * When something is done.
- *
- */
-export type When =
-  | {
-      cron: string;
-    }
-  | {
-      every: Every;
-    }
-  | {
-      at: number;
-    }
-  | {
-      event: Event;
-    }
-  | {
-      after: After;
-    }
-  | {
-      webhook: Webhook;
-    }
-  | "manual";
-/**
- * After which ends.
- *
- */
-export type AfterEnd = "success" | "failure" | "both";
-/**
- * Whose way of signing it is.
- *
- */
-export type HookPreset = "generic" | "github" | "slack" | "stripe";
 /**
  * By what spending is added up.
  *
@@ -734,6 +734,7 @@ export interface ApprovalAsk {
   lease?: Lease;
   notice?: MessageId;
   thread?: ThreadId;
+  trigger?: Trigger;
 }
 /**
  * The right to work on one attempt of a dispatch: its lease token.
@@ -742,6 +743,133 @@ export interface ApprovalAsk {
 export interface Lease {
   attempt: number;
   dispatch: DispatchId;
+}
+/**
+ * `trigger.put`: define a trigger, or define it anew. The same definition again changes nothing, a changed one
+ * keeps what it has done so far, and whether it is paused.
+ *
+ */
+export interface Trigger {
+  budget?: Budget;
+  /**
+   * For people.
+   */
+  description?: string;
+  do: Act;
+  /**
+   * From here on it does nothing any more.
+   */
+  expires_at?: number;
+  /**
+   * Each slot is late by up to so many seconds, always by the same: many triggers at eight are not one burst.
+   */
+  jitter_s?: number;
+  misfire?: Misfire;
+  name: TriggerName;
+  overlap?: Overlap;
+  retry?: Retry;
+  /**
+   * The time zone in which `cron` is read, such as `Europe/Berlin`; absent: UTC.
+   */
+  timezone?: string;
+  when: When;
+}
+/**
+ * What may be spent; what is absent is not limited.
+ *
+ */
+export interface Budget {
+  /**
+   * Millionths of a US dollar. What has no known price counts nothing.
+   */
+  cost_microusd?: number;
+  /**
+   * Of all kinds together: input, output, cache reads and cache writes.
+   */
+  tokens?: number;
+}
+/**
+ * A message to an aspect, in a thread of the trigger's own.
+ *
+ */
+export interface AskAspect {
+  aspect: AspectName;
+  text: string;
+}
+/**
+ * Work for a Hand.
+ *
+ */
+export interface DispatchHand {
+  /**
+   * As in `dispatch`.
+   */
+  deadline_s?: number;
+  hand: HandRef;
+  input: unknown;
+}
+/**
+ * A run of a flow.
+ *
+ */
+export interface StartFlow {
+  id: FlowName;
+  input?: {
+    [k: string]: unknown;
+  };
+}
+/**
+ * What is done when the work of a slot comes to nothing.
+ *
+ */
+export interface Retry {
+  /**
+   * Seconds before each time; the last one goes for the rest. Empty: a minute.
+   */
+  backoff_s?: number[];
+  /**
+   * How often it is tried again.
+   */
+  max?: number;
+}
+/**
+ * Counted from the anchor, however long the work takes.
+ *
+ */
+export interface Every {
+  /**
+   * Absent: when the trigger was first defined.
+   */
+  anchor?: number;
+  seconds: number;
+}
+/**
+ * Which entries of the log are meant; as in `subscribe`. Nothing a trigger has caused fires it again.
+ *
+ */
+export interface Event {
+  by?: Party;
+  /**
+   * At least one: the `type` of a body, or the `kind` of one of type `other`.
+   */
+  kinds: string[];
+  thread?: ThreadId;
+}
+/**
+ * Exactly one of `trigger` and `flow`. Of a flow those runs count that are no step of another one.
+ *
+ */
+export interface After {
+  flow?: FlowName;
+  on?: AfterEnd;
+  trigger?: TriggerName;
+}
+/**
+ * A signed request comes to `POST /hooks/<name of the trigger>`. What it is signed with is for `trigger.rotate`.
+ *
+ */
+export interface Webhook {
+  preset?: HookPreset;
 }
 /**
  * `approval.get`.
@@ -821,20 +949,6 @@ export interface BudgetSet {
   limit: Budget;
   of?: Party;
   per: BudgetPer;
-}
-/**
- * What may be spent; what is absent is not limited.
- *
- */
-export interface Budget {
-  /**
-   * Millionths of a US dollar. What has no known price counts nothing.
-   */
-  cost_microusd?: number;
-  /**
-   * Of all kinds together: input, output, cache reads and cache writes.
-   */
-  tokens?: number;
 }
 /**
  * `chat.get`: one message, with its reactions.
@@ -2134,119 +2248,6 @@ export interface TriggerPause {
   trigger: TriggerName;
 }
 /**
- * `trigger.put`: define a trigger, or define it anew. The same definition again changes nothing, a changed one
- * keeps what it has done so far, and whether it is paused.
- *
- */
-export interface Trigger {
-  budget?: Budget;
-  /**
-   * For people.
-   */
-  description?: string;
-  do: Act;
-  /**
-   * From here on it does nothing any more.
-   */
-  expires_at?: number;
-  /**
-   * Each slot is late by up to so many seconds, always by the same: many triggers at eight are not one burst.
-   */
-  jitter_s?: number;
-  misfire?: Misfire;
-  name: TriggerName;
-  overlap?: Overlap;
-  retry?: Retry;
-  /**
-   * The time zone in which `cron` is read, such as `Europe/Berlin`; absent: UTC.
-   */
-  timezone?: string;
-  when: When;
-}
-/**
- * A message to an aspect, in a thread of the trigger's own.
- *
- */
-export interface AskAspect {
-  aspect: AspectName;
-  text: string;
-}
-/**
- * Work for a Hand.
- *
- */
-export interface DispatchHand {
-  /**
-   * As in `dispatch`.
-   */
-  deadline_s?: number;
-  hand: HandRef;
-  input: unknown;
-}
-/**
- * A run of a flow.
- *
- */
-export interface StartFlow {
-  id: FlowName;
-  input?: {
-    [k: string]: unknown;
-  };
-}
-/**
- * What is done when the work of a slot comes to nothing.
- *
- */
-export interface Retry {
-  /**
-   * Seconds before each time; the last one goes for the rest. Empty: a minute.
-   */
-  backoff_s?: number[];
-  /**
-   * How often it is tried again.
-   */
-  max?: number;
-}
-/**
- * Counted from the anchor, however long the work takes.
- *
- */
-export interface Every {
-  /**
-   * Absent: when the trigger was first defined.
-   */
-  anchor?: number;
-  seconds: number;
-}
-/**
- * Which entries of the log are meant; as in `subscribe`. Nothing a trigger has caused fires it again.
- *
- */
-export interface Event {
-  by?: Party;
-  /**
-   * At least one: the `type` of a body, or the `kind` of one of type `other`.
-   */
-  kinds: string[];
-  thread?: ThreadId;
-}
-/**
- * Exactly one of `trigger` and `flow`. Of a flow those runs count that are no step of another one.
- *
- */
-export interface After {
-  flow?: FlowName;
-  on?: AfterEnd;
-  trigger?: TriggerName;
-}
-/**
- * A signed request comes to `POST /hooks/<name of the trigger>`. What it is signed with is for `trigger.rotate`.
- *
- */
-export interface Webhook {
-  preset?: HookPreset;
-}
-/**
  * `trigger.resume`.
  *
  */
@@ -2961,6 +2962,7 @@ export interface ApprovalInfo {
    */
   text?: string;
   thread?: ThreadId;
+  trigger?: Trigger;
 }
 export interface ApprovalPage {
   approvals: ApprovalInfo[];

@@ -159,6 +159,7 @@ impl<S: Store> Step<'_, S> {
                     thread: None,
                     lease: None,
                     notice: None,
+                    trigger: None,
                     run: Some(place.run),
                     only: by.clone(),
                     state: ApprovalState::Open,

@@ -9,7 +9,7 @@ use nexus_wire::trigger::{
     Act, Cause, Misfire, SlotState, StartFlow, Trigger, TriggerDelete, TriggerDeleted, TriggerFire,
     TriggerFired, TriggerInfo, TriggerPause, TriggerResume, TriggerStatus, When,
 };
-use nexus_wire::{ErrorCode, Ms, Party, RequestId, TriggerName, derive};
+use nexus_wire::{ApprovalId, ErrorCode, Ms, Party, RequestId, TriggerId, TriggerName, derive};
 
 use super::Ending;
 use super::due::LAST;
@@ -29,12 +29,46 @@ pub(super) const WHILE_PAUSED: &str = "the trigger was paused";
 impl<S: Store> Step<'_, S> {
     pub(in crate::hub) fn trigger_put(&mut self, sender: &Party, request: RequestId, put: Trigger) -> Done {
         let Some(fresh) = self.first_time(sender, request, &put)? else { return Ok(()) };
-        let known = self.hub.triggers.get(&put.name).cloned();
-        if let Some(known) = &known
+        if let Some(known) = self.hub.triggers.get(&put.name)
             && known.info.definition == put
         {
-            return Ok(self.answer_once(fresh, &known.info)?);
+            let info = known.info.clone();
+            return Ok(self.answer_once(fresh, &info)?);
         }
+        let info = self.define(sender, derive::trigger_id(request, sender), put)?;
+        Ok(self.answer_once(fresh, &info)?)
+    }
+
+    /// An aspect's proposal becomes a trigger of whoever approves it.
+    pub(in crate::hub) fn define_proposed(
+        &mut self,
+        owner: &Party,
+        approval: ApprovalId,
+        trigger: Trigger,
+    ) -> Done {
+        self.check_is_new(&trigger.name)?;
+        self.define(owner, derive::proposed_trigger(approval), trigger)?;
+        Ok(())
+    }
+
+    /// What would be refused when it is approved is refused when it is proposed.
+    pub(in crate::hub) fn check_proposed(&self, trigger: &Trigger) -> Done {
+        self.check_is_new(&trigger.name)?;
+        self.check_definition(trigger)?;
+        self.first_slot(trigger, self.at).map(drop)
+    }
+
+    /// Nobody overwrites what is there with an approval that does not show it.
+    fn check_is_new(&self, name: &TriggerName) -> Done {
+        if self.hub.triggers.get(name).is_none() {
+            return Ok(());
+        }
+        refuse(ErrorCode::Invalid, format!("there is a trigger {name} already; propose another name"))
+    }
+
+    /// Defines a trigger, or defines it anew; a new one is known as `id`.
+    fn define(&mut self, sender: &Party, id: TriggerId, put: Trigger) -> Done<TriggerInfo> {
+        let known = self.hub.triggers.get(&put.name).cloned();
         if known.is_none() && self.hub.triggers.by_name.len() >= TRIGGERS_MAX {
             let message = format!("there are {TRIGGERS_MAX} triggers already; delete one that is not needed");
             return refuse(ErrorCode::Invalid, message);
@@ -45,7 +79,7 @@ impl<S: Store> Step<'_, S> {
         let name = put.name.clone();
         let mut record = known.unwrap_or_else(|| TriggerRecord {
             info: TriggerInfo {
-                id: derive::trigger_id(request, sender),
+                id,
                 definition: put.clone(),
                 owner: sender.clone(),
                 status: TriggerStatus::Active,
@@ -75,8 +109,9 @@ impl<S: Store> Step<'_, S> {
         let before = std::mem::replace(&mut record.info.definition, put).when;
         fit_hook(&mut record, &before);
         self.log_other(sender.clone(), "trigger.put", &name, &content)?;
-        self.answer_once(fresh, &record.info)?;
-        Ok(self.keep_trigger(record)?)
+        let info = record.info.clone();
+        self.keep_trigger(record)?;
+        Ok(info)
     }
 
     pub(in crate::hub) fn trigger_delete(

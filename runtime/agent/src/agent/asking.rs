@@ -26,6 +26,7 @@ impl Drive {
             thread: self.caller.thread,
             lease: self.caller.lease,
             notice: self.caller.notice_of(id),
+            trigger: None,
             deadline_s: self.toolbox.wait_s(),
         };
         let (toolbox, caller) = (self.toolbox.traced(self.trace.context().cloned()), self.caller.clone());

@@ -27,7 +27,7 @@ use crate::conversation::{Block, ModelRequest, Origin, ProviderError, ProviderEr
 use crate::outbox::Post;
 use crate::provider::{Answered, Charge, Listener, Meter, Provider, ProviderKind, RetryPolicy, RoundFailed};
 use crate::session::{ApprovalMark, Payload, UserTurn};
-use crate::tools::{Caller, Tool, ToolOutcome, Toolbox, Waiting, question};
+use crate::tools::{Caller, Tool, ToolOutcome, Toolbox, Waiting, put_to_people};
 use crate::trace::{Taken, TurnTrace};
 use crate::turn::{Answer, Call, Effect, Ending, Input, Limits, Turn};
 use crate::uplink::{Books, BooksError};
@@ -412,10 +412,8 @@ impl Drive {
     }
 
     async fn run_tool(&mut self, call: Call, turn: &Turn, out: &mut Out) -> Result<(), DriveError> {
-        if call.name == Tool::AskOperator.name()
-            && let Some(asked) = question(&call.input)
-        {
-            self.tell_people(&asked, self.caller.request_id(Tool::AskOperator, call.ordinal)).await?;
+        if let Some((tool, asked)) = put_to_people(&call.name, &call.input) {
+            self.tell_people(&asked, self.caller.request_id(tool, call.ordinal)).await?;
         }
         let toolbox = self.toolbox.traced(self.trace.called(&call)).for_call(&call);
         let caller = Caller { own: turn.own(), left: turn.left(), ..self.caller.clone() };
@@ -449,8 +447,10 @@ impl Drive {
                 self.books.closed(item.0, Decision::Acted).await?;
             }
         }
-        let questions = out.running.values().filter(|call| call.name == Tool::AskOperator.name());
-        let questions = questions.map(|call| self.caller.request_id(Tool::AskOperator, call.ordinal));
+        let questions = out.running.values().filter_map(|call| {
+            let (tool, _) = put_to_people(&call.name, &call.input)?;
+            Some(self.caller.request_id(tool, call.ordinal))
+        });
         let questions: Vec<RequestId> = questions.chain(out.asking.drain().map(|(_, id)| id)).collect();
         self.withdraw(questions).await?;
         out.held.clear();

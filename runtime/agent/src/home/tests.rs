@@ -77,7 +77,7 @@ fn every_fault_is_told_at_once_with_its_place_and_what_to_do() {
         "aspect.json:12:61: hands[2].concurrency: invalid value: integer `-1`, expected u32",
         "aspect.json:13:5: hands[3].instructions: missing; say what the Hand shall do with its input",
         "aspect.json:13:5: hands[3].name: missing; name the Hand, for example \"name\": \"verify-claim\"",
-        "aspect.json:13:16: hands[3].tools[0]: there is no tool \"fly\"; known are read_file, search_files, list_files, write_file, edit_file, run_command, fetch_url, attach_file, read_attachment, expand_summary, read_output, send_message, read_thread, search_messages, list_team, dispatch_hand, gather, cancel_dispatch, ask_operator, search_knowledge, store_knowledge, read_registry, write_registry, run_flow, show_run",
+        "aspect.json:13:16: hands[3].tools[0]: there is no tool \"fly\"; known are read_file, search_files, list_files, write_file, edit_file, run_command, fetch_url, attach_file, read_attachment, expand_summary, read_output, send_message, read_thread, search_messages, list_team, dispatch_hand, gather, cancel_dispatch, ask_operator, create_trigger, search_knowledge, store_knowledge, read_registry, write_registry, run_flow, show_run",
         "aspect.json:15:3: slots: stands here a second time; remove one of them",
     ];
     assert_eq!(found, expected);

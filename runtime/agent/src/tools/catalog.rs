@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{
-    args, attach, bus, cancel, command, dispatch, edit, fetch, flow, gather, list, own, people, read,
-    registry, search, write,
+    args, attach, bus, cancel, command, dispatch, edit, fetch, flow, gather, list, own, people, propose,
+    read, registry, search, write,
 };
 use crate::conversation::ToolSpec;
 
@@ -98,6 +98,10 @@ tools! {
     /// Asks the people who watch over the team and waits for what they say, which may take hours: only for what nobody
     /// else can know or decide. Returns {answer, by}.
     AskOperator = "ask_operator", people::AskOperator, acts: true;
+    /// Proposes that something is done again and again, or at a later time, without anybody asking for it, and waits for
+    /// the people who watch over the team, which may take hours. Whoever approves it becomes the trigger's owner. Texts and
+    /// inputs may have expressions such as {{ date.iso }} in them. Returns {trigger, owner, note}.
+    CreateTrigger = "create_trigger", propose::CreateTrigger, acts: true;
     /// Searches what the team has stored. All words have to occur; "a phrase", OR, -without and begin* work.
     SearchKnowledge = "search_knowledge", bus::SearchKnowledge, acts: false;
     /// Stores something worth keeping under a topic, in the place of what was stored under it before.

@@ -24,6 +24,7 @@ impl Tool {
             | Self::Gather
             | Self::CancelDispatch
             | Self::AskOperator
+            | Self::CreateTrigger
             | Self::SearchKnowledge
             | Self::StoreKnowledge
             | Self::ReadRegistry
@@ -55,6 +56,7 @@ impl Tool {
             | Self::Gather
             | Self::CancelDispatch
             | Self::AskOperator
+            | Self::CreateTrigger
             | Self::SearchKnowledge
             | Self::StoreKnowledge
             | Self::ReadRegistry
@@ -67,7 +69,7 @@ impl Tool {
     /// Whether a call waits for what people or other agents do.
     pub fn waits_for_others(self) -> bool {
         match self {
-            Self::AskOperator | Self::DispatchHand | Self::Gather => true,
+            Self::AskOperator | Self::CreateTrigger | Self::DispatchHand | Self::Gather => true,
             Self::ReadFile
             | Self::SearchFiles
             | Self::ListFiles
@@ -112,6 +114,7 @@ impl Tool {
             | Self::Gather
             | Self::CancelDispatch
             | Self::AskOperator
+            | Self::CreateTrigger
             | Self::SearchKnowledge
             | Self::StoreKnowledge
             | Self::ReadRegistry
@@ -143,6 +146,7 @@ impl Tool {
             | Self::Gather
             | Self::CancelDispatch
             | Self::AskOperator
+            | Self::CreateTrigger
             | Self::SearchKnowledge
             | Self::StoreKnowledge
             | Self::ReadRegistry

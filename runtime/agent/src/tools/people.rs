@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::dispatch::{Claim, Claims, End, Ended};
-use super::{Caller, ToolOutcome, args};
+use super::{Caller, Tool, ToolOutcome, args, propose};
 use crate::uplink::{Line, LineError};
 
 /// Of the arguments in a message.
@@ -98,6 +98,7 @@ impl AskOperator {
             thread: caller.thread,
             lease: caller.lease,
             notice,
+            trigger: None,
             deadline_s: wait_s,
         };
         match ask(line, claims, caller, id, asks).await {
@@ -128,10 +129,12 @@ pub fn notice(asked: &Asked, approval: ApprovalId) -> String {
         Asked::Tool { tool, summary, arguments } => {
             let shown = &arguments[..arguments.floor_char_boundary(NOTICE_BYTES_MAX)];
             let rest = if shown.len() < arguments.len() { "\n…" } else { "" };
-            format!(
-                "May I use {tool}: {summary}\n\n{shown}{rest}\n\nReply to this message with approve or deny, or: \
-                nexctl approve {approval}"
-            )
+            // What becomes somebody's is approved where all of it is seen.
+            let how = match tool == Tool::CreateTrigger.name() {
+                true => "To make it yours:",
+                false => "Reply to this message with approve or deny, or:",
+            };
+            format!("May I use {tool}: {summary}\n\n{shown}{rest}\n\n{how} nexctl approve {approval}")
         }
         Asked::Question { question, choices } => {
             let choices: String = choices.iter().map(|choice| format!("\n- {choice}")).collect();
@@ -140,8 +143,12 @@ pub fn notice(asked: &Asked, approval: ApprovalId) -> String {
     }
 }
 
-/// The question of an `ask_operator` call that is going to be asked.
-pub fn question(input: &Value) -> Option<Asked> {
-    let args = args::parse::<AskOperator>(input).ok().filter(|args| args.fault().is_none())?;
-    Some(args.asked())
+/// What people are asked by a call that is going to be made, and by which tool.
+pub fn put_to_people(name: &str, input: &Value) -> Option<(Tool, Asked)> {
+    let (ask, create) = (Tool::AskOperator, Tool::CreateTrigger);
+    if name == ask.name() {
+        let args = args::parse::<AskOperator>(input).ok().filter(|args| args.fault().is_none())?;
+        return Some((ask, args.asked()));
+    }
+    (name == create.name()).then(|| propose::proposal(input)).flatten().map(|asked| (create, asked))
 }

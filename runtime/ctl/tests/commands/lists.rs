@@ -378,6 +378,7 @@ fn approval(n: u128, asked: Asked, state: ApprovalState) -> ApprovalInfo {
         thread: Some(THREAD),
         lease: None,
         notice: None,
+        trigger: None,
         run: None,
         only: None,
         state,

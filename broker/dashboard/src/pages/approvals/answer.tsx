@@ -79,6 +79,9 @@ export function Asked({ info, asking, onAsk, onClose }: Props) {
         <Id id={info.id} what="approval's id" />
       </p>
       {info.state !== "open" && <Ended info={info} />}
+      {info.trigger && info.state === "open" && (
+        <p class="quiet">Whoever approves it owns this trigger, as if they had defined it themselves.</p>
+      )}
       {asked.type === "tool" && <Tool tool={asked.tool} text={asked.arguments ?? ""} />}
       {info.state === "open" && <Answers info={info} onAsk={onAsk} />}
       {asking && info.state === "open" && (
