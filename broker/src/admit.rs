@@ -144,6 +144,10 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
             acting_operator(identity, "budget.clear")?;
             Admitted::Change(Change::BudgetClear(clear))
         }
+        ToBroker::BudgetGoOn(go_on) => {
+            acting_operator(identity, "budget.go_on")?;
+            Admitted::Change(Change::BudgetGoOn(go_on))
+        }
         ToBroker::BudgetList(_) => {
             operator(identity, "budget.list")?;
             Admitted::Read(Read::BudgetList)
@@ -151,6 +155,10 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
         ToBroker::BudgetSet(set) => {
             acting_operator(identity, "budget.set")?;
             Admitted::Change(Change::BudgetSet(set))
+        }
+        ToBroker::BudgetStop(stop) => {
+            acting_operator(identity, "budget.stop")?;
+            Admitted::Change(Change::BudgetStop(stop))
         }
         ToBroker::ChatGet(get) => Admitted::Read(Read::ChatGet(get)),
         ToBroker::ChatMark(mark) => Admitted::Change(Change::ChatMark(mark)),

@@ -6,7 +6,8 @@ mod health;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use nexus_wire::{ErrorBody, ErrorCode, Ms, TriggerName};
+use nexus_wire::budget::SpendingChanged;
+use nexus_wire::{ErrorBody, ErrorCode, FromBroker, Ms, TriggerName};
 use tokio::sync::watch;
 
 use crate::clock;
@@ -60,6 +61,7 @@ impl Published {
             hooks: watch::Sender::new(Arc::new(hooks(hub))),
         };
         published.credentials(hub);
+        published.presence.set_stopped(hub.spending_stop().is_some(), 0);
         for record in hub.roster().active() {
             published.presence.changed(record.info(), None);
         }
@@ -252,6 +254,12 @@ impl<S: Transaction> Core<S> {
                         }
                     }
                     release.push(link, offset, item);
+                }
+                Effect::Insist { links, frame } => {
+                    if let FromBroker::SpendingChanged(SpendingChanged { stop }) = &frame {
+                        presence.set_stopped(stop.is_some(), self.intake.now());
+                    }
+                    deliver.insist(&links, &frame);
                 }
                 Effect::Tell { links, frame } => deliver.tell(&links, &frame),
                 Effect::Close { link, code, reason } => deliver.close(link, code, &reason),

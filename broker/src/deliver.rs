@@ -162,13 +162,27 @@ impl Deliver {
         }
     }
 
-    /// Made into text once; a link without room misses it.
+    /// A link without room misses it.
     pub(crate) fn tell(&self, links: &[LinkId], frame: &FromBroker) {
+        self.stream(links, frame, |_| {});
+    }
+
+    /// A link without room is closed: it hears it when it registers anew.
+    pub(crate) fn insist(&self, links: &[LinkId], frame: &FromBroker) {
+        self.stream(links, frame, |peer| {
+            peer.outbox.close(CLOSE_GOING_AWAY, "it reads too slowly for what it has to know; dial again");
+        });
+    }
+
+    /// Made into text once.
+    fn stream(&self, links: &[LinkId], frame: &FromBroker, without_room: impl Fn(&Peer)) {
         let mut bytes = Vec::new();
         put_text(&mut bytes, [&envelope::push(frame)]);
         let block = Block::new(bytes, 1);
         for peer in links.iter().filter_map(|link| self.peer(*link)) {
-            peer.outbox.stream(block.clone());
+            if !peer.outbox.stream(block.clone()) {
+                without_room(&peer);
+            }
         }
     }
 

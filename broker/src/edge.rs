@@ -154,7 +154,8 @@ impl Edge {
             | FromBroker::Registered(_)
             | FromBroker::RosterChanged(_)
             | FromBroker::SessionAsk(_)
-            | FromBroker::Shutdown(_) => {
+            | FromBroker::Shutdown(_)
+            | FromBroker::SpendingChanged(_) => {
                 Err(ErrorBody::new(ErrorCode::Internal, "the answer was of an unexpected kind"))
             }
         }
@@ -344,11 +345,17 @@ impl Edge {
     /// What is open for an aspect now.
     pub(crate) async fn situation(&self, name: AspectName) -> Result<Situation, ErrorBody> {
         let of = name.clone();
-        let (team, undelivered) = self.ask(move |hub| hub.situation_of(&of)).await?;
+        let (team, undelivered, stop) = self
+            .ask(move |hub| {
+                let (team, undelivered) = hub.situation_of(&of);
+                (team, undelivered, hub.spending_stop())
+            })
+            .await?;
         let read = self.library.read(move |store| situation(store, &name, team, undelivered, None));
         let unavailable =
             |error: StoreError| ErrorBody::new(ErrorCode::StorageUnavailable, error.to_string());
         let mut situation = read.await.map_err(unavailable)?;
+        situation.spending_stop = stop;
         self.published.presence.overlay(&mut situation.team);
         Ok(situation)
     }

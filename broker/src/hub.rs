@@ -38,6 +38,7 @@ mod run;
 mod schema;
 mod sessions;
 mod situation;
+mod spending;
 mod step;
 mod storage;
 mod threads;
@@ -101,7 +102,8 @@ impl Hub {
         let open = snapshot.open_dispatches.iter().filter_map(|record| record.queue.as_deref());
         let queue = Queue::restore(QueueConfig::from(&config), live, open, &snapshot.clocks)
             .map_err(|error| StoreError::Corrupt(error.to_string()))?
-            .with_purses(snapshot.purses);
+            .with_purses(snapshot.purses)
+            .with_day(snapshot.spending_day);
         let alerts = Alerts::new(snapshot.open_alerts);
         let approvals = Approvals::new(snapshot.open_approvals);
         let gathers = Gathers::new(snapshot.open_gathers);

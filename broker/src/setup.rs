@@ -106,6 +106,7 @@ impl Setup {
             Effect::Answer { .. }
             | Effect::Attach { .. }
             | Effect::Push { .. }
+            | Effect::Insist { .. }
             | Effect::Tell { .. }
             | Effect::Close { .. }
             | Effect::RosterChanged { .. }

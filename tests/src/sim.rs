@@ -384,6 +384,7 @@ impl<S: Transaction> Sim<S> {
             }
             Effect::Close { link, .. } => self.lose(link),
             Effect::Answer { .. }
+            | Effect::Insist { .. }
             | Effect::Tell { .. }
             | Effect::RosterChanged { .. }
             | Effect::AtWork { .. }

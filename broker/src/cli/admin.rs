@@ -183,7 +183,8 @@ fn apply<T: DeserializeOwned>(setup: &mut Setup, body: CommandBody) -> Result<T,
         | FromBroker::Registered(_)
         | FromBroker::RosterChanged(_)
         | FromBroker::SessionAsk(_)
-        | FromBroker::Shutdown(_) => Json::default(),
+        | FromBroker::Shutdown(_)
+        | FromBroker::SpendingChanged(_) => Json::default(),
     };
     Ok(json.parse()?)
 }

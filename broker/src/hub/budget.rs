@@ -15,7 +15,8 @@ use super::step::{Done, Step, refuse};
 
 impl Hub {
     pub fn budgets(&self) -> Budgets {
-        Budgets { budgets: self.queue.purses().iter().map(|purse| self.budget(purse)).collect() }
+        let budgets = self.queue.purses().iter().map(|purse| self.budget(purse)).collect();
+        Budgets { budgets, today: self.queue.day().cloned() }
     }
 
     fn budget(&self, purse: &Purse) -> BudgetInfo {

@@ -4,7 +4,7 @@
 use nexus_wire::admin::{AspectAdd, OperatorAdd};
 use nexus_wire::alert::{AlertAck, AlertKind};
 use nexus_wire::approval::{ApprovalAnswer, ApprovalAsk, ApprovalWithdraw};
-use nexus_wire::budget::{BudgetClear, BudgetSet};
+use nexus_wire::budget::{BudgetClear, BudgetGoOn, BudgetSet, BudgetStop};
 use nexus_wire::chat::ChatSend;
 use nexus_wire::flow::{FlowDelete, FlowPut};
 use nexus_wire::gather::{Gather, GatherCancel};
@@ -204,7 +204,9 @@ pub enum Change {
     ApprovalAsk(ApprovalAsk),
     ApprovalWithdraw(ApprovalWithdraw),
     BudgetClear(BudgetClear),
+    BudgetGoOn(BudgetGoOn),
     BudgetSet(BudgetSet),
+    BudgetStop(BudgetStop),
     ChatMark(ChatMark),
     ChatReact(ChatReact),
     AspectRelease(AspectRelease),

@@ -38,6 +38,11 @@ pub enum Effect {
         links: Vec<LinkId>,
         frame: FromBroker,
     },
+    /// Something these links have to know: one that has no room for it is closed, and hears it when it registers.
+    Insist {
+        links: Vec<LinkId>,
+        frame: FromBroker,
+    },
     Close {
         link: LinkId,
         code: u16,

@@ -24,7 +24,7 @@ mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nexus_wire::budget::{Budget, Spending};
+use nexus_wire::budget::{Budget, Spending, SpendingDay};
 use nexus_wire::hands::{CancelReceipt, DispatchState, HandFailure, Lease, WaitingFor};
 use nexus_wire::name::HandName;
 use nexus_wire::roster::HeldLease;
@@ -35,6 +35,7 @@ use entry::Entry;
 pub use event::Event;
 use index::Index;
 pub use persist::{Changes, Clock, ClockChanges, Clocks, RestoreError};
+pub(super) use purse::period;
 pub use purse::{Purse, PurseKey, PurseTerms, Purses};
 pub use refusal::{Refusal, StaleToken, WaitError};
 use tree::Farewell;
@@ -63,6 +64,8 @@ impl From<&HubConfig> for QueueConfig {
 pub struct Offer {
     pub hands: BTreeMap<HandName, u32>,
     pub slots: u32,
+    /// It asks no model: what it does costs nothing.
+    pub is_free: bool,
 }
 
 /// A dispatch that asks to be accepted. `id` must be new; `invoker` is the stamped sender.
@@ -115,6 +118,8 @@ pub struct Queue {
     clocks_changed: BTreeSet<DispatchId>,
     purses: Purses,
     purses_changed: BTreeSet<PurseKey>,
+    /// What was said for the day that is now.
+    day: Option<SpendingDay>,
 }
 
 impl Queue {
@@ -129,6 +134,7 @@ impl Queue {
             clocks_changed: BTreeSet::new(),
             purses: Purses::default(),
             purses_changed: BTreeSet::new(),
+            day: None,
         }
     }
 
@@ -267,7 +273,7 @@ impl Queue {
     /// When [`Self::tick`] is due next.
     pub fn next_timer(&self) -> Option<Ms> {
         let timer = self.index.timers.first().map(|(at, _, _)| *at);
-        [timer, self.purses_turn_at()].into_iter().flatten().min()
+        [timer, self.purses_turn_at(), self.day.as_ref().map(|day| day.until)].into_iter().flatten().min()
     }
 
     /// What has happened since the last call, in order.

@@ -14,7 +14,7 @@ mod trigger;
 use std::sync::Arc;
 
 use nexus_wire::alert::Alert;
-use nexus_wire::budget::Budget;
+use nexus_wire::budget::{Budget, SpendingDay};
 use nexus_wire::chat::{Message, ThreadInfo, Usage};
 use nexus_wire::hands::{CancelReceipt, Candidate, DispatchInfo, DispatchState, HandSpec, Outcome};
 use nexus_wire::inbox::Decision;
@@ -544,6 +544,8 @@ pub struct Snapshot {
     pub open_runs: Vec<(RunRecord, Vec<StepTask>)>,
     /// What operators let be spent; everybody's first, then by name.
     pub purses: Vec<Purse>,
+    /// What was said for the day that is now.
+    pub spending_day: Option<SpendingDay>,
     /// In the order of their keys.
     pub pushes: Vec<PushRecord>,
     /// By name.

@@ -86,7 +86,8 @@ impl<S: Store> Step<'_, S> {
             self.effect(Effect::Close { link: old, code: CLOSE_DISPLACED, reason: "displaced".into() });
         }
         let (team, _) = self.hub.situation_of(name);
-        let situation = situation(&*self.store, name, team, tail - offset, away_since)?;
+        let mut situation = situation(&*self.store, name, team, tail - offset, away_since)?;
+        situation.spending_stop = self.hub.spending_stop();
         let registered = Registered { name: name.clone(), link, generation, epoch, offset, lost, situation };
         self.answer_with(Ok(FromBroker::Registered(registered)));
         self.effect(Effect::Attach { link, aspect: name.clone(), cursor: offset, tail });

@@ -45,7 +45,7 @@ pub(crate) fn situation(
         let unread = store.unread(&own, thread.id)?;
         threads.push(ThreadInfo { unread, ..shown(thread) });
     }
-    Ok(Situation { team, open_dispatches, gathers, undelivered, threads, away_since })
+    Ok(Situation { team, open_dispatches, gathers, undelivered, threads, away_since, spending_stop: None })
 }
 
 /// As many as leave room in the frame. `dispatch.list` has the rest.

@@ -80,6 +80,7 @@ impl<'a, S: Store> Step<'a, S> {
     }
 
     pub(super) fn run(&mut self, body: CommandBody) -> Stored<()> {
+        let stopped = self.hub.spending_stop();
         match self.carry_out(body) {
             Ok(()) => {}
             Err(Refusal::Answer(body)) => self.answer_with(Err(body)),
@@ -90,6 +91,7 @@ impl<'a, S: Store> Step<'a, S> {
         // so nothing that a command sets off sets off more within it.
         self.runs_advance()?;
         self.heed()?;
+        self.tell_spending(stopped);
         debug_assert!(self.hub.runs.is_at_rest(), "what was heard has moved a run");
         Ok(())
     }
@@ -106,6 +108,7 @@ impl<'a, S: Store> Step<'a, S> {
         match body {
             CommandBody::BrokerStarted(config) => self.broker_started(config),
             CommandBody::Tick => {
+                self.spending_due()?;
                 self.hub.queue.tick(self.at);
                 self.end_overlaps()?;
                 self.settle(None, None)?;
@@ -126,7 +129,9 @@ impl<'a, S: Store> Step<'a, S> {
                     Change::ChatMark(mark) => self.chat_mark(&sender, mark),
                     Change::ChatReact(react) => self.chat_react(&sender, react),
                     Change::BudgetClear(clear) => self.budget_clear(&sender, request, &clear),
+                    Change::BudgetGoOn(go_on) => self.budget_go_on(&sender, request, go_on),
                     Change::BudgetSet(set) => self.budget_set(&sender, request, &set),
+                    Change::BudgetStop(stop) => self.budget_stop(&sender, request, &stop),
                     Change::AlertAck(ack) => self.alert_ack(&sender, request, &ack),
                     Change::ApprovalAnswer(answer) => self.approval_answer(&sender, request, answer),
                     Change::ApprovalAsk(ask) => self.approval_ask(&sender, request, ask),

@@ -120,6 +120,8 @@ pub(crate) struct Presence {
 struct Inner {
     aspects: BTreeMap<AspectName, Entry>,
     followers: Vec<Follower>,
+    /// Nothing is to be spent: a turn that waits for that does not stall.
+    is_stopped: bool,
 }
 
 #[derive(Debug)]
@@ -157,6 +159,16 @@ impl Presence {
         }
         inner.aspects.insert(name.clone(), entry);
         inner.publish(&name);
+    }
+
+    /// Whether nothing is to be spent; turns that have waited for that go on from `now`.
+    pub(crate) fn set_stopped(&self, is_stopped: bool, now: Ms) {
+        let mut inner = self.inner();
+        if std::mem::replace(&mut inner.is_stopped, is_stopped) && !is_stopped {
+            let peers = inner.aspects.values().filter_map(|entry| entry.peer.as_ref());
+            let at_work = peers.filter(|peer| peer.pulse.turns.load(Ordering::Relaxed) > 0);
+            at_work.for_each(|peer| peer.pulse.progress(now));
+        }
     }
 
     /// Looks at one aspect again, because a turn of it began or ended.
@@ -223,6 +235,8 @@ impl Presence {
 
 impl Inner {
     fn refresh(&mut self, name: &AspectName, now: Ms, patience: Patience) {
+        let stalled_ms = if self.is_stopped { Ms::MAX } else { patience.stalled_ms };
+        let patience = Patience { stalled_ms, ..patience };
         let Some(entry) = self.aspects.get_mut(name) else { return };
         let standing = entry.peer.as_ref().and_then(|peer| peer.outbox.standing());
         entry.note_standing(standing, now);

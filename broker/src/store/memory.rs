@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use nexus_wire::alert::{Alert, AlertKind};
 use nexus_wire::approval::ApprovalInfo;
 use nexus_wire::audit::{AuditEntry, AuditList};
+use nexus_wire::budget::SpendingDay;
 use nexus_wire::chat::{Message, ThreadInfo};
 use nexus_wire::gather::GatherInfo;
 use nexus_wire::hands::DispatchInfo;
@@ -91,6 +92,7 @@ pub struct MemoryStore {
     registries: registries::Registries,
     answered: HashMap<Uuid, AnsweredRecord>,
     purses: BTreeMap<PurseKey, Purse>,
+    spending_day: Option<SpendingDay>,
     pushes: BTreeMap<PushKey, PushRecord>,
     triggers: triggers::Triggers,
     log: Vec<LoggedRow>,

@@ -44,6 +44,7 @@ fn closes(effects: &[Effect]) -> Vec<(LinkId, u16)> {
         | Effect::DoorsChanged
         | Effect::HooksChanged
         | Effect::PushesChanged
+        | Effect::Insist { .. }
         | Effect::Tell { .. }
         | Effect::Logged(_)
         | Effect::Passed(_) => None,

@@ -27,6 +27,7 @@ mod restrain;
 mod same;
 mod search;
 mod sessions;
+mod spending;
 mod storage;
 mod threads;
 mod trace;

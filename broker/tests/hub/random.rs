@@ -12,7 +12,7 @@ use nexus_broker::store::{MemoryStore, SqliteStore};
 use nexus_wire::admin::{AspectAdd, OperatorAdd, OperatorRole};
 use nexus_wire::alert::{Alert, AlertAck, AlertKind};
 use nexus_wire::approval::{ApprovalAnswer, ApprovalAsk, ApprovalWithdraw, Asked, Verdict};
-use nexus_wire::budget::{Budget, BudgetClear, BudgetPer, BudgetSet, Spending};
+use nexus_wire::budget::{Budget, BudgetClear, BudgetGoOn, BudgetPer, BudgetSet, BudgetStop, Spending};
 use nexus_wire::chat::{ChatSend, ReplyMeta, Usage};
 use nexus_wire::gather::{Gather, GatherCancel, GatherPolicy};
 use nexus_wire::hands::{
@@ -181,6 +181,10 @@ enum Act {
         month: bool,
         tokens: u8,
         clear: bool,
+        repeat: bool,
+    },
+    SpendingDay {
+        what: u8,
         repeat: bool,
     },
     Result {
@@ -390,6 +394,7 @@ fn act() -> impl Strategy<Value = Act> {
             }),
         4 => (0_u8..7, any::<bool>(), any::<u8>(), prop::bool::weighted(0.3), prop::bool::weighted(0.2))
             .prop_map(|(of, month, tokens, clear, repeat)| Act::Budget { of, month, tokens, clear, repeat }),
+        4 => (0_u8..4, prop::bool::weighted(0.2)).prop_map(|(what, repeat)| Act::SpendingDay { what, repeat }),
         25 => (index.clone(), any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.2))
             .prop_map(|(lease, ok, stale, repeat)| Act::Result { lease, ok, stale, repeat }),
         12 => (index.clone(), prop::collection::vec(any::<Index>(), 0..3)).prop_map(|(lease, on)| Act::Wait { lease, on }),
@@ -881,6 +886,17 @@ impl Twin {
                 let change = match clear {
                     true => Change::BudgetClear(BudgetClear { of, per }),
                     false => Change::BudgetSet(BudgetSet { of, per, limit, each: Budget::default() }),
+                };
+                let request = self.again(*repeat);
+                self.request(ana, Some(request), change)
+            }
+            Act::SpendingDay { what, repeat } => {
+                let go_on = |unlimited, more| BudgetGoOn { unlimited, cost_microusd: more };
+                let change = match what {
+                    0 => Change::BudgetStop(BudgetStop { reason: Some("too dear".to_owned()) }),
+                    1 => Change::BudgetGoOn(go_on(false, None)),
+                    2 => Change::BudgetGoOn(go_on(true, None)),
+                    _ => Change::BudgetGoOn(go_on(false, Some(50))),
                 };
                 let request = self.again(*repeat);
                 self.request(ana, Some(request), change)

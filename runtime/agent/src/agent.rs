@@ -20,6 +20,7 @@ use crate::trace::Teller;
 use crate::uplink::{self, Books, Opened, Uplink};
 use drive::Stage;
 use files::Keys;
+use gate::Gate;
 use kit::{Bench, Kits};
 use owner::{Channels, Fatal, Left, Manner, Owner};
 use parent::Parent;
@@ -34,6 +35,7 @@ mod condense;
 mod depth;
 mod drive;
 mod files;
+mod gate;
 mod hearing;
 mod judging;
 mod kit;
@@ -60,6 +62,7 @@ pub(crate) use clock::Clock;
 pub(crate) use compact::Compactor;
 pub(crate) use condense::job;
 pub(crate) use drive::{Drive, Finish, Outside, Stop, Surroundings};
+pub(crate) use gate::Said;
 pub(crate) use kit::Kit;
 pub(crate) use ledger::Ledger;
 pub(crate) use observer::Observer;
@@ -120,6 +123,7 @@ async fn serve(options: RunOptions, home: Home, keyfile: KeyFile) -> Result<Exit
     let (stop, stops) = watch::channel(Stage::Running);
     let (generation, generations) = watch::channel(0);
     let (team, teams) = watch::channel(Vec::new());
+    let (spending, gate) = Gate::new();
     tokio::spawn(uplink::serve(caller.clone(), line_end));
     let courier = tokio::spawn(uplink::carry_posts(caller, books.clone(), posted));
     let name = home.settings.name.clone();
@@ -146,13 +150,13 @@ async fn serve(options: RunOptions, home: Home, keyfile: KeyFile) -> Result<Exit
         kits,
         books: books.clone(),
         ledger,
-        signals: drive::Signals { stop: drive::Stop(stops), generation: generations },
+        signals: drive::Signals { stop: drive::Stop(stops), generation: generations, gate },
         team: teams,
         turns: Arc::new(Semaphore::new(TURNS_MAX)),
         open: Arc::default(),
         running: Arc::default(),
     });
-    let (servers, uplink) = (Arc::clone(&shared.kits), Uplink::new(session, books));
+    let (servers, uplink) = (Arc::clone(&shared.kits), Uplink::new(session, books, spending));
     let left = Left { items, posts };
     let manner = Manner { url, adopt: options.adopt, grace: options.grace };
     let owner = Owner::new(shared, uplink, channels, manner, left).await?;

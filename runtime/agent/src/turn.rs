@@ -25,6 +25,7 @@ use crate::session::{ApprovalMark, AssistantTurn, ItemRef, Payload, ToolResults,
 use leave::Marks;
 
 mod compact;
+mod halt;
 pub(crate) mod judging;
 mod leave;
 mod nature;
@@ -35,6 +36,7 @@ mod words;
 
 use words::{calls_of, shortened, text_of, texts, with_distinct_ids};
 
+pub use halt::Halt;
 pub use judging::Ruling;
 pub(crate) use pause::least;
 pub use pause::{Day, Limits};
@@ -106,6 +108,8 @@ pub enum Input {
     Granted {
         by: String,
     },
+    /// Why no model may be asked now; `None`: one may.
+    Halted(Option<Halt>),
     /// What it may spend is something else now, or may be.
     Limited(Limits),
     Cancelled {
@@ -194,7 +198,9 @@ pub enum PostKind {
     Reply,
     /// That there is no reply, and why.
     Notice,
-    /// That it waits for an operator, after it had waited and gone on so many times before.
+    /// That nothing is to be spent at the moment, after it had waited and gone on so many times before.
+    Halted(u32),
+    /// The same where it waits for an operator.
     Waiting(u32),
 }
 
@@ -263,6 +269,7 @@ pub struct Turn {
     judging: judging::State,
     out_of_budget: bool,
     compaction: compact::State,
+    halt: halt::State,
 }
 
 #[derive(Debug)]
@@ -325,6 +332,7 @@ impl Turn {
             judging: judging::State::default(),
             out_of_budget: false,
             compaction: compact::State::default(),
+            halt: halt::State::default(),
         }
     }
 
@@ -352,6 +360,11 @@ impl Turn {
     }
 
     pub fn handle(&mut self, input: Input) -> Vec<Effect> {
+        let effects = self.hear(input);
+        self.hold_back(effects)
+    }
+
+    fn hear(&mut self, input: Input) -> Vec<Effect> {
         match input {
             Input::Arrived(said) => {
                 self.waiting.push_back(said);
@@ -370,6 +383,7 @@ impl Turn {
             Input::Compacted(compacted) => self.compacted(compacted),
             Input::Judged { ruling, entry, charge } => self.judged(ruling, entry, charge),
             Input::Granted { by } => self.granted(&by),
+            Input::Halted(why) => self.halted(why),
             Input::Limited(limits) => self.limited(limits),
             Input::ToolDone { call, content, is_error, below } => {
                 self.below = self.below.plus(below);
@@ -458,12 +472,7 @@ impl Turn {
     /// Takes what has arrived and asks the provider, if that is still allowed.
     fn next_round(&mut self) -> Vec<Effect> {
         self.phase = Phase::Asking;
-        let mut effects = Vec::new();
-        while let Some(said) = self.waiting.pop_front() {
-            self.items.extend(said.item.clone());
-            self.asked += texts(&said.content).count();
-            effects.push(Effect::Append(Payload::User(said)));
-        }
+        let mut effects = self.take_in();
         let allowed = self.rules.rounds_max;
         if self.spent.rounds >= allowed {
             effects.extend(self.fail(&format!("{allowed} rounds were not enough, and more are not allowed")));
@@ -471,6 +480,17 @@ impl Turn {
             effects.extend(self.over_budget());
         } else {
             effects.push(Effect::Ask);
+        }
+        effects
+    }
+
+    /// What has arrived is part of the turn from here on.
+    fn take_in(&mut self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        while let Some(said) = self.waiting.pop_front() {
+            self.items.extend(said.item.clone());
+            self.asked += texts(&said.content).count();
+            effects.push(Effect::Append(Payload::User(said)));
         }
         effects
     }
@@ -525,11 +545,12 @@ impl Turn {
         post: Option<PostKind>,
     ) -> Vec<Effect> {
         self.phase = Phase::Ended;
+        self.end_halt();
         let mut effects = Vec::new();
         // A notice is for the operator, also when an aspect began the turn that they joined.
         let answered = match post {
             Some(PostKind::Notice) => self.items.iter().find(|item| is_by_operator(item)),
-            Some(PostKind::Reply | PostKind::Waiting(_)) | None => self.items.first(),
+            Some(PostKind::Reply | PostKind::Halted(_) | PostKind::Waiting(_)) | None => self.items.first(),
         };
         if let (Some(answers), Some(kind)) = (answered.cloned(), post) {
             let meta = self.meta();
@@ -549,12 +570,6 @@ impl Turn {
         let (spent, out_of_budget) = (self.spent, self.out_of_budget);
         effects.push(Effect::End(Ending { decision, reason, text, spent, out_of_budget }));
         effects
-    }
-
-    fn meta(&self) -> Option<ReplyMeta> {
-        let (provider, model) = self.source.clone()?;
-        let (turn, Spent { usage, cost_microusd, .. }) = (self.id, self.spent);
-        Some(ReplyMeta { turn, provider, model, usage, cost_microusd })
     }
 }
 

@@ -31,7 +31,8 @@ pub(crate) async fn take(link: &Link, frame: &FromBroker) {
         | FromBroker::Ok(_)
         | FromBroker::Registered(_)
         | FromBroker::RosterChanged(_)
-        | FromBroker::Shutdown(_) => {}
+        | FromBroker::Shutdown(_)
+        | FromBroker::SpendingChanged(_) => {}
     }
 }
 

@@ -244,7 +244,8 @@ impl Follow {
             | FromBroker::Ok(_)
             | FromBroker::Registered(_)
             | FromBroker::SessionAsk(_)
-            | FromBroker::Shutdown(_) => None,
+            | FromBroker::Shutdown(_)
+            | FromBroker::SpendingChanged(_) => None,
         }
     }
 }

@@ -5,7 +5,10 @@ use nexus_wire::approval::{
     ApprovalAnswer, ApprovalAsk, ApprovalGet, ApprovalInfo, ApprovalList, ApprovalPage, ApprovalWithdraw,
 };
 use nexus_wire::audit::{AuditList, AuditPage, UsageRead, UsageReport};
-use nexus_wire::budget::{BudgetClear, BudgetCleared, BudgetInfo, BudgetList, BudgetSet, Budgets};
+use nexus_wire::budget::{
+    BudgetClear, BudgetCleared, BudgetGoOn, BudgetInfo, BudgetList, BudgetSet, BudgetStop, Budgets,
+    SpendingDay,
+};
 use nexus_wire::chat::{
     ChatFound, ChatGet, ChatPage, ChatRead, ChatSearch, ChatSend, ChatSent, ChatThreads, Message, ThreadInfo,
     ThreadPage,
@@ -138,8 +141,10 @@ requests! {
     ApprovalWithdraw => ApprovalInfo,
     AuditList => AuditPage,
     BudgetClear => BudgetCleared,
+    BudgetGoOn => SpendingDay,
     BudgetList => Budgets,
     BudgetSet => BudgetInfo,
+    BudgetStop => SpendingDay,
     ChatGet => Message,
     ChatMark => ChatMarked,
     ChatReact => Reacted,

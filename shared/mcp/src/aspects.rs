@@ -112,6 +112,7 @@ fn about(frame: &FromBroker, aspect: &AspectName, sent: &ChatSent, pieces: &mut 
         | FromBroker::Registered(_)
         | FromBroker::RosterChanged(_)
         | FromBroker::SessionAsk(_)
-        | FromBroker::Shutdown(_) => Meaning::Nothing,
+        | FromBroker::Shutdown(_)
+        | FromBroker::SpendingChanged(_) => Meaning::Nothing,
     }
 }

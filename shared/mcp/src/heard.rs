@@ -185,7 +185,8 @@ fn about(frame: &FromBroker, dispatch: DispatchId, pieces: &mut u64) -> Meaning 
         | FromBroker::Registered(_)
         | FromBroker::RosterChanged(_)
         | FromBroker::SessionAsk(_)
-        | FromBroker::Shutdown(_) => Meaning::Nothing,
+        | FromBroker::Shutdown(_)
+        | FromBroker::SpendingChanged(_) => Meaning::Nothing,
     }
 }
 

@@ -173,7 +173,8 @@ impl<B: Bus> TeamServer<B> {
             | FromBroker::Ok(_)
             | FromBroker::Registered(_)
             | FromBroker::SessionAsk(_)
-            | FromBroker::Shutdown(_) => Ok(()),
+            | FromBroker::Shutdown(_)
+            | FromBroker::SpendingChanged(_) => Ok(()),
         }
     }
 

@@ -58,6 +58,8 @@ kinds! {
     SessionStuck = "session_stuck", Event;
     /// The files of an aspect's home cannot be used as they are.
     SettingsBroken = "settings_broken", Condition;
+    /// Somebody has stopped all spending for today.
+    SpendingStopped = "spending_stopped", Condition;
     /// The database cannot be written, or does not say what was written.
     Storage = "storage", Condition;
     /// The loop guard paused a thread.

@@ -202,6 +202,68 @@ pub struct BudgetInfo {
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Budgets {
     pub budgets: Vec<BudgetInfo>,
+    /// What is otherwise today.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub today: Option<SpendingDay>,
+}
+
+/// `budget.stop`: nothing more is spent until the day (UTC) ends, or `budget.go_on`. Work that has not begun waits, and
+/// agents begin no call of a model.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetStop {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// `budget.go_on`: a stop is over; and until the day ends (UTC) budgets of a day allow more. It takes the place of what
+/// was said before for today.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetGoOn {
+    /// No budget of a day is looked at.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unlimited: bool,
+    /// Each has so much more money, in millionths of a US dollar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_microusd: Option<u64>,
+}
+
+/// What was said for one day; the answer to `budget.stop` and `budget.go_on`.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct SpendingDay {
+    /// The end of that day, in UTC: it ends by itself.
+    pub until: Ms,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<SpendingStop>,
+    /// No budget of a day is looked at.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unlimited: bool,
+    /// Each has so much more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_microusd: Option<u64>,
+    pub by: Party,
+    pub at: Ms,
+}
+
+/// Nothing is to be spent.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct SpendingStop {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Absent: nobody has said so, and everybody's budget of the day is used up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Party>,
+    /// It is over by then, whatever else happens.
+    pub until: Ms,
+}
+
+/// `spending.changed`, to every aspect that is connected: whether it may call models.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct SpendingChanged {
+    /// Absent: it may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<SpendingStop>,
 }
 
 /// The answer to `budget.clear`.

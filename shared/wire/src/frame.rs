@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 use crate::alert::{AlertAck, AlertList};
 use crate::approval::{ApprovalAnswer, ApprovalAsk, ApprovalGet, ApprovalList, ApprovalWithdraw};
 use crate::audit::{AuditList, UsageRead};
-use crate::budget::{BudgetClear, BudgetList, BudgetSet};
+use crate::budget::{BudgetClear, BudgetGoOn, BudgetList, BudgetSet, BudgetStop, SpendingChanged};
 use crate::chat::{ChatGet, ChatRead, ChatSearch, ChatSend, ChatThreads};
 use crate::error::ErrorBody;
 use crate::flow::{FlowDelete, FlowGet, FlowList, FlowPut};
@@ -115,8 +115,10 @@ frames! {
         ApprovalWithdraw(ApprovalWithdraw) = "approval.withdraw",
         AuditList(AuditList) = "audit.list",
         BudgetClear(BudgetClear) = "budget.clear",
+        BudgetGoOn(BudgetGoOn) = "budget.go_on",
         BudgetList(BudgetList) = "budget.list",
         BudgetSet(BudgetSet) = "budget.set",
+        BudgetStop(BudgetStop) = "budget.stop",
         ChatGet(ChatGet) = "chat.get",
         ChatMark(ChatMark) = "chat.mark",
         ChatReact(ChatReact) = "chat.react",
@@ -226,5 +228,6 @@ frames! {
         RosterChanged(RosterChanged) = "roster.changed",
         SessionAsk(SessionAsk) = "session.ask",
         Shutdown(Shutdown) = "shutdown",
+        SpendingChanged(SpendingChanged) = "spending.changed",
     }
 }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Ms;
+use crate::budget::SpendingStop;
 use crate::chat::ThreadInfo;
 use crate::gather::GatherInfo;
 use crate::hands::{DispatchInfo, HandSpec, Lease};
@@ -38,6 +39,9 @@ pub struct HeldLease {
     #[serde(default)]
     pub waiting: bool,
 }
+
+/// The `provider` of an aspect that asks no model: what it does costs nothing.
+pub const PROVIDER_NONE: &str = "none";
 
 /// `register`: this link speaks for the aspect its token names.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -111,6 +115,9 @@ pub struct Situation {
     /// the first registration, when that link was still up, and when it is asked for later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub away_since: Option<Ms>,
+    /// Nothing is to be spent: no call of a model begins. It ends at its `until`, or by `spending.changed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spending_stop: Option<SpendingStop>,
 }
 
 /// `situation`: the same as `registered` carries, as it is now.

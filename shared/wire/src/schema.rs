@@ -63,10 +63,14 @@ struct Replies {
     audit_list: crate::audit::AuditPage,
     #[schemars(rename = "budget.clear")]
     budget_clear: crate::budget::BudgetCleared,
+    #[schemars(rename = "budget.go_on")]
+    budget_go_on: crate::budget::SpendingDay,
     #[schemars(rename = "budget.list")]
     budget_list: crate::budget::Budgets,
     #[schemars(rename = "budget.set")]
     budget_set: crate::budget::BudgetInfo,
+    #[schemars(rename = "budget.stop")]
+    budget_stop: crate::budget::SpendingDay,
     #[schemars(rename = "chat.get")]
     chat_get: crate::chat::Message,
     #[schemars(rename = "chat.mark")]

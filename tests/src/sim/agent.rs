@@ -98,7 +98,9 @@ pub(super) fn command(
         (ToBroker::ApprovalAsk(it), _) => Change::ApprovalAsk(it),
         (ToBroker::ApprovalWithdraw(it), _) => Change::ApprovalWithdraw(it),
         (ToBroker::BudgetClear(it), _) => Change::BudgetClear(it),
+        (ToBroker::BudgetGoOn(it), _) => Change::BudgetGoOn(it),
         (ToBroker::BudgetSet(it), _) => Change::BudgetSet(it),
+        (ToBroker::BudgetStop(it), _) => Change::BudgetStop(it),
         (ToBroker::ChatMark(it), _) => Change::ChatMark(it),
         (ToBroker::ChatReact(it), _) => Change::ChatReact(it),
         (ToBroker::InboxTaken(it), _) => Change::InboxTaken(it),
@@ -282,7 +284,8 @@ impl Agent {
             | FromBroker::Activity(_)
             | FromBroker::RosterChanged(_)
             | FromBroker::SessionAsk(_)
-            | FromBroker::Shutdown(_)) => panic!("seed {seed}: {} got {other:?}", self.name),
+            | FromBroker::Shutdown(_)
+            | FromBroker::SpendingChanged(_)) => panic!("seed {seed}: {} got {other:?}", self.name),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use nexus_wire::admin::{OperatorAdd, OperatorRole};
 use nexus_wire::approval::{ApprovalAnswer, Verdict};
-use nexus_wire::budget::{Budget, BudgetClear, BudgetPer, BudgetSet};
+use nexus_wire::budget::{Budget, BudgetClear, BudgetGoOn, BudgetPer, BudgetSet, BudgetStop};
 use nexus_wire::chat::{ChatSend, ChatSent};
 use nexus_wire::hands::{Dispatch, DispatchCancel, DispatchRetry, Dispatched, Wanted};
 use nexus_wire::roster::{AspectRelease, AspectRestrain, RestraintKind};
@@ -76,7 +76,9 @@ impl Operator {
         }
         let request = RequestId(dice.id(now));
         let to = &team[dice.below(team.len())];
-        let frame: ToBroker = match dice.below(17) {
+        let frame: ToBroker = match dice.below(18) {
+            17 if dice.one_in(3) => BudgetStop { reason: Some("too dear".to_owned()) }.into(),
+            17 => BudgetGoOn { unlimited: dice.one_in(2), cost_microusd: None }.into(),
             16 => TurnCancel { of: to.clone(), thread: None, turn: None, reason: None }.into(),
             14 | 15 if !asked.is_empty() => {
                 // The latest more often: several people look at it.
@@ -230,7 +232,8 @@ impl Operator {
             | FromBroker::Registered(_)
             | FromBroker::RosterChanged(_)
             | FromBroker::SessionAsk(_)
-            | FromBroker::Shutdown(_)) => {
+            | FromBroker::Shutdown(_)
+            | FromBroker::SpendingChanged(_)) => {
                 panic!("seed {seed}: an operator is answered with {other:?}")
             }
         }

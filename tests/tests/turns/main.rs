@@ -7,3 +7,4 @@ mod cancelled;
 mod killed;
 mod look;
 mod sifted;
+mod stopped;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use nexus_wire::hands::{Candidate, Dispatch, HandSpec, Wanted};
 use nexus_wire::name::HandName;
-use nexus_wire::roster::RestraintKind;
+use nexus_wire::roster::{PROVIDER_NONE, RestraintKind};
 use nexus_wire::{AspectName, ErrorBody, ErrorCode, HandRef, HandTarget, Party};
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ pub(in crate::hub) fn offer_of(record: &AspectRecord) -> Offer {
     let profile = &record.profile;
     let hands = hands_offered(profile).iter().map(|hand| (hand.name.clone(), hand.concurrency)).collect();
     let slots = if record.is_restrained(RestraintKind::Paused) { 0 } else { profile.slots };
-    Offer { hands, slots }
+    Offer { hands, slots, is_free: profile.provider == PROVIDER_NONE }
 }
 
 /// The Hands an aspect has declared, and `self`, which it need not declare.

@@ -52,7 +52,9 @@ impl Queue {
     fn oldest_aged(&self) -> Option<DispatchId> {
         self.index.aged.values().copied().find(|id| {
             self.entries.get(id).is_some_and(|entry| {
-                self.has_place(&entry.hand) && (!entry.is_root() || self.may_begin(entry))
+                self.has_place(&entry.hand)
+                    && self.may_spend(&entry.hand)
+                    && (!entry.is_root() || self.may_begin(entry))
             })
         })
     }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
-use nexus_wire::budget::{Budget, BudgetPer, Spending};
+use nexus_wire::budget::{Budget, BudgetPer, Spending, SpendingDay};
 use nexus_wire::limits::BUDGET_AMOUNT_MAX;
-use nexus_wire::{DispatchId, Ms, Party};
+use nexus_wire::{DispatchId, HandRef, Ms, Party};
 
 use super::index::Lane;
 use super::{Queue, WaitingFor};
@@ -49,14 +49,27 @@ impl Purse {
         self.of.as_ref().is_none_or(|of| of == payer)
     }
 
+    /// What may be spent, with what was said for today.
+    fn limit_on(&self, day: Option<&SpendingDay>) -> Budget {
+        match (self.per, day) {
+            (BudgetPer::Day, Some(day)) if day.unlimited => Budget::default(),
+            (BudgetPer::Day, Some(day)) => {
+                let more = day.cost_microusd.unwrap_or(0);
+                let cost_microusd = self.limit.cost_microusd.map(|limit| limit.saturating_add(more));
+                Budget { cost_microusd, ..self.limit }
+            }
+            (BudgetPer::Day | BudgetPer::Month, _) => self.limit,
+        }
+    }
+
     /// What is left if everything set aside came back.
-    fn rest(&self) -> Budget {
-        self.limit.less(self.used)
+    fn rest(&self, day: Option<&SpendingDay>) -> Budget {
+        self.limit_on(day).less(self.used)
     }
 }
 
 /// The day or month of `at`, in UTC, and the beginning of the next.
-fn period(per: BudgetPer, at: Ms) -> (Ms, Ms) {
+pub(in crate::hub) fn period(per: BudgetPer, at: Ms) -> (Ms, Ms) {
     const DAY: Ms = 24 * 60 * 60 * 1000;
     let day = at.div_euclid(DAY).saturating_mul(DAY);
     let of_day = (day, day.saturating_add(DAY));
@@ -99,7 +112,8 @@ impl Purses {
     }
 
     /// Each is looked up: there may be hundreds of them, and this is asked for each lane of what waits.
-    fn paying_for(&self, payer: &Party) -> impl Iterator<Item = &Purse> {
+    fn paying_for(&self, payer: &Party, day: Option<&SpendingDay>) -> impl Iterator<Item = &Purse> {
+        let looks_at_days = day.is_none_or(|day| !day.unlimited);
         let keys = (!self.is_empty()).then(|| {
             let own = Some(payer.clone());
             [
@@ -109,13 +123,15 @@ impl Purses {
                 (own, BudgetPer::Month),
             ]
         });
-        keys.into_iter().flatten().filter_map(|key| self.0.get(&key))
+        let keys =
+            keys.into_iter().flatten().filter(move |(_, per)| looks_at_days || *per == BudgetPer::Month);
+        keys.filter_map(|key| self.0.get(&key))
     }
 
     /// What a root of `payer` has to be granted when it begins.
-    fn needed(&self, payer: &Party, asked: Budget) -> Budget {
+    fn needed(&self, payer: &Party, asked: Budget, day: Option<&SpendingDay>) -> Budget {
         let least = |limit: fn(&Budget) -> Option<u64>| {
-            self.paying_for(payer).filter_map(|purse| limit(&purse.each)).min()
+            self.paying_for(payer, day).filter_map(|purse| limit(&purse.each)).min()
         };
         asked
             .or(Budget { tokens: least(|each| each.tokens), cost_microusd: least(|each| each.cost_microusd) })
@@ -130,6 +146,22 @@ impl Queue {
     pub fn with_purses(mut self, purses: impl IntoIterator<Item = Purse>) -> Self {
         self.purses.0.extend(purses.into_iter().map(|purse| (purse.key(), purse)));
         self
+    }
+
+    /// What was said for today.
+    pub fn day(&self) -> Option<&SpendingDay> {
+        self.day.as_ref()
+    }
+
+    pub fn with_day(mut self, day: Option<SpendingDay>) -> Self {
+        self.day = day;
+        self
+    }
+
+    pub fn set_day(&mut self, day: Option<SpendingDay>, now: Ms) {
+        self.expire(now);
+        self.day = day;
+        self.settle(now);
     }
 
     /// In place of the one of the same key, whose counting goes on.
@@ -197,23 +229,36 @@ impl Queue {
     }
 
     fn affords(&self, purse: &Purse, needed: Budget) -> bool {
-        purse.rest().less(self.set_aside(purse)).covers(needed.amount())
+        purse.rest(self.day()).less(self.set_aside(purse)).covers(needed.amount())
     }
 
     /// What a root that begins now is granted; `None`: a purse has not that much left. One that has begun before
     /// goes on as it began.
     pub(super) fn grant(&self, payer: &Party, asked: Budget) -> Option<Budget> {
-        let needed = self.purses.needed(payer, asked);
-        self.purses.paying_for(payer).all(|purse| self.affords(purse, needed)).then_some(needed)
+        let needed = self.purses.needed(payer, asked, self.day());
+        self.purses.paying_for(payer, self.day()).all(|purse| self.affords(purse, needed)).then_some(needed)
+    }
+
+    /// Whether nobody has stopped all spending, or the work costs nothing wherever it is done.
+    pub(super) fn may_spend(&self, hand: &HandRef) -> bool {
+        self.day.as_ref().is_none_or(|day| day.stop.is_none())
+            || self.hosts.get(&hand.aspect).is_some_and(|offer| offer.is_free)
+    }
+
+    /// Everybody's budget of the day, once nothing at all is left of it.
+    pub fn exhausted_day(&self) -> Option<&Purse> {
+        let all = self.purses.get(&(None, BudgetPer::Day))?;
+        all.rest(self.day()).is_spent().then_some(all)
     }
 
     pub(super) fn lane_affords(&self, payer: &Party, lane: &Lane) -> bool {
-        lane.asked.is_none_or(|asked| self.grant(payer, asked).is_some())
+        self.may_spend(&lane.hand) && lane.asked.is_none_or(|asked| self.grant(payer, asked).is_some())
     }
 
     /// How many wait because not enough of `purse` is left.
     pub fn waiting_for_purse(&self, purse: &Purse) -> u32 {
-        let short = |payer: &Party, asked: Budget| !self.affords(purse, self.purses.needed(payer, asked));
+        let short =
+            |payer: &Party, asked: Budget| !self.affords(purse, self.purses.needed(payer, asked, self.day()));
         let lines = self.roots_paid_by(purse).filter(|(payer, asked, _)| short(payer, *asked));
         lines.map(|(_, _, count)| count).fold(0, u32::saturating_add)
     }
@@ -222,10 +267,12 @@ impl Queue {
     /// dispatch that asks for nothing, or for one that waits.
     pub fn spent_purses(&self) -> Vec<&Purse> {
         let is_spent = |purse: &&Purse| {
-            let rest = purse.rest();
+            let rest = purse.rest(self.day());
             let short = |needed: Budget| !rest.covers(needed.amount());
             short(purse.each)
-                || self.roots_paid_by(purse).any(|(payer, asked, _)| short(self.purses.needed(payer, asked)))
+                || self
+                    .roots_paid_by(purse)
+                    .any(|(payer, asked, _)| short(self.purses.needed(payer, asked, self.day())))
         };
         self.purses.iter().filter(is_spent).collect()
     }
@@ -241,13 +288,15 @@ impl Queue {
 
     /// What of `asked` no purse of `payer` could ever grant: its limit, if that is less.
     pub(super) fn beyond_purses(&self, payer: &Party, asked: Budget) -> Option<Budget> {
-        self.purses.paying_for(payer).map(|purse| purse.limit).find(|limit| !limit.covers(asked.amount()))
+        let mut limits = self.purses.paying_for(payer, self.day()).map(|purse| purse.limit_on(self.day()));
+        limits.find(|limit| !limit.covers(asked.amount()))
     }
 
     /// Why `id` is pending; `None` if it is not.
     pub fn waiting_for(&self, id: DispatchId) -> Option<WaitingFor> {
         let entry = self.entries.get(&id).filter(|entry| entry.phase.is_pending())?;
-        if entry.asked().is_some_and(|asked| self.grant(&entry.key, asked).is_none()) {
+        let is_short = |asked| self.grant(&entry.key, asked).is_none();
+        if !self.may_spend(&entry.hand) || entry.asked().is_some_and(is_short) {
             return Some(WaitingFor::Budget);
         }
         match self.hosts.get(entry.host()) {

@@ -3,7 +3,7 @@
 use nexus_wire::alert::{Alert, AlertKind};
 use nexus_wire::approval::ApprovalInfo;
 use nexus_wire::audit::{AuditEntry, AuditList};
-use nexus_wire::budget::Spending;
+use nexus_wire::budget::{Spending, SpendingDay};
 use nexus_wire::chat::{ChatHit, ChatSearch, Message, ReplyMeta, ThreadInfo, Usage};
 use nexus_wire::gather::GatherInfo;
 use nexus_wire::hands::DispatchInfo;
@@ -450,6 +450,8 @@ pub trait Store: Reads {
     /// Inserts or replaces by its key.
     fn put_purse(&mut self, purse: &Purse) -> Stored<()>;
     fn remove_purse(&mut self, key: &PurseKey) -> Stored<()>;
+    /// In place of what was said before; `None`: nothing.
+    fn put_spending_day(&mut self, day: Option<&SpendingDay>) -> Stored<()>;
     /// Inserts or replaces by its key.
     fn put_push(&mut self, record: &PushRecord) -> Stored<()>;
     fn remove_push(&mut self, key: &PushKey) -> Stored<()>;

@@ -2,7 +2,10 @@
 
 use aide::axum::ApiRouter;
 use axum::extract::State;
-use nexus_wire::budget::{BudgetClear, BudgetCleared, BudgetInfo, BudgetList, BudgetSet, Budgets};
+use nexus_wire::budget::{
+    BudgetClear, BudgetCleared, BudgetGoOn, BudgetInfo, BudgetList, BudgetSet, BudgetStop, Budgets,
+    SpendingDay,
+};
 use serde_json::json;
 
 use super::answer::Answered;
@@ -18,12 +21,20 @@ pub(super) fn routes() -> Routes {
     let set = doc_with("setBudget", Group::Budgets, "Limit what may be spent in a day or month", example);
     let example = json!({"of": "wren", "per": "day"});
     let clear = doc_with("clearBudget", Group::Budgets, "Take a limit away", example);
+    let example = json!({"reason": "the bill is too high"});
+    let stop =
+        doc_with("stopSpending", Group::Budgets, "Spend nothing more until the day ends (UTC)", example);
+    let example = json!({"cost_microusd": 5_000_000});
+    let go_on =
+        doc_with("goOnSpending", Group::Budgets, "Spend on, and more than budgets allow today", example);
     ApiRouter::new()
         .api_route(
             "/api/v1/budgets",
             get_with(list_budgets, all).merge(post_with(set_budget, failing(&[404], set))),
         )
         .api_route("/api/v1/budgets/clear", post_with(clear_budget, clear))
+        .api_route("/api/v1/budgets/go-on", post_with(go_on_spending, go_on))
+        .api_route("/api/v1/budgets/stop", post_with(stop_spending, stop))
 }
 
 async fn list_budgets(State(edge): Shared, Viewer(caller): Viewer) -> Answered<Budgets> {
@@ -45,5 +56,23 @@ async fn clear_budget(
     key: Idempotent,
     body: Body<BudgetClear>,
 ) -> Answered<BudgetCleared> {
+    frame(&edge, &caller, key, body.value, body.bytes).await
+}
+
+async fn go_on_spending(
+    State(edge): Shared,
+    Operator(caller): Operator,
+    key: Idempotent,
+    body: Body<BudgetGoOn>,
+) -> Answered<SpendingDay> {
+    frame(&edge, &caller, key, body.value, body.bytes).await
+}
+
+async fn stop_spending(
+    State(edge): Shared,
+    Operator(caller): Operator,
+    key: Idempotent,
+    body: Body<BudgetStop>,
+) -> Answered<SpendingDay> {
     frame(&edge, &caller, key, body.value, body.bytes).await
 }

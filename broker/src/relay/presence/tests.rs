@@ -172,6 +172,21 @@ fn whoever_waits_for_people_does_not_stall() {
 }
 
 #[test]
+fn while_nothing_is_to_be_spent_no_turn_stalls_and_none_does_at_once_afterwards() {
+    let presence = Presence::default();
+    let peer = peer(1);
+    presence.changed(info(AspectState::Online, 1), Some(Arc::clone(&peer)));
+    peer.pulse.set_turns(1);
+    peer.pulse.progress(1_000);
+    presence.set_stopped(true, 2_000);
+    assert_eq!(presence.sweep(10_000_000), []);
+    presence.set_stopped(false, 10_000_000);
+    assert_eq!(presence.sweep(10_059_999), []);
+    let told = vec![Trouble { aspect: wren(), link: peer.link, state: AspectState::Stalled }];
+    assert_eq!(presence.sweep(10_060_000), told);
+}
+
+#[test]
 fn a_link_that_is_replaced_takes_its_trouble_along() {
     let presence = Presence::new(Patience { stalled_ms: 10, deaf_ms: 10 });
     let first = peer(1);

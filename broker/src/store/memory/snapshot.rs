@@ -21,6 +21,7 @@ pub(super) fn of(store: &MemoryStore) -> Stored<Snapshot> {
         open_gathers: oversight::open_gathers(store),
         open_runs: store.flows.open(),
         purses: store.purses.values().cloned().collect(),
+        spending_day: store.spending_day.clone(),
         pushes: store.pushes.values().cloned().collect(),
         open_alerts: store.alerts.values().filter(|alert| alert.cleared_at.is_none()).cloned().collect(),
         setup: store.setup,

@@ -1,6 +1,7 @@
 //! The way back of an open transaction: what each write replaced, reverted in reverse order.
 
 use nexus_wire::alert::Alert;
+use nexus_wire::budget::SpendingDay;
 use nexus_wire::knowledge::KnowledgeUsage;
 use nexus_wire::name::{FlowName, RegistryName};
 use nexus_wire::registry::RegistryChange;
@@ -38,6 +39,7 @@ pub(super) enum Undo {
     Trigger(TriggerName, Option<Box<TriggerRecord>>),
     Delivery((TriggerId, String), Option<u64>),
     Purse(PurseKey, Option<Box<Purse>>),
+    SpendingDay(Option<Box<SpendingDay>>),
     Push(PushKey, Option<Box<PushRecord>>),
     Aspect(AspectName, Option<Box<AspectRecord>>),
     Blob(BlobId, Option<Box<(u64, BlobRecord)>>),
@@ -94,6 +96,7 @@ impl Undo {
             Self::Delivery(key, None) => _ = store.triggers.deliveries.remove(&key),
             Self::Trigger(name, Some(old)) => _ = store.triggers.by_name.insert(name, *old),
             Self::Trigger(name, None) => _ = store.triggers.by_name.remove(&name),
+            Self::SpendingDay(old) => store.spending_day = old.map(|old| *old),
             Self::Purse(key, Some(old)) => _ = store.purses.insert(key, *old),
             Self::Purse(key, None) => _ = store.purses.remove(&key),
             Self::Push(key, Some(old)) => _ = store.pushes.insert(key, *old),

@@ -1,6 +1,7 @@
 //! The writing half of the store in memory.
 
 use nexus_wire::alert::Alert;
+use nexus_wire::budget::SpendingDay;
 use nexus_wire::knowledge::KnowledgeUsage;
 use nexus_wire::name::RegistryName;
 use nexus_wire::registry::{RegistryChange, RegistryRow};
@@ -107,6 +108,12 @@ impl Store for MemoryStore {
     fn remove_purse(&mut self, key: &PurseKey) -> Stored<()> {
         let old = self.purses.remove(key);
         self.undo.push(Undo::Purse(key.clone(), old.map(Box::new)));
+        Ok(())
+    }
+
+    fn put_spending_day(&mut self, day: Option<&SpendingDay>) -> Stored<()> {
+        let old = std::mem::replace(&mut self.spending_day, day.cloned());
+        self.undo.push(Undo::SpendingDay(old.map(Box::new)));
         Ok(())
     }
 

@@ -1,9 +1,9 @@
 //! What operators let be spent, as rows.
 
-use nexus_wire::budget::{Budget, BudgetPer, Spending};
+use nexus_wire::budget::{Budget, BudgetPer, Spending, SpendingDay};
 use rusqlite::{Connection, Row, params};
 
-use super::columns::{count, parsed, to_number};
+use super::columns::{count, json, parsed, to_json, to_number};
 use super::fault::{damage, fault};
 use super::read;
 use crate::hub::records::{Purse, PurseKey, Stored};
@@ -82,4 +82,20 @@ pub(super) fn remove(connection: &Connection, key: &PurseKey) -> Stored<()> {
 
 fn of((of, _): &PurseKey) -> String {
     of.as_ref().map(ToString::to_string).unwrap_or_default()
+}
+
+/// What was said for one day.
+pub(super) fn day(connection: &Connection) -> Stored<Option<SpendingDay>> {
+    read::one(connection, "SELECT record FROM spending_day", [], |row| json(row, 0))
+}
+
+pub(super) fn put_day(connection: &Connection, day: Option<&SpendingDay>) -> Stored<()> {
+    match day {
+        Some(day) => {
+            let sql = "INSERT OR REPLACE INTO spending_day (id, record) VALUES (0, ?1)";
+            connection.execute(sql, [to_json(day)]).map_err(fault)?;
+        }
+        None => _ = connection.execute("DELETE FROM spending_day", []).map_err(fault)?,
+    }
+    Ok(())
 }

@@ -35,6 +35,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0018_invitations.sql"),
     include_str!("../../../migrations/0019_hooks.sql"),
     include_str!("../../../migrations/0020_registries.sql"),
+    include_str!("../../../migrations/0022_spending.sql"),
 ];
 
 /// `Nexu`, in the header of every database of ours; the first version had none there.

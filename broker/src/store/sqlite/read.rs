@@ -287,6 +287,7 @@ pub(super) fn snapshot(connection: &Connection) -> Stored<Snapshot> {
         open_gathers: super::gathers::open(connection)?,
         open_runs: super::flows::open(connection)?,
         purses: super::budgets::all(connection)?,
+        spending_day: super::budgets::day(connection)?,
         pushes: super::pushes::all(connection)?,
         triggers: super::triggers::page(connection, None, u32::MAX)?,
         open_slots: super::triggers::open_slots(connection)?,

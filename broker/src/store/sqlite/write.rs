@@ -1,6 +1,7 @@
 //! Writes of the one writer. Each belongs to the transaction that is open.
 
 use nexus_wire::alert::{Alert, AlertChange};
+use nexus_wire::budget::SpendingDay;
 use nexus_wire::knowledge::KnowledgeUsage;
 use nexus_wire::log::LogBody;
 use nexus_wire::name::RegistryName;
@@ -117,6 +118,10 @@ impl Store for SqliteStore {
 
     fn remove_purse(&mut self, key: &PurseKey) -> Stored<()> {
         budgets::remove(&self.connection, key)
+    }
+
+    fn put_spending_day(&mut self, day: Option<&SpendingDay>) -> Stored<()> {
+        budgets::put_day(&self.connection, day)
     }
 
     fn put_push(&mut self, record: &PushRecord) -> Stored<()> {

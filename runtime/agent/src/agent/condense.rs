@@ -7,7 +7,7 @@ use nexus_wire::{ErrorBody, ErrorCode, RequestId, TurnId, derive};
 use uuid::Uuid;
 
 use super::compact::{Compactor, Job};
-use super::drive::DriveError;
+use super::drive::{DriveError, Signals};
 use super::record::Record;
 use super::worker::{Order, Worker};
 use crate::provider::Meter;
@@ -26,6 +26,15 @@ impl Worker {
         if let Some(outcome) = done.flatten() {
             return Ok(Some((outcome, None)));
         }
+        let Signals { mut stop, mut gate, .. } = self.shared.signals.clone();
+        let may = tokio::select! {
+            () = stop.wanted() => return Ok(None),
+            may = gate.answer() => may,
+        };
+        if let Err(why) = may {
+            let outcome = failed(ErrorCode::Unavailable, format!("no summary was made: {why}"));
+            return Ok(Some((outcome, None)));
+        }
         let kit = self.shared.fresh_kit().await;
         let line = kit.toolbox.line().traced(order.trace.as_deref().cloned());
         let compactor = kit.compactor(Some(line));
@@ -40,7 +49,6 @@ impl Worker {
             };
         let id = RequestId(derive::derived(item, "situation", 0));
         let meter = Meter::default();
-        let mut stop = self.shared.signals.stop.clone();
         let written = tokio::select! {
             () = stop.wanted() => None,
             written = compactor.write(job, id, None, meter.clone()) => Some(written),

@@ -19,6 +19,7 @@ use super::clock::Clock;
 use super::compact::Compactor;
 use super::compacting::{Compacting, summary_written};
 use super::depth::within_depth;
+use super::gate::Gate;
 use super::judging::{Judge, Judging, judged, remark_of};
 use super::ledger::Ledger;
 use super::observer::Observer;
@@ -64,6 +65,8 @@ pub(crate) struct Signals {
     pub(crate) stop: Stop,
     /// Changes with every registration.
     pub(crate) generation: watch::Receiver<u64>,
+    /// Whether models may be asked.
+    pub(crate) gate: Gate,
 }
 
 /// How far the process is on its way to its end.
@@ -204,11 +207,11 @@ impl Drive {
         effects: Vec<Effect>,
         outside: &mut S,
     ) -> Result<Finish, DriveError> {
-        let mut todo = VecDeque::from(effects);
+        let mut signals = self.signals.clone();
+        let mut todo = VecDeque::from(turn.under(signals.gate.why(), effects));
         let mut out = Out::default();
         // What an earlier process has spent for it is in the ledger already.
         let mut noted = turn.own();
-        let mut signals = self.signals.clone();
         signals.generation.mark_unchanged();
         loop {
             while let Some(effect) = todo.pop_front() {
@@ -229,7 +232,7 @@ impl Drive {
             }
             self.clock.set_running(out.needs_time());
             outside.set_waits(turn.waits_for_budget());
-            if out.only_waits() {
+            if out.only_waits() || turn.is_halted() {
                 outside.leave_place();
             }
             if let Some(on) = out.all_wait() {
@@ -242,6 +245,7 @@ impl Drive {
                     self.observer.begin();
                     None
                 }
+                why = signals.gate.changed() => Some(Input::Halted(why)),
                 event = stream_event(&mut out.round) => match event {
                     Some(event) => {
                         self.observer.streamed(event);

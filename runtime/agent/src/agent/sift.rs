@@ -1,13 +1,15 @@
 //! Messages that begin no turn: they are put into the session, where the next turn sees them, and closed with the
 //! reason.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use nexus_wire::ThreadId;
 use nexus_wire::chat::ReplyMeta;
 use nexus_wire::inbox::Decision;
 
 use super::aside::Aside;
-use super::drive::DriveError;
+use super::drive::{DriveError, Signals};
 use super::judging::Judge;
 use super::kit::Kit;
 use super::record::Record;
@@ -39,7 +41,7 @@ struct Asked {
 
 impl Worker {
     /// By the rules, and by a model where they say nothing and there is one.
-    pub(super) async fn look_at(&self, mut record: Record, said: UserTurn) -> Result<Looked, DriveError> {
+    pub(super) async fn look_at(&mut self, mut record: Record, said: UserTurn) -> Result<Looked, DriveError> {
         let kit = self.shared.fresh_kit().await;
         let triage = &kit.settings.triage;
         let free = Charge::default();
@@ -47,7 +49,16 @@ impl Worker {
             (Verdict::PassOver { reason }, _) => (reason, None),
             (Verdict::Engage, _) | (Verdict::Open, None) => return Ok(Looked::Begins(record, said, free)),
             (Verdict::Open, Some(side)) => {
-                let mut stop = self.shared.signals.stop.clone();
+                let Signals { mut stop, mut gate, .. } = self.shared.signals.clone();
+                if gate.why().is_some() {
+                    // Others may work meanwhile.
+                    self.place = None;
+                    let turns = Arc::clone(&self.shared.turns);
+                    tokio::select! {
+                        () = stop.closing() => return Ok(Looked::Parked),
+                        place = async { gate.open().await; turns.acquire_owned().await } => self.place = place.ok(),
+                    }
+                }
                 let asked = tokio::select! {
                     () = stop.wanted() => return Ok(Looked::Parked),
                     asked = self.ask(&kit, side, &said) => asked,

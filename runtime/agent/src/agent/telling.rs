@@ -32,8 +32,21 @@ impl Drive {
     }
 
     pub(super) async fn post(&self, post: turn::Post) -> Result<(), DriveError> {
+        let id = match post.kind {
+            // It may be told of another stop after a restart.
+            PostKind::Halted(before) => {
+                let purpose = format!("halted {}", post.text);
+                RequestId(derive::derived(post.answers.id, &purpose, before.into()))
+            }
+            kind @ (PostKind::Reply | PostKind::Notice | PostKind::Waiting(_)) => {
+                post_id(post.answers.id, kind)
+            }
+        };
         let content = match post.kind {
             PostKind::Reply | PostKind::Notice => post.text,
+            PostKind::Halted(_) => {
+                format!("I wait: {}. I go on by myself then, or after: nexctl budget go-on", post.text)
+            }
             PostKind::Waiting(_) => self.how_to_go_on(&post.text),
         };
         let frame = ChatSend {
@@ -42,7 +55,6 @@ impl Drive {
             meta: post.meta,
             ..ChatSend::default()
         };
-        let id = post_id(post.answers.id, post.kind);
         let post = Post { id, trace: self.trace.carried(), frame: frame.into() };
         Ok(self.books.post_when_there_is_room(post).await?)
     }
@@ -108,6 +120,7 @@ fn post_id(item: Uuid, kind: PostKind) -> RequestId {
     let (purpose, ordinal) = match kind {
         PostKind::Reply => ("reply", 0),
         PostKind::Notice => ("notice", 0),
+        PostKind::Halted(before) => ("halted", before),
         PostKind::Waiting(before) => ("waiting", before),
     };
     RequestId(derive::derived(item, purpose, ordinal.into()))

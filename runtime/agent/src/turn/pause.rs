@@ -10,7 +10,7 @@ use crate::session::Payload;
 /// The kind of the entry that says a turn may spend once more what one may.
 const GRANT: &str = "go_on";
 /// The same of one that says its limits were raised, or another day has begun.
-const RELIEF: &str = "relief";
+pub(super) const RELIEF: &str = "relief";
 
 /// What is left of the day for a turn, besides its own budget.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

@@ -1,8 +1,9 @@
 //! What a turn has spent, and what it may spend yet.
 
 use nexus_wire::budget::{Budget, Spending};
+use nexus_wire::chat::ReplyMeta;
 
-use super::{Phase, Turn};
+use super::{Phase, Spent, Turn};
 use crate::provider::Charge;
 use crate::session::AssistantTurn;
 
@@ -28,6 +29,13 @@ impl Turn {
     /// Tokens that another round may put out; `None`: as many as it likes.
     pub fn room(&self) -> Option<u64> {
         self.left().tokens.map(|left| left.saturating_sub(self.prompt))
+    }
+
+    /// The same as a message tells it.
+    pub(super) fn meta(&self) -> Option<ReplyMeta> {
+        let (provider, model) = self.source.clone()?;
+        let (turn, Spent { usage, cost_microusd, .. }) = (self.id, self.spent);
+        Some(ReplyMeta { turn, provider, model, usage, cost_microusd })
     }
 
     pub(super) fn note_round(&mut self, round: &AssistantTurn) {

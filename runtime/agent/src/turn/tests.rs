@@ -14,6 +14,7 @@ use crate::conversation::{ProviderError, ProviderErrorKind, Usage as Tokens};
 use crate::session::{Compaction, Entry, Summariser};
 
 mod crashes;
+mod halted;
 
 const RULES: Rules = Rules {
     rounds_max: 4,

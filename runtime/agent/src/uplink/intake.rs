@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use nexus_client::{Event, Link, Loss, Session};
+use nexus_wire::budget::SpendingChanged;
 use nexus_wire::inbox::{Ack, Deliver, Resume};
 use nexus_wire::roster::{Register, Registered};
 use nexus_wire::session::SessionAsk;
 use nexus_wire::{EpochId, FromBroker, ItemId, Json};
 
 use super::books::{Books, BooksError, Delivered};
+use crate::agent::Said;
 use crate::inbox::{Accept, Delivery, ResumePoint};
 
 /// Deliveries written together.
@@ -22,6 +24,7 @@ pub(crate) const REGISTER_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Uplink {
     session: Session,
     books: Books,
+    spending: Said,
     stage: Stage,
     /// Counts links, so that an answer that came on an earlier one is told from this one's.
     attempt: u64,
@@ -62,8 +65,8 @@ pub(crate) enum Happening {
 }
 
 impl Uplink {
-    pub(crate) fn new(session: Session, books: Books) -> Self {
-        Self { session, books, stage: Stage::Down, attempt: 0, next: None }
+    pub(crate) fn new(session: Session, books: Books, spending: Said) -> Self {
+        Self { session, books, spending, stage: Stage::Down, attempt: 0, next: None }
     }
 
     /// Safe to cancel.
@@ -136,7 +139,8 @@ impl Uplink {
             }
             Stage::Registering { .. } | Stage::Down | Stage::Up { .. } => return Ok(None),
         };
-        let Registered { epoch, offset, generation, .. } = registered;
+        let Registered { epoch, offset, generation, situation, .. } = registered;
+        self.spending.send_replace(Some(SpendingChanged { stop: situation.spending_stop.clone() }));
         self.books.registered(epoch.0, *offset, *generation).await?;
         link.established();
         self.stage = Stage::Up { link, epoch: *epoch };
@@ -222,6 +226,7 @@ impl Uplink {
                 tracing::info!(reason = shutdown.reason, "the broker goes away for a moment");
             }
             FromBroker::Error(body) => tracing::warn!(error = %body, "the broker did not accept a frame"),
+            FromBroker::SpendingChanged(changed) => _ = self.spending.send_replace(Some(changed)),
             FromBroker::ChatReacted(_)
             | FromBroker::Deliver(_)
             | FromBroker::Log(_)

@@ -25,6 +25,15 @@ pub enum BudgetAction {
         #[arg(long, value_enum)]
         per: Per,
     },
+    /// Spend on after a stop; and today more than budgets of a day allow. It ends with the day (UTC)
+    GoOn {
+        /// No budget of a day is looked at today
+        #[arg(long, conflicts_with = "usd")]
+        today: bool,
+        /// Each has so much more today
+        #[arg(long, value_name = "DOLLARS", value_parser = microusd)]
+        usd: Option<u64>,
+    },
     /// Show all of them, and how much is spent
     List,
     /// Limit what may be spent, in place of what was set before
@@ -43,6 +52,12 @@ pub enum BudgetAction {
         /// The same in dollars
         #[arg(long, value_name = "DOLLARS", value_parser = microusd, requires = "usd")]
         each_usd: Option<u64>,
+    },
+    /// Spend nothing more until the day ends (UTC), or go-on: what has not begun waits, and no model is called
+    Stop {
+        /// Shown to others
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
     },
 }
 

@@ -36,7 +36,8 @@ pub(super) fn party(name: &str) -> Party {
 }
 
 pub(super) fn offer(slots: u32, hands: &[(&str, u32)]) -> Offer {
-    Offer { slots, hands: hands.iter().map(|(name, most)| (name.parse().unwrap(), *most)).collect() }
+    let hands = hands.iter().map(|(name, most)| (name.parse().unwrap(), *most)).collect();
+    Offer { slots, hands, is_free: false }
 }
 
 pub(super) fn held(lease: Lease) -> HeldLease {
