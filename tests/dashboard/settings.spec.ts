@@ -172,6 +172,7 @@ test("a viewer is let in, sees what they may not do, and becomes an operator", a
   }
   await goTo(vera, "Usage");
   await expect(vera.getByRole("button", { name: "Set a budget" })).toHaveCount(0);
+  await expect(vera.getByRole("button", { name: "Stop spending for today" })).toHaveCount(0);
 
   await act(ana, "vera", "Role…");
   await dialog.getByLabel("Role").selectOption("operator");

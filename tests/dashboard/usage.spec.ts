@@ -196,3 +196,20 @@ test("a budget is set, fills, is changed and cleared", async ({ nexus, ana }) =>
   await dialog.getByRole("button", { name: "Clear" }).click();
   await expect(ana.getByText("No budget is set: nothing bounds what is spent.")).toBeVisible();
 });
+
+test("spending is stopped for today and goes on", async ({ nexus, ana }) => {
+  await goTo(ana, "Usage");
+  await ana.getByRole("button", { name: "Stop spending for today" }).click();
+  const dialog = ana.getByRole("dialog");
+  await dialog.getByLabel("Why").fill("the bill is too high");
+  await dialog.getByRole("button", { name: "Stop", exact: true }).click();
+  const today = ana.getByRole("status", { name: "Spending today" });
+  await expect(today).toContainText("all spending is stopped by operator/ana");
+  await expect(today).toContainText("the bill is too high");
+  await picture(ana, "usage-stopped");
+  const stopped = await nexus.api<{ today?: { stop?: { reason: string } } }>("GET", "budgets");
+  expect(stopped.today?.stop?.reason).toBe("the bill is too high");
+  await today.getByRole("button", { name: "Go on" }).click();
+  await expect(ana.getByRole("button", { name: "Stop spending for today" })).toBeVisible();
+  await expect(today).not.toContainText("stopped");
+});

@@ -15,6 +15,7 @@ import { toast } from "../../ui/toast";
 import type { BudgetInfo } from "../../wire/frames";
 import { BudgetDialog } from "./budget";
 import { type Gauge, gaugesOf, partsOf } from "./series";
+import { Today } from "./today";
 
 const SETTLE_MS = 1_000;
 
@@ -44,6 +45,7 @@ export function Budgets() {
         <Fault what="The budgets could not be read" error={budgets.error} retry={budgets.reload} />
       )}
       {budgets.loading && <Loading what="budgets" />}
+      {budgets.value && <Today today={budgets.value.today} onDone={budgets.reload} />}
       {budgets.value?.budgets.length === 0 && (
         <Empty title="No budget is set: nothing bounds what is spent.">
           A budget says how many tokens and how much money somebody, or everybody together, may spend in each
