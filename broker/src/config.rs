@@ -56,6 +56,8 @@ pub struct Config {
     pub embedder: Option<EmbedderSettings>,
     /// How clients of A2A are told of their tasks.
     pub push: PushSettings,
+    /// Servers, as `host:port`, that may be watched though they are no public ones or speak plain HTTP.
+    pub watch_allow: Vec<String>,
     /// Which agents run beside the broker, if any.
     pub spawn: Option<SpawnSettings>,
     /// The folder whose flows, triggers and aspects the broker keeps, if there is one.
@@ -171,6 +173,7 @@ impl Config {
             expected_grace_ms: i64::from(effective.ranged("expected_grace_s", 0, 86_400)?) * 1_000,
             blob_quota: u64::from(effective.ranged("blobs.quota_mb", 0, MEGABYTES_MAX)?) << 20,
             blob_quota_all: u64::from(effective.ranged("blobs.quota_all_mb", 0, MEGABYTES_MAX)?) << 20,
+            watch_every_min_s: effective.ranged("watch.every_min_s", 1, 86_400)?,
         };
         let patience = Patience {
             stalled_ms: i64::from(effective.ranged("presence.stalled_s", 1, 3_600)?) * 1_000,
@@ -216,6 +219,7 @@ impl Config {
                 allow: effective.parse_with("push.allow", servers)?,
                 tries: effective.ranged("push.tries", 1, 100)?,
             },
+            watch_allow: effective.parse_with("watch.allow", servers)?,
             spawn: spawn(data, effective)?,
             workspace: folder(data, effective, "workspace"),
             synchronous: effective.parse_with("storage.synchronous", synchronous)?,

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use crate::clock;
 use crate::deliver::{Deliver, Orphan};
 use crate::hub::records::{PushRecord, StoreError, Stored, Transaction};
-use crate::hub::{Command, CommandBody, Effect, HookDoor, Hub, HubConfig, Origin};
+use crate::hub::{Command, CommandBody, Effect, HookDoor, Hub, HubConfig, Origin, WatchDoor};
 use crate::identity::directory::Directory;
 use crate::meter::Meter;
 use crate::processes::Processes;
@@ -43,6 +43,8 @@ pub(crate) struct Published {
     pub(crate) pushes: watch::Sender<Arc<Vec<PushRecord>>>,
     /// Whose webhooks are taken, and what is needed to check them.
     pub(crate) hooks: watch::Sender<Arc<Hooks>>,
+    /// What is to be looked at, by the name of its trigger.
+    pub(crate) watches: watch::Sender<Arc<Vec<WatchDoor>>>,
 }
 
 impl Published {
@@ -59,6 +61,7 @@ impl Published {
             head: watch::Sender::new(hub.log_seq()),
             pushes: watch::Sender::new(Arc::new(hub.pushes().cloned().collect())),
             hooks: watch::Sender::new(Arc::new(hooks(hub))),
+            watches: watch::Sender::new(Arc::new(hub.watches().collect())),
         };
         published.credentials(hub);
         published.presence.set_stopped(hub.spending_stop().is_some(), 0);
@@ -113,6 +116,7 @@ impl Aftermath {
             | CommandBody::AddOperator { .. }
             | CommandBody::RevokeOperator { .. }
             | CommandBody::Hook(_)
+            | CommandBody::Looked(_)
             | CommandBody::KnowledgeUsed(_)
             | CommandBody::Push(_)
             | CommandBody::Tick
@@ -234,6 +238,9 @@ impl<S: Transaction> Core<S> {
         if effects.contains(&Effect::HooksChanged) {
             self.published.hooks.send_replace(Arc::new(hooks(&self.hub)));
         }
+        if effects.contains(&Effect::WatchesChanged) {
+            self.published.watches.send_replace(Arc::new(self.hub.watches().collect()));
+        }
         let mut orphans = Vec::new();
         let mut release = deliver.release();
         for effect in effects {
@@ -280,7 +287,10 @@ impl<S: Transaction> Core<S> {
                     meter.logged(&entry);
                     release.logged(entry);
                 }
-                Effect::DoorsChanged | Effect::HooksChanged | Effect::PushesChanged => {}
+                Effect::DoorsChanged
+                | Effect::HooksChanged
+                | Effect::PushesChanged
+                | Effect::WatchesChanged => {}
                 Effect::Passed(milestone) => traces.passed(*milestone),
             }
         }
@@ -328,6 +338,7 @@ fn latest(commands: Vec<Command>) -> Vec<Command> {
             CommandBody::BrokerStarted(_)
             | CommandBody::LinkDown { .. }
             | CommandBody::Hook(_)
+            | CommandBody::Looked(_)
             | CommandBody::KnowledgeUsed(_)
             | CommandBody::Push(_)
             | CommandBody::Tick

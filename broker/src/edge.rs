@@ -5,6 +5,7 @@ pub(crate) mod backup;
 pub(crate) mod blobs;
 pub(crate) mod hooks;
 pub(crate) mod retention;
+pub(crate) mod watches;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -214,7 +214,8 @@ impl Running {
         tasks.spawn(edge::retention::retain(Arc::clone(&edge), keys_of, config.retention));
         tasks.spawn(edge::blobs::collect(Arc::clone(&edge), config.blob_grace));
         tasks.spawn(write_recalls(Arc::clone(&edge)));
-        tasks.spawn(push::tell(Arc::clone(&edge), stopping));
+        tasks.spawn(push::tell(Arc::clone(&edge), stopping.clone()));
+        tasks.spawn(edge::watches::look(Arc::clone(&edge), config.watch_allow, stopping));
         if let Some(leaf) = leaf {
             tasks.spawn(renew(leaf));
         }

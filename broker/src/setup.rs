@@ -114,6 +114,7 @@ impl Setup {
             | Effect::DoorsChanged
             | Effect::HooksChanged
             | Effect::PushesChanged
+            | Effect::WatchesChanged
             | Effect::Logged(_)
             | Effect::Passed(_) => None,
         });

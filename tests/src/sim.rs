@@ -391,6 +391,7 @@ impl<S: Transaction> Sim<S> {
             | Effect::DoorsChanged
             | Effect::HooksChanged
             | Effect::PushesChanged
+            | Effect::WatchesChanged
             | Effect::Logged(_)
             | Effect::Passed(_) => {}
         }

@@ -99,6 +99,16 @@ pub const SETTINGS: &[Setting] = &[
         default: "",
         about: "servers as host:port that tasks may be pushed to though they are private or speak plain HTTP",
     },
+    Setting {
+        key: "watch.allow",
+        default: "",
+        about: "servers as host:port that triggers may watch though they are private or speak plain HTTP",
+    },
+    Setting {
+        key: "watch.every_min_s",
+        default: "60",
+        about: "seconds between two looks at one address, at least",
+    },
     Setting { key: "push.tries", default: "12", about: "tries of one notification until it is given up" },
     Setting {
         key: "retention.inbox_days",

@@ -27,7 +27,7 @@ use nexus_wire::{
 use super::access::Access;
 use super::push::Push;
 use super::records::Checkpoint;
-use super::trigger::{HookCall, RotateHook};
+use super::trigger::{HookCall, Look, RotateHook};
 
 /// One command with its place in time. The sequencer makes sure that `at` never runs back.
 #[derive(Clone, Debug, PartialEq)]
@@ -167,6 +167,8 @@ pub enum CommandBody {
     Push(Push),
     /// A service outside fires a trigger.
     Hook(HookCall),
+    /// An address of a watch was looked at.
+    Looked(Look),
     /// How knowledge was used since the last time; counted beside the hub, because searches do not pass it.
     KnowledgeUsed(Vec<KnowledgeUse>),
     AddAspect {
@@ -278,6 +280,8 @@ pub struct HubConfig {
     pub blob_quota: u64,
     /// The same, of all together.
     pub blob_quota_all: u64,
+    /// Addresses are looked at no more often.
+    pub watch_every_min_s: u32,
 }
 
 impl Default for HubConfig {
@@ -295,6 +299,7 @@ impl Default for HubConfig {
             expected_grace_ms: limits::EXPECTED_GRACE.as_millis() as Ms,
             blob_quota: 1 << 30,
             blob_quota_all: 10 << 30,
+            watch_every_min_s: limits::WATCH_EVERY_MIN_S,
         }
     }
 }

@@ -65,6 +65,8 @@ pub enum Effect {
     PushesChanged,
     /// What webhooks are signed with has changed.
     HooksChanged,
+    /// What is looked at, or what was seen there.
+    WatchesChanged,
     /// An entry was appended to the log.
     Logged(LogEntry),
     /// A dispatch that is traced has come a step further.

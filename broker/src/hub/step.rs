@@ -193,6 +193,7 @@ impl<'a, S: Store> Step<'a, S> {
             CommandBody::Access { by, act } => self.access(&by, act),
             CommandBody::Push(act) => self.push_act(act),
             CommandBody::Hook(call) => self.hook_called(call),
+            CommandBody::Looked(look) => Ok(self.looked(look)?),
             CommandBody::KnowledgeUsed(uses) => self.knowledge_used(uses),
             CommandBody::AddAspect { by, add } => self.add_aspect(&by, add),
             CommandBody::RevokeAspect { by, name } => self.revoke_aspect(&by, &name),

@@ -9,6 +9,7 @@ mod due;
 mod fill;
 mod hear;
 mod hook;
+mod look;
 pub(crate) mod schedule;
 mod work;
 
@@ -26,6 +27,7 @@ use super::filter::LogFilter;
 use super::records::{SlotRecord, TriggerRecord, Watched};
 pub(super) use hear::Heard;
 pub use hook::{HookCall, HookDoor, RotateHook};
+pub use look::{Found, Look, WatchDoor};
 use schedule::Schedule;
 
 /// All of them, and what is open of their slots. Everything but the first two is a function of those.
@@ -43,6 +45,8 @@ pub(super) struct Triggers {
     threads: BTreeMap<ThreadId, TriggerName>,
     /// Those that are fired by webhooks.
     hooked: BTreeSet<TriggerName>,
+    /// Those that watch an address.
+    watching: BTreeSet<TriggerName>,
 }
 
 impl Triggers {
@@ -75,6 +79,7 @@ impl Triggers {
                 }
             }
             When::Event(event) => _ = self.listening.insert(name.clone(), filter_of(event)),
+            When::Watch(_) => _ = self.watching.insert(name.clone()),
             When::Webhook(_) => _ = self.hooked.insert(name.clone()),
             When::Cron(_) | When::Every(_) | When::At(_) | When::Manual => {}
         }
@@ -101,6 +106,7 @@ impl Triggers {
         }
         self.listening.remove(name);
         self.hooked.remove(name);
+        self.watching.remove(name);
         if let Some(thread) = old.info.thread {
             self.threads.remove(&thread);
         }
@@ -194,6 +200,7 @@ pub fn plan(info: &TriggerInfo, now: Ms, limit: usize) -> TriggerPlan {
         When::Event(_) => Some("it waits for an entry of the log"),
         When::After(after) if after.flow.is_some() => Some("it waits for a flow"),
         When::After(_) => Some("it waits for another trigger"),
+        When::Watch(_) => Some("it waits for a change of what is at its address"),
         When::Webhook(_) => Some("it waits for a webhook"),
         When::Manual => Some("it is fired by hand"),
     };

@@ -44,6 +44,7 @@ fn closes(effects: &[Effect]) -> Vec<(LinkId, u16)> {
         | Effect::DoorsChanged
         | Effect::HooksChanged
         | Effect::PushesChanged
+        | Effect::WatchesChanged
         | Effect::Insist { .. }
         | Effect::Tell { .. }
         | Effect::Logged(_)

@@ -34,4 +34,5 @@ mod trace;
 mod triggers;
 mod triggers_random;
 mod watch;
+mod watches;
 mod world;

@@ -9,7 +9,7 @@ use nexus_wire::hook::{TriggerRotate, Webhook};
 use nexus_wire::trigger::{
     Act, After, AskAspect, DispatchHand, Event, Every, Overlap, Retry, StartFlow, Trigger, TriggerDelete,
     TriggerFire, TriggerGet, TriggerHistory, TriggerInfo, TriggerList, TriggerNext, TriggerPause,
-    TriggerPlan, TriggerResume, TriggerStatus, When,
+    TriggerPlan, TriggerResume, TriggerStatus, Watch, When,
 };
 
 use crate::cli::{AddTrigger, TriggerAction};
@@ -17,6 +17,9 @@ use crate::failure::Failure;
 use crate::page::Page;
 use crate::ui::{Shape, Tone, printable, yaml};
 use crate::{Run, ids, table, text};
+
+/// How often an address is looked at where nobody says otherwise.
+const WATCH_EVERY: Duration = Duration::from_secs(5 * 60);
 
 pub(crate) async fn trigger(run: &Run, action: TriggerAction) -> Result<(), Failure> {
     match action {
@@ -36,6 +39,7 @@ pub(crate) async fn trigger(run: &Run, action: TriggerAction) -> Result<(), Fail
                 | When::At(_)
                 | When::Event(_)
                 | When::After(_)
+                | When::Watch(_)
                 | When::Manual => put(run, client, definition).await,
             }
         }
@@ -163,6 +167,8 @@ fn definition(run: &Run, add: AddTrigger, thread: Option<nexus_wire::ThreadId>) 
     let (now, zone) = (run.now(), &run.zone);
     let when = if let Some(pattern) = add.cron {
         When::Cron(pattern)
+    } else if let Some(url) = add.watch {
+        When::Watch(Watch { url, every_s: seconds(add.every.unwrap_or(WATCH_EVERY))? })
     } else if let Some(every) = add.every {
         When::Every(Every { seconds: seconds(every)?, anchor: None })
     } else if let Some(at) = add.at {
@@ -182,8 +188,8 @@ fn definition(run: &Run, add: AddTrigger, thread: Option<nexus_wire::ThreadId>) 
     };
     let overlap = match (add.overlap, &when) {
         (Some(overlap), _) => overlap.into(),
-        // What a service tells should not be lost because something is at work.
-        (None, When::Webhook(_)) => Overlap::Queue,
+        // What a service tells, or shows, should not be lost because something is at work.
+        (None, When::Watch(_) | When::Webhook(_)) => Overlap::Queue,
         (None, _) => Overlap::Skip,
     };
     let words = |words: &[String]| text::of_words(words, &mut std::io::stdin());

@@ -278,6 +278,18 @@ pub const HOOK_DELIVERIES_KEPT: u64 = 10_000;
 pub const TRIGGER_ANSWER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// Times that a plan shows.
 pub const TRIGGER_PLAN_MAX: u32 = 100;
+/// Triggers that watch an address.
+pub const WATCHES_MAX: usize = 256;
+/// Seconds between two looks at an address, unless a broker is set up to look more often.
+pub const WATCH_EVERY_MIN_S: u32 = 60;
+pub const WATCH_URL_BYTES_MAX: usize = 2 * 1024;
+/// Of what is there; what is behind does not count.
+pub const WATCH_BODY_BYTES_MAX: usize = 1024 * 1024;
+/// A longer `ETag` or `Last-Modified` is as good as none.
+pub const WATCH_VALIDATOR_BYTES_MAX: usize = 512;
+pub const WATCH_ERROR_BYTES_MAX: usize = 512;
+/// Looks in a row that come to nothing before somebody is told.
+pub const WATCH_FAILURES_ALERT: u32 = 3;
 
 /// Agent-only messages in a row that pause a thread.
 pub const LOOP_MESSAGES_MAX: u32 = 20;

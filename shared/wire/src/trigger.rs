@@ -56,6 +56,8 @@ pub enum When {
     Event(Event),
     /// When a slot of another trigger has ended, or a run of a flow.
     After(After),
+    /// When what is at an address has changed.
+    Watch(Watch),
     /// When a service outside says so by a signed request.
     Webhook(Webhook),
     /// When somebody fires it by hand, which goes for each of the others as well.
@@ -84,6 +86,63 @@ pub struct Event {
     /// Only what belongs to this thread.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<ThreadId>,
+}
+
+/// The broker looks at it, and fires once for each change.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Watch {
+    /// `https://host/path`; where it leads is followed.
+    pub url: String,
+    /// How often it is looked at.
+    pub every_s: u32,
+}
+
+/// What is known of the address of a watch.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct WatchInfo {
+    /// What was there last; absent: it was not seen yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Seen>,
+    /// Since when that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Ms>,
+    /// Looks in a row that came to nothing.
+    #[serde(default)]
+    pub failures: u32,
+    /// Why the last of them did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// What tells one state of an address from another.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct Seen {
+    pub status: u16,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<String>,
+    /// Of the body, in hex.
+    pub sha256: String,
+    /// Of its first MiB: there is more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+}
+
+impl Seen {
+    /// Whether `now` is something else. A name that the server gives it twice is believed; without one the body
+    /// decides, and of one that is too long to be read whatever else the server says.
+    pub fn differs_from(&self, now: &Self) -> bool {
+        if self.etag.is_some() && self.etag == now.etag {
+            return false;
+        }
+        let is_longer = self.truncated && now.truncated;
+        let others = |seen: &Self| (seen.etag.clone(), seen.last_modified.clone());
+        self.sha256 != now.sha256
+            || self.truncated != now.truncated
+            || (is_longer && others(self) != others(now))
+    }
 }
 
 /// Exactly one of `trigger` and `flow`. Of a flow those runs count that are no step of another one.
@@ -294,6 +353,9 @@ pub struct TriggerInfo {
     /// Of one that is fired by webhooks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hook: Option<HookInfo>,
+    /// Of one that watches an address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<WatchInfo>,
 }
 
 /// The answer to `trigger.list`.
@@ -361,6 +423,8 @@ pub enum Cause {
     After(AfterSlot),
     /// A run of a flow has ended.
     AfterRun(AfterRun),
+    /// What is at its address has changed; the SHA-256 of what is there now, in hex.
+    Watch(String),
     /// The request of a service outside with this name.
     Webhook(String),
 }

@@ -14,6 +14,7 @@ pub(super) fn may_come_again(body: &CommandBody) -> bool {
         | CommandBody::Restored { .. }
         | CommandBody::KnowledgeUsed(_)
         | CommandBody::Hook(_)
+        | CommandBody::Looked(_)
         | CommandBody::Push(_)
         | CommandBody::AddAspect { .. }
         | CommandBody::RevokeAspect { .. }
@@ -56,6 +57,7 @@ pub(super) fn brings_back(body: &CommandBody) -> bool {
         | CommandBody::Restored { .. }
         | CommandBody::KnowledgeUsed(_)
         | CommandBody::Hook(_)
+        | CommandBody::Looked(_)
         | CommandBody::Push(_)
         | CommandBody::AddAspect { .. }
         | CommandBody::RevokeAspect { .. }

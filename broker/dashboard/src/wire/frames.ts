@@ -100,6 +100,9 @@ export type When =
       after: After;
     }
   | {
+      watch: Watch;
+    }
+  | {
       webhook: Webhook;
     }
   | "manual";
@@ -431,9 +434,11 @@ export type AlertKind =
   | "push_given_up"
   | "session_stuck"
   | "settings_broken"
+  | "spending_stopped"
   | "storage"
   | "thread_paused"
   | "trigger_paused"
+  | "watch_failing"
   | "worker_lost"
   | "workspace_fault";
 export type ObservedWhat =
@@ -543,6 +548,9 @@ export type Cause =
       after_run: AfterRun;
     }
   | {
+      watch: string;
+    }
+  | {
       webhook: string;
     };
 /**
@@ -587,8 +595,10 @@ export interface Asks {
   "approval.withdraw": ApprovalWithdraw;
   "audit.list": AuditList;
   "budget.clear": BudgetClear;
+  "budget.go_on": BudgetGoOn;
   "budget.list": BudgetList;
   "budget.set": BudgetSet;
+  "budget.stop": BudgetStop;
   "chat.get": ChatGet;
   "chat.mark": ChatMark;
   "chat.react": ChatReact;
@@ -865,6 +875,20 @@ export interface After {
   trigger?: TriggerName;
 }
 /**
+ * The broker looks at it, and fires once for each change.
+ *
+ */
+export interface Watch {
+  /**
+   * How often it is looked at.
+   */
+  every_s: number;
+  /**
+   * `https://host/path`; where it leads is followed.
+   */
+  url: string;
+}
+/**
  * A signed request comes to `POST /hooks/<name of the trigger>`. What it is signed with is for `trigger.rotate`.
  *
  */
@@ -936,6 +960,21 @@ export interface BudgetClear {
   per: BudgetPer;
 }
 /**
+ * `budget.go_on`: a stop is over; and until the day ends (UTC) budgets of a day allow more. It takes the place of what
+ * was said before for today.
+ *
+ */
+export interface BudgetGoOn {
+  /**
+   * Each has so much more money, in millionths of a US dollar.
+   */
+  cost_microusd?: number;
+  /**
+   * No budget of a day is looked at.
+   */
+  unlimited?: boolean;
+}
+/**
  * `budget.list`.
  *
  */
@@ -949,6 +988,14 @@ export interface BudgetSet {
   limit: Budget;
   of?: Party;
   per: BudgetPer;
+}
+/**
+ * `budget.stop`: nothing more is spent until the day (UTC) ends, or `budget.go_on`. Work that has not begun waits, and
+ * agents begin no call of a model.
+ *
+ */
+export interface BudgetStop {
+  reason?: string;
 }
 /**
  * `chat.get`: one message, with its reactions.
@@ -2321,6 +2368,7 @@ export interface Tells {
   "roster.changed": RosterChanged;
   "session.ask": SessionAsk;
   shutdown: Shutdown;
+  "spending.changed": SpendingChanged;
 }
 /**
  * `activity`: what one aspect is doing now.
@@ -2673,6 +2721,7 @@ export interface Situation {
    * Dispatches it invoked that have not ended.
    */
   open_dispatches: DispatchInfo[];
+  spending_stop?: SpendingStop;
   team: AspectInfo[];
   /**
    * The latest threads it takes part in, with how much of each it has not read.
@@ -2710,6 +2759,18 @@ export interface GatherInfo {
 export interface GatherMember {
   dispatch: DispatchId;
   ended?: DispatchState;
+}
+/**
+ * Nothing is to be spent.
+ *
+ */
+export interface SpendingStop {
+  by?: Party;
+  reason?: string;
+  /**
+   * It is over by then, whatever else happens.
+   */
+  until: number;
 }
 export interface AspectInfo {
   activity?: Activity;
@@ -2811,6 +2872,13 @@ export interface Shutdown {
    */
   retry_after_ms: number;
 }
+/**
+ * `spending.changed`, to every aspect that is connected: whether it may call models.
+ *
+ */
+export interface SpendingChanged {
+  stop?: SpendingStop;
+}
 export interface Answers {
   "alert.ack": Alert;
   "alert.list": AlertPage;
@@ -2823,8 +2891,10 @@ export interface Answers {
   "aspect.restrain": AspectRestraint;
   "audit.list": AuditPage;
   "budget.clear": BudgetCleared;
+  "budget.go_on": SpendingDay;
   "budget.list": Budgets;
   "budget.set": BudgetInfo;
+  "budget.stop": SpendingDay;
   "chat.get": Message;
   "chat.mark": ChatMarked;
   "chat.react": Reacted;
@@ -3006,11 +3076,33 @@ export interface BudgetCleared {
   cleared: boolean;
 }
 /**
+ * What was said for one day; the answer to `budget.stop` and `budget.go_on`.
+ *
+ */
+export interface SpendingDay {
+  at: number;
+  by: Party;
+  /**
+   * Each has so much more.
+   */
+  cost_microusd?: number;
+  stop?: SpendingStop;
+  /**
+   * No budget of a day is looked at.
+   */
+  unlimited?: boolean;
+  /**
+   * The end of that day, in UTC: it ends by itself.
+   */
+  until: number;
+}
+/**
  * The answer to `budget.list`: everybody's together first, then by name.
  *
  */
 export interface Budgets {
   budgets: BudgetInfo[];
+  today?: SpendingDay;
 }
 /**
  * A budget, and how much of it is spent.
@@ -3906,6 +3998,7 @@ export interface TriggerInfo {
   slots: number;
   status: TriggerStatus;
   thread?: ThreadId;
+  watch?: WatchInfo;
 }
 /**
  * How the door of a webhook trigger stands.
@@ -3924,6 +4017,42 @@ export interface HookInfo {
    * Since when its secret is the one it is; absent: there is none yet, and every request is refused.
    */
   secret_since?: number;
+}
+/**
+ * What is known of the address of a watch.
+ *
+ */
+export interface WatchInfo {
+  /**
+   * Why the last of them did.
+   */
+  error?: string;
+  /**
+   * Looks in a row that came to nothing.
+   */
+  failures?: number;
+  seen?: Seen;
+  /**
+   * Since when that is known.
+   */
+  since?: number;
+}
+/**
+ * What tells one state of an address from another.
+ *
+ */
+export interface Seen {
+  etag?: string;
+  last_modified?: string;
+  /**
+   * Of the body, in hex.
+   */
+  sha256: string;
+  status: number;
+  /**
+   * Of its first MiB: there is more.
+   */
+  truncated?: boolean;
 }
 /**
  * The answer to `trigger.history`.

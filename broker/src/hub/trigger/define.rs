@@ -15,6 +15,7 @@ use super::Ending;
 use super::due::LAST;
 use super::fill;
 use super::hook::{fit_hook, preset_of};
+use super::look::{door_of, fit_watch};
 use super::schedule::Schedule;
 use crate::hub::dispatch::check_budget;
 use crate::hub::effect::Effect;
@@ -91,6 +92,7 @@ impl<S: Store> Step<'_, S> {
                 failures: 0,
                 thread: None,
                 hook: None,
+                watch: None,
             },
             secrets: Vec::new(),
             void: None,
@@ -108,6 +110,7 @@ impl<S: Store> Step<'_, S> {
         let content = put.clone();
         let before = std::mem::replace(&mut record.info.definition, put).when;
         fit_hook(&mut record, &before);
+        fit_watch(&mut record, &before);
         self.log_other(sender.clone(), "trigger.put", &name, &content)?;
         let info = record.info.clone();
         self.keep_trigger(record)?;
@@ -138,10 +141,14 @@ impl<S: Store> Step<'_, S> {
             if self.hub.triggers.hooked.contains(name) {
                 self.effect(Effect::HooksChanged);
             }
+            if self.hub.triggers.watching.contains(name) {
+                self.effect(Effect::WatchesChanged);
+            }
             self.hub.triggers.remove(name);
             self.store.remove_trigger(name, id)?;
             self.log_other(sender.clone(), "trigger.deleted", name, delete)?;
             self.clear_alert(AlertKind::TriggerPaused, name.as_str())?;
+            self.clear_alert(AlertKind::WatchFailing, name.as_str())?;
         }
         Ok(self.answer_once(fresh, &TriggerDeleted { deleted: known.is_some() })?)
     }
@@ -263,11 +270,21 @@ impl<S: Store> Step<'_, S> {
         let before = self.hub.triggers.get(record.name());
         let hook = |record: &TriggerRecord| preset_of(&record.info.definition.when);
         let secrets = before.map_or(&[][..], |before| &before.secrets);
-        if before.and_then(hook) != hook(&record) || secrets != record.secrets {
+        let hooks_change = before.and_then(hook) != hook(&record) || secrets != record.secrets;
+        let watches_change = before.and_then(door_of) != door_of(&record);
+        let fails = |record: &TriggerRecord| record.info.watch.as_ref().is_some_and(|it| it.failures > 0);
+        let mended = before.filter(|before| fails(before) && !fails(&record)).map(|_| record.name().clone());
+        if hooks_change {
             self.effect(Effect::HooksChanged);
         }
+        if watches_change {
+            self.effect(Effect::WatchesChanged);
+        }
         self.hub.triggers.put(record);
-        Ok(())
+        match mended {
+            Some(name) => self.clear_alert(AlertKind::WatchFailing, name.as_str()),
+            None => Ok(()),
+        }
     }
 
     /// The first slot of a definition; one that would never do anything is refused.
@@ -294,7 +311,9 @@ impl<S: Store> Step<'_, S> {
             return Ok(next);
         }
         let why = match &put.when {
-            When::Event(_) | When::After(_) | When::Webhook(_) | When::Manual => return Ok(None),
+            When::Event(_) | When::After(_) | When::Watch(_) | When::Webhook(_) | When::Manual => {
+                return Ok(None);
+            }
             When::At(_) => "`when.at` has passed, or lies behind `expires_at`",
             When::Cron(_) | When::Every(_) => "`when` names no time before `expires_at`, or none there is",
         };
@@ -392,6 +411,7 @@ impl<S: Store> Step<'_, S> {
                 Some(Ending::Flow(flow)) => self.flow_of(&flow).map(drop),
                 None => refuse(ErrorCode::Invalid, "`when.after` names a `trigger` or a `flow`, one of them"),
             },
+            When::Watch(watch) => self.check_watch(put, watch),
             When::Cron(_) | When::Every(_) | When::At(_) | When::Webhook(_) | When::Manual => Ok(()),
         }
     }
@@ -400,7 +420,7 @@ impl<S: Store> Step<'_, S> {
 fn has_schedule(definition: &Trigger) -> bool {
     match &definition.when {
         When::Cron(_) | When::Every(_) | When::At(_) => true,
-        When::Event(_) | When::After(_) | When::Webhook(_) | When::Manual => false,
+        When::Event(_) | When::After(_) | When::Watch(_) | When::Webhook(_) | When::Manual => false,
     }
 }
 

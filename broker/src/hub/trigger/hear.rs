@@ -195,6 +195,7 @@ impl<S: Store> Step<'_, S> {
             | When::Every(_)
             | When::At(_)
             | When::Event(_)
+            | When::Watch(_)
             | When::Webhook(_)
             | When::Manual => false,
         }

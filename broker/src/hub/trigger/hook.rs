@@ -58,7 +58,13 @@ impl Hub {
 pub(super) fn preset_of(when: &When) -> Option<HookPreset> {
     match when {
         When::Webhook(hook) => Some(hook.preset),
-        When::Cron(_) | When::Every(_) | When::At(_) | When::Event(_) | When::After(_) | When::Manual => None,
+        When::Cron(_)
+        | When::Every(_)
+        | When::At(_)
+        | When::Event(_)
+        | When::After(_)
+        | When::Watch(_)
+        | When::Manual => None,
     }
 }
 

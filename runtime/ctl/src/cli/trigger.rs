@@ -110,7 +110,9 @@ pub enum TriggerAction {
 }
 
 #[derive(Args, Clone, Debug)]
-#[command(group = clap::ArgGroup::new("when").required(true).args(["cron", "every", "at", "in_", "after", "after_flow", "event", "webhook", "manual"]))]
+#[command(group = clap::ArgGroup::new("when").required(true).args(["cron", "every", "at", "in_", "after", "after_flow", "event", "watch", "webhook", "manual"]).multiple(true))]
+#[command(group = clap::ArgGroup::new("once").args(["cron", "at", "in_", "after", "after_flow", "event", "watch", "webhook", "manual"]))]
+#[command(group = clap::ArgGroup::new("timed").args(["cron", "at", "in_", "after", "after_flow", "event", "webhook", "manual"]).conflicts_with("every"))]
 #[command(group = clap::ArgGroup::new("do").required(true).args(["ask", "dispatch", "flow"]))]
 #[command(group = clap::ArgGroup::new("ending").args(["after", "after_flow"]))]
 pub struct AddTrigger {
@@ -122,7 +124,7 @@ pub struct AddTrigger {
     /// Minute, hour, day of month, month, day of week; six fields begin with the second
     #[arg(long, value_name = "FIELDS")]
     pub cron: Option<String>,
-    /// Again and again after this long (90s, 10m, 24h)
+    /// Again and again after this long (90s, 10m, 24h); with --watch, how often it is looked at
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub every: Option<Duration>,
     /// Once, then (2026-11-27T08:00 here, or with a time zone)
@@ -149,6 +151,9 @@ pub struct AddTrigger {
     /// Only what belongs to this thread
     #[arg(long, value_name = "ID", requires = "event")]
     pub thread: Option<Short<ThreadId>>,
+    /// When what is at this address has changed; it is looked at every 5 minutes unless --every says otherwise
+    #[arg(long, value_name = "URL")]
+    pub watch: Option<String>,
     /// When this service says so by a signed request; the address and the secret are shown once
     #[arg(long, value_enum, value_name = "SERVICE")]
     pub webhook: Option<Preset>,
@@ -176,8 +181,8 @@ pub struct AddTrigger {
     /// What becomes of slots that were missed: skip, once, or a number of them
     #[arg(long, value_name = "HOW", value_parser = misfire, default_value = "once")]
     pub misfire: Misfire,
-    /// What becomes of a slot while the work of one before it goes on: skip, and with --webhook queue, where it is
-    /// not said
+    /// What becomes of a slot while the work of one before it goes on: skip, and with --watch and --webhook queue,
+    /// where it is not said
     #[arg(long, value_enum)]
     pub overlap: Option<Overlap>,
     /// Each slot is late by up to this long, always by the same

@@ -111,6 +111,9 @@ fn when(when: &When) -> String {
         When::After(After { trigger: Some(trigger), .. }) => format!("after {trigger}"),
         When::After(After { flow: Some(flow), .. }) => format!("after flow {flow}"),
         When::After(After { trigger: None, flow: None, .. }) => "never".to_owned(),
+        When::Watch(watch) => {
+            format!("change of {}, looked at every {}", watch.url, span(Ms::from(watch.every_s) * 1000))
+        }
         When::Webhook(hook) => format!("webhook {}", hook.preset.as_str()),
         When::Manual => "by hand".to_owned(),
     }
@@ -131,6 +134,7 @@ fn cause(cause: &Cause) -> String {
         Cause::Event(seq) => format!("entry {seq}"),
         Cause::After(after) => format!("{} {}", after.trigger, after.no),
         Cause::AfterRun(after) => format!("flow {}", after.flow),
+        Cause::Watch(sha256) => format!("change {}", sha256.get(..12).unwrap_or(sha256)),
         Cause::Webhook(delivery) => format!("webhook {delivery}"),
     }
 }

@@ -27,9 +27,13 @@ pub(super) async fn added(
 ) -> Result<(), Failure> {
     let is_theirs = match &definition.when {
         When::Webhook(hook) => hook.preset.brings_its_secret(),
-        When::Cron(_) | When::Every(_) | When::At(_) | When::Event(_) | When::After(_) | When::Manual => {
-            false
-        }
+        When::Cron(_)
+        | When::Every(_)
+        | When::At(_)
+        | When::Event(_)
+        | When::After(_)
+        | When::Watch(_)
+        | When::Manual => false,
     };
     let info = run.change(&mut client, definition).await?;
     let has_one = info.hook.as_ref().is_some_and(|hook| hook.secret_since.is_some());

@@ -15,6 +15,7 @@ export function when({ when, timezone }: Trigger): string {
     const { trigger, flow, on } = when.after;
     return `after ${trigger ?? `flow ${flow ?? "?"}`}: ${on ?? "success"}`;
   }
+  if ("watch" in when) return `change of ${when.watch.url}, looked at every ${span(when.watch.every_s)}`;
   if ("webhook" in when) return `webhook of ${when.webhook.preset ?? "generic"}`;
   return Object.keys(when).join(", ");
 }
@@ -62,6 +63,7 @@ export function because(cause: Cause): string {
   if ("event" in cause) return `entry ${cause.event} of the log`;
   if ("after" in cause) return `after ${cause.after.trigger} ${cause.after.no}`;
   if ("after_run" in cause) return `after a run of ${cause.after_run.flow}`;
+  if ("watch" in cause) return `change ${cause.watch.slice(0, 12)}`;
   if ("webhook" in cause) return `webhook ${cause.webhook}`;
   return Object.keys(cause).join(", ");
 }

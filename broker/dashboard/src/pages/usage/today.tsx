@@ -3,7 +3,8 @@ import { useState } from "preact/hooks";
 import { link } from "../../link/link";
 import { mayAct } from "../../state/session";
 import { Button } from "../../ui/button";
-import { Field, FormDialog } from "../../ui/form";
+import { Field } from "../../ui/field";
+import { FormDialog } from "../../ui/form";
 import { money } from "../../ui/format";
 import { Mark } from "../../ui/mark";
 import { Time } from "../../ui/time";
@@ -50,7 +51,8 @@ function Said({ today }: { today: SpendingDay }) {
       </p>
     );
   }
-  const more = unlimited === true ? "no budget of a day is looked at" : `${money(cost_microusd ?? 0)} more each`;
+  const more =
+    unlimited === true ? "no budget of a day is looked at" : `${money(cost_microusd ?? 0)} more each`;
   return (
     <p class="quiet">
       Until <Time at={until} />: {more}, says {by}
