@@ -127,7 +127,7 @@ on_both_stores! {
             at: world.at,
         };
         assert_eq!((&day, world.hub.budgets().today), (&expected, Some(expected.clone())));
-        assert_eq!(told(&effects), [(links.clone(), Some(stopped(until)))]);
+        assert_eq!(told(&effects), [(links, Some(stopped(until)))]);
         assert_eq!(notes(&effects), [(AlertChange::Raised, "spending_stopped/all".to_owned())]);
         assert_eq!(world.state(&running), DispatchState::Running, "what has begun is its worker's to halt");
 
