@@ -46,6 +46,7 @@ use crate::relay::{Relay, Starts};
 use crate::sequencer::{Sending, Sequencer, Stopped};
 use crate::traces;
 use crate::trail::Trail;
+use crate::workspace::Board;
 
 #[derive(Debug)]
 pub(crate) struct Edge {
@@ -72,6 +73,8 @@ pub(crate) struct Edge {
     /// What makes vectors, if something does.
     pub(crate) embedder: Option<Embedder>,
     pub(crate) trail: Trail,
+    /// The files of the workspace, if this broker keeps one.
+    pub(crate) workspace: Board,
     /// One permit for each link that may be open.
     pub(crate) links: Arc<Semaphore>,
     pub(crate) links_max: usize,

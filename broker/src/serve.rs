@@ -46,7 +46,7 @@ use crate::spawn::{SpawnError, Spawner};
 use crate::store::SqliteStore;
 use crate::traces::Traces;
 use crate::trail::Trail;
-use crate::workspace::{Workspace, WorkspaceError};
+use crate::workspace::{Board, Workspace, WorkspaceError};
 
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 const USES_INTERVAL: Duration = Duration::from_secs(60);
@@ -196,6 +196,7 @@ impl Running {
             pushing: Pushing::new(config.push),
             embedder: config.embedder.map(Embedder::new),
             trail: Trail::default(),
+            workspace: Board::default(),
             links: Arc::new(Semaphore::new(config.links_max)),
             links_max: config.links_max,
             database: data.database(),

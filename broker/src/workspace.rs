@@ -6,6 +6,7 @@
 //! longer is not deleted: a trigger is paused, a flow and a registry stay. What is wrong is an alert for each file, and keeps back
 //! nothing else.
 
+mod board;
 mod homes;
 mod put;
 mod record;
@@ -27,6 +28,7 @@ use crate::clock;
 use crate::datadir::DataDir;
 use crate::edge::Edge;
 use crate::hub::{CommandBody, Origin};
+pub(crate) use board::Board;
 use put::Acting;
 pub(crate) use record::{Known, Record, State};
 
@@ -66,6 +68,8 @@ pub(crate) struct Workspace {
     data: DataDir,
     record: Record,
     load: Load,
+    /// As they are shown, but for what is wrong.
+    files: board::Files,
     stamp: u64,
     /// When the files changed last.
     changed_at: Instant,
@@ -88,6 +92,7 @@ impl Workspace {
             // What another workspace has said is nothing that this one says no longer.
             record: if record.workspace == folder { record } else { Record::of(folder, record.faults) },
             load: Load::default(),
+            files: board::Files::default(),
             stamp: 0,
             changed_at: clock::now(),
         };
@@ -104,6 +109,7 @@ impl Workspace {
         let mut overlay = Overlay::of(&nexus_workspace::framework(), &own);
         overlay.faults.extend(faults);
         self.load = nexus_workspace::load(&overlay);
+        self.files = board::files_of(&overlay);
         self.changed_at = clock::now();
         let to = self.data.file("workspace");
         let copied = homes::copy(&overlay, &self.load.faults, &to, &mut self.record.files);
@@ -191,6 +197,7 @@ impl Workspace {
         };
         self.tell(edge, faults).await;
         self.record.read_at = edge.now();
+        edge.workspace.show(&self.folder, self.record.read_at, &self.files, &self.record.faults);
         if let Err(error) = self.record.save(&self.data) {
             tracing::warn!("{error}; after the next start of the broker this workspace is loaded anew");
         }

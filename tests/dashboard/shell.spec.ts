@@ -78,6 +78,7 @@ test("on a phone every page is reached", async ({ ana }) => {
     "Flows",
     "Triggers",
     "Registries",
+    "Workspace",
     "Alerts",
     "Usage",
     "Audit",

@@ -31,6 +31,7 @@ export const routes: readonly PageRoute[] = [
   page("flows", "Flows", "f", () => import("./pages/flows")),
   page("triggers", "Triggers", "i", () => import("./pages/triggers")),
   page("registries", "Registries", "r", () => import("./pages/registries")),
+  page("workspace", "Workspace", "p", () => import("./pages/workspace")),
   page("alerts", "Alerts", "n", () => import("./pages/alerts")),
   page("usage", "Usage", "u", () => import("./pages/usage")),
   page("audit", "Audit", "l", () => import("./pages/audit")),

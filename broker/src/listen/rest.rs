@@ -56,6 +56,7 @@ mod sessions;
 mod token;
 mod trace;
 mod triggers;
+mod workspace;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -116,6 +117,7 @@ fn routes() -> Routes {
         .merge(sessions::routes().layer(large))
         .merge(token::routes())
         .merge(triggers::routes().layer(large))
+        .merge(workspace::routes())
 }
 
 pub(super) fn router(edge: Arc<Edge>) -> Router {

@@ -46,6 +46,7 @@ pub mod thread;
 pub mod trace;
 pub mod trigger;
 pub mod turn;
+pub mod workspace;
 
 pub use blob::BlobId;
 pub use envelope::{DecodeError, Decoded, Envelope};

@@ -266,4 +266,5 @@ struct Http {
     token_made: crate::access::TokenMade,
     token_request: crate::admin::TokenRequest,
     token_response: crate::admin::TokenResponse,
+    workspace_files: crate::workspace::WorkspaceFiles,
 }

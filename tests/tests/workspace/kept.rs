@@ -26,6 +26,18 @@ fn alerts(world: &World) -> Vec<String> {
     faults.map(|alert| alert["message"].as_str().expect("a message").to_owned()).collect()
 }
 
+/// A file of the workspace as the broker shows it, once `is_so`.
+fn file(world: &World, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    wait_until(&format!("{path} to be as expected"), || {
+        let answer = world.http("GET", "/api/v1/workspace?limit=200", "", "");
+        let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
+        let page: Value = serde_json::from_str(body).expect("JSON");
+        let found =
+            page["files"].as_array().expect("files").iter().find(|file| file["path"] == path).cloned();
+        found.filter(&is_so)
+    })
+}
+
 fn keeping() -> World {
     let mut world = World::asleep().flag("--workspace").flag("workspace");
     said(&world, &["init", "demo"]);
@@ -92,6 +104,10 @@ fn what_is_wrong_with_one_file_keeps_back_no_other_and_what_leaves_is_paused() {
     let has = |start: &str| told.iter().any(|message| message.starts_with(start));
     assert!(has("flows/odd.yaml:4:13: there is no step `b`"), "{told:?}");
     assert!(has("triggers/broken.yaml:2:15: `when.cron`: \"61 * * * *\" cannot be read"), "{told:?}");
+    let odd = file(&world, "flows/odd.yaml", |file| file["fault"].is_string());
+    assert_eq!(odd["origin"], "workspace");
+    assert_eq!(odd["fault"], "4:13: there is no step `b`; there are none");
+    assert_eq!(file(&world, "aspects/harrow/SOUL.md", |_| true)["origin"], "framework");
 
     let folder = world.dir().join("workspace");
     fs::remove_file(folder.join("triggers/broken.yaml")).expect("removed");
@@ -100,6 +116,8 @@ fn what_is_wrong_with_one_file_keeps_back_no_other_and_what_leaves_is_paused() {
     put(&world, "aspects/harrow.remove", "");
     let info = trigger(&world, "tidy", |info| info["status"] == "paused");
     assert_eq!(info["reason"], "by operator/workspace: it is no longer in the workspace");
+    let hidden = file(&world, "aspects/harrow/SOUL.md", |file| file["origin"] == "hidden");
+    assert_eq!(hidden["by"], "aspects/harrow.remove");
     wait_until("the alerts to be over", || alerts(&world).is_empty().then_some(()));
     wait_until("harrow to be off", || {
         let team = world.nexctl_json(&["get", "aspects"]);

@@ -45,6 +45,11 @@ export type ErrorCode =
 export type OperatorName = string;
 export type OperatorRole = "viewer" | "operator" | "admin";
 export type TokenName = string;
+/**
+ * Where what is in effect of a file comes from.
+ *
+ */
+export type WorkspaceOrigin = "framework" | "workspace" | "replaced" | "patched" | "hidden";
 
 export interface Everything {}
 /**
@@ -533,4 +538,51 @@ export interface TokenResponse {
    * Always `Bearer`.
    */
   token_type: string;
+}
+/**
+ * A file, and what there is of it.
+ *
+ */
+export interface WorkspaceFile {
+  /**
+   * The file of the workspace that has made it so, where that is another one.
+   */
+  by?: string;
+  /**
+   * Of what is in effect.
+   */
+  bytes?: number;
+  /**
+   * What is wrong with it, where that is known with `line:column: ` before it; up to 512 bytes.
+   */
+  fault?: string;
+  origin?: WorkspaceOrigin;
+  path: string;
+  /**
+   * Of what is in effect, in hexadecimal.
+   */
+  sha256?: string;
+}
+/**
+ * `GET /api/v1/workspace`: by path.
+ *
+ */
+export interface WorkspaceFiles {
+  /**
+   * Of all files, how many there is something wrong with.
+   */
+  faults: number;
+  files: WorkspaceFile[];
+  /**
+   * Where it lies on the broker's machine. Absent: this broker keeps no workspace, and there are no files.
+   */
+  folder?: string;
+  /**
+   * What to ask for as `cursor` to go on; absent at the end.
+   */
+  next_cursor?: string;
+  /**
+   * When it was last looked through, because something had changed or had been refused.
+   */
+  read_at?: number;
 }

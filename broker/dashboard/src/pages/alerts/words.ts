@@ -59,7 +59,10 @@ const KINDS: Partial<Record<AlertKind, About>> = {
     look: (subject) => ({ does: "Look at the trigger", href: `/triggers/${part(subject)}` }),
   },
   worker_lost: { severity: "warning", event: true, look: dead },
-  workspace_fault: { severity: "warning" },
+  workspace_fault: {
+    severity: "warning",
+    look: () => ({ does: "Look at the workspace", href: "/workspace?show=faults" }),
+  },
 };
 
 export const severityOf = ({ kind }: Pick<Alert, "kind">): Severity => KINDS[kind]?.severity ?? "warning";

@@ -1,0 +1,37 @@
+//! The workspace the broker keeps.
+
+use aide::axum::ApiRouter;
+use axum::extract::State;
+use nexus_wire::limits::{PAGE_DEFAULT, PAGE_MAX};
+use nexus_wire::workspace::WorkspaceFiles;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::answer::{Answer, Answered};
+use super::caller::Viewer;
+use super::input::Query;
+use super::openapi::{Group, doc};
+use super::routing::get_with;
+use super::{Routes, Shared};
+
+pub(super) fn routes() -> Routes {
+    let summary = "Files of the workspace the broker keeps, by path, and where each comes from";
+    let list = doc("listWorkspace", Group::Broker, summary);
+    ApiRouter::new().api_route("/api/v1/workspace", get_with(list_workspace, list))
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Wanted {
+    limit: Option<u32>,
+    /// From `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+async fn list_workspace(
+    State(edge): Shared,
+    _: Viewer,
+    Query(wanted): Query<Wanted>,
+) -> Answered<WorkspaceFiles> {
+    let limit = wanted.limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
+    Ok(Answer::of(&edge.workspace.page(wanted.cursor.as_deref(), limit as usize)))
+}

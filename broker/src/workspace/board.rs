@@ -1,0 +1,161 @@
+//! What a workspace has come to, for whoever asks: each file, where it comes from, and what is wrong with it.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nexus_wire::Ms;
+use nexus_wire::limits::ALERT_MESSAGE_BYTES_MAX;
+use nexus_wire::workspace::{WorkspaceFile, WorkspaceFiles, WorkspaceOrigin};
+use nexus_workspace::{Origin, Overlay};
+
+/// By path.
+pub(super) type Files = BTreeMap<String, WorkspaceFile>;
+
+/// Empty where the broker keeps no workspace.
+#[derive(Debug, Default)]
+pub(crate) struct Board(Mutex<Option<Arc<Shown>>>);
+
+#[derive(Debug)]
+struct Shown {
+    folder: String,
+    read_at: Ms,
+    faults: u64,
+    files: Files,
+}
+
+impl Board {
+    /// `faults` by file.
+    pub(super) fn show(&self, folder: &Path, read_at: Ms, files: &Files, faults: &BTreeMap<String, String>) {
+        let mut files = files.clone();
+        for (path, fault) in faults {
+            let file = files.entry(path.clone()).or_insert_with(|| nothing(path));
+            file.fault = Some(without_place(path, fault).to_owned());
+        }
+        let folder = folder.display().to_string();
+        let shown = Shown { folder, read_at, faults: faults.len() as u64, files };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(shown));
+    }
+
+    /// So many files behind the one named.
+    pub(crate) fn page(&self, after: Option<&str>, limit: usize) -> WorkspaceFiles {
+        let shown = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(shown) = shown else { return WorkspaceFiles::default() };
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut rest = shown.files.range::<str, _>((from, Bound::Unbounded)).map(|(_, file)| file);
+        let files: Vec<WorkspaceFile> = rest.by_ref().take(limit).cloned().collect();
+        let is_end = rest.next().is_none();
+        let next_cursor = files.last().filter(|_| !is_end).map(|last| last.path.clone());
+        WorkspaceFiles {
+            folder: Some(shown.folder.clone()),
+            read_at: Some(shown.read_at),
+            faults: shown.faults,
+            files,
+            next_cursor,
+        }
+    }
+}
+
+pub(super) fn files_of(overlay: &Overlay) -> Files {
+    let hidden = overlay.hidden.iter().map(|(path, by)| {
+        let by = Some(by.clone());
+        (path.clone(), WorkspaceFile { origin: Some(WorkspaceOrigin::Hidden), by, ..nothing(path) })
+    });
+    let effective = overlay.files.iter().map(|(path, file)| {
+        let origin = match file.origin {
+            Origin::Framework => WorkspaceOrigin::Framework,
+            Origin::Workspace => WorkspaceOrigin::Workspace,
+            Origin::Replaced => WorkspaceOrigin::Replaced,
+            Origin::Patched => WorkspaceOrigin::Patched,
+        };
+        let file = WorkspaceFile {
+            origin: Some(origin),
+            by: file.by.clone().filter(|by| by != path),
+            bytes: Some(file.bytes.len() as u64),
+            sha256: Some(file.sha256()),
+            ..nothing(path)
+        };
+        (path.clone(), file)
+    });
+    // A file of the workspace may stand where one was hidden.
+    hidden.chain(effective).collect()
+}
+
+fn nothing(path: &str) -> WorkspaceFile {
+    WorkspaceFile { path: path.to_owned(), origin: None, by: None, bytes: None, sha256: None, fault: None }
+}
+
+/// The file is named beside it, and what an alert says to do is said by the page.
+fn without_place<'a>(path: &str, fault: &'a str) -> &'a str {
+    let fault = fault.strip_suffix(super::HOW).map_or(fault, |rest| rest.trim_end_matches("; "));
+    let fault =
+        fault.strip_prefix(path).and_then(|rest| rest.strip_prefix(':')).unwrap_or(fault).trim_start();
+    &fault[..fault.floor_char_boundary(ALERT_MESSAGE_BYTES_MAX)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layer(files: &[(&str, &str)]) -> nexus_workspace::Layer {
+        files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect()
+    }
+
+    fn shown() -> Board {
+        let framework =
+            layer(&[("a.md", "shipped"), ("b.json", "{\"x\": 1}"), ("c.md", "shipped"), ("d.md", "d")]);
+        let own = layer(&[("a.md", "mine"), ("b.patch.toml", "x = 2"), ("c.md.remove", ""), ("e.md", "new")]);
+        let overlay = Overlay::of(&framework, &own);
+        let faults = [
+            ("e.md".to_owned(), format!("e.md:2:1: it is odd; {}", super::super::HOW)),
+            ("f.patch.toml".to_owned(), format!("f.patch.toml: there is no f; {}", super::super::HOW)),
+        ];
+        let board = Board::default();
+        board.show(Path::new("/w"), 7, &files_of(&overlay), &faults.into_iter().collect());
+        board
+    }
+
+    #[test]
+    fn each_file_says_where_it_comes_from_and_what_is_wrong() {
+        let page = shown().page(None, 50);
+        let said: Vec<_> = page
+            .files
+            .iter()
+            .map(|it| (it.path.as_str(), it.origin, it.by.as_deref(), it.fault.as_deref()))
+            .collect();
+        assert_eq!(
+            said,
+            [
+                ("a.md", Some(WorkspaceOrigin::Replaced), None, None),
+                ("b.json", Some(WorkspaceOrigin::Patched), Some("b.patch.toml"), None),
+                ("c.md", Some(WorkspaceOrigin::Hidden), Some("c.md.remove"), None),
+                ("d.md", Some(WorkspaceOrigin::Framework), None, None),
+                ("e.md", Some(WorkspaceOrigin::Workspace), None, Some("2:1: it is odd")),
+                ("f.patch.toml", None, None, Some("there is no f")),
+            ]
+        );
+        assert_eq!((page.folder.as_deref(), page.read_at, page.faults), (Some("/w"), Some(7), 2));
+        assert_eq!(page.next_cursor, None);
+    }
+
+    #[test]
+    fn it_comes_in_pages_that_miss_nothing() {
+        let board = shown();
+        let (mut paths, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = board.page(cursor.as_deref(), 4);
+            paths.extend(page.files.into_iter().map(|file| file.path));
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(paths, ["a.md", "b.json", "c.md", "d.md", "e.md", "f.patch.toml"]);
+    }
+
+    #[test]
+    fn without_a_workspace_there_is_nothing() {
+        assert_eq!(Board::default().page(None, 50), WorkspaceFiles::default());
+    }
+}
