@@ -14,6 +14,11 @@ say = "looked"
 match = "Sum up"
 [[rule.step]]
 say = "It rains."
+
+[[rule]]
+match = "Is it out"
+[[rule.step]]
+say = "The release is out."
 "#;
 
 const NEWS: &str = r#"
@@ -197,4 +202,46 @@ fn twenty_steps_are_done_once_each_though_the_broker_is_killed_after_every_one()
     let dispatches = dispatches["dispatches"].as_array().cloned().unwrap_or_default();
     assert_eq!(dispatches.len(), 16);
     assert!(dispatches.iter().all(|it| it["attempt"] == 1 && it["state"] == "done"), "{dispatches:?}");
+}
+
+const RELEASE: &str = r#"
+id: release
+steps:
+  - id: word
+    do: { wait: { event: { kinds: [message], by: wren } } }
+    timeout_s: 3600
+  - id: look
+    needs: [word]
+    do: { dispatch: { hand: wren/look, input: { said: "{{ steps.word.output.body.content }}" } } }
+output: { heard: "{{ steps.word.output.body.content }}", looked: "{{ steps.look.output }}" }
+"#;
+
+/// The broker is killed while a step waits, and what it waits for comes after that.
+#[test]
+fn a_step_waits_for_an_entry_of_the_log_over_a_kill() {
+    let mut team = Team::new();
+    team.put(RELEASE);
+    let run = team.start("release", "null");
+    let waiting = team.run(&run);
+    assert_eq!(waiting["tasks"][0]["work"], json!("event"), "{waiting}");
+    assert!(text(&team.world.nexctl(&["run", "show", &run])).contains("an entry of the log"));
+    team.world.restart_broker();
+    assert_eq!(states(&team.run(&run)), "word=running look=pending");
+    assert!(team.world.nexctl(&["ask", "wren", "Is it out?"]).status.success());
+    let ended = team.ended(&run);
+    assert_eq!(ended["output"], json!({"heard": "The release is out.", "looked": "looked"}));
+}
+
+/// An operator sees it once, and it is over when the flow comes to something.
+#[test]
+fn a_failed_run_is_an_alert() {
+    let team = Team::new();
+    team.put("id: no\nsteps:\n- id: a\n  do: { dispatch: { hand: wren/none } }\n");
+    for _ in 0..2 {
+        let run = team.start("no", "null");
+        assert_eq!(states(&team.ended(&run)), "a=failed");
+    }
+    let page = team.world.nexctl_json(&["get", "alerts"]);
+    let alert = &page["alerts"][0];
+    assert_eq!((&alert["key"], &alert["times"]), (&json!("run_failed/no"), &json!(2)), "{page}");
 }

@@ -41,7 +41,12 @@ name = "shown"
 call = "show_run"
 args = { run = "{{ run.json.run }}" }
 [[rule.step]]
-say = "{{ shown.json.state }}: {{ shown.json.output.row }} {{ shown.json.steps[0].id }}"
+say = "{{ shown.json.state }}: {{ shown.json.output.row }} {{ shown.json.steps[0].id }}; {{ run.json.note }}"
+
+[[rule]]
+match = "which you started, is (?P<state>[a-z]+)"
+[[rule.step]]
+say = "I was told that it is {{ state }}."
 "#;
 
 const CLIENTS: &str = "name: clients\nkey: id\nwriters: [wren]\nfields:\n- {name: id, type: string}\n- {name: state, type: string, enum: [lead, active]}\n";
@@ -77,7 +82,16 @@ fn an_aspect_reads_tables_writes_those_it_may_and_runs_flows() {
     }
     let row = world.nexctl_json(&["registry", "get", "clients", "acme"]);
     assert_eq!((&row["by"], &row["values"]), (&json!("wren"), &json!({"id": "acme", "state": "active"})));
-    assert!(ask("run it").contains("done: blue row"));
+    let said = ask("run it");
+    let told = "done: blue row; you will be told in this conversation when it has ended";
+    assert!(said.contains(told), "{said}");
+    // In the same turn, or in the next one.
+    wait_until("the end of the run in the conversation", || {
+        let page = world.nexctl_json(&["get", "threads"]);
+        let threads = page["threads"].as_array()?.iter().filter_map(|thread| thread["id"].as_str());
+        let said = |thread: &str| world.nexctl_json(&["get", "messages", thread]).to_string();
+        threads.map(said).any(|said| said.contains("I was told that it is done.")).then_some(())
+    });
     let run = wait_until("the run", || {
         let page = world.nexctl_json(&["run", "list", "--all"]);
         page["runs"].as_array()?.first().cloned()

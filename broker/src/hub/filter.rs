@@ -15,8 +15,12 @@ pub struct LogFilter {
 
 impl LogFilter {
     pub fn of(subscribe: &Subscribe) -> Self {
-        let kinds = subscribe.kinds.iter().flat_map(|kind| kinds_of(kind));
-        Self { thread: subscribe.thread, kinds: kinds.collect(), by: subscribe.by.clone() }
+        Self::waiting(&subscribe.kinds, subscribe.by.as_ref(), subscribe.thread)
+    }
+
+    /// Of what a trigger or a step waits for.
+    pub(super) fn waiting(kinds: &[String], by: Option<&Party>, thread: Option<ThreadId>) -> Self {
+        Self { thread, kinds: kinds.iter().flat_map(|kind| kinds_of(kind)).collect(), by: by.cloned() }
     }
 
     pub fn matches(&self, entry: &LogEntry) -> bool {

@@ -1,5 +1,6 @@
 //! Flows as they are kept: put, replaced, deleted. What runs of them do is `run`'s.
 
+use nexus_wire::alert::AlertKind;
 use nexus_wire::flow::{FlowDelete, FlowDeleted, FlowPut, FlowStored};
 use nexus_wire::limits::FLOWS_MAX;
 use nexus_wire::{ErrorBody, ErrorCode, Party, RequestId};
@@ -44,6 +45,8 @@ impl<S: Store> Step<'_, S> {
             self.log_other(sender.clone(), "flow.deleted", &flow, &old.version)?;
             let (by, at) = (sender.clone(), self.at);
             self.store.put_flow(&FlowRecord { flow: None, by, at, ..old })?;
+            self.clear_alert(AlertKind::RunFailed, flow.as_str())?;
+            self.clear_alert(AlertKind::RunWithoutOutput, flow.as_str())?;
         }
         Ok(self.answer_once(fresh, &FlowDeleted { flow, deleted })?)
     }

@@ -12,6 +12,7 @@ use nexus_wire::hands::{Assignment, Lease, Outcome};
 use nexus_wire::inbox::{InboxClose, Resume};
 use nexus_wire::limits::DURABLE_BYTES_MAX;
 use nexus_wire::log::LogBody;
+use nexus_wire::run::RunEnd;
 use nexus_wire::session::SessionOrder;
 use nexus_wire::{AspectName, ErrorCode, ItemId, LinkId, Ms, Party, TraceContext};
 use serde::Serialize;
@@ -34,6 +35,7 @@ pub enum BodyRef<'a> {
     Result(&'a Outcome),
     Gather(&'a GatherResult),
     Approval(&'a ApprovalEnd),
+    Run(&'a RunEnd),
     Cancel { lease: Lease, reason: &'a str },
     Resume { lease: Lease, wait: u32 },
     Session(&'a SessionOrder),

@@ -6,13 +6,15 @@
 //! no moment at which a step has ended and its run does not know.
 
 mod advance;
+mod end;
 mod group;
+mod hear;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use nexus_flow::Plan;
+use nexus_flow::{Act, Plan};
 use nexus_wire::flow::Flow;
 use nexus_wire::hands::{DispatchState, HandFailure};
 use nexus_wire::limits::{RUN_BYTES_MAX, RUN_DEPTH_MAX, RUNS_OPEN_MAX};
@@ -21,13 +23,17 @@ use nexus_wire::run::{
     RunCancel, RunInfo, RunParent, RunRetry, RunStart, RunStarted, RunState, RunStep, RunTask, StepState,
     TaskWork,
 };
-use nexus_wire::{ApprovalId, DispatchId, ErrorBody, ErrorCode, Ms, Party, RequestId, RunId, derive};
+use nexus_wire::{
+    ApprovalId, DispatchId, ErrorBody, ErrorCode, Ms, Party, RequestId, RunId, ThreadId, derive,
+};
 use serde_json::{Value, json};
 
 use super::inbox::{json_bytes, sha256_of};
 use super::records::{RunRecord, StepTask, Store, StoreError, Stored};
 use super::schema::{Schema, listed};
 use super::step::{Done, Step, refuse};
+use hear::Listening;
+pub(super) use hear::Noted;
 pub(super) use work::failure;
 
 /// One task of one run: its step's place in the flow, and which time it is done.
@@ -63,9 +69,11 @@ impl OpenRun {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Runs {
     open: BTreeMap<RunId, OpenRun>,
-    /// Whom the end of a dispatch or an approval concerns, and when a task is due; functions of `open`.
+    /// Whom the end of a dispatch, an approval or an entry of the log concerns, and when a task is due; functions of
+    /// `open`.
     of_dispatch: BTreeMap<DispatchId, Place>,
     of_approval: BTreeMap<ApprovalId, Place>,
+    listening: Listening,
     due: BTreeSet<(Ms, Place)>,
     /// Those that something has happened to within the command at hand.
     touched: BTreeSet<RunId>,
@@ -128,6 +136,12 @@ impl Runs {
             match task.work {
                 Some(TaskWork::Approval(id)) => _ = self.of_approval.insert(id, place),
                 Some(TaskWork::Dispatch(id)) => _ = self.of_dispatch.insert(id, place),
+                Some(TaskWork::Event) => {
+                    let run = self.open.get(&place.run);
+                    if let Some(Act::Hear(event)) = run.map(|run| &run.plan.steps[place.step].act) {
+                        self.listening.add(place, event);
+                    }
+                }
                 Some(TaskWork::Run(_) | TaskWork::Clock) | None => {}
             }
         }
@@ -140,6 +154,7 @@ impl Runs {
         match old.work {
             Some(TaskWork::Approval(id)) => _ = self.of_approval.remove(&id),
             Some(TaskWork::Dispatch(id)) => _ = self.of_dispatch.remove(&id),
+            Some(TaskWork::Event) => self.listening.remove(place),
             Some(TaskWork::Run(_) | TaskWork::Clock) | None => {}
         }
     }
@@ -173,6 +188,7 @@ pub(super) struct Launch {
     pub(super) version: u32,
     pub(super) input: Value,
     pub(super) by: Party,
+    pub(super) thread: Option<ThreadId>,
     pub(super) parent: Option<RunParent>,
     pub(super) depth: u32,
     pub(super) request_sha256: Option<[u8; 32]>,
@@ -193,23 +209,25 @@ impl<S: Store> Step<'_, S> {
         if self.is_repeated_run(id, request, request_sha256)? {
             return Ok(());
         }
-        self.start_run(id, &start.flow, start.input, sender.clone(), Some(request_sha256))?;
+        if let Some(thread) = start.thread
+            && self.reachable_thread(sender, thread)?.is_none()
+        {
+            return refuse(ErrorCode::NotFound, format!("there is no thread {thread}"));
+        }
+        let (flow, version) = self.flow_of(&start.flow)?;
+        let RunStart { flow: _, input, thread } = start;
+        let (by, request_sha256) = (sender.clone(), Some(request_sha256));
+        let (parent, depth, kept) = (None, 0, None);
+        self.launch(Launch { id, flow, version, input, by, thread, parent, depth, request_sha256, kept })?;
         self.answer_started(id);
         Ok(())
     }
 
-    /// A run that is no step of another one.
-    pub(super) fn start_run(
-        &mut self,
-        id: RunId,
-        flow: &FlowName,
-        input: Value,
-        by: Party,
-        request_sha256: Option<[u8; 32]>,
-    ) -> Done {
+    /// A run that a trigger starts.
+    pub(super) fn start_run(&mut self, id: RunId, flow: &FlowName, input: Value, by: Party) -> Done {
         let (flow, version) = self.flow_of(flow)?;
-        let (parent, depth, kept) = (None, 0, None);
-        self.launch(Launch { id, flow, version, input, by, parent, depth, request_sha256, kept })
+        let (thread, parent, depth, request_sha256, kept) = (None, None, 0, None, None);
+        self.launch(Launch { id, flow, version, input, by, thread, parent, depth, request_sha256, kept })
     }
 
     /// The flow as it is kept.
@@ -243,7 +261,7 @@ impl<S: Store> Step<'_, S> {
 
     /// Takes a run in. It begins at the end of the command, and was caused by what is at work at the moment.
     fn launch(&mut self, launch: Launch) -> Done {
-        let Launch { id, flow, version, input, by, parent, depth, request_sha256, kept } = launch;
+        let Launch { id, flow, version, input, by, thread, parent, depth, request_sha256, kept } = launch;
         if depth > RUN_DEPTH_MAX {
             let message = format!("runs within one another go {RUN_DEPTH_MAX} deep, and this is one more");
             return refuse(ErrorCode::Invalid, message);
@@ -262,6 +280,7 @@ impl<S: Store> Step<'_, S> {
             flow: flow.id.clone(),
             version,
             by: by.clone(),
+            thread,
             parent,
             depth,
             causes: self.causes.clone().unwrap_or_default(),
@@ -369,6 +388,7 @@ impl<S: Store> Step<'_, S> {
             version: old.info.version,
             input: old.input.clone(),
             by: sender.clone(),
+            thread: old.info.thread.filter(|_| old.info.by == *sender),
             parent: None,
             depth: 0,
             request_sha256: Some(request_sha256),

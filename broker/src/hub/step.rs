@@ -8,6 +8,7 @@ use super::Hub;
 use super::command::{Change, CommandBody, Origin, Traced};
 use super::effect::Effect;
 use super::records::{LogRecord, Store, StoreError, Stored};
+use super::run::Noted;
 use super::trigger::Heard;
 
 /// Why a command did not do what it asked for.
@@ -46,6 +47,8 @@ pub(super) struct Step<'a, S> {
     effects: Vec<Effect>,
     /// What triggers have waited for.
     pub(super) heard: Vec<Heard>,
+    /// What steps of runs have waited for.
+    pub(super) noted: Vec<Noted>,
     /// Which triggers have led to what is done at the moment, where that is known.
     pub(super) causes: Option<Vec<TriggerName>>,
 }
@@ -58,7 +61,8 @@ impl<'a, S: Store> Step<'a, S> {
         origin: Origin,
         trace: Option<Box<Traced>>,
     ) -> Self {
-        Self { hub, store, at, trace, origin, effects: Vec::new(), heard: Vec::new(), causes: None }
+        let (effects, heard, noted) = (Vec::new(), Vec::new(), Vec::new());
+        Self { hub, store, at, trace, origin, effects, heard, noted, causes: None }
     }
 
     /// What is caused by this command alone carries this.

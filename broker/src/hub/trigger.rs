@@ -15,7 +15,6 @@ mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nexus_wire::log::Subscribe;
 use nexus_wire::name::FlowName;
 use nexus_wire::trigger::{
     After, Event, PlannedSlot, SlotState, Trigger, TriggerInfo, TriggerPlan, TriggerStatus, When,
@@ -178,8 +177,7 @@ impl Ending {
 }
 
 fn filter_of(event: &Event) -> LogFilter {
-    let Event { kinds, by, thread } = event.clone();
-    LogFilter::of(&Subscribe { kinds, by, thread, ..Subscribe::default() })
+    LogFilter::waiting(&event.kinds, event.by.as_ref(), event.thread)
 }
 
 /// When a trigger itself is due: for its next slot, or to end.

@@ -108,6 +108,7 @@ impl<S: Transaction> Purse for World<S> {
             | ItemBody::Result(_)
             | ItemBody::Gather(_)
             | ItemBody::Approval(_)
+            | ItemBody::Run(_)
             | ItemBody::Cancel { .. }
             | ItemBody::Resume { .. }
             | ItemBody::Session(_) => None,

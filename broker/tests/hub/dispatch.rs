@@ -80,6 +80,7 @@ impl<S: Transaction> Hands for World<S> {
             | ItemBody::Result(_)
             | ItemBody::Gather(_)
             | ItemBody::Approval(_)
+            | ItemBody::Run(_)
             | ItemBody::Cancel { .. }
             | ItemBody::Resume { .. }
             | ItemBody::Session(_) => None,
@@ -94,6 +95,7 @@ impl<S: Transaction> Hands for World<S> {
             | ItemBody::Assignment(_)
             | ItemBody::Gather(_)
             | ItemBody::Approval(_)
+            | ItemBody::Run(_)
             | ItemBody::Cancel { .. }
             | ItemBody::Resume { .. }
             | ItemBody::Session(_) => None,

@@ -61,7 +61,7 @@ impl<S: Transaction> Flowing for World<S> {
 
     fn try_start(&mut self, by: &str, flow: &str, input: Value) -> Result<RunStarted, ErrorBody> {
         let flow = flow.parse().unwrap();
-        self.request(by, Change::RunStart(RunStart { flow, input }))
+        self.request(by, Change::RunStart(RunStart { flow, input, thread: None }))
     }
 
     fn run(&mut self, flow: &str, input: Value) -> RunId {
@@ -172,14 +172,14 @@ on_both_stores! {
         world.done(run, "tell", json!("ok"));
         assert_eq!(world.states(run), "done: look=done tell=done");
         assert_eq!(world.output(run), json!({"said": "ok"}));
-        assert_eq!(world.inbox("forge").len(), before, "the ends are the run's to know");
+        assert_eq!(world.inbox("forge").len(), before + 1, "of the steps' ends the run alone is told");
     }
 
     fn a_repeated_start_is_the_first_one(world) {
         world.team();
         world.put(flow("f", &[work("a", &[], json!(1))])).unwrap();
         let request = RequestId(world.id());
-        let start = |input: Value| Change::RunStart(RunStart { flow: "f".parse().unwrap(), input });
+        let start = |input: Value| Change::RunStart(RunStart { flow: "f".parse().unwrap(), input, thread: None });
         let first: RunStarted = crate::world::parsed(&world.request_as("operator/ana", request, start(json!(1))).0.unwrap());
         let again: RunStarted = crate::world::parsed(&world.request_as("operator/ana", request, start(json!(1))).0.unwrap());
         assert_eq!(first, again);

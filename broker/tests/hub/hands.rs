@@ -240,7 +240,7 @@ on_both_stores! {
         // Two at a time, as any Hand that does not say otherwise.
         let assigned: Vec<_> = world.inbox("wren").into_iter().filter_map(|item| match item.body {
             ItemBody::Assignment(assignment) => Some((assignment.hand.to_string(), assignment.timeout_s)),
-            ItemBody::Message(_) | ItemBody::Result(_) | ItemBody::Gather(_) | ItemBody::Approval(_)
+            ItemBody::Message(_) | ItemBody::Result(_) | ItemBody::Gather(_) | ItemBody::Approval(_) | ItemBody::Run(_)
             | ItemBody::Cancel { .. } | ItemBody::Resume { .. } | ItemBody::Session(_) => None,
         }).collect();
         assert_eq!(assigned, vec![("self".to_owned(), 600); 2]);

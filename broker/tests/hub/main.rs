@@ -12,6 +12,7 @@ mod chat;
 mod dispatch;
 mod failure;
 mod find;
+mod flow_events;
 mod flow_random;
 mod flows;
 mod gather;

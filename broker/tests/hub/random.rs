@@ -31,7 +31,7 @@ use nexus_wire::trigger::{Trigger, TriggerDelete, TriggerFire, TriggerPause, Tri
 use nexus_wire::turn::TurnCancel;
 use nexus_wire::{
     ApprovalId, AspectName, BlobId, DispatchId, EpochId, GatherId, HandRef, ItemId, LinkId, MessageId, Ms,
-    OperatorName, Party, RequestId, ThreadId, TraceContext, TriggerId, TriggerName, TurnId,
+    OperatorName, Party, RequestId, RunId, ThreadId, TraceContext, TriggerId, TriggerName, TurnId,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -270,6 +270,15 @@ enum Act {
         seed: u8,
         repeat: bool,
     },
+    Run {
+        sender: u8,
+        kind: u8,
+        run: Index,
+        repeat: bool,
+    },
+    PruneRuns {
+        age_ms: u32,
+    },
     Trigger {
         name: u8,
         when: u8,
@@ -422,6 +431,9 @@ fn act() -> impl Strategy<Value = Act> {
         2 => (0_u8..7, some).prop_map(|(kind, subject)| Act::Acknowledge { kind, subject }),
         6 => (0_u8..5, 0_u8..12, any::<u8>(), prop::bool::weighted(0.1))
             .prop_map(|(sender, kind, seed, repeat)| Act::Registry { sender, kind, seed, repeat }),
+        8 => (0_u8..5, 0_u8..14, any::<Index>(), prop::bool::weighted(0.1))
+            .prop_map(|(sender, kind, run, repeat)| Act::Run { sender, kind, run, repeat }),
+        2 => (0_u32..3_000).prop_map(|age_ms| Act::PruneRuns { age_ms }),
         8 => (0_u8..5, 0_u8..10, 0_u8..4, any::<bool>(), prop::bool::weighted(0.1))
             .prop_map(|(name, when, overlap, asks, repeat)| Act::Trigger { name, when, overlap, asks, repeat }),
         8 => (0_u8..5, 0_u8..7, prop::bool::weighted(0.2))
@@ -467,6 +479,7 @@ struct Seen {
     leases: Vec<(AspectName, Lease)>,
     approvals: Vec<ApprovalId>,
     gathers: Vec<GatherId>,
+    runs: Vec<RunId>,
     last_request: Option<RequestId>,
 }
 
@@ -1098,6 +1111,18 @@ impl Twin {
                 let request = Some(self.again(*repeat));
                 self.request(sender, request, crate::registries::change(*kind, *seed))
             }
+            Act::Run { sender, kind, run, repeat } => {
+                let known = &self.seen.runs;
+                let run = if known.is_empty() { RunId(Uuid::nil()) } else { *run.get(known) };
+                let change = crate::flow_events::change(*kind, run);
+                let sender = if *kind < 2 { ana } else { self.sender(*sender) };
+                let request = Some(self.again(*repeat));
+                self.request(sender, request, change)
+            }
+            Act::PruneRuns { age_ms } => {
+                let before = self.at - Ms::from(*age_ms);
+                CommandBody::PruneRuns { before, runs: self.memory.1.runs_older(before, None, 30).unwrap() }
+            }
             Act::Trigger { name, when, overlap, asks, repeat } => {
                 let definition = definition(*name, *when, *overlap, *asks, self.at);
                 let request = Some(self.again(*repeat));
@@ -1181,6 +1206,9 @@ impl Twin {
                 }
                 LogBody::Other { kind, subject } if kind == "gather.accepted" => {
                     self.seen.gathers.push(subject.parse().unwrap());
+                }
+                LogBody::Other { kind, subject } if kind == "run.started" => {
+                    self.seen.runs.push(subject.parse().unwrap());
                 }
                 LogBody::Alert(_)
                 | LogBody::ItemClosed(_)

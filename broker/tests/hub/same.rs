@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use nexus_broker::hub::records::{KnowledgeScope, Reads, Stored, Which};
+use nexus_broker::hub::records::{KnowledgeScope, Reads, RunsWanted, Stored, Which};
 use nexus_wire::audit::AuditList;
 use nexus_wire::chat::{Message, ThreadInfo};
 use nexus_wire::inbox::{Item, ItemBody};
@@ -47,6 +47,15 @@ pub(crate) fn assert_same(a: &impl Reads, b: &impl Reads) {
     assert_eq!(operators, b.operators().unwrap());
 
     assert_same_history(a, b);
+
+    let wanted = RunsWanted { all: true, ..RunsWanted::default() };
+    let runs = a.runs(&wanted, None, MANY).unwrap();
+    assert_eq!(runs, b.runs(&wanted, None, MANY).unwrap());
+    for info in runs.iter().take(20) {
+        assert_eq!(a.run(info.id).unwrap(), b.run(info.id).unwrap());
+        assert_eq!(a.run_tasks(info.id).unwrap(), b.run_tasks(info.id).unwrap());
+    }
+    assert_eq!(a.flows(None, MANY).unwrap(), b.flows(None, MANY).unwrap());
 
     let approvals = a.approvals(true, None, 100).unwrap();
     assert_eq!(approvals, b.approvals(true, None, 100).unwrap());

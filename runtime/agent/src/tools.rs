@@ -347,7 +347,9 @@ impl Toolbox {
             Tool::WriteRegistry => {
                 on_bus(input, async |args: registry::WriteRegistry| args.run(line, id).await).await
             }
-            Tool::RunFlow => on_bus(input, async |args: flow::RunFlow| args.run(line, id).await).await,
+            Tool::RunFlow => {
+                on_bus(input, async |args: flow::RunFlow| args.run(line, caller, id).await).await
+            }
             Tool::ShowRun => on_bus(input, async |args: flow::ShowRun| args.run(line, id).await).await,
         };
         // What is read again is there already.

@@ -71,6 +71,9 @@ const BESIDE: &[&str] = &[
 /// Of the answer of a model; the rest says nothing of its verdict.
 const REASON_CHARS_MAX: usize = 300;
 
+/// The `kind` of an item that is a message.
+const MESSAGE: &str = "message";
+
 /// What is to be done with a message.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Verdict {
@@ -85,7 +88,8 @@ pub(crate) enum Verdict {
 
 /// By the rules alone.
 pub(crate) fn by_rules(me: &AspectName, triage: &Triage, said: &UserTurn) -> Verdict {
-    let Some(item) = &said.item else { return Verdict::Engage };
+    // What a run came to was asked for.
+    let Some(item) = said.item.as_ref().filter(|item| item.kind == MESSAGE) else { return Verdict::Engage };
     let Ok(from) = item.from.parse::<Party>() else { return Verdict::Engage };
     if triage.ignore.contains(&from) {
         return Verdict::PassOver { reason: format!("triage: messages of {from} are ignored") };

@@ -77,7 +77,7 @@ pub(crate) async fn flow(run: &Run, action: FlowAction) -> Result<(), Failure> {
         FlowAction::Run { flow, input, wait } => {
             let input = input_of(input)?;
             let mut client = run.connect().await?;
-            let started = run.change(&mut client, RunStart { flow, input }).await?;
+            let started = run.change(&mut client, RunStart { flow, input, thread: None }).await?;
             followed(run, client, started, wait).await
         }
     }

@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn what_is_shown_of_a_flow_can_be_put_again() {
-        let wait = StepAct::Wait(StepWait { seconds: Some(1), until: None });
+        let wait = StepAct::Wait(StepWait { event: None, seconds: Some(1), until: None });
         let text = yaml(&wait).expect("YAML");
         assert_eq!(text, "wait:\n  seconds: 1\n");
         let step = "id: a\ndo: { wait: { seconds: 1 } }\non_error: continue\n";

@@ -71,6 +71,7 @@ fn answer(item: &Item) -> Option<ToBroker> {
         | ItemBody::Result(_)
         | ItemBody::Gather(_)
         | ItemBody::Approval(_)
+        | ItemBody::Run(_)
         | ItemBody::Resume { .. } => None,
     }
 }

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use nexus_expr::{Expr, Place, Shape, Template};
 use nexus_wire::Ms;
 use nexus_wire::flow::{
-    Flow, FlowStep, OnError, StepAct, StepApprove, StepDispatch, StepRetry, StepWait, StepWrite,
+    Flow, FlowStep, OnError, StepAct, StepApprove, StepDispatch, StepEvent, StepRetry, StepWait, StepWrite,
 };
 use nexus_wire::limits::{
     APPROVAL_DEADLINE_DEFAULT, APPROVAL_DEADLINE_MAX, FLOW_BYTES_MAX, FLOW_DESCRIPTION_BYTES_MAX,
-    FLOW_GROUPS_MAX, FLOW_PARALLEL_DEFAULT, FLOW_PARALLEL_MAX, FLOW_STEPS_MAX, STEP_BACKOFF_DEFAULT,
-    STEP_BACKOFF_MAX, STEP_RETRIES_MAX, STEP_WAIT_MAX, TOPIC_BYTES_MAX, WANTED_MAX,
+    FLOW_GROUPS_MAX, FLOW_PARALLEL_DEFAULT, FLOW_PARALLEL_MAX, FLOW_STEPS_MAX, KINDS_MAX,
+    STEP_BACKOFF_DEFAULT, STEP_BACKOFF_MAX, STEP_RETRIES_MAX, STEP_WAIT_MAX, TOPIC_BYTES_MAX, WANTED_MAX,
 };
 use nexus_wire::name::StepName;
 use serde_json::Value;
@@ -267,18 +267,33 @@ impl<'a> Checker<'a> {
     }
 
     fn wait(&mut self, at: &str, wait: &StepWait, shape: &Shape) -> Option<Act> {
-        let moment = match (wait.seconds, &wait.until) {
-            (Some(seconds), None) => {
+        let moment = match (&wait.event, wait.seconds, &wait.until) {
+            (Some(event), None, None) => return self.event(&format!("{at}.event"), event),
+            (None, Some(seconds), None) => {
                 self.range(format!("{at}.seconds"), seconds.into(), 1, STEP_WAIT_MAX.as_secs());
                 Moment::After(Ms::from(seconds) * 1000)
             }
-            (None, Some(until)) => Moment::Until(self.text(&format!("{at}.until"), until, shape)?),
-            (Some(_), Some(_)) | (None, None) => {
-                self.wrong(at, "say how many `seconds`, or `until` when, and not both");
+            (None, None, Some(until)) => Moment::Until(self.text(&format!("{at}.until"), until, shape)?),
+            _ => {
+                self.wrong(at, "say one of how many `seconds`, `until` when, and which `event`");
                 return None;
             }
         };
         Some(Act::Wait(moment))
+    }
+
+    fn event(&mut self, at: &str, event: &StepEvent) -> Option<Act> {
+        let count = event.kinds.len();
+        if count == 0 || count > KINDS_MAX {
+            self.wrong(format!("{at}.kinds"), format!("{count} kinds; it can be from 1 to {KINDS_MAX}"));
+        }
+        for (place, kind) in event.kinds.iter().enumerate() {
+            if kind.is_empty() || kind.len() > TOPIC_BYTES_MAX {
+                let message = format!("a kind has from 1 to {TOPIC_BYTES_MAX} bytes");
+                self.wrong(format!("{at}.kinds[{place}]"), message);
+            }
+        }
+        Some(Act::Hear(event.clone()))
     }
 
     fn write(&mut self, at: &str, write: &StepWrite, shape: &Shape) -> Option<Act> {

@@ -14,7 +14,8 @@ const APPROVE: [&str; 4] = ["by", "expires_s", "on_timeout", "text"];
 const ASK: [&str; 2] = ["aspect", "text"];
 const DISPATCH: [&str; 3] = ["capability", "hand", "input"];
 const SUB: [&str; 2] = ["id", "input"];
-const WAIT: [&str; 2] = ["seconds", "until"];
+const WAIT: [&str; 3] = ["event", "seconds", "until"];
+const EVENT: [&str; 3] = ["by", "kinds", "thread"];
 const WRITE: [&str; 3] = ["registry", "row", "values"];
 const KINDS: [&str; 6] = ["approve", "ask", "dispatch", "flow", "wait", "write"];
 
@@ -48,7 +49,11 @@ pub(crate) fn unknown(flow: &Value) -> Vec<Wrong> {
             ("write", &WRITE),
         ] {
             if let Some(inner) = act.get(kind) {
-                keys(&join(&path, kind), inner, known, &format!("`{kind}` has"), &mut wrong);
+                let path = join(&path, kind);
+                keys(&path, inner, known, &format!("`{kind}` has"), &mut wrong);
+                if let Some(event) = inner.get("event").filter(|_| kind == "wait") {
+                    keys(&join(&path, "event"), event, &EVENT, "`event` has", &mut wrong);
+                }
             }
         }
     }

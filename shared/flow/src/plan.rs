@@ -1,7 +1,7 @@
 //! A flow that has been checked, with its expressions parsed and its steps by their places.
 
 use nexus_expr::{Expr, Template};
-use nexus_wire::flow::{Flow, OnTimeout};
+use nexus_wire::flow::{Flow, OnTimeout, StepEvent};
 use nexus_wire::hands::Wanted;
 use nexus_wire::name::{FlowName, RegistryName, StepName};
 use nexus_wire::{AspectName, HandRef, Ms, OperatorName};
@@ -47,12 +47,33 @@ pub enum OnFailure {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Act {
-    Approve { text: Template, by: Option<OperatorName>, expires_ms: Ms, on_timeout: OnTimeout },
-    Ask { aspect: AspectName, text: Template },
-    Dispatch { hand: Option<HandRef>, capability: Option<Wanted>, input: Template },
-    Flow { id: FlowName, input: Template },
+    Approve {
+        text: Template,
+        by: Option<OperatorName>,
+        expires_ms: Ms,
+        on_timeout: OnTimeout,
+    },
+    Ask {
+        aspect: AspectName,
+        text: Template,
+    },
+    Dispatch {
+        hand: Option<HandRef>,
+        capability: Option<Wanted>,
+        input: Template,
+    },
+    Flow {
+        id: FlowName,
+        input: Template,
+    },
+    /// For an entry of the log.
+    Hear(StepEvent),
     Wait(Moment),
-    Write { registry: RegistryName, row: Option<Template>, values: Template },
+    Write {
+        registry: RegistryName,
+        row: Option<Template>,
+        values: Template,
+    },
 }
 
 impl Plan {

@@ -163,7 +163,23 @@ fn a_fault_is_told_with_its_line_and_column() {
         ),
         (
             &step("- id: two\n  do: { wait: {} }"),
-            &["6:15: say how many `seconds`, or `until` when, and not both"],
+            &["6:15: say one of how many `seconds`, `until` when, and which `event`"],
+        ),
+        (
+            &step("- id: two\n  do: { wait: { seconds: 1, event: { kinds: [message] } } }"),
+            &["6:15: say one of how many `seconds`, `until` when, and which `event`"],
+        ),
+        (
+            &step("- id: two\n  do: { wait: { event: { kinds: [], of: wren } } }"),
+            &["6:37: there is no `of` here; `event` has by, kinds, thread"],
+        ),
+        (
+            &step("- id: two\n  do: { wait: { event: { kinds: [] } } }"),
+            &["6:33: 0 kinds; it can be from 1 to 64"],
+        ),
+        (
+            &step("- id: two\n  do: { wait: { event: { kinds: [message, ''] } } }"),
+            &["6:44: a kind has from 1 to 256 bytes"],
         ),
         (
             &step("- id: two\n  do: { wait: { seconds: 1 }, ask: { aspect: a, text: b } }"),
@@ -221,7 +237,7 @@ fn the_known_keys_are_the_wires() {
             {"id": "b", "do": {"dispatch": {"hand": "a/b", "capability": {"needs": ["x"]}, "input": 1}}},
             {"id": "c", "do": {"ask": {"aspect": "a", "text": "t"}}},
             {"id": "d", "do": {"flow": {"id": "y", "input": 1}}},
-            {"id": "e", "do": {"wait": {"seconds": 1, "until": "x"}}, "on_error": {"goto": "b"}},
+            {"id": "e", "do": {"wait": {"seconds": 1, "until": "x", "event": {"kinds": ["x"], "by": "ana", "thread": "0199a0b1-c2d3-7123-8456-789abcdef012"}}}, "on_error": {"goto": "b"}},
         ],
     });
     assert_eq!(keys::unknown(&full).len(), 0);

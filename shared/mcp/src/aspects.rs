@@ -93,6 +93,7 @@ fn about(frame: &FromBroker, aspect: &AspectName, sent: &ChatSent, pieces: &mut 
             | ItemBody::Result(_)
             | ItemBody::Gather(_)
             | ItemBody::Approval(_)
+            | ItemBody::Run(_)
             | ItemBody::Cancel { .. }
             | ItemBody::Resume { .. }
             | ItemBody::Session(_) => Meaning::Nothing,

@@ -170,6 +170,7 @@ fn about(frame: &FromBroker, dispatch: DispatchId, pieces: &mut u64) -> Meaning 
             | ItemBody::Assignment(_)
             | ItemBody::Gather(_)
             | ItemBody::Approval(_)
+            | ItemBody::Run(_)
             | ItemBody::Cancel { .. }
             | ItemBody::Resume { .. }
             | ItemBody::Session(_) => Meaning::Nothing,

@@ -54,6 +54,10 @@ kinds! {
     BudgetSpent = "budget_spent", Condition;
     /// Nobody takes what is pushed to an address, so nothing more is.
     PushGivenUp = "push_given_up", Event;
+    /// A run of a flow has failed, and none of that flow has come to something since.
+    RunFailed = "run_failed", Event;
+    /// A run of a flow is done, and the output that the flow promises is null.
+    RunWithoutOutput = "run_without_output", Event;
     /// An aspect cannot go on with one of its sessions.
     SessionStuck = "session_stuck", Event;
     /// The files of an aspect's home cannot be used as they are.

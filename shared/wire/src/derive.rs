@@ -96,6 +96,11 @@ pub fn run_id(request: RequestId, sender: &Party) -> RunId {
     RunId(of_sender(request, sender, "run"))
 }
 
+/// The inbox item that carries its end.
+pub fn run_item(run: RunId) -> ItemId {
+    ItemId(derived(run.0, "ended", 0))
+}
+
 /// What an attempt at a task of a run makes: `what` is its kind, `task` the step and the item.
 pub fn run_work(run: RunId, what: &str, task: &str, attempt: u32) -> Uuid {
     derived(run.0, &format!("{what} {task}"), u64::from(attempt))

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::Ms;
 use crate::hands::Wanted;
+use crate::ids::ThreadId;
 use crate::name::{AspectName, FlowName, HandRef, OperatorName, Party, RegistryName, StepName};
 
 /// A flow as it is kept. Conditions are expressions, and texts may have places to fill in; both are written down in
@@ -51,7 +52,8 @@ pub struct FlowStep {
     pub on_error: OnError,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<StepRetry>,
-    /// Seconds one attempt may take; of a dispatch from its acceptance, within the limit of dispatches.
+    /// Seconds one attempt may take; of a dispatch from its acceptance, within the limit of dispatches. A wait for an
+    /// event that is longer is a failure with the code `timeout`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_s: Option<u32>,
 }
@@ -128,15 +130,32 @@ pub struct StepFlow {
     pub input: Value,
 }
 
-/// Exactly one of `seconds` and `until`.
+/// Exactly one of `event`, `seconds` and `until`.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct StepWait {
+    /// The first such entry of the log after the step began; it is the output. The step's `timeout_s` ends the wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<StepEvent>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<u32>,
     /// A time as RFC 3339 writes it, with places to fill in. One that has passed is now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
+}
+
+/// Which entries of the log are meant; as in `subscribe`.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepEvent {
+    /// At least one: the `type` of a body, or the `kind` of one of type `other`.
+    pub kinds: Vec<String>,
+    /// Only what this party did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Party>,
+    /// Only what belongs to this thread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<ThreadId>,
 }
 
 /// A row of a registry, written as `registry.write` does it, by whoever started the run. The output is

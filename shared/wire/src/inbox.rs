@@ -10,6 +10,7 @@ use crate::chat::{Message, ReplyMeta};
 use crate::gather::GatherResult;
 use crate::hands::{Assignment, Lease, Outcome};
 use crate::ids::{EpochId, ItemId, MessageId};
+use crate::run::RunEnd;
 use crate::session::{SessionOrder, SessionOutcome};
 use crate::trace::TraceContext;
 
@@ -40,6 +41,8 @@ pub enum ItemBody {
     Gather(GatherResult),
     /// The end of something it asked people for.
     Approval(ApprovalEnd),
+    /// The end of a run it started.
+    Run(RunEnd),
     /// Stop work on this lease; its result would be refused.
     Cancel { lease: Lease, reason: String },
     /// The `wait`-th wait of this dispatch is over: its place is taken again.

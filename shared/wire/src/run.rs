@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::Ms;
 use crate::flow::Flow;
 use crate::hands::HandFailure;
-use crate::ids::{ApprovalId, DispatchId, RunId};
+use crate::ids::{ApprovalId, DispatchId, RunId, ThreadId};
 use crate::name::{FlowName, Party, StepName, TriggerName};
 
 /// `run.start`: run a flow as it is now, with the rights of the sender.
@@ -17,6 +17,29 @@ pub struct RunStart {
     pub flow: FlowName,
     #[serde(default)]
     pub input: Value,
+    /// The conversation it belongs to: an aspect goes on in it when it is told of the run's end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<ThreadId>,
+}
+
+/// `run`: the end of a run that an aspect has started, in its inbox.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct RunEnd {
+    pub run: RunId,
+    pub flow: FlowName,
+    /// As it was started in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<ThreadId>,
+    /// `done`, `failed` or `cancelled`.
+    pub state: RunState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+    /// The output is large; `run.get` has it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub output_left_out: bool,
+    /// Why it failed, or who cancelled it and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<HandFailure>,
 }
 
 /// The answer to `run.start` and `run.retry`.
@@ -131,6 +154,9 @@ pub struct RunInfo {
     pub version: u32,
     /// Whose rights it has: who started it.
     pub by: Party,
+    /// The conversation in which it was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<ThreadId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<RunParent>,
     /// Runs it is a step of, one within the other.
@@ -167,8 +193,10 @@ pub enum TaskWork {
     Approval(ApprovalId),
     Dispatch(DispatchId),
     Run(RunId),
-    /// The time; or nothing that takes any, as of a row that is written.
+    /// The time; or nothing that takes any, as of a row that is written, or of an entry of the log that has come.
     Clock,
+    /// An entry of the log that is yet to come.
+    Event,
 }
 
 /// One time that a step is done; without `for_each` there is one. Made when it begins.

@@ -486,6 +486,8 @@ impl Agent {
             ItemBody::Approval(end) => {
                 self.answered.insert(end.approval, end.state);
             }
+            // Nobody starts one here.
+            ItemBody::Run(_) => {}
             ItemBody::Gather(result) => {
                 self.gathered.insert(result.gather, result.state);
             }

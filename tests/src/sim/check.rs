@@ -239,6 +239,7 @@ pub(super) fn at_rest(seed: u64, truth: &Truth, store: &impl Reads, agents: &[Ag
                 | ItemBody::Result(_)
                 | ItemBody::Gather(_)
                 | ItemBody::Approval(_)
+                | ItemBody::Run(_)
                 | ItemBody::Resume { .. } => {}
             }
         }

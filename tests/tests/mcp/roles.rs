@@ -34,7 +34,7 @@ fn rows((thread, message, dispatch, run): Made) -> Vec<Row> {
     let store = KnowledgeStore { topic: "mine".to_owned(), content: "x".to_owned(), shared: false };
     let query = || "x".to_owned();
     let named = || "clients".parse::<RegistryName>().expect("a name");
-    let start = RunStart { flow: "note".parse().expect("a name"), input: Value::Null };
+    let start = RunStart { flow: "note".parse().expect("a name"), input: Value::Null, thread: None };
     let values = RegistryValues::from([("id".to_owned(), json!("acme"))]);
     let write = RegistryWrite { registry: named(), row: None, values, if_version: None };
     vec![

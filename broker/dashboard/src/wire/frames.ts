@@ -305,6 +305,9 @@ export type ItemBody =
   | (ApprovalEnd & {
       type: "approval";
     })
+  | (RunEnd & {
+      type: "run";
+    })
   | {
       lease: Lease;
       reason: string;
@@ -339,6 +342,11 @@ export type GatherState = "open" | "met" | "failed" | "timed_out" | "cancelled";
  *
  */
 export type ApprovalState = ("open" | "approved" | "denied") | "answered" | "expired" | "withdrawn";
+/**
+ * Where a run stands; `done`, `failed` and `cancelled` are ends.
+ *
+ */
+export type RunState = ("running" | "done" | "failed" | "cancelled") | "waiting";
 export type SessionAct =
   | {
       reason?: string;
@@ -432,6 +440,8 @@ export type AlertKind =
   | "budget_exceeded"
   | "budget_spent"
   | "push_given_up"
+  | "run_failed"
+  | "run_without_output"
   | "session_stuck"
   | "settings_broken"
   | "spending_stopped"
@@ -503,11 +513,6 @@ export type ReceiptState = "stored" | "delivered" | "in_context" | "answered";
  */
 export type EntryId = string;
 /**
- * Where a run stands; `done`, `failed` and `cancelled` are ends.
- *
- */
-export type RunState = ("running" | "done" | "failed" | "cancelled") | "waiting";
-/**
  * Where a step of a run stands.
  *
  */
@@ -526,7 +531,8 @@ export type TaskWork =
   | {
       run: RunId;
     }
-  | "clock";
+  | "clock"
+  | "event";
 export type SessionKind = "global" | "thread" | "fork";
 export type SessionCommandState = ("done" | "failed") | "pending";
 /**
@@ -1404,7 +1410,8 @@ export interface FlowStep {
   on_error?: OnError;
   retry?: StepRetry;
   /**
-   * Seconds one attempt may take; of a dispatch from its acceptance, within the limit of dispatches.
+   * Seconds one attempt may take; of a dispatch from its acceptance, within the limit of dispatches. A wait for an
+   * event that is longer is a failure with the code `timeout`.
    */
   timeout_s?: number;
 }
@@ -1463,15 +1470,28 @@ export interface StepFlow {
   };
 }
 /**
- * Exactly one of `seconds` and `until`.
+ * Exactly one of `event`, `seconds` and `until`.
  *
  */
 export interface StepWait {
+  event?: StepEvent;
   seconds?: number;
   /**
    * A time as RFC 3339 writes it, with places to fill in. One that has passed is now.
    */
   until?: string;
+}
+/**
+ * Which entries of the log are meant; as in `subscribe`.
+ *
+ */
+export interface StepEvent {
+  by?: Party;
+  /**
+   * At least one: the `type` of a body, or the `kind` of one of type `other`.
+   */
+  kinds: string[];
+  thread?: ThreadId;
 }
 /**
  * A row of a registry, written as `registry.write` does it, by whoever started the run. The output is
@@ -2012,6 +2032,7 @@ export interface RunStart {
   input?: {
     [k: string]: unknown;
   };
+  thread?: ThreadId;
 }
 /**
  * `situation`: the same as `registered` carries, as it is now.
@@ -2535,6 +2556,22 @@ export interface ApprovalEnd {
   by?: Party;
   state: ApprovalState;
   text?: string;
+}
+/**
+ * `run`: the end of a run that an aspect has started, in its inbox.
+ *
+ */
+export interface RunEnd {
+  error?: HandFailure;
+  flow: FlowName;
+  output?: unknown;
+  /**
+   * The output is large; `run.get` has it.
+   */
+  output_left_out?: boolean;
+  run: RunId;
+  state: RunState;
+  thread?: ThreadId;
 }
 /**
  * The body of the item: what an aspect is to do with one of its sessions, between turns.
@@ -3670,6 +3707,7 @@ export interface RunInfo {
    * How many times steps of it, and of the runs within it, were begun; of a run within one, 0.
    */
   tasks: number;
+  thread?: ThreadId;
   /**
    * Of the flow.
    */

@@ -290,7 +290,8 @@ impl<S: Store> Step<'_, S> {
         let is_current = |task: &&RunTask| task.state == StepState::Running && task.work == Some(work);
         let Some(task) = run.tasks.get(&(place.step, place.index)).filter(is_current) else { return Ok(()) };
         let (mut task, plan) = (task.clone(), &run.plan.steps[place.step]);
-        let room = RUN_BYTES_MAX.saturating_sub(run.bytes);
+        // What has been noted of it is part of what the run holds, and makes room for what it comes to.
+        let room = (RUN_BYTES_MAX + super::size_of(&task)).saturating_sub(run.bytes);
         task.due_at = None;
         task.ended_at = Some(self.at);
         let result = match result {
@@ -307,6 +308,7 @@ impl<S: Store> Step<'_, S> {
                 (task.state, task.output) = (StepState::Done, Some(output).filter(|it| !it.is_null()));
             }
             Err(error) => {
+                task.output = None;
                 let mut error = cut(error);
                 if error.message.len() > room {
                     error.message.clear();
@@ -347,7 +349,7 @@ impl<S: Store> Step<'_, S> {
                 Some(TaskWork::Run(run)) => {
                     self.end_run(run, RunState::Cancelled, Some(failure("cancelled", why)))?;
                 }
-                Some(TaskWork::Clock) | None => {}
+                Some(TaskWork::Clock | TaskWork::Event) | None => {}
             }
         }
         if has_cancelled { self.settle(None, None) } else { Ok(()) }
@@ -397,7 +399,7 @@ impl<S: Store> Step<'_, S> {
         let info = &run.record.info;
         self.hub.runs.let_in(info);
         self.log_other(Party::System, "run.ended", id, info)?;
-        let Some(parent) = &info.parent else { return self.triggers_told_of_run(&run.record) };
+        let Some(parent) = &info.parent else { return self.run_is_over(&run.record) };
         let above = self.hub.runs.open.get(&parent.run).and_then(|run| run.plan.place(&parent.step));
         let Some(step) = above else { return Ok(()) };
         let place = Place { run: parent.run, step, index: parent.index };

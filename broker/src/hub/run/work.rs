@@ -9,7 +9,7 @@ use nexus_wire::approval::{ApprovalEnd, ApprovalInfo, ApprovalState, Asked};
 use nexus_wire::flow::OnTimeout;
 use nexus_wire::hands::{Dispatch, HandFailure};
 use nexus_wire::limits::{
-    APPROVAL_ARGUMENTS_BYTES_MAX, APPROVAL_SUMMARY_BYTES_MAX, RUN_TASKS_MAX, STEP_ROOM_AFTER,
+    APPROVAL_ARGUMENTS_BYTES_MAX, APPROVAL_SUMMARY_BYTES_MAX, RUN_TASKS_MAX, STEP_ROOM_AFTER, STEP_WAIT_MAX,
 };
 use nexus_wire::name::{FlowName, HandName};
 use nexus_wire::registry::RegistryWrite;
@@ -35,6 +35,8 @@ enum Ready {
     Approval(Box<ApprovalInfo>),
     Clock(Ms),
     Dispatch(DispatchId, Box<Dispatch>),
+    /// An entry of the log, no later than then.
+    Event(Ms),
     Run(RunId, FlowName, Value),
     /// What names the row if nothing else does.
     Write(Uuid, Box<RegistryWrite>),
@@ -46,6 +48,7 @@ impl Ready {
             Self::Approval(info) => TaskWork::Approval(info.id),
             Self::Clock(_) | Self::Write(..) => TaskWork::Clock,
             Self::Dispatch(id, _) => TaskWork::Dispatch(*id),
+            Self::Event(_) => TaskWork::Event,
             Self::Run(id, ..) => TaskWork::Run(*id),
         }
     }
@@ -91,7 +94,7 @@ impl<S: Store> Step<'_, S> {
         task.work = Some(work);
         let timeout = plan.steps[place.step].timeout_s.map(|seconds| Ms::from(seconds) * 1000);
         task.due_at = match &ready {
-            Ready::Clock(at) => Some(*at),
+            Ready::Clock(at) | Ready::Event(at) => Some(*at),
             Ready::Run(..) => timeout.map(|timeout| self.at.saturating_add(timeout)),
             Ready::Approval(_) | Ready::Dispatch(..) | Ready::Write(..) => None,
         };
@@ -189,6 +192,11 @@ impl<S: Store> Step<'_, S> {
             Act::Flow { id: flow, input } => {
                 Ready::Run(RunId(id("run")), flow.clone(), input.value(scope).map_err(unmade)?)
             }
+            Act::Hear(_) => {
+                let longest =
+                    step.timeout_s.map_or(STEP_WAIT_MAX.as_millis() as Ms, |it| Ms::from(it) * 1000);
+                Ready::Event(self.at.saturating_add(longest))
+            }
             Act::Wait(moment) => {
                 Ready::Clock(moment.at(scope, self.at).map_err(|error| failure("expression", error))?)
             }
@@ -206,7 +214,7 @@ impl<S: Store> Step<'_, S> {
     fn perform(&mut self, place: Place, info: &RunInfo, ready: Ready) -> Done {
         self.check_starter(&info.by)?;
         match ready {
-            Ready::Clock(_) => Ok(()),
+            Ready::Clock(_) | Ready::Event(_) => Ok(()),
             Ready::Approval(asked) => Ok(self.ask_for_step(*asked)?),
             Ready::Dispatch(id, dispatch) => self.dispatch_step(&info.by, place.run, id, *dispatch),
             Ready::Run(id, flow, input) => {
@@ -218,6 +226,7 @@ impl<S: Store> Step<'_, S> {
                     version,
                     input,
                     by: info.by.clone(),
+                    thread: None,
                     parent: Some(RunParent { run: place.run, step, index: place.index }),
                     depth: info.depth + 1,
                     request_sha256: None,
@@ -270,7 +279,15 @@ impl<S: Store> Step<'_, S> {
                 self.end_task(place, work, Err(error.clone()))?;
                 self.end_run(run, RunState::Cancelled, Some(error))
             }
-            (StepState::Running, Some(work)) => self.end_task(place, work, Ok(Value::Null)),
+            (StepState::Running, Some(work @ TaskWork::Event)) => {
+                let error = failure("timeout", "what it waits for has not happened in time");
+                self.end_task(place, work, Err(error))
+            }
+            (StepState::Running, Some(work)) => {
+                // What came of an entry that it has waited for.
+                let output = task.output.clone().unwrap_or_default();
+                self.end_task(place, work, Ok(output))
+            }
             (_, _) => self.begin_task(place, &mut Desk::default()),
         }
     }
@@ -282,7 +299,12 @@ impl<S: Store> Step<'_, S> {
         let goes_on = match act {
             Some(Act::Approve { on_timeout, .. }) => *on_timeout == OnTimeout::Approve,
             Some(
-                Act::Ask { .. } | Act::Dispatch { .. } | Act::Flow { .. } | Act::Wait(_) | Act::Write { .. },
+                Act::Ask { .. }
+                | Act::Dispatch { .. }
+                | Act::Flow { .. }
+                | Act::Hear(_)
+                | Act::Wait(_)
+                | Act::Write { .. },
             )
             | None => false,
         };

@@ -32,6 +32,7 @@ impl<S: Store> Step<'_, S> {
     /// Who has waited for this entry; they are fired when the command that wrote it is through.
     pub(in crate::hub) fn hear(&mut self, entry: &LogEntry) -> Stored<()> {
         let kind = kind_of(&entry.body);
+        self.runs_hear(entry, |entry| payload_of(entry, kind))?;
         if self.hub.triggers.listening.is_empty() || kind.starts_with("trigger.") {
             return Ok(());
         }
@@ -49,13 +50,15 @@ impl<S: Store> Step<'_, S> {
         Ok(())
     }
 
-    /// A slot for each of those who were told of something in this command. It begins at a later tick.
+    /// A slot for each of those triggers who were told of something in this command, and the steps of runs that have
+    /// waited for something in it. All of them go on at a later tick.
     pub(in crate::hub) fn heed(&mut self) -> Stored<()> {
         // All that this writes into the log is about triggers, which fires none.
         for Heard { name, seq, payload, lineage } in std::mem::take(&mut self.heard) {
             self.arrive(&name, Cause::Event(seq), payload, lineage)?;
         }
-        Ok(())
+        // Those of steps come last, as what was just written may be among it; noting them writes nothing into the log.
+        self.note_heard()
     }
 
     /// A trigger is fired by something that is no schedule. `None`: it does nothing any more.

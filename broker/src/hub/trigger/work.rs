@@ -162,7 +162,7 @@ impl<S: Store> Step<'_, S> {
             Act::Flow(flow) => {
                 let input = filled(fill::input("do.flow.input", &flow.input, &info.definition, slot))?;
                 let run = derive::run_id(request, &owner);
-                self.start_run(run, &flow.id, input, owner, None)?;
+                self.start_run(run, &flow.id, input, owner)?;
                 Ok((SlotWork::Run(run), None))
             }
         }

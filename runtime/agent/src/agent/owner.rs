@@ -36,7 +36,7 @@ use crate::hands::Control;
 use crate::home::{Fault, Settings};
 use crate::inbox::InboxItem;
 use crate::outbox::Post;
-use crate::session::{ItemDecision, SessionKey, failed};
+use crate::session::{ItemDecision, SessionKey, UserTurn, failed};
 use crate::tools::{Claim, End, Ended};
 use crate::uplink::{BooksError, Happening, REGISTER_TIMEOUT, Uplink};
 
@@ -398,10 +398,7 @@ impl Owner {
                         ItemDecision { item: id.0, decision: Decision::Silent, reason, message: None };
                     return Ok(tell_decision(&self.shared.books, item, decision).await?);
                 }
-                if let Some(item) = said.item.as_ref().filter(|_| taken) {
-                    self.shared.running.parked(key, turn_id(Some(item)), item);
-                }
-                self.seats.give(key, Arrival::Said(said));
+                self.give(key, said, taken);
                 Ok(())
             }
             ItemBody::Assignment(assignment) if taken => {
@@ -414,6 +411,13 @@ impl Owner {
             ItemBody::Result(outcome) => self.ended(Ended { item: id, end: End::Dispatch(outcome) }).await,
             ItemBody::Gather(result) => self.ended(Ended { item: id, end: End::Gather(result) }).await,
             ItemBody::Approval(end) => self.ended(Ended { item: id, end: End::Approval(end) }).await,
+            ItemBody::Run(end) => {
+                // What a Hand has started ends beside every conversation, and `show_run` tells of it.
+                let Some(thread) = end.thread else { return self.close(id, Decision::Silent).await };
+                let key = mail::session_in(self.shared.kit().settings.context_mode, thread);
+                self.give(key, mail::ended(id, offset, item.trace, thread, &end), taken);
+                Ok(())
+            }
             ItemBody::Resume { lease, wait: _ } => {
                 self.tasks.tell(lease, Control::Resume);
                 self.close(id, Decision::Acted).await
@@ -434,6 +438,14 @@ impl Owner {
                 Ok(())
             }
         }
+    }
+
+    /// Something is said in a session. `taken`: one of an earlier process had it.
+    fn give(&mut self, key: SessionKey, said: UserTurn, taken: bool) {
+        if let Some(item) = said.item.as_ref().filter(|_| taken) {
+            self.shared.running.parked(key, turn_id(Some(item)), item);
+        }
+        self.seats.give(key, Arrival::Said(said));
     }
 
     /// What an operator wants of turns that are under way; `None` for what is about a session, between them.

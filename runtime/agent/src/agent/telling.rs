@@ -5,7 +5,7 @@ use nexus_wire::budget::Spending;
 use nexus_wire::chat::{ChatSend, ReplyMeta};
 use nexus_wire::inbox::InboxClose;
 use nexus_wire::thread::InboxTaken;
-use nexus_wire::{ItemId, MessageId, Party, RequestId, derive};
+use nexus_wire::{ItemId, MessageId, Party, RequestId, ThreadId, derive};
 use uuid::Uuid;
 
 use super::drive::{Drive, DriveError};
@@ -50,6 +50,8 @@ impl Drive {
             PostKind::Waiting(_) => self.how_to_go_on(&post.text),
         };
         let frame = ChatSend {
+            // What answers no message is said in the conversation.
+            thread: post.answers.thread.filter(|_| post.answers.message.is_none()).map(ThreadId),
             reply_to: post.answers.message.map(MessageId),
             content,
             meta: post.meta,

@@ -114,7 +114,8 @@ tools! {
     /// {registry, row, version, changed}.
     WriteRegistry = "write_registry", registry::WriteRegistry, acts: true;
     /// Starts a flow: several steps that the team has written down as one piece of work, done with your rights. This does
-    /// not wait for its end: show_run tells how it gets on. Returns {run, flow, version, state}.
+    /// not wait for its end: you are told of it in this conversation, and show_run tells how it gets on. Returns {run,
+    /// flow, version, state, note}.
     RunFlow = "run_flow", flow::RunFlow, acts: true;
     /// How a run that you started gets on, step by step, and what it came to. Returns {run, flow, state, error, output,
     /// steps: [{id, state, error}]}.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::ToolOutcome;
+use super::{Caller, ToolOutcome};
 use crate::uplink::Line;
 
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -20,13 +20,22 @@ pub(super) struct RunFlow {
 }
 
 impl RunFlow {
-    pub(super) async fn run(self, line: &Line, id: RequestId) -> ToolOutcome {
-        match self.flow.trim().parse() {
-            Ok(flow) => {
-                let start = RunStart { flow, input: self.input };
-                ToolOutcome::of(line.ask_for::<RunStarted>(id, start.into()).await)
-            }
-            Err(error) => ToolOutcome::error(format!("argument `flow`: {error}")),
+    pub(super) async fn run(self, line: &Line, caller: &Caller, id: RequestId) -> ToolOutcome {
+        let flow = match self.flow.trim().parse() {
+            Ok(flow) => flow,
+            Err(error) => return ToolOutcome::error(format!("argument `flow`: {error}")),
+        };
+        // A Hand has no conversation that could go on when its work is long done.
+        let thread = caller.thread.filter(|_| caller.lease.is_none());
+        let note = match thread {
+            Some(_) => "you will be told in this conversation when it has ended",
+            None => "show_run tells how it gets on",
+        };
+        match line.ask_for::<RunStarted>(id, RunStart { flow, input: self.input, thread }.into()).await {
+            Ok(RunStarted { run, flow, version, state }) => ToolOutcome::json(
+                &json!({"run": run, "flow": flow, "version": version, "state": state, "note": note}),
+            ),
+            Err(error) => ToolOutcome::error(error.to_string()),
         }
     }
 }

@@ -108,6 +108,7 @@ fn work(work: TaskWork) -> String {
         TaskWork::Dispatch(id) => format!("dispatch {id}"),
         TaskWork::Run(id) => format!("run {id}"),
         TaskWork::Clock => "-".to_owned(),
+        TaskWork::Event => "an entry of the log".to_owned(),
     }
 }
 

@@ -76,7 +76,7 @@ impl<B: Bus> TeamServer<B> {
     pub(super) async fn run_flow(&self, args: args::RunFlow, call: &Call) -> Result<RunStarted, ErrorBody> {
         let args::RunFlow { flow, input, idempotency_key } = args;
         let id = call.id(idempotency_key.as_deref())?;
-        self.ask(id, RunStart { flow, input }).await
+        self.ask(id, RunStart { flow, input, thread: None }).await
     }
 
     pub(super) async fn run_status(&self, args: &args::RunStatus) -> Result<RunSeen, ErrorBody> {

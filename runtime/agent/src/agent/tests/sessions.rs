@@ -138,3 +138,41 @@ fn a_session_of_a_later_version_is_left_alone_and_its_items_fail() {
     assert_eq!(std::fs::read_to_string(&file).expect("text"), text);
     process.kill(&fake);
 }
+
+const RUNS: &str = r#"
+[[rule]]
+match = "flow (?P<flow>[a-z]+), which you started, is (?P<state>[a-z]+)"
+[[rule.step]]
+say = "{{ flow }} is {{ state }}"
+"#;
+
+fn end_of_run(thread: Option<ThreadId>) -> ItemBody {
+    let run = Uuid::from_u128(900);
+    let end = json!({"run": run, "flow": "morning", "thread": thread, "state": "done", "output": {"n": 1}});
+    ItemBody::Run(serde_json::from_value(end).expect("an end"))
+}
+
+#[test]
+fn the_end_of_a_run_begins_a_turn_in_the_conversation_it_was_started_in() {
+    let mut fake = Fake::new(RUNS);
+    let process = fake.start();
+    let (mut link, _) = fake.registered(EPOCH, 0, 1);
+    link.deliver(1, 1, end_of_run(Some(THREAD)));
+    link.acked(1);
+    let (id, send) = link.posted();
+    assert_eq!(id, reply_id(1));
+    assert_eq!((send.content.as_str(), send.reply_to, send.thread), ("morning is done", None, Some(THREAD)));
+    let close = link.closed();
+    assert_eq!((close.item, close.decision), (ItemId(Uuid::from_u128(1)), Decision::Replied));
+    let files = fake.session_files();
+    assert!(files[0].contains(r#"Its output:\n{\"n\":1}"#), "{}", files[0]);
+    // What a Hand has started is nobody's, and nothing is said of it; nor of what was told before.
+    link.deliver(2, 2, end_of_run(None));
+    link.acked(2);
+    link.deliver(3, 1, end_of_run(Some(THREAD)));
+    link.acked(3);
+    link.deliver(4, 4, message(4, "operator/ana", "flow x, which you started, is over"));
+    link.acked(4);
+    assert_eq!(link.posted().1.content, "x is over");
+    process.kill(&fake);
+}
