@@ -110,7 +110,8 @@ fn name_of(url: &str) -> String {
     if host == "localhost" || host.starts_with("127.") || host == "[::1]" {
         return "local".to_owned();
     }
-    label(host)
+    // A tenant of a broker on this machine.
+    label(host.strip_suffix(".localhost").unwrap_or(host))
 }
 
 /// Of a text what a name may have in it.
@@ -220,6 +221,7 @@ mod tests {
             ("http://127.0.0.1:7888", "local"),
             ("http://localhost:80", "local"),
             ("http://[::1]:1", "local"),
+            ("http://acme.localhost:7888", "acme"),
             ("https://10.0.0.5:7888", "10-0-0-5"),
             ("https://Nexus.lan:443", "nexus-lan"),
         ];

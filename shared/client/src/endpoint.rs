@@ -1,6 +1,6 @@
 //! Where a broker is and how it proves that it is the right one. Opens sockets; knows nothing of tokens and frames.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -131,10 +131,12 @@ impl Endpoint {
     }
 
     async fn open_unbounded(&self) -> Result<Box<dyn Socket>, DialErrorKind> {
-        let addresses: Vec<SocketAddr> = tokio::net::lookup_host((&*self.host, self.port))
-            .await
-            .map_err(DialErrorKind::Resolve)?
-            .collect();
+        let addresses: Vec<SocketAddr> = if is_below_localhost(&self.host) {
+            vec![(Ipv4Addr::LOCALHOST, self.port).into(), (Ipv6Addr::LOCALHOST, self.port).into()]
+        } else {
+            let found = tokio::net::lookup_host((&*self.host, self.port)).await;
+            found.map_err(DialErrorKind::Resolve)?.collect()
+        };
         let tcp = TcpStream::connect(&*addresses).await.map_err(DialErrorKind::of_connect)?;
         tcp.set_nodelay(true).map_err(DialErrorKind::Io)?;
         let Some(tls) = &self.tls else { return Ok(Box::new(tcp)) };
@@ -169,7 +171,15 @@ impl Tls {
 }
 
 fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || is_below_localhost(host)
+        || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Such names are loopback whatever anybody says (RFC 6761, 6.3), and few resolvers know them.
+fn is_below_localhost(host: &str) -> bool {
+    let host = host.to_ascii_lowercase();
+    host.strip_suffix(".localhost").is_some_and(|label| !label.is_empty())
 }
 
 /// The first UUID written out within a certificate's subject: our CA's common name ends with the Nexus id.
@@ -197,6 +207,7 @@ mod tests {
         let good = [
             ("http://127.0.0.1:7888", "http://127.0.0.1:7888", "127.0.0.1:7888"),
             (" http://localhost:7888/ ", "http://localhost:7888", "localhost:7888"),
+            ("http://acme.localhost:7888", "http://acme.localhost:7888", "acme.localhost:7888"),
             ("ws://[::1]:1", "http://[::1]:1", "[::1]:1"),
             ("http://127.9.9.9", "http://127.9.9.9:80", "127.9.9.9:80"),
         ];
@@ -208,6 +219,8 @@ mod tests {
             ("http://10.0.0.5:7888", Kind::PlainBeyondLoopback),
             ("http://nexus.lan:7888", Kind::PlainBeyondLoopback),
             ("http://127.0.0.1.evil:7888", Kind::PlainBeyondLoopback),
+            ("http://acme.localhost.evil:7888", Kind::PlainBeyondLoopback),
+            ("http://.localhost:7888", Kind::PlainBeyondLoopback),
             ("https://10.0.0.5:7888", Kind::NoCa),
             ("127.0.0.1:7888", Kind::Form),
             ("ftp://127.0.0.1", Kind::Form),

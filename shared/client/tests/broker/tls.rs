@@ -94,7 +94,7 @@ fn broker(url: &str, ca: &Issuer, nexus_id: Option<Uuid>) -> Broker {
 async fn the_right_ca_is_enough_at_any_address() {
     let ca = ca(NEXUS);
     let (port, mut links) = serve(leaf(&ca, &format!("{NEXUS}.nexus"), None)).await;
-    for host in ["127.0.0.1", "127.0.0.2", "localhost"] {
+    for host in ["127.0.0.1", "127.0.0.2", "localhost", "acme.localhost"] {
         // The id comes from the keyfile, or from the CA's name.
         for nexus_id in [Some(NEXUS), None] {
             let broker = broker(&format!("https://{host}:{port}"), &ca, nexus_id);
