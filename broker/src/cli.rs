@@ -9,6 +9,7 @@ mod print;
 mod secret;
 mod serve;
 mod show;
+mod tenant;
 mod token;
 mod verify;
 mod words;
@@ -29,6 +30,7 @@ use crate::config::{Config, ConfigError, Effective};
 use crate::serve::ServeError;
 use crate::setup::SetupError;
 use crate::store;
+use crate::tenants::{TenantName, TenantsError, folder_of, is_nexus};
 use print::say;
 
 /// Several agents, one team: the broker they meet at.
@@ -38,6 +40,9 @@ struct Cli {
     /// Data directory [default: $NEXUS_DATA, or ~/.nexus/data]
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// A tenant of the broker with that data directory, instead of the broker itself
+    #[arg(long, global = true, value_name = "NAME")]
+    tenant: Option<TenantName>,
     #[command(subcommand)]
     command: Action,
 }
@@ -65,6 +70,9 @@ enum Action {
     /// Look at the settings
     #[command(subcommand)]
     Config(show::Show),
+    /// Serve several teams apart from each other: each a Nexus of its own, under a name of its own
+    #[command(subcommand)]
+    Tenant(tenant::Tenant),
     /// Look after the files a team is made of: what is shipped, and what stands in its place
     #[command(subcommand)]
     Workspace(workspace::Workspace),
@@ -119,6 +127,8 @@ enum CliError {
     #[error("cannot start: {0}")]
     Runtime(std::io::Error),
     #[error(transparent)]
+    Tenants(#[from] TenantsError),
+    #[error(transparent)]
     Workspace(#[from] workspace::WorkspaceError),
 }
 
@@ -143,6 +153,7 @@ impl CliError {
             | Self::Secret(_)
             | Self::Unwell(_)
             | Self::Runtime(_)
+            | Self::Tenants(_)
             | Self::Workspace(_) => ExitCode::FAILURE,
         }
     }
@@ -173,6 +184,11 @@ fn run(cli: Cli, started: Instant) -> Result<(), CliError> {
         Some(data) => data,
         None => std::env::home_dir().ok_or(CliError::NoDataDir)?.join(".nexus").join("data"),
     };
+    let data = match cli.tenant {
+        Some(name) if is_nexus(&folder_of(&data, &name)) => folder_of(&data, &name),
+        Some(name) => return Err(TenantsError::Unknown(name).into()),
+        None => data,
+    };
     let load = |flags: &[(&'static str, String)]| -> Result<(Config, Effective), ConfigError> {
         Config::load(&data, flags, |name| std::env::var(name).ok())
     };
@@ -193,6 +209,7 @@ fn run(cli: Cli, started: Instant) -> Result<(), CliError> {
             show::run(&data, &load(&[])?.1);
             Ok(())
         }
+        Action::Tenant(tenant) => runtime(true)?.block_on(tenant::run(tenant, load(&[])?.0)),
         Action::Workspace(workspace) => workspace::run(&workspace, &data),
         Action::Version => {
             say(format_args!("nexus {}", nexus_version::VERSION));

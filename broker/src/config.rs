@@ -17,9 +17,12 @@ use thiserror::Error;
 
 use crate::edge::retention::Retention;
 use crate::hub::HubConfig;
+use crate::listen::hosts::url_below;
 pub use crate::relay::presence::Patience;
 pub use crate::relay::sink::SinkSettings;
+use crate::serve::local_url;
 pub use crate::spawn::SpawnSettings;
+use crate::tenants::{Tenancy, TenantName};
 use crate::workspace;
 pub use settings::{Effective, SETTINGS, Setting, Source};
 
@@ -65,8 +68,14 @@ pub struct Config {
     pub synchronous: Synchronous,
     /// `/mcp` has what conformance suites look for, too. Only the command line says so.
     pub conformance_fixtures: bool,
+    /// Whose the data directory is, if a broker serves it among others.
+    pub tenancy: Option<Tenancy>,
 }
 
+/// What tenants have from the broker that serves them.
+const BROKERS: [&str; 5] = ["listen", "tls.always", "public_url", "allowed_hosts", "links.flush_each"];
+
+const FILE: &str = "nexus.toml";
 const MEGABYTES_MAX: u32 = 1 << 30;
 const YEAR_S: u32 = 366 * 24 * 3_600;
 /// How often one may ask.
@@ -111,28 +120,39 @@ pub enum ConfigError {
     Syntax { path: PathBuf, line: usize, message: String },
     #[error("{}:{line}: there is no setting {key:?}; did you mean {nearest:?}? `nexus config show` lists all", path.display())]
     Unknown { path: PathBuf, line: usize, key: String, nearest: &'static str },
+    #[error(
+        "{}:{line}: {key} is for the broker of all tenants to say: set it in {}", path.display(), broker.display()
+    )]
+    Brokers { path: PathBuf, line: usize, key: &'static str, broker: PathBuf },
     #[error("{source_name}: {key} = {value:?}: {expected}")]
     Value { source_name: String, key: &'static str, value: String, expected: String },
 }
 
 impl Config {
-    /// `flags` are pairs of a setting's key and its value; `env` is what `std::env::var` would say.
+    /// `flags` are pairs of a setting's key and its value; `env` is what `std::env::var` would say. A tenant's
+    /// directory is known by where it lies; flags and environment are for the broker around it then.
     pub fn load(
         data: &Path,
         flags: &[(&'static str, String)],
         env: impl Fn(&str) -> Option<String>,
     ) -> Result<(Self, Effective), ConfigError> {
-        let path = data.join("nexus.toml");
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            // A data directory that is no folder is for whoever opens it to complain of.
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                String::new()
+        match Tenancy::of(data) {
+            Some(Tenancy { name, broker }) => {
+                let (broker, _) = Self::load_whole(&broker, flags, &env)?;
+                Self::of_tenant(data, &name, &broker, env)
             }
-            Err(error) => return Err(ConfigError::Read { path, message: error.to_string() }),
-        };
+            None => Self::load_whole(data, flags, &env),
+        }
+    }
+
+    fn load_whole(
+        data: &Path,
+        flags: &[(&'static str, String)],
+        env: &impl Fn(&str) -> Option<String>,
+    ) -> Result<(Self, Effective), ConfigError> {
         let mut effective = Effective::defaults();
-        for entry in file::entries(&path, &text)? {
+        let (path, entries) = entries(data)?;
+        for entry in entries {
             effective.set(entry.key, entry.value, Source::File { path: path.clone(), line: entry.line });
         }
         for setting in SETTINGS {
@@ -144,7 +164,37 @@ impl Config {
         for (key, value) in flags {
             effective.set(key, value.clone(), Source::Flag);
         }
-        Ok((Self::parse(data, &effective, &env)?, effective))
+        Ok((Self::parse(data, &effective, env)?, effective))
+    }
+
+    /// Of the tenant in `data`, which the broker with the settings `broker` serves.
+    pub(crate) fn of_tenant(
+        data: &Path,
+        name: &TenantName,
+        broker: &Self,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<(Self, Effective), ConfigError> {
+        let mut effective = Effective::defaults();
+        let (path, entries) = entries(data)?;
+        for entry in entries {
+            if BROKERS.contains(&entry.key) {
+                let broker = broker.data.join(FILE);
+                return Err(ConfigError::Brokers { path, line: entry.line, key: entry.key, broker });
+            }
+            effective.set(entry.key, entry.value, Source::File { path: path.clone(), line: entry.line });
+        }
+        let public_url = broker.public_url.as_deref().and_then(|url| url_below(url, name.as_str()));
+        for (key, value) in [
+            ("listen", broker.listen.to_string()),
+            ("tls.always", broker.tls.to_string()),
+            ("public_url", public_url.unwrap_or_default()),
+            ("allowed_hosts", broker.allowed_hosts.join(",")),
+            ("links.flush_each", broker.flush_each.to_string()),
+        ] {
+            effective.set(key, value, Source::Broker(broker.data.clone()));
+        }
+        let tenancy = Some(Tenancy { name: name.clone(), broker: broker.data.clone() });
+        Ok((Self { tenancy, ..Self::parse(data, &effective, &env)? }, effective))
     }
 
     fn parse(
@@ -224,7 +274,17 @@ impl Config {
             workspace: folder(data, effective, "workspace"),
             synchronous: effective.parse_with("storage.synchronous", synchronous)?,
             conformance_fixtures: false,
+            tenancy: None,
         })
+    }
+
+    /// Where it is reached, as far as that is known before it runs.
+    pub(crate) fn url(&self) -> String {
+        match (&self.public_url, &self.tenancy) {
+            (Some(url), _) => url.clone(),
+            (None, Some(tenancy)) => tenancy.name.url(self.listen, self.tls),
+            (None, None) => local_url(self.listen, self.tls),
+        }
     }
 
     /// What is allowed and still deserves a word.
@@ -245,6 +305,19 @@ impl Config {
         }
         warnings
     }
+}
+
+/// What the file of a data directory says, and where that is.
+fn entries(data: &Path) -> Result<(PathBuf, Vec<file::Entry>), ConfigError> {
+    let path = data.join(FILE);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        // A data directory that is no folder is for whoever opens it to complain of.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => String::new(),
+        Err(error) => return Err(ConfigError::Read { path, message: error.to_string() }),
+    };
+    let entries = file::entries(&path, &text)?;
+    Ok((path, entries))
 }
 
 fn aspect_names(text: &str) -> Result<Vec<AspectName>, String> {

@@ -16,6 +16,9 @@ pub(crate) const CREDENTIALS_KEY: &str = "credentials.key";
 /// What makes a Nexus itself and lets people in; a backup holds it only when that is asked for.
 pub(crate) const KEY_FILES: [&str; 4] = ["identity.json", "ca.pem", TOKEN_FILE, CREDENTIALS_KEY];
 
+/// Whoever has one of these is a Nexus already.
+pub(crate) const NEXUS_FILES: [&str; 2] = ["identity.json", "nexus.db"];
+
 /// One of these is in every data directory, from the first moment of the first start on; settings may be there before.
 const OURS: [&str; 5] = ["nexus.lock", "nexus.db", "nexus.toml", "identity.json", TOKEN_FILE];
 

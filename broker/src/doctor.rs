@@ -14,6 +14,7 @@ use crate::hub::records::{OperatorRecord, Reads, Snapshot};
 use crate::identity::password;
 use crate::identity::seal::Sealer;
 use crate::store::SqliteReader;
+use crate::tenants::{all, fault_of};
 
 const PRIVATE: [&str; 6] =
     ["identity.json", TOKEN_FILE, CREDENTIALS_KEY, "nexus.db", "nexus.db-wal", "nexus.toml"];
@@ -69,6 +70,7 @@ pub(crate) fn examine(config: &Config, now: Ms) -> Vec<Finding> {
         return findings;
     }
     findings.extend(modes(&config.data));
+    findings.extend(tenants(&config.data));
     findings.push(room(&config.data));
     findings.push(log_of_writes(&config.data));
     match SqliteReader::open(&config.data.join("nexus.db")) {
@@ -126,6 +128,15 @@ fn modes(data: &Path) -> Vec<Finding> {
         findings.push(good("file mode", "the data directory and its keys are the owner's alone"));
     }
     findings
+}
+
+/// Those that the broker could not serve when it tried last.
+fn tenants(data: &Path) -> Vec<Finding> {
+    let faults = all(data).into_iter().filter_map(|name| Some((fault_of(data, &name)?, name)));
+    let advice = "put it right: the broker tries again by itself; `nexus doctor --tenant NAME` may know more";
+    faults
+        .map(|(fault, name)| finding("tenants", Level::Bad, format!("{name} is not served: {fault}"), advice))
+        .collect()
 }
 
 fn room(data: &Path) -> Finding {

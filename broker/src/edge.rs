@@ -83,6 +83,8 @@ pub(crate) struct Edge {
     pub(crate) metrics_open_on_loopback: bool,
     /// What conformance suites look for is there, beside the team.
     pub(crate) conformance_fixtures: bool,
+    /// Whose log lines these are, where a broker serves several.
+    pub(crate) span: tracing::Span,
 }
 
 impl Edge {

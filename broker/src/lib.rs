@@ -32,6 +32,7 @@ pub mod serve;
 mod setup;
 pub mod spawn;
 pub mod store;
+pub mod tenants;
 mod traces;
 mod trail;
 pub mod workspace;

@@ -5,6 +5,7 @@ pub(crate) mod a2a;
 mod ask;
 mod connect;
 pub(crate) mod dashboard;
+pub(crate) mod door;
 pub(crate) mod hooks;
 pub(crate) mod hosts;
 pub(crate) mod limits;
@@ -15,21 +16,21 @@ mod problem;
 pub(crate) mod rest;
 mod unread;
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::{Extension, Router};
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use crate::edge::Edge;
+use door::{Door, Met};
 use rest::Remote;
 pub(crate) use rest::openapi::text as openapi;
 
@@ -49,10 +50,9 @@ const STOP_GRACE: Duration = Duration::from_secs(3);
 pub(crate) async fn serve(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
-    edge: Arc<Edge>,
+    door: Arc<Door>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let router = rest::router(edge);
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let accepted = tokio::select! {
@@ -69,9 +69,9 @@ pub(crate) async fn serve(
         };
         // Beyond the bound connections wait in the system's queue.
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else { break };
-        let (router, tls, stop) = (router.clone(), tls.clone(), stop.clone());
+        let (door, tls, stop) = (Arc::clone(&door), tls.clone(), stop.clone());
         tokio::spawn(async move {
-            connection(socket, remote, tls, router, stop).await;
+            connection(socket, remote, tls, door, stop).await;
             drop(permit);
         });
     }
@@ -83,26 +83,32 @@ async fn connection(
     socket: TcpStream,
     remote: SocketAddr,
     tls: Option<TlsAcceptor>,
-    router: Router,
+    door: Arc<Door>,
     stop: watch::Receiver<bool>,
 ) {
     // Frames are small and written in batches already; waiting for more would only delay them.
     if socket.set_nodelay(true).is_err() {
         return;
     }
-    let Some(acceptor) = tls else { return http(socket, remote, router, stop).await };
+    let Some(acceptor) = tls else { return http(socket, remote, door, Met::Nobody, stop).await };
     match timeout(HANDSHAKE_TIMEOUT, acceptor.accept(socket)).await {
-        Ok(Ok(stream)) => http(stream, remote, router, stop).await,
+        Ok(Ok(stream)) => {
+            let met = door.met(stream.get_ref().1.server_name());
+            http(stream, remote, door, met, stop).await;
+        }
         Ok(Err(error)) => tracing::debug!(%remote, %error, "TLS handshake failed"),
         Err(_) => tracing::debug!(%remote, "TLS handshake took too long"),
     }
 }
 
-async fn http<S>(socket: S, remote: SocketAddr, router: Router, mut stop: watch::Receiver<bool>)
+async fn http<S>(socket: S, remote: SocketAddr, door: Arc<Door>, met: Met, mut stop: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = TowerToHyperService::new(router.layer(Extension(Remote(remote))));
+    let service = service_fn(move |request| {
+        let (door, met) = (Arc::clone(&door), met.clone());
+        async move { Ok::<_, Infallible>(door.answer(request, Remote(remote), met).await) }
+    });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)

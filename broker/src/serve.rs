@@ -1,62 +1,33 @@
-//! A broker put together and running, and how it stops.
+//! A broker put together and running: its own Nexus, those of its tenants, and the one socket they are behind.
+
+pub(crate) mod nexus;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use nexus_telemetry::{Service, Telemetry};
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, oneshot, watch};
-use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
-use uuid::Uuid;
 
-use crate::blobs::Blobs;
-use crate::clock::{self, Clock};
-use crate::config::{Config, SinkSettings};
-use crate::core::{Core, Published};
-use crate::datadir::{DataDir, Lock, RunFile};
-use crate::edge::backup::Backups;
-use crate::edge::{self, Edge, seconds};
-use crate::hub::{CommandBody, Origin};
-use crate::identity::Gate;
-use crate::identity::seal::Sealer;
-use crate::identity::tls::{Leaf, TlsError, names};
-use crate::indexing;
+use crate::config::Config;
+use crate::datadir::DataDir;
+use crate::edge::Edge;
+use crate::identity::tls::{TlsError, server_config};
 use crate::listen;
-use crate::listen::a2a::push::{self, Pushing};
-use crate::listen::dashboard::Dashboard;
-use crate::listen::hooks::Doorstep;
-use crate::listen::hosts::Hosts;
-use crate::listen::limits::Limits;
-use crate::listen::openai::embeddings::Embedder;
-use crate::listen::rest::proxy::Outside;
-use crate::observe::{Library, Recalls};
-use crate::questions::Questions;
-use crate::relay::Relay;
-use crate::relay::mark::{self, Mark};
-use crate::relay::presence::Trouble;
-use crate::relay::sink::Sink;
-use crate::sequencer::{Sequencer, sequencer};
+use crate::listen::door::Door;
 use crate::setup::{Setup, SetupError};
-use crate::spawn::{SpawnError, Spawner};
-use crate::store::SqliteStore;
-use crate::traces::Traces;
-use crate::trail::Trail;
-use crate::workspace::{Board, Workspace, WorkspaceError};
+use crate::spawn::SpawnError;
+use crate::tenants::keep::{Tenants, Together};
+use crate::tenants::{Tenancy, TenantName, TenantsError};
+use crate::workspace::WorkspaceError;
+use nexus::{Nexus, Place};
 
-const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
-const USES_INTERVAL: Duration = Duration::from_secs(60);
-const RECALLS_INTERVAL: Duration = Duration::from_secs(5);
-const LEAF_CHECK_INTERVAL: Duration = Duration::from_secs(60);
 /// For links to take their last frames when the broker stops.
 const STOP_GRACE: Duration = Duration::from_secs(5);
-/// Timers are no finer than this, so that none can keep the core busy.
-const TICK_MIN: Duration = Duration::from_millis(1);
-const NO_TIMER: Duration = Duration::from_secs(3_600);
 
 #[derive(Debug, Error)]
 pub enum ServeError {
@@ -86,6 +57,8 @@ pub enum ServeError {
     Spawn(#[from] SpawnError),
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
+    #[error(transparent)]
+    Tenants(#[from] TenantsError),
     #[error("cannot start the core thread: {0}")]
     Thread(std::io::Error),
     #[error(
@@ -98,21 +71,15 @@ pub enum ServeError {
 #[derive(Debug)]
 pub struct Running {
     pub(crate) edge: Arc<Edge>,
-    url: String,
-    data: DataDir,
+    nexus: Nexus,
+    door: Arc<Door>,
+    tenants: Tenants,
     first_token: Option<String>,
     setup_token: Option<String>,
     setup_waits: bool,
     stop: watch::Sender<bool>,
-    ended: oneshot::Receiver<SqliteStore>,
-    index: std::thread::JoinHandle<()>,
-    sink: Option<(Sink, std::thread::JoinHandle<()>)>,
     server: JoinHandle<()>,
-    tasks: JoinSet<()>,
-    links_max: u32,
-    spawner: Option<Spawner>,
     workspace: Option<PathBuf>,
-    lock: Lock,
 }
 
 impl Running {
@@ -124,136 +91,48 @@ impl Running {
         if config.conformance_fixtures && !config.listen.ip().is_loopback() {
             return Err(ServeError::Fixtures(config.listen));
         }
+        if let Some(Tenancy { name, broker }) = config.tenancy {
+            return Err(TenantsError::Served { name, broker }.into());
+        }
         raise_descriptor_limit();
-        let Setup { data, keys, store, hub, last_at, first_token, setup_token, setup_waits, lock } =
-            Setup::open(&config)?;
-        let nexus_id = keys.nexus_id;
-        let keys = Arc::new(keys);
-        let keys_of = Arc::clone(&keys);
-        let ca_pem = keys.ca_pem.clone();
+        let mut setup = Setup::open(&config)?;
+        let (first_token, setup_token) = (setup.first_token.take(), setup.setup_token.take());
+        let setup_waits = setup.setup_waits;
         let bind = |source| ServeError::Bind { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
-
-        let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-        let names = names(&keys, machine.as_deref().map(str::trim), address.ip(), &config.allowed_hosts);
-        let leaf = match config.tls {
-            true => {
-                Some(Arc::new(Leaf::issue(Arc::clone(&keys), names.clone(), config.leaf_days, seconds())?))
-            }
+        let (place, fixed_name) = (Place::own(&config, &setup.keys, address), setup.keys.fixed_name());
+        let mut nexus = Nexus::start(setup, &config, place).await?;
+        let edge = Arc::clone(&nexus.edge);
+        let door = Arc::new(Door::new(nexus.room(), fixed_name));
+        let acceptor = match config.tls {
+            true => Some(TlsAcceptor::from(Arc::new(server_config(Arc::clone(&door) as _)?))),
             false => None,
         };
-        let acceptor = match &leaf {
-            Some(leaf) => Some(TlsAcceptor::from(Arc::new(leaf.server_config()?))),
-            None => None,
-        };
-
-        let blobs = Blobs::open(&data)
-            .map_err(|source| ServeError::Blobs { data: data.path().to_owned(), source })?;
-        let dashboard = match &config.dashboard {
-            Some(folder) => Dashboard::of_folder(folder)
-                .map_err(|source| ServeError::Dashboard { folder: folder.clone(), source })?,
-            None => Dashboard::embedded(),
-        };
-        let mark = mark::begin(&data, clock::wall()).map_err(SetupError::from)?;
-        let sink = start_sink(config.sink)?;
-        let clock = Clock::start(last_at);
-        let published =
-            Published { traces: Traces::new(telemetry(nexus_id)), ..Published::of(&hub, config.patience) };
-        let published = Arc::new(published);
-        let (sequencer, intake) = sequencer(clock);
-        let library = Library::new(|size| store.readers(size), sequencer.clone());
-        let database = store.path().to_owned();
-        let (core, due) = Core::new(store, hub, config.hub.clone(), intake, Arc::clone(&published));
-        let (ending, ended) = oneshot::channel();
-        std::thread::Builder::new()
-            .name("core".to_owned())
-            .spawn(move || {
-                // Nobody waits any more when the broker is being torn down.
-                let _ = ending.send(core.run());
-            })
-            .map_err(ServeError::Thread)?;
-
-        let links_max = u32::try_from(config.links_max).unwrap_or(u32::MAX);
-        let edge = Arc::new(Edge {
-            gate: Gate::new(keys, Arc::clone(&published.directory)),
-            published,
-            relay: Arc::new(Relay::new(mark.base, sink.as_ref().map(|it| it.0.clone()))),
-            sequencer: sequencer.clone(),
-            library,
-            backups: Backups::new(data.clone(), config.backups.clone()),
-            blobs,
-            recalls: Recalls::default(),
-            questions: Questions::default(),
-            clock,
-            dashboard,
-            hosts: Hosts::new(&names, address, config.tls, config.public_url.clone()),
-            flush_each: config.flush_each,
-            limits: Limits::new(config.rates),
-            doorstep: Doorstep::default(),
-            sealer: Sealer::new(data.clone(), nexus_id),
-            outside: Outside::default(),
-            pushing: Pushing::new(config.push),
-            embedder: config.embedder.map(Embedder::new),
-            trail: Trail::default(),
-            workspace: Board::default(),
-            links: Arc::new(Semaphore::new(config.links_max)),
-            links_max: config.links_max,
-            database: data.database(),
-            metrics_open_on_loopback: config.metrics_open_on_loopback,
-            conformance_fixtures: config.conformance_fixtures,
-        });
         let (stop, stopped) = watch::channel(false);
-        let stopping = stopped.clone();
-        let head = edge.published.head.subscribe();
-        let index = indexing::start(database, head, stopped.clone()).map_err(ServeError::Thread)?;
-        let mut tasks = JoinSet::new();
-        let server = tokio::spawn(listen::serve(listener, acceptor, Arc::clone(&edge), stopped));
-        tasks.spawn(tick(sequencer, clock, due));
-        tasks.spawn(sweep(Arc::clone(&edge), data.clone(), mark));
-        tasks.spawn(write_uses(Arc::clone(&edge)));
-        tasks.spawn(edge::retention::retain(Arc::clone(&edge), keys_of, config.retention));
-        tasks.spawn(edge::blobs::collect(Arc::clone(&edge), config.blob_grace));
-        tasks.spawn(write_recalls(Arc::clone(&edge)));
-        tasks.spawn(push::tell(Arc::clone(&edge), stopping.clone()));
-        tasks.spawn(edge::watches::look(Arc::clone(&edge), config.watch_allow, stopping));
-        if let Some(leaf) = leaf {
-            tasks.spawn(renew(leaf));
-        }
-        let url = local_url(address, config.tls);
-        data.write_run(&RunFile { pid: std::process::id(), url: url.clone() }).map_err(SetupError::from)?;
-        edge.published.health.started().await;
-        // Before the spawner, which runs the homes that this copies.
-        if let Some(folder) = &config.workspace {
-            tasks.spawn(Workspace::open(folder, &data)?.run(Arc::clone(&edge)));
-        }
-        let spawner = match config.spawn {
-            Some(settings) => Some(Spawner::start(settings, Arc::clone(&edge), url.clone(), ca_pem)?),
-            None => None,
-        };
+        let server = tokio::spawn(listen::serve(listener, acceptor, Arc::clone(&door), stopped));
+        let workspace = config.workspace.clone();
+        let together =
+            Together { config: config.clone(), address, hosts: edge.hosts.clone(), door: Arc::clone(&door) };
+        nexus.bring_up(config)?;
+        let tenants = Tenants::start(together).await;
         Ok(Self {
             edge,
-            url,
-            data,
+            nexus,
+            door,
+            tenants,
             first_token,
             setup_token,
             setup_waits,
             stop,
-            ended,
-            index,
-            sink,
             server,
-            tasks,
-            links_max,
-            spawner,
-            workspace: config.workspace,
-            lock,
+            workspace,
         })
     }
 
     /// Where a browser finds the dashboard.
     pub fn dashboard_url(&self) -> String {
-        format!("{}/", self.edge.hosts.public_url().unwrap_or(&self.url))
+        format!("{}/", self.edge.hosts.public_url().unwrap_or(self.url()))
     }
 
     pub fn workspace(&self) -> Option<&Path> {
@@ -262,11 +141,16 @@ impl Running {
 
     /// Where this machine reaches it.
     pub fn url(&self) -> &str {
-        &self.url
+        &self.nexus.url
     }
 
     pub fn data(&self) -> &DataDir {
-        &self.data
+        &self.nexus.data
+    }
+
+    /// Those that were there at the start, whether they are served or not.
+    pub fn tenants(&self) -> &[TenantName] {
+        self.tenants.first()
     }
 
     /// The admin's token, if this start made it.
@@ -286,142 +170,27 @@ impl Running {
 
     /// Returns when the core ends without having been told to, which only a defect makes it do.
     pub async fn failed(&mut self) -> ServeError {
-        // Either way nothing can be made durable any more.
-        let _ = (&mut self.ended).await;
-        ServeError::Core
+        self.nexus.failed().await
     }
 
-    /// Refuses what is new, finishes what was accepted, closes links, and leaves a database that is whole in
-    /// one file.
+    /// Refuses what is new, finishes what was accepted, closes links, and leaves databases that are whole in
+    /// one file each.
     pub async fn stop(self) -> Result<(), ServeError> {
-        let Self { edge, stop, ended, index, sink, server, mut tasks, links_max, spawner, lock, .. } = self;
-        if let Some(spawner) = spawner {
-            // While there is a broker they can say goodbye to.
-            spawner.stop().await;
-        }
-        edge.write_uses().await;
-        edge.write_trail().await;
-        edge.published.health.stopping();
+        let Self { edge, mut nexus, door, tenants, stop, server, .. } = self;
+        let (quiet, ()) = tokio::join!(tenants.quiet(), nexus.end_agents());
         stop.send_replace(true);
-        submit_recalls(&edge).await;
-        edge.sequencer.stop().await;
-        let store = ended.await;
-        edge.published.deliver.close_all();
-        if timeout(STOP_GRACE, edge.links.acquire_many(links_max)).await.is_err() {
-            tracing::warn!("some links did not take their last frames in time");
-        }
+        let nexus = nexus.quiet().await;
         // It ends by itself, within a bound of its own.
         let _ = server.await;
-        tasks.shutdown().await;
-        // It ends within one step; a defect in it has cost the index alone.
-        let _ = tokio::task::spawn_blocking(|| index.join()).await;
-        if let Some((sink, thread)) = sink {
-            let _ = tokio::task::spawn_blocking(move || {
-                sink.end();
-                thread.join()
-            })
-            .await;
-        }
-        edge.published.traces.telemetry().shutdown().await;
-        // Readers first: the last connection to close merges the write-ahead log into the database.
-        drop(edge);
-        drop(store.map_err(|_| ServeError::Core)?);
-        drop(lock);
-        Ok(())
-    }
-}
-
-/// Spans go where the environment says.
-fn telemetry(nexus: Uuid) -> Telemetry {
-    let version = env!("CARGO_PKG_VERSION");
-    Telemetry::from_env(&Service { name: "nexus", version, instance: nexus.to_string() })
-}
-
-fn start_sink(
-    settings: Option<SinkSettings>,
-) -> Result<Option<(Sink, std::thread::JoinHandle<()>)>, ServeError> {
-    let Some(settings) = settings else { return Ok(None) };
-    let path = settings.path.clone();
-    Sink::start(settings).map(Some).map_err(|source| ServeError::Sink { path, source })
-}
-
-/// Submits a tick when the hub's next timer is due.
-async fn tick(sequencer: Sequencer, clock: Clock, mut due: watch::Receiver<Option<nexus_wire::Ms>>) {
-    loop {
-        let next = *due.borrow_and_update();
-        let wait = next.map_or(NO_TIMER, |at| clock.until(at, clock::now()).max(TICK_MIN));
-        tokio::select! {
-            changed = due.changed() => {
-                if changed.is_err() {
-                    return;
-                }
-            }
-            () = sleep(wait) => {
-                let ticked = sequencer.submit(Origin::Broker, CommandBody::Tick, 0).await;
-                // The question comes after the tick, so the next timer is known when it is answered.
-                if ticked.is_err() || sequencer.ask(|_| ()).await.is_err() {
-                    return;
-                }
+        drop((edge, door));
+        let tenants = quiet.into_iter().map(|quiet| tokio::spawn(quiet.finish())).collect::<Vec<_>>();
+        let finished = nexus.finish().await;
+        for tenant in tenants {
+            if let Ok(Err(error)) = tenant.await {
+                tracing::error!("a tenant did not end well: {error}");
             }
         }
-    }
-}
-
-async fn sweep(edge: Arc<Edge>, data: DataDir, mut mark: Mark) {
-    let mut dropped = 0;
-    loop {
-        sleep(SWEEP_INTERVAL).await;
-        edge.write_trail().await;
-        for Trouble { aspect, link, state } in edge.published.presence.sweep(edge.now()) {
-            let body = CommandBody::Seen { aspect, link, state };
-            if edge.sequencer.submit(Origin::Broker, body, 0).await.is_err() {
-                return;
-            }
-        }
-        if let Err(error) = mark.keep(&data, edge.relay.newest()) {
-            tracing::warn!(%error, "numbers of what streams may repeat after the next start");
-        }
-        let now = edge.relay.dropped();
-        if now > dropped {
-            tracing::debug!(frames = now - dropped, "streamed frames found no room");
-            dropped = now;
-        }
-    }
-}
-
-/// When tokens were last used is worth a write now and then, not one for each request.
-async fn write_uses(edge: Arc<Edge>) {
-    loop {
-        sleep(USES_INTERVAL).await;
-        edge.write_uses().await;
-    }
-}
-
-/// Writes down every few seconds how knowledge was used; it costs no search a commit.
-async fn write_recalls(edge: Arc<Edge>) {
-    loop {
-        sleep(RECALLS_INTERVAL).await;
-        submit_recalls(&edge).await;
-    }
-}
-
-async fn submit_recalls(edge: &Edge) {
-    let uses = edge.recalls.take();
-    if !uses.is_empty() {
-        // A count that finds no core any more is lost, and nothing else is.
-        let _ = edge.sequencer.submit(Origin::Broker, CommandBody::KnowledgeUsed(uses), 0).await;
-    }
-}
-
-async fn renew(leaf: Arc<Leaf>) {
-    loop {
-        sleep(LEAF_CHECK_INTERVAL).await;
-        if leaf.is_due(seconds()) {
-            match leaf.reissue(seconds()) {
-                Ok(()) => tracing::info!("a new server certificate is in use"),
-                Err(error) => tracing::error!(%error, "cannot renew the server certificate; trying again"),
-            }
-        }
+        finished
     }
 }
 

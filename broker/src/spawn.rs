@@ -19,10 +19,12 @@ use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
+use tracing::Instrument as _;
 
 use crate::clock;
 use crate::edge::Edge;
 use crate::hub::{CommandBody, Hub, Origin};
+use crate::tenants::TenantName;
 use admission::Issuer;
 use fleet::{Act, End, Fleet, Found, Outlook};
 use homes::OnDisk;
@@ -73,6 +75,7 @@ impl Spawner {
     /// The broker answers by now.
     pub(crate) fn start(
         settings: SpawnSettings,
+        tenant: Option<&TenantName>,
         edge: Arc<Edge>,
         url: String,
         ca_pem: String,
@@ -87,7 +90,7 @@ impl Spawner {
         }
         homes::scan(&folders).map_err(|(folder, source)| SpawnError::Folder { folder, source })?;
         let issuer = Issuer { nexus_id: edge.gate.nexus_id(), url, ca_pem };
-        let lines = Lines::start().map_err(SpawnError::Thread)?;
+        let lines = Lines::start(tenant).map_err(SpawnError::Thread)?;
         let (tell, ends) = mpsc::channel(ENDS_MAX);
         let (stop, stopped) = oneshot::channel();
         let work = Work {
@@ -104,7 +107,8 @@ impl Spawner {
             started: 0,
             tell,
         };
-        Ok(Self { stop, task: tokio::spawn(work.run(ends, stopped)) })
+        let span = work.edge.span.clone();
+        Ok(Self { stop, task: tokio::spawn(work.run(ends, stopped).instrument(span)) })
     }
 
     /// Ends all agents, and returns when they have ended.

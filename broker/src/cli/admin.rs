@@ -21,7 +21,6 @@ use crate::datadir::{DataDir, DataDirError, RunFile, TOKEN_FILE};
 use crate::hub::records::AspectRecord;
 use crate::hub::{Access, CommandBody, public_key};
 use crate::identity::keys::{KeysError, NexusKeys};
-use crate::serve::local_url;
 use crate::setup::{Setup, SetupError};
 
 /// A broker that is just starting has the lock and has not said yet where it is.
@@ -106,7 +105,7 @@ impl Admin {
             say(format_args!("Its setup token, good once from a browser or another machine: {token}"));
         }
         let (nexus_id, ca_pem) = (setup.keys.nexus_id, setup.keys.ca_pem.clone());
-        let url = config.public_url.clone().unwrap_or_else(|| local_url(config.listen, config.tls));
+        let url = config.url();
         Self { way: Way::Store(Box::new(setup)), nexus_id, ca_pem, url }
     }
 

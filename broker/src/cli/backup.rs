@@ -11,6 +11,7 @@ use crate::backup::{self, Manifest, Restored, Wish};
 use crate::clock;
 use crate::config::Config;
 use crate::datadir::{DataDir, DataDirError};
+use crate::tenants::all;
 
 #[derive(Debug, Args)]
 pub(super) struct Backup {
@@ -39,6 +40,13 @@ pub(super) fn make(backup: &Backup, config: &Config) -> Result<(), CliError> {
     bar.finish_and_clear();
     let Manifest { head, .. } = made?;
     say(format_args!("{} holds everything up to log entry {head}", backup.file.display()));
+    let tenants: Vec<String> = all(&config.data).iter().map(ToString::to_string).collect();
+    if !tenants.is_empty() {
+        say(format_args!(
+            "Its tenants are not in it; each is backed up by itself with --tenant NAME: {}",
+            tenants.join(", ")
+        ));
+    }
     match backup.with_keys {
         true => say(format_args!("It holds the keys of this Nexus: whoever has it can speak for this Nexus")),
         false => say(format_args!(

@@ -93,6 +93,10 @@ fn announce(running: &Running, started: Instant) {
         say(format_args!("  workspace  {}", workspace.display()));
     }
     say(format_args!("  url        {}", running.url()));
+    if !running.tenants().is_empty() {
+        let names: Vec<String> = running.tenants().iter().map(ToString::to_string).collect();
+        say(format_args!("  tenants    {}", names.join(", ")));
+    }
     say(format_args!("  dashboard  {}", running.dashboard_url()));
     say(format_args!("  token      {} (operator {FIRST_OPERATOR})", token.display()));
     if let Some(first) = running.first_token() {

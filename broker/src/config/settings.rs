@@ -177,7 +177,12 @@ impl Setting {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Source {
     Default,
-    File { path: PathBuf, line: usize },
+    /// A tenant has it from the broker with this data directory.
+    Broker(PathBuf),
+    File {
+        path: PathBuf,
+        line: usize,
+    },
     Env(String),
     Flag,
 }
@@ -186,6 +191,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
+            Self::Broker(data) => write!(f, "the broker of {}", data.display()),
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
             Self::Env(name) => f.write_str(name),
             Self::Flag => f.write_str("command line"),

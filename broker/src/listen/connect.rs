@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
+use tracing::Instrument as _;
 
 use super::link;
 use super::problem::Problem;
@@ -41,7 +42,8 @@ pub(super) async fn connect(
     }
     response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
     // A task of its own, so that what serves HTTP is given back.
-    tokio::spawn(open(edge, hyper::upgrade::on(&mut request), identity, permit));
+    let span = edge.span.clone();
+    tokio::spawn(open(edge, hyper::upgrade::on(&mut request), identity, permit).instrument(span));
     Ok(response.into_response())
 }
 
@@ -63,7 +65,8 @@ async fn open(edge: Arc<Edge>, upgrade: OnUpgrade, identity: Identity, permit: O
     // what was needed to get here is larger than an idle link.
     match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(Parts { io, read_buf, .. }) => {
-            tokio::spawn(link::run(io.into_inner(), read_buf, edge, identity, permit));
+            let span = edge.span.clone();
+            tokio::spawn(link::run(io.into_inner(), read_buf, edge, identity, permit).instrument(span));
         }
         Err(upgraded) => open_tls(edge, upgraded, identity, permit),
     }
@@ -72,7 +75,8 @@ async fn open(edge: Arc<Edge>, upgrade: OnUpgrade, identity: Identity, permit: O
 fn open_tls(edge: Arc<Edge>, upgraded: Upgraded, identity: Identity, permit: OwnedSemaphorePermit) {
     match upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() {
         Ok(Parts { io, read_buf, .. }) => {
-            tokio::spawn(link::run(io.into_inner(), read_buf, edge, identity, permit));
+            let span = edge.span.clone();
+            tokio::spawn(link::run(io.into_inner(), read_buf, edge, identity, permit).instrument(span));
         }
         Err(_) => tracing::error!("a link came over a transport that this broker does not serve"),
     }

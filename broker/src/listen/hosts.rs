@@ -1,12 +1,14 @@
 //! Which names a request may call us by, and which pages may call us at all: the defence against a web page
 //! that makes its reader's browser speak to a broker on loopback.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Names without a port, lower case, addresses without brackets.
 #[derive(Clone, Debug)]
 pub(crate) struct Hosts {
     names: Vec<String>,
+    /// Every loopback address and `localhost` are ours, too.
+    has_loopback: bool,
     scheme: &'static str,
     public_url: Option<String>,
 }
@@ -39,7 +41,24 @@ impl Hosts {
         if let Some(authority) = public_url.as_deref().and_then(|url| url.split_once("://")) {
             names.push(host_of(authority.1).to_owned());
         }
-        Self { names, scheme: if tls { "https" } else { "http" }, public_url }
+        Self { names, has_loopback: true, scheme: scheme(tls), public_url }
+    }
+
+    /// Of a Nexus that shares its addresses with others: it goes by these names alone.
+    pub(crate) fn of_tenant(names: Vec<String>, tls: bool, public_url: Option<String>) -> Self {
+        Self { names, has_loopback: false, scheme: scheme(tls), public_url }
+    }
+
+    /// What those are called who have `label` before one of our names.
+    pub(crate) fn below(&self, label: &str) -> Vec<String> {
+        let names = self.names.iter().map(String::as_str).chain(["localhost"]);
+        let mut below: Vec<String> = names
+            .filter(|name| name.parse::<IpAddr>().is_err())
+            .map(|name| format!("{label}.{name}"))
+            .collect();
+        below.sort();
+        below.dedup();
+        below
     }
 
     /// Whether the listener speaks TLS, so that a cookie may be kept to it.
@@ -60,11 +79,9 @@ impl Hosts {
     /// `host`: the Host header or the target's authority; `origin`: the Origin header, which programs leave out.
     pub(crate) fn check(&self, host: Option<&str>, origin: Option<&str>) -> Result<(), Stranger> {
         let host = host.ok_or(Stranger::Host)?.to_ascii_lowercase();
-        // A name with a dot at its end is the same name.
-        let name = host_of(&host);
-        let name = name.strip_suffix('.').unwrap_or(name);
-        let loopback =
-            name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        let name = bare(&host);
+        let loopback = self.has_loopback
+            && (name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback()));
         if !loopback && !self.names.iter().any(|known| known == name) {
             return Err(Stranger::Host);
         }
@@ -72,6 +89,22 @@ impl Hosts {
         let own = origin.strip_prefix(self.scheme).and_then(|rest| rest.strip_prefix("://")) == Some(&*host);
         if own || self.public_url.as_deref() == Some(&*origin) { Ok(()) } else { Err(Stranger::Origin) }
     }
+}
+
+fn scheme(tls: bool) -> &'static str {
+    if tls { "https" } else { "http" }
+}
+
+/// The name in an authority of lower case. One with a dot at its end is the same name.
+pub(super) fn bare(authority: &str) -> &str {
+    let name = host_of(authority);
+    name.strip_suffix('.').unwrap_or(name)
+}
+
+/// `url` with `label` before its host; nothing can stand before an address.
+pub(crate) fn url_below(url: &str, label: &str) -> Option<String> {
+    let (scheme, authority) = url.split_once("://")?;
+    host_of(authority).parse::<IpAddr>().is_err().then(|| format!("{scheme}://{label}.{authority}"))
 }
 
 /// The host of `host:port`, `[v6]:port` or a name alone.
@@ -145,5 +178,36 @@ mod tests {
         for (host, origin, expected) in cases {
             assert_eq!(hosts.check(*host, *origin), *expected, "{host:?} {origin:?}");
         }
+    }
+
+    #[test]
+    fn a_tenant_goes_by_its_own_names_alone() {
+        let own = Hosts::new(
+            &["127.0.0.1".to_owned(), "build-1".to_owned()],
+            "10.0.0.7:7888".parse().unwrap(),
+            false,
+            Some("https://nexus.example:8443".to_owned()),
+        );
+        let names = own.below("acme");
+        assert_eq!(names, ["acme.build-1", "acme.localhost", "acme.nexus.example"]);
+        let acme = Hosts::of_tenant(names, false, None);
+        let cases: &[(&str, Option<&str>, Result<(), Stranger>)] = &[
+            ("acme.localhost:7888", None, Ok(())),
+            ("ACME.localhost.:7888", None, Ok(())),
+            ("acme.localhost:7888", Some("http://acme.localhost:7888"), Ok(())),
+            ("acme.localhost:7888", Some("http://beta.localhost:7888"), Err(Stranger::Origin)),
+            ("acme.localhost:7888", Some("http://localhost:7888"), Err(Stranger::Origin)),
+            ("localhost:7888", None, Err(Stranger::Host)),
+            ("127.0.0.1:7888", None, Err(Stranger::Host)),
+            ("beta.localhost:7888", None, Err(Stranger::Host)),
+            ("x.acme.localhost:7888", None, Err(Stranger::Host)),
+        ];
+        for (host, origin, expected) in cases {
+            assert_eq!(acme.check(Some(host), *origin), *expected, "{host:?} {origin:?}");
+        }
+        assert_eq!(own.check(Some("acme.localhost:7888"), None), Err(Stranger::Host), "no name of ours");
+        let below = |url| url_below(url, "acme");
+        assert_eq!(below("https://nexus.example:8443").as_deref(), Some("https://acme.nexus.example:8443"));
+        assert_eq!((below("https://10.0.0.7"), below("https://[::1]:1")), (None, None));
     }
 }

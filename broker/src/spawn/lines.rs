@@ -8,6 +8,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 
+use crate::tenants::TenantName;
+
 /// Lines that may wait to be written; more are left out.
 const WAITING_MAX: usize = 1024;
 /// More of one line is left out.
@@ -20,22 +22,26 @@ pub(super) struct Lines {
     sender: SyncSender<String>,
     dropped: Arc<AtomicU64>,
     is_coloured: bool,
+    /// Before each name: whose agents these are, where a broker serves several.
+    whose: String,
 }
 
 impl Lines {
     /// To standard error.
-    pub(super) fn start() -> io::Result<Self> {
+    pub(super) fn start(tenant: Option<&TenantName>) -> io::Result<Self> {
+        let whose = tenant.map_or_else(String::new, |tenant| format!("{tenant}/"));
         let (sender, lines) = sync_channel(WAITING_MAX);
         let dropped = Arc::new(AtomicU64::new(0));
         let seen = Arc::clone(&dropped);
         std::thread::Builder::new().name("agent-lines".to_owned()).spawn(move || write(&lines, &seen))?;
         let is_coloured = io::stderr().is_terminal() && !is_colour_unwanted();
-        Ok(Self { sender, dropped, is_coloured })
+        Ok(Self { sender, dropped, is_coloured, whose })
     }
 
     /// What stands before each line of `name`, which is the `at`th.
     pub(super) fn prefix(&self, name: &str, width: usize, at: usize) -> String {
-        prefix(name, width, self.is_coloured.then(|| COLOURS[at % COLOURS.len()]))
+        let name = format!("{}{name}", self.whose);
+        prefix(&name, width + self.whose.len(), self.is_coloured.then(|| COLOURS[at % COLOURS.len()]))
     }
 
     /// Passes on what is read until it ends.
@@ -105,7 +111,7 @@ mod tests {
     #[tokio::test]
     async fn lines_have_their_names_and_one_without_end_is_cut() {
         let (sender, lines) = sync_channel(8);
-        let told = Lines { sender, dropped: Arc::default(), is_coloured: false };
+        let told = Lines { sender, dropped: Arc::default(), is_coloured: false, whose: String::new() };
         let long = "x".repeat(LINE_BYTES_MAX + 7);
         let text = format!("one\n\n{long}\nlast\r\nno end");
         let prefix = told.prefix("wren", 6, 0);
@@ -118,7 +124,7 @@ mod tests {
     #[tokio::test]
     async fn nobody_waits_for_a_screen_that_stands_still() {
         let (sender, lines) = sync_channel(2);
-        let told = Lines { sender, dropped: Arc::default(), is_coloured: true };
+        let told = Lines { sender, dropped: Arc::default(), is_coloured: true, whose: String::new() };
         let dropped = Arc::clone(&told.dropped);
         let prefix = told.prefix("a", 1, 0);
         told.pass_on(prefix, &b"1\n2\n3\n4\n"[..]).await;
