@@ -22,8 +22,14 @@ pub const NO_CLOSE_FRAME: u16 = 1006;
 impl Raw {
     /// Dials with these headers besides those of a WebSocket; the status when the upgrade is refused.
     pub async fn dial(world: &World, headers: &[(&str, &str)]) -> Result<Self, u16> {
-        let url = format!("{}/connect", world.url().replacen("http", "ws", 1));
-        let mut request = url.into_client_request().expect("a URL");
+        let url = world.url();
+        let address = url.trim_start_matches("http://");
+        Self::dial_host(address, address, headers).await
+    }
+
+    /// The same at this address, as `host`.
+    pub async fn dial_host(address: &str, host: &str, headers: &[(&str, &str)]) -> Result<Self, u16> {
+        let mut request = format!("ws://{host}/connect").into_client_request().expect("a URL");
         request
             .headers_mut()
             .insert("sec-websocket-protocol", HeaderValue::from_static(nexus_wire::limits::SUBPROTOCOL));
@@ -31,7 +37,8 @@ impl Raw {
             let name = HeaderName::try_from(*name).expect("a header's name");
             request.headers_mut().insert(name, HeaderValue::from_str(value).expect("a header's value"));
         }
-        match tokio_tungstenite::connect_async(request).await {
+        let socket = TcpStream::connect(address).await.expect("the broker listens");
+        match tokio_tungstenite::client_async(request, MaybeTlsStream::Plain(socket)).await {
             Ok((socket, _)) => Ok(Self(socket)),
             Err(Error::Http(answer)) => Err(answer.status().as_u16()),
             Err(error) => panic!("the broker cannot be reached: {error}"),

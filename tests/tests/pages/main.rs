@@ -10,5 +10,6 @@ mod registries;
 mod runner;
 mod screens;
 mod team;
+mod tenants;
 mod triggers;
 mod workspace;
