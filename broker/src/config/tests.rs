@@ -156,3 +156,38 @@ fn servers_that_may_be_pushed_to_have_a_port() {
     let error = load("[push]\nallow = [\"10.0.0.7\"]\n").unwrap_err().to_string();
     assert!(error.contains("expected servers as host:port"), "{error}");
 }
+
+#[test]
+fn a_tenant_has_what_is_shared_from_its_broker_and_the_rest_for_itself() {
+    let broker = with_file(
+        "listen = \"127.0.0.1:9\"\nlinks_max = 10\npublic_url = \"https://nexus.example\"\nallowed_hosts = [\"b\"]\n",
+    );
+    std::fs::write(broker.path().join("identity.json"), "").unwrap();
+    let acme = broker.path().join("tenants/acme");
+    std::fs::create_dir_all(&acme).unwrap();
+    std::fs::write(acme.join("nexus.toml"), "[hands]\nsoft_cap = 5\n").unwrap();
+    let env = |name: &str| (name == "NEXUS_LINKS_MAX").then(|| "11".to_owned());
+    let (config, effective) = Config::load(&acme, &[("hands.soft_cap", "7".into())], env).unwrap();
+    assert_eq!((config.listen.port(), config.tls, config.allowed_hosts), (9, false, vec!["b".to_owned()]));
+    assert_eq!(config.public_url.as_deref(), Some("https://acme.nexus.example"));
+    // The environment and the command line are the broker's.
+    assert_eq!((config.links_max, config.hub.soft_cap), (16_384, 5));
+    let tenancy = config.tenancy.unwrap();
+    assert_eq!(
+        (tenancy.name.to_string(), tenancy.broker),
+        ("acme".into(), broker.path().canonicalize().unwrap())
+    );
+    let shared: Vec<&str> =
+        effective.rows().filter(|it| matches!(it.2, Source::Broker(_))).map(|it| it.0).collect();
+    assert_eq!(shared.len(), BROKERS.len());
+    assert!(BROKERS.iter().all(|key| shared.contains(key)), "{shared:?}");
+    for key in BROKERS {
+        let line = format!(
+            "{key} = {}\n",
+            if key.starts_with("tls") || key.starts_with("links") { "true" } else { "\"\"" }
+        );
+        std::fs::write(acme.join("nexus.toml"), line).unwrap();
+        let error = Config::load(&acme, &[], none).unwrap_err().to_string();
+        assert!(error.contains(&format!(":1: {key} is for the broker of all tenants to say")), "{error}");
+    }
+}

@@ -128,6 +128,22 @@ async fn fill(world: &World, nexus: Nexus, word: &str) -> Full {
     let asking = link.request("approval.ask", json!({"asked": asked})).await;
     ids.insert("approval", text(&asking["payload"]["id"]));
 
+    drop(link);
+    // From now on nothing of it moves by itself.
+    let look = |path: &str| nexus.admin("GET", &format!("/api/v1{path}"), &Value::Null);
+    let command = format!("/session-commands/{}", ids["command"]);
+    let over: [(&str, fn(&Value) -> bool); 4] = [
+        ("/runs?all=true", |page| page["runs"][0]["state"] == "done"),
+        (&command, |command| command["state"] != "pending"),
+        ("/triggers/weekly/history", |page| !page["slots"][0]["ended_at"].is_null()),
+        ("/aspects", |team| {
+            let team = team["aspects"].as_array().into_iter().flatten();
+            team.filter(|it| it["name"] == "wren").all(|wren| wren["state"] == "offline")
+        }),
+    ];
+    for (path, is_over) in over {
+        wait_until(&format!("{path} to be over"), || is_over(&look(path)).then_some(()));
+    }
     let log_in = json!({"name": "ana", "password": PASSWORD}).to_string();
     let cookie = nexus.ask("", "POST", "/api/v1/login", &log_in);
     let cookie = cookie.head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).expect("a cookie");

@@ -97,7 +97,14 @@ impl Nexus {
     /// The home of a new aspect.
     pub(crate) fn home(&self, world: &World, name: &str) -> PathBuf {
         let whose = self.tenant.as_deref().unwrap_or("own");
-        let home = world.dir().join("homes").join(whose).join(name);
+        let home = Self::bare_home(&world.dir().join("homes").join(whose), name);
+        self.nexus(world, &["aspect", "add", name, "--share-knowledge", "--home", &home.to_string_lossy()]);
+        home
+    }
+
+    /// One without a key.
+    pub(crate) fn bare_home(folder: &Path, name: &str) -> PathBuf {
+        let home = folder.join(name);
         std::fs::create_dir_all(home.join("work")).expect("the folder is ours");
         let hand = json!({"name": "shout", "description": "says it again", "instructions": "Say it again."});
         let settings = json!({"name": name, "provider": {"kind": "scripted"}, "hands": [hand]});
@@ -109,7 +116,6 @@ impl Nexus {
         ] {
             std::fs::write(home.join(file), content).expect("the folder is ours");
         }
-        self.nexus(world, &["aspect", "add", name, "--share-knowledge", "--home", &home.to_string_lossy()]);
         home
     }
 

@@ -165,3 +165,27 @@ fn every_verb_works_on_a_tenant() {
     assert_eq!(kept["content"], json!("Never."), "{kept}");
     assert_eq!(Answer::to(&copy.address, &acme.host, "", "GET", "/api/v1/nexus", "").status, 403);
 }
+
+#[test]
+fn the_agents_of_a_tenant_run_beside_the_broker_and_reach_their_own() {
+    let mut world = World::new();
+    let [acme, beta] = ["acme", "beta"].map(|name| Nexus::add(&world, name).0);
+    world.kill_broker();
+    for nexus in [&acme, &beta] {
+        let home = Nexus::bare_home(&nexus.data.join("homes"), "robin");
+        assert!(home.is_dir());
+        std::fs::write(nexus.data.join("nexus.toml"), "[spawn]\nhomes = [\"homes\"]\n").expect("ours");
+    }
+    world.start_broker();
+    for (nexus, line) in [(&acme, "acme/robin │"), (&beta, "beta/robin │")] {
+        world.broker().wait_for_text(line);
+        wait_until("robin to be there", || {
+            let team = nexus.admin("GET", "/api/v1/aspects", &Value::Null);
+            (team["aspects"][0]["state"] == "online").then_some(())
+        });
+        let said = ask_robin(&world, nexus);
+        assert!(said.contains("heard"), "{said}");
+    }
+    world.broker().signal("TERM");
+    assert!(world.broker_mut().wait().success(), "all of them say goodbye");
+}

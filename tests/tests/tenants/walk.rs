@@ -115,6 +115,15 @@ fn looked(operations: &[Operation], at: &Full) -> BTreeMap<String, Answer> {
     looks.map(|it| (it.id.clone(), it.ask(at, at, &admin))).collect()
 }
 
+/// Without what looking itself has left behind: what was refused is written down some time after.
+fn lasting(answer: &Answer) -> Value {
+    let Ok(mut value) = serde_json::from_str::<Value>(&answer.body) else { return json!(answer.body) };
+    if let Some(entries) = value.get_mut("entries").and_then(Value::as_array_mut) {
+        entries.retain(|it| it["kind"].as_str().is_none_or(|kind| !kind.starts_with("refused.")));
+    }
+    value
+}
+
 fn telling<'a>(answers: &'a BTreeMap<String, Answer>, word: &str) -> BTreeSet<&'a str> {
     answers.iter().filter(|it| it.1.body.contains(word)).map(|it| it.0.as_str()).collect()
 }
@@ -166,7 +175,7 @@ async fn no_operation_tells_one_tenant_anything_of_another() {
         answers.retain(|id, _| !RESTLESS.contains(&id.as_str()));
     }
     for (id, before) in &before {
-        assert_eq!(before.body, after[id].body, "{id} of the other tenant has changed");
+        assert_eq!(lasting(before), lasting(&after[id]), "{id} of the other tenant has changed");
     }
 }
 
