@@ -132,7 +132,7 @@ impl Running {
 
     /// Where a browser finds the dashboard.
     pub fn dashboard_url(&self) -> String {
-        format!("{}/", self.edge.hosts.public_url().unwrap_or(self.url()))
+        format!("{}/", self.edge.hosts.public_url().unwrap_or(&self.nexus.url))
     }
 
     pub fn workspace(&self) -> Option<&Path> {

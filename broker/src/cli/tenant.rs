@@ -218,7 +218,7 @@ fn row(config: &Config, name: &TenantName) -> Row {
     let expected = match settings {
         Ok((settings, _)) => settings.url(),
         Err(error) => {
-            fault.get_or_insert(error.to_string());
+            fault.get_or_insert_with(|| error.to_string());
             name.url(config.listen, config.tls)
         }
     };

@@ -55,8 +55,12 @@ pub(crate) struct Door {
 
 /// Two folders hold the same Nexus.
 #[derive(Debug, thiserror::Error)]
-#[error("{} has the same identity: one of the two is a copy of the other; remove one", .0.as_ref().map_or("the broker's own Nexus".to_owned(), |it| format!("the tenant {it}")))]
-pub(crate) struct Taken(Option<TenantName>);
+pub(crate) enum Taken {
+    #[error("it has the identity of the broker's own Nexus, so one of the two is a copy; remove one")]
+    Own,
+    #[error("the tenant {0} has the same identity, so one of the two is a copy; remove one")]
+    Tenant(TenantName),
+}
 
 /// Whom the handshake of a connection was with; nobody in particular where there was none.
 #[derive(Clone, Debug)]
@@ -84,11 +88,11 @@ impl Door {
         names: &[String],
     ) -> Result<(), Taken> {
         if names.contains(&self.fixed_name) {
-            return Err(Taken(None));
+            return Err(Taken::Own);
         }
-        let holders = names.iter().filter_map(|name| tenants.get(name)).map(|room| room.tenant.as_ref());
-        match holders.into_iter().find(|holder| *holder != tenant) {
-            Some(other) => Err(Taken(other.cloned())),
+        let mut holders = names.iter().filter_map(|name| tenants.get(name)?.tenant.as_ref());
+        match holders.find(|holder| Some(*holder) != tenant) {
+            Some(other) => Err(Taken::Tenant(other.clone())),
             None => Ok(()),
         }
     }
