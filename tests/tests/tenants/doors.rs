@@ -238,7 +238,7 @@ async fn no_tool_or_resource_tells_an_assistant_of_one_anything_of_another() {
         let text = text
             .lines()
             .find_map(|line| line.strip_prefix("data: {"))
-            .map_or(text.to_owned(), |it| format!("{{{it}"));
+            .map_or_else(|| text.to_owned(), |it| format!("{{{it}"));
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
     };
     let tools = whole(&ask(&beta, &of_beta, "tools/list", json!({})))["result"]["tools"].clone();

@@ -41,6 +41,8 @@ pub(crate) async fn both() -> (World, Full, Full) {
     (world, acme, beta)
 }
 
+type IsOver = fn(&Value) -> bool;
+
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
 }
@@ -132,7 +134,7 @@ async fn fill(world: &World, nexus: Nexus, word: &str) -> Full {
     // From now on nothing of it moves by itself.
     let look = |path: &str| nexus.admin("GET", &format!("/api/v1{path}"), &Value::Null);
     let command = format!("/session-commands/{}", ids["command"]);
-    let over: [(&str, fn(&Value) -> bool); 4] = [
+    let over: [(&str, IsOver); 4] = [
         ("/runs?all=true", |page| page["runs"][0]["state"] == "done"),
         (&command, |command| command["state"] != "pending"),
         ("/triggers/weekly/history", |page| !page["slots"][0]["ended_at"].is_null()),
