@@ -182,7 +182,7 @@ mod tests {
         let name: TenantName = "acme".parse().unwrap();
         let found = Tenancy::of(&acme).unwrap();
         assert_eq!((&found.name, found.broker), (&name, broker.canonicalize().unwrap()));
-        assert_eq!(all(&broker), [name.clone()]);
+        assert_eq!(all(&broker), std::slice::from_ref(&name));
         for elsewhere in [broker.clone(), broker.join("tenants"), broker.join("tenants/.acme.new")] {
             assert_eq!(Tenancy::of(&elsewhere), None, "{}", elsewhere.display());
         }
