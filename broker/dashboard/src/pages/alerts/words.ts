@@ -37,6 +37,16 @@ const KINDS: Partial<Record<AlertKind, About>> = {
     look: () => ({ does: "Change the budget", href: "/usage#budgets" }),
   },
   push_given_up: { severity: "note", event: true },
+  run_failed: {
+    severity: "warning",
+    event: true,
+    look: (subject) => ({ does: "Look at the flow", href: `/flows/of/${part(subject)}` }),
+  },
+  run_without_output: {
+    severity: "note",
+    event: true,
+    look: (subject) => ({ does: "Look at the flow", href: `/flows/of/${part(subject)}` }),
+  },
   session_stuck: {
     severity: "urgent",
     event: true,
@@ -46,6 +56,10 @@ const KINDS: Partial<Record<AlertKind, About>> = {
     },
   },
   settings_broken: { severity: "warning", look: aspect },
+  spending_stopped: {
+    severity: "urgent",
+    look: () => ({ does: "Go on", href: "/usage#budgets" }),
+  },
   storage: {
     severity: "urgent",
     look: () => ({ does: "Look at the broker", href: "/settings/broker" }),
@@ -56,6 +70,10 @@ const KINDS: Partial<Record<AlertKind, About>> = {
   },
   trigger_paused: {
     severity: "urgent",
+    look: (subject) => ({ does: "Look at the trigger", href: `/triggers/${part(subject)}` }),
+  },
+  watch_failing: {
+    severity: "warning",
     look: (subject) => ({ does: "Look at the trigger", href: `/triggers/${part(subject)}` }),
   },
   worker_lost: { severity: "warning", event: true, look: dead },
