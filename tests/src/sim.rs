@@ -18,7 +18,9 @@ use uuid::Uuid;
 mod agent;
 mod check;
 mod commands;
+mod ends;
 mod operator;
+mod schedule;
 
 pub use check::Truth;
 
@@ -114,6 +116,7 @@ impl<S> std::fmt::Debug for Sim<S> {
 impl<S: Transaction> Sim<S> {
     pub fn new(plan: Plan, store: S, reopen: impl FnMut(&mut S) + 'static) -> Self {
         let hub = Hub::rebuild(&store, HubConfig::default()).expect("an empty store opens");
+        let schedules = schedule::is_part_of(plan.seed);
         let mut sim = Self {
             seed: plan.seed,
             dice: Dice(StdRng::seed_from_u64(plan.seed)),
@@ -127,8 +130,8 @@ impl<S: Transaction> Sim<S> {
             crash: plan.crash,
             links: BTreeMap::new(),
             late: Vec::new(),
-            agents: (0..plan.agents).map(Agent::new).collect(),
-            operators: (0..plan.operators).map(Operator::new).collect(),
+            agents: (0..plan.agents).map(|index| Agent::new(index, schedules)).collect(),
+            operators: (0..plan.operators).map(|index| Operator::new(index, schedules)).collect(),
             truth: Truth::default(),
         };
         sim.tell(CommandBody::BrokerStarted(HubConfig::default()));
@@ -140,7 +143,18 @@ impl<S: Transaction> Sim<S> {
             let add = sim.operators[index].admission();
             sim.tell(CommandBody::AddOperator { by: Party::System, add });
         }
+        if schedules {
+            let by = sim.operators[0].who.clone();
+            for change in schedule::set_up(plan.seed) {
+                let request = RequestId(sim.dice.id(sim.now));
+                sim.tell(schedule::asked(&by, request, change));
+            }
+        }
         sim.commit(false);
+        for name in schedule::TRIGGERS.iter().filter(|_| schedules) {
+            let record = sim.store.trigger(&name.parse().expect("a name")).expect("the store reads");
+            sim.truth.triggers.push(record.expect("the trigger was put").info);
+        }
         sim
     }
 
@@ -151,6 +165,9 @@ impl<S: Transaction> Sim<S> {
         }
         self.settle();
         check::at_rest(self.seed, &self.truth, &self.store, &self.agents);
+        if schedule::is_part_of(self.seed) {
+            ends::at_rest(self.seed, self.now, &self.truth, &self.store, &self.agents);
+        }
         self.truth
     }
 
@@ -218,7 +235,12 @@ impl<S: Transaction> Sim<S> {
         self.links.values().all(|link| link.up.is_empty() && link.down.is_empty())
             && self.agents.iter().all(Agent::is_idle)
             && self.operators.iter().all(Operator::is_idle)
-            && self.store.snapshot().expect("the store reads").open_dispatches.is_empty()
+            && self.is_done()
+    }
+
+    fn is_done(&self) -> bool {
+        let snapshot = self.store.snapshot().expect("the store reads");
+        snapshot.open_dispatches.is_empty() && snapshot.open_runs.is_empty() && snapshot.open_slots.is_empty()
     }
 
     fn pick_link(&mut self, wanted: impl Fn(&Link) -> bool) -> Option<LinkId> {
@@ -241,7 +263,7 @@ impl<S: Transaction> Sim<S> {
         }
         let new_epoch = EpochId(self.dice.id(self.now));
         let minted = RequestId(self.dice.id(self.now));
-        let body = agent::command(who, id, request.unwrap_or(minted), frame, new_epoch);
+        let body = commands::command(who, id, request.unwrap_or(minted), frame, new_epoch);
         let (trace, origin) = (agent::trace_of(request), Origin::Link { link: id, request });
         self.waiting.push(Command { at: self.now, origin, trace, body });
     }
@@ -310,7 +332,7 @@ impl<S: Transaction> Sim<S> {
         }
         self.store.commit().expect("the store commits");
         check::after_batch(self.seed, &self.hub, &self.store);
-        self.truth.note_log(self.seed, &effects);
+        self.truth.note_log(self.seed, &effects, &self.store);
         self.remember(batch);
         if crash == Some(CrashPoint::After) || (faults && self.dice.one_in(120)) {
             self.kill_broker();
@@ -324,6 +346,11 @@ impl<S: Transaction> Sim<S> {
     }
 
     fn remember(&mut self, batch: Vec<Command>) {
+        for command in &batch {
+            if let CommandBody::Hook(call) = &command.body {
+                self.truth.hooks.insert(call.delivery.clone());
+            }
+        }
         self.recent.extend(batch.into_iter().map(|command| command.body).filter(may_come_again));
         while self.recent.len() > 64 {
             self.recent.pop_front();
@@ -436,6 +463,11 @@ impl<S: Transaction> Sim<S> {
     }
 
     fn act_operator(&mut self) {
+        if schedule::is_part_of(self.seed) && self.dice.one_in(6) {
+            let hook = self.truth.triggers.iter().find(|info| info.hook.is_some()).cloned();
+            let call = hook.map(|hook| schedule::call(&hook, &mut self.dice));
+            return call.into_iter().for_each(|call| self.tell(call));
+        }
         let index = self.dice.below(self.operators.len());
         let names: Vec<AspectName> = self.agents.iter().map(|agent| agent.name.clone()).collect();
         let asked = self.truth.asked();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use nexus_broker::hub::{Change, CommandBody, Traced};
+use nexus_broker::hub::Traced;
 use nexus_wire::admin::AspectAdd;
 use nexus_wire::approval::{ApprovalAsk, ApprovalInfo, ApprovalState, ApprovalWithdraw, Asked};
 use nexus_wire::budget::Budget;
@@ -14,15 +14,16 @@ use nexus_wire::hands::{
 };
 use nexus_wire::inbox::{Ack, Decision, InboxClose, Item, ItemBody, Resume};
 use nexus_wire::roster::{AspectRole, HeldLease, Register, Registered, SettingsBroken};
-use nexus_wire::session::{SessionAct, SessionCommand, SessionOutcome, SessionRewind, SessionStuck};
+use nexus_wire::run::{RunStarted, RunState};
+use nexus_wire::session::{SessionOutcome, SessionStuck};
 use nexus_wire::thread::InboxTaken;
 use nexus_wire::{
     ApprovalId, AspectName, DispatchId, EpochId, FromBroker, GatherId, HandRef, ItemId, LinkId, Ms, Party,
-    RequestId, ToBroker, TraceContext, TurnId, derive,
+    RequestId, RunId, ToBroker, TraceContext, TurnId, derive,
 };
 
-use super::Dice;
 use super::check::Truth;
+use super::{Dice, schedule};
 
 /// One Hand of each kind: name, whether idempotent, concurrency.
 pub(super) const HANDS: [(&str, bool, u32); 2] = [("check", true, 3), ("paint", false, 1)];
@@ -45,6 +46,8 @@ struct Task {
 pub(super) struct Agent {
     pub(super) name: AspectName,
     index: usize,
+    /// It starts flows, and writes into the table if it may.
+    schedules: bool,
     // On its disk.
     epoch: Option<EpochId>,
     offset: u64,
@@ -58,6 +61,8 @@ pub(super) struct Agent {
     pub(super) gathered: BTreeMap<GatherId, GatherState>,
     /// What it asked people for whose end it took.
     pub(super) answered: BTreeMap<ApprovalId, ApprovalState>,
+    /// Runs whose end it took.
+    pub(super) ended: BTreeMap<RunId, RunState>,
     /// What it asked people for last, and may think better of.
     asked: Option<ApprovalId>,
     /// Roots of its own that are not gathered yet.
@@ -80,60 +85,12 @@ pub(super) fn hand_of(aspect: &AspectName, dice: &mut Dice) -> HandRef {
     format!("{aspect}/{hand}").parse().expect("a Hand")
 }
 
-/// What the broker's edge makes of a frame; the identity is the link's.
-pub(super) fn command(
-    who: Party,
-    link: LinkId,
-    request: RequestId,
-    frame: ToBroker,
-    new_epoch: EpochId,
-) -> CommandBody {
-    let aspect = who.aspect().cloned();
-    let change = match (frame, aspect) {
-        (ToBroker::Register(register), Some(aspect)) => {
-            return CommandBody::Register { aspect, link, key_generation: 1, register, new_epoch };
-        }
-        (ToBroker::Ack(Ack { offset }), Some(aspect)) => return CommandBody::Ack { aspect, link, offset },
-        (ToBroker::ApprovalAnswer(it), _) => Change::ApprovalAnswer(it),
-        (ToBroker::ApprovalAsk(it), _) => Change::ApprovalAsk(it),
-        (ToBroker::ApprovalWithdraw(it), _) => Change::ApprovalWithdraw(it),
-        (ToBroker::BudgetClear(it), _) => Change::BudgetClear(it),
-        (ToBroker::BudgetGoOn(it), _) => Change::BudgetGoOn(it),
-        (ToBroker::BudgetSet(it), _) => Change::BudgetSet(it),
-        (ToBroker::BudgetStop(it), _) => Change::BudgetStop(it),
-        (ToBroker::ChatMark(it), _) => Change::ChatMark(it),
-        (ToBroker::ChatReact(it), _) => Change::ChatReact(it),
-        (ToBroker::InboxTaken(it), _) => Change::InboxTaken(it),
-        (ToBroker::AspectRelease(it), _) => Change::AspectRelease(it),
-        (ToBroker::AspectRestrain(it), _) => Change::AspectRestrain(it),
-        (ToBroker::ChatSend(it), _) => Change::ChatSend(it),
-        (ToBroker::Dispatch(it), _) => Change::Dispatch(it),
-        (ToBroker::DispatchCancel(it), _) => Change::DispatchCancel(it),
-        (ToBroker::DispatchResult(it), _) => Change::DispatchResult(it),
-        (ToBroker::DispatchRetry(it), _) => Change::DispatchRetry(it),
-        (ToBroker::DispatchStopped(it), _) => Change::DispatchStopped(it),
-        (ToBroker::DispatchWait(it), _) => Change::DispatchWait(it),
-        (ToBroker::Gather(it), _) => Change::Gather(it),
-        (ToBroker::GatherCancel(it), _) => Change::GatherCancel(it),
-        (ToBroker::InboxClose(it), _) => Change::InboxClose(it),
-        (ToBroker::LeaseRenew(it), _) => Change::LeaseRenew(it),
-        (ToBroker::SessionRewind(SessionRewind { of, session, entry }), _) => {
-            Change::SessionCommand(SessionCommand { of, session, act: SessionAct::Rewind { entry } })
-        }
-        (ToBroker::SessionStuck(it), _) => Change::SessionStuck(it),
-        (ToBroker::SettingsBroken(it), _) => Change::SettingsBroken(it),
-        (ToBroker::TurnCancel(it), _) => Change::SessionCommand(it.into()),
-        (other, _) => unreachable!("the model sends no {other:?}"),
-    };
-    let link = who.aspect().map(|_| link);
-    CommandBody::Request { sender: who, link, request, change }
-}
-
 impl Agent {
-    pub(super) fn new(index: usize) -> Self {
+    pub(super) fn new(index: usize, schedules: bool) -> Self {
         Self {
             name: format!("agent-{index}").parse().expect("a name"),
             index,
+            schedules,
             epoch: None,
             offset: 0,
             last: None,
@@ -144,6 +101,7 @@ impl Agent {
             taken: BTreeMap::new(),
             gathered: BTreeMap::new(),
             answered: BTreeMap::new(),
+            ended: BTreeMap::new(),
             asked: None,
             roots: Vec::new(),
             link: None,
@@ -270,6 +228,13 @@ impl Agent {
                     Some(ToBroker::Gather(_)) => {
                         let accepted: Gathered = result.parse().expect("the answer of gather");
                         truth.note_gather(accepted.gather, &self.name);
+                    }
+                    Some(ToBroker::RunStart(_)) => {
+                        let started: RunStarted = result.parse().expect("the answer of run.start");
+                        truth.note_run(started.run, &Party::Aspect(self.name.clone()));
+                    }
+                    Some(ToBroker::RegistryWrite(_)) => {
+                        truth.note_written(result.parse().expect("the answer of registry.write"));
                     }
                     _ => {}
                 }
@@ -486,8 +451,9 @@ impl Agent {
             ItemBody::Approval(end) => {
                 self.answered.insert(end.approval, end.state);
             }
-            // Nobody starts one here.
-            ItemBody::Run(_) => {}
+            ItemBody::Run(end) => {
+                self.ended.insert(end.run, end.state);
+            }
             ItemBody::Gather(result) => {
                 self.gathered.insert(result.gather, result.state);
             }
@@ -533,6 +499,10 @@ impl Agent {
             3 => {
                 let reason = ["too long", "too long, three times"][dice.below(2)].to_owned();
                 SessionStuck { session: "global".to_owned(), reason }.into()
+            }
+            5 if self.schedules => schedule::start(dice).into(),
+            6 if self.schedules && self.index == 0 => {
+                schedule::write(&Party::Aspect(self.name.clone()), dice).into()
             }
             4 => SettingsBroken { reason: dice.one_in(2).then(|| "line 3".to_owned()) }.into(),
             _ => return,

@@ -12,10 +12,14 @@ use nexus_wire::hands::{DispatchInfo, DispatchResult, DispatchState, WaitingFor}
 use nexus_wire::inbox::{Item, ItemBody};
 use nexus_wire::limits::ATTEMPTS_MAX;
 use nexus_wire::log::LogBody;
+use nexus_wire::registry::RegistryWritten;
+use nexus_wire::run::RunState;
 use nexus_wire::session::SessionCommandState;
-use nexus_wire::{ApprovalId, AspectName, DispatchId, GatherId, MessageId, Party, RequestId, derive};
+use nexus_wire::trigger::TriggerInfo;
+use nexus_wire::{ApprovalId, AspectName, DispatchId, GatherId, MessageId, Party, RequestId, RunId, derive};
 
 use super::agent::{Agent, HANDS};
+use super::ends;
 
 /// What was promised to somebody.
 #[derive(Debug, Default)]
@@ -35,6 +39,14 @@ pub struct Truth {
     stops: usize,
     logged: BTreeSet<MessageId>,
     log_head: u64,
+    /// As they were defined.
+    pub(super) triggers: Vec<TriggerInfo>,
+    /// What a service calls those of its requests that were on disk.
+    pub(super) hooks: BTreeSet<String>,
+    pub runs: BTreeMap<RunId, Party>,
+    pub runs_ended: BTreeMap<RunId, RunState>,
+    /// Rows, and the change that made each what it was to be.
+    pub(super) written: BTreeSet<(String, u64)>,
 }
 
 impl Truth {
@@ -44,6 +56,14 @@ impl Truth {
 
     pub(super) fn note_dispatch(&mut self, dispatch: DispatchId, invoker: &Party) {
         self.dispatches.insert(dispatch, invoker.clone());
+    }
+
+    pub(super) fn note_run(&mut self, run: RunId, by: &Party) {
+        self.runs.insert(run, by.clone());
+    }
+
+    pub(super) fn note_written(&mut self, written: RegistryWritten) {
+        self.written.insert((written.row, written.version));
     }
 
     pub(super) fn note_gather(&mut self, gather: GatherId, invoker: &AspectName) {
@@ -88,13 +108,18 @@ impl Truth {
     }
 
     /// The log has no hole, and every dispatch ends in it once.
-    pub(super) fn note_log(&mut self, seed: u64, effects: &[Effect]) {
+    pub(super) fn note_log(&mut self, seed: u64, effects: &[Effect], store: &impl Reads) {
         for effect in effects {
             let Effect::Logged(entry) = effect else { continue };
             assert_eq!(entry.seq, self.log_head + 1, "seed {seed}: the log has no hole");
             self.log_head = entry.seq;
             if matches!(&entry.body, LogBody::Other { kind, .. } if kind == "dispatch.work_cancelled") {
                 self.stops += 1;
+            }
+            if let LogBody::Other { kind, subject } = &entry.body
+                && kind == "run.ended"
+            {
+                ends::note_run(seed, &mut self.runs_ended, store, subject);
             }
             if let LogBody::Message(message) = &entry.body {
                 assert!(self.logged.insert(message.id), "seed {seed}: {:?} was sent twice", message.id);

@@ -8,38 +8,43 @@ use nexus_wire::budget::{Budget, BudgetClear, BudgetGoOn, BudgetPer, BudgetSet, 
 use nexus_wire::chat::{ChatSend, ChatSent};
 use nexus_wire::hands::{Dispatch, DispatchCancel, DispatchRetry, Dispatched, Wanted};
 use nexus_wire::roster::{AspectRelease, AspectRestrain, RestraintKind};
+use nexus_wire::run::RunStarted;
 use nexus_wire::session::SessionRewind;
 use nexus_wire::thread::{ChatMark, ChatReact};
 use nexus_wire::turn::TurnCancel;
 use nexus_wire::{
-    ApprovalId, AspectName, DispatchId, FromBroker, LinkId, MessageId, Ms, Party, RequestId, ThreadId,
+    ApprovalId, AspectName, DispatchId, FromBroker, LinkId, MessageId, Ms, Party, RequestId, RunId, ThreadId,
     ToBroker,
 };
 
 use super::check::Truth;
-use super::{Dice, agent};
+use super::{Dice, agent, schedule};
 
 #[derive(Debug)]
 pub(super) struct Operator {
     pub(super) who: Party,
+    schedules: bool,
     pub(super) link: Option<LinkId>,
     /// Not answered yet, and whether it was sent on this link.
     open: BTreeMap<RequestId, (ToBroker, bool)>,
     threads: Vec<ThreadId>,
     messages: Vec<MessageId>,
     dispatches: Vec<DispatchId>,
+    runs: Vec<RunId>,
 }
 
 impl Operator {
-    pub(super) fn new(index: usize) -> Self {
+    pub(super) fn new(index: usize, schedules: bool) -> Self {
         let who = format!("operator/ana-{index}").parse().expect("a name");
         Self {
             who,
+            schedules,
             link: None,
             open: BTreeMap::new(),
             threads: Vec::new(),
             messages: Vec::new(),
             dispatches: Vec::new(),
+            runs: Vec::new(),
         }
     }
 
@@ -76,7 +81,8 @@ impl Operator {
         }
         let request = RequestId(dice.id(now));
         let to = &team[dice.below(team.len())];
-        let frame: ToBroker = match dice.below(18) {
+        let frame: ToBroker = match dice.below(22) {
+            18..22 if self.schedules => schedule::act(&self.who, dice, &self.runs),
             17 if dice.one_in(3) => BudgetStop { reason: Some("too dear".to_owned()) }.into(),
             17 => BudgetGoOn { unlimited: dice.one_in(2), cost_microusd: None }.into(),
             16 => TurnCancel { of: to.clone(), thread: None, turn: None, reason: None }.into(),
@@ -202,6 +208,14 @@ impl Operator {
                         self.dispatches.push(accepted.dispatch);
                         truth.note_dispatch(accepted.dispatch, &self.who);
                     }
+                    Some(ToBroker::RunStart(_) | ToBroker::RunRetry(_)) => {
+                        let started: RunStarted = result.parse().expect("the answer of run.start");
+                        self.runs.push(started.run);
+                        truth.note_run(started.run, &self.who);
+                    }
+                    Some(ToBroker::RegistryWrite(_)) => {
+                        truth.note_written(result.parse().expect("the answer of registry.write"));
+                    }
                     _ => {}
                 }
             }
@@ -213,8 +227,10 @@ impl Operator {
             FromBroker::Error(error) => {
                 use nexus_wire::ErrorCode as Code;
                 // What has not come to nothing is not tried again, however often it is asked for.
-                let is_retry =
-                    matches!(self.open.get(&request), Some((ToBroker::DispatchRetry(_), _)) | None);
+                let is_retry = matches!(
+                    self.open.get(&request),
+                    Some((ToBroker::DispatchRetry(_) | ToBroker::RunRetry(_), _)) | None
+                );
                 assert!(
                     is_retry && error.code == Code::Invalid
                         || matches!(error.code, Code::NoCandidate | Code::NotFound | Code::ThreadPaused),
