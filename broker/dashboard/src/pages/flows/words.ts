@@ -36,7 +36,8 @@ export function does({ do: act }: FlowStep): { kind: string; what: string } {
     const { registry, row } = act.write;
     return { kind: `writes to ${registry}`, what: row ?? "" };
   }
-  const { seconds, until } = act.wait;
+  const { event, seconds, until } = act.wait;
+  if (event) return { kind: `waits for ${event.kinds.join(" or ")}`, what: "" };
   return {
     kind: seconds === undefined ? `waits until ${until ?? "then"}` : `waits ${duration(seconds)}`,
     what: "",
