@@ -171,6 +171,8 @@ fn an_error_page_fires_nothing_and_somebody_is_told() {
         let alerts = world.nexctl_json(&["get", "alerts"]);
         alerts["alerts"].as_array()?.iter().find(|it| it["key"] == "watch_failing/page").cloned()
     });
+    let shown = text(&world.nexctl(&["trigger", "show", "page"]));
+    assert!(shown.contains("looks in a row came to nothing: "), "{shown}");
     assert!(alert["message"].to_string().contains("it answered 503"), "{alert}");
     assert_eq!(world.slots("page"), Vec::<Value>::new());
     site.show("one", None);

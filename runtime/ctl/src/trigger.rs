@@ -249,8 +249,15 @@ fn described(run: &Run, info: &TriggerInfo) -> String {
         let before = before.map_or_else(String::new, |until| format!("; the one before until {}", at(until)));
         format!("webhook     {}\nsecret      {since}{before}\n", hook::url(run, &hook.path))
     });
+    let watch = info.watch.as_ref().map_or_else(String::new, |watch| match (&watch.error, watch.since) {
+        (Some(error), _) => {
+            format!("address     {} looks in a row came to nothing: {}\n", watch.failures, printable(error))
+        }
+        (None, Some(since)) => format!("address     as it is since {}\n", at(since)),
+        (None, None) => "address     not seen yet\n".to_owned(),
+    });
     format!(
-        "{}\n\nowner       {}\ndefined     {}\nslots       {}\nfailures    {} in a row\nthread      {}\n{hook}\n{}",
+        "{}\n\nowner       {}\ndefined     {}\nslots       {}\nfailures    {} in a row\nthread      {}\n{hook}{watch}\n{}",
         standing(run, info),
         info.owner,
         at(info.defined_at),

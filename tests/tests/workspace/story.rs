@@ -134,23 +134,33 @@ fn what_github_signs_starts_a_flow_and_what_somebody_else_signs_does_nothing() {
     let secret = secret["secret"].as_str().expect("a secret").to_owned();
     let message = "Paint the fence of the shipyard green; {{ input.ref }}";
     let body = json!({"ref": "refs/heads/main", "head_commit": {"message": message}}).to_string();
-    let push = |signature: &str| {
+    let push = |delivery: &str, signature: &str, body: &str| {
         let headers = format!(
-            "x-github-event: push\r\nx-github-delivery: 72d3162e\r\nx-hub-signature-256: {signature}\r\n"
+            "x-github-event: push\r\nx-github-delivery: {delivery}\r\nx-hub-signature-256: {signature}\r\n"
         );
-        let answer = world.http_with(&headers, "POST", "/hooks/pushed", &body);
+        let answer = world.http_with(&headers, "POST", "/hooks/pushed", body);
         answer.split(' ').nth(1).expect("a status").to_owned()
     };
-    assert_eq!(push(&signature("another secret", &body)), "401");
-    assert_eq!(push(&signature(&secret, &body)), "202");
+    assert_eq!(push("first", &signature("another secret", &body), &body), "401");
+    assert_eq!(push("first", &signature(&secret, &body), &body), "202");
     // Sent again, it is the same one.
-    assert_eq!(push(&signature(&secret, &body)), "200");
+    assert_eq!(push("first", &signature(&secret, &body), &body), "200");
     let run = ended(&world, &latest(&world, "pushed"));
     assert_eq!(states(&run), [("sum", "done"), ("tell", "done")], "{run}");
     assert!(run["output"].to_string().contains(message), "{run}");
     let history = world.nexctl_json(&["trigger", "history", "pushed"]);
     let slots = history["slots"].as_array().expect("a list");
     assert_eq!(slots.len(), 1, "{history}");
+
+    // Of a branch that was deleted there is nothing to tell.
+    let gone = json!({"ref": "refs/heads/old", "head_commit": null}).to_string();
+    assert_eq!(push("second", &signature(&secret, &gone), &gone), "202");
+    let second = wait_until("the second run", || {
+        let newest = latest(&world, "pushed");
+        (run["info"]["id"] != newest.as_str()).then_some(newest)
+    });
+    let second = ended(&world, &second);
+    assert_eq!(states(&second), [("sum", "skipped"), ("tell", "skipped")], "{second}");
 }
 
 #[test]
