@@ -155,7 +155,7 @@ test("a time without anything says so, and the address keeps what is chosen", as
   await ana.reload();
   await expect(ana.getByLabel("From, a day")).toHaveValue("2020-01-01");
   await expect(ana.getByText("Nothing was spent in this time.")).toBeVisible();
-  await ana.getByRole("button", { name: "Today" }).click();
+  await ana.getByRole("button", { name: "Today", exact: true }).click();
   await expect(ana.getByRole("table", { name: "Usage by Day" })).toBeVisible();
 });
 

@@ -89,6 +89,8 @@ export async function accessible(page: Page): Promise<void> {
 
 /** Goes to a page by its entry, as people do. */
 export async function goTo(page: Page, title: string): Promise<void> {
-  await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: title }).click();
-  await expect(page.getByRole("heading", { name: title, level: 1 })).toBeVisible();
+  // Whole words: how many wait may stand behind it, and Work is not Workspace.
+  const name = new RegExp(`^${title}\\b`);
+  await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name }).click();
+  await expect(page.getByRole("heading", { name, level: 1 })).toBeVisible();
 }
