@@ -78,13 +78,16 @@ def test_a_hand_is_a_tool_with_progress(nexus, robin, mode):
             lease = item["lease"]
             said = {"lease": lease, "note": "half of it"}
             await asyncio.to_thread(robin.link.request, "dispatch.progress", said)
+            # What comes after the result may be left out.
+            async with asyncio.timeout(30):
+                while not seen:
+                    await asyncio.sleep(0.01)
             await asyncio.to_thread(robin.link.request, "dispatch.result", {"lease": lease, "output": {"sum": 3}})
             result = await call
             assert not result.is_error, text(result)
             assert '"sum":3' in text(result).replace(" ", "")
 
     run(story())
-    assert seen, "it was told how far it is"
 
 
 def test_who_gives_up_ends_the_work(nexus, robin, mode):
