@@ -81,6 +81,8 @@ test("a file is attached and fetched", async ({ ana, nexus }, { outputDir }) => 
   await expect(ana.getByText("numbers.csv 31.3 KiB")).toBeVisible();
   await write(ana).fill("@ada here are the numbers");
   await write(ana).press("Enter");
+  // The answer moves what is above it.
+  await expect(messages(ana)).toContainText("ada heard");
   const link = messages(ana).getByRole("link", { name: "numbers.csv" });
   const [download] = await Promise.all([ana.waitForEvent("download"), link.click()]);
   expect(download.suggestedFilename()).toBe("numbers.csv");
