@@ -37,7 +37,8 @@ export function Row({ registry, row, onClose }: Props) {
     if (body.type === "other" && body.kind === "registry.changed" && body.subject === `${name}/${row}`)
       soon();
   });
-  const [asking, setAsking] = useState<"change" | "remove">();
+  // With the row as it was then: what somebody has typed stays, whoever removes it meanwhile.
+  const [asking, setAsking] = useState<{ to: "change" | "remove"; row: RegistryRow }>();
   const found = value?.found;
   const called = label(row, registry);
   return (
@@ -49,8 +50,8 @@ export function Row({ registry, row, onClose }: Props) {
           mayAct.value &&
           found && (
             <>
-              <Button onClick={() => setAsking("change")}>Change…</Button>
-              <Button kind="danger" onClick={() => setAsking("remove")}>
+              <Button onClick={() => setAsking({ to: "change", row: found })}>Change…</Button>
+              <Button kind="danger" onClick={() => setAsking({ to: "remove", row: found })}>
                 Remove…
               </Button>
             </>
@@ -69,11 +70,16 @@ export function Row({ registry, row, onClose }: Props) {
         <h3>History</h3>
         <History registry={name} row={row} />
       </section>
-      {asking === "change" && found && (
-        <RowForm registry={registry} base={found} onClose={() => setAsking(undefined)} onWritten={reload} />
+      {asking?.to === "change" && (
+        <RowForm
+          registry={registry}
+          base={asking.row}
+          onClose={() => setAsking(undefined)}
+          onWritten={reload}
+        />
       )}
-      {asking === "remove" && found && (
-        <Remove registry={registry} row={found} onClose={() => setAsking(undefined)} onDone={onClose} />
+      {asking?.to === "remove" && (
+        <Remove registry={registry} row={asking.row} onClose={() => setAsking(undefined)} onDone={onClose} />
       )}
     </aside>
   );
