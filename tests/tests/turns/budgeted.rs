@@ -18,11 +18,6 @@ match = "(?s).*"
 say = "Noted."
 "#;
 
-fn last(world: &World, thread: &str, count: usize) -> String {
-    let all = wait_until("the message", || Some(messages(world, thread)).filter(|all| all.len() >= count));
-    all.last().map(|(_, text)| text.clone()).unwrap_or_default()
-}
-
 #[test]
 fn a_turn_over_its_budget_waits_over_a_kill_and_goes_on_when_it_may() {
     let world = World::new();

@@ -37,6 +37,12 @@ pub(super) fn messages(world: &World, thread: &str) -> Vec<(String, String)> {
     messages.iter().map(|message| (part(message, "from"), part(message, "content"))).collect()
 }
 
+/// The text of the last one, once there are so many.
+pub(super) fn last(world: &World, thread: &str, count: usize) -> String {
+    let all = wait_until("the message", || Some(messages(world, thread)).filter(|all| all.len() >= count));
+    all.last().map(|(_, text)| text.clone()).unwrap_or_default()
+}
+
 /// `nexctl` that has to succeed; what it printed.
 pub(super) fn nexctl(world: &World, args: &[&str]) -> String {
     let out = world.nexctl(args);

@@ -22,11 +22,6 @@ say = "Noted."
 
 const WHY: &str = "I wait: all spending is stopped by operator/admin until ";
 
-fn last(world: &World, thread: &str, count: usize) -> String {
-    let all = wait_until("the message", || Some(messages(world, thread)).filter(|all| all.len() >= count));
-    all.last().map(|(_, text)| text.clone()).unwrap_or_default()
-}
-
 fn rounds(home: &Path, thread: &str) -> usize {
     session(home, thread).of_kind("turn.assistant").count()
 }
