@@ -64,6 +64,16 @@ pub enum When {
     Manual,
 }
 
+impl When {
+    pub fn watch(&self) -> Option<&Watch> {
+        if let Self::Watch(watch) = self { Some(watch) } else { None }
+    }
+
+    pub fn webhook(&self) -> Option<&Webhook> {
+        if let Self::Webhook(hook) = self { Some(hook) } else { None }
+    }
+}
+
 /// Counted from the anchor, however long the work takes.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]

@@ -56,16 +56,7 @@ impl Hub {
 }
 
 pub(super) fn preset_of(when: &When) -> Option<HookPreset> {
-    match when {
-        When::Webhook(hook) => Some(hook.preset),
-        When::Cron(_)
-        | When::Every(_)
-        | When::At(_)
-        | When::Event(_)
-        | When::After(_)
-        | When::Watch(_)
-        | When::Manual => None,
-    }
+    when.webhook().map(|hook| hook.preset)
 }
 
 /// The door of a definition that takes the place of another: a secret is good for the preset it was given for.

@@ -55,7 +55,7 @@ impl Hub {
 
 /// `None`: nothing is looked at, or not at the moment.
 pub(super) fn door_of(record: &TriggerRecord) -> Option<WatchDoor> {
-    let watch = watch_of(&record.info.definition.when).filter(|_| record.is_active())?;
+    let watch = record.info.definition.when.watch().filter(|_| record.is_active())?;
     let (seen, failures) =
         record.info.watch.as_ref().map_or((None, 0), |info| (info.seen.clone(), info.failures));
     Some(WatchDoor {
@@ -68,22 +68,9 @@ pub(super) fn door_of(record: &TriggerRecord) -> Option<WatchDoor> {
     })
 }
 
-fn watch_of(when: &When) -> Option<&Watch> {
-    match when {
-        When::Watch(watch) => Some(watch),
-        When::Cron(_)
-        | When::Every(_)
-        | When::At(_)
-        | When::Event(_)
-        | When::After(_)
-        | When::Webhook(_)
-        | When::Manual => None,
-    }
-}
-
 /// Of a definition that takes the place of another: what was seen is about one address.
 pub(super) fn fit_watch(record: &mut TriggerRecord, before: &When) {
-    let url = |when: &When| watch_of(when).map(|watch| watch.url.clone());
+    let url = |when: &When| when.watch().map(|watch| watch.url.clone());
     let now = url(&record.info.definition.when);
     if now != url(before) || now.is_none() {
         record.info.watch = None;
@@ -130,8 +117,7 @@ impl<S: Store> Step<'_, S> {
     pub(in crate::hub) fn looked(&mut self, look: Look) -> Stored<()> {
         let Look { trigger: name, id, url, found } = look;
         let is_it = |record: &&TriggerRecord| {
-            record.info.id == id
-                && watch_of(&record.info.definition.when).is_some_and(|watch| watch.url == url)
+            record.info.id == id && record.info.definition.when.watch().is_some_and(|watch| watch.url == url)
         };
         if let Some(record) = self.hub.triggers.get(&name).filter(is_it).cloned() {
             match found {
@@ -146,7 +132,7 @@ impl<S: Store> Step<'_, S> {
     /// The first look notes what is there, and fires nothing.
     fn saw(&mut self, mut record: TriggerRecord, seen: Seen) -> Stored<()> {
         let name = record.name().clone();
-        let url = watch_of(&record.info.definition.when).map(|watch| watch.url.clone());
+        let url = record.info.definition.when.watch().map(|watch| watch.url.clone());
         let watch = record.info.watch.get_or_insert_default();
         (watch.failures, watch.error) = (0, None);
         let before = watch.seen.replace(seen.clone());

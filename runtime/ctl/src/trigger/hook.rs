@@ -4,7 +4,7 @@ use std::path::Path;
 
 use nexus_client::Client;
 use nexus_wire::hook::{TriggerRotate, TriggerRotated};
-use nexus_wire::trigger::{Trigger, TriggerInfo, When};
+use nexus_wire::trigger::{Trigger, TriggerInfo};
 
 use super::standing;
 use crate::failure::Failure;
@@ -25,16 +25,7 @@ pub(super) async fn added(
     definition: Trigger,
     secret: Option<String>,
 ) -> Result<(), Failure> {
-    let is_theirs = match &definition.when {
-        When::Webhook(hook) => hook.preset.brings_its_secret(),
-        When::Cron(_)
-        | When::Every(_)
-        | When::At(_)
-        | When::Event(_)
-        | When::After(_)
-        | When::Watch(_)
-        | When::Manual => false,
-    };
+    let is_theirs = definition.when.webhook().is_some_and(|hook| hook.preset.brings_its_secret());
     let info = run.change(&mut client, definition).await?;
     let has_one = info.hook.as_ref().is_some_and(|hook| hook.secret_since.is_some());
     if secret.is_none() && (has_one || is_theirs) {
