@@ -187,7 +187,7 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
             if let Some(meta) = &send.meta {
                 plausible("usage", Spending::of(&meta.usage, meta.cost_microusd))?;
             }
-            Admitted::Change(Change::ChatSend(send))
+            Admitted::Change(Change::ChatSend(send.into()))
         }
         ToBroker::ChatThreads(read) => Admitted::Read(Read::ChatThreads(read)),
         ToBroker::Deregister(_) => {

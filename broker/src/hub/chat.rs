@@ -13,28 +13,16 @@ use nexus_wire::limits::{
 };
 use nexus_wire::log::LogBody;
 use nexus_wire::{ErrorCode, MessageId, Party, RequestId, ThreadId, derive};
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::command::HubConfig;
-use super::inbox::{BodyRef, json_text};
+use super::inbox::BodyRef;
+use super::measured::Measured;
 use super::records::{MessageRecord, Store, Stored, ThreadRecord};
 use super::route::{Posting, Routed, route};
 use super::step::{Done, Step, refuse};
 
 const TITLE_CHARS_MAX: usize = 80;
-
-/// A request without its content, which is hashed and counted by itself.
-#[derive(Serialize)]
-struct Rest<'a> {
-    thread: Option<ThreadId>,
-    reply_to: Option<MessageId>,
-    to: &'a [String],
-    topic: Option<&'a str>,
-    meta: Option<&'a ReplyMeta>,
-    #[serde(skip_serializing_if = "<[Attachment]>::is_empty")]
-    attachments: &'a [Attachment],
-}
 
 /// A message that is about to be written.
 struct Draft {
@@ -50,19 +38,8 @@ struct Draft {
 }
 
 impl<S: Store> Step<'_, S> {
-    pub(super) fn chat_send(&mut self, sender: &Party, request: RequestId, send: ChatSend) -> Done {
-        let content_sha256: [u8; 32] = Sha256::digest(send.content.as_bytes()).into();
-        let rest = Rest {
-            thread: send.thread,
-            reply_to: send.reply_to,
-            to: &send.to,
-            topic: send.topic.as_deref(),
-            meta: send.meta.as_ref(),
-            attachments: &send.attachments,
-        };
-        let rest = json_text(&rest);
-        let request_sha256: [u8; 32] =
-            Sha256::new_with_prefix(&rest).chain_update(content_sha256).finalize().into();
+    pub(super) fn chat_send(&mut self, sender: &Party, request: RequestId, measured: Measured) -> Done {
+        let Measured { send, content_sha256, request_sha256, bytes } = measured;
         let id = derive::message_id(request, sender);
         if let Some(first) = self.store.message(id)? {
             if first.request_sha256 != request_sha256 {
@@ -74,8 +51,7 @@ impl<S: Store> Step<'_, S> {
             self.answer(&sent(first.message, first.unknown));
             return Ok(());
         }
-        let content_bytes = json_text_bytes(&send.content);
-        check(&send, rest.len() + content_bytes)?;
+        check(&send, bytes)?;
         self.check_attached(sender, &send.attachments)?;
 
         let mut thread = self.thread_for(id, sender, &send)?;
@@ -101,7 +77,7 @@ impl<S: Store> Step<'_, S> {
         }
         let names: usize =
             routed.recipients.len() * (nexus_wire::limits::NAME_BYTES_MAX + "\"operator/\",".len());
-        if rest.len() + content_bytes + names > MESSAGE_BYTES_MAX {
+        if bytes + names > MESSAGE_BYTES_MAX {
             return refuse(
                 ErrorCode::TooLarge,
                 format!(
@@ -455,29 +431,6 @@ fn join<'a>(participants: &mut Vec<Party>, parties: impl Iterator<Item = &'a Par
     }
 }
 
-/// Length of `text` as a JSON string.
-fn json_text_bytes(text: &str) -> usize {
-    let escapes: usize = text.bytes().map(|byte| usize::from(ESCAPES[usize::from(byte)])).sum();
-    text.len() + escapes + 2
-}
-
-/// By how much each byte grows in a JSON string.
-static ESCAPES: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        table[byte] = 5;
-        byte += 1;
-    }
-    let short = b"\"\\\n\r\t\x08\x0c";
-    let mut at = 0;
-    while at < short.len() {
-        table[short[at] as usize] = 1;
-        at += 1;
-    }
-    table
-};
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -485,22 +438,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_length_of_a_text_as_json_is_known_without_writing_it(text in any::<String>()) {
-            prop_assert_eq!(json_text_bytes(&text), json_text(&text).len());
-        }
-
-        #[test]
         fn a_title_is_short_and_has_no_line_end(content in any::<String>()) {
             let title = title(&ChatSend { content, ..ChatSend::default() });
             prop_assert!(title.chars().count() <= TITLE_CHARS_MAX + 1 && !title.contains('\n'));
-        }
-    }
-
-    #[test]
-    fn every_control_character_is_counted_as_it_is_escaped() {
-        for byte in 0..128_u8 {
-            let text = char::from(byte).to_string();
-            assert_eq!(json_text_bytes(&text), json_text(&text).len(), "{byte}");
         }
     }
 }

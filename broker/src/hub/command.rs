@@ -5,7 +5,6 @@ use nexus_wire::admin::{AspectAdd, OperatorAdd};
 use nexus_wire::alert::{AlertAck, AlertKind};
 use nexus_wire::approval::{ApprovalAnswer, ApprovalAsk, ApprovalWithdraw};
 use nexus_wire::budget::{BudgetClear, BudgetGoOn, BudgetSet, BudgetStop};
-use nexus_wire::chat::ChatSend;
 use nexus_wire::flow::{FlowDelete, FlowPut};
 use nexus_wire::gather::{Gather, GatherCancel};
 use nexus_wire::hands::{
@@ -25,6 +24,7 @@ use nexus_wire::{
 };
 
 use super::access::Access;
+use super::measured::Measured;
 use super::push::Push;
 use super::records::Checkpoint;
 use super::trigger::{HookCall, Look, RotateHook};
@@ -213,7 +213,7 @@ pub enum Change {
     ChatReact(ChatReact),
     AspectRelease(AspectRelease),
     AspectRestrain(AspectRestrain),
-    ChatSend(ChatSend),
+    ChatSend(Measured),
     Deregister,
     Dispatch(Dispatch),
     DispatchCancel(DispatchCancel),

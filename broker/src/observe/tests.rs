@@ -101,7 +101,7 @@ fn in_thread(thread: ThreadId, after: u64, limit: Option<u32>) -> Read {
 fn a_thread_is_for_those_who_take_part_and_those_at_work_for_it() {
     let mut world = World::new();
     let send = ChatSend { to: vec!["forge".into()], content: "hello".into(), ..ChatSend::default() };
-    let sent: ChatSent = world.request("operator/ana", Change::ChatSend(send)).parse().unwrap();
+    let sent: ChatSent = world.request("operator/ana", Change::ChatSend(send.into())).parse().unwrap();
     let thread = || in_thread(sent.thread, 0, None);
     let by_message = Read::ChatRead(ChatRead { message: Some(sent.message), ..ChatRead::default() });
     for reader in ["operator/ana", "operator/bo", "forge"] {
@@ -178,7 +178,7 @@ fn pages_follow_each_other_without_hole_or_repeat() {
     for n in 0..7 {
         let send =
             ChatSend { thread, to: vec!["forge".into()], content: n.to_string(), ..ChatSend::default() };
-        let sent: ChatSent = world.request("operator/ana", Change::ChatSend(send)).parse().unwrap();
+        let sent: ChatSent = world.request("operator/ana", Change::ChatSend(send.into())).parse().unwrap();
         thread = Some(sent.thread);
     }
     let (mut after, mut seen, mut more) = (0, Vec::new(), true);
@@ -203,7 +203,7 @@ fn what_is_kept_no_longer_is_told_wherever_a_page_begins() {
         let thread = sent.first().map(|it| it.thread);
         let send =
             ChatSend { thread, to: vec!["forge".into()], content: n.to_string(), ..ChatSend::default() };
-        sent.push(world.request("operator/ana", Change::ChatSend(send)).parse().unwrap());
+        sent.push(world.request("operator/ana", Change::ChatSend(send.into())).parse().unwrap());
     }
     world.apply(CommandBody::Ack {
         aspect: "forge".parse().unwrap(),
@@ -229,12 +229,12 @@ fn pages_from_the_end_and_filters_of_threads_find_everything_once() {
     for n in 0..5 {
         let to = if n % 2 == 0 { "forge" } else { "wren" };
         let send = ChatSend { to: vec![to.into()], content: n.to_string(), ..ChatSend::default() };
-        let sent: ChatSent = world.request("operator/ana", Change::ChatSend(send)).parse().unwrap();
+        let sent: ChatSent = world.request("operator/ana", Change::ChatSend(send.into())).parse().unwrap();
         threads.push(sent.thread);
     }
     for n in 0..6 {
         let send = ChatSend { thread: Some(threads[0]), content: format!("m{n}"), ..ChatSend::default() };
-        world.request("operator/ana", Change::ChatSend(send));
+        world.request("operator/ana", Change::ChatSend(send.into()));
     }
     let (mut before, mut seen, mut more) = (u64::MAX, Vec::new(), true);
     while more {

@@ -30,7 +30,7 @@ on_both_stores! {
         world.aspect("forge");
         let request = RequestId(world.id());
         let send = ChatSend { to: vec!["forge".into()], topic: Some("  the plan ".into()), ..message("hi @wren") };
-        let (answer, effects) = world.request_as("operator/ana", request, Change::ChatSend(send));
+        let (answer, effects) = world.request_as("operator/ana", request, Change::ChatSend(send.into()));
         let sent: ChatSent = parsed(&answer.unwrap());
         let expected = Message {
             id: derive::message_id(request, &party("operator/ana")),
@@ -104,7 +104,7 @@ on_both_stores! {
         };
         let reply = ChatSend { reply_to: Some(first.message), meta: Some(meta), ..message("yes \\ \"so\"\n\u{1}é") };
         let request = RequestId(world.id());
-        let (_, effects) = world.request_as("wren", request, Change::ChatSend(reply));
+        let (_, effects) = world.request_as("wren", request, Change::ChatSend(reply.into()));
         let pushed = effects.iter().find_map(|effect| {
             if let Effect::Push { offset: 2, item, .. } = effect { Some(item.clone()) } else { None }
         });
@@ -131,7 +131,7 @@ on_both_stores! {
         world.operator("ana");
         world.online("wren");
         let request = RequestId(world.id());
-        let send = || Change::ChatSend(ChatSend { to: vec!["wren".into(), "nix".into()], ..message("once") });
+        let send = || Change::ChatSend(ChatSend { to: vec!["wren".into(), "nix".into()], ..message("once") }.into());
         let (first, effects) = world.request_as("operator/ana", request, send());
         assert!(!effects.is_empty());
         let first = first.unwrap();
@@ -139,7 +139,7 @@ on_both_stores! {
         world.online("nix");
         let (again, effects) = world.request_as("operator/ana", request, send());
         assert_eq!((again.unwrap(), effects), (first, Vec::new()));
-        let other = Change::ChatSend(message("twice"));
+        let other = Change::ChatSend(message("twice").into());
         let error = world.request_as("operator/ana", request, other).0.unwrap_err();
         assert_eq!((error.code, error.retryable), (ErrorCode::IdReused, false));
         // The id is the sender's own.
@@ -155,7 +155,7 @@ on_both_stores! {
         let command = || (
             nexus_broker::hub::Origin::Call(1),
             nexus_broker::hub::CommandBody::Request {
-                sender: party("operator/ana"), link: None, request, change: Change::ChatSend(message("@wren x")),
+                sender: party("operator/ana"), link: None, request, change: Change::ChatSend(message("@wren x").into()),
             },
         );
         let effects = world.batch(vec![command(), command(), command()]);

@@ -20,7 +20,7 @@ fn open(dir: &Path) -> Result<SqliteStore, OpenError> {
 }
 
 fn change() -> Change {
-    Change::ChatSend(ChatSend { to: vec!["wren".into()], ..message("x") })
+    Change::ChatSend(ChatSend { to: vec!["wren".into()], ..message("x") }.into())
 }
 
 fn send(request: RequestId) -> CommandBody {
@@ -67,7 +67,7 @@ on_both_stores! {
             let send = ChatSend { thread: Some(first.thread), ..message(&format!("{n}")) };
             let requests: Vec<RequestId> = (0..n % 4).map(|_| RequestId(world.id())).collect();
             let body = |request| CommandBody::Request {
-                sender: party("operator/ana"), link: None, request, change: Change::ChatSend(send.clone()),
+                sender: party("operator/ana"), link: None, request, change: Change::ChatSend(send.clone().into()),
             };
             if !requests.is_empty() {
                 undone(world, requests.into_iter().map(body).collect());

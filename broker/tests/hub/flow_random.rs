@@ -304,7 +304,8 @@ fn twenty(crash: Crash) -> (String, Value, usize, usize) {
             TaskWork::Dispatch(dispatch) => dispatch,
             TaskWork::Event => {
                 let (to, content) = (vec!["operator/ana".to_owned()], "now".to_owned());
-                brittle.send("wren", Change::ChatSend(ChatSend { to, content, ..ChatSend::default() }));
+                brittle
+                    .send("wren", Change::ChatSend(ChatSend { to, content, ..ChatSend::default() }.into()));
                 continue;
             }
             TaskWork::Clock => {

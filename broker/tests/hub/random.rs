@@ -778,7 +778,7 @@ impl Twin {
                     if *n == 0 {
                         send.content.push('!');
                     }
-                    return self.request(sender, Some(request), Change::ChatSend(send));
+                    return self.request(sender, Some(request), Change::ChatSend(send.into()));
                 }
                 let to = match to {
                     0..4 => vec![ASPECTS[usize::from(*to)].to_owned()],
@@ -802,7 +802,7 @@ impl Twin {
                     send = ChatSend { reply_to: Some(notice), content: word.into(), ..ChatSend::default() };
                 }
                 self.seen.sends.push((request, sender.clone(), send.clone()));
-                self.request(sender, Some(request), Change::ChatSend(send))
+                self.request(sender, Some(request), Change::ChatSend(send.into()))
             }
             Act::Close { aspect, item, decision, outcome } => {
                 let aspect = self.aspect(*aspect);

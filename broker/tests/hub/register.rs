@@ -58,9 +58,10 @@ on_both_stores! {
         assert_eq!(registered.situation.team.len(), 2);
         let attach = Effect::Attach { link, aspect: name("wren"), cursor: 0, tail: 0 };
         assert!(effects.contains(&attach));
-        let say = |to: &str| Change::ChatSend(ChatSend {
-            to: vec![to.into()], content: "x".into(), ..ChatSend::default()
-        });
+        let say = |to: &str| {
+            let send = ChatSend { to: vec![to.into()], content: "x".into(), ..ChatSend::default() };
+            Change::ChatSend(send.into())
+        };
         let request = RequestId(world.id());
         let sent = world.request_as("forge", request, say("wren")).1;
         let pushes: Vec<_> = sent.iter().filter(|it| matches!(it, Effect::Push { .. })).collect();
@@ -72,7 +73,7 @@ on_both_stores! {
         let (old, new) = (LinkId(world.id()), LinkId(world.id()));
         let ask = |link, world: &mut crate::world::World<S>| {
             let request = RequestId(world.id());
-            let change = Change::ChatSend(ChatSend { content: "x".into(), ..ChatSend::default() });
+            let change = Change::ChatSend(ChatSend { content: "x".into(), ..ChatSend::default() }.into());
             let body = CommandBody::Request { sender: party("wren"), link, request, change };
             world.call(body).0.map_err(|error| error.code).map(drop)
         };

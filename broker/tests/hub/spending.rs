@@ -108,7 +108,7 @@ impl<S: Transaction> Till for World<S> {
         };
         let request = RequestId(self.id());
         let reply = ChatSend { meta: Some(meta), ..message("well") };
-        let (answer, effects) = self.request_as("wren", request, Change::ChatSend(reply));
+        let (answer, effects) = self.request_as("wren", request, Change::ChatSend(reply.into()));
         answer.unwrap();
         effects
     }

@@ -326,7 +326,7 @@ on_both_stores! {
         let request = RequestId(world.id());
         let send = ChatSend { content: "first".into(), ..ChatSend::default() };
         let again = |world: &mut World<S>| -> ChatSent {
-            let answer = world.request_as("operator/ana", request, Change::ChatSend(send.clone()));
+            let answer = world.request_as("operator/ana", request, Change::ChatSend(send.clone().into()));
             parsed(&answer.0.unwrap())
         };
         let opened = again(world);

@@ -71,7 +71,7 @@ on_both_stores! {
         let (_, effects) = world.request_as(
             "operator/ana",
             RequestId(uuid::Uuid::from_u128(5)),
-            Change::ChatSend(crate::world::message("@wren @forge hello")),
+            Change::ChatSend(crate::world::message("@wren @forge hello").into()),
         );
         let pushed = effects.iter().filter_map(|effect| {
             if let Effect::Push { item, trace, .. } = effect { Some((item.to_string(), trace.clone())) } else { None }

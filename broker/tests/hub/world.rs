@@ -168,7 +168,7 @@ impl<S: Transaction> World<S> {
     }
 
     pub(crate) fn send(&mut self, sender: &str, send: ChatSend) -> Result<ChatSent, ErrorBody> {
-        self.request(sender, Change::ChatSend(send))
+        self.request(sender, Change::ChatSend(send.into()))
     }
 
     pub(crate) fn say(&mut self, sender: &str, content: &str) -> ChatSent {

@@ -31,7 +31,7 @@ pub(super) fn command(
         (ToBroker::InboxTaken(it), _) => Change::InboxTaken(it),
         (ToBroker::AspectRelease(it), _) => Change::AspectRelease(it),
         (ToBroker::AspectRestrain(it), _) => Change::AspectRestrain(it),
-        (ToBroker::ChatSend(it), _) => Change::ChatSend(it),
+        (ToBroker::ChatSend(it), _) => Change::ChatSend(it.into()),
         (ToBroker::Dispatch(it), _) => Change::Dispatch(it),
         (ToBroker::DispatchCancel(it), _) => Change::DispatchCancel(it),
         (ToBroker::DispatchResult(it), _) => Change::DispatchResult(it),

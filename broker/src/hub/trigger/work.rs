@@ -137,7 +137,7 @@ impl<S: Store> Step<'_, S> {
                     topic: Some(format!("Trigger {}", record.name())),
                     ..ChatSend::default()
                 };
-                self.silently(|step| step.chat_send(&owner, request, send))?;
+                self.silently(|step| step.chat_send(&owner, request, send.into()))?;
                 let message = derive::message_id(request, &owner);
                 let thread = self.store.message(message)?.map(|sent| sent.message.thread);
                 if info.thread != thread

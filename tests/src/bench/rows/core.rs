@@ -158,7 +158,7 @@ impl<S: Transaction + Reads> Core<S> {
             sender: self.sender.clone(),
             link: None,
             request,
-            change: Change::ChatSend(message(vec![name.to_string()], *thread)),
+            change: Change::ChatSend(message(vec![name.to_string()], *thread).into()),
         };
         let origin = Origin::Link { link: LinkId(request.0), request: Some(request) };
         Command { at: self.at, origin, trace: None, body }

@@ -1,0 +1,94 @@
+//! A request to send a message, with what can be told of it alone: worked out on the thread that has read it, so that
+//! the core's is left for what needs the hub.
+
+use nexus_wire::attachment::Attachment;
+use nexus_wire::chat::{ChatSend, ReplyMeta};
+use nexus_wire::{MessageId, ThreadId};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::inbox::json_text;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measured {
+    pub(super) send: ChatSend,
+    pub(super) content_sha256: [u8; 32],
+    /// The same for the same request and no other.
+    pub(super) request_sha256: [u8; 32],
+    /// As JSON.
+    pub(super) bytes: usize,
+}
+
+/// A request without its content, which is hashed and counted by itself.
+#[derive(Serialize)]
+struct Rest<'a> {
+    thread: Option<ThreadId>,
+    reply_to: Option<MessageId>,
+    to: &'a [String],
+    topic: Option<&'a str>,
+    meta: Option<&'a ReplyMeta>,
+    #[serde(skip_serializing_if = "<[Attachment]>::is_empty")]
+    attachments: &'a [Attachment],
+}
+
+impl From<ChatSend> for Measured {
+    fn from(send: ChatSend) -> Self {
+        let content_sha256: [u8; 32] = Sha256::digest(send.content.as_bytes()).into();
+        let rest = Rest {
+            thread: send.thread,
+            reply_to: send.reply_to,
+            to: &send.to,
+            topic: send.topic.as_deref(),
+            meta: send.meta.as_ref(),
+            attachments: &send.attachments,
+        };
+        let rest = json_text(&rest);
+        let request_sha256 = Sha256::new_with_prefix(&rest).chain_update(content_sha256).finalize().into();
+        let bytes = rest.len() + json_text_bytes(&send.content);
+        Self { send, content_sha256, request_sha256, bytes }
+    }
+}
+
+/// Length of `text` as a JSON string.
+fn json_text_bytes(text: &str) -> usize {
+    let escapes: usize = text.bytes().map(|byte| usize::from(ESCAPES[usize::from(byte)])).sum();
+    text.len() + escapes + 2
+}
+
+/// By how much each byte grows in a JSON string.
+static ESCAPES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        table[byte] = 5;
+        byte += 1;
+    }
+    let short = b"\"\\\n\r\t\x08\x0c";
+    let mut at = 0;
+    while at < short.len() {
+        table[short[at] as usize] = 1;
+        at += 1;
+    }
+    table
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_length_of_a_text_as_json_is_known_without_writing_it(text in any::<String>()) {
+            prop_assert_eq!(json_text_bytes(&text), json_text(&text).len());
+        }
+    }
+
+    #[test]
+    fn every_control_character_is_counted_as_it_is_escaped() {
+        for byte in 0..128_u8 {
+            let text = char::from(byte).to_string();
+            assert_eq!(json_text_bytes(&text), json_text(&text).len(), "{byte}");
+        }
+    }
+}
