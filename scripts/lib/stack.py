@@ -23,10 +23,10 @@ class Fault(Exception):
     """Something a person has to know about; printed without a traceback."""
 
 
-def bin_dir(release=False):
+def bin_dir(release=False, profile=None):
     """Where cargo puts the binaries."""
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    return (ROOT / target / ("release" if release else "debug")).resolve()
+    return (ROOT / target / (profile or ("release" if release else "debug"))).resolve()
 
 
 def build(release=False):

@@ -128,7 +128,7 @@ fn an_image_has_every_program_and_nothing_that_is_somebodys() {
     let file = read("scripts/packaging/Containerfile");
     let copied = file.lines().find(|line| line.starts_with("COPY --from=build")).expect("a line");
     let mut copied: Vec<&str> =
-        copied.split(' ').filter_map(|it| it.strip_prefix("/src/target/release/")).collect();
+        copied.split(' ').filter_map(|it| it.strip_prefix("/src/target/dist/")).collect();
     copied.sort_unstable();
     assert_eq!(copied, programs.lines().collect::<Vec<_>>());
     // What git does not take from a checkout, an engine does not get.
