@@ -1,5 +1,5 @@
 //! A seeded world: the real hub on a real store, model agents and operators, links that break in the middle,
-//! a broker and agents that are killed at any point, commits that fail, a clock that jumps ahead.
+//! a broker and agents that are killed at any point, commits that fail, a clock that jumps ahead, by weeks in some.
 //!
 //! One number decides everything that happens, so a failure's seed is its report. Within a link frames keep
 //! their order, as on a TCP connection; what is lost is always the rest of a link. What must hold is in
@@ -17,10 +17,12 @@ use uuid::Uuid;
 
 mod agent;
 mod check;
+mod clock;
 mod commands;
 mod ends;
 mod operator;
 mod schedule;
+mod slots;
 
 pub use check::Truth;
 
@@ -131,7 +133,9 @@ impl<S: Transaction> Sim<S> {
             links: BTreeMap::new(),
             late: Vec::new(),
             agents: (0..plan.agents).map(|index| Agent::new(index, schedules)).collect(),
-            operators: (0..plan.operators).map(|index| Operator::new(index, schedules)).collect(),
+            operators: (0..plan.operators)
+                .map(|index| Operator::new(index, schedule::names(plan.seed).collect()))
+                .collect(),
             truth: Truth::default(),
         };
         sim.tell(CommandBody::BrokerStarted(HubConfig::default()));
@@ -145,13 +149,13 @@ impl<S: Transaction> Sim<S> {
         }
         if schedules {
             let by = sim.operators[0].who.clone();
-            for change in schedule::set_up(plan.seed) {
+            for change in schedule::set_up(plan.seed, START) {
                 let request = RequestId(sim.dice.id(sim.now));
                 sim.tell(schedule::asked(&by, request, change));
             }
         }
         sim.commit(false);
-        for name in schedule::TRIGGERS.iter().filter(|_| schedules) {
+        for name in schedule::names(plan.seed) {
             let record = sim.store.trigger(&name.parse().expect("a name")).expect("the store reads");
             sim.truth.triggers.push(record.expect("the trigger was put").info);
         }
@@ -166,7 +170,7 @@ impl<S: Transaction> Sim<S> {
         self.settle();
         check::at_rest(self.seed, &self.truth, &self.store, &self.agents);
         if schedule::is_part_of(self.seed) {
-            ends::at_rest(self.seed, self.now, &self.truth, &self.store, &self.agents);
+            self.truth.slots = ends::at_rest(self.seed, self.now, &self.truth, &self.store, &self.agents);
         }
         self.truth
     }
@@ -219,9 +223,7 @@ impl<S: Transaction> Sim<S> {
                     self.resend(index);
                 }
             }
-            if round > 4 {
-                self.now += 10 * 60 * 1000;
-            }
+            self.let_go(round);
             self.tell(CommandBody::Tick);
             self.commit(false);
             if round > 8 && self.is_quiet() {
@@ -515,18 +517,6 @@ impl<S: Transaction> Sim<S> {
         self.links.insert(id, link);
     }
 
-    fn pass_time(&mut self) {
-        let jump = match self.dice.below(12) {
-            0 => 3_600_000,
-            1..4 => 40_000,
-            _ => 1 + self.dice.below(5_000) as Ms,
-        };
-        self.now += jump;
-        if self.hub.next_timer().is_some_and(|due| due <= self.now) {
-            self.tell(CommandBody::Tick);
-        }
-    }
-
     fn break_link(&mut self) {
         if let Some(id) = self.pick_link(|_| true) {
             self.lose(id);
@@ -561,24 +551,5 @@ impl<S: Transaction> Sim<S> {
         if let Some(link) = link {
             self.lose(link);
         }
-    }
-
-    /// kill -9 of the broker: what was not committed and what was not yet written to a socket is gone.
-    fn kill_broker(&mut self) {
-        self.waiting.clear();
-        self.late.clear();
-        for (id, link) in std::mem::take(&mut self.links) {
-            if let Some(agent) = self.agents.iter_mut().find(|agent| link.who.aspect() == Some(&agent.name)) {
-                agent.lost(id);
-            }
-        }
-        (self.reopen)(&mut self.store);
-        // The wall clock may have been set while it was down; the time of commands never runs back.
-        let set_by = [-3_600_000, 3_600_000, 0, 0, 0, 0][self.dice.below(6)];
-        let last_at = self.store.snapshot().expect("the store reads").last_at;
-        self.now = last_at.max(self.now + set_by);
-        self.hub = Hub::rebuild(&self.store, HubConfig::default()).expect("the store reads");
-        self.tell(CommandBody::BrokerStarted(HubConfig::default()));
-        self.commit(false);
     }
 }

@@ -27,12 +27,23 @@ fn plan(seed: u64) -> Plan {
 #[test]
 fn every_promise_holds_in_memory() {
     let (mut messages, mut dispatches) = (0, 0);
-    for seed in seeds(400, 1) {
-        let truth = Sim::new(plan(seed), MemoryStore::default(), |_| {}).run(plan(seed));
+    let (mut sleeps, mut ranges, mut caught_up, mut killed_behind) = (0, 0, 0, 0);
+    let seeds = seeds(400, 1);
+    for seed in &seeds {
+        let truth = Sim::new(plan(*seed), MemoryStore::default(), |_| {}).run(plan(*seed));
         messages += truth.messages.len();
         dispatches += truth.dispatches.len();
+        sleeps += truth.sleeps;
+        ranges += truth.slots.ranges;
+        caught_up += truth.slots.caught_up;
+        killed_behind += truth.killed_behind;
     }
     assert!(messages > 0 && dispatches > 0, "the worlds were not idle: {messages} {dispatches}");
+    let slept = [sleeps, ranges, caught_up, killed_behind];
+    assert!(
+        seeds.len() < 100 || slept.iter().all(|count| *count > 50),
+        "some slept long, missed thousands of slots, and were killed before they had caught up: {slept:?}"
+    );
 }
 
 /// Not where chance kills the broker but everywhere: before and after each commit of a few stories, those of

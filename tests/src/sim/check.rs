@@ -16,10 +16,13 @@ use nexus_wire::registry::RegistryWritten;
 use nexus_wire::run::RunState;
 use nexus_wire::session::SessionCommandState;
 use nexus_wire::trigger::TriggerInfo;
-use nexus_wire::{ApprovalId, AspectName, DispatchId, GatherId, MessageId, Party, RequestId, RunId, derive};
+use nexus_wire::{
+    ApprovalId, AspectName, DispatchId, GatherId, MessageId, Ms, Party, RequestId, RunId, derive,
+};
 
 use super::agent::{Agent, HANDS};
 use super::ends;
+use super::slots::Seen;
 
 /// What was promised to somebody.
 #[derive(Debug, Default)]
@@ -41,6 +44,13 @@ pub struct Truth {
     log_head: u64,
     /// As they were defined.
     pub(super) triggers: Vec<TriggerInfo>,
+    /// When each was paused, and when it went on, as the log has it.
+    stood: BTreeMap<String, Vec<(bool, Ms)>>,
+    /// How often nothing happened for hours, days or weeks,
+    pub sleeps: usize,
+    /// and how often the broker was killed while something was due.
+    pub killed_behind: usize,
+    pub slots: Seen,
     /// What a service calls those of its requests that were on disk.
     pub(super) hooks: BTreeSet<String>,
     pub runs: BTreeMap<RunId, Party>,
@@ -107,6 +117,19 @@ impl Truth {
         );
     }
 
+    /// When a trigger that was paused went on.
+    pub(super) fn resumed(&self, trigger: &str) -> Vec<Ms> {
+        let stood = self.stood.get(trigger).map_or(&[][..], Vec::as_slice);
+        stood.iter().filter(|(paused, _)| !paused).map(|(_, at)| *at).collect()
+    }
+
+    pub(super) fn was_paused(&self, trigger: &str, at: Ms) -> bool {
+        let stood = self.stood.get(trigger).map_or(&[][..], Vec::as_slice);
+        // As it stood before, or as of some moment within that millisecond.
+        let before = stood.iter().rfind(|(_, when)| *when < at).is_some_and(|(paused, _)| *paused);
+        before || stood.iter().any(|(paused, when)| *paused && *when == at)
+    }
+
     /// The log has no hole, and every dispatch ends in it once.
     pub(super) fn note_log(&mut self, seed: u64, effects: &[Effect], store: &impl Reads) {
         for effect in effects {
@@ -120,6 +143,12 @@ impl Truth {
                 && kind == "run.ended"
             {
                 ends::note_run(seed, &mut self.runs_ended, store, subject);
+            }
+            if let LogBody::Other { kind, subject } = &entry.body
+                && matches!(kind.as_str(), "trigger.paused" | "trigger.resumed")
+            {
+                let stood = self.stood.entry(subject.clone()).or_default();
+                stood.push((kind == "trigger.paused", entry.at));
             }
             if let LogBody::Message(message) = &entry.body {
                 assert!(self.logged.insert(message.id), "seed {seed}: {:?} was sent twice", message.id);

@@ -3,30 +3,33 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nexus_broker::hub::plan;
 use nexus_broker::hub::records::{Reads, RunsWanted, Which};
 use nexus_wire::hands::{DispatchInfo, DispatchState};
+use nexus_wire::limits::TRIGGER_SLOTS_KEPT;
 use nexus_wire::run::{RunInfo, RunState, StepState, TaskWork};
-use nexus_wire::trigger::{Cause, SlotState, SlotWork, TriggerInfo, TriggerSlot, TriggerStatus};
+use nexus_wire::trigger::{Cause, SlotState, SlotWork, TriggerSlot};
 use nexus_wire::{DispatchId, Ms, Party, RunId, derive};
 
 use super::agent::Agent;
 use super::check::Truth;
 use super::schedule;
+use super::slots::{Kept, Seen};
 
-/// Of a trigger all records are kept for as long as a world lasts.
-const SLOTS_MAX: u32 = 1_000;
+/// Of a trigger all records are kept for as long as most worlds last.
+const SLOTS_MAX: u32 = TRIGGER_SLOTS_KEPT as u32;
 
-pub(super) fn at_rest(seed: u64, now: Ms, truth: &Truth, store: &impl Reads, agents: &[Agent]) {
+pub(super) fn at_rest(seed: u64, now: Ms, truth: &Truth, store: &impl Reads, agents: &[Agent]) -> Seen {
     let mut works = BTreeSet::new();
+    let mut seen = Seen::default();
     for first in &truth.triggers {
         let name = &first.definition.name;
         let info = store.trigger(name).expect("the store reads").expect("it was put").info;
         let rows = store.trigger_slots(info.id, info.slots + 1, SLOTS_MAX).expect("the store reads");
         let slots: Vec<TriggerSlot> = rows.into_iter().rev().map(|row| row.slot).collect();
-        assert_eq!(slots.len() as u64, info.slots, "seed {seed}: {name} has all its records");
-        for (at, slot) in slots.iter().enumerate() {
-            assert_eq!(slot.no, at as u64 + 1, "seed {seed}: {name}");
+        let kept = info.slots.min(TRIGGER_SLOTS_KEPT);
+        assert_eq!(slots.len() as u64, kept, "seed {seed}: {name} has all its records");
+        for (no, slot) in (info.slots - kept + 1..).zip(&slots) {
+            assert_eq!(slot.no, no, "seed {seed}: {name}");
             assert!(slot.state.is_end(), "seed {seed}: a slot of {name} never ended: {slot:?}");
             let was_tried = matches!(slot.state, SlotState::Done | SlotState::Failed);
             assert!(!was_tried || slot.attempts > 0, "seed {seed}: {name}: {slot:?}");
@@ -39,11 +42,14 @@ pub(super) fn at_rest(seed: u64, now: Ms, truth: &Truth, store: &impl Reads, age
                 assert!(works.insert(key(work)), "seed {seed}: {name}: {work:?} is of two slots");
             }
         }
-        scheduled(seed, now, first, &info, &slots);
+        let kept = Kept { seed, now, first, info: &info, slots: &slots };
+        kept.scheduled(truth, &mut seen);
+        kept.overlap(store);
     }
     hooks(seed, truth, store);
     runs(seed, truth, store, agents);
     table(seed, truth, store);
+    seen
 }
 
 fn key(work: SlotWork) -> uuid::Uuid {
@@ -51,26 +57,6 @@ fn key(work: SlotWork) -> uuid::Uuid {
         SlotWork::Message(id) => id.0,
         SlotWork::Dispatch(id) => id.0,
         SlotWork::Run(id) => id.0,
-    }
-}
-
-/// The records of a schedule cover its slots, one after the other, none twice and none left out.
-fn scheduled(seed: u64, now: Ms, first: &TriggerInfo, info: &TriggerInfo, slots: &[TriggerSlot]) {
-    let name = &first.definition.name;
-    let scheduled: Vec<&TriggerSlot> = slots.iter().filter(|slot| slot.cause == Cause::Schedule).collect();
-    let count: u64 = scheduled.iter().map(|slot| slot.count).sum();
-    let planned = plan(first, 0, count as usize + 1).slots;
-    let mut at = 0;
-    for slot in scheduled {
-        assert_eq!(planned[at].slot, slot.slot, "seed {seed}: {name}: {slot:?}");
-        at += slot.count as usize;
-        assert_eq!(planned[at - 1].slot, slot.until.unwrap_or(slot.slot), "seed {seed}: {name}: {slot:?}");
-        assert!(slot.at >= planned[at - 1].due, "seed {seed}: {name} is early: {slot:?}");
-        assert!(slot.count == 1 || slot.state == SlotState::Skipped, "seed {seed}: {name}: {slot:?}");
-    }
-    if info.status == TriggerStatus::Active {
-        assert_eq!(info.next, planned.get(at).map(|it| it.slot), "seed {seed}: {name} goes on with the next");
-        assert!(planned.get(at).is_none_or(|it| it.due > now), "seed {seed}: {name} is overdue");
     }
 }
 

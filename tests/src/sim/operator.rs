@@ -23,7 +23,8 @@ use super::{Dice, agent, schedule};
 #[derive(Debug)]
 pub(super) struct Operator {
     pub(super) who: Party,
-    schedules: bool,
+    /// Those that it stops, goes on with and fires.
+    triggers: Vec<&'static str>,
     pub(super) link: Option<LinkId>,
     /// Not answered yet, and whether it was sent on this link.
     open: BTreeMap<RequestId, (ToBroker, bool)>,
@@ -34,11 +35,11 @@ pub(super) struct Operator {
 }
 
 impl Operator {
-    pub(super) fn new(index: usize, schedules: bool) -> Self {
+    pub(super) fn new(index: usize, triggers: Vec<&'static str>) -> Self {
         let who = format!("operator/ana-{index}").parse().expect("a name");
         Self {
             who,
-            schedules,
+            triggers,
             link: None,
             open: BTreeMap::new(),
             threads: Vec::new(),
@@ -82,7 +83,7 @@ impl Operator {
         let request = RequestId(dice.id(now));
         let to = &team[dice.below(team.len())];
         let frame: ToBroker = match dice.below(22) {
-            18..22 if self.schedules => schedule::act(&self.who, dice, &self.runs),
+            18..22 if !self.triggers.is_empty() => schedule::act(&self.triggers, &self.who, dice, &self.runs),
             17 if dice.one_in(3) => BudgetStop { reason: Some("too dear".to_owned()) }.into(),
             17 => BudgetGoOn { unlimited: dice.one_in(2), cost_microusd: None }.into(),
             16 => TurnCancel { of: to.clone(), thread: None, turn: None, reason: None }.into(),
@@ -226,13 +227,20 @@ impl Operator {
             }
             FromBroker::Error(error) => {
                 use nexus_wire::ErrorCode as Code;
-                // What has not come to nothing is not tried again, however often it is asked for.
-                let is_retry = matches!(
+                // What has not come to nothing is not tried again, however often it is asked for, and a trigger whose
+                // time is over is neither fired nor paused.
+                let may_be_over = matches!(
                     self.open.get(&request),
-                    Some((ToBroker::DispatchRetry(_) | ToBroker::RunRetry(_), _)) | None
+                    Some((
+                        ToBroker::DispatchRetry(_)
+                            | ToBroker::RunRetry(_)
+                            | ToBroker::TriggerFire(_)
+                            | ToBroker::TriggerPause(_),
+                        _
+                    )) | None
                 );
                 assert!(
-                    is_retry && error.code == Code::Invalid
+                    may_be_over && error.code == Code::Invalid
                         || matches!(error.code, Code::NoCandidate | Code::NotFound | Code::ThreadPaused),
                     "seed {seed}: an operator is refused: {error}"
                 );

@@ -7,7 +7,7 @@ use nexus_wire::name::FlowName;
 use nexus_wire::registry::{RegistryPut, RegistryRemove, RegistryWrite};
 use nexus_wire::run::{RunCancel, RunRetry, RunStart};
 use nexus_wire::trigger::{TriggerFire, TriggerInfo, TriggerPause, TriggerResume};
-use nexus_wire::{Party, RequestId, RunId, ToBroker, TriggerName};
+use nexus_wire::{Ms, Party, RequestId, RunId, ToBroker, TriggerName};
 use serde_json::{Value, json};
 
 use super::Dice;
@@ -16,13 +16,33 @@ use super::Dice;
 const ZONES: &str = include_str!("../../fixtures/zones.txt");
 const TABLE: &str = "errands";
 const FLOWS: [&str; 2] = ["errand", "outing"];
-pub(super) const TRIGGERS: [&str; 7] = ["asks", "follows", "hears", "hooked", "hourly", "nightly", "often"];
+const TRIGGERS: [&str; 7] = ["asks", "follows", "hears", "hooked", "hourly", "nightly", "often"];
 /// Names that a service gives its requests; few, so that many come twice.
 const DELIVERIES: usize = 24;
+
+/// Those whose slots come so fast that a long sleep misses thousands of them.
+const RESTLESS: [&str; 3] = ["fleeting", "minutely", "ticking"];
+const HOUR: Ms = 3_600_000;
 
 /// One world in three, as it takes longer to come to rest with one.
 pub(super) fn is_part_of(seed: u64) -> bool {
     seed.is_multiple_of(3)
+}
+
+/// One in eight of those sleeps for days and weeks, with triggers that would not have.
+pub(super) fn sleeps(seed: u64) -> bool {
+    seed % 24 == 3
+}
+
+/// For how long nothing happens: no broker runs, or the machine sleeps.
+pub(super) fn sleep(dice: &mut Dice) -> Ms {
+    let hours = match dice.below(10) {
+        0..6 => 2 + dice.below(24),
+        6..9 => 24 + dice.below(5 * 24),
+        _ => 14 * 24 + dice.below(7 * 24),
+    };
+    // Not by whole hours, so that it ends anywhere between two slots.
+    HOUR * hours as Ms + dice.below(HOUR as usize) as Ms
 }
 
 fn named(name: &str) -> TriggerName {
@@ -83,8 +103,38 @@ fn triggers(seed: u64) -> [Value; 7] {
     ]
 }
 
+/// By the minute on a wall clock, every five seconds, and for three days only. From world to world the ways to meet what
+/// was missed, and what is still at work, are put together anew.
+fn restless(seed: u64, start: Ms) -> [Value; 3] {
+    let zones: Vec<&str> = ZONES.lines().collect();
+    let world = seed / 24;
+    let zone = zones[world as usize % zones.len()];
+    let misfire = |at: u64| [json!("skip"), json!("once"), json!({"all": 3})][(at % 3) as usize].clone();
+    let overlap = |at: u64| ["skip", "queue", "replace", "allow"][(at % 4) as usize];
+    let dispatch = |hand: &str| json!({"dispatch": {"hand": hand, "input": {"no": "{{ trigger.no }}"}, "deadline_s": 600}});
+    [
+        json!({"name": "fleeting", "when": {"every": {"seconds": 30}}, "do": dispatch("agent-1/check"), "jitter_s": 20,
+               "misfire": misfire(world + 2), "overlap": overlap(world + 2), "expires_at": start + 72 * HOUR}),
+        json!({"name": "minutely", "when": {"cron": "* * * * *"}, "timezone": zone, "do": dispatch("agent-0/check"),
+               "misfire": misfire(world), "overlap": overlap(world)}),
+        json!({"name": "ticking", "when": {"every": {"seconds": 5}}, "do": dispatch("agent-1/check"),
+               "misfire": misfire(world + 1), "overlap": overlap(world + 1), "retry": {"max": 1, "backoff_s": [20]}}),
+    ]
+}
+
+/// Which of them a world has.
+pub(super) fn names(seed: u64) -> impl Iterator<Item = &'static str> {
+    let more = if sleeps(seed) { &RESTLESS[..] } else { &[] };
+    TRIGGERS.iter().chain(more).copied().filter(move |_| is_part_of(seed))
+}
+
+/// What never comes to rest by itself is stopped at the end.
+pub(super) fn stop_restless() -> impl Iterator<Item = Change> {
+    RESTLESS.iter().map(|name| Change::TriggerPause(TriggerPause { trigger: named(name), reason: None }))
+}
+
 /// What an operator of the team sets up before anything happens.
-pub(super) fn set_up(seed: u64) -> Vec<Change> {
+pub(super) fn set_up(seed: u64, start: Ms) -> Vec<Change> {
     let registry = json!({
         "registry": {
             "name": TABLE,
@@ -102,7 +152,8 @@ pub(super) fn set_up(seed: u64) -> Vec<Change> {
     for flow in flows() {
         all.push(Change::FlowPut(FlowPut { flow: serde_json::from_value(flow).expect("a flow") }));
     }
-    for trigger in triggers(seed) {
+    let restless = restless(seed, start).into_iter().filter(|_| sleeps(seed));
+    for trigger in triggers(seed).into_iter().chain(restless) {
         all.push(Change::TriggerPut(Box::new(serde_json::from_value(trigger).expect("a trigger"))));
     }
     all
@@ -134,8 +185,8 @@ pub(super) fn write(by: &Party, dice: &mut Dice) -> RegistryWrite {
 }
 
 /// What a person does about all that. `runs`: those that they have started.
-pub(super) fn act(who: &Party, dice: &mut Dice, runs: &[RunId]) -> ToBroker {
-    let trigger = named(TRIGGERS[dice.below(TRIGGERS.len())]);
+pub(super) fn act(triggers: &[&str], who: &Party, dice: &mut Dice, runs: &[RunId]) -> ToBroker {
+    let trigger = named(triggers[dice.below(triggers.len())]);
     let run = (!runs.is_empty()).then(|| runs[dice.below(runs.len())]);
     match (dice.below(9), run) {
         (0, _) => TriggerPause { trigger, reason: None }.into(),
