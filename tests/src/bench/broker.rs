@@ -38,10 +38,10 @@ pub(crate) struct Nexus {
 
 /// How a broker is started that is not as it comes.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Variant {
+pub(crate) struct Variant<'a> {
     pub(crate) tls: bool,
     /// Settings, as its environment.
-    pub(crate) env: &'static [&'static str],
+    pub(crate) env: &'a [&'a str],
 }
 
 /// An aspect that was let in, with its key.
@@ -61,7 +61,7 @@ impl Nexus {
     }
 
     fn launch_as(
-        variant: Variant,
+        variant: Variant<'_>,
         program: &Path,
         data: &Path,
         addr: SocketAddr,
@@ -81,7 +81,7 @@ impl Nexus {
     }
 
     pub(crate) async fn start_as(
-        variant: Variant,
+        variant: Variant<'_>,
         program: &Path,
         data: &Path,
         addr: SocketAddr,

@@ -1,5 +1,6 @@
 //! One module for each group of figures; each measures one round of it.
 
+pub(crate) mod asleep;
 pub(crate) mod core;
 pub(crate) mod durable;
 pub(crate) mod fanout;

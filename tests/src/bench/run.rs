@@ -13,7 +13,8 @@ use super::machine::{Machine, said_by};
 use super::report::figures::{FIGURES, Figure};
 use super::report::{Report, Samples, lines};
 use super::rows::{
-    core, durable, fanout, hands, idle, register, relay, replay, send, session, start, stuck, tls, triggers,
+    asleep, core, durable, fanout, hands, idle, register, relay, replay, send, session, start, stuck, tls,
+    triggers,
 };
 use super::{jetstream, nats, redis};
 
@@ -69,7 +70,7 @@ pub(crate) struct Stage {
 }
 
 /// Aspects write to each other without end, the same words.
-const TALKATIVE: Variant =
+const TALKATIVE: Variant<'static> =
     Variant { tls: false, env: &["NEXUS_THREADS_LOOP_MESSAGES=0", "NEXUS_THREADS_LOOP_IDENTICAL=0"] };
 
 impl Stage {
@@ -280,6 +281,11 @@ pub(crate) async fn run(settings: &Settings, tell: &dyn Fn(&str)) -> Outcome<Rep
             tell(&format!("triggers, round {} of {}", round + 1, settings.rounds));
             let outcome = triggers::round(&settings.nexus, &settings.dir, round, &mut run.samples).await;
             run.note("triggers", outcome);
+        }
+        if run.is_due("asleep") {
+            tell(&format!("triggers slept over, round {} of {}", round + 1, settings.rounds));
+            let outcome = asleep::round(&settings.nexus, &settings.dir, round, &mut run.samples).await;
+            run.note("asleep", outcome);
         }
     }
     Ok(Report {

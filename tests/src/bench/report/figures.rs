@@ -303,4 +303,18 @@ pub(crate) const FIGURES: &[Figure] = &[
         Unit::Milliseconds,
         Some((AtMost(50.0), AtMost(20.0))),
     ),
+    value(
+        "trigger-asleep",
+        "asleep",
+        "10 000 after six hours asleep: from the start until all missed slots are caught up or skipped",
+        Unit::Seconds,
+        None,
+    ),
+    value(
+        "trigger-asleep-chat",
+        "asleep",
+        "`chat.send` → `ok` p99 meanwhile",
+        Unit::Milliseconds,
+        Some((AtMost(50.0), AtMost(20.0))),
+    ),
 ];

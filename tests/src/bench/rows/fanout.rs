@@ -26,7 +26,7 @@ const WINDOW: u64 = 128;
 /// A watcher reads what so many frames need, at most.
 const BUFFER: usize = 32 * 1024;
 const PATIENCE: Duration = Duration::from_secs(15);
-const EACH: Variant = Variant { tls: false, env: &["NEXUS_LINKS_FLUSH_EACH=true"] };
+const EACH: Variant<'static> = Variant { tls: false, env: &["NEXUS_LINKS_FLUSH_EACH=true"] };
 
 #[derive(Debug)]
 pub(crate) struct Audience {
@@ -40,7 +40,7 @@ impl Audience {
         Ok([one, Self::of(EACH, program, dir, "fanout-each").await?])
     }
 
-    async fn of(variant: Variant, program: &Path, dir: &Path, name: &str) -> Outcome<Self> {
+    async fn of(variant: Variant<'_>, program: &Path, dir: &Path, name: &str) -> Outcome<Self> {
         let nexus = Nexus::start_as(variant, program, &dir.join(name), free_addr()?, dir).await?;
         let member = nexus.add_members("speaker", 1).await?.pop().doing("let an aspect in")?;
         Ok(Self { nexus, member })

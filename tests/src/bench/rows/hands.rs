@@ -21,7 +21,7 @@ use crate::ws::{self, Link};
 const WINDOW: u64 = 64;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// As many at work as are under way: what is measured is the way, not the queue.
-const UNHINDERED: Variant = Variant { tls: false, env: &["NEXUS_HANDS_SOFT_CAP=256"] };
+const UNHINDERED: Variant<'static> = Variant { tls: false, env: &["NEXUS_HANDS_SOFT_CAP=256"] };
 
 #[derive(Debug)]
 pub(crate) struct Workshop {

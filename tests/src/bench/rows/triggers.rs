@@ -2,7 +2,7 @@
 //! else when all of them are due at once.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nexus_wire::chat::ChatSend;
 use nexus_wire::hands::HandSpec;
@@ -19,7 +19,7 @@ use crate::rows::hands::lease_in;
 use crate::template::Template;
 use crate::ws::{self, Link};
 
-const TRIGGERS: usize = 10_000;
+pub(super) const TRIGGERS: usize = 10_000;
 const FIRINGS: usize = 15;
 const IDLE: Duration = Duration::from_secs(5);
 /// To define them all before they are due.
@@ -36,7 +36,7 @@ pub(crate) async fn round(program: &Path, dir: &Path, round: u32, samples: &mut 
     let measured = async {
         samples.add("trigger-delay", delay(&nexus, &mut operator, &mut worker).await?, None);
         samples.add("trigger-idle", idle(&nexus, &mut operator, &worker).await?, None);
-        let (drained, ok) = drain(&nexus, &mut operator, &mut worker, &mut chatty).await?;
+        let (drained, ok) = drain(&nexus, &mut operator, &mut worker, &mut chatty, TRIGGERS, None).await?;
         samples.add("trigger-drain", drained, None);
         samples.add("trigger-chat", ok, None);
         Ok(())
@@ -44,7 +44,7 @@ pub(crate) async fn round(program: &Path, dir: &Path, round: u32, samples: &mut 
     tokio::time::timeout(PATIENCE, measured).await.doing("watch triggers")?
 }
 
-async fn put(operator: &mut Link, trigger: Value) -> Outcome<()> {
+pub(super) async fn put(operator: &mut Link, trigger: Value) -> Outcome<()> {
     let trigger: Trigger = serde_json::from_value(trigger).doing("describe a trigger")?;
     ask(operator, trigger.into()).await.map(drop)
 }
@@ -90,12 +90,14 @@ async fn idle(nexus: &Nexus, operator: &mut Link, worker: &Member) -> Outcome<f6
 }
 
 /// Seconds until all have been set to work that are due at once, and the 99th percentile, in milliseconds, of a
-/// message's `ok` meanwhile.
-async fn drain(
+/// message's `ok` meanwhile. They are counted from `begun`, or from when the first one comes.
+pub(super) async fn drain(
     nexus: &Nexus,
     operator: &mut Link,
     worker: &mut Member,
     chatty: &mut Member,
+    expected: usize,
+    mut begun: Option<Instant>,
 ) -> Outcome<(f64, f64)> {
     let (mut asked, _) = worker.register(nexus).await?;
     let (mut heard, _) = chatty.register(nexus).await?;
@@ -103,9 +105,9 @@ async fn drain(
     let thread = say(operator, to.clone()).await?.thread;
     take_item(&mut heard).await?;
     let mut template = Template::request(&ChatSend { thread: Some(thread), ..to }.into());
-    let (mut came, mut begun, mut oks, mut out) = (0, None, Vec::new(), Vec::new());
+    let (mut came, mut oks, mut out) = (0, Vec::new(), Vec::new());
     let mut sent = None;
-    while came < TRIGGERS {
+    while came < expected {
         if sent.is_none() && begun.is_some() {
             out.clear();
             template.append_request(unix_ms(), &mut out);
