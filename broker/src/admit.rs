@@ -356,11 +356,11 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
             session_command(identity, SessionCommand { of, session, act })?
         }
         ToBroker::SessionDiff(SessionDiff { of, session, one, other }) => {
-            looks(identity, "session.diff")?;
+            operator(identity, "session.diff")?;
             Admitted::Read(Read::Session(of, SessionQuestion::Diff { session, one, other }))
         }
         ToBroker::SessionExpand(SessionExpand { of, session, entry, limit, cursor }) => {
-            looks(identity, "session.expand")?;
+            operator(identity, "session.expand")?;
             let limit = limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
             Admitted::Read(Read::Session(of, SessionQuestion::Expand { session, entry, limit, cursor }))
         }
@@ -385,20 +385,20 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
             session_command(identity, SessionCommand { of, session, act })?
         }
         ToBroker::SessionStatus(status) => {
-            looks(identity, "session.status")?;
+            operator(identity, "session.status")?;
             Admitted::Read(Read::SessionStatus(status))
         }
         ToBroker::SessionEntry(SessionEntry { of, session, entry }) => {
-            looks(identity, "session.entry")?;
+            operator(identity, "session.entry")?;
             Admitted::Read(Read::Session(of, SessionQuestion::Entry { session, entry }))
         }
         ToBroker::SessionList(SessionList { of, limit, cursor }) => {
-            looks(identity, "session.list")?;
+            operator(identity, "session.list")?;
             let limit = limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
             Admitted::Read(Read::Session(of, SessionQuestion::List { limit, cursor }))
         }
         ToBroker::SessionTree(SessionTree { of, session, limit, cursor }) => {
-            looks(identity, "session.tree")?;
+            operator(identity, "session.tree")?;
             let limit = limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
             Admitted::Read(Read::Session(of, SessionQuestion::Tree { session, limit, cursor }))
         }
@@ -459,6 +459,14 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
             operator(identity, "usage.read")?;
             Admitted::Read(Read::UsageRead(read))
         }
+        ToBroker::WatchChanged(changed) => {
+            aspect(identity, "watch.changed")?;
+            Admitted::Change(Change::WatchChanged(changed))
+        }
+        ToBroker::WatchFailing(failing) => {
+            aspect(identity, "watch.failing")?;
+            Admitted::Change(Change::WatchFailing(failing))
+        }
     };
     if goes_on(&admitted) && bytes > DURABLE_BYTES_MAX {
         let message =
@@ -494,6 +502,7 @@ fn aspect(identity: &Identity, kind: &str) -> Result<AspectName, ErrorBody> {
         .ok_or_else(|| forbidden(format!("{kind} is for aspects, and {} is an operator", identity.party)))
 }
 
+/// For people, those who only look as well.
 fn operator(identity: &Identity, kind: &str) -> Result<(), ErrorBody> {
     match identity.role {
         Role::Viewer | Role::Operator | Role::Admin => Ok(()),
@@ -510,16 +519,6 @@ pub(crate) fn writer(identity: &Identity) -> Result<(), ErrorBody> {
             "{} may look and not act; an admin can give the role operator",
             identity.party
         ))),
-    }
-}
-
-/// For people: a session is its aspect's own, and no other aspect's.
-fn looks(identity: &Identity, kind: &str) -> Result<(), ErrorBody> {
-    match identity.role {
-        Role::Viewer | Role::Operator | Role::Admin => Ok(()),
-        Role::Aspect => {
-            Err(forbidden(format!("{kind} is for operators, and {} is an aspect", identity.party)))
-        }
     }
 }
 

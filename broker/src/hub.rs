@@ -60,7 +60,7 @@ pub use roster::Roster;
 pub use sessions::command_info;
 pub(crate) use situation::situation;
 pub(crate) use storage::unwritten_alert;
-pub use trigger::{Found, HookCall, HookDoor, Look, RotateHook, WatchDoor, plan};
+pub use trigger::{Found, HookCall, HookDoor, Look, RotateHook, WatchDoor, plan, watcher};
 
 use alerts::Alerts;
 use approval::Approvals;

@@ -153,6 +153,8 @@ fn table() -> Vec<(&'static str, Value, [bool; 4])> {
         ("turn.go_on", json!({"of": "wren"}), [false, false, true, true]),
         ("unsubscribe", json!({}), all),
         ("usage.read", json!({"by": "day"}), [false, true, true, true]),
+        ("watch.changed", json!({"watch": "inbox", "changes": []}), aspects),
+        ("watch.failing", json!({"watch": "inbox"}), aspects),
     ]
 }
 

@@ -148,6 +148,7 @@ impl<S: Store> Step<'_, S> {
         self.settle(None, None)?;
         self.approvals_gone(name)?;
         self.home_is(name, None)?;
+        self.watches_are(name, &[])?;
         self.effect(Effect::RosterChanged { aspect: name.clone() });
         self.log_other(by.clone(), "aspect.revoked", name, &key)?;
         Ok(())

@@ -5,6 +5,7 @@ use nexus_wire::admin::{AspectAdd, OperatorAdd};
 use nexus_wire::alert::{AlertAck, AlertKind};
 use nexus_wire::approval::{ApprovalAnswer, ApprovalAsk, ApprovalWithdraw};
 use nexus_wire::budget::{BudgetClear, BudgetGoOn, BudgetSet, BudgetStop};
+use nexus_wire::files::{WatchChanged, WatchFailing};
 use nexus_wire::flow::{FlowDelete, FlowPut};
 use nexus_wire::gather::{Gather, GatherCancel};
 use nexus_wire::hands::{
@@ -249,6 +250,8 @@ pub enum Change {
     TriggerPut(Box<Trigger>),
     TriggerResume(TriggerResume),
     TriggerRotate(RotateHook),
+    WatchChanged(WatchChanged),
+    WatchFailing(WatchFailing),
 }
 
 /// How often a topic was found and recalled.

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use nexus_wire::alert::Alert;
 use nexus_wire::budget::{Budget, SpendingDay};
 use nexus_wire::chat::{Message, ThreadInfo, Usage};
+use nexus_wire::files::WatchSpec;
 use nexus_wire::hands::{CancelReceipt, Candidate, DispatchInfo, DispatchState, HandSpec, Outcome};
 use nexus_wire::inbox::Decision;
 use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeMay};
@@ -81,7 +82,8 @@ impl AspectRecord {
     /// What is shown of it. Only `online` and `offline` follow from the store; whether it is busy or stalled
     /// is for whoever sees its progress to add.
     pub fn info(&self) -> AspectInfo {
-        AspectInfo { hands: self.profile.hands.clone(), ..self.info_without_hands() }
+        let (hands, watches) = (self.profile.hands.clone(), self.profile.watches.clone());
+        AspectInfo { hands, watches, ..self.info_without_hands() }
     }
 
     pub(super) fn info_without_hands(&self) -> AspectInfo {
@@ -97,6 +99,7 @@ impl AspectRecord {
             capabilities: self.profile.capabilities.clone(),
             hands: Vec::new(),
             slots: self.profile.slots,
+            watches: Vec::new(),
             generation: self.generation,
             backlog: self.tail.saturating_sub(self.cursor),
             restraint: self.restraint.clone(),
@@ -132,6 +135,8 @@ pub struct Profile {
     pub capabilities: Vec<String>,
     pub hands: Vec<HandSpec>,
     pub slots: u32,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watches: Vec<WatchSpec>,
 }
 
 /// A thread with what routing and the loop guard need to know of it.

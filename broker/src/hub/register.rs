@@ -5,7 +5,7 @@ use nexus_wire::limits::{
     CLOSE_DISPLACED, CLOSE_HELD, CLOSE_REVOKED, DURABLE_BYTES_MAX, HANDS_PER_ASPECT_MAX, SLOTS_MAX,
 };
 use nexus_wire::roster::{HeldLease, Register, Registered};
-use nexus_wire::{AspectName, EpochId, ErrorBody, ErrorCode, LinkId, Party};
+use nexus_wire::{AspectName, EpochId, ErrorBody, ErrorCode, LinkId, Party, WatchName};
 use serde_json::json;
 
 use super::dispatch::offer_of;
@@ -17,6 +17,7 @@ use super::roster::unknown_aspect;
 use super::schema::{BadSchema, Compiled};
 use super::situation::situation;
 use super::step::{Done, Step, refuse};
+use super::trigger::check_watches;
 
 impl<S: Store> Step<'_, S> {
     pub(super) fn register(
@@ -67,6 +68,7 @@ impl<S: Store> Step<'_, S> {
         }
         let held = register.leases.clone();
         let broken = register.broken.clone();
+        let watches: Vec<WatchName> = register.watches.iter().map(|watch| watch.name.clone()).collect();
         record.profile = profile_of(register);
         let offer = offer_of(&record);
         let (epoch, generation, tail) = (record.epoch, record.generation, record.tail);
@@ -76,6 +78,7 @@ impl<S: Store> Step<'_, S> {
         self.log_other(Party::Aspect(name.clone()), "aspect.online", name, &generation)?;
         self.arrived(name)?;
         self.home_is(name, broken.as_deref())?;
+        self.watches_are(name, &watches)?;
         let leases = self.leases_of(name, &held, offset)?;
         let lost = self.hub.queue.register(name, offer, &leases, self.at);
         self.settle(None, None)?;
@@ -156,6 +159,7 @@ fn profile_of(register: Register) -> Profile {
         capabilities: register.capabilities,
         hands: register.hands,
         slots: register.slots,
+        watches: register.watches,
     }
 }
 
@@ -197,6 +201,7 @@ fn check_profile(register: &Register) -> Done {
             );
         }
     }
+    check_watches(&register.watches)?;
     let bytes = inbox::json_bytes(register);
     if bytes > DURABLE_BYTES_MAX {
         return refuse(

@@ -178,6 +178,8 @@ impl<'a, S: Store> Step<'a, S> {
                     Change::TriggerPut(put) => self.trigger_put(&sender, request, *put),
                     Change::TriggerResume(resume) => self.trigger_resume(&sender, request, &resume),
                     Change::TriggerRotate(rotate) => self.trigger_rotate(&sender, request, rotate),
+                    Change::WatchChanged(changed) => self.watch_changed(&sender, request, &changed),
+                    Change::WatchFailing(failing) => self.watch_failing(&sender, &failing),
                 }
             }
             CommandBody::RaiseAlert { kind, subject, message } => {

@@ -6,6 +6,7 @@
 
 mod define;
 mod due;
+mod files;
 mod fill;
 mod hear;
 mod hook;
@@ -19,11 +20,13 @@ use nexus_wire::name::FlowName;
 use nexus_wire::trigger::{
     After, Event, PlannedSlot, SlotState, Trigger, TriggerInfo, TriggerPlan, TriggerStatus, When,
 };
-use nexus_wire::{Ms, ThreadId, TriggerName};
+use nexus_wire::{Ms, ThreadId, TriggerName, WatchRef};
 
 use super::cause::longer;
 use super::filter::LogFilter;
 use super::records::{SlotRecord, TriggerRecord, Watched};
+pub(super) use files::check_watches;
+pub use files::watcher;
 pub(super) use hear::Heard;
 pub use hook::{HookCall, HookDoor, RotateHook};
 pub use look::{Found, Look, WatchDoor};
@@ -46,6 +49,8 @@ pub(super) struct Triggers {
     hooked: BTreeSet<TriggerName>,
     /// Those that watch an address.
     watching: BTreeSet<TriggerName>,
+    /// Those that wait for the reports of a watch of files.
+    reported: BTreeMap<WatchRef, BTreeSet<TriggerName>>,
 }
 
 impl Triggers {
@@ -79,6 +84,9 @@ impl Triggers {
             }
             When::Event(event) => _ = self.listening.insert(name.clone(), filter_of(event)),
             When::Watch(_) => _ = self.watching.insert(name.clone()),
+            When::Files(files) => {
+                self.reported.entry(files.watch.clone()).or_default().insert(name.clone());
+            }
             When::Webhook(_) => _ = self.hooked.insert(name.clone()),
             When::Cron(_) | When::Every(_) | When::At(_) | When::Manual => {}
         }
@@ -101,6 +109,14 @@ impl Triggers {
             followers.remove(name);
             if followers.is_empty() {
                 self.after.remove(&ending);
+            }
+        }
+        if let Some(files) = old.info.definition.when.files()
+            && let Some(waiting) = self.reported.get_mut(&files.watch)
+        {
+            waiting.remove(name);
+            if waiting.is_empty() {
+                self.reported.remove(&files.watch);
             }
         }
         self.listening.remove(name);
@@ -153,6 +169,10 @@ impl Triggers {
         Some(longer(&slot.name, &slot.lineage))
     }
 
+    fn waiting_for(&self, watch: &WatchRef) -> Vec<TriggerName> {
+        self.reported.get(watch).into_iter().flatten().cloned().collect()
+    }
+
     fn queued_of(&self, name: &TriggerName) -> usize {
         self.open_of(name).filter(|record| record.slot.state == SlotState::Queued).count()
     }
@@ -199,6 +219,7 @@ pub fn plan(info: &TriggerInfo, now: Ms, limit: usize) -> TriggerPlan {
         When::After(after) if after.flow.is_some() => Some("it waits for a flow"),
         When::After(_) => Some("it waits for another trigger"),
         When::Watch(_) => Some("it waits for a change of what is at its address"),
+        When::Files(_) => Some("it waits for changes of files"),
         When::Webhook(_) => Some("it waits for a webhook"),
         When::Manual => Some("it is fired by hand"),
     };

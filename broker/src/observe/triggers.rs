@@ -8,8 +8,8 @@ use nexus_wire::trigger::{
 use nexus_wire::{Json, Ms, Party, TriggerName};
 
 use super::{Refusal, fit, not_found, page};
-use crate::hub::plan;
 use crate::hub::records::{Reads, Stored};
+use crate::hub::{plan, watcher};
 
 const PLAN_DEFAULT: u32 = 10;
 
@@ -52,9 +52,20 @@ fn concerns(info: &TriggerInfo, reader: &Party) -> bool {
 
 fn one(store: &impl Reads, reader: &Party, name: &TriggerName) -> Result<TriggerInfo, Refusal> {
     let found = store.trigger(name)?.map(|record| record.info).filter(|info| concerns(info, reader));
-    found.ok_or_else(|| {
+    let mut found = found.ok_or_else(|| {
         not_found(format!("there is no trigger {name}; `nexctl trigger list` shows all of them"))
-    })
+    })?;
+    see_watcher(store, &mut found)?;
+    Ok(found)
+}
+
+/// Whether somebody looks at the files it waits for.
+fn see_watcher(store: &impl Reads, info: &mut TriggerInfo) -> Stored<()> {
+    if let Some(files) = info.definition.when.files() {
+        let aspect = store.aspect(&files.watch.aspect)?;
+        info.watcher = Some(watcher(store, aspect.as_ref(), &files.watch)?);
+    }
+    Ok(())
 }
 
 fn slots(store: &impl Reads, reader: &Party, history: &TriggerHistory) -> Result<TriggerSlots, Refusal> {
@@ -80,6 +91,9 @@ fn list(store: &impl Reads, reader: &Party, wanted: &TriggerList) -> Stored<Trig
     }
     let mut more = triggers.len() > limit;
     triggers.truncate(limit);
+    for info in &mut triggers {
+        see_watcher(store, info)?;
+    }
     more |= fit(&mut triggers, REPLY_BYTES_MAX);
     Ok(TriggerPage { triggers, more })
 }

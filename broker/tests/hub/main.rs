@@ -11,6 +11,7 @@ mod causes;
 mod chat;
 mod dispatch;
 mod failure;
+mod files;
 mod find;
 mod flow_events;
 mod flow_random;

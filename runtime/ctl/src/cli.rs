@@ -39,7 +39,7 @@ pub use registry::{RegistryAction, RegistryArgs};
 pub use session::{Patience, Session, SessionAction};
 pub use talk::{Ask, Mark, React, Rename, Say, Search};
 pub use time::When;
-pub use trigger::{AddTrigger, TriggerAction, TriggerArgs};
+pub use trigger::{AddTrigger, TriggerAction, TriggerArgs, Watched};
 pub use turns::{GoOn, Stop};
 pub use work::{Cancel, Dispatch, Retry};
 

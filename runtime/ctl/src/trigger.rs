@@ -5,6 +5,7 @@ mod hook;
 use std::time::Duration;
 
 use nexus_wire::Ms;
+use nexus_wire::files::{FilesWatch, WatcherState};
 use nexus_wire::hook::{TriggerRotate, Webhook};
 use nexus_wire::trigger::{
     Act, After, AskAspect, DispatchHand, Event, Every, Overlap, Retry, StartFlow, Trigger, TriggerDelete,
@@ -12,7 +13,7 @@ use nexus_wire::trigger::{
     TriggerPlan, TriggerResume, TriggerStatus, Watch, When,
 };
 
-use crate::cli::{AddTrigger, TriggerAction};
+use crate::cli::{AddTrigger, TriggerAction, Watched};
 use crate::failure::Failure;
 use crate::page::Page;
 use crate::ui::{Shape, Tone, printable, yaml};
@@ -40,6 +41,7 @@ pub(crate) async fn trigger(run: &Run, action: TriggerAction) -> Result<(), Fail
                 | When::Event(_)
                 | When::After(_)
                 | When::Watch(_)
+                | When::Files(_)
                 | When::Manual => put(run, client, definition).await,
             }
         }
@@ -148,7 +150,16 @@ async fn shown(run: &Run, action: TriggerAction) -> Result<(), Failure> {
 async fn put(run: &Run, mut client: nexus_client::Client, definition: Trigger) -> Result<(), Failure> {
     let info = run.change(&mut client, definition).await?;
     client.close().await;
+    if let Some(unseen) = unseen(&info) {
+        run.ui.note(Tone::Warning, &printable(&unseen));
+    }
     run.answer(&info, || standing(run, &info))
+}
+
+/// Why nobody looks at the files that it waits for.
+fn unseen(info: &TriggerInfo) -> Option<String> {
+    let watcher = info.watcher.as_ref().filter(|watcher| watcher.state != WatcherState::Watching)?;
+    watcher.reason.clone()
 }
 
 fn note(plan: &TriggerPlan) -> String {
@@ -167,8 +178,24 @@ fn definition(run: &Run, add: AddTrigger, thread: Option<nexus_wire::ThreadId>) 
     let (now, zone) = (run.now(), &run.zone);
     let when = if let Some(pattern) = add.cron {
         When::Cron(pattern)
-    } else if let Some(url) = add.watch {
-        When::Watch(Watch { url, every_s: seconds(add.every.unwrap_or(WATCH_EVERY))? })
+    } else if let Some(watched) = add.watch {
+        match watched {
+            Watched::Address(_) if !add.changes.is_empty() => {
+                let message = "--changes is about files: name a watch of an aspect, <aspect>/<watch>";
+                return Err(Failure::Usage(message.to_owned()));
+            }
+            Watched::Address(url) => {
+                When::Watch(Watch { url, every_s: seconds(add.every.unwrap_or(WATCH_EVERY))? })
+            }
+            Watched::Files(_) if add.every.is_some() => {
+                let message = "--every is for addresses: changes of files are seen as they happen";
+                return Err(Failure::Usage(message.to_owned()));
+            }
+            Watched::Files(watch) => {
+                let kinds = add.changes.into_iter().map(Into::into).collect();
+                When::Files(FilesWatch { watch, kinds })
+            }
+        }
     } else if let Some(every) = add.every {
         When::Every(Every { seconds: seconds(every)?, anchor: None })
     } else if let Some(at) = add.at {
@@ -189,7 +216,7 @@ fn definition(run: &Run, add: AddTrigger, thread: Option<nexus_wire::ThreadId>) 
     let overlap = match (add.overlap, &when) {
         (Some(overlap), _) => overlap.into(),
         // What a service tells, or shows, should not be lost because something is at work.
-        (None, When::Watch(_) | When::Webhook(_)) => Overlap::Queue,
+        (None, When::Watch(_) | When::Files(_) | When::Webhook(_)) => Overlap::Queue,
         (None, _) => Overlap::Skip,
     };
     let words = |words: &[String]| text::of_words(words, &mut std::io::stdin());
@@ -256,8 +283,12 @@ fn described(run: &Run, info: &TriggerInfo) -> String {
         (None, Some(since)) => format!("address     as it is since {}\n", at(since)),
         (None, None) => "address     not seen yet\n".to_owned(),
     });
+    let watcher = info.watcher.as_ref().map_or_else(String::new, |watcher| {
+        let why = watcher.reason.as_ref().map_or_else(String::new, |why| format!(": {}", printable(why)));
+        format!("files       {}{why}\n", watcher.state.as_str().replace('_', " "))
+    });
     format!(
-        "{}\n\nowner       {}\ndefined     {}\nslots       {}\nfailures    {} in a row\nthread      {}\n{hook}{watch}\n{}",
+        "{}\n\nowner       {}\ndefined     {}\nslots       {}\nfailures    {} in a row\nthread      {}\n{hook}{watch}{watcher}\n{}",
         standing(run, info),
         info.owner,
         at(info.defined_at),

@@ -75,6 +75,7 @@ pub(crate) fn aspect(text: &str, state: AspectState, doing: Doing) -> AspectInfo
         capabilities: Vec::new(),
         hands: vec![hand],
         slots: 4,
+        watches: Vec::new(),
         generation: 1,
         backlog: 0,
         restraint: None,

@@ -13,6 +13,7 @@ use nexus_wire::chat::{
     ChatFound, ChatGet, ChatPage, ChatRead, ChatSearch, ChatSend, ChatSent, ChatThreads, Message, ThreadInfo,
     ThreadPage,
 };
+use nexus_wire::files::{WatchChanged, WatchFailing, WatchTold};
 use nexus_wire::flow::{FlowDelete, FlowDeleted, FlowGet, FlowInfo, FlowList, FlowPage, FlowPut, FlowStored};
 use nexus_wire::frame::ToBroker;
 use nexus_wire::gather::{
@@ -220,9 +221,10 @@ requests! {
     TurnCancel => SessionOrdered,
     TurnGoOn => SessionOrdered,
     UsageRead => UsageReport,
+    WatchChanged => WatchTold,
 }
 
-acknowledged! { Ack, Deregister, DispatchProgress, DispatchStopped, InboxClose, InboxTaken, SessionStuck, SettingsBroken, Unsubscribe, }
+acknowledged! { Ack, Deregister, DispatchProgress, DispatchStopped, InboxClose, InboxTaken, SessionStuck, SettingsBroken, Unsubscribe, WatchFailing, }
 
 impl Request for Register {
     type Reply = Registered;

@@ -70,7 +70,7 @@ kinds! {
     ThreadPaused = "thread_paused", Condition;
     /// A trigger was paused because it does not work.
     TriggerPaused = "trigger_paused", Condition;
-    /// What is at the address of a watch cannot be seen.
+    /// What is at the address of a watch, or in its folder, cannot be seen.
     WatchFailing = "watch_failing", Condition;
     /// A worker was lost and its dispatch failed for it.
     WorkerLost = "worker_lost", Event;

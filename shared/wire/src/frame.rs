@@ -8,6 +8,7 @@ use crate::audit::{AuditList, UsageRead};
 use crate::budget::{BudgetClear, BudgetGoOn, BudgetList, BudgetSet, BudgetStop, SpendingChanged};
 use crate::chat::{ChatGet, ChatRead, ChatSearch, ChatSend, ChatThreads};
 use crate::error::ErrorBody;
+use crate::files::{WatchChanged, WatchFailing};
 use crate::flow::{FlowDelete, FlowGet, FlowList, FlowPut};
 use crate::gather::{Gather, GatherCancel, GatherList, GatherStatus};
 use crate::hands::{
@@ -209,6 +210,8 @@ frames! {
         TurnGoOn(TurnGoOn) = "turn.go_on",
         Unsubscribe(Unsubscribe) = "unsubscribe",
         UsageRead(UsageRead) = "usage.read",
+        WatchChanged(WatchChanged) = "watch.changed",
+        WatchFailing(WatchFailing) = "watch.failing",
     }
 }
 

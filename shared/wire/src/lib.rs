@@ -22,6 +22,7 @@ pub mod credential;
 pub mod derive;
 pub mod envelope;
 pub mod error;
+pub mod files;
 pub mod flow;
 pub mod frame;
 pub mod gather;
@@ -56,7 +57,7 @@ pub use ids::*;
 pub use json::Json;
 pub use name::{
     AspectName, CredentialName, FlowName, HandRef, HandTarget, NameError, OperatorName, Party, RegistryName,
-    StepName, TokenName, TriggerName,
+    StepName, TokenName, TriggerName, WatchName, WatchRef,
 };
 pub use trace::TraceContext;
 

@@ -290,6 +290,14 @@ pub const WATCH_VALIDATOR_BYTES_MAX: usize = 512;
 pub const WATCH_ERROR_BYTES_MAX: usize = 512;
 /// Looks in a row that come to nothing before somebody is told.
 pub const WATCH_FAILURES_ALERT: u32 = 3;
+/// Watches of files that an aspect may declare.
+pub const FILE_WATCHES_PER_ASPECT_MAX: usize = 32;
+/// Changes that one report lists; of more it says how many there are.
+pub const FILE_CHANGES_MAX: usize = 1_000;
+/// The same list as JSON.
+pub const FILE_CHANGES_BYTES_MAX: usize = 48 * 1024;
+/// The path of one of them, its root included.
+pub const FILE_PATH_BYTES_MAX: usize = 4096;
 
 /// Agent-only messages in a row that pause a thread.
 pub const LOOP_MESSAGES_MAX: u32 = 20;
@@ -363,6 +371,9 @@ const _: () = assert!(SESSION_ANSWER_BYTES < REPLY_BYTES_MAX);
 // Deliveries under credit never overflow an outbox by themselves.
 const _: () = assert!((CREDIT_ITEMS as usize) < OUTBOX_FRAMES_MAX);
 const _: () = assert!(APPROVAL_DEADLINE_DEFAULT.as_millis() <= APPROVAL_DEADLINE_MAX.as_millis());
+// A report is shown whole to whoever is asked, and a path fits into one however it is written.
+const _: () = assert!(FILE_CHANGES_BYTES_MAX + 4 * 1024 < TRIGGER_INPUT_BYTES_MAX);
+const _: () = assert!(8 * FILE_PATH_BYTES_MAX + 1024 < FILE_CHANGES_BYTES_MAX);
 // As JSON a byte may take six.
 const _: () = assert!(6 * (APPROVAL_ARGUMENTS_BYTES_MAX + 2 * APPROVAL_TEXT_BYTES_MAX) < DURABLE_BYTES_MAX);
 const _: () = assert!(DEADLINE_DEFAULT.as_millis() <= DEADLINE_MAX.as_millis());

@@ -20,6 +20,8 @@ pub enum NameError {
     Reserved(String),
     #[error("{0:?} is not a Hand: write <aspect>/<hand>, for example wren/verify-claim")]
     Hand(String),
+    #[error("{0:?} is no watch: write <aspect>/<watch>, for example runner/inbox")]
+    Watch(String),
     #[error("{0:?} is nobody: write an aspect's name, operator/<name> or system")]
     Party(String),
 }
@@ -120,6 +122,8 @@ label!(/// The name of a registry.
     RegistryName, reserved: [""; 0]);
 label!(/// The name of a trigger.
     TriggerName, reserved: [""; 0]);
+label!(/// The name of a watch within its aspect.
+    WatchName, reserved: [""; 0]);
 
 /// A Hand of an aspect, written `wren/verify-claim`.
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -143,6 +147,29 @@ impl fmt::Display for HandRef {
 }
 
 text_form!(HandRef, "^[a-z][a-z0-9-]{0,31}/[a-z][a-z0-9-]{0,31}$");
+
+/// A watch of an aspect, written `runner/inbox`.
+#[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct WatchRef {
+    pub aspect: AspectName,
+    pub watch: WatchName,
+}
+
+impl FromStr for WatchRef {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let (aspect, watch) = text.split_once('/').ok_or_else(|| NameError::Watch(shortened(text)))?;
+        Ok(Self { aspect: aspect.parse()?, watch: watch.parse()? })
+    }
+}
+
+impl fmt::Display for WatchRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.aspect, self.watch)
+    }
+}
+
+text_form!(WatchRef, "^[a-z][a-z0-9-]{0,31}/[a-z][a-z0-9-]{0,31}$");
 
 /// The Hand every aspect offers: a shadow of itself, with its persona and no history.
 pub const SELF_HAND: &str = "self";
@@ -276,5 +303,7 @@ mod tests {
             assert_eq!(text.parse::<HandTarget>().map(|target| target.to_string()), Ok(text.to_owned()));
         }
         assert_eq!("wren".parse::<HandTarget>(), Err(NameError::Hand("wren".into())));
+        assert_eq!("wren/in".parse::<WatchRef>().map(|it| it.to_string()), Ok("wren/in".to_owned()));
+        assert_eq!("wren".parse::<WatchRef>(), Err(NameError::Watch("wren".into())));
     }
 }

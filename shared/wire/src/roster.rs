@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::Ms;
 use crate::budget::SpendingStop;
 use crate::chat::ThreadInfo;
+use crate::files::WatchSpec;
 use crate::gather::GatherInfo;
 use crate::hands::{DispatchInfo, HandSpec, Lease};
 use crate::ids::{EpochId, LinkId};
@@ -59,6 +60,9 @@ pub struct Register {
     /// Hand tasks this process can run at once.
     #[serde(default)]
     pub slots: u32,
+    /// Watches of files whose changes it reports.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watches: Vec<WatchSpec>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<Resume>,
     #[serde(default)]
@@ -215,6 +219,9 @@ pub struct AspectInfo {
     pub capabilities: Vec<String>,
     pub hands: Vec<HandSpec>,
     pub slots: u32,
+    /// Watches of files whose changes it reports.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watches: Vec<WatchSpec>,
     pub generation: u64,
     /// Items it has not acknowledged.
     pub backlog: u64,

@@ -221,6 +221,8 @@ struct Replies {
     turn_go_on: crate::session::SessionOrdered,
     #[schemars(rename = "usage.read")]
     usage_read: crate::audit::UsageReport,
+    #[schemars(rename = "watch.changed")]
+    watch_changed: crate::files::WatchTold,
 }
 
 /// Bodies of the HTTP endpoints.

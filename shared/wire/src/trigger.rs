@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use crate::Ms;
 use crate::budget::Budget;
+use crate::files::{FilesWatch, WatcherInfo};
 use crate::hook::{HookInfo, Webhook};
-use crate::ids::{DispatchId, MessageId, RunId, ThreadId, TriggerId};
+use crate::ids::{DispatchId, MessageId, RequestId, RunId, ThreadId, TriggerId};
 use crate::name::{AspectName, FlowName, HandRef, Party, TriggerName};
 
 /// `trigger.put`: define a trigger, or define it anew. The same definition again changes nothing, a changed one
@@ -58,6 +59,8 @@ pub enum When {
     After(After),
     /// When what is at an address has changed.
     Watch(Watch),
+    /// When an aspect reports that files it watches have changed.
+    Files(FilesWatch),
     /// When a service outside says so by a signed request.
     Webhook(Webhook),
     /// When somebody fires it by hand, which goes for each of the others as well.
@@ -67,6 +70,10 @@ pub enum When {
 impl When {
     pub fn watch(&self) -> Option<&Watch> {
         if let Self::Watch(watch) = self { Some(watch) } else { None }
+    }
+
+    pub fn files(&self) -> Option<&FilesWatch> {
+        if let Self::Files(files) = self { Some(files) } else { None }
     }
 
     pub fn webhook(&self) -> Option<&Webhook> {
@@ -366,6 +373,9 @@ pub struct TriggerInfo {
     /// Of one that watches an address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<WatchInfo>,
+    /// Of one that waits for changes of files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watcher: Option<WatcherInfo>,
 }
 
 /// The answer to `trigger.list`.
@@ -435,6 +445,8 @@ pub enum Cause {
     AfterRun(AfterRun),
     /// What is at its address has changed; the SHA-256 of what is there now, in hex.
     Watch(String),
+    /// The report of an aspect with this id: files that it watches have changed.
+    Files(RequestId),
     /// The request of a service outside with this name.
     Webhook(String),
 }

@@ -55,6 +55,8 @@ pub(super) fn command(
         (ToBroker::TriggerFire(it), _) => Change::TriggerFire(it),
         (ToBroker::TriggerPause(it), _) => Change::TriggerPause(it),
         (ToBroker::TriggerResume(it), _) => Change::TriggerResume(it),
+        (ToBroker::WatchChanged(it), _) => Change::WatchChanged(it),
+        (ToBroker::WatchFailing(it), _) => Change::WatchFailing(it),
         (ToBroker::TurnCancel(it), _) => Change::SessionCommand(it.into()),
         (other, _) => unreachable!("the model sends no {other:?}"),
     };

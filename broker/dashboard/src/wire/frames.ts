@@ -103,6 +103,9 @@ export type When =
       watch: Watch;
     }
   | {
+      files: FilesWatch;
+    }
+  | {
       webhook: Webhook;
     }
   | "manual";
@@ -112,6 +115,12 @@ export type Party = string;
  *
  */
 export type AfterEnd = "success" | "failure" | "both";
+/**
+ * What has become of a file. One that was moved is gone where it was, and new where it is.
+ *
+ */
+export type FileChangeKind = "created" | "modified" | "removed";
+export type WatchRef = string;
 /**
  * Whose way of signing it is.
  *
@@ -267,6 +276,7 @@ export type HandName = string;
  *
  */
 export type EpochId = string;
+export type WatchName = string;
 export type FieldType = ("string" | "number" | "boolean") | "integer" | "date" | "datetime" | "json";
 /**
  * A flow at work.
@@ -557,8 +567,16 @@ export type Cause =
       watch: string;
     }
   | {
+      files: RequestId;
+    }
+  | {
       webhook: string;
     };
+/**
+ * Names one request of one sender; a repeat of it gets the first answer.
+ *
+ */
+export type RequestId = string;
 /**
  * Where a slot stands.
  *
@@ -584,6 +602,7 @@ export type SlotWork =
  */
 export type TriggerId = string;
 export type TriggerStatus = ("active" | "paused") | "done";
+export type WatcherState = "watching" | "failing" | "away" | "not_offered";
 
 export interface Everything {
   Asks: Asks;
@@ -695,6 +714,8 @@ export interface Asks {
   "turn.go_on": TurnGoOn;
   unsubscribe: Unsubscribe;
   "usage.read": UsageRead;
+  "watch.changed": WatchChanged;
+  "watch.failing": WatchFailing;
 }
 /**
  * `ack`: every item up to and including `offset` is on the client's disk.
@@ -893,6 +914,17 @@ export interface Watch {
    * `https://host/path`; where it leads is followed.
    */
   url: string;
+}
+/**
+ * A trigger is fired by the reports of a watch.
+ *
+ */
+export interface FilesWatch {
+  /**
+   * Only changes of these kinds; empty: of every kind.
+   */
+  kinds?: FileChangeKind[];
+  watch: WatchRef;
 }
 /**
  * A signed request comes to `POST /hooks/<name of the trigger>`. What it is signed with is for `trigger.rotate`.
@@ -1787,6 +1819,10 @@ export interface Register {
    * Hand tasks this process can run at once.
    */
   slots?: number;
+  /**
+   * Watches of files whose changes it reports.
+   */
+  watches?: WatchSpec[];
 }
 /**
  * A Hand as its aspect declares it.
@@ -1836,6 +1872,14 @@ export interface Resume {
   epoch: EpochId;
   item?: ItemId;
   offset: number;
+}
+/**
+ * A watch as its aspect declares it.
+ *
+ */
+export interface WatchSpec {
+  description?: string;
+  name: WatchName;
 }
 /**
  * `registry.delete`: with its rows and their history.
@@ -2375,6 +2419,53 @@ export interface UsageRead {
    */
   until?: number;
 }
+/**
+ * `watch.changed`: what has changed since the report before. The same again, under the same id, does nothing.
+ *
+ */
+export interface WatchChanged {
+  /**
+   * In the order of their paths.
+   */
+  changes: FileChange[];
+  more?: FileCounts;
+  watch: WatchName;
+}
+export interface FileChange {
+  /**
+   * The path as it is, in hex, where it is no UTF-8.
+   */
+  bytes?: string;
+  kind: FileChangeKind;
+  /**
+   * `<root>/<path>`, as the aspect's scripts and file tools take it. What is no UTF-8 in it reads as U+FFFD.
+   */
+  path: string;
+  /**
+   * Of the file as it is now; absent for one that is gone.
+   */
+  size?: number;
+}
+/**
+ * How many changes there are of each kind.
+ *
+ */
+export interface FileCounts {
+  created?: number;
+  modified?: number;
+  removed?: number;
+}
+/**
+ * `watch.failing`: whether the aspect sees the files of a watch.
+ *
+ */
+export interface WatchFailing {
+  /**
+   * Why it does not. Absent once it does.
+   */
+  reason?: string;
+  watch: WatchName;
+}
 export interface Tells {
   activity: ActivityChanged;
   "chat.reacted": Reacted;
@@ -2835,6 +2926,10 @@ export interface AspectInfo {
   since: number;
   slots: number;
   state: AspectState;
+  /**
+   * Watches of files whose changes it reports.
+   */
+  watches?: WatchSpec[];
 }
 /**
  * The process of an aspect that the broker runs itself.
@@ -3007,6 +3102,7 @@ export interface Answers {
   "turn.cancel": SessionOrdered;
   "turn.go_on": SessionOrdered;
   "usage.read": UsageReport;
+  "watch.changed": WatchTold;
 }
 /**
  * An alert as it stands.
@@ -4037,6 +4133,7 @@ export interface TriggerInfo {
   status: TriggerStatus;
   thread?: ThreadId;
   watch?: WatchInfo;
+  watcher?: WatcherInfo;
 }
 /**
  * How the door of a webhook trigger stands.
@@ -4091,6 +4188,17 @@ export interface Seen {
    * Of its first MiB: there is more.
    */
   truncated?: boolean;
+}
+/**
+ * Whether somebody looks at the files that a trigger waits for.
+ *
+ */
+export interface WatcherInfo {
+  /**
+   * Why nobody does, and what to do.
+   */
+  reason?: string;
+  state: WatcherState;
 }
 /**
  * The answer to `trigger.history`.
@@ -4183,4 +4291,14 @@ export interface UsageRow {
    */
   unpriced: number;
   usage: Usage;
+}
+/**
+ * The answer to `watch.changed`: it is on disk.
+ *
+ */
+export interface WatchTold {
+  /**
+   * Those that have a slot for it.
+   */
+  triggers: TriggerName[];
 }

@@ -33,10 +33,11 @@ impl<S: Store> Step<'_, S> {
         if let Some(known) = self.hub.triggers.get(&put.name)
             && known.info.definition == put
         {
-            let info = known.info.clone();
+            let info = self.shown(known.info.clone())?;
             return Ok(self.answer_once(fresh, &info)?);
         }
         let info = self.define(sender, derive::trigger_id(request, sender), put)?;
+        let info = self.shown(info)?;
         Ok(self.answer_once(fresh, &info)?)
     }
 
@@ -93,6 +94,7 @@ impl<S: Store> Step<'_, S> {
                 thread: None,
                 hook: None,
                 watch: None,
+                watcher: None,
             },
             secrets: Vec::new(),
             void: None,
@@ -201,6 +203,7 @@ impl<S: Store> Step<'_, S> {
                 return refuse(ErrorCode::Invalid, "it is done: there is nothing to pause");
             }
         }
+        let info = self.shown(info)?;
         Ok(self.answer_once(fresh, &info)?)
     }
 
@@ -225,8 +228,9 @@ impl<S: Store> Step<'_, S> {
                 self.finish_trigger(&resume.trigger, LAST)?;
             }
         }
-        let record = self.trigger(&resume.trigger)?;
-        Ok(self.answer_once(fresh, &record.info)?)
+        let info = self.trigger(&resume.trigger)?.info;
+        let info = self.shown(info)?;
+        Ok(self.answer_once(fresh, &info)?)
     }
 
     pub(super) fn trigger(&self, name: &TriggerName) -> Done<TriggerRecord> {
@@ -311,7 +315,12 @@ impl<S: Store> Step<'_, S> {
             return Ok(next);
         }
         let why = match &put.when {
-            When::Event(_) | When::After(_) | When::Watch(_) | When::Webhook(_) | When::Manual => {
+            When::Event(_)
+            | When::After(_)
+            | When::Watch(_)
+            | When::Files(_)
+            | When::Webhook(_)
+            | When::Manual => {
                 return Ok(None);
             }
             When::At(_) => "`when.at` has passed, or lies behind `expires_at`",
@@ -412,6 +421,7 @@ impl<S: Store> Step<'_, S> {
                 None => refuse(ErrorCode::Invalid, "`when.after` names a `trigger` or a `flow`, one of them"),
             },
             When::Watch(watch) => self.check_watch(put, watch),
+            When::Files(files) => self.check_files(files),
             When::Cron(_) | When::Every(_) | When::At(_) | When::Webhook(_) | When::Manual => Ok(()),
         }
     }
@@ -420,7 +430,12 @@ impl<S: Store> Step<'_, S> {
 fn has_schedule(definition: &Trigger) -> bool {
     match &definition.when {
         When::Cron(_) | When::Every(_) | When::At(_) => true,
-        When::Event(_) | When::After(_) | When::Watch(_) | When::Webhook(_) | When::Manual => false,
+        When::Event(_)
+        | When::After(_)
+        | When::Watch(_)
+        | When::Files(_)
+        | When::Webhook(_)
+        | When::Manual => false,
     }
 }
 

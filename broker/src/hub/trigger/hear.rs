@@ -199,6 +199,7 @@ impl<S: Store> Step<'_, S> {
             | When::At(_)
             | When::Event(_)
             | When::Watch(_)
+            | When::Files(_)
             | When::Webhook(_)
             | When::Manual => false,
         }

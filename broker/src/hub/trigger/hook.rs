@@ -154,7 +154,7 @@ impl<S: Store> Step<'_, S> {
         Ok(())
     }
 
-    fn remember_delivery(&mut self, id: TriggerId, delivery: &str, no: u64) -> Stored<()> {
+    pub(super) fn remember_delivery(&mut self, id: TriggerId, delivery: &str, no: u64) -> Stored<()> {
         self.store.put_hook_delivery(id, delivery, no)?;
         match no.checked_sub(HOOK_DELIVERIES_KEPT) {
             Some(up_to) if up_to > 0 => self.store.drop_hook_deliveries(id, up_to),
@@ -163,7 +163,7 @@ impl<S: Store> Step<'_, S> {
     }
 
     /// Whether there are more than it can take, and how long to wait.
-    fn too_much(&self, record: &TriggerRecord) -> Option<Ms> {
+    pub(super) fn too_much(&self, record: &TriggerRecord) -> Option<Ms> {
         let minute = self.at.div_euclid(MINUTE_MS);
         if record.rate.minute == minute && record.rate.count >= HOOKS_PER_MINUTE {
             return Some((MINUTE_MS - self.at.rem_euclid(MINUTE_MS)).div_euclid(1_000) + 1);

@@ -55,7 +55,12 @@ impl Schedule {
                 instant(*at).ok_or_else(|| format!("`when.at`: {at} is no time there is"))?;
                 Kind::At(*at)
             }
-            When::Event(_) | When::After(_) | When::Watch(_) | When::Webhook(_) | When::Manual => Kind::None,
+            When::Event(_)
+            | When::After(_)
+            | When::Watch(_)
+            | When::Files(_)
+            | When::Webhook(_)
+            | When::Manual => Kind::None,
         }))
     }
 

@@ -23,6 +23,7 @@ fn info(state: AspectState, generation: u64) -> AspectInfo {
         capabilities: Vec::new(),
         hands: Vec::new(),
         slots: 1,
+        watches: Vec::new(),
         generation,
         backlog: 0,
         restraint: None,

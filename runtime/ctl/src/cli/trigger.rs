@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
+use nexus_wire::files::FileChangeKind;
 use nexus_wire::hook::HookPreset;
 use nexus_wire::name::FlowName;
 use nexus_wire::trigger::{AfterEnd, Misfire};
-use nexus_wire::{AspectName, HandRef, Party, ThreadId, TriggerName};
+use nexus_wire::{AspectName, HandRef, Party, ThreadId, TriggerName, WatchRef};
 
 use super::OfDispatch;
 use super::time::{When, duration};
@@ -20,6 +21,7 @@ For example:
     --ask harrow 'What changed yesterday?'
   nexctl trigger add sweep --every 10m --dispatch runner/script '{\"name\": \"sweep\"}'
   nexctl trigger add pushed --webhook github --ask harrow 'What was pushed?'
+  nexctl trigger add arrived --watch runner/inbox --ask harrow 'What has come?'
   nexctl trigger add early --cron '0 7 * * *' --flow look '{\"topics\": [\"rain\"]}'
   nexctl trigger next morning
   nexctl trigger history morning")]
@@ -151,9 +153,13 @@ pub struct AddTrigger {
     /// Only what belongs to this thread
     #[arg(long, value_name = "ID", requires = "event")]
     pub thread: Option<Short<ThreadId>>,
-    /// When what is at this address has changed; it is looked at every 5 minutes unless --every says otherwise
-    #[arg(long, value_name = "URL")]
-    pub watch: Option<String>,
+    /// When what is at this address has changed; it is looked at every 5 minutes unless --every says otherwise. Or when
+    /// files have changed that an aspect watches: <aspect>/<watch>, as its settings call it
+    #[arg(long, value_name = "URL|WATCH", value_parser = watched)]
+    pub watch: Option<Watched>,
+    /// Only when files were changed in this way; repeat it for several
+    #[arg(long, value_enum, value_name = "KIND", value_delimiter = ',', requires = "watch")]
+    pub changes: Vec<Changes>,
     /// When this service says so by a signed request; the address and the secret are shown once
     #[arg(long, value_enum, value_name = "SERVICE")]
     pub webhook: Option<Preset>,
@@ -202,6 +208,38 @@ pub struct AddTrigger {
     pub description: String,
     #[command(flatten)]
     pub budget: OfDispatch,
+}
+
+/// What is watched.
+#[derive(Clone, Debug)]
+pub enum Watched {
+    Address(String),
+    Files(WatchRef),
+}
+
+fn watched(text: &str) -> Result<Watched, String> {
+    if text.contains("://") {
+        return Ok(Watched::Address(text.to_owned()));
+    }
+    let watch = text.parse().map(Watched::Files);
+    watch.map_err(|error| format!("it is no address (https://…), and {error}"))
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Changes {
+    Created,
+    Modified,
+    Removed,
+}
+
+impl From<Changes> for FileChangeKind {
+    fn from(changes: Changes) -> Self {
+        match changes {
+            Changes::Created => Self::Created,
+            Changes::Modified => Self::Modified,
+            Changes::Removed => Self::Removed,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]

@@ -24,6 +24,7 @@ fn aspect(name: &str, state: AspectState, since: Ms) -> AspectInfo {
         capabilities: Vec::new(),
         hands: Vec::new(),
         slots: 4,
+        watches: Vec::new(),
         generation: 1,
         backlog: 0,
         restraint: None,

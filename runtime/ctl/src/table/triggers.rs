@@ -114,6 +114,11 @@ fn when(when: &When) -> String {
         When::Watch(watch) => {
             format!("change of {}, looked at every {}", watch.url, span(Ms::from(watch.every_s) * 1000))
         }
+        When::Files(files) if files.kinds.is_empty() => format!("files of {}", files.watch),
+        When::Files(files) => {
+            let kinds: Vec<&str> = files.kinds.iter().map(|kind| kind.as_str()).collect();
+            format!("files of {} {}", files.watch, kinds.join(", "))
+        }
         When::Webhook(hook) => format!("webhook {}", hook.preset.as_str()),
         When::Manual => "by hand".to_owned(),
     }
@@ -135,6 +140,7 @@ fn cause(cause: &Cause) -> String {
         Cause::After(after) => format!("{} {}", after.trigger, after.no),
         Cause::AfterRun(after) => format!("flow {}", after.flow),
         Cause::Watch(sha256) => format!("change {}", sha256.get(..12).unwrap_or(sha256)),
+        Cause::Files(report) => format!("report {report}"),
         Cause::Webhook(delivery) => format!("webhook {delivery}"),
     }
 }

@@ -28,6 +28,7 @@ pub(crate) fn team(names: &[(&str, AspectRole, AspectState)]) -> Team {
         capabilities: Vec::new(),
         hands: Vec::new(),
         slots: 4,
+        watches: Vec::new(),
         generation: 1,
         backlog: 0,
         restraint: None,

@@ -74,7 +74,13 @@ const KINDS: Partial<Record<AlertKind, About>> = {
   },
   watch_failing: {
     severity: "warning",
-    look: (subject) => ({ does: "Look at the trigger", href: `/triggers/${part(subject)}` }),
+    look: (subject) => {
+      // Of an aspect's watch of files, or of a trigger.
+      const [aspect, watch] = subject.split("/");
+      return watch === undefined
+        ? { does: "Look at the trigger", href: `/triggers/${part(subject)}` }
+        : { does: "Look at the aspect", href: `/team/${part(aspect ?? "")}` };
+    },
   },
   worker_lost: { severity: "warning", event: true, look: dead },
   workspace_fault: {

@@ -110,6 +110,12 @@ function Known({ info, onChanged, onClose }: KnownProps) {
             {info.hook.secret_since === undefined && " · it has no secret yet"}
           </Fact>
         )}
+        {info.watcher !== undefined && (
+          <Fact name="Files">
+            {info.watcher.state.replace("_", " ")}
+            {info.watcher.reason !== undefined && ` · ${info.watcher.reason}`}
+          </Fact>
+        )}
         {info.thread !== undefined && (
           <Fact name="Thread">
             <Link href={`/chat/${info.thread}`} class="mono">

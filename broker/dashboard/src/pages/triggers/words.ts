@@ -16,6 +16,10 @@ export function when({ when, timezone }: Trigger): string {
     return `after ${trigger ?? `flow ${flow ?? "?"}`}: ${on ?? "success"}`;
   }
   if ("watch" in when) return `change of ${when.watch.url}, looked at every ${span(when.watch.every_s)}`;
+  if ("files" in when) {
+    const { watch, kinds } = when.files;
+    return `files of ${watch}${kinds === undefined || kinds.length === 0 ? "" : ` ${kinds.join(", ")}`}`;
+  }
   if ("webhook" in when) return `webhook of ${when.webhook.preset ?? "generic"}`;
   return Object.keys(when).join(", ");
 }
@@ -64,6 +68,7 @@ export function because(cause: Cause): string {
   if ("after" in cause) return `after ${cause.after.trigger} ${cause.after.no}`;
   if ("after_run" in cause) return `after a run of ${cause.after_run.flow}`;
   if ("watch" in cause) return `change ${cause.watch.slice(0, 12)}`;
+  if ("files" in cause) return `report ${cause.files}`;
   if ("webhook" in cause) return `webhook ${cause.webhook}`;
   return Object.keys(cause).join(", ");
 }
