@@ -18,10 +18,11 @@ use crate::provider::Via;
 use crate::tools::Claims;
 use crate::trace::Teller;
 use crate::uplink::{self, Books, Opened, Uplink};
+use crate::watches;
 use drive::Stage;
 use files::Keys;
 use gate::Gate;
-use kit::{Bench, Kits};
+use kit::Bench;
 use owner::{Channels, Fatal, Left, Manner, Owner};
 use parent::Parent;
 
@@ -63,7 +64,7 @@ pub(crate) use compact::Compactor;
 pub(crate) use condense::job;
 pub(crate) use drive::{Drive, Finish, Outside, Stop, Surroundings};
 pub(crate) use gate::Said;
-pub(crate) use kit::Kit;
+pub(crate) use kit::{Kit, Kits};
 pub(crate) use ledger::Ledger;
 pub(crate) use observer::Observer;
 pub(crate) use record::Record;
@@ -134,13 +135,15 @@ async fn serve(options: RunOptions, home: Home, keyfile: KeyFile) -> Result<Exit
         env: variable,
         via,
         broker: broker.clone(),
-        line,
+        line: line.clone(),
         claims: claims_of_tools,
         teller: teller.clone(),
     };
     let kits = Arc::new(Kits::new(bench, home).map_err(Unfit::because)?);
     let (rekeyed, keys) = mpsc::channel(1);
     let watching = tokio::spawn(files::follow(dir.clone(), Arc::clone(&kits), Keys { broker, rekeyed }));
+    let looking = watches::follow(dir.clone(), Arc::clone(&kits), line, generations.clone());
+    let looking = tokio::spawn(looking);
     let (kits_seen, faults) = (kits.subscribe(), kits.faults());
     let channels = Channels { claims, posts_done, stop, generation, team, kits: kits_seen, faults, keys };
     let shared = Arc::new(Shared {
@@ -162,6 +165,7 @@ async fn serve(options: RunOptions, home: Home, keyfile: KeyFile) -> Result<Exit
     let owner = Owner::new(shared, uplink, channels, manner, left).await?;
     let ended = owner.run(courier, parent).await;
     watching.abort();
+    looking.abort();
     servers.current().servers.stop().await;
     teller.stop().await;
     ended

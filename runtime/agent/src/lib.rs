@@ -22,3 +22,4 @@ mod trace;
 mod triage;
 pub mod turn;
 pub mod uplink;
+mod watches;

@@ -18,9 +18,14 @@ mod notify;
 mod offer;
 mod script;
 mod wait;
+mod watch;
 mod webhook;
 
 pub use config::{ArgKind, OutputForm, RawNotify, RawRunner, RawScript, RawWait, Runner};
+pub use watch::RawWatch;
+pub(crate) use watch::Watch;
+#[cfg(test)]
+pub(crate) use watch::watch_of;
 pub use webhook::{RawSecret, RawWebhook};
 
 /// What a Hand does instead of a turn.

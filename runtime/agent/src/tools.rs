@@ -61,6 +61,7 @@ pub use outcome::ToolOutcome;
 pub(crate) use own::is_cut;
 pub use people::{ask, notice, put_to_people};
 pub use roots::{PathError, PathErrorKind, Root, Roots};
+pub(crate) use roots::{Place, is_closed};
 
 /// File tools at work at the same time in this process.
 const FILE_TASKS_MAX: usize = 4;

@@ -11,6 +11,7 @@ fn every_command_of_the_page_about_triggers_does_what_is_said_of_it() {
     let wren = world.home("wren", serde_json::json!({}), script);
     world.let_in(&wren);
     let _wren = world.agent(&wren);
+    world.let_in(&world.home("runner", serde_json::json!({}), script));
     let greet = world.dir().join("greet.yaml");
     let flow = "id: greet\nsteps:\n  - id: say\n    do: { ask: { aspect: wren, text: \"Greet {{ input.whom }}.\" } }\n";
     std::fs::write(&greet, flow).expect("the folder is ours");

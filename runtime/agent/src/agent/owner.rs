@@ -552,6 +552,7 @@ fn offer(settings: &Settings) -> Register {
         capabilities: settings.capabilities.clone(),
         hands: settings.hands.iter().map(|hand| hand.spec.clone()).collect(),
         slots: settings.slots,
+        watches: settings.runner.iter().flat_map(|it| &it.watches).map(|watch| watch.spec.clone()).collect(),
         ..Register::default()
     }
 }

@@ -176,9 +176,9 @@ fn settings_of_runner(new: &NewHome) -> RawSettings {
         slots: 8,
         runner: Some(RawRunner {
             scripts,
-            webhook: None,
             wait: Some(RawWait::default()),
             notify: Some(RawNotify::default()),
+            ..RawRunner::default()
         }),
         ..RawSettings::default()
     }

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nexus_wire::Party;
-use nexus_wire::limits::DEADLINE_MAX;
+use nexus_wire::limits::{DEADLINE_MAX, FILE_WATCHES_PER_ASPECT_MAX};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::watch::{RawWatch, Watch};
 use super::webhook::{RawWebhook, Webhook};
 use crate::hands::Schema;
 use crate::provider::Secret;
@@ -44,6 +45,9 @@ pub struct RawRunner {
     /// The Hand `notify`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notify: Option<RawNotify>,
+    /// Folders whose changes are reported to the broker, by the name that a trigger waits for one by.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub watches: BTreeMap<String, RawWatch>,
 }
 
 /// A program that may be run.
@@ -155,6 +159,7 @@ pub struct Runner {
     pub(super) webhook: Option<Webhook>,
     pub(super) wait: Option<Duration>,
     pub(super) notify: Option<RawNotify>,
+    pub(crate) watches: Vec<Watch>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -179,8 +184,8 @@ impl RawRunner {
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Runner, Vec<Found>> {
         let mut faults = Vec::new();
-        let Self { scripts: raw, webhook, wait, notify } = self;
-        if raw.is_empty() && webhook.is_none() && wait.is_none() && notify.is_none() {
+        let Self { scripts: raw, webhook, wait, notify, watches } = self;
+        if raw.is_empty() && webhook.is_none() && wait.is_none() && notify.is_none() && watches.is_empty() {
             let message = "it offers nothing; name some `scripts`, or add \"wait\": {}";
             faults.push((String::new(), message.to_owned()));
         }
@@ -218,11 +223,25 @@ impl RawRunner {
             let message = format!("{seconds_max} is not from 1 to {SECONDS_MAX}");
             faults.push(("wait.seconds_max".to_owned(), message));
         }
+        if watches.len() > FILE_WATCHES_PER_ASPECT_MAX {
+            let message = format!("{} are too many; at most {FILE_WATCHES_PER_ASPECT_MAX}", watches.len());
+            faults.push(("watches".to_owned(), message));
+        }
+        let mut resolved = Vec::with_capacity(watches.len());
+        for (name, watch) in watches {
+            match watch.resolve(&name, roots) {
+                Ok(watch) => resolved.push(watch),
+                Err(found) => faults.extend(found.into_iter().map(|(field, message)| match field.as_str() {
+                    "" => (format!("watches.{name}"), message),
+                    field => (format!("watches.{name}.{field}"), message),
+                })),
+            }
+        }
         if !faults.is_empty() {
             return Err(faults);
         }
         let wait = wait.map(|wait| Duration::from_secs(wait.seconds_max.into()));
-        Ok(Runner { scripts, webhook, wait, notify })
+        Ok(Runner { scripts, webhook, wait, notify, watches: resolved })
     }
 }
 
