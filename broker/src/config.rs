@@ -61,6 +61,8 @@ pub struct Config {
     pub push: PushSettings,
     /// Servers, as `host:port`, that may be watched though they are no public ones or speak plain HTTP.
     pub watch_allow: Vec<String>,
+    /// How long calls of models that the broker makes may go on once all spending is stopped.
+    pub finish: Duration,
     /// Which agents run beside the broker, if any.
     pub spawn: Option<SpawnSettings>,
     /// The folder whose flows, triggers and aspects the broker keeps, if there is one.
@@ -270,6 +272,7 @@ impl Config {
                 tries: effective.ranged("push.tries", 1, 100)?,
             },
             watch_allow: effective.parse_with("watch.allow", servers)?,
+            finish: Duration::from_secs(u64::from(effective.ranged("spending.finish_s", 0, 3_600)?)),
             spawn: spawn(data, effective)?,
             workspace: folder(data, effective, "workspace"),
             synchronous: effective.parse_with("storage.synchronous", synchronous)?,

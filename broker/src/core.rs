@@ -6,7 +6,7 @@ mod health;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use nexus_wire::budget::SpendingChanged;
+use nexus_wire::budget::{SpendingChanged, SpendingStop};
 use nexus_wire::{ErrorBody, ErrorCode, FromBroker, Ms, TriggerName};
 use tokio::sync::watch;
 
@@ -45,6 +45,8 @@ pub(crate) struct Published {
     pub(crate) hooks: watch::Sender<Arc<Hooks>>,
     /// What is to be looked at, by the name of its trigger.
     pub(crate) watches: watch::Sender<Arc<Vec<WatchDoor>>>,
+    /// Why nothing may be spent, if that is so.
+    pub(crate) spending: watch::Sender<Option<SpendingStop>>,
 }
 
 impl Published {
@@ -62,6 +64,7 @@ impl Published {
             pushes: watch::Sender::new(Arc::new(hub.pushes().cloned().collect())),
             hooks: watch::Sender::new(Arc::new(hooks(hub))),
             watches: watch::Sender::new(Arc::new(hub.watches().collect())),
+            spending: watch::Sender::new(hub.spending_stop()),
         };
         published.credentials(hub);
         published.presence.set_stopped(hub.spending_stop().is_some(), 0);
@@ -241,6 +244,13 @@ impl<S: Transaction> Core<S> {
         if effects.contains(&Effect::WatchesChanged) {
             self.published.watches.send_replace(Arc::new(self.hub.watches().collect()));
         }
+        // Before the answers as well: once somebody has read that spending is stopped, no call goes out.
+        let stop = self.hub.spending_stop();
+        self.published.spending.send_if_modified(|published| {
+            let is_new = *published != stop;
+            *published = stop;
+            is_new
+        });
         let mut orphans = Vec::new();
         let mut release = deliver.release();
         for effect in effects {

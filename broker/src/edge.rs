@@ -5,11 +5,13 @@ pub(crate) mod backup;
 pub(crate) mod blobs;
 pub(crate) mod hooks;
 pub(crate) mod retention;
+pub(crate) mod spending;
 pub(crate) mod watches;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use nexus_wire::admin::NexusInfo;
 use nexus_wire::alert::AlertList;
@@ -69,6 +71,8 @@ pub(crate) struct Edge {
     pub(crate) sealer: Sealer,
     pub(crate) doorstep: Doorstep,
     pub(crate) outside: Outside,
+    /// How long a call of a model may go on once all spending is stopped.
+    pub(crate) finish: Duration,
     pub(crate) pushing: Pushing,
     /// What makes vectors, if something does.
     pub(crate) embedder: Option<Embedder>,

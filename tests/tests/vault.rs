@@ -63,12 +63,16 @@ impl Service {
 }
 
 fn add(world: &World, name: &str, base_url: &str, allow: &str) -> String {
+    add_as(world, "provider", name, base_url, allow)
+}
+
+fn add_as(world: &World, kind: &str, name: &str, base_url: &str, allow: &str) -> String {
     let mut command = world.nexctl_command(&[
         "credential",
         "add",
         name,
         "--kind",
-        "provider",
+        kind,
         "--base-url",
         base_url,
         "--header",
@@ -170,6 +174,155 @@ async fn what_streams_passes_piece_by_piece_and_nobody_else_may_use_it() {
             page["entries"].as_array().expect("entries").iter().map(|it| &it["actor"]).collect();
         (actors.contains(&&json!("forge")) && actors.contains(&&json!("system"))).then_some(())
     });
+}
+
+/// What was answered, as far as it came.
+fn as_far_as_it_came(mut answer: BufReader<TcpStream>) -> String {
+    let mut bytes = Vec::new();
+    let _ = answer.read_to_end(&mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn problem(answer: &str) -> Value {
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    assert!(head.to_ascii_lowercase().contains("content-type: application/problem+json"), "{head}");
+    serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {body}"))
+}
+
+#[tokio::test]
+async fn no_call_of_a_model_goes_out_while_spending_is_stopped() {
+    let events = || ["data: one\n\n".into(), "data: two\n\n".into()];
+    let (service, tracker) = (Service::start(events()), Service::start(events()));
+    let mut world = World::new();
+    let wren = world.home("wren", json!({}), "");
+    add(&world, "model", &service.url, "wren");
+    add_as(&world, "jira", "tracker", &tracker.url, "wren");
+    let file = world.dir().join("secret").display().to_string();
+    std::fs::write(&file, SECRET).expect("the folder is ours");
+    let lent = ["credential", "add", "lent", "--kind", "provider", "--mode", "fetch", "--allow", "wren"];
+    let out = world.nexctl(&[&lent[..], &["--secret-file", &file]].concat());
+    assert!(out.status.success(), "{}", text(&out));
+
+    // One that is out when everything is stopped goes on within its time.
+    let bearer = format!("authorization: Bearer {}\r\n", access_token(&wren).await);
+    let mut under_way = call(&world, "/api/v1/proxy/model/v1/first", &bearer);
+    let mut seen = String::new();
+    while !seen.contains("data: one") {
+        assert!(under_way.read_line(&mut seen).expect("it streams") > 0, "{seen}");
+    }
+    let said = text(&world.nexctl(&["budget", "stop", "--reason", "the bill is too high"]));
+    assert!(said.starts_with("all spending is stopped by operator/admin until "), "{said}");
+    service.go_on.send(()).expect("it waits");
+    assert!(whole(under_way).contains("data: two"), "what is out ends as it would");
+    assert_eq!(service.asked.try_iter().count(), 1);
+
+    let refused = |world: &World, method: &str, path: &str, bearer: &str| {
+        let answer = world.http_with(bearer, method, path, "{\"prompt\": \"go on\"}");
+        assert!(answer.starts_with("HTTP/1.1 402 "), "{answer}");
+        assert!(answer.to_ascii_lowercase().contains("\r\nretry-after: "), "{answer}");
+        assert!(!answer.contains(SECRET), "{answer}");
+        let problem = problem(&answer);
+        assert_eq!((&problem["code"], &problem["status"]), (&json!("spending_stopped"), &json!(402)));
+        let detail = problem["detail"].as_str().expect("a text");
+        assert!(
+            detail.starts_with("all spending is stopped by operator/admin (the bill is too high)")
+                && detail.ends_with("or once an operator says: nexctl budget go-on"),
+            "{detail}"
+        );
+        assert_eq!(problem["details"]["by"], "operator/admin");
+    };
+    refused(&world, "POST", "/api/v1/proxy/model/v1/messages", &bearer);
+    refused(&world, "GET", "/api/v1/credentials/lent/secret", &bearer);
+    // What costs nothing goes on.
+    tracker.go_on.send(()).expect("it waits");
+    assert!(whole(call(&world, "/api/v1/proxy/tracker/issues", &bearer)).contains("data: two"));
+
+    // Neither a restart of the broker nor its death lets anything through.
+    world.kill_broker();
+    world.start_broker();
+    let bearer = format!("authorization: Bearer {}\r\n", access_token(&wren).await);
+    refused(&world, "POST", "/api/v1/proxy/model/v1/messages", &bearer);
+    let page = world.nexctl_json(&["audit", "--kind", "credential"]);
+    let used =
+        page["entries"].as_array().expect("entries").iter().filter(|it| it["kind"] == "credential.used");
+    let used: Vec<&Value> = used.map(|it| &it["subject"]).collect();
+    assert_eq!(used, ["tracker GET /issues", "model GET /v1/first"], "what was refused is no use");
+    wait_until("the refusals in the trail", || {
+        let page = world.nexctl_json(&["audit", "--kind", "refused"]);
+        let entries = page["entries"].as_array().expect("entries");
+        let is_told = |subject: &str| entries.iter().any(|it| it["subject"] == subject);
+        (is_told("call while spending is stopped of credential model")).then_some(())
+    });
+    assert_eq!(service.asked.try_iter().count(), 0, "not one of them reached the model");
+
+    assert!(world.nexctl(&["budget", "go-on"]).status.success());
+    service.go_on.send(()).expect("it waits");
+    assert!(whole(call(&world, "/api/v1/proxy/model/v1/second", &bearer)).contains("data: two"));
+    let fetched = world.http_with(&bearer, "GET", "/api/v1/credentials/lent/secret", "");
+    assert!(fetched.contains(SECRET), "{fetched}");
+    assert_eq!(service.asked.try_iter().count(), 1);
+
+    // A day's budget that is used up is a stop, too; nobody has said it.
+    assert!(world.nexctl(&["budget", "set", "--per", "day", "--tokens", "0"]).status.success());
+    let answer = whole(call(&world, "/api/v1/proxy/model/v1/third", &bearer));
+    let problem = problem(&answer);
+    let detail = problem["detail"].as_str().expect("a text");
+    assert!(detail.contains("everybody's budget of 0 tokens for the day is used up"), "{detail}");
+    assert_eq!((&problem["details"]["by"], service.asked.try_iter().count()), (&Value::Null, 0));
+}
+
+#[tokio::test]
+async fn a_call_of_a_model_that_is_out_ends_with_the_time_it_is_given() {
+    let service = Service::start(["data: one\n\n".into(), "data: two\n\n".into()]);
+    let mut world = World::asleep().config("[spending]\nfinish_s = 0\n");
+    world.start_broker();
+    let wren = world.home("wren", json!({}), "");
+    add(&world, "model", &service.url, "wren");
+    let bearer = format!("authorization: Bearer {}\r\n", access_token(&wren).await);
+    let mut under_way = call(&world, "/api/v1/proxy/model/v1/first", &bearer);
+    let mut seen = String::new();
+    while !seen.contains("data: one") {
+        assert!(under_way.read_line(&mut seen).expect("it streams") > 0, "{seen}");
+    }
+    assert!(world.nexctl(&["budget", "stop"]).status.success());
+    // The service was not told to go on, and never is.
+    let rest = as_far_as_it_came(under_way);
+    assert!(!rest.contains("data: two") && !rest.ends_with("0\r\n\r\n"), "broken off: {rest}");
+    world
+        .broker()
+        .wait_for_text("a call of a model was broken off: all spending is stopped by operator/admin");
+}
+
+#[tokio::test]
+async fn an_agent_whose_call_is_broken_off_makes_it_anew_when_it_may() {
+    let service = Service::start(reply());
+    let mut world = World::asleep().config("[spending]\nfinish_s = 0\n");
+    world.start_broker();
+    add(&world, "model", &service.url, "wren");
+    let provider = json!({"kind": "anthropic", "model": "stub-1", "credential": "model"});
+    let home = world.home("wren", json!({"provider": provider}), "");
+    let _agent = world.agent(&home);
+    let sent = world.nexctl_json(&["say", "--to", "wren", "what is the word?"]);
+    let thread = sent["thread"].as_str().expect("an id").to_owned();
+    service.asked.recv().expect("it was asked");
+    assert!(world.nexctl(&["budget", "stop", "--reason", "enough"]).status.success());
+    let texts = |count: usize| {
+        wait_until("what wren says", || {
+            let page = world.nexctl_json(&["get", "messages", &thread]);
+            let said = page["messages"].as_array().expect("a list").clone();
+            (said.len() >= count).then_some(said)
+        })
+    };
+    let waits = texts(2)[1]["content"].to_string();
+    assert!(waits.contains("I wait: all spending is stopped by operator/admin"), "{waits}");
+    // The call that was broken off, and nothing after it.
+    service.go_on.send(()).expect("it waits");
+    assert_eq!(service.asked.try_iter().count(), 0);
+    service.go_on.send(()).expect("it waits");
+    assert!(world.nexctl(&["budget", "go-on"]).status.success());
+    let answer = texts(3)[2]["content"].to_string();
+    assert!(answer.contains("It is heliotrope."), "{answer}");
+    assert_eq!(service.asked.try_iter().count(), 1);
 }
 
 fn reply() -> [String; 2] {

@@ -149,6 +149,11 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting { key: "threads.loop_identical", default: "3", about: "the same one that often; 0 never" },
     Setting {
+        key: "spending.finish_s",
+        default: "60",
+        about: "seconds calls of models through the broker may go on once all spending is stopped",
+    },
+    Setting {
         key: "spawn.homes",
         default: "",
         about: "folders of homes whose agents run beside the broker; none when empty",

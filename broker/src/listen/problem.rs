@@ -47,6 +47,8 @@ impl From<ErrorBody> for Problem {
             | ErrorCode::Unsupported => StatusCode::BAD_REQUEST,
             ErrorCode::Unauthorized => StatusCode::UNAUTHORIZED,
             ErrorCode::Forbidden => StatusCode::FORBIDDEN,
+            // One that clients of models do not try again by themselves.
+            ErrorCode::SpendingStopped => StatusCode::PAYMENT_REQUIRED,
             ErrorCode::NotFound => StatusCode::NOT_FOUND,
             ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ErrorCode::QueueFull | ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,

@@ -180,6 +180,7 @@ impl Nexus {
             doorstep: Doorstep::default(),
             sealer: Sealer::new(data.clone(), nexus_id),
             outside: Outside::default(),
+            finish: config.finish,
             pushing: Pushing::new(config.push.clone()),
             embedder: config.embedder.clone().map(Embedder::new),
             trail: Trail::default(),

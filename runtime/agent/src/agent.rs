@@ -52,6 +52,7 @@ mod project;
 pub(crate) mod prompt;
 mod recall;
 mod record;
+mod round;
 mod running;
 mod seats;
 mod sift;

@@ -183,6 +183,9 @@ pub enum ProviderErrorKind {
     RateLimit { message: String, retry_after: Option<Duration> },
     #[error("the provider refused to answer ({0})")]
     Refused(String),
+    /// Not asked at all, or broken off: nothing is to be spent.
+    #[error("{0}")]
+    Stopped(String),
     #[error("no byte for {} s; the stream was cut", .0.as_secs())]
     Stalled(Duration),
     #[error("the connection failed ({0})")]
@@ -202,7 +205,8 @@ impl ProviderError {
             ProviderErrorKind::Auth(_)
             | ProviderErrorKind::ContextWindow(_)
             | ProviderErrorKind::Invalid(_)
-            | ProviderErrorKind::Refused(_) => false,
+            | ProviderErrorKind::Refused(_)
+            | ProviderErrorKind::Stopped(_) => false,
         }
     }
 }

@@ -37,6 +37,7 @@ mod window;
 
 pub use self::failover::{COOL_DOWN, COOL_DOWN_MAX};
 pub use self::http::ClientError;
+pub(crate) use self::meter::Leave;
 pub use self::meter::{Listener, Meter};
 pub use self::price::{Charge, PRICES_AS_OF, Price, cost_microusd};
 pub use self::retry::RetryPolicy;
@@ -201,10 +202,14 @@ impl Provider {
                     }
                     Err(given_up) => given_up,
                 };
-            let goes_on = failover::goes_on(&error.kind);
-            if goes_on {
+            if failover::goes_on(&error.kind) {
                 member.rest.begin(Instant::now(), &error.kind);
             }
+            let error = match listener.stopped() {
+                Some(kind) if next.is_some() => ProviderError { kind, ..error },
+                Some(_) | None => error,
+            };
+            let goes_on = failover::goes_on(&error.kind);
             match next {
                 Some(next) if goes_on => {
                     let (kind, model) = (next.kind.name(), &next.tariff.model);
@@ -274,6 +279,7 @@ fn map_message(kind: ProviderErrorKind, change: impl FnOnce(String) -> String) -
             ProviderErrorKind::RateLimit { message: change(message), retry_after }
         }
         ProviderErrorKind::Refused(text) => ProviderErrorKind::Refused(change(text)),
+        ProviderErrorKind::Stopped(text) => ProviderErrorKind::Stopped(change(text)),
         ProviderErrorKind::Stalled(after) => ProviderErrorKind::Stalled(after),
         ProviderErrorKind::Transport(text) => ProviderErrorKind::Transport(change(text)),
         ProviderErrorKind::Truncated(text) => ProviderErrorKind::Truncated(change(text)),

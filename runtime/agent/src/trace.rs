@@ -303,6 +303,7 @@ fn error_word(kind: &ProviderErrorKind) -> &'static str {
         ProviderErrorKind::RateLimit { .. } => "rate_limit",
         ProviderErrorKind::Refused(_) => "refused",
         ProviderErrorKind::Stalled(_) => "stalled",
+        ProviderErrorKind::Stopped(_) => "stopped",
         ProviderErrorKind::Transport(_) => "transport",
         ProviderErrorKind::Truncated(_) => "truncated",
     }

@@ -43,7 +43,9 @@ fn next(body: &ErrorBody) -> String {
         ErrorCode::IdReused => "The key stands for another call already: use a new one for a new call.",
         ErrorCode::Conflict => "Somebody changed it meanwhile: read it again, then decide anew.",
         ErrorCode::NoCandidate => "list_team shows who can do what.",
-        ErrorCode::BudgetExceeded => "Tell the user: an operator decides what may be spent.",
+        ErrorCode::BudgetExceeded | ErrorCode::SpendingStopped => {
+            "Tell the user: an operator decides what may be spent."
+        }
         ErrorCode::Invalid
         | ErrorCode::TooDeep
         | ErrorCode::TooLarge

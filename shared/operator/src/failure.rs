@@ -114,6 +114,7 @@ impl From<ErrorBody> for Failure {
             | ErrorCode::QuotaExceeded
             | ErrorCode::RateLimited
             | ErrorCode::ShuttingDown
+            | ErrorCode::SpendingStopped
             | ErrorCode::StaleToken
             | ErrorCode::StorageUnavailable
             | ErrorCode::ThreadPaused

@@ -28,6 +28,14 @@ impl CredentialKind {
             Self::Custom => "custom",
         }
     }
+
+    /// Whether calls with it are calls of a model, which cost something.
+    pub fn asks_models(self) -> bool {
+        match self {
+            Self::Provider => true,
+            Self::Git | Self::Jira | Self::Imap | Self::Custom => false,
+        }
+    }
 }
 
 /// How an aspect gets to use a credential.

@@ -68,6 +68,8 @@ codes! {
     RateLimited = "rate_limited", retryable: true;
     /// The broker is stopping.
     ShuttingDown = "shutting_down", retryable: true;
+    /// Nothing may be spent: an operator has stopped all spending, or the day's budget is used up; details say until when.
+    SpendingStopped = "spending_stopped", retryable: true;
     /// The lease token is not the one of the running attempt.
     StaleToken = "stale_token", retryable: false;
     /// The change could not be made durable; nothing of it happened.

@@ -33,6 +33,7 @@ export type ErrorCode =
   | "quota_exceeded"
   | "rate_limited"
   | "shutting_down"
+  | "spending_stopped"
   | "stale_token"
   | "storage_unavailable"
   | "thread_paused"

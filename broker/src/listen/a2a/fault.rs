@@ -180,6 +180,7 @@ impl From<ErrorBody> for Fault {
             | ErrorCode::QuotaExceeded
             | ErrorCode::RateLimited
             | ErrorCode::ShuttingDown
+            | ErrorCode::SpendingStopped
             | ErrorCode::StaleToken
             | ErrorCode::StorageUnavailable
             | ErrorCode::ThreadPaused

@@ -89,6 +89,7 @@ pub(super) async fn embed(
     let Some(embedder) = &edge.embedder else { return Err(none()) };
     writer(&caller).inspect_err(|_| edge.forbidden(&caller.party, "embeddings".to_owned()))?;
     let asked = read(&body, &embedder.settings.model)?;
+    edge.may_spend()?;
     let Ok(_permit) = embedder.room.try_acquire() else {
         let message = "as many requests are on their way to the embedder as may be at once";
         let fault =
@@ -96,7 +97,10 @@ pub(super) async fn embed(
         return Err(fault.again_in(1));
     };
     let asking = ask(&edge, &embedder.settings, &asked);
-    let bytes = timeout(PATIENCE, asking).await.unwrap_or_else(|_| Err(away("it did not answer in time")))?;
+    let bytes = tokio::select! {
+        bytes = timeout(PATIENCE, asking) => bytes.unwrap_or_else(|_| Err(away("it did not answer in time")))?,
+        why = edge.has_to_end() => return Err(why.into()),
+    };
     let (value, usage) = checked(&bytes, &asked, &embedder.settings.model)?;
     edge.published.meter.embedded(usage.total_tokens);
     Ok(Shown::of(&value))

@@ -135,6 +135,10 @@ async fn fetch_secret(
         refuse(&edge, &party, &by.name, "fetch");
         return Err(ErrorBody::new(ErrorCode::Forbidden, message).into());
     }
+    if record.terms.kind.asks_models() {
+        edge.may_spend()
+            .inspect_err(|_| refuse(&edge, &party, &by.name, "fetch while spending is stopped"))?;
+    }
     let secret = edge.sealer.open(&record).map_err(|error| sealing(&error))?.to_string();
     used(&edge, &party, "credential.fetched", by.name.to_string()).await?;
     Ok(Answer::of(&CredentialSecret { name: by.name, secret }))

@@ -1,6 +1,7 @@
 //! Calls to services outside that the broker makes for an aspect: it puts the secret in, so that the aspect
 //! never holds it. Bodies stream both ways; where a call goes is fixed by the credential.
 
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -95,6 +96,13 @@ pub(super) async fn proxy(State(edge): State<Arc<Edge>>, request: Request) -> Re
         let message = format!("credential {name} is to be fetched, the broker makes no calls with it");
         return Err(ErrorBody::new(ErrorCode::Forbidden, message).into());
     };
+    let may_spend = || match record.terms.kind.asks_models() {
+        true => {
+            edge.may_spend().inspect_err(|_| refuse(&edge, &party, &name, "call while spending is stopped"))
+        }
+        false => Ok(()),
+    };
+    may_spend()?;
     let url = target(base, path, parts.uri.query()).ok_or_else(|| {
         refuse(&edge, &party, &name, "call beyond base_url");
         ErrorBody::new(ErrorCode::Forbidden, "the path leads out of what the credential is for")
@@ -104,6 +112,12 @@ pub(super) async fn proxy(State(edge): State<Arc<Edge>>, request: Request) -> Re
     drop(secret);
     used(&edge, &party, "credential.used", format!("{name} {} {}", parts.method, shown(url.path()))).await?;
 
+    // Somebody may have stopped it meanwhile.
+    may_spend()?;
+    let mut end: End = match record.terms.kind.asks_models() {
+        true => Box::pin(edge.has_to_end()),
+        false => Box::pin(std::future::pending()),
+    };
     let sent = bounded(body.into_data_stream(), REQUEST_BYTES_MAX, STALL_TIMEOUT);
     let mut call = edge.outside.client()?.request(parts.method, url).headers(headers);
     if parts.headers.contains_key(header::CONTENT_LENGTH)
@@ -111,14 +125,39 @@ pub(super) async fn proxy(State(edge): State<Arc<Edge>>, request: Request) -> Re
     {
         call = call.body(reqwest::Body::wrap_stream(sent));
     }
-    let answer = match tokio::time::timeout(ANSWER_TIMEOUT, call.send()).await {
+    let answer = tokio::select! {
+        answer = tokio::time::timeout(ANSWER_TIMEOUT, call.send()) => answer,
+        why = &mut end => return Err(why.into()),
+    };
+    let answer = match answer {
         Ok(Ok(answer)) => answer,
         Ok(Err(error)) => return Err(unreachable(&name, &error.without_url().to_string())),
         Err(_) => return Err(unreachable(&name, "it did not answer in time")),
     };
     let (status, headers) = (answer.status(), incoming(answer.headers()));
     let body = bounded(answer.bytes_stream(), ANSWER_BYTES_MAX, STALL_TIMEOUT);
-    Ok((status, headers, Body::from_stream(body)).into_response())
+    Ok((status, headers, Body::from_stream(ending(body, end))).into_response())
+}
+
+/// Resolves when a call has to end, and to why.
+type End = Pin<Box<dyn Future<Output = ErrorBody> + Send>>;
+
+/// Breaks off at `end`: an answer that has begun can say nothing else any more.
+fn ending(
+    from: impl Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static,
+    end: End,
+) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static {
+    stream::unfold(Some((Box::pin(from), end)), |state| async move {
+        let (mut from, mut end) = state?;
+        tokio::select! {
+            biased;
+            why = &mut end => {
+                tracing::info!("a call of a model was broken off: {}", why.message);
+                Some((Err(std::io::Error::other(why.message)), None))
+            }
+            piece = from.next() => piece.map(|piece| (piece, Some((from, end)))),
+        }
+    })
 }
 
 fn unreachable(name: &CredentialName, why: &str) -> Problem {
@@ -265,6 +304,20 @@ mod tests {
         assert_eq!(names, ["accept", "anthropic-version", "x-api-key"]);
         assert_eq!(sent["x-api-key"], "canary-3f9c");
         assert!(!format!("{sent:?}").contains("canary"));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_has_to_end_is_broken_off_between_two_pieces() {
+        let pieces = || {
+            let piece = |bytes: &'static [u8]| Ok::<_, std::io::Error>(Bytes::from_static(bytes));
+            stream::iter([piece(b"abc"), piece(b"def")])
+        };
+        let why = ErrorBody::new(ErrorCode::SpendingStopped, "all spending is stopped");
+        let cut = ending(pieces().chain(stream::pending()), Box::pin(std::future::ready(why)));
+        let cut: Vec<_> = cut.map(|it| it.map_err(|error| error.to_string())).collect().await;
+        assert_eq!(cut, [Err("all spending is stopped".to_owned())]);
+        let whole: Vec<_> = ending(pieces(), Box::pin(std::future::pending())).collect().await;
+        assert_eq!(whole.iter().filter(|it| it.is_ok()).count(), 2);
     }
 
     #[tokio::test]

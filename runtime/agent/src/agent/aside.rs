@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::conversation::{Block, Message, ModelRequest, Origin, Role};
-use crate::provider::{Answered, Charge, Listener, Meter, Provider, RetryPolicy, RoundFailed};
+use crate::provider::{Answered, Charge, Leave, Listener, Meter, Provider, RetryPolicy, RoundFailed};
 use crate::session::Payload;
 
 /// A verdict is a line.
@@ -54,6 +54,7 @@ impl Aside {
         text: String,
         deadline: Option<Instant>,
         meter: Meter,
+        leave: Leave,
     ) -> Result<Remark, RoundFailed> {
         let request = ModelRequest {
             system,
@@ -70,7 +71,7 @@ impl Aside {
         };
         let (tell, mut events) = mpsc::channel(STREAM_EVENTS_MAX);
         let round = {
-            let listener = Listener { events: tell, meter };
+            let listener = Listener { events: tell, meter, leave: Some(leave) };
             self.provider.stream_with(request, listener, RetryPolicy::default(), deadline)
         };
         let unheard = async { while events.recv().await.is_some() {} };

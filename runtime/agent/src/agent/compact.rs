@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::conversation::{
     Block, Message, ModelReply, ModelRequest, Origin, ProviderError, ProviderErrorKind, Role,
 };
-use crate::provider::{Answered, Charge, Listener, Meter, Provider, RetryPolicy, RoundFailed};
+use crate::provider::{Answered, Charge, Leave, Listener, Meter, Provider, RetryPolicy, RoundFailed};
 use crate::session::{
     BranchSummary, Compaction, Cut, Entry, ItemDecision, Parting, Payload, Situation, Summariser, cut,
     limit_of, tokens, told, transcript,
@@ -131,10 +131,11 @@ impl Compactor {
         id: RequestId,
         deadline: Option<Instant>,
         meter: Meter,
+        leave: Option<Leave>,
     ) -> Result<Written, RoundFailed> {
         let Job { of, request, item } = job;
         let (tell, mut events) = mpsc::channel(STREAM_EVENTS_MAX);
-        let listener = Listener { events: tell, meter };
+        let listener = Listener { events: tell, meter, leave };
         let round = self.provider.stream_with(request, listener, RetryPolicy::default(), deadline);
         let unheard = async { while events.recv().await.is_some() {} };
         let (reply, ()) = tokio::join!(round, unheard);

@@ -66,8 +66,8 @@ impl Drive {
         let (compactor, deadline) = (self.compactor.clone(), self.clock.deadline());
         let id = RequestId(derive::derived(turn.id().0, "situation", turn.rounds()));
         let meter = Meter::default();
-        let told = meter.clone();
-        let writing = tokio::spawn(async move { compactor.write(job, id, deadline, told).await });
+        let (told, leave) = (meter.clone(), Some(self.signals.gate.leave()));
+        let writing = tokio::spawn(async move { compactor.write(job, id, deadline, told, leave).await });
         out.compacting = Some(Compacting { writing, meter });
     }
 

@@ -48,10 +48,10 @@ impl Worker {
                 None => return Ok(Some((SessionOutcome::default(), None))),
             };
         let id = RequestId(derive::derived(item, "situation", 0));
-        let meter = Meter::default();
+        let (meter, leave) = (Meter::default(), Some(self.shared.signals.gate.leave()));
         let written = tokio::select! {
             () = stop.wanted() => None,
-            written = compactor.write(job, id, None, meter.clone()) => Some(written),
+            written = compactor.write(job, id, None, meter.clone(), leave) => Some(written),
         };
         let charge = match &written {
             Some(Ok(written)) => written.by().charge(),

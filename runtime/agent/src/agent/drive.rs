@@ -12,28 +12,27 @@ use nexus_wire::budget::Spending;
 use nexus_wire::hands::DispatchCancel;
 use nexus_wire::inbox::Decision;
 use nexus_wire::{DispatchId, ItemId, RequestId, derive};
-use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinError, JoinHandle, JoinSet};
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 
-use super::clock::Clock;
+use super::clock::{Clock, until};
 use super::compact::Compactor;
 use super::compacting::{Compacting, summary_written};
-use super::depth::within_depth;
 use super::gate::Gate;
 use super::judging::{Judge, Judging, judged, remark_of};
 use super::ledger::Ledger;
 use super::observer::Observer;
 use super::record::{Record, RecordError};
-use crate::conversation::{Block, ModelRequest, Origin, ProviderError, ProviderErrorKind, StreamEvent};
+use super::round::{Round, stream_event};
+use crate::conversation::{Block, Origin};
 use crate::outbox::Post;
-use crate::provider::{Answered, Charge, Listener, Meter, Provider, ProviderKind, RetryPolicy, RoundFailed};
+use crate::provider::{Charge, Meter, Provider};
 use crate::session::{ApprovalMark, Payload, UserTurn};
 use crate::tools::{Caller, Tool, ToolOutcome, Toolbox, Waiting, put_to_people};
 use crate::trace::{Taken, TurnTrace};
-use crate::turn::{Answer, Call, Effect, Ending, Input, Limits, Turn};
+use crate::turn::{Call, Effect, Ending, Input, Limits, Turn};
 use crate::uplink::{Books, BooksError};
-
-const STREAM_EVENTS_MAX: usize = 256;
 
 /// What a turn runs on.
 #[derive(Debug)]
@@ -165,7 +164,7 @@ impl From<RecordError> for DriveError {
 /// What is out while a turn runs.
 #[derive(Default)]
 pub(super) struct Out {
-    round: Option<Round>,
+    pub(super) round: Option<Round>,
     judging: Option<Judging>,
     pub(super) compacting: Option<Compacting>,
     /// What a round is in place of is known at once.
@@ -185,19 +184,8 @@ pub(super) struct Out {
     settles: HashMap<String, ItemId>,
     /// Work that waits for the turn's place.
     held: VecDeque<Effect>,
-}
-
-/// A round with the provider. Dropping it gives it up.
-struct Round {
-    events: mpsc::Receiver<StreamEvent>,
-    meter: Meter,
-    reply: JoinHandle<Result<Answered, RoundFailed>>,
-}
-
-impl Drop for Round {
-    fn drop(&mut self) {
-        self.reply.abort();
-    }
+    /// When to look again whether models may be asked, after a round that was refused.
+    pub(super) look_at: Option<Instant>,
 }
 
 impl Drive {
@@ -266,6 +254,11 @@ impl Drive {
                 () = self.observer.due() => {
                     self.observer.flush();
                     None
+                }
+                () = until(out.look_at) => {
+                    out.look_at = None;
+                    let why = signals.gate.why();
+                    why.is_none().then_some(Input::Halted(None))
                 }
                 () = self.clock.over() => {
                     Some(Input::OutOfTime { reason: "it took longer than it may".to_owned() })
@@ -371,50 +364,6 @@ impl Drive {
         Ok(())
     }
 
-    fn ask(&mut self, turn: &Turn) -> Round {
-        let kind = self.provider.kind();
-        let (system, messages) = self.record.conversation(kind != ProviderKind::Scripted);
-        let mut request = ModelRequest {
-            system: self.system.clone().unwrap_or(system),
-            messages,
-            tools: self.toolbox.specs_with(&self.session_tools()),
-            max_tokens: turn.room().map_or(self.max_tokens, |room| at_most(self.max_tokens, room)),
-            origin: Origin { asked: turn.asked(), ..self.origin.clone() },
-        };
-        request.origin.trace = self.trace.asked(&request);
-        let (tell, events) = mpsc::channel(STREAM_EVENTS_MAX);
-        let (provider, deadline) = (Arc::clone(&self.provider), self.clock.deadline());
-        let meter = Meter::default();
-        let listener = Listener { events: tell, meter: meter.clone() };
-        let reply = tokio::spawn(async move {
-            provider.stream_with(request, listener, RetryPolicy::default(), deadline).await
-        });
-        Round { events, meter, reply }
-    }
-
-    /// The stream has ended, so the reply is there.
-    async fn round_over(&mut self, out: &mut Out) -> Option<Input> {
-        let mut round = out.round.take()?;
-        self.observer.flush();
-        Some(match (&mut round.reply).await {
-            Ok(Ok(Answered { mut reply, provider, cost_microusd })) => {
-                self.trace.answered(Ok(&reply));
-                reply.content.iter_mut().for_each(within_depth);
-                Input::Answered(Answer { reply, provider, cost_microusd })
-            }
-            Ok(Err(failed)) => {
-                self.trace.answered(Err(&failed.error));
-                Input::RoundFailed(failed)
-            }
-            Err(broken) => {
-                let provider = self.provider.kind().name().to_owned();
-                let kind = ProviderErrorKind::Invalid(format!("the adapter broke down: {broken}"));
-                let charge = round.meter.total();
-                Input::RoundFailed(RoundFailed { error: ProviderError { provider, kind }, charge })
-            }
-        })
-    }
-
     async fn run_tool(&mut self, call: Call, turn: &Turn, out: &mut Out) -> Result<(), DriveError> {
         if let Some((tool, asked)) = put_to_people(&call.name, &call.input) {
             self.tell_people(&asked, self.caller.request_id(tool, call.ordinal)).await?;
@@ -480,13 +429,6 @@ impl Drive {
             self.trace.returned(call, content, *is_error);
         }
         input
-    }
-}
-
-async fn stream_event(round: &mut Option<Round>) -> Option<StreamEvent> {
-    match round {
-        Some(round) => round.events.recv().await,
-        None => std::future::pending().await,
     }
 }
 
@@ -568,8 +510,4 @@ impl Out {
         self.answers.extend(item.map(|item| (mark.tool_use_id.clone(), item)));
         Some(Input::Decided(mark))
     }
-}
-
-fn at_most(most: u32, room: u64) -> u32 {
-    u32::try_from(room).map_or(most, |room| most.min(room))
 }

@@ -10,6 +10,7 @@ use nexus_wire::budget::{SpendingChanged, SpendingStop};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use crate::provider::Leave;
 use crate::turn::Halt;
 
 /// A clock may be set, and a machine may sleep.
@@ -29,6 +30,11 @@ impl Gate {
         let (halt, halts) = watch::channel(Some(Halt::Unknown));
         tokio::spawn(keep(said, halt));
         (say, Self(halts))
+    }
+
+    /// For rounds, which may take several attempts.
+    pub(crate) fn leave(&self) -> Leave {
+        self.0.clone()
     }
 
     /// Why no model may be asked.

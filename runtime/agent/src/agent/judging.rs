@@ -42,8 +42,8 @@ impl Drive {
         let text = format!("Asked:\n\n{}\n\nThe answer:\n\n{}", quoted(&self.asked(turn)), quoted(answer));
         let deadline = self.clock.deadline();
         let meter = Meter::default();
-        let told = meter.clone();
-        let asking = tokio::spawn(async move { aside.ask(system, text, deadline, told).await });
+        let (told, leave) = (meter.clone(), self.signals.gate.leave());
+        let asking = tokio::spawn(async move { aside.ask(system, text, deadline, told, leave).await });
         Some(Judging { asking, meter })
     }
 

@@ -92,7 +92,8 @@ impl Worker {
             thread: thread.map(|thread| thread.to_string()),
         };
         let question = triage::question(&self.shared.name, &side.instructions);
-        let asked = aside.ask(question, triage::quoted(said), None, Meter::default()).await;
+        let leave = self.shared.signals.gate.leave();
+        let asked = aside.ask(question, triage::quoted(said), None, Meter::default(), leave).await;
         let charge = asked.as_ref().map_or_else(|failed| failed.charge, |remark| remark.charge);
         self.shared.ledger.spent(thread, charge.spending()).await;
         match asked {

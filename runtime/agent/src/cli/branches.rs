@@ -142,7 +142,8 @@ fn summarise(
     let act = act(session.tree())?;
     let job = job(&compactor, session.tree(), &act, None).map_err(|refused| refused.message)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let written = runtime.block_on(compactor.write(job, RequestId(Uuid::nil()), None, Meter::default()));
+    let written =
+        runtime.block_on(compactor.write(job, RequestId(Uuid::nil()), None, Meter::default(), None));
     let written = written.map_err(|reason| format!("no summary was made: {reason}"))?;
     let ids = session.append_all(written.into_payloads(None), Timestamp::now())?;
     let made = ids.first().and_then(|id| session.tree().entry(*id));

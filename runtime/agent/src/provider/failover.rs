@@ -39,6 +39,7 @@ impl Rest {
             | ProviderErrorKind::Overloaded(_)
             | ProviderErrorKind::Refused(_)
             | ProviderErrorKind::Stalled(_)
+            | ProviderErrorKind::Stopped(_)
             | ProviderErrorKind::Transport(_)
             | ProviderErrorKind::Truncated(_) => Duration::ZERO,
         };
@@ -61,7 +62,7 @@ pub(crate) fn order<'a>(rests: impl Iterator<Item = &'a Rest>, now: Instant) -> 
 
 /// Whether another provider may do better. It may where the fault is this provider's or its account's. It is not
 /// asked when the conversation is too long, which is to be compacted, nor when an answer was refused: nobody is to
-/// look for a provider that has fewer scruples.
+/// look for a provider that has fewer scruples. While nothing is to be spent none is.
 pub(crate) fn goes_on(why: &ProviderErrorKind) -> bool {
     match why {
         ProviderErrorKind::Auth(_)
@@ -71,7 +72,9 @@ pub(crate) fn goes_on(why: &ProviderErrorKind) -> bool {
         | ProviderErrorKind::Stalled(_)
         | ProviderErrorKind::Transport(_)
         | ProviderErrorKind::Truncated(_) => true,
-        ProviderErrorKind::ContextWindow(_) | ProviderErrorKind::Refused(_) => false,
+        ProviderErrorKind::ContextWindow(_)
+        | ProviderErrorKind::Refused(_)
+        | ProviderErrorKind::Stopped(_) => false,
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use jiff::fmt::rfc2822;
+use nexus_wire::ErrorCode;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
@@ -131,7 +132,11 @@ pub(crate) async fn open(
 
 /// What a refusal means where a vendor's own code says nothing better.
 pub(crate) fn by_status(refusal: Refusal) -> ProviderErrorKind {
-    let Refusal { status, retry_after, message, .. } = refusal;
+    let Refusal { status, retry_after, error, message } = refusal;
+    // Our own broker says so, which makes the call for us; no vendor has this code.
+    if status == StatusCode::PAYMENT_REQUIRED && error["code"] == ErrorCode::SpendingStopped.as_str() {
+        return ProviderErrorKind::Stopped(message);
+    }
     let message =
         if message.is_empty() { status.to_string() } else { format!("{}: {message}", status.as_u16()) };
     match status.as_u16() {

@@ -3,9 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc::Sender;
+use tokio::sync::watch;
 
 use super::price::Charge;
-use crate::conversation::StreamEvent;
+use crate::conversation::{ProviderErrorKind, StreamEvent};
+use crate::turn::Halt;
 
 /// What a round has cost by now, also when it is given up halfway. Clones share one account.
 #[derive(Clone, Debug, Default)]
@@ -42,15 +44,28 @@ impl Meter {
 pub struct Listener {
     pub events: Sender<StreamEvent>,
     pub meter: Meter,
+    /// What says whether there may be another attempt; without it there may.
+    pub(crate) leave: Option<Leave>,
 }
+
+/// Why no model may be asked, as it stands at the moment.
+pub(crate) type Leave = watch::Receiver<Option<Halt>>;
 
 impl From<Sender<StreamEvent>> for Listener {
     fn from(events: Sender<StreamEvent>) -> Self {
-        Self { events, meter: Meter::default() }
+        Self { events, meter: Meter::default(), leave: None }
     }
 }
 
 impl Listener {
+    /// Why there may be no further attempt of the round. The first one is its caller's to allow.
+    pub(crate) fn stopped(&self) -> Option<ProviderErrorKind> {
+        match &*self.leave.as_ref()?.borrow() {
+            Some(Halt::Stopped(why)) => Some(ProviderErrorKind::Stopped(why.clone())),
+            Some(Halt::Unknown) | None => None,
+        }
+    }
+
     /// A listener that went away does not end the round: the reply is still wanted.
     pub(crate) async fn tell(&self, event: StreamEvent) {
         let _ = self.events.send(event).await;

@@ -129,6 +129,11 @@ pub(crate) async fn drive(
             listener.tell(StreamEvent::Restart).await;
         }
         tokio::time::sleep(wait).await;
+        if let Some(kind) = listener.stopped() {
+            let error = ProviderError { provider: error.provider, kind };
+            // What it had shown is void by now.
+            return Err(GivenUp { error, told: false });
+        }
         number += 1;
     }
 }

@@ -52,6 +52,11 @@ impl Turn {
             self.compaction.overflow = Some(failed.to_string());
             return self.compact(Why::Overflow);
         }
+        if let ProviderErrorKind::Stopped(why) = &failed.error.kind {
+            self.pending = Charge::default();
+            self.spend(failed.charge);
+            return self.not_asked(why);
+        }
         self.pending = failed.charge;
         self.fail(&failed.to_string())
     }

@@ -78,6 +78,13 @@ impl Turn {
         effects
     }
 
+    /// The round was not made, or was broken off, because nothing is to be spent: it is made anew once something may.
+    /// Whoever knows that first says so, before the broker has told us or after.
+    pub(super) fn not_asked(&mut self, why: &str) -> Vec<Effect> {
+        self.halt.why.get_or_insert_with(|| Halt::Stopped(why.to_owned()));
+        vec![Effect::Ask]
+    }
+
     /// A turn asks one thing at a time.
     pub(super) fn hold_back(&mut self, effects: Vec<Effect>) -> Vec<Effect> {
         if self.halt.why.is_none() {

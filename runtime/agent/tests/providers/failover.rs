@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nexus_agent::conversation::{Block, Message, ProviderErrorKind, Role, StreamEvent, Usage};
 use nexus_agent::provider::{
-    Answered, COOL_DOWN, Charge, Listener, Meter, Price, Provider, ProviderSettings, RoundFailed,
+    Answered, COOL_DOWN, Charge, Listener, Price, Provider, ProviderSettings, RoundFailed,
 };
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -182,8 +182,8 @@ async fn a_round_that_is_given_up_leaves_what_it_cost_on_the_meter() {
     let stub = Stub::start(vec![Api::Anthropic.beginning("text", 4).ending(End::Stall)]).await;
     let provider = chain(vec![Api::Anthropic.settings(&stub.url)]);
     let (events, mut told) = mpsc::channel(64);
-    let meter = Meter::default();
-    let listener = Listener { events, meter: meter.clone() };
+    let listener = Listener::from(events);
+    let meter = listener.meter.clone();
     let round = tokio::spawn(async move { provider.stream_with(request(), listener, QUICK, None).await });
     told.recv().await.expect("it begins");
     round.abort();

@@ -64,3 +64,23 @@ fn a_key_repeated_by_the_server_is_struck_out() {
     let key = Secret::new("sk-canary");
     assert_eq!(redact("Incorrect API key: sk-canary.", Some(&key)), "Incorrect API key: [secret].");
 }
+
+#[test]
+fn our_brokers_word_that_nothing_may_be_spent_is_told_apart() {
+    let said = |status: u16, code: &str| {
+        let body = format!(
+            r#"{{"type":"about:blank","status":{status},"detail":"all spending is stopped","code":"{code}"}}"#
+        );
+        let (error, message) = error_in(body.as_bytes());
+        let status = StatusCode::from_u16(status).expect("a status");
+        by_status(Refusal { status, retry_after: None, error, message })
+    };
+    assert_eq!(
+        said(402, "spending_stopped"),
+        ProviderErrorKind::Stopped("all spending is stopped".to_owned())
+    );
+    // A vendor's own.
+    let invalid = |text: &str| ProviderErrorKind::Invalid(text.to_owned());
+    assert_eq!(said(402, "insufficient_credits"), invalid("402: all spending is stopped"));
+    assert_eq!(said(400, "spending_stopped"), invalid("400: all spending is stopped"));
+}

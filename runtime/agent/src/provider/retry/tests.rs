@@ -1,7 +1,8 @@
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::*;
 use crate::conversation::{Block, StopReason};
+use crate::turn::Halt;
 
 const POLICY: RetryPolicy = RetryPolicy {
     attempts: 3,
@@ -119,6 +120,27 @@ async fn no_wait_reaches_past_the_deadline() {
     assert_eq!(result, Err(GivenUp { error: limited(20), told: true }));
     assert_eq!(seen, [StreamEvent::TextDelta("try 1".to_owned())]);
     assert_eq!(took, Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_tried_again_while_nothing_is_to_be_spent() {
+    let (events, mut told) = mpsc::channel(64);
+    let (_say, leave) = watch::channel(Some(Halt::Stopped("too dear".to_owned())));
+    let listener = Listener { leave: Some(leave), ..Listener::from(events) };
+    let result = drive(POLICY, None, &listener, &tariff(), Failing(vec![overloaded()])).await;
+    let error = ProviderError { kind: ProviderErrorKind::Stopped("too dear".to_owned()), ..overloaded() };
+    assert_eq!(result, Err(GivenUp { error, told: false }));
+    drop(listener);
+    let mut seen = Vec::new();
+    while let Some(event) = told.recv().await {
+        seen.push(event);
+    }
+    assert_eq!(seen, [StreamEvent::TextDelta("try 1".to_owned()), StreamEvent::Restart]);
+    // Before the broker has said anything a round that has begun is not held up.
+    let (events, _told) = mpsc::channel(64);
+    let (_say, leave) = watch::channel(Some(Halt::Unknown));
+    let listener = Listener { leave: Some(leave), ..Listener::from(events) };
+    assert_eq!(drive(POLICY, None, &listener, &tariff(), Failing(vec![overloaded()])).await, Ok(reply()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -70,3 +70,28 @@ fn summaries_and_judges_are_models_too() {
     assert_eq!(brief(&effects), ["turn.assistant", "post Halted(1)"]);
     assert_eq!(brief(&turn.handle(Input::Halted(None))), ["custom.relief", "judge"]);
 }
+
+#[test]
+fn a_round_that_was_refused_for_it_is_made_anew_once_something_may_be_spent() {
+    let refused = |why: &str| {
+        let kind = ProviderErrorKind::Stopped(why.to_owned());
+        let error = ProviderError { provider: "p".into(), kind };
+        let usage = Tokens { input_tokens: 7, ..Tokens::default() };
+        Input::RoundFailed(RoundFailed { error, charge: Charge { usage, cost_microusd: None } })
+    };
+    // The broker's proxy has said so before the broker has told us.
+    let (mut turn, _) = begun(None);
+    let effects = turn.handle(refused("too dear"));
+    assert_eq!((brief(&effects), turn.is_halted()), (vec!["post Halted(0)".to_owned()], true));
+    assert_eq!(turn.own().tokens, 7, "what was broken off has cost something");
+    assert!(turn.handle(Input::Halted(stopped("too dear"))).is_empty(), "it was told");
+    assert_eq!(brief(&turn.handle(Input::Halted(None))), ["custom.relief", "ask"]);
+    // And once more, with a stop that is known: nothing is asked in between.
+    let _ = turn.handle(Input::Halted(stopped("much too dear")));
+    let effects = turn.handle(refused("too dear"));
+    let Effect::Post(post) = &effects[0] else { panic!("a post") };
+    assert_eq!((brief(&effects), post.text.as_str()), (vec!["post Halted(1)".to_owned()], "much too dear"));
+    assert_eq!(brief(&turn.handle(Input::Halted(None))), ["custom.relief", "ask"]);
+    let effects = turn.handle(answer(vec![text("done")], StopReason::EndTurn));
+    assert_eq!(brief(&effects)[1..], ["post Reply", "close 1 Replied", "end Replied"]);
+}
