@@ -236,6 +236,31 @@ on_both_stores! {
         }
     }
 
+    fn as_many_as_the_policy_says_are_caught_up_however_many_were_missed(world) {
+        world.team();
+        for (minutes, name) in [18, 19, 20, 60, 24 * 60].into_iter().zip(["a", "b", "c", "d", "e"]) {
+            let anchor = (world.at / 1_000 + 1) * 1_000;
+            let each = json!({"misfire": {"all": 100}, "overlap": "allow"});
+            let with = |name: &str, when: Value| {
+                let mut put = each.clone();
+                (put["name"], put["when"]) = (json!(name), when);
+                put
+            };
+            let (every, cron) = (format!("{name}-every"), format!("{name}-cron"));
+            world.put(with(&every, json!({"every": {"seconds": 1, "anchor": anchor}}))).unwrap();
+            world.put(with(&cron, json!({"cron": "* * * * * *"}))).unwrap();
+            let at = anchor + minutes * 60_000;
+            world.tick_at(at);
+            world.drain();
+            for name in [every, cron] {
+                let caught_up: Vec<Ms> = world.slots(&name).iter().filter(|it| it.caught_up).map(|it| it.slot).collect();
+                let expected: Vec<Ms> = (0..100).rev().map(|ago| at - 61_000 - ago * 1_000).collect();
+                assert_eq!(caught_up, expected, "{name}");
+                world.pause(&name);
+            }
+        }
+    }
+
     fn while_it_is_paused_its_slots_are_skipped_and_said_so(world) {
         world.team();
         let every = json!({"every": {"seconds": 3600, "anchor": START}});

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use nexus_wire::limits::{TRIGGER_CATCH_UP_MAX, TRIGGER_LATE, TRIGGER_RANGE_OVER, TRIGGER_SLOTS_KEPT};
-use nexus_wire::trigger::{Cause, Misfire, SlotState, TriggerSlot, TriggerStatus};
+use nexus_wire::trigger::{Cause, Misfire, SlotState, TriggerInfo, TriggerSlot, TriggerStatus};
 use nexus_wire::{Ms, Party, TriggerName};
 use serde_json::Value;
 
@@ -67,9 +67,10 @@ impl<S: Store> Step<'_, S> {
             .take_while(come)
             .take(ahead + 1)
             .collect();
-        let is_behind = slots.len() > ahead;
+        // Where so many more have been missed, none of these is among the last ones, which alone may be caught up.
+        // Where the last of those looked at have not been, these are all that have.
+        let is_behind = slots.get(ahead).is_some() && self.is_missed(info, slots[ahead - 1]);
         if is_behind {
-            // None of these is among the last ones, which alone may be caught up.
             slots.truncate(LOOKED_AT);
         }
         let Some(last) = slots.last().copied() else {
@@ -127,8 +128,6 @@ impl<S: Store> Step<'_, S> {
 
     fn verdicts(&self, record: &TriggerRecord, slots: &[Ms], is_behind: bool) -> Vec<Verdict> {
         let info = &record.info;
-        let patience = LATE_MS + Ms::from(info.definition.jitter_s) * 1000;
-        let missed = |slot: Ms| slot < self.at.saturating_sub(patience);
         let policy = match info.definition.misfire {
             Misfire::Skip => 0,
             Misfire::Once => 1,
@@ -140,7 +139,7 @@ impl<S: Store> Step<'_, S> {
             .rev()
             .map(|slot| match self.verdict_of(record, *slot) {
                 Some(reason) => Verdict::Skip(reason),
-                None if !missed(*slot) => Verdict::Run { caught_up: false },
+                None if !self.is_missed(info, *slot) => Verdict::Run { caught_up: false },
                 None if left > 0 => {
                     left -= 1;
                     Verdict::Run { caught_up: true }
@@ -150,6 +149,11 @@ impl<S: Store> Step<'_, S> {
             .collect();
         verdicts.reverse();
         verdicts
+    }
+
+    fn is_missed(&self, info: &TriggerInfo, slot: Ms) -> bool {
+        let patience = LATE_MS + Ms::from(info.definition.jitter_s) * 1000;
+        slot < self.at.saturating_sub(patience)
     }
 
     fn move_on(&mut self, name: &TriggerName, next: Option<Ms>) -> Stored<()> {
