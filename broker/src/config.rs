@@ -46,6 +46,7 @@ pub struct Config {
     /// Whether `/metrics` needs no credential from this machine.
     pub metrics_open_on_loopback: bool,
     pub rates: Rates,
+    pub pace: Pace,
     pub hub: HubConfig,
     pub patience: Patience,
     pub retention: Retention,
@@ -86,6 +87,15 @@ pub struct Rates {
     pub requests_per_s: NonZeroU32,
     pub upgrades_per_s: NonZeroU32,
     pub failures_per_min: NonZeroU32,
+}
+
+/// How much one link may send before no more is read of it for a while.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Pace {
+    /// What becomes durable.
+    pub commands_per_s: NonZeroU32,
+    /// What streams while it happens.
+    pub stream_bytes_per_s: u64,
 }
 
 /// A server that speaks OpenAI's API and makes vectors.
@@ -244,6 +254,10 @@ impl Config {
                 requests_per_s: effective.count("limits.requests_per_s", 1_000_000)?,
                 upgrades_per_s: effective.count("limits.upgrades_per_s", 1_000_000)?,
                 failures_per_min: effective.count("limits.failures_per_min", 1_000_000)?,
+            },
+            pace: Pace {
+                commands_per_s: effective.count("links.commands_per_s", 1_000_000)?,
+                stream_bytes_per_s: u64::from(effective.ranged("links.stream_mb_per_s", 1, 1_000_000)?) << 20,
             },
             links_max: effective.ranged("links_max", 1, limits::LINKS_MAX as u32)? as usize,
             metrics_open_on_loopback: effective.parse("metrics.open_on_loopback", "true or false")?,

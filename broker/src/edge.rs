@@ -29,6 +29,7 @@ use tokio::sync::Semaphore;
 use crate::admit::{Admitted, Read, admit};
 use crate::blobs::Blobs;
 use crate::clock::{self, Clock};
+use crate::config::Pace;
 use crate::core::Published;
 use crate::deliver::Peer;
 use crate::hub::records::{AspectRecord, StoreError};
@@ -67,6 +68,8 @@ pub(crate) struct Edge {
     pub(crate) hosts: Hosts,
     /// Links write each frame by itself.
     pub(crate) flush_each: bool,
+    /// How much one link may send.
+    pub(crate) pace: Pace,
     pub(crate) limits: Limits,
     pub(crate) sealer: Sealer,
     pub(crate) doorstep: Doorstep,
@@ -150,7 +153,7 @@ impl Edge {
     pub(crate) async fn call(&self, body: CommandBody, bytes: usize) -> Result<Json, ErrorBody> {
         let (origin, answer) = self.published.deliver.call();
         let trace = traces::current().map(Box::new);
-        self.sequencer.send(Sending { origin, trace, body, bytes }).await.map_err(stopping)?;
+        self.sequencer.send(Sending { origin, trace, body, bytes, place: None }).await.map_err(stopping)?;
         match answer.await.map_err(|_| stopping(Stopped))?? {
             FromBroker::Ok(json) => Ok(json),
             FromBroker::Deliver(_)

@@ -23,6 +23,9 @@ use prometheus_client::registry::Registry;
 /// Not one of ours: what an unknown kind is counted as.
 const OTHER: &str = "other";
 
+/// What one link may send in a second.
+const LINK_LIMITS: [&str; 2] = ["commands_of_link", "streams_of_link"];
+
 type Label = [(&'static str, &'static str); 1];
 type Counters = Family<Label, Counter>;
 type Gauges = Family<Label, Gauge>;
@@ -206,6 +209,9 @@ impl Default for Meter {
         spans.register(&mut registry);
         let rate_limited = Counters::default();
         registry.register("rate_limited", "Times that a limit of rates was reached", rate_limited.clone());
+        for limit in LINK_LIMITS {
+            rate_limited.get_or_create_owned(&[("limit", limit)]);
+        }
         let commit_seconds = Histogram::new(exponential_buckets(0.000_1, 2.0, 16));
         registry.register(
             "commit_seconds",
@@ -292,6 +298,11 @@ impl Meter {
     pub(crate) fn committed(&self, commands: usize, took: Duration) {
         self.commit_seconds.observe(took.as_secs_f64());
         self.commit_commands.observe(commands as f64);
+    }
+
+    /// Nothing more is read of a link for a while.
+    pub(crate) fn slowed(&self, limit: &'static str) {
+        self.rate_limited.get_or_create(&[("limit", limit)]).inc();
     }
 
     pub(crate) fn trace_ignored(&self) {

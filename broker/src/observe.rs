@@ -35,8 +35,19 @@ pub(crate) use triggers::{TriggerRead, answer as triggers};
 
 /// Readings at the same time; more wait without a thread.
 const READERS: usize = 4;
+/// Of those, readings of one link at a time: it may ask for hundreds at once, and others would come after all of them.
+pub(crate) const READS_OF_ONE: usize = READERS / 2;
 /// Dispatches that are looked through for those of one aspect.
 const SCAN_MAX: u32 = 2_000;
+
+tokio::task_local! {
+    static SHARE: Arc<Semaphore>;
+}
+
+/// What `work` reads it reads in its turn with whatever else has this share.
+pub(crate) async fn sharing<T>(share: Arc<Semaphore>, work: impl Future<Output = T>) -> T {
+    SHARE.scope(share, work).await
+}
 
 /// Runs readings off the async threads, and says so when one meets damage.
 #[derive(Clone, Debug)]
@@ -57,6 +68,10 @@ impl Library {
     ) -> Stored<T> {
         let gone = |_| StoreError::Unavailable("the broker is stopping".to_owned());
         // Never closed; the error type is there for semaphores that are.
+        let _turn = match SHARE.try_with(Arc::clone) {
+            Ok(share) => Some(share.acquire_owned().await.map_err(|_| gone(()))?),
+            Err(_) => None,
+        };
         let permit = Arc::clone(&self.room).acquire_owned().await.map_err(|_| gone(()))?;
         let pool = Arc::clone(&self.pool);
         let task = tokio::task::spawn_blocking(move || {

@@ -42,6 +42,8 @@ pub(crate) struct Sending {
     pub(crate) trace: Option<Box<Traced>>,
     pub(crate) body: CommandBody,
     pub(crate) bytes: usize,
+    /// What its link may have waiting, given back when the core takes it.
+    pub(crate) place: Option<OwnedSemaphorePermit>,
 }
 
 /// Why a command was not submitted at once.
@@ -60,6 +62,7 @@ enum Submission {
         trace: Option<Box<Traced>>,
         body: CommandBody,
         size: Option<OwnedSemaphorePermit>,
+        place: Option<OwnedSemaphorePermit>,
     },
     Ask(Question),
     /// Acknowledgements have waited long enough.
@@ -138,11 +141,11 @@ impl Sequencer {
         if command.bytes >= LARGE {
             return Err(Unsent::Wait(command));
         }
-        let Sending { origin, trace, body, bytes } = *command;
-        let command = Submission::Command { origin, trace, body, size: None };
+        let Sending { origin, trace, body, bytes, place } = *command;
+        let command = Submission::Command { origin, trace, body, size: None, place };
         self.sender.try_send(command).map_err(|error| match error {
-            TrySendError::Full(Submission::Command { origin, trace, body, .. }) => {
-                Unsent::Wait(Box::new(Sending { origin, trace, body, bytes }))
+            TrySendError::Full(Submission::Command { origin, trace, body, place, .. }) => {
+                Unsent::Wait(Box::new(Sending { origin, trace, body, bytes, place }))
             }
             TrySendError::Full(Submission::Ask(_) | Submission::Nudge | Submission::Stop)
             | TrySendError::Closed(_) => Unsent::Stopped,
@@ -156,19 +159,19 @@ impl Sequencer {
         body: CommandBody,
         bytes: usize,
     ) -> Result<(), Stopped> {
-        self.send(Sending { origin, trace: None, body, bytes }).await
+        self.send(Sending { origin, trace: None, body, bytes, place: None }).await
     }
 
     /// Waits until there is room for it.
     pub(crate) async fn send(&self, command: Sending) -> Result<(), Stopped> {
-        let Sending { origin, trace, body, bytes } = command;
+        let Sending { origin, trace, body, bytes, place } = command;
         let size = if bytes < LARGE {
             None
         } else {
             let units = u32::try_from((bytes / UNIT).min(LARGE_TOTAL / UNIT)).unwrap_or(u32::MAX);
             Some(Arc::clone(&self.large).acquire_many_owned(units).await.map_err(|_| Stopped)?)
         };
-        self.sender.send(Submission::Command { origin, trace, body, size }).await.map_err(|_| Stopped)
+        self.sender.send(Submission::Command { origin, trace, body, size, place }).await.map_err(|_| Stopped)
     }
 
     /// Moves an aspect's cursor, with the next commit and soon in any case. Comes before whatever is submitted
@@ -220,7 +223,8 @@ impl Intake {
         }
         for submission in self.waiting.drain(..) {
             match submission {
-                Submission::Command { origin, trace, body, size } => {
+                Submission::Command { origin, trace, body, size, place } => {
+                    drop(place);
                     batch.held.extend(size);
                     batch.commands.push(Command { at, origin, trace, body });
                 }

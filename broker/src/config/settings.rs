@@ -33,6 +33,16 @@ pub const SETTINGS: &[Setting] = &[
         default: "false",
         about: "write each frame by itself; on only as the control of a benchmark",
     },
+    Setting {
+        key: "links.commands_per_s",
+        default: "20000",
+        about: "durable frames of one link; what comes faster is read later",
+    },
+    Setting {
+        key: "links.stream_mb_per_s",
+        default: "256",
+        about: "MiB that one link may stream; what comes faster is read later",
+    },
     Setting { key: "links_max", default: "16384", about: "links open at once" },
     Setting {
         key: "metrics.open_on_loopback",

@@ -2,6 +2,7 @@
 //! that a slow socket stops no reading and a full core stops no writing.
 
 mod reader;
+mod share;
 mod socket;
 mod writer;
 

@@ -8,6 +8,7 @@ mod http;
 mod invitations;
 mod links;
 mod people;
+mod share;
 mod traces;
 
 use std::path::Path;

@@ -176,6 +176,7 @@ impl Nexus {
             dashboard,
             hosts,
             flush_each: config.flush_each,
+            pace: config.pace,
             limits: Limits::new(config.rates),
             doorstep: Doorstep::default(),
             sealer: Sealer::new(data.clone(), nexus_id),

@@ -6,12 +6,14 @@ use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use nexus_wire::envelope::{DecodeError, decode};
 use nexus_wire::frame::FrameSet;
 use nexus_wire::hook::TriggerRotate;
 use nexus_wire::limits::{
     BAD_FRAMES_MAX, CLOSE_NORMAL, CLOSE_POLICY, CLOSE_TOO_BIG, CLOSE_UNSUPPORTED, DURABLE_BYTES_MAX,
+    PING_INTERVAL,
 };
 use nexus_wire::roster::Register;
 use nexus_wire::session::SessionAnswer;
@@ -21,8 +23,10 @@ use nexus_wire::{
 };
 use serde_json::json;
 use tokio::io::AsyncRead;
+use tokio::time::sleep;
 use uuid::Uuid;
 
+use super::share::{Share, Slowed};
 use super::socket::{Broken, Input, Progress};
 use super::{Ending, Signs};
 use crate::admit::{Admitted, Read, Streamed};
@@ -30,6 +34,7 @@ use crate::deliver::Peer;
 use crate::edge::{Edge, stopping};
 use crate::framing::{Breach, Incoming};
 use crate::hub::{Change, CommandBody, Origin};
+use crate::observe::sharing;
 use crate::relay::Port;
 use crate::sequencer::{Sending, Stopped, Unsent};
 use crate::traces;
@@ -61,6 +66,7 @@ pub(super) struct Reader<'a> {
     rest: VecDeque<Box<Sending>>,
     /// As many replies are owed as may be.
     owes_all: bool,
+    share: Share,
     ending: Option<Ending>,
 }
 
@@ -76,6 +82,7 @@ impl<'a> Reader<'a> {
             ack: None,
             rest: VecDeque::new(),
             owes_all: false,
+            share: Share::new(edge.pace),
             ending: None,
         }
     }
@@ -96,11 +103,30 @@ impl<'a> Reader<'a> {
             if let Some(ending) = self.ending.take() {
                 return ending;
             }
-            if more {
+            if self.share.is_spent()
+                && let Some(Slowed { by, wait }) = self.share.settle(self.edge.now())
+            {
+                self.edge.published.meter.slowed(by);
+                self.hold(wait).await;
+            } else if more {
                 // There are others, the writer of this link among them.
                 tokio::task::yield_now().await;
             }
         }
+    }
+
+    /// Boxed, because it is rare. That nothing is heard of the peer meanwhile is no fault of its.
+    fn hold(&self, wait: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        let signs = self.signs;
+        Box::pin(async move {
+            let mut left = wait;
+            while !left.is_zero() {
+                let some = left.min(PING_INTERVAL);
+                sleep(some).await;
+                signs.heard.store(true, Ordering::Relaxed);
+                left -= some;
+            }
+        })
     }
 
     fn take(&mut self, incoming: Incoming<'_>) -> ControlFlow<()> {
@@ -171,6 +197,7 @@ impl<'a> Reader<'a> {
         {
             self.bad = 0;
             self.streamed = true;
+            self.share.stream(text.len());
             if self.edge.flush_each {
                 port.release();
             }
@@ -194,7 +221,8 @@ impl<'a> Reader<'a> {
                     Some(body) => {
                         let (origin, party) = (self.origin(id), &self.peer.identity.party);
                         let trace = self.edge.published.traces.requested(origin, kind, party, trace);
-                        let sending = Sending { origin, trace, body, bytes: text.len() };
+                        let sending = Sending { origin, trace, body, bytes: text.len(), place: None };
+                        self.share.command();
                         Outcome::Submit(Box::new(sending))
                     }
                     None => Outcome::Nothing,
@@ -249,7 +277,10 @@ impl<'a> Reader<'a> {
             }
             Ok(Admitted::Rotate(rotate)) => self.rotate(id, rotate),
             Ok(Admitted::Answered(answer)) => self.answered(id, answer),
-            Ok(Admitted::Stream(aspect, streamed)) => self.stream(id, aspect, streamed),
+            Ok(Admitted::Stream(aspect, streamed)) => {
+                self.share.stream(bytes);
+                self.stream(id, aspect, streamed);
+            }
             Ok(Admitted::Subscribe(subscribe)) => self.edge.subscribe(self.peer, id, &subscribe),
             Ok(Admitted::Unsubscribe) => {
                 self.edge.unsubscribe(self.peer);
@@ -273,9 +304,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What the core has no room for waits, and whatever comes after it.
-    fn try_submit(&mut self, sending: Box<Sending>) {
+    /// What there is no place for waits, and whatever comes after it.
+    fn try_submit(&mut self, mut sending: Box<Sending>) {
         if !self.rest.is_empty() {
+            return self.rest.push_back(sending);
+        }
+        sending.place = Arc::clone(&self.share.commands).try_acquire_owned().ok();
+        if sending.place.is_none() {
             return self.rest.push_back(sending);
         }
         let origin = sending.origin;
@@ -287,10 +322,15 @@ impl<'a> Reader<'a> {
     }
 
     /// Boxed, because it is rare that this has to wait.
-    fn submit(&self, sending: Box<Sending>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    fn submit(&self, mut sending: Box<Sending>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let (edge, peer) = (Arc::clone(self.edge), Arc::clone(self.peer));
+        let places = Arc::clone(&self.share.commands);
         Box::pin(async move {
             let origin = sending.origin;
+            if sending.place.is_none() {
+                // Never closed.
+                sending.place = places.acquire_owned().await.ok();
+            }
             if let Err(stopped) = edge.sequencer.send(*sending).await {
                 refuse_stopped(&peer, origin, stopped);
             }
@@ -365,8 +405,9 @@ impl<'a> Reader<'a> {
     fn read(&self, id: RequestId, read: Read, kind: &'static str, trace: Option<&TraceContext>) {
         let (edge, peer) = (Arc::clone(self.edge), Arc::clone(self.peer));
         let span = self.edge.published.traces.frame(kind, &peer.identity.party, trace);
+        let share = Arc::clone(&self.share.reads);
         tokio::spawn(async move {
-            let answer = edge.answer(peer.identity.party.clone(), read).await;
+            let answer = sharing(share, edge.answer(peer.identity.party.clone(), read)).await;
             if let (Some(mut span), Err(body)) = (span, &answer) {
                 traces::refused(&mut span, body);
             }
