@@ -66,6 +66,8 @@ kinds! {
     SpendingStopped = "spending_stopped", Condition;
     /// The database cannot be written, or does not say what was written.
     Storage = "storage", Condition;
+    /// A tenant of this broker is not served, or cannot write its database.
+    TenantDown = "tenant_down", Condition;
     /// The loop guard paused a thread.
     ThreadPaused = "thread_paused", Condition;
     /// A trigger was paused because it does not work.
