@@ -67,6 +67,8 @@ impl<S: Store> Step<'_, S> {
         let alert = Alert {
             key,
             kind,
+            severity: kind.severity(),
+            nature: kind.nature(),
             subject: subject.to_owned(),
             message: message.to_owned(),
             seq: self.next_seq(),

@@ -21,6 +21,8 @@ pub(crate) fn unwritten_alert(since: Ms, head: u64) -> Alert {
     Alert {
         key: Alert::key_of(AlertKind::Storage, WRITES),
         kind: AlertKind::Storage,
+        severity: AlertKind::Storage.severity(),
+        nature: AlertKind::Storage.nature(),
         subject: WRITES.to_owned(),
         message: NO_WRITES.to_owned(),
         seq: head + 1,

@@ -3,7 +3,7 @@
 use nexus_broker::hub::records::Transaction;
 use nexus_broker::hub::{Change, CommandBody, Effect};
 use nexus_wire::ErrorCode;
-use nexus_wire::alert::{Alert, AlertAck, AlertChange, AlertKind};
+use nexus_wire::alert::{Alert, AlertAck, AlertChange, AlertKind, AlertNature, AlertSeverity};
 use nexus_wire::limits::{ALERT_MESSAGE_BYTES_MAX, ALERT_SUBJECT_BYTES_MAX};
 use nexus_wire::log::LogBody;
 
@@ -45,7 +45,7 @@ on_both_stores! {
         let effects = world.apply(raise(kind, "", "the disk is gone"));
         assert_eq!(notes(&effects), [(AlertChange::Raised, "storage/".to_owned())]);
         let expected = Alert {
-            key: "storage/".into(), kind, subject: String::new(), message: "the disk is gone".into(),
+            key: "storage/".into(), kind, severity: AlertSeverity::Urgent, nature: AlertNature::Condition, subject: String::new(), message: "the disk is gone".into(),
             seq: world.hub.log_seq(), raised_at, times: 2, cleared_at: None, acked_at: None, acked_by: None,
         };
         assert_eq!(open(world), std::slice::from_ref(&expected));

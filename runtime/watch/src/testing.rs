@@ -180,6 +180,8 @@ pub(crate) fn alert(n: u64, kind: AlertKind, subject: &str, message: &str) -> Al
     Alert {
         key: Alert::key_of(kind, subject),
         kind,
+        severity: kind.severity(),
+        nature: kind.nature(),
         subject: subject.into(),
         message: message.into(),
         seq: n,

@@ -9,7 +9,7 @@ use crate::Ms;
 use crate::name::Party;
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $variant:ident = $text:literal, $nature:ident;)*) => {
+    ($($(#[$doc:meta])* $variant:ident = $text:literal, $nature:ident, $severity:ident;)*) => {
         /// What an alert is about. A *condition* is cleared when it is over; an *event* when it is acknowledged.
         #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
         #[serde(rename_all = "snake_case")]
@@ -27,57 +27,78 @@ macro_rules! kinds {
             pub fn nature(self) -> AlertNature {
                 match self { $(Self::$variant => AlertNature::$nature,)* }
             }
+
+            pub fn severity(self) -> AlertSeverity {
+                match self { $(Self::$variant => AlertSeverity::$severity,)* }
+            }
         }
     };
 }
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// What ends an alert.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AlertNature {
+    /// It is over when what is wrong is.
+    #[default]
     Condition,
+    /// It has happened, and is over once somebody has acknowledged it.
     Event,
+}
+
+/// How much somebody is needed, the worst first.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertSeverity {
+    /// Work stands still, or may be lost, until somebody does something about it.
+    Urgent,
+    #[default]
+    Warning,
+    /// It has happened, and work goes on.
+    Note,
 }
 
 kinds! {
     /// Something an aspect asked people for has waited for long.
-    ApprovalWaiting = "approval_waiting", Condition;
+    ApprovalWaiting = "approval_waiting", Condition, Warning;
     /// An aspect's socket answers and its delivered items stay unacknowledged.
-    AspectDeaf = "aspect_deaf", Condition;
+    AspectDeaf = "aspect_deaf", Condition, Warning;
     /// The process of an aspect that the broker runs ends soon after each start, or cannot be started.
-    AspectFailing = "aspect_failing", Condition;
+    AspectFailing = "aspect_failing", Condition, Urgent;
     /// An aspect of the expected roster is not registered.
-    AspectMissing = "aspect_missing", Condition;
+    AspectMissing = "aspect_missing", Condition, Warning;
     /// An aspect's turn makes no progress.
-    AspectStalled = "aspect_stalled", Condition;
+    AspectStalled = "aspect_stalled", Condition, Warning;
     /// The result of a dispatch used more than its budget.
-    BudgetExceeded = "budget_exceeded", Event;
+    BudgetExceeded = "budget_exceeded", Event, Note;
     /// A budget is used up, so that work waits for its next day or month.
-    BudgetSpent = "budget_spent", Condition;
+    BudgetSpent = "budget_spent", Condition, Urgent;
     /// Nobody takes what is pushed to an address, so nothing more is.
-    PushGivenUp = "push_given_up", Event;
+    PushGivenUp = "push_given_up", Event, Note;
     /// A run of a flow has failed, and none of that flow has come to something since.
-    RunFailed = "run_failed", Event;
+    RunFailed = "run_failed", Event, Warning;
     /// A run of a flow is done, and the output that the flow promises is null.
-    RunWithoutOutput = "run_without_output", Event;
+    RunWithoutOutput = "run_without_output", Event, Note;
     /// An aspect cannot go on with one of its sessions.
-    SessionStuck = "session_stuck", Event;
+    SessionStuck = "session_stuck", Event, Urgent;
     /// The files of an aspect's home cannot be used as they are.
-    SettingsBroken = "settings_broken", Condition;
+    SettingsBroken = "settings_broken", Condition, Warning;
     /// Somebody has stopped all spending for today.
-    SpendingStopped = "spending_stopped", Condition;
+    SpendingStopped = "spending_stopped", Condition, Urgent;
     /// The database cannot be written, or does not say what was written.
-    Storage = "storage", Condition;
+    Storage = "storage", Condition, Urgent;
     /// A tenant of this broker is not served, or cannot write its database.
-    TenantDown = "tenant_down", Condition;
+    TenantDown = "tenant_down", Condition, Urgent;
     /// The loop guard paused a thread.
-    ThreadPaused = "thread_paused", Condition;
+    ThreadPaused = "thread_paused", Condition, Warning;
     /// A trigger was paused because it does not work.
-    TriggerPaused = "trigger_paused", Condition;
+    TriggerPaused = "trigger_paused", Condition, Urgent;
     /// What is at the address of a watch, or in its folder, cannot be seen.
-    WatchFailing = "watch_failing", Condition;
+    WatchFailing = "watch_failing", Condition, Warning;
     /// A worker was lost and its dispatch failed for it.
-    WorkerLost = "worker_lost", Event;
+    WorkerLost = "worker_lost", Event, Warning;
     /// Something in a file of the workspace keeps it from being loaded.
-    WorkspaceFault = "workspace_fault", Condition;
+    WorkspaceFault = "workspace_fault", Condition, Warning;
 }
 
 /// Not the word of any kind.
@@ -109,6 +130,12 @@ pub struct Alert {
     /// `<kind>/<subject>`: the same cause has the same key.
     pub key: String,
     pub kind: AlertKind,
+    #[serde(default)]
+    #[schemars(required)]
+    pub severity: AlertSeverity,
+    #[serde(default)]
+    #[schemars(required)]
+    pub nature: AlertNature,
     /// An aspect, a Hand, a thread …, or empty.
     pub subject: String,
     /// What is wrong and what to do.

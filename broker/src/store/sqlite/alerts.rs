@@ -20,9 +20,12 @@ macro_rules! select {
 }
 
 fn alert(row: &Row<'_>) -> rusqlite::Result<Alert> {
+    let kind: AlertKind = parsed(row, 1)?;
     Ok(Alert {
         key: row.get(0)?,
-        kind: parsed(row, 1)?,
+        kind,
+        severity: kind.severity(),
+        nature: kind.nature(),
         subject: row.get(2)?,
         message: row.get(3)?,
         seq: count(row, 4)?,
