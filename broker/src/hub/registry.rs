@@ -12,6 +12,7 @@ use nexus_wire::registry::{
     Registry, RegistryDelete, RegistryDeleted, RegistryPut, RegistryRow, RegistryStored, RegistryValues,
 };
 use nexus_wire::{ErrorBody, ErrorCode, Party, RequestId};
+use serde_json::json;
 
 use super::records::{RegistryRecord, Store, Stored, UniqueValue};
 use super::step::{Done, Step, refuse};
@@ -22,13 +23,14 @@ const ROWS_AT_ONCE: u32 = 200;
 impl<S: Store> Step<'_, S> {
     pub(super) fn registry_put(&mut self, sender: &Party, request: RequestId, put: RegistryPut) -> Done {
         let Some(fresh) = self.first_time(sender, request, &put)? else { return Ok(()) };
-        let RegistryPut { registry, entries } = put;
+        let RegistryPut { registry, entries, if_version } = put;
         let name = registry.name.clone();
         let faults = check::definition(&registry);
         if !faults.is_empty() {
             return Err(check::told(&format!("registry {name} cannot be"), &faults).into());
         }
         let old = self.store.registry(&name)?;
+        is_version(&name, old.as_ref(), if_version)?;
         let before = old.as_ref().and_then(|old| old.registry.as_ref());
         if before.is_none() && self.store.registry_count()? >= REGISTRIES_MAX as u64 {
             let message =
@@ -84,30 +86,28 @@ impl<S: Store> Step<'_, S> {
         };
         let is_other_key = before.key != after.key || kind(before) != kind(after);
         let mut held: BTreeMap<UniqueValue, String> = BTreeMap::new();
+        let mut misfits = check::Misfits::default();
         self.each_row(name, |_, row| {
             if is_other_key {
                 let message = format!("registry {name} has rows, which its key names: it cannot be another one");
-                return refuse(ErrorCode::Invalid, message);
+                return Err(check::at("key", message).into());
             }
-            let faults = check::row(after, &row.values);
-            if !faults.is_empty() {
-                let what = format!("registry {name} stays as it is: its row {} would not fit", row.row);
-                return Err(check::told(&what, &faults).into());
-            }
+            misfits.add(&row.row, check::row(after, &row.values));
             for value in check::unique(after, &row.values) {
-                if let Some(other) = held.get(&value) {
+                if let Some(other) = held.get(&value).filter(|_| misfits.is_empty()) {
                     let (field, value) = value;
                     let message = format!(
                         "registry {name} stays as it is: field {field} cannot be unique, as rows {other} and {} \
                          both have {value}",
                         row.row
                     );
-                    return refuse(ErrorCode::Invalid, message);
+                    return Err(check::at(&field, message).into());
                 }
                 held.insert(value, row.row.clone());
             }
             Ok(())
-        })
+        })?;
+        misfits.told(name).map_or(Ok(()), |error| Err(error.into()))
     }
 
     fn each_row(
@@ -225,6 +225,17 @@ impl<S: Store> Step<'_, S> {
             Some(_) | None => Ok(()),
         }
     }
+}
+
+fn is_version(name: &RegistryName, old: Option<&RegistryRecord>, wanted: Option<u32>) -> Done {
+    let is = old.filter(|old| old.registry.is_some()).map_or(0, |old| old.version);
+    let Some(wanted) = wanted.filter(|wanted| *wanted != is) else { return Ok(()) };
+    let message = match (is, wanted) {
+        (0, _) => format!("there is no registry {name}; it was to be version {wanted}"),
+        (_, 0) => format!("there is a registry {name}, version {is}; there was to be none"),
+        (_, _) => format!("registry {name} is version {is}; it was to be version {wanted}"),
+    };
+    Err(ErrorBody::new(ErrorCode::Conflict, message).with(json!({"version": is})).into())
 }
 
 /// The fields whose values are told apart, and how.

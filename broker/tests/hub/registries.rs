@@ -212,6 +212,58 @@ on_both_stores! {
         assert_eq!((record.version, record.rows), (3, 2), "nothing of it was done");
     }
 
+    fn a_definition_is_not_written_over_unseen_and_tells_every_row_in_its_way(world) {
+        world.operator("ana");
+        let put = |world: &mut World<_>, registry: Value, if_version: u32| {
+            let put = json!({"registry": registry, "if_version": if_version});
+            let change = Change::RegistryPut(serde_json::from_value(put).unwrap());
+            world.request::<RegistryStored>("operator/ana", change)
+        };
+        let conflict = |result: Result<RegistryStored, ErrorBody>| {
+            let error = result.unwrap_err();
+            (error.code, error.message, error.details)
+        };
+        let said = |message: &str, version: u32| {
+            (ErrorCode::Conflict, message.to_owned(), json!({"version": version}))
+        };
+        let none = conflict(put(world, clients(), 3));
+        assert_eq!(none, said("there is no registry clients; it was to be version 3", 0));
+        assert_eq!(put(world, clients(), 0).unwrap().version, 1);
+        let there = conflict(put(world, clients(), 0));
+        assert_eq!(there, said("there is a registry clients, version 1; there was to be none", 1));
+        let mut other = clients();
+        other["description"] = json!("Whom we work for.");
+        assert_eq!(put(world, other.clone(), 1).unwrap().version, 2);
+        let late = conflict(put(world, clients(), 1));
+        assert_eq!(late, said("registry clients is version 2; it was to be version 1", 2));
+        assert_eq!(world.store.registry(&named("clients")).unwrap().unwrap().version, 2);
+
+        for row in ["acme", "blue", "coal"] {
+            let state = if row == "coal" { json!("lead") } else { Value::Null };
+            let values = json!({"id": row, "mail": row, "state": state});
+            world.write("operator/ana", json!({"registry": "clients", "values": values})).unwrap();
+        }
+        other["fields"][2]["required"] = json!(true);
+        let error = put(world, other.clone(), 2).unwrap_err();
+        let why = "every row has it: expected a text, got nothing";
+        let message = format!(
+            "registry clients stays as it is: its row acme would not fit: state: {why}; nor would another one"
+        );
+        assert_eq!((error.code, error.message), (ErrorCode::Invalid, message));
+        let faults = json!([
+            {"at": "state", "row": "acme", "message": why},
+            {"at": "state", "row": "blue", "message": why},
+        ]);
+        assert_eq!(error.details, json!({"faults": faults, "rows": 2}));
+        other["fields"][2]["required"] = json!(false);
+        other["key"] = json!("mail");
+        let error = put(world, other.clone(), 2).unwrap_err();
+        assert_eq!(error.details["faults"][0]["at"], json!("key"), "{error:?}");
+        let delete = Change::RegistryDelete(RegistryDelete { registry: named("clients") });
+        let _: RegistryDeleted = world.request("operator/ana", delete).unwrap();
+        assert_eq!(put(world, clients(), 0).unwrap().version, 3, "there was none any more");
+    }
+
     fn a_registry_without_a_key_names_its_rows_by_itself(world) {
         world.operator("ana");
         let notes = json!({"name": "notes", "fields": [{"name": "text", "type": "string"}]});

@@ -88,6 +88,9 @@ pub struct RegistryPut {
     /// that are there stay as they are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entries: Vec<RegistryValues>,
+    /// Only if this is the version of the definition; 0: only if there is no such registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub if_version: Option<u32>,
 }
 
 /// A registry as it is written down in a file.
@@ -109,7 +112,7 @@ pub struct RegistryFile {
 impl From<RegistryFile> for RegistryPut {
     fn from(file: RegistryFile) -> Self {
         let RegistryFile { name, description, key, fields, writers, entries } = file;
-        Self { registry: Registry { name, description, fields, key, writers }, entries }
+        Self { registry: Registry { name, description, fields, key, writers }, entries, if_version: None }
     }
 }
 

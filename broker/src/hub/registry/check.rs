@@ -11,6 +11,7 @@ use nexus_wire::limits::{
     REGISTRY_ENUM_MAX, REGISTRY_FIELDS_MAX, REGISTRY_KEY_BYTES_MAX, REGISTRY_ROW_BYTES_MAX,
     REGISTRY_WRITERS_MAX,
 };
+use nexus_wire::name::RegistryName;
 use nexus_wire::registry::{FieldType, Registry, RegistryField, RegistryValues};
 use nexus_wire::{ErrorBody, ErrorCode};
 use serde_json::{Value, json};
@@ -59,6 +60,51 @@ pub(super) fn told(what: &str, faults: &[Fault]) -> ErrorBody {
         faults.iter().take(FAULTS_TOLD_MAX).map(|it| json!({"at": it.at, "message": it.message})).collect();
     let message = format!("{what}: {}{more}", first.join("; "));
     ErrorBody::new(ErrorCode::Invalid, message).with(json!({"faults": all}))
+}
+
+/// The error about one place of a definition.
+pub(super) fn at(at: &str, message: String) -> ErrorBody {
+    let faults = json!([{"at": at, "message": message}]);
+    ErrorBody::new(ErrorCode::Invalid, message).with(json!({"faults": faults}))
+}
+
+/// Rows that a definition has no room for: how many there are, and what is wrong with the first of them.
+#[derive(Debug, Default)]
+pub(super) struct Misfits {
+    rows: u64,
+    first: Option<(String, Vec<Fault>)>,
+    told: Vec<Value>,
+}
+
+impl Misfits {
+    pub(super) fn add(&mut self, row: &str, faults: Vec<Fault>) {
+        if faults.is_empty() {
+            return;
+        }
+        self.rows += 1;
+        let room = FAULTS_TOLD_MAX - self.told.len();
+        self.told.extend(
+            faults.iter().take(room).map(|it| json!({"at": it.at, "row": row, "message": it.message})),
+        );
+        self.first.get_or_insert_with(|| (row.to_owned(), faults));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    /// The error that tells them, if there are any.
+    pub(super) fn told(self, name: &RegistryName) -> Option<ErrorBody> {
+        let (row, faults) = self.first?;
+        let error = told(&format!("registry {name} stays as it is: its row {row} would not fit"), &faults);
+        let others = match self.rows - 1 {
+            0 => String::new(),
+            1 => "; nor would another one".to_owned(),
+            more => format!("; nor would {more} others"),
+        };
+        let message = format!("{}{others}", error.message);
+        Some(ErrorBody::new(ErrorCode::Invalid, message).with(json!({"faults": self.told, "rows": self.rows})))
+    }
 }
 
 /// Everything that is wrong with a definition.

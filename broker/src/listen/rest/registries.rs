@@ -85,6 +85,9 @@ struct Put {
     registry: Registry,
     #[serde(default)]
     entries: Vec<RegistryValues>,
+    /// Only if this is the version of the definition; 0: only if there is no such registry.
+    #[serde(default)]
+    if_version: Option<u32>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -145,7 +148,7 @@ async fn put_registry(
     key: Idempotent,
     body: Body<Put>,
 ) -> Answered<RegistryStored> {
-    let Put { registry, entries } = body.value;
+    let Put { registry, entries, if_version } = body.value;
     if registry.name != by.registry {
         let message = format!(
             "the address names registry {}, and the registry itself is {}",
@@ -153,7 +156,7 @@ async fn put_registry(
         );
         return Err(ErrorBody::new(ErrorCode::Invalid, message).into());
     }
-    frame(&edge, &caller, key, RegistryPut { registry, entries }, body.bytes).await
+    frame(&edge, &caller, key, RegistryPut { registry, entries, if_version }, body.bytes).await
 }
 
 async fn delete_registry(

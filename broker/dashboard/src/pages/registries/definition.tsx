@@ -1,4 +1,6 @@
 /** What the rows of a registry have to be like, and who may write them. */
+import { mayAct } from "../../state/session";
+import { Button } from "../../ui/button";
 import { Fact } from "../../ui/fact";
 import { bytes, count } from "../../ui/format";
 import { Party } from "../../ui/party";
@@ -7,7 +9,7 @@ import { Time } from "../../ui/time";
 import type { RegistryField, RegistryInfo } from "../../wire/frames";
 import { columnsOf, show } from "./cells";
 
-export function Definition({ info }: { info: RegistryInfo }) {
+export function Definition({ info, onChange }: { info: RegistryInfo; onChange: () => void }) {
   const { registry, version, by, at, rows, bytes: size } = info;
   const writers = registry.writers ?? [];
   return (
@@ -27,10 +29,12 @@ export function Definition({ info }: { info: RegistryInfo }) {
         </Fact>
       </dl>
       <Table label="Fields" columns={columns} rows={columnsOf(registry)} id={({ name }) => name} />
-      <p class="quiet">
-        To change it: <code>nexctl registry show {registry.name} &gt; FILE</code>, write in it, and{" "}
-        <code>nexctl registry put FILE</code>. What the rows that are there do not fit is refused.
-      </p>
+      {mayAct.value && (
+        <p>
+          <Button onClick={onChange}>Change…</Button>{" "}
+          <span class="quiet">What the rows that are there do not fit is refused.</span>
+        </p>
+      )}
     </div>
   );
 }

@@ -1,14 +1,19 @@
 /** Registries: the tables a team shares. All of them in a list, and one with its rows. */
+import { useState } from "preact/hooks";
 import { useLocation } from "wouter-preact";
 import { link } from "../../link/link";
 import { useLoad, useLog, useSoon } from "../../link/use";
+import { mayAct } from "../../state/session";
+import { Button } from "../../ui/button";
 import { Empty, Loading } from "../../ui/empty";
 import { Fault } from "../../ui/fault";
 import { count } from "../../ui/format";
+import { useKeys } from "../../ui/keys";
 import { Page } from "../../ui/page";
 import { type Column, Table } from "../../ui/table";
 import { Time } from "../../ui/time";
 import type { RegistryHead } from "../../wire/frames";
+import { Define } from "./define";
 import { One } from "./one";
 
 async function read(): Promise<RegistryHead[]> {
@@ -24,10 +29,40 @@ async function read(): Promise<RegistryHead[]> {
 export default function Registries() {
   const [path] = useLocation();
   const name = path.split("/")[2] || undefined;
-  return <Page title="Registries">{name === undefined ? <All /> : <One key={name} name={name} />}</Page>;
+  return name === undefined ? (
+    <All />
+  ) : (
+    <Page title="Registries">
+      <One key={name} name={name} />
+    </Page>
+  );
 }
 
 function All() {
+  const [, go] = useLocation();
+  const [defining, setDefining] = useState(false);
+  const define = () => setDefining(true);
+  useKeys("Registries", mayAct.value ? [{ keys: "n", does: "Define a registry", act: define }] : []);
+  return (
+    <Page
+      title="Registries"
+      actions={
+        mayAct.value && (
+          <Button kind="primary" title="n" onClick={define}>
+            Define a registry
+          </Button>
+        )
+      }
+    >
+      <List />
+      {defining && (
+        <Define onClose={() => setDefining(false)} onDefined={(name) => go(`/registries/${name}`)} />
+      )}
+    </Page>
+  );
+}
+
+function List() {
   const [, go] = useLocation();
   const { value, error, loading, reload } = useLoad(read, []);
   const soon = useSoon(reload);
@@ -41,9 +76,9 @@ function All() {
   if (value.length === 0) {
     return (
       <Empty title="There is no registry yet.">
-        A registry is a typed table that the team shares: clients, prices, who is on call. Write down what its
-        rows have to be like, and keep it with <code>nexctl registry put FILE</code>; then people, aspects and
-        flows write rows, and each change is kept.
+        A registry is a typed table that the team shares: clients, prices, who is on call. Define what its
+        rows have to be like, here or in a file for <code>nexctl registry put FILE</code>; then people,
+        aspects and flows write rows, and each change is kept.
       </Empty>
     );
   }

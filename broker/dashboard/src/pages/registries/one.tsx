@@ -16,6 +16,7 @@ import { Tabs } from "../../ui/tabs";
 import { toast } from "../../ui/toast";
 import { TypedConfirm } from "../../ui/typed";
 import type { RegistryInfo, RegistryRow } from "../../wire/frames";
+import { Define } from "./define";
 import { Definition } from "./definition";
 import { RowForm } from "./form";
 import { History } from "./history";
@@ -29,7 +30,10 @@ export function One({ name }: { name: string }) {
     if (body.type !== "other" || !body.kind.startsWith("registry.")) return;
     if (body.subject === name || body.subject.startsWith(`${name}/`)) soon();
   });
-  if (error instanceof Refusal && error.code === "not_found") {
+  // What somebody is about to write stays, whoever deletes the registry meanwhile.
+  const [asking, setAsking] = useState<Asking>();
+  const isGone = error instanceof Refusal && error.code === "not_found";
+  if (isGone && (!value || asking?.what !== "define")) {
     return (
       <Empty title={`There is no registry ${name}.`}>
         It was deleted, or never made. <Link href="/registries">All registries</Link>
@@ -37,18 +41,27 @@ export function One({ name }: { name: string }) {
     );
   }
   if (loading) return <Loading what="the registry" />;
-  if (value) return <Known info={value} />;
+  if (value) return <Known info={value} asking={asking} setAsking={setAsking} />;
   return error ? <Fault what="The registry could not be read" error={error} retry={reload} /> : null;
 }
 
-type Asking = { what: "add" | "delete" } | { what: "long"; row: RegistryRow; field: string };
+type Asking =
+  | { what: "add" | "delete" }
+  | { what: "define"; base: RegistryInfo }
+  | { what: "long"; row: RegistryRow; field: string };
 
-function Known({ info }: { info: RegistryInfo }) {
+interface KnownProps {
+  info: RegistryInfo;
+  /** The dialog that is open. */
+  asking: Asking | undefined;
+  setAsking: (asking: Asking | undefined) => void;
+}
+
+function Known({ info, asking, setAsking }: KnownProps) {
   const { registry } = info;
   const { name } = registry;
   const [, go] = useLocation();
   const [{ show = "", row, filter = "" }, setQuery] = useQuery();
-  const [asking, setAsking] = useState<Asking>();
   const isRows = show === "";
   const close = () => setAsking(undefined);
   useKeys(`Registry ${name}`, [
@@ -123,7 +136,9 @@ function Known({ info }: { info: RegistryInfo }) {
           )}
         </Split>
       )}
-      {show === "definition" && <Definition info={info} />}
+      {show === "definition" && (
+        <Definition info={info} onChange={() => setAsking({ what: "define", base: info })} />
+      )}
       {show === "history" && <History registry={name} />}
       {asking?.what === "add" && (
         <RowForm registry={registry} onClose={close} onWritten={(row) => setQuery({ row, show: "" })} />
@@ -137,6 +152,7 @@ function Known({ info }: { info: RegistryInfo }) {
           onWritten={() => undefined}
         />
       )}
+      {asking?.what === "define" && <Define base={asking.base} onClose={close} onDefined={() => undefined} />}
       {asking?.what === "delete" && (
         <TypedConfirm
           title={`Delete ${name}?`}
