@@ -1,5 +1,5 @@
 //! The broker keeps what a workspace says: at its start and whenever a file changes, the registries, flows and triggers in effect are
-//! put by an operator of their own, and the homes of its aspects are copied to where they are run.
+//! put by an operator of their own, the home page is laid out, and the homes of its aspects are copied to where they are run.
 //!
 //! What was put is known by the hash of what it says, so reading the files again changes nothing: a trigger that
 //! somebody has paused, changed or deleted since stays so until its file says something else. What a file says no
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use nexus_wire::alert::AlertKind;
 use nexus_wire::trigger::{Trigger, When};
 use nexus_wire::{ErrorBody, ErrorCode};
-use nexus_workspace::{Fault, Item, Load, Loaded, Overlay};
+use nexus_workspace::{Fault, HOME_FILE, Item, Load, Loaded, Overlay};
 use thiserror::Error;
 use tokio::time::sleep;
 
@@ -181,6 +181,8 @@ impl Workspace {
         let mut faults = self.load.faults.clone();
         let is_settled = match Acting::open(edge).await {
             Ok(acting) => {
+                // Before the log says that it is another one, and whoever hears that asks for it.
+                self.lay_out(&edge.workspace);
                 let refused = self.put_items(&acting, edge.now()).await;
                 let is_settled = refused.is_empty();
                 let is_patient = self.is_patient();
@@ -203,6 +205,19 @@ impl Workspace {
             tracing::warn!("{error}; after the next start of the broker this workspace is loaded anew");
         }
         is_settled
+    }
+
+    /// A layout that cannot be read at the moment stays as it was read last.
+    fn lay_out(&self, board: &Board) {
+        let found = self.load.items.iter().find_map(|loaded| match &loaded.item {
+            Item::Home(layout) => Some(((**layout).clone(), loaded.file.clone())),
+            Item::Flow(_) | Item::Registry(_) | Item::Trigger(_) => None,
+        });
+        match found {
+            Some((layout, file)) => board.lay_out(layout, Some(file).filter(|file| file == HOME_FILE)),
+            None if self.load.faults.iter().any(|fault| fault.file == HOME_FILE) => {}
+            None => board.lay_out(nexus_workspace::shipped_home(), None),
+        }
     }
 
     /// Gives back which of them the broker refused, and why.
@@ -302,7 +317,7 @@ async fn put_one(
 /// There is nothing it would ever do.
 fn is_past(item: &Item, now: nexus_wire::Ms) -> bool {
     match item {
-        Item::Flow(_) | Item::Registry(_) => false,
+        Item::Flow(_) | Item::Home(_) | Item::Registry(_) => false,
         Item::Trigger(trigger) => {
             let Trigger { when, expires_at, .. } = &**trigger;
             let is_over = expires_at.is_some_and(|end| end <= now);

@@ -1,4 +1,5 @@
-//! What a workspace has come to, for whoever asks: each file, where it comes from, and what is wrong with it.
+//! What a workspace has come to, for whoever asks: each file, where it comes from, and what is wrong with it; and how the home
+//! page is laid out.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -6,16 +7,35 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nexus_wire::Ms;
+use nexus_wire::home::{Home, HomeLayout};
 use nexus_wire::limits::ALERT_MESSAGE_BYTES_MAX;
 use nexus_wire::workspace::{WorkspaceFile, WorkspaceFiles, WorkspaceOrigin};
-use nexus_workspace::{Origin, Overlay};
+use nexus_workspace::{HOME_FILE, Origin, Overlay};
 
 /// By path.
 pub(super) type Files = BTreeMap<String, WorkspaceFile>;
 
-/// Empty where the broker keeps no workspace.
-#[derive(Debug, Default)]
-pub(crate) struct Board(Mutex<Option<Arc<Shown>>>);
+#[derive(Debug)]
+pub(crate) struct Board {
+    /// Nothing where the broker keeps no workspace.
+    files: Mutex<Option<Arc<Shown>>>,
+    home: Mutex<Arc<LaidOut>>,
+}
+
+impl Default for Board {
+    /// Without a workspace.
+    fn default() -> Self {
+        let home = LaidOut { layout: nexus_workspace::shipped_home(), file: None };
+        Self { files: Mutex::default(), home: Mutex::new(Arc::new(home)) }
+    }
+}
+
+#[derive(Debug)]
+struct LaidOut {
+    layout: HomeLayout,
+    /// Absent: as it is shipped.
+    file: Option<String>,
+}
 
 #[derive(Debug)]
 struct Shown {
@@ -35,13 +55,29 @@ impl Board {
         }
         let folder = folder.display().to_string();
         let shown = Shown { folder, read_at, faults: faults.len() as u64, files };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(shown));
+        *self.files.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(shown));
+    }
+
+    pub(super) fn lay_out(&self, layout: HomeLayout, file: Option<String>) {
+        let home = Arc::new(LaidOut { layout, file });
+        *self.home.lock().unwrap_or_else(PoisonError::into_inner) = home;
+    }
+
+    /// The home page as it is laid out, and what is wrong with the file that would have it otherwise.
+    pub(crate) fn home(&self) -> Home {
+        let home = Arc::clone(&self.home.lock().unwrap_or_else(PoisonError::into_inner));
+        let shown = self.shown();
+        let fault = shown.and_then(|shown| shown.files.get(HOME_FILE)?.fault.clone());
+        Home { widgets: home.layout.widgets.clone(), file: home.file.clone(), fault }
+    }
+
+    fn shown(&self) -> Option<Arc<Shown>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// So many files behind the one named.
     pub(crate) fn page(&self, after: Option<&str>, limit: usize) -> WorkspaceFiles {
-        let shown = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(shown) = shown else { return WorkspaceFiles::default() };
+        let Some(shown) = self.shown() else { return WorkspaceFiles::default() };
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut rest = shown.files.range::<str, _>((from, Bound::Unbounded)).map(|(_, file)| file);
         let files: Vec<WorkspaceFile> = rest.by_ref().take(limit).cloned().collect();

@@ -5,11 +5,11 @@ use nexus_wire::admin::{OperatorAdd, OperatorRole};
 use nexus_wire::flow::FlowPut;
 use nexus_wire::trigger::{TriggerGet, TriggerInfo, TriggerPause, TriggerResume, TriggerStatus};
 use nexus_wire::{ErrorBody, ErrorCode, Json, OperatorName, Party, RequestId, ToBroker, TriggerName};
-use nexus_workspace::Item;
+use nexus_workspace::{HOME_FILE, Item};
 use uuid::Uuid;
 
 use crate::edge::Edge;
-use crate::hub::CommandBody;
+use crate::hub::{Access, CommandBody, Note};
 use crate::identity::{Identity, Role, token};
 
 const OPERATOR: &str = "workspace";
@@ -59,15 +59,26 @@ impl<'a> Acting<'a> {
 
     pub(super) async fn put(&self, item: &Item) -> Result<(), ErrorBody> {
         match item {
-            Item::Flow(flow) => self.ask(FlowPut { flow: (**flow).clone() }).await?,
-            Item::Registry(put) => self.ask((**put).clone()).await?,
-            Item::Trigger(trigger) => self.ask((**trigger).clone()).await?,
-        };
-        Ok(())
+            Item::Flow(flow) => self.ask(FlowPut { flow: (**flow).clone() }).await.map(|_| ()),
+            Item::Home(_) => self.note_home().await,
+            Item::Registry(put) => self.ask((**put).clone()).await.map(|_| ()),
+            Item::Trigger(trigger) => self.ask((**trigger).clone()).await.map(|_| ()),
+        }
+    }
+
+    /// The log says that the home page is another one, so that those that are open are drawn anew.
+    async fn note_home(&self) -> Result<(), ErrorBody> {
+        let (actor, subject) = (self.identity.party.clone(), HOME_FILE.to_owned());
+        let note = Note { actor, kind: "home.changed", subject };
+        let body = CommandBody::Access { by: Party::System, act: Access::Note(vec![note]) };
+        self.edge.call(body, 0).await.map(|_| ())
     }
 
     /// No file says it any more: a trigger is paused, if it is still the workspace's own.
     pub(super) async fn leave(&self, key: &str) -> Result<(), ErrorBody> {
+        if key.starts_with("home/") {
+            return self.note_home().await;
+        }
         let Some(name) = key.strip_prefix("trigger/").and_then(|name| name.parse().ok()) else {
             return Ok(());
         };
@@ -81,7 +92,11 @@ impl<'a> Acting<'a> {
 
     /// A file says it again. A pause by anybody else stays.
     pub(super) async fn come_back(&self, item: &Item) -> Result<(), ErrorBody> {
-        let Item::Trigger(trigger) = item else { return Ok(()) };
+        let trigger = match item {
+            Item::Trigger(trigger) => trigger,
+            Item::Home(_) => return self.note_home().await,
+            Item::Flow(_) | Item::Registry(_) => return Ok(()),
+        };
         let name = trigger.name.clone();
         if let Some(info) = self.own(&name).await?
             && info.status == TriggerStatus::Paused

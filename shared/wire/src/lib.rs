@@ -27,6 +27,7 @@ pub mod flow;
 pub mod frame;
 pub mod gather;
 pub mod hands;
+pub mod home;
 pub mod hook;
 pub mod ids;
 pub mod inbox;

@@ -213,6 +213,22 @@ pub const REGISTRY_FILTER_BYTES_MAX: usize = 4 * 1024;
 /// Changes of one registry's rows that are remembered, the latest.
 pub const REGISTRY_CHANGES_KEPT: u64 = 10_000;
 
+/// Bytes of `workspace.yaml`.
+pub const HOME_FILE_BYTES_MAX: usize = 128 * 1024;
+/// Parts of the home page.
+pub const HOME_WIDGETS_MAX: usize = 24;
+pub const HOME_TITLE_BYTES_MAX: usize = 128;
+/// The Markdown of one part.
+pub const HOME_TEXT_BYTES_MAX: usize = 16 * 1024;
+/// Fields of a registry that one part shows.
+pub const HOME_COLUMNS_MAX: usize = 12;
+/// Lines, rows or messages of one part.
+pub const HOME_LINES_MAX: u32 = 50;
+/// Days of spending in one part.
+pub const HOME_DAYS_MAX: u32 = 92;
+/// How far ahead one part shows what triggers will do.
+pub const HOME_HOURS_MAX: u32 = 168;
+
 /// Budgets that are set at the same time.
 pub const BUDGETS_MAX: usize = 512;
 /// The largest amount a budget may name; every JSON number up to it is exact everywhere.

@@ -241,6 +241,7 @@ struct Http {
     credential_list: crate::credential::CredentialList,
     credential_rotate: crate::credential::CredentialRotate,
     credential_secret: crate::credential::CredentialSecret,
+    home: crate::home::Home,
     invitation_accept: crate::access::InvitationAccept,
     invitation_accepted: crate::access::InvitationAccepted,
     invitation_add: crate::access::InvitationAdd,

@@ -8,6 +8,7 @@
 mod contribute;
 mod diff;
 mod fault;
+mod home;
 mod init;
 mod layer;
 mod load;
@@ -20,6 +21,7 @@ mod validate;
 pub use contribute::{Contribution, contribute};
 pub use diff::diff;
 pub use fault::Fault;
+pub use home::{HOME_FILE, shipped_home};
 pub use init::{InitError, Kind, init};
 pub use layer::{Layer, framework, read, stamp};
 pub use load::{Item, Load, Loaded, load};

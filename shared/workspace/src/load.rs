@@ -1,14 +1,17 @@
-//! What the files in effect ask a broker for: registries, flows and triggers, with where each stands. Pure.
+//! What the files in effect ask a broker for: registries, flows, triggers and the layout of the home page, with where each
+//! stands. Pure.
 
 use std::collections::BTreeMap;
 
 use nexus_flow::{Format, Places};
 use nexus_wire::flow::Flow;
+use nexus_wire::home::HomeLayout;
 use nexus_wire::registry::{RegistryFile, RegistryPut};
 use nexus_wire::trigger::Trigger;
 use serde::Serialize;
 
 use crate::fault::Fault;
+use crate::home::{self, HOME_FILE};
 use crate::merge::{PATCH, utf8};
 use crate::note;
 use crate::overlay::{Effective, Origin, Overlay, sha256};
@@ -23,6 +26,7 @@ const REGISTRY_FILE_BYTES_MAX: usize = 1024 * 1024;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Item {
     Flow(Box<Flow>),
+    Home(Box<HomeLayout>),
     Registry(Box<RegistryPut>),
     Trigger(Box<Trigger>),
 }
@@ -32,6 +36,8 @@ impl Item {
     pub fn key(&self) -> String {
         match self {
             Self::Flow(flow) => format!("flow/{}", flow.id),
+            // There is one.
+            Self::Home(_) => "home/layout".to_owned(),
             Self::Registry(put) => format!("registry/{}", put.registry.name),
             Self::Trigger(trigger) => format!("trigger/{}", trigger.name),
         }
@@ -43,6 +49,7 @@ impl Item {
         }
         match self {
             Self::Flow(flow) => of(flow),
+            Self::Home(layout) => of(layout),
             Self::Registry(put) => of(put),
             Self::Trigger(trigger) => of(trigger),
         }
@@ -142,6 +149,7 @@ pub fn load(overlay: &Overlay) -> Load {
         Item::Registry(_) => 0,
         Item::Flow(_) => 1,
         Item::Trigger(_) => 2,
+        Item::Home(_) => 3,
     });
     load.faults.sort();
     load.faults.dedup();
@@ -173,8 +181,7 @@ fn placed(shown: &str, file: &Effective, fault: nexus_flow::Fault) -> Fault {
 pub(crate) fn is_asked(path: &str) -> bool {
     let is_one = |folder: &str| path.starts_with(folder) && Format::of(path).is_some();
     !path.ends_with(PATCH)
-        && (path == note::FOLLOWUPS
-            || path == note::CHECKS
+        && ([note::FOLLOWUPS, note::CHECKS, HOME_FILE].contains(&path)
             || ["flows/", "registries/", "triggers/"].into_iter().any(is_one))
 }
 
@@ -187,6 +194,10 @@ pub(crate) fn said(path: &str, text: &str) -> Option<Read> {
     Some(match path {
         note::FOLLOWUPS => note::followups(text),
         note::CHECKS => note::checks(text),
+        HOME_FILE => home::read(text).map(|read| {
+            let said = read.map(|(layout, places)| Said::whole(Item::Home(Box::new(layout)), Some(places)));
+            said.unwrap_or_default()
+        }),
         _ if path.starts_with("flows/") => {
             nexus_flow::read(text, format).map(|flow| Said::whole(Item::Flow(Box::new(flow)), None))
         }

@@ -151,7 +151,7 @@ mod tests {
                 .into_iter()
                 .map(|it| match it.item {
                     Item::Trigger(trigger) => serde_json::to_string(&(&trigger.name, &trigger.when)).unwrap(),
-                    Item::Flow(_) | Item::Registry(_) => it.item.key(),
+                    Item::Flow(_) | Item::Home(_) | Item::Registry(_) => it.item.key(),
                 })
                 .collect(),
             Err(faults) => faults.iter().map(ToString::to_string).collect(),

@@ -1,6 +1,6 @@
 //! What would keep a workspace from working, or from being given to somebody else: each fault with its place.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use nexus_flow::Format;
@@ -9,6 +9,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use crate::fault::Fault;
+use crate::home;
 use crate::layer::Layer;
 use crate::load::{self, Item, Said, is_asked};
 use crate::merge::{PATCH, toml_fault, utf8};
@@ -69,6 +70,9 @@ pub fn validate(workspace: &Layer, overlay: &Overlay, is_set: impl Fn(&str) -> b
 struct Known {
     aspects: BTreeSet<String>,
     flows: BTreeSet<String>,
+    registries: BTreeSet<String>,
+    /// Of the registries that could be read.
+    fields: BTreeMap<String, Vec<String>>,
     skills: BTreeSet<String>,
 }
 
@@ -80,9 +84,11 @@ impl Known {
             if let Some(format) = format {
                 let read = utf8(path, &file.bytes).ok().map(|text| nexus_flow::read(text, format));
                 // What cannot be read is a fault by itself, and is called like its file until then.
-                let stem = path.rsplit('/').next().and_then(|name| name.split('.').next());
                 let id = read.and_then(Result::ok).map(|flow| flow.id.to_string());
-                known.flows.extend(id.or_else(|| stem.map(str::to_owned)));
+                known.flows.insert(id.unwrap_or_else(|| stem(path)));
+            }
+            if path.starts_with("registries/") && is_asked(path) {
+                known.registry(path, &file.bytes);
             }
             if let Some(name) =
                 path.strip_prefix("aspects/").and_then(|rest| rest.strip_suffix("/aspect.json"))
@@ -96,10 +102,23 @@ impl Known {
         known
     }
 
+    fn registry(&mut self, path: &str, bytes: &[u8]) {
+        let said = utf8(path, bytes).ok().and_then(|text| load::said(path, text)).and_then(Result::ok);
+        let Some(Item::Registry(put)) = said.and_then(|said| said.into_iter().next()).map(|it| it.item) else {
+            self.registries.insert(stem(path));
+            return;
+        };
+        let name = put.registry.name.to_string();
+        let fields = put.registry.fields.into_iter().map(|field| field.name).collect();
+        self.registries.insert(name.clone());
+        self.fields.insert(name, fields);
+    }
+
     /// Why a name stands for nothing.
     fn missing(&self, field: &str, name: &str) -> Option<String> {
         let (kind, name, known) = match field {
             "flow" => ("flow", name, &self.flows),
+            "registry" => ("registry", name, &self.registries),
             "skill" => ("skill", name.strip_suffix(".md").unwrap_or(name), &self.skills),
             _ => ("aspect", name.split_once('/').map_or(name, |(aspect, _)| aspect), &self.aspects),
         };
@@ -111,6 +130,11 @@ impl Known {
         let there = if there.is_empty() { "none".to_owned() } else { there };
         Some(format!("there is no {kind} {name:?} in this workspace; there are {there}"))
     }
+}
+
+/// What a file is called.
+fn stem(path: &str) -> String {
+    path.rsplit('/').next().and_then(|name| name.split('.').next()).unwrap_or_default().to_owned()
 }
 
 /// Whether the line at `offset` is one that nobody reads.
@@ -126,7 +150,7 @@ fn is_read(path: &str) -> bool {
 fn of_text(shown: &str, path: &str, text: &str, known: &Known, is_set: &impl Fn(&str) -> bool) -> Vec<Fault> {
     let mut faults = scan(shown, text);
     if is_asked(path) {
-        faults.extend(of_notes(shown, path, text, known));
+        faults.extend(of_items(shown, path, text, known));
     } else {
         faults.extend(of_syntax(shown, path, text));
     }
@@ -161,20 +185,34 @@ fn of_text(shown: &str, path: &str, text: &str, known: &Known, is_set: &impl Fn(
     faults
 }
 
-/// Followups and checks of aspects that are not there.
-fn of_notes(shown: &str, path: &str, text: &str, known: &Known) -> Vec<Fault> {
+/// Followups, checks and parts of the home page about what is not there.
+fn of_items(shown: &str, path: &str, text: &str, known: &Known) -> Vec<Fault> {
     let mut faults = Vec::new();
     for Said { item, places, root } in load::said(path, text).and_then(Result::ok).unwrap_or_default() {
-        let (Item::Trigger(trigger), Some(places)) = (item, places) else { continue };
-        let Act::Ask(ask) = &trigger.act else { continue };
-        let missing = known.missing("aspect", ask.aspect.as_str()).filter(|_| !root.is_empty());
-        if let Some(message) = missing {
-            let place = places.of(&format!("{root}.ask"));
-            faults.push(Fault {
-                line: Some(place.line),
-                column: Some(place.column),
-                ..Fault::of_file(shown, message)
-            });
+        let Some(places) = places else { continue };
+        let mut told = |at: &str, message: String| {
+            let place = places.of(at);
+            let (line, column) = (Some(place.line), Some(place.column));
+            faults.push(Fault { line, column, ..Fault::of_file(shown, message) });
+        };
+        match &item {
+            Item::Trigger(trigger) if !root.is_empty() => {
+                let Act::Ask(ask) = &trigger.act else { continue };
+                if let Some(message) = known.missing("aspect", ask.aspect.as_str()) {
+                    told(&format!("{root}.ask"), message);
+                }
+            }
+            Item::Home(layout) => {
+                for home::Named { at, kind, name } in home::names(layout) {
+                    if let Some(message) = known.missing(kind, &name) {
+                        told(&at, message);
+                    }
+                }
+                for (at, message) in home::fields(layout, &known.fields) {
+                    told(&at, message);
+                }
+            }
+            Item::Flow(_) | Item::Registry(_) | Item::Trigger(_) => {}
         }
     }
     faults
@@ -255,6 +293,12 @@ mod tests {
             ("flows/week.toml", "id = \"week\"\n[[steps]]\nid = \"a\"\n[steps.do.flow]\nid = \"day\"\n"),
             ("triggers/dawn.yaml", "name: dawn\nwhen: { after: { flow: week } }\ndo:\n  flow: { id: day }\n"),
             ("notes/picture.png", "\u{0}"),
+            ("registries/rates.yaml", "name: rates\nfields:\n  - { name: id, type: string }\n"),
+            (
+                "workspace.yaml",
+                "home:\n  widgets:\n    - { kind: table, source: { registry: { name: rates, columns: [id], where: id != 'x' } } }\n    \
+                 - { kind: timeline, source: { runs: { flow: week } } }\n    - { kind: chat, source: { thread: { with: keel } } }\n",
+            ),
         ];
         assert_eq!(told(&workspace), [""; 0]);
     }
@@ -282,6 +326,13 @@ mod tests {
             ("triggers/dusk.yaml", "name: dusk\ndo:\n  flow:\n    id: dawn\nwhen: {after: {flow: dusk}}\n"),
             ("aspects/keel/aspect.patch.toml", "[runner.scripts.a]\nenv = [\"SET\", \"UNSET\"]\n"),
             ("notes.md", "see /home/ana/x\n"),
+            ("registries/rates.yaml", "name: rates\nfields:\n  - { name: id, type: string }\n"),
+            (
+                "workspace.yaml",
+                "home:\n  widgets:\n    - { kind: table, source: { registry: { name: rats } } }\n    \
+                 - { kind: table, source: { registry: { name: rates, columns: [id, hours], where: hours > 3 } } }\n    \
+                 - { kind: timeline, source: { runs: { flow: dusk } } }\n    - { kind: chat, source: { thread: { with: gull } } }\n",
+            ),
         ];
         let expected = [
             "aspects/forge/aspect.json:2:1: this is not JSON: ",
@@ -299,6 +350,11 @@ mod tests {
             "triggers/day.toml:5:16: there is no skill \"other\" in this workspace; there are sum",
             "triggers/dusk.yaml:4:9: there is no flow \"dawn\" in this workspace; there are broken, day",
             "triggers/dusk.yaml:5:22: there is no flow \"dusk\" in this workspace; there are broken, day",
+            "workspace.yaml:3:50: there is no registry \"rats\" in this workspace; there are rates",
+            "workspace.yaml:4:70: registry rates has no field \"hours\"; it has id",
+            "workspace.yaml:4:85: at 1:1 of this text: ",
+            "workspace.yaml:5:49: there is no flow \"dusk\" in this workspace; there are broken, day",
+            "workspace.yaml:6:47: there is no aspect \"gull\" in this workspace; there are forge, keel, wren",
         ];
         let found = told(&workspace);
         assert_eq!(found.len(), expected.len(), "{found:#?}");

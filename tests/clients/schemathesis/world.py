@@ -271,6 +271,7 @@ EXAMPLES = {
     "getEvents": lambda world: [query(from_seq="0"), query(from_seq="0", thread=world["thread"], roster="true")],
     "getUsage": lambda _: [query(by="hand"), query(by="day", since="0"), query(by="model")],
     # Backup
+    "getHome": lambda _: {},
     "listWorkspace": lambda _: query(limit="1"),
     "makeBackup": lambda _: {"body": {"name": f"b-{uuid7()}.tar"}},
     # Blobs

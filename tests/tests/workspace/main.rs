@@ -2,5 +2,6 @@
 
 mod common;
 mod files;
+mod home;
 mod kept;
 mod story;

@@ -5,9 +5,12 @@ import { asError } from "../link/use";
 import { Loading } from "./empty";
 import { Fault } from "./fault";
 
-export function lazily(load: () => Promise<{ default: ComponentType }>, what: string): ComponentType {
-  let known: ComponentType | undefined;
-  return function Lazy() {
+export function lazily<P extends object = object>(
+  load: () => Promise<{ default: ComponentType<P> }>,
+  what: string,
+): ComponentType<P> {
+  let known: ComponentType<P> | undefined;
+  return function Lazy(props: P) {
     const [found, setFound] = useState(() => known);
     const [error, setError] = useState<Error>();
     useEffect(() => {
@@ -22,12 +25,12 @@ export function lazily(load: () => Promise<{ default: ComponentType }>, what: st
     }, []);
     if (found) {
       const Found = found;
-      return <Found />;
+      return <Found {...props} />;
     }
     if (error) {
       // After an upgrade of the broker its files have other names, which a page that is read anew knows.
       const retry = () => window.location.reload();
-      return <Fault what={`The page ${what} could not be fetched`} error={error} retry={retry} />;
+      return <Fault what={`The script of ${what} could not be fetched`} error={error} retry={retry} />;
     }
     return <Loading what={what} />;
   };

@@ -1,7 +1,8 @@
-//! The workspace the broker keeps.
+//! The workspace the broker keeps, and the home page that is laid out by it.
 
 use aide::axum::ApiRouter;
 use axum::extract::State;
+use nexus_wire::home::Home;
 use nexus_wire::limits::{PAGE_DEFAULT, PAGE_MAX};
 use nexus_wire::workspace::WorkspaceFiles;
 use schemars::JsonSchema;
@@ -17,7 +18,10 @@ use super::{Routes, Shared};
 pub(super) fn routes() -> Routes {
     let summary = "Files of the workspace the broker keeps, by path, and where each comes from";
     let list = doc("listWorkspace", Group::Broker, summary);
-    ApiRouter::new().api_route("/api/v1/workspace", get_with(list_workspace, list))
+    let home = doc("getHome", Group::Broker, "How the home page of the dashboard is laid out");
+    ApiRouter::new()
+        .api_route("/api/v1/home", get_with(get_home, home))
+        .api_route("/api/v1/workspace", get_with(list_workspace, list))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -34,4 +38,8 @@ async fn list_workspace(
 ) -> Answered<WorkspaceFiles> {
     let limit = wanted.limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
     Ok(Answer::of(&edge.workspace.page(wanted.cursor.as_deref(), limit as usize)))
+}
+
+async fn get_home(State(edge): Shared, _: Viewer) -> Answered<Home> {
+    Ok(Answer::of(&edge.workspace.home()))
 }

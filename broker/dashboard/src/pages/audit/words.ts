@@ -51,6 +51,7 @@ const WORDS: Record<string, string> = {
   "dispatches.pruned": "forgot ended dispatches",
   "gather.accepted": "asked for the gather",
   "gather.ended": "ended the gather",
+  "home.changed": "laid out the home page by",
   "inbox.pruned": "forgot acknowledged items",
   "item.closed": "is done with the item",
   "item.taken": "took up the message",

@@ -22,6 +22,8 @@ interface Props {
   /** Shown as on its way until it is in the log. */
   onSending?: (id: string, content: string) => void;
   onRefused?: (id: string) => void;
+  /** It is a part of another page, and does not take the focus when it is shown. */
+  calm?: boolean;
 }
 
 interface Uploading {
@@ -31,7 +33,8 @@ interface Uploading {
 
 const ATTACHMENTS_MAX = 16;
 
-export function Composer({ thread, replyTo, onReplyTo, onSent, onSending, onRefused }: Props) {
+export function Composer(props: Props) {
+  const { thread, replyTo, onReplyTo, onSent, onSending, onRefused, calm = false } = props;
   const place = thread ?? "new";
   const [draft, setDraft] = useState<Draft>(() => keptDraft(place));
   const [caret, setCaret] = useState(0);
@@ -49,7 +52,7 @@ export function Composer({ thread, replyTo, onReplyTo, onSent, onSending, onRefu
   useLayoutEffect(() => {
     setDraft(keptDraft(place));
     setError(undefined);
-    input.current?.focus({ preventScroll: true });
+    if (!calm) input.current?.focus({ preventScroll: true });
   }, [place]);
   useLayoutEffect(() => {
     const area = input.current;

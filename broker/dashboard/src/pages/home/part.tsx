@@ -5,9 +5,10 @@ import { Loading } from "../../ui/empty";
 import { Fault } from "../../ui/fault";
 
 interface Props {
+  /** "" for a text that says it itself. */
   title: string;
   /** The page with all of it. */
-  href: string;
+  href?: string | undefined;
   /** Beside the title: how many, how much. */
   count?: ComponentChildren;
   children: ComponentChildren;
@@ -15,13 +16,13 @@ interface Props {
 
 export function Part({ title, href, count, children }: Props) {
   return (
-    <section class="home-part" aria-label={title}>
-      <header class="home-head">
-        <h2>
-          <Link href={href}>{title}</Link>
-        </h2>
-        {count !== undefined && <span class="quiet number">{count}</span>}
-      </header>
+    <section class="home-part" aria-label={title === "" ? "Text" : title}>
+      {title !== "" && (
+        <header class="home-head">
+          <h2>{href === undefined ? title : <Link href={href}>{title}</Link>}</h2>
+          {count !== undefined && <span class="quiet number">{count}</span>}
+        </header>
+      )}
       {children}
     </section>
   );
@@ -41,7 +42,7 @@ interface LinesProps<T> {
 }
 
 export function Lines<T>({ label, rows, id, line, most, href, none }: LinesProps<T>) {
-  if (rows.length === 0) return <p class="quiet">{none}</p>;
+  if (rows.length === 0) return none === "" ? null : <p class="quiet">{none}</p>;
   return (
     <>
       <ul class="home-lines" aria-label={label}>

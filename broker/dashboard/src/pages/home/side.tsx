@@ -1,79 +1,83 @@
-/** Who is there, what is planned, and what was spent today. */
+/** Who is there, what is planned, and what was spent. */
 import { Link } from "wouter-preact";
-import { useAsk, useLoad, useLog, useSoon } from "../../link/use";
+import { type Asked, useAsk, useLoad, useLog, useSoon } from "../../link/use";
 import { team, teamKnown } from "../../state/team";
-import { clock, money } from "../../ui/format";
+import { Loading } from "../../ui/empty";
+import { clock, count, money } from "../../ui/format";
 import { AspectMark, Mark } from "../../ui/mark";
 import { now } from "../../ui/now";
-import { Loading } from "../../ui/empty";
-import type { BudgetInfo } from "../../wire/frames";
+import type { BudgetInfo, UsageReport, UsageRow } from "../../wire/frames";
+import type { HomeUsage } from "../../wire/http";
 import { Doing } from "../team/doing";
 import { Nobody } from "../team/nobody";
-import { planned } from "../triggers/planned";
+import { type Planned, planned } from "../triggers/planned";
 import { readTriggers } from "../triggers/read";
 import { act } from "../triggers/words";
-import { gaugesOf } from "../usage/series";
+import { allTokens, gaugesOf } from "../usage/series";
 import { Lines, Part, Unread } from "./part";
+import { hrefOf } from "./words";
 
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 /** Triggers are read so many pages far. */
 const PAGES = 5;
 const PLAN_SETTLE_MS = 5_000;
 const SPENT_SETTLE_MS = 2_000;
 
-export function Team() {
+export function Team({ title, most }: { title: string; most: number }) {
   const there = team.value.filter(({ state }) => state !== "offline").length;
   const first = [...team.value].sort((a, b) => Number(a.state === "offline") - Number(b.state === "offline"));
   return (
-    <Part
-      title="Who is there"
-      href="/team"
-      count={teamKnown.value ? `${there} of ${team.value.length}` : undefined}
-    >
+    <Part title={title} href="/team" count={teamKnown.value ? `${there} of ${team.value.length}` : undefined}>
       {!teamKnown.value && <Loading what="the roster" />}
       {teamKnown.value && team.value.length === 0 && <Nobody />}
-      {team.value.length > 0 && (
-        <Lines
-          label="Who is there"
-          rows={first}
-          id={({ name }) => name}
-          most={12}
-          href="/team"
-          none=""
-          line={(aspect) => (
-            <>
-              <AspectMark state={aspect.state} bare />
-              <Link class="home-name" href={`/team/${aspect.name}`}>
-                {aspect.name}
-              </Link>
-              <Doing aspect={aspect} />
-            </>
-          )}
-        />
-      )}
+      <Lines
+        label={title}
+        rows={first}
+        id={({ name }) => name}
+        most={most}
+        href="/team"
+        none=""
+        line={(aspect) => (
+          <>
+            <AspectMark state={aspect.state} bare />
+            <Link class="home-name" href={`/team/${aspect.name}`}>
+              {aspect.name}
+            </Link>
+            <Doing aspect={aspect} />
+          </>
+        )}
+      />
     </Part>
   );
 }
 
-export function Plan() {
-  const { value, error, reload } = useLoad(
-    async () => planned(await readTriggers(PAGES), Date.now() + DAY_MS),
-    [],
+/** What triggers will do in so many hours, in the order of time. */
+export function usePlan(hours: number): Asked<Planned[]> {
+  const asked = useLoad(
+    async () => planned(await readTriggers(PAGES), Date.now() + hours * HOUR_MS),
+    [hours],
   );
-  const soon = useSoon(reload, PLAN_SETTLE_MS);
+  const soon = useSoon(asked.reload, PLAN_SETTLE_MS);
   useLog(({ body }) => {
     if (body.type === "other" && body.kind.startsWith("trigger.")) soon();
   });
+  const { value } = asked;
+  return value ? { ...asked, value: value.filter(({ due }) => due > now.value) } : asked;
+}
+
+export function Plan({ title, most, hours }: { title: string; most: number; hours: number }) {
+  const { value, error, reload } = usePlan(hours);
   return (
-    <Part title="Planned" href="/triggers?show=plan">
+    <Part title={title} href="/triggers?show=plan">
       {value ? (
         <Lines
-          label="Planned for the next 24 hours"
-          rows={value.filter(({ due }) => due > now.value)}
+          label={`Planned for the next ${hours} hours`}
+          rows={value}
           id={({ due, info }) => `${due} ${info.definition.name}`}
-          most={8}
+          most={most}
           href="/triggers?show=plan"
-          none="Nothing is due in the next 24 hours."
+          none={`Nothing is due in the next ${hours} hours.`}
           line={({ due, info: { definition } }) => (
             <>
               <time class="number" dateTime={new Date(due).toISOString()}>
@@ -93,54 +97,69 @@ export function Plan() {
   );
 }
 
-export function Spent() {
-  // Days are counted in UTC, as budgets are.
-  const today = Math.floor(now.value / DAY_MS) * DAY_MS;
-  const usage = useAsk("usage.read", { by: "aspect", since: today });
-  const budgets = useAsk("budget.list", {});
+/** Of so many days, in UTC as budgets are, with today as the last. */
+export function useSpent({ by, days }: HomeUsage, also?: () => void): Asked<UsageReport> & { since: number } {
+  const since = (Math.floor(now.value / DAY_MS) - (days - 1)) * DAY_MS;
+  const usage = useAsk("usage.read", { by, since });
   const soon = useSoon(() => {
     usage.reload();
-    budgets.reload();
+    also?.();
   }, SPENT_SETTLE_MS);
   useLog(({ body }) => {
     const counts = body.type === "dispatch_ended" || body.type === "item_closed" || body.type === "alert";
     if (counts || (body.type === "message" && body.meta)) soon();
     if (body.type === "other" && body.kind.startsWith("budget.")) soon();
   });
-  const { value } = usage;
-  const most = [...(value?.rows ?? [])].sort((a, b) => b.cost_microusd - a.cost_microusd);
+  return { ...usage, since };
+}
+
+/** What a part is about, of one line or of all. */
+export const figureOf = (figure: HomeUsage["figure"], row: UsageRow): number =>
+  figure === "tokens" ? allTokens(row.usage) : row.cost_microusd;
+
+export const figureText = (figure: HomeUsage["figure"], row: UsageRow): string =>
+  figure === "tokens" ? count(allTokens(row.usage)) : money(row.cost_microusd);
+
+export function Spent({ title, most, usage }: { title: string; most: number; usage: HomeUsage }) {
+  const { by, figure } = usage;
+  const budgets = useAsk("budget.list", {});
+  const { value, error, reload } = useSpent(usage, budgets.reload);
+  const byNeed = (a: UsageRow, b: UsageRow) =>
+    by === "day" ? (a.key < b.key ? 1 : -1) : figureOf(figure, b) - figureOf(figure, a);
+  const rows = [...(value?.rows ?? [])].sort(byNeed);
+  const counted = rows.filter((row) => figureOf(figure, row) > 0 || (figure === "cost" && row.unpriced > 0));
   return (
-    <Part title="Spent today" href="/usage" count={value && money(value.total.cost_microusd)}>
+    <Part title={title} href={hrefOf({ usage })} count={value && figureText(figure, value.total)}>
       {value ? (
         <Lines
-          label="Who spent most"
-          rows={most.filter(({ cost_microusd, unpriced }) => cost_microusd > 0 || unpriced > 0).slice(0, 4)}
+          label={by === "day" ? "Each day" : "Who spent most"}
+          rows={counted.slice(0, most)}
           id={({ key }) => key}
-          most={4}
+          most={most}
           href="/usage"
-          none="Nothing that has a price."
-          line={({ key, cost_microusd, unpriced }) => (
+          none={figure === "tokens" ? "Nothing." : "Nothing that has a price."}
+          line={(row) => (
             <>
-              <span class="home-what">{key}</span>
-              <span class="number">{money(cost_microusd)}</span>
-              {unpriced > 0 && <span class="quiet small">{unpriced} without a price</span>}
+              <span class="home-what">{row.key}</span>
+              <span class="number">{figureText(figure, row)}</span>
+              {figure === "cost" && row.unpriced > 0 && (
+                <span class="quiet small">{row.unpriced} without a price</span>
+              )}
             </>
           )}
         />
       ) : (
-        <Unread what="what was spent" error={usage.error} retry={usage.reload} />
+        <Unread what="what was spent" error={error} retry={reload} />
       )}
-      {budgets.value && budgets.value.budgets.length > 0 && (
-        <Lines
-          label="Budgets"
-          rows={budgets.value.budgets}
-          id={({ of, per }) => `${of ?? ""} ${per}`}
-          most={4}
-          href="/usage#budgets"
-          none=""
-          line={(budget) => <Budget budget={budget} />}
-        />
-      )}
+      <Lines
+        label="Budgets"
+        rows={budgets.value?.budgets ?? []}
+        id={({ of, per }) => `${of ?? ""} ${per}`}
+        most={most}
+        href="/usage#budgets"
+        none=""
+        line={(budget) => <Budget budget={budget} />}
+      />
     </Part>
   );
 }

@@ -1,18 +1,19 @@
-/** What is at work now, and what became of the last runs. */
+/** What is at work now, and runs of flows. */
 import { Link } from "wouter-preact";
 import { link } from "../../link/link";
-import { useLoad, useLog, useSoon } from "../../link/use";
+import { type Asked, useLoad, useLog, useSoon } from "../../link/use";
 import { DispatchMark, Mark } from "../../ui/mark";
 import { now } from "../../ui/now";
 import { Time } from "../../ui/time";
 import type { DispatchInfo, RunInfo } from "../../wire/frames";
+import type { HomeRuns } from "../../wire/http";
 import { hasEnded, progress, took as runTook, toneOfRun } from "../flows/words";
 import { took } from "../work/words";
 import { Lines, Part, Unread } from "./part";
+import { hrefOf } from "./words";
 
 const READ = 50;
-const MOST = 8;
-const RUNS = 6;
+const RUNS_READ = 200;
 const SETTLE_MS = 1_000;
 
 type Open = { run: RunInfo } | { dispatch: DispatchInfo };
@@ -31,25 +32,53 @@ async function readOpen(): Promise<Open[]> {
   ];
 }
 
-export function AtWork() {
-  const { value, error, reload } = useLoad(readOpen, []);
-  const soon = useSoon(reload, SETTLE_MS);
+export function useOpen(): Asked<Open[]> {
+  const asked = useLoad(readOpen, []);
+  const soon = useSoon(asked.reload, SETTLE_MS);
   useLog(({ body }) => {
     const moves = ["dispatch_accepted", "dispatch_assigned", "dispatch_ended"].includes(body.type);
     if (moves || (body.type === "other" && /^(run|dispatch)\./.test(body.kind))) soon();
   });
+  return asked;
+}
+
+export interface Found {
+  runs: readonly RunInfo[];
+  /** There are further ones that were not looked at. */
+  more: boolean;
+}
+
+/** The latest first. Runs that are a step of another one are part of that, unless their flow is asked for. */
+export function useRuns({ flow, state }: HomeRuns): Asked<Found> {
+  const asked = useLoad(async () => {
+    const of = flow === undefined ? {} : { flow };
+    const page = await link.ask("run.list", { all: state !== "open", limit: RUNS_READ, ...of });
+    const runs = page.runs
+      .filter(({ parent }) => flow !== undefined || parent === undefined)
+      .filter((run) => state !== "ended" || hasEnded(run.state));
+    return { runs, more: page.more === true };
+  }, [flow, state]);
+  const soon = useSoon(asked.reload, SETTLE_MS);
+  useLog(({ body }) => {
+    if (body.type === "other" && body.kind.startsWith("run.")) soon();
+  });
+  return asked;
+}
+
+export function AtWork({ title, most }: { title: string; most: number }) {
+  const { value, error, reload } = useOpen();
   return (
-    <Part title="At work" href="/work?show=open" count={value?.length || undefined}>
+    <Part title={title} href="/work?show=open" count={value?.length || undefined}>
       {value ? (
         <Lines
           label="At work"
           rows={value}
           id={(open) => ("run" in open ? open.run.id : open.dispatch.id)}
-          most={MOST}
+          most={most}
           href="/work?show=open"
           none="Nothing is at work."
           line={(open) =>
-            "run" in open ? <RunLine run={open.run} /> : <DispatchLine dispatch={open.dispatch} />
+            "run" in open ? <OpenRun run={open.run} /> : <DispatchLine dispatch={open.dispatch} />
           }
         />
       ) : (
@@ -59,7 +88,7 @@ export function AtWork() {
   );
 }
 
-function RunLine({ run }: { run: RunInfo }) {
+function OpenRun({ run }: { run: RunInfo }) {
   return (
     <>
       <Mark tone={toneOfRun[run.state]} word={run.state} />
@@ -87,39 +116,46 @@ function DispatchLine({ dispatch }: { dispatch: DispatchInfo }) {
   );
 }
 
-export function LastRuns() {
-  const { value, error, reload } = useLoad(() => link.ask("run.list", { all: true, limit: READ }), []);
-  const soon = useSoon(reload, SETTLE_MS);
-  useLog(({ body }) => {
-    if (body.type === "other" && body.kind.startsWith("run.")) soon();
-  });
-  const ended = value?.runs.filter(({ parent, state }) => parent === undefined && hasEnded(state));
+/** What is said where there is no run. */
+export const noRun = ({ flow, state }: HomeRuns): string => {
+  const what = flow ?? "flow";
+  if (state === "ended") return `No ${what} has been run to its end yet.`;
+  return state === "open" ? `No ${what} is run now.` : `No ${what} has been run yet.`;
+};
+
+export function Runs({ title, most, runs }: { title: string; most: number; runs: HomeRuns }) {
+  const { value, error, reload } = useRuns(runs);
+  const href = hrefOf({ runs });
   return (
-    <Part title="Last runs" href="/flows">
-      {ended ? (
+    <Part title={title} href={href}>
+      {value ? (
         <Lines
-          label="Last runs"
-          rows={ended.slice(0, RUNS)}
+          label={title}
+          rows={value.runs.slice(0, most)}
           id={({ id }) => id}
-          most={RUNS}
-          href="/flows"
-          none="No flow has been run to its end yet."
-          line={(run) => (
-            <>
-              <Mark tone={toneOfRun[run.state]} word={run.state} />
-              <Link class="home-what mono" href={`/flows/${run.id}`}>
-                {run.flow}
-              </Link>
-              <span class="quiet small">
-                {run.ended_at !== undefined && <Time at={run.ended_at} />}, {runTook(run, now.value)}
-              </span>
-              {run.error && run.state === "failed" && <span class="home-why small">{run.error.message}</span>}
-            </>
-          )}
+          most={most}
+          href={href}
+          none={noRun(runs)}
+          line={(run) => (hasEnded(run.state) ? <EndedRun run={run} /> : <OpenRun run={run} />)}
         />
       ) : (
         <Unread what="the runs" error={error} retry={reload} />
       )}
     </Part>
+  );
+}
+
+function EndedRun({ run }: { run: RunInfo }) {
+  return (
+    <>
+      <Mark tone={toneOfRun[run.state]} word={run.state} />
+      <Link class="home-what mono" href={`/flows/${run.id}`}>
+        {run.flow}
+      </Link>
+      <span class="quiet small">
+        {run.ended_at !== undefined && <Time at={run.ended_at} />}, {runTook(run, now.value)}
+      </span>
+      {run.error && run.state === "failed" && <span class="home-why small">{run.error.message}</span>}
+    </>
   );
 }

@@ -17,7 +17,8 @@ export interface Series {
 }
 
 interface Props {
-  title: string;
+  /** Absent where it stands above already. */
+  title?: string;
   /** What it shows in a sentence, for those who do not see it. */
   label: string;
   keys: readonly string[];
@@ -62,7 +63,7 @@ export function Chart({ title, label, keys, short, series, format, tick }: Props
   return (
     <figure class="chart">
       <figcaption class="chart-head">
-        <h2>{title}</h2>
+        {title !== undefined && <h2>{title}</h2>}
         <span class="chart-of">{key ?? "in all"}</span>
         <ul class="legend">
           {series.map((it) => (
