@@ -131,10 +131,8 @@ pub struct Alert {
     pub key: String,
     pub kind: AlertKind,
     #[serde(default)]
-    #[schemars(required)]
     pub severity: AlertSeverity,
     #[serde(default)]
-    #[schemars(required)]
     pub nature: AlertNature,
     /// An aspect, a Hand, a thread …, or empty.
     pub subject: String,

@@ -34,7 +34,6 @@ pub struct HomeWidget {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     #[serde(default)]
-    #[schemars(required)]
     pub width: HomeWidth,
     /// So many lines, rows or messages at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -154,7 +153,6 @@ pub struct HomeRuns {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flow: Option<FlowName>,
     #[serde(default)]
-    #[schemars(required)]
     pub state: HomeRunState,
 }
 
@@ -183,7 +181,6 @@ pub struct HomeThread {
 pub struct HomeTriggers {
     /// How far ahead, at most 168 hours (24).
     #[serde(default = "a_day")]
-    #[schemars(required)]
     pub hours: u32,
 }
 
@@ -201,14 +198,11 @@ impl Default for HomeTriggers {
 #[serde(deny_unknown_fields)]
 pub struct HomeUsage {
     #[serde(default)]
-    #[schemars(required)]
     pub by: UsageBy,
     /// Days in UTC with today as the last of them, at most 92 (1).
     #[serde(default = "one")]
-    #[schemars(required)]
     pub days: u32,
     #[serde(default)]
-    #[schemars(required)]
     pub figure: HomeFigure,
 }
 

@@ -276,13 +276,13 @@ mod tests {
             "5:13: what does it say? write a `text`",
             "6:15: markdown shows its `text` and nothing else",
             "7:14: a markdown has no lines",
-            "8:67: there is a column \"a\" before",
-            "8:77: at 1:5 of this text: ",
-            "9:73: a table has no text; `kind: markdown` has",
-            "9:63: 0 is not within 1 to 50",
+            "8:70: there is a column \"a\" before",
+            "8:82: at 1:5 of this text: ",
+            "9:71: a table has no text; `kind: markdown` has",
+            "9:62: 0 is not within 1 to 50",
             "9:47: 93 is not within 1 to 92",
-            "10:55: 0 is not within 1 to 168",
-            "13:14: a title is one line",
+            "10:54: 0 is not within 1 to 168",
+            "13:15: a title is one line",
             "12:25: say which thread: its `id`, or `with` which aspect it is",
         ];
         let found = told(text);
@@ -302,7 +302,7 @@ mod tests {
             ("home: { widgets: [{ kind: stat, src: alerts }] }", "1:33: unknown field `src`"),
             ("house: {}", "1:1: unknown field `house`"),
             ("home: { widgets: [] }", "1:18: 0 widgets; there are 1 to 24"),
-            ("home: [", "1:"),
+            ("home: [", "2:1: "),
         ];
         for (text, expected) in wrong {
             let found = told(text);

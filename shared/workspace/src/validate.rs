@@ -351,8 +351,8 @@ mod tests {
             "triggers/dusk.yaml:4:9: there is no flow \"dawn\" in this workspace; there are broken, day",
             "triggers/dusk.yaml:5:22: there is no flow \"dusk\" in this workspace; there are broken, day",
             "workspace.yaml:3:50: there is no registry \"rats\" in this workspace; there are rates",
-            "workspace.yaml:4:70: registry rates has no field \"hours\"; it has id",
-            "workspace.yaml:4:85: at 1:1 of this text: ",
+            "workspace.yaml:4:71: registry rates has no field \"hours\"; it has id",
+            "workspace.yaml:4:86: at 1:1 of this text: ",
             "workspace.yaml:5:49: there is no flow \"dusk\" in this workspace; there are broken, day",
             "workspace.yaml:6:47: there is no aspect \"gull\" in this workspace; there are forge, keel, wren",
         ];

@@ -515,6 +515,16 @@ export type SessionQuestion =
       type: "entry";
     };
 /**
+ * What ends an alert.
+ *
+ */
+export type AlertNature = "condition" | "event";
+/**
+ * How much somebody is needed, the worst first.
+ *
+ */
+export type AlertSeverity = "warning" | "urgent" | "note";
+/**
  * How far a message has come. Each includes the ones before it.
  *
  */
@@ -1933,6 +1943,10 @@ export interface RegistryPut {
   entries?: {
     [k: string]: unknown;
   }[];
+  /**
+   * Only if this is the version of the definition; 0: only if there is no such registry.
+   */
+  if_version?: number;
   registry: Registry;
 }
 /**
@@ -3126,11 +3140,13 @@ export interface Alert {
    * What is wrong and what to do.
    */
   message: string;
+  nature?: AlertNature;
   raised_at: number;
   /**
    * The log entry that raised it last.
    */
   seq: number;
+  severity?: AlertSeverity;
   /**
    * An aspect, a Hand, a thread …, or empty.
    */

@@ -43,6 +43,66 @@ export type ErrorCode =
   | "unavailable"
   | "unknown_kind"
   | "unsupported";
+export type FlowName = string;
+/**
+ * How a part shows what it shows.
+ *
+ */
+export type HomeKind = "agents" | "chart" | "chat" | "markdown" | "stat" | "table" | "timeline";
+/**
+ * What a part shows: one thing by its name, with how it is asked for. In a file a name alone will do where nothing
+ * has to be said: `source: alerts`.
+ *
+ */
+export type HomeSource =
+  | {
+      alerts: HomeAll;
+    }
+  | {
+      approvals: HomeAll;
+    }
+  | {
+      aspects: HomeAll;
+    }
+  | {
+      registry: HomeRegistry;
+    }
+  | {
+      runs: HomeRuns;
+    }
+  | {
+      thread: HomeThread;
+    }
+  | {
+      triggers: HomeTriggers;
+    }
+  | {
+      usage: HomeUsage;
+    }
+  | {
+      waits: HomeAll;
+    }
+  | {
+      work: HomeAll;
+    };
+export type RegistryName = string;
+export type HomeRunState = "all" | "open" | "ended";
+/**
+ * A durable conversation.
+ *
+ */
+export type ThreadId = string;
+/**
+ * By what spending is added up.
+ *
+ */
+export type UsageBy = "aspect" | "hand" | "model" | "day";
+export type HomeFigure = "cost" | "tokens";
+/**
+ * Where a part stands. Parts that follow each other fill two columns, until one comes that has the page for itself.
+ *
+ */
+export type HomeWidth = "wide" | "narrow" | "full";
 export type OperatorName = string;
 export type OperatorRole = "viewer" | "operator" | "admin";
 export type TokenName = string;
@@ -218,6 +278,84 @@ export interface CredentialRotate {
 export interface CredentialSecret {
   name: CredentialName;
   secret: string;
+}
+/**
+ * `GET /api/v1/home`: the layout in effect.
+ *
+ */
+export interface Home {
+  /**
+   * Why the file as it stands now is not what is shown.
+   */
+  fault?: string;
+  /**
+   * The file of the workspace that says so. Absent: it is what Nexus ships.
+   */
+  file?: string;
+  widgets: HomeWidget[];
+}
+/**
+ * One part of the page.
+ *
+ */
+export interface HomeWidget {
+  kind: HomeKind;
+  /**
+   * So many lines, rows or messages at most.
+   */
+  limit?: number;
+  source?: HomeSource;
+  /**
+   * Of `markdown` alone.
+   */
+  text?: string;
+  /**
+   * Absent: what it shows says it.
+   */
+  title?: string;
+  width?: HomeWidth;
+}
+/**
+ * There is nothing to say about it.
+ *
+ */
+export interface HomeAll {}
+export interface HomeRegistry {
+  /**
+   * The fields that are shown, at most 12; none: what names a row, and the first of the others.
+   */
+  columns?: string[];
+  name: RegistryName;
+  /**
+   * An expression over the fields, as `registry.read` takes it.
+   */
+  where?: string;
+}
+export interface HomeRuns {
+  flow?: FlowName;
+  state?: HomeRunState;
+}
+/**
+ * One of the two.
+ *
+ */
+export interface HomeThread {
+  id?: ThreadId;
+  with?: AspectName;
+}
+export interface HomeTriggers {
+  /**
+   * How far ahead, at most 168 hours (24).
+   */
+  hours?: number;
+}
+export interface HomeUsage {
+  by?: UsageBy;
+  /**
+   * Days in UTC with today as the last of them, at most 92 (1).
+   */
+  days?: number;
+  figure?: HomeFigure;
 }
 /**
  * `POST /api/v1/invitations/accept`: the person who was invited chooses a password and is in, once.

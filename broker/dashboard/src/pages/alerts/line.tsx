@@ -7,10 +7,11 @@ import { exact } from "../../ui/format";
 import { Mark } from "../../ui/mark";
 import { Time } from "../../ui/time";
 import type { Alert } from "../../wire/frames";
-import { ends, lookAt, nameOf, toneOf } from "./words";
+import { ends, lookAt, nameOf, severityOf, toneOf } from "./words";
 
 export function Line({ alert }: { alert: Alert }) {
-  const { acked_at, cleared_at, key, message, raised_at, severity, times } = alert;
+  const { acked_at, cleared_at, key, message, raised_at, times } = alert;
+  const severity = severityOf(alert);
   const look = lookAt(alert);
   const over = cleared_at !== undefined;
   const open = !over && acked_at === undefined;

@@ -42,6 +42,9 @@ const LOOKS: Partial<Record<AlertKind, Look>> = {
   workspace_fault: () => ({ does: "Look at the workspace", href: "/workspace?show=faults" }),
 };
 
+/** Of a broker that does not say it yet: a warning. */
+export const severityOf = ({ severity = "warning" }: Pick<Alert, "severity">): AlertSeverity => severity;
+
 export const toneOf: Record<AlertSeverity, Tone> = { urgent: "failed", warning: "deaf", note: "stalled" };
 
 export const nameOf = ({ kind }: Pick<Alert, "kind">): string => kind.replaceAll("_", " ");
@@ -65,5 +68,5 @@ const RANK: Record<AlertSeverity, number> = { urgent: 0, warning: 1, note: 2 };
 /** What nobody has seen before what somebody has, the worst first, the latest of those. */
 export function byNeed(a: Alert, b: Alert): number {
   const seen = Number(a.acked_at !== undefined) - Number(b.acked_at !== undefined);
-  return seen || RANK[a.severity] - RANK[b.severity] || b.raised_at - a.raised_at;
+  return seen || RANK[severityOf(a)] - RANK[severityOf(b)] || b.raised_at - a.raised_at;
 }

@@ -12,7 +12,7 @@ import { hrefOf } from "./words";
 import "../usage/usage.css";
 
 export default function Spent({ title, usage }: { title: string; usage: HomeUsage }) {
-  const { by, figure } = usage;
+  const { by = "aspect", figure } = usage;
   const { value, error, reload, since } = useSpent(usage);
   const href = hrefOf({ usage });
   if (!value) {

@@ -98,7 +98,10 @@ export function Plan({ title, most, hours }: { title: string; most: number; hour
 }
 
 /** Of so many days, in UTC as budgets are, with today as the last. */
-export function useSpent({ by, days }: HomeUsage, also?: () => void): Asked<UsageReport> & { since: number } {
+export function useSpent(
+  { by = "aspect", days = 1 }: HomeUsage,
+  also?: () => void,
+): Asked<UsageReport> & { since: number } {
   const since = (Math.floor(now.value / DAY_MS) - (days - 1)) * DAY_MS;
   const usage = useAsk("usage.read", { by, since });
   const soon = useSoon(() => {

@@ -8,6 +8,7 @@ import { Unread } from "./part";
 import { isMissing, useCount } from "./rows";
 import { figureText, usePlan, useSpent } from "./side";
 import { useAsked, useWaiting } from "./waits";
+import { HOURS } from "./words";
 import { useOpen, useRuns } from "./work";
 
 interface Props {
@@ -21,7 +22,7 @@ export function Stat({ source, ...head }: Props & { source: HomeSource }) {
   if ("aspects" in source) return <There {...head} />;
   if ("registry" in source) return <Rows {...head} registry={source.registry} />;
   if ("runs" in source) return <Runs {...head} runs={source.runs} />;
-  if ("triggers" in source) return <Due {...head} hours={source.triggers.hours} />;
+  if ("triggers" in source) return <Due {...head} hours={source.triggers.hours ?? HOURS} />;
   if ("usage" in source) return <Spent {...head} usage={source.usage} />;
   if ("waits" in source) return <Waiting {...head} />;
   if ("work" in source) return <Open {...head} />;

@@ -6,7 +6,7 @@ import { Loading } from "../../ui/empty";
 import { Mark } from "../../ui/mark";
 import { Time } from "../../ui/time";
 import type { ApprovalInfo } from "../../wire/frames";
-import { byNeed, lookAt, nameOf, toneOf } from "../alerts/words";
+import { byNeed, lookAt, nameOf, severityOf, toneOf } from "../alerts/words";
 import { titleOf } from "../approvals/asked";
 import { approvals, useApprovals } from "../approvals/use";
 import { Lines, Part, Unread } from "./part";
@@ -115,7 +115,7 @@ export function Alerts({ title, most }: Props) {
           none={seen === 0 ? "Nothing wants attention." : `${seen} that somebody has seen, and not over yet.`}
           line={(alert) => (
             <>
-              <Mark tone={toneOf[alert.severity]} word={alert.severity} />
+              <Mark tone={toneOf[severityOf(alert)]} word={severityOf(alert)} />
               <Link class="home-what" href={lookAt(alert)?.href ?? "/alerts"} title={alert.message}>
                 {nameOf(alert)}: {alert.message}
               </Link>

@@ -8,7 +8,7 @@ import { Plan, Spent, Team } from "./side";
 import { Stat } from "./stat";
 import { PlanAlong, RunsAlong } from "./timeline";
 import { Alerts, Approvals, Waits } from "./waits";
-import { hrefOf, titleOf } from "./words";
+import { HOURS, hrefOf, titleOf } from "./words";
 import { AtWork, Runs } from "./work";
 
 /** Lines, where the layout does not say how many. */
@@ -35,7 +35,7 @@ export function Widget({ widget }: { widget: HomeWidget }) {
       return <RunsAlong title={title} most={most} runs={source.runs} />;
     }
     if (kind === "timeline" && "triggers" in source) {
-      return <PlanAlong title={title} most={most} hours={source.triggers.hours} />;
+      return <PlanAlong title={title} most={most} hours={source.triggers.hours ?? HOURS} />;
     }
     if (kind === "chart" && "usage" in source) return <Chart title={title} usage={source.usage} />;
     if (kind === "chat" && "thread" in source)
@@ -49,7 +49,7 @@ function Table({ title, most, source }: { title: string; most: number; source: H
   if ("approvals" in source) return <Approvals title={title} most={most} />;
   if ("registry" in source) return <Rows title={title} most={most} registry={source.registry} />;
   if ("runs" in source) return <Runs title={title} most={most} runs={source.runs} />;
-  if ("triggers" in source) return <Plan title={title} most={most} hours={source.triggers.hours} />;
+  if ("triggers" in source) return <Plan title={title} most={most} hours={source.triggers.hours ?? HOURS} />;
   if ("usage" in source) return <Spent title={title} most={most} usage={source.usage} />;
   if ("waits" in source) return <Waits title={title} most={most} />;
   if ("work" in source) return <AtWork title={title} most={most} />;

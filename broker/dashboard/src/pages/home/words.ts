@@ -16,12 +16,15 @@ function named(source: HomeSource): string {
   if ("runs" in source) return source.runs.flow === undefined ? "Runs" : `Runs of ${source.runs.flow}`;
   if ("thread" in source) return source.thread.with === undefined ? "A thread" : `With ${source.thread.with}`;
   if ("triggers" in source) return "Planned";
-  if ("usage" in source) return spentIn(source.usage.days);
+  if ("usage" in source) return spentIn(source.usage.days ?? 1);
   if ("waits" in source) return "Waits for you";
   return "At work";
 }
 
 export const spentIn = (days: number) => (days === 1 ? "Spent today" : `Spent in ${days} days`);
+
+/** How far ahead the plan is shown where the layout does not say it, as the broker has it. */
+export const HOURS = 24;
 
 /** The page with all of it; of a thread it depends on which one that is. */
 export function hrefOf(source: HomeSource): string {
@@ -37,7 +40,8 @@ export function hrefOf(source: HomeSource): string {
   }
   if ("thread" in source) return "/chat";
   if ("triggers" in source) return "/triggers?show=plan";
-  if ("usage" in source) return to("/usage", { by: source.usage.by === "day" ? "" : source.usage.by });
+  if ("usage" in source)
+    return to("/usage", { by: source.usage.by === "day" ? "" : (source.usage.by ?? "aspect") });
   return "/work?show=open";
 }
 
