@@ -84,13 +84,17 @@ fn of_widget(widget: &HomeWidget, told: &mut impl FnMut(&str, String)) {
     match source {
         None if matches!(kind, HomeKind::Agents | HomeKind::Markdown) => {}
         None => {
-            told("kind", format!("what does it show? write a `source`; a {} shows {}", kind.as_str(), list(shows)));
+            told(
+                "kind",
+                format!("what does it show? write a `source`; a {} shows {}", kind.as_str(), list(shows)),
+            );
         }
         Some(_) if *kind == HomeKind::Markdown => {
             told("source", "markdown shows its `text` and nothing else".to_owned());
         }
         Some(source) if !shows.contains(&source.as_str()) => {
-            let message = format!("a {} does not show {}; it shows {}", kind.as_str(), source.as_str(), list(shows));
+            let message =
+                format!("a {} does not show {}; it shows {}", kind.as_str(), source.as_str(), list(shows));
             told("source", message);
         }
         Some(_) => {}
@@ -158,7 +162,10 @@ fn of_registry(registry: &HomeRegistry, told: &mut impl FnMut(&str, String)) {
     let mut seen = BTreeSet::new();
     for (place, column) in columns.iter().enumerate() {
         if !seen.insert(column) {
-            told(&format!("source.registry.columns[{place}]"), format!("there is a column {column:?} before"));
+            told(
+                &format!("source.registry.columns[{place}]"),
+                format!("there is a column {column:?} before"),
+            );
         }
     }
     let Some(filter) = filter else { return };
@@ -166,7 +173,8 @@ fn of_registry(registry: &HomeRegistry, told: &mut impl FnMut(&str, String)) {
         let message = format!("{} bytes; {REGISTRY_FILTER_BYTES_MAX} is the most", filter.len());
         told("source.registry.where", message);
     } else if let Err(error) = Expr::parse(filter) {
-        let message = format!("at {}:{} of this text: {}", error.place.line, error.place.column, error.message);
+        let message =
+            format!("at {}:{} of this text: {}", error.place.line, error.place.column, error.message);
         told("source.registry.where", message);
     }
 }
@@ -202,7 +210,9 @@ pub(crate) fn names(layout: &HomeLayout) -> Vec<Named> {
 pub(crate) fn fields(layout: &HomeLayout, known: &BTreeMap<String, Vec<String>>) -> Vec<(String, String)> {
     let mut wrong = Vec::new();
     for (place, widget) in layout.widgets.iter().enumerate() {
-        let Some(HomeSource::Registry(HomeRegistry { name, columns, filter })) = &widget.source else { continue };
+        let Some(HomeSource::Registry(HomeRegistry { name, columns, filter })) = &widget.source else {
+            continue;
+        };
         let Some(fields) = known.get(name.as_str()) else { continue };
         let root = format!("home.widgets[{place}].source.registry");
         for (at, column) in columns.iter().enumerate().filter(|(_, column)| !fields.contains(column)) {
@@ -212,7 +222,8 @@ pub(crate) fn fields(layout: &HomeLayout, known: &BTreeMap<String, Vec<String>>)
         let shape = Shape::fields(fields.iter().map(|field| (field.as_str(), Shape::Any)));
         let parsed = filter.as_ref().and_then(|text| Expr::parse(text).ok());
         if let Some(missing) = parsed.and_then(|expr| expr.check(&shape).into_iter().next()) {
-            let message = format!("at {}:{} of this text: {missing}", missing.place.line, missing.place.column);
+            let message =
+                format!("at {}:{} of this text: {missing}", missing.place.line, missing.place.column);
             wrong.push((format!("{root}.where"), message));
         }
     }

@@ -104,7 +104,8 @@ impl Known {
 
     fn registry(&mut self, path: &str, bytes: &[u8]) {
         let said = utf8(path, bytes).ok().and_then(|text| load::said(path, text)).and_then(Result::ok);
-        let Some(Item::Registry(put)) = said.and_then(|said| said.into_iter().next()).map(|it| it.item) else {
+        let Some(Item::Registry(put)) = said.and_then(|said| said.into_iter().next()).map(|it| it.item)
+        else {
             self.registries.insert(stem(path));
             return;
         };

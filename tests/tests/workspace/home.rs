@@ -43,7 +43,8 @@ fn a_file_lays_it_out_and_a_broken_one_changes_nothing() {
     world.start_broker();
     assert_eq!(titles(&home(&world, |_| true)), SHIPPED);
 
-    let stat = "home:\n  widgets:\n    - { kind: stat, title: Rates, source: { registry: { name: rates } } }\n";
+    let stat =
+        "home:\n  widgets:\n    - { kind: stat, title: Rates, source: { registry: { name: rates } } }\n";
     put(&world, "workspace.yaml", stat);
     let own = home(&world, |home| home["file"].is_string());
     let source = json!({"registry": {"name": "rates"}});

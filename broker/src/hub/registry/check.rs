@@ -103,7 +103,9 @@ impl Misfits {
             more => format!("; nor would {more} others"),
         };
         let message = format!("{}{others}", error.message);
-        Some(ErrorBody::new(ErrorCode::Invalid, message).with(json!({"faults": self.told, "rows": self.rows})))
+        Some(
+            ErrorBody::new(ErrorCode::Invalid, message).with(json!({"faults": self.told, "rows": self.rows})),
+        )
     }
 }
 
