@@ -154,7 +154,7 @@ pub struct AddTrigger {
     #[arg(long, value_name = "ID", requires = "event")]
     pub thread: Option<Short<ThreadId>>,
     /// When what is at this address has changed; it is looked at every 5 minutes unless --every says otherwise. Or when
-    /// files have changed that an aspect watches: <aspect>/<watch>, as its settings call it
+    /// files have changed that an aspect watches: ASPECT/WATCH, as its settings call it
     #[arg(long, value_name = "URL|WATCH", value_parser = watched)]
     pub watch: Option<Watched>,
     /// Only when files were changed in this way; repeat it for several
