@@ -60,16 +60,18 @@ async fn links_that_send_without_end_leave_the_others_their_turn() {
 
     let (mut hears, _) = Raw::registered(&world, &forge, json!({})).await;
     let mut operator = Raw::operator(&world).await;
-    let mut sent = Vec::new();
+    let mut before = Vec::new();
     for n in 0..MESSAGES {
+        let head = *world.running.edge.published.head.borrow();
         let content = json!({"to": ["forge"], "content": n.to_string()});
         let reply = operator.request("chat.send", content).await;
         assert_eq!(reply["kind"], "ok", "{reply}");
-        sent.push(reply["payload"]["message"].clone());
+        before.push(reply["payload"]["seq"].as_u64().unwrap() - head);
         let item = hears.next_of("deliver").await;
         assert_eq!(item["item"]["body"]["content"], n.to_string());
         hears.send("ack", None, json!({"offset": item["offset"]})).await;
-        assert_eq!(operator.request("chat.get", json!({"message": sent[n]})).await["kind"], "ok");
+        let get = json!({"message": reply["payload"]["message"]});
+        assert_eq!(operator.request("chat.get", get).await["kind"], "ok");
     }
     stop.store(true, Ordering::Relaxed);
     for flood in floods {
@@ -78,19 +80,10 @@ async fn links_that_send_without_end_leave_the_others_their_turn() {
         drop(raw);
     }
 
-    // Between two of ours lies about what one link may have waiting, with what came while that was committed.
-    let mut follower = Raw::operator(&world).await;
-    follower.send("subscribe", None, json!({"from_seq": 0})).await;
-    let (mut ours, mut between) = (Vec::new(), 0);
-    while ours.len() < MESSAGES {
-        let entry = follower.next_of("log").await;
-        between += 1;
-        if entry["body"]["type"] == "message" && entry["body"]["id"] == sent[ours.len()] {
-            ours.push(std::mem::take(&mut between));
-        }
-    }
-    ours.sort_unstable();
-    assert!(ours[MESSAGES / 2] <= 1_024, "others between two of ours: {ours:?}");
+    // What one link may have waiting comes before ours, with what was being committed and what came on the way; without a
+    // share of its own it had all 2 048 places.
+    before.sort_unstable();
+    assert!(before[MESSAGES / 2] < 2_048, "others before ours: {before:?}");
 }
 
 #[tokio::test]
@@ -124,8 +117,8 @@ async fn what_comes_faster_than_a_link_may_ask_waits_and_none_of_it_is_lost() {
 
 #[tokio::test]
 async fn what_streams_faster_than_a_link_may_waits_and_none_of_it_is_lost() {
-    // Five seconds' worth are free, and this is more by a little.
-    const EVENTS: usize = 54;
+    // Five seconds' worth are free, and this is far more.
+    const EVENTS: usize = 90;
     let world = World::with(&[("links.stream_mb_per_s", "1")]).await;
     let wren = world.aspect("wren").await;
     let mut watcher = Raw::operator(&world).await;
