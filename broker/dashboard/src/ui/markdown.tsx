@@ -39,6 +39,8 @@ const marked = new Marked({
       if (lang?.startsWith("diff") !== true) return `<pre tabindex="0"><code>${escape(text)}\n</code></pre>`;
       return `<pre class="diff" tabindex="0">${text.split("\n").map(diffLine).join("")}</pre>`;
     },
+    /** HTML is what was written, not what is meant: it is shown, and never parsed. */
+    html: ({ text }) => escape(text),
     /** A picture would be fetched from wherever it is: who wants to see it opens the link. */
     image({ href, text }) {
       return `<a href="${escape(href).replaceAll('"', "&quot;")}">${escape(text) || "picture"}</a>`;

@@ -139,10 +139,12 @@ function One({ field, faults, isNew, onChange, onUp, onDown, onRemove }: OneProp
 function Wrong({ faults }: { faults: readonly string[] }) {
   if (faults.length === 0) return null;
   return (
-    <ul class="field-error" role="alert">
-      {faults.map((fault) => (
-        <li key={fault}>{fault}</li>
-      ))}
-    </ul>
+    <div class="field-error" role="alert">
+      <ul>
+        {faults.map((fault) => (
+          <li key={fault}>{fault}</li>
+        ))}
+      </ul>
+    </div>
   );
 }
