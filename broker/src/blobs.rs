@@ -14,7 +14,6 @@ use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 use tokio::sync::{Mutex, MutexGuard, Semaphore};
 
 use crate::datadir::DataDir;
-use crate::task;
 
 const FOLDER: &str = "blobs";
 /// Files without a name yet; whatever a crash leaves in it is removed at the next start.
@@ -246,5 +245,5 @@ fn ids_in(root: &Path) -> io::Result<Vec<BlobId>> {
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    task::blocking(work).await.map_err(io::Error::other)?
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }

@@ -65,8 +65,6 @@ pub enum ServeError {
         "the core thread has ended by a defect; what was acknowledged is on disk, start the broker again"
     )]
     Core,
-    #[error("a task has ended by a defect ({0}); what was acknowledged is on disk, start the broker again")]
-    Task(String),
 }
 
 /// A broker that serves.
@@ -115,7 +113,7 @@ impl Running {
         let server = tokio::spawn(listen::serve(listener, acceptor, Arc::clone(&door), stopped));
         let workspace = config.workspace.clone();
         let together =
-            Together { config: config.clone(), address, own: Arc::clone(&edge), door: Arc::clone(&door) };
+            Together { config: config.clone(), address, hosts: edge.hosts.clone(), door: Arc::clone(&door) };
         nexus.bring_up(config)?;
         let tenants = Tenants::start(together).await;
         Ok(Self {
@@ -170,7 +168,7 @@ impl Running {
         self.setup_waits
     }
 
-    /// Returns when something of the broker's own Nexus ends that only a defect makes end.
+    /// Returns when the core ends without having been told to, which only a defect makes it do.
     pub async fn failed(&mut self) -> ServeError {
         self.nexus.failed().await
     }

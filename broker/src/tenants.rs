@@ -1,9 +1,7 @@
 //! Tenants: each is a whole Nexus of its own in a folder of the broker's data directory, and shares with the others
-//! nothing but the process. Here is what they are called and where they lie; `keep` has them served, each as `tenant`
-//! says.
+//! nothing but the process. Here is what they are called and where they lie; `keep` has them served.
 
 pub(crate) mod keep;
-mod tenant;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -102,12 +100,8 @@ pub enum TenantsError {
     Unknown(TenantName),
     #[error("{0} is being served, and its people and aspects would be cut off; with --force they are")]
     AtWork(TenantName),
-    #[error("{0} is still in use, and nothing was done: stop what uses it, and try again")]
+    #[error("{0} is still in use; nothing was removed: stop what uses it, and try again")]
     Busy(TenantName),
-    #[error("no broker runs that could begin it anew: nexus serve --data {}", .0.display())]
-    NoServer(PathBuf),
-    #[error("{name} is not served: {fault}")]
-    Fault { name: TenantName, fault: String },
     #[error("cannot change {}: {source}", path.display())]
     Change { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
@@ -136,11 +130,6 @@ pub(crate) fn all(broker: &Path) -> Vec<TenantName> {
 /// Why one is not served, as the broker that should has written it.
 pub(crate) fn fault_of(broker: &Path, name: &TenantName) -> Option<String> {
     std::fs::read_to_string(fault_path(broker, name)).ok()
-}
-
-/// Somebody wants it begun anew, as long as this is there.
-pub(crate) fn restart_path(broker: &Path, name: &TenantName) -> PathBuf {
-    broker.join(FOLDER).join(format!(".{name}.restart"))
 }
 
 fn fault_path(broker: &Path, name: &TenantName) -> PathBuf {

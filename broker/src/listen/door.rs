@@ -15,7 +15,6 @@ use nexus_wire::ErrorCode;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tracing::{Instrument as _, Span};
-use uuid::Uuid;
 
 use super::hosts::bare;
 use super::problem::Problem;
@@ -61,15 +60,6 @@ pub(crate) enum Taken {
     Own,
     #[error("the tenant {0} has the same identity, so one of the two is a copy; remove one")]
     Tenant(TenantName),
-    #[error(
-        "the tenant {tenant} goes by {name} already; leave it out of public_url and allowed_hosts of one of the two"
-    )]
-    Name { name: String, tenant: TenantName },
-}
-
-/// Whether it is the fixed name of a Nexus, which stands for its identity.
-fn is_fixed(name: &str) -> bool {
-    name.strip_suffix(".nexus").is_some_and(|id| id.parse::<Uuid>().is_ok())
 }
 
 /// Whom the handshake of a connection was with; nobody in particular where there was none.
@@ -100,10 +90,9 @@ impl Door {
         if names.contains(&self.fixed_name) {
             return Err(Taken::Own);
         }
-        let mut holders = names.iter().filter_map(|name| Some((name, tenants.get(name)?.tenant.as_ref()?)));
-        match holders.find(|(_, holder)| Some(*holder) != tenant) {
-            Some((name, other)) if is_fixed(name) => Err(Taken::Tenant(other.clone())),
-            Some((name, other)) => Err(Taken::Name { name: name.clone(), tenant: other.clone() }),
+        let mut holders = names.iter().filter_map(|name| tenants.get(name)?.tenant.as_ref());
+        match holders.find(|holder| Some(*holder) != tenant) {
+            Some(other) => Err(Taken::Tenant(other.clone())),
             None => Ok(()),
         }
     }

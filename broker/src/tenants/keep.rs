@@ -1,30 +1,29 @@
-//! Has the tenants served that are there: one task for each, see `tenant`; begins with those that are new, ends with those
-//! that are gone, and begins anew with those somebody wants begun anew.
+//! Has the tenants served that are there: one task for each, which starts its Nexus, starts it again when it fails, and
+//! puts it behind the door. What is wrong with one is its own and is told in the log.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nexus_wire::alert::AlertKind;
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
-use tracing::Instrument as _;
+use tokio::time::sleep;
 
-use super::tenant::Tenant;
-use super::{OFF, TenantName, all, folder_of, note_fault, restart_path};
-use crate::config::Config;
-use crate::edge::Edge;
-use crate::hub::{CommandBody, Origin};
-use crate::listen::door::Door;
-use crate::serve::nexus::Quiet;
-use crate::task;
+use super::{OFF, TenantName, all, folder_of, note_fault};
+use crate::config::{Config, ConfigError};
+use crate::datadir::DataDirError;
+use crate::listen::door::{Door, Taken};
+use crate::listen::hosts::Hosts;
+use crate::serve::ServeError;
+use crate::serve::nexus::{Nexus, Place, Quiet};
+use crate::setup::{Setup, SetupError};
 
 /// How often the folder is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-const ALERT_PATIENCE: Duration = Duration::from_secs(5);
+/// The wait before one that cannot be served is tried again, doubled each time.
+const WAIT_MIN: Duration = Duration::from_secs(1);
+const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// What tenants have in common.
 #[derive(Clone, Debug)]
@@ -32,9 +31,29 @@ pub(crate) struct Together {
     /// The broker's own.
     pub(crate) config: Config,
     pub(crate) address: SocketAddr,
-    /// The broker's own Nexus, where people are told of what is wrong with a tenant.
-    pub(crate) own: Arc<Edge>,
+    pub(crate) hosts: Hosts,
     pub(crate) door: Arc<Door>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    #[error(transparent)]
+    Taken(#[from] Taken),
+    #[error("it has ended by a defect while it was started")]
+    Defect,
+}
+
+impl Fault {
+    /// Somebody uses the folder, most likely for a moment.
+    fn is_in_use(&self) -> bool {
+        matches!(self, Self::Setup(SetupError::DataDir(DataDirError::InUse { .. })))
+    }
 }
 
 /// The tenants of a broker that runs.
@@ -49,7 +68,7 @@ impl Tenants {
     /// Returns once each that is there is served, or has turned out not to be for now.
     pub(crate) async fn start(together: Together) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let mut looking = Looking { together, kept: BTreeMap::new(), broken: BTreeSet::new() };
+        let mut looking = Looking { together, kept: BTreeMap::new() };
         let begun = looking.look().await;
         let first = looking.kept.keys().cloned().collect();
         for tried in begun {
@@ -73,16 +92,10 @@ impl Tenants {
 struct Looking {
     together: Together,
     kept: BTreeMap<TenantName, Kept>,
-    /// Whose task has broken down itself: nothing is begun for them before somebody says so.
-    broken: BTreeSet<TenantName>,
 }
 
 struct Kept {
     stop: watch::Sender<bool>,
-    /// It is to be begun anew.
-    again: Arc<Notify>,
-    /// That was said, and is not done yet.
-    is_told: bool,
     task: JoinHandle<Option<Quiet>>,
 }
 
@@ -114,8 +127,7 @@ impl Looking {
             let is_on = |name: &TenantName| !folder_of(&broker, name).join(OFF).exists();
             all(&broker).into_iter().filter(is_on).collect()
         };
-        let Ok(found) = task::blocking(found).await else { return Vec::new() };
-        self.look_after(&found).await;
+        let Ok(found) = tokio::task::spawn_blocking(found).await else { return Vec::new() };
         let gone: Vec<TenantName> = self.kept.keys().filter(|name| !found.contains(name)).cloned().collect();
         for name in gone {
             if let Some(kept) = self.kept.remove(&name) {
@@ -124,50 +136,17 @@ impl Looking {
         }
         let mut begun = Vec::new();
         for name in found {
-            if self.kept.contains_key(&name) || self.broken.contains(&name) {
+            if self.kept.contains_key(&name) {
                 continue;
             }
             let (stop, stopped) = watch::channel(false);
             let (tried, is_tried) = oneshot::channel();
             begun.push(is_tried);
-            let again = Arc::new(Notify::new());
             let tenant = Tenant::new(self.together.clone(), name.clone());
-            let span = tracing::error_span!("tenant", %name);
-            let task = tokio::spawn(tenant.keep(stopped, Arc::clone(&again), tried).instrument(span));
-            self.kept.insert(name, Kept { stop, again, is_told: false, task });
+            let task = tokio::spawn(tenant.keep(stopped, tried));
+            self.kept.insert(name, Kept { stop, task });
         }
         begun
-    }
-
-    /// Passes on who is to be begun anew, and notices who has broken down altogether.
-    async fn look_after(&mut self, found: &[TenantName]) {
-        let folder = self.together.config.data.clone();
-        for name in found {
-            let is_wanted = restart_path(&folder, name).exists();
-            if is_wanted && self.broken.remove(name) {
-                remove_marker(&folder, name);
-            }
-            let Some(kept) = self.kept.get_mut(name) else { continue };
-            if is_wanted && !kept.is_told {
-                kept.again.notify_one();
-            }
-            kept.is_told = is_wanted;
-            if kept.task.is_finished()
-                && let Some(kept) = self.kept.remove(name)
-                && let Err(error) = kept.task.await
-            {
-                let why = error.try_into_panic().map(|broken| task::said(&*broken)).unwrap_or_default();
-                let message = format!(
-                    "what looks after the tenant {name} has broken down ({why}); it is begun anew with: nexus tenant restart {name}"
-                );
-                tracing::error!("{message}");
-                self.together.door.rest(name, &self.together.own.hosts.below(name.as_str()));
-                note_fault(&folder, name, Some(&message));
-                self.together.raise(name, message).await;
-                self.broken.insert(name.clone());
-            }
-        }
-        self.broken.retain(|name| found.contains(name));
     }
 
     async fn end(&self, name: &TenantName, kept: Kept) {
@@ -175,35 +154,11 @@ impl Looking {
         let quiet = kept.task.await.ok().flatten();
         self.together.door.close(name);
         finish(quiet).await;
-        self.together.clear(name).await;
         tracing::info!("the tenant {name} is served no more");
     }
 }
 
-impl Together {
-    /// Tells people of the broker's own Nexus. One that stops tells nobody any more.
-    pub(super) async fn raise(&self, name: &TenantName, message: String) {
-        let (kind, subject) = (AlertKind::TenantDown, name.to_string());
-        self.submit(CommandBody::RaiseAlert { kind, subject, message }).await;
-    }
-
-    pub(super) async fn clear(&self, name: &TenantName) {
-        self.submit(CommandBody::ClearAlert { kind: AlertKind::TenantDown, subject: name.to_string() }).await;
-    }
-
-    async fn submit(&self, body: CommandBody) {
-        // A tenant does not wait for the broker's own Nexus when that has trouble of its own.
-        let _ = timeout(ALERT_PATIENCE, self.own.sequencer.submit(Origin::Broker, body, 0)).await;
-    }
-}
-
-/// Whoever wants it begun anew sees by that that it was.
-pub(super) fn remove_marker(broker: &Path, name: &TenantName) {
-    // It may have been removed meanwhile.
-    let _ = std::fs::remove_file(restart_path(broker, name));
-}
-
-pub(super) async fn finish(quiet: Option<Quiet>) {
+async fn finish(quiet: Option<Quiet>) {
     if let Some(quiet) = quiet
         && let Err(error) = quiet.finish().await
     {
@@ -212,15 +167,114 @@ pub(super) async fn finish(quiet: Option<Quiet>) {
 }
 
 /// Returns when it is to stop.
-pub(super) async fn told(stopped: &mut watch::Receiver<bool>) {
+async fn told(stopped: &mut watch::Receiver<bool>) {
     // Whoever could say so is gone when there is an error.
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
 /// Once.
-pub(super) fn say(tried: &mut Option<oneshot::Sender<()>>) {
+fn say(tried: &mut Option<oneshot::Sender<()>>) {
     if let Some(tried) = tried.take() {
         // Those who came while the broker runs are waited for by nobody.
         let _ = tried.send(());
+    }
+}
+
+struct Tenant {
+    together: Together,
+    name: TenantName,
+    /// Which lead to it, but for its certificate's.
+    names: Vec<String>,
+    /// What was said last, so that it is said once.
+    told: Option<String>,
+}
+
+impl Tenant {
+    fn new(together: Together, name: TenantName) -> Self {
+        let names = together.hosts.below(name.as_str());
+        Self { together, name, names, told: None }
+    }
+
+    /// Until it is told to stop. `tried`: once it is known whether it can be served.
+    async fn keep(mut self, mut stopped: watch::Receiver<bool>, tried: oneshot::Sender<()>) -> Option<Quiet> {
+        let (mut wait, mut tried) = (WAIT_MIN, Some(tried));
+        loop {
+            let fault = match self.start().await {
+                Ok(mut nexus) => {
+                    wait = WAIT_MIN;
+                    self.is_well(&nexus);
+                    say(&mut tried);
+                    tokio::select! {
+                        () = told(&mut stopped) => {
+                            nexus.end_agents().await;
+                            return Some(nexus.quiet().await);
+                        }
+                        error = nexus.failed() => {
+                            self.put_away(nexus).await;
+                            error.into()
+                        }
+                    }
+                }
+                Err(fault) => fault,
+            };
+            self.together.door.rest(&self.name, &self.names);
+            self.tell(&fault);
+            say(&mut tried);
+            if fault.is_in_use() {
+                wait = WAIT_MIN;
+            }
+            tokio::select! {
+                () = told(&mut stopped) => return None,
+                () = sleep(wait) => {}
+            }
+            wait = (wait * 2).min(WAIT_MAX);
+        }
+    }
+
+    async fn start(&self) -> Result<Nexus, Fault> {
+        let folder = folder_of(&self.together.config.data, &self.name);
+        let env = |name: &str| std::env::var(name).ok();
+        let (config, _) = Config::of_tenant(&folder, &self.name, &self.together.config, env)?;
+        let opening = config.clone();
+        let span = tracing::error_span!("tenant", name = %self.name);
+        let setup = tokio::task::spawn_blocking(move || span.in_scope(|| Setup::open(&opening))).await;
+        let setup = setup.map_err(|_| Fault::Defect)??;
+        let name = self.name.clone();
+        let place = Place::of_tenant(&config, &setup.keys, name, &self.names, self.together.address);
+        // Before anything of it acts: two of the same would both do what is due.
+        self.together.door.check(&self.name, place.names())?;
+        let mut nexus = Nexus::start(setup, &config, place).await?;
+        let opened = self.together.door.open(&nexus.names, nexus.room()).map_err(Fault::from);
+        let brought_up = opened.and_then(|()| Ok(nexus.bring_up(config)?));
+        if let Err(fault) = brought_up {
+            self.put_away(nexus).await;
+            return Err(fault);
+        }
+        Ok(nexus)
+    }
+
+    async fn put_away(&self, mut nexus: Nexus) {
+        self.together.door.rest(&self.name, &self.names);
+        nexus.end_agents().await;
+        finish(Some(nexus.quiet().await)).await;
+    }
+
+    fn is_well(&mut self, nexus: &Nexus) {
+        self.told = None;
+        note_fault(&self.together.config.data, &self.name, None);
+        tracing::info!("the tenant {} is served at {}", self.name, nexus.url);
+    }
+
+    fn tell(&mut self, fault: &Fault) {
+        let text = fault.to_string();
+        if self.told.as_ref() != Some(&text) {
+            if fault.is_in_use() {
+                tracing::info!("the tenant {} is not served yet: {text}", self.name);
+            } else {
+                tracing::error!("the tenant {} is not served: {text}; it is tried again", self.name);
+            }
+            note_fault(&self.together.config.data, &self.name, Some(&text));
+            self.told = Some(text);
+        }
     }
 }

@@ -457,7 +457,6 @@ export type AlertKind =
   | "settings_broken"
   | "spending_stopped"
   | "storage"
-  | "tenant_down"
   | "thread_paused"
   | "trigger_paused"
   | "watch_failing"
