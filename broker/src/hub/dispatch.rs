@@ -277,8 +277,7 @@ impl<S: Store> Step<'_, S> {
     ) -> Stored<Result<DispatchState, WaitError>> {
         let before = self.hub.queue.state(lease.dispatch);
         let waited = self.hub.queue.wait(lease, host, on, self.at);
-        let is_away = matches!(waited, Ok(DispatchState::Waiting | DispatchState::Retaking));
-        if is_away && before == Some(DispatchState::Running) {
+        if waited == Ok(DispatchState::Waiting) && before != Some(DispatchState::Waiting) {
             self.log_other(Party::Aspect(host.clone()), "dispatch.waiting", lease.dispatch, &lease)?;
         }
         Ok(waited)

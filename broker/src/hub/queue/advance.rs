@@ -60,10 +60,8 @@ impl Queue {
     }
 
     fn first_retake(&self) -> Option<DispatchId> {
-        let may = |id: &DispatchId| {
-            self.entries.get(id).is_some_and(|e| self.has_place(&e.hand) && self.may_go_on(&e.hand))
-        };
-        self.index.retakes.values().copied().find(may)
+        let has_place = |id: &DispatchId| self.entries.get(id).is_some_and(|e| self.has_place(&e.hand));
+        self.index.retakes.values().copied().find(has_place)
     }
 
     fn heads(&self) -> Vec<Head> {

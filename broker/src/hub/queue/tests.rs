@@ -18,6 +18,5 @@ mod oracle;
 mod order;
 mod random;
 mod simulation;
-mod stopped;
 mod trees;
 mod world;
