@@ -44,6 +44,14 @@ pub struct Rate {
     pub count: u32,
 }
 
+impl Rate {
+    /// With one more in `minute`.
+    pub fn counted(self, minute: Ms) -> Self {
+        let before = if self.minute == minute { self.count } else { 0 };
+        Self { minute, count: before + 1 }
+    }
+}
+
 impl TriggerRecord {
     pub fn name(&self) -> &TriggerName {
         &self.info.definition.name
@@ -51,6 +59,10 @@ impl TriggerRecord {
 
     pub fn is_active(&self) -> bool {
         self.info.status == TriggerStatus::Active
+    }
+
+    pub fn is_done(&self) -> bool {
+        self.info.status == TriggerStatus::Done
     }
 }
 

@@ -166,7 +166,7 @@ impl<S: Store> Step<'_, S> {
         at_most("payload", bytes, TRIGGER_INPUT_BYTES_MAX)?;
         let name = fire.trigger;
         let record = self.trigger(&name)?;
-        if record.info.status == TriggerStatus::Done {
+        if record.is_done() {
             let why = record.info.reason.as_deref().unwrap_or("it is done");
             return refuse(
                 ErrorCode::Invalid,

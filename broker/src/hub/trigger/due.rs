@@ -205,7 +205,7 @@ impl<S: Store> Step<'_, S> {
     /// There is nothing it will do by itself any more.
     pub(super) fn finish_trigger(&mut self, name: &TriggerName, reason: &str) -> Stored<()> {
         let Some(mut record) = self.hub.triggers.get(name).cloned() else { return Ok(()) };
-        if record.info.status == TriggerStatus::Done {
+        if record.is_done() {
             return Ok(());
         }
         let info = &mut record.info;

@@ -10,13 +10,13 @@ use nexus_wire::limits::{
     FILE_CHANGES_BYTES_MAX, FILE_CHANGES_MAX, FILE_PATH_BYTES_MAX, FILE_WATCHES_PER_ASPECT_MAX,
     WATCH_ERROR_BYTES_MAX,
 };
-use nexus_wire::trigger::{Cause, TriggerInfo, TriggerStatus};
+use nexus_wire::trigger::{Cause, TriggerInfo};
 use nexus_wire::{AspectName, ErrorBody, ErrorCode, Party, RequestId, TriggerName, WatchName, WatchRef};
 use serde_json::{Value, json};
 
 use super::hear::MINUTE_MS;
 use crate::hub::inbox::json_bytes;
-use crate::hub::records::{AspectRecord, Rate, Reads, Store, Stored, TriggerRecord};
+use crate::hub::records::{AspectRecord, Reads, Store, Stored};
 use crate::hub::step::{Done, Step, refuse};
 
 /// Whether somebody looks at the files of a watch, as far as the store knows. `aspect` is the watch's.
@@ -154,9 +154,7 @@ impl<S: Store> Step<'_, S> {
     /// Whether the trigger has a slot for it.
     fn report_to(&mut self, name: &TriggerName, report: RequestId, payload: Value) -> Stored<bool> {
         let Some(mut record) = self.hub.triggers.get(name).cloned() else { return Ok(false) };
-        let minute = self.at.div_euclid(MINUTE_MS);
-        let count = if record.rate.minute == minute { record.rate.count } else { 0 };
-        record.rate = Rate { minute, count: count + 1 };
+        record.rate = record.rate.counted(self.at.div_euclid(MINUTE_MS));
         let id = record.info.id;
         self.keep_trigger(record)?;
         let Some(slot) = self.arrive(name, Cause::Files(report), payload, Vec::new())? else {
@@ -197,12 +195,6 @@ impl<S: Store> Step<'_, S> {
             }
         }
         Ok(())
-    }
-}
-
-impl TriggerRecord {
-    fn is_done(&self) -> bool {
-        self.info.status == TriggerStatus::Done
     }
 }
 

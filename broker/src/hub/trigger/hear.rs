@@ -70,7 +70,7 @@ impl<S: Store> Step<'_, S> {
         lineage: Vec<TriggerName>,
     ) -> Stored<Option<SlotRecord>> {
         let Some(mut record) = self.hub.triggers.get(name).cloned() else { return Ok(None) };
-        if record.info.status == TriggerStatus::Done {
+        if record.is_done() {
             return Ok(None);
         }
         if record.info.definition.expires_at.is_some_and(|end| end <= self.at) {

@@ -3,13 +3,13 @@
 
 use nexus_wire::hook::{HookInfo, HookPreset, HookTaken, TriggerRotated};
 use nexus_wire::limits::{HOOK_DELIVERIES_KEPT, HOOK_SLOTS_OPEN_MAX, HOOKS_PER_MINUTE};
-use nexus_wire::trigger::{Cause, TriggerStatus, When};
+use nexus_wire::trigger::{Cause, When};
 use nexus_wire::{ErrorBody, ErrorCode, Ms, Party, RequestId, TriggerId, TriggerName};
 use serde_json::{Value, json};
 
 use super::hear::MINUTE_MS;
 use crate::hub::Hub;
-use crate::hub::records::{Digest, Rate, Sealed, Store, Stored, TriggerRecord};
+use crate::hub::records::{Digest, Sealed, Store, Stored, TriggerRecord};
 use crate::hub::step::{Done, Step, refuse};
 
 /// A request of a service outside, with a good signature.
@@ -128,7 +128,7 @@ impl<S: Store> Step<'_, S> {
                 format!("trigger {} does nothing any more: {why}", record.name()),
             )
         };
-        if record.info.status == TriggerStatus::Done {
+        if record.is_done() {
             return Err(over(&record).into());
         }
         if let Some(wait_s) = self.too_much(&record) {
@@ -136,9 +136,7 @@ impl<S: Store> Step<'_, S> {
             let body = ErrorBody::new(ErrorCode::RateLimited, message);
             return Err(body.with(json!({"retry_after": wait_s})).into());
         }
-        let minute = self.at.div_euclid(MINUTE_MS);
-        let count = if record.rate.minute == minute { record.rate.count } else { 0 };
-        record.rate = Rate { minute, count: count + 1 };
+        record.rate = record.rate.counted(self.at.div_euclid(MINUTE_MS));
         self.keep_trigger(record)?;
         let cause = Cause::Webhook(delivery.clone());
         let Some(slot) = self.arrive(&name, cause, payload, Vec::new())? else {
