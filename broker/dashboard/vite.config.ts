@@ -30,6 +30,12 @@ const broker = process.env.NEXUS_URL ?? "http://127.0.0.1:7888";
 /** The broker serves its own pages alone, so what comes from here has to look like one of them. */
 const headers = { Origin: broker };
 
+/**
+ * What many pages share is one file with what all need, not twenty of a few hundred bytes each. Not what brings something large
+ * along that a page may do without: Markdown, comparing, long lists.
+ */
+const SHARED = /\/src\/(?:link|ui)\/(?!changes|markdown|turn|virtual)/;
+
 export default defineConfig({
   plugins: [compressed()],
   build: {
@@ -38,6 +44,9 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    rolldownOptions: {
+      output: { codeSplitting: { groups: [{ name: "ui", test: SHARED, minShareCount: 2 }] } },
+    },
   },
   server: {
     proxy: {

@@ -52,9 +52,15 @@ test("an entry is written, edited, compared and deleted; its history stays", asy
   await dialog.getByLabel("Topic").fill("how we ship");
   await dialog
     .getByLabel("Text", { exact: true })
-    .fill("# Shipping\n\nWe ship on **Friday**.\n\n<script>alert(1)</script>");
+    .fill(
+      "# Shipping\n\nWe ship on **Friday**.\n\n<script>alert(1)</script>\n\n&hearts; [no](javascript&colon;alert)",
+    );
   await dialog.getByRole("button", { name: "Look" }).click();
   await expect(dialog.locator(".markdown strong")).toHaveText("Friday");
+  await expect(dialog.locator(".markdown")).toContainText("<script>alert(1)</script>");
+  // Names of characters are the browser's to know, and a link that was hidden by one is none.
+  await expect(dialog.locator(".markdown p").last()).toHaveText("♥ no");
+  await expect(dialog.locator(".markdown a")).toHaveCount(0);
   await dialog.getByRole("button", { name: "Store" }).click();
   const entry = ana.getByRole("article", { name: "how we ship" });
   await expect(entry.getByRole("heading", { name: "Shipping" })).toBeVisible();
@@ -69,7 +75,7 @@ test("an entry is written, edited, compared and deleted; its history stays", asy
   await expect(changes.locator(".compared-removed").first()).toContainText("We ship on **Friday**.");
   await expect(changes.locator(".compared-removed em").first()).toHaveText("Friday");
   await expect(changes.locator(".compared-added em").first()).toHaveText("Monday");
-  await expect(changes.getByText("+1 −3 lines")).toBeVisible();
+  await expect(changes.getByText("+1 −5 lines")).toBeVisible();
   await picture(ana, "knowledge-history");
 
   await ana.getByRole("button", { name: "Read version 1" }).click();

@@ -1,5 +1,4 @@
 /** A unified diff, coloured; the signs stay, so that nothing is said by colour alone. */
-import { structuredPatch } from "diff";
 import "./diff.css";
 
 function classOf(line: string): string {
@@ -22,14 +21,4 @@ export function Diff({ text, label = "Changes" }: { text: string; label?: string
       ))}
     </pre>
   );
-}
-
-/** What changes between two texts, as a unified diff without a file's name. */
-export function changes(before: string, after: string, context = 3): string {
-  const { hunks } = structuredPatch("", "", before, after, "", "", { context });
-  return hunks
-    .map(({ oldStart, oldLines, newStart, newLines, lines }) =>
-      [`@@ -${oldStart},${oldLines} +${newStart},${newLines} @@`, ...lines].join("\n"),
-    )
-    .join("\n");
 }

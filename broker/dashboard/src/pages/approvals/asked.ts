@@ -1,5 +1,5 @@
 /** What a tool would do, as far as its arguments show it: a change to a text as a diff. Pure. */
-import { changes } from "../../ui/diff";
+import { changes } from "../../ui/changes";
 import type { ApprovalInfo, ApprovalState } from "../../wire/frames";
 
 export interface Change {

@@ -1,1 +1,0 @@
-import{k as e}from"./src-B-lVUxn2.js";function t({name:t,children:n}){return e(`div`,{children:[e(`dt`,{children:t}),e(`dd`,{children:n})]})}export{t};

@@ -1,1 +1,0 @@
-import{S as e,T as t,k as n}from"./src-B-lVUxn2.js";function r({id:r,what:i=`id`}){return n(`button`,{type:`button`,class:`id`,title:`${r} — click to copy`,"aria-label":`Copy the ${i} ${r}`,onClick:()=>{navigator.clipboard.writeText(r).then(()=>t(`Copied the ${i}`),()=>t(`The browser does not let pages copy here. The ${i} is ${r}`))},children:e(r)})}export{r as t};

@@ -1,1 +1,0 @@
-import{k as e}from"./src-B-lVUxn2.js";function t({party:t}){let n=t.startsWith(`operator/`)?t.slice(9):void 0;return n===void 0?e(`span`,{class:`party`,children:t}):e(`span`,{class:`party`,title:`${n}, a person`,children:[e(`span`,{class:`quiet`,children:`operator/`}),n]})}export{t};

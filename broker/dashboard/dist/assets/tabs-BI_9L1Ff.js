@@ -1,1 +1,0 @@
-import{k as e,t}from"./src-B-lVUxn2.js";function n({label:n,tabs:r}){return e(`nav`,{class:`tabs`,"aria-label":n,children:r.map(({href:n,title:r,here:i})=>e(t,{href:n,class:i?`tab tab-here`:`tab`,"aria-current":i?`page`:void 0,children:r},n))})}export{n as t};
