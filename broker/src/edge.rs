@@ -260,7 +260,7 @@ impl Edge {
     async fn status(&self, reader: Party, status: DispatchStatus) -> Result<Json, ErrorBody> {
         let id = status.dispatch;
         let mut info = self.library.answer(move |store| observe::status(store, &reader, &status)).await?;
-        if info.state == DispatchState::Pending {
+        if matches!(info.state, DispatchState::Pending | DispatchState::Retaking) {
             info.waiting_for = self.ask(move |hub| hub.queue().waiting_for(id)).await?;
         }
         Ok(Json::of(&info))

@@ -145,7 +145,7 @@ impl Hub {
         [
             self.queue.next_timer(),
             self.missing_due(),
-            self.gathers.due(),
+            self.gathers.due(&self.queue),
             self.triggers.due(),
             self.approvals.due(&self.alerts),
             self.runs.due(),

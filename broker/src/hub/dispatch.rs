@@ -277,7 +277,8 @@ impl<S: Store> Step<'_, S> {
     ) -> Stored<Result<DispatchState, WaitError>> {
         let before = self.hub.queue.state(lease.dispatch);
         let waited = self.hub.queue.wait(lease, host, on, self.at);
-        if waited == Ok(DispatchState::Waiting) && before != Some(DispatchState::Waiting) {
+        let is_away = matches!(waited, Ok(DispatchState::Waiting | DispatchState::Retaking));
+        if is_away && before == Some(DispatchState::Running) {
             self.log_other(Party::Aspect(host.clone()), "dispatch.waiting", lease.dispatch, &lease)?;
         }
         Ok(waited)

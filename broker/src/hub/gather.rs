@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::Hub;
 use super::inbox::{BodyRef, json_bytes, sha256_of};
+use super::queue::Queue;
 use super::records::{GatherRecord, Store, Stored, outcome};
 use super::step::{Done, Step, refuse};
 
@@ -39,8 +40,30 @@ impl Gathers {
     }
 
     /// When the first deadline passes.
-    pub(super) fn due(&self) -> Option<Ms> {
-        self.open.values().map(|record| record.info.deadline_at).min()
+    pub(super) fn due(&self, queue: &Queue) -> Option<Ms> {
+        self.moving(queue).map(|record| record.info.deadline_at).min()
+    }
+
+    /// Those whose deadline does not stand still: one stands as long as one of its dispatches does.
+    fn moving<'a>(&'a self, queue: &'a Queue) -> impl Iterator<Item = &'a GatherRecord> {
+        let stands = |member: &GatherMember| member.ended.is_none() && queue.stands(member.dispatch);
+        self.open.values().filter(move |record| !record.info.members.iter().any(stands))
+    }
+
+    /// Deadlines of dispatches have moved; so do those of the gathers that wait for them, as far as the furthest.
+    fn shift(&mut self, moved: &BTreeMap<DispatchId, Ms>) -> BTreeSet<GatherId> {
+        let mut by: BTreeMap<GatherId, Ms> = BTreeMap::new();
+        for (dispatch, ms) in moved {
+            for id in self.of.get(dispatch).into_iter().flatten() {
+                by.entry(*id).and_modify(|most| *most = (*most).max(*ms)).or_insert(*ms);
+            }
+        }
+        for (id, ms) in &by {
+            if let Some(record) = self.open.get_mut(id) {
+                record.info.deadline_at = record.info.deadline_at.saturating_add(*ms);
+            }
+        }
+        by.into_keys().collect()
     }
 
     /// Whether an open one is about this dispatch, whether or not that has ended.
@@ -270,12 +293,23 @@ impl<S: Store> Step<'_, S> {
         concerned.into_iter().try_for_each(|id| self.conclude(id))
     }
 
+    /// Those that waited for what may go on have as much time left as that has.
+    pub(super) fn gathers_moved(&mut self) -> Stored<()> {
+        let moved = self.hub.queue.take_moved();
+        for id in self.hub.gathers.shift(&moved) {
+            if let Some(record) = self.hub.gathers.open.get(&id) {
+                self.store.put_gather(record)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Gathers whose deadline has passed.
     pub(super) fn gathers_due(&mut self) -> Stored<()> {
         let at = self.at;
         let is_due = |record: &&GatherRecord| record.info.deadline_at <= at;
-        let due: Vec<GatherId> =
-            self.hub.gathers.open.values().filter(is_due).map(|record| record.info.id).collect();
+        let moving = self.hub.gathers.moving(&self.hub.queue);
+        let due: Vec<GatherId> = moving.filter(is_due).map(|record| record.info.id).collect();
         due.into_iter().try_for_each(|id| self.end_as(id, GatherState::TimedOut))
     }
 

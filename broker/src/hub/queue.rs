@@ -7,6 +7,7 @@
 //!
 //! - a token is (dispatch, attempt); it is good from the assignment until the end, or until the next attempt;
 //! - *active* are the running; who waits, retakes or is unreachable holds no slot and no place of its Hand;
+//! - while nothing may be spent nobody retakes, and the deadlines of what has begun stand still, see `stand`;
 //! - the order in which places are given is in `advance`, the life of a lease in `lease`, trees in `tree`.
 
 mod account;
@@ -18,6 +19,7 @@ mod lease;
 mod persist;
 mod purse;
 mod refusal;
+mod stand;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -120,6 +122,8 @@ pub struct Queue {
     purses_changed: BTreeSet<PurseKey>,
     /// What was said for the day that is now.
     day: Option<SpendingDay>,
+    /// By how much deadlines have moved.
+    moved: BTreeMap<DispatchId, Ms>,
 }
 
 impl Queue {
@@ -135,6 +139,7 @@ impl Queue {
             purses: Purses::default(),
             purses_changed: BTreeSet::new(),
             day: None,
+            moved: BTreeMap::new(),
         }
     }
 

@@ -9,10 +9,14 @@ use nexus_wire::budget::{
     SpendingStop,
 };
 use nexus_wire::chat::{ChatSend, ReplyMeta, Usage};
-use nexus_wire::hands::{Dispatch, DispatchState, Dispatched, HandSpec, Lease, WaitingFor};
-use nexus_wire::roster::{PROVIDER_NONE, Register, Registered};
+use nexus_wire::gather::{Gather, GatherPolicy, GatherState, Gathered};
+use nexus_wire::hands::{
+    Dispatch, DispatchCancel, DispatchStanding, DispatchState, DispatchWait, Dispatched, HandSpec, Lease,
+    WaitingFor,
+};
+use nexus_wire::roster::{HeldLease, PROVIDER_NONE, Register, Registered};
 use nexus_wire::{ErrorBody, ErrorCode, FromBroker, HandRef, LinkId, Ms, RequestId, TurnId};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::alerts::notes;
 use crate::on_both_stores;
@@ -159,6 +163,55 @@ on_both_stores! {
         assert_eq!(world.state(&waits), DispatchState::Running);
         let (_, effects) = world.says(go_on(false, None));
         assert_eq!((told(&effects), notes(&effects)), (vec![], vec![]), "it goes on already");
+    }
+
+    fn a_hand_that_has_to_wait_gives_its_place_to_others_and_loses_no_time(world) {
+        let lease_ms = DAY;
+        world.team();
+        world.start(HubConfig { soft_cap: 1, lease_ms, lease_at_boot_ms: lease_ms, ..HubConfig::default() });
+        world.register("runner", worker(PROVIDER_NONE)).unwrap();
+        world.register("wren", worker("anthropic")).unwrap();
+        let dispatch = |deadline_s| Change::Dispatch(Dispatch { deadline_s: Some(deadline_s), ..to("wren/check") });
+        let begun: Dispatched = world.request("operator/ana", dispatch(600)).unwrap();
+        let gather = Gather {
+            dispatches: vec![begun.dispatch], policy: GatherPolicy::All, n: None, deadline_s: Some(300), cancel_rest: Some(true), lease: None,
+        };
+        let gathered: Gathered = world.request("operator/ana", Change::Gather(gather)).unwrap();
+        world.says(stop()).0.unwrap();
+        let waits: Dispatched = world.request("operator/ana", dispatch(600)).unwrap();
+        let yielded_at = world.at + 1;
+        let lease = Lease { dispatch: begun.dispatch, attempt: 1 };
+        let wait = Change::DispatchWait(DispatchWait { lease, on: Vec::new() });
+        let standing: DispatchStanding = world.request("wren", wait).unwrap();
+        assert_eq!((standing.state, world.at), (DispatchState::Retaking, yielded_at));
+        assert_eq!(world.hub.queue().waiting_for(begun.dispatch), Some(WaitingFor::Budget));
+        let free = world.give("runner/check");
+        assert_eq!(free.state, DispatchState::Running, "the one place there is");
+
+        // Later than any of the deadlines, and after a restart.
+        world.at += 3_600_000;
+        world.apply(CommandBody::Tick);
+        assert_eq!((world.state(&begun), world.state(&waits)), (DispatchState::Retaking, DispatchState::TimedOut));
+        assert_eq!(world.store.gather(gathered.gather).unwrap().unwrap().info.state, GatherState::Open);
+        world.start(HubConfig { soft_cap: 1, lease_ms, lease_at_boot_ms: lease_ms, ..HubConfig::default() });
+        let leases = vec![HeldLease { lease, waiting: true }];
+        world.register("wren", Register { leases, ..worker("anthropic") }).unwrap();
+        assert_eq!(world.state(&begun), DispatchState::Retaking);
+        let before = world.inbox("wren").len();
+        world.request::<Value>("operator/ana", Change::DispatchCancel(DispatchCancel { dispatch: free.dispatch, reason: None })).unwrap();
+        world.says(go_on(false, None)).0.unwrap();
+        assert_eq!(world.state(&begun), DispatchState::Running);
+        assert_eq!(world.inbox("wren").len(), before + 1, "it is told to go on");
+        let stood = world.at - yielded_at;
+        let info = world.store.dispatch(begun.dispatch).unwrap().unwrap().info;
+        assert_eq!((info.deadline_at, info.attempt), (begun.deadline_at + stood, 1));
+        let gather = world.store.gather(gathered.gather).unwrap().unwrap().info;
+        assert_eq!(gather.deadline_at, gathered.deadline_at + stood);
+        // What it has left passes as ever.
+        world.at = gather.deadline_at;
+        world.apply(CommandBody::Tick);
+        assert_eq!(world.store.gather(gathered.gather).unwrap().unwrap().info.state, GatherState::TimedOut);
+        assert_eq!(world.state(&begun), DispatchState::Cancelled, "the gather takes the rest with it");
     }
 
     fn a_stop_ends_with_its_day(world) {

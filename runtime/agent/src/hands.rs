@@ -180,6 +180,8 @@ async fn attempt(shared: Arc<Shared>, work: Work) -> Outcome {
         waits: 0,
         yielding: JoinSet::new(),
         waiting,
+        halted: false,
+        away: false,
         cancelled: false,
         apart,
         crash: None,
@@ -282,11 +284,23 @@ struct Supervision {
     yielding: JoinSet<Result<DispatchStanding, LineError>>,
     /// Shown to the broker with the lease.
     waiting: Arc<AtomicBool>,
+    /// Nothing may be spent, as its turn has it.
+    halted: bool,
+    /// It has given its place back for that, and does not have it again.
+    away: bool,
     cancelled: bool,
     /// The process of its own, for a Hand that has one.
     apart: Option<Apart>,
     /// Why that ended before its time.
     crash: Option<String>,
+}
+
+impl Supervision {
+    /// It has its place, whatever it gave that back for.
+    fn has_come_back(&mut self) -> Outside {
+        self.waiting.store(false, Ordering::Relaxed);
+        if std::mem::take(&mut self.away) { Outside::Placed } else { Outside::GoOn }
+    }
 }
 
 impl Surroundings for Supervision {
@@ -298,10 +312,7 @@ impl Surroundings for Supervision {
                         self.cancelled = true;
                         return Outside::Cancelled { reason };
                     }
-                    Control::Resume => {
-                        self.waiting.store(false, Ordering::Relaxed);
-                        return Outside::GoOn;
-                    }
+                    Control::Resume => return self.has_come_back(),
                 },
                 Some(waiting) = self.waited.recv() => return Outside::Waits(waiting),
                 why = crashed(&mut self.apart) => {
@@ -315,10 +326,9 @@ impl Surroundings for Supervision {
                     Ok(Err(error)) => {
                         // The children end all the same; only the place is held meanwhile.
                         tracing::warn!(dispatch = %self.lease.dispatch, %error, "could not yield its place");
-                        self.waiting.store(false, Ordering::Relaxed);
-                        return Outside::GoOn;
+                        return self.has_come_back();
                     }
-                    Err(_) => return Outside::GoOn,
+                    Err(_) => return self.has_come_back(),
                 },
                 else => std::future::pending().await,
             }
@@ -337,4 +347,18 @@ impl Surroundings for Supervision {
 
     /// A Hand without a budget fails: whoever dispatched it decides.
     fn set_waits(&mut self, _waits: bool) {}
+
+    /// Others may have its place as long as nothing is to be spent; the broker gives it back when something may. Once
+    /// for a stop: a place that comes back before we know that it is over is kept.
+    fn set_halted(&mut self, halted: bool) {
+        if halted && !self.halted {
+            self.away = true;
+            self.yield_for(Vec::new());
+        }
+        self.halted = halted;
+    }
+
+    fn has_place(&mut self) -> bool {
+        !self.away
+    }
 }

@@ -97,3 +97,103 @@ fn work_waits_while_what_costs_nothing_goes_on() {
     let today = &world.nexctl_json(&["budget", "list"])["today"];
     assert_eq!((&today["unlimited"], &today["by"]), (&json!(true), &json!("operator/admin")));
 }
+
+/// Holds its first round, reads, and says what it found.
+const HAND: &str = r#"
+[[rule]]
+hand = "read"
+[[rule.step]]
+hold = "gate"
+[[rule.step]]
+call = "read_file"
+args = { path = "work/note.txt" }
+[[rule.step]]
+say = "\"well read\""
+"#;
+
+fn reader(world: &World, idempotent: bool) -> std::path::PathBuf {
+    let hands = json!({"slots": 1, "hands": [{
+        "name": "read", "tools": ["read_file"], "concurrency": 1, "timeout_s": 600, "idempotent": idempotent,
+    }]});
+    let home = world.home("wren", hands, HAND);
+    std::fs::write(home.join("work/note.txt"), "a note\n").expect("the folder is ours");
+    home
+}
+
+fn begun(world: &World, deadline_s: &str) -> String {
+    let sent = world.nexctl_json(&["dispatch", "wren/read", "{}", "--deadline", deadline_s]);
+    let id = sent["dispatch"].as_str().expect("an id").to_owned();
+    assert_eq!(sent["state"], "running", "{sent}");
+    id
+}
+
+/// Where a dispatch stands: its state, what it waits for, and how many attempts have begun.
+fn standing(world: &World, id: &str) -> (Value, Value, Value) {
+    let found = world.nexctl_json(&["get", "dispatches", id]);
+    (found["state"].clone(), found["waiting_for"].clone(), found["attempt"].clone())
+}
+
+#[test]
+fn a_hand_that_has_to_wait_gives_its_place_to_others_and_loses_no_time() {
+    // Only one of them may be at work, and whoever asks for all of it has something at work.
+    let mut world = World::asleep().config("[hands]\nsoft_cap = 1\n");
+    world.start_broker();
+    let home = reader(&world, false);
+    let wait = json!({"provider": {"kind": "none"}, "runner": {"wait": {"seconds_max": 30}}, "slots": 8});
+    let runner = world.home("runner", wait, "");
+    let (agent, _runner) = (world.agent(&home), world.agent(&runner));
+    let id = begun(&world, "8s");
+    nexctl(&world, &["budget", "stop", "--reason", "the bill is too high"]);
+    agent.wait_for_text("no model is asked: all spending is stopped by operator/admin");
+    assert_eq!(standing(&world, &id).0, "running", "its first round ends as it would");
+    std::fs::write(home.join("gate"), "").expect("the folder is ours");
+    let halted = (json!("retaking"), json!("budget"), json!(1));
+    let wait_halted = |world: &World| {
+        wait_until("the Hand to give its place back", || (standing(world, &id) == halted).then_some(()));
+    };
+    wait_halted(&world);
+    // Its place is another's meanwhile, for longer than its deadline was away; and nothing is lost to a kill.
+    nexctl(&world, &["dispatch", "runner/wait", r#"{"seconds": 9}"#, "--wait"]);
+    assert_eq!(standing(&world, &id), halted);
+    world.kill_broker();
+    world.start_broker();
+    wait_halted(&world);
+    nexctl(&world, &["budget", "go-on"]);
+    let done = wait_until("the work", || {
+        let found = world.nexctl_json(&["get", "dispatches", &id]);
+        found["ended_at"].is_i64().then_some(found)
+    });
+    assert_eq!((&done["state"], &done["output"]), (&json!("done"), &json!("well read")), "{done}");
+    assert_eq!(done["attempt"], 1, "it went on where it was: {done}");
+    let moved = done["deadline_at"].as_i64().expect("a time") - done["accepted_at"].as_i64().expect("a time");
+    assert!(moved > 8_000 + 8_000, "its deadline stood still: {done}");
+}
+
+#[test]
+fn a_hand_that_is_killed_while_it_waits_begins_again_when_it_may() {
+    let world = World::new();
+    let home = reader(&world, true);
+    let mut agent = world.agent(&home);
+    let id = begun(&world, "600s");
+    nexctl(&world, &["budget", "stop"]);
+    agent.wait_for_text("no model is asked: all spending is stopped by operator/admin");
+    std::fs::write(home.join("gate"), "").expect("the folder is ours");
+    wait_until("the Hand to give its place back", || {
+        (standing(&world, &id) == (json!("retaking"), json!("budget"), json!(1))).then_some(())
+    });
+    agent.kill();
+    let _agent = world.agent(&home);
+    // Its process has forgotten it; the next attempt waits as everything else does.
+    wait_until("the next attempt", || {
+        (standing(&world, &id) == (json!("pending"), json!("budget"), json!(1))).then_some(())
+    });
+    nexctl(&world, &["budget", "go-on"]);
+    let done = wait_until("the work", || {
+        let found = world.nexctl_json(&["get", "dispatches", &id]);
+        found["ended_at"].is_i64().then_some(found)
+    });
+    assert_eq!(
+        (&done["state"], &done["attempt"], &done["output"]),
+        (&json!("done"), &json!(2), &json!("well read"))
+    );
+}

@@ -102,11 +102,12 @@ impl<S: Store> Step<'_, S> {
             }
         }
         for (id, queue) in changes.dispatches {
-            let state = self.hub.queue.state(id);
+            let (state, deadline) = (self.hub.queue.state(id), self.hub.queue.deadline(id));
             let record = touched.record(self.store, id)?;
             if let Some(state) = state {
                 record.info.state = state;
             }
+            record.info.deadline_at = deadline.unwrap_or(record.info.deadline_at);
             record.queue = queue;
         }
         if let Some(new) = &touched.new {
@@ -128,6 +129,7 @@ impl<S: Store> Step<'_, S> {
                 None => self.store.remove_purse(&key)?,
             }
         }
+        self.gathers_moved()?;
         self.tell_purses()?;
         self.approvals_told(&ends)?;
         self.runs_told(&ends)?;

@@ -60,8 +60,10 @@ impl Queue {
     }
 
     fn first_retake(&self) -> Option<DispatchId> {
-        let has_place = |id: &DispatchId| self.entries.get(id).is_some_and(|e| self.has_place(&e.hand));
-        self.index.retakes.values().copied().find(has_place)
+        let may = |id: &DispatchId| {
+            self.entries.get(id).is_some_and(|e| self.has_place(&e.hand) && self.may_go_on(&e.hand))
+        };
+        self.index.retakes.values().copied().find(may)
     }
 
     fn heads(&self) -> Vec<Head> {

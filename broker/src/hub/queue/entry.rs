@@ -109,6 +109,9 @@ pub(super) struct Entry {
     pub(super) idempotent: bool,
     pub(super) timeout_ms: Ms,
     pub(super) deadline_at: Ms,
+    /// Since when that stands still, because nothing may be spent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) stands_since: Option<Ms>,
     /// Attempts begun.
     pub(super) attempt: u32,
     /// Waits begun in this attempt.

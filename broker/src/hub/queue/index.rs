@@ -34,6 +34,8 @@ pub(super) struct Index {
     order: Line,
     children: BTreeMap<DispatchId, Line>,
     pub(super) timers: BTreeSet<(Ms, Timer, DispatchId)>,
+    /// Those whose deadline stands still.
+    pub(super) standing: BTreeSet<DispatchId>,
     pub(super) pending: BTreeMap<Party, BTreeMap<Lane, Line>>,
     pending_roots: BTreeMap<Party, u32>,
     pub(super) aged: Line,
@@ -88,7 +90,10 @@ impl Index {
         if let Some(parent) = entry.parent {
             nested(&mut self.children, &parent, there, |l| line(l, entry.seq, id, there), Line::is_empty);
         }
-        member(&mut self.timers, (entry.deadline_at, Timer::Deadline, id), there);
+        match entry.stands_since {
+            None => member(&mut self.timers, (entry.deadline_at, Timer::Deadline, id), there),
+            Some(_) => member(&mut self.standing, id, there),
+        }
         self.put_budget(entry, there);
         if let Some(until) = entry.phase.lease_until() {
             member(&mut self.timers, (until, Timer::Lease, id), there);

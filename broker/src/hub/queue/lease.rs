@@ -176,6 +176,8 @@ impl Queue {
 
     /// Expiry and places, until nothing more is due and nothing moves.
     pub(super) fn settle(&mut self, now: Ms) {
+        self.turn_purses(now);
+        self.stand(now);
         self.expire(now);
         self.advance(now);
         // What was given a place may be due at once: a timeout or a lease of nothing.
@@ -183,6 +185,7 @@ impl Queue {
             self.expire(now);
             self.advance(now);
         }
+        self.stand(now);
     }
 
     /// At the start of a broker nobody could renew or hand in a result while there was none: every lease

@@ -9,6 +9,7 @@ use nexus_wire::budget::{Budget, BudgetPer, Spending, SpendingDay};
 use nexus_wire::limits::BUDGET_AMOUNT_MAX;
 use nexus_wire::{DispatchId, HandRef, Ms, Party};
 
+use super::entry::Phase;
 use super::index::Lane;
 use super::{Queue, WaitingFor};
 
@@ -241,8 +242,7 @@ impl Queue {
 
     /// Whether nobody has stopped all spending, or the work costs nothing wherever it is done.
     pub(super) fn may_spend(&self, hand: &HandRef) -> bool {
-        self.day.as_ref().is_none_or(|day| day.stop.is_none())
-            || self.hosts.get(&hand.aspect).is_some_and(|offer| offer.is_free)
+        self.day.as_ref().is_none_or(|day| day.stop.is_none()) || self.is_free(hand)
     }
 
     /// Everybody's budget of the day, once nothing at all is left of it.
@@ -292,9 +292,16 @@ impl Queue {
         limits.find(|limit| !limit.covers(asked.amount()))
     }
 
-    /// Why `id` is pending; `None` if it is not.
+    /// Why `id` is pending, or may not retake its place; `None` if neither is so.
     pub fn waiting_for(&self, id: DispatchId) -> Option<WaitingFor> {
-        let entry = self.entries.get(&id).filter(|entry| entry.phase.is_pending())?;
+        let entry = self.entries.get(&id)?;
+        match entry.phase {
+            Phase::Pending { .. } => {}
+            Phase::Retaking { .. } => {
+                return (!self.may_go_on(&entry.hand)).then_some(WaitingFor::Budget);
+            }
+            Phase::Running { .. } | Phase::Waiting { .. } | Phase::Unreachable { .. } => return None,
+        }
         let is_short = |asked| self.grant(&entry.key, asked).is_none();
         if !self.may_spend(&entry.hand) || entry.asked().is_some_and(is_short) {
             return Some(WaitingFor::Budget);

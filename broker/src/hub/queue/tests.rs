@@ -18,5 +18,6 @@ mod oracle;
 mod order;
 mod random;
 mod simulation;
+mod stopped;
 mod trees;
 mod world;

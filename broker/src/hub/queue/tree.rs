@@ -47,6 +47,7 @@ impl Queue {
             idempotent: new.idempotent,
             timeout_ms: new.timeout_ms,
             deadline_at: new.deadline_at,
+            stands_since: None,
             attempt: 0,
             waits: 0,
             refused: false,

@@ -131,6 +131,8 @@ pub(crate) trait Surroundings {
     fn yield_for(&mut self, on: Vec<DispatchId>);
     /// Whether it waits for an operator, because its budget is used up.
     fn set_waits(&mut self, waits: bool);
+    /// Whether it waits until something may be spent again.
+    fn set_halted(&mut self, _halted: bool) {}
     /// Nothing of it is at work: others may have its place.
     fn leave_place(&mut self) {}
     /// Whether it may work. Where not, `Outside::Placed` comes once it may.
@@ -220,6 +222,7 @@ impl Drive {
             }
             self.clock.set_running(out.needs_time());
             outside.set_waits(turn.waits_for_budget());
+            outside.set_halted(turn.is_stopped());
             if out.only_waits() || turn.is_halted() {
                 outside.leave_place();
             }

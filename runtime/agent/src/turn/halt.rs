@@ -55,6 +55,11 @@ impl Turn {
         self.halt.held.is_some()
     }
 
+    /// The same, and the broker has said so: it has not just not said anything yet.
+    pub fn is_stopped(&self) -> bool {
+        self.is_halted() && matches!(self.halt.why, Some(Halt::Stopped(_)))
+    }
+
     pub(super) fn halted(&mut self, why: Option<Halt>) -> Vec<Effect> {
         self.halt.why = why;
         match &self.halt.why {

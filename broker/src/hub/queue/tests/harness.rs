@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nexus_wire::budget::{Budget, BudgetPer, Spending};
+use nexus_wire::budget::{Budget, BudgetPer, Spending, SpendingDay, SpendingStop};
 use nexus_wire::hands::{CancelReceipt, DispatchState, HandFailure, Lease};
 use nexus_wire::roster::HeldLease;
 use nexus_wire::{AspectName, DispatchId, HandRef, Ms, Party};
@@ -114,6 +114,7 @@ pub(super) struct Harness {
     clocks: Clocks,
     purses: BTreeMap<PurseKey, Purse>,
     leases: BTreeMap<DispatchId, Ms>,
+    day: Option<SpendingDay>,
     made: u128,
 }
 
@@ -129,6 +130,7 @@ impl Harness {
             clocks: Clocks::default(),
             purses: BTreeMap::new(),
             leases: BTreeMap::new(),
+            day: None,
             made: 0,
         }
     }
@@ -318,6 +320,26 @@ impl Harness {
         self.events.splice(0..0, before);
     }
 
+    /// Somebody says that nothing is to be spent, or that it goes on.
+    pub(super) fn say_stopped(&mut self, is_said: bool) {
+        let before = self.tick();
+        let by = party("operator/ana");
+        let stop = SpendingStop { reason: None, by: Some(by.clone()), until: Ms::MAX };
+        let day = SpendingDay {
+            until: Ms::MAX,
+            stop: Some(stop),
+            unlimited: false,
+            cost_microusd: None,
+            by,
+            at: self.now,
+        };
+        self.day = is_said.then_some(day);
+        self.oracle.is_said = is_said;
+        self.queue.set_day(self.day.clone(), self.now);
+        self.after();
+        self.events.splice(0..0, before);
+    }
+
     fn tick(&mut self) -> Vec<Event> {
         self.queue.tick(self.now);
         self.after();
@@ -411,7 +433,7 @@ impl Harness {
         let entries = self.rows.values().map(String::as_str);
         let config = config(self.queue.soft_cap());
         let queue = Queue::restore(config, live, entries, &self.clocks).unwrap();
-        queue.with_purses(self.purses.values().cloned())
+        queue.with_purses(self.purses.values().cloned()).with_day(self.day.clone())
     }
 
     fn signs_of_life(&mut self, leases: &[Lease], lost: &[Lease]) {
@@ -438,7 +460,11 @@ impl Harness {
             };
         }
         self.oracle.turn_purses(self.now);
-        if let Err(found) = self.oracle.follow(&self.queue, &self.events).and_then(|()| self.check_clocks()) {
+        // For whoever has deadlines of its own that follow those.
+        let _ = self.queue.take_moved();
+        let followed = self.oracle.follow(&self.queue, &self.events);
+        let stood = followed.and_then(|()| self.oracle.stand(&self.queue, self.now));
+        if let Err(found) = stood.and_then(|()| self.check_clocks()) {
             panic!("{}: {found}\nevents of this call: {:#?}", self.fault, self.events);
         }
         let config = config(self.queue.config.soft_cap);
@@ -446,7 +472,8 @@ impl Harness {
         let entries = self.rows.values().map(String::as_str);
         let restored = Queue::restore(config, live, entries, &self.clocks)
             .unwrap()
-            .with_purses(self.purses.values().cloned());
+            .with_purses(self.purses.values().cloned())
+            .with_day(self.day.clone());
         assert_eq!(restored, self.queue, "{}: restored otherwise than it was", self.fault);
         let mut clocks = Clocks::default();
         clocks.change(&self.queue.entries.iter().map(|(id, entry)| (*id, clock(entry))).collect());
@@ -460,7 +487,8 @@ impl Harness {
             }
         }
         for facts in &self.oracle.open {
-            ensure!(facts.deadline_at > self.now, "{:?} outlived its deadline", facts.id);
+            let stands = facts.stands_since.is_some();
+            ensure!(stands || facts.deadline_at > self.now, "{:?} outlived its deadline", facts.id);
             let until = self.leases.get(&facts.id).copied();
             let expired = until.is_some_and(|until| until <= self.now);
             match self.queue.state(facts.id) {

@@ -56,6 +56,16 @@ impl Ledger {
         }
     }
 
+    /// Whether nothing at all is left of everybody's day.
+    pub(super) fn is_used_up(&self) -> bool {
+        let mut all = self.0.iter().filter(|kept| kept.key == (None, BudgetPer::Day));
+        all.any(|kept| {
+            SIDES
+                .iter()
+                .any(|(limit, spent)| limit(&kept.limit).is_some_and(|limit| spent(&kept.used) >= limit))
+        })
+    }
+
     /// What a root would be granted if it began now.
     pub(super) fn grant(&self, open: &[Facts], root: &Facts) -> Option<Budget> {
         if root.begun {

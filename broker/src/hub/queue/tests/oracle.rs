@@ -7,6 +7,7 @@ use nexus_wire::budget::{Budget, Spending};
 use nexus_wire::hands::DispatchState;
 use nexus_wire::{AspectName, DispatchId, HandRef, Ms, Party};
 
+use super::super::entry::Phase;
 use super::super::{Event, Offer, Queue};
 use super::harness::Ask;
 use super::ledger::Ledger;
@@ -20,6 +21,8 @@ pub(super) struct Facts {
     pub(super) depth: u32,
     pub(super) idempotent: bool,
     pub(super) deadline_at: Ms,
+    /// Since when that stands still.
+    pub(super) stands_since: Option<Ms>,
     state: DispatchState,
     age: u32,
     /// The step at which it came to retake; those of one step go in any order.
@@ -46,6 +49,7 @@ impl Facts {
             depth: parent.map_or(1, |parent| parent.depth + 1),
             idempotent: ask.idempotent,
             deadline_at: now + ask.deadline_ms,
+            stands_since: None,
             state: DispatchState::Pending,
             age: 0,
             retaking_since: 0,
@@ -74,6 +78,8 @@ pub(super) struct Oracle {
     pub(super) open: Vec<Facts>,
     pub(super) ended: BTreeMap<DispatchId, DispatchState>,
     pub(super) ledger: Ledger,
+    /// Somebody has said that nothing is to be spent.
+    pub(super) is_said: bool,
     step: u64,
 }
 
@@ -117,11 +123,61 @@ impl Oracle {
         let trees = self.in_state(&begun).filter(|f| f.parent.is_none() && f.key == facts.key).count();
         let is_root = facts.parent.is_none();
         self.has_place(facts)
+            && (!self.is_said || self.is_free(facts))
             && (!is_root || trees < self.hard_cap() && self.ledger.grant(&self.open, facts).is_some())
+    }
+
+    fn is_free(&self, facts: &Facts) -> bool {
+        self.live.get(&facts.hand.aspect).is_some_and(|offer| offer.is_free)
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.is_said || self.ledger.is_used_up()
+    }
+
+    /// Whose deadline stands still from now on, and whose goes on.
+    pub(super) fn stand(&mut self, queue: &Queue, now: Ms) -> Result<(), String> {
+        let stands = |facts: &Facts| {
+            let root = self.root_of(facts).and_then(|root| self.facts(root)).unwrap_or(facts);
+            let is_away = match facts.state {
+                DispatchState::Waiting => true,
+                DispatchState::Pending | DispatchState::Retaking => !self.is_free(facts),
+                DispatchState::Unreachable => {
+                    let yielded = queue.entries.get(&facts.id).is_some_and(|entry| {
+                        matches!(entry.phase, Phase::Unreachable { yielded: Some(_), .. })
+                    });
+                    yielded && !self.is_free(facts)
+                }
+                DispatchState::Running
+                | DispatchState::Done
+                | DispatchState::Failed
+                | DispatchState::TimedOut
+                | DispatchState::Cancelled => false,
+            };
+            self.is_stopped() && root.begun && is_away
+        };
+        let stands: Vec<bool> = self.open.iter().map(stands).collect();
+        for (facts, stands) in self.open.iter_mut().zip(stands) {
+            match facts.stands_since {
+                None if stands => facts.stands_since = Some(now),
+                Some(since) if !stands => {
+                    facts.deadline_at = facts.deadline_at.saturating_add(now - since);
+                    facts.stands_since = None;
+                }
+                Some(_) | None => {}
+            }
+            let is = (queue.deadline(facts.id), queue.stands(facts.id));
+            ensure!(is == (Some(facts.deadline_at), stands), "{facts:?} has the deadline {is:?}");
+        }
+        Ok(())
     }
 
     fn eligible(&self) -> Vec<&Facts> {
         self.in_state(&[DispatchState::Pending]).filter(|facts| self.is_eligible(facts)).collect()
+    }
+
+    fn may_retake(&self, facts: &Facts) -> bool {
+        self.has_place(facts) && (!self.is_stopped() || self.is_free(facts))
     }
 
     fn is_idle(&self, key: &Party) -> bool {
@@ -139,7 +195,7 @@ impl Oracle {
             return vec![(Next::Item, aged.id)];
         }
         let retakes: Vec<_> =
-            self.in_state(&[DispatchState::Retaking]).filter(|facts| self.has_place(facts)).collect();
+            self.in_state(&[DispatchState::Retaking]).filter(|facts| self.may_retake(facts)).collect();
         if let Some(first) = retakes.iter().map(|facts| facts.retaking_since).min() {
             let of_first = retakes.iter().filter(|facts| facts.retaking_since == first);
             return of_first.map(|facts| (Next::Retake, facts.id)).collect();

@@ -49,6 +49,10 @@ enum Op {
         by: u8,
         tokens: u8,
     },
+    /// Nothing is to be spent, or something may be.
+    Stop {
+        is_said: bool,
+    },
     Register {
         host: u8,
         slots: u8,
@@ -112,6 +116,7 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(of, month, limit, each)| Op::Purse { of, month, limit, each }),
         1 => (0_u8..5, any::<bool>()).prop_map(|(of, month)| Op::ClearPurse { of, month }),
         1 => (0_u8..4, any::<u8>()).prop_map(|(by, tokens)| Op::Spend { by, tokens }),
+        2 => any::<bool>().prop_map(|is_said| Op::Stop { is_said }),
         4 => (0_u8..3, 0_u8..4, [0_u8..4, 0_u8..4], any::<u16>())
             .prop_map(|(host, slots, places, some)| Op::Register { host, slots, places, some }),
         1 => (0_u8..3).prop_map(|host| Op::Offline { host }),
@@ -189,6 +194,7 @@ fn perform(it: &mut Harness, op: &Op) {
             let spent = Spending { tokens: tokens.into(), cost_microusd: 1 };
             it.spend(PAYERS[usize::from(by)], spent);
         }
+        Op::Stop { is_said } => it.say_stopped(is_said),
         Op::Register { host, slots, places, some } => {
             let host = HOSTS[usize::from(host)];
             // One with no place is declared no more.
@@ -277,7 +283,9 @@ proptest! {
             it.check_offered();
         }
         it.fault = "afterwards".into();
-        // The longest deadline bounds everything.
+        // The longest deadline bounds everything, once it does not stand still.
+        it.say_stopped(false);
+        it.clear_purse(None, BudgetPer::Day);
         it.pass(400_000);
         prop_assert!(it.queue.is_empty());
         for of in PAYERS.into_iter().map(Some).chain([None]) {
