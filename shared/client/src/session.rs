@@ -123,6 +123,22 @@ impl Session {
         }
     }
 
+    /// [`Link::established`], and waits until every [`Caller`] has the link, or it has ended: what is said to others from
+    /// then on, they may act on at once.
+    pub async fn established(&self, link: &Link) {
+        link.established();
+        let mut standing = self.standing.subscribe();
+        let in_use = standing.wait_for(|now| match now {
+            Standing::Up(up) => up.is(link),
+            Standing::Down => false,
+            Standing::Over(_) => true,
+        });
+        tokio::select! {
+            _ = in_use => {}
+            _ = link.ended() => {}
+        }
+    }
+
     /// A handle for other tasks.
     pub fn caller(&self) -> Caller {
         Caller { standing: self.standing.subscribe() }

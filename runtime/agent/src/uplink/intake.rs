@@ -142,7 +142,8 @@ impl Uplink {
         let Registered { epoch, offset, generation, situation, .. } = registered;
         self.spending.send_replace(Some(SpendingChanged { stop: situation.spending_stop.clone() }));
         self.books.registered(epoch.0, *offset, *generation).await?;
-        link.established();
+        // A turn that is under way says so as soon as it hears of the link, on the link.
+        self.session.established(&link).await;
         self.stage = Stage::Up { link, epoch: *epoch };
         let mut items = Vec::new();
         let mut early = early.into_iter().peekable();

@@ -116,3 +116,21 @@ async fn a_broker_that_says_when_to_come_back_is_not_dialled_before() {
     let Event::Lost { retry_in, .. } = session.next().await else { panic!("not lost") };
     assert!(retry_in >= Duration::from_secs(7) && retry_in < Duration::from_secs(11), "{retry_in:?}");
 }
+
+#[tokio::test]
+async fn whoever_hears_of_a_link_from_its_owner_has_it() {
+    for _ in 0..100 {
+        let mut stub = Stub::start().await;
+        let mut session = Session::start(stub.broker());
+        let caller = session.caller();
+        let Event::Connected(link) = session.next().await else { panic!("no link") };
+        assert!(caller.link().is_none(), "nobody has said who we are");
+        session.established(&link).await;
+        assert!(caller.link().is_some(), "it has it at once");
+        let served = stub.link().await;
+        drop(served);
+        link.ended().await;
+        // One that has ended is waited for no more.
+        session.established(&link).await;
+    }
+}
