@@ -14,6 +14,7 @@ use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 use tokio::sync::{Mutex, MutexGuard, Semaphore};
 
 use crate::datadir::DataDir;
+use crate::task;
 
 const FOLDER: &str = "blobs";
 /// Files without a name yet; whatever a crash leaves in it is removed at the next start.
@@ -245,5 +246,5 @@ fn ids_in(root: &Path) -> io::Result<Vec<BlobId>> {
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+    task::blocking(work).await.map_err(io::Error::other)?
 }

@@ -17,7 +17,7 @@ use thiserror::Error;
 
 use crate::edge::retention::Retention;
 use crate::hub::HubConfig;
-use crate::listen::hosts::url_below;
+use crate::listen::hosts::{host_in, url_below};
 pub use crate::relay::presence::Patience;
 pub use crate::relay::sink::SinkSettings;
 use crate::serve::local_url;
@@ -76,9 +76,9 @@ pub struct Config {
 }
 
 /// What tenants have from the broker that serves them.
-const BROKERS: [&str; 5] = ["listen", "tls.always", "public_url", "allowed_hosts", "links.flush_each"];
+const BROKERS: [&str; 3] = ["listen", "tls.always", "links.flush_each"];
 
-const FILE: &str = "nexus.toml";
+pub(crate) const FILE: &str = "nexus.toml";
 const MEGABYTES_MAX: u32 = 1 << 30;
 const YEAR_S: u32 = 366 * 24 * 3_600;
 /// How often one may ask.
@@ -195,18 +195,35 @@ impl Config {
             }
             effective.set(entry.key, entry.value, Source::File { path: path.clone(), line: entry.line });
         }
-        let public_url = broker.public_url.as_deref().and_then(|url| url_below(url, name.as_str()));
         for (key, value) in [
             ("listen", broker.listen.to_string()),
             ("tls.always", broker.tls.to_string()),
-            ("public_url", public_url.unwrap_or_default()),
-            ("allowed_hosts", broker.allowed_hosts.join(",")),
             ("links.flush_each", broker.flush_each.to_string()),
         ] {
             effective.set(key, value, Source::Broker(broker.data.clone()));
         }
+        // One of its own, or the broker's with its name before it.
+        let below = broker.public_url.as_deref().and_then(|url| url_below(url, name.as_str()));
+        if let Some(below) = below.filter(|_| effective.text("public_url").is_empty()) {
+            effective.set("public_url", below, Source::Broker(broker.data.clone()));
+        }
+        effective.parse_with("public_url", tenants_url)?;
+        effective.parse_with("allowed_hosts", tenants_hosts)?;
         let tenancy = Some(Tenancy { name: name.clone(), broker: broker.data.clone() });
         Ok((Self { tenancy, ..Self::parse(data, &effective, &env)? }, effective))
+    }
+
+    /// Which lead to it: those it is allowed, and that of its public address.
+    pub(crate) fn own_hosts(&self) -> Vec<String> {
+        let public = self.public_url.as_deref().map(host_in);
+        let mut hosts: Vec<String> = public
+            .into_iter()
+            .chain(self.allowed_hosts.iter().map(String::as_str))
+            .map(str::to_owned)
+            .collect();
+        hosts.sort();
+        hosts.dedup();
+        hosts
     }
 
     fn parse(
@@ -459,6 +476,29 @@ fn public_url(text: &str) -> Result<Option<String>, String> {
         }
         Some(_) | None => Err("a URL without a path, such as https://nexus.example".to_owned()),
     }
+}
+
+/// Whoever names an address asks the broker's own Nexus.
+pub(crate) fn tenants_url(text: &str) -> Result<String, String> {
+    let url = public_url(text)?.unwrap_or_default();
+    if is_address(host_in(&url)) {
+        return Err(
+            "a URL with a name, such as https://acme.example: addresses are the broker's own".to_owned()
+        );
+    }
+    Ok(url)
+}
+
+pub(crate) fn tenants_hosts(text: &str) -> Result<Vec<String>, String> {
+    let names = host_names(text)?;
+    match names.iter().find(|name| is_address(name)) {
+        Some(name) => Err(format!("names; {name} is an address, and those are the broker's own")),
+        None => Ok(names),
+    }
+}
+
+fn is_address(host: &str) -> bool {
+    host.parse::<IpAddr>().is_ok()
 }
 
 fn host_names(text: &str) -> Result<Vec<String>, String> {

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use crate::clock;
 use crate::hub::records::Stored;
 use crate::store::{Indexed, Indexer};
+use crate::task;
 
 /// What comes within this is taken up together.
 const GATHER: Duration = Duration::from_millis(50);
@@ -28,7 +29,7 @@ pub(crate) fn start(
     stop: watch::Receiver<bool>,
 ) -> std::io::Result<JoinHandle<()>> {
     let runtime = Handle::current();
-    std::thread::Builder::new().name("index".to_owned()).spawn(move || run(&database, head, stop, &runtime))
+    task::thread("index", move || run(&database, head, stop, &runtime))
 }
 
 /// Whether the index is written or waits. No clock.

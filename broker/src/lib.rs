@@ -32,6 +32,7 @@ pub mod serve;
 mod setup;
 pub mod spawn;
 pub mod store;
+mod task;
 pub mod tenants;
 mod traces;
 mod trail;

@@ -30,6 +30,7 @@ use crate::hub::records::{
 use crate::hub::{CommandBody, Origin};
 use crate::sequencer::Sequencer;
 use crate::store::{ReaderPool, SqliteReader};
+use crate::task;
 pub(crate) use knowledge::{KnowledgeRead, Recalls, search};
 pub(crate) use triggers::{TriggerRead, answer as triggers};
 
@@ -74,7 +75,7 @@ impl Library {
         };
         let permit = Arc::clone(&self.room).acquire_owned().await.map_err(|_| gone(()))?;
         let pool = Arc::clone(&self.pool);
-        let task = tokio::task::spawn_blocking(move || {
+        let task = task::blocking(move || {
             let result = pool.read(reading);
             drop(permit);
             result

@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::clock::{self, Clock};
 use crate::hub::{Command, CommandBody, Hub, Origin, Traced};
+use crate::task;
 
 /// Commands that may wait for the core.
 const WAITING_MAX: usize = 2048;
@@ -179,7 +180,7 @@ impl Sequencer {
     pub(crate) fn acknowledge(&self, link: LinkId, aspect: AspectName, offset: u64) {
         if self.acks.put(link, aspect, offset) {
             let sender = self.sender.clone();
-            tokio::spawn(async move {
+            task::spawn(async move {
                 tokio::time::sleep(ACK_DELAY).await;
                 // An error means that the core has ended; it has taken them along.
                 let _ = sender.send(Submission::Nudge).await;

@@ -21,7 +21,7 @@ use crate::listen;
 use crate::listen::door::Door;
 use crate::setup::{Setup, SetupError};
 use crate::spawn::SpawnError;
-use crate::tenants::keep::{Tenants, Together};
+use crate::tenants::keep::{Tenants, Together, expect};
 use crate::tenants::{Tenancy, TenantName, TenantsError};
 use crate::workspace::WorkspaceError;
 use nexus::{Nexus, Place};
@@ -65,6 +65,8 @@ pub enum ServeError {
         "the core thread has ended by a defect; what was acknowledged is on disk, start the broker again"
     )]
     Core,
+    #[error("a task has ended by a defect ({0}); what was acknowledged is on disk, start the broker again")]
+    Task(String),
 }
 
 /// A broker that serves.
@@ -105,6 +107,9 @@ impl Running {
         let mut nexus = Nexus::start(setup, &config, place).await?;
         let edge = Arc::clone(&nexus.edge);
         let door = Arc::new(Door::new(nexus.room(), fixed_name));
+        let together =
+            Together { config: config.clone(), address, own: Arc::clone(&edge), door: Arc::clone(&door) };
+        expect(&together);
         let acceptor = match config.tls {
             true => Some(TlsAcceptor::from(Arc::new(server_config(Arc::clone(&door) as _)?))),
             false => None,
@@ -112,8 +117,6 @@ impl Running {
         let (stop, stopped) = watch::channel(false);
         let server = tokio::spawn(listen::serve(listener, acceptor, Arc::clone(&door), stopped));
         let workspace = config.workspace.clone();
-        let together =
-            Together { config: config.clone(), address, hosts: edge.hosts.clone(), door: Arc::clone(&door) };
         nexus.bring_up(config)?;
         let tenants = Tenants::start(together).await;
         Ok(Self {
@@ -168,7 +171,7 @@ impl Running {
         self.setup_waits
     }
 
-    /// Returns when the core ends without having been told to, which only a defect makes it do.
+    /// Returns when something of the broker's own Nexus ends that only a defect makes end.
     pub async fn failed(&mut self) -> ServeError {
         self.nexus.failed().await
     }

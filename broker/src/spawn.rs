@@ -24,6 +24,7 @@ use tracing::Instrument as _;
 use crate::clock;
 use crate::edge::Edge;
 use crate::hub::{CommandBody, Hub, Origin};
+use crate::task;
 use crate::tenants::TenantName;
 use admission::Issuer;
 use fleet::{Act, End, Fleet, Found, Outlook};
@@ -181,7 +182,7 @@ impl Work {
     /// Looks which homes there are, and whom an admin keeps off.
     async fn look(&mut self) {
         let folders = self.folders.clone();
-        let found = match tokio::task::spawn_blocking(move || homes::scan(&folders)).await {
+        let found = match task::blocking(move || homes::scan(&folders)).await {
             Ok(Ok(found)) => found,
             Ok(Err((folder, error))) => {
                 let message = format!("cannot look for homes: {error}; those that run go on");
@@ -254,10 +255,10 @@ impl Work {
         let prefix = self.lines.prefix(&name, self.width(), self.started);
         self.started += 1;
         if let Some(out) = child.stdout.take() {
-            tokio::spawn(self.lines.clone().pass_on(prefix.clone(), out));
+            task::spawn(self.lines.clone().pass_on(prefix.clone(), out));
         }
         if let Some(err) = child.stderr.take() {
-            tokio::spawn(self.lines.clone().pass_on(prefix, err));
+            task::spawn(self.lines.clone().pass_on(prefix, err));
         }
         let (signals, to_send) = mpsc::channel(SIGNALS_MAX);
         if let Some(who) = &who {
@@ -265,7 +266,7 @@ impl Work {
         }
         let running = Running { signals, name, who: who.map(|who| who.name), _leash: child.stdin.take() };
         self.running.insert(dir.to_owned(), running);
-        tokio::spawn(wait(child, to_send, dir.to_owned(), self.tell.clone()));
+        task::spawn(wait(child, to_send, dir.to_owned(), self.tell.clone()));
         Ok(())
     }
 

@@ -1,7 +1,9 @@
 //! Tenants: each is a whole Nexus of its own in a folder of the broker's data directory, and shares with the others
-//! nothing but the process. Here is what they are called and where they lie; `keep` has them served.
+//! nothing but the process. Here is what they are called and where they lie; `keep` has them served, each as `tenant`
+//! says.
 
 pub(crate) mod keep;
+mod tenant;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -100,8 +102,14 @@ pub enum TenantsError {
     Unknown(TenantName),
     #[error("{0} is being served, and its people and aspects would be cut off; with --force they are")]
     AtWork(TenantName),
-    #[error("{0} is still in use; nothing was removed: stop what uses it, and try again")]
+    #[error("{0} is still in use, and nothing was done: stop what uses it, and try again")]
     Busy(TenantName),
+    #[error("no broker runs that could begin it anew: nexus serve --data {}", .0.display())]
+    NoServer(PathBuf),
+    #[error("the broker has not begun {0} anew within a minute; `nexus tenant list` and its log say more")]
+    NotAnew(TenantName),
+    #[error("{name} is not served: {fault}")]
+    Fault { name: TenantName, fault: String },
     #[error("cannot change {}: {source}", path.display())]
     Change { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
@@ -130,6 +138,48 @@ pub(crate) fn all(broker: &Path) -> Vec<TenantName> {
 /// Why one is not served, as the broker that should has written it.
 pub(crate) fn fault_of(broker: &Path, name: &TenantName) -> Option<String> {
     std::fs::read_to_string(fault_path(broker, name)).ok()
+}
+
+/// How somebody has a tenant begun anew by the broker that runs, and learns that it was: by a file that is there as long as
+/// it is wanted, then another as long as it is being done.
+pub(crate) mod restart {
+    use std::io;
+    use std::path::{Path, PathBuf};
+
+    use super::{FOLDER, TenantName};
+
+    fn wanted(broker: &Path, name: &TenantName) -> PathBuf {
+        broker.join(FOLDER).join(format!(".{name}.restart"))
+    }
+
+    fn doing(broker: &Path, name: &TenantName) -> PathBuf {
+        broker.join(FOLDER).join(format!(".{name}.restarting"))
+    }
+
+    pub(crate) fn want(broker: &Path, name: &TenantName) -> io::Result<()> {
+        std::fs::write(wanted(broker, name), "")
+    }
+
+    /// Nobody has done it, so nobody shall later.
+    pub(crate) fn give_up(broker: &Path, name: &TenantName) {
+        // It may be under way meanwhile.
+        let _ = std::fs::remove_file(wanted(broker, name));
+    }
+
+    pub(crate) fn is_done(broker: &Path, name: &TenantName) -> bool {
+        // In the order in which they come to be.
+        !wanted(broker, name).exists() && !doing(broker, name).exists()
+    }
+
+    /// Whether it is wanted. What is wanted from now on is another time.
+    pub(crate) fn take_up(broker: &Path, name: &TenantName) -> bool {
+        std::fs::rename(wanted(broker, name), doing(broker, name)).is_ok()
+    }
+
+    pub(crate) fn done(broker: &Path, name: &TenantName) {
+        // Mostly there was nothing to do.
+        let _ = std::fs::remove_file(doing(broker, name));
+    }
 }
 
 fn fault_path(broker: &Path, name: &TenantName) -> PathBuf {

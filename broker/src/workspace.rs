@@ -28,6 +28,7 @@ use crate::clock;
 use crate::datadir::DataDir;
 use crate::edge::Edge;
 use crate::hub::{CommandBody, Origin};
+use crate::task;
 pub(crate) use board::Board;
 use put::Acting;
 pub(crate) use record::{Known, Record, State};
@@ -137,13 +138,13 @@ impl Workspace {
         loop {
             sleep(LOOK_INTERVAL).await;
             let folder = self.folder.clone();
-            let Ok(stamp) = tokio::task::spawn_blocking(move || nexus_workspace::stamp(&folder)).await else {
+            let Ok(stamp) = task::blocking(move || nexus_workspace::stamp(&folder)).await else {
                 return;
             };
             let stamp = stamp.unwrap_or(self.stamp);
             // Files that are still being written change from one look to the next.
             if stamp != self.stamp && stamp == seen {
-                match tokio::task::spawn_blocking(move || self.read_again()).await {
+                match task::blocking(move || self.read_again()).await {
                     Ok((workspace, read)) => {
                         self = workspace;
                         if let Err(error) = read {

@@ -1,8 +1,8 @@
 //! `nexus tenant`: makes a Nexus of its own for somebody, beside those of others in one broker.
 
-use std::fs::{DirBuilder, File};
-use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ use tokio::time::sleep;
 use super::CliError;
 use super::print::{say, table};
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, FILE as CONFIG_FILE, tenants_hosts, tenants_url};
 use crate::datadir::{DataDir, DataDirError, Lock};
 use crate::hub::records::Reads;
 use crate::setup::{FIRST_OPERATOR, Setup};
 use crate::store::SqliteReader;
 use crate::tenants::{
-    FOLDER, OFF, Tenancy, TenantName, TenantsError, all, fault_of, folder_of, is_nexus, note_fault,
+    FOLDER, OFF, Tenancy, TenantName, TenantsError, all, fault_of, folder_of, is_nexus, note_fault, restart,
 };
 
 const POLL: Duration = Duration::from_millis(50);
@@ -35,12 +35,23 @@ pub(super) enum Tenant {
     Add {
         /// What to call it: a lower-case name, which stands before the broker's own: NAME.localhost
         name: TenantName,
+        /// Under which a proxy shows it, such as https://acme.example [default: the broker's, with NAME before it]
+        #[arg(long, value_name = "URL", value_parser = tenants_url)]
+        public_url: Option<String>,
+        /// Further host names that lead to it; may be given several times
+        #[arg(long = "allowed-host", value_name = "HOST", value_parser = one_host)]
+        allowed_hosts: Vec<String>,
     },
     /// Show them: whether they are served, where, who is in, and what was spent
     List {
         /// How they are shown
         #[arg(long, short, value_enum, default_value_t, value_name = "FORM")]
         output: Output,
+    },
+    /// Have the broker begin a tenant anew, with its settings as they are now; its links close and come back
+    Restart {
+        /// Which
+        name: TenantName,
     },
     /// Have a tenant served no more; its folder is moved aside, and nothing in it is deleted
     Remove {
@@ -60,7 +71,7 @@ pub(super) enum Output {
 }
 
 /// `config`: the broker's.
-pub(super) async fn run(tenant: Tenant, config: Config) -> Result<(), CliError> {
+pub(super) async fn run(tenant: Tenant, mut config: Config) -> Result<(), CliError> {
     let broker = config.data.clone();
     if Tenancy::of(&broker).is_some() {
         return Err(TenantsError::Nested(broker).into());
@@ -68,8 +79,15 @@ pub(super) async fn run(tenant: Tenant, config: Config) -> Result<(), CliError> 
     if !is_nexus(&broker) {
         return Err(TenantsError::NoBroker(broker).into());
     }
+    // One that runs may have been told another on its command line.
+    if let Some(port) = holder(&broker).flatten().and_then(|url| url.rsplit_once(':')?.1.parse().ok()) {
+        config.listen.set_port(port);
+    }
     match tenant {
-        Tenant::Add { name } => add(&name, &config).await,
+        Tenant::Add { name, public_url, allowed_hosts } => {
+            add(&name, &config, &settings(public_url.as_deref(), &allowed_hosts)).await
+        }
+        Tenant::Restart { name } => restart(&broker, &name).await,
         Tenant::List { output } => {
             list(&config, output);
             Ok(())
@@ -78,7 +96,24 @@ pub(super) async fn run(tenant: Tenant, config: Config) -> Result<(), CliError> 
     }
 }
 
-async fn add(name: &TenantName, config: &Config) -> Result<(), CliError> {
+/// One name, as a setting takes several.
+fn one_host(text: &str) -> Result<String, String> {
+    match &tenants_hosts(text)?[..] {
+        [host] => Ok(host.clone()),
+        _ => Err("one host name; give the flag several times for several".to_owned()),
+    }
+}
+
+/// The file of a tenant that is to have these. What is in them needs no quoting.
+fn settings(public_url: Option<&str>, allowed_hosts: &[String]) -> String {
+    let url = public_url.filter(|url| !url.is_empty()).map(|url| format!("public_url = \"{url}\"\n"));
+    let hosts: Vec<String> = allowed_hosts.iter().map(|host| format!("\"{host}\"")).collect();
+    let hosts = (!hosts.is_empty()).then(|| format!("allowed_hosts = [{}]\n", hosts.join(", ")));
+    url.into_iter().chain(hosts).collect()
+}
+
+/// `settings`: its file, empty for none.
+async fn add(name: &TenantName, config: &Config, settings: &str) -> Result<(), CliError> {
     let (broker, folder) = (&config.data, folder_of(&config.data, name));
     if folder.symlink_metadata().is_ok() {
         return Err(TenantsError::There(name.clone()).into());
@@ -89,6 +124,14 @@ async fn add(name: &TenantName, config: &Config) -> Result<(), CliError> {
     // The broker must not see it before it is whole.
     let made = tenants.join(format!(".{name}.{}.new", std::process::id()));
     let env = |name: &str| std::env::var(name).ok();
+    if !settings.is_empty() {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&made).and_then(|()| {
+            let file =
+                OpenOptions::new().write(true).create_new(true).mode(0o600).open(made.join(CONFIG_FILE));
+            file?.write_all(settings.as_bytes())
+        });
+        made.map_err(changed)?;
+    }
     let (tenant, _) = Config::of_tenant(&made, name, config, env)?;
     let setup_token = Setup::open(&tenant)?.setup_token.take();
     match std::fs::rename(&made, &folder).and_then(|()| File::open(&tenants)?.sync_all()) {
@@ -98,7 +141,7 @@ async fn add(name: &TenantName, config: &Config) -> Result<(), CliError> {
         renamed => renamed.map_err(changed)?,
     }
     let url = served(broker, name).await;
-    let at = tenant.public_url.clone().or_else(|| in_browser(&tenant)).or_else(|| url.clone());
+    let at = tenant.public_url.clone().or_else(|| in_browser(config, name)).or_else(|| url.clone());
     let at = at.unwrap_or_else(|| tenant.url());
     say(format_args!("{name} is a Nexus of its own:"));
     say(format_args!("  data       {}", folder.display()));
@@ -123,6 +166,36 @@ async fn add(name: &TenantName, config: &Config) -> Result<(), CliError> {
     Ok(())
 }
 
+async fn restart(broker: &Path, name: &TenantName) -> Result<(), CliError> {
+    if !all(broker).contains(name) {
+        return Err(TenantsError::Unknown(name.clone()).into());
+    }
+    if holder(broker).is_none() {
+        return Err(TenantsError::NoServer(broker.to_owned()).into());
+    }
+    let changed = |source| TenantsError::Change { path: broker.join(FOLDER), source };
+    restart::want(broker, name).map_err(changed)?;
+    let mut waited = Duration::ZERO;
+    while !restart::is_done(broker, name) {
+        let is_there = holder(broker).is_some();
+        if waited >= END_WAIT || !is_there {
+            restart::give_up(broker, name);
+            let late = TenantsError::NotAnew(name.clone());
+            return Err(if is_there { late } else { TenantsError::NoServer(broker.to_owned()) }.into());
+        }
+        sleep(POLL).await;
+        waited += POLL;
+    }
+    match fault_of(broker, name) {
+        Some(fault) => Err(TenantsError::Fault { name: name.clone(), fault }.into()),
+        None => {
+            let url = served(broker, name).await.unwrap_or_default();
+            say(format_args!("{name} was begun anew, and is served at {url}"));
+            Ok(())
+        }
+    }
+}
+
 /// Where the tenant is reached, once a broker that runs serves it.
 async fn served(broker: &Path, name: &TenantName) -> Option<String> {
     let folder = folder_of(broker, name);
@@ -138,15 +211,14 @@ async fn served(broker: &Path, name: &TenantName) -> Option<String> {
 }
 
 /// Of a network's address, which has no names below it: the first name there is.
-fn in_browser(tenant: &Config) -> Option<String> {
-    let name = &tenant.tenancy.as_ref()?.name;
-    let ip = tenant.listen.ip();
+fn in_browser(broker: &Config, name: &TenantName) -> Option<String> {
+    let ip = broker.listen.ip();
     if ip.is_loopback() {
         return None;
     }
     let machine = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    let host = tenant.allowed_hosts.first().cloned().or_else(machine)?;
-    Some(format!("https://{name}.{}:{}", host.trim(), tenant.listen.port()))
+    let host = broker.allowed_hosts.first().cloned().or_else(machine)?;
+    Some(format!("https://{name}.{}:{}", host.trim(), broker.listen.port()))
 }
 
 /// Whether somebody uses a data directory, and where they answer if they do.

@@ -168,8 +168,9 @@ fn a_tenant_has_what_is_shared_from_its_broker_and_the_rest_for_itself() {
     std::fs::write(acme.join("nexus.toml"), "[hands]\nsoft_cap = 5\n").unwrap();
     let env = |name: &str| (name == "NEXUS_LINKS_MAX").then(|| "11".to_owned());
     let (config, effective) = Config::load(&acme, &[("hands.soft_cap", "7".into())], env).unwrap();
-    assert_eq!((config.listen.port(), config.tls, config.allowed_hosts), (9, false, vec!["b".to_owned()]));
+    assert_eq!((config.listen.port(), config.tls, &config.allowed_hosts), (9, false, &Vec::new()));
     assert_eq!(config.public_url.as_deref(), Some("https://acme.nexus.example"));
+    assert_eq!(config.own_hosts(), ["acme.nexus.example"]);
     // The environment and the command line are the broker's.
     assert_eq!((config.links_max, config.hub.soft_cap), (16_384, 5));
     let tenancy = config.tenancy.unwrap();
@@ -179,7 +180,7 @@ fn a_tenant_has_what_is_shared_from_its_broker_and_the_rest_for_itself() {
     );
     let shared: Vec<&str> =
         effective.rows().filter(|it| matches!(it.2, Source::Broker(_))).map(|it| it.0).collect();
-    assert_eq!(shared.len(), BROKERS.len());
+    assert_eq!(shared.len(), BROKERS.len() + 1, "and public_url, as it has none of its own");
     assert!(BROKERS.iter().all(|key| shared.contains(key)), "{shared:?}");
     for key in BROKERS {
         let line = format!(
@@ -189,5 +190,15 @@ fn a_tenant_has_what_is_shared_from_its_broker_and_the_rest_for_itself() {
         std::fs::write(acme.join("nexus.toml"), line).unwrap();
         let error = Config::load(&acme, &[], none).unwrap_err().to_string();
         assert!(error.contains(&format!(":1: {key} is for the broker of all tenants to say")), "{error}");
+    }
+    let own = "public_url = \"https://Acme.example:8443/\"\nallowed_hosts = [\"www.acme.example\", \"acme.example\"]\n";
+    std::fs::write(acme.join("nexus.toml"), own).unwrap();
+    let (config, _) = Config::load(&acme, &[], none).unwrap();
+    assert_eq!(config.public_url.as_deref(), Some("https://acme.example:8443"));
+    assert_eq!(config.own_hosts(), ["acme.example", "www.acme.example"]);
+    for line in ["public_url = \"https://[::1]:1\"", "allowed_hosts = [\"a.example\", \"10.0.0.7\"]"] {
+        std::fs::write(acme.join("nexus.toml"), line).unwrap();
+        let error = Config::load(&acme, &[], none).unwrap_err().to_string();
+        assert!(error.contains("nexus.toml:1") && error.contains("the broker's own"), "{error}");
     }
 }

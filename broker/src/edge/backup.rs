@@ -13,6 +13,7 @@ use crate::blobs::folder;
 use crate::clock;
 use crate::datadir::DataDir;
 use crate::hub::{Access, CommandBody, Note};
+use crate::task;
 
 #[derive(Debug)]
 pub(crate) struct Backups {
@@ -42,7 +43,7 @@ impl Edge {
         let note = Note { actor: by.clone(), kind, subject: name.as_str().to_owned() };
         self.call(CommandBody::Access { by, act: Access::Note(vec![note]) }, 0).await?;
         let (data, at) = (self.backups.data.clone(), self.backups.folder.clone());
-        let making = tokio::task::spawn_blocking(move || {
+        let making = task::blocking(move || {
             let _permit = permit;
             let failed = |source| BackupError::Write { path: at.clone(), source };
             folder(&at).map_err(failed)?;

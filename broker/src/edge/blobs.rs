@@ -14,6 +14,7 @@ use crate::clock::millis;
 use crate::hub::records::{BlobRecord, Reads};
 use crate::hub::{CommandBody, PutBlob};
 use crate::observe;
+use crate::task;
 
 /// Blobs forgotten with one command.
 const FORGET_MAX: u32 = 64;
@@ -36,7 +37,7 @@ impl Edge {
         name: Option<String>,
     ) -> Result<Json, ErrorBody> {
         let edge = Arc::clone(self);
-        let finishing = tokio::spawn(async move {
+        let finishing = task::spawn(async move {
             let _deciding = edge.blobs.decide().await;
             let (id, bytes) = edge.blobs.place(upload).await.map_err(|error| unavailable(&error))?;
             let blob = PutBlob { id, bytes, media_type, name };

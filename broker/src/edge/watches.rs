@@ -17,9 +17,11 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
+use tracing::Instrument as _;
 
 use crate::edge::Edge;
 use crate::hub::{CommandBody, Found, Look, WatchDoor};
+use crate::task;
 
 const USER_AGENT: &str = concat!("nexus/", env!("CARGO_PKG_VERSION"));
 /// Of all together.
@@ -59,12 +61,13 @@ pub(crate) async fn look(edge: Arc<Edge>, allow: Vec<String>, mut stop: watch::R
                 at_once: Arc::clone(&at_once),
                 door: door.clone(),
             };
-            running.insert(door.trigger.clone(), (door.clone(), lookers.spawn(looker.run())));
+            running
+                .insert(door.trigger.clone(), (door.clone(), lookers.spawn(looker.run().in_current_span())));
         }
         tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = task::stopped(&mut stop) => return,
             changed = wanted.changed() => if changed.is_err() { return },
-            Some(_) = lookers.join_next() => {}
+            Some(done) = lookers.join_next() => task::ended("what looks at a watch", done).await
         }
     }
 }

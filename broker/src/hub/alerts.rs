@@ -26,6 +26,11 @@ impl Alerts {
         self.0.contains_key(&Alert::key_of(kind, subject))
     }
 
+    /// What the first open one of a kind says.
+    pub(super) fn first(&self, kind: AlertKind) -> Option<&str> {
+        self.0.values().find(|alert| alert.kind == kind).map(|alert| alert.message.as_str())
+    }
+
     /// What the open alerts of one kind are about.
     pub(super) fn subjects(&self, kind: AlertKind) -> Vec<String> {
         self.0.values().filter(|alert| alert.kind == kind).map(|alert| alert.subject.clone()).collect()

@@ -4,6 +4,7 @@ use nexus_wire::alert::{Alert, AlertKind};
 use nexus_wire::{AspectName, EpochId, Ms, Party};
 use serde_json::json;
 
+use super::Hub;
 use super::command::CommandBody;
 use super::records::{Store, StoreError, Stored};
 use super::step::{Done, Step};
@@ -30,6 +31,13 @@ pub(crate) fn unwritten_alert(since: Ms, head: u64) -> Alert {
         cleared_at: None,
         acked_at: None,
         acked_by: None,
+    }
+}
+
+impl Hub {
+    /// What is wrong with the database, as it was met.
+    pub(crate) fn storage_trouble(&self) -> Option<&str> {
+        self.alerts.first(AlertKind::Storage)
     }
 }
 

@@ -86,10 +86,12 @@ impl<S: Store> Step<'_, S> {
         self.raise_alert(AlertKind::SettingsBroken, name.as_str(), &message)
     }
 
-    /// The processes that the broker runs are begun anew with it.
+    /// The processes and the tenants that the broker runs are begun anew with it.
     pub(super) fn processes_anew(&mut self) -> Stored<()> {
-        for subject in self.hub.alerts.subjects(AlertKind::AspectFailing) {
-            self.clear_alert(AlertKind::AspectFailing, &subject)?;
+        for kind in [AlertKind::AspectFailing, AlertKind::TenantDown] {
+            for subject in self.hub.alerts.subjects(kind) {
+                self.clear_alert(kind, &subject)?;
+            }
         }
         Ok(())
     }

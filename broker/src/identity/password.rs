@@ -7,10 +7,10 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use nexus_wire::limits::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
 use nexus_wire::{ErrorBody, ErrorCode};
 use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
 use super::AuthError;
+use crate::task;
 
 /// OWASP's second choice of parameters, which keeps a login under 20 MiB: memory in KiB, passes, lanes.
 const MEMORY_KIB: u32 = 19 * 1024;
@@ -60,7 +60,7 @@ impl Passwords {
         let _admitted = self.admitted.try_acquire().map_err(|_| AuthError::Crowded)?;
         // Held by the work itself: whoever hangs up does not make room for a third at once.
         let working = Arc::clone(&self.working).acquire_owned().await.map_err(|_| AuthError::Crowded)?;
-        let done = spawn_blocking(move || {
+        let done = task::blocking(move || {
             let done = work();
             drop(working);
             done

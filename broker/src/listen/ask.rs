@@ -27,6 +27,7 @@ use crate::deliver::outbox::{Out, Work};
 use crate::edge::Edge;
 use crate::identity::Identity;
 use crate::relay::Starts;
+use crate::task;
 use sight::Sight;
 pub(super) use sight::{Ended, Event};
 
@@ -179,7 +180,7 @@ fn join(
     let item = derive::message_item(question.message, &question.to);
     let sight = Sight::new(question.clone(), item);
     let following = Following { edge: Arc::clone(edge), peer, sight, events: sender, leave };
-    tokio::spawn(following.run(permit));
+    task::spawn(following.run(permit));
     Asked { question, events }
 }
 

@@ -15,6 +15,7 @@ use nexus_wire::ErrorCode;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tracing::{Instrument as _, Span};
+use uuid::Uuid;
 
 use super::hosts::bare;
 use super::problem::Problem;
@@ -60,6 +61,15 @@ pub(crate) enum Taken {
     Own,
     #[error("the tenant {0} has the same identity, so one of the two is a copy; remove one")]
     Tenant(TenantName),
+    #[error(
+        "the tenant {tenant} goes by {name} already; leave it out of public_url and allowed_hosts of one of the two"
+    )]
+    Name { name: String, tenant: TenantName },
+}
+
+/// Whether it is the fixed name of a Nexus, which stands for its identity.
+pub(crate) fn is_fixed(name: &str) -> bool {
+    name.strip_suffix(".nexus").is_some_and(|id| id.parse::<Uuid>().is_ok())
 }
 
 /// Whom the handshake of a connection was with; nobody in particular where there was none.
@@ -90,27 +100,32 @@ impl Door {
         if names.contains(&self.fixed_name) {
             return Err(Taken::Own);
         }
-        let mut holders = names.iter().filter_map(|name| tenants.get(name)?.tenant.as_ref());
-        match holders.find(|holder| Some(*holder) != tenant) {
-            Some(other) => Err(Taken::Tenant(other.clone())),
+        let mut holders = names.iter().filter_map(|name| Some((name, tenants.get(name)?.tenant.as_ref()?)));
+        match holders.find(|(_, holder)| Some(*holder) != tenant) {
+            Some((name, other)) if is_fixed(name) => Err(Taken::Tenant(other.clone())),
+            Some((name, other)) => Err(Taken::Name { name: name.clone(), tenant: other.clone() }),
             None => Ok(()),
         }
     }
 
-    /// From now on these names lead there.
+    /// From now on these names lead there, and no others of that tenant.
     pub(crate) fn open(&self, names: &[String], room: Room) -> Result<(), Taken> {
         let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
         self.are_free(&tenants, room.tenant.as_ref(), names)?;
+        tenants.retain(|_, other| other.tenant != room.tenant);
         let room = Arc::new(room);
         tenants.extend(names.iter().map(|name| (name.clone(), Arc::clone(&room))));
         Ok(())
     }
 
-    /// A tenant is not served for a while: whoever comes is to come again.
+    /// A tenant is not served for a while: whoever comes is to come again. Names it wants that are another's stay that one's.
     pub(crate) fn rest(&self, tenant: &TenantName, names: &[String]) {
-        self.close(tenant);
-        // What stands before the broker's names is nobody else's.
-        let _ = self.open(names, Room::at_rest(tenant.clone()));
+        let room = Arc::new(Room::at_rest(tenant.clone()));
+        let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        tenants.retain(|_, other| other.tenant != room.tenant);
+        for name in names {
+            tenants.entry(name.clone()).or_insert_with(|| Arc::clone(&room));
+        }
     }
 
     /// Its names lead nowhere any more.
@@ -188,5 +203,40 @@ fn has_one_host(request: &mut Request<Incoming>) -> bool {
 impl ResolvesServerCert for Door {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         self.room(hello.server_name().unwrap_or_default()).leaf.as_ref().map(|leaf| leaf.current())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_leads_to_one_whoever_is_served_or_not() {
+        let own = Room { tenant: None, router: None, leaf: None, span: Span::none() };
+        let fixed = |id: u128| format!("{}.nexus", Uuid::from_u128(id));
+        let door = Door::new(own, fixed(1));
+        let [acme, beta]: [TenantName; 2] = ["acme", "beta"].map(|name| name.parse().unwrap());
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        let at = |host: &str| door.room(host).tenant.as_ref().map(ToString::to_string).unwrap_or_default();
+        let served = |tenant: &TenantName, names: &[String]| door.open(names, Room::at_rest(tenant.clone()));
+
+        served(&acme, &names(&["acme.localhost", "acme.example", &fixed(2)])).unwrap();
+        let taken = |names: &[String]| served(&beta, names).unwrap_err().to_string();
+        assert!(
+            taken(&names(&["beta.localhost", "acme.example"])).contains("acme goes by acme.example already")
+        );
+        assert!(taken(&[fixed(2)]).contains("the tenant acme has the same identity"));
+        assert!(taken(&[fixed(1)]).contains("the identity of the broker's own Nexus"));
+        assert_eq!(at("beta.localhost"), "", "all or nothing");
+
+        // One that cannot have all its names is to be come back to under the others.
+        door.rest(&beta, &names(&["beta.localhost", "acme.example"]));
+        assert_eq!([at("Beta.localhost:1"), at("acme.example."), at("localhost")], ["beta", "acme", ""]);
+        // Begun anew with other names.
+        served(&acme, &names(&["acme.localhost"])).unwrap();
+        assert_eq!([at("acme.localhost"), at("acme.example"), at(&fixed(2))], ["acme", "", ""]);
+        served(&beta, &names(&["beta.localhost", "acme.example"])).unwrap();
+        door.close(&beta);
+        assert_eq!([at("beta.localhost"), at("acme.example"), at("acme.localhost")], ["", "", "acme"]);
     }
 }

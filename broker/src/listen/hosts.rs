@@ -61,6 +61,17 @@ impl Hosts {
         below
     }
 
+    /// Whether we go by `name` ourselves.
+    pub(crate) fn is_own(&self, name: &str) -> bool {
+        self.check(Some(name), None).is_ok()
+    }
+
+    /// What stands before one of our names in `name`, if it is one label.
+    pub(crate) fn label_of<'a>(&self, name: &'a str) -> Option<&'a str> {
+        let (label, rest) = name.split_once('.')?;
+        self.is_own(rest).then_some(label)
+    }
+
     /// Whether the listener speaks TLS, so that a cookie may be kept to it.
     pub(crate) fn is_tls(&self) -> bool {
         self.scheme == "https" || self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
@@ -105,6 +116,11 @@ pub(super) fn bare(authority: &str) -> &str {
 pub(crate) fn url_below(url: &str, label: &str) -> Option<String> {
     let (scheme, authority) = url.split_once("://")?;
     host_of(authority).parse::<IpAddr>().is_err().then(|| format!("{scheme}://{label}.{authority}"))
+}
+
+/// The host of a URL without a path.
+pub(crate) fn host_in(url: &str) -> &str {
+    host_of(url.split_once("://").map_or(url, |(_, authority)| authority))
 }
 
 /// The host of `host:port`, `[v6]:port` or a name alone.

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::clock;
 use crate::framing::Block;
+use crate::task;
 
 /// Blocks that may wait, and their bytes.
 const WAITING_MAX: usize = 4_096;
@@ -57,8 +58,7 @@ impl Sink {
         let file = Rotating::open(settings)?;
         let (sink, waiting) = Self::new();
         let counts = Arc::clone(&sink.counts);
-        let thread = std::thread::Builder::new().name("sink".to_owned());
-        let thread = thread.spawn(move || Writer::new(file, counts).run(&waiting))?;
+        let thread = task::thread("sink", move || Writer::new(file, counts).run(&waiting))?;
         Ok((sink, thread))
     }
 

@@ -43,6 +43,7 @@ use crate::sequencer::{Sequencer, sequencer};
 use crate::setup::{Setup, SetupError};
 use crate::spawn::Spawner;
 use crate::store::SqliteStore;
+use crate::task;
 use crate::tenants::TenantName;
 use crate::traces::Traces;
 use crate::trail::Trail;
@@ -123,7 +124,8 @@ impl Nexus {
     pub(crate) async fn start(setup: Setup, config: &Config, place: Place) -> Result<Self, ServeError> {
         let Setup { data, keys, store, hub, last_at, lock, .. } = setup;
         let Place { names, hosts, url, tenant } = place;
-        let span = tenant.as_ref().map_or_else(Span::none, |name| tracing::error_span!("tenant", %name));
+        // A tenant's, or none.
+        let span = Span::current();
         let nexus_id = keys.nexus_id;
         let keys = Arc::new(keys);
         let ca_pem = keys.ca_pem.clone();
@@ -144,22 +146,21 @@ impl Nexus {
         let mark = mark::begin(&data, clock::wall()).map_err(SetupError::from)?;
         let sink = start_sink(config.sink.clone())?;
         let clock = Clock::start(last_at);
-        let published =
-            Published { traces: Traces::new(telemetry(nexus_id)), ..Published::of(&hub, config.patience) };
+        let published = Published {
+            traces: Traces::new(telemetry(nexus_id, tenant.as_ref())),
+            ..Published::of(&hub, config.patience)
+        };
         let published = Arc::new(published);
         let (sequencer, intake) = sequencer(clock);
         let library = Library::new(|size| store.readers(size), sequencer.clone());
         let database = store.path().to_owned();
         let (core, due) = Core::new(store, hub, config.hub.clone(), intake, Arc::clone(&published));
         let (ending, ended) = oneshot::channel();
-        let within = span.clone();
-        std::thread::Builder::new()
-            .name("core".to_owned())
-            .spawn(move || {
-                // Nobody waits any more when the broker is being torn down.
-                let _ = ending.send(within.in_scope(|| core.run()));
-            })
-            .map_err(ServeError::Thread)?;
+        let run = move || {
+            // Nobody waits any more when the broker is being torn down.
+            let _ = ending.send(core.run());
+        };
+        task::thread("core", run).map_err(ServeError::Thread)?;
 
         let links_max = u32::try_from(config.links_max).unwrap_or(u32::MAX);
         let edge = Arc::new(Edge {
@@ -233,7 +234,7 @@ impl Nexus {
         Ok(nexus)
     }
 
-    fn at_work(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn at_work(&mut self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(task.instrument(self.edge.span.clone()));
     }
 
@@ -259,14 +260,25 @@ impl Nexus {
         Ok(())
     }
 
-    /// Returns when the core ends without having been told to, which only a defect makes it do.
+    /// Returns when the core ends without having been told to, or one of its tasks breaks down: only a defect makes either
+    /// happen. Safe to cancel.
     pub(crate) async fn failed(&mut self) -> ServeError {
-        if let Some(ended) = &mut self.ended {
-            // Either way nothing can be made durable any more.
-            let _ = ended.await;
-            self.ended = None;
+        loop {
+            let Some(ended) = &mut self.ended else { return ServeError::Core };
+            tokio::select! {
+                _ = ended => {
+                    // Either way nothing can be made durable any more.
+                    self.ended = None;
+                }
+                Some(done) = self.tasks.join_next() => match done {
+                    // Those that end by themselves end with the broker, or have nothing left to do.
+                    Ok(()) => {}
+                    Err(error) => if let Ok(broken) = error.try_into_panic() {
+                        return ServeError::Task(task::said(&*broken));
+                    }
+                }
+            }
         }
-        ServeError::Core
     }
 
     /// Ends the agents that run beside it, while there is somebody they can say goodbye to.
@@ -312,9 +324,9 @@ impl Quiet {
     pub(crate) async fn finish(self) -> Result<(), ServeError> {
         let Self { nexus: Nexus { edge, index, sink, lock, .. }, store } = self;
         // It ends within one step; a defect in it has cost the index alone.
-        let _ = tokio::task::spawn_blocking(|| index.join()).await;
+        let _ = task::blocking(|| index.join()).await;
         if let Some((sink, thread)) = sink {
-            let _ = tokio::task::spawn_blocking(move || {
+            let _ = task::blocking(move || {
                 sink.end();
                 thread.join()
             })
@@ -330,9 +342,9 @@ impl Quiet {
 }
 
 /// Spans go where the environment says.
-fn telemetry(nexus: Uuid) -> Telemetry {
-    let version = env!("CARGO_PKG_VERSION");
-    Telemetry::from_env(&Service { name: "nexus", version, instance: nexus.to_string() })
+fn telemetry(nexus: Uuid, tenant: Option<&TenantName>) -> Telemetry {
+    let (version, tenant) = (env!("CARGO_PKG_VERSION"), tenant.map(ToString::to_string));
+    Telemetry::from_env(&Service { name: "nexus", version, instance: nexus.to_string(), tenant })
 }
 
 fn start_sink(

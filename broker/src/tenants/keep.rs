@@ -1,29 +1,30 @@
-//! Has the tenants served that are there: one task for each, which starts its Nexus, starts it again when it fails, and
-//! puts it behind the door. What is wrong with one is its own and is told in the log.
+//! Has the tenants served that are there: one task for each, see `tenant`; begins with those that are new, ends with those
+//! that are gone, and begins anew with those somebody wants begun anew.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nexus_wire::alert::AlertKind;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
+use tracing::Instrument as _;
 
-use super::{OFF, TenantName, all, folder_of, note_fault};
-use crate::config::{Config, ConfigError};
-use crate::datadir::DataDirError;
-use crate::listen::door::{Door, Taken};
-use crate::listen::hosts::Hosts;
-use crate::serve::ServeError;
-use crate::serve::nexus::{Nexus, Place, Quiet};
-use crate::setup::{Setup, SetupError};
+use super::tenant::Tenant;
+use super::{OFF, TenantName, all, folder_of, note_fault, restart};
+use crate::config::Config;
+use crate::edge::Edge;
+use crate::hub::{CommandBody, Origin};
+use crate::listen::door::Door;
+use crate::serve::nexus::Quiet;
+use crate::task;
 
 /// How often the folder is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-/// The wait before one that cannot be served is tried again, doubled each time.
-const WAIT_MIN: Duration = Duration::from_secs(1);
-const WAIT_MAX: Duration = Duration::from_secs(60);
+const ALERT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What tenants have in common.
 #[derive(Clone, Debug)]
@@ -31,29 +32,23 @@ pub(crate) struct Together {
     /// The broker's own.
     pub(crate) config: Config,
     pub(crate) address: SocketAddr,
-    pub(crate) hosts: Hosts,
+    /// The broker's own Nexus, where people are told of what is wrong with a tenant.
+    pub(crate) own: Arc<Edge>,
     pub(crate) door: Arc<Door>,
 }
 
-#[derive(Debug, thiserror::Error)]
-enum Fault {
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error(transparent)]
-    Setup(#[from] SetupError),
-    #[error(transparent)]
-    Serve(#[from] ServeError),
-    #[error(transparent)]
-    Taken(#[from] Taken),
-    #[error("it has ended by a defect while it was started")]
-    Defect,
+/// Whoever comes before they are served is to come again: agents that are told by the broker's own Nexus that it knows no
+/// such name do not. To be called before anybody is answered.
+pub(crate) fn expect(together: &Together) {
+    for name in wanted(&together.config.data) {
+        let names = Tenant::new(together.clone(), name.clone()).expected_names();
+        together.door.rest(&name, &names);
+    }
 }
 
-impl Fault {
-    /// Somebody uses the folder, most likely for a moment.
-    fn is_in_use(&self) -> bool {
-        matches!(self, Self::Setup(SetupError::DataDir(DataDirError::InUse { .. })))
-    }
+/// Those that are to be served.
+fn wanted(broker: &Path) -> impl Iterator<Item = TenantName> {
+    all(broker).into_iter().filter(move |name| !folder_of(broker, name).join(OFF).exists())
 }
 
 /// The tenants of a broker that runs.
@@ -97,13 +92,22 @@ struct Looking {
 struct Kept {
     stop: watch::Sender<bool>,
     task: JoinHandle<Option<Quiet>>,
+    /// The task itself has broken down, and that was told.
+    is_broken: bool,
+}
+
+impl Kept {
+    async fn end(self) -> Option<Quiet> {
+        self.stop.send_replace(true);
+        self.task.await.ok().flatten()
+    }
 }
 
 impl Looking {
     async fn run(mut self, mut stopped: watch::Receiver<bool>) -> Vec<Quiet> {
         loop {
             tokio::select! {
-                () = told(&mut stopped) => break,
+                () = task::stopped(&mut stopped) => break,
                 () = sleep(LOOK_INTERVAL) => {}
             }
             // Nobody waits for those that come while the broker runs.
@@ -120,161 +124,98 @@ impl Looking {
         quiet
     }
 
-    /// Begins with those that are new, and ends with those that are gone.
+    /// Begins with those that are new or wanted anew, and ends with those that are gone.
     async fn look(&mut self) -> Vec<oneshot::Receiver<()>> {
         let broker = self.together.config.data.clone();
-        let found = move || -> Vec<TenantName> {
-            let is_on = |name: &TenantName| !folder_of(&broker, name).join(OFF).exists();
-            all(&broker).into_iter().filter(is_on).collect()
+        let find = move || -> Vec<(TenantName, bool)> {
+            wanted(&broker).map(|name| (name.clone(), restart::take_up(&broker, &name))).collect()
         };
-        let Ok(found) = tokio::task::spawn_blocking(found).await else { return Vec::new() };
-        let gone: Vec<TenantName> = self.kept.keys().filter(|name| !found.contains(name)).cloned().collect();
+        let Ok(found) = task::blocking(find).await else { return Vec::new() };
+        let is_gone = |name: &&TenantName| !found.iter().any(|(found, _)| found == *name);
+        let gone: Vec<TenantName> = self.kept.keys().filter(is_gone).cloned().collect();
         for name in gone {
             if let Some(kept) = self.kept.remove(&name) {
                 self.end(&name, kept).await;
             }
         }
         let mut begun = Vec::new();
-        for name in found {
-            if self.kept.contains_key(&name) {
-                continue;
+        for (name, is_wanted) in found {
+            match self.kept.get(&name) {
+                Some(kept) if !is_wanted => {
+                    if kept.task.is_finished() && !kept.is_broken {
+                        self.tell_broken(&name).await;
+                    }
+                }
+                Some(_) | None => begun.push(self.begin(name)),
             }
-            let (stop, stopped) = watch::channel(false);
-            let (tried, is_tried) = oneshot::channel();
-            begun.push(is_tried);
-            let tenant = Tenant::new(self.together.clone(), name.clone());
-            let task = tokio::spawn(tenant.keep(stopped, tried));
-            self.kept.insert(name, Kept { stop, task });
         }
         begun
     }
 
+    /// Once the one before it has ended, if there is one.
+    fn begin(&mut self, name: TenantName) -> oneshot::Receiver<()> {
+        let (stop, stopped) = watch::channel(false);
+        let (tried, is_tried) = oneshot::channel();
+        let (before, tenant) = (self.kept.remove(&name), Tenant::new(self.together.clone(), name.clone()));
+        let span = tracing::error_span!("tenant", %name);
+        let keep = async move {
+            if let Some(before) = before {
+                tracing::info!("the tenant is begun anew, as somebody wants it");
+                finish(before.end().await).await;
+            }
+            tenant.keep(stopped, tried).await
+        };
+        let task = tokio::spawn(keep.instrument(span));
+        self.kept.insert(name, Kept { stop, task, is_broken: false });
+        is_tried
+    }
+
+    /// Only a defect in what looks after a tenant makes that end by itself.
+    async fn tell_broken(&mut self, name: &TenantName) {
+        let message = format!(
+            "what looks after the tenant {name} has broken down; it is begun anew with: nexus tenant restart {name}"
+        );
+        tracing::error!("{message}");
+        self.together.door.rest(name, &self.together.own.hosts.below(name.as_str()));
+        note_fault(&self.together.config.data, name, Some(&message));
+        restart::done(&self.together.config.data, name);
+        self.together.raise(name, message).await;
+        if let Some(kept) = self.kept.get_mut(name) {
+            kept.is_broken = true;
+        }
+    }
+
     async fn end(&self, name: &TenantName, kept: Kept) {
-        kept.stop.send_replace(true);
-        let quiet = kept.task.await.ok().flatten();
+        let quiet = kept.end().await;
         self.together.door.close(name);
         finish(quiet).await;
+        restart::done(&self.together.config.data, name);
+        self.together.clear(name).await;
         tracing::info!("the tenant {name} is served no more");
     }
 }
 
-async fn finish(quiet: Option<Quiet>) {
+impl Together {
+    /// Tells people of the broker's own Nexus. One that stops tells nobody any more.
+    pub(super) async fn raise(&self, name: &TenantName, message: String) {
+        let (kind, subject) = (AlertKind::TenantDown, name.to_string());
+        self.submit(CommandBody::RaiseAlert { kind, subject, message }).await;
+    }
+
+    pub(super) async fn clear(&self, name: &TenantName) {
+        self.submit(CommandBody::ClearAlert { kind: AlertKind::TenantDown, subject: name.to_string() }).await;
+    }
+
+    async fn submit(&self, body: CommandBody) {
+        // A tenant does not wait for the broker's own Nexus when that has trouble of its own.
+        let _ = timeout(ALERT_PATIENCE, self.own.sequencer.submit(Origin::Broker, body, 0)).await;
+    }
+}
+
+pub(super) async fn finish(quiet: Option<Quiet>) {
     if let Some(quiet) = quiet
         && let Err(error) = quiet.finish().await
     {
         tracing::error!("a tenant did not end well: {error}");
-    }
-}
-
-/// Returns when it is to stop.
-async fn told(stopped: &mut watch::Receiver<bool>) {
-    // Whoever could say so is gone when there is an error.
-    let _ = stopped.wait_for(|stopped| *stopped).await;
-}
-
-/// Once.
-fn say(tried: &mut Option<oneshot::Sender<()>>) {
-    if let Some(tried) = tried.take() {
-        // Those who came while the broker runs are waited for by nobody.
-        let _ = tried.send(());
-    }
-}
-
-struct Tenant {
-    together: Together,
-    name: TenantName,
-    /// Which lead to it, but for its certificate's.
-    names: Vec<String>,
-    /// What was said last, so that it is said once.
-    told: Option<String>,
-}
-
-impl Tenant {
-    fn new(together: Together, name: TenantName) -> Self {
-        let names = together.hosts.below(name.as_str());
-        Self { together, name, names, told: None }
-    }
-
-    /// Until it is told to stop. `tried`: once it is known whether it can be served.
-    async fn keep(mut self, mut stopped: watch::Receiver<bool>, tried: oneshot::Sender<()>) -> Option<Quiet> {
-        let (mut wait, mut tried) = (WAIT_MIN, Some(tried));
-        loop {
-            let fault = match self.start().await {
-                Ok(mut nexus) => {
-                    wait = WAIT_MIN;
-                    self.is_well(&nexus);
-                    say(&mut tried);
-                    tokio::select! {
-                        () = told(&mut stopped) => {
-                            nexus.end_agents().await;
-                            return Some(nexus.quiet().await);
-                        }
-                        error = nexus.failed() => {
-                            self.put_away(nexus).await;
-                            error.into()
-                        }
-                    }
-                }
-                Err(fault) => fault,
-            };
-            self.together.door.rest(&self.name, &self.names);
-            self.tell(&fault);
-            say(&mut tried);
-            if fault.is_in_use() {
-                wait = WAIT_MIN;
-            }
-            tokio::select! {
-                () = told(&mut stopped) => return None,
-                () = sleep(wait) => {}
-            }
-            wait = (wait * 2).min(WAIT_MAX);
-        }
-    }
-
-    async fn start(&self) -> Result<Nexus, Fault> {
-        let folder = folder_of(&self.together.config.data, &self.name);
-        let env = |name: &str| std::env::var(name).ok();
-        let (config, _) = Config::of_tenant(&folder, &self.name, &self.together.config, env)?;
-        let opening = config.clone();
-        let span = tracing::error_span!("tenant", name = %self.name);
-        let setup = tokio::task::spawn_blocking(move || span.in_scope(|| Setup::open(&opening))).await;
-        let setup = setup.map_err(|_| Fault::Defect)??;
-        let name = self.name.clone();
-        let place = Place::of_tenant(&config, &setup.keys, name, &self.names, self.together.address);
-        // Before anything of it acts: two of the same would both do what is due.
-        self.together.door.check(&self.name, place.names())?;
-        let mut nexus = Nexus::start(setup, &config, place).await?;
-        let opened = self.together.door.open(&nexus.names, nexus.room()).map_err(Fault::from);
-        let brought_up = opened.and_then(|()| Ok(nexus.bring_up(config)?));
-        if let Err(fault) = brought_up {
-            self.put_away(nexus).await;
-            return Err(fault);
-        }
-        Ok(nexus)
-    }
-
-    async fn put_away(&self, mut nexus: Nexus) {
-        self.together.door.rest(&self.name, &self.names);
-        nexus.end_agents().await;
-        finish(Some(nexus.quiet().await)).await;
-    }
-
-    fn is_well(&mut self, nexus: &Nexus) {
-        self.told = None;
-        note_fault(&self.together.config.data, &self.name, None);
-        tracing::info!("the tenant {} is served at {}", self.name, nexus.url);
-    }
-
-    fn tell(&mut self, fault: &Fault) {
-        let text = fault.to_string();
-        if self.told.as_ref() != Some(&text) {
-            if fault.is_in_use() {
-                tracing::info!("the tenant {} is not served yet: {text}", self.name);
-            } else {
-                tracing::error!("the tenant {} is not served: {text}; it is tried again", self.name);
-            }
-            note_fault(&self.together.config.data, &self.name, Some(&text));
-            self.told = Some(text);
-        }
     }
 }

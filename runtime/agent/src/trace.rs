@@ -50,6 +50,7 @@ impl Teller {
             name: "nexus-agent",
             version: env!("CARGO_PKG_VERSION"),
             instance: settings.name.to_string(),
+            tenant: None,
         };
         Self { telemetry: Telemetry::from_env(&service), who: Who::of(settings) }
     }

@@ -38,6 +38,8 @@ pub struct Service {
     pub version: &'static str,
     /// Which of several of that name.
     pub instance: String,
+    /// The tenant of a broker that it is, by name.
+    pub tenant: Option<String>,
 }
 
 /// Cheap to clone.
@@ -134,6 +136,9 @@ impl Running {
         let mut resource = Resource::builder()
             .with_attribute(KeyValue::new("service.version", service.version))
             .with_attribute(KeyValue::new("service.instance.id", service.instance.clone()));
+        if let Some(tenant) = &service.tenant {
+            resource = resource.with_attribute(KeyValue::new("nexus.tenant", tenant.clone()));
+        }
         if !settings::names_service(&env) {
             resource = resource.with_service_name(service.name);
         }

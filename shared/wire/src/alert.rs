@@ -87,6 +87,8 @@ kinds! {
     SpendingStopped = "spending_stopped", Condition, Urgent;
     /// The database cannot be written, or does not say what was written.
     Storage = "storage", Condition, Urgent;
+    /// A tenant of this broker is not served, or cannot write its database.
+    TenantDown = "tenant_down", Condition, Urgent;
     /// The loop guard paused a thread.
     ThreadPaused = "thread_paused", Condition, Warning;
     /// A trigger was paused because it does not work.

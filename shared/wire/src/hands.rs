@@ -450,7 +450,7 @@ pub struct DispatchInfo {
     /// What it and everything below it has spent of that; known once it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spent: Option<Spending>,
-    /// Why it has not begun; not in lists.
+    /// Why it has not begun, or may not retake its place; not in lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<WaitingFor>,
     /// When it was chosen by capability, as `dispatch` was answered; not in lists.

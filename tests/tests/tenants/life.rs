@@ -21,6 +21,16 @@ fn status(at: &Nexus) -> u16 {
     at.ask(&bearer(&at.token()), "GET", "/api/v1/aspects", "").status
 }
 
+/// The tenants that the people of the broker's own Nexus are told of.
+fn down(world: &World) -> Vec<String> {
+    let page = world.nexctl_json(&["get", "alerts"]);
+    let alerts = page["alerts"].as_array().expect("a list").iter();
+    let keys = alerts.filter_map(|alert| alert["key"].as_str()?.strip_prefix("tenant_down/"));
+    let mut names: Vec<String> = keys.map(str::to_owned).collect();
+    names.sort();
+    names
+}
+
 fn ask_robin(world: &World, at: &Nexus) -> String {
     let mut command = world.command("nexctl");
     command.args(["ask", "robin", "hello"]).env("NEXUS_URL", at.url()).env("NEXUS_TOKEN", at.token());
@@ -90,6 +100,7 @@ fn what_is_wrong_with_one_is_its_own() {
     std::fs::write(&settings, "links_max = 3\nlisten = \"0.0.0.0:1\"\n").expect("ours");
     world.start_broker();
     assert_eq!([status(&acme), status(&beta), status(&Nexus::own(&world))], [503, 503, 200]);
+    assert_eq!(down(&world), ["acme", "beta"], "people of the broker's own Nexus are told");
     let rows = list(&world);
     let fault = rows[0]["fault"].as_str().expect("a fault");
     assert!(fault.contains("nexus.toml:2: listen is for the broker of all tenants to say"), "{fault}");
@@ -101,6 +112,24 @@ fn what_is_wrong_with_one_is_its_own() {
     std::fs::write(&settings, "links_max = 3\n").expect("ours");
     wait_until("acme to be served", || (status(&acme) == 200).then_some(()));
     assert_eq!(status(&beta), 503);
+    wait_until("the alert to be over", || (down(&world) == ["beta"]).then_some(()));
+    let refused = nexus_raw(&world, &["tenant", "restart", "beta"]);
+    assert!(
+        !refused.status.success() && text(&refused).contains("beta is not served: "),
+        "{}",
+        text(&refused)
+    );
+    // With its settings as they are now, and without a restart of the broker.
+    std::fs::write(&settings, "links_max = 3\nallowed_hosts = [\"acme.example\"]\n").expect("ours");
+    let by_name = || {
+        Answer::to(&acme.address, "acme.example", &bearer(&acme.token()), "GET", "/api/v1/aspects", "").status
+    };
+    assert_eq!(by_name(), 403);
+    let shown = nexus(&world, &["tenant", "restart", "acme"]);
+    assert!(shown.contains(&format!("acme was begun anew, and is served at {}", acme.url())), "{shown}");
+    assert_eq!(by_name(), 200);
+    nexus(&world, &["tenant", "remove", "beta"]);
+    wait_until("the alert to be over", || down(&world).is_empty().then_some(()));
     let one_link = nexus(&world, &["config", "show", "--tenant", "acme"]);
     assert!(one_link.contains("the broker of"), "{one_link}");
 }
@@ -188,4 +217,67 @@ fn the_agents_of_a_tenant_run_beside_the_broker_and_reach_their_own() {
     }
     world.broker().signal("TERM");
     assert!(world.broker_mut().wait().success(), "all of them say goodbye");
+}
+
+#[test]
+fn a_tenant_goes_by_names_of_its_own() {
+    let world = World::new();
+    let add = |name: &str, flags: &[&str]| nexus(&world, &[&["tenant", "add", name], flags].concat());
+    let shown = add("acme", &["--public-url", "https://Acme.example", "--allowed-host", "www.acme.example"]);
+    assert!(shown.contains("https://acme.example/#setup=") && shown.contains("serves it by now"), "{shown}");
+    let acme = Nexus::of(&world, "acme");
+    let under = |host: &str, headers: &str| {
+        Answer::to(&acme.address, host, headers, "GET", "/api/v1/aspects", "").status
+    };
+    let own = bearer(&acme.token());
+    for host in ["acme.example", "www.acme.example", "ACME.example:443", &acme.host] {
+        assert_eq!(under(host, &own), 200, "{host}");
+        assert_eq!(under(host, &bearer(&world.token())), 401, "{host}");
+    }
+    assert_eq!(under("other.acme.example", &own), 403);
+    let from = |origin: &str| under("acme.example", &format!("{own}origin: {origin}\r\n"));
+    assert_eq!((from("https://acme.example"), from("https://www.acme.example")), (200, 403));
+
+    // What is sent to somebody leads there: invitations, cards of A2A.
+    let invited = acme.nexus(&world, &["operator", "invite", "bo", "--role", "viewer"]);
+    assert!(invited.contains("https://acme.example/#invite="), "{invited}");
+    let invited = acme.admin("POST", "/api/v1/invitations", &json!({"name": "cy", "role": "viewer"}));
+    assert!(
+        invited["link"].as_str().is_some_and(|it| it.starts_with("https://acme.example/#invite=")),
+        "{invited}"
+    );
+    acme.home(&world, "robin");
+    let card = Answer::to(&acme.address, &acme.host, "", "GET", "/a2a/robin/.well-known/agent-card.json", "");
+    assert!(card.body.contains("https://acme.example/a2a/robin"), "{card:?}");
+
+    // No name leads to two, whoever asks for it.
+    for (name, flags, why) in [
+        ("one", ["--allowed-host", "www.acme.example"], "the tenant acme goes by www.acme.example already"),
+        ("two", ["--allowed-host", "localhost"], "it cannot go by localhost, which is the broker's own"),
+        (
+            "three",
+            ["--public-url", "https://one.localhost"],
+            "which is for a tenant called one, whether there is one",
+        ),
+    ] {
+        let shown = add(name, &flags);
+        assert!(shown.contains("The broker cannot serve it: ") && shown.contains(why), "{shown}");
+        assert_eq!(status(&Nexus::of(&world, name)), 503);
+        assert!(down(&world).contains(&name.to_owned()));
+    }
+    assert_eq!(
+        (status(&acme), under("www.acme.example", &own), status(&Nexus::own(&world))),
+        (200, 200, 200)
+    );
+    for flags in
+        [["--public-url", "https://10.0.0.7"], ["--allowed-host", "127.0.0.1"], ["--public-url", "acme"]]
+    {
+        let refused = nexus_raw(&world, &[&["tenant", "add", "four"], &flags[..]].concat());
+        assert!(!refused.status.success(), "{}", text(&refused));
+    }
+    assert!(!world.data().join("tenants/four").exists());
+    // Put right, it is served.
+    std::fs::remove_file(Nexus::of(&world, "one").data.join("nexus.toml")).expect("it is there");
+    nexus(&world, &["tenant", "restart", "one"]);
+    assert_eq!(status(&Nexus::of(&world, "one")), 200);
 }

@@ -457,6 +457,7 @@ export type AlertKind =
   | "settings_broken"
   | "spending_stopped"
   | "storage"
+  | "tenant_down"
   | "thread_paused"
   | "trigger_paused"
   | "watch_failing"

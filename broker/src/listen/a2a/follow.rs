@@ -24,6 +24,7 @@ use crate::deliver::outbox::{Out, Work};
 use crate::edge::Edge;
 use crate::listen::link;
 use crate::relay::Starts;
+use crate::task;
 
 /// An aspect has no log to follow; its task is looked at so often.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -70,7 +71,7 @@ pub(super) async fn follow(
     let (out, seen) = mpsc::channel(AHEAD);
     if door.caller().party.aspect().is_some() {
         let source = door.source(id).await?;
-        tokio::spawn(look(Arc::clone(door), source, out));
+        task::spawn(look(Arc::clone(door), source, out));
         return Ok(seen);
     }
     let permit = link::room(door.edge()).map_err(|full| Fault::from(full.into_parts().1))?;
@@ -89,7 +90,7 @@ pub(super) async fn follow(
         watch(&edge, &peer, &first);
     }
     let door = Arc::clone(door);
-    tokio::spawn(async move {
+    task::spawn(async move {
         let mut following =
             Following { door, source: first, peer: Arc::clone(&peer), turn: None, written: 0, out };
         let sender = following.out.clone();

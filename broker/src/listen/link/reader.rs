@@ -37,6 +37,7 @@ use crate::hub::{Change, CommandBody, Origin};
 use crate::observe::sharing;
 use crate::relay::Port;
 use crate::sequencer::{Sending, Stopped, Unsent};
+use crate::task;
 use crate::traces;
 
 /// RFC 6455: text that is not UTF-8, and a breach of the protocol.
@@ -406,7 +407,7 @@ impl<'a> Reader<'a> {
         let (edge, peer) = (Arc::clone(self.edge), Arc::clone(self.peer));
         let span = self.edge.published.traces.frame(kind, &peer.identity.party, trace);
         let share = Arc::clone(&self.share.reads);
-        tokio::spawn(async move {
+        task::spawn(async move {
             let answer = sharing(share, edge.answer(peer.identity.party.clone(), read)).await;
             if let (Some(mut span), Err(body)) = (span, &answer) {
                 traces::refused(&mut span, body);
@@ -422,7 +423,7 @@ impl<'a> Reader<'a> {
             return self.peer.outbox.complain(body);
         };
         let (edge, peer) = (Arc::clone(self.edge), Arc::clone(self.peer));
-        tokio::spawn(async move {
+        task::spawn(async move {
             let answer = edge.rotate(peer.identity.party.clone(), id, rotate).await;
             peer.outbox.answer(id, answer.map(FromBroker::Ok));
         });

@@ -18,6 +18,7 @@ use crate::edge::Edge;
 use crate::identity::Identity;
 use crate::listen::link;
 use crate::listen::problem::Problem;
+use crate::task;
 
 /// A session that nobody used for so long ends.
 const IDLE: Duration = Duration::from_secs(30 * 60);
@@ -50,7 +51,7 @@ impl Link {
             (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let usage = Arc::new(Usage::new(Instant::now()));
         let news = Arc::new(News::default());
-        tokio::spawn(run(Task {
+        task::spawn(run(Task {
             edge: Arc::clone(edge),
             peer: Arc::clone(&peer),
             news: Arc::clone(&news),

@@ -19,6 +19,7 @@ use super::RETRY;
 use super::link::Link;
 use super::replay::Replay;
 use crate::identity::Identity;
+use crate::task;
 
 /// Of one identity; of more, the one that nobody has used for the longest gives way.
 const OF_IDENTITY_MAX: usize = 64;
@@ -104,7 +105,7 @@ impl SessionManager for Manager {
         let (id, transport) = manager.create_session().await?;
         let handle = manager.sessions.read().await.get(&id).cloned();
         let handle = handle.ok_or_else(|| Failure::SessionNotFound(Arc::clone(&id)))?;
-        tokio::spawn(forget(Arc::clone(&self.sessions), Arc::clone(&id), self.link.gone(), handle.clone()));
+        task::spawn(forget(Arc::clone(&self.sessions), Arc::clone(&id), self.link.gone(), handle.clone()));
         self.sessions.add(Arc::clone(&id), Session { link: Arc::clone(&self.link), replay, handle });
         Ok((id, transport))
     }

@@ -37,6 +37,7 @@ use crate::deliver::outbox::{Close, Out, Work};
 use crate::edge::Edge;
 use crate::listen::link;
 use crate::listen::problem::Problem;
+use crate::task;
 
 /// A proxy that hears nothing for long gives a connection up.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -93,7 +94,7 @@ async fn events_of(
     edge.subscribe(&peer, None, &subscribe);
     // One piece under way, so that the outbox is what holds back and not this.
     let (sender, mut receiver) = mpsc::channel(1);
-    tokio::spawn(run(edge, peer, sender, permit));
+    task::spawn(run(edge, peer, sender, permit));
     let pieces =
         stream::poll_fn(move |cx| receiver.poll_recv(cx).map(|piece| piece.map(Ok::<_, Infallible>)));
     Ok(Events(Body::from_stream(pieces)))

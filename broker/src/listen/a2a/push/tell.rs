@@ -14,6 +14,7 @@ use rand::RngExt as _;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep;
+use tracing::Instrument as _;
 
 use super::notice;
 use crate::edge::Edge;
@@ -22,6 +23,7 @@ use crate::hub::{CommandBody, Push, PushEnd};
 use crate::listen::a2a::door::Door;
 use crate::listen::a2a::fault::Fault;
 use crate::listen::a2a::follow::{Closely, Seen, follow};
+use crate::task;
 
 /// Whoever takes longer to take a notification has not taken it.
 const BOUNDS: Bounds = Bounds { bytes: 4 * 1024, time: Duration::from_secs(10) };
@@ -51,12 +53,12 @@ pub(crate) async fn tell(edge: Arc<Edge>, mut stop: watch::Receiver<bool>) {
             }
             let teller =
                 Teller { edge: Arc::clone(&edge), record: record.clone(), told: record.told, failed: 0 };
-            running.insert(record.key.clone(), (record.seq, tellers.spawn(teller.run())));
+            running.insert(record.key.clone(), (record.seq, tellers.spawn(teller.run().in_current_span())));
         }
         tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = task::stopped(&mut stop) => return,
             changed = wanted.changed() => if changed.is_err() { return },
-            Some(_) = tellers.join_next() => {}
+            Some(done) = tellers.join_next() => task::ended("what tells a push of A2A", done).await
         }
     }
 }
