@@ -7,12 +7,13 @@ use nexus_wire::trigger::{Cause, Misfire, SlotState, TriggerInfo, TriggerSlot, T
 use nexus_wire::{Ms, Party, TriggerName};
 use serde_json::Value;
 
+use super::define::WHILE_PAUSED;
 use super::schedule::{self, Schedule};
 use crate::hub::records::{SlotRecord, Store, Stored, TriggerRecord};
 use crate::hub::step::Step;
 
-/// Triggers and slots that one tick takes care of: others have their turn in between.
-const PER_TICK: usize = 64;
+/// Records after which a tick leaves the rest to the next one: others have their turn in between.
+const RECORDS_PER_TICK: usize = 64;
 /// Slots of one trigger that one tick looks at.
 const LOOKED_AT: usize = 1_000;
 const LATE_MS: Ms = TRIGGER_LATE.as_millis() as Ms;
@@ -30,36 +31,38 @@ enum Verdict {
 impl<S: Store> Step<'_, S> {
     /// A part of what is due; the rest is due at once after it.
     pub(in crate::hub) fn triggers_due(&mut self) -> Stored<()> {
-        for _ in 0..PER_TICK {
+        let mut records = 0;
+        while records < RECORDS_PER_TICK {
             let Some((_, name, no)) =
                 self.hub.triggers.due.first().filter(|(at, ..)| *at <= self.at).cloned()
             else {
                 break;
             };
-            match no {
-                0 => self.schedule_due(&name)?,
-                no => self.slot_due(&name, no)?,
-            }
+            records += match no {
+                0 => self.schedule_due(&name)?.max(1),
+                no => self.slot_due(&name, no).map(|()| 1)?,
+            };
         }
         Ok(())
     }
 
-    fn schedule_due(&mut self, name: &TriggerName) -> Stored<()> {
-        let Some(record) = self.hub.triggers.get(name).cloned() else { return Ok(()) };
+    /// How many records its slots got.
+    fn schedule_due(&mut self, name: &TriggerName) -> Stored<usize> {
+        let Some(record) = self.hub.triggers.get(name).cloned() else { return Ok(0) };
         let info = &record.info;
         let Ok(schedule) = Schedule::of(&info.definition, info.created_at) else {
             // It was read when it was defined.
-            return self.finish_trigger(name, "its schedule cannot be read any more");
+            return self.finish_trigger(name, "its schedule cannot be read any more").map(|()| 0);
         };
         let is_over = |slot: Ms| info.definition.expires_at.is_some_and(|end| slot >= end);
         let Some(next) = info.next.filter(|next| !is_over(*next)) else {
             let is_expired = info.definition.expires_at.is_some_and(|end| end <= self.at);
-            return self.finish_trigger(name, if is_expired { EXPIRED } else { LAST });
+            return self.finish_trigger(name, if is_expired { EXPIRED } else { LAST }).map(|()| 0);
         };
         if let Some((last, count)) = self.far_behind(&record, &schedule, next) {
             let verdict = Verdict::Skip(self.verdict_of(&record, next).unwrap_or_else(|| MISSED.to_owned()));
             self.move_on(name, schedule.next(last))?;
-            return self.skip_range(name, next, last, count, verdict);
+            return self.skip_range(name, next, last, count, verdict).map(|()| 1);
         }
         let come = |slot: &Ms| !is_over(*slot) && schedule::due(info.id, &info.definition, *slot) <= self.at;
         let ahead = LOOKED_AT + TRIGGER_CATCH_UP_MAX as usize;
@@ -75,21 +78,24 @@ impl<S: Store> Step<'_, S> {
         }
         let Some(last) = slots.last().copied() else {
             // Only its end is due.
-            return match info.definition.expires_at.filter(|end| *end <= self.at) {
-                Some(_) => self.finish_trigger(name, EXPIRED),
-                None => Ok(()),
-            };
+            if info.definition.expires_at.is_some_and(|end| end <= self.at) {
+                self.finish_trigger(name, EXPIRED)?;
+            }
+            return Ok(0);
         };
         let verdicts = self.verdicts(&record, &slots, is_behind);
         let following = schedule.next(last).filter(|slot| !is_over(*slot));
         self.move_on(name, following)?;
+        let mut records = 0;
         for run in runs(&verdicts) {
             let verdict = verdicts[run.start].clone();
             if run.len() > TRIGGER_RANGE_OVER {
                 let (first, last) = (slots[run.start], slots[run.end - 1]);
                 self.skip_range(name, first, last, run.len() as u64, verdict)?;
+                records += 1;
                 continue;
             }
+            records += run.len();
             for slot in &slots[run] {
                 self.decide(name, *slot, &verdict)?;
             }
@@ -97,7 +103,7 @@ impl<S: Store> Step<'_, S> {
         if following.is_none() && self.hub.triggers.get(name).is_some_and(TriggerRecord::is_active) {
             self.finish_trigger(name, LAST)?;
         }
-        Ok(())
+        Ok(records)
     }
 
     /// More slots than are worth looking at one by one, where they need not be: all of them are skipped.
@@ -166,21 +172,19 @@ impl<S: Store> Step<'_, S> {
     }
 
     fn decide(&mut self, name: &TriggerName, slot: Ms, verdict: &Verdict) -> Stored<()> {
+        let Some(new) = self.new_slot(name, Cause::Schedule, slot, Value::Null)? else { return Ok(()) };
+        let Some(record) = self.hub.triggers.get(name) else { return Ok(()) };
         match verdict {
+            // By what came of a slot before it.
+            Verdict::Run { .. } if record.info.status == TriggerStatus::Paused => {
+                self.end_slot(new, SlotState::Skipped, Some(WHILE_PAUSED.to_owned()))
+            }
             Verdict::Run { caught_up } => {
-                let Some(new) = self.new_slot(name, Cause::Schedule, slot, Value::Null)? else {
-                    return Ok(());
-                };
+                let refused = self.overlap(record);
                 let slot = TriggerSlot { caught_up: *caught_up, ..new.slot };
-                let refused = self.hub.triggers.get(name).and_then(|record| self.overlap(record));
                 self.take_on(SlotRecord { slot, ..new }, refused, true).map(drop)
             }
-            Verdict::Skip(reason) => {
-                let Some(new) = self.new_slot(name, Cause::Schedule, slot, Value::Null)? else {
-                    return Ok(());
-                };
-                self.end_slot(new, SlotState::Skipped, Some(reason.clone()))
-            }
+            Verdict::Skip(reason) => self.end_slot(new, SlotState::Skipped, Some(reason.clone())),
         }
     }
 
