@@ -55,6 +55,8 @@ fn a_broker_does_what_its_workspace_says_and_leaves_what_people_have_done() {
     let check = trigger(&world, "check-books", |_| true);
     assert_eq!(check["definition"]["when"], json!({"every": {"seconds": 21_600}}));
     assert!(world.nexctl(&["flow", "show", "morning"]).status.success());
+    // Which Hands it has is not known before.
+    world.broker().wait_for_text("runner registered");
     world.nexctl_json(&["trigger", "fire", "tidy"]);
     wait_until("its aspect to have done it", || {
         let page = world.nexctl_json(&["trigger", "history", "tidy"]);
