@@ -47,7 +47,8 @@ impl Gathers {
     /// Those whose deadline does not stand still: one stands as long as one of its dispatches does.
     fn moving<'a>(&'a self, queue: &'a Queue) -> impl Iterator<Item = &'a GatherRecord> {
         let stands = |member: &GatherMember| member.ended.is_none() && queue.stands(member.dispatch);
-        self.open.values().filter(move |record| !record.info.members.iter().any(stands))
+        let does_any = queue.does_any_stand();
+        self.open.values().filter(move |record| !does_any || !record.info.members.iter().any(stands))
     }
 
     /// Deadlines of dispatches have moved; so do those of the gathers that wait for them, as far as the furthest.

@@ -29,6 +29,10 @@ impl Queue {
         self.index.standing.contains(&id)
     }
 
+    pub fn does_any_stand(&self) -> bool {
+        !self.index.standing.is_empty()
+    }
+
     /// By how much deadlines have moved since the last call.
     pub fn take_moved(&mut self) -> BTreeMap<DispatchId, Ms> {
         std::mem::take(&mut self.moved)
@@ -42,7 +46,7 @@ impl Queue {
     /// Stops the clocks of those that have to wait, and lets the others go on with what they had left.
     pub(super) fn stand(&mut self, now: Ms) {
         let is_stopped = self.is_stopped();
-        if !is_stopped && self.index.standing.is_empty() {
+        if !is_stopped && !self.does_any_stand() {
             return;
         }
         let is_wrong =
