@@ -32,8 +32,12 @@ fn what_is_due_is_done_and_shown() {
     );
     let history = text(&world.nexctl(&["trigger", "history", "hand"]));
     assert!(history.contains("done") && history.contains("operator/admin"), "{history}");
+    let yearly = ["--cron", "0 8 1 1 *", "--zone", "Europe/Berlin", "--dispatch", "wren/self", "{}"];
+    world.nexctl(&[&["trigger", "add", "yearly"], &yearly[..]].concat());
     let list = text(&world.nexctl(&["trigger", "list"]));
-    assert!(list.contains("by hand") && list.contains("dispatch to wren/self"), "{list}");
+    for part in ["by hand", "dispatch to wren/self", "cron 0 8 1 1 *, Europe/Berlin"] {
+        assert!(list.contains(part), "{part}: {list}");
+    }
 
     let wrong = world.nexctl(&["trigger", "add", "bad", "--cron", "61 * * * *", "--ask", "wren", "x"]);
     assert!(

@@ -3,7 +3,8 @@
 use jiff::tz::TimeZone;
 use nexus_wire::Ms;
 use nexus_wire::trigger::{
-    Act, After, Cause, PlannedSlot, SlotState, SlotWork, TriggerInfo, TriggerSlot, TriggerStatus, When,
+    Act, After, Cause, PlannedSlot, SlotState, SlotWork, Trigger, TriggerInfo, TriggerSlot, TriggerStatus,
+    When,
 };
 
 use super::grid::Give::{Cut, Go, Id, Keep};
@@ -28,7 +29,7 @@ pub fn triggers(ui: &Ui, triggers: &[TriggerInfo], now: Ms) -> String {
             Cell::new(&info.definition.name),
             status(info.status),
             Cell::new(next.map_or_else(|| "-".to_owned(), |next| span((next - now).max(0)))),
-            Cell::new(title(ui, &when(&info.definition.when))),
+            Cell::new(title(ui, &when(&info.definition))),
             Cell::new(title(ui, &does(&info.definition.act))),
             Cell::new(info.slots),
             Cell::new(&info.owner),
@@ -102,9 +103,12 @@ fn state(slot: &TriggerSlot) -> Cell {
     marked(&format!("{}{caught_up}", slot.state.as_str()), mark)
 }
 
-fn when(when: &When) -> String {
-    match when {
-        When::Cron(pattern) => format!("cron {pattern}"),
+fn when(definition: &Trigger) -> String {
+    match &definition.when {
+        When::Cron(pattern) => {
+            let zone = definition.timezone.as_deref().map(|zone| format!(", {zone}"));
+            format!("cron {pattern}{}", zone.unwrap_or_default())
+        }
         When::Every(every) => format!("every {}", span(Ms::from(every.seconds) * 1000)),
         When::At(_) => "once".to_owned(),
         When::Event(event) => format!("event {}", event.kinds.join(", ")),
