@@ -128,6 +128,7 @@ impl Kept<'_> {
         let was_void = resumed.iter().any(|resumed| slot <= *resumed && *resumed < record.at);
         let may_be_void = resumed.iter().any(|resumed| slot <= *resumed && *resumed <= record.at);
         let reason = record.reason.as_deref();
+        let may_be_void = may_be_void || self.was_paused_by_one_before(record);
         let verdict =
             if was_void || may_be_void && reason == Some(PAUSED) { Verdict::Paused } else { verdict };
         let skipped = |why| {
@@ -152,6 +153,17 @@ impl Kept<'_> {
         };
         let (seed, name) = (self.seed, self.name());
         assert!(holds, "seed {seed}: slot {slot} of {name} is to be {verdict:?}: {record:?}");
+    }
+
+    /// Three in a row came to nothing, the last of them in the step in which `record` had its turn.
+    fn was_paused_by_one_before(&self, record: &TriggerSlot) -> bool {
+        let at = Some(record.at);
+        record.ended_at == at
+            && !record.caught_up
+            && self
+                .slots
+                .iter()
+                .any(|slot| slot.no < record.no && slot.state == SlotState::Failed && slot.ended_at == at)
     }
 
     /// What begins, waits, is skipped or makes room while something before it has not ended.
