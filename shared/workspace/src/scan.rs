@@ -25,7 +25,10 @@ const KEYS: [(&str, &str); 8] = [
 ];
 
 /// A field that is called like a secret and holds something that is no name of a variable.
-const FIELD: &str = r#"(?i)["']?\b[a-z_-]*(?:password|passwd|secret|api[_-]?key|access[_-]?token|auth[_-]?token)["']?\s*[:=]\s*["']([^"'\s$]{8,})["']"#;
+const FIELD: &str =
+    r#"(?i)["']?\b[a-z_-]*(?:password|passwd|secret|api[_-]?key|token)["']?\s*[:=]\s*["']([^"'\s$]{8,})["']"#;
+/// The same without quotes, alone on its line as YAML and shells allow it; one with letters and digits, which names seldom are.
+const BARE_FIELD: &str = r"(?im)^\s*(?:-\s+|export\s+)?[a-z_-]*(?:password|passwd|secret|api[_-]?key|token)\s*[:=]\s*([^\s\x22'$,\[\]{}]{8,})\s*(?:#.*)?$";
 const HOME: &str = r"(?:/home/|/Users/)[A-Za-z0-9._-]+|/root/|[A-Z]:\\Users\\[A-Za-z0-9._-]+";
 
 static LOOKS: LazyLock<Option<RegexSet>> =
@@ -33,7 +36,8 @@ static LOOKS: LazyLock<Option<RegexSet>> =
 static EACH: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
     KEYS.iter().filter_map(|(pattern, what)| Some((Regex::new(pattern).ok()?, *what))).collect()
 });
-static FIELDS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(FIELD).ok());
+static FIELDS: LazyLock<Vec<Regex>> =
+    LazyLock::new(|| [FIELD, BARE_FIELD].iter().filter_map(|pattern| Regex::new(pattern).ok()).collect());
 static HOMES: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(HOME).ok());
 
 /// Everything found in a text; the secrets themselves are never in what is said of them.
@@ -52,7 +56,8 @@ pub(crate) fn scan(file: &str, text: &str) -> Vec<Fault> {
         let Some(value) = found.get(1) else { continue };
         let is_known =
             faults.iter().any(|fault| *fault == Fault::at(file, text, value.start(), &fault.message));
-        if !is_known && !is_name(value.as_str()) {
+        let is_quoted = text[..value.start()].ends_with(['"', '\'']);
+        if !is_known && !is_name(value.as_str()) && (is_quoted || is_mixed(value.as_str())) {
             let message = "this looks like a secret in plain text; keep it in a variable or as a credential of the broker";
             faults.push(Fault::at(file, text, value.start(), message));
         }
@@ -76,6 +81,11 @@ fn is_name(value: &str) -> bool {
     is_variable || value.starts_with("secret:") || value.starts_with("credential:") || value.starts_with("{{")
 }
 
+/// Of letters and digits.
+fn is_mixed(value: &str) -> bool {
+    value.bytes().any(|byte| byte.is_ascii_digit()) && value.bytes().any(|byte| byte.is_ascii_alphabetic())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +104,12 @@ mod tests {
             (format!("see gh{}{}", "p_", "a".repeat(36)), "f:1:5: this looks like a GitHub token"),
             ("\"password\": \"hunter2hunter2\"".to_owned(), "f:1:14: this looks like a secret in plain text"),
             ("é api_key = \"0123456789abcdef\"".to_owned(), "f:1:14: this looks like a secret in plain text"),
+            (
+                "a: 1\n  password: hunter2hunter2 # mine".to_owned(),
+                "f:2:13: this looks like a secret in plain text",
+            ),
+            ("- token: hunter2hunter2".to_owned(), "f:1:10: this looks like a secret in plain text"),
+            ("export API_KEY=hunter2hunter2\n".to_owned(), "f:1:16: this looks like a secret in plain text"),
             ("path: /home/ana/books".to_owned(), "f:1:7: /home/ana is a folder of one machine's user"),
             ("see /root/x".to_owned(), "f:1:5: /root is a folder of one machine's user"),
         ];
@@ -112,6 +128,11 @@ mod tests {
             "password: \"{{ steps.a.output }}\"",
             "\"secrets\": {\"token\": {\"env\": \"HOOK_TOKEN\"}}",
             "the password is short",
+            "password: hooks-of-the-shop",
+            "secret: credential:crm-2",
+            "API_KEY=${OTHER_KEY_2}",
+            "max_tokens: 20000000",
+            "token: Option<Token2>, // or none",
             "$HOME/books, ~/books and /homework/x",
         ] {
             assert_eq!(told(text), [""; 0], "{text}");
