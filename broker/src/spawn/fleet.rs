@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 /// The wait before a process is started again, doubled each time.
 pub(super) const WAIT_MIN: Duration = Duration::from_secs(1);
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(60);
-/// Whoever ran for this long starts from the shortest wait again.
-pub(super) const STEADY: Duration = Duration::from_secs(30);
+/// Whoever ran for this long is in order, and starts from the shortest wait again. Three that do not are some ten minutes.
+pub(super) const STEADY: Duration = Duration::from_secs(3 * 60);
 /// More than the time an agent gives its turns to end, and what it needs for a goodbye.
 pub(super) const KILL_AFTER: Duration = Duration::from_secs(20);
 /// Who ended this often in a row, each time sooner than [`STEADY`], fails.

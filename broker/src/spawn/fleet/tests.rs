@@ -152,17 +152,18 @@ fn who_ends_three_times_too_soon_fails_until_it_is_steady() {
     }
     assert!(failing(&world, "a") && !failing(&world, "b"));
     let steady = |world: &mut World, seconds| {
-        let now = world.at(seconds);
+        let now = world.at(STEADY.as_secs() + seconds);
         world.fleet.steady(now)
     };
-    assert_eq!(steady(&mut world, 39), [PathBuf::from("b")]);
-    assert_eq!(steady(&mut world, 40), [PathBuf::from("a")]);
-    assert_eq!(steady(&mut world, 41), Vec::<PathBuf>::new(), "said once");
+    assert_eq!(steady(&mut world, 9), [PathBuf::from("b")]);
+    assert_eq!(steady(&mut world, 10), [PathBuf::from("a")]);
+    assert_eq!(steady(&mut world, 11), Vec::<PathBuf>::new(), "said once");
     assert!(!failing(&world, "a"));
-    world.end("b", End::Unfit, 50);
+    world.end("b", End::Unfit, STEADY.as_secs() + 20);
     assert!(failing(&world, "b"), "it does not run before somebody does something");
     assert!(world.fleet.has(Path::new("b")));
-    world.find(&[("a", 1, false)], 51);
-    world.find(&[("a", 1, false)], 52);
+    for seconds in [21, 22] {
+        world.find(&[("a", 1, false)], STEADY.as_secs() + seconds);
+    }
     assert!(!world.fleet.has(Path::new("b")) && !failing(&world, "b"));
 }
