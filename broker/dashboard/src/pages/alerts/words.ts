@@ -31,6 +31,7 @@ const LOOKS: Partial<Record<AlertKind, Look>> = {
   storage: () => ({ does: "Look at the broker", href: "/settings/broker" }),
   thread_paused: (subject) => ({ does: "Open the thread", href: `/chat/${part(subject)}` }),
   trigger_paused: trigger,
+  tenant_down: () => ({ does: "Look at the broker", href: "/settings/broker" }),
   // Of an aspect's watch of files, or of a trigger.
   watch_failing: (subject) => {
     const [name = "", watch] = subject.split("/");
