@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nexus_wire::limits::DURABLE_BYTES_MAX;
-use nexus_wire::{AspectName, LinkId};
+use nexus_wire::{AspectName, LinkId, Ms};
 use thiserror::Error;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -128,6 +128,21 @@ pub(crate) struct Batch {
     held: Vec<OwnedSemaphorePermit>,
 }
 
+impl Batch {
+    fn put(&mut self, submission: Submission, at: Ms) {
+        match submission {
+            Submission::Command { origin, trace, body, size, place } => {
+                drop(place);
+                self.held.extend(size);
+                self.commands.push(Command { at, origin, trace, body });
+            }
+            Submission::Ask(question) => self.questions.push(question),
+            Submission::Nudge => {}
+            Submission::Stop => self.last = true,
+        }
+    }
+}
+
 pub(crate) fn sequencer(clock: Clock) -> (Sequencer, Intake) {
     let (sender, receiver) = mpsc::channel(WAITING_MAX);
     let large = Arc::new(Semaphore::new(LARGE_TOTAL / UNIT));
@@ -223,25 +238,20 @@ impl Intake {
             batch.commands.push(Command { at, origin, trace: None, body });
         }
         for submission in self.waiting.drain(..) {
-            match submission {
-                Submission::Command { origin, trace, body, size, place } => {
-                    drop(place);
-                    batch.held.extend(size);
-                    batch.commands.push(Command { at, origin, trace, body });
-                }
-                Submission::Ask(question) => batch.questions.push(question),
-                Submission::Nudge => {}
-                Submission::Stop => batch.last = true,
-            }
+            batch.put(submission, at);
         }
         if batch.last {
+            // What came in behind the word to stop, as places became free, is still owed an answer.
             self.receiver.close();
+            while let Some(submission) = self.receiver.blocking_recv() {
+                batch.put(submission, at);
+            }
         }
         batch
     }
 
     /// The time of a command that begins now.
-    pub(crate) fn now(&self) -> nexus_wire::Ms {
+    pub(crate) fn now(&self) -> Ms {
         self.clock.at(clock::now())
     }
 }
@@ -274,5 +284,16 @@ mod tests {
             (alone, intake) = (bodies(batch), back);
         }
         assert_eq!(alone, [ack(links[0], 5)]);
+    }
+    #[tokio::test]
+    async fn what_came_in_behind_the_word_to_stop_is_in_the_last_batch() {
+        let (sequencer, mut intake) = sequencer(Clock::start(0));
+        sequencer.stop().await;
+        for _ in 0..=BATCH_MAX {
+            sequencer.submit(Origin::Broker, CommandBody::Tick, 0).await.unwrap();
+        }
+        let batch = tokio::task::spawn_blocking(move || intake.take()).await.unwrap();
+        assert_eq!((batch.last, batch.commands.len()), (true, BATCH_MAX + 1));
+        assert!(sequencer.submit(Origin::Broker, CommandBody::Tick, 0).await.is_err());
     }
 }
