@@ -106,6 +106,7 @@ impl Aftermath {
         match &command.body {
             // What happened outside stays true when the disk fails; requests are answered and forgotten.
             CommandBody::BrokerStarted(_)
+            | CommandBody::MachineWoke { .. }
             | CommandBody::LinkDown { .. }
             | CommandBody::Ack { .. }
             | CommandBody::Seen { .. }
@@ -346,6 +347,7 @@ fn latest(commands: Vec<Command>) -> Vec<Command> {
         .filter(|command| match &command.body {
             CommandBody::Ack { link, .. } => seen.insert(*link),
             CommandBody::BrokerStarted(_)
+            | CommandBody::MachineWoke { .. }
             | CommandBody::LinkDown { .. }
             | CommandBody::Hook(_)
             | CommandBody::Looked(_)

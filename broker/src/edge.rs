@@ -146,7 +146,7 @@ impl Edge {
     }
 
     pub(crate) fn now(&self) -> Ms {
-        self.clock.at(clock::now())
+        self.clock.now()
     }
 
     /// Applies a command and waits until it is on disk; `bytes`: about what it holds of the heap.

@@ -11,7 +11,7 @@ use thiserror::Error;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use crate::clock::{self, Clock};
+use crate::clock::Clock;
 use crate::hub::{Command, CommandBody, Hub, Origin, Traced};
 use crate::task;
 
@@ -115,6 +115,8 @@ pub(crate) struct Intake {
     acks: Arc<Acks>,
     waiting: Vec<Submission>,
     clock: Clock,
+    /// For how long the machine was suspended when that was last said.
+    asleep: Ms,
 }
 
 /// What was waiting, in order.
@@ -147,7 +149,7 @@ pub(crate) fn sequencer(clock: Clock) -> (Sequencer, Intake) {
     let (sender, receiver) = mpsc::channel(WAITING_MAX);
     let large = Arc::new(Semaphore::new(LARGE_TOTAL / UNIT));
     let acks = Arc::new(Acks::default());
-    let intake = Intake { receiver, acks: Arc::clone(&acks), waiting: Vec::new(), clock };
+    let intake = Intake { receiver, acks: Arc::clone(&acks), waiting: Vec::new(), clock, asleep: 0 };
     (Sequencer { sender, large, acks }, intake)
 }
 
@@ -231,6 +233,11 @@ impl Intake {
         let count = self.receiver.blocking_recv_many(&mut self.waiting, BATCH_MAX);
         let at = self.now();
         let mut batch = Batch { commands: Vec::with_capacity(count), last: count == 0, ..Batch::default() };
+        let asleep = self.clock.asleep();
+        if asleep > self.asleep {
+            let slept_ms = asleep - std::mem::replace(&mut self.asleep, asleep);
+            batch.commands.push(by_broker(at, CommandBody::MachineWoke { slept_ms }));
+        }
         // After the others were taken, so that none of them comes before what was acknowledged before it.
         for (link, (aspect, offset)) in self.acks.take() {
             let body = CommandBody::Ack { aspect, link, offset };
@@ -252,8 +259,12 @@ impl Intake {
 
     /// The time of a command that begins now.
     pub(crate) fn now(&self) -> Ms {
-        self.clock.at(clock::now())
+        self.clock.now()
     }
+}
+
+fn by_broker(at: Ms, body: CommandBody) -> Command {
+    Command { at, origin: Origin::Broker, trace: None, body }
 }
 
 #[cfg(test)]
@@ -285,6 +296,27 @@ mod tests {
         }
         assert_eq!(alone, [ack(links[0], 5)]);
     }
+
+    #[tokio::test]
+    async fn that_the_machine_slept_is_said_once_and_before_what_came_after() {
+        let (clock, hand) = Clock::by_hand(1_000);
+        let (sequencer, mut intake) = sequencer(clock);
+        let taken = |batch: Batch| batch.commands.into_iter().map(|it| (it.at, it.body)).collect::<Vec<_>>();
+        let wren: AspectName = "wren".parse().unwrap();
+        let link = LinkId(Uuid::from_u128(1));
+        hand.suspend(60_000);
+        sequencer.submit(Origin::Broker, CommandBody::Tick, 0).await.unwrap();
+        sequencer.acknowledge(link, wren.clone(), 1);
+        let ack = CommandBody::Ack { aspect: wren, link, offset: 1 };
+        let (first, mut intake) = tokio::task::spawn_blocking(move || (intake.take(), intake)).await.unwrap();
+        let woke = CommandBody::MachineWoke { slept_ms: 60_000 };
+        assert_eq!(taken(first), [(61_000, woke), (61_000, ack), (61_000, CommandBody::Tick)]);
+        hand.pass(5_000);
+        sequencer.submit(Origin::Broker, CommandBody::Tick, 0).await.unwrap();
+        let second = tokio::task::spawn_blocking(move || intake.take()).await.unwrap();
+        assert_eq!(taken(second), [(66_000, CommandBody::Tick)]);
+    }
+
     #[tokio::test]
     async fn what_came_in_behind_the_word_to_stop_is_in_the_last_batch() {
         let (sequencer, mut intake) = sequencer(Clock::start(0));

@@ -23,10 +23,10 @@ impl Edge {
 
     /// Returns once a call of a model that is out has to end, and why. Safe to cancel.
     pub(crate) fn has_to_end(&self) -> impl Future<Output = ErrorBody> + Send + 'static {
-        let (stop, finish, clock) = (self.published.spending.subscribe(), self.finish, self.clock);
+        let (stop, finish, clock) = (self.published.spending.subscribe(), self.finish, self.clock.clone());
         async move {
             let stop = lasting(stop, finish).await;
-            refusal(&stop, clock.at(crate::clock::now()))
+            refusal(&stop, clock.now())
         }
     }
 }

@@ -269,6 +269,12 @@ impl Queue {
         self.settle(now);
     }
 
+    /// The machine was suspended: every lease lasts until `lease_at_boot_ms` from now.
+    pub fn machine_woke(&mut self, now: Ms) {
+        self.regrant(now);
+        self.settle(now);
+    }
+
     pub fn set_soft_cap(&mut self, soft_cap: u32, now: Ms) {
         self.expire(now);
         self.config.soft_cap = soft_cap;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use nexus_wire::limits::{CLOSE_NORMAL, CLOSE_REVOKED};
 use nexus_wire::roster::AspectRole;
-use nexus_wire::{AspectName, ErrorBody, ErrorCode, LinkId, OperatorName, Party};
+use nexus_wire::{AspectName, ErrorBody, ErrorCode, LinkId, Ms, OperatorName, Party};
 use serde_json::json;
 
 use super::command::HubConfig;
@@ -136,6 +136,12 @@ impl<S: Store> Step<'_, S> {
         self.expect()?;
         self.settle(None, None)?;
         Ok(())
+    }
+
+    pub(super) fn machine_woke(&mut self, slept_ms: Ms) -> Done {
+        self.hub.queue.machine_woke(self.at);
+        self.log_other(Party::System, "machine.woke", format!("{} s", slept_ms / 1_000), &slept_ms)?;
+        Ok(self.settle(None, None)?)
     }
 
     pub(super) fn link_down(&mut self, name: &AspectName, link: LinkId, generation: u64) -> Done {

@@ -111,6 +111,7 @@ impl<'a, S: Store> Step<'a, S> {
     fn carry_out(&mut self, body: CommandBody) -> Done {
         match body {
             CommandBody::BrokerStarted(config) => self.broker_started(config),
+            CommandBody::MachineWoke { slept_ms } => self.machine_woke(slept_ms),
             CommandBody::Tick => {
                 self.spending_due()?;
                 self.hub.queue.tick(self.at);

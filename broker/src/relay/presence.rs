@@ -122,6 +122,8 @@ struct Inner {
     followers: Vec<Follower>,
     /// Nothing is to be spent: a turn that waits for that does not stall.
     is_stopped: bool,
+    /// When the machine last woke: nobody was idle while it slept.
+    woke_at: Ms,
 }
 
 #[derive(Debug)]
@@ -174,6 +176,11 @@ impl Presence {
     /// Looks at one aspect again, because a turn of it began or ended.
     pub(crate) fn refresh(&self, name: &AspectName, now: Ms) {
         self.inner().refresh(name, now, self.patience);
+    }
+
+    /// The machine was suspended until then, and with it whoever runs on it.
+    pub(crate) fn set_woke(&self, at: Ms) {
+        self.inner().woke_at = at;
     }
 
     /// Looks at all of them: time alone makes a turn stall and an aspect deaf. Gives what the hub has to be told.
@@ -237,10 +244,11 @@ impl Inner {
     fn refresh(&mut self, name: &AspectName, now: Ms, patience: Patience) {
         let stalled_ms = if self.is_stopped { Ms::MAX } else { patience.stalled_ms };
         let patience = Patience { stalled_ms, ..patience };
+        let woke_at = self.woke_at;
         let Some(entry) = self.aspects.get_mut(name) else { return };
         let standing = entry.peer.as_ref().and_then(|peer| peer.outbox.standing());
         entry.note_standing(standing, now);
-        let state = entry.state(now, patience);
+        let state = entry.state(now, woke_at, patience);
         let changed = state != entry.info.state;
         if changed {
             (entry.info.state, entry.info.since) = (state, now);
@@ -320,9 +328,11 @@ impl Entry {
         changed.then_some(Trouble { aspect, link, state })
     }
 
-    fn state(&self, now: Ms, patience: Patience) -> AspectState {
+    fn state(&self, now: Ms, woke_at: Ms, patience: Patience) -> AspectState {
         let Some(peer) = self.peer.as_ref().filter(|_| self.online) else { return AspectState::Offline };
-        if self.waiting_since.is_some_and(|since| now - since >= patience.deaf_ms) {
+        // A sleep of the machine is no silence of the aspect, and does not end one either.
+        let silent = |since: Ms, state| now - if self.info.state == state { since } else { since.max(woke_at) };
+        if self.waiting_since.is_some_and(|since| silent(since, AspectState::Deaf) >= patience.deaf_ms) {
             return AspectState::Deaf;
         }
         if peer.pulse.turns.load(Ordering::Relaxed) == 0 {
@@ -335,7 +345,7 @@ impl Entry {
         let progress = peer.pulse.last_progress.load(Ordering::Relaxed);
         // Progress since it stalled is told, however long ago it was and although it stalls again.
         let has_moved = self.info.state == AspectState::Stalled && progress >= self.info.since;
-        if !waits_for_people && !has_moved && now - progress >= patience.stalled_ms {
+        if !waits_for_people && !has_moved && silent(progress, AspectState::Stalled) >= patience.stalled_ms {
             AspectState::Stalled
         } else {
             AspectState::Busy

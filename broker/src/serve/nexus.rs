@@ -55,7 +55,8 @@ const RECALLS_INTERVAL: Duration = Duration::from_secs(5);
 const LEAF_CHECK_INTERVAL: Duration = Duration::from_secs(60);
 /// Timers are no finer than this, so that none can keep the core busy.
 const TICK_MIN: Duration = Duration::from_millis(1);
-const NO_TIMER: Duration = Duration::from_secs(3_600);
+/// How late at most what is due is noticed after the machine has woken.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Where requests for a Nexus come from, and by which names it goes.
 #[derive(Debug)]
@@ -151,7 +152,7 @@ impl Nexus {
             ..Published::of(&hub, config.patience)
         };
         let published = Arc::new(published);
-        let (sequencer, intake) = sequencer(clock);
+        let (sequencer, intake) = sequencer(clock.clone());
         let library = Library::new(|size| store.readers(size), sequencer.clone());
         let database = store.path().to_owned();
         let (core, due) = Core::new(store, hub, config.hub.clone(), intake, Arc::clone(&published));
@@ -173,7 +174,7 @@ impl Nexus {
             blobs,
             recalls: Recalls::default(),
             questions: Questions::default(),
-            clock,
+            clock: clock.clone(),
             dashboard,
             hosts,
             flush_each: config.flush_each,
@@ -355,11 +356,12 @@ fn start_sink(
     Sink::start(settings).map(Some).map_err(|source| ServeError::Sink { path, source })
 }
 
-/// Submits a tick when the hub's next timer is due.
+/// Submits a tick when the hub's next timer is due: by the clock, which goes on while the machine is suspended and
+/// timers stand still. So it looks at the clock every now and then, whatever is due next.
 async fn tick(sequencer: Sequencer, clock: Clock, mut due: watch::Receiver<Option<nexus_wire::Ms>>) {
     loop {
         let next = *due.borrow_and_update();
-        let wait = next.map_or(NO_TIMER, |at| clock.until(at, clock::now()).max(TICK_MIN));
+        let wait = next.map_or(LOOK_INTERVAL, |at| clock.until(at).clamp(TICK_MIN, LOOK_INTERVAL));
         tokio::select! {
             changed = due.changed() => {
                 if changed.is_err() {
@@ -367,6 +369,9 @@ async fn tick(sequencer: Sequencer, clock: Clock, mut due: watch::Receiver<Optio
                 }
             }
             () = sleep(wait) => {
+                if next.is_none_or(|at| clock.now() < at) {
+                    continue;
+                }
                 let ticked = sequencer.submit(Origin::Broker, CommandBody::Tick, 0).await;
                 // The question comes after the tick, so the next timer is known when it is answered.
                 if ticked.is_err() || sequencer.ask(|_| ()).await.is_err() {
@@ -382,7 +387,9 @@ async fn sweep(edge: Arc<Edge>, data: DataDir, mut mark: Mark) {
     loop {
         sleep(SWEEP_INTERVAL).await;
         edge.write_trail().await;
-        for Trouble { aspect, link, state } in edge.published.presence.sweep(edge.now()) {
+        let now = edge.now();
+        edge.published.presence.set_woke(edge.clock.woke_at());
+        for Trouble { aspect, link, state } in edge.published.presence.sweep(now) {
             let body = CommandBody::Seen { aspect, link, state };
             if edge.sequencer.submit(Origin::Broker, body, 0).await.is_err() {
                 return;
@@ -434,3 +441,6 @@ async fn renew(leaf: Arc<Leaf>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

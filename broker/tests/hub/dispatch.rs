@@ -410,6 +410,23 @@ on_both_stores! {
         assert_eq!(open.open_dispatches.iter().map(|it| it.id).collect::<Vec<_>>(), vec![sent.dispatch]);
     }
 
+    fn a_machine_that_slept_loses_no_work_and_says_so(world) {
+        world.team();
+        let sent = world.dispatch("forge", to("wren/check"));
+        let lease = world.assigned("wren")[0];
+        world.at += 600_000;
+        world.apply(CommandBody::MachineWoke { slept_ms: 600_000 });
+        world.apply(CommandBody::Tick);
+        assert_eq!(world.state(sent.dispatch), DispatchState::Running);
+        assert_eq!(world.hub.roster().aspect(&"wren".parse().unwrap()).map(|it| it.link.is_some()), Some(true));
+        let body = LogBody::Other { kind: "machine.woke".into(), subject: "600 s".into() };
+        let log = world.store.log(0, 1_000).unwrap();
+        assert_eq!(log.iter().filter(|entry| entry.body == body).count(), 1, "{log:?}");
+        let renewed: LeasesRenewed =
+            world.request("wren", Change::LeaseRenew(LeaseRenew { leases: vec![lease] })).unwrap();
+        assert_eq!(renewed.lost, vec![]);
+    }
+
     fn a_result_is_either_an_output_or_an_error(world) {
         world.team();
         world.dispatch("forge", to("wren/check"));

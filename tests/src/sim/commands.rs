@@ -73,6 +73,7 @@ pub(super) fn may_come_again(body: &CommandBody) -> bool {
         | CommandBody::Hook(_)
         | CommandBody::Tick => true,
         CommandBody::BrokerStarted(_)
+        | CommandBody::MachineWoke { .. }
         | CommandBody::Register { .. }
         | CommandBody::Restored { .. }
         | CommandBody::KnowledgeUsed(_)
@@ -105,6 +106,7 @@ pub(super) fn brings_back(body: &CommandBody) -> bool {
             matches!(change, Change::LeaseRenew(_) | Change::DispatchWait(_))
         }
         CommandBody::BrokerStarted(_)
+        | CommandBody::MachineWoke { .. }
         | CommandBody::Tick
         | CommandBody::LinkDown { .. }
         | CommandBody::Ack { .. }

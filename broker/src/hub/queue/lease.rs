@@ -188,7 +188,7 @@ impl Queue {
         self.stand(now);
     }
 
-    /// At the start of a broker nobody could renew or hand in a result while there was none: every lease
+    /// Nobody could renew or hand in a result while there was no broker, or the machine slept: every lease
     /// begins anew, and no timeout passes before that lease does. Deadlines stand.
     pub(super) fn regrant(&mut self, now: Ms) {
         let until = now.saturating_add(self.config.lease_at_boot_ms);

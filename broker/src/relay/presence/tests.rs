@@ -142,6 +142,32 @@ fn items_that_are_never_acknowledged_make_deaf() {
 }
 
 #[test]
+fn a_sleep_of_the_machine_is_no_silence_and_ends_none() {
+    let presence = Presence::default();
+    let (stalled, fine) = (peer(1), peer(2));
+    let keel: AspectName = "keel".parse().unwrap();
+    presence.changed(info(AspectState::Online, 1), Some(Arc::clone(&stalled)));
+    presence.changed(AspectInfo { name: keel.clone(), ..info(AspectState::Online, 1) }, Some(Arc::clone(&fine)));
+    let state_of = |name: &AspectName| presence.info(name).map(|it| (it.state, it.since)).unwrap();
+    for (peer, at) in [(&stalled, 1_000), (&fine, 50_000)] {
+        peer.pulse.set_turns(1);
+        peer.pulse.progress(at);
+    }
+    fine.outbox.attach(keel.clone(), 0, 0);
+    fine.outbox.push(1, "{}".into());
+    let told = |aspect, peer: &Peer, state| vec![Trouble { aspect, link: peer.link, state }];
+    assert_eq!(presence.sweep(61_000), told(wren(), &stalled, AspectState::Stalled));
+    assert_eq!(state_of(&keel), (AspectState::Busy, 61_000));
+
+    presence.set_woke(3_600_000);
+    assert_eq!(presence.sweep(3_600_500), []);
+    assert_eq!(state_of(&wren()), (AspectState::Stalled, 61_000), "it was silent before");
+    assert_eq!(state_of(&keel), (AspectState::Busy, 61_000));
+    assert_eq!(presence.sweep(3_659_999), []);
+    assert_eq!(presence.sweep(3_660_000), told(keel.clone(), &fine, AspectState::Deaf), "silent since it woke");
+}
+
+#[test]
 fn work_for_a_hand_makes_busy_and_never_stalls_without_a_turn() {
     let presence = Presence::new(Patience { stalled_ms: 10, deaf_ms: 10 });
     let peer = peer(1);

@@ -386,12 +386,24 @@ impl Harness {
         self.queue = self.restored();
         self.oracle.live.clear();
         self.queue.broker_started(config(soft_cap), self.now);
+        self.leases_begin_anew();
+        self.after();
+    }
+
+    /// The machine is suspended for a while, and with it everybody.
+    pub(super) fn sleep(&mut self, ms: Ms) {
+        self.now += ms;
+        self.queue.machine_woke(self.now);
+        self.leases_begin_anew();
+        self.after();
+    }
+
+    fn leases_begin_anew(&mut self) {
         for (id, until) in &mut self.leases {
             if self.queue.state(*id) != Some(DispatchState::Unreachable) {
                 *until = self.now + LEASE_AT_BOOT;
             }
         }
-        self.after();
     }
 
     pub(super) fn lease(&self, id: DispatchId) -> Lease {

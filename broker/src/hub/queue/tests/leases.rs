@@ -300,6 +300,21 @@ fn at_broker_start_every_lease_and_no_host_is_there() {
 }
 
 #[test]
+fn a_sleep_of_the_machine_costs_no_attempt_and_nobody_goes() {
+    let mut it = roomy();
+    let running = it.give(Ask::root("keel", "wren/read").timeout(60_000));
+    let late = it.give(Ask::root("keel", "wren/read").deadline(500_000));
+    it.sleep(600_000);
+    assert_eq!((it.state(running), it.ended(late)), (Some(DispatchState::Running), Some(DispatchState::TimedOut)));
+    it.pass(89_999);
+    assert_eq!((it.state(running), it.lease(running).attempt), (Some(DispatchState::Running), 1));
+    let next = it.give(Ask::root("keel", "wren/read"));
+    assert_eq!(it.state(next), Some(DispatchState::Running), "its host is there still");
+    it.pass(1);
+    assert_eq!(it.ended(running), Some(DispatchState::TimedOut));
+}
+
+#[test]
 fn a_deadline_that_passed_while_the_broker_was_down_ends_it() {
     let mut it = one_slot();
     let id = it.give(Ask::root("keel", "wren/read").deadline(100_000));

@@ -96,6 +96,9 @@ enum Op {
     Restart {
         down_s: u8,
     },
+    Sleep {
+        s: u8,
+    },
     Gone {
         host: u8,
     },
@@ -130,6 +133,7 @@ fn op() -> impl Strategy<Value = Op> {
         4 => (0_u8..40).prop_map(|s| Op::Pass { s }),
         1 => (0_u8..6).prop_map(|to| Op::SoftCap { to }),
         1 => (0_u8..200).prop_map(|down_s| Op::Restart { down_s }),
+        1 => (1_u8..200).prop_map(|s| Op::Sleep { s }),
         1 => (0_u8..3).prop_map(|host| Op::Gone { host }),
     ]
 }
@@ -247,6 +251,7 @@ fn perform(it: &mut Harness, op: &Op) {
         Op::Pass { s } => it.pass(i64::from(s) * 1_000),
         Op::SoftCap { to } => it.set_soft_cap(to.into()),
         Op::Restart { down_s } => it.restart(i64::from(down_s) * 1_000),
+        Op::Sleep { s } => it.sleep(i64::from(s) * 1_000),
         Op::Gone { host } => it.gone(HOSTS[usize::from(host)]),
     }
 }
