@@ -358,6 +358,11 @@ impl Queue {
         self.entries.len()
     }
 
+    /// Dispatches of nobody's work that `key` has waiting.
+    pub fn pending_roots_of(&self, key: &Party) -> usize {
+        self.index.pending_roots_of(key)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

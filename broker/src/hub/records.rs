@@ -45,7 +45,7 @@ pub use store::{
     Finds, Found, Outlay, PAGE_BYTES, Reads, Spent, SpentOn, Store, StoreError, Stored, Transaction, Visible,
     Which,
 };
-pub use trigger::{Rate, Sealed, SlotRecord, TriggerRecord, Void, Watched};
+pub use trigger::{Rate, Room, Sealed, SlotRecord, TriggerRecord, Void, Watched};
 
 /// An aspect: its key, its link, its inbox cursor and what it last registered with.
 #[derive(Clone, Debug, PartialEq)]

@@ -80,6 +80,10 @@ pub(super) struct Runs {
 }
 
 impl Runs {
+    pub(super) fn open_count(&self) -> usize {
+        self.open.len()
+    }
+
     pub(super) fn new(open: Vec<(RunRecord, Vec<StepTask>)>) -> Stored<Self> {
         let mut runs = Self::default();
         for (record, tasks) in open {

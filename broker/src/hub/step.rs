@@ -95,6 +95,7 @@ impl<'a, S: Store> Step<'a, S> {
         // so nothing that a command sets off sets off more within it.
         self.runs_advance()?;
         self.heed()?;
+        self.call_in()?;
         self.tell_spending(stopped);
         debug_assert!(self.hub.runs.is_at_rest(), "what was heard has moved a run");
         Ok(())

@@ -11,6 +11,7 @@ mod fill;
 mod hear;
 mod hook;
 mod look;
+mod room;
 pub(crate) mod schedule;
 mod work;
 
@@ -30,6 +31,7 @@ pub use files::watcher;
 pub(super) use hear::Heard;
 pub use hook::{HookCall, HookDoor, RotateHook};
 pub use look::{Found, Look, WatchDoor};
+use room::Lines;
 use schedule::Schedule;
 
 /// All of them, and what is open of their slots. Everything but the first two is a function of those.
@@ -40,6 +42,8 @@ pub(super) struct Triggers {
     /// When something happens by itself: to a trigger with the number 0, to a slot of it with its own.
     due: BTreeSet<(Ms, TriggerName, u64)>,
     watched: BTreeMap<Watched, (TriggerName, u64)>,
+    /// Slots for whose work there was no room.
+    lines: Lines,
     /// Who is fired by the end of what.
     after: BTreeMap<Ending, BTreeSet<TriggerName>>,
     /// Those that are fired by entries of the log.
@@ -139,6 +143,7 @@ impl Triggers {
         if let Some(watched) = record.watched() {
             self.watched.insert(watched, key.clone());
         }
+        self.lines.put(&record);
         self.open.insert(key, record);
     }
 
@@ -150,6 +155,7 @@ impl Triggers {
         if let Some(watched) = old.watched() {
             self.watched.remove(&watched);
         }
+        self.lines.remove(&old);
     }
 
     /// Of one trigger, the oldest first.
@@ -171,6 +177,11 @@ impl Triggers {
 
     fn waiting_for(&self, watch: &WatchRef) -> Vec<TriggerName> {
         self.reported.get(watch).into_iter().flatten().cloned().collect()
+    }
+
+    /// How many slots of it wait for room.
+    fn in_line_of(&self, name: &TriggerName) -> usize {
+        self.open_of(name).filter(|record| record.waits_for.is_some()).count()
     }
 
     fn queued_of(&self, name: &TriggerName) -> usize {

@@ -420,7 +420,7 @@ on_both_stores! {
         assert_eq!(world.state(sent.dispatch), DispatchState::Running);
         assert_eq!(world.hub.roster().aspect(&"wren".parse().unwrap()).map(|it| it.link.is_some()), Some(true));
         let body = LogBody::Other { kind: "machine.woke".into(), subject: "600 s".into() };
-        let log = world.store.log(0, 1_000).unwrap();
+        let log = world.store.log(0, None, 1_000).unwrap();
         assert_eq!(log.iter().filter(|entry| entry.body == body).count(), 1, "{log:?}");
         let renewed: LeasesRenewed =
             world.request("wren", Change::LeaseRenew(LeaseRenew { leases: vec![lease] })).unwrap();

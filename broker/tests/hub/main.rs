@@ -26,6 +26,7 @@ mod random;
 mod register;
 mod registries;
 mod restrain;
+mod room;
 mod same;
 mod search;
 mod sessions;

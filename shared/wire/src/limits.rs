@@ -261,8 +261,13 @@ pub const TRIGGER_RETRIES_MAX: u32 = 10;
 pub const TRIGGER_BACKOFF_MAX_S: u32 = 24 * 60 * 60;
 /// Attempts in a row that came to nothing, after which a trigger is paused.
 pub const TRIGGER_FAILURES_MAX: u32 = 3;
-/// Slots that wait for the one before them, with the overlap `queue`.
+/// Slots that wait for the one before them, with the overlap `queue`; with `allow`, for room.
 pub const TRIGGER_QUEUE_MAX: usize = 32;
+/// Of the dispatches that may wait of an operator's ([`PENDING_PER_KEY_MAX`]), as many may be those of their triggers.
+/// The rest is for what they do by hand.
+pub const TRIGGER_DISPATCHES_MAX: usize = 192;
+/// The same of the runs that have not ended ([`RUNS_OPEN_MAX`]).
+pub const TRIGGER_RUNS_MAX: usize = 896;
 /// Slots of one trigger that are remembered, the latest.
 pub const TRIGGER_SLOTS_KEPT: u64 = 1_000;
 /// More slots than this that are skipped at once for one reason share a record.

@@ -397,7 +397,7 @@ pub struct TriggerDeleted {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SlotState {
-    /// It waits for the one before it, or for its turn.
+    /// It waits for the one before it, for its turn, or, as `reason` says then, for room.
     Queued,
     Running,
     /// Its work came to nothing and is tried again.

@@ -222,7 +222,8 @@ impl Kept<'_> {
                 let is_whole = self.slots.len() as u64 == self.info.slots;
                 !is_whole || self.slots.iter().filter(was_open).count() > TRIGGER_QUEUE_MAX
             }
-            Overlap::Replace | Overlap::Allow => false,
+            Overlap::Allow => self.slots.iter().filter(was_open).count() >= TRIGGER_QUEUE_MAX,
+            Overlap::Replace => false,
         }
     }
 }

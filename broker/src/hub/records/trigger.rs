@@ -1,7 +1,7 @@
 //! Triggers, and what became of each of their slots.
 
 use nexus_wire::trigger::{SlotState, SlotWork, TriggerInfo, TriggerSlot, TriggerStatus};
-use nexus_wire::{AspectName, ItemId, Ms, RunId, TriggerId, TriggerName, derive};
+use nexus_wire::{AspectName, ItemId, Ms, Party, RunId, TriggerId, TriggerName, derive};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -80,6 +80,19 @@ pub struct SlotRecord {
     /// Who was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<AspectName>,
+    /// There was no room for its work. It stands in line until it is called, which is when it is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<Room>,
+}
+
+/// Where there has to be room for what a slot sets to work.
+#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Room {
+    /// Among the dispatches of this owner that wait.
+    Dispatches(Party),
+    /// Among the runs that have not ended.
+    Runs,
 }
 
 /// What tells that the work of a slot has ended.

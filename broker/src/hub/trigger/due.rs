@@ -248,7 +248,8 @@ impl<S: Store> Step<'_, S> {
             due: None,
             ended_at: None,
         };
-        Ok(Some(SlotRecord { trigger, name: name.clone(), slot, payload, lineage: Vec::new(), asked: None }))
+        let (name, lineage) = (name.clone(), Vec::new());
+        Ok(Some(SlotRecord { trigger, name, slot, payload, lineage, asked: None, waits_for: None }))
     }
 }
 

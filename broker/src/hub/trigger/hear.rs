@@ -100,7 +100,9 @@ impl<S: Store> Step<'_, S> {
     pub(super) fn overlap(&self, record: &TriggerRecord) -> Option<String> {
         let before = self.hub.triggers.open_of(record.name()).next()?.slot.no;
         match record.info.definition.overlap {
-            Overlap::Allow | Overlap::Replace => None,
+            Overlap::Replace => None,
+            Overlap::Allow if self.hub.triggers.in_line_of(record.name()) < TRIGGER_QUEUE_MAX => None,
+            Overlap::Allow => Some(format!("overlap: {TRIGGER_QUEUE_MAX} slots wait for room already")),
             Overlap::Skip => Some(format!("overlap: slot {before} has not ended")),
             Overlap::Queue if self.hub.triggers.queued_of(record.name()) < TRIGGER_QUEUE_MAX => None,
             Overlap::Queue => {

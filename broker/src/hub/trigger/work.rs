@@ -72,6 +72,10 @@ impl<S: Store> Step<'_, S> {
         if record.info.definition.overlap == Overlap::Replace {
             self.caused(line.clone(), |step| step.replace(&record, slot.slot.no))?;
         }
+        if let Some(room) = self.no_room(&record.info, &slot) {
+            return self.stand_in_line(slot, room);
+        }
+        slot.waits_for = None;
         slot.slot.attempts += 1;
         slot.slot.due = None;
         match self.caused(line, |step| step.do_it(&record, &slot)) {
@@ -322,6 +326,7 @@ impl<S: Store> Step<'_, S> {
         slot.slot.reason = reason.map(|reason| shortened(&reason));
         slot.slot.ended_at = Some(self.at);
         slot.slot.due = None;
+        slot.waits_for = None;
         slot.payload = serde_json::Value::Null;
         let kind = match state {
             SlotState::Skipped => "trigger.skipped",
@@ -349,7 +354,8 @@ impl<S: Store> Step<'_, S> {
     fn next_in_line(&mut self, name: &TriggerName) -> Stored<()> {
         let is_queued = |slot: &&SlotRecord| slot.slot.state == SlotState::Queued;
         let first = self.hub.triggers.open_of(name).next().filter(is_queued);
-        let Some(mut first) = first.filter(|slot| slot.slot.due.is_none()).cloned() else { return Ok(()) };
+        let is_held = |slot: &&SlotRecord| slot.slot.due.is_none() && slot.waits_for.is_none();
+        let Some(mut first) = first.filter(is_held).cloned() else { return Ok(()) };
         if self.hub.triggers.get(name).is_some_and(|it| it.info.status == TriggerStatus::Paused) {
             return self.end_slot(first, SlotState::Skipped, Some(WHILE_PAUSED.to_owned()));
         }
