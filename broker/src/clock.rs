@@ -132,6 +132,33 @@ impl Clock {
     }
 }
 
+/// The times that the broker and its machine go by may differ by this.
+const OFF_MAX: Ms = 60_000;
+
+/// What follows from the difference between the broker's time and the machine's clock, if there is one.
+pub(crate) fn off(broker: Ms, machine: Ms) -> Option<String> {
+    let by = (broker - machine).abs();
+    if by <= OFF_MAX {
+        return None;
+    }
+    let by = match by / 60_000 {
+        minutes @ 0..120 => format!("{minutes} min"),
+        minutes => format!("{} h", minutes / 60),
+    };
+    Some(if broker < machine {
+        format!(
+            "the broker's time is {by} behind its machine's clock, which was set since the broker started: what is \
+             scheduled comes late by as much; start the broker again, and it goes by the clock"
+        )
+    } else {
+        format!(
+            "the broker's time is {by} ahead of its machine's clock: the clock was set back, or is wrong now. What is \
+             scheduled comes early by as much; if the clock is right, start the broker again once it shows what the \
+             broker does"
+        )
+    })
+}
+
 pub(crate) fn millis(duration: Duration) -> Ms {
     Ms::try_from(duration.as_millis()).unwrap_or(Ms::MAX)
 }
@@ -184,6 +211,18 @@ mod tests {
         assert_eq!((clock.now(), copy.woke_at()), (3_612_499, 3_602_499), "it woke once");
         hand.suspend(ASLEEP_MIN);
         assert_eq!((clock.now(), copy.woke_at()), (3_613_499, 3_613_499));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_is_told_of_by_how_much_and_what_follows() {
+        assert_eq!((off(60_000, 0), off(0, 60_000), off(5, 5)), (None, None, None));
+        let behind = off(1_000, 1_000 + 6 * 3_600_000).unwrap();
+        assert!(behind.starts_with("the broker's time is 6 h behind its machine's clock"), "{behind}");
+        let ahead = off(61_000, 999).unwrap();
+        assert!(ahead.starts_with("the broker's time is 1 min ahead of its machine's clock"), "{ahead}");
+        for text in [behind, ahead] {
+            assert!(text.len() <= nexus_wire::limits::ALERT_MESSAGE_BYTES_MAX, "{text}");
+        }
     }
 
     #[test]

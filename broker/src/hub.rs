@@ -44,6 +44,7 @@ mod step;
 mod storage;
 mod threads;
 mod trigger;
+mod waits;
 mod watch;
 
 use nexus_wire::Ms;
@@ -145,6 +146,7 @@ impl Hub {
         [
             self.queue.next_timer(),
             self.missing_due(),
+            self.long_wait_due(),
             self.gathers.due(&self.queue),
             self.triggers.due(),
             self.approvals.due(&self.alerts),

@@ -23,6 +23,7 @@ mod stand;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod waits;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -146,7 +147,7 @@ impl Queue {
     /// Takes a dispatch in; from here on it ends exactly once, by an [`Event::Ended`].
     pub fn accept(&mut self, new: NewDispatch, now: Ms) -> Result<Accepted, Refusal> {
         self.expire(now);
-        let accepted = self.admit(new);
+        let accepted = self.admit(new, now);
         self.settle(now);
         accepted
     }

@@ -122,6 +122,7 @@ impl<'a, S: Store> Step<'a, S> {
                 self.approvals_due()?;
                 self.triggers_due()?;
                 self.runs_due()?;
+                self.tell_long_waits()?;
                 Ok(self.miss()?)
             }
             CommandBody::LinkDown { aspect, link, generation } => self.link_down(&aspect, link, generation),

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nexus_wire::alert::AlertKind;
 use nexus_telemetry::{Service, Telemetry};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
@@ -383,7 +384,7 @@ async fn tick(sequencer: Sequencer, clock: Clock, mut due: watch::Receiver<Optio
 }
 
 async fn sweep(edge: Arc<Edge>, data: DataDir, mut mark: Mark) {
-    let mut dropped = 0;
+    let (mut dropped, mut was_off) = (0, None);
     loop {
         sleep(SWEEP_INTERVAL).await;
         edge.write_trail().await;
@@ -391,6 +392,18 @@ async fn sweep(edge: Arc<Edge>, data: DataDir, mut mark: Mark) {
         edge.published.presence.set_woke(edge.clock.woke_at());
         for Trouble { aspect, link, state } in edge.published.presence.sweep(now) {
             let body = CommandBody::Seen { aspect, link, state };
+            if edge.sequencer.submit(Origin::Broker, body, 0).await.is_err() {
+                return;
+            }
+        }
+        let off = clock::off(now, clock::wall());
+        if was_off != Some(off.is_some()) {
+            was_off = Some(off.is_some());
+            let (kind, subject) = (AlertKind::ClockOff, "broker".to_owned());
+            let body = match off {
+                Some(message) => CommandBody::RaiseAlert { kind, subject, message },
+                None => CommandBody::ClearAlert { kind, subject },
+            };
             if edge.sequencer.submit(Origin::Broker, body, 0).await.is_err() {
                 return;
             }

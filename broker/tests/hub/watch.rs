@@ -3,10 +3,11 @@
 use nexus_broker::hub::records::Transaction;
 use nexus_broker::hub::{Change, CommandBody, Effect, HubConfig};
 use nexus_wire::alert::{AlertChange, AlertKind};
+use nexus_wire::budget::BudgetStop;
 use nexus_wire::hands::{Dispatch, DispatchResult};
 use nexus_wire::inbox::ItemBody;
 use nexus_wire::roster::{AspectState, Register, SettingsBroken};
-use nexus_wire::{ErrorCode, HandRef, LinkId, RequestId};
+use nexus_wire::{ErrorCode, HandRef, LinkId, Ms, RequestId};
 use serde_json::{Value, json};
 
 use crate::alerts::notes;
@@ -63,6 +64,48 @@ on_both_stores! {
         // Nobody is missed who is not expected any more.
         assert_eq!(notes(&world.start(expecting(&["wren"]))), [cleared("aspect_missing/moth")]);
         assert_eq!(world.hub.next_timer(), Some(world.at + 1_000));
+    }
+
+    fn work_that_nobody_begins_is_told_of_until_somebody_does(world) {
+        const LONG: Ms = 5 * 60_000;
+        world.operator("ana");
+        world.online("wren");
+        gone(world, "wren");
+        let check: HandRef = "wren/self".parse().unwrap();
+        let work = |world: &mut World<_>| {
+            let dispatch = Dispatch::to(check.clone(), json!({"text": "x"}));
+            world.request::<Value>("operator/ana", Change::Dispatch(dispatch)).unwrap();
+        };
+        work(world);
+        let accepted = world.at;
+        assert_eq!(world.hub.next_timer(), Some(accepted + LONG));
+        world.at = accepted + LONG - 2;
+        assert_eq!(notes(&world.apply(CommandBody::Tick)), []);
+        assert_eq!(notes(&world.apply(CommandBody::Tick)), [raised("work_waiting/wren/self")]);
+        let alert = world.store.alert(AlertKind::WorkWaiting, "wren/self").unwrap().unwrap();
+        let message = "work for wren/self has waited for more than 5 minutes, because wren is not here, or takes nothing; see: \
+                       nexctl get dispatches";
+        assert_eq!(alert.message, message);
+        // Told once, and the deadline is what comes next.
+        assert!(world.hub.next_timer().is_some_and(|due| due > accepted + 2 * LONG));
+        work(world);
+        assert_eq!(open(world), ["work_waiting/wren/self"]);
+        // While no broker ran nobody could begin it.
+        let started = world.start(HubConfig::default());
+        assert_eq!(notes(&started), [cleared("work_waiting/wren/self")]);
+        assert_eq!(world.hub.next_timer(), Some(world.at + LONG));
+        world.at += LONG;
+        assert_eq!(notes(&world.apply(CommandBody::Tick)), [raised("work_waiting/wren/self")]);
+        let link = LinkId(world.id());
+        let (_, effects) = world.register_on("wren", link, Register { slots: 8, last_generation: 1, ..Register::default() });
+        assert_eq!(notes(&effects), [cleared("work_waiting/wren/self")]);
+        // Whoever waits for money is told of by another alert.
+        gone(world, "wren");
+        world.request::<Value>("operator/ana", Change::BudgetStop(BudgetStop { reason: None })).unwrap();
+        work(world);
+        world.at += LONG;
+        let told: Vec<_> = notes(&world.apply(CommandBody::Tick)).into_iter().filter(|it| it.1.starts_with("work")).collect();
+        assert_eq!(told, []);
     }
 
     fn a_link_in_trouble_is_told_of_until_it_is_over_or_gone(world) {

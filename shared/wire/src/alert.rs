@@ -73,6 +73,8 @@ kinds! {
     BudgetExceeded = "budget_exceeded", Event, Note;
     /// A budget is used up, so that work waits for its next day or month.
     BudgetSpent = "budget_spent", Condition, Urgent;
+    /// The broker's time and its machine's clock differ.
+    ClockOff = "clock_off", Condition, Warning;
     /// Nobody takes what is pushed to an address, so nothing more is.
     PushGivenUp = "push_given_up", Event, Note;
     /// A run of a flow has failed, and none of that flow has come to something since.
@@ -95,6 +97,8 @@ kinds! {
     TriggerPaused = "trigger_paused", Condition, Urgent;
     /// What is at the address of a watch, or in its folder, cannot be seen.
     WatchFailing = "watch_failing", Condition, Warning;
+    /// Work for a Hand has waited for long, and nobody has begun it.
+    WorkWaiting = "work_waiting", Condition, Warning;
     /// A worker was lost and its dispatch failed for it.
     WorkerLost = "worker_lost", Event, Warning;
     /// Something in a file of the workspace keeps it from being loaded.

@@ -111,6 +111,8 @@ pub const ATTEMPTS_MAX: u32 = 3;
 /// Times an item is passed over before it is aged.
 pub const AGED_AT: u32 = 8;
 pub const DEADLINE_DEFAULT: Duration = Duration::from_secs(30 * 60);
+/// Work that waits for longer for its first worker is told of.
+pub const WORK_WAITS_LONG: Duration = Duration::from_secs(5 * 60);
 pub const DEADLINE_MAX: Duration = Duration::from_secs(2 * 60 * 60);
 pub const HAND_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
 /// Of the Hand `self`.

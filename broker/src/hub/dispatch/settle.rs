@@ -130,6 +130,7 @@ impl<S: Store> Step<'_, S> {
             }
         }
         self.gathers_moved()?;
+        self.end_long_waits()?;
         self.tell_purses()?;
         self.approvals_told(&ends)?;
         self.runs_told(&ends)?;

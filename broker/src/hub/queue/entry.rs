@@ -108,6 +108,8 @@ pub(super) struct Entry {
     pub(super) depth: u32,
     pub(super) idempotent: bool,
     pub(super) timeout_ms: Ms,
+    #[serde(default)]
+    pub(super) accepted_at: Ms,
     pub(super) deadline_at: Ms,
     /// Since when that stands still, because nothing may be spent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -26,7 +26,7 @@ pub(super) struct End {
 }
 
 impl Queue {
-    pub(super) fn admit(&mut self, new: NewDispatch) -> Result<Accepted, Refusal> {
+    pub(super) fn admit(&mut self, new: NewDispatch, now: Ms) -> Result<Accepted, Refusal> {
         if self.entries.contains_key(&new.id) {
             return Err(Refusal::Duplicate(new.id));
         }
@@ -46,6 +46,7 @@ impl Queue {
             depth: placement.depth,
             idempotent: new.idempotent,
             timeout_ms: new.timeout_ms,
+            accepted_at: now,
             deadline_at: new.deadline_at,
             stands_since: None,
             attempt: 0,

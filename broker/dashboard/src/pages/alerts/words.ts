@@ -20,6 +20,7 @@ const LOOKS: Partial<Record<AlertKind, Look>> = {
   aspect_stalled: aspect,
   budget_exceeded: () => ({ does: "Look at what was spent", href: "/usage" }),
   budget_spent: () => ({ does: "Change the budget", href: "/usage#budgets" }),
+  clock_off: () => ({ does: "Look at the broker", href: "/settings/broker" }),
   run_failed: flow,
   run_without_output: flow,
   session_stuck: (subject) => {
@@ -39,6 +40,7 @@ const LOOKS: Partial<Record<AlertKind, Look>> = {
       ? trigger(subject)
       : { does: "Look at the aspect", href: `/team/${part(name)}` };
   },
+  work_waiting: () => ({ does: "Look at what waits", href: "/work" }),
   worker_lost: () => ({ does: "Look at what has failed", href: "/work?show=dead" }),
   workspace_fault: () => ({ does: "Look at the workspace", href: "/workspace?show=faults" }),
 };

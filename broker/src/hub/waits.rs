@@ -1,0 +1,71 @@
+//! Work for a Hand that nobody begins: the alert about it. Whoever waits for money is told of by the budget's own.
+
+use std::collections::BTreeMap;
+
+use nexus_wire::alert::AlertKind;
+use nexus_wire::hands::WaitingFor;
+use nexus_wire::limits::WORK_WAITS_LONG;
+use nexus_wire::{HandRef, Ms};
+
+use super::Hub;
+use super::records::{Store, Stored};
+use super::step::Step;
+
+const KIND: AlertKind = AlertKind::WorkWaiting;
+const LONG_MS: Ms = WORK_WAITS_LONG.as_millis() as Ms;
+
+impl Hub {
+    /// When work for a Hand will have waited for long. What is told of already has no timer any more.
+    pub(super) fn long_wait_due(&self) -> Option<Ms> {
+        let waits = self.queue.longest_waits().into_iter();
+        let untold = waits.filter(|(hand, _)| !self.alerts.is_open(KIND, &hand.to_string()));
+        untold.map(|(_, (since, _))| self.is_long_at(since)).min()
+    }
+
+    fn is_long_at(&self, since: Ms) -> Ms {
+        // While no broker ran nobody could begin it.
+        since.max(self.started_at).saturating_add(LONG_MS)
+    }
+
+    /// Hands for which work has waited for long by `now`, and for what.
+    fn long_waits(&self, now: Ms) -> BTreeMap<String, (HandRef, WaitingFor)> {
+        let waits = self.queue.longest_waits().into_iter();
+        let long = waits.filter(|(_, (since, _))| self.is_long_at(*since) <= now);
+        long.map(|(hand, (_, why))| (hand.to_string(), (hand.clone(), why))).collect()
+    }
+}
+
+impl<S: Store> Step<'_, S> {
+    pub(super) fn tell_long_waits(&mut self) -> Stored<()> {
+        for (subject, (hand, why)) in self.hub.long_waits(self.at) {
+            if self.hub.alerts.is_open(KIND, &subject) {
+                continue;
+            }
+            let why = match why {
+                WaitingFor::Aspect => format!("{} is not here, or takes nothing", hand.aspect),
+                WaitingFor::Place => "all its places are taken".to_owned(),
+                // None of these waits for money.
+                WaitingFor::Turn | WaitingFor::Budget => "others come first".to_owned(),
+            };
+            let message = format!(
+                "work for {hand} has waited for more than {} minutes, because {why}; see: nexctl get dispatches",
+                LONG_MS / 60_000
+            );
+            self.raise_alert(KIND, &subject, &message)?;
+        }
+        Ok(())
+    }
+
+    /// Of Hands for which nothing has waited for long any more.
+    pub(super) fn end_long_waits(&mut self) -> Stored<()> {
+        let told = self.hub.alerts.subjects(KIND);
+        if told.is_empty() {
+            return Ok(());
+        }
+        let long = self.hub.long_waits(self.at);
+        for subject in told.iter().filter(|subject| !long.contains_key(*subject)) {
+            self.clear_alert(KIND, subject)?;
+        }
+        Ok(())
+    }
+}
