@@ -71,7 +71,9 @@ pub enum CommandBody {
     BrokerStarted(HubConfig),
     /// Time has jumped: the machine was suspended while the broker ran. Nobody could show a sign of life meanwhile, so
     /// every lease gets `LEASE_AT_BOOT`. Comes before whatever else is seen of the time after.
-    MachineWoke { slept_ms: Ms },
+    MachineWoke {
+        slept_ms: Ms,
+    },
     /// Time passed; see `Hub::next_timer`.
     Tick,
     LinkDown {

@@ -331,7 +331,8 @@ impl Entry {
     fn state(&self, now: Ms, woke_at: Ms, patience: Patience) -> AspectState {
         let Some(peer) = self.peer.as_ref().filter(|_| self.online) else { return AspectState::Offline };
         // A sleep of the machine is no silence of the aspect, and does not end one either.
-        let silent = |since: Ms, state| now - if self.info.state == state { since } else { since.max(woke_at) };
+        let silent =
+            |since: Ms, state| now - if self.info.state == state { since } else { since.max(woke_at) };
         if self.waiting_since.is_some_and(|since| silent(since, AspectState::Deaf) >= patience.deaf_ms) {
             return AspectState::Deaf;
         }

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nexus_wire::alert::AlertKind;
 use nexus_telemetry::{Service, Telemetry};
+use nexus_wire::alert::AlertKind;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};

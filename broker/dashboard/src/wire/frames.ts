@@ -450,6 +450,7 @@ export type AlertKind =
   | "aspect_stalled"
   | "budget_exceeded"
   | "budget_spent"
+  | "clock_off"
   | "push_given_up"
   | "run_failed"
   | "run_without_output"
@@ -461,6 +462,7 @@ export type AlertKind =
   | "thread_paused"
   | "trigger_paused"
   | "watch_failing"
+  | "work_waiting"
   | "worker_lost"
   | "workspace_fault";
 export type ObservedWhat =

@@ -61,7 +61,9 @@ fn room_of(info: &TriggerInfo) -> Option<Room> {
 impl Hub {
     fn free_in(&self, room: &Room) -> usize {
         match room {
-            Room::Dispatches(owner) => TRIGGER_DISPATCHES_MAX.saturating_sub(self.queue.pending_roots_of(owner)),
+            Room::Dispatches(owner) => {
+                TRIGGER_DISPATCHES_MAX.saturating_sub(self.queue.pending_roots_of(owner))
+            }
             Room::Runs => TRIGGER_RUNS_MAX.saturating_sub(self.runs.open_count()),
         }
     }

@@ -147,7 +147,8 @@ fn a_sleep_of_the_machine_is_no_silence_and_ends_none() {
     let (stalled, fine) = (peer(1), peer(2));
     let keel: AspectName = "keel".parse().unwrap();
     presence.changed(info(AspectState::Online, 1), Some(Arc::clone(&stalled)));
-    presence.changed(AspectInfo { name: keel.clone(), ..info(AspectState::Online, 1) }, Some(Arc::clone(&fine)));
+    presence
+        .changed(AspectInfo { name: keel.clone(), ..info(AspectState::Online, 1) }, Some(Arc::clone(&fine)));
     let state_of = |name: &AspectName| presence.info(name).map(|it| (it.state, it.since)).unwrap();
     for (peer, at) in [(&stalled, 1_000), (&fine, 50_000)] {
         peer.pulse.set_turns(1);
@@ -164,7 +165,11 @@ fn a_sleep_of_the_machine_is_no_silence_and_ends_none() {
     assert_eq!(state_of(&wren()), (AspectState::Stalled, 61_000), "it was silent before");
     assert_eq!(state_of(&keel), (AspectState::Busy, 61_000));
     assert_eq!(presence.sweep(3_659_999), []);
-    assert_eq!(presence.sweep(3_660_000), told(keel.clone(), &fine, AspectState::Deaf), "silent since it woke");
+    assert_eq!(
+        presence.sweep(3_660_000),
+        told(keel.clone(), &fine, AspectState::Deaf),
+        "silent since it woke"
+    );
 }
 
 #[test]

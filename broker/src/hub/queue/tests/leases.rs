@@ -305,7 +305,10 @@ fn a_sleep_of_the_machine_costs_no_attempt_and_nobody_goes() {
     let running = it.give(Ask::root("keel", "wren/read").timeout(60_000));
     let late = it.give(Ask::root("keel", "wren/read").deadline(500_000));
     it.sleep(600_000);
-    assert_eq!((it.state(running), it.ended(late)), (Some(DispatchState::Running), Some(DispatchState::TimedOut)));
+    assert_eq!(
+        (it.state(running), it.ended(late)),
+        (Some(DispatchState::Running), Some(DispatchState::TimedOut))
+    );
     it.pass(89_999);
     assert_eq!((it.state(running), it.lease(running).attempt), (Some(DispatchState::Running), 1));
     let next = it.give(Ask::root("keel", "wren/read"));
