@@ -26,7 +26,6 @@ mod random;
 mod register;
 mod registries;
 mod restrain;
-mod room;
 mod same;
 mod search;
 mod sessions;

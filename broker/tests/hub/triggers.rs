@@ -1,5 +1,7 @@
 //! Triggers: each slot has one record, whatever happens to the broker, the clock, and the work it sets off.
 
+mod room;
+
 use nexus_broker::hub::records::Transaction;
 use nexus_broker::hub::{Change, CommandBody, HubConfig};
 use nexus_wire::alert::AlertKind;

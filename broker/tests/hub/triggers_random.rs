@@ -150,7 +150,9 @@ fn check(world: &World<MemoryStore>, one: &Watched) {
 
 fn finish(world: &mut World<MemoryStore>, id: DispatchId, fails: bool) {
     let info = world.store.dispatch(id).unwrap().unwrap().info;
-    if info.state == DispatchState::Running && info.attempt == 1 {
+    // Its time may be over in the very moment in which it says that it is done.
+    let is_late = world.hub.next_timer().is_some_and(|due| due <= world.at + 1);
+    if info.state == DispatchState::Running && info.attempt == 1 && !is_late {
         world.finish(id, fails);
     }
 }

@@ -20,7 +20,12 @@ impl<S: Transaction> Sim<S> {
         };
         self.now += jump;
         if schedule::sleeps(self.seed) && self.dice.one_in(8) {
+            let before = self.now;
             self.sleep();
+            // Where only the time of the commands has jumped, nobody says so.
+            if self.dice.one_in(2) {
+                self.tell(CommandBody::MachineWoke { slept_ms: self.now - before });
+            }
         }
         if self.hub.next_timer().is_some_and(|due| due <= self.now) {
             self.tell(CommandBody::Tick);

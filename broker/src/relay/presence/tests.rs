@@ -165,11 +165,7 @@ fn a_sleep_of_the_machine_is_no_silence_and_ends_none() {
     assert_eq!(state_of(&wren()), (AspectState::Stalled, 61_000), "it was silent before");
     assert_eq!(state_of(&keel), (AspectState::Busy, 61_000));
     assert_eq!(presence.sweep(3_659_999), []);
-    assert_eq!(
-        presence.sweep(3_660_000),
-        told(keel.clone(), &fine, AspectState::Deaf),
-        "silent since it woke"
-    );
+    assert_eq!(presence.sweep(3_660_000), told(keel, &fine, AspectState::Deaf), "silent since it woke");
 }
 
 #[test]
