@@ -143,7 +143,7 @@ pub(crate) fn off(broker: Ms, machine: Ms) -> Option<String> {
     }
     let by = match by / 60_000 {
         minutes @ 0..120 => format!("{minutes} min"),
-        minutes => format!("{} h", minutes / 60),
+        minutes => format!("{} h {} min", minutes / 60, minutes % 60),
     };
     Some(if broker < machine {
         format!(
@@ -216,8 +216,8 @@ mod tests {
     #[test]
     fn a_clock_that_was_set_is_told_of_by_how_much_and_what_follows() {
         assert_eq!((off(60_000, 0), off(0, 60_000), off(5, 5)), (None, None, None));
-        let behind = off(1_000, 1_000 + 6 * 3_600_000).unwrap();
-        assert!(behind.starts_with("the broker's time is 6 h behind its machine's clock"), "{behind}");
+        let behind = off(1_000, 1_000 + 6 * 3_600_000 + 59_000).unwrap();
+        assert!(behind.starts_with("the broker's time is 6 h 0 min behind its machine's clock"), "{behind}");
         let ahead = off(61_000, 999).unwrap();
         assert!(ahead.starts_with("the broker's time is 1 min ahead of its machine's clock"), "{ahead}");
         for text in [behind, ahead] {

@@ -16,8 +16,12 @@ struct Known {
 }
 
 impl Processes {
-    pub(crate) fn started(&self, name: &AspectName) {
-        self.known().entry(name.clone()).or_default().starts += 1;
+    /// How it ended before, if it is started again.
+    pub(crate) fn started(&self, name: &AspectName) -> Option<String> {
+        let mut known = self.known();
+        let it = known.entry(name.clone()).or_default();
+        it.starts += 1;
+        it.last_end.clone()
     }
 
     pub(crate) fn ended(&self, name: &AspectName, how: &str) {

@@ -10,9 +10,9 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nexus_wire::AspectName;
 use nexus_wire::alert::AlertKind;
 use nexus_wire::roster::RestraintKind;
+use nexus_wire::{AspectName, Party};
 use rustix::process::{Pid, Signal, kill_process};
 use thiserror::Error;
 use tokio::process::{Child, Command};
@@ -23,7 +23,7 @@ use tracing::Instrument as _;
 
 use crate::clock;
 use crate::edge::Edge;
-use crate::hub::{CommandBody, Hub, Origin};
+use crate::hub::{Access, CommandBody, Hub, Note, Origin};
 use crate::task;
 use crate::tenants::TenantName;
 use admission::Issuer;
@@ -261,8 +261,15 @@ impl Work {
             task::spawn(self.lines.clone().pass_on(prefix, err));
         }
         let (signals, to_send) = mpsc::channel(SIGNALS_MAX);
-        if let Some(who) = &who {
-            self.edge.published.processes.started(&who.name);
+        if let Some(who) = &who
+            && let Some(how) = self.edge.published.processes.started(&who.name)
+        {
+            let note = Note {
+                actor: Party::System,
+                kind: "aspect.restarted",
+                subject: format!("{}: {how}", who.name),
+            };
+            self.submit(CommandBody::Access { by: Party::System, act: Access::Note(vec![note]) }).await;
         }
         let running = Running { signals, name, who: who.map(|who| who.name), _leash: child.stdin.take() };
         self.running.insert(dir.to_owned(), running);
@@ -314,18 +321,18 @@ impl Work {
             };
             self.failing.insert(dir.to_owned(), name.to_owned());
             let (kind, subject) = (AlertKind::AspectFailing, name.to_owned());
-            self.alert(CommandBody::RaiseAlert { kind, subject, message }).await;
+            self.submit(CommandBody::RaiseAlert { kind, subject, message }).await;
         }
     }
 
     async fn works_again(&mut self, dir: &Path) {
         if let Some(subject) = self.failing.remove(dir) {
-            self.alert(CommandBody::ClearAlert { kind: AlertKind::AspectFailing, subject }).await;
+            self.submit(CommandBody::ClearAlert { kind: AlertKind::AspectFailing, subject }).await;
         }
     }
 
     /// A broker that stops tells nobody any more.
-    async fn alert(&self, body: CommandBody) {
+    async fn submit(&self, body: CommandBody) {
         let _ = self.edge.sequencer.submit(Origin::Broker, body, 0).await;
     }
 

@@ -83,6 +83,12 @@ fn homes_are_let_in_started_and_started_again_and_end_with_the_broker() {
     let metrics = world.http("GET", "/metrics", "", "");
     assert!(metrics.contains("nexus_agent_restarts_total 2"), "{metrics}");
 
+    let audit = world.nexctl_json(&["audit", "--kind", "aspect.restarted"]);
+    let subjects = audit["entries"].as_array().expect("a list").iter().map(|entry| entry["subject"].as_str());
+    let mut subjects: Vec<&str> = subjects.flatten().collect();
+    subjects.sort_unstable();
+    assert_eq!(subjects, ["keel: signal: 9 (SIGKILL)", "wren: signal: 9 (SIGKILL)"], "{audit}");
+
     std::fs::remove_dir_all(homes.join("keel")).expect("removed");
     world.broker().wait_for_text("keel ended (exit status: 0)");
 
