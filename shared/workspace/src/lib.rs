@@ -16,6 +16,7 @@ mod merge;
 mod note;
 mod overlay;
 mod scan;
+mod skill;
 mod validate;
 
 pub use contribute::{Contribution, contribute};

@@ -9,12 +9,14 @@ use nexus_wire::home::HomeLayout;
 use nexus_wire::registry::{RegistryFile, RegistryPut};
 use nexus_wire::trigger::Trigger;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::fault::Fault;
 use crate::home::{self, HOME_FILE};
 use crate::merge::{PATCH, utf8};
 use crate::note;
 use crate::overlay::{Effective, Origin, Overlay, sha256};
+use crate::skill;
 use crate::validate::of_syntax;
 
 /// Bytes of a file that defines one trigger.
@@ -40,6 +42,24 @@ impl Item {
             Self::Home(_) => "home/layout".to_owned(),
             Self::Registry(put) => format!("registry/{}", put.registry.name),
             Self::Trigger(trigger) => format!("trigger/{}", trigger.name),
+        }
+    }
+
+    /// Says in full what it names of [skills](skill).
+    fn take_skills(&mut self, overlay: &Overlay) -> Result<(), String> {
+        fn taken<T: Serialize + DeserializeOwned>(of: &mut T, overlay: &Overlay) -> Result<(), String> {
+            let said = serde_json::to_value(&*of).map_err(|error| error.to_string())?;
+            let mut full = said.clone();
+            skill::expand(&mut full, overlay)?;
+            if full != said {
+                *of = serde_json::from_value(full).map_err(|error| error.to_string())?;
+            }
+            Ok(())
+        }
+        match self {
+            Self::Flow(flow) => taken(&mut **flow, overlay),
+            Self::Trigger(trigger) => taken(&mut **trigger, overlay),
+            Self::Home(_) | Self::Registry(_) => Ok(()),
         }
     }
 
@@ -131,8 +151,13 @@ pub fn load(overlay: &Overlay) -> Load {
             Some(Ok(all)) => {
                 for Said { item, places, root } in all {
                     let places = places.filter(|_| file.origin != Origin::Patched);
-                    let sha256 = sha256(&item.json());
-                    let loaded = Loaded { sha256, item, file: shown.clone(), places, root };
+                    let mut loaded =
+                        Loaded { sha256: String::new(), item, file: shown.clone(), places, root };
+                    if let Err(wrong) = loaded.item.take_skills(overlay) {
+                        load.faults.push(loaded.refused(&wrong));
+                        continue;
+                    }
+                    loaded.sha256 = sha256(&loaded.item.json());
                     let key = loaded.item.key();
                     match seen.get(&key) {
                         Some(other) => load.faults.push(loaded.refused(&twice(&key, other))),
@@ -263,6 +288,36 @@ mod tests {
         for (found, expected) in faults.iter().zip(expected) {
             assert!(found.starts_with(expected), "{found}, not {expected}");
         }
+    }
+
+    #[test]
+    fn work_that_names_a_skill_has_its_text_and_is_new_when_that_is() {
+        let trigger =
+            "name: note\nwhen: manual\ndo:\n  dispatch: { hand: keel/self, input: { skill: sum } }\n";
+        let flow =
+            "id: day\nsteps:\n  - id: a\n    do: { dispatch: { hand: keel/self, input: { skill: sum } } }\n";
+        let with = |text: &str| {
+            of(&[("triggers/note.yaml", trigger), ("flows/day.yaml", flow), ("skills/sum.md", text)])
+        };
+        let load = with("# Sum\n\nIn short.\n\nRead it all.\n");
+        assert_eq!(load.faults, []);
+        for loaded in &load.items {
+            let text = String::from_utf8(loaded.item.json()).unwrap();
+            assert!(text.contains(r#"{"instructions":"Read it all.","skill":"Sum"}"#), "{text}");
+        }
+        let other = with("# Sum\n\nIn short.\n\nRead half.\n");
+        assert!(load.items.iter().zip(&other.items).all(|(one, other)| one.sha256 != other.sha256));
+        let (items, faults) = told(&of(&[("triggers/note.yaml", trigger)]));
+        assert_eq!(
+            (items.len(), faults),
+            (
+                0,
+                vec![
+                    "triggers/note.yaml:1:1: there is no skill \"sum\" in this workspace; there are none"
+                        .to_owned()
+                ]
+            )
+        );
     }
 
     #[test]

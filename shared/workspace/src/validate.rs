@@ -15,6 +15,7 @@ use crate::load::{self, Item, Said, is_asked};
 use crate::merge::{PATCH, toml_fault, utf8};
 use crate::overlay::{Origin, Overlay};
 use crate::scan::scan;
+use crate::skill;
 
 const SETTINGS: &str = "aspect.json";
 /// Folders whose files name aspects, Hands and skills.
@@ -44,6 +45,7 @@ static QUOTES: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(QUOTED).ok(
 pub fn validate(workspace: &Layer, overlay: &Overlay, is_set: impl Fn(&str) -> bool) -> Vec<Fault> {
     let known = Known::of(overlay);
     let mut faults = load::load(overlay).faults;
+    let loaded = faults.len();
     // As they stand on disk, so that a place is one in a file that somebody can open.
     let shipped = overlay.files.iter().filter(|(_, file)| file.origin == Origin::Framework);
     let shipped = shipped.map(|(path, file)| (format!("framework:{path}"), path, &file.bytes));
@@ -60,9 +62,20 @@ pub fn validate(workspace: &Layer, overlay: &Overlay, is_set: impl Fn(&str) -> b
         let shown = file.by.clone().unwrap_or_else(|| format!("framework:{path}"));
         faults.extend(of_settings(&shown, path, &file.bytes));
     }
+    // Where it is said is known here, and only in which file there.
+    let precise: BTreeSet<(String, String)> = faults[loaded..].iter().map(of_file).collect();
+    let mut at = 0;
+    faults.retain(|fault| {
+        at += 1;
+        at > loaded || !precise.contains(&of_file(fault))
+    });
     faults.sort();
     faults.dedup();
     faults
+}
+
+fn of_file(fault: &Fault) -> (String, String) {
+    (fault.file.clone(), fault.message.clone())
 }
 
 /// What others may name.
@@ -95,10 +108,8 @@ impl Known {
             {
                 known.aspects.insert(name.to_owned());
             }
-            if let Some(name) = path.strip_prefix("skills/").and_then(|rest| rest.strip_suffix(".md")) {
-                known.skills.insert(name.to_owned());
-            }
         }
+        known.skills = skill::skills(overlay);
         known
     }
 
@@ -127,10 +138,15 @@ impl Known {
         if known.contains(name) {
             return None;
         }
-        let there = known.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-        let there = if there.is_empty() { "none".to_owned() } else { there };
-        Some(format!("there is no {kind} {name:?} in this workspace; there are {there}"))
+        Some(missing(kind, name, known))
     }
+}
+
+/// That `name` is none of `known`.
+pub(crate) fn missing(kind: &str, name: &str, known: &BTreeSet<String>) -> String {
+    let there = known.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let there = if there.is_empty() { "none".to_owned() } else { there };
+    format!("there is no {kind} {name:?} in this workspace; there are {there}")
 }
 
 /// What a file is called.

@@ -86,6 +86,38 @@ fn a_broker_does_what_its_workspace_says_and_leaves_what_people_have_done() {
 }
 
 #[test]
+fn work_that_names_a_skill_brings_what_the_skill_says_now() {
+    let world = keeping();
+    let weekly = "name: weekly\nwhen: manual\ndo:\n  dispatch: { hand: harrow/self, input: { skill: weekly-note, customer: Ada } }\n";
+    put(&world, "triggers/weekly.yaml", weekly);
+    let input = |info: &Value| info["definition"]["do"]["dispatch"]["input"].clone();
+    let first = input(&trigger(&world, "weekly", |_| true));
+    let said_there = "Begin with what was done, then what is open, then what happens next. Hours are exact. No adjectives.";
+    assert_eq!(first, json!({"skill": "Weekly note", "instructions": said_there, "customer": "Ada"}));
+    world.broker().wait_for_text("harrow registered");
+    world.nexctl_json(&["trigger", "fire", "weekly"]);
+    let page = world.nexctl_json(&["get", "dispatches"]);
+    let work = page["dispatches"].as_array().expect("a list").iter().find(|it| it["hand"] == "harrow/self");
+    let id = work.and_then(|it| it["id"].as_str()).expect("its dispatch");
+    assert_eq!(world.nexctl_json(&["get", "dispatches", id])["input"], first, "{page}");
+
+    put(&world, "skills/weekly-note.md", "# Weekly note\n\nShort.\n\nWrite {{ two }} lines.\n");
+    let expected =
+        json!({"skill": "Weekly note", "instructions": "Write {{ '{{' }} two }} lines.", "customer": "Ada"});
+    trigger(&world, "weekly", |info| input(info) == expected);
+    put(&world, "triggers/weekly.yaml", &weekly.replace("weekly-note", "monthly"));
+    let told =
+        wait_until("it to be told of", || alerts(&world).into_iter().find(|it| it.contains("monthly")));
+    assert!(
+        told.starts_with(
+            "triggers/weekly.yaml:1:1: there is no skill \"monthly\" in this workspace; there are "
+        ),
+        "{told}"
+    );
+    assert_eq!(input(&trigger(&world, "weekly", |_| true)), expected, "what was there stays");
+}
+
+#[test]
 fn what_is_wrong_with_one_file_keeps_back_no_other_and_what_leaves_is_paused() {
     let world = keeping();
     trigger(&world, "tidy", |_| true);
