@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::config::{Config, Synchronous};
 use crate::datadir::{CREDENTIALS_KEY, DataDir, TOKEN_FILE};
+use crate::edge::machine::{FREE_BYTES_FEW, free_bytes};
 use crate::hub::records::{OperatorRecord, Reads, Snapshot};
 use crate::identity::password;
 use crate::identity::seal::Sealer;
@@ -19,7 +20,6 @@ use crate::tenants::{all, fault_of};
 const PRIVATE: [&str; 6] =
     ["identity.json", TOKEN_FILE, CREDENTIALS_KEY, "nexus.db", "nexus.db-wal", "nexus.toml"];
 const WAL_BYTES_MANY: u64 = 256 * 1024 * 1024;
-const FREE_BYTES_FEW: u64 = 1024 * 1024 * 1024;
 const FREE_BYTES_NONE: u64 = 64 * 1024 * 1024;
 /// A clock that is behind by less corrects itself.
 const CLOCK_LAG_MS: Ms = 60_000;
@@ -140,10 +140,9 @@ fn tenants(data: &Path) -> Vec<Finding> {
 }
 
 fn room(data: &Path) -> Finding {
-    let Ok(room) = rustix::fs::statvfs(data) else {
+    let Some(free) = free_bytes(data) else {
         return finding("disk", Level::Note, "how much room is left cannot be told", "");
     };
-    let free = room.f_bavail.saturating_mul(room.f_frsize);
     let found = format!("{} MiB free", free / (1024 * 1024));
     match free {
         ..FREE_BYTES_NONE => {

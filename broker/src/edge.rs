@@ -4,6 +4,7 @@
 pub(crate) mod backup;
 pub(crate) mod blobs;
 pub(crate) mod hooks;
+pub(crate) mod machine;
 pub(crate) mod retention;
 pub(crate) mod spending;
 pub(crate) mod watches;

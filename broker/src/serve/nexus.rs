@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nexus_telemetry::{Service, Telemetry};
-use nexus_wire::alert::AlertKind;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -218,9 +217,10 @@ impl Nexus {
         };
         let edge = || Arc::clone(&nexus.edge);
         let data = nexus.data.clone();
-        let tasks: [Task; 8] = [
+        let tasks: [Task; 9] = [
             Box::pin(tick(sequencer, clock, due)),
-            Box::pin(sweep(edge(), data, mark)),
+            Box::pin(sweep(edge(), data.clone(), mark)),
+            Box::pin(edge::machine::watch(edge(), data)),
             Box::pin(write_uses(edge())),
             Box::pin(edge::retention::retain(edge(), keys, config.retention)),
             Box::pin(edge::blobs::collect(edge(), config.blob_grace)),
@@ -384,7 +384,7 @@ async fn tick(sequencer: Sequencer, clock: Clock, mut due: watch::Receiver<Optio
 }
 
 async fn sweep(edge: Arc<Edge>, data: DataDir, mut mark: Mark) {
-    let (mut dropped, mut was_off) = (0, None);
+    let mut dropped = 0;
     loop {
         sleep(SWEEP_INTERVAL).await;
         edge.write_trail().await;
@@ -392,18 +392,6 @@ async fn sweep(edge: Arc<Edge>, data: DataDir, mut mark: Mark) {
         edge.published.presence.set_woke(edge.clock.woke_at());
         for Trouble { aspect, link, state } in edge.published.presence.sweep(now) {
             let body = CommandBody::Seen { aspect, link, state };
-            if edge.sequencer.submit(Origin::Broker, body, 0).await.is_err() {
-                return;
-            }
-        }
-        let off = clock::off(now, clock::wall());
-        if was_off != Some(off.is_some()) {
-            was_off = Some(off.is_some());
-            let (kind, subject) = (AlertKind::ClockOff, "broker".to_owned());
-            let body = match off {
-                Some(message) => CommandBody::RaiseAlert { kind, subject, message },
-                None => CommandBody::ClearAlert { kind, subject },
-            };
             if edge.sequencer.submit(Origin::Broker, body, 0).await.is_err() {
                 return;
             }

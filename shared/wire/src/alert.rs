@@ -75,6 +75,8 @@ kinds! {
     BudgetSpent = "budget_spent", Condition, Urgent;
     /// The broker's time and its machine's clock differ.
     ClockOff = "clock_off", Condition, Warning;
+    /// Little room is left on the disk of the broker.
+    DiskLow = "disk_low", Condition, Urgent;
     /// Nobody takes what is pushed to an address, so nothing more is.
     PushGivenUp = "push_given_up", Event, Note;
     /// A run of a flow has failed, and none of that flow has come to something since.

@@ -451,6 +451,7 @@ export type AlertKind =
   | "budget_exceeded"
   | "budget_spent"
   | "clock_off"
+  | "disk_low"
   | "push_given_up"
   | "run_failed"
   | "run_without_output"

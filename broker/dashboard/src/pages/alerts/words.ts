@@ -21,6 +21,7 @@ const LOOKS: Partial<Record<AlertKind, Look>> = {
   budget_exceeded: () => ({ does: "Look at what was spent", href: "/usage" }),
   budget_spent: () => ({ does: "Change the budget", href: "/usage#budgets" }),
   clock_off: () => ({ does: "Look at the broker", href: "/settings/broker" }),
+  disk_low: () => ({ does: "Look at the broker", href: "/settings/broker" }),
   run_failed: flow,
   run_without_output: flow,
   session_stuck: (subject) => {
