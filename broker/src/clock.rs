@@ -75,10 +75,11 @@ struct Passed {
 impl Source {
     fn read(&self) -> Passed {
         match self {
-            Self::Machine { started, throughout } => Passed {
-                awake: millis(now().saturating_duration_since(*started)),
-                altogether: throughout_ms().saturating_sub(*throughout),
-            },
+            Self::Machine { started, throughout } => {
+                // First, so that a thread that is held up in between does not look like a machine that slept.
+                let altogether = throughout_ms().saturating_sub(*throughout);
+                Passed { awake: millis(now().saturating_duration_since(*started)), altogether }
+            }
             #[cfg(test)]
             Self::Hand(hand) => {
                 let awake = hand.awake.load(Ordering::Relaxed);

@@ -10,7 +10,7 @@ use nexus_wire::budget::{SpendingChanged, SpendingStop};
 use nexus_wire::{ErrorBody, ErrorCode, FromBroker, Ms, TriggerName};
 use tokio::sync::watch;
 
-use crate::clock;
+use crate::clock::{self, Clock};
 use crate::deliver::{Deliver, Orphan};
 use crate::hub::records::{PushRecord, StoreError, Stored, Transaction};
 use crate::hub::{Command, CommandBody, Effect, HookDoor, Hub, HubConfig, Origin, WatchDoor};
@@ -51,11 +51,11 @@ pub(crate) struct Published {
 
 impl Published {
     /// As the store stands before anything is applied.
-    pub(crate) fn of(hub: &Hub, patience: Patience) -> Self {
+    pub(crate) fn of(hub: &Hub, patience: Patience, clock: Clock) -> Self {
         let published = Self {
             deliver: Deliver::new(hub.log_seq()),
             directory: Arc::new(Directory::default()),
-            presence: Presence::new(patience),
+            presence: Presence::new(patience, clock),
             health: Health::default(),
             meter: Meter::default(),
             traces: Traces::default(),
@@ -185,9 +185,9 @@ impl<S: Transaction> Core<S> {
         let mut next = commands;
         loop {
             if !self.again.is_empty() {
-                let now = self.intake.now();
-                let again = std::mem::take(&mut self.again);
-                next = again.into_iter().map(|it| Command { at: now, ..it }).chain(next).collect();
+                let (now, woke) = self.intake.begin();
+                let again = std::mem::take(&mut self.again).into_iter().map(|it| Command { at: now, ..it });
+                next = woke.into_iter().chain(again).chain(next).collect();
             }
             if next.is_empty() {
                 return;

@@ -88,7 +88,7 @@ pub struct Hub {
     pushes: Pushes,
     triggers: Triggers,
     runs: Runs,
-    /// When the broker took the store over.
+    /// When the broker took the store over, or its machine last woke.
     started_at: Ms,
     doors: Doors,
 }

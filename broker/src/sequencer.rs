@@ -231,13 +231,9 @@ impl Intake {
     pub(crate) fn take(&mut self) -> Batch {
         self.waiting.clear();
         let count = self.receiver.blocking_recv_many(&mut self.waiting, BATCH_MAX);
-        let at = self.now();
+        let (at, woke) = self.begin();
         let mut batch = Batch { commands: Vec::with_capacity(count), last: count == 0, ..Batch::default() };
-        let asleep = self.clock.asleep();
-        if asleep > self.asleep {
-            let slept_ms = asleep - std::mem::replace(&mut self.asleep, asleep);
-            batch.commands.push(by_broker(at, CommandBody::MachineWoke { slept_ms }));
-        }
+        batch.commands.extend(woke);
         // After the others were taken, so that none of them comes before what was acknowledged before it.
         for (link, (aspect, offset)) in self.acks.take() {
             let body = CommandBody::Ack { aspect, link, offset };
@@ -255,6 +251,22 @@ impl Intake {
             }
         }
         batch
+    }
+
+    /// The time of commands that begin now, and what comes first where the machine has slept since the last ones.
+    pub(crate) fn begin(&mut self) -> (Ms, Option<Command>) {
+        let (at, asleep) = loop {
+            self.clock.now();
+            let asleep = self.clock.asleep();
+            let at = self.clock.now();
+            // It may fall asleep at any moment, and others look at the clock as well.
+            if self.clock.asleep() == asleep {
+                break (at, asleep);
+            }
+        };
+        let slept_ms = asleep - std::mem::replace(&mut self.asleep, asleep);
+        let woke = (slept_ms > 0).then(|| by_broker(at, CommandBody::MachineWoke { slept_ms }));
+        (at, woke)
     }
 
     /// The time of a command that begins now.

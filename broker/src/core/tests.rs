@@ -19,7 +19,7 @@ const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 fn core() -> Core<MemoryStore> {
     let store = MemoryStore::new();
     let hub = Hub::rebuild(&store, HubConfig::default()).unwrap();
-    let published = Arc::new(Published::of(&hub, Patience::default()));
+    let published = Arc::new(Published::of(&hub, Patience::default(), Clock::start(0)));
     let (_, intake) = sequencer(Clock::start(0));
     Core::new(store, hub, HubConfig::default(), intake, published).0
 }
@@ -168,7 +168,7 @@ fn the_core_finishes_what_was_submitted_before_the_stop() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let store = MemoryStore::new();
     let hub = Hub::rebuild(&store, HubConfig::default()).unwrap();
-    let published = Arc::new(Published::of(&hub, Patience::default()));
+    let published = Arc::new(Published::of(&hub, Patience::default(), Clock::start(0)));
     let (sequencer, intake) = sequencer(Clock::start(0));
     let (core, _due) = Core::new(store, hub, HubConfig::default(), intake, Arc::clone(&published));
     let answers: Vec<Receiver<Answer>> = runtime.block_on(async {

@@ -32,9 +32,14 @@ pub(crate) async fn watch(edge: Arc<Edge>, data: DataDir) {
     let mut disk = Condition::new(AlertKind::DiskLow, "data");
     loop {
         let off = clock::off(edge.now(), clock::wall());
-        let low = free_bytes(data.path()).and_then(|free| low(free, disk.is_told == Some(true)));
-        if clock.tell(&edge, off).await.is_err() || disk.tell(&edge, low).await.is_err() {
+        if clock.tell(&edge, off).await.is_err() {
             return;
+        }
+        if let Some(free) = free_bytes(data.path()) {
+            let low = low(free, disk.is_told == Some(true));
+            if disk.tell(&edge, low).await.is_err() {
+                return;
+            }
         }
         sleep(INTERVAL).await;
     }

@@ -270,8 +270,10 @@ impl Queue {
         self.settle(now);
     }
 
-    /// The machine was suspended: every lease lasts until `lease_at_boot_ms` from now.
-    pub fn machine_woke(&mut self, now: Ms) {
+    /// The machine was suspended: every lease lasts until `lease_at_boot_ms` from now, and the time that work may take has
+    /// stood still.
+    pub fn machine_woke(&mut self, now: Ms, slept_ms: Ms) {
+        self.put_off(slept_ms);
         self.regrant(now);
         self.settle(now);
     }

@@ -139,7 +139,10 @@ impl<S: Store> Step<'_, S> {
     }
 
     pub(super) fn machine_woke(&mut self, slept_ms: Ms) -> Done {
-        self.hub.queue.machine_woke(self.at);
+        // What nobody did meanwhile is not held against them.
+        self.hub.started_at = self.at;
+        self.store.put_started_at(self.at)?;
+        self.hub.queue.machine_woke(self.at, slept_ms);
         self.log_other(Party::System, "machine.woke", format!("{} s", slept_ms / 1_000), &slept_ms)?;
         Ok(self.settle(None, None)?)
     }

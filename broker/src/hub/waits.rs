@@ -18,12 +18,13 @@ impl Hub {
     /// When work for a Hand will have waited for long. What is told of already has no timer any more.
     pub(super) fn long_wait_due(&self) -> Option<Ms> {
         let waits = self.queue.longest_waits().into_iter();
-        let untold = waits.filter(|(hand, _)| !self.alerts.is_open(KIND, &hand.to_string()));
+        let untold = waits
+            .filter(|(hand, (_, why))| is_told_of(*why) && !self.alerts.is_open(KIND, &hand.to_string()));
         untold.map(|(_, (since, _))| self.is_long_at(since)).min()
     }
 
     fn is_long_at(&self, since: Ms) -> Ms {
-        // While no broker ran nobody could begin it.
+        // While no broker ran, or its machine slept, nobody could begin it.
         since.max(self.started_at).saturating_add(LONG_MS)
     }
 
@@ -35,10 +36,15 @@ impl Hub {
     }
 }
 
+/// What waits for money is no news, but what was told of and waits for money now is not over.
+fn is_told_of(why: WaitingFor) -> bool {
+    why != WaitingFor::Budget
+}
+
 impl<S: Store> Step<'_, S> {
     pub(super) fn tell_long_waits(&mut self) -> Stored<()> {
         for (subject, (hand, why)) in self.hub.long_waits(self.at) {
-            if self.hub.alerts.is_open(KIND, &subject) {
+            if !is_told_of(why) || self.hub.alerts.is_open(KIND, &subject) {
                 continue;
             }
             let why = match why {

@@ -11,6 +11,7 @@ use nexus_wire::observe::Activity;
 use nexus_wire::roster::{AspectInfo, AspectState};
 use nexus_wire::{AspectName, LinkId, Ms, limits};
 
+use crate::clock::Clock;
 use crate::deliver::Peer;
 use crate::deliver::outbox::Standing;
 
@@ -110,9 +111,11 @@ struct Entry {
     told: Option<AspectState>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Presence {
     patience: Patience,
+    /// It knows when the machine last woke: nobody was idle while it slept.
+    clock: Clock,
     inner: Mutex<Inner>,
 }
 
@@ -122,8 +125,6 @@ struct Inner {
     followers: Vec<Follower>,
     /// Nothing is to be spent: a turn that waits for that does not stall.
     is_stopped: bool,
-    /// When the machine last woke: nobody was idle while it slept.
-    woke_at: Ms,
 }
 
 #[derive(Debug)]
@@ -134,8 +135,8 @@ struct Follower {
 }
 
 impl Presence {
-    pub(crate) fn new(patience: Patience) -> Self {
-        Self { patience, ..Self::default() }
+    pub(crate) fn new(patience: Patience, clock: Clock) -> Self {
+        Self { patience, clock, inner: Mutex::default() }
     }
 
     /// The hub's entry changed: the aspect came, went, or was let in. `peer`: its link, when it has one.
@@ -175,12 +176,7 @@ impl Presence {
 
     /// Looks at one aspect again, because a turn of it began or ended.
     pub(crate) fn refresh(&self, name: &AspectName, now: Ms) {
-        self.inner().refresh(name, now, self.patience);
-    }
-
-    /// The machine was suspended until then, and with it whoever runs on it.
-    pub(crate) fn set_woke(&self, at: Ms) {
-        self.inner().woke_at = at;
+        self.inner().refresh(name, now, self.clock.woke_at(), self.patience);
     }
 
     /// Looks at all of them: time alone makes a turn stall and an aspect deaf. Gives what the hub has to be told.
@@ -190,7 +186,7 @@ impl Presence {
             inner.aspects.iter().filter(|(_, entry)| entry.peer.is_some()).map(|it| it.0.clone()).collect();
         let mut news = Vec::new();
         for name in names {
-            inner.refresh(&name, now, self.patience);
+            inner.refresh(&name, now, self.clock.woke_at(), self.patience);
             news.extend(inner.aspects.get_mut(&name).and_then(|entry| entry.news(name)));
         }
         news
@@ -241,10 +237,9 @@ impl Presence {
 }
 
 impl Inner {
-    fn refresh(&mut self, name: &AspectName, now: Ms, patience: Patience) {
+    fn refresh(&mut self, name: &AspectName, now: Ms, woke_at: Ms, patience: Patience) {
         let stalled_ms = if self.is_stopped { Ms::MAX } else { patience.stalled_ms };
         let patience = Patience { stalled_ms, ..patience };
-        let woke_at = self.woke_at;
         let Some(entry) = self.aspects.get_mut(name) else { return };
         let standing = entry.peer.as_ref().and_then(|peer| peer.outbox.standing());
         entry.note_standing(standing, now);

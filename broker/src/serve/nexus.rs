@@ -149,7 +149,7 @@ impl Nexus {
         let clock = Clock::start(last_at);
         let published = Published {
             traces: Traces::new(telemetry(nexus_id, tenant.as_ref())),
-            ..Published::of(&hub, config.patience)
+            ..Published::of(&hub, config.patience, clock.clone())
         };
         let published = Arc::new(published);
         let (sequencer, intake) = sequencer(clock.clone());
@@ -388,9 +388,7 @@ async fn sweep(edge: Arc<Edge>, data: DataDir, mut mark: Mark) {
     loop {
         sleep(SWEEP_INTERVAL).await;
         edge.write_trail().await;
-        let now = edge.now();
-        edge.published.presence.set_woke(edge.clock.woke_at());
-        for Trouble { aspect, link, state } in edge.published.presence.sweep(now) {
+        for Trouble { aspect, link, state } in edge.published.presence.sweep(edge.now()) {
             let body = CommandBody::Seen { aspect, link, state };
             if edge.sequencer.submit(Origin::Broker, body, 0).await.is_err() {
                 return;

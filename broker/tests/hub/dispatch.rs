@@ -425,6 +425,8 @@ on_both_stores! {
         let renewed: LeasesRenewed =
             world.request("wren", Change::LeaseRenew(LeaseRenew { leases: vec![lease] })).unwrap();
         assert_eq!(renewed.lost, vec![]);
+        let woke = log.iter().find(|entry| entry.body == body).map(|entry| entry.at);
+        assert_eq!(Some(world.store.snapshot().unwrap().started_at), woke, "what nobody did before it is held against none");
     }
 
     fn a_result_is_either_an_output_or_an_error(world) {

@@ -188,6 +188,20 @@ impl Queue {
         self.stand(now);
     }
 
+    /// Timeouts pass later by as much.
+    pub(super) fn put_off(&mut self, by: Ms) {
+        let at_work: Vec<DispatchId> = self.index.clocked.iter().copied().collect();
+        for id in at_work {
+            let Some(Phase::Running { timeout_at, lease_until }) = self.entries.get(&id).map(|it| &it.phase)
+            else {
+                continue;
+            };
+            let phase =
+                Phase::Running { timeout_at: timeout_at.saturating_add(by), lease_until: *lease_until };
+            self.update(id, |entry| entry.phase = phase);
+        }
+    }
+
     /// Nobody could renew or hand in a result while there was no broker, or the machine slept: every lease
     /// begins anew, and no timeout passes before that lease does. Deadlines stand.
     pub(super) fn regrant(&mut self, now: Ms) {

@@ -83,6 +83,9 @@ pub struct SlotRecord {
     /// There was no room for its work. It stands in line until it is called, which is when it is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<Room>,
+    /// Since when, if it stands where one stood that it has replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_since: Option<Ms>,
 }
 
 /// Where there has to be room for what a slot sets to work.

@@ -20,7 +20,7 @@ use super::schedule::Schedule;
 use crate::hub::dispatch::check_budget;
 use crate::hub::effect::Effect;
 use crate::hub::inbox::json_bytes;
-use crate::hub::records::{Rate, SlotRecord, Store, Stored, TriggerRecord, Void};
+use crate::hub::records::{Rate, Store, Stored, TriggerRecord, Void};
 use crate::hub::run::check_input;
 use crate::hub::step::{Done, Step, refuse};
 
@@ -249,8 +249,10 @@ impl<S: Store> Step<'_, S> {
         (record.info.status, record.info.reason) = (TriggerStatus::Paused, Some(reason.to_owned()));
         let info = record.info.clone();
         self.keep_trigger(record)?;
-        let open: Vec<SlotRecord> = self.hub.triggers.open_of(name).cloned().collect();
-        for slot in open {
+        let open: Vec<u64> = self.hub.triggers.open_of(name).map(|slot| slot.slot.no).collect();
+        for no in open {
+            // The end of one may have been that of those behind it.
+            let Some(slot) = self.hub.triggers.open.get(&(name.clone(), no)).cloned() else { continue };
             match slot.slot.state {
                 SlotState::Queued => {
                     self.end_slot(slot, SlotState::Skipped, Some(WHILE_PAUSED.to_owned()))?;

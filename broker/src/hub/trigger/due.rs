@@ -249,7 +249,16 @@ impl<S: Store> Step<'_, S> {
             ended_at: None,
         };
         let (name, lineage) = (name.clone(), Vec::new());
-        Ok(Some(SlotRecord { trigger, name, slot, payload, lineage, asked: None, waits_for: None }))
+        Ok(Some(SlotRecord {
+            trigger,
+            name,
+            slot,
+            payload,
+            lineage,
+            asked: None,
+            waits_for: None,
+            waits_since: None,
+        }))
     }
 }
 

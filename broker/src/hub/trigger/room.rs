@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use nexus_wire::limits::{TRIGGER_DISPATCHES_MAX, TRIGGER_RUNS_MAX};
-use nexus_wire::trigger::{Act, SlotState, TriggerInfo};
+use nexus_wire::trigger::{Act, Overlap, SlotState, TriggerInfo};
 use nexus_wire::{Ms, TriggerName};
 
 use crate::hub::Hub;
@@ -46,7 +46,7 @@ impl Lines {
 }
 
 fn place_of(slot: &SlotRecord) -> Place {
-    (slot.slot.slot, slot.name.clone(), slot.slot.no)
+    (slot.waits_since.unwrap_or(slot.slot.slot), slot.name.clone(), slot.slot.no)
 }
 
 /// Where there has to be room for the work of this trigger; `None`: it asks, and an inbox takes it.
@@ -84,16 +84,35 @@ impl<S: Store> Step<'_, S> {
     }
 
     pub(super) fn stand_in_line(&mut self, mut slot: SlotRecord, room: Room) -> Stored<()> {
-        slot.slot.state = SlotState::Queued;
         slot.slot.due = None;
-        slot.slot.reason = Some(match &room {
-            Room::Dispatches(owner) => {
-                format!("waits for room: {TRIGGER_DISPATCHES_MAX} dispatches of {owner} wait already")
-            }
-            Room::Runs => format!("waits for room: {TRIGGER_RUNS_MAX} runs have not ended"),
-        });
+        // One that is tried again says why, and fails with that if its trigger is paused meanwhile.
+        if slot.slot.state != SlotState::Retrying {
+            slot.slot.reason = Some(match &room {
+                Room::Dispatches(owner) => {
+                    format!("waits for room: {TRIGGER_DISPATCHES_MAX} dispatches of {owner} wait already")
+                }
+                Room::Runs => format!("waits for room: {TRIGGER_RUNS_MAX} runs have not ended"),
+            });
+        }
         slot.waits_for = Some(room);
+        slot.waits_since = self.replace_in_line(&slot)?;
         self.keep_slot(&slot)
+    }
+
+    /// With the overlap `replace`, those of its trigger that stand in line give way to it. Since when the first stood.
+    fn replace_in_line(&mut self, slot: &SlotRecord) -> Stored<Option<Ms>> {
+        let overlap = self.hub.triggers.get(&slot.name).map(|record| record.info.definition.overlap);
+        if overlap != Some(Overlap::Replace) {
+            return Ok(None);
+        }
+        let before = self.hub.triggers.open_of(&slot.name);
+        let before = before.filter(|it| it.slot.no < slot.slot.no && it.waits_for.is_some());
+        let before: Vec<SlotRecord> = before.cloned().collect();
+        let since = before.iter().map(|it| it.waits_since.unwrap_or(it.slot.slot)).min();
+        for one in before {
+            self.end_slot(one, SlotState::Cancelled, Some(format!("replaced by slot {}", slot.slot.no)))?;
+        }
+        Ok(since.or(slot.waits_since))
     }
 
     /// Calls as many of those who wait as there is room for by now; they begin with the next tick.
@@ -105,7 +124,10 @@ impl<S: Store> Step<'_, S> {
         }
         for (_, name, no) in called {
             let Some(mut slot) = self.hub.triggers.open.get(&(name, no)).cloned() else { continue };
-            (slot.slot.due, slot.slot.reason) = (Some(self.at), None);
+            slot.slot.due = Some(self.at);
+            if slot.slot.state != SlotState::Retrying {
+                slot.slot.reason = None;
+            }
             self.keep_slot(&slot)?;
         }
         Ok(())

@@ -69,13 +69,13 @@ impl<S: Store> Step<'_, S> {
             return self.pause_for(record.name(), &why);
         }
         let line = longer(record.name(), &slot.lineage);
-        if record.info.definition.overlap == Overlap::Replace {
-            self.caused(line.clone(), |step| step.replace(&record, slot.slot.no))?;
-        }
         if let Some(room) = self.no_room(&record.info, &slot) {
             return self.stand_in_line(slot, room);
         }
-        slot.waits_for = None;
+        if record.info.definition.overlap == Overlap::Replace {
+            self.caused(line.clone(), |step| step.replace(&record, slot.slot.no))?;
+        }
+        (slot.waits_for, slot.waits_since) = (None, None);
         slot.slot.attempts += 1;
         slot.slot.due = None;
         match self.caused(line, |step| step.do_it(&record, &slot)) {
@@ -326,7 +326,7 @@ impl<S: Store> Step<'_, S> {
         slot.slot.reason = reason.map(|reason| shortened(&reason));
         slot.slot.ended_at = Some(self.at);
         slot.slot.due = None;
-        slot.waits_for = None;
+        (slot.waits_for, slot.waits_since) = (None, None);
         slot.payload = serde_json::Value::Null;
         let kind = match state {
             SlotState::Skipped => "trigger.skipped",

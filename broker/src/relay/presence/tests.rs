@@ -39,13 +39,17 @@ fn peer(generation: u64) -> Arc<Peer> {
     Arc::new(peer)
 }
 
+fn of(patience: Patience) -> Presence {
+    Presence::new(patience, Clock::by_hand(0).0)
+}
+
 fn state(presence: &Presence) -> (AspectState, Ms) {
     presence.info(&wren()).map(|it| (it.state, it.since)).unwrap()
 }
 
 #[test]
 fn a_turn_makes_busy_silence_makes_stalled_and_a_token_busy_again() {
-    let presence = Presence::default();
+    let presence = of(Patience::default());
     let peer = peer(1);
     presence.changed(info(AspectState::Online, 1), Some(Arc::clone(&peer)));
     assert_eq!(state(&presence), (AspectState::Online, 5));
@@ -82,7 +86,7 @@ fn a_turn_makes_busy_silence_makes_stalled_and_a_token_busy_again() {
 #[test]
 fn what_an_aspect_does_is_told_now_and_then_and_the_last_of_it_always() {
     use nexus_wire::observe::Doing;
-    let presence = Presence::default();
+    let presence = of(Patience::default());
     let (peer, watcher, other) = (peer(1), peer(2), peer(3));
     presence.changed(info(AspectState::Online, 1), Some(Arc::clone(&peer)));
     presence.follow(&watcher, false, true);
@@ -120,7 +124,7 @@ fn what_an_aspect_does_is_told_now_and_then_and_the_last_of_it_always() {
 
 #[test]
 fn items_that_are_never_acknowledged_make_deaf() {
-    let presence = Presence::default();
+    let presence = of(Patience::default());
     let peer = peer(1);
     peer.outbox.attach(wren(), 0, 0);
     presence.changed(info(AspectState::Online, 1), Some(Arc::clone(&peer)));
@@ -143,7 +147,8 @@ fn items_that_are_never_acknowledged_make_deaf() {
 
 #[test]
 fn a_sleep_of_the_machine_is_no_silence_and_ends_none() {
-    let presence = Presence::default();
+    let (clock, machine) = Clock::by_hand(0);
+    let presence = Presence::new(Patience::default(), clock.clone());
     let (stalled, fine) = (peer(1), peer(2));
     let keel: AspectName = "keel".parse().unwrap();
     presence.changed(info(AspectState::Online, 1), Some(Arc::clone(&stalled)));
@@ -160,7 +165,8 @@ fn a_sleep_of_the_machine_is_no_silence_and_ends_none() {
     assert_eq!(presence.sweep(61_000), told(wren(), &stalled, AspectState::Stalled));
     assert_eq!(state_of(&keel), (AspectState::Busy, 61_000));
 
-    presence.set_woke(3_600_000);
+    machine.suspend(3_600_000);
+    assert_eq!(clock.now(), 3_600_000);
     assert_eq!(presence.sweep(3_600_500), []);
     assert_eq!(state_of(&wren()), (AspectState::Stalled, 61_000), "it was silent before");
     assert_eq!(state_of(&keel), (AspectState::Busy, 61_000));
@@ -170,7 +176,7 @@ fn a_sleep_of_the_machine_is_no_silence_and_ends_none() {
 
 #[test]
 fn work_for_a_hand_makes_busy_and_never_stalls_without_a_turn() {
-    let presence = Presence::new(Patience { stalled_ms: 10, deaf_ms: 10 });
+    let presence = of(Patience { stalled_ms: 10, deaf_ms: 10 });
     let peer = peer(1);
     presence.changed(info(AspectState::Online, 1), Some(Arc::clone(&peer)));
     assert!(peer.pulse.set_work(2, 0, 0));
@@ -186,7 +192,7 @@ fn work_for_a_hand_makes_busy_and_never_stalls_without_a_turn() {
 
 #[test]
 fn whoever_waits_for_people_does_not_stall() {
-    let presence = Presence::new(Patience { stalled_ms: 10, deaf_ms: 10 });
+    let presence = of(Patience { stalled_ms: 10, deaf_ms: 10 });
     let peer = peer(1);
     presence.changed(info(AspectState::Online, 1), Some(Arc::clone(&peer)));
     peer.pulse.set_turns(1);
@@ -201,7 +207,7 @@ fn whoever_waits_for_people_does_not_stall() {
 
 #[test]
 fn while_nothing_is_to_be_spent_no_turn_stalls_and_none_does_at_once_afterwards() {
-    let presence = Presence::default();
+    let presence = of(Patience::default());
     let peer = peer(1);
     presence.changed(info(AspectState::Online, 1), Some(Arc::clone(&peer)));
     peer.pulse.set_turns(1);
@@ -216,7 +222,7 @@ fn while_nothing_is_to_be_spent_no_turn_stalls_and_none_does_at_once_afterwards(
 
 #[test]
 fn a_link_that_is_replaced_takes_its_trouble_along() {
-    let presence = Presence::new(Patience { stalled_ms: 10, deaf_ms: 10 });
+    let presence = of(Patience { stalled_ms: 10, deaf_ms: 10 });
     let first = peer(1);
     first.pulse.set_turns(1);
     presence.changed(info(AspectState::Online, 1), Some(Arc::clone(&first)));
@@ -231,7 +237,7 @@ fn a_link_that_is_replaced_takes_its_trouble_along() {
 
 #[test]
 fn the_overlay_never_revives_who_is_offline() {
-    let presence = Presence::default();
+    let presence = of(Patience::default());
     let peer = peer(1);
     peer.pulse.set_turns(1);
     peer.pulse.progress(7);

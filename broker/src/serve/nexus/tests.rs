@@ -51,7 +51,7 @@ async fn what_was_slept_over_is_seen_to_within_seconds_of_waking() {
     let (clock, machine) = Clock::by_hand(1_700_000_000_000);
     let store = MemoryStore::new();
     let hub = Hub::rebuild(&store, HubConfig::default()).unwrap();
-    let published = Arc::new(Published::of(&hub, Patience::default()));
+    let published = Arc::new(Published::of(&hub, Patience::default(), clock.clone()));
     let (sequencer, intake) = sequencer(clock.clone());
     let (core, due) = Core::new(store, hub, HubConfig::default(), intake, published);
     let mut seen = due.clone();

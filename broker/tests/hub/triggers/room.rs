@@ -6,6 +6,7 @@ use nexus_broker::hub::{Change, CommandBody, Origin};
 use nexus_wire::flow::{FlowPut, FlowStored};
 use nexus_wire::hands::{Dispatch, DispatchState, Dispatched};
 use nexus_wire::limits::{TRIGGER_DISPATCHES_MAX, TRIGGER_QUEUE_MAX, TRIGGER_RUNS_MAX};
+use nexus_wire::log::LogBody;
 use nexus_wire::run::RunCancel;
 use nexus_wire::trigger::{SlotState, SlotWork, TriggerFire, TriggerSlot, TriggerStatus};
 use nexus_wire::{DispatchId, HandRef, Ms, RequestId};
@@ -42,6 +43,26 @@ fn fire<S: Transaction>(world: &mut World<S>, times: usize) {
     });
     let commands = commands.collect();
     world.batch(commands);
+}
+
+/// Manual ones, with these overlaps.
+fn put_all<S: Transaction>(world: &mut World<S>, triggers: &[(&str, &str)]) {
+    let work = json!({"dispatch": {"hand": "wren/check", "input": {}, "deadline_s": 7200}});
+    for (name, overlap) in triggers {
+        world.put(json!({"name": name, "when": "manual", "do": work, "overlap": overlap})).unwrap();
+    }
+}
+
+/// There is no room any more, and nobody in line.
+fn fill<S: Transaction>(world: &mut World<S>) {
+    fire(world, 260);
+    world.pause("t");
+}
+
+/// Of the work of a trigger, what a worker is at.
+fn running<S: Transaction>(world: &World<S>, trigger: &str) -> Vec<DispatchId> {
+    let work = world.slots(trigger).iter().filter_map(work_of).collect::<Vec<_>>();
+    work.into_iter().filter(|id| world.hub.queue().state(*id) == Some(DispatchState::Running)).collect()
 }
 
 on_both_stores! {
@@ -128,6 +149,53 @@ on_both_stores! {
             assert_eq!((slots.len(), slots.last().unwrap().state), (6, expected), "{name}");
             assert_eq!(world.stands(name).status, TriggerStatus::Active, "{name}");
         }
+    }
+
+    fn in_line_one_gives_way_to_the_next_of_its_trigger_and_what_is_at_work_goes_on(world) {
+        world.team();
+        put_all(world, &[("r", "replace"), ("s", "skip"), ("t", "allow")]);
+        world.fire("r", Value::Null).unwrap();
+        fill(world);
+        for name in ["r", "s", "r"] {
+            world.fire(name, Value::Null).unwrap();
+        }
+        let states = |world: &World<_>, name: &str| -> Vec<SlotState> { world.slots(name).iter().map(|slot| slot.state).collect() };
+        assert_eq!(states(world, "r"), [SlotState::Running, SlotState::Cancelled, SlotState::Queued]);
+        assert_eq!(world.slots("r")[1].reason.as_deref(), Some("replaced by slot 3"));
+        // The third stands where the second stood, which is before the one that came in between.
+        let at_work = running(world, "t")[0];
+        world.finish(at_work, false);
+        let called = |world: &World<_>, name: &str| world.slots(name).last().unwrap().due.is_some();
+        assert_eq!((called(world, "r"), called(world, "s")), (true, false));
+        world.drain();
+        assert_eq!(states(world, "r"), [SlotState::Cancelled, SlotState::Cancelled, SlotState::Running]);
+    }
+
+    fn what_is_tried_again_and_waits_for_room_fails_for_its_own_reason(world) {
+        world.team();
+        put_all(world, &[("s", "allow"), ("t", "allow"), ("k", "queue")]);
+        let work = json!({"dispatch": {"hand": "wren/check", "input": {}, "deadline_s": 7200}});
+        world.put(json!({"name": "q", "when": "manual", "do": work, "retry": {"max": 1, "backoff_s": [1]}})).unwrap();
+        world.fire("q", Value::Null).unwrap();
+        fill(world);
+        world.finish(work_of(&world.slots("q")[0]).unwrap(), true);
+        world.fire("s", Value::Null).unwrap();
+        world.at += 1_000;
+        world.drain();
+        let waits = world.slots("q").pop().unwrap();
+        assert_eq!((waits.state, waits.attempts, waits.due), (SlotState::Retrying, 1, None));
+        assert!(waits.reason.as_ref().is_some_and(|why| why.contains("it is broken")), "{waits:?}");
+        world.pause("q");
+        let failed = world.slots("q").pop().unwrap();
+        assert_eq!((failed.state, failed.reason), (SlotState::Failed, waits.reason));
+
+        // Those that wait for one that stands in line end once each.
+        (0..3).for_each(|_| drop(world.fire("k", Value::Null).unwrap()));
+        world.pause("k");
+        assert_eq!(count(&world.slots("k"), SlotState::Skipped), 3);
+        let skipped = LogBody::Other { kind: "trigger.skipped".into(), subject: "k".into() };
+        let log = world.store.log(0, None, 10_000).unwrap();
+        assert_eq!(log.iter().filter(|entry| entry.body == skipped).count(), 3);
     }
 
     fn runs_beyond_the_room_wait_until_one_has_ended(world) {

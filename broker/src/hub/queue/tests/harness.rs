@@ -393,7 +393,7 @@ impl Harness {
     /// The machine is suspended for a while, and with it everybody.
     pub(super) fn sleep(&mut self, ms: Ms) {
         self.now += ms;
-        self.queue.machine_woke(self.now);
+        self.queue.machine_woke(self.now, ms);
         self.leases_begin_anew();
         self.after();
     }
