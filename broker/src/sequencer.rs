@@ -265,18 +265,14 @@ impl Intake {
             }
         };
         let slept_ms = asleep - std::mem::replace(&mut self.asleep, asleep);
-        let woke = (slept_ms > 0).then(|| by_broker(at, CommandBody::MachineWoke { slept_ms }));
-        (at, woke)
+        let body = CommandBody::MachineWoke { slept_ms };
+        (at, (slept_ms > 0).then_some(Command { at, origin: Origin::Broker, trace: None, body }))
     }
 
     /// The time of a command that begins now.
     pub(crate) fn now(&self) -> Ms {
         self.clock.now()
     }
-}
-
-fn by_broker(at: Ms, body: CommandBody) -> Command {
-    Command { at, origin: Origin::Broker, trace: None, body }
 }
 
 #[cfg(test)]
