@@ -2,15 +2,18 @@
 
 use nexus_client::{Broker, Client, Credential, Endpoint, KeyFile, Secret};
 use nexus_tests::process::binary;
+use nexus_wire::alert::{AlertAck, AlertList};
 use nexus_wire::chat::{ChatGet, ChatRead, ChatSearch, ChatSend, ChatThreads};
 use nexus_wire::flow::FlowList;
 use nexus_wire::hands::{Dispatch, DispatchCancel, DispatchStatus};
 use nexus_wire::knowledge::{KnowledgeSearch, KnowledgeStore};
 use nexus_wire::name::RegistryName;
+use nexus_wire::name::TriggerName;
 use nexus_wire::registry::{RegistryGet, RegistryList, RegistryValues, RegistryWrite};
 use nexus_wire::roster::{Register, TeamList};
-use nexus_wire::run::{RunGet, RunStart};
+use nexus_wire::run::{RunCancel, RunGet, RunList, RunRetry, RunStart};
 use nexus_wire::thread::ChatReact;
+use nexus_wire::trigger::{TriggerFire, TriggerHistory, TriggerList, TriggerPause, TriggerResume};
 use nexus_wire::{DispatchId, ErrorCode, MessageId, RunId, ThreadId, ToBroker};
 use serde_json::{Value, json};
 
@@ -25,6 +28,12 @@ struct Row {
     acts: bool,
 }
 
+/// A flow that fails.
+const BREAKS: &str = "breaks";
+
+/// Agents are not shown these, and may not.
+const OF_PEOPLE: [&str; 5] = ["ack_alert", "fire_trigger", "list_alerts", "pause_trigger", "resume_trigger"];
+
 fn rows((thread, message, dispatch, run): Made) -> Vec<Row> {
     let row = |tool, arguments, frame, acts| Row { tool, arguments, frame, acts };
     let to_wren =
@@ -37,7 +46,26 @@ fn rows((thread, message, dispatch, run): Made) -> Vec<Row> {
     let start = RunStart { flow: "note".parse().expect("a name"), input: Value::Null, thread: None };
     let values = RegistryValues::from([("id".to_owned(), json!("acme"))]);
     let write = RegistryWrite { registry: named(), row: None, values, if_version: None };
+    let trigger = || "sweep".parse::<TriggerName>().expect("a name");
+    let history = TriggerHistory { trigger: trigger(), before: None, limit: None };
+    let fire = TriggerFire { trigger: trigger(), payload: Value::Null };
+    let key = || format!("run_failed/{BREAKS}");
     vec![
+        row("list_alerts", json!({}), AlertList::default().into(), false),
+        row("ack_alert", json!({"key": key()}), AlertAck { key: key() }.into(), true),
+        row("list_triggers", json!({}), TriggerList::default().into(), false),
+        row("trigger_history", json!({"trigger": "sweep"}), history.into(), false),
+        row("fire_trigger", json!({"trigger": "sweep"}), fire.into(), true),
+        row(
+            "pause_trigger",
+            json!({"trigger": "sweep"}),
+            TriggerPause { trigger: trigger(), reason: None }.into(),
+            true,
+        ),
+        row("resume_trigger", json!({"trigger": "sweep"}), TriggerResume { trigger: trigger() }.into(), true),
+        row("list_runs", json!({"all": true}), RunList { all: true, ..RunList::default() }.into(), false),
+        row("cancel_run", json!({"run": run}), RunCancel { run, reason: None }.into(), true),
+        row("retry_run", json!({"run": run}), RunRetry { run, step: None }.into(), true),
         row("ask_aspect", json!({"aspect": "wren", "content": "hello"}), to_wren().into(), true),
         row(
             "cancel_dispatch",
@@ -108,7 +136,13 @@ async fn made(desk: &Desk) -> Made {
     desk.world.nexctl_json(&["registry", "put", &file("clients.yaml", table)]);
     let flow = "id: note\nsteps: [{id: row, do: {write: {registry: clients, values: {id: blue}}}}]\n";
     desk.world.nexctl_json(&["flow", "put", &file("note.yaml", flow)]);
-    let run = client.ok("run_flow", json!({"flow": "note"})).await;
+    // It fails, so that there is an alert, and something to run again.
+    let breaks = format!(
+        "id: {BREAKS}\nsteps: [{{id: row, do: {{write: {{registry: nothing, values: {{id: x}}}}}}}}]\n"
+    );
+    desk.world.nexctl_json(&["flow", "put", &file("breaks.yaml", &breaks)]);
+    desk.world.nexctl_json(&["trigger", "add", "sweep", "--manual", "--flow", "note"]);
+    let run = client.ok("run_flow", json!({"flow": BREAKS})).await;
     let id = |value: &Value| value.as_str().expect("an id").parse().expect("an id");
     let thread = ThreadId(id(&sent["thread"]));
     (thread, MessageId(id(&sent["message"])), DispatchId(id(&work["dispatch"])), RunId(id(&run["run"])))
@@ -145,7 +179,12 @@ async fn walk(
         }
         // Whoever cannot act is not tempted.
         let is_shown = shown.contains(&row.tool.to_owned());
-        assert_eq!(is_shown, who != "viewer" || !row.acts, "{who} is shown {}: {shown:?}", row.tool);
+        let is_theirs = match who {
+            "viewer" => !row.acts,
+            "aspect" => !OF_PEOPLE.contains(&row.tool),
+            _ => true,
+        };
+        assert_eq!(is_shown, is_theirs, "{who} is shown {}: {shown:?}", row.tool);
     }
 }
 
@@ -188,11 +227,15 @@ async fn an_aspect_can_do_here_what_it_can_do_on_the_bus() {
     // What is others' is to it as if it were not there.
     let others = [
         "cancel_dispatch",
+        "cancel_run",
         "dispatch_status",
         "react_to",
         "read_chat_message",
         "read_chat_thread",
+        "retry_run",
         "run_status",
+        "trigger_history",
     ];
-    walk("aspect", &client, bus, rows(made), |row| others.contains(&row.tool)).await;
+    let refused = |row: &Row| others.contains(&row.tool) || OF_PEOPLE.contains(&row.tool);
+    walk("aspect", &client, bus, rows(made), refused).await;
 }

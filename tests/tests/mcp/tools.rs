@@ -109,6 +109,61 @@ async fn tables_are_read_and_written_and_flows_run() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn triggers_are_seen_and_steered_and_what_failed_is_run_again() {
+    let desk = Desk::new();
+    let flow = "id: note\nsteps: [{id: row, do: {write: {registry: clients, values: {id: blue}}}}]\noutput: '{{ steps.row.output.row }}'\n";
+    let table = "name: clients\nkey: id\nfields: [{name: id, type: string}]\n";
+    let put = |what: &str, text: &str| {
+        let path = desk.world.dir().join(format!("{what}.yaml"));
+        std::fs::write(&path, text).expect("the folder is ours");
+        desk.world.nexctl_json(&[what, "put", &path.to_string_lossy()]);
+    };
+    put("flow", flow);
+    desk.world.nexctl_json(&["trigger", "add", "sweep", "--manual", "--flow", "note"]);
+    let client = desk.operator().await;
+    let listed = client.ok("list_triggers", json!({})).await;
+    assert_eq!(
+        (&listed["triggers"][0]["definition"]["name"], &listed["more"]),
+        (&json!("sweep"), &json!(false))
+    );
+
+    // There is no such table yet.
+    let fire = json!({"trigger": "sweep", "idempotency_key": "one"});
+    let fired = client.ok("fire_trigger", fire.clone()).await;
+    assert_eq!(client.ok("fire_trigger", fire).await["slot"]["no"], fired["slot"]["no"], "twice is once");
+    let history = client.ok("trigger_history", json!({"trigger": "sweep"})).await;
+    assert_eq!(
+        (history["slots"].as_array().map(Vec::len), &history["slots"][0]["state"]),
+        (Some(1), &json!("failed"))
+    );
+    let alerts = client.ok("list_alerts", json!({})).await;
+    let failed =
+        alerts["alerts"].as_array().expect("a list").iter().find(|it| it["key"] == "run_failed/note");
+    assert!(failed.is_some_and(|it| it.get("acked_at").is_none()), "{alerts}");
+    assert!(client.ok("ack_alert", json!({"key": "run_failed/note"})).await["acked_at"].is_number());
+
+    put("registry", table);
+    let runs = client.ok("list_runs", json!({"flow": "note", "all": true})).await;
+    assert_eq!(
+        (&runs["runs"][0]["state"], runs["runs"].as_array().map(Vec::len)),
+        (&json!("failed"), Some(1))
+    );
+    let again = client.ok("retry_run", json!({"run": runs["runs"][0]["id"]})).await;
+    let seen = client.ok("run_status", json!({"run": again["run"]})).await;
+    assert_eq!((&seen["state"], &seen["output"]), (&json!("done"), &json!("blue")), "{seen}");
+    let over = client.ok("cancel_run", json!({"run": again["run"], "reason": "late"})).await;
+    assert_eq!(over["state"], "done", "what has ended stays as it ended");
+
+    let paused = client.ok("pause_trigger", json!({"trigger": "sweep", "reason": "the table moves"})).await;
+    assert_eq!(
+        (&paused["status"], &paused["reason"]),
+        (&json!("paused"), &json!("by operator/desk: the table moves"))
+    );
+    assert_eq!(client.ok("fire_trigger", json!({"trigger": "sweep"})).await["slot"]["state"], "skipped");
+    assert_eq!(client.ok("resume_trigger", json!({"trigger": "sweep"})).await["status"], "active");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn work_is_sent_looked_at_and_cancelled() {
     let desk = Desk::new();
     let client = desk.operator().await;

@@ -1,7 +1,7 @@
 //! What a model gives each tool. The comments are what it reads about them.
 
 use nexus_wire::RunId;
-use nexus_wire::name::{FlowName, RegistryName};
+use nexus_wire::name::{FlowName, RegistryName, StepName, TriggerName};
 use nexus_wire::registry::RegistryValues;
 use nexus_wire::{DispatchId, HandTarget, MessageId, Party, ThreadId};
 use schemars::JsonSchema;
@@ -271,4 +271,119 @@ pub(super) struct WriteRegistry {
     /// Any text of your own that names this change. Calling again with the same key does not make it twice.
     #[serde(default)]
     pub(super) idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListRuns {
+    /// Only of this flow.
+    #[serde(default)]
+    pub(super) flow: Option<FlowName>,
+    /// Also those that have ended.
+    #[serde(default)]
+    pub(super) all: bool,
+    /// Only those before this one: the last of the page before.
+    #[serde(default)]
+    pub(super) before: Option<RunId>,
+    /// At most so many (50, at most 200).
+    #[serde(default)]
+    pub(super) limit: Option<u32>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CancelRun {
+    /// As run_flow returned it.
+    pub(super) run: RunId,
+    /// Told to others.
+    #[serde(default)]
+    pub(super) reason: Option<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RetryRun {
+    /// One that has ended.
+    pub(super) run: RunId,
+    /// This step is done again, and what needs it; without it, those that were not done.
+    #[serde(default)]
+    pub(super) step: Option<StepName>,
+    /// Any text of your own that names this run. Calling again with the same key does not do it twice.
+    #[serde(default)]
+    pub(super) idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListTriggers {
+    /// Only those behind this one: the last of the page before.
+    #[serde(default)]
+    pub(super) after: Option<TriggerName>,
+    /// At most so many (50, at most 200).
+    #[serde(default)]
+    pub(super) limit: Option<u32>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TriggerHistory {
+    /// As list_triggers shows it.
+    pub(super) trigger: TriggerName,
+    /// Only slots before this one: the last of the page before.
+    #[serde(default)]
+    pub(super) before: Option<u64>,
+    /// At most so many (50, at most 200).
+    #[serde(default)]
+    pub(super) limit: Option<u32>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FireTrigger {
+    /// As list_triggers shows it.
+    pub(super) trigger: TriggerName,
+    /// What it is given to work with.
+    #[serde(default)]
+    pub(super) payload: Value,
+    /// Any text of your own that names this firing. Calling again with the same key does not do it twice.
+    #[serde(default)]
+    pub(super) idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PauseTrigger {
+    /// As list_triggers shows it.
+    pub(super) trigger: TriggerName,
+    /// Shown to others.
+    #[serde(default)]
+    pub(super) reason: Option<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ResumeTrigger {
+    /// As list_triggers shows it.
+    pub(super) trigger: TriggerName,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListAlerts {
+    /// Also those that are over.
+    #[serde(default)]
+    pub(super) all: bool,
+    /// Only those with a smaller `seq`: the last of the page before.
+    #[serde(default)]
+    pub(super) before: Option<u64>,
+    /// At most so many (50, at most 200).
+    #[serde(default)]
+    pub(super) limit: Option<u32>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AckAlert {
+    /// As list_alerts shows it.
+    pub(super) key: String,
 }

@@ -27,8 +27,11 @@ fn a_viewer_is_shown_what_only_looks() {
         Verb::ALL.into_iter().filter(|verb| verb.is_for(Role::Viewer)).map(Verb::name).collect();
     let looks = [
         "dispatch_status",
+        "list_alerts",
         "list_flows",
+        "list_runs",
         "list_team",
+        "list_triggers",
         "read_chat",
         "read_chat_message",
         "read_chat_thread",
@@ -36,11 +39,15 @@ fn a_viewer_is_shown_what_only_looks() {
         "run_status",
         "search_chat",
         "search_knowledge",
+        "trigger_history",
     ];
     assert_eq!(shown, looks);
-    for role in [Role::Aspect, Role::Operator, Role::Admin] {
+    for role in [Role::Operator, Role::Admin] {
         assert!(Verb::ALL.into_iter().all(|verb| verb.is_for(role)), "{role:?}");
     }
+    let of_people: Vec<&str> =
+        Verb::ALL.into_iter().filter(|verb| !verb.is_for(Role::Aspect)).map(Verb::name).collect();
+    assert_eq!(of_people, ["ack_alert", "fire_trigger", "list_alerts", "pause_trigger", "resume_trigger"]);
 }
 
 #[test]
