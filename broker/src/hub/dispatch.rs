@@ -11,7 +11,7 @@ use nexus_wire::budget::{Budget, Spending};
 use nexus_wire::chat::Usage;
 use nexus_wire::hands::{
     Dispatch, DispatchInfo, DispatchStanding, DispatchState, DispatchWait, Dispatched, Lease, LeaseRenew,
-    LeasesRenewed,
+    LeasesRenewed, WorkSource,
 };
 use nexus_wire::limits::{BUDGET_AMOUNT_MAX, DURABLE_BYTES_MAX};
 use nexus_wire::{
@@ -108,6 +108,7 @@ impl<S: Store> Step<'_, S> {
 
     /// What was checked goes into the queue.
     fn accept(&mut self, sender: &Party, order: Order) -> Done {
+        let source = self.source_of(&order)?;
         let Order { id, target, deadline_at, clamped, .. } = order;
         let Target { hand, timeout_s, idempotent, why } = target;
         let new = NewDispatch {
@@ -141,6 +142,7 @@ impl<S: Store> Step<'_, S> {
                 parent: order.parent.map(|lease| lease.dispatch),
                 depth: accepted.depth,
                 run: order.run,
+                source,
                 thread: order.thread,
                 state: DispatchState::Pending,
                 attempt: 0,
@@ -192,6 +194,20 @@ impl<S: Store> Step<'_, S> {
         self.settle(Some(record), None)?;
         self.mention_blobs(sender, BlobMention::Dispatch(id), named)?;
         Ok(())
+    }
+
+    /// A tree has one source, and so has what is tried again.
+    fn source_of(&self, order: &Order) -> Stored<Option<WorkSource>> {
+        let before = order.parent.map(|lease| lease.dispatch).or(order.retry.as_ref().map(|retry| retry.of));
+        if let Some(before) = before {
+            return Ok(self.store.dispatch_head(before)?.and_then(|record| record.info.source));
+        }
+        let of_thread = || order.thread.and_then(|thread| self.hub.triggers.line_of_thread(thread));
+        let line = self.causes.clone().filter(|line| !line.is_empty()).or_else(of_thread);
+        if let Some(name) = line.into_iter().flatten().next() {
+            return Ok(Some(WorkSource::Trigger(name)));
+        }
+        Ok(order.run.and_then(|run| self.hub.runs.started(run)).map(WorkSource::Flow))
     }
 
     /// Whose trace a new dispatch belongs to. Where the broker tells spans it is one itself, and its items come from it.

@@ -1,12 +1,12 @@
 //! Flows as they are kept: put, replaced, deleted. What runs of them do is `run`'s.
 
 use nexus_wire::alert::AlertKind;
-use nexus_wire::flow::{FlowDelete, FlowDeleted, FlowPut, FlowStored};
+use nexus_wire::flow::{Flow, FlowAbsent, FlowDelete, FlowDeleted, FlowPut, FlowStored, StepAct};
 use nexus_wire::limits::FLOWS_MAX;
-use nexus_wire::{ErrorBody, ErrorCode, Party, RequestId};
+use nexus_wire::{ErrorBody, ErrorCode, OperatorName, Party, RequestId};
 use serde_json::json;
 
-use super::records::{FlowRecord, Store};
+use super::records::{FlowRecord, Store, Stored};
 use super::schema::Schema;
 use super::step::{Done, Step, refuse};
 
@@ -27,13 +27,49 @@ impl<S: Store> Step<'_, S> {
         let changed = old.as_ref().and_then(|old| old.flow.as_ref()) != Some(&flow);
         let before = old.map_or(0, |old| old.version);
         let version = if changed { before + 1 } else { before };
+        let absent = self.absent(&flow)?;
         let id = flow.id.clone();
         if changed {
             self.log_other(sender.clone(), "flow.put", &id, &flow)?;
             let (by, at) = (sender.clone(), self.at);
             self.store.put_flow(&FlowRecord { id: id.clone(), version, flow: Some(flow), by, at })?;
         }
-        Ok(self.answer_once(fresh, &FlowStored { flow: id, version, changed })?)
+        Ok(self.answer_once(fresh, &FlowStored { flow: id, version, changed, absent })?)
+    }
+
+    /// What its steps name and nobody has. They may come yet, as a whole team is set up in some order.
+    fn absent(&self, flow: &Flow) -> Stored<Vec<FlowAbsent>> {
+        let mut absent = Vec::new();
+        for (place, step) in flow.steps.iter().enumerate() {
+            let missing = match &step.act {
+                StepAct::Ask(ask) if !self.hub.roster.knows(&Party::Aspect(ask.aspect.clone())) => {
+                    Some(("ask.aspect", format!("there is no aspect {}", ask.aspect)))
+                }
+                StepAct::Dispatch(dispatch) => {
+                    let missing = dispatch.hand.as_ref().and_then(|hand| self.offered(hand).err());
+                    missing.map(|error| ("dispatch.hand", error.message))
+                }
+                StepAct::Flow(sub) if self.store.flow(&sub.id)?.is_none_or(|it| it.flow.is_none()) => {
+                    Some(("flow.id", format!("there is no flow {}", sub.id)))
+                }
+                StepAct::Write(write)
+                    if self.store.registry(&write.registry)?.is_none_or(|it| it.registry.is_none()) =>
+                {
+                    Some(("write.registry", format!("there is no registry {}", write.registry)))
+                }
+                StepAct::Approve(approve) => {
+                    let is_missing =
+                        |name: &&OperatorName| !self.hub.roster.knows(&Party::Operator((*name).clone()));
+                    let missing = approve.by.as_ref().filter(is_missing);
+                    missing.map(|name| ("approve.by", format!("there is no operator {name}")))
+                }
+                StepAct::Ask(_) | StepAct::Flow(_) | StepAct::Wait(_) | StepAct::Write(_) => None,
+            };
+            absent.extend(
+                missing.map(|(at, message)| FlowAbsent { at: format!("steps[{place}].do.{at}"), message }),
+            );
+        }
+        Ok(absent)
     }
 
     pub(super) fn flow_delete(&mut self, sender: &Party, request: RequestId, delete: FlowDelete) -> Done {
@@ -53,7 +89,7 @@ impl<S: Store> Step<'_, S> {
 }
 
 /// Whether it can run.
-fn check(flow: &nexus_wire::flow::Flow) -> Done {
+fn check(flow: &Flow) -> Done {
     let problems = nexus_flow::check(flow);
     if !problems.is_empty() {
         let told: Vec<String> = problems.iter().take(TOLD_MAX).map(ToString::to_string).collect();

@@ -328,6 +328,7 @@ pub fn without_contents(info: &DispatchInfo) -> DispatchInfo {
         parent: info.parent,
         depth: info.depth,
         run: info.run,
+        source: info.source.clone(),
         thread: info.thread,
         state: info.state,
         attempt: info.attempt,

@@ -9,6 +9,7 @@ mod advance;
 mod end;
 mod group;
 mod hear;
+mod retry;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,8 +21,7 @@ use nexus_wire::hands::{DispatchState, HandFailure};
 use nexus_wire::limits::{RUN_BYTES_MAX, RUN_DEPTH_MAX, RUNS_OPEN_MAX};
 use nexus_wire::name::FlowName;
 use nexus_wire::run::{
-    RunCancel, RunInfo, RunParent, RunRetry, RunStart, RunStarted, RunState, RunStep, RunTask, StepState,
-    TaskWork,
+    RunCancel, RunInfo, RunParent, RunStart, RunStarted, RunState, RunStep, RunTask, StepState, TaskWork,
 };
 use nexus_wire::{
     ApprovalId, DispatchId, ErrorBody, ErrorCode, Ms, Party, RequestId, RunId, ThreadId, derive,
@@ -34,6 +34,7 @@ use super::schema::{Schema, listed};
 use super::step::{Done, Step, refuse};
 use hear::Listening;
 pub(super) use hear::Noted;
+use retry::Kept;
 pub(super) use work::failure;
 
 /// One task of one run: its step's place in the flow, and which time it is done.
@@ -172,6 +173,20 @@ impl Runs {
         Some(run)
     }
 
+    /// The run that is no step of another one.
+    fn top_of(&self, run: RunId) -> RunId {
+        let mut top = run;
+        while let Some(above) = self.open.get(&top).and_then(|run| run.info().parent.as_ref()) {
+            top = above.run;
+        }
+        top
+    }
+
+    /// The flow that was started, of a run that may be a step.
+    pub(super) fn started(&self, run: RunId) -> Option<FlowName> {
+        self.open.get(&self.top_of(run)).map(|run| run.info().flow.clone())
+    }
+
     fn touch(&mut self, id: RunId) {
         if self.open.contains_key(&id) {
             self.touched.insert(id);
@@ -197,13 +212,6 @@ pub(super) struct Launch {
     pub(super) depth: u32,
     pub(super) request_sha256: Option<[u8; 32]>,
     pub(super) kept: Option<Kept>,
-}
-
-/// What a run takes over from the one that it tries again.
-pub(super) struct Kept {
-    of: RunId,
-    steps: BTreeMap<usize, RunStep>,
-    tasks: Vec<StepTask>,
 }
 
 impl<S: Store> Step<'_, S> {
@@ -290,6 +298,7 @@ impl<S: Store> Step<'_, S> {
             causes: self.causes.clone().unwrap_or_default(),
             state: RunState::Waiting,
             accepted_at: self.at,
+            as_of: kept.as_ref().map(|kept| kept.as_of),
             began_at: None,
             ended_at: None,
             groups: Vec::new(),
@@ -300,12 +309,9 @@ impl<S: Store> Step<'_, S> {
             steps: plan.steps.iter().map(|step| pending(&step.id)).collect(),
         };
         info.groups = group::groups(&plan, &info, &input)?;
-        let mut tasks = Vec::new();
-        if let Some(kept) = kept {
-            for (place, step) in kept.steps {
-                info.steps[place] = RunStep { kept: true, ..step };
-            }
-            tasks = kept.tasks;
+        let tasks = kept.as_ref().map(|kept| self.tasks_kept(kept)).transpose()?.unwrap_or_default();
+        for (place, step) in kept.into_iter().flat_map(|kept| kept.steps) {
+            info.steps[place] = step;
         }
         let record = RunRecord { info, flow, input, output: None, request_sha256 };
         self.hub.runs.insert(record.clone(), Arc::new(plan));
@@ -368,43 +374,6 @@ impl<S: Store> Step<'_, S> {
         Ok(self.answer_once(fresh, &info)?)
     }
 
-    pub(super) fn run_retry(&mut self, sender: &Party, request: RequestId, retry: RunRetry) -> Done {
-        let request_sha256 = sha256_of(&("retry", &retry));
-        let id = derive::run_id(request, sender);
-        if self.is_repeated_run(id, request, request_sha256)? {
-            return Ok(());
-        }
-        let mut old = self.steerable(sender, retry.run, "retry")?;
-        if !old.info.state.is_end() {
-            let state = old.info.state.as_str();
-            let message = format!("run {} is {state}; one that has ended is run again", retry.run);
-            return refuse(ErrorCode::Invalid, message);
-        }
-        let again = again(&old, retry.step.as_ref())?;
-        let keeps = |place: usize| !again.contains(&place);
-        let steps: BTreeMap<usize, RunStep> =
-            old.info.steps.iter().cloned().enumerate().filter(|(place, _)| keeps(*place)).collect();
-        let mut tasks = self.store.run_tasks(retry.run)?;
-        tasks.retain(|(step, _)| keeps(*step as usize));
-        self.launch(Launch {
-            id,
-            flow: old.flow.clone(),
-            version: old.info.version,
-            input: old.input.clone(),
-            by: sender.clone(),
-            thread: old.info.thread.filter(|_| old.info.by == *sender),
-            parent: None,
-            depth: 0,
-            request_sha256: Some(request_sha256),
-            kept: Some(Kept { of: retry.run, steps, tasks }),
-        })?;
-        old.info.retried_as = Some(id);
-        self.store.put_run(&old)?;
-        self.log_other(sender.clone(), "run.retried", retry.run, &id)?;
-        self.answer_started(id);
-        Ok(())
-    }
-
     /// These dispatches ended within this command.
     pub(super) fn runs_told(&mut self, ended: &[(DispatchId, DispatchState)]) -> Stored<()> {
         for (id, state) in ended {
@@ -436,6 +405,7 @@ fn pending(id: &nexus_wire::name::StepName) -> RunStep {
         ended_at: None,
         error: None,
         kept: false,
+        resumed: false,
     }
 }
 
@@ -455,40 +425,6 @@ pub(super) fn check_input(flow: &Flow, input: &Value) -> Done {
     }
     let message = format!("the input is not what flow {} takes: {}", flow.id, listed(&faults));
     Err(ErrorBody::new(ErrorCode::Invalid, message).with(json!({"flow": flow.id, "faults": faults})).into())
-}
-
-/// The places of the steps that a retry does again.
-fn again(old: &RunRecord, from: Option<&nexus_wire::name::StepName>) -> Done<BTreeSet<usize>> {
-    let plan = Plan::of(&old.flow).map_err(|problems| {
-        let first = problems.first().map(ToString::to_string).unwrap_or_default();
-        ErrorBody::new(ErrorCode::Invalid, format!("flow {} cannot run: {first}", old.info.flow))
-    })?;
-    let mut roots = Vec::new();
-    if let Some(from) = from {
-        let Some(place) = plan.place(from) else {
-            let known: Vec<String> = plan.steps.iter().map(|step| step.id.to_string()).collect();
-            let message =
-                format!("there is no step {from} in run {}; its steps are {}", old.info.id, known.join(", "));
-            return refuse(ErrorCode::NotFound, message);
-        };
-        roots.push(place);
-    }
-    for (place, step) in old.info.steps.iter().enumerate() {
-        let is_kept = match step.state {
-            StepState::Done | StepState::Skipped => true,
-            StepState::Failed => plan.steps[place].on_error == nexus_flow::OnFailure::Continue,
-            StepState::Pending | StepState::Running | StepState::Unreached | StepState::Cancelled => false,
-        };
-        if !is_kept {
-            roots.push(place);
-        }
-    }
-    if roots.is_empty() {
-        let message =
-            format!("every step of run {} was done; say `from` which one it is to be run again", old.info.id);
-        return refuse(ErrorCode::Invalid, message);
-    }
-    Ok(roots.into_iter().flat_map(|root| plan.after(root)).collect())
 }
 
 /// Of a failure as much as a run keeps.

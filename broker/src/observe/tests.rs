@@ -1,6 +1,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test names the one variant it expects")]
 
 mod knowledge;
+mod usage;
 
 use std::collections::BTreeSet;
 

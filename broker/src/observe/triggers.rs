@@ -45,7 +45,7 @@ fn concerns(info: &TriggerInfo, reader: &Party) -> bool {
     let Party::Aspect(reader) = reader else { return true };
     match &info.definition.act {
         Act::Ask(ask) => ask.aspect == *reader,
-        Act::Dispatch(dispatch) => dispatch.hand.aspect == *reader,
+        Act::Dispatch(dispatch) => dispatch.hand.as_ref().is_some_and(|hand| hand.aspect == *reader),
         Act::Flow(_) => false,
     }
 }

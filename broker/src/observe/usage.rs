@@ -1,18 +1,19 @@
 //! What was spent, added up by a key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use nexus_wire::Ms;
 use nexus_wire::audit::{UsageBy, UsageRead, UsageReport, UsageRow};
-use nexus_wire::limits::USAGE_ROWS_MAX;
+use nexus_wire::limits::{PAGE_MAX, USAGE_ROWS_MAX};
+use nexus_wire::{Ms, ThreadId, TriggerName};
 
 use crate::hub::records::{Reads, Spent, SpentOn, Stored};
 
 pub(super) fn report(store: &impl Reads, read: &UsageRead) -> Stored<UsageReport> {
     let mut rows: BTreeMap<String, UsageRow> = BTreeMap::new();
     let mut total = UsageRow { key: "total".to_owned(), ..UsageRow::default() };
+    let askers = if read.by == UsageBy::Source { askers(store)? } else { HashMap::new() };
     store.spent(read.since.unwrap_or(Ms::MIN), read.until.unwrap_or(Ms::MAX), &mut |spent| {
-        let key = key_of(spent, read.by);
+        let key = key_of(spent, read.by, &askers);
         let row = rows.entry(key.clone()).or_insert_with(|| UsageRow { key, ..UsageRow::default() });
         add(row, spent);
         add(&mut total, spent);
@@ -20,7 +21,7 @@ pub(super) fn report(store: &impl Reads, read: &UsageRead) -> Stored<UsageReport
     let mut rows: Vec<UsageRow> = rows.into_values().collect();
     match read.by {
         UsageBy::Day => {}
-        UsageBy::Aspect | UsageBy::Hand | UsageBy::Model => {
+        UsageBy::Aspect | UsageBy::Hand | UsageBy::Model | UsageBy::Source => {
             rows.sort_by_key(|row| std::cmp::Reverse(row.cost_microusd));
         }
     }
@@ -33,7 +34,19 @@ pub(super) fn report(store: &impl Reads, read: &UsageRead) -> Stored<UsageReport
     Ok(UsageReport { by: read.by, rows, total, more })
 }
 
-fn key_of(spent: &Spent, by: UsageBy) -> String {
+/// The triggers that ask, by the threads in which they do.
+fn askers(store: &impl Reads) -> Stored<HashMap<ThreadId, TriggerName>> {
+    let mut askers = HashMap::new();
+    let mut after: Option<TriggerName> = None;
+    loop {
+        let page = store.triggers(after.as_ref(), PAGE_MAX)?;
+        let Some(last) = page.last() else { return Ok(askers) };
+        after = Some(last.name().clone());
+        askers.extend(page.iter().filter_map(|record| Some((record.info.thread?, record.name().clone()))));
+    }
+}
+
+fn key_of(spent: &Spent, by: UsageBy, askers: &HashMap<ThreadId, TriggerName>) -> String {
     match by {
         UsageBy::Aspect => spent.by.to_string(),
         UsageBy::Hand => match &spent.what {
@@ -48,6 +61,14 @@ fn key_of(spent: &Spent, by: UsageBy) -> String {
             .to_owned()
         }),
         UsageBy::Day => day(spent.at),
+        UsageBy::Source => match (&spent.what, &spent.source) {
+            (SpentOn::Dispatch(_), Some(source)) => source.to_string(),
+            (SpentOn::Dispatch(_), None) => "dispatch".to_owned(),
+            (SpentOn::Closing | SpentOn::Reply, _) => {
+                let asker = spent.thread.and_then(|thread| askers.get(&thread));
+                asker.map_or_else(|| "chat".to_owned(), |name| format!("trigger/{name}"))
+            }
+        },
     }
 }
 

@@ -1,5 +1,9 @@
 //! Flows and their runs: what runs when, with whose rights, and what it comes to, whatever ends in which order.
 
+mod absent;
+mod retry;
+mod times;
+
 use nexus_broker::hub::records::{RunsWanted, Transaction};
 use nexus_broker::hub::{Change, CommandBody, HubConfig};
 use nexus_wire::approval::{ApprovalAnswer, ApprovalInfo, ApprovalState, Verdict};
@@ -7,9 +11,7 @@ use nexus_wire::flow::{Flow, FlowDelete, FlowDeleted, FlowPut, FlowStored};
 use nexus_wire::hands::{DispatchResult, DispatchState, HandFailure, Lease};
 use nexus_wire::limits::{RUN_BYTES_MAX, STEP_ROOM_AFTER};
 use nexus_wire::roster::Register;
-use nexus_wire::run::{
-    RunCancel, RunInfo, RunRetry, RunStart, RunStarted, RunState, RunTask, StepState, TaskWork,
-};
+use nexus_wire::run::{RunCancel, RunInfo, RunStart, RunStarted, RunState, RunTask, StepState, TaskWork};
 use nexus_wire::{DispatchId, ErrorBody, ErrorCode, Ms, Party, RequestId, RunId};
 use serde_json::{Value, json};
 
@@ -134,16 +136,16 @@ pub(crate) fn work(id: &str, needs: &[&str], input: Value) -> Value {
     json!({"id": id, "needs": needs, "do": {"dispatch": {"hand": "wren/work", "input": input}}})
 }
 
-fn with(mut step: Value, more: Value) -> Value {
+pub(crate) fn with(mut step: Value, more: Value) -> Value {
     step.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     step
 }
 
-fn flow(id: &str, steps: &[Value]) -> Value {
+pub(crate) fn flow(id: &str, steps: &[Value]) -> Value {
     json!({"id": id, "steps": steps})
 }
 
-fn code(error: Result<RunStarted, ErrorBody>) -> (ErrorCode, String) {
+pub(crate) fn code(error: Result<RunStarted, ErrorBody>) -> (ErrorCode, String) {
     let error = error.unwrap_err();
     (error.code, error.message)
 }
@@ -432,39 +434,6 @@ on_both_stores! {
         let run = world.run("holds", json!(null));
         let error = world.info(run).error.unwrap();
         assert!(error.message.contains("waits for it in turn"), "{error:?}");
-    }
-
-    fn a_run_is_tried_again_from_a_step(world) {
-        world.team();
-        let steps = [
-            work("a", &[], json!(1)),
-            work("b", &["a"], json!("{{ steps.a.output }}")),
-            work("c", &["b"], json!("{{ steps.b.output }}")),
-        ];
-        world.put(with(flow("f", &steps), json!({"output": "{{ steps.c.output }}"}))).unwrap();
-        let run = world.run("f", json!(null));
-        let early = world.request::<RunStarted>("operator/ana", Change::RunRetry(RunRetry { run, step: None }));
-        assert_eq!(code(early).0, ErrorCode::Invalid);
-        world.done(run, "a", json!("A"));
-        world.fails(run, "b", "once");
-        world.put(flow("f", &[work("other", &[], json!(1))])).unwrap();
-        let retry = |from: Option<&str>, run| Change::RunRetry(RunRetry { run, step: from.map(|id| id.parse().unwrap()) });
-        let second = world.request::<RunStarted>("operator/bo", retry(None, run)).unwrap().run;
-        assert_eq!(world.states(second), "running: a=done b=running c=pending");
-        assert_eq!((world.info(second).retry_of, world.info(run).retried_as), (Some(run), Some(second)));
-        assert_eq!(world.info(second).steps.iter().map(|step| step.kept).collect::<Vec<_>>(), [true, false, false]);
-        assert_eq!(world.input_of(second, "b"), json!("A"));
-        world.done(second, "b", json!("B"));
-        world.done(second, "c", json!("C"));
-        assert_eq!(world.output(second), json!("C"));
-        let all = world.request::<RunStarted>("operator/ana", retry(None, second));
-        assert!(code(all).1.contains("every step of run"));
-        let third = world.request::<RunStarted>("operator/ana", retry(Some("c"), second)).unwrap().run;
-        assert_eq!((world.states(third).as_str(), world.input_of(third, "c")), ("running: a=done b=done c=running", json!("B")));
-        let unknown = world.request::<RunStarted>("operator/ana", retry(Some("d"), second));
-        assert!(code(unknown).1.contains("its steps are a, b, c"));
-        let foreign = world.request::<RunStarted>("forge", retry(Some("c"), second));
-        assert_eq!(code(foreign).0, ErrorCode::Forbidden);
     }
 
     fn a_run_may_what_its_starter_may_and_no_more(world) {

@@ -1,6 +1,7 @@
 //! Triggers: each slot has one record, whatever happens to the broker, the clock, and the work it sets off.
 
 mod room;
+mod work;
 
 use nexus_broker::hub::records::Transaction;
 use nexus_broker::hub::{Change, CommandBody, HubConfig};

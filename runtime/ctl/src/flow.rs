@@ -4,7 +4,9 @@ use std::path::Path;
 
 use nexus_client::{Client, Followed};
 use nexus_flow::Format;
-use nexus_wire::flow::{Flow, FlowDelete, FlowGet, FlowInfo, FlowList, FlowPage, FlowPut, OnError};
+use nexus_wire::flow::{
+    Flow, FlowAbsent, FlowDelete, FlowGet, FlowInfo, FlowList, FlowPage, FlowPut, OnError,
+};
 use nexus_wire::limits::{FLOW_BYTES_MAX, PAGE_MAX};
 use nexus_wire::log::{LogBody, Subscribe};
 use nexus_wire::run::{
@@ -27,6 +29,12 @@ pub(crate) async fn flow(run: &Run, action: FlowAction) -> Result<(), Failure> {
             let mut client = run.connect().await?;
             let stored = run.change(&mut client, FlowPut { flow }).await?;
             client.close().await;
+            if run.ui.shape() != Shape::Data {
+                for FlowAbsent { at, message } in &stored.absent {
+                    let note = format!("{at}: {message}; as long as that is so the step fails");
+                    run.ui.note(Tone::Warning, &printable(&note));
+                }
+            }
             run.answer(&stored, || match stored.changed {
                 true => format!("flow {} is kept, version {}", stored.flow, stored.version),
                 false => format!("flow {} is the same as before, version {}", stored.flow, stored.version),

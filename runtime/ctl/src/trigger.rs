@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use nexus_wire::Ms;
 use nexus_wire::files::{FilesWatch, WatcherState};
+use nexus_wire::hands::Wanted;
 use nexus_wire::hook::{TriggerRotate, Webhook};
 use nexus_wire::trigger::{
     Act, After, AskAspect, DispatchHand, Event, Every, Overlap, Retry, StartFlow, Trigger, TriggerDelete,
@@ -225,15 +226,17 @@ fn definition(run: &Run, add: AddTrigger, thread: Option<nexus_wire::ThreadId>) 
             Act::Flow(StartFlow { id, input: serde_json::Value::Null })
         }
         (_, _, Some(id)) => Act::Flow(StartFlow { id, input: input(&words(&add.words)?)? }),
-        (_, Some(hand), None) => {
-            let input = input(&words(&add.words)?)?;
-            let deadline_s = add.deadline.map(seconds).transpose()?;
-            Act::Dispatch(DispatchHand { hand, input, deadline_s })
-        }
         (Some(aspect), None, None) => Act::Ask(AskAspect { aspect, text: words(&add.words)? }),
-        (None, None, None) => {
-            let message = "name whom to --ask, what to --dispatch, or the --flow to run";
-            return Err(Failure::Usage(message.to_owned()));
+        // clap wants one of them.
+        (_, hand, None) => {
+            let (needs, likes) = (add.needs, add.likes);
+            let wanted = Wanted { needs, likes, prefer: add.prefer, avoid: add.avoid };
+            Act::Dispatch(DispatchHand {
+                capability: hand.is_none().then_some(wanted),
+                hand,
+                input: input(&words(&add.words)?)?,
+                deadline_s: add.deadline.map(seconds).transpose()?,
+            })
         }
     };
     Ok(Trigger {

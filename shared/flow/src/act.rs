@@ -1,10 +1,13 @@
 //! Times in flows: what a step waits for, and the date its texts can name.
 
-use jiff::{SignedDuration, Timestamp};
+use std::sync::LazyLock;
+
+use jiff::Timestamp;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 use nexus_expr::Template;
 use nexus_wire::Ms;
 use nexus_wire::limits::STEP_WAIT_MAX;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 /// What a step waits for.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,17 +40,28 @@ impl Moment {
     }
 }
 
-/// What `date` names, in UTC, at that time.
-pub fn date(at: Ms) -> Value {
-    let Ok(now) = Timestamp::from_millisecond(at) else { return json!({}) };
-    let day = |days: i64| -> String {
-        let moment = now.saturating_add(SignedDuration::from_hours(24 * days)).unwrap_or(now);
-        moment.strftime("%Y-%m-%d").to_string()
-    };
-    json!({
-        "now": now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        "today": day(0),
-        "tomorrow": day(1),
-        "yesterday": day(-1),
+static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
+
+/// Absent: UTC. The same on every machine, whatever its own rules are.
+pub fn zone(name: Option<&str>) -> Result<TimeZone, String> {
+    let Some(name) = name else { return Ok(TimeZone::UTC) };
+    ZONES.get(name).map_err(|_| {
+        let shown: String = name.chars().take(64).collect();
+        format!("{shown:?} is no time zone; write one as Europe/Berlin or America/New_York")
     })
+}
+
+/// What `date` names at that time: the moment in UTC, and the days on the wall clock of that zone.
+pub fn date(at: Ms, zone: &TimeZone) -> Map<String, Value> {
+    let Ok(now) = Timestamp::from_millisecond(at) else { return Map::new() };
+    let today = now.to_zoned(zone.clone()).date();
+    [
+        ("now", now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+        ("today", today.to_string()),
+        ("tomorrow", today.tomorrow().unwrap_or(today).to_string()),
+        ("yesterday", today.yesterday().unwrap_or(today).to_string()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), Value::String(value)))
+    .collect()
 }

@@ -2,21 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::tz::TimeZone;
 use nexus_expr::{Expr, Place, Shape, Template};
 use nexus_wire::Ms;
 use nexus_wire::flow::{
     Flow, FlowStep, OnError, StepAct, StepApprove, StepDispatch, StepEvent, StepRetry, StepWait, StepWrite,
 };
+use nexus_wire::hands::Wanted;
 use nexus_wire::limits::{
     APPROVAL_DEADLINE_DEFAULT, APPROVAL_DEADLINE_MAX, FLOW_BYTES_MAX, FLOW_DESCRIPTION_BYTES_MAX,
     FLOW_GROUPS_MAX, FLOW_PARALLEL_DEFAULT, FLOW_PARALLEL_MAX, FLOW_STEPS_MAX, KINDS_MAX,
-    STEP_BACKOFF_DEFAULT, STEP_BACKOFF_MAX, STEP_RETRIES_MAX, STEP_WAIT_MAX, TOPIC_BYTES_MAX, WANTED_MAX,
+    STEP_BACKOFF_DEFAULT, STEP_BACKOFF_MAX, STEP_RETRIES_MAX, STEP_WAIT_MAX, TOPIC_BYTES_MAX,
 };
 use nexus_wire::name::StepName;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::act::Moment;
+use crate::act::{Moment, zone};
 use crate::graph::Graph;
 use crate::keys::instead;
 use crate::plan::{Act, OnFailure, Plan, Step};
@@ -76,8 +78,12 @@ impl<'a> Checker<'a> {
             .filter_map(|(at, group)| checker.text(&format!("concurrency_group[{at}]"), group, &beginning))
             .collect();
         let parallel = flow.max_parallel.unwrap_or(FLOW_PARALLEL_DEFAULT) as usize;
+        let timezone = zone(flow.timezone.as_deref());
+        if let Err(fault) = &timezone {
+            checker.wrong("timezone", fault);
+        }
         if checker.problems.is_empty() {
-            return Ok(Plan { steps, output, groups, parallel });
+            return Ok(Plan { steps, output, groups, parallel, timezone: timezone.unwrap_or(TimeZone::UTC) });
         }
         Err(checker.problems)
     }
@@ -248,19 +254,8 @@ impl<'a> Checker<'a> {
         if hand.is_some() == capability.is_some() {
             self.wrong(at, "name a `hand`, or the `capability` it has to have, and not both");
         }
-        if let Some(wanted) = capability {
-            if wanted.needs.iter().all(|name| name.trim().is_empty()) {
-                self.wrong(format!("{at}.capability"), "name in `needs` at least one capability");
-            }
-            let names = wanted.needs.iter().chain(&wanted.likes);
-            let lists = [wanted.needs.len(), wanted.likes.len(), wanted.prefer.len(), wanted.avoid.len()];
-            if lists.iter().any(|len| *len > WANTED_MAX)
-                || names.into_iter().any(|it| it.len() > TOPIC_BYTES_MAX)
-            {
-                let message =
-                    format!("at most {WANTED_MAX} in each list, of {TOPIC_BYTES_MAX} bytes at most");
-                self.wrong(format!("{at}.capability"), message);
-            }
+        if let Some(fault) = capability.as_ref().and_then(Wanted::fault) {
+            self.wrong(format!("{at}.capability"), fault);
         }
         let input = self.template(&format!("{at}.input"), input, shape)?;
         Some(Act::Dispatch { hand: hand.clone(), capability: capability.clone(), input })

@@ -5,8 +5,8 @@ use serde_json::Value;
 use crate::node::join;
 use crate::read::Wrong;
 
-const FLOW: [&str; 7] =
-    ["concurrency_group", "description", "id", "input", "max_parallel", "output", "steps"];
+const FLOW: [&str; 8] =
+    ["concurrency_group", "description", "id", "input", "max_parallel", "output", "steps", "timezone"];
 const STEP: [&str; 8] = ["do", "for_each", "id", "if", "needs", "on_error", "retry", "timeout_s"];
 const RETRY: [&str; 2] = ["backoff_s", "times"];
 const GOTO: [&str; 1] = ["goto"];

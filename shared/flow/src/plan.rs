@@ -1,5 +1,6 @@
 //! A flow that has been checked, with its expressions parsed and its steps by their places.
 
+use jiff::tz::TimeZone;
 use nexus_expr::{Expr, Template};
 use nexus_wire::flow::{Flow, OnTimeout, StepEvent};
 use nexus_wire::hands::Wanted;
@@ -17,6 +18,8 @@ pub struct Plan {
     pub groups: Vec<Template>,
     /// How many tasks of a run are at work at the same time.
     pub parallel: usize,
+    /// In which its `date` is read.
+    pub timezone: TimeZone,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -67,6 +67,9 @@ pub enum UsageBy {
     Model,
     /// The day in UTC, `2026-11-26`.
     Day,
+    /// What has led to it: `trigger/<name>`, `flow/<id>` for a run that nobody but people or agents have started, `dispatch` for
+    /// work that they sent, `chat` for everything else.
+    Source,
 }
 
 /// `usage.read`: tokens and cost of replies, of items that no message answers, and of dispatches that have ended.

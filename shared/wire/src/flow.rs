@@ -31,6 +31,9 @@ pub struct Flow {
     /// How much of one run is at work at the same time (8).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_parallel: Option<u32>,
+    /// The time zone of the days that `date` names, such as `Europe/Berlin`; absent: UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -52,8 +55,8 @@ pub struct FlowStep {
     pub on_error: OnError,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<StepRetry>,
-    /// Seconds one attempt may take; of a dispatch from its acceptance, within the limit of dispatches. A wait for an
-    /// event that is longer is a failure with the code `timeout`.
+    /// Seconds one attempt may take. Of a dispatch it is the deadline, within the limit of dispatches; of an approval
+    /// it counts as `expires_s` where that is longer; whatever else takes longer is a failure with the code `timeout`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_s: Option<u32>,
 }
@@ -217,6 +220,17 @@ pub struct FlowStored {
     pub version: u32,
     /// Whether it is another one than was there.
     pub changed: bool,
+    /// What it names that is not there. It may come, so the flow is kept; a step that finds it missing fails.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<FlowAbsent>,
+}
+
+/// Something that a step names and that is not there when the flow is put.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct FlowAbsent {
+    /// Where in the flow: `steps[1].do.ask.aspect`.
+    pub at: String,
+    pub message: String,
 }
 
 /// `flow.list`: by id.

@@ -1,5 +1,7 @@
 //! Hands and the dispatches sent to them.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,7 +11,7 @@ use crate::budget::{Budget, Spending};
 use crate::chat::Usage;
 use crate::ids::{DispatchId, RunId, ThreadId};
 use crate::limits;
-use crate::name::{AspectName, HandName, HandRef, HandTarget, Party};
+use crate::name::{AspectName, FlowName, HandName, HandRef, HandTarget, Party, TriggerName};
 
 /// A Hand as its aspect declares it.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -103,7 +105,7 @@ impl Dispatch {
 }
 
 /// What a Hand has to be good at, and what counts for it when several are. Upper and lower case are the same.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Wanted {
     /// Capabilities it has to have, all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -117,6 +119,20 @@ pub struct Wanted {
     /// Aspects that are taken only if there is nobody else.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub avoid: Vec<AspectName>,
+}
+
+impl Wanted {
+    /// Why no Hand can be chosen by it, whoever is there.
+    pub fn fault(&self) -> Option<String> {
+        let Self { needs, likes, prefer, avoid } = self;
+        if needs.iter().all(|name| name.trim().is_empty()) {
+            return Some("name in `needs` at least one capability".to_owned());
+        }
+        let (most, bytes) = (limits::WANTED_MAX, limits::TOPIC_BYTES_MAX);
+        let is_many = [needs.len(), likes.len(), prefer.len(), avoid.len()].into_iter().any(|len| len > most);
+        let is_long = needs.iter().chain(likes).any(|name| name.len() > bytes);
+        (is_many || is_long).then(|| format!("at most {most} in each list, of {bytes} bytes at most"))
+    }
 }
 
 /// A Hand that came into question when one was chosen by capability.
@@ -422,6 +438,9 @@ pub struct DispatchInfo {
     /// The run that it is a step of: that learns its end, and its invoker does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
+    /// What has led to its tree; absent: somebody sent it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<WorkSource>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<ThreadId>,
     pub state: DispatchState,
@@ -469,6 +488,25 @@ pub struct DispatchInfo {
     pub usage: Usage,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_microusd: Option<u64>,
+}
+
+/// What has led to work.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkSource {
+    /// The nearest one.
+    Trigger(TriggerName),
+    /// The one that was started, whichever flow within it the work belongs to.
+    Flow(FlowName),
+}
+
+impl fmt::Display for WorkSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Trigger(name) => write!(f, "trigger/{name}"),
+            Self::Flow(name) => write!(f, "flow/{name}"),
+        }
+    }
 }
 
 /// The worker of an attempt that is over was told to stop. Nothing of it counts any more, whether it has or not.

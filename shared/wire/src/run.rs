@@ -135,6 +135,9 @@ pub struct RunStep {
     /// It was done by the run that this one tries again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub kept: bool,
+    /// A part of it was done by that run, and is not done again: items of `for_each`, or steps of the run that it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resumed: bool,
 }
 
 /// Whom a run is a step of.
@@ -166,6 +169,9 @@ pub struct RunInfo {
     pub causes: Vec<TriggerName>,
     pub state: RunState,
     pub accepted_at: Ms,
+    /// What its `date` goes by where that is not `accepted_at`: the start of the first run that it tries again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Ms>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub began_at: Option<Ms>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::Ms;
 use crate::budget::Budget;
 use crate::files::{FilesWatch, WatcherInfo};
+use crate::hands::Wanted;
 use crate::hook::{HookInfo, Webhook};
 use crate::ids::{DispatchId, MessageId, RequestId, RunId, ThreadId, TriggerId};
 use crate::name::{AspectName, FlowName, HandRef, Party, TriggerName};
@@ -201,11 +202,15 @@ pub struct AskAspect {
     pub text: String,
 }
 
-/// Work for a Hand.
+/// Work for a Hand. Exactly one of `hand` and `capability`.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct DispatchHand {
-    pub hand: HandRef,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hand: Option<HandRef>,
+    /// The broker chooses a Hand that fits when the slot begins, and for each attempt anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capability: Option<Wanted>,
     pub input: Value,
     /// As in `dispatch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -70,18 +70,20 @@ impl<S: Store> Step<'_, S> {
 
     /// A Hand by its name, as its aspect last declared it; the aspect need not be online.
     pub(super) fn named(&self, sender: &Party, hand: HandRef, input: &Value) -> Done<Target> {
-        let host = self.hub.roster.aspect(&hand.aspect).filter(|record| record.is_active());
-        let Some(host) = host else { return Err(self.no_such_aspect(&hand.aspect).into()) };
-        let spec = hands_offered(&host.profile).into_iter().find(|spec| spec.name == hand.hand);
-        let Some(spec) = spec.filter(|_| host.generation > 0) else {
-            return Err(no_such_hand(host, &hand.hand).into());
-        };
+        let spec = self.offered(&hand)?;
         if !choose::may_invoke(&spec, sender) {
             return Err(not_allowed(sender, &hand, &spec).into());
         }
         self.check_input(&hand, input)?;
         let (timeout_s, idempotent) = (spec.timeout_s, spec.idempotent);
         Ok(Target { hand, timeout_s, idempotent, why: Vec::new() })
+    }
+
+    pub(in crate::hub) fn offered(&self, hand: &HandRef) -> Result<Cow<'_, HandSpec>, ErrorBody> {
+        let host = self.hub.roster.aspect(&hand.aspect).filter(|record| record.is_active());
+        let Some(host) = host else { return Err(self.no_such_aspect(&hand.aspect)) };
+        let spec = hands_offered(&host.profile).into_iter().find(|spec| spec.name == hand.hand);
+        spec.filter(|_| host.generation > 0).ok_or_else(|| no_such_hand(host, &hand.hand))
     }
 
     fn check_input(&self, hand: &HandRef, input: &Value) -> Done {

@@ -6,7 +6,7 @@ use nexus_wire::audit::{AuditEntry, AuditList};
 use nexus_wire::budget::{Spending, SpendingDay};
 use nexus_wire::chat::{ChatHit, ChatSearch, Message, ReplyMeta, ThreadInfo, Usage};
 use nexus_wire::gather::GatherInfo;
-use nexus_wire::hands::DispatchInfo;
+use nexus_wire::hands::{DispatchInfo, WorkSource};
 use nexus_wire::inbox::InboxClose;
 use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeHit, KnowledgeMay, KnowledgeUsage};
 use nexus_wire::log::LogEntry;
@@ -48,6 +48,10 @@ pub struct Spent {
     pub at: Ms,
     pub by: Party,
     pub what: SpentOn,
+    /// Of a reply.
+    pub thread: Option<ThreadId>,
+    /// Of a dispatch.
+    pub source: Option<WorkSource>,
     /// `<provider>/<model>`, where that was said.
     pub model: Option<String>,
     pub usage: Usage,
@@ -99,17 +103,21 @@ impl Spent {
             at,
             by: Party::Aspect(aspect.clone()),
             what: SpentOn::Closing,
+            thread: None,
+            source: None,
             model: outlay.model.clone(),
             usage: outlay.usage,
             cost_microusd: outlay.cost_microusd,
         }
     }
 
-    pub fn of_reply(at: Ms, sender: &Party, meta: &ReplyMeta) -> Self {
+    pub fn of_reply(at: Ms, sender: &Party, thread: ThreadId, meta: &ReplyMeta) -> Self {
         Self {
             at,
             by: sender.clone(),
             what: SpentOn::Reply,
+            thread: Some(thread),
+            source: None,
             model: Some(model_of(meta)),
             usage: meta.usage,
             cost_microusd: meta.cost_microusd,
@@ -122,6 +130,8 @@ impl Spent {
             at: info.ended_at?,
             by: Party::Aspect(info.hand.aspect.clone()),
             what: SpentOn::Dispatch(info.hand.clone()),
+            thread: None,
+            source: info.source.clone(),
             model: None,
             usage: info.usage,
             cost_microusd: info.cost_microusd,

@@ -122,17 +122,18 @@ impl OpenRun {
     /// Of a step at work.
     fn next_of(&self, place: usize, has_room: bool) -> Option<Next> {
         let goes_on = self.plan.steps[place].on_error == OnFailure::Continue;
-        let mut begun = 0;
+        // The first item that was not begun: of those kept of a run before, some may lie behind it.
+        let mut next = 0;
         let mut is_over = true;
         for (index, task) in self.tasks_of(place) {
             if task.state == StepState::Failed && !goes_on {
                 return Some(Next::Break(place, index));
             }
-            begun += 1;
+            next += u32::from(index == next);
             is_over &= task.state.is_end();
         }
-        if begun < self.record.info.steps[place].times {
-            return has_room.then_some(Next::Begin(place, begun));
+        if next < self.record.info.steps[place].times {
+            return has_room.then_some(Next::Begin(place, next));
         }
         is_over.then_some(Next::Conclude(place))
     }
@@ -158,7 +159,7 @@ impl OpenRun {
             })
             .collect();
         json!({
-            "date": date(info.accepted_at),
+            "date": date(info.as_of.unwrap_or(info.accepted_at), &self.plan.timezone),
             "input": self.record.input,
             "run": group::about(info),
             "steps": steps,

@@ -20,7 +20,7 @@ pub(super) fn groups(plan: &Plan, info: &RunInfo, input: &Value) -> Done<Vec<Str
     if plan.groups.is_empty() {
         return Ok(Vec::new());
     }
-    let scope = json!({"date": date(info.accepted_at), "input": input, "run": about(info)});
+    let scope = json!({"date": date(info.as_of.unwrap_or(info.accepted_at), &plan.timezone), "input": input, "run": about(info)});
     let mut groups = BTreeSet::new();
     for template in &plan.groups {
         match template.text(&scope) {

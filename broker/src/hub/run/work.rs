@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::advance::Desk;
-use super::{Launch, Place};
+use super::{Launch, Place, retry};
 use crate::hub::records::{Store, Stored};
 use crate::hub::step::{Done, Refusal, Step, refuse};
 
@@ -100,7 +100,7 @@ impl<S: Store> Step<'_, S> {
         };
         // It is known before it begins, so that its end, however soon, finds it.
         self.put_task(place, task)?;
-        match self.perform(place, &info, ready) {
+        match self.perform(place, attempt, &info, ready) {
             Ok(()) => Ok(()),
             Err(Refusal::Store(error)) => Err(error),
             Err(Refusal::Answer(error)) if error.code == ErrorCode::QueueFull => self.make_room(place),
@@ -112,10 +112,7 @@ impl<S: Store> Step<'_, S> {
 
     /// Counts one more task for the run at the top; `false`: there are as many as there may be.
     fn count_task(&mut self, run: RunId) -> Stored<bool> {
-        let mut top = run;
-        while let Some(above) = self.hub.runs.open.get(&top).and_then(|run| run.info().parent.as_ref()) {
-            top = above.run;
-        }
+        let top = self.hub.runs.top_of(run);
         let Some(run) = self.hub.runs.open.get_mut(&top) else { return Ok(false) };
         if run.record.info.tasks as usize >= RUN_TASKS_MAX {
             return Ok(false);
@@ -143,6 +140,7 @@ impl<S: Store> Step<'_, S> {
     ) -> Result<Ready, HandFailure> {
         let step = &plan.steps[place.step];
         let task = format!("{}/{}", step.id, place.index);
+        let timeout = step.timeout_s.map(|seconds| Ms::from(seconds) * 1000);
         let id = |what: &str| derive::run_work(place.run, what, &task, attempt);
         let to = |hand: HandRef, input: Value| Dispatch {
             hand: Some(HandTarget::Hand(hand)),
@@ -167,7 +165,7 @@ impl<S: Store> Step<'_, S> {
                     only: by.clone(),
                     state: ApprovalState::Open,
                     asked_at: self.at,
-                    expires_at: self.at.saturating_add(*expires_ms),
+                    expires_at: self.at.saturating_add(timeout.map_or(*expires_ms, |it| it.min(*expires_ms))),
                     ended_at: None,
                     by: None,
                     text: None,
@@ -193,12 +191,19 @@ impl<S: Store> Step<'_, S> {
                 Ready::Run(RunId(id("run")), flow.clone(), input.value(scope).map_err(unmade)?)
             }
             Act::Hear(_) => {
-                let longest =
-                    step.timeout_s.map_or(STEP_WAIT_MAX.as_millis() as Ms, |it| Ms::from(it) * 1000);
+                let longest = timeout.unwrap_or(STEP_WAIT_MAX.as_millis() as Ms);
                 Ready::Event(self.at.saturating_add(longest))
             }
             Act::Wait(moment) => {
-                Ready::Clock(moment.at(scope, self.at).map_err(|error| failure("expression", error))?)
+                let until = moment.at(scope, self.at).map_err(|error| failure("expression", error))?;
+                let wait = until - self.at;
+                if timeout.is_some_and(|timeout| wait > timeout) {
+                    // It is known by now, and nothing is gained by waiting for it.
+                    let seconds = (wait + 999) / 1000;
+                    let message = format!("it would wait {seconds} s, longer than its `timeout_s`");
+                    return Err(failure("timeout", message));
+                }
+                Ready::Clock(until)
             }
             Act::Write { registry, row, values } => {
                 let row = row.as_ref().map(|row| row.text(scope)).transpose().map_err(unmade)?;
@@ -211,14 +216,21 @@ impl<S: Store> Step<'_, S> {
         })
     }
 
-    fn perform(&mut self, place: Place, info: &RunInfo, ready: Ready) -> Done {
+    fn perform(&mut self, place: Place, attempt: u32, info: &RunInfo, ready: Ready) -> Done {
         self.check_starter(&info.by)?;
         match ready {
             Ready::Clock(_) | Ready::Event(_) => Ok(()),
             Ready::Approval(asked) => Ok(self.ask_for_step(*asked)?),
             Ready::Dispatch(id, dispatch) => self.dispatch_step(&info.by, place.run, id, *dispatch),
             Ready::Run(id, flow, input) => {
-                let (flow, version) = self.flow_of(&flow)?;
+                let before = if attempt == 1 { self.run_before(place, info)? } else { None };
+                let before = before.filter(|it| it.info.flow == flow && it.input == input);
+                let kept = before.and_then(|it| Some((retry::kept_of(&it, None).ok()?, it)));
+                let (flow, version) = match &kept {
+                    Some((_, before)) => (before.flow.clone(), before.info.version),
+                    None => self.flow_of(&flow)?,
+                };
+                let (kept, before) = kept.unzip();
                 let step = info.steps[place.step].id.clone();
                 self.launch(Launch {
                     id,
@@ -230,8 +242,12 @@ impl<S: Store> Step<'_, S> {
                     parent: Some(RunParent { run: place.run, step, index: place.index }),
                     depth: info.depth + 1,
                     request_sha256: None,
-                    kept: None,
-                })
+                    kept,
+                })?;
+                match before {
+                    Some(before) => Ok(self.tried_again(before, id)?),
+                    None => Ok(()),
+                }
             }
             Ready::Write(id, write) => {
                 let written = self.write_row(&info.by, id, *write)?;

@@ -363,7 +363,23 @@ impl<S: Store> Step<'_, S> {
             Act::Dispatch(dispatch) => {
                 at_most("do.dispatch.input", json_bytes(&dispatch.input), TRIGGER_INPUT_BYTES_MAX)?;
                 self.deadline(dispatch.deadline_s)?;
-                &dispatch.hand.aspect
+                match (&dispatch.hand, &dispatch.capability) {
+                    (Some(hand), None) => &hand.aspect,
+                    (None, Some(wanted)) => {
+                        return match wanted.fault() {
+                            Some(fault) => {
+                                refuse(ErrorCode::Invalid, format!("`do.dispatch.capability`: {fault}"))
+                            }
+                            None => Ok(()),
+                        };
+                    }
+                    (Some(_), Some(_)) | (None, None) => {
+                        return refuse(
+                            ErrorCode::Invalid,
+                            "`do.dispatch`: name a `hand`, or the `capability` it has to have, and not both",
+                        );
+                    }
+                }
             }
             Act::Flow(flow) => return self.check_start(put, flow),
         };

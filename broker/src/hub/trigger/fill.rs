@@ -18,7 +18,22 @@ use crate::hub::records::SlotRecord;
 fn shape() -> Shape {
     let any = |names: &[&'static str]| Shape::fields(names.iter().map(|name| (*name, Shape::Any)));
     Shape::fields([
-        ("date", any(&["day", "hour", "iso", "minute", "month", "weekday", "year"])),
+        (
+            "date",
+            any(&[
+                "day",
+                "hour",
+                "iso",
+                "minute",
+                "month",
+                "now",
+                "today",
+                "tomorrow",
+                "weekday",
+                "yesterday",
+                "year",
+            ]),
+        ),
         ("payload", Shape::Any),
         ("trigger", any(&["attempt", "caught_up", "name", "no", "slot"])),
     ])
@@ -97,9 +112,12 @@ fn scope(definition: &Trigger, slot: &SlotRecord) -> Value {
 fn date(definition: &Trigger, slot: &SlotRecord) -> Value {
     let zone = schedule::zone(definition.timezone.as_deref());
     let (Ok(zone), Ok(at)) = (zone, Timestamp::from_millisecond(slot.slot.slot)) else { return Value::Null };
+    let mut date = nexus_flow::date(slot.slot.slot, &zone);
     let at = at.to_zoned(zone);
-    json!({
-        "year": at.year(), "month": at.month(), "day": at.day(), "hour": at.hour(), "minute": at.minute(),
-        "iso": at.date().to_string(), "weekday": at.strftime("%A").to_string(),
-    })
+    let parts = [("year", i64::from(at.year())), ("month", at.month().into()), ("day", at.day().into())];
+    let clock = [("hour", i64::from(at.hour())), ("minute", at.minute().into())];
+    date.extend(parts.into_iter().chain(clock).map(|(name, value)| (name.to_owned(), value.into())));
+    date.insert("iso".to_owned(), at.date().to_string().into());
+    date.insert("weekday".to_owned(), at.strftime("%A").to_string().into());
+    Value::Object(date)
 }

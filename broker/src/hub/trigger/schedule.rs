@@ -5,18 +5,14 @@
 //! which it skips it, one that the clock shows twice for the first of the two; so no slot is lost and none is there
 //! twice.
 
-use std::sync::LazyLock;
-
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
-use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::tz::TimeZone;
 use nexus_wire::limits::{TRIGGER_CRON_BYTES_MAX, TRIGGER_EVERY_MAX_S};
 use nexus_wire::trigger::{Trigger, When};
 use nexus_wire::{Ms, TriggerId, derive};
-
-static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Schedule(Kind);
@@ -102,11 +98,7 @@ fn instant(at: Ms) -> Option<Timestamp> {
 }
 
 pub(super) fn zone(name: Option<&str>) -> Result<TimeZone, String> {
-    let Some(name) = name else { return Ok(TimeZone::UTC) };
-    ZONES.get(name).map_err(|_| {
-        let shown: String = name.chars().take(64).collect();
-        format!("`timezone`: {shown:?} is no time zone; write one as Europe/Berlin or America/New_York")
-    })
+    nexus_flow::zone(name).map_err(|wrong| format!("`timezone`: {wrong}"))
 }
 
 fn cron(pattern: &str) -> Result<Cron, String> {

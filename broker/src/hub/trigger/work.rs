@@ -10,7 +10,9 @@ use nexus_wire::limits::{TRIGGER_ANSWER_MAX, TRIGGER_FAILURES_MAX};
 use nexus_wire::run::RunState;
 use nexus_wire::trigger::{Act, Overlap, SlotState, SlotWork, TriggerStatus};
 use nexus_wire::turn::TurnCancel;
-use nexus_wire::{AspectName, DispatchId, ErrorBody, ItemId, Ms, Party, RequestId, TriggerName, derive};
+use nexus_wire::{
+    AspectName, DispatchId, ErrorBody, HandTarget, ItemId, Ms, Party, RequestId, TriggerName, derive,
+};
 
 use super::define::WHILE_PAUSED;
 use super::fill;
@@ -156,9 +158,12 @@ impl<S: Store> Step<'_, S> {
                 let field = "do.dispatch.input";
                 let input = filled(fill::input(field, &dispatch.input, &info.definition, slot))?;
                 let dispatch = Dispatch {
+                    hand: dispatch.hand.clone().map(HandTarget::Hand),
+                    capability: dispatch.capability.clone(),
+                    input,
                     deadline_s: dispatch.deadline_s,
                     budget: info.definition.budget,
-                    ..Dispatch::to(dispatch.hand.clone(), input)
+                    ..Dispatch::default()
                 };
                 self.silently(|step| step.dispatch(&owner, request, dispatch))?;
                 Ok((SlotWork::Dispatch(derive::dispatch_id(request, &owner)), None))

@@ -33,7 +33,7 @@ fn matches(entry: &AuditEntry, wanted: &AuditList) -> bool {
 pub(super) fn spent(store: &MemoryStore, since: Ms, until: Ms, visit: &mut dyn FnMut(&Spent)) {
     let replies = store.kept().filter_map(|record| {
         let message = &record.message;
-        message.meta.as_ref().map(|meta| Spent::of_reply(message.at, &message.from, meta))
+        message.meta.as_ref().map(|meta| Spent::of_reply(message.at, &message.from, message.thread, meta))
     });
     let closings = store.closed.values().filter_map(|closed| {
         closed.outlay.as_ref().map(|outlay| Spent::of_closing(closed.at, &closed.aspect, outlay))

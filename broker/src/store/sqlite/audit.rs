@@ -3,11 +3,11 @@
 use nexus_wire::audit::{AuditEntry, AuditList};
 use nexus_wire::chat::ReplyMeta;
 use nexus_wire::hands::DispatchInfo;
-use nexus_wire::{AspectName, Ms, Party};
+use nexus_wire::{AspectName, Ms, Party, ThreadId};
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
-use super::columns::{json, parsed, to_blob, to_number};
+use super::columns::{id, json, parsed, to_blob, to_number};
 use super::entries::entries;
 use super::fault::fault;
 use super::pages::log_row;
@@ -46,13 +46,15 @@ pub(super) fn spent(
     until: Ms,
     visit: &mut dyn FnMut(&Spent),
 ) -> Stored<()> {
-    let sql = "SELECT at, sender, meta FROM messages WHERE meta IS NOT NULL AND at >= ?1 AND at < ?2";
+    let sql = "SELECT at, sender, meta, threads.id FROM messages JOIN threads ON threads.no = messages.thread
+        WHERE meta IS NOT NULL AND at >= ?1 AND at < ?2";
     let mut statement = connection.prepare_cached(sql).map_err(fault)?;
     let mut rows = statement.query([since, until]).map_err(fault)?;
     while let Some(row) = rows.next().map_err(fault)? {
         let sender: Party = parsed(row, 1).map_err(fault)?;
         let meta: ReplyMeta = json(row, 2).map_err(fault)?;
-        visit(&Spent::of_reply(row.get(0).map_err(fault)?, &sender, &meta));
+        let thread = id(row, 3, ThreadId).map_err(fault)?;
+        visit(&Spent::of_reply(row.get(0).map_err(fault)?, &sender, thread, &meta));
     }
     let sql = "SELECT at, name, outlay FROM closed JOIN aspects ON aspects.no = closed.aspect
         WHERE outlay IS NOT NULL AND at >= ?1 AND at < ?2";

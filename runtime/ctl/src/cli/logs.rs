@@ -60,6 +60,8 @@ pub enum By {
     Hand,
     Model,
     Day,
+    /// The trigger or the flow that has led to it
+    Source,
 }
 
 impl From<By> for UsageBy {
@@ -69,6 +71,7 @@ impl From<By> for UsageBy {
             By::Hand => Self::Hand,
             By::Model => Self::Model,
             By::Day => Self::Day,
+            By::Source => Self::Source,
         }
     }
 }

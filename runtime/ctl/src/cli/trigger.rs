@@ -115,12 +115,13 @@ pub enum TriggerAction {
 #[command(group = clap::ArgGroup::new("when").required(true).args(["cron", "every", "at", "in_", "after", "after_flow", "event", "watch", "webhook", "manual"]).multiple(true))]
 #[command(group = clap::ArgGroup::new("once").args(["cron", "at", "in_", "after", "after_flow", "event", "watch", "webhook", "manual"]))]
 #[command(group = clap::ArgGroup::new("timed").args(["cron", "at", "in_", "after", "after_flow", "event", "webhook", "manual"]).conflicts_with("every"))]
-#[command(group = clap::ArgGroup::new("do").required(true).args(["ask", "dispatch", "flow"]))]
+#[command(group = clap::ArgGroup::new("do").required(true).args(["ask", "dispatch", "flow", "needs"]))]
+#[command(group = clap::ArgGroup::new("work").args(["dispatch", "needs"]))]
 #[command(group = clap::ArgGroup::new("ending").args(["after", "after_flow"]))]
 pub struct AddTrigger {
     /// How it is called
     pub name: TriggerName,
-    /// What is asked; with --dispatch or --flow its input, as JSON
+    /// What is asked; with --dispatch, --needs or --flow its input, as JSON
     #[arg(required_unless_present = "flow", value_name = "TEXT")]
     pub words: Vec<String>,
     /// Minute, hour, day of month, month, day of week; six fields begin with the second
@@ -175,11 +176,23 @@ pub struct AddTrigger {
     /// Give this Hand work
     #[arg(long, value_name = "ASPECT/HAND")]
     pub dispatch: Option<HandRef>,
+    /// Give work to a Hand that has this capability, chosen when it is due; repeat it for several
+    #[arg(long, value_name = "CAPABILITY", value_delimiter = ',')]
+    pub needs: Vec<String>,
+    /// A capability that counts for a Hand
+    #[arg(long, value_name = "CAPABILITY", value_delimiter = ',', requires = "needs")]
+    pub likes: Vec<String>,
+    /// An aspect that comes before others
+    #[arg(long, value_name = "ASPECT", value_delimiter = ',', requires = "needs")]
+    pub prefer: Vec<AspectName>,
+    /// An aspect that is taken only if there is nobody else
+    #[arg(long, value_name = "ASPECT", value_delimiter = ',', requires = "needs")]
+    pub avoid: Vec<AspectName>,
     /// Run this flow
     #[arg(long, value_name = "FLOW")]
     pub flow: Option<FlowName>,
     /// The work has to have ended after this long
-    #[arg(long, value_name = "TIME", value_parser = duration, requires = "dispatch")]
+    #[arg(long, value_name = "TIME", value_parser = duration, requires = "work")]
     pub deadline: Option<Duration>,
     /// The time zone of --cron, such as Europe/Berlin; UTC
     #[arg(long, value_name = "ZONE", requires = "cron")]

@@ -149,6 +149,7 @@ pub fn usage(ui: &Ui, report: &UsageReport) -> String {
         nexus_wire::audit::UsageBy::Hand => "HAND",
         nexus_wire::audit::UsageBy::Model => "MODEL",
         nexus_wire::audit::UsageBy::Day => "DAY",
+        nexus_wire::audit::UsageBy::Source => "SOURCE",
     };
     let columns = [
         (title, Keep),

@@ -131,7 +131,11 @@ fn when(definition: &Trigger) -> String {
 fn does(act: &Act) -> String {
     match act {
         Act::Ask(ask) => format!("asks {}: {}", ask.aspect, ask.text),
-        Act::Dispatch(dispatch) => format!("dispatch to {}", dispatch.hand),
+        Act::Dispatch(dispatch) => match (&dispatch.hand, &dispatch.capability) {
+            (Some(hand), _) => format!("dispatch to {hand}"),
+            (None, Some(wanted)) => format!("dispatch to who can {}", wanted.needs.join(", ")),
+            (None, None) => "dispatch".to_owned(),
+        },
         Act::Flow(flow) => format!("runs flow {}", flow.id),
     }
 }

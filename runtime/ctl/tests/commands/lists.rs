@@ -41,6 +41,7 @@ fn info(state: DispatchState) -> DispatchInfo {
         parent: None,
         depth: 1,
         run: None,
+        source: None,
         thread: None,
         state,
         attempt: 1,

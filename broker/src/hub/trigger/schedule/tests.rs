@@ -150,7 +150,7 @@ proptest! {
     ) {
         let when = When::Cron(PATTERNS[pattern].into());
         let schedule = Schedule::of(&trigger(when, Some(zone)), 0).unwrap();
-        let tz = ZONES.get(zone).unwrap();
+        let tz = super::zone(Some(zone)).unwrap();
         let cron = cron(PATTERNS[pattern]).unwrap();
         let mut after = start * 1000;
         for step in steps {

@@ -141,6 +141,7 @@ fn accepted() -> LogBody {
         parent: None,
         depth: 1,
         run: None,
+        source: None,
         thread: Some(THREAD),
         state: DispatchState::Pending,
         attempt: 0,
