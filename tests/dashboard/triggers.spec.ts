@@ -1,4 +1,6 @@
 /** Triggers: made, planned, fired, paused and deleted in the page, and their history as the broker has it. */
+import { createHmac } from "node:crypto";
+import type { Nexus } from "./lib/nexus";
 import { type Page, everyLook, expect, goTo, logIn, test } from "./lib/test";
 
 const row = (page: Page, name: string) =>
@@ -94,4 +96,191 @@ test("a viewer sees triggers and is offered nothing that changes them", async ({
   await expect(panel(page, "hello").getByText("by hand alone")).toBeVisible();
   for (const name of ["New trigger", "Fire now…", "Pause", "Delete…"])
     await expect(page.getByRole("button", { name })).toHaveCount(0);
+});
+
+const newTrigger = (page: Page) => page.getByRole("dialog", { name: "New trigger" });
+const hello = { ask: { aspect: "ada", text: "hello" } };
+
+/** Opens the form and fills in what every trigger has. */
+async function begin(ana: Page, name: string, when: string) {
+  await goTo(ana, "Triggers");
+  await ana.getByRole("button", { name: "New trigger" }).click();
+  const dialog = newTrigger(ana);
+  await dialog.getByLabel("Name").fill(name);
+  await dialog.getByLabel("When").selectOption(when);
+  await dialog.getByLabel("Aspect").selectOption("ada");
+  await dialog.getByLabel("Text").fill("What is new?");
+  return dialog;
+}
+
+const set = (dialog: ReturnType<typeof newTrigger>) =>
+  dialog.getByRole("button", { name: "Set", exact: true }).click();
+
+async function definition(nexus: Nexus, name: string) {
+  const { definition } = await nexus.api<{ definition: Record<string, unknown> }>("GET", `triggers/${name}`);
+  return definition;
+}
+
+test("a webhook's secret is shown once, and what is signed with it is taken", async ({ nexus, ana }) => {
+  await nexus.online("ada");
+  const dialog = await begin(ana, "pushed", "webhook");
+  await everyLook(ana, "triggers-new-webhook");
+  await set(dialog);
+  const made = ana.getByRole("dialog", { name: "The webhook of pushed" });
+  await expect(made.getByText(`${nexus.url}/hooks/pushed`)).toBeVisible();
+  const secret = await made.getByLabel("The secret").inputValue();
+  expect(secret.length).toBeGreaterThan(15);
+  await everyLook(ana, "triggers-webhook-made");
+  const body = '{"ref": "refs/heads/main"}';
+  const answer = await fetch(`${nexus.url}/hooks/pushed`, {
+    method: "POST",
+    body,
+    headers: {
+      "Content-Type": "application/json",
+      "X-GitHub-Delivery": "one",
+      "X-GitHub-Event": "push",
+      "X-Hub-Signature-256": `sha256=${createHmac("sha256", secret).update(body).digest("hex")}`,
+    },
+  });
+  expect(answer.status).toBe(202);
+  await made.getByRole("button", { name: "Close" }).click();
+  await expect(made.getByRole("alert")).toContainText("You have not kept the secret");
+  await made.getByRole("button", { name: "Close without it" }).click();
+  await expect(panel(ana, "pushed").locator(".slots li")).toContainText("webhook one");
+  await expect(ana.getByText(secret)).toHaveCount(0);
+  expect((await definition(nexus, "pushed")).overlap).toBe("queue");
+
+  // A change makes no other secret.
+  await panel(ana, "pushed").getByRole("button", { name: "Change…" }).click();
+  const change = ana.getByRole("dialog", { name: "Change pushed" });
+  await change.getByLabel("Text").fill("What was pushed?");
+  await change.getByRole("button", { name: "Change", exact: true }).click();
+  await expect(change).toBeHidden();
+  await expect(made).toHaveCount(0);
+});
+
+test("a secret that the service makes is given in the form, now or later", async ({ nexus, ana }) => {
+  await nexus.online("ada");
+  const dialog = await begin(ana, "paid", "webhook");
+  await dialog.getByRole("button", { name: "Stripe" }).click();
+  await set(dialog);
+  const made = ana.getByRole("dialog", { name: "The webhook of paid" });
+  await expect(made).toContainText("until then every request is refused");
+  await made.getByRole("button", { name: "Close" }).click();
+  await expect(panel(ana, "paid").getByText("it has no secret yet")).toBeVisible();
+  await panel(ana, "paid").getByRole("button", { name: "Change…" }).click();
+  const change = ana.getByRole("dialog", { name: "Change paid" });
+  await change.getByLabel("Secret").fill("short");
+  await change.getByRole("button", { name: "Change", exact: true }).click();
+  await expect(change.getByRole("alert")).toContainText("It is set, and has no new secret");
+  await change.getByLabel("Secret").fill("whsec_0123456789abcdef");
+  await change.getByRole("button", { name: "Change", exact: true }).click();
+  await expect(made).toContainText("Its secret is known.");
+  await made.getByRole("button", { name: "Close" }).click();
+  await expect(panel(ana, "paid").getByText("it has no secret yet")).toHaveCount(0);
+});
+
+test("a trigger after a flow, and one of the log", async ({ nexus, ana }) => {
+  await nexus.online("ada");
+  const wait = { wait: { until: "2020-01-01T00:00:00Z" } };
+  await nexus.api("PUT", "flows/greet", { id: "greet", steps: [{ id: "wait", do: wait }] });
+  const after = await begin(ana, "greeted", "after");
+  await expect(after.getByRole("button", { name: "Set", exact: true })).toBeDisabled();
+  await after.getByRole("button", { name: "A flow", exact: true }).click();
+  await after.getByLabel("Flow before it").selectOption("greet");
+  await after.getByRole("button", { name: "Either way" }).click();
+  await set(after);
+  await expect(panel(ana, "greeted").getByText("after flow greet: both")).toBeVisible();
+  expect((await definition(nexus, "greeted")).when).toEqual({ after: { flow: "greet", on: "both" } });
+
+  const event = await begin(ana, "heard", "event");
+  await event.getByLabel("Kinds").fill("message, trigger.put");
+  await event.getByLabel("Of", { exact: true }).fill("operator/ana");
+  await set(event);
+  await expect(event.getByRole("alert")).toContainText("use `when.after` for those");
+  await event.getByLabel("Kinds").fill("message, dispatch_ended");
+  await set(event);
+  await expect(panel(ana, "heard").getByText("on message, dispatch_ended of operator/ana")).toBeVisible();
+});
+
+test("a watch of an address with its policies; what is wrong is said beside it", async ({ nexus, ana }) => {
+  await nexus.online("ada", "bo");
+  await nexus.api("POST", "triggers", { name: "taken", when: "manual", do: hello });
+  const dialog = await begin(ana, "taken", "watch");
+  await expect(dialog.getByText("There is a trigger taken already")).toBeVisible();
+  await expect(dialog.getByRole("button", { name: "Set", exact: true })).toBeDisabled();
+  await dialog.getByLabel("Name").fill("news");
+  await dialog.getByLabel("Address").fill("news.example");
+  await dialog.getByLabel("Looked at every").fill("15");
+  await expect(dialog.getByText('"15" has no unit; write 15s, 15m, 15h or 15d')).toBeVisible();
+  await dialog.getByLabel("Looked at every").fill("15m");
+  await dialog.getByRole("button", { name: "Send work to a Hand" }).click();
+  await dialog.getByLabel("Hand").selectOption("bo/count");
+  await dialog.getByLabel("Input (JSON)").fill('"{{ payload.url }}"');
+  await dialog.getByText("More", { exact: true }).click();
+  await expect(dialog.getByLabel("While the one before is at work")).toHaveValue("queue");
+  await dialog.getByLabel("Slots that were missed").selectOption("all");
+  await dialog.getByLabel("Caught up").fill("5");
+  await dialog.getByLabel("Jitter").fill("2m");
+  await dialog.getByLabel("Tried again").fill("2");
+  await dialog.getByLabel("Wait before each").fill("10s, 1m");
+  await dialog.getByLabel("It may take").fill("20m");
+  await dialog.getByLabel("Tokens it may use").fill("5000");
+  await dialog.getByLabel("Ends").fill("2039-01-01T00:00:00");
+  await dialog.getByLabel("Description").fill("What is new there");
+  await everyLook(ana, "triggers-new-more");
+  await set(dialog);
+  await expect(dialog.getByRole("alert")).toContainText('Address: "news.example" is none');
+  await dialog.getByLabel("Address").fill("https://news.example/");
+  await set(dialog);
+  await expect(dialog).toBeHidden();
+  const { expires_at, ...rest } = await definition(nexus, "news");
+  expect(expires_at).toBeGreaterThan(Date.parse("2038-12-30"));
+  expect(rest).toEqual({
+    name: "news",
+    description: "What is new there",
+    when: { watch: { url: "https://news.example/", every_s: 900 } },
+    do: { dispatch: { hand: "bo/count", input: "{{ payload.url }}", deadline_s: 1200 } },
+    misfire: { all: 5 },
+    overlap: "queue",
+    jitter_s: 120,
+    retry: { max: 2, backoff_s: [10, 60] },
+    budget: { tokens: 5000 },
+  });
+});
+
+test("a change keeps what the form does not show, and is not written over somebody else's", async ({
+  nexus,
+  ana,
+}) => {
+  await nexus.online("ada");
+  const anchored = {
+    name: "sweep",
+    when: { every: { seconds: 5400, anchor: 1_700_000_000_123 } },
+    do: hello,
+    misfire: "skip",
+    overlap: "allow",
+    jitter_s: 7,
+    retry: { max: 1, backoff_s: [30] },
+    expires_at: 2_200_000_000_777,
+  };
+  await nexus.api("POST", "triggers", anchored);
+  await ana.goto(`${nexus.url}/triggers/sweep`);
+  await panel(ana, "sweep").getByRole("button", { name: "Change…" }).click();
+  const change = ana.getByRole("dialog", { name: "Change sweep" });
+  await expect(change.getByLabel("How often")).toHaveValue("90m");
+  await expect(change.getByText("Once you have changed it, it acts as you.")).toBeVisible();
+  await change.getByLabel("Text").fill("hello again");
+  await everyLook(ana, "triggers-change");
+  await change.getByRole("button", { name: "Change", exact: true }).click();
+  await expect(change).toBeHidden();
+  const again = { ask: { aspect: "ada", text: "hello again" } };
+  expect(await definition(nexus, "sweep")).toEqual({ ...anchored, do: again });
+
+  await panel(ana, "sweep").getByRole("button", { name: "Change…" }).click();
+  await change.getByLabel("How often").fill("2h");
+  await nexus.api("POST", "triggers", { ...anchored, jitter_s: 9 });
+  await change.getByRole("button", { name: "Change", exact: true }).click();
+  await expect(change.getByRole("alert")).toContainText("has changed it since you began");
+  expect((await definition(nexus, "sweep")).jitter_s).toBe(9);
 });

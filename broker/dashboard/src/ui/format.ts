@@ -67,3 +67,11 @@ export function bytes(value: number): string {
 export function shortId(id: string): string {
   return id.length > 12 ? id.slice(-8) : id;
 }
+
+/** What people write with commas between. */
+export function words(text: string): string[] {
+  return text
+    .split(",")
+    .map((word) => word.trim())
+    .filter((word) => word !== "");
+}

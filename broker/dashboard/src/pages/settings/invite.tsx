@@ -8,12 +8,12 @@ import { Confirm } from "../../ui/dialog";
 import { Field } from "../../ui/field";
 import { FormDialog } from "../../ui/form";
 import { now } from "../../ui/now";
+import { SecretOnce } from "../../ui/once";
 import { type Column, Table } from "../../ui/table";
 import { Time } from "../../ui/time";
 import { toast } from "../../ui/toast";
 import type { InvitationAdd, InvitationInfo, InvitationMade, OperatorRole } from "../../wire/http";
 import { NAME_HINT, nameFault } from "./keys";
-import { SecretOnce } from "./once";
 import { ROLES, roleOf } from "./person";
 
 const DAY_S = 86_400;

@@ -4,10 +4,10 @@ import { rest } from "../../link/rest";
 import { Segments, Select } from "../../ui/choice";
 import { Field } from "../../ui/field";
 import { FormDialog } from "../../ui/form";
+import { SecretOnce } from "../../ui/once";
 import { toast } from "../../ui/toast";
 import type { OperatorAdd, OperatorInfo, OperatorRole } from "../../wire/http";
 import { NAME_HINT, makeToken, nameFault, sha256Hex } from "./keys";
-import { SecretOnce } from "./once";
 
 interface Done {
   onClose: () => void;

@@ -8,12 +8,12 @@ import { Confirm, Dialog } from "../../ui/dialog";
 import { Loading } from "../../ui/empty";
 import { Fault } from "../../ui/fault";
 import { Field } from "../../ui/field";
+import { SecretOnce } from "../../ui/once";
 import { type Column, Table } from "../../ui/table";
 import { Time } from "../../ui/time";
 import { toast } from "../../ui/toast";
 import type { TokenAdd, TokenInfo, TokenList, TokenMade } from "../../wire/http";
 import { nameFault } from "./keys";
-import { SecretOnce } from "./once";
 
 const DAY_S = 86_400;
 

@@ -17,6 +17,7 @@ import { BesideHead } from "../../ui/split";
 import { Time } from "../../ui/time";
 import { toast } from "../../ui/toast";
 import type { TriggerInfo, TriggerSlot } from "../../wire/frames";
+import { TriggerForm } from "./form/dialog";
 import { about, act, because, toneOfSlot, toneOfStatus, when } from "./words";
 
 const TIMES = 5;
@@ -25,12 +26,14 @@ const HISTORY = 50;
 interface Props {
   name: string;
   info: TriggerInfo | undefined;
+  /** Of all triggers. */
+  names: readonly string[];
   onChanged: () => void;
   onClose: () => void;
 }
 
-export function Detail({ name, info, onChanged, onClose }: Props) {
-  if (info) return <Known info={info} onChanged={onChanged} onClose={onClose} />;
+export function Detail({ name, info, names, onChanged, onClose }: Props) {
+  if (info) return <Known info={info} names={names} onChanged={onChanged} onClose={onClose} />;
   return (
     <aside class="beside" aria-label="Trigger">
       <Empty title={`There is no trigger ${name}.`}>It was deleted, or never made.</Empty>
@@ -41,13 +44,14 @@ export function Detail({ name, info, onChanged, onClose }: Props) {
 
 interface KnownProps {
   info: TriggerInfo;
+  names: readonly string[];
   onChanged: () => void;
   onClose: () => void;
 }
 
-function Known({ info, onChanged, onClose }: KnownProps) {
+function Known({ info, names, onChanged, onClose }: KnownProps) {
   const { definition, status, reason } = info;
-  const [asking, setAsking] = useState<"fire" | "delete">();
+  const [asking, setAsking] = useState<"change" | "fire" | "delete">();
   const trigger = definition.name;
   const done = (what: string) => {
     toast(what);
@@ -68,6 +72,7 @@ function Known({ info, onChanged, onClose }: KnownProps) {
           mayAct.value && (
             <>
               <Button onClick={() => setAsking("fire")}>Fire now…</Button>
+              <Button onClick={() => setAsking("change")}>Change…</Button>
               {status === "active" && (
                 <Button
                   onClick={() => attempt(link.ask("trigger.pause", { trigger }), `${trigger} is paused`)}
@@ -130,6 +135,9 @@ function Known({ info, onChanged, onClose }: KnownProps) {
         <h3>Definition</h3>
         <Json value={definition} label="Definition" />
       </section>
+      {asking === "change" && (
+        <TriggerForm of={info} names={names} onClose={() => setAsking(undefined)} onSet={onChanged} />
+      )}
       {asking === "fire" && (
         <Confirm
           title={`Fire ${trigger} now?`}

@@ -15,7 +15,7 @@ import { Tabs } from "../../ui/tabs";
 import { Time } from "../../ui/time";
 import type { TriggerInfo } from "../../wire/frames";
 import { Detail } from "./detail";
-import { NewTrigger } from "./new";
+import { TriggerForm } from "./form/dialog";
 import { Plan } from "./plan";
 import { readTriggers } from "./read";
 import { act, byNext, toneOfStatus, when } from "./words";
@@ -40,6 +40,7 @@ export default function Triggers() {
   ]);
   const all = [...(value ?? [])].sort(byNext);
   const info = all.find(({ definition }) => definition.name === chosen);
+  const names = all.map(({ definition }) => definition.name);
   return (
     <Page
       title="Triggers"
@@ -66,8 +67,9 @@ export default function Triggers() {
             {loading && <Loading what="the triggers" />}
             {value?.length === 0 && (
               <Empty title="Nothing happens by itself yet.">
-                A trigger asks an aspect or sends work to a Hand: by a schedule, once, when something comes
-                into the log, or after another trigger.{" "}
+                A trigger asks an aspect, sends work to a Hand or runs a flow: by a schedule, once, when
+                something comes into the log, after another trigger, when files or an address change, or by a
+                webhook.{" "}
                 {mayAct.value ? (
                   <>
                     Make one with <em>New trigger</em>.
@@ -94,13 +96,21 @@ export default function Triggers() {
         }
       >
         {chosen !== undefined && value && (
-          <Detail key={chosen} name={chosen} info={info} onChanged={reload} onClose={() => open(undefined)} />
+          <Detail
+            key={chosen}
+            name={chosen}
+            info={info}
+            names={names}
+            onChanged={reload}
+            onClose={() => open(undefined)}
+          />
         )}
       </Split>
       {adding && (
-        <NewTrigger
+        <TriggerForm
+          names={names}
           onClose={() => setAdding(false)}
-          onMade={(name) => {
+          onSet={(name) => {
             reload();
             open(name);
           }}

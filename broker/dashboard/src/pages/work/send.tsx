@@ -9,41 +9,13 @@ import { Field } from "../../ui/field";
 import { FormDialog } from "../../ui/form";
 import { Json } from "../../ui/json";
 import { toast } from "../../ui/toast";
-import type { AspectInfo, Dispatch, HandSpec } from "../../wire/frames";
+import type { Dispatch } from "../../wire/frames";
 import { type Found, faults, skeleton } from "./schema";
+import { NOTHING_WANTED, Needs, type Offer, offers, type WantedForm, wantedOf } from "./wanted";
 
-interface Offer {
-  name: string;
-  spec: HandSpec;
-  offline: boolean;
-}
-
-function offers(aspects: readonly AspectInfo[]): Offer[] {
-  return aspects.flatMap((aspect) => {
-    const offline = aspect.state === "offline";
-    const all = aspect.hands.map((spec) => ({ name: `${aspect.name}/${spec.name}`, spec, offline }));
-    if (aspect.hands.some((spec) => spec.name === "self")) return all;
-    const spec: HandSpec = {
-      name: "self",
-      description: "the aspect itself, without any memory of a conversation",
-    };
-    return [...all, { name: `${aspect.name}/self`, spec, offline }];
-  });
-}
-
-const words = (text: string) =>
-  text
-    .split(",")
-    .map((word) => word.trim())
-    .filter((word) => word !== "");
-
-interface Form {
+interface Form extends WantedForm {
   by: "hand" | "need";
   hand: string;
-  needs: string;
-  likes: string;
-  prefer: string;
-  avoid: string;
   input: string;
   minutes: string;
   tokens: string;
@@ -66,17 +38,9 @@ function request(form: Form, input: unknown): Dispatch {
     ...(tokens === undefined ? {} : { tokens: Math.round(tokens) }),
     ...(dollars === undefined ? {} : { cost_microusd: Math.round(dollars * 1e6) }),
   };
-  const lists = {
-    needs: words(form.needs),
-    likes: words(form.likes),
-    prefer: words(form.prefer),
-    avoid: words(form.avoid),
-  };
   if (form.by === "hand" && form.hand === "") throw new Error("no Hand is chosen");
-  if (form.by === "need" && lists.needs.length === 0)
-    throw new Error("name at least one capability that is needed");
   return {
-    ...(form.by === "hand" ? { hand: form.hand } : { capability: lists }),
+    ...(form.by === "hand" ? { hand: form.hand } : { capability: wantedOf(form) }),
     input,
     ...(minutes === undefined ? {} : { deadline_s: Math.max(1, Math.round(minutes * 60)) }),
     ...(Object.keys(budget).length === 0 ? {} : { budget }),
@@ -101,8 +65,8 @@ export function Send({ onClose, onSent }: Props) {
   const [form, setForm] = useState<Form>(() => {
     const first = all.find((it) => !it.offline && it.spec.name !== "self") ?? all[0];
     const input = JSON.stringify(skeleton(first?.spec.input_schema), null, 2);
-    const empty = { needs: "", likes: "", prefer: "", avoid: "", minutes: "", tokens: "", dollars: "" };
-    return { by: "hand", hand: first?.name ?? "", input, ...empty };
+    const empty = { minutes: "", tokens: "", dollars: "" };
+    return { by: "hand", hand: first?.name ?? "", input, ...NOTHING_WANTED, ...empty };
   });
   // An answer that was lost is asked for again under the same id; another form is another request.
   const [id, setId] = useState(() => uuidv7());
@@ -236,45 +200,6 @@ function ChooseHand({ all, offer, onChoose }: ChooseProps) {
           ? "No aspect has been let in yet. Add one under Settings."
           : (offer?.spec.description ?? "").trim() || "It does not say what it is for."}
       </p>
-    </div>
-  );
-}
-
-function Needs({ form, set }: { form: Form; set: (more: Partial<Form>) => void }) {
-  const known = [
-    ...new Set(
-      team.value.flatMap((it) => [
-        ...it.capabilities,
-        ...it.hands.flatMap((hand) => hand.capabilities ?? []),
-      ]),
-    ),
-  ];
-  return (
-    <div class="fields">
-      <Field
-        label="Needs (all of them)"
-        value={form.needs}
-        onInput={(needs) => set({ needs })}
-        hint={known.length === 0 ? "No Hand has declared any." : `There is: ${known.sort().join(", ")}`}
-      />
-      <Field
-        label="Likes"
-        value={form.likes}
-        onInput={(likes) => set({ likes })}
-        hint="These count for it."
-      />
-      <Field
-        label="Rather"
-        value={form.prefer}
-        onInput={(prefer) => set({ prefer })}
-        hint="Aspects that come before others."
-      />
-      <Field
-        label="Rather not"
-        value={form.avoid}
-        onInput={(avoid) => set({ avoid })}
-        hint="Aspects taken only if there is nobody else."
-      />
     </div>
   );
 }
