@@ -284,3 +284,51 @@ test("a change keeps what the form does not show, and is not written over somebo
   await expect(change.getByRole("alert")).toContainText("has changed it since you began");
   expect((await definition(nexus, "sweep")).jitter_s).toBe(9);
 });
+
+test.describe("the week", () => {
+  test.use({ timezoneId: "Europe/Berlin" });
+
+  test("has each slot at its day and hour, and what is due often gathered", async ({ nexus, ana }) => {
+    await nexus.online("ada");
+    const make = (name: string, when: unknown, more = {}) =>
+      nexus.api("POST", "triggers", { name, when, do: hello, ...more });
+    const timezone = "Europe/Berlin";
+    await make("morning", { cron: "0 8 * * *" }, { timezone });
+    await make("thrice", { cron: "0,20,40 8 * * *" }, { timezone });
+    await make("evening", { cron: "30 18 * * *" }, { timezone });
+    await make("each-minute", { every: { seconds: 60 } });
+    await make("by-hand", "manual");
+    await goTo(ana, "Triggers");
+    await ana.getByRole("link", { name: "Week", exact: true }).click();
+    const week = ana.getByRole("group", { name: "The next seven days" });
+    const days = week.getByRole("region");
+    await expect(days).toHaveCount(7);
+    await expect(days.nth(0)).toContainText("Today");
+    const tomorrow = days.nth(1);
+    // Its minutes are fewer or more where the clock is set tomorrow.
+    await expect(tomorrow.getByRole("link")).toHaveText([
+      /^00:0\d each-minute every 1 min · 1\s(380|440|500)\stimes$/,
+      "08:00 morning",
+      "08:00 thrice every 20 min · 3 times",
+      "18:30 evening",
+    ]);
+    await expect(week.getByText("by-hand")).toHaveCount(0);
+    await everyLook(ana, "triggers-week");
+
+    // Arrows move, Enter opens; the week stays beside what is open.
+    await tomorrow.getByRole("link", { name: "evening" }).focus();
+    await ana.keyboard.press("ArrowUp");
+    await expect(tomorrow.getByRole("link", { name: "thrice" })).toBeFocused();
+    await ana.keyboard.press("ArrowRight");
+    await ana.keyboard.press("ArrowUp");
+    await expect(days.nth(2).getByRole("link", { name: "morning" })).toBeFocused();
+    await ana.keyboard.press("Enter");
+    await expect(panel(ana, "morning").getByText("0 8 * * *, Europe/Berlin")).toBeVisible();
+    await everyLook(ana, "triggers-week-open");
+    await panel(ana, "morning").getByRole("button", { name: "Pause" }).click();
+    await expect(week.getByRole("link", { name: "morning" })).toHaveCount(0);
+    await ana.keyboard.press("Escape");
+    await expect(panel(ana, "morning")).toHaveCount(0);
+    await expect(days).toHaveCount(7);
+  });
+});

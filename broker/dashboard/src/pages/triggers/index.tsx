@@ -14,6 +14,7 @@ import { type Column, Table } from "../../ui/table";
 import { Tabs } from "../../ui/tabs";
 import { Time } from "../../ui/time";
 import type { TriggerInfo } from "../../wire/frames";
+import { Calendar } from "./calendar";
 import { Detail } from "./detail";
 import { TriggerForm } from "./form/dialog";
 import { Plan } from "./plan";
@@ -23,8 +24,9 @@ import "./triggers.css";
 
 export default function Triggers() {
   const [path, go] = useLocation();
-  const plan = new URLSearchParams(useSearch()).get("show") === "plan";
-  const search = plan ? "?show=plan" : "";
+  const asked = new URLSearchParams(useSearch()).get("show");
+  const show = asked === "plan" || asked === "week" ? asked : "all";
+  const search = show === "all" ? "" : `?show=${show}`;
   const chosen = path.split("/")[2] || undefined;
   const [adding, setAdding] = useState(false);
   const { value, error, loading, reload } = useLoad(() => readTriggers(), []);
@@ -33,7 +35,8 @@ export default function Triggers() {
     const settles = ["message", "dispatch_ended", "item_closed", "alert"];
     if (settles.includes(body.type) || (body.type === "other" && body.kind.startsWith("trigger."))) soon();
   });
-  const open = (name: string | undefined) => go(`/triggers${name === undefined ? "" : `/${name}`}${search}`);
+  const address = (name: string | undefined) => `/triggers${name === undefined ? "" : `/${name}`}${search}`;
+  const open = (name: string | undefined) => go(address(name));
   useKeys("Triggers", [
     ...(mayAct.value ? [{ keys: "n", does: "New trigger", act: () => setAdding(true) }] : []),
     { keys: "Escape", does: "Back to the list", act: () => open(undefined) },
@@ -59,8 +62,9 @@ export default function Triggers() {
             <Tabs
               label="What is shown"
               tabs={[
-                { href: "/triggers", title: "All", here: !plan },
-                { href: "/triggers?show=plan", title: "Plan", here: plan },
+                { href: "/triggers", title: "All", here: show === "all" },
+                { href: "/triggers?show=plan", title: "Plan", here: show === "plan" },
+                { href: "/triggers?show=week", title: "Week", here: show === "week" },
               ]}
             />
             {error && <Fault what="The triggers could not be read" error={error} retry={reload} />}
@@ -79,19 +83,18 @@ export default function Triggers() {
                 )}
               </Empty>
             )}
-            {all.length > 0 &&
-              (plan ? (
-                <Plan all={all} onOpen={open} />
-              ) : (
-                <Table
-                  label="Triggers"
-                  columns={chosen === undefined ? columns : columns.slice(0, 3)}
-                  rows={all}
-                  id={({ definition }) => definition.name}
-                  selected={chosen}
-                  onOpen={({ definition }) => open(definition.name)}
-                />
-              ))}
+            {all.length > 0 && show === "plan" && <Plan all={all} onOpen={open} />}
+            {all.length > 0 && show === "week" && <Calendar all={all} chosen={chosen} address={address} />}
+            {all.length > 0 && show === "all" && (
+              <Table
+                label="Triggers"
+                columns={chosen === undefined ? columns : columns.slice(0, 3)}
+                rows={all}
+                id={({ definition }) => definition.name}
+                selected={chosen}
+                onOpen={({ definition }) => open(definition.name)}
+              />
+            )}
           </>
         }
       >

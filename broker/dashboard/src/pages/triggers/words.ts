@@ -25,7 +25,7 @@ export function when({ when, timezone }: Trigger): string {
 }
 
 /** In its largest unit, if it is a whole number of those. */
-function span(seconds: number): string {
+export function span(seconds: number): string {
   for (const [unit, name] of [
     [86_400, "d"],
     [3_600, "h"],
