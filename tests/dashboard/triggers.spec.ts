@@ -214,7 +214,7 @@ test("a watch of an address with its policies; what is wrong is said beside it",
   await dialog.getByLabel("Looked at every").fill("15");
   await expect(dialog.getByText('"15" has no unit; write 15s, 15m, 15h or 15d')).toBeVisible();
   await dialog.getByLabel("Looked at every").fill("15m");
-  await dialog.getByRole("button", { name: "Send work to a Hand" }).click();
+  await dialog.getByRole("button", { name: "Send work" }).click();
   await dialog.getByLabel("Hand").selectOption("bo/count");
   await dialog.getByLabel("Input (JSON)").fill('"{{ payload.url }}"');
   await dialog.getByText("More", { exact: true }).click();

@@ -86,7 +86,7 @@ function Fields({ form, set, triggers, flows, hook }: Props) {
           label="How often"
           value={form.every}
           onInput={(every) => set({ every })}
-          hint="90s, 10m, 24h: counted from when it is set, however long the work takes"
+          hint="90s, 10m, 24h: counted from when it was first set, however long the work takes"
         />
       );
     case "at":

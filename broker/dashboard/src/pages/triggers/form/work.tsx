@@ -7,7 +7,7 @@ import { among } from "./when";
 
 const DOES: readonly { value: Form["does"]; label: string }[] = [
   { value: "ask", label: "Ask an aspect" },
-  { value: "dispatch", label: "Send work to a Hand" },
+  { value: "dispatch", label: "Send work" },
   { value: "flow", label: "Run a flow" },
 ];
 
