@@ -7,4 +7,5 @@ mod doors;
 mod full;
 mod house;
 mod life;
+mod payloads;
 mod walk;
