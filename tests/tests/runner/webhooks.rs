@@ -17,13 +17,13 @@ const SECRET: &str = "canary-hook-61f2c0ffee";
 const KEY: &str = "canary-key-61f2c0ffee";
 
 /// A service that answers by path, and keeps what it was asked.
-struct Service {
-    address: String,
+pub(super) struct Service {
+    pub(super) address: String,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Service {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
         let address = listener.local_addr().expect("it is bound").to_string();
         let asked: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -38,7 +38,7 @@ impl Service {
     }
 
     /// Requests for this path, each with its headers and body.
-    fn asked(&self, path: &str) -> Vec<String> {
+    pub(super) fn asked(&self, path: &str) -> Vec<String> {
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         let is_for = |request: &&String| request.lines().next().is_some_and(|line| line.contains(path));
         asked.iter().filter(is_for).cloned().collect()
@@ -93,7 +93,7 @@ fn call(world: &World, input: &Value) -> Value {
     dispatch(world, &["runner/webhook", &input.to_string()])
 }
 
-fn header<'a>(request: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn header<'a>(request: &'a str, name: &str) -> Option<&'a str> {
     let line = request.lines().find(|line| line.to_ascii_lowercase().starts_with(&format!("{name}:")))?;
     line.split_once(": ").map(|(_, value)| value)
 }
