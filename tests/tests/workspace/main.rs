@@ -2,6 +2,7 @@
 
 mod common;
 mod files;
+mod followups;
 mod home;
 mod kept;
 mod story;
