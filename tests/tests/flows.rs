@@ -245,3 +245,119 @@ fn a_failed_run_is_an_alert() {
     let alert = &page["alerts"][0];
     assert_eq!((&alert["key"], &alert["times"]), (&json!("run_failed/no"), &json!(2)), "{page}");
 }
+
+/// Whoever can, does it; nobody is named.
+#[test]
+fn a_step_with_a_capability_goes_to_a_hand_that_has_it() {
+    let team = Team::new();
+    let hands = json!([
+        {"name": "paint", "capabilities": ["painting", "large"]},
+        {"name": "draw", "capabilities": ["drawing"]},
+    ]);
+    let script = "[[rule]]\nhand = \"paint\"\n[[rule.step]]\nsay = \"painted\"\n[[rule]]\nhand = \"draw\"\n[[rule.step]]\nsay = \"drawn\"\n";
+    let home = team.world.home("owl", json!({"hands": hands}), script);
+    let _owl = team.world.agent(&home);
+    let step = |id: &str, needs: &str| {
+        format!(
+            "- id: {id}\n  on_error: continue\n  do: {{ dispatch: {{ capability: {{ needs: [{needs}] }}, input: {{ of: \"{{{{ input }}}}\" }} }} }}\n"
+        )
+    };
+    let steps = [
+        step("one", "drawing"),
+        step("two", "'painting, large'"),
+        step("both", "painting, drawing"),
+        step("many", "painting, large"),
+    ];
+    team.put(&format!(
+        "id: art\nsteps:\n{}output: [\"{{{{ steps.one.output }}}}\", \"{{{{ steps.many.output }}}}\"]\n",
+        steps.concat()
+    ));
+    let run = team.ended(&team.start("art", "\"a barn\""));
+    assert_eq!(states(&run), "one=done two=failed both=failed many=done", "{run:#}");
+    assert_eq!(run["output"], json!(["drawn", "painted"]));
+    let work = |step: &str| {
+        let tasks = run["tasks"].as_array().expect("tasks").iter();
+        let id = tasks.filter(|task| task["step"] == step).find_map(|task| task["work"]["dispatch"].as_str());
+        team.world.nexctl_json(&["get", "dispatches", id.expect("a dispatch")])
+    };
+    for (step, hand) in [("one", "owl/draw"), ("many", "owl/paint")] {
+        let info = work(step);
+        assert_eq!((&info["hand"], &info["input"]), (&json!(hand), &json!({"of": "a barn"})), "{info}");
+        assert_eq!(info["why"][0]["hand"], json!(hand), "{info}");
+    }
+    for step in [1, 2] {
+        assert_eq!(run["info"]["steps"][step]["error"]["code"], "no_candidate", "{run:#}");
+    }
+}
+
+/// wren never ends, so the deadline is what ends it.
+#[test]
+fn the_timeout_of_a_step_is_the_deadline_of_its_dispatch() {
+    let team = Team::new();
+    let script = "[[rule]]\nhand = \"hang\"\n[[rule.step]]\nhold = \"never\"\nsay = \"x\"\n";
+    let home = team.world.home("owl", json!({"hands": [{"name": "hang", "timeout_s": 600}]}), script);
+    let _owl = team.world.agent(&home);
+    let steps = "steps:\n- id: soon\n  timeout_s: 1\n  on_error: continue\n  do: { dispatch: { hand: owl/hang, input: {} } }\n\
+        - id: said\n  timeout_s: 77\n  do: { dispatch: { hand: wren/look, input: {} } }\n\
+        - id: asked\n  timeout_s: 78\n  do: { ask: { aspect: wren, text: Sum up } }\n\
+        - id: unsaid\n  do: { dispatch: { hand: wren/look, input: {} } }\n";
+    team.put(&format!("id: late\n{steps}"));
+    let run = team.ended(&team.start("late", "null"));
+    assert_eq!(states(&run), "soon=failed said=done asked=done unsaid=done", "{run:#}");
+    assert_eq!(run["info"]["steps"][0]["error"]["code"], "deadline", "{run:#}");
+    let given = run["tasks"].as_array().expect("tasks").iter().map(|task| {
+        let id = task["work"]["dispatch"].as_str().expect("a dispatch");
+        let info = team.world.nexctl_json(&["get", "dispatches", id]);
+        let at = |field: &str| info[field].as_i64().expect("a time");
+        at("deadline_at") - at("accepted_at")
+    });
+    assert_eq!(given.collect::<Vec<_>>(), [1_000, 77_000, 78_000, 1_800_000]);
+}
+
+const SHARED: &str = r#"
+id: shared
+concurrency_group: ["shop {{ input.shop }}", "truck {{ input.truck }}", "shop {{ input.shop }}"]
+steps:
+  - id: leave
+    do: { approve: { text: "{{ input.shop }}{{ input.truck }}" } }
+output: "{{ steps.leave.output.approved }}"
+"#;
+
+/// None holds one group while it waits for another, and whoever came first is let in first.
+#[test]
+fn a_run_takes_all_its_groups_at_once() {
+    let mut team = Team::new();
+    team.put(SHARED);
+    let start =
+        |shop: &str, truck: &str| team.start("shared", &json!({"shop": shop, "truck": truck}).to_string());
+    // The second waits for the first one's shop, the third for the second one's truck, the fourth for nobody.
+    let runs = [start("a", "1"), start("a", "2"), start("b", "2"), start("c", "3"), start("b", "1")];
+    let stand = |team: &Team| {
+        let states =
+            runs.iter().map(|run| team.run(run)["info"]["state"].as_str().expect("a state").to_owned());
+        states.collect::<Vec<_>>().join(" ")
+    };
+    let groups = |team: &Team, run: &str| team.run(run)["info"]["groups"].clone();
+    assert_eq!(groups(&team, &runs[1]), json!(["shop a", "truck 2"]));
+    assert_eq!(groups(&team, &runs[4]), json!(["shop b", "truck 1"]));
+    assert_eq!(stand(&team), "running waiting waiting running waiting");
+    team.world.restart_broker();
+    assert_eq!(stand(&team), "running waiting waiting running waiting", "a restart lets nobody in");
+    let end = |team: &Team, run: &str| {
+        let id = wait_until("its question", || {
+            let run = team.run(run);
+            run["tasks"][0]["work"]["approval"].as_str().map(str::to_owned)
+        });
+        assert!(team.world.nexctl(&["approve", &id]).status.success());
+        assert_eq!(team.ended(run)["output"], json!(true));
+    };
+    end(&team, &runs[0]);
+    assert_eq!(stand(&team), "done running waiting running waiting", "the last waits for the third, too");
+    end(&team, &runs[1]);
+    assert_eq!(stand(&team), "done done running running waiting");
+    end(&team, &runs[2]);
+    assert_eq!(stand(&team), "done done done running running");
+    end(&team, &runs[4]);
+    end(&team, &runs[3]);
+    assert_eq!(stand(&team), "done done done done done");
+}

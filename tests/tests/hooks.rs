@@ -395,3 +395,64 @@ fn what_a_service_sends_stays_data_whatever_it_is() {
     }
     assert_eq!(world.slots("shows").len(), count);
 }
+
+/// What is at a bound is taken, what is beyond it is refused and changes nothing.
+#[test]
+fn bodies_secrets_names_and_overlaps_have_bounds() {
+    let mut world = World::asleep();
+    world.start_broker();
+    let wren = world.home("wren", json!({}), ANSWERS);
+    let _wren = world.agent(&wren);
+    let made = secret_of(&add(&world, "gh", "github", &["--ask", "wren", "Who pushed?"]));
+    let file = world.dir().join("secret");
+    let rotate = |secret: &str, more: &[&str]| {
+        fs::write(&file, secret).expect("written");
+        let file = file.to_string_lossy().into_owned();
+        world.nexctl(&[&["trigger", "rotate", "gh", "--secret-file", &file, "-o", "json"], more].concat())
+    };
+    for wrong in
+        ["x".repeat(15), "x".repeat(257), format!("{}é", "x".repeat(20)), format!("{}\u{7}", "x".repeat(20))]
+    {
+        let out = rotate(&wrong, &[]);
+        let message = "the secret of a webhook has 16 to 256 letters, digits and signs of ASCII";
+        assert!(!out.status.success() && text(&out).contains(message), "{wrong:?}: {}", text(&out));
+    }
+    let out = rotate(&"x".repeat(16), &["--overlap", "2592001s"]);
+    assert!(!out.status.success() && text(&out).contains("2592000 is the most"), "{}", text(&out));
+    assert_eq!(github(&world, "gh", &made, "d-1", "{}").status, 202, "none of these took its place");
+    for bytes in [16, 256] {
+        let rotated = rotate(&"x".repeat(bytes), &["--overlap", "2592000s"]);
+        assert!(rotated.status.success(), "{}", text(&rotated));
+        assert_eq!(github(&world, "gh", &"x".repeat(bytes), "d-1", "{}").status, 200, "{bytes}");
+    }
+    let hook = |world: &World| world.nexctl_json(&["trigger", "show", "gh"])["hook"].clone();
+    let good_for = |hook: &Value| {
+        let at = |field: &str| hook[field].as_i64().expect("a time");
+        at("previous_until") - at("secret_since")
+    };
+    assert_eq!(good_for(&hook(&world)), 30 * 24 * 3_600_000);
+    world.nexctl_json(&["trigger", "rotate", "gh"]);
+    assert_eq!(good_for(&hook(&world)), 24 * 3_600_000, "a day where nobody says otherwise");
+
+    // A body of 1 MiB is all there, and one byte more is none.
+    let secret = "x".repeat(256);
+    let input = r#"{"text": "{{ len(payload.body.text) }}"}"#;
+    let large = secret_of(&add(&world, "large", "github", &["--dispatch", "wren/self", input]));
+    let body = |bytes: usize| format!(r#"{{"text":"{}"}}"#, "x".repeat(bytes - 11));
+    assert_eq!(github(&world, "large", &large, "d-1", &body(1024 * 1024)).status, 202);
+    assert_eq!(github(&world, "large", &large, "d-2", &body(1024 * 1024 + 1)).status, 413);
+    let slots = world.ended_slots("large", 1);
+    let dispatch = slots[0]["work"]["dispatch"].as_str().unwrap_or_else(|| panic!("{slots:?}"));
+    let input = world.nexctl_json(&["get", "dispatches", dispatch])["input"].clone();
+    assert_eq!((slots.len(), input), (1, json!({"text": 1024 * 1024 - 11})));
+
+    // A name of 128 bytes is kept as it is, a longer one as its SHA-256; either is known again.
+    let hashed = |name: &str| format!("sha256:{}", hex(&<Sha256 as sha2::Digest>::digest(name.as_bytes())));
+    let (kept, long) = ("n".repeat(128), "n".repeat(129));
+    for name in [&kept, &long] {
+        let answers = [(); 2].map(|()| github(&world, "gh", &secret, name, "{}").json()["duplicate"].clone());
+        assert_eq!(answers, [json!(false), json!(true)]);
+    }
+    let causes: Vec<Value> = world.slots("gh").iter().map(|slot| slot["cause"]["webhook"].clone()).collect();
+    assert_eq!(causes, [json!("d-1"), json!(kept), json!(hashed(&long))]);
+}
