@@ -54,5 +54,6 @@ export default defineConfig({
       "/connect": { target: broker, ws: true, changeOrigin: true, headers },
     },
   },
-  test: { include: ["src/**/*.test.ts"] },
+  // A machine that is busy elsewhere takes longer for what is large on purpose.
+  test: { include: ["src/**/*.test.ts"], testTimeout: 60_000 },
 });

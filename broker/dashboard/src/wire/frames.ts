@@ -294,7 +294,7 @@ export type QuestionId = string;
  * By what spending is added up.
  *
  */
-export type UsageBy = "aspect" | "hand" | "model" | "day";
+export type UsageBy = "aspect" | "hand" | "model" | "day" | "source";
 /**
  * What an aspect does, as far as its turns show it.
  *
@@ -417,6 +417,17 @@ export type LogBody =
       kind: string;
       subject: string;
       type: "other";
+    };
+/**
+ * What has led to work.
+ *
+ */
+export type WorkSource =
+  | {
+      trigger: TriggerName;
+    }
+  | {
+      flow: FlowName;
     };
 /**
  * Why a dispatch has not begun.
@@ -849,16 +860,39 @@ export interface AskAspect {
   text: string;
 }
 /**
- * Work for a Hand.
+ * Work for a Hand. Exactly one of `hand` and `capability`.
  *
  */
 export interface DispatchHand {
+  capability?: Wanted;
   /**
    * As in `dispatch`.
    */
   deadline_s?: number;
-  hand: HandRef;
+  hand?: HandRef;
   input: unknown;
+}
+/**
+ * What a Hand has to be good at, and what counts for it when several are. Upper and lower case are the same.
+ *
+ */
+export interface Wanted {
+  /**
+   * Aspects that are taken only if there is nobody else.
+   */
+  avoid?: AspectName[];
+  /**
+   * Capabilities that count for it.
+   */
+  likes?: string[];
+  /**
+   * Capabilities it has to have, all of them.
+   */
+  needs?: string[];
+  /**
+   * Aspects that come before others.
+   */
+  prefer?: AspectName[];
 }
 /**
  * A run of a flow.
@@ -1254,28 +1288,6 @@ export interface Dispatch {
   thread?: ThreadId;
 }
 /**
- * What a Hand has to be good at, and what counts for it when several are. Upper and lower case are the same.
- *
- */
-export interface Wanted {
-  /**
-   * Aspects that are taken only if there is nobody else.
-   */
-  avoid?: AspectName[];
-  /**
-   * Capabilities that count for it.
-   */
-  likes?: string[];
-  /**
-   * Capabilities it has to have, all of them.
-   */
-  needs?: string[];
-  /**
-   * Aspects that come before others.
-   */
-  prefer?: AspectName[];
-}
-/**
  * What was spent, or is set aside.
  *
  */
@@ -1438,6 +1450,10 @@ export interface Flow {
     [k: string]: unknown;
   };
   steps: FlowStep[];
+  /**
+   * The time zone of the days that `date` names, such as `Europe/Berlin`; absent: UTC.
+   */
+  timezone?: string;
 }
 export interface FlowStep {
   do: StepAct;
@@ -1457,8 +1473,8 @@ export interface FlowStep {
   on_error?: OnError;
   retry?: StepRetry;
   /**
-   * Seconds one attempt may take; of a dispatch from its acceptance, within the limit of dispatches. A wait for an
-   * event that is longer is a failure with the code `timeout`.
+   * Seconds one attempt may take. Of a dispatch it is the deadline, within the limit of dispatches; of an approval
+   * it counts as `expires_s` where that is longer; whatever else takes longer is a failure with the code `timeout`.
    */
   timeout_s?: number;
 }
@@ -2752,6 +2768,7 @@ export interface DispatchInfo {
   retry_of?: DispatchId;
   root: DispatchId;
   run?: RunId;
+  source?: WorkSource;
   spent?: Spending;
   state: DispatchState;
   stop?: Stop;
@@ -3477,6 +3494,10 @@ export interface FlowHead {
  */
 export interface FlowStored {
   /**
+   * What it names that is not there. It may come, so the flow is kept; a step that finds it missing fails.
+   */
+  absent?: FlowAbsent[];
+  /**
    * Whether it is another one than was there.
    */
   changed: boolean;
@@ -3485,6 +3506,17 @@ export interface FlowStored {
    * Counts from 1, and goes on after a deletion.
    */
   version: number;
+}
+/**
+ * Something that a step names and that is not there when the flow is put.
+ *
+ */
+export interface FlowAbsent {
+  /**
+   * Where in the flow: `steps[1].do.ask.aspect`.
+   */
+  at: string;
+  message: string;
 }
 /**
  * The answer to `gather`.
@@ -3797,6 +3829,10 @@ export interface RegistryWritten {
  */
 export interface RunInfo {
   accepted_at: number;
+  /**
+   * What its `date` goes by where that is not `accepted_at`: the start of the first run that it tries again.
+   */
+  as_of?: number;
   began_at?: number;
   by: Party;
   /**
@@ -3852,6 +3888,10 @@ export interface RunStep {
    * It was done by the run that this one tries again.
    */
   kept?: boolean;
+  /**
+   * A part of it was done by that run, and is not done again: items of `for_each`, or steps of the run that it is.
+   */
+  resumed?: boolean;
   state: StepState;
   /**
    * How many times it is done: 1, or as many as `for_each` has items.

@@ -96,7 +96,7 @@ export type ThreadId = string;
  * By what spending is added up.
  *
  */
-export type UsageBy = "aspect" | "hand" | "model" | "day";
+export type UsageBy = "aspect" | "hand" | "model" | "day" | "source";
 export type HomeFigure = "cost" | "tokens";
 /**
  * Where a part stands. Parts that follow each other fill two columns, until one comes that has the page for itself.

@@ -153,6 +153,7 @@ function Step({ step, tasks, onOpen }: StepProps) {
         )}
         {step.times !== 1 && <span class="quiet">{step.times}×</span>}
         {step.kept === true && <span class="quiet">kept of the run before</span>}
+        {step.resumed === true && <span class="quiet">goes on from the run before</span>}
         <span class="quiet run-took">{took(step, now.value)}</span>
       </span>
       {step.error && (
@@ -256,7 +257,7 @@ function Retry({ detail: { info }, onClose, onDone }: ActProps & { onDone: (run:
       onSubmit={retry}
       onClose={onClose}
     >
-      <p>The flow as it was then, with the same input. What steps before came to is kept.</p>
+      <p>The flow as it was then, with the same input. What was done is kept, down to single items.</p>
       <Select
         label="From"
         value={from}

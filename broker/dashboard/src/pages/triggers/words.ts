@@ -39,7 +39,13 @@ export function span(seconds: number): string {
 /** Whom it sets to work, with what. */
 export function act({ do: act }: Trigger): { who: string; what: string } {
   if ("ask" in act) return { who: act.ask.aspect, what: act.ask.text };
-  if ("dispatch" in act) return { who: act.dispatch.hand, what: JSON.stringify(act.dispatch.input) };
+  if ("dispatch" in act) {
+    const { hand, capability, input } = act.dispatch;
+    return {
+      who: hand ?? `whoever can ${(capability?.needs ?? []).join(", ")}`,
+      what: JSON.stringify(input ?? null),
+    };
+  }
   if ("flow" in act) return { who: `flow ${act.flow.id}`, what: JSON.stringify(act.flow.input ?? null) };
   return { who: Object.keys(act).join(", "), what: JSON.stringify(act) };
 }

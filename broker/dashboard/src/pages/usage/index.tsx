@@ -1,4 +1,4 @@
-/** Usage: what was spent, by day, aspect, model and Hand; and the budgets that bound it. */
+/** Usage: what was spent, by day, aspect, model, Hand and source; and the budgets that bound it. */
 import { useState } from "preact/hooks";
 import { useAsk, useLog, useSoon } from "../../link/use";
 import { Segments } from "../../ui/choice";
@@ -17,7 +17,7 @@ import { KINDS, KIND_WORDS, allTokens, barsOf, dollars } from "./series";
 import { BY_WORDS, UsageTable } from "./table";
 import "./usage.css";
 
-const BY: readonly UsageBy[] = ["day", "aspect", "model", "hand"];
+const BY: readonly UsageBy[] = ["day", "aspect", "model", "hand", "source"];
 const LOOKS: readonly Look[] = ["plain", "rising", "dots", "across"];
 /** Sums are read anew at most this often while the team works. */
 const SETTLE_MS = 2_000;

@@ -8,6 +8,7 @@ export const BY_WORDS: Record<UsageBy, string> = {
   aspect: "Aspect",
   model: "Model",
   hand: "Hand",
+  source: "Source",
 };
 
 interface Column {

@@ -33,6 +33,11 @@ export interface WantedForm {
 
 export const NOTHING_WANTED: WantedForm = { needs: "", likes: "", prefer: "", avoid: "" };
 
+export function wantedFormOf({ needs = [], likes = [], prefer = [], avoid = [] }: Wanted): WantedForm {
+  const text = (names: readonly string[]) => names.join(", ");
+  return { needs: text(needs), likes: text(likes), prefer: text(prefer), avoid: text(avoid) };
+}
+
 /** Throws where nothing is needed. */
 export function wantedOf(form: WantedForm): Wanted {
   const needs = words(form.needs);

@@ -1,13 +1,16 @@
 /** The part of the form that says who is set to work, with what. */
 import { asError } from "../../../link/use";
 import type { Act, AskAspect, Budget, DispatchHand, StartFlow } from "../../../wire/frames";
+import { NOTHING_WANTED, type WantedForm, wantedFormOf, wantedOf } from "../../work/wanted";
 import { seconds, span } from "./span";
 
-export interface DoForm {
+export interface DoForm extends WantedForm {
   /** `kept`: of a kind that this form does not know; it stays as it is. */
   does: "ask" | "dispatch" | "flow" | "kept";
   aspect: string;
   text: string;
+  /** Whether a dispatch names a Hand, or what is needed. */
+  whom: "hand" | "need";
   hand: string;
   flow: string;
   input: string;
@@ -17,9 +20,11 @@ export interface DoForm {
 }
 
 export const NO_WORK: DoForm = {
+  ...NOTHING_WANTED,
   does: "ask",
   aspect: "",
   text: "",
+  whom: "hand",
   hand: "",
   flow: "",
   input: "{}",
@@ -35,9 +40,13 @@ export function doFormOf(act: Act, budget: Budget | undefined): Partial<DoForm> 
   };
   if ("ask" in act) return { does: "ask", aspect: act.ask.aspect, text: act.ask.text };
   if ("dispatch" in act) {
-    const { hand, input, deadline_s } = act.dispatch;
+    const { hand = "", capability, input = null, deadline_s } = act.dispatch;
     const deadline = deadline_s === undefined ? "" : span(deadline_s);
-    return { ...spent, does: "dispatch", hand, input: JSON.stringify(input, null, 2), deadline };
+    const to =
+      capability === undefined
+        ? { whom: "hand" as const, hand }
+        : { whom: "need" as const, ...wantedFormOf(capability) };
+    return { ...spent, ...to, does: "dispatch", input: JSON.stringify(input, null, 2), deadline };
   }
   if ("flow" in act) return { does: "flow", flow: act.flow.id, input: inputText(act.flow.input) };
   return { does: "kept" };
@@ -64,9 +73,15 @@ export function actOf(form: DoForm, base: Act | undefined): Act {
     case "dispatch": {
       const dispatch: DispatchHand = {
         ...was.dispatch,
-        hand: form.hand,
         input: json(form.input),
       };
+      if (form.whom === "hand") {
+        dispatch.hand = form.hand;
+        delete dispatch.capability;
+      } else {
+        delete dispatch.hand;
+        dispatch.capability = { ...was.dispatch?.capability, ...wantedOf(form) };
+      }
       if (form.deadline.trim() === "") delete dispatch.deadline_s;
       else dispatch.deadline_s = seconds(form.deadline, "It may take");
       return { dispatch };
@@ -91,9 +106,10 @@ function json(text: string): unknown {
   }
 }
 
-export function doMissing({ does, aspect, text, hand, flow }: DoForm): string | undefined {
+export function doMissing({ does, aspect, text, whom, hand, needs, flow }: DoForm): string | undefined {
   if (does === "ask" && (aspect === "" || text.trim() === "")) return "Say whom, and what";
-  if (does === "dispatch" && hand === "") return "Choose a Hand";
+  if (does === "dispatch" && whom === "hand" && hand === "") return "Choose a Hand";
+  if (does === "dispatch" && whom === "need" && needs.trim() === "") return "Say what is needed";
   if (does === "flow" && flow === "") return "Choose a flow";
   return undefined;
 }

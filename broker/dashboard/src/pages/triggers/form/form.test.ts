@@ -114,6 +114,17 @@ describe("a definition", () => {
         ...usual,
       },
       { name: "g", when: { webhook: { preset: "generic" } }, do: ask, ...usual, description: "of a service" },
+      {
+        name: "i",
+        when: "manual",
+        do: {
+          dispatch: {
+            capability: { needs: ["rust", "review"], likes: [], prefer: ["bo"], avoid: [] },
+            input: { text: "x" },
+          },
+        },
+        ...usual,
+      },
       // Of a broker that knows more.
       {
         name: "h",

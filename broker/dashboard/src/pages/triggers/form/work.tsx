@@ -1,7 +1,7 @@
 /** Who is set to work, with what. */
 import { team } from "../../../state/team";
 import { Area, Segments, Select } from "../../../ui/choice";
-import { offers } from "../../work/wanted";
+import { Needs, offers } from "../../work/wanted";
 import type { Form, Set } from "./form";
 import { among } from "./when";
 
@@ -9,6 +9,11 @@ const DOES: readonly { value: Form["does"]; label: string }[] = [
   { value: "ask", label: "Ask an aspect" },
   { value: "dispatch", label: "Send work" },
   { value: "flow", label: "Run a flow" },
+];
+
+const WHOM: readonly { value: Form["whom"]; label: string }[] = [
+  { value: "hand", label: "For a Hand" },
+  { value: "need", label: "For whoever can" },
 ];
 
 export function Work({ form, set, flows }: { form: Form; set: Set; flows: readonly string[] }) {
@@ -44,25 +49,14 @@ function Fields({ form, set, flows }: { form: Form; set: Set; flows: readonly st
           <Area label="Text" rows={4} value={form.text} onInput={(text) => set({ text })} />
         </>
       );
-    case "dispatch": {
-      const all = offers(team.value);
-      const about = all.find(({ name }) => name === form.hand)?.spec.description?.trim();
+    case "dispatch":
       return (
         <>
-          <Select
-            label="Hand"
-            value={form.hand}
-            options={among(
-              form.hand,
-              all.map(({ name }) => name),
-            )}
-            onChange={(hand) => set({ hand })}
-            hint={about}
-          />
+          <Segments label="For whom" value={form.whom} options={WHOM} onChange={(whom) => set({ whom })} />
+          {form.whom === "hand" ? <Hand form={form} set={set} /> : <Needs form={form} set={set} />}
           {input}
         </>
       );
-    }
     case "flow":
       return (
         <>
@@ -78,4 +72,21 @@ function Fields({ form, set, flows }: { form: Form; set: Set; flows: readonly st
     case "kept":
       return null;
   }
+}
+
+function Hand({ form, set }: { form: Form; set: Set }) {
+  const all = offers(team.value);
+  const about = all.find(({ name }) => name === form.hand)?.spec.description?.trim();
+  return (
+    <Select
+      label="Hand"
+      value={form.hand}
+      options={among(
+        form.hand,
+        all.map(({ name }) => name),
+      )}
+      onChange={(hand) => set({ hand })}
+      hint={about}
+    />
+  );
 }
