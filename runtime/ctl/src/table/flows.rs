@@ -9,6 +9,8 @@ use super::grid::{Cell, Grid};
 use super::{ago, marked, or_dash, span, title};
 use crate::ui::{Hue, Ui};
 
+const KEPT: &str = "kept from the run before";
+
 pub fn flows(ui: &Ui, flows: &[FlowHead], now: Ms) -> String {
     let columns =
         [("FLOW", Keep), ("VERSION", Keep), ("STEPS", Go(2)), ("PUT", Go(1)), ("BY", Go(3)), ("ABOUT", Cut)];
@@ -76,7 +78,11 @@ pub fn run_steps(ui: &Ui, detail: &RunDetail, now: Ms) -> String {
         let tasks: Vec<_> = detail.tasks.iter().filter(|task| task.step == step.id).collect();
         let one = tasks.first().filter(|_| tasks.len() == 1 && step.times == 1);
         let why = step.error.as_ref().map(|error| error.message.clone()).unwrap_or_default();
-        let why = if step.kept { "kept from the run before".to_owned() } else { why };
+        let why = match (step.kept, step.resumed && why.is_empty()) {
+            (true, _) => KEPT.to_owned(),
+            (false, true) => "goes on from the run before".to_owned(),
+            (false, false) => why,
+        };
         table.add_row(vec![
             Cell::new(&step.id),
             marked(step.state.as_str(), step_mark(step.state)),
@@ -88,6 +94,7 @@ pub fn run_steps(ui: &Ui, detail: &RunDetail, now: Ms) -> String {
         ]);
         for task in tasks.iter().filter(|_| one.is_none()) {
             let why = task.error.as_ref().map(|error| error.message.clone()).unwrap_or_default();
+            let why = if task.began_at < begun { KEPT.to_owned() } else { why };
             table.add_row(vec![
                 Cell::new(format!("  [{}]", task.index)),
                 marked(task.state.as_str(), step_mark(task.state)),
