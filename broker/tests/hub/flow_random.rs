@@ -8,9 +8,9 @@ use nexus_broker::hub::{Change, Command, CommandBody, Effect, Hub, Origin};
 use nexus_broker::store::MemoryStore;
 use nexus_wire::chat::ChatSend;
 use nexus_wire::flow::FlowPut;
-use nexus_wire::hands::{DispatchResult, Lease};
+use nexus_wire::hands::{DispatchResult, DispatchState, Lease};
 use nexus_wire::roster::{HeldLease, Register};
-use nexus_wire::run::{RunStart, RunState, RunTask, StepState, TaskWork};
+use nexus_wire::run::{RunRetry, RunStart, RunStarted, RunState, RunTask, StepState, TaskWork};
 use nexus_wire::{DispatchId, Party, RequestId, RunId};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -157,15 +157,26 @@ fn register(world: &mut World<MemoryStore>, runs: &[RunId]) {
     world.register("wren", Register { hands, slots: 64, leases, ..Register::default() }).unwrap();
 }
 
-/// Goes on until both runs have ended; `choices` say who finishes next and when a broker starts anew.
 fn play(plans: &[Plan], choices: &[u8], calm: bool) -> (World<MemoryStore>, Vec<RunId>) {
     let mut world = world::memory();
     world.team();
     world.put(flow(plans, calm)).unwrap();
     let runs: Vec<RunId> = (0..2).map(|_| world.run("f", input(plans))).collect();
+    play_on(&mut world, plans, choices, &runs, |task| verdict(plans, task));
+    (world, runs)
+}
+
+/// Goes on until the runs have ended; `choices` say who finishes next and when a broker starts anew.
+fn play_on(
+    world: &mut World<MemoryStore>,
+    plans: &[Plan],
+    choices: &[u8],
+    runs: &[RunId],
+    verdict: impl Fn(&RunTask) -> Result<Value, &'static str>,
+) {
     let mut watch = Watch { seen: BTreeMap::new(), dispatches: BTreeSet::new() };
     for turn in 0.. {
-        runs.iter().for_each(|run| watch.look(&world, *run, plans));
+        runs.iter().for_each(|run| watch.look(world, *run, plans));
         let choice = usize::from(choices[turn % choices.len()]);
         let open: Vec<RunTask> = runs.iter().flat_map(|run| world.tasks(*run)).collect();
         let running: Vec<&RunTask> = open.iter().filter(|task| task.state == StepState::Running).collect();
@@ -176,16 +187,15 @@ fn play(plans: &[Plan], choices: &[u8], calm: bool) -> (World<MemoryStore>, Vec<
         if choice.is_multiple_of(7) {
             let config = world.config.clone();
             world.start(config);
-            register(&mut world, &runs);
+            register(world, runs);
         } else if running.is_empty() || choice.is_multiple_of(5) {
             world.passes(1_000);
         } else {
             let task = running[choice % running.len()];
             let Some(TaskWork::Dispatch(dispatch)) = task.work else { panic!("{task:?}") };
-            world.give(dispatch, verdict(plans, task));
+            world.give(dispatch, verdict(task));
         }
     }
-    (world, runs)
 }
 
 proptest! {
@@ -205,6 +215,37 @@ proptest! {
             prop_assert_eq!(info.state, expected);
         }
         prop_assert_eq!(world.hub.queue().len(), 0);
+    }
+
+    #[test]
+    fn what_is_tried_again_until_it_is_done_is_done_once(plans in plans(), choices in prop::collection::vec(1_u8.., 16)) {
+        let (mut world, runs) = play(&plans, &choices, false);
+        let mut done: BTreeMap<(RunId, String, u32), BTreeSet<DispatchId>> = BTreeMap::new();
+        for first in runs {
+            let (mut chain, mut last) = (vec![first], first);
+            if world.info(first).state == RunState::Failed {
+                let again = Change::RunRetry(RunRetry { run: first, step: None });
+                last = world.request::<RunStarted>("operator/ana", again).unwrap().run;
+                chain.push(last);
+                let comes = |task: &RunTask| Ok(json!(format!("{}.{}", &task.step.as_str()[1..], task.index)));
+                play_on(&mut world, &plans, &choices, &[last], comes);
+            }
+            prop_assert_eq!(world.info(last).state, RunState::Done);
+            for task in chain.iter().flat_map(|run| world.tasks(*run)).filter(|task| task.state == StepState::Done) {
+                let Some(TaskWork::Dispatch(dispatch)) = task.work else { panic!("{task:?}") };
+                done.entry((first, task.step.to_string(), task.index)).or_default().insert(dispatch);
+            }
+            for (place, step) in world.info(last).steps.iter().enumerate() {
+                if let (StepState::Done, Some(items)) = (step.state, plans[place].items) {
+                    let expected: Vec<String> = (0..items).map(|index| format!("{place}.{index}")).collect();
+                    prop_assert_eq!(&world.output(last)[step.id.as_str()], &json!(expected));
+                }
+            }
+        }
+        prop_assert!(done.values().all(|dispatches| dispatches.len() == 1), "{:?}", done);
+        let all = world.store.dispatches(Which::All, None, 10_000).unwrap();
+        let ended = all.iter().filter(|info| info.state == DispatchState::Done).count();
+        prop_assert_eq!(ended, done.len());
     }
 
     #[test]
