@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::records::{
-    ApprovalRecord, Checkpoint, DispatchRecord, INBOX_BLOCK, MessageRecord, Store, StoreError, Stored, Which,
+    ApprovalRecord, Checkpoint, DispatchRecord, INBOX_BLOCK, MessageRecord, RunRecord, Store, StoreError,
+    Stored, Which,
 };
 use super::step::{Done, Step, refuse};
 
@@ -144,12 +145,25 @@ impl<S: Store> Step<'_, S> {
         Ok(())
     }
 
-    /// Of these runs those go that ended before `before`. What their steps came to is in them, so nothing else goes by it.
+    /// One that is tried again is looked at once more when the step that it is begins, with the runs within it.
+    fn is_gone_on_with(&self, record: &RunRecord) -> Stored<bool> {
+        let (mut id, mut parent) = (record.info.id, record.info.parent.clone());
+        loop {
+            if self.hub.runs.goes_on_with(id) {
+                return Ok(true);
+            }
+            let Some(above) = parent else { return Ok(false) };
+            (id, parent) = (above.run, self.store.run(above.run)?.and_then(|above| above.info.parent));
+        }
+    }
+
+    /// Of these runs those go that ended before `before`. What their steps came to is in them; nothing else goes by it, but for
+    /// runs that go on with them.
     pub(super) fn prune_runs(&mut self, before: Ms, runs: &[RunId]) -> Done {
         let mut gone = Vec::new();
         for id in runs {
             let Some(record) = self.store.run(*id)? else { continue };
-            if record.info.ended_at.is_some_and(|at| at < before) {
+            if record.info.ended_at.is_some_and(|at| at < before) && !self.is_gone_on_with(&record)? {
                 self.store.delete_run(*id)?;
                 gone.push(*id);
             }

@@ -182,6 +182,12 @@ impl Runs {
         top
     }
 
+    /// Whether a run that has not ended will go on with that one.
+    pub(super) fn goes_on_with(&self, run: RunId) -> bool {
+        let steps = self.open.values().flat_map(|open| &open.info().steps);
+        steps.flat_map(|step| step.goes_on.values()).any(|before| *before == run)
+    }
+
     /// The flow that was started, of a run that may be a step.
     pub(super) fn started(&self, run: RunId) -> Option<FlowName> {
         self.open.get(&self.top_of(run)).map(|run| run.info().flow.clone())
@@ -212,6 +218,8 @@ pub(super) struct Launch {
     pub(super) depth: u32,
     pub(super) request_sha256: Option<[u8; 32]>,
     pub(super) kept: Option<Kept>,
+    /// What its `date` goes by, where nothing of what is kept says so.
+    pub(super) as_of: Option<Ms>,
 }
 
 impl<S: Store> Step<'_, S> {
@@ -229,8 +237,20 @@ impl<S: Store> Step<'_, S> {
         let (flow, version) = self.flow_of(&start.flow)?;
         let RunStart { flow: _, input, thread } = start;
         let (by, request_sha256) = (sender.clone(), Some(request_sha256));
-        let (parent, depth, kept) = (None, 0, None);
-        self.launch(Launch { id, flow, version, input, by, thread, parent, depth, request_sha256, kept })?;
+        let (parent, depth, kept, as_of) = (None, 0, None, None);
+        self.launch(Launch {
+            id,
+            flow,
+            version,
+            input,
+            by,
+            thread,
+            parent,
+            depth,
+            request_sha256,
+            kept,
+            as_of,
+        })?;
         self.answer_started(id);
         Ok(())
     }
@@ -238,8 +258,21 @@ impl<S: Store> Step<'_, S> {
     /// A run that a trigger starts.
     pub(super) fn start_run(&mut self, id: RunId, flow: &FlowName, input: Value, by: Party) -> Done {
         let (flow, version) = self.flow_of(flow)?;
-        let (thread, parent, depth, request_sha256, kept) = (None, None, 0, None, None);
-        self.launch(Launch { id, flow, version, input, by, thread, parent, depth, request_sha256, kept })
+        let (thread, parent, depth, request_sha256) = (None, None, 0, None);
+        let (kept, as_of) = (None, None);
+        self.launch(Launch {
+            id,
+            flow,
+            version,
+            input,
+            by,
+            thread,
+            parent,
+            depth,
+            request_sha256,
+            kept,
+            as_of,
+        })
     }
 
     /// The flow as it is kept.
@@ -273,7 +306,8 @@ impl<S: Store> Step<'_, S> {
 
     /// Takes a run in. It begins at the end of the command, and was caused by what is at work at the moment.
     fn launch(&mut self, launch: Launch) -> Done {
-        let Launch { id, flow, version, input, by, thread, parent, depth, request_sha256, kept } = launch;
+        let Launch { id, flow, version, input, by, thread, parent, depth, request_sha256, kept, as_of } =
+            launch;
         if depth > RUN_DEPTH_MAX {
             let message = format!("runs within one another go {RUN_DEPTH_MAX} deep, and this is one more");
             return refuse(ErrorCode::Invalid, message);
@@ -298,7 +332,7 @@ impl<S: Store> Step<'_, S> {
             causes: self.causes.clone().unwrap_or_default(),
             state: RunState::Waiting,
             accepted_at: self.at,
-            as_of: kept.as_ref().map(|kept| kept.as_of),
+            as_of: kept.as_ref().map(|kept| kept.as_of).or(as_of),
             began_at: None,
             ended_at: None,
             groups: Vec::new(),
@@ -309,8 +343,9 @@ impl<S: Store> Step<'_, S> {
             steps: plan.steps.iter().map(|step| pending(&step.id)).collect(),
         };
         info.groups = group::groups(&plan, &info, &input)?;
-        let tasks = kept.as_ref().map(|kept| self.tasks_kept(kept)).transpose()?.unwrap_or_default();
-        for (place, step) in kept.into_iter().flat_map(|kept| kept.steps) {
+        let kept = kept.map(|kept| (kept.steps, kept.tasks));
+        let (steps, tasks) = kept.unwrap_or_default();
+        for (place, step) in steps {
             info.steps[place] = step;
         }
         let record = RunRecord { info, flow, input, output: None, request_sha256 };
@@ -406,6 +441,7 @@ fn pending(id: &nexus_wire::name::StepName) -> RunStep {
         error: None,
         kept: false,
         resumed: false,
+        goes_on: BTreeMap::new(),
     }
 }
 

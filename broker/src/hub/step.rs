@@ -96,6 +96,7 @@ impl<'a, S: Store> Step<'a, S> {
         self.runs_advance()?;
         self.heed()?;
         self.call_in()?;
+        self.end_long_line()?;
         self.tell_spending(stopped);
         debug_assert!(self.hub.runs.is_at_rest(), "what was heard has moved a run");
         Ok(())

@@ -281,7 +281,7 @@ fn a_time_is_a_time() {
     );
     assert!(until("2036-01-01T00:00:00Z").at(&scope, now).unwrap_err().contains("30 days"));
     assert_eq!(
-        date(now),
+        Value::Object(date(now, &jiff::tz::TimeZone::UTC)),
         json!({"now": "2026-11-25T08:00:00Z", "today": "2026-11-25", "tomorrow": "2026-11-26", "yesterday": "2026-11-24"})
     );
 }

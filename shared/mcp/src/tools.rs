@@ -241,7 +241,7 @@ impl Verb {
             }
             Self::ListTriggers => {
                 "Lists the triggers of the team: what is done by itself, and when, when next, and whether it is paused. An agent \
-                 sees those that set it to work."
+                 sees those that name it."
             }
             Self::PauseTrigger => {
                 "Pauses a trigger: its slots are skipped until resume_trigger; what is at work goes on. For operators."

@@ -1,5 +1,7 @@
 //! Runs: a flow at work, from its start to its end, and what became of each step.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -138,6 +140,9 @@ pub struct RunStep {
     /// A part of it was done by that run, and is not done again: items of `for_each`, or steps of the run that it is.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resumed: bool,
+    /// The runs that its items go on with, by their places.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub goes_on: BTreeMap<u32, RunId>,
 }
 
 /// Whom a run is a step of.

@@ -294,6 +294,13 @@ async fn what_a_tool_returns_follows_its_schema() {
     let sent = client.ok("ask_aspect", json!({"aspect": "wren", "content": "hello"})).await;
     let work =
         client.ok("dispatch_hand", json!({"hand": "wren/shout", "input": {"text": "a"}, "wait_s": 60})).await;
+    // There is no such table, so it fails.
+    let flow = "id: note\nsteps: [{id: row, do: {write: {registry: clients, values: {id: blue}}}}]\n";
+    let path = desk.world.dir().join("note.yaml");
+    std::fs::write(&path, flow).expect("the folder is ours");
+    desk.world.nexctl_json(&["flow", "put", &path.to_string_lossy()]);
+    desk.world.nexctl_json(&["trigger", "add", "sweep", "--manual", "--flow", "note"]);
+    let run = client.ok("run_flow", json!({"flow": "note"})).await;
     let calls = [
         ("list_team", json!({})),
         ("read_chat", json!({})),
@@ -307,6 +314,17 @@ async fn what_a_tool_returns_follows_its_schema() {
         ("store_knowledge", json!({"topic": "x", "content": "x"})),
         ("react_to", json!({"message": sent["message"], "emoji": "x"})),
         ("hand_wren_shout", json!({"text": "x"})),
+        ("list_triggers", json!({})),
+        ("fire_trigger", json!({"trigger": "sweep"})),
+        ("trigger_history", json!({"trigger": "sweep"})),
+        ("pause_trigger", json!({"trigger": "sweep"})),
+        ("resume_trigger", json!({"trigger": "sweep"})),
+        ("list_runs", json!({"all": true})),
+        ("run_status", json!({"run": run["run"]})),
+        ("cancel_run", json!({"run": run["run"]})),
+        ("retry_run", json!({"run": run["run"]})),
+        ("list_alerts", json!({})),
+        ("ack_alert", json!({"key": "run_failed/note"})),
     ];
     for (name, arguments) in calls {
         let result = client.call(name, arguments).await;

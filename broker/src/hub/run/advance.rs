@@ -142,7 +142,13 @@ impl OpenRun {
     fn output(&self, place: usize) -> Value {
         let of_task = |task: &RunTask| task.output.clone().unwrap_or_default();
         if self.plan.steps[place].for_each.is_some() {
-            return Value::Array(self.tasks_of(place).map(|(_, task)| of_task(task)).collect());
+            let mut outputs = Vec::new();
+            for (index, task) in self.tasks_of(place) {
+                // One of which something was kept may have ended with items that were not begun.
+                outputs.resize(index as usize, Value::Null);
+                outputs.push(of_task(task));
+            }
+            return Value::Array(outputs);
         }
         self.tasks_of(place).next().map(|(_, task)| of_task(task)).unwrap_or_default()
     }

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nexus_flow::{OnFailure, Plan};
 use nexus_wire::name::StepName;
-use nexus_wire::run::{RunInfo, RunRetry, RunStep, StepState, TaskWork};
+use nexus_wire::run::{RunRetry, RunStep, StepState, TaskWork};
 use nexus_wire::{ErrorBody, ErrorCode, Ms, Party, RequestId, RunId, derive};
 
-use super::{Launch, Place, pending};
+use super::{Launch, pending};
 use crate::hub::inbox::sha256_of;
 use crate::hub::records::{RunRecord, StepTask, Store, Stored};
 use crate::hub::step::{Done, Step, refuse};
@@ -20,54 +20,44 @@ pub(in crate::hub) struct Kept {
     pub(super) as_of: Ms,
     /// Steps that are done, or in part, by their places.
     pub(super) steps: BTreeMap<usize, RunStep>,
+    /// What was done of them.
+    pub(super) tasks: Vec<StepTask>,
 }
 
-impl Kept {
-    /// Whether a task of that run is one of this one as well.
-    fn keeps(&self, step: usize, state: StepState) -> bool {
-        self.steps.get(&step).is_some_and(|it| it.kept || it.resumed && state == StepState::Done)
-    }
+/// Places of the steps that were not done.
+fn undone(plan: &Plan, old: &RunRecord) -> BTreeSet<usize> {
+    let is_kept = |place: usize, step: &RunStep| match step.state {
+        StepState::Done | StepState::Skipped => true,
+        StepState::Failed => plan.steps[place].on_error == OnFailure::Continue,
+        StepState::Pending | StepState::Running | StepState::Unreached | StepState::Cancelled => false,
+    };
+    let steps = old.info.steps.iter().enumerate();
+    steps.filter(|(place, step)| !is_kept(*place, step)).map(|(place, _)| place).collect()
 }
 
-/// Of a run that has ended, what another one need not do again, if it begins with that step or with those that were not
-/// done.
-pub(super) fn kept_of(old: &RunRecord, from: Option<&StepName>) -> Done<Kept> {
+fn plan_of(old: &RunRecord) -> Done<Plan> {
     let plan = Plan::of(&old.flow).map_err(|problems| {
         let first = problems.first().map(ToString::to_string).unwrap_or_default();
         ErrorBody::new(ErrorCode::Invalid, format!("flow {} cannot run: {first}", old.info.flow))
     })?;
-    let mut roots = BTreeSet::new();
-    for (place, step) in old.info.steps.iter().enumerate() {
-        let is_kept = match step.state {
-            StepState::Done | StepState::Skipped => true,
-            StepState::Failed => plan.steps[place].on_error == OnFailure::Continue,
-            StepState::Pending | StepState::Running | StepState::Unreached | StepState::Cancelled => false,
-        };
-        if !is_kept {
-            roots.insert(place);
+    Ok(plan)
+}
+
+/// A step of which something was done: what that was is kept, and where it is a run, that goes on.
+fn resumed(old: &RunRecord, place: usize, tasks: &[StepTask]) -> RunStep {
+    let step = &old.info.steps[place];
+    let of_step = || tasks.iter().filter(|(of, _)| *of as usize == place).map(|(_, task)| task);
+    // What that run was to go on with itself, and has not begun.
+    let mut goes_on = step.goes_on.clone();
+    for task in of_step() {
+        match (task.state, task.work) {
+            (StepState::Done, _) => _ = goes_on.remove(&task.index),
+            (_, Some(TaskWork::Run(run))) => _ = goes_on.insert(task.index, run),
+            (_, _) => {}
         }
     }
-    let named = from.map(|from| named(&plan, old, from)).transpose()?;
-    if roots.is_empty() && named.is_none() {
-        let message =
-            format!("every step of run {} was done; say `from` which one it is to be run again", old.info.id);
-        return refuse(ErrorCode::Invalid, message);
-    }
-    // What was asked for is done again as a whole, and so is what comes after something that is done again.
-    let mut anew: BTreeSet<usize> = named.into_iter().flat_map(|place| plan.after(place)).collect();
-    for root in &roots {
-        anew.extend(plan.after(*root).into_iter().filter(|place| place != root));
-    }
-    let steps = old.info.steps.iter().enumerate().filter(|(place, _)| !anew.contains(place));
-    let steps = steps.map(|(place, step)| {
-        let step = match roots.contains(&place) {
-            true => RunStep { resumed: true, ..pending(&step.id) },
-            false => RunStep { kept: true, ..step.clone() },
-        };
-        (place, step)
-    });
-    let as_of = old.info.as_of.unwrap_or(old.info.accepted_at);
-    Ok(Kept { of: old.info.id, as_of, steps: steps.collect() })
+    let is_resumed = !goes_on.is_empty() || of_step().any(|task| task.state == StepState::Done);
+    RunStep { resumed: is_resumed, goes_on, ..pending(&step.id) }
 }
 
 fn named(plan: &Plan, old: &RunRecord, from: &StepName) -> Done<usize> {
@@ -81,6 +71,34 @@ fn named(plan: &Plan, old: &RunRecord, from: &StepName) -> Done<usize> {
 }
 
 impl<S: Store> Step<'_, S> {
+    /// Of a run that has ended, what another one need not do again, if it begins with that step or with those that were
+    /// not done.
+    pub(super) fn kept_of(&self, old: &RunRecord, from: Option<&StepName>) -> Done<Kept> {
+        let plan = plan_of(old)?;
+        let undone = undone(&plan, old);
+        let named = from.map(|from| named(&plan, old, from)).transpose()?;
+        // What was asked for is done again as a whole, and so is what comes after something that is done again.
+        let mut anew: BTreeSet<usize> = named.into_iter().flat_map(|place| plan.after(place)).collect();
+        for place in &undone {
+            anew.extend(plan.after(*place).into_iter().filter(|after| after != place));
+        }
+        let mut tasks = self.store.run_tasks(old.info.id)?;
+        let mut steps = BTreeMap::new();
+        for (place, step) in old.info.steps.iter().enumerate().filter(|(place, _)| !anew.contains(place)) {
+            let step = match undone.contains(&place) {
+                true => resumed(old, place, &tasks),
+                false => RunStep { kept: true, resumed: false, goes_on: BTreeMap::new(), ..step.clone() },
+            };
+            steps.insert(place, step);
+        }
+        tasks.retain(|(place, task)| {
+            let step = steps.get(&(*place as usize));
+            step.is_some_and(|step| step.kept || task.state == StepState::Done)
+        });
+        let as_of = old.info.as_of.unwrap_or(old.info.accepted_at);
+        Ok(Kept { of: old.info.id, as_of, steps, tasks })
+    }
+
     pub(in crate::hub) fn run_retry(&mut self, sender: &Party, request: RequestId, retry: RunRetry) -> Done {
         let request_sha256 = sha256_of(&("retry", &retry));
         let id = derive::run_id(request, sender);
@@ -93,7 +111,14 @@ impl<S: Store> Step<'_, S> {
             let message = format!("run {} is {state}; one that has ended is run again", retry.run);
             return refuse(ErrorCode::Invalid, message);
         }
-        let kept = kept_of(&old, retry.step.as_ref())?;
+        if retry.step.is_none() && undone(&plan_of(&old)?, &old).is_empty() {
+            let message = format!(
+                "every step of run {} was done; say `from` which one it is to be run again",
+                old.info.id
+            );
+            return refuse(ErrorCode::Invalid, message);
+        }
+        let kept = self.kept_of(&old, retry.step.as_ref())?;
         self.launch(Launch {
             id,
             flow: old.flow.clone(),
@@ -105,6 +130,7 @@ impl<S: Store> Step<'_, S> {
             depth: 0,
             request_sha256: Some(request_sha256),
             kept: Some(kept),
+            as_of: None,
         })?;
         self.log_other(sender.clone(), "run.retried", retry.run, &id)?;
         self.tried_again(old, id)?;
@@ -115,22 +141,5 @@ impl<S: Store> Step<'_, S> {
     pub(super) fn tried_again(&mut self, mut old: RunRecord, by: RunId) -> Stored<()> {
         old.info.retried_as = Some(by);
         self.store.put_run(&old)
-    }
-
-    /// What is taken over of single tasks.
-    pub(super) fn tasks_kept(&self, kept: &Kept) -> Stored<Vec<StepTask>> {
-        let mut tasks = self.store.run_tasks(kept.of)?;
-        tasks.retain(|(step, task)| kept.keeps(*step as usize, task.state));
-        Ok(tasks)
-    }
-
-    /// The run that a task has begun in the run that is tried again, if it may go on where that one ended.
-    pub(super) fn run_before(&self, place: Place, info: &RunInfo) -> Stored<Option<RunRecord>> {
-        let Some(of) = info.retry_of.filter(|_| info.steps[place.step].resumed) else { return Ok(None) };
-        let tasks = self.store.run_tasks(of)?;
-        let task =
-            tasks.iter().find(|(step, task)| *step as usize == place.step && task.index == place.index);
-        let Some(TaskWork::Run(id)) = task.and_then(|(_, task)| task.work) else { return Ok(None) };
-        Ok(self.store.run(id)?.filter(|before| before.info.state.is_end()))
     }
 }

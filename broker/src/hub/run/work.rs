@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::advance::Desk;
-use super::{Launch, Place, retry};
+use super::{Launch, Place};
 use crate::hub::records::{Store, Stored};
 use crate::hub::step::{Done, Refusal, Step, refuse};
 
@@ -149,7 +149,17 @@ impl<S: Store> Step<'_, S> {
             ..Dispatch::default()
         };
         Ok(match &step.act {
-            Act::Approve { text, by, expires_ms, .. } => {
+            Act::Approve { text, by, expires_ms, on_timeout } => {
+                if let Some(name) =
+                    by.as_ref().filter(|it| !self.hub.roster.knows(&Party::Operator((*it).clone())))
+                {
+                    return Err(failure(
+                        "not_found",
+                        format!("there is no operator {name}, who is to be asked"),
+                    ));
+                }
+                // What nobody has said no to is not approved any sooner by that.
+                let timeout = timeout.filter(|_| *on_timeout == OnTimeout::Fail);
                 let text = text.text(scope).map_err(unmade)?;
                 let summary = text[..text.floor_char_boundary(APPROVAL_SUMMARY_BYTES_MAX)].to_owned();
                 let arguments = text[..text.floor_char_boundary(APPROVAL_ARGUMENTS_BYTES_MAX)].to_owned();
@@ -223,14 +233,14 @@ impl<S: Store> Step<'_, S> {
             Ready::Approval(asked) => Ok(self.ask_for_step(*asked)?),
             Ready::Dispatch(id, dispatch) => self.dispatch_step(&info.by, place.run, id, *dispatch),
             Ready::Run(id, flow, input) => {
-                let before = if attempt == 1 { self.run_before(place, info)? } else { None };
+                let goes_on = info.steps[place.step].goes_on.get(&place.index).filter(|_| attempt == 1);
+                let before = goes_on.map(|before| self.store.run(*before)).transpose()?.flatten();
                 let before = before.filter(|it| it.info.flow == flow && it.input == input);
-                let kept = before.and_then(|it| Some((retry::kept_of(&it, None).ok()?, it)));
-                let (flow, version) = match &kept {
-                    Some((_, before)) => (before.flow.clone(), before.info.version),
+                let kept = before.as_ref().map(|before| self.kept_of(before, None)).transpose()?;
+                let (flow, version) = match &before {
+                    Some(before) => (before.flow.clone(), before.info.version),
                     None => self.flow_of(&flow)?,
                 };
-                let (kept, before) = kept.unzip();
                 let step = info.steps[place.step].id.clone();
                 self.launch(Launch {
                     id,
@@ -243,6 +253,7 @@ impl<S: Store> Step<'_, S> {
                     depth: info.depth + 1,
                     request_sha256: None,
                     kept,
+                    as_of: info.as_of,
                 })?;
                 match before {
                     Some(before) => Ok(self.tried_again(before, id)?),

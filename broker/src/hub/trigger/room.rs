@@ -59,6 +59,12 @@ fn room_of(info: &TriggerInfo) -> Option<Room> {
 }
 
 impl Hub {
+    /// When the first of those in line for a run was due.
+    pub(in crate::hub) fn flows_wait_since(&self) -> Option<Ms> {
+        let first = self.triggers.lines.0.get(&Room::Runs)?.waiting.first();
+        first.map(|(since, ..)| *since)
+    }
+
     fn free_in(&self, room: &Room) -> usize {
         match room {
             Room::Dispatches(owner) => {

@@ -25,6 +25,7 @@ on_both_stores! {
                 doing("wait", json!({"wait": {"seconds": 1}})),
             ]
         };
+        world.put(flow("g", &[doing("leave", json!({"approve": {"text": "?", "by": "zed", "on_timeout": "approve"}}))])).unwrap();
         let stored = world.put(flow("f", &steps(["kite", "wren/sing", "none", "none", "zed"]))).unwrap();
         let said: Vec<_> = stored.absent.iter().map(|it| (it.at.as_str(), it.message.as_str())).collect();
         assert_eq!(said, [
@@ -35,6 +36,10 @@ on_both_stores! {
             ("steps[6].do.write.registry", "there is no registry none"),
             ("steps[7].do.approve.by", "there is no operator zed"),
         ]);
+        // Nobody could answer that question.
+        let run = world.run("g", json!(null));
+        let error = world.info(run).error.unwrap();
+        assert_eq!((error.code.as_str(), error.message.as_str()), ("not_found", "step leave: there is no operator zed, who is to be asked"));
         assert!(stored.changed && world.store.flow(&"f".parse().unwrap()).unwrap().is_some());
 
         let table = json!({"registry": {"name": "rates", "fields": [{"name": "id", "type": "number"}]}});

@@ -1,7 +1,7 @@
 //! A run that is tried again does what was not done, and nothing a second time.
 
-use nexus_broker::hub::Change;
-use nexus_broker::hub::records::Transaction;
+use nexus_broker::hub::records::{Transaction, Which};
+use nexus_broker::hub::{Change, CommandBody};
 use nexus_wire::run::{RunCancel, RunRetry, RunStarted, RunState, StepState, TaskWork};
 use nexus_wire::{ErrorBody, ErrorCode, RunId};
 use serde_json::{Value, json};
@@ -159,6 +159,74 @@ on_both_stores! {
         // As a whole, it is the flow as it is now.
         let whole = world.again("operator/ana", run, Some("call")).unwrap().run;
         assert_eq!(world.states(world.below(whole, "call")), "running: other=running");
+    }
+
+    /// The second one was cancelled before it began; ten minutes later the third one does what is left of the first.
+    fn what_one_try_has_not_begun_the_next_one_goes_on_with(world) {
+        world.team();
+        world.put(flow("inner", &[work("x", &[], json!("{{ date.now }}")), work("y", &["x"], json!(2))])).unwrap();
+        let call = json!({"id": "call", "for_each": "[1, 2]", "do": {"flow": {"id": "inner", "input": "{{ item }}"}}});
+        let shared = json!({"max_parallel": 1, "concurrency_group": ["g"], "output": "{{ steps.call.output }}"});
+        world.put(with(flow("f", &[call]), shared.clone())).unwrap();
+        world.put(with(flow("holds", &[work("h", &[], json!(1))]), json!({"concurrency_group": ["g"]}))).unwrap();
+        let cancel = |world: &mut World<S>, run: RunId| {
+            let cancel = Change::RunCancel(RunCancel { run, reason: None });
+            world.request::<nexus_wire::run::RunInfo>("operator/ana", cancel).unwrap();
+        };
+        let run = world.run("f", json!(null));
+        let first = world.below(run, "call");
+        let day = world.input_of(first, "x");
+        world.done(first, "x", json!("X"));
+        cancel(world, run);
+        let holds = world.run("holds", json!(null));
+        let second = world.again("operator/ana", run, None).unwrap().run;
+        let step = world.info(second).steps.remove(0);
+        assert_eq!((step.resumed, step.goes_on), (true, [(0, first)].into()));
+        assert_eq!(world.states(second), "waiting: call=pending");
+        cancel(world, second);
+        world.passes(600_000);
+        // What is tried again is kept until it has begun, however old it is.
+        let old = CommandBody::PruneRuns { before: world.at, runs: vec![run, first] };
+        let third = world.again("operator/ana", second, None).unwrap().run;
+        world.apply(old);
+        assert!(world.store.run(first).unwrap().is_some());
+        assert!(world.store.run(run).unwrap().is_none());
+        world.done(holds, "h", json!(1));
+        let below = world.below(third, "call");
+        assert_eq!(world.states(below), "running: x=done y=running");
+        world.done(below, "y", json!("Y"));
+        // The other item was never begun, and is one of the same day.
+        let other = world.below(third, "call");
+        assert_eq!((world.states(other).as_str(), world.input_of(other, "x")), ("running: x=running y=pending", day));
+        world.done(other, "x", json!("X"));
+        world.done(other, "y", json!("Y"));
+        assert_eq!(world.output(third), json!([null, null]));
+    }
+
+    fn a_run_within_that_did_everything_does_nothing_again(world) {
+        world.team();
+        let wrong = with(flow("inner", &[work("x", &[], json!(1))]), json!({"output": "{{ steps.x.output.none }}"}));
+        world.put(wrong).unwrap();
+        world.put(flow("f", &[json!({"id": "call", "do": {"flow": {"id": "inner"}}})])).unwrap();
+        let run = world.run("f", json!(null));
+        let first = world.below(run, "call");
+        world.done(first, "x", json!({}));
+        assert_eq!(world.info(run).error.unwrap().code, "expression");
+        let second = world.again("operator/ana", run, None).unwrap().run;
+        assert_eq!((world.states(second).as_str(), world.info(second).error.unwrap().code.as_str()), ("failed: call=failed", "expression"));
+        assert_eq!(world.store.dispatches(Which::All, None, 9).unwrap().len(), 1);
+    }
+
+    /// One of them was never begun and one is refused at once: each stands in its own place.
+    fn outputs_stand_in_the_place_of_their_items(world) {
+        world.team();
+        let each = json!({"id": "each", "for_each": "input", "on_error": {"goto": "mend"},
+            "do": {"dispatch": {"hand": "wren/work", "input": "{{ item.a }}"}}});
+        let mend = work("mend", &["each"], json!("{{ steps.each.output }}"));
+        world.put(with(flow("f", &[each, mend]), json!({"max_parallel": 3}))).unwrap();
+        let run = world.run("f", json!([{}, {"a": 1}, {"a": 2}]));
+        // The first item has no `a`: the step failed before others began.
+        assert_eq!(world.input_of(run, "mend"), json!([null]));
     }
 
     fn what_was_cancelled_goes_on_and_another_input_begins_anew(world) {

@@ -3,9 +3,10 @@
 
 use nexus_broker::hub::records::Transaction;
 use nexus_broker::hub::{Change, CommandBody, Origin};
+use nexus_wire::alert::AlertKind;
 use nexus_wire::flow::{FlowPut, FlowStored};
 use nexus_wire::hands::{Dispatch, DispatchState, Dispatched};
-use nexus_wire::limits::{TRIGGER_DISPATCHES_MAX, TRIGGER_QUEUE_MAX, TRIGGER_RUNS_MAX};
+use nexus_wire::limits::{TRIGGER_DISPATCHES_MAX, TRIGGER_QUEUE_MAX, TRIGGER_RUNS_MAX, WORK_WAITS_LONG};
 use nexus_wire::log::LogBody;
 use nexus_wire::run::RunCancel;
 use nexus_wire::trigger::{SlotState, SlotWork, TriggerFire, TriggerSlot, TriggerStatus};
@@ -207,6 +208,14 @@ on_both_stores! {
         let slots = world.slots("t");
         assert_eq!((count(&slots, SlotState::Running), count(&slots, SlotState::Queued)), (TRIGGER_RUNS_MAX, 2));
         assert_eq!(slots.last().unwrap().reason.as_deref(), Some("waits for room: 896 runs have not ended"));
+        let told = |world: &World<S>| world.store.alert(AlertKind::WorkWaiting, "flows").unwrap();
+        let since = slots[TRIGGER_RUNS_MAX].slot;
+        world.tick_at(since + WORK_WAITS_LONG.as_millis() as Ms - 1);
+        assert_eq!(told(world), None);
+        world.tick_at(since + WORK_WAITS_LONG.as_millis() as Ms);
+        assert_eq!(told(world).unwrap().message, "flows that triggers are to run have waited for more than 5 minutes, because 896 runs have not ended; see: nexctl run list");
+        world.tick_at(world.at + 1);
+        assert_eq!(told(world).unwrap().times, 1);
         let Some(SlotWork::Run(first)) = slots[0].work else { panic!("{:?}", slots[0]) };
         let cancel = RunCancel { run: first, reason: None };
         world.request::<Value>("operator/ana", Change::RunCancel(cancel)).unwrap();
@@ -214,6 +223,9 @@ on_both_stores! {
         let slots = world.slots("t");
         assert_eq!((slots[0].state, slots[TRIGGER_RUNS_MAX].state), (SlotState::Failed, SlotState::Running));
         assert_eq!(slots[TRIGGER_RUNS_MAX + 1].state, SlotState::Queued);
+        assert_eq!(told(world).unwrap().cleared_at, None);
+        world.pause("t");
+        assert!(told(world).unwrap().cleared_at.is_some());
     }
 }
 

@@ -94,7 +94,7 @@ pub fn run_steps(ui: &Ui, detail: &RunDetail, now: Ms) -> String {
         ]);
         for task in tasks.iter().filter(|_| one.is_none()) {
             let why = task.error.as_ref().map(|error| error.message.clone()).unwrap_or_default();
-            let why = if task.began_at < begun { KEPT.to_owned() } else { why };
+            let why = if task.began_at < begun && why.is_empty() { KEPT.to_owned() } else { why };
             table.add_row(vec![
                 Cell::new(format!("  [{}]", task.index)),
                 marked(task.state.as_str(), step_mark(task.state)),

@@ -41,7 +41,8 @@ const LOOKS: Partial<Record<AlertKind, Look>> = {
       ? trigger(subject)
       : { does: "Look at the aspect", href: `/team/${part(name)}` };
   },
-  work_waiting: () => ({ does: "Look at what waits", href: "/work" }),
+  // Of a Hand, or of flows for which there is no room.
+  work_waiting: (subject) => ({ does: "Look at what waits", href: subject === "flows" ? "/flows" : "/work" }),
   worker_lost: () => ({ does: "Look at what has failed", href: "/work?show=dead" }),
   workspace_fault: () => ({ does: "Look at the workspace", href: "/workspace?show=faults" }),
 };
