@@ -1,5 +1,7 @@
 //! Steps that wait for an entry of the log, and who is told of the end of a run.
 
+mod limits;
+
 use nexus_broker::hub::records::Transaction;
 use nexus_broker::hub::{Change, HubConfig};
 use nexus_wire::alert::{Alert, AlertAck, AlertKind};

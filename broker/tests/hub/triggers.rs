@@ -1,5 +1,6 @@
 //! Triggers: each slot has one record, whatever happens to the broker, the clock, and the work it sets off.
 
+mod limits;
 mod room;
 mod work;
 
