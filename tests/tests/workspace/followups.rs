@@ -84,7 +84,7 @@ fn what_has_come_due_meanwhile_is_asked_once_though_the_broker_is_killed_over_it
     };
     let by = "operator/workspace".to_owned();
     assert_eq!(asked("followup-tax"), [(by.clone(), "Is the tax paid? 1".to_owned())]);
-    assert_eq!(asked("check-books"), [(by.clone(), "Are the books in order?".to_owned())]);
+    assert_eq!(asked("check-books"), [(by, "Are the books in order?".to_owned())]);
     for name in ["followup-tax", "check-books"] {
         let answers = talk(&world, name).into_iter().filter(|(from, _)| from == "harrow").count();
         assert_eq!(answers, 1, "{name}: {:?}", talk(&world, name));
