@@ -198,7 +198,8 @@ impl<S: Store> Step<'_, S> {
 
     /// A tree has one source, and so has what is tried again.
     fn source_of(&self, order: &Order) -> Stored<Option<WorkSource>> {
-        let before = order.parent.map(|lease| lease.dispatch).or(order.retry.as_ref().map(|retry| retry.of));
+        let before =
+            order.parent.map(|lease| lease.dispatch).or_else(|| order.retry.as_ref().map(|retry| retry.of));
         if let Some(before) = before {
             return Ok(self.store.dispatch_head(before)?.and_then(|record| record.info.source));
         }

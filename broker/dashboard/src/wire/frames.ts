@@ -282,6 +282,7 @@ export type FieldType = ("string" | "number" | "boolean") | "integer" | "date" |
 /**
  * A flow at work.
  *
+ *
  */
 export type RunId = string;
 export type Json = unknown;
@@ -3883,6 +3884,12 @@ export interface RunStep {
   began_at?: number;
   ended_at?: number;
   error?: HandFailure;
+  /**
+   * The runs that its items go on with, by their places.
+   */
+  goes_on?: {
+    [k: string]: RunId;
+  };
   id: StepName;
   /**
    * It was done by the run that this one tries again.

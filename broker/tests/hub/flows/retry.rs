@@ -167,7 +167,7 @@ on_both_stores! {
         world.put(flow("inner", &[work("x", &[], json!("{{ date.now }}")), work("y", &["x"], json!(2))])).unwrap();
         let call = json!({"id": "call", "for_each": "[1, 2]", "do": {"flow": {"id": "inner", "input": "{{ item }}"}}});
         let shared = json!({"max_parallel": 1, "concurrency_group": ["g"], "output": "{{ steps.call.output }}"});
-        world.put(with(flow("f", &[call]), shared.clone())).unwrap();
+        world.put(with(flow("f", &[call]), shared)).unwrap();
         world.put(with(flow("holds", &[work("h", &[], json!(1))]), json!({"concurrency_group": ["g"]}))).unwrap();
         let cancel = |world: &mut World<S>, run: RunId| {
             let cancel = Change::RunCancel(RunCancel { run, reason: None });
