@@ -133,7 +133,7 @@ fn does(act: &Act) -> String {
         Act::Ask(ask) => format!("asks {}: {}", ask.aspect, ask.text),
         Act::Dispatch(dispatch) => match (&dispatch.hand, &dispatch.capability) {
             (Some(hand), _) => format!("dispatch to {hand}"),
-            (None, Some(wanted)) => format!("dispatch to who can {}", wanted.needs.join(", ")),
+            (None, Some(wanted)) => format!("dispatch to whoever can {}", wanted.needs.join(", ")),
             (None, None) => "dispatch".to_owned(),
         },
         Act::Flow(flow) => format!("runs flow {}", flow.id),
