@@ -60,17 +60,17 @@ impl World {
 fn what_was_spent_is_told_by_what_has_led_to_it() {
     let mut world = World::new();
     let work = json!({"dispatch": {"hand": "wren/verify", "input": {}}});
-    world.put_trigger(json!({"name": "sweep", "when": "manual", "do": work}));
-    world.put_trigger(
-        json!({"name": "morning", "when": "manual", "do": {"ask": {"aspect": "wren", "text": "?"}}}),
-    );
-    world.put_trigger(json!({"name": "early", "when": "manual", "do": {"flow": {"id": "outer"}}}));
     let inner = json!({"id": "inner", "steps": [{"id": "a", "do": work}]});
     let outer = json!({"id": "outer", "steps": [{"id": "b", "do": {"flow": {"id": "inner"}}}]});
     for flow in [inner, outer] {
         let flow = serde_json::from_value(flow).unwrap();
         world.request("operator/ana", Change::FlowPut(FlowPut { flow }));
     }
+    world.put_trigger(json!({"name": "sweep", "when": "manual", "do": work}));
+    world.put_trigger(
+        json!({"name": "morning", "when": "manual", "do": {"ask": {"aspect": "wren", "text": "?"}}}),
+    );
+    world.put_trigger(json!({"name": "early", "when": "manual", "do": {"flow": {"id": "outer"}}}));
 
     // A trigger's work, with what it leads to; it fails, and somebody tries it again.
     world.fire("sweep");
