@@ -203,9 +203,8 @@ impl<S: Store> Step<'_, S> {
         if let Some(before) = before {
             return Ok(self.store.dispatch_head(before)?.and_then(|record| record.info.source));
         }
-        let of_thread = || order.thread.and_then(|thread| self.hub.triggers.line_of_thread(thread));
-        let line = self.causes.clone().filter(|line| !line.is_empty()).or_else(of_thread);
-        if let Some(name) = line.into_iter().flatten().next() {
+        let of_thread = || self.hub.triggers.line_of_thread(order.thread?)?.into_iter().next();
+        if let Some(name) = self.causes.iter().flatten().next().cloned().or_else(of_thread) {
             return Ok(Some(WorkSource::Trigger(name)));
         }
         Ok(order.run.and_then(|run| self.hub.runs.started(run)).map(WorkSource::Flow))

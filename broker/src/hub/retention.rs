@@ -145,11 +145,11 @@ impl<S: Store> Step<'_, S> {
         Ok(())
     }
 
-    /// One that is tried again is looked at once more when the step that it is begins, with the runs within it.
-    fn is_gone_on_with(&self, record: &RunRecord) -> Stored<bool> {
+    /// Whether a run, or one that it is a step of, is among those: they are looked at once more when they are gone on with.
+    fn is_within(&self, record: &RunRecord, wanted: &BTreeSet<RunId>) -> Stored<bool> {
         let (mut id, mut parent) = (record.info.id, record.info.parent.clone());
         loop {
-            if self.hub.runs.goes_on_with(id) {
+            if wanted.contains(&id) {
                 return Ok(true);
             }
             let Some(above) = parent else { return Ok(false) };
@@ -161,9 +161,12 @@ impl<S: Store> Step<'_, S> {
     /// runs that go on with them.
     pub(super) fn prune_runs(&mut self, before: Ms, runs: &[RunId]) -> Done {
         let mut gone = Vec::new();
+        let gone_on_with = self.hub.runs.gone_on_with();
         for id in runs {
             let Some(record) = self.store.run(*id)? else { continue };
-            if record.info.ended_at.is_some_and(|at| at < before) && !self.is_gone_on_with(&record)? {
+            if record.info.ended_at.is_some_and(|at| at < before)
+                && !self.is_within(&record, &gone_on_with)?
+            {
                 self.store.delete_run(*id)?;
                 gone.push(*id);
             }

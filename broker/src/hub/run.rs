@@ -182,10 +182,10 @@ impl Runs {
         top
     }
 
-    /// Whether a run that has not ended will go on with that one.
-    pub(super) fn goes_on_with(&self, run: RunId) -> bool {
+    /// Those that runs which have not ended will go on with.
+    pub(super) fn gone_on_with(&self) -> BTreeSet<RunId> {
         let steps = self.open.values().flat_map(|open| &open.info().steps);
-        steps.flat_map(|step| step.goes_on.values()).any(|before| *before == run)
+        steps.flat_map(|step| step.goes_on.values()).copied().collect()
     }
 
     /// The flow that was started, of a run that may be a step.
@@ -222,6 +222,25 @@ pub(super) struct Launch {
     pub(super) as_of: Option<Ms>,
 }
 
+impl Launch {
+    /// One that is no step of another, and tries nothing again.
+    fn anew(id: RunId, (flow, version): (Flow, u32), input: Value, by: Party) -> Self {
+        Self {
+            id,
+            flow,
+            version,
+            input,
+            by,
+            thread: None,
+            parent: None,
+            depth: 0,
+            request_sha256: None,
+            kept: None,
+            as_of: None,
+        }
+    }
+}
+
 impl<S: Store> Step<'_, S> {
     pub(super) fn run_start(&mut self, sender: &Party, request: RequestId, start: RunStart) -> Done {
         let request_sha256 = sha256_of(&start);
@@ -234,45 +253,18 @@ impl<S: Store> Step<'_, S> {
         {
             return refuse(ErrorCode::NotFound, format!("there is no thread {thread}"));
         }
-        let (flow, version) = self.flow_of(&start.flow)?;
-        let RunStart { flow: _, input, thread } = start;
-        let (by, request_sha256) = (sender.clone(), Some(request_sha256));
-        let (parent, depth, kept, as_of) = (None, 0, None, None);
-        self.launch(Launch {
-            id,
-            flow,
-            version,
-            input,
-            by,
-            thread,
-            parent,
-            depth,
-            request_sha256,
-            kept,
-            as_of,
-        })?;
+        let flow = self.flow_of(&start.flow)?;
+        let (thread, request_sha256) = (start.thread, Some(request_sha256));
+        let launch = Launch::anew(id, flow, start.input, sender.clone());
+        self.launch(Launch { thread, request_sha256, ..launch })?;
         self.answer_started(id);
         Ok(())
     }
 
     /// A run that a trigger starts.
     pub(super) fn start_run(&mut self, id: RunId, flow: &FlowName, input: Value, by: Party) -> Done {
-        let (flow, version) = self.flow_of(flow)?;
-        let (thread, parent, depth, request_sha256) = (None, None, 0, None);
-        let (kept, as_of) = (None, None);
-        self.launch(Launch {
-            id,
-            flow,
-            version,
-            input,
-            by,
-            thread,
-            parent,
-            depth,
-            request_sha256,
-            kept,
-            as_of,
-        })
+        let flow = self.flow_of(flow)?;
+        self.launch(Launch::anew(id, flow, input, by))
     }
 
     /// The flow as it is kept.

@@ -119,19 +119,11 @@ impl<S: Store> Step<'_, S> {
             return refuse(ErrorCode::Invalid, message);
         }
         let kept = self.kept_of(&old, retry.step.as_ref())?;
-        self.launch(Launch {
-            id,
-            flow: old.flow.clone(),
-            version: old.info.version,
-            input: old.input.clone(),
-            by: sender.clone(),
-            thread: old.info.thread.filter(|_| old.info.by == *sender),
-            parent: None,
-            depth: 0,
-            request_sha256: Some(request_sha256),
-            kept: Some(kept),
-            as_of: None,
-        })?;
+        let thread = old.info.thread.filter(|_| old.info.by == *sender);
+        let (request_sha256, kept) = (Some(request_sha256), Some(kept));
+        let flow = (old.flow.clone(), old.info.version);
+        let launch = Launch::anew(id, flow, old.input.clone(), sender.clone());
+        self.launch(Launch { thread, request_sha256, kept, ..launch })?;
         self.log_other(sender.clone(), "run.retried", retry.run, &id)?;
         self.tried_again(old, id)?;
         self.answer_started(id);

@@ -237,24 +237,15 @@ impl<S: Store> Step<'_, S> {
                 let before = goes_on.map(|before| self.store.run(*before)).transpose()?.flatten();
                 let before = before.filter(|it| it.info.flow == flow && it.input == input);
                 let kept = before.as_ref().map(|before| self.kept_of(before, None)).transpose()?;
-                let (flow, version) = match &before {
+                let flow = match &before {
                     Some(before) => (before.flow.clone(), before.info.version),
                     None => self.flow_of(&flow)?,
                 };
                 let step = info.steps[place.step].id.clone();
-                self.launch(Launch {
-                    id,
-                    flow,
-                    version,
-                    input,
-                    by: info.by.clone(),
-                    thread: None,
-                    parent: Some(RunParent { run: place.run, step, index: place.index }),
-                    depth: info.depth + 1,
-                    request_sha256: None,
-                    kept,
-                    as_of: info.as_of,
-                })?;
+                let parent = Some(RunParent { run: place.run, step, index: place.index });
+                let (depth, as_of) = (info.depth + 1, info.as_of);
+                let launch = Launch::anew(id, flow, input, info.by.clone());
+                self.launch(Launch { parent, depth, kept, as_of, ..launch })?;
                 match before {
                     Some(before) => Ok(self.tried_again(before, id)?),
                     None => Ok(()),
