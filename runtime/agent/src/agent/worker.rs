@@ -403,6 +403,8 @@ impl Worker {
         let Begins { first: Some(first), opening, resumed } = from else { return Ok(Some(record)) };
         let kits = self.shared.kits.subscribe();
         let kit = self.shared.fresh_kit().await;
+        // Before anybody can see that it has begun: from then on it may be cancelled.
+        let seat = self.shared.running.begin(turn_id(Some(&first)), &first, resumed);
         let mut drive = self.drive(&kit, record, &first, opening.as_deref()).await?;
         let budgets = &kit.settings.budgets;
         let day = self.shared.ledger.left(first.thread, budgets.thread, budgets.aspect, resumed);
@@ -412,7 +414,7 @@ impl Worker {
         let (turn, effects) = begin(kit.rules(day));
         let mut outside = Conversation {
             arrivals: &mut self.arrivals,
-            seat: self.shared.running.begin(turn_id(Some(&first)), &first, resumed),
+            seat,
             pause: Pause::new(Arc::clone(&self.shared), first.thread, &mut self.place, kits),
             thread: first.thread,
             passes_over: Box::new({
