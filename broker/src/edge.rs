@@ -125,10 +125,13 @@ impl Edge {
     pub(crate) fn admit(
         &self,
         identity: &Identity,
-        frame: ToBroker,
+        mut frame: ToBroker,
         bytes: usize,
     ) -> Result<Admitted, ErrorBody> {
         let kind = frame.kind();
+        if let ToBroker::Dispatch(dispatch) = &mut frame {
+            self.workspace.instruct(dispatch)?;
+        }
         admit(identity, frame, bytes).inspect_err(|refused| {
             if refused.code == ErrorCode::Forbidden {
                 self.forbidden(&identity.party, kind.to_owned());

@@ -200,7 +200,8 @@ impl Workspace {
         };
         self.tell(edge, faults).await;
         self.record.read_at = edge.now();
-        edge.workspace.show(&self.folder, self.record.read_at, &self.files, &self.record.faults);
+        let (files, skills) = (&self.files, &self.load.skills);
+        edge.workspace.show(&self.folder, self.record.read_at, files, skills, &self.record.faults);
         if let Err(error) = self.record.save(&self.data) {
             tracing::warn!("{error}; after the next start of the broker this workspace is loaded anew");
         }

@@ -55,6 +55,15 @@ test.describe("with one", () => {
     await ana.keyboard.type("odd");
     await expect(rows(ana)).toHaveCount(1);
     await expect(row(ana, "flows/odd.yaml")).not.toContainText("there is no step");
+    await ana.getByRole("link", { name: "Skills" }).click();
+    const skills = ana.getByRole("table", { name: "Skills" }).locator("tbody tr");
+    await expect(skills).toHaveText([
+      /^check-a-claim.*claim, source\?.*framework:skills\/check-a-claim\.md$/,
+      /^summarise.*text.*framework:skills\/summarise\.md$/,
+      /^tidyPut things where they belong\.skills\/tidy\.md$/,
+    ]);
+    await everyLook(ana, "workspace-skills");
+    await ana.getByRole("link", { name: "All files" }).click();
     await ana.getByRole("searchbox").fill("no such file");
     await expect(ana.getByText("No file is like that.")).toBeVisible();
   });

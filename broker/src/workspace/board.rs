@@ -1,16 +1,19 @@
-//! What a workspace has come to, for whoever asks: each file, where it comes from, and what is wrong with it; and how the home
-//! page is laid out.
+//! What a workspace has come to, for whoever asks: each file, where it comes from, and what is wrong with it; its skills; and
+//! how the home page is laid out.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nexus_wire::Ms;
+use nexus_wire::hands::Dispatch;
 use nexus_wire::home::{Home, HomeLayout};
 use nexus_wire::limits::ALERT_MESSAGE_BYTES_MAX;
-use nexus_wire::workspace::{WorkspaceFile, WorkspaceFiles, WorkspaceOrigin};
+use nexus_wire::name::SELF_HAND;
+use nexus_wire::workspace::{Skill, Skills, WorkspaceFile, WorkspaceFiles, WorkspaceOrigin};
+use nexus_wire::{ErrorBody, ErrorCode, HandTarget, Ms};
 use nexus_workspace::{HOME_FILE, Origin, Overlay};
+use serde_json::Value;
 
 /// By path.
 pub(super) type Files = BTreeMap<String, WorkspaceFile>;
@@ -43,18 +46,26 @@ struct Shown {
     read_at: Ms,
     faults: u64,
     files: Files,
+    skills: nexus_workspace::Skills,
 }
 
 impl Board {
     /// `faults` by file.
-    pub(super) fn show(&self, folder: &Path, read_at: Ms, files: &Files, faults: &BTreeMap<String, String>) {
+    pub(super) fn show(
+        &self,
+        folder: &Path,
+        read_at: Ms,
+        files: &Files,
+        skills: &nexus_workspace::Skills,
+        faults: &BTreeMap<String, String>,
+    ) {
         let mut files = files.clone();
         for (path, fault) in faults {
             let file = files.entry(path.clone()).or_insert_with(|| nothing(path));
             file.fault = Some(without_place(path, fault).to_owned());
         }
         let folder = folder.display().to_string();
-        let shown = Shown { folder, read_at, faults: faults.len() as u64, files };
+        let shown = Shown { folder, read_at, faults: faults.len() as u64, files, skills: skills.clone() };
         *self.files.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(shown));
     }
 
@@ -69,6 +80,49 @@ impl Board {
         let shown = self.shown();
         let fault = shown.and_then(|shown| shown.files.get(HOME_FILE)?.fault.clone());
         Home { widgets: home.layout.widgets.clone(), file: home.file.clone(), fault }
+    }
+
+    /// So many skills behind the one named, without what they say.
+    pub(crate) fn skills(&self, after: Option<&str>, limit: usize) -> Skills {
+        let Some(shown) = self.shown() else { return Skills::default() };
+        let mut rest = shown.skills.after(after).map(|skill| skill.said());
+        let heads = rest.by_ref().take(limit);
+        let skills: Vec<Skill> = heads.map(|it| Skill { instructions: None, ..it.clone() }).collect();
+        let is_end = rest.next().is_none();
+        let next_cursor = skills.last().filter(|_| !is_end).map(|last| last.name.clone());
+        Skills { skills, next_cursor }
+    }
+
+    pub(crate) fn skill(&self, name: &str) -> Result<nexus_workspace::Skill, ErrorBody> {
+        let missing = |why: String| ErrorBody::new(ErrorCode::NotFound, why);
+        let none = "this broker keeps no workspace, so there are no skills; start it with --workspace";
+        let shown = self.shown().ok_or_else(|| missing(none.to_owned()))?;
+        shown.skills.get(name).cloned().map_err(missing)
+    }
+
+    /// Work that names a skill is given what that says.
+    pub(crate) fn instruct(&self, dispatch: &mut Dispatch) -> Result<(), ErrorBody> {
+        let Some(name) = dispatch.skill.take() else { return Ok(()) };
+        let invalid = |why: String| ErrorBody::new(ErrorCode::Invalid, why);
+        let is_for_self = match &dispatch.hand {
+            Some(HandTarget::Own) => true,
+            Some(HandTarget::Hand(hand)) => hand.hand.as_str() == SELF_HAND,
+            None => false,
+        };
+        if !is_for_self {
+            let message = format!(
+                "`skill` is for an aspect's Hand `{SELF_HAND}`: name one in `hand`, as in wren/{SELF_HAND}"
+            );
+            return Err(invalid(message));
+        }
+        let skill = self.skill(&name)?;
+        if dispatch.input.is_null() {
+            dispatch.input = Value::Object(serde_json::Map::new());
+        }
+        let Value::Object(input) = &mut dispatch.input else {
+            return Err(invalid(format!("the input of a skill is an object; this is {}", dispatch.input)));
+        };
+        skill.fill(input).map_err(invalid)
     }
 
     fn shown(&self) -> Option<Arc<Shown>> {
@@ -148,7 +202,8 @@ mod tests {
             ("f.patch.toml".to_owned(), format!("f.patch.toml: there is no f; {}", super::super::HOW)),
         ];
         let board = Board::default();
-        board.show(Path::new("/w"), 7, &files_of(&overlay), &faults.into_iter().collect());
+        let load = nexus_workspace::load(&overlay);
+        board.show(Path::new("/w"), 7, &files_of(&overlay), &load.skills, &faults.into_iter().collect());
         board
     }
 

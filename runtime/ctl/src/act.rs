@@ -158,6 +158,7 @@ pub(crate) async fn dispatch(run: &Run, dispatch: cli::Dispatch) -> Result<(), F
         hand: hand.map(HandTarget::Hand),
         capability,
         input,
+        skill: dispatch.skill,
         thread,
         deadline_s,
         budget: dispatch.budget.into(),

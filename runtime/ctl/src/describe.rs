@@ -18,7 +18,7 @@ use serde_json::json;
 use crate::cli::One;
 use crate::failure::Failure;
 use crate::page::Page;
-use crate::{Run, ids, look, near, operator, session, vault};
+use crate::{Run, ids, look, near, operator, session, skill, vault};
 use sheet::Sheet;
 
 mod sheet;
@@ -94,6 +94,10 @@ async fn page(run: &Run, client: &mut Client, what: One) -> Result<Page, Failure
                 "active": tree.entries.iter().filter(|node| node.active).count(),
             });
             Page::of(run, &value, None, || Sheet::of_session(run, &of, &tree).text())
+        }
+        One::Skill { name } => {
+            let skill = skill::get(&run.broker()?, &name).await?;
+            Page::of(run, &skill, None, || Sheet::of_skill(&skill).text())
         }
         One::Thread { id } => {
             let thread = ids::thread(client, &id).await?;

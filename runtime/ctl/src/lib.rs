@@ -43,6 +43,7 @@ mod report;
 mod restrain;
 mod screen;
 mod session;
+mod skill;
 pub mod table;
 mod text;
 mod threads;

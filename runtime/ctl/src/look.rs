@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::ids::Short;
 use crate::page::Page;
 use crate::ui::{Tone, printable};
-use crate::{Run, approval, ids, knowledge, near, operator, session, table, vault, watch};
+use crate::{Run, approval, ids, knowledge, near, operator, session, skill, table, vault, watch};
 
 pub(crate) async fn get(run: &Run, get: cli::Get) -> Result<(), Failure> {
     let mut client = run.connect().await?;
@@ -91,6 +91,7 @@ async fn page(run: &Run, client: &mut Client, what: What) -> Result<Page, Failur
             let session = ids::session(client, &of, &session).await?;
             session::tree(run, client, of, session).await
         }
+        What::Skills => skill::list(run, &run.broker()?).await,
         What::Threads { id: Some(id), .. } => {
             let thread = ids::thread(client, &id).await?;
             let info = client.call(ThreadGet { thread }).await?;

@@ -23,7 +23,7 @@ mod work;
 pub use asked::{alerts, approvals};
 pub use flows::{flows, run_steps, runs};
 use grid::Cell;
-pub use kept::{blobs, contexts, credentials, grants, knowledge};
+pub use kept::{blobs, contexts, credentials, grants, knowledge, skills};
 pub use registries::{registries, registry_changes, registry_rows};
 pub use reports::{audit, gathers, members, operators, role, tokens, top, usage};
 pub use said::{hits, messages, receipts, threads};

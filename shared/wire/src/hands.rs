@@ -81,6 +81,10 @@ pub struct Dispatch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capability: Option<Wanted>,
     pub input: Value,
+    /// A skill of the broker's workspace, for an aspect's Hand `self`: `input` follows its schema, and is handed on with the
+    /// skill's title as `skill` and its text as `instructions`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skill: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<ThreadId>,
     /// Seconds from acceptance to the end at the latest. Clamped to the limit, and said so.

@@ -270,4 +270,5 @@ struct Http {
     token_request: crate::admin::TokenRequest,
     token_response: crate::admin::TokenResponse,
     workspace_files: crate::workspace::WorkspaceFiles,
+    workspace_skills: crate::workspace::Skills,
 }

@@ -1,7 +1,8 @@
-//! The workspace a broker keeps, file by file.
+//! The workspace a broker keeps, file by file; and its skills.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::Ms;
 
@@ -54,6 +55,34 @@ pub struct WorkspaceFiles {
     /// Of all files, how many there is something wrong with.
     pub faults: u64,
     pub files: Vec<WorkspaceFile>,
+    /// What to ask for as `cursor` to go on; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// A skill: a file that says how something is done, for whoever has an aspect's Hand `self` do it.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Skill {
+    /// Where its file lies below `skills/`, without `.md`.
+    pub name: String,
+    pub title: String,
+    /// For people: what it is good for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// What is to be done. Absent in a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<String>,
+    /// JSON Schema of the input; absent: any object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_schema: Option<Value>,
+    /// The file that says so: in the workspace, or `framework:` and the path there.
+    pub file: String,
+}
+
+/// `GET /api/v1/skills`: by name.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Skills {
+    pub skills: Vec<Skill>,
     /// What to ask for as `cursor` to go on; absent at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,

@@ -27,4 +27,5 @@ pub use init::{InitError, Kind, init};
 pub use layer::{Layer, framework, read, stamp};
 pub use load::{Item, Load, Loaded, load};
 pub use overlay::{Effective, Origin, Overlay, sha256};
+pub use skill::{Skill, Skills};
 pub use validate::validate;

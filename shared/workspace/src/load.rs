@@ -16,7 +16,7 @@ use crate::home::{self, HOME_FILE};
 use crate::merge::{PATCH, utf8};
 use crate::note;
 use crate::overlay::{Effective, Origin, Overlay, sha256};
-use crate::skill;
+use crate::skill::Skills;
 use crate::validate::of_syntax;
 
 /// Bytes of a file that defines one trigger.
@@ -45,20 +45,20 @@ impl Item {
         }
     }
 
-    /// Says in full what it names of [skills](skill).
-    fn take_skills(&mut self, overlay: &Overlay) -> Result<(), String> {
-        fn taken<T: Serialize + DeserializeOwned>(of: &mut T, overlay: &Overlay) -> Result<(), String> {
+    /// Says in full what it names of `skills`.
+    fn take(&mut self, skills: &Skills) -> Result<(), String> {
+        fn taken<T: Serialize + DeserializeOwned>(of: &mut T, skills: &Skills) -> Result<(), String> {
             let said = serde_json::to_value(&*of).map_err(|error| error.to_string())?;
             let mut full = said.clone();
-            skill::expand(&mut full, overlay)?;
+            skills.expand(&mut full)?;
             if full != said {
                 *of = serde_json::from_value(full).map_err(|error| error.to_string())?;
             }
             Ok(())
         }
         match self {
-            Self::Flow(flow) => taken(&mut **flow, overlay),
-            Self::Trigger(trigger) => taken(&mut **trigger, overlay),
+            Self::Flow(flow) => taken(&mut **flow, skills),
+            Self::Trigger(trigger) => taken(&mut **trigger, skills),
             Self::Home(_) | Self::Registry(_) => Ok(()),
         }
     }
@@ -108,6 +108,7 @@ impl Loaded {
 pub struct Load {
     /// Registries before the flows that may write them, and flows before the triggers that may start them.
     pub items: Vec<Loaded>,
+    pub skills: Skills,
     pub faults: Vec<Fault>,
 }
 
@@ -129,7 +130,9 @@ type Read = Result<Vec<Said>, Vec<nexus_flow::Fault>>;
 /// What a broker is to do with the files in effect. Homes of aspects are looked at as far as whoever copies them has to
 /// know that they are whole.
 pub fn load(overlay: &Overlay) -> Load {
-    let mut load = Load { items: Vec::new(), faults: overlay.faults.clone() };
+    let (skills, faults) = Skills::of(overlay, shown);
+    let faults = overlay.faults.iter().cloned().chain(faults).collect();
+    let mut load = Load { items: Vec::new(), skills, faults };
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
     for (path, file) in &overlay.files {
         let shown = shown(path, file);
@@ -153,7 +156,7 @@ pub fn load(overlay: &Overlay) -> Load {
                     let places = places.filter(|_| file.origin != Origin::Patched);
                     let mut loaded =
                         Loaded { sha256: String::new(), item, file: shown.clone(), places, root };
-                    if let Err(wrong) = loaded.item.take_skills(overlay) {
+                    if let Err(wrong) = loaded.item.take(&load.skills) {
                         load.faults.push(loaded.refused(&wrong));
                         continue;
                     }

@@ -109,7 +109,7 @@ impl Known {
                 known.aspects.insert(name.to_owned());
             }
         }
-        known.skills = skill::skills(overlay);
+        known.skills = skill::names(overlay);
         known
     }
 

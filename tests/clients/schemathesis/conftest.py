@@ -19,7 +19,7 @@ import world  # noqa: E402
 def nexus(tmp_path):
     data = tmp_path / "data"
     data.mkdir(mode=0o700)
-    (data / "nexus.toml").write_text(world.SETTINGS)
+    (data / "nexus.toml").write_text(f'workspace = "{world.workspace(tmp_path)}"\n' + world.SETTINGS)
     running = stories.Nexus(tmp_path)
     yield running
     running.stack.stop()

@@ -128,6 +128,17 @@ CREDENTIAL = {
 }
 
 
+def workspace(folder):
+    """One with a skill, and without the aspects that are shipped."""
+    files = {"skills/tidy.md": "# Tidy\n\nPut things where they belong.\n",
+             "aspects/harrow.remove": "", "aspects/runner.remove": ""}
+    for name, text in files.items():
+        file = folder / "workspace" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return folder / "workspace"
+
+
 def build(nexus):
     """Fills a fresh broker; returns the facts about it, and the aspect that is connected to it."""
     http("PUT", f"{nexus.url}/api/v1/operators/admin/password", {"password": PASSWORD}, nexus.token)
@@ -272,6 +283,8 @@ EXAMPLES = {
     "getUsage": lambda _: [query(by="hand"), query(by="day", since="0"), query(by="model")],
     # Backup
     "getHome": lambda _: {},
+    "listSkills": lambda _: query(limit="1"),
+    "getSkill": lambda _: path(name="tidy"),
     "listWorkspace": lambda _: query(limit="1"),
     "makeBackup": lambda _: {"body": {"name": f"b-{uuid7()}.tar"}},
     # Blobs

@@ -118,6 +118,89 @@ fn work_that_names_a_skill_brings_what_the_skill_says_now() {
 }
 
 #[test]
+fn a_skill_is_listed_and_done_by_its_name_as_it_is_now() {
+    let world = keeping();
+    world.broker().wait_for_text("harrow registered");
+    let schema =
+        json!({"type": "object", "required": ["customer"], "properties": {"customer": {"type": "string"}}});
+    let text = |way: &str| {
+        format!(
+            "---\ninput_schema: {schema}\n---\n# Weekly note\n\nSays what a week was like.\n\n{way} {{{{ two }}}} lines.\n"
+        )
+    };
+    put(&world, "skills/notes/weekly.md", &text("Write"));
+    let listed = || world.nexctl_json(&["get", "skills"])["skills"].as_array().expect("a list").clone();
+    let skill =
+        wait_until("it to be listed", || listed().into_iter().find(|it| it["name"] == "notes/weekly"));
+    let mut expected = json!({"name": "notes/weekly", "title": "Weekly note", "description": "Says what a week was like.",
+        "input_schema": schema, "file": "skills/notes/weekly.md"});
+    assert_eq!(skill, expected);
+    let names: Vec<Value> = listed().iter().map(|it| it["name"].clone()).collect();
+    assert_eq!(names, ["check-a-claim", "notes/weekly", "summarise", "weekly-note"]);
+    expected["instructions"] = json!("Write {{ two }} lines.");
+    assert_eq!(world.nexctl_json(&["describe", "skill", "notes/weekly"]), expected);
+
+    let sent = |input: &str| {
+        world.nexctl(&["dispatch", "harrow/self", input, "--skill", "notes/weekly", "-o", "json"])
+    };
+    let done = |input: &str| {
+        let answer: Value = serde_json::from_slice(&sent(input).stdout).expect("JSON");
+        world.nexctl_json(&["get", "dispatches", answer["dispatch"].as_str().expect("its id")])["input"]
+            .clone()
+    };
+    assert_eq!(
+        done(r#"{"customer": "Ada", "of": ["{{ x }}"]}"#),
+        json!({"skill": "Weekly note", "instructions": "Write {{ two }} lines.", "customer": "Ada", "of": ["{{ x }}"]})
+    );
+    let refused = |args: &[&str]| {
+        let out = world.nexctl(args);
+        assert_eq!(out.status.code(), Some(1), "{}", nexus_tests::world::text(&out));
+        String::from_utf8(out.stderr).expect("text")
+    };
+    let by = |hand: &str, input: &str, skill: &str| refused(&["dispatch", hand, input, "--skill", skill]);
+    assert_eq!(
+        by("harrow/self", "{}", "notes/weekly"),
+        "nexctl: the input is none for the skill notes/weekly: \"customer\" is a required property\n"
+    );
+    assert_eq!(
+        by("harrow/self", "7", "notes/weekly"),
+        "nexctl: the input of a skill is an object; this is 7\n"
+    );
+    assert_eq!(
+        by("harrow/summarise", r#"{"text": "x"}"#, "summarise"),
+        "nexctl: `skill` is for an aspect's Hand `self`: name one in `hand`, as in wren/self\n"
+    );
+    let there = "there are check-a-claim, notes/weekly, summarise, weekly-note";
+    let missing = format!("nexctl: there is no skill \"monthly\" in this workspace; {there}\n");
+    assert_eq!(by("harrow/self", "{}", "monthly"), missing);
+    assert_eq!(refused(&["describe", "skill", "monthly"]), missing);
+
+    // Who works by it next works by what it says then.
+    put(&world, "skills/notes/weekly.md", &text("Sing"));
+    wait_until("the new text", || {
+        let skill = world.nexctl_json(&["describe", "skill", "notes/weekly"]);
+        (skill["instructions"] == "Sing {{ two }} lines.").then_some(())
+    });
+    assert_eq!(done(r#"{"customer": "Ada"}"#)["instructions"], "Sing {{ two }} lines.");
+    put(&world, "skills/notes/weekly.md", "---\ninput: {}\n---\nSing.\n");
+    let told = wait_until("it to be told of", || alerts(&world).into_iter().find(|it| it.contains("weekly")));
+    assert!(told.starts_with("skills/notes/weekly.md:2:1: unknown field `input`, expected one of"), "{told}");
+    let broken = "nexctl: there is something wrong with the file of the skill \"notes/weekly\"; put that right first\n";
+    assert_eq!(by("harrow/self", r#"{"customer": "Ada"}"#, "notes/weekly"), broken);
+}
+
+#[test]
+fn without_a_workspace_there_are_no_skills() {
+    let world = World::new();
+    let out = world.nexctl(&["get", "skills"]);
+    assert!(text(&out).contains("there are no skills: they lie in skills/ of a workspace"), "{}", text(&out));
+    let out = world.nexctl(&["dispatch", "wren/self", "--skill", "summarise"]);
+    let expected =
+        "nexctl: this broker keeps no workspace, so there are no skills; start it with --workspace\n";
+    assert_eq!(String::from_utf8_lossy(&out.stderr), expected);
+}
+
+#[test]
 fn what_is_wrong_with_one_file_keeps_back_no_other_and_what_leaves_is_paused() {
     let world = keeping();
     trigger(&world, "tidy", |_| true);

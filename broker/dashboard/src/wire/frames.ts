@@ -1286,6 +1286,11 @@ export interface Dispatch {
   input: unknown;
   parent?: Lease;
   parent_used?: Spending;
+  /**
+   * A skill of the broker's workspace, for an aspect's Hand `self`: `input` follows its schema, and is handed on with the
+   * skill's title as `skill` and its text as `instructions`.
+   */
+  skill?: string;
   thread?: ThreadId;
 }
 /**

@@ -607,6 +607,46 @@ export interface SetupDone {
   token?: string;
 }
 /**
+ * A skill: a file that says how something is done, for whoever has an aspect's Hand `self` do it.
+ *
+ */
+export interface Skill {
+  /**
+   * For people: what it is good for.
+   */
+  description?: string;
+  /**
+   * The file that says so: in the workspace, or `framework:` and the path there.
+   */
+  file: string;
+  /**
+   * JSON Schema of the input; absent: any object.
+   */
+  input_schema?: {
+    [k: string]: unknown;
+  };
+  /**
+   * What is to be done. Absent in a list.
+   */
+  instructions?: string;
+  /**
+   * Where its file lies below `skills/`, without `.md`.
+   */
+  name: string;
+  title: string;
+}
+/**
+ * `GET /api/v1/skills`: by name.
+ *
+ */
+export interface Skills {
+  /**
+   * What to ask for as `cursor` to go on; absent at the end.
+   */
+  next_cursor?: string;
+  skills: Skill[];
+}
+/**
  * `POST /api/v1/operators/{name}/tokens`: a further API token of an operator. A token of the same name is
  * replaced.
  *

@@ -30,6 +30,10 @@ pub(super) struct DispatchHand {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     needs: Option<Vec<String>>,
+    /// A skill of the team's workspace that says how it is done, for a Hand `<aspect>/self`; `input` is what it is about.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    skill: Option<String>,
     /// What it works on, as its input schema says.
     #[serde(default)]
     #[schemars(with = "Map<String, Value>")]
@@ -113,6 +117,7 @@ impl DispatchHand {
             hand: self.hand,
             capability: capability.map(|needs| Wanted { needs, ..Wanted::default() }),
             input: self.input,
+            skill: self.skill,
             thread: caller.thread,
             deadline_s: self.deadline_s.map(|s| u32::try_from(s).unwrap_or(u32::MAX)),
             budget: Budget { tokens: self.max_tokens, cost_microusd: None },

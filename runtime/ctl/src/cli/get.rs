@@ -149,6 +149,9 @@ pub enum What {
         #[arg(long, value_name = "N")]
         limit: Option<u32>,
     },
+    /// Skills of the broker's workspace: how something is done
+    #[command(visible_alias = "skill")]
+    Skills,
     /// Conversations, the latest activity first
     #[command(visible_alias = "thread")]
     Threads {
@@ -237,6 +240,11 @@ pub enum One {
         of: AspectName,
         /// `global`, or the id of a thread or a fork
         session: String,
+    },
+    /// A skill: what it says, and what it has to be given
+    Skill {
+        /// As `nexctl get skills` shows it
+        name: String,
     },
     /// A thread: who takes part, and its last messages
     Thread {

@@ -32,11 +32,16 @@ pub struct Cancel {
 #[command(after_help = "\
 For example: nexctl dispatch wren/verify-claim '{\"claim\": \"…\"}' --wait
 Without a Hand's name the broker chooses one, and says why it is that one:
-  nexctl dispatch --needs verify '{\"claim\": \"…\"}'")]
+  nexctl dispatch --needs verify '{\"claim\": \"…\"}'
+An aspect works by a skill of the broker's workspace (see nexctl get skills):
+  nexctl dispatch harrow/self '{\"text\": \"…\"}' --skill summarise --wait")]
 pub struct Dispatch {
     /// The Hand, unless one is to be chosen, then its input; - reads the input from standard input
     #[arg(num_args = 0..=2, value_names = ["ASPECT/HAND", "JSON"])]
     pub words: Vec<String>,
+    /// How it is to be done: a skill of the workspace, for an aspect's Hand self
+    #[arg(long, value_name = "NAME", conflicts_with = "needs")]
+    pub skill: Option<String>,
     /// A capability the Hand has to have; repeat it for several
     #[arg(long, value_name = "CAPABILITY", value_delimiter = ',')]
     pub needs: Vec<String>,

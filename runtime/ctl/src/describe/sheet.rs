@@ -12,6 +12,7 @@ use nexus_wire::knowledge::{KnowledgeEntry, KnowledgeHead};
 use nexus_wire::roster::{AspectInfo, AspectRole};
 use nexus_wire::session::SessionTreePage;
 use nexus_wire::thread::Receipt;
+use nexus_wire::workspace::Skill;
 use nexus_wire::{AspectName, Ms, Party};
 
 use crate::table::{self, ago, exact, span};
@@ -205,6 +206,17 @@ impl Sheet {
             .maybe("Recalled", head.usage.map(|usage| usage.recalled))
             .section("Text", &printable(&entry.content))
             .section("Versions", &table::knowledge(&run.ui, versions, run.now()))
+    }
+
+    pub(super) fn of_skill(skill: &Skill) -> Self {
+        let schema = skill.input_schema.as_ref().map(|schema| format!("{schema:#}")).unwrap_or_default();
+        Self::default()
+            .line("Skill", &skill.name)
+            .line("Title", &skill.title)
+            .line("For", or_none(&skill.description))
+            .line("File", &skill.file)
+            .section("Input schema", &printable(&schema))
+            .section("Instructions", &printable(skill.instructions.as_deref().unwrap_or_default()))
     }
 
     pub(super) fn of_message(run: &Run, message: &Message, receipts: &[Receipt]) -> Self {

@@ -1,10 +1,11 @@
-//! What is kept: knowledge and who may read it, blobs, credentials, contexts.
+//! What is kept: knowledge and who may read it, skills, blobs, credentials, contexts.
 
 use nexus_wire::Ms;
 use nexus_wire::blob::BlobInfo;
 use nexus_wire::credential::CredentialInfo;
 use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeUsage};
 use nexus_wire::name::Party;
+use nexus_wire::workspace::Skill;
 
 use super::grid::Give::{Cut, Go, Keep, Wide};
 use super::grid::{Cell, Grid};
@@ -45,6 +46,22 @@ pub fn knowledge(ui: &Ui, entries: &[KnowledgeHead], now: Ms) -> String {
             usage(|it| it.found),
             usage(|it| it.recalled),
             head.entry.to_string(),
+        ]);
+    }
+    table.text()
+}
+
+pub fn skills(ui: &Ui, skills: &[Skill]) -> String {
+    let mut table =
+        Grid::new(ui, &[("SKILL", Keep), ("TITLE", Go(2)), ("FOR", Cut), ("INPUT", Go(1)), ("FILE", Wide)]);
+    for skill in skills {
+        let input = if skill.input_schema.is_some() { "by schema" } else { "any" };
+        table.add_row(vec![
+            printable(&skill.name),
+            or_dash(&title(ui, &skill.title)),
+            or_dash(&title(ui, &skill.description)),
+            input.to_owned(),
+            printable(&skill.file),
         ]);
     }
     table.text()

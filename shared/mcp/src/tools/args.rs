@@ -49,6 +49,10 @@ pub(super) struct DispatchHand {
     pub(super) needs: Vec<String>,
     /// What the Hand gets, following its input schema in list_team.
     pub(super) input: Value,
+    /// A skill of the broker's workspace that says how it is done, for a Hand `<aspect>/self`. `input` then is an object, of
+    /// what it is about.
+    #[serde(default)]
+    pub(super) skill: Option<String>,
     /// The conversation it belongs to.
     #[serde(default)]
     pub(super) thread: Option<ThreadId>,

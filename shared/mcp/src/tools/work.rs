@@ -45,9 +45,10 @@ impl<B: Bus> TeamServer<B> {
         args: args::DispatchHand,
         call: &Call,
     ) -> Result<Sent, ErrorBody> {
-        let args::DispatchHand { hand, needs, input, thread, deadline_s, wait_s, idempotency_key } = args;
+        let args::DispatchHand { hand, needs, input, skill, thread, deadline_s, wait_s, idempotency_key } =
+            args;
         let capability = (!needs.is_empty()).then(|| Wanted { needs, ..Wanted::default() });
-        let frame = Dispatch { hand, capability, input, thread, deadline_s, ..Dispatch::default() };
+        let frame = Dispatch { hand, capability, input, skill, thread, deadline_s, ..Dispatch::default() };
         let ear = self.ear(thread);
         let Dispatched { dispatch, chosen: hand, why, state, position, deadline_at, .. } =
             self.ask(call.id(idempotency_key.as_deref())?, frame).await?;

@@ -1,4 +1,4 @@
-/** Workspace: the files a team is made of, where what is in effect of each comes from, and what is wrong. */
+/** Workspace: the files a team is made of, where what is in effect of each comes from, and what is wrong; its skills. */
 import { useState } from "preact/hooks";
 import { useSearch } from "wouter-preact";
 import { rest } from "../../link/rest";
@@ -13,6 +13,7 @@ import { type Column, Table } from "../../ui/table";
 import { Tabs } from "../../ui/tabs";
 import { Time } from "../../ui/time";
 import type { WorkspaceFile, WorkspaceFiles } from "../../wire/http";
+import { SkillTable } from "./skills";
 import { type Show, counts, isShown, toneOf } from "./words";
 import "./workspace.css";
 
@@ -35,6 +36,7 @@ const SHOWS: readonly { show: Show; title: string }[] = [
   { show: "", title: "All files" },
   { show: "own", title: "Another than shipped" },
   { show: "faults", title: "Faults" },
+  { show: "skills", title: "Skills" },
 ];
 
 export default function Workspace() {
@@ -65,10 +67,7 @@ export default function Workspace() {
 function Files({ all }: { all: WorkspaceFiles }) {
   const query = new URLSearchParams(useSearch());
   const show = SHOWS.find(({ show }) => show === query.get("show"))?.show ?? "";
-  const [words, setWords] = useState("");
-  const [most, setMost] = useState(ROWS);
   const address = (show: Show) => (show === "" ? "/workspace" : `/workspace?show=${show}`);
-  const shown = all.files.filter((file) => isShown(file, show, words.trim()));
   return (
     <div class="workspace">
       <p class="workspace-facts">
@@ -99,6 +98,17 @@ function Files({ all }: { all: WorkspaceFiles }) {
             ),
         }))}
       />
+      {show === "skills" ? <SkillTable key={all.read_at} /> : <FileTable all={all.files} show={show} />}
+    </div>
+  );
+}
+
+function FileTable({ all, show }: { all: readonly WorkspaceFile[]; show: Show }) {
+  const [words, setWords] = useState("");
+  const [most, setMost] = useState(ROWS);
+  const shown = all.filter((file) => isShown(file, show, words.trim()));
+  return (
+    <>
       <input
         class="input workspace-search"
         type="search"
@@ -122,7 +132,7 @@ function Files({ all }: { all: WorkspaceFiles }) {
           <Button onClick={() => setMost(most + ROWS)}>More files</Button>
         </p>
       )}
-    </div>
+    </>
   );
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { WorkspaceFile } from "../../wire/http";
-import { counts, isShown } from "./words";
+import { counts, inputOf, isShown } from "./words";
 
 const files: WorkspaceFile[] = [
   { path: "aspects/wren/NEXUS.md", origin: "framework" },
@@ -10,6 +10,15 @@ const files: WorkspaceFile[] = [
 ];
 const shown = (show: "" | "own" | "faults", words = "") =>
   files.filter((file) => isShown(file, show, words)).map(({ path }) => path);
+
+describe("the input of a skill", () => {
+  it("is named field by field, those that may be left out with a question mark", () => {
+    expect(inputOf({ required: ["a"], properties: { a: {}, b: { type: "string" } } })).toBe("a, b?");
+    expect(inputOf({ type: "object" })).toBe("");
+    expect(inputOf(undefined)).toBe("");
+    expect(inputOf(true)).toBe("");
+  });
+});
 
 describe("files of a workspace", () => {
   it("are all, the workspace's own, or those with a fault", () => {

@@ -10,7 +10,15 @@ export const toneOf: Record<WorkspaceOrigin, Tone> = {
   hidden: "stalled",
 };
 
-export type Show = "" | "own" | "faults";
+export type Show = "" | "own" | "faults" | "skills";
+
+/** The fields of an input as its schema has them, with `?` behind those that may be left out. */
+export function inputOf(schema: unknown): string {
+  const { properties = {}, required = [] } = (schema ?? {}) as { properties?: object; required?: string[] };
+  return Object.keys(properties)
+    .map((name) => (required.includes(name) ? name : `${name}?`))
+    .join(", ");
+}
 
 /** Whether a file belongs to what is looked at, and has the words that are searched in its path. */
 export function isShown(file: WorkspaceFile, show: Show, words: string): boolean {
