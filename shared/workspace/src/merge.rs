@@ -1,5 +1,6 @@
 //! A patch: fields that take the place of others. Pure.
 
+use nexus_flow::Format;
 use serde_json::Value;
 
 use crate::fault::Fault;
@@ -11,24 +12,40 @@ pub(crate) fn patched(name: &str, base: &[u8], patch_name: &str, patch: &[u8]) -
     let text = utf8(patch_name, patch)?;
     let patch: toml::Table = toml::from_str(text).map_err(|error| toml_fault(patch_name, text, &error))?;
     let base = utf8(name, base)?;
+    let fault = |message: String| Fault::of_file(patch_name, message);
     if name.ends_with(".json") {
-        let mut value: Value = serde_json::from_str(base)
-            .map_err(|error| Fault::of_file(patch_name, format!("what it changes is no JSON: {error}")))?;
-        let patch = serde_json::to_value(&patch)
-            .map_err(|error| Fault::of_file(patch_name, format!("it cannot be JSON: {error}")))?;
-        merge_json(&mut value, patch);
-        let mut text = serde_json::to_string_pretty(&value)
-            .map_err(|error| Fault::of_file(patch_name, error.to_string()))?;
-        text.push('\n');
+        let value: Value = serde_json::from_str(base)
+            .map_err(|error| fault(format!("what it changes is no JSON: {error}")))?;
+        let value = merged(value, &patch).map_err(fault)?;
+        let text = serde_json::to_string_pretty(&value).map_err(|error| fault(error.to_string()))?;
+        Ok((text + "\n").into_bytes())
+    } else if name.ends_with(".toml") {
+        let mut value: toml::Table =
+            toml::from_str(base).map_err(|error| fault(format!("what it changes is no TOML: {error}")))?;
+        merge_toml(&mut value, patch);
+        let text = toml::to_string_pretty(&value).map_err(|error| fault(error.to_string()))?;
         Ok(text.into_bytes())
     } else {
-        let mut value: toml::Table = toml::from_str(base)
-            .map_err(|error| Fault::of_file(patch_name, format!("what it changes is no TOML: {error}")))?;
-        merge_toml(&mut value, patch);
-        let text =
-            toml::to_string_pretty(&value).map_err(|error| Fault::of_file(patch_name, error.to_string()))?;
-        Ok(text.into_bytes())
+        // Read as whoever loads it reads it.
+        let read = nexus_flow::read_as::<Value>(base, Format::Yaml, usize::MAX);
+        let (value, _) = read.map_err(|faults| {
+            let why = faults.first().map(|fault| fault.message.as_str()).unwrap_or_default();
+            fault(format!("what it changes is no YAML: {why}"))
+        })?;
+        let value = merged(value, &patch).map_err(fault)?;
+        Ok(serde_yaml_ng::to_string(&value).map_err(|error| fault(error.to_string()))?.into_bytes())
     }
+}
+
+fn merged(mut base: Value, patch: &toml::Table) -> Result<Value, String> {
+    if !base.is_object() {
+        return Err(
+            "what it changes has no fields, so it cannot be patched; put a file in its place".to_owned()
+        );
+    }
+    let patch = serde_json::to_value(patch).map_err(|error| format!("it cannot be JSON: {error}"))?;
+    merge_json(&mut base, patch);
+    Ok(base)
 }
 
 fn merge_json(base: &mut Value, patch: Value) {
@@ -90,11 +107,35 @@ mod tests {
     }
 
     #[test]
+    fn of_a_yaml_file_everything_else_stays_what_it_was() {
+        // What looks like something else, as it is written and as it would be written anew.
+        let base = "id: day # a remark\nwords: ['yes', \"0x1f\", '1.0', 'null', '2026-12-01', '~', ' a ', '- b', 'c: d', '#e', '{{ x }}', '']\n\
+                    values: [yes, 31, 1.5, null, true]\nlong: |\n  one\n  two\nsteps:\n  - { id: a }\nt: { y: 2, z: [1] }\n";
+        let made = text("day.yaml", base, "id = \"night\"\n[t]\nz = [2]\n").expect("made");
+        let read = |text: &str| nexus_flow::read_as::<Value>(text, Format::Yaml, 1_000).expect("YAML").0;
+        let mut expected = read(base);
+        expected["id"] = "night".into();
+        expected["t"]["z"] = serde_json::json!([2]);
+        assert_eq!(read(&made), expected, "{made}");
+    }
+
+    #[test]
     fn a_patch_that_cannot_be_read_is_told_with_its_place() {
         assert!(text("a.json", "{}", "x = 1\ny = \n").expect_err("no TOML").starts_with("x.patch.toml:2:"));
         assert!(
             text("a.json", "nothing", "x = 1").expect_err("no JSON").contains("what it changes is no JSON")
         );
+        assert!(
+            text("a.yaml", "x: [", "x = 1")
+                .expect_err("no YAML")
+                .starts_with("x.patch.toml: what it changes is no YAML: ")
+        );
+        for (name, list) in [("a.yaml", "- x"), ("a.json", "[1]")] {
+            assert_eq!(
+                text(name, list, "x = 1"),
+                Err("x.patch.toml: what it changes has no fields, so it cannot be patched; put a file in its place".to_owned())
+            );
+        }
         let broken = patched("a.json", b"{}", "x.patch.toml", b"x = '\xff'").expect_err("no text");
         assert_eq!(
             broken.to_string(),

@@ -11,7 +11,7 @@ use crate::merge::{PATCH, patched};
 
 const REMOVE: &str = ".remove";
 /// What a patch may change, in the order in which it is looked for.
-const PATCHABLE: [&str; 2] = [".json", ".toml"];
+const PATCHABLE: [&str; 4] = [".json", ".toml", ".yaml", ".yml"];
 
 /// Where a file in effect comes from.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -115,7 +115,7 @@ impl Overlay {
     fn patch(&mut self, by: &str, stem: &str, patch: &[u8]) {
         let names = PATCHABLE.map(|kind| format!("{stem}{kind}"));
         let Some(name) = names.iter().find(|name| self.files.contains_key(*name)) else {
-            let message = format!("it changes {}, and neither is there", names.join(" or "));
+            let message = format!("it changes one of {}, and none is there", names.join(", "));
             self.faults.push(Fault::of_file(by, message));
             return;
         };
@@ -191,7 +191,7 @@ mod tests {
             faults,
             [
                 "skills/none.remove: it hides skills/none, and nothing of that name is shipped",
-                "flows/none.patch.toml: it changes flows/none.json or flows/none.toml, and neither is there",
+                "flows/none.patch.toml: it changes one of flows/none.json, flows/none.toml, flows/none.yaml, flows/none.yml, and none is there",
             ]
         );
         assert_eq!(overlay, Overlay::of(&framework, &workspace));

@@ -16,6 +16,9 @@ async fn a_hand_is_a_tool_from_when_its_aspect_registers_until_it_goes() {
         "{tools:?}"
     );
     assert_eq!(client.ok("hand_wren_shout", json!({"text": "hey"})).await, json!({"loud": "HEY"}));
+    let by_skill = json!({"hand": "wren/self", "skill": "summarise", "input": {"text": "x"}});
+    let told = client.refused("dispatch_hand", by_skill).await;
+    assert!(told.contains("this broker keeps no workspace, so there are no skills"), "{told}");
 
     let forge = desk.world.home("forge", json!({"hands": [{"name": "mend"}]}), "");
     let mut agent = desk.world.agent(&forge);

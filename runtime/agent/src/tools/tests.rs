@@ -229,6 +229,13 @@ async fn a_hand_is_named_or_chosen_or_ones_own() {
             json!({"hand": "wren/verify", "needs": [], "input": 1}),
             Dispatch::to("wren/verify".parse::<HandRef>().expect("a Hand"), json!(1)),
         ),
+        (
+            json!({"hand": "wren/self", "skill": "summarise", "input": 1}),
+            Dispatch {
+                skill: Some("summarise".into()),
+                ..Dispatch::to("wren/self".parse::<HandRef>().expect("a Hand"), json!(1))
+            },
+        ),
     ];
     for (input, expected) in cases {
         let Bench { toolbox, mut link, mut claims } = bench(&[]);
