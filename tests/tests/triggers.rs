@@ -39,6 +39,26 @@ fn what_is_due_is_done_and_shown() {
         assert!(list.contains(part), "{part}: {list}");
     }
 
+    // What is next of all of them, and no more than a plan has.
+    world.nexctl(&["trigger", "add", "monthly", "--cron", "0 9 1 * *", "--dispatch", "wren/self", "{}"]);
+    let plan = |trigger: &str| world.nexctl_json(&["trigger", "next", trigger, "-n", "20"])["slots"].clone();
+    let mut expected: Vec<Value> = Vec::new();
+    for trigger in ["monthly", "yearly"] {
+        let slots = plan(trigger).as_array().expect("a list").clone();
+        expected
+            .extend(slots.iter().map(|it| json!({"trigger": trigger, "slot": it["slot"], "due": it["due"]})));
+    }
+    expected.sort_by_key(|it| it["slot"].as_i64());
+    expected.truncate(20);
+    assert!(expected.iter().any(|it| it["trigger"] == "yearly"), "{expected:?}");
+    assert_eq!(world.nexctl_json(&["trigger", "next", "-n", "20"]), json!({"slots": expected}));
+    let said = text(&world.nexctl(&["trigger", "next", "-n", "1"]));
+    assert!(said.contains("monthly") && !said.contains("yearly"), "{said}");
+    let many = world.nexctl(&["trigger", "next", "-n", "101"]);
+    assert!(text(&many).contains("101 is not in 1..=100"), "{}", text(&many));
+    let answer = world.http("GET", "/api/v1/triggers/monthly/next?limit=1000", "", "");
+    assert_eq!(answer.matches("\"due\"").count(), 100, "{answer}");
+
     let wrong = world.nexctl(&["trigger", "add", "bad", "--cron", "61 * * * *", "--ask", "wren", "x"]);
     assert!(
         !wrong.status.success() && text(&wrong).contains("`when.cron`: \"61 * * * *\" cannot be read"),

@@ -1,6 +1,7 @@
 //! `nexctl trigger`: what the team does while nobody types, and what became of it.
 
 mod hook;
+mod plan;
 
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use nexus_wire::hands::Wanted;
 use nexus_wire::hook::{TriggerRotate, Webhook};
 use nexus_wire::trigger::{
     Act, After, AskAspect, DispatchHand, Event, Every, Overlap, Retry, StartFlow, Trigger, TriggerDelete,
-    TriggerFire, TriggerGet, TriggerHistory, TriggerInfo, TriggerList, TriggerNext, TriggerPause,
-    TriggerPlan, TriggerResume, TriggerStatus, Watch, When,
+    TriggerFire, TriggerGet, TriggerHistory, TriggerInfo, TriggerList, TriggerPause, TriggerResume,
+    TriggerStatus, Watch, When,
 };
 
 use crate::cli::{AddTrigger, TriggerAction, Watched};
@@ -126,11 +127,11 @@ async fn shown(run: &Run, action: TriggerAction) -> Result<(), Failure> {
             Page::of(run, &page, empty, rows)?.going_on("--after", next).print(run)?;
         }
         TriggerAction::Next { name, number } => {
-            let plan = run.within(client.call(TriggerNext { trigger: name, limit: Some(number) })).await??;
-            let empty = plan.slots.is_empty().then(|| note(&plan));
-            let note = plan.note.clone().filter(|_| !plan.slots.is_empty());
-            let rows = || table::plan(&run.ui, &plan.slots, run.now(), &run.zone);
-            Page::of(run, &plan, empty.as_deref(), rows)?.noting(Tone::Plain, note).print(run)?;
+            let page = match name {
+                Some(name) => run.within(plan::of_one(run, &mut client, name, number)).await??,
+                None => run.within(plan::of_all(run, &mut client, number)).await??,
+            };
+            page.print(run)?;
         }
         TriggerAction::Show { name } => {
             let info = run.within(client.call(TriggerGet { trigger: name })).await??;
@@ -161,10 +162,6 @@ async fn put(run: &Run, mut client: nexus_client::Client, definition: Trigger) -
 fn unseen(info: &TriggerInfo) -> Option<String> {
     let watcher = info.watcher.as_ref().filter(|watcher| watcher.state != WatcherState::Watching)?;
     watcher.reason.clone()
-}
-
-fn note(plan: &TriggerPlan) -> String {
-    plan.note.clone().unwrap_or_else(|| "there is nothing it will do".to_owned())
 }
 
 fn seconds(time: Duration) -> Result<u32, Failure> {

@@ -8,7 +8,7 @@ use nexus_wire::Ms;
 use nexus_wire::flow::{
     Flow, FlowStep, OnError, StepAct, StepApprove, StepDispatch, StepEvent, StepRetry, StepWait, StepWrite,
 };
-use nexus_wire::hands::Wanted;
+use nexus_wire::hands::{HAND_OR_CAPABILITY, Wanted};
 use nexus_wire::limits::{
     APPROVAL_DEADLINE_DEFAULT, APPROVAL_DEADLINE_MAX, FLOW_BYTES_MAX, FLOW_DESCRIPTION_BYTES_MAX,
     FLOW_GROUPS_MAX, FLOW_PARALLEL_DEFAULT, FLOW_PARALLEL_MAX, FLOW_STEPS_MAX, KINDS_MAX,
@@ -252,7 +252,7 @@ impl<'a> Checker<'a> {
     fn dispatch(&mut self, at: &str, dispatch: &StepDispatch, shape: &Shape) -> Option<Act> {
         let StepDispatch { hand, capability, input } = dispatch;
         if hand.is_some() == capability.is_some() {
-            self.wrong(at, "name a `hand`, or the `capability` it has to have, and not both");
+            self.wrong(at, HAND_OR_CAPABILITY);
         }
         if let Some(fault) = capability.as_ref().and_then(Wanted::fault) {
             self.wrong(format!("{at}.capability"), fault);

@@ -108,6 +108,9 @@ impl Dispatch {
     }
 }
 
+/// Why work goes nowhere that names none of the two, or both.
+pub const HAND_OR_CAPABILITY: &str = "name a `hand`, or the `capability` it has to have, and not both";
+
 /// What a Hand has to be good at, and what counts for it when several are. Upper and lower case are the same.
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Wanted {

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use nexus_wire::hands::{Candidate, Dispatch, HandSpec, Wanted};
+use nexus_wire::hands::{Candidate, Dispatch, HAND_OR_CAPABILITY, HandSpec, Wanted};
 use nexus_wire::name::HandName;
 use nexus_wire::roster::{PROVIDER_NONE, RestraintKind};
 use nexus_wire::{AspectName, ErrorBody, ErrorCode, HandRef, HandTarget, Party};
@@ -59,10 +59,7 @@ impl<S: Store> Step<'_, S> {
             },
             (None, Some(wanted)) => return self.chosen(sender, wanted, &dispatch.input),
             (Some(_), Some(_)) | (None, None) => {
-                return refuse(
-                    ErrorCode::Invalid,
-                    "name a `hand`, or the `capability` it has to have, and not both",
-                );
+                return refuse(ErrorCode::Invalid, HAND_OR_CAPABILITY);
             }
         };
         self.named(sender, hand, &dispatch.input)

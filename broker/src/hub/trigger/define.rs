@@ -1,6 +1,7 @@
 //! What people say of triggers: defined, deleted, fired by hand, paused, resumed.
 
 use nexus_wire::alert::AlertKind;
+use nexus_wire::hands::HAND_OR_CAPABILITY;
 use nexus_wire::limits::{
     KINDS_MAX, RESTRAINT_REASON_BYTES_MAX, TOPIC_BYTES_MAX, TRIGGER_BACKOFF_MAX_S, TRIGGER_CATCH_UP_MAX,
     TRIGGER_INPUT_BYTES_MAX, TRIGGER_JITTER_MAX_S, TRIGGER_RETRIES_MAX, TRIGGER_TEXT_BYTES_MAX, TRIGGERS_MAX,
@@ -374,10 +375,7 @@ impl<S: Store> Step<'_, S> {
                         };
                     }
                     (Some(_), Some(_)) | (None, None) => {
-                        return refuse(
-                            ErrorCode::Invalid,
-                            "`do.dispatch`: name a `hand`, or the `capability` it has to have, and not both",
-                        );
+                        return refuse(ErrorCode::Invalid, format!("`do.dispatch`: {HAND_OR_CAPABILITY}"));
                     }
                 }
             }

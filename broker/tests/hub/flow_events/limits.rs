@@ -5,7 +5,7 @@ use nexus_broker::hub::{Change, CommandBody, Origin};
 use nexus_wire::flow::{Flow, FlowDelete, FlowDeleted, FlowPut};
 use nexus_wire::limits::{
     FLOW_BYTES_MAX, FLOW_DESCRIPTION_BYTES_MAX, FLOW_GROUP_BYTES_MAX, FLOW_GROUPS_MAX, FLOW_ITEMS_MAX,
-    FLOW_STEPS_MAX, FLOWS_MAX, RUN_BYTES_MAX, RUN_ERROR_BYTES_MAX, RUNS_OPEN_MAX,
+    FLOW_PARALLEL_DEFAULT, FLOW_STEPS_MAX, FLOWS_MAX, RUN_BYTES_MAX, RUN_ERROR_BYTES_MAX, RUNS_OPEN_MAX,
 };
 use nexus_wire::run::{RunCancel, RunInfo, RunStart, RunState};
 use nexus_wire::{ErrorCode, RequestId};
@@ -184,6 +184,18 @@ fn there_are_so_many_open_runs_and_no_more() {
     assert_eq!(world.at_work(outer).len(), 1, "it has found room");
     let refused = world.try_start("operator/ana", "f", Value::Null).unwrap_err();
     assert_eq!(refused.code, ErrorCode::QueueFull);
+}
+
+/// Where a flow does not say how many steps and items are at work at once.
+#[test]
+fn so_much_of_a_run_is_at_work_and_no_more() {
+    let mut world = memory();
+    world.team();
+    let each = json!({"id": "each", "for_each": "input", "do": {"wait": {"seconds": 86_400}}});
+    world.put(flow(&json!({"steps": [each]}))).unwrap();
+    let items: Vec<usize> = (0..20).collect();
+    let run = world.run("f", json!(items));
+    assert_eq!(world.at_work(run).len(), FLOW_PARALLEL_DEFAULT as usize);
 }
 
 /// One more is refused; what is there can be put anew, and one that is gone makes room.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum, value_parser};
 use nexus_wire::files::FileChangeKind;
 use nexus_wire::hook::HookPreset;
 use nexus_wire::name::FlowName;
@@ -67,12 +67,12 @@ pub enum TriggerAction {
         #[arg(long, value_name = "NAME")]
         after: Option<TriggerName>,
     },
-    /// When it will be due
+    /// When it will be due; without a name, what is next of all of them
     Next {
         /// Which one
-        name: TriggerName,
-        /// How many times
-        #[arg(short, long, value_name = "N", default_value_t = 10)]
+        name: Option<TriggerName>,
+        /// How many times, at most 100
+        #[arg(short, long, value_name = "N", default_value_t = 10, value_parser = value_parser!(u32).range(1..=100))]
         number: u32,
     },
     /// Skip what it is due for until it is resumed

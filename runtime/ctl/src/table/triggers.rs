@@ -1,11 +1,11 @@
 //! Triggers, their plans, and what became of their slots.
 
 use jiff::tz::TimeZone;
-use nexus_wire::Ms;
 use nexus_wire::trigger::{
     Act, After, Cause, PlannedSlot, SlotState, SlotWork, Trigger, TriggerInfo, TriggerSlot, TriggerStatus,
     When,
 };
+use nexus_wire::{Ms, TriggerName};
 
 use super::grid::Give::{Cut, Go, Id, Keep};
 use super::grid::{Cell, Grid};
@@ -41,13 +41,28 @@ pub fn triggers(ui: &Ui, triggers: &[TriggerInfo], now: Ms) -> String {
 pub fn plan(ui: &Ui, slots: &[PlannedSlot], now: Ms, zone: &TimeZone) -> String {
     let mut table = Grid::new(ui, &[("SLOT", Keep), ("DUE", Keep), ("IN", Keep)]);
     for planned in slots {
-        table.add_row(vec![
-            exact(planned.slot, zone),
-            exact(planned.due, zone),
-            span((planned.due - now).max(0)),
-        ]);
+        table.add_row(of_plan(planned, now, zone).to_vec());
     }
     table.text()
+}
+
+/// Of several triggers.
+pub fn plans<'a>(
+    ui: &Ui,
+    slots: impl Iterator<Item = (&'a TriggerName, &'a PlannedSlot)>,
+    now: Ms,
+    zone: &TimeZone,
+) -> String {
+    let mut table = Grid::new(ui, &[("TRIGGER", Keep), ("SLOT", Go(1)), ("DUE", Keep), ("IN", Keep)]);
+    for (trigger, planned) in slots {
+        let [slot, due, rest] = of_plan(planned, now, zone);
+        table.add_row(vec![trigger.to_string(), slot, due, rest]);
+    }
+    table.text()
+}
+
+fn of_plan(planned: &PlannedSlot, now: Ms, zone: &TimeZone) -> [String; 3] {
+    [exact(planned.slot, zone), exact(planned.due, zone), span((planned.due - now).max(0))]
 }
 
 pub fn slots(ui: &Ui, slots: &[TriggerSlot], zone: &TimeZone) -> String {
