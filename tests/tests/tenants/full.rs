@@ -15,6 +15,9 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 const SETTINGS: &str =
     "[limits]\nfailures_per_min = 1000000\nrequests_per_s = 1000000\nupgrades_per_s = 1000000\n";
 
+const ACME: &str = "wordofacme";
+const BETA: &str = "wordofbeta";
+
 /// A tenant in which there is one of everything.
 pub(crate) struct Full {
     pub(crate) nexus: Nexus,
@@ -33,11 +36,22 @@ pub(crate) async fn both() -> (World, Full, Full) {
     let mut world = World::new();
     let [acme, beta] = ["acme", "beta"].map(|name| Nexus::add(&world, name).0);
     world.kill_broker();
-    for nexus in [&acme, &beta] {
-        std::fs::write(nexus.data.join("nexus.toml"), SETTINGS).expect("ours");
+    for (nexus, word) in [(&acme, ACME), (&beta, BETA)] {
+        let workspace = world.dir().join(format!("workspace-of-{word}"));
+        for folder in ["skills", "aspects"] {
+            std::fs::create_dir_all(workspace.join(folder)).expect("ours");
+        }
+        let skill = format!("# {word}\n\nSays {word}.\n\nSay {word}.\n");
+        std::fs::write(workspace.join("skills/tidy.md"), skill).expect("ours");
+        // Nobody is run but those who are let in below.
+        for name in ["harrow", "runner"] {
+            std::fs::write(workspace.join(format!("aspects/{name}.remove")), "").expect("ours");
+        }
+        let settings = format!("workspace = {:?}\n{SETTINGS}", workspace.display().to_string());
+        std::fs::write(nexus.data.join("nexus.toml"), settings).expect("ours");
     }
     world.start_broker();
-    let (acme, beta) = (fill(&world, acme, "wordofacme").await, fill(&world, beta, "wordofbeta").await);
+    let (acme, beta) = (fill(&world, acme, ACME).await, fill(&world, beta, BETA).await);
     (world, acme, beta)
 }
 
@@ -134,7 +148,8 @@ async fn fill(world: &World, nexus: Nexus, word: &str) -> Full {
     // From now on nothing of it moves by itself.
     let look = |path: &str| nexus.admin("GET", &format!("/api/v1{path}"), &Value::Null);
     let command = format!("/session-commands/{}", ids["command"]);
-    let over: [(&str, IsOver); 4] = [
+    let over: [(&str, IsOver); 5] = [
+        ("/skills", |page| !page["skills"][0].is_null()),
         ("/runs?all=true", |page| page["runs"][0]["state"] == "done"),
         (&command, |command| command["state"] != "pending"),
         ("/triggers/weekly/history", |page| !page["slots"][0]["ended_at"].is_null()),

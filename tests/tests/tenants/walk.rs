@@ -75,6 +75,7 @@ impl Operation {
                 ("name", "credentials") => "vault".to_owned(),
                 ("name", "invitations") => "guest".to_owned(),
                 ("name", "operators") => "ana".to_owned(),
+                ("name", "skills") => "tidy".to_owned(),
                 ("token", "operators") => "laptop".to_owned(),
                 ("query", _) => "hello".to_owned(),
                 (name, _) => match full.ids.get(name) {
@@ -87,7 +88,10 @@ impl Operation {
         for name in &self.parameters {
             path = path.replace(&format!("{{{name}}}"), &value(name));
         }
-        let query: Vec<String> = self.query.iter().map(|name| format!("{name}={}", value(name))).collect();
+        let query = self.query.iter().map(|name| format!("{name}={}", value(name)));
+        // All of it: what was refused later would push the first entries out of a page.
+        let whole = (self.id == "listAudit").then(|| "limit=200".to_owned());
+        let query: Vec<String> = query.chain(whole).collect();
         if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) }
     }
 
