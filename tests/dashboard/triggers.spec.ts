@@ -234,8 +234,9 @@ test("a watch of an address with its policies; what is wrong is said beside it",
   await dialog.getByLabel("Address").fill("https://news.example/");
   await set(dialog);
   await expect(dialog).toBeHidden();
-  const { expires_at, ...rest } = await definition(nexus, "news");
+  const { expires_at, timezone, ...rest } = await definition(nexus, "news");
   expect(expires_at).toBeGreaterThan(Date.parse("2038-12-30"));
+  expect(timezone).toBe(await ana.evaluate(() => Intl.DateTimeFormat().resolvedOptions().timeZone));
   expect(rest).toEqual({
     name: "news",
     description: "What is new there",
@@ -281,7 +282,7 @@ test("a change keeps what the form does not show, and is not written over somebo
   await change.getByLabel("How often").fill("2h");
   await nexus.api("POST", "triggers", { ...anchored, jitter_s: 9 });
   await change.getByRole("button", { name: "Change", exact: true }).click();
-  await expect(change.getByRole("alert")).toContainText("has changed it since you began");
+  await expect(change.getByRole("alert")).toContainText("has changed trigger sweep meanwhile");
   expect((await definition(nexus, "sweep")).jitter_s).toBe(9);
 });
 

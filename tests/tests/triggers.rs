@@ -34,6 +34,16 @@ fn what_is_due_is_done_and_shown() {
     assert!(history.contains("done") && history.contains("operator/admin"), "{history}");
     let yearly = ["--cron", "0 8 1 1 *", "--zone", "Europe/Berlin", "--dispatch", "wren/self", "{}"];
     world.nexctl(&[&["trigger", "add", "yearly"], &yearly[..]].concat());
+    let at = ["--at", "2039-01-01T09:00", "--zone", "Asia/Tokyo", "--ask", "wren", "Is it {{ date.today }}?"];
+    let once = world.nexctl_json(&[&["trigger", "add", "once"], &at[..]].concat());
+    let expected = (&json!({"at": 2_177_452_800_000_i64}), &json!("Asia/Tokyo"));
+    assert_eq!((&once["definition"]["when"], &once["definition"]["timezone"]), expected);
+    let nowhere = ["--at", "2039-01-01T09:00", "--zone", "Mars/Olympus", "--ask", "wren", "x"];
+    let wrong = text(&world.nexctl(&[&["trigger", "add", "bad"], &nowhere[..]].concat()));
+    assert!(
+        wrong.contains("--zone: \"Mars/Olympus\" is no time zone; write one as Europe/Berlin"),
+        "{wrong}"
+    );
     let list = text(&world.nexctl(&["trigger", "list"]));
     for part in ["by hand", "dispatch to wren/self", "cron 0 8 1 1 *, Europe/Berlin"] {
         assert!(list.contains(part), "{part}: {list}");

@@ -1,8 +1,10 @@
 //! Triggers: each slot has one record, whatever happens to the broker, the clock, and the work it sets off.
 
+mod changes;
 mod limits;
 mod room;
 mod work;
+mod zones;
 
 use nexus_broker::hub::records::Transaction;
 use nexus_broker::hub::{Change, CommandBody, HubConfig};
@@ -532,7 +534,6 @@ on_both_stores! {
             (json!({"when": {"cron": "0 0 30 2 *"}}), "`when` names no time before `expires_at`, or none there is: nothing would happen"),
             (json!({"when": {"at": START - 1}}), "`when.at` has passed, or lies behind `expires_at`: nothing would happen"),
             (json!({"when": {"every": {"seconds": 0}}}), "`when.every.seconds` is 0; it can be from 1 to 31622400"),
-            (json!({"when": "manual", "timezone": "UTC"}), "`timezone` goes with `when.cron` alone; leave it out"),
             (json!({"when": {"every": {"seconds": 5}}, "jitter_s": 6}), "`jitter_s` is 6, longer than the 5 s from one slot to the next"),
             (json!({"when": "manual", "retry": {"max": 11}}), "`retry.max` is 11; it can be from 0 to 10"),
             (json!({"when": "manual", "misfire": {"all": 0}}), "`misfire.all` is 0; it can be from 1 to 100"),

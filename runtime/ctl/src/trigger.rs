@@ -197,7 +197,13 @@ fn definition(run: &Run, add: AddTrigger, thread: Option<nexus_wire::ThreadId>) 
     } else if let Some(every) = add.every {
         When::Every(Every { seconds: seconds(every)?, anchor: None })
     } else if let Some(at) = add.at {
-        When::At(at.ms(now, zone))
+        let clock = match &add.zone {
+            Some(name) => {
+                nexus_flow::zone(Some(name)).map_err(|wrong| Failure::Usage(format!("--zone: {wrong}")))?
+            }
+            None => zone.clone(),
+        };
+        When::At(at.ms(now, &clock))
     } else if let Some(after) = add.in_ {
         When::At(now.saturating_add(Ms::try_from(after.as_millis()).unwrap_or(Ms::MAX)))
     } else if let Some(trigger) = add.after {
@@ -251,6 +257,7 @@ fn definition(run: &Run, add: AddTrigger, thread: Option<nexus_wire::ThreadId>) 
         },
         budget: add.budget.into(),
         expires_at: add.expires.map(|at| at.ms(now, zone)),
+        if_defined_at: None,
     })
 }
 

@@ -56,7 +56,8 @@ pub struct FlowStep {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<StepRetry>,
     /// Seconds one attempt may take. Of a dispatch it is the deadline, within the limit of dispatches; of an approval
-    /// it counts as `expires_s` where that is longer; whatever else takes longer is a failure with the code `timeout`.
+    /// it counts as `expires_s` where that is longer, and for nothing with `on_timeout: approve`; whatever else takes
+    /// longer is a failure with the code `timeout`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_s: Option<u32>,
 }

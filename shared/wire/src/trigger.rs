@@ -25,7 +25,8 @@ pub struct Trigger {
     pub when: When,
     #[serde(rename = "do")]
     pub act: Act,
-    /// The time zone in which `cron` is read, such as `Europe/Berlin`; absent: UTC.
+    /// The time zone in which `cron` is read, and on whose clock texts have their `date`, such as `Europe/Berlin`;
+    /// absent: UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
     #[serde(default)]
@@ -43,6 +44,10 @@ pub struct Trigger {
     /// From here on it does nothing any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Ms>,
+    /// Of `trigger.put` alone, and not kept: only if the trigger was defined last at that time, its `defined_at`; 0:
+    /// only if there is no such trigger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub if_defined_at: Option<Ms>,
 }
 
 /// When something is done.
@@ -360,7 +365,7 @@ pub struct TriggerInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     pub created_at: Ms,
-    /// When the definition changed last.
+    /// When the definition changed last; no two definitions of a trigger have the same.
     pub defined_at: Ms,
     /// Its next slot, if it has a schedule; `jitter_s` makes it later.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -25,6 +25,7 @@ struct Followup {
     id: String,
     /// `2026-12-01T09:00` on the clock of `timezone`, or with an offset.
     at: String,
+    /// On whose clock the text has its `date` as well.
     timezone: Option<String>,
     ask: AspectName,
     text: String,
@@ -51,10 +52,10 @@ type Read = Result<Vec<Said>, Vec<nexus_flow::Fault>>;
 
 pub(crate) fn followups(text: &str) -> Read {
     read(text, |note: Followup| {
-        let at = moment(&note.at, note.timezone.as_deref())?;
-        let Followup { id, ask, text, description, .. } = note;
+        let at = moment(&note.at, &zone(note.timezone.as_deref())?)?;
+        let Followup { id, timezone, ask, text, description, .. } = note;
         Ok(json!({
-            "name": format!("followup-{id}"), "description": description, "when": {"at": at},
+            "name": format!("followup-{id}"), "description": description, "when": {"at": at}, "timezone": timezone,
             "do": {"ask": {"aspect": ask, "text": text}},
         }))
     })
@@ -70,6 +71,7 @@ pub(crate) fn checks(text: &str) -> Read {
             }
             (None, None) => return Err(("id", "how often? write `every: 10m`, or a `cron`".to_owned())),
         };
+        zone(note.timezone.as_deref())?;
         let Check { id, timezone, ask, text, description, .. } = note;
         Ok(json!({
             "name": format!("check-{id}"), "description": description, "when": when, "timezone": timezone,
@@ -109,12 +111,14 @@ fn placed(places: &Places, path: &str, message: String) -> nexus_flow::Fault {
     nexus_flow::Fault { place: places.of(path), message }
 }
 
-fn moment(at: &str, zone: Option<&str>) -> Result<Ms, Wrong> {
+/// As the broker knows it.
+fn zone(name: Option<&str>) -> Result<TimeZone, Wrong> {
+    nexus_flow::zone(name).map_err(|wrong| ("timezone", wrong))
+}
+
+fn moment(at: &str, zone: &TimeZone) -> Result<Ms, Wrong> {
     if let Ok(moment) = at.parse::<Timestamp>() {
-        return match zone {
-            None => Ok(moment.as_millisecond()),
-            Some(_) => Err(("timezone", "`at` names its offset already; leave one of them out".to_owned())),
-        };
+        return Ok(moment.as_millisecond());
     }
     let unread = || {
         let message = format!(
@@ -123,11 +127,7 @@ fn moment(at: &str, zone: Option<&str>) -> Result<Ms, Wrong> {
         ("at", message)
     };
     let civil: DateTime = at.parse().map_err(|_| unread())?;
-    let name = zone.unwrap_or("UTC");
-    let zone = TimeZone::get(name).map_err(|_| {
-        ("timezone", format!("there is no time zone {name:?}; write one such as Europe/Berlin"))
-    })?;
-    let zoned = civil.to_zoned(zone).map_err(|_| unread())?;
+    let zoned = civil.to_zoned(zone.clone()).map_err(|_| unread())?;
     Ok(zoned.timestamp().as_millisecond())
 }
 
@@ -150,7 +150,9 @@ mod tests {
             Ok(said) => said
                 .into_iter()
                 .map(|it| match it.item {
-                    Item::Trigger(trigger) => serde_json::to_string(&(&trigger.name, &trigger.when)).unwrap(),
+                    Item::Trigger(trigger) => {
+                        serde_json::to_string(&(&trigger.name, &trigger.when, &trigger.timezone)).unwrap()
+                    }
                     Item::Flow(_) | Item::Home(_) | Item::Registry(_) => it.item.key(),
                 })
                 .collect(),
@@ -162,14 +164,22 @@ mod tests {
     fn each_entry_is_a_trigger() {
         let text = "# Not forgotten.\n\
                     - { id: tax, at: 2026-12-01T09:00, timezone: Europe/Berlin, ask: wren, text: Is it paid? }\n\
-                    - { id: call, at: \"2026-12-01T09:00:00+02:00\", ask: wren, text: Call back. }\n";
-        let expected =
-            [r#"["followup-tax",{"at":1796112000000}]"#, r#"["followup-call",{"at":1796108400000}]"#];
+                    - { id: call, at: \"2026-12-01T09:00:00+02:00\", ask: wren, text: Call back. }\n\
+                    - { id: far, at: \"2026-12-01T09:00:00+02:00\", timezone: Asia/Tokyo, ask: wren, text: Is it? }\n";
+        let expected = [
+            r#"["followup-tax",{"at":1796112000000},"Europe/Berlin"]"#,
+            r#"["followup-call",{"at":1796108400000},null]"#,
+            r#"["followup-far",{"at":1796108400000},"Asia/Tokyo"]"#,
+        ];
         assert_eq!(told(followups(text)), expected);
         let text = "- { id: disk, every: 10m, ask: wren, text: Is there room? }\n\
+                    - { id: tide, every: 6h, timezone: Asia/Tokyo, ask: wren, text: Is it high? }\n\
                     - { id: books, cron: 0 9 * * 1, timezone: Europe/Berlin, ask: wren, text: Are they in order? }\n";
-        let expected =
-            [r#"["check-disk",{"every":{"seconds":600}}]"#, r#"["check-books",{"cron":"0 9 * * 1"}]"#];
+        let expected = [
+            r#"["check-disk",{"every":{"seconds":600}},null]"#,
+            r#"["check-tide",{"every":{"seconds":21600}},"Asia/Tokyo"]"#,
+            r#"["check-books",{"cron":"0 9 * * 1"},"Europe/Berlin"]"#,
+        ];
         assert_eq!(told(checks(text)), expected);
         assert_eq!(told(checks("# None yet.\n\n")), [""; 0]);
     }
@@ -183,7 +193,7 @@ mod tests {
         let expected = [
             "2:7: \"tomorrow\" is no time; write it as",
             "5:7: ",
-            "11:13: there is no time zone \"Mars/Olympus\"",
+            "11:13: \"Mars/Olympus\" is no time zone; write one as Europe/Berlin",
         ];
         assert_eq!(found.len(), expected.len(), "{found:#?}");
         for (found, expected) in found.iter().zip(expected) {
@@ -193,6 +203,10 @@ mod tests {
             ("- { id: a, ask: wren, text: x }", "1:9: how often? write `every: 10m`, or a `cron`"),
             ("- { id: a, every: soon, ask: wren, text: x }", "1:19: \"soon\" is no span of time"),
             ("- { id: a, every: 1m, ask: wren, text: x, to: y }", "1:43: unknown field `to`"),
+            (
+                "- { id: a, every: 1h, timezone: Mars, ask: wren, text: x }",
+                "1:33: \"Mars\" is no time zone; write one as Europe/Berlin",
+            ),
             ("id: a", "1:1: "),
         ];
         for (text, expected) in wrong {

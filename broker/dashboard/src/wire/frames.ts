@@ -825,6 +825,11 @@ export interface Trigger {
    */
   expires_at?: number;
   /**
+   * Of `trigger.put` alone, and not kept: only if the trigger was defined last at that time, its `defined_at`; 0:
+   * only if there is no such trigger.
+   */
+  if_defined_at?: number;
+  /**
    * Each slot is late by up to so many seconds, always by the same: many triggers at eight are not one burst.
    */
   jitter_s?: number;
@@ -833,7 +838,8 @@ export interface Trigger {
   overlap?: Overlap;
   retry?: Retry;
   /**
-   * The time zone in which `cron` is read, such as `Europe/Berlin`; absent: UTC.
+   * The time zone in which `cron` is read, and on whose clock texts have their `date`, such as `Europe/Berlin`;
+   * absent: UTC.
    */
   timezone?: string;
   when: When;
@@ -1480,7 +1486,8 @@ export interface FlowStep {
   retry?: StepRetry;
   /**
    * Seconds one attempt may take. Of a dispatch it is the deadline, within the limit of dispatches; of an approval
-   * it counts as `expires_s` where that is longer; whatever else takes longer is a failure with the code `timeout`.
+   * it counts as `expires_s` where that is longer, and for nothing with `on_timeout: approve`; whatever else takes
+   * longer is a failure with the code `timeout`.
    */
   timeout_s?: number;
 }
@@ -4180,7 +4187,7 @@ export interface AfterRun {
 export interface TriggerInfo {
   created_at: number;
   /**
-   * When the definition changed last.
+   * When the definition changed last; no two definitions of a trigger have the same.
    */
   defined_at: number;
   definition: Trigger;

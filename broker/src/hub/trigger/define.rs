@@ -1,5 +1,6 @@
 //! What people say of triggers: defined, deleted, fired by hand, paused, resumed.
 
+use jiff::Timestamp;
 use nexus_wire::alert::AlertKind;
 use nexus_wire::hands::HAND_OR_CAPABILITY;
 use nexus_wire::limits::{
@@ -10,7 +11,8 @@ use nexus_wire::trigger::{
     Act, Cause, Misfire, SlotState, StartFlow, Trigger, TriggerDelete, TriggerDeleted, TriggerFire,
     TriggerFired, TriggerInfo, TriggerPause, TriggerResume, TriggerStatus, When,
 };
-use nexus_wire::{ApprovalId, ErrorCode, Ms, Party, RequestId, TriggerId, TriggerName, derive};
+use nexus_wire::{ApprovalId, ErrorBody, ErrorCode, Ms, Party, RequestId, TriggerId, TriggerName, derive};
+use serde_json::json;
 
 use super::Ending;
 use super::due::LAST;
@@ -29,8 +31,15 @@ use crate::hub::step::{Done, Step, refuse};
 pub(super) const WHILE_PAUSED: &str = "the trigger was paused";
 
 impl<S: Store> Step<'_, S> {
-    pub(in crate::hub) fn trigger_put(&mut self, sender: &Party, request: RequestId, put: Trigger) -> Done {
+    pub(in crate::hub) fn trigger_put(
+        &mut self,
+        sender: &Party,
+        request: RequestId,
+        mut put: Trigger,
+    ) -> Done {
         let Some(fresh) = self.first_time(sender, request, &put)? else { return Ok(()) };
+        let wanted = put.if_defined_at.take();
+        self.check_is_of(&put.name, wanted)?;
         if let Some(known) = self.hub.triggers.get(&put.name)
             && known.info.definition == put
         {
@@ -47,9 +56,11 @@ impl<S: Store> Step<'_, S> {
         &mut self,
         owner: &Party,
         approval: ApprovalId,
-        trigger: Trigger,
+        mut trigger: Trigger,
     ) -> Done {
         self.check_is_new(&trigger.name)?;
+        // There is none, whatever it was to be.
+        trigger.if_defined_at = None;
         self.define(owner, derive::proposed_trigger(approval), trigger)?;
         Ok(())
     }
@@ -69,6 +80,27 @@ impl<S: Store> Step<'_, S> {
         refuse(ErrorCode::Invalid, format!("there is a trigger {name} already; propose another name"))
     }
 
+    /// Nobody's change is written over by somebody who has not seen it.
+    fn check_is_of(&self, name: &TriggerName, wanted: Option<Ms>) -> Done {
+        let known = self.hub.triggers.get(name).map(|record| &record.info);
+        let is = known.map_or(0, |info| info.defined_at);
+        let Some(wanted) = wanted.filter(|wanted| *wanted != is) else { return Ok(()) };
+        let message = match known {
+            None => {
+                format!("there is no trigger {name} any more; put it without `if_defined_at` to define it")
+            }
+            Some(info) => {
+                let how = if wanted == 0 { "defined" } else { "changed" };
+                let at = Timestamp::from_millisecond(is).map_or_else(|_| is.to_string(), |at| at.to_string());
+                format!(
+                    "{} has {how} trigger {name} meanwhile, at {at}; look at it as it is now, and change that",
+                    info.owner
+                )
+            }
+        };
+        Err(ErrorBody::new(ErrorCode::Conflict, message).with(json!({"defined_at": is})).into())
+    }
+
     /// Defines a trigger, or defines it anew; a new one is known as `id`.
     fn define(&mut self, sender: &Party, id: TriggerId, put: Trigger) -> Done<TriggerInfo> {
         let known = self.hub.triggers.get(&put.name).cloned();
@@ -79,6 +111,8 @@ impl<S: Store> Step<'_, S> {
         self.check_definition(&put)?;
         let created_at = known.as_ref().map_or(self.at, |known| known.info.created_at);
         let next = self.first_slot(&put, created_at)?;
+        // It is what one definition is told from another by, so two in one millisecond differ in it.
+        let defined_at = known.as_ref().map_or(self.at, |known| self.at.max(known.info.defined_at + 1));
         let name = put.name.clone();
         let mut record = known.unwrap_or_else(|| TriggerRecord {
             info: TriggerInfo {
@@ -88,7 +122,7 @@ impl<S: Store> Step<'_, S> {
                 status: TriggerStatus::Active,
                 reason: None,
                 created_at,
-                defined_at: self.at,
+                defined_at,
                 next: None,
                 slots: 0,
                 failures: 0,
@@ -104,7 +138,7 @@ impl<S: Store> Step<'_, S> {
         });
         let info = &mut record.info;
         info.owner = sender.clone();
-        info.defined_at = self.at;
+        info.defined_at = defined_at;
         info.next = next;
         if info.status == TriggerStatus::Done {
             (info.status, info.reason) = (TriggerStatus::Active, None);
@@ -406,9 +440,6 @@ impl<S: Store> Step<'_, S> {
     }
 
     fn check_when(&self, put: &Trigger) -> Done {
-        if put.timezone.is_some() && !matches!(put.when, When::Cron(_)) {
-            return refuse(ErrorCode::Invalid, "`timezone` goes with `when.cron` alone; leave it out");
-        }
         match &put.when {
             When::Event(event) => {
                 let count = event.kinds.len();

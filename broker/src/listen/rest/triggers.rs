@@ -43,7 +43,7 @@ pub(super) fn routes() -> Routes {
     ApiRouter::new()
         .api_route(
             "/api/v1/triggers",
-            get_with(list_triggers, all).merge(post_with(put_trigger, failing(&[404], put))),
+            get_with(list_triggers, all).merge(post_with(put_trigger, failing(&[404, 409], put))),
         )
         .api_route(
             "/api/v1/triggers/{trigger}",

@@ -26,7 +26,8 @@ pub(super) struct CreateTrigger {
     when: Times,
     #[serde(rename = "do")]
     act: Deed,
-    /// The time zone in which `cron` is read, such as `Europe/Berlin`; without it UTC.
+    /// The time zone in which `cron` is read, and on whose clock texts have their `date`, such as `Europe/Berlin`;
+    /// without it UTC.
     #[serde(default)]
     timezone: Option<String>,
 }
@@ -84,6 +85,7 @@ impl CreateTrigger {
             retry: Retry::default(),
             budget: Default::default(),
             expires_at: None,
+            if_defined_at: None,
         })
     }
 

@@ -68,6 +68,7 @@ fn what_people_type_is_understood() {
         "nexctl top --once -o json",
         "nexctl trigger add m --cron 0\u{a0}8 --zone Europe/Berlin --ask harrow What changed?",
         "nexctl trigger add m --every 10m --dispatch wren/check {} --retry 2 --backoff 10s,1m --overlap queue",
+        "nexctl trigger add m --every 10m --zone Europe/Berlin --ask harrow look",
         "nexctl trigger add m --in 5m --ask harrow look --misfire 3 --jitter 10s",
         "nexctl trigger add m --after n --on both --ask harrow look",
         "nexctl trigger add m --event message,alert --by wren --ask harrow look",

@@ -130,7 +130,7 @@ pub struct AddTrigger {
     /// Again and again after this long (90s, 10m, 24h); with --watch, how often it is looked at
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub every: Option<Duration>,
-    /// Once, then (2026-11-27T08:00 here, or with a time zone)
+    /// Once, then (2026-11-27T08:00 here or on the clock of --zone, or with an offset)
     #[arg(long, value_name = "WHEN")]
     pub at: Option<When>,
     /// Once, after this long
@@ -194,8 +194,8 @@ pub struct AddTrigger {
     /// The work has to have ended after this long
     #[arg(long, value_name = "TIME", value_parser = duration, requires = "work")]
     pub deadline: Option<Duration>,
-    /// The time zone of --cron, such as Europe/Berlin; UTC
-    #[arg(long, value_name = "ZONE", requires = "cron")]
+    /// The time zone of --cron, and of `date` in what is asked and handed over, such as Europe/Berlin; UTC
+    #[arg(long, value_name = "ZONE")]
     pub zone: Option<String>,
     /// What becomes of slots that were missed: skip, once, or a number of them
     #[arg(long, value_name = "HOW", value_parser = misfire, default_value = "once")]

@@ -16,6 +16,7 @@ fn trigger(when: When, timezone: Option<&str>) -> Trigger {
         retry: Retry::default(),
         budget: Default::default(),
         expires_at: None,
+        if_defined_at: None,
     }
 }
 

@@ -46,6 +46,8 @@ export function TriggerForm({ of: opened, names, onClose, onSet }: Props) {
   const [form, setForm] = useState(() => begin(base));
   const [id, setId] = useState(() => uuidv7());
   const [secretId, setSecretId] = useState(() => uuidv7());
+  // Nobody's change is written over unseen: it is this definition that is changed, or there is none yet.
+  const [seen, setSeen] = useState(base?.defined_at ?? 0);
   /** It is set, and has yet to get its secret. */
   const [isSet, setIsSet] = useState(false);
   const [door, setDoor] = useState<Door>();
@@ -62,10 +64,11 @@ export function TriggerForm({ of: opened, names, onClose, onSet }: Props) {
 
   const submit = async () => {
     const definition = triggerOf(form, base?.definition);
-    if (base && !isSet) await check(base);
-    const info = await link.ask("trigger.put", definition, id);
+    const info = await link.ask("trigger.put", { ...definition, if_defined_at: seen }, id);
     const { name } = info.definition;
     setIsSet(true);
+    setSeen(info.defined_at);
+    setId(uuidv7());
     onSet(name);
     if (form.when !== "webhook") {
       toast(base ? `${name} is changed` : `${name} is set`);
@@ -138,13 +141,4 @@ function faultOf(name: string, names: readonly string[]): string | undefined {
 /** A secret belongs to a service. */
 function isSamePreset(form: Form, { definition: { when } }: TriggerInfo): boolean {
   return typeof when === "object" && "webhook" in when && (when.webhook.preset ?? "generic") === form.preset;
-}
-
-/** Nobody's change is written over unseen. */
-async function check({ definition, defined_at }: TriggerInfo): Promise<void> {
-  const now = await link.ask("trigger.get", { trigger: definition.name });
-  if (now.defined_at === defined_at) return;
-  throw new Error(
-    `${now.owner} has changed it since you began; close this and change it again, or their change would be lost`,
-  );
 }

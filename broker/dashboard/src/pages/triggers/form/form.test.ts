@@ -146,7 +146,18 @@ describe("a definition", () => {
       ...usual,
     };
     const changed = triggerOf({ ...formOf(base), when: "every", every: "2h", description: "" }, base);
-    expect(changed).toEqual({ name: "a", when: { every: { seconds: 7200 } }, do: ask, ...usual });
+    const when = { every: { seconds: 7200 } };
+    expect(changed).toEqual({ name: "a", when, timezone: "Europe/Berlin", do: ask, ...usual });
+  });
+
+  it("has its time zone, whatever kind it is of", () => {
+    const timezone = " Pacific/Kiritimati ";
+    for (const when of ["every", "webhook", "manual"] as const) {
+      const without = triggerOf(form({ when }));
+      const made = triggerOf(form({ when, timezone }));
+      expect(made).toEqual({ ...without, timezone: "Pacific/Kiritimati" });
+      expect(triggerOf({ ...formOf(made), timezone: "" }, made)).toStrictEqual(without);
+    }
   });
 
   it("says what cannot be meant", () => {

@@ -149,7 +149,7 @@ export function triggerOf(form: Form, base?: Trigger): Trigger {
     retry: retryOf(form, base?.retry),
   };
   setOrDrop(made, "description", form.description.trim() || undefined);
-  setOrDrop(made, "timezone", form.when === "cron" ? form.timezone.trim() || undefined : undefined);
+  setOrDrop(made, "timezone", form.timezone.trim() || undefined);
   setOrDrop(made, "budget", budgetOf(form, base));
   const expires = form.expires === "" ? undefined : timeOf(form.expires, base?.expires_at, "Ends");
   setOrDrop(made, "expires_at", expires);

@@ -55,6 +55,13 @@ export function When({ form, set, triggers, flows, hook }: Props) {
         onChange={(when) => set({ when: when as WhenKind })}
       />
       <Fields form={form} set={set} triggers={triggers} flows={flows} hook={hook} />
+      <Field
+        label="Time zone"
+        mono
+        value={form.timezone}
+        onInput={(timezone) => set({ timezone })}
+        hint="Of the clock, and of dates in texts. Empty: UTC"
+      />
     </>
   );
 }
@@ -63,22 +70,13 @@ function Fields({ form, set, triggers, flows, hook }: Props) {
   switch (form.when) {
     case "cron":
       return (
-        <div class="trigger-fields">
-          <Field
-            label="Minute, hour, day, month, day of week"
-            mono
-            value={form.cron}
-            onInput={(cron) => set({ cron })}
-            hint="0 8 * * 1-5 is eight in the morning, Monday to Friday"
-          />
-          <Field
-            label="Time zone"
-            mono
-            value={form.timezone}
-            onInput={(timezone) => set({ timezone })}
-            hint="Empty: UTC"
-          />
-        </div>
+        <Field
+          label="Minute, hour, day, month, day of week"
+          mono
+          value={form.cron}
+          onInput={(cron) => set({ cron })}
+          hint="0 8 * * 1-5 is eight in the morning, Monday to Friday"
+        />
       );
     case "every":
       return (
