@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use nexus_expr::Template;
 use nexus_wire::Ms;
@@ -51,17 +52,30 @@ pub fn zone(name: Option<&str>) -> Result<TimeZone, String> {
     })
 }
 
-/// What `date` names at that time: the moment in UTC, and the days on the wall clock of that zone.
+/// What [`date`] has.
+pub const DATE_NAMES: [&str; 7] =
+    ["now", "today", "today_start", "tomorrow", "tomorrow_start", "yesterday", "yesterday_start"];
+
+/// What `date` names at that time: the moment in UTC, and the days on the wall clock of that zone, with the moments at which
+/// they begin.
 pub fn date(at: Ms, zone: &TimeZone) -> Map<String, Value> {
     let Ok(now) = Timestamp::from_millisecond(at) else { return Map::new() };
     let today = now.to_zoned(zone.clone()).date();
-    [
-        ("now", now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
-        ("today", today.to_string()),
-        ("tomorrow", today.tomorrow().unwrap_or(today).to_string()),
-        ("yesterday", today.yesterday().unwrap_or(today).to_string()),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), Value::String(value)))
-    .collect()
+    let tomorrow = today.tomorrow().unwrap_or(today);
+    let yesterday = today.yesterday().unwrap_or(today);
+    // Where a clock skips midnight, the first moment of the day.
+    let start = |day: Date| match day.to_zoned(zone.clone()).and_then(|day| day.start_of_day()) {
+        Ok(start) => start.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+        Err(_) => day.to_string(),
+    };
+    let values = [
+        now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        today.to_string(),
+        start(today),
+        tomorrow.to_string(),
+        start(tomorrow),
+        yesterday.to_string(),
+        start(yesterday),
+    ];
+    DATE_NAMES.into_iter().zip(values).map(|(name, value)| (name.to_owned(), value.into())).collect()
 }

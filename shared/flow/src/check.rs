@@ -18,7 +18,7 @@ use nexus_wire::name::StepName;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::act::{Moment, zone};
+use crate::act::{DATE_NAMES, Moment, zone};
 use crate::graph::Graph;
 use crate::keys::instead;
 use crate::plan::{Act, OnFailure, Plan, Step};
@@ -383,8 +383,7 @@ fn run_shape() -> Shape {
 }
 
 fn date_shape() -> Shape {
-    let names = ["now", "today", "tomorrow", "yesterday"];
-    Shape::fields(names.map(|name| (name, Shape::Any)))
+    Shape::fields(DATE_NAMES.map(|name| (name, Shape::Any)))
 }
 
 /// The path of the first text in `value` that names what is not there.

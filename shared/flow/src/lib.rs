@@ -17,7 +17,7 @@ mod tests;
 mod toml;
 mod yaml;
 
-pub use act::{Moment, date, zone};
+pub use act::{DATE_NAMES, Moment, date, zone};
 pub use check::{Problem, check};
 pub use plan::{Act, OnFailure, Plan, Step};
 pub use read::{Fault, Format, Places, read, read_as};

@@ -280,9 +280,23 @@ fn a_time_is_a_time() {
         Err("\"soon\" is no time; one is written like 2026-11-26T08:00:00Z".to_owned())
     );
     assert!(until("2036-01-01T00:00:00Z").at(&scope, now).unwrap_err().contains("30 days"));
+    let named = |at, place| Value::Object(date(at, &zone(place).unwrap()));
     assert_eq!(
-        Value::Object(date(now, &jiff::tz::TimeZone::UTC)),
-        json!({"now": "2026-11-25T08:00:00Z", "today": "2026-11-25", "tomorrow": "2026-11-26", "yesterday": "2026-11-24"})
+        named(now, None),
+        json!({
+            "now": "2026-11-25T08:00:00Z", "today": "2026-11-25", "today_start": "2026-11-25T00:00:00+00:00",
+            "tomorrow": "2026-11-26", "tomorrow_start": "2026-11-26T00:00:00+00:00",
+            "yesterday": "2026-11-24", "yesterday_start": "2026-11-24T00:00:00+00:00",
+        })
+    );
+    // Where midnight is skipped.
+    assert_eq!(
+        named(1_788_696_000_000, Some("America/Santiago")),
+        json!({
+            "now": "2026-09-06T12:00:00Z", "today": "2026-09-06", "today_start": "2026-09-06T01:00:00-03:00",
+            "tomorrow": "2026-09-07", "tomorrow_start": "2026-09-07T00:00:00-03:00",
+            "yesterday": "2026-09-05", "yesterday_start": "2026-09-05T00:00:00-04:00",
+        })
     );
 }
 

@@ -6,6 +6,9 @@ use std::path::Path;
 use std::process::Command;
 
 use hmac::{Hmac, Mac};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use nexus_tests::inlet::Inlet;
 use nexus_tests::world::{free_port, text};
 use nexus_tests::{World, wait_until};
@@ -28,10 +31,31 @@ fn agency(port: u16) -> World {
     world
 }
 
-fn git(folder: &Path, args: &[&str]) {
+fn git(folder: &Path, at: &str, args: &[&str]) {
     let who = ["-c", "user.name=Ana", "-c", "user.email=ana@agency.example", "-c", "init.defaultBranch=main"];
-    let out = Command::new("git").args(who).args(args).current_dir(folder).output().expect("git runs");
+    let mut git = Command::new("git");
+    git.args(who).args(args).current_dir(folder).env("GIT_AUTHOR_DATE", at).env("GIT_COMMITTER_DATE", at);
+    let out = git.output().expect("git runs");
     assert!(out.status.success(), "git {args:?}: {}", text(&out));
+}
+
+/// The day before this one on the clock of the agency, and commits of it and of the days around it.
+fn yesterday(site: &Path) -> Date {
+    let zone = TimeZone::get("Europe/Berlin").expect("a zone");
+    let day = Timestamp::now().to_zoned(zone.clone()).date().yesterday().expect("a day");
+    fs::create_dir_all(site).expect("made");
+    git(site, "", &["init", "-q"]);
+    let (before, after) = (day.yesterday().expect("a day"), day.tomorrow().expect("a day"));
+    for (day, hour, minute, message) in [
+        (before, 23, 30, "Buy the paint"),
+        (day, 0, 30, "Paint the fence of the shipyard green"),
+        (day, 23, 30, "Paint its gate"),
+        (after, 0, 30, "Hang up the sign"),
+    ] {
+        let at = day.at(hour, minute, 0, 0).to_zoned(zone.clone()).expect("a time").timestamp();
+        git(site, &at.to_string(), &["commit", "-q", "--allow-empty", "-m", message]);
+    }
+    day
 }
 
 fn trigger_is_loaded(world: &World, name: &str) {
@@ -65,11 +89,7 @@ fn the_morning_report_goes_from_a_repository_to_whoever_waits_for_it() {
     let mut world = agency(port);
     world.start_broker();
     let site = world.data().join("workspace/aspects/runner/work/site");
-    fs::create_dir_all(&site).expect("made");
-    git(&site, &["init", "-q"]);
-    fs::write(site.join("fence.txt"), "green\n").expect("written");
-    git(&site, &["add", "-A"]);
-    git(&site, &["commit", "-q", "-m", "Paint the fence of the shipyard green"]);
+    let day = yesterday(&site);
 
     // Every day at eight on the clock of the agency.
     trigger_is_loaded(&world, "morning");
@@ -88,7 +108,14 @@ fn the_morning_report_goes_from_a_repository_to_whoever_waits_for_it() {
         let page = world.nexctl_json(&["get", "approvals"]);
         page["approvals"].as_array()?.first().cloned()
     });
-    assert!(asked.to_string().contains("Paint the fence of the shipyard green"), "{asked}");
+    assert!(asked.to_string().contains("Paint its gate, by Ana."), "{asked}");
+    let page = world.nexctl_json(&["get", "dispatches"]);
+    let mut work = page["dispatches"].as_array().expect("a list").iter();
+    let changes = work.find(|it| it["hand"] == "runner/script-repeatable").expect("the first step");
+    let changes = world.nexctl_json(&["get", "dispatches", changes["id"].as_str().expect("an id")]);
+    // Those of the day before, and no others.
+    let expected = "Paint its gate, by Ana.\nPaint the fence of the shipyard green, by Ana.\n";
+    assert_eq!(changes["output"]["output"], expected, "{changes}");
     assert!(world.nexctl(&["approve", asked["id"].as_str().expect("an id")]).status.success());
 
     // Nobody takes it, so the run fails there, and is tried again from there.
@@ -109,9 +136,11 @@ fn the_morning_report_goes_from_a_repository_to_whoever_waits_for_it() {
     assert_eq!(done["output"]["answer"], 200, "{done}");
     let rows = world.nexctl_json(&["registry", "rows", "reports"]);
     assert_eq!(rows["rows"][0]["values"]["answer"], 200, "{rows}");
+    assert_eq!(rows["rows"][0]["values"]["day"], day.to_string(), "{rows}");
     let taken = inlet.taken();
     assert_eq!(taken.len(), 1, "{taken:?}");
-    assert!(taken[0]["points"].to_string().contains("Paint the fence of the shipyard green"), "{taken:?}");
+    assert_eq!(taken[0]["date"], day.to_string());
+    assert!(taken[0]["points"].to_string().contains("Paint its gate"), "{taken:?}");
 }
 
 /// As GitHub signs it: HMAC-SHA256 over the body.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use nexus_expr::{Shape, Template};
+use nexus_flow::DATE_NAMES;
 use nexus_wire::limits::TRIGGER_INPUT_BYTES_MAX;
 use nexus_wire::trigger::{Act, Trigger};
 use serde_json::{Value, json};
@@ -20,19 +21,7 @@ fn shape() -> Shape {
     Shape::fields([
         (
             "date",
-            any(&[
-                "day",
-                "hour",
-                "iso",
-                "minute",
-                "month",
-                "now",
-                "today",
-                "tomorrow",
-                "weekday",
-                "yesterday",
-                "year",
-            ]),
+            any(&[&DATE_NAMES[..], &["day", "hour", "iso", "minute", "month", "weekday", "year"]].concat()),
         ),
         ("payload", Shape::Any),
         ("trigger", any(&["attempt", "caught_up", "name", "no", "slot"])),

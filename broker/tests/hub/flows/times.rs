@@ -46,10 +46,10 @@ on_both_stores! {
 
     fn the_days_are_those_of_the_zone_of_the_flow(world) {
         world.team();
-        let step = || work("a", &[], json!("{{ date.yesterday }} {{ date.today }} {{ date.tomorrow }} {{ date.now }}"));
+        let step = || work("a", &[], json!("{{ date.yesterday }} {{ date.today }} {{ date.tomorrow }} {{ date.today_start }} {{ date.now }}"));
         // Noon of 1 March 2027 in UTC, which in Kiritimati is 2 March.
         world.at = 1_803_902_400_000;
-        for (zone, days) in [(None, "2027-02-28 2027-03-01 2027-03-02"), (Some("Pacific/Kiritimati"), "2027-03-01 2027-03-02 2027-03-03")] {
+        for (zone, days) in [(None, "2027-02-28 2027-03-01 2027-03-02 2027-03-01T00:00:00+00:00"), (Some("Pacific/Kiritimati"), "2027-03-01 2027-03-02 2027-03-03 2027-03-02T00:00:00+14:00")] {
             world.put(with(flow("f", &[step()]), json!({"timezone": zone}))).unwrap();
             let run = world.run("f", json!(null));
             assert_eq!(world.input_of(run, "a"), json!(format!("{days} 2027-03-01T12:00:00Z")));

@@ -36,7 +36,9 @@ fn work_of<S: Transaction>(world: &World<S>, name: &str) -> DispatchInfo {
 fn saturday(hour: u8, now: &str) -> Value {
     json!({"date": {
         "day": 16, "hour": hour, "iso": "2027-01-16", "minute": 0, "month": 1, "now": now, "today": "2027-01-16",
-        "tomorrow": "2027-01-17", "weekday": "Saturday", "year": 2027, "yesterday": "2027-01-15",
+        "today_start": "2027-01-16T00:00:00+14:00", "tomorrow": "2027-01-17",
+        "tomorrow_start": "2027-01-17T00:00:00+14:00", "weekday": "Saturday", "year": 2027, "yesterday": "2027-01-15",
+        "yesterday_start": "2027-01-15T00:00:00+14:00",
     }})
 }
 

@@ -1,8 +1,10 @@
 #!/bin/sh
-# What was committed since yesterday to the git directory `site`; while there is none, what is in the books.
+# What was committed to the git directory `site` in the time that the input says; while there is none, what is in the books.
 if [ ! -e site/.git ]; then
     echo "There is no git directory in work/site yet. The books say:"
     exec sh report.sh
 fi
-changes=$(git -c safe.directory='*' -C site log --since=yesterday --date=short --format='%s, by %an on %ad.') || exit 1
-echo "${changes:-Nothing was committed since yesterday.}"
+# A field of the input, which is JSON in one line.
+field() { printf '%s' "$NEXUS_INPUT" | sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p"; }
+changes=$(git -c safe.directory='*' -C site log --since="$(field since)" --until="$(field until)" --format='%s, by %an.') || exit 1
+echo "${changes:-Nothing was committed on that day.}"
