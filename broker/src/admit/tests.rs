@@ -242,3 +242,23 @@ fn what_is_kept_has_a_limit_of_its_own() {
     assert!(administer(&operator).is_err());
     assert!(administer(&identity(Role::Admin)).is_ok());
 }
+
+#[test]
+fn so_much_is_asked_of_registries_at_once_and_no_more() {
+    let put = |count: usize| {
+        let registry = json!({"name": "r", "fields": [{"name": "a", "type": "string"}]});
+        ("registry.put", json!({"registry": registry, "entries": vec![json!({}); count]}))
+    };
+    let read = |bytes: usize| ("registry.read", json!({"registry": "r", "filter": "x".repeat(bytes)}));
+    let cases = [
+        (put(1_000), put(1_001), "`entries`: 1001 entries, at most 1000"),
+        (read(4_096), read(4_097), "`filter`: 4097 bytes, at most 4096"),
+    ];
+    let operator = identity(Role::Operator);
+    for (fits, beyond, message) in cases {
+        let refused = admit(&operator, frame(beyond.0, &beyond.1), 9).unwrap_err();
+        assert_eq!((refused.code, refused.message.as_str()), (ErrorCode::Invalid, message));
+        let admitted = admit(&operator, frame(fits.0, &fits.1), 9);
+        assert!(admitted.is_ok(), "{admitted:?}");
+    }
+}

@@ -1,6 +1,8 @@
 //! Registries: definitions that fit their rows, rows that fit their definition, versions, history, rights; and steps of
 //! runs that write.
 
+mod limits;
+
 use std::collections::BTreeSet;
 
 use nexus_broker::hub::records::{Reads, Transaction};
