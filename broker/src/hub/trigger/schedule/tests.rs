@@ -1,3 +1,5 @@
+use jiff::civil::{Date, Weekday};
+use jiff::tz::Offset;
 use nexus_wire::trigger::{Act, AskAspect, Every, Misfire, Overlap, Retry};
 use proptest::prelude::*;
 
@@ -78,6 +80,143 @@ fn a_clock_that_changes_by_half_an_hour_and_a_day_that_is_not_there() {
         cron_between("0 8 * * *", "Pacific/Apia", from, to),
         ["2011-12-29T18:00:00Z", "2011-12-30T10:00:00Z", "2011-12-30T18:00:00Z", "2011-12-31T18:00:00Z"]
     );
+}
+
+/// How often a clock was set, so that none is taken to have been tried in a year in which nothing happened to it.
+#[derive(Debug, Default, PartialEq)]
+struct Changes {
+    forward: usize,
+    back: usize,
+}
+
+/// The year that is looked at in each zone. In 2011 Samoa left out a day, and Newfoundland changed at a minute past
+/// midnight.
+const WALKED: [(&str, i16, Changes); 12] = [
+    ("Europe/Berlin", 2025, Changes { forward: 1, back: 1 }),
+    ("America/New_York", 2025, Changes { forward: 1, back: 1 }),
+    ("Australia/Lord_Howe", 2025, Changes { forward: 1, back: 1 }),
+    ("Pacific/Apia", 2011, Changes { forward: 2, back: 1 }),
+    ("Africa/Casablanca", 2025, Changes { forward: 1, back: 1 }),
+    ("Asia/Kolkata", 2025, Changes { forward: 0, back: 0 }),
+    ("America/St_Johns", 2011, Changes { forward: 1, back: 1 }),
+    ("Pacific/Chatham", 2025, Changes { forward: 1, back: 1 }),
+    ("Africa/Cairo", 2025, Changes { forward: 1, back: 1 }),
+    ("America/Santiago", 2025, Changes { forward: 1, back: 1 }),
+    ("Asia/Gaza", 2025, Changes { forward: 1, back: 1 }),
+    ("Antarctica/Troll", 2025, Changes { forward: 1, back: 1 }),
+];
+
+/// A pattern, and the same said otherwise: the hours, the minutes of each, and the days.
+struct Wanted {
+    pattern: &'static str,
+    hours: &'static [i64],
+    minutes: &'static [i64],
+    on: fn(Date) -> bool,
+}
+
+const fn daily(pattern: &'static str, hours: &'static [i64], minutes: &'static [i64]) -> Wanted {
+    Wanted { pattern, hours, minutes, on: |_| true }
+}
+
+const EACH_HOUR: [i64; 24] =
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23];
+const EACH_SECOND_HOUR: [i64; 12] = [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22];
+
+/// The days on which clocks are set.
+fn is_late_in_week(day: Date) -> bool {
+    matches!(day.weekday(), Weekday::Friday | Weekday::Saturday | Weekday::Sunday)
+}
+
+const WANTED: [Wanted; 12] = [
+    daily("30 2 * * *", &[2], &[30]),
+    daily("30 1 * * *", &[1], &[30]),
+    daily("15 0 * * *", &[0], &[15]),
+    daily("0 0 * * *", &[0], &[0]),
+    daily("45 23 * * *", &[23], &[45]),
+    daily("0 2 * * *", &[2], &[0]),
+    daily("*/20 1-3 * * *", &[1, 2, 3], &[0, 20, 40]),
+    Wanted { on: |day| day.weekday() == Weekday::Sunday, ..daily("0 3 * * 0", &[3], &[0]) },
+    Wanted { on: |day| day.weekday() == Weekday::Friday, ..daily("0 8 * * 5", &[8], &[0]) },
+    Wanted { on: |day| day.weekday() == Weekday::Sunday, ..daily("*/30 * * * 0", &EACH_HOUR, &[0, 30]) },
+    Wanted { on: is_late_in_week, ..daily("10 */2 * * 0,5,6", &EACH_SECOND_HOUR, &[10]) },
+    Wanted { on: |day| day.day() == day.days_in_month(), ..daily("5 0 L * *", &[0], &[5]) },
+];
+
+const DAY: i64 = 24 * 60;
+
+fn minute(minute: i64) -> Timestamp {
+    Timestamp::from_second(minute * 60).unwrap()
+}
+
+fn first_minute(year: i16) -> i64 {
+    Offset::UTC.to_timestamp(Date::constant(year, 1, 1).at(0, 0, 0, 0)).unwrap().as_second() / 60
+}
+
+/// What a wall clock has shown, in minutes, from the one after `first` on; and when.
+struct Walk {
+    first: i64,
+    moments: Vec<i64>,
+    changes: Changes,
+}
+
+impl Walk {
+    /// Looks at the clock each minute, as somebody would who stands before it. A reading stands for the first moment at
+    /// which the clock shows it or one behind it: those that it skips are passed at once, and those that it shows
+    /// again were passed before.
+    fn before(zone: &TimeZone, from: i64, to: i64) -> Self {
+        let shown_at = |at: i64| at + i64::from(zone.to_offset(minute(at)).seconds()) / 60;
+        let first = shown_at(from);
+        let (mut moments, mut changes) = (Vec::new(), Changes::default());
+        let (mut before, mut passed) = (first, first);
+        for at in from + 1..=to {
+            let shown = shown_at(at);
+            changes.forward += usize::from(shown > before + 1);
+            changes.back += usize::from(shown < before + 1);
+            before = shown;
+            while passed < shown {
+                passed += 1;
+                moments.push(at);
+            }
+        }
+        Self { first, moments, changes }
+    }
+
+    /// Several readings that stand for one moment are one slot.
+    fn slots(&self, wanted: &Wanted) -> Vec<String> {
+        let mut slots = Vec::new();
+        let last = self.first + self.moments.len() as i64;
+        for midnight in (self.first.div_euclid(DAY) * DAY..=last).step_by(DAY as usize) {
+            if !(wanted.on)(Offset::UTC.to_datetime(minute(midnight)).date()) {
+                continue;
+            }
+            for hour in wanted.hours {
+                for minute in wanted.minutes {
+                    let reading = midnight + hour * 60 + minute;
+                    if (self.first + 1..=last).contains(&reading) {
+                        slots.push(self.moments[(reading - self.first - 1) as usize]);
+                    }
+                }
+            }
+        }
+        slots.dedup();
+        slots.into_iter().map(|at| minute(at).to_string()).collect()
+    }
+}
+
+/// Neither the schedule nor what reads its patterns has a part in what is expected.
+#[test]
+fn a_year_of_each_zone_is_as_its_clock_shows_it() {
+    let zones = jiff::tz::TimeZoneDatabase::bundled();
+    for (name, year, changes) in WALKED {
+        let (from, to) = (first_minute(year), first_minute(year + 1));
+        let walk = Walk::before(&zones.get(name).unwrap(), from, to);
+        assert_eq!(walk.changes, changes, "{name}");
+        let (from, to) = (minute(from).to_string(), minute(to).to_string());
+        for wanted in &WANTED {
+            let pattern = wanted.pattern;
+            assert_eq!(cron_between(pattern, name, &from, &to), walk.slots(wanted), "{pattern} in {name}");
+        }
+    }
 }
 
 #[test]
