@@ -2,6 +2,7 @@
 
 use nexus_broker::hub::Change;
 use nexus_wire::ErrorCode;
+use nexus_wire::budget::Budget;
 use nexus_wire::hands::DispatchState;
 use nexus_wire::roster::Register;
 use nexus_wire::trigger::{SlotState, SlotWork};
@@ -57,6 +58,33 @@ on_both_stores! {
         ] {
             let error = world.request::<nexus_wire::trigger::TriggerInfo>("operator/ana", put(act)).unwrap_err();
             assert_eq!((error.code, error.message.as_str()), (ErrorCode::Invalid, expected));
+        }
+    }
+
+    /// Both of its parts, one of them, or none.
+    fn its_budget_is_that_of_its_dispatch(world) {
+        world.operator("ana");
+        world.aspect("wren");
+        let check = json!({"name": "check", "concurrency": 8, "capabilities": ["verify"]});
+        let hands = vec![serde_json::from_value(check).unwrap()];
+        world.register("wren", Register { hands, slots: 8, ..Register::default() }).unwrap();
+        let both = Budget { tokens: Some(1_000), cost_microusd: Some(250_000) };
+        let money = Budget { tokens: None, cost_microusd: Some(1) };
+        let tokens = Budget { tokens: Some(7), cost_microusd: None };
+        let hand = json!({"dispatch": {"hand": "wren/check", "input": {}}});
+        let needs = json!({"dispatch": {"capability": {"needs": ["verify"]}, "input": {}}});
+        for act in [hand, needs] {
+            for budget in [both, money, tokens, Budget::default()] {
+                let mut definition = json!({"when": "manual", "overlap": "allow", "do": act});
+                if budget != Budget::default() {
+                    definition["budget"] = json!(budget);
+                }
+                assert_eq!(world.put(definition).unwrap().definition.budget, budget);
+                world.fire("t", Value::Null).unwrap();
+                let slot = world.slots("t").pop().unwrap();
+                let Some(SlotWork::Dispatch(id)) = slot.work else { panic!("{slot:?}") };
+                assert_eq!(world.store.dispatch(id).unwrap().unwrap().info.budget, budget, "{act}");
+            }
         }
     }
 
