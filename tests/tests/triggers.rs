@@ -154,3 +154,49 @@ fn killed_around_its_slots_a_broker_does_each_once() {
     assert_eq!(again, 0, "nothing was tried twice");
     assert_eq!(made, ran);
 }
+
+/// Each alert that is not over: which it is and what it says.
+fn alerts(world: &World) -> Vec<(String, String)> {
+    let page = world.nexctl_json(&["get", "alerts"]);
+    let text = |alert: &Value, field: &str| alert[field].as_str().unwrap_or_default().to_owned();
+    let alerts = page["alerts"].as_array().expect("a page of alerts");
+    alerts.iter().map(|alert| (text(alert, "key"), text(alert, "message"))).collect()
+}
+
+/// The wall clock of the broker's machine alone is set; what its timers go by goes on as it is.
+#[test]
+fn a_clock_that_is_set_is_told_of_until_it_is_right_again() {
+    let mut world = World::asleep();
+    let (clock, next) = (world.dir().join("clock"), world.dir().join("clock.next"));
+    // In one step, so that nobody reads half of it.
+    let set = |by: &str| {
+        std::fs::write(&next, by).and_then(|()| std::fs::rename(&next, &clock)).expect("the folder is ours");
+    };
+    set("+0");
+    let file = format!("FAKETIME_TIMESTAMP_FILE={}", clock.display());
+    // What faketime is told at its start goes before the file, and so it is taken away again.
+    let faketime = ["faketime", "-m", "--exclude-monotonic", "now"];
+    let environment = ["env", "-u", "FAKETIME", &file, "FAKETIME_NO_CACHE=1"];
+    world.start_broker_under(&[&faketime[..], &environment[..]].concat());
+    let cases = [
+        (
+            "+5430",
+            "the broker's time is 90 min behind its machine's clock, which was set since the broker started: what is \
+             scheduled comes late by as much; start the broker again, and it goes by the clock",
+        ),
+        (
+            "-5430",
+            "the broker's time is 90 min ahead of its machine's clock: the clock was set back, or is wrong now. What \
+             is scheduled comes early by as much; if the clock is right, start the broker again once it shows what the \
+             broker does",
+        ),
+    ];
+    for (by, message) in cases {
+        assert_eq!(alerts(&world), []);
+        set(by);
+        let told = wait_until("the alert", || Some(alerts(&world)).filter(|alerts| !alerts.is_empty()));
+        assert_eq!(told, [("clock_off/broker".to_owned(), message.to_owned())]);
+        set("+0");
+        wait_until("its end", || alerts(&world).is_empty().then_some(()));
+    }
+}
