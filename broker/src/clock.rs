@@ -134,7 +134,7 @@ impl Clock {
 }
 
 /// The times that the broker and its machine go by may differ by this.
-const OFF_MAX: Ms = 60_000;
+pub(crate) const OFF_MAX: Ms = 60_000;
 
 /// What follows from the difference between the broker's time and the machine's clock, if there is one.
 pub(crate) fn off(broker: Ms, machine: Ms) -> Option<String> {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nexus_wire::Ms;
 use nexus_wire::alert::AlertKind;
 use tokio::time::sleep;
 
@@ -31,13 +32,15 @@ pub(crate) async fn watch(edge: Arc<Edge>, data: DataDir) {
     let mut clock = Condition::new(AlertKind::ClockOff, "broker");
     let mut disk = Condition::new(AlertKind::DiskLow, "data");
     loop {
-        let off = clock::off(edge.now(), clock::wall());
+        let (broker, machine) = (edge.now(), clock::wall());
+        let off = clock::off(broker, machine).map(|message| (broker - machine, message));
         if clock.tell(&edge, off).await.is_err() {
             return;
         }
         if let Some(free) = free_bytes(data.path()) {
-            let low = low(free, disk.is_told == Some(true));
-            if disk.tell(&edge, low).await.is_err() {
+            let low = low(free, matches!(disk.told, Some(Some(_))));
+            // One number is enough for people who are to make room.
+            if disk.tell(&edge, low.map(|message| (0, message))).await.is_err() {
                 return;
             }
         }
@@ -55,27 +58,35 @@ fn low(free: u64, is_told: bool) -> Option<String> {
     })
 }
 
-/// Something that is so or is not, and whether that was told.
+/// Something that is so or is not, and what was told of it.
 struct Condition {
     kind: AlertKind,
     subject: &'static str,
-    is_told: Option<bool>,
+    /// By how much it was wrong, if it was.
+    told: Option<Option<Ms>>,
 }
 
 impl Condition {
     fn new(kind: AlertKind, subject: &'static str) -> Self {
-        Self { kind, subject, is_told: None }
+        Self { kind, subject, told: None }
     }
 
-    /// Told when it changes, and once at the start, as a broker before this one may have said something else.
-    async fn tell(&mut self, edge: &Edge, wrong: Option<String>) -> Result<(), Stopped> {
-        if self.is_told == Some(wrong.is_some()) {
+    /// Told when it changes, or is wrong by another amount, and once at the start, as a broker before this one may have
+    /// said something else.
+    async fn tell(&mut self, edge: &Edge, wrong: Option<(Ms, String)>) -> Result<(), Stopped> {
+        let by = wrong.as_ref().map(|(by, _)| *by);
+        let is_told = match (self.told, by) {
+            (Some(Some(told)), Some(by)) => (by - told).abs() <= clock::OFF_MAX,
+            (Some(None), None) => true,
+            (Some(Some(_)), None) | (Some(None), Some(_)) | (None, _) => false,
+        };
+        if is_told {
             return Ok(());
         }
-        self.is_told = Some(wrong.is_some());
+        self.told = Some(by);
         let (kind, subject) = (self.kind, self.subject.to_owned());
         let body = match wrong {
-            Some(message) => CommandBody::RaiseAlert { kind, subject, message },
+            Some((_, message)) => CommandBody::RaiseAlert { kind, subject, message },
             None => CommandBody::ClearAlert { kind, subject },
         };
         edge.sequencer.submit(Origin::Broker, body, 0).await
