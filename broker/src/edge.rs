@@ -34,7 +34,7 @@ use crate::config::Pace;
 use crate::core::Published;
 use crate::deliver::Peer;
 use crate::hub::records::{AspectRecord, StoreError};
-use crate::hub::{Access, CommandBody, Hub, Note, Origin, situation, unwritten_alert};
+use crate::hub::{Access, Change, CommandBody, Hub, Note, Origin, situation, unwritten_alert};
 use crate::identity::seal::Sealer;
 use crate::identity::{Gate, Identity, Now, Seconds};
 use crate::listen::a2a::push::Pushing;
@@ -125,18 +125,20 @@ impl Edge {
     pub(crate) fn admit(
         &self,
         identity: &Identity,
-        mut frame: ToBroker,
+        frame: ToBroker,
         bytes: usize,
     ) -> Result<Admitted, ErrorBody> {
         let kind = frame.kind();
-        if let ToBroker::Dispatch(dispatch) = &mut frame {
-            self.workspace.instruct(dispatch)?;
-        }
-        admit(identity, frame, bytes).inspect_err(|refused| {
+        let admitted = admit(identity, frame, bytes).inspect_err(|refused| {
             if refused.code == ErrorCode::Forbidden {
                 self.forbidden(&identity.party, kind.to_owned());
             }
-        })
+        })?;
+        let Admitted::Change(Change::Dispatch(dispatch)) = admitted else { return Ok(admitted) };
+        Ok(Admitted::Change(match self.workspace.filled(&dispatch) {
+            Some(filled) => Change::DispatchBySkill(dispatch, filled),
+            None => Change::Dispatch(dispatch),
+        }))
     }
 
     /// Somebody known asked for what is not theirs to do.

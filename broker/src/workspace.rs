@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use nexus_wire::alert::AlertKind;
 use nexus_wire::trigger::{Trigger, When};
 use nexus_wire::{ErrorBody, ErrorCode};
-use nexus_workspace::{Fault, HOME_FILE, Item, Load, Loaded, Overlay};
+use nexus_workspace::{Fault, HOME_FILE, Item, Load, Loaded, Overlay, Skills};
 use thiserror::Error;
 use tokio::time::sleep;
 
@@ -130,6 +130,10 @@ impl Workspace {
         (self, read)
     }
 
+    pub(crate) fn skills(&self) -> Skills {
+        self.load.skills.clone()
+    }
+
     /// Keeps the broker as the files are, for as long as it runs.
     pub(crate) async fn run(mut self, edge: Arc<Edge>) {
         let mut is_settled = self.put(&edge).await;
@@ -151,6 +155,7 @@ impl Workspace {
                             tracing::warn!("{error}; what was read before stays");
                             continue;
                         }
+                        edge.workspace.teach(self.load.skills.clone());
                     }
                     Err(_) => return,
                 }
@@ -200,8 +205,7 @@ impl Workspace {
         };
         self.tell(edge, faults).await;
         self.record.read_at = edge.now();
-        let (files, skills) = (&self.files, &self.load.skills);
-        edge.workspace.show(&self.folder, self.record.read_at, files, skills, &self.record.faults);
+        edge.workspace.show(&self.folder, self.record.read_at, &self.files, &self.record.faults);
         if let Err(error) = self.record.save(&self.data) {
             tracing::warn!("{error}; after the next start of the broker this workspace is loaded anew");
         }

@@ -50,7 +50,7 @@ fn what_is_due_is_done_and_shown() {
     }
 
     // What is next of all of them, and no more than a plan has.
-    world.nexctl(&["trigger", "add", "monthly", "--cron", "0 9 1 * *", "--dispatch", "wren/self", "{}"]);
+    world.nexctl(&["trigger", "add", "monthly", "--cron", "0 6 1 * *", "--dispatch", "wren/self", "{}"]);
     let plan = |trigger: &str| world.nexctl_json(&["trigger", "next", trigger, "-n", "20"])["slots"].clone();
     let mut expected: Vec<Value> = Vec::new();
     for trigger in ["monthly", "yearly"] {

@@ -20,9 +20,11 @@ use nexus_wire::session::{SessionCommand, SessionStuck};
 use nexus_wire::thread::{ChatMark, ChatReact, InboxTaken, ThreadRename};
 use nexus_wire::trigger::{Trigger, TriggerDelete, TriggerFire, TriggerPause, TriggerResume};
 use nexus_wire::{
-    ApprovalId, AspectName, BlobId, DispatchId, EpochId, LinkId, MessageId, Ms, OperatorName, Party,
-    RequestId, RunId, TraceContext,
+    ApprovalId, AspectName, BlobId, DispatchId, EpochId, ErrorBody, LinkId, MessageId, Ms, OperatorName,
+    Party, RequestId, RunId, TraceContext,
 };
+
+use serde_json::Value;
 
 use super::access::Access;
 use super::measured::Measured;
@@ -222,6 +224,8 @@ pub enum Change {
     ChatSend(Measured),
     Deregister,
     Dispatch(Dispatch),
+    /// With its input as the skill fills it, or why it cannot.
+    DispatchBySkill(Dispatch, Result<Value, ErrorBody>),
     DispatchCancel(DispatchCancel),
     DispatchResult(DispatchResult),
     DispatchRetry(DispatchRetry),

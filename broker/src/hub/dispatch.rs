@@ -32,11 +32,24 @@ use target::Target;
 pub(super) use target::offer_of;
 
 impl<S: Store> Step<'_, S> {
-    pub(super) fn dispatch(&mut self, sender: &Party, request: RequestId, dispatch: Dispatch) -> Done {
+    /// `filled`: where it names a skill, its input with what that says, or why there is none.
+    pub(super) fn dispatch(
+        &mut self,
+        sender: &Party,
+        request: RequestId,
+        dispatch: Dispatch,
+        filled: Option<Result<Value, ErrorBody>>,
+    ) -> Done {
+        // Of what was sent: what the skill says may be something else by the time it is sent again.
         let request_sha256 = sha256_of(&dispatch);
         if self.is_repeated(sender, request, request_sha256)? {
             return Ok(());
         }
+        let dispatch = match filled {
+            None => dispatch,
+            Some(Ok(input)) => Dispatch { input, ..dispatch },
+            Some(Err(ErrorBody { code, message, .. })) => return refuse(code, message),
+        };
         check_size(&dispatch, "dispatch")?;
         let target = self.target(sender, &dispatch)?;
         if let Some(thread) = dispatch.thread

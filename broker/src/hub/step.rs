@@ -148,7 +148,10 @@ impl<'a, S: Store> Step<'a, S> {
                     Change::AspectRestrain(restrain) => self.aspect_restrain(&sender, request, restrain),
                     Change::ChatSend(send) => self.chat_send(&sender, request, send),
                     Change::Deregister => self.deregister(&sender),
-                    Change::Dispatch(dispatch) => self.dispatch(&sender, request, dispatch),
+                    Change::Dispatch(dispatch) => self.dispatch(&sender, request, dispatch, None),
+                    Change::DispatchBySkill(dispatch, filled) => {
+                        self.dispatch(&sender, request, dispatch, Some(filled))
+                    }
                     Change::DispatchCancel(cancel) => self.dispatch_cancel(&sender, request, cancel),
                     Change::DispatchResult(result) => self.dispatch_result(&sender, request, result),
                     Change::DispatchRetry(retry) => self.dispatch_retry(&sender, request, &retry),

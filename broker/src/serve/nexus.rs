@@ -187,7 +187,7 @@ impl Nexus {
             pushing: Pushing::new(config.push.clone()),
             embedder: config.embedder.clone().map(Embedder::new),
             trail: Trail::default(),
-            workspace: Board::default(),
+            workspace: Board::new(config.workspace.is_some()),
             links: Arc::new(Semaphore::new(config.links_max)),
             links_max: config.links_max,
             database: data.database(),
@@ -253,6 +253,7 @@ impl Nexus {
         // Before the spawner, which runs the homes that this copies.
         if let Some(folder) = &workspace {
             let workspace = Workspace::open(folder, &self.data)?;
+            self.edge.workspace.teach(workspace.skills());
             self.at_work(workspace.run(Arc::clone(&self.edge)));
         }
         if let Some(settings) = spawn {

@@ -13,7 +13,7 @@ use nexus_wire::name::SELF_HAND;
 use nexus_wire::workspace::{Skill, Skills, WorkspaceFile, WorkspaceFiles, WorkspaceOrigin};
 use nexus_wire::{ErrorBody, ErrorCode, HandTarget, Ms};
 use nexus_workspace::{HOME_FILE, Origin, Overlay};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// By path.
 pub(super) type Files = BTreeMap<String, WorkspaceFile>;
@@ -22,15 +22,17 @@ pub(super) type Files = BTreeMap<String, WorkspaceFile>;
 pub(crate) struct Board {
     /// Nothing where the broker keeps no workspace.
     files: Mutex<Option<Arc<Shown>>>,
+    skills: Mutex<Taught>,
     home: Mutex<Arc<LaidOut>>,
 }
 
-impl Default for Board {
-    /// Without a workspace.
-    fn default() -> Self {
-        let home = LaidOut { layout: nexus_workspace::shipped_home(), file: None };
-        Self { files: Mutex::default(), home: Mutex::new(Arc::new(home)) }
-    }
+#[derive(Debug)]
+enum Taught {
+    /// There is no workspace.
+    Nothing,
+    /// There is one, which nobody has read yet.
+    NotYet,
+    Skills(Arc<nexus_workspace::Skills>),
 }
 
 #[derive(Debug)]
@@ -46,26 +48,25 @@ struct Shown {
     read_at: Ms,
     faults: u64,
     files: Files,
-    skills: nexus_workspace::Skills,
 }
 
 impl Board {
+    /// Of a broker that keeps a workspace, or of one that keeps none.
+    pub(crate) fn new(is_kept: bool) -> Self {
+        let home = LaidOut { layout: nexus_workspace::shipped_home(), file: None };
+        let skills = if is_kept { Taught::NotYet } else { Taught::Nothing };
+        Self { files: Mutex::default(), skills: Mutex::new(skills), home: Mutex::new(Arc::new(home)) }
+    }
+
     /// `faults` by file.
-    pub(super) fn show(
-        &self,
-        folder: &Path,
-        read_at: Ms,
-        files: &Files,
-        skills: &nexus_workspace::Skills,
-        faults: &BTreeMap<String, String>,
-    ) {
+    pub(super) fn show(&self, folder: &Path, read_at: Ms, files: &Files, faults: &BTreeMap<String, String>) {
         let mut files = files.clone();
         for (path, fault) in faults {
             let file = files.entry(path.clone()).or_insert_with(|| nothing(path));
             file.fault = Some(without_place(path, fault).to_owned());
         }
         let folder = folder.display().to_string();
-        let shown = Shown { folder, read_at, faults: faults.len() as u64, files, skills: skills.clone() };
+        let shown = Shown { folder, read_at, faults: faults.len() as u64, files };
         *self.files.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(shown));
     }
 
@@ -82,10 +83,15 @@ impl Board {
         Home { widgets: home.layout.widgets.clone(), file: home.file.clone(), fault }
     }
 
+    /// What there is from now on.
+    pub(crate) fn teach(&self, skills: nexus_workspace::Skills) {
+        *self.skills.lock().unwrap_or_else(PoisonError::into_inner) = Taught::Skills(Arc::new(skills));
+    }
+
     /// So many skills behind the one named, without what they say.
     pub(crate) fn skills(&self, after: Option<&str>, limit: usize) -> Skills {
-        let Some(shown) = self.shown() else { return Skills::default() };
-        let mut rest = shown.skills.after(after).map(|skill| skill.said());
+        let Ok(known) = self.taught() else { return Skills::default() };
+        let mut rest = known.after(after).map(|skill| skill.said());
         let heads = rest.by_ref().take(limit);
         let skills: Vec<Skill> = heads.map(|it| Skill { instructions: None, ..it.clone() }).collect();
         let is_end = rest.next().is_none();
@@ -94,15 +100,32 @@ impl Board {
     }
 
     pub(crate) fn skill(&self, name: &str) -> Result<nexus_workspace::Skill, ErrorBody> {
-        let missing = |why: String| ErrorBody::new(ErrorCode::NotFound, why);
-        let none = "this broker keeps no workspace, so there are no skills; start it with --workspace";
-        let shown = self.shown().ok_or_else(|| missing(none.to_owned()))?;
-        shown.skills.get(name).cloned().map_err(missing)
+        let found = self.taught()?.get(name).cloned();
+        found.map_err(|why| ErrorBody::new(ErrorCode::NotFound, why))
     }
 
-    /// Work that names a skill is given what that says.
-    pub(crate) fn instruct(&self, dispatch: &mut Dispatch) -> Result<(), ErrorBody> {
-        let Some(name) = dispatch.skill.take() else { return Ok(()) };
+    fn taught(&self) -> Result<Arc<nexus_workspace::Skills>, ErrorBody> {
+        match &*self.skills.lock().unwrap_or_else(PoisonError::into_inner) {
+            Taught::Skills(skills) => Ok(Arc::clone(skills)),
+            Taught::Nothing => {
+                let none =
+                    "this broker keeps no workspace, so there are no skills; start it with --workspace";
+                Err(ErrorBody::new(ErrorCode::NotFound, none))
+            }
+            Taught::NotYet => {
+                let wait = "the broker has just been started and reads its workspace; try again in a moment";
+                Err(ErrorBody::new(ErrorCode::StorageUnavailable, wait))
+            }
+        }
+    }
+
+    /// The input of work that names a skill, with what that says; `None`: it names none.
+    pub(crate) fn filled(&self, dispatch: &Dispatch) -> Option<Result<Value, ErrorBody>> {
+        let name = dispatch.skill.as_ref()?;
+        Some(self.fill(name, dispatch))
+    }
+
+    fn fill(&self, name: &str, dispatch: &Dispatch) -> Result<Value, ErrorBody> {
         let invalid = |why: String| ErrorBody::new(ErrorCode::Invalid, why);
         let is_for_self = match &dispatch.hand {
             Some(HandTarget::Own) => true,
@@ -115,14 +138,15 @@ impl Board {
             );
             return Err(invalid(message));
         }
-        let skill = self.skill(&name)?;
-        if dispatch.input.is_null() {
-            dispatch.input = Value::Object(serde_json::Map::new());
-        }
-        let Value::Object(input) = &mut dispatch.input else {
-            return Err(invalid(format!("the input of a skill is an object; this is {}", dispatch.input)));
+        let mut input = match &dispatch.input {
+            Value::Null => Map::new(),
+            Value::Object(input) => input.clone(),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                return Err(invalid("the input of a skill is an object, of what it is about".to_owned()));
+            }
         };
-        skill.fill(input).map_err(invalid)
+        self.skill(name)?.fill(&mut input).map_err(invalid)?;
+        Ok(Value::Object(input))
     }
 
     fn shown(&self) -> Option<Arc<Shown>> {
@@ -201,9 +225,8 @@ mod tests {
             ("e.md".to_owned(), format!("e.md:2:1: it is odd; {}", super::super::HOW)),
             ("f.patch.toml".to_owned(), format!("f.patch.toml: there is no f; {}", super::super::HOW)),
         ];
-        let board = Board::default();
-        let load = nexus_workspace::load(&overlay);
-        board.show(Path::new("/w"), 7, &files_of(&overlay), &load.skills, &faults.into_iter().collect());
+        let board = Board::new(false);
+        board.show(Path::new("/w"), 7, &files_of(&overlay), &faults.into_iter().collect());
         board
     }
 
@@ -247,6 +270,6 @@ mod tests {
 
     #[test]
     fn without_a_workspace_there_is_nothing() {
-        assert_eq!(Board::default().page(None, 50), WorkspaceFiles::default());
+        assert_eq!(Board::new(false).page(None, 50), WorkspaceFiles::default());
     }
 }

@@ -173,7 +173,14 @@ fn input(words: &str) -> Result<serde_json::Value, Failure> {
 }
 
 fn definition(run: &Run, add: AddTrigger, thread: Option<nexus_wire::ThreadId>) -> Result<Trigger, Failure> {
-    let (now, zone) = (run.now(), &run.zone);
+    let now = run.now();
+    // Of a time that is typed without an offset.
+    let clock = match &add.zone {
+        Some(name) => {
+            nexus_flow::zone(Some(name)).map_err(|wrong| Failure::Usage(format!("--zone: {wrong}")))?
+        }
+        None => run.zone.clone(),
+    };
     let when = if let Some(pattern) = add.cron {
         When::Cron(pattern)
     } else if let Some(watched) = add.watch {
@@ -197,12 +204,6 @@ fn definition(run: &Run, add: AddTrigger, thread: Option<nexus_wire::ThreadId>) 
     } else if let Some(every) = add.every {
         When::Every(Every { seconds: seconds(every)?, anchor: None })
     } else if let Some(at) = add.at {
-        let clock = match &add.zone {
-            Some(name) => {
-                nexus_flow::zone(Some(name)).map_err(|wrong| Failure::Usage(format!("--zone: {wrong}")))?
-            }
-            None => zone.clone(),
-        };
         When::At(at.ms(now, &clock))
     } else if let Some(after) = add.in_ {
         When::At(now.saturating_add(Ms::try_from(after.as_millis()).unwrap_or(Ms::MAX)))
@@ -256,7 +257,7 @@ fn definition(run: &Run, add: AddTrigger, thread: Option<nexus_wire::ThreadId>) 
             backoff_s: add.backoff.into_iter().map(seconds).collect::<Result<_, _>>()?,
         },
         budget: add.budget.into(),
-        expires_at: add.expires.map(|at| at.ms(now, zone)),
+        expires_at: add.expires.map(|at| at.ms(now, &clock)),
         if_defined_at: None,
     })
 }

@@ -215,6 +215,8 @@ pub const REGISTRY_FILTER_BYTES_MAX: usize = 4 * 1024;
 /// Changes of one registry's rows that are remembered, the latest.
 pub const REGISTRY_CHANGES_KEPT: u64 = 10_000;
 
+/// Bytes of a skill's file.
+pub const SKILL_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of `workspace.yaml`.
 pub const HOME_FILE_BYTES_MAX: usize = 128 * 1024;
 /// Parts of the home page.

@@ -43,9 +43,26 @@ fn merged(mut base: Value, patch: &toml::Table) -> Result<Value, String> {
             "what it changes has no fields, so it cannot be patched; put a file in its place".to_owned()
         );
     }
-    let patch = serde_json::to_value(patch).map_err(|error| format!("it cannot be JSON: {error}"))?;
-    merge_json(&mut base, patch);
+    merge_json(&mut base, json(toml::Value::Table(patch.clone()))?);
     Ok(base)
+}
+
+/// A date is the text that it is written as.
+fn json(value: toml::Value) -> Result<Value, String> {
+    Ok(match value {
+        toml::Value::String(text) => text.into(),
+        toml::Value::Integer(number) => number.into(),
+        toml::Value::Float(number) => serde_json::Number::from_f64(number)
+            .map(Value::Number)
+            .ok_or_else(|| format!("it cannot be JSON: {number} is no number there"))?,
+        toml::Value::Boolean(truth) => truth.into(),
+        toml::Value::Datetime(date) => date.to_string().into(),
+        toml::Value::Array(all) => Value::Array(all.into_iter().map(json).collect::<Result<_, _>>()?),
+        toml::Value::Table(all) => {
+            let fields = all.into_iter().map(|(key, value)| Ok((key, json(value)?)));
+            Value::Object(fields.collect::<Result<_, String>>()?)
+        }
+    })
 }
 
 fn merge_json(base: &mut Value, patch: Value) {
@@ -111,11 +128,11 @@ mod tests {
         // What looks like something else, as it is written and as it would be written anew.
         let base = "id: day # a remark\nwords: ['yes', \"0x1f\", '1.0', 'null', '2026-12-01', '~', ' a ', '- b', 'c: d', '#e', '{{ x }}', '']\n\
                     values: [yes, 31, 1.5, null, true]\nlong: |\n  one\n  two\nsteps:\n  - { id: a }\nt: { y: 2, z: [1] }\n";
-        let made = text("day.yaml", base, "id = \"night\"\n[t]\nz = [2]\n").expect("made");
+        let made = text("day.yaml", base, "id = \"night\"\n[t]\nz = [2026-12-01, 1.5]\n").expect("made");
         let read = |text: &str| nexus_flow::read_as::<Value>(text, Format::Yaml, 1_000).expect("YAML").0;
         let mut expected = read(base);
         expected["id"] = "night".into();
-        expected["t"]["z"] = serde_json::json!([2]);
+        expected["t"]["z"] = serde_json::json!(["2026-12-01", 1.5]);
         assert_eq!(read(&made), expected, "{made}");
     }
 

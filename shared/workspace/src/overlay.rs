@@ -6,6 +6,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::fault::Fault;
+use crate::home::HOME_FILE;
 use crate::layer::Layer;
 use crate::merge::{PATCH, patched};
 
@@ -113,6 +114,11 @@ impl Overlay {
     }
 
     fn patch(&mut self, by: &str, stem: &str, patch: &[u8]) {
+        if HOME_FILE.strip_suffix(".yaml") == Some(stem) {
+            let message = format!("{HOME_FILE} is replaced as a whole; write one of that name");
+            self.faults.push(Fault::of_file(by, message));
+            return;
+        }
         let names = PATCHABLE.map(|kind| format!("{stem}{kind}"));
         let Some(name) = names.iter().find(|name| self.files.contains_key(*name)) else {
             let message = format!("it changes one of {}, and none is there", names.join(", "));
@@ -159,6 +165,7 @@ mod tests {
             ("skills/own.md", "# own"),
             ("skills/none.remove", ""),
             ("flows/none.patch.toml", ""),
+            ("workspace.patch.toml", ""),
         ]);
         let overlay = Overlay::of(&framework, &workspace);
         let told: Vec<(&str, Origin, &str)> = overlay
@@ -192,6 +199,7 @@ mod tests {
             [
                 "skills/none.remove: it hides skills/none, and nothing of that name is shipped",
                 "flows/none.patch.toml: it changes one of flows/none.json, flows/none.toml, flows/none.yaml, flows/none.yml, and none is there",
+                "workspace.patch.toml: workspace.yaml is replaced as a whole; write one of that name",
             ]
         );
         assert_eq!(overlay, Overlay::of(&framework, &workspace));

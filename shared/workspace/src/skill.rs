@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jsonschema::{PatternOptions, ValidationError, Validator};
 use nexus_flow::Format;
-use nexus_wire::limits::SCHEMA_BYTES_MAX;
+use nexus_wire::limits::{SCHEMA_BYTES_MAX, SKILL_BYTES_MAX};
 use nexus_wire::name::SELF_HAND;
 use nexus_wire::workspace::Skill as Said;
 use serde::Deserialize;
@@ -20,6 +20,10 @@ use crate::validate::missing;
 
 const FOLDER: &str = "skills/";
 const SUFFIX: &str = ".md";
+/// Of rules times values.
+const WORK_MAX: usize = 16_000_000;
+const PATTERN_BYTES_MAX: usize = 1024 * 1024;
+const MESSAGE_CHARS_MAX: usize = 300;
 /// The line before and after the front matter of a Markdown file.
 const FENCE: &str = "---";
 /// What an input is given of a skill.
@@ -52,6 +56,10 @@ impl PartialEq for Skill {
 
 impl Skill {
     fn read(name: &str, file: &str, text: &str) -> Result<Self, Fault> {
+        if text.len() > SKILL_BYTES_MAX {
+            let message = format!("the skill has {} bytes; {SKILL_BYTES_MAX} is the most", text.len());
+            return Err(Fault::of_file(file, message));
+        }
         let (front, above, text) = front(file, text)?;
         let Parts { title, description, instructions } = Parts::of(name, text.trim(), front.description);
         let schema = front.input_schema.as_ref().map(compiled).transpose().map_err(|why| {
@@ -83,8 +91,12 @@ impl Skill {
     }
 
     fn is_followed(&self, input: &Map<String, Value>) -> Result<(), String> {
-        let Some(schema) = &self.schema else { return Ok(()) };
+        let (Some(schema), Some(source)) = (&self.schema, &self.said.input_schema) else { return Ok(()) };
         let input = Value::Object(input.clone());
+        let (rules, values) = (parts(source), parts(&input));
+        if rules.saturating_mul(values) > WORK_MAX {
+            return Err(format!("the input is too large to be checked: {values} values by {rules} rules"));
+        }
         let Err(error) = schema.validate(&input) else { return Ok(()) };
         Err(format!("the input is none for the skill {}: {}", self.said.name, placed(&error)))
     }
@@ -161,16 +173,45 @@ impl Parts {
     }
 }
 
-/// As those of Hands: formats say nothing, and patterns run in linear time.
+/// As those of Hands formats say nothing, and patterns run in linear time; and none refers to another, or to itself, so
+/// that what a check costs is known before.
 fn compiled(schema: &Value) -> Result<Validator, String> {
-    let options = jsonschema::options().with_pattern_options(PatternOptions::regex());
+    if refers(schema) {
+        return Err("has a `$ref`; write out what it stands for".to_owned());
+    }
+    let patterns = PatternOptions::regex().size_limit(PATTERN_BYTES_MAX).dfa_size_limit(PATTERN_BYTES_MAX);
+    let options = jsonschema::options().with_pattern_options(patterns);
     let built = options.should_validate_formats(false).build(schema);
     built.map_err(|error| format!("is no JSON Schema: {}", placed(&error)))
 }
 
+/// Where it is and what; of a long text, such as one that quotes the input, the beginning.
 fn placed(error: &ValidationError<'_>) -> String {
-    let at = error.instance_path().to_string();
-    if at.is_empty() { error.to_string() } else { format!("at {at}: {error}") }
+    let (at, told) = (error.instance_path().to_string(), error.to_string());
+    let mut short: String = told.chars().take(MESSAGE_CHARS_MAX).collect();
+    if short.len() < told.len() {
+        short.push('…');
+    }
+    if at.is_empty() { short } else { format!("at {at}: {short}") }
+}
+
+fn refers(schema: &Value) -> bool {
+    match schema {
+        Value::Object(all) => all.iter().any(|(key, value)| {
+            ["$ref", "$dynamicRef", "$recursiveRef"].contains(&key.as_str()) || refers(value)
+        }),
+        Value::Array(all) => all.iter().any(refers),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+/// Values within `value`, itself included.
+fn parts(value: &Value) -> usize {
+    match value {
+        Value::Array(all) => 1 + all.iter().map(parts).sum::<usize>(),
+        Value::Object(all) => 1 + all.values().map(parts).sum::<usize>(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 1,
+    }
 }
 
 /// The skills in effect, by name.
@@ -200,7 +241,8 @@ impl Skills {
 
     /// By its name, or by the path of its file.
     pub fn get(&self, asked: &str) -> Result<&Skill, String> {
-        let name = name_of(asked).unwrap_or(asked);
+        let name = asked.strip_prefix(FOLDER).unwrap_or(asked);
+        let name = name.strip_suffix(SUFFIX).unwrap_or(name);
         if self.unread.contains(name) {
             return Err(format!(
                 "there is something wrong with the file of the skill {name:?}; put that right first"
@@ -326,6 +368,7 @@ mod tests {
     #[test]
     fn what_is_wrong_above_a_text_has_its_place() {
         let (skills, faults) = skills(&[
+            ("skills/again.md", "---\ninput_schema: { items: { $ref: '#' } }\n---\nWrite.\n"),
             ("skills/bad.md", "---\ninput_schema: { type: 7 }\n---\n# Bad\nWrite.\n"),
             ("skills/deep/good.md", "Write."),
             ("skills/key.md", "---\nname: x\ninput: {}\n---\nWrite.\n"),
@@ -336,6 +379,7 @@ mod tests {
         assert_eq!(
             faults,
             [
+                "skills/again.md:2:1: `input_schema` has a `$ref`; write out what it stands for",
                 "skills/bad.md:2:1: `input_schema` is no JSON Schema: at /type: 7 is not valid under any of the schemas listed in the 'anyOf' keyword",
                 "skills/key.md:3:1: unknown field `input`, expected one of `name`, `description`, `input_schema`",
                 "skills/open.md:1:1: what begins with a line --- above the text ends with another one",
@@ -382,6 +426,12 @@ mod tests {
         ];
         for (input, expected) in wrong {
             assert_eq!(fill(input), Err(expected.to_owned()));
+        }
+        let long = fill(json!({"text": "x".repeat(1_000)})).unwrap_err();
+        let start = format!("the input is none for the skill sum: at /text: \"{}", "x".repeat(299));
+        assert_eq!(long, format!("{start}…"));
+        for other in ["sum.md", "skills/sum"] {
+            assert_eq!(skills.get(other), skills.get("sum"));
         }
         let work = |input: Value| json!({"do": {"dispatch": {"hand": "wren/self", "input": input}}});
         let expanded = |mut value: Value| skills.expand(&mut value).map(|()| value);

@@ -164,7 +164,7 @@ fn a_skill_is_listed_and_done_by_its_name_as_it_is_now() {
     );
     assert_eq!(
         by("harrow/self", "7", "notes/weekly"),
-        "nexctl: the input of a skill is an object; this is 7\n"
+        "nexctl: the input of a skill is an object, of what it is about\n"
     );
     assert_eq!(
         by("harrow/summarise", r#"{"text": "x"}"#, "summarise"),
@@ -187,6 +187,42 @@ fn a_skill_is_listed_and_done_by_its_name_as_it_is_now() {
     assert!(told.starts_with("skills/notes/weekly.md:2:1: unknown field `input`, expected one of"), "{told}");
     let broken = "nexctl: there is something wrong with the file of the skill \"notes/weekly\"; put that right first\n";
     assert_eq!(by("harrow/self", r#"{"customer": "Ada"}"#, "notes/weekly"), broken);
+}
+
+/// Whatever has become of the skill since.
+#[test]
+fn work_by_a_skill_that_is_sent_twice_is_done_once() {
+    let mut world = keeping();
+    put(&world, "skills/note.md", "# Note\n\nWrite.\n");
+    let says = |world: &World, is_so: fn(&Value) -> bool| {
+        wait_until("what the skill says", || {
+            let answer = world.http("GET", "/api/v1/skills/note", "", "");
+            is_so(&serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()?).then_some(())
+        });
+    };
+    says(&world, |skill| skill["instructions"] == "Write.");
+    let send = |world: &World, key: &str| {
+        let headers = format!("content-type: application/json\r\nidempotency-key: {key}\r\n");
+        let body = r#"{"hand": "harrow/self", "skill": "note", "input": {"of": "this"}}"#;
+        let answer = world.http("POST", "/api/v1/dispatches", &headers, body);
+        serde_json::from_str::<Value>(answer.split_once("\r\n\r\n").expect("a body").1).expect("JSON")
+    };
+    let (key, other) = ("0198c000-0000-7000-8000-000000000001", "0198c000-0000-7000-8000-000000000002");
+    world.broker().wait_for_text("harrow registered");
+    let first = send(&world, key);
+    assert_eq!(first["chosen"], "harrow/self", "{first}");
+    put(&world, "skills/note.md", "# Note\n\nSing.\n");
+    says(&world, |skill| skill["instructions"] == "Sing.");
+    assert_eq!(send(&world, key)["dispatch"], first["dispatch"], "the file is another one");
+    fs::remove_file(world.dir().join("workspace/skills/note.md")).expect("it is there");
+    says(&world, |problem| problem["code"] == "not_found");
+    assert_eq!(send(&world, key)["dispatch"], first["dispatch"], "the file is gone");
+    world.restart_broker();
+    assert_eq!(send(&world, key)["dispatch"], first["dispatch"], "the broker is another one");
+    let told = send(&world, other);
+    assert!(told["detail"].as_str().expect("why").starts_with("there is no skill \"note\""), "{told}");
+    let page = world.nexctl_json(&["get", "dispatches"]);
+    assert_eq!(page["dispatches"].as_array().expect("a list").len(), 1, "{page}");
 }
 
 #[test]

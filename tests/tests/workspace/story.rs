@@ -6,9 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 use hmac::{Hmac, Mac};
-use jiff::Timestamp;
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _};
 use nexus_tests::inlet::Inlet;
 use nexus_tests::world::{free_port, text};
 use nexus_tests::{World, wait_until};
@@ -39,23 +38,24 @@ fn git(folder: &Path, at: &str, args: &[&str]) {
     assert!(out.status.success(), "git {args:?}: {}", text(&out));
 }
 
-/// The day before this one on the clock of the agency, and commits of it and of the days around it.
-fn yesterday(site: &Path) -> Date {
+/// Commits around each midnight of these days on the clock of the agency; the latest first, by the day.
+fn commits(site: &Path) -> Vec<(String, String)> {
     let zone = TimeZone::get("Europe/Berlin").expect("a zone");
-    let day = Timestamp::now().to_zoned(zone.clone()).date().yesterday().expect("a day");
+    let today = Timestamp::now().to_zoned(zone.clone()).date();
     fs::create_dir_all(site).expect("made");
     git(site, "", &["init", "-q"]);
-    let (before, after) = (day.yesterday().expect("a day"), day.tomorrow().expect("a day"));
-    for (day, hour, minute, message) in [
-        (before, 23, 30, "Buy the paint"),
-        (day, 0, 30, "Paint the fence of the shipyard green"),
-        (day, 23, 30, "Paint its gate"),
-        (after, 0, 30, "Hang up the sign"),
-    ] {
-        let at = day.at(hour, minute, 0, 0).to_zoned(zone.clone()).expect("a time").timestamp();
-        git(site, &at.to_string(), &["commit", "-q", "--allow-empty", "-m", message]);
+    let mut all = Vec::new();
+    // It may be another day by the time the report is made.
+    for days in -2..=1 {
+        let day = today.checked_add(days.days()).expect("a day");
+        for (hour, minute, message) in [(0, 30, "Paint the fence"), (23, 30, "Paint its gate")] {
+            let message = format!("{message} of the shipyard, {day}");
+            let at = day.at(hour, minute, 0, 0).to_zoned(zone.clone()).expect("a time").timestamp();
+            git(site, &at.to_string(), &["commit", "-q", "--allow-empty", "-m", &message]);
+            all.insert(0, (day.to_string(), message));
+        }
     }
-    day
+    all
 }
 
 fn trigger_is_loaded(world: &World, name: &str) {
@@ -89,7 +89,7 @@ fn the_morning_report_goes_from_a_repository_to_whoever_waits_for_it() {
     let mut world = agency(port);
     world.start_broker();
     let site = world.data().join("workspace/aspects/runner/work/site");
-    let day = yesterday(&site);
+    let commits = commits(&site);
 
     // Every day at eight on the clock of the agency.
     trigger_is_loaded(&world, "morning");
@@ -108,18 +108,24 @@ fn the_morning_report_goes_from_a_repository_to_whoever_waits_for_it() {
         let page = world.nexctl_json(&["get", "approvals"]);
         page["approvals"].as_array()?.first().cloned()
     });
-    assert!(asked.to_string().contains("Paint its gate, by Ana."), "{asked}");
+    let run = latest(&world, "morning");
+    let day = world.nexctl_json(&["run", "show", &run])["input"]["day"].as_str().expect("a day").to_owned();
+    let last = commits.iter().find(|(of, _)| *of == day).map(|(_, message)| message).expect("a commit of it");
+    assert!(asked.to_string().contains(last), "{asked}");
     let page = world.nexctl_json(&["get", "dispatches"]);
     let mut work = page["dispatches"].as_array().expect("a list").iter();
     let changes = work.find(|it| it["hand"] == "runner/script-repeatable").expect("the first step");
     let changes = world.nexctl_json(&["get", "dispatches", changes["id"].as_str().expect("an id")]);
     // Those of the day before, and no others.
-    let expected = "Paint its gate, by Ana.\nPaint the fence of the shipyard green, by Ana.\n";
+    let expected: String = commits
+        .iter()
+        .filter(|(of, _)| *of == day)
+        .map(|(_, message)| format!("{message}, by Ana.\n"))
+        .collect();
     assert_eq!(changes["output"]["output"], expected, "{changes}");
     assert!(world.nexctl(&["approve", asked["id"].as_str().expect("an id")]).status.success());
 
     // Nobody takes it, so the run fails there, and is tried again from there.
-    let run = latest(&world, "morning");
     let failed = ended(&world, &run);
     let before = [("changes", "done"), ("sum", "done"), ("leave", "done")];
     assert_eq!(
@@ -136,11 +142,11 @@ fn the_morning_report_goes_from_a_repository_to_whoever_waits_for_it() {
     assert_eq!(done["output"]["answer"], 200, "{done}");
     let rows = world.nexctl_json(&["registry", "rows", "reports"]);
     assert_eq!(rows["rows"][0]["values"]["answer"], 200, "{rows}");
-    assert_eq!(rows["rows"][0]["values"]["day"], day.to_string(), "{rows}");
+    assert_eq!(rows["rows"][0]["values"]["day"], day, "{rows}");
     let taken = inlet.taken();
     assert_eq!(taken.len(), 1, "{taken:?}");
-    assert_eq!(taken[0]["date"], day.to_string());
-    assert!(taken[0]["points"].to_string().contains("Paint its gate"), "{taken:?}");
+    assert_eq!(taken[0]["date"], day);
+    assert!(taken[0]["points"].to_string().contains(last), "{taken:?}");
 }
 
 /// As GitHub signs it: HMAC-SHA256 over the body.

@@ -1,9 +1,9 @@
 //! `nexctl trigger next`: when a trigger will be due, or what is next of all of them.
 
-use nexus_client::Client;
+use nexus_client::{CallError, Client};
 use nexus_wire::limits::PAGE_MAX;
 use nexus_wire::trigger::{PlannedSlot, TriggerInfo, TriggerList, TriggerNext, TriggerPlan, TriggerStatus};
-use nexus_wire::{Ms, TriggerName};
+use nexus_wire::{ErrorCode, Ms, TriggerName};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -42,7 +42,12 @@ pub(super) async fn of_all(run: &Run, client: &mut Client, number: u32) -> Resul
     let mut slots = Vec::new();
     // Of those whose next slot is first, so many are enough: each other one comes after all of them.
     for (_, trigger) in soonest(client, number as usize).await? {
-        let plan = client.call(TriggerNext { trigger: trigger.clone(), limit: Some(number) }).await?;
+        let plan = match client.call(TriggerNext { trigger: trigger.clone(), limit: Some(number) }).await {
+            Ok(plan) => plan,
+            // Somebody has deleted it since it was listed.
+            Err(CallError::Refused(refused)) if refused.code == ErrorCode::NotFound => continue,
+            Err(error) => return Err(error.into()),
+        };
         slots.extend(plan.slots.into_iter().map(|slot| Planned { trigger: trigger.clone(), slot }));
     }
     slots.sort_by(|one, other| (one.slot.slot, &one.trigger).cmp(&(other.slot.slot, &other.trigger)));

@@ -47,7 +47,7 @@ export function TriggerForm({ of: opened, names, onClose, onSet }: Props) {
   const [id, setId] = useState(() => uuidv7());
   const [secretId, setSecretId] = useState(() => uuidv7());
   // Nobody's change is written over unseen: it is this definition that is changed, or there is none yet.
-  const [seen, setSeen] = useState(base?.defined_at ?? 0);
+  const [seen, setSeen] = useState({ name: base?.definition.name, at: base?.defined_at });
   /** It is set, and has yet to get its secret. */
   const [isSet, setIsSet] = useState(false);
   const [door, setDoor] = useState<Door>();
@@ -64,10 +64,11 @@ export function TriggerForm({ of: opened, names, onClose, onSet }: Props) {
 
   const submit = async () => {
     const definition = triggerOf(form, base?.definition);
-    const info = await link.ask("trigger.put", { ...definition, if_defined_at: seen }, id);
+    const at = definition.name === seen.name ? seen.at : undefined;
+    const info = await link.ask("trigger.put", { ...definition, if_defined_at: at ?? 0 }, id);
     const { name } = info.definition;
     setIsSet(true);
-    setSeen(info.defined_at);
+    setSeen({ name, at: info.defined_at });
     setId(uuidv7());
     onSet(name);
     if (form.when !== "webhook") {

@@ -6,5 +6,7 @@ if [ ! -e site/.git ]; then
 fi
 # A field of the input, which is JSON in one line.
 field() { printf '%s' "$NEXUS_INPUT" | sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p"; }
-changes=$(git -c safe.directory='*' -C site log --since="$(field since)" --until="$(field until)" --format='%s, by %an.') || exit 1
+since=$(field since) until=$(field until)
+[ -n "$since" ] && [ -n "$until" ] || { echo "the input says neither since when nor until when" >&2; exit 1; }
+changes=$(git -c safe.directory='*' -C site log --since="$since" --until="$until" --format='%s, by %an.') || exit 1
 echo "${changes:-Nothing was committed on that day.}"
