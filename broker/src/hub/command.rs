@@ -23,7 +23,6 @@ use nexus_wire::{
     ApprovalId, AspectName, BlobId, DispatchId, EpochId, ErrorBody, LinkId, MessageId, Ms, OperatorName,
     Party, RequestId, RunId, TraceContext,
 };
-
 use serde_json::Value;
 
 use super::access::Access;

@@ -129,7 +129,7 @@ impl Board {
         let invalid = |why: String| ErrorBody::new(ErrorCode::Invalid, why);
         let is_for_self = match &dispatch.hand {
             Some(HandTarget::Own) => true,
-            Some(HandTarget::Hand(hand)) => hand.hand.as_str() == SELF_HAND,
+            Some(HandTarget::Hand(hand)) => hand.hand.is_own(),
             None => false,
         };
         if !is_for_self {
