@@ -18,6 +18,8 @@ const flow = {
 const put = (nexus: Nexus) => nexus.api("PUT", "flows/report", flow);
 const run = (page: Page) => page.getByRole("complementary", { name: "Run of report" });
 const states = (page: Page) => run(page).locator(".run-steps > li > .run-step");
+/** The steps that are drawn along the time of the run. */
+const drawn = (page: Page) => states(page).filter({ has: page.locator(".track-bar") });
 
 test("a flow is run, asks a person, and is run again from a step", async ({ nexus, ana }) => {
   await nexus.online("ada", "bo");
@@ -45,6 +47,7 @@ test("a flow is run, asks a person, and is run again from a step", async ({ nexu
     /done\s*pause/,
     /pending\s*end/,
   ]);
+  await expect(drawn(ana)).toContainText(["count", "leave", "pause"]);
   await everyLook(ana, "flows-run");
   await run(ana).getByRole("button", { name: "leave" }).click();
   await run(ana).getByRole("link", { name: "question" }).click();
@@ -68,6 +71,9 @@ test("a flow is run, asks a person, and is run again from a step", async ({ nexu
   await expect(ana).not.toHaveURL(new RegExp(first));
   await expect(states(ana).first()).toContainText("kept of the run before");
   await expect(states(ana).nth(1)).toContainText("running");
+  // What was kept was no part of this run's time.
+  await expect(drawn(ana)).toHaveCount(1);
+  await expect(drawn(ana)).toContainText("leave");
   await run(ana).getByRole("button", { name: "Cancel…" }).click();
   await ana.getByLabel("Reason").fill("not today");
   await ana.getByRole("button", { name: "Cancel it" }).click();

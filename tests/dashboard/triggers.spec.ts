@@ -121,6 +121,22 @@ async function definition(nexus: Nexus, name: string) {
   return definition;
 }
 
+/** What GitHub sends; what the broker answers. */
+async function push(nexus: Nexus, delivery: string, secret: string): Promise<number> {
+  const body = '{"ref": "refs/heads/main"}';
+  const { status } = await fetch(`${nexus.url}/hooks/pushed`, {
+    method: "POST",
+    body,
+    headers: {
+      "Content-Type": "application/json",
+      "X-GitHub-Delivery": delivery,
+      "X-GitHub-Event": "push",
+      "X-Hub-Signature-256": `sha256=${createHmac("sha256", secret).update(body).digest("hex")}`,
+    },
+  });
+  return status;
+}
+
 test("a webhook's secret is shown once, and what is signed with it is taken", async ({ nexus, ana }) => {
   await nexus.online("ada");
   const dialog = await begin(ana, "pushed", "webhook");
@@ -131,18 +147,7 @@ test("a webhook's secret is shown once, and what is signed with it is taken", as
   const secret = await made.getByLabel("The secret").inputValue();
   expect(secret.length).toBeGreaterThan(15);
   await everyLook(ana, "triggers-webhook-made");
-  const body = '{"ref": "refs/heads/main"}';
-  const answer = await fetch(`${nexus.url}/hooks/pushed`, {
-    method: "POST",
-    body,
-    headers: {
-      "Content-Type": "application/json",
-      "X-GitHub-Delivery": "one",
-      "X-GitHub-Event": "push",
-      "X-Hub-Signature-256": `sha256=${createHmac("sha256", secret).update(body).digest("hex")}`,
-    },
-  });
-  expect(answer.status).toBe(202);
+  expect(await push(nexus, "one", secret)).toBe(202);
   await made.getByRole("button", { name: "Close" }).click();
   await expect(made.getByRole("alert")).toContainText("You have not kept the secret");
   await made.getByRole("button", { name: "Close without it" }).click();
@@ -157,6 +162,16 @@ test("a webhook's secret is shown once, and what is signed with it is taken", as
   await change.getByRole("button", { name: "Change", exact: true }).click();
   await expect(change).toBeHidden();
   await expect(made).toHaveCount(0);
+
+  await panel(ana, "pushed").getByRole("button", { name: "New secret…" }).click();
+  const other = ana.getByRole("dialog", { name: "A new secret for pushed" });
+  await other.getByLabel("The one before is good").selectOption("not any more");
+  await everyLook(ana, "triggers-rotate");
+  await other.getByRole("button", { name: "Make one" }).click();
+  const next = await made.getByLabel("The secret").inputValue();
+  expect(next).not.toBe(secret);
+  expect(await push(nexus, "two", secret)).toBe(401);
+  expect(await push(nexus, "three", next)).toBe(202);
 });
 
 test("a secret that the service makes is given in the form, now or later", async ({ nexus, ana }) => {

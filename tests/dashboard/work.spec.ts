@@ -65,6 +65,24 @@ test("a tree grows while one looks, and is cancelled whole", async ({ nexus, ana
   expect(page.dispatches.map((it) => it.state)).toEqual(Array(4).fill("cancelled"));
 });
 
+test("home shows below each agent whom it works for and waits for", async ({ nexus, ana }) => {
+  const root = await dispatch(nexus, "mason/build");
+  const there = ana.getByRole("list", { name: "Who is there" });
+  const of = (name: string) =>
+    there.locator("> li").filter({ has: ana.getByRole("link", { name, exact: true }) });
+  const parts = of("mason").locator("> .home-below > li > .home-below > li");
+  await expect(parts).toHaveCount(2);
+  await expect(of("mason")).toContainText(/waiting\s*mason\/build\s*for operator\/admin/);
+  const nested = parts.filter({ hasText: "mason/nested" });
+  await expect(nested.locator(".home-below li")).toHaveText(/running\s*brick\/lay/);
+  await expect(parts.filter({ hasNotText: "mason/nested" })).toHaveText(/running\s*brick\/lay/);
+  // Each work has one place: brick's is part of mason's.
+  await expect(of("brick").locator(".home-below")).toHaveCount(0);
+  await everyLook(ana, "home-tree");
+  nexus.ctl("cancel", root);
+  await expect(there.locator(".home-below")).toHaveCount(0);
+});
+
 test("a tree is walked by keys, and goes on when its parts are done", async ({ nexus, ana }) => {
   const root = await dispatch(nexus, "mason/build");
   await goTo(ana, "Work");

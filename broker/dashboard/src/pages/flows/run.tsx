@@ -20,6 +20,7 @@ import { now } from "../../ui/now";
 import { BesideHead } from "../../ui/split";
 import { Time } from "../../ui/time";
 import { toast } from "../../ui/toast";
+import { Track, TrackEnds } from "../../ui/track";
 import type { RunDetail, RunStep, RunTask } from "../../wire/frames";
 import { Graph } from "./graph";
 import { hasEnded, took, toneOfRun, toneOfStep } from "./words";
@@ -56,6 +57,8 @@ interface KnownProps {
 
 function Known({ detail, onClose, onOpen, onChanged }: KnownProps) {
   const { info, flow, input, output, tasks } = detail;
+  const from = info.began_at ?? info.accepted_at;
+  const until = info.ended_at ?? Math.max(now.value, from);
   const [asking, setAsking] = useState<"cancel" | "retry">();
   const ended = hasEnded(info.state);
   return (
@@ -107,11 +110,14 @@ function Known({ detail, onClose, onOpen, onChanged }: KnownProps) {
             <Step
               key={step.id}
               step={step}
+              from={from}
+              until={until}
               tasks={tasks.filter((task) => task.step === step.id)}
               onOpen={onOpen}
             />
           ))}
         </ol>
+        {info.began_at !== undefined && <TrackEnds from={from} until={until} />}
       </section>
       <section class="part">
         <h3>Input</h3>
@@ -134,12 +140,23 @@ function Known({ detail, onClose, onOpen, onChanged }: KnownProps) {
 interface StepProps {
   step: RunStep;
   tasks: readonly RunTask[];
+  /** The whole run. */
+  from: number;
+  until: number;
   onOpen: (run: string) => void;
 }
 
-function Step({ step, tasks, onOpen }: StepProps) {
+function Step({ step, tasks, from, until, onOpen }: StepProps) {
   const [open, setOpen] = useState(false);
   const shown = tasks.filter(({ output, work }) => output !== undefined || work !== undefined);
+  // What was kept of the run before is older than this one.
+  const bars = tasks
+    .map(({ began_at, ended_at = until, state }) => ({
+      begin: began_at,
+      end: ended_at,
+      tone: toneOfStep[state],
+    }))
+    .filter(({ end }) => end >= from);
   return (
     <li>
       <span class="run-step">
@@ -155,6 +172,7 @@ function Step({ step, tasks, onOpen }: StepProps) {
         {step.kept === true && <span class="quiet">kept of the run before</span>}
         {step.resumed === true && <span class="quiet">goes on from the run before</span>}
         <span class="quiet run-took">{took(step, now.value)}</span>
+        {bars.length > 0 && <Track from={from} until={until} bars={bars} />}
       </span>
       {step.error && (
         <p class="flow-error">

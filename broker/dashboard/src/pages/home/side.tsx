@@ -6,7 +6,7 @@ import { Loading } from "../../ui/empty";
 import { clock, count, money } from "../../ui/format";
 import { AspectMark, Mark } from "../../ui/mark";
 import { now } from "../../ui/now";
-import type { BudgetInfo, UsageReport, UsageRow } from "../../wire/frames";
+import type { BudgetInfo, DispatchInfo, UsageReport, UsageRow } from "../../wire/frames";
 import type { HomeUsage } from "../../wire/http";
 import { Doing } from "../team/doing";
 import { Nobody } from "../team/nobody";
@@ -15,6 +15,7 @@ import { readTriggers } from "../triggers/read";
 import { act } from "../triggers/words";
 import { allTokens, gaugesOf } from "../usage/series";
 import { Lines, Part, Unread } from "./part";
+import { DispatchLine, useDispatches } from "./work";
 import { hrefOf } from "./words";
 
 const HOUR_MS = 3_600_000;
@@ -24,7 +25,9 @@ const PAGES = 5;
 const PLAN_SETTLE_MS = 5_000;
 const SPENT_SETTLE_MS = 2_000;
 
+/** Who is there, and below each what it has asked others to do, or does for people, as a tree. */
 export function Team({ title, most }: { title: string; most: number }) {
+  const { value: open = [] } = useDispatches();
   const there = team.value.filter(({ state }) => state !== "offline").length;
   const first = [...team.value].sort((a, b) => Number(a.state === "offline") - Number(b.state === "offline"));
   return (
@@ -45,10 +48,44 @@ export function Team({ title, most }: { title: string; most: number }) {
               {aspect.name}
             </Link>
             <Doing aspect={aspect} />
+            <Below
+              of={open.filter((one) => holderOf(one, open) === aspect.name)}
+              open={open}
+              by={aspect.name}
+            />
           </>
         )}
       />
     </Part>
+  );
+}
+
+const workerOf = ({ hand }: DispatchInfo) => hand.split("/")[0] ?? hand;
+
+/** Below whom work stands that is no part of other work: who asked for it, or who does it where people did. */
+function holderOf(work: DispatchInfo, open: readonly DispatchInfo[]): string | undefined {
+  if (open.some(({ id }) => id === work.parent)) return undefined;
+  return team.value.some(({ name }) => name === work.invoker) ? work.invoker : workerOf(work);
+}
+
+interface BelowProps {
+  of: readonly DispatchInfo[];
+  open: readonly DispatchInfo[];
+  /** Who is named above. */
+  by: string;
+}
+
+function Below({ of, open, by }: BelowProps) {
+  if (of.length === 0) return null;
+  return (
+    <ul class="home-below">
+      {of.map((work) => (
+        <li key={work.id}>
+          <DispatchLine dispatch={work} by={by} />
+          <Below of={open.filter(({ parent }) => parent === work.id)} open={open} by={workerOf(work)} />
+        </li>
+      ))}
+    </ul>
   );
 }
 

@@ -1,62 +1,19 @@
 /** What was and what will be, along the time: a line for each, in words, with where it stands drawn beside them. */
 import { Link } from "wouter-preact";
-import { clock, date } from "../../ui/format";
 import { Mark } from "../../ui/mark";
 import { now } from "../../ui/now";
 import { Time } from "../../ui/time";
+import { Track, TrackEnds } from "../../ui/track";
 import type { RunInfo } from "../../wire/frames";
 import type { HomeRuns } from "../../wire/http";
 import { hasEnded, took, toneOfRun } from "../flows/words";
 import type { Planned } from "../triggers/planned";
 import { Lines, Part, Unread } from "./part";
 import { usePlan } from "./side";
-import { along, hrefOf } from "./words";
+import { hrefOf } from "./words";
 import { noRun, useRuns } from "./work";
 
 const HOUR_MS = 3_600_000;
-/** Of what took no time at all something is seen, too. */
-const WIDE_MIN = 1.5;
-
-interface TrackProps {
-  from: number;
-  until: number;
-  /** Each from when to when. */
-  bars: readonly { begin: number; end: number; tone: string }[];
-}
-
-/** The words beside it say the same. */
-function Track({ from, until, bars }: TrackProps) {
-  return (
-    <svg class="home-track" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
-      <rect class="home-track-whole" x="0" y="3.5" width="100" height="1" />
-      {bars.map(({ begin, end, tone }, place) => {
-        const { at, wide } = along(from, until, begin, end);
-        const width = Math.max(wide, WIDE_MIN);
-        return (
-          <rect
-            key={place}
-            class={`home-bar tone-${tone}`}
-            x={Math.min(at, 100 - width)}
-            y="0"
-            width={width}
-            height="8"
-          />
-        );
-      })}
-    </svg>
-  );
-}
-
-function Ends({ from, until }: { from: number; until: number }) {
-  const apart = date(from) === date(until);
-  const text = (at: number) => (apart ? clock(at) : `${date(at)} ${clock(at)}`);
-  return (
-    <p class="home-ends quiet small" aria-hidden="true">
-      <span>{text(from)}</span>
-      <span>{text(until)}</span>
-    </p>
-  );
-}
 
 const beganOf = (run: RunInfo) => run.began_at ?? run.accepted_at;
 
@@ -97,7 +54,7 @@ export function RunsAlong({ title, most, runs }: { title: string; most: number; 
       ) : (
         <Unread what="the runs" error={error} retry={reload} />
       )}
-      {shown.length > 0 && <Ends from={from} until={until} />}
+      {shown.length > 0 && <TrackEnds from={from} until={until} />}
     </Part>
   );
 }
@@ -146,7 +103,7 @@ export function PlanAlong({ title, most, hours }: { title: string; most: number;
       ) : (
         <Unread what="the plan" error={error} retry={reload} />
       )}
-      {value && value.length > 0 && <Ends from={from} until={until} />}
+      {value && value.length > 0 && <TrackEnds from={from} until={until} />}
     </Part>
   );
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { HomeSource, HomeWidget } from "../../wire/http";
-import { along, hrefOf, titleOf } from "./words";
+import { hrefOf, titleOf } from "./words";
 
 const called = (widget: Omit<HomeWidget, "width">) => titleOf({ width: "wide", ...widget });
 
@@ -22,12 +22,5 @@ describe("a part of the home page", () => {
     );
     expect(hrefOf({ runs: { flow: "day", state: "all" } })).toBe("/flows/of/day");
     expect(hrefOf({ waits: {} })).toBe("/approvals");
-  });
-
-  it("draws a stretch of time within the whole and nowhere else", () => {
-    expect(along(0, 100, 25, 75)).toEqual({ at: 25, wide: 50 });
-    expect(along(0, 100, -50, 10)).toEqual({ at: 0, wide: 10 });
-    expect(along(0, 100, 90, 400)).toEqual({ at: 90, wide: 10 });
-    expect(along(5, 5, 5, 5)).toEqual({ at: 0, wide: 0 });
   });
 });

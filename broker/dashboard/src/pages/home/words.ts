@@ -44,11 +44,3 @@ export function hrefOf(source: HomeSource): string {
     return to("/usage", { by: source.usage.by === "day" ? "" : (source.usage.by ?? "aspect") });
   return "/work?show=open";
 }
-
-/** What a stretch of time is of another one, in percent, for what is drawn along it. */
-export function along(from: number, until: number, begin: number, end: number): { at: number; wide: number } {
-  const whole = Math.max(1, until - from);
-  const place = (at: number) => (Math.min(Math.max(at, from), until) - from) / whole;
-  const at = place(begin) * 100;
-  return { at, wide: place(Math.max(begin, end)) * 100 - at };
-}

@@ -18,11 +18,13 @@ const SETTLE_MS = 1_000;
 
 type Open = { run: RunInfo } | { dispatch: DispatchInfo };
 
+const readDispatches = () => link.ask("dispatch.list", { open: true, limit: READ });
+
 /** Runs that no other run is a step of, and dispatches that are no step of a run: the others are part of these. */
 async function readOpen(): Promise<Open[]> {
   const [{ runs }, { dispatches }] = await Promise.all([
     link.ask("run.list", { limit: READ }),
-    link.ask("dispatch.list", { open: true, limit: READ }),
+    readDispatches(),
   ]);
   return [
     ...runs.filter(({ parent }) => parent === undefined).map((run) => ({ run })),
@@ -33,7 +35,16 @@ async function readOpen(): Promise<Open[]> {
 }
 
 export function useOpen(): Asked<Open[]> {
-  const asked = useLoad(readOpen, []);
+  return useMoving(readOpen);
+}
+
+export function useDispatches(): Asked<DispatchInfo[]> {
+  return useMoving(async () => (await readDispatches()).dispatches);
+}
+
+/** Read again when work begins, moves on or ends. */
+function useMoving<T>(load: () => Promise<T>): Asked<T> {
+  const asked = useLoad(load, []);
   const soon = useSoon(asked.reload, SETTLE_MS);
   useLog(({ body }) => {
     const moves = ["dispatch_accepted", "dispatch_assigned", "dispatch_ended"].includes(body.type);
@@ -102,7 +113,8 @@ function OpenRun({ run }: { run: RunInfo }) {
   );
 }
 
-function DispatchLine({ dispatch }: { dispatch: DispatchInfo }) {
+/** `by` is who is named above it. */
+export function DispatchLine({ dispatch, by }: { dispatch: DispatchInfo; by?: string }) {
   return (
     <>
       <DispatchMark state={dispatch.state} />
@@ -110,7 +122,8 @@ function DispatchLine({ dispatch }: { dispatch: DispatchInfo }) {
         {dispatch.hand}
       </Link>
       <span class="quiet small">
-        for {dispatch.invoker}, {took(dispatch, now.value)}
+        {dispatch.invoker !== by && `for ${dispatch.invoker}, `}
+        {took(dispatch, now.value)}
       </span>
     </>
   );

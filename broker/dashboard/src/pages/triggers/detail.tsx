@@ -18,6 +18,8 @@ import { Time } from "../../ui/time";
 import { toast } from "../../ui/toast";
 import type { TriggerInfo, TriggerSlot } from "../../wire/frames";
 import { TriggerForm } from "./form/dialog";
+import { bringsItsSecret } from "./form/form";
+import { Rotate } from "./form/rotate";
 import { about, act, because, toneOfSlot, toneOfStatus, when } from "./words";
 
 const TIMES = 5;
@@ -51,8 +53,12 @@ interface KnownProps {
 
 function Known({ info, names, onChanged, onClose }: KnownProps) {
   const { definition, status, reason } = info;
-  const [asking, setAsking] = useState<"change" | "fire" | "delete">();
+  const [asking, setAsking] = useState<"change" | "fire" | "rotate" | "delete">();
   const trigger = definition.name;
+  const isOurSecret =
+    typeof definition.when === "object" &&
+    "webhook" in definition.when &&
+    !bringsItsSecret(definition.when.webhook.preset ?? "generic");
   const done = (what: string) => {
     toast(what);
     onChanged();
@@ -73,6 +79,7 @@ function Known({ info, names, onChanged, onClose }: KnownProps) {
             <>
               <Button onClick={() => setAsking("fire")}>Fire now…</Button>
               <Button onClick={() => setAsking("change")}>Change…</Button>
+              {isOurSecret && <Button onClick={() => setAsking("rotate")}>New secret…</Button>}
               {status === "active" && (
                 <Button
                   onClick={() => attempt(link.ask("trigger.pause", { trigger }), `${trigger} is paused`)}
@@ -138,6 +145,7 @@ function Known({ info, names, onChanged, onClose }: KnownProps) {
       {asking === "change" && (
         <TriggerForm of={info} names={names} onClose={() => setAsking(undefined)} onSet={onChanged} />
       )}
+      {asking === "rotate" && <Rotate trigger={trigger} onClose={() => setAsking(undefined)} />}
       {asking === "fire" && (
         <Confirm
           title={`Fire ${trigger} now?`}
