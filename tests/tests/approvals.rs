@@ -37,6 +37,10 @@ name = "morning"
 description = "Somebody wants to be told each day."
 when = { cron = "0 8 * * *" }
 timezone = "Europe/Berlin"
+misfire = { all = 2 }
+overlap = "queue"
+retry = { max = 1, backoff_s = [30] }
+expires_at = "2099-01-01T00:00:00Z"
 do = { ask = { aspect = "wren", text = "what is new on {{ '{{ date.iso }}' }}?" } }
 [[rule.step]]
 say = "{% if not made.ok %}no: {{ made.text }}{% else %}{{ made.json.trigger }} is {{ made.json.owner }}'s{% endif %}"
@@ -303,7 +307,21 @@ fn a_trigger_that_is_proposed_is_the_approvers_and_one_that_is_denied_is_nobodys
     let arguments: Value =
         serde_json::from_str(first["asked"]["arguments"].as_str().unwrap_or_default()).expect("a definition");
     assert_eq!(arguments, first["trigger"], "what is shown is what comes of it");
-    assert_eq!(arguments["do"]["ask"]["text"], "what is new on {{ date.iso }}?");
+    assert_eq!(
+        arguments,
+        json!({
+            "name": "morning",
+            "description": "Somebody wants to be told each day.",
+            "when": {"cron": "0 8 * * *"},
+            "do": {"ask": {"aspect": "wren", "text": "what is new on {{ date.iso }}?"}},
+            "timezone": "Europe/Berlin",
+            "misfire": {"all": 2},
+            "overlap": "queue",
+            "jitter_s": 0,
+            "retry": {"max": 1, "backoff_s": [30]},
+            "expires_at": 4_070_908_800_000_i64,
+        })
+    );
     team.restart_agent();
     team.world.restart_broker();
     assert!(!team.world.nexctl(&["trigger", "show", "morning"]).status.success());

@@ -3,11 +3,13 @@
 use jiff::Timestamp;
 use nexus_wire::Ms;
 use nexus_wire::approval::{ApprovalAsk, ApprovalEnd, ApprovalState, Asked};
+use nexus_wire::budget::Budget;
+use nexus_wire::files::FilesWatch;
 use nexus_wire::name::TriggerName;
 use nexus_wire::trigger::{
-    Act, After, AskAspect, DispatchHand, Event, Every, Misfire, Overlap, Retry, StartFlow,
+    Act, After, AskAspect, DispatchHand, Event, Every, Misfire, Overlap, Retry, StartFlow, Trigger, Watch,
+    When,
 };
-use nexus_wire::trigger::{Trigger, When};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -30,6 +32,21 @@ pub(super) struct CreateTrigger {
     /// without it UTC.
     #[serde(default)]
     timezone: Option<String>,
+    #[serde(default)]
+    misfire: Misfire,
+    #[serde(default)]
+    overlap: Overlap,
+    /// Each slot is late by up to so many seconds, always by the same.
+    #[serde(default)]
+    jitter_s: u32,
+    #[serde(default)]
+    retry: Retry,
+    /// What each dispatch it makes may spend.
+    #[serde(default)]
+    budget: Budget,
+    /// From here on it does nothing any more: a time with its offset, such as `2026-12-24T00:00:00Z`.
+    #[serde(default)]
+    expires_at: Option<String>,
 }
 
 /// One of these.
@@ -46,6 +63,12 @@ enum Times {
     Event(Event),
     /// When another trigger's work or a run of a flow has ended.
     After(After),
+    /// When what is at an address has changed.
+    Watch(Watch),
+    /// When an aspect reports that files it watches have changed.
+    Files(FilesWatch),
+    /// When somebody fires it by hand, and not otherwise.
+    Manual,
 }
 
 /// One of these.
@@ -64,9 +87,12 @@ impl CreateTrigger {
         let when = match self.when {
             Times::Cron(pattern) => When::Cron(pattern),
             Times::EveryS(seconds) => When::Every(Every { seconds, anchor: None }),
-            Times::At(time) => When::At(moment(&time)?),
+            Times::At(time) => When::At(moment("when.at", &time)?),
             Times::Event(event) => When::Event(event),
             Times::After(after) => When::After(after),
+            Times::Watch(watch) => When::Watch(watch),
+            Times::Files(watch) => When::Files(watch),
+            Times::Manual => When::Manual,
         };
         let act = match self.act {
             Deed::Ask(ask) => Act::Ask(ask),
@@ -79,12 +105,12 @@ impl CreateTrigger {
             when,
             act,
             timezone: self.timezone,
-            misfire: Misfire::default(),
-            overlap: Overlap::default(),
-            jitter_s: 0,
-            retry: Retry::default(),
-            budget: Default::default(),
-            expires_at: None,
+            misfire: self.misfire,
+            overlap: self.overlap,
+            jitter_s: self.jitter_s,
+            retry: self.retry,
+            budget: self.budget,
+            expires_at: self.expires_at.map(|time| moment("expires_at", &time)).transpose()?,
             if_defined_at: None,
         })
     }
@@ -117,9 +143,9 @@ impl CreateTrigger {
     }
 }
 
-fn moment(time: &str) -> Result<Ms, String> {
+fn moment(argument: &str, time: &str) -> Result<Ms, String> {
     let at = time.trim().parse::<Timestamp>().map_err(|why| {
-        format!("argument `when.at`: {time:?} is no time ({why}); write it as 2026-11-26T08:00:00Z")
+        format!("argument `{argument}`: {time:?} is no time ({why}); write it as 2026-11-26T08:00:00Z")
     })?;
     Ok(at.as_millisecond())
 }
@@ -168,11 +194,23 @@ mod tests {
             (json!({"at": "1970-01-01T01:00:01+01:00"}), json!({"at": 1000})),
             (json!({"event": {"kinds": ["message"]}}), json!({"event": {"kinds": ["message"]}})),
             (json!({"after": {"flow": "f"}}), json!({"after": {"flow": "f", "on": "success"}})),
+            (
+                json!({"watch": {"url": "https://example.org/feed", "every_s": 600}}),
+                json!({"watch": {"url": "https://example.org/feed", "every_s": 600}}),
+            ),
+            (
+                json!({"files": {"watch": "wren/inbox", "kinds": ["created"]}}),
+                json!({"files": {"watch": "wren/inbox", "kinds": ["created"]}}),
+            ),
+            (json!("manual"), json!("manual")),
         ] {
             let made = serde_json::to_value(trigger(of(when)).unwrap()).unwrap();
             assert_eq!(made["when"], expected);
         }
+        let mut bounded = of(json!({"every_s": 60}));
+        bounded["expires_at"] = json!("soon");
         for (input, expected) in [
+            (bounded, "argument `expires_at`: \"soon\" is no time"),
             (of(json!({"at": "tomorrow"})), "argument `when.at`: \"tomorrow\" is no time"),
             (of(json!({"webhook": {"preset": "github"}})), "unknown variant `webhook`"),
             (
@@ -187,5 +225,24 @@ mod tests {
             let told = trigger(input).unwrap_err();
             assert!(told.contains(expected), "{told}");
         }
+    }
+
+    #[test]
+    fn what_becomes_of_slots_is_said_as_people_say_it() {
+        let made = trigger(json!({
+            "name": "n", "description": "d", "when": {"cron": "0 8 * * *"}, "timezone": "Europe/Berlin",
+            "do": {"dispatch": {"hand": "runner/script", "input": {}}},
+            "misfire": {"all": 3}, "overlap": "queue", "jitter_s": 30, "retry": {"max": 2, "backoff_s": [60, 600]},
+            "budget": {"cost_microusd": 50_000}, "expires_at": "1970-01-01T00:00:02Z",
+        }));
+        assert_eq!(
+            serde_json::to_value(made.unwrap()).unwrap(),
+            json!({
+                "name": "n", "description": "d", "when": {"cron": "0 8 * * *"}, "timezone": "Europe/Berlin",
+                "do": {"dispatch": {"hand": "runner/script", "input": {}}},
+                "misfire": {"all": 3}, "overlap": "queue", "jitter_s": 30, "retry": {"max": 2, "backoff_s": [60, 600]},
+                "budget": {"cost_microusd": 50_000}, "expires_at": 2_000,
+            })
+        );
     }
 }
