@@ -1,5 +1,6 @@
 //! Flows as they are kept: put, replaced, deleted. What runs of them do is `run`'s.
 
+use nexus_schema::Schema;
 use nexus_wire::alert::AlertKind;
 use nexus_wire::flow::{Flow, FlowAbsent, FlowDelete, FlowDeleted, FlowPut, FlowStored, StepAct};
 use nexus_wire::limits::FLOWS_MAX;
@@ -7,7 +8,6 @@ use nexus_wire::{ErrorBody, ErrorCode, OperatorName, Party, RequestId};
 use serde_json::json;
 
 use super::records::{FlowRecord, Store, Stored};
-use super::schema::Schema;
 use super::step::{Done, Step, refuse};
 
 /// Problems that an error's message names; its details have all.

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use nexus_flow::{Act, Plan};
+use nexus_schema::{Schema, listed};
 use nexus_wire::flow::Flow;
 use nexus_wire::hands::{DispatchState, HandFailure};
 use nexus_wire::limits::{RUN_BYTES_MAX, RUN_DEPTH_MAX, RUNS_OPEN_MAX};
@@ -30,7 +31,6 @@ use serde_json::{Value, json};
 
 use super::inbox::{json_bytes, sha256_of};
 use super::records::{RunRecord, StepTask, Store, StoreError, Stored};
-use super::schema::{Schema, listed};
 use super::step::{Done, Step, refuse};
 use hear::Listening;
 pub(super) use hear::Noted;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use nexus_schema::Schema;
 use nexus_wire::chat::Usage;
 use nexus_wire::hands::{Assignment, DispatchResult, DispatchStanding, DispatchWait, HandFailure, Lease};
 use nexus_wire::inbox::Decision;
@@ -31,7 +32,7 @@ use crate::uplink::{Line, LineError};
 use apart::Apart;
 pub(crate) use beat::Beat;
 use output::Output;
-pub(crate) use output::{OUTPUT_BYTES_MAX, Schema, bounded};
+pub(crate) use output::{OUTPUT_BYTES_MAX, bounded};
 pub(crate) use worker::helper;
 
 mod apart;

@@ -3,10 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
-use std::sync::Arc;
 
-use jsonschema::{PatternOptions, ValidationError, Validator};
 use nexus_flow::Format;
+use nexus_schema::{Schema, listed};
 use nexus_wire::limits::{SCHEMA_BYTES_MAX, SKILL_BYTES_MAX};
 use nexus_wire::name::SELF_HAND;
 use nexus_wire::workspace::Skill as Said;
@@ -20,10 +19,6 @@ use crate::validate::missing;
 
 const FOLDER: &str = "skills/";
 const SUFFIX: &str = ".md";
-/// Of rules times values.
-const WORK_MAX: usize = 16_000_000;
-const PATTERN_BYTES_MAX: usize = 1024 * 1024;
-const MESSAGE_CHARS_MAX: usize = 300;
 /// The line before and after the front matter of a Markdown file.
 const FENCE: &str = "---";
 /// What an input is given of a skill.
@@ -41,17 +36,11 @@ struct Front {
     input_schema: Option<Value>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Skill {
     said: Said,
     /// Of its input.
-    schema: Option<Arc<Validator>>,
-}
-
-impl PartialEq for Skill {
-    fn eq(&self, other: &Self) -> bool {
-        self.said == other.said
-    }
+    schema: Option<Schema>,
 }
 
 impl Skill {
@@ -62,10 +51,10 @@ impl Skill {
         }
         let (front, above, text) = front(file, text)?;
         let Parts { title, description, instructions } = Parts::of(name, text.trim(), front.description);
-        let schema = front.input_schema.as_ref().map(compiled).transpose().map_err(|why| {
+        let schema = front.input_schema.as_ref().map(Schema::compile).transpose().map_err(|why| {
             // A schema is found by its place in the file, and what is wrong in it by its path there.
             let line = above.lines().position(|line| line.starts_with("input_schema")).map(|at| at + 2);
-            Fault { line, column: line.map(|_| 1), ..Fault::of_file(file, format!("`input_schema` {why}")) }
+            Fault { line, column: line.map(|_| 1), ..Fault::of_file(file, format!("`input_schema`: {why}")) }
         })?;
         let said = Said {
             name: name.to_owned(),
@@ -75,7 +64,7 @@ impl Skill {
             input_schema: front.input_schema,
             file: file.to_owned(),
         };
-        Ok(Self { said, schema: schema.map(Arc::new) })
+        Ok(Self { said, schema })
     }
 
     pub fn said(&self) -> &Said {
@@ -91,14 +80,12 @@ impl Skill {
     }
 
     fn is_followed(&self, input: &Map<String, Value>) -> Result<(), String> {
-        let (Some(schema), Some(source)) = (&self.schema, &self.said.input_schema) else { return Ok(()) };
-        let input = Value::Object(input.clone());
-        let (rules, values) = (parts(source), parts(&input));
-        if rules.saturating_mul(values) > WORK_MAX {
-            return Err(format!("the input is too large to be checked: {values} values by {rules} rules"));
+        let Some(schema) = &self.schema else { return Ok(()) };
+        let faults = schema.faults(&Value::Object(input.clone()));
+        if faults.is_empty() {
+            return Ok(());
         }
-        let Err(error) = schema.validate(&input) else { return Ok(()) };
-        Err(format!("the input is none for the skill {}: {}", self.said.name, placed(&error)))
+        Err(format!("the input is none for the skill {}: {}", self.said.name, listed(&faults)))
     }
 
     fn put(&self, input: &mut Map<String, Value>, form: impl Fn(&str) -> String) {
@@ -170,47 +157,6 @@ impl Parts {
         let (description, rest) = (description.trim(), rest.trim());
         let instructions = if rest.is_empty() { description } else { rest };
         Self { title, description: description.to_owned(), instructions: instructions.to_owned() }
-    }
-}
-
-/// As those of Hands formats say nothing, and patterns run in linear time; and none refers to another, or to itself, so
-/// that what a check costs is known before.
-fn compiled(schema: &Value) -> Result<Validator, String> {
-    if refers(schema) {
-        return Err("has a `$ref`; write out what it stands for".to_owned());
-    }
-    let patterns = PatternOptions::regex().size_limit(PATTERN_BYTES_MAX).dfa_size_limit(PATTERN_BYTES_MAX);
-    let options = jsonschema::options().with_pattern_options(patterns);
-    let built = options.should_validate_formats(false).build(schema);
-    built.map_err(|error| format!("is no JSON Schema: {}", placed(&error)))
-}
-
-/// Where it is and what; of a long text, such as one that quotes the input, the beginning.
-fn placed(error: &ValidationError<'_>) -> String {
-    let (at, told) = (error.instance_path().to_string(), error.to_string());
-    let mut short: String = told.chars().take(MESSAGE_CHARS_MAX).collect();
-    if short.len() < told.len() {
-        short.push('…');
-    }
-    if at.is_empty() { short } else { format!("at {at}: {short}") }
-}
-
-fn refers(schema: &Value) -> bool {
-    match schema {
-        Value::Object(all) => all.iter().any(|(key, value)| {
-            ["$ref", "$dynamicRef", "$recursiveRef"].contains(&key.as_str()) || refers(value)
-        }),
-        Value::Array(all) => all.iter().any(refers),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
-    }
-}
-
-/// Values within `value`, itself included.
-fn parts(value: &Value) -> usize {
-    match value {
-        Value::Array(all) => 1 + all.iter().map(parts).sum::<usize>(),
-        Value::Object(all) => 1 + all.values().map(parts).sum::<usize>(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 1,
     }
 }
 
@@ -379,8 +325,8 @@ mod tests {
         assert_eq!(
             faults,
             [
-                "skills/again.md:2:1: `input_schema` has a `$ref`; write out what it stands for",
-                "skills/bad.md:2:1: `input_schema` is no JSON Schema: at /type: 7 is not valid under any of the schemas listed in the 'anyOf' keyword",
+                "skills/again.md:2:1: `input_schema`: at /items: $ref \"#\" leads back to itself; a schema that recurs is not checked here",
+                "skills/bad.md:2:1: `input_schema`: at /type: 7 is not valid under any of the schemas listed in the 'anyOf' keyword",
                 "skills/key.md:3:1: unknown field `input`, expected one of `name`, `description`, `input_schema`",
                 "skills/open.md:1:1: what begins with a line --- above the text ends with another one",
                 "skills/yaml.md:3:1: while parsing a node, did not find expected node content",

@@ -1,5 +1,6 @@
 //! A worker's result: whether it counts, whether it is what its Hand promises, and that a repeat counts once.
 
+use nexus_schema::{Fault, listed};
 use nexus_wire::budget::Spending;
 use nexus_wire::hands::{DispatchInfo, DispatchResult, DispatchStanding, DispatchState, HandFailure};
 use nexus_wire::{AspectName, ErrorBody, ErrorCode, HandRef, Party, RequestId};
@@ -10,7 +11,7 @@ use crate::hub::blobs::named_in_value;
 use crate::hub::inbox::sha256_of;
 use crate::hub::queue::Verdict;
 use crate::hub::records::{BlobMention, DispatchRecord, Store, Stored};
-use crate::hub::schema::{Fault, Side, listed};
+use crate::hub::schema::Side;
 use crate::hub::step::{Done, Step, refuse};
 
 impl<S: Store> Step<'_, S> {

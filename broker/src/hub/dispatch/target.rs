@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use nexus_schema::listed as faults_listed;
 use nexus_wire::hands::{Candidate, Dispatch, HAND_OR_CAPABILITY, HandSpec, Wanted};
 use nexus_wire::name::HandName;
 use nexus_wire::roster::{PROVIDER_NONE, RestraintKind};
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use crate::hub::choose::{self, Choice, Load, Offered};
 use crate::hub::queue::Offer;
 use crate::hub::records::{AspectRecord, Profile, Store};
-use crate::hub::schema::{Side, listed as faults_listed};
+use crate::hub::schema::Side;
 use crate::hub::step::{Done, Step, refuse};
 
 /// Candidates that an error's message names; its details have more.

@@ -1,5 +1,6 @@
 //! A Hand's answer as the output it stands for, judged by the Hand's schema. Pure.
 
+use nexus_schema::{Schema, listed};
 use nexus_wire::hands::HandFailure;
 use serde_json::Value;
 
@@ -7,7 +8,6 @@ use serde_json::Value;
 pub(crate) const OUTPUT_BYTES_MAX: usize = 640 * 1024;
 /// Leaves room for the frames and records it travels in, which have a bound on nesting.
 const OUTPUT_DEPTH_MAX: usize = 48;
-const FAULTS_TOLD: usize = 5;
 
 #[derive(Debug, PartialEq)]
 pub(super) enum Output {
@@ -15,32 +15,6 @@ pub(super) enum Output {
     /// Asked once more it may come out right.
     Mendable(String),
     Failed(HandFailure),
-}
-
-/// A schema that is ready to judge, as the broker judges by it.
-#[derive(Debug)]
-pub(crate) struct Schema(jsonschema::Validator);
-
-impl Schema {
-    /// Or what is wrong with it, and where.
-    pub(crate) fn compile(schema: &Value) -> Result<Self, String> {
-        let compiled = jsonschema::options()
-            .with_pattern_options(jsonschema::PatternOptions::regex())
-            .should_validate_formats(false)
-            .build(schema);
-        compiled.map(Self).map_err(|error| match error.instance_path().to_string() {
-            path if path.is_empty() => format!("no JSON Schema: {error}"),
-            path => format!("no JSON Schema at {path}: {error}"),
-        })
-    }
-
-    pub(crate) fn faults(&self, value: &Value) -> Vec<String> {
-        let told = |fault: jsonschema::ValidationError<'_>| match fault.instance_path().to_string() {
-            path if path.is_empty() => fault.to_string(),
-            path => format!("at {path}: {fault}"),
-        };
-        self.0.iter_errors(value).take(FAULTS_TOLD).map(told).collect()
-    }
 }
 
 pub(super) fn read(text: &str, schema: Option<&Schema>) -> Output {
@@ -53,7 +27,7 @@ pub(super) fn read(text: &str, schema: Option<&Schema>) -> Output {
     let faults = schema.map(|schema| schema.faults(&value)).unwrap_or_default();
     if !faults.is_empty() {
         let not_json = if was_json { "" } else { "it is not JSON; " };
-        return Output::Mendable(format!("{not_json}{}", faults.join("; ")));
+        return Output::Mendable(format!("{not_json}{}", listed(&faults)));
     }
     bounded(value).map_or_else(Output::Failed, Output::Good)
 }
@@ -137,7 +111,5 @@ mod tests {
             let Output::Mendable(why) = read(text, Some(&schema)) else { panic!("{text} is not mendable") };
             assert!(why.contains(expected), "{text}: {why}");
         }
-        let broken = Schema::compile(&json!({"type": "nonsense"})).expect_err("no schema");
-        assert!(broken.starts_with("no JSON Schema at /type: "), "{broken}");
     }
 }

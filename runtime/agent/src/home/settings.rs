@@ -7,6 +7,7 @@ use std::fmt::Display;
 use std::path::Path;
 use std::time::Duration;
 
+use nexus_schema::Schema;
 use nexus_wire::budget::Budget;
 use nexus_wire::hands::HandSpec;
 use nexus_wire::limits;
@@ -22,7 +23,6 @@ use super::raw::{
 use super::roots::read_roots;
 use super::source::{Source, join};
 use super::unknown::instead;
-use crate::hands::Schema;
 use crate::provider::{ProviderConfig, ProviderKind, ProviderSettings, SettingsError};
 use crate::runner::{Act, RawRunner, Runner};
 use crate::sandbox::SandboxConfig;
@@ -330,7 +330,7 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
             if !matches!(schema, Value::Object(_) | Value::Bool(_)) {
                 self.fault(&at(field), "a JSON Schema is an object, for example {\"type\": \"object\"}");
             } else if let Err(error) = Schema::compile(schema) {
-                self.fault(&at(field), error);
+                self.fault(&at(field), format!("no JSON Schema: {error}"));
             }
         }
         let (tools, grants) = self.tools(&at("tools"), &raw.tools);

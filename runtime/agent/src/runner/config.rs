@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nexus_schema::Schema;
 use nexus_wire::Party;
 use nexus_wire::limits::{DEADLINE_MAX, FILE_WATCHES_PER_ASPECT_MAX};
 use schemars::JsonSchema;
@@ -15,7 +16,6 @@ use serde_json::Value;
 
 use super::watch::{RawWatch, Watch};
 use super::webhook::{RawWebhook, Webhook};
-use crate::hands::Schema;
 use crate::provider::Secret;
 use crate::tools::{Root, Roots};
 
@@ -282,7 +282,7 @@ impl RawScript {
             }
         }
         if let Some(error) = self.input_schema.as_ref().and_then(|schema| Schema::compile(schema).err()) {
-            fault("input_schema", error);
+            fault("input_schema", format!("no JSON Schema: {error}"));
         }
         let mut variables = Vec::new();
         for (at, name) in self.env.iter().enumerate() {

@@ -5,13 +5,14 @@
 
 use std::time::Duration;
 
+use nexus_schema::{Schema, listed};
 use nexus_wire::hands::HandFailure;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::config::{ArgKind, OutputForm, RawScript, Script};
 use super::{Job, failure, invalid, parse};
-use crate::hands::{OUTPUT_BYTES_MAX, Schema, bounded};
+use crate::hands::{OUTPUT_BYTES_MAX, bounded};
 use crate::sandbox::{CommandEnd, Kept, Ran, Request, SandboxConfig};
 use crate::tools::{Folders, Roots};
 
@@ -150,10 +151,10 @@ fn arguments(about: &RawScript, roots: &Roots, args: Vec<String>) -> Result<Vec<
 /// What goes to standard input; nothing when nothing was given.
 fn text_of(about: &RawScript, input: Option<Value>) -> Result<Option<String>, HandFailure> {
     if let Some(schema) = &about.input_schema {
-        let schema = Schema::compile(schema).map_err(|error| failure("worker_broke", error))?;
+        let schema = Schema::compile(schema).map_err(|fault| failure("worker_broke", fault.to_string()))?;
         let faults = schema.faults(input.as_ref().unwrap_or(&Value::Null));
         if !faults.is_empty() {
-            return Err(invalid(format!("input: {}", faults.join("; "))));
+            return Err(invalid(format!("input: {}", listed(&faults))));
         }
     }
     let text = input.map(|input| input.to_string());

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use nexus_wire::limits::{SCHEMA_DEPTH_MAX, SCHEMA_NODES_MAX};
 use serde_json::{Map, Value};
 
-use super::Fault;
+use crate::Fault;
 
 const DIALECTS: [&str; 4] = [
     "https://json-schema.org/draft/2020-12/schema",
@@ -36,7 +36,7 @@ const NAMED: [&str; 4] = ["dependencies", "dependentSchemas", "patternProperties
 const ELSEWHERE: [&str; 4] = ["$dynamicRef", "$id", "$recursiveRef", "$schema"];
 
 /// Schemas within `source`, itself included, each as often as it can be reached; what it compares with counts too.
-pub(super) fn nodes(source: &Value) -> Result<usize, Fault> {
+pub(crate) fn nodes(source: &Value) -> Result<usize, Fault> {
     if let Some(dialect) = source.get("$schema") {
         let known = dialect.as_str().is_some_and(|it| DIALECTS.contains(&it.trim_end_matches('#')));
         if !known {
