@@ -1,17 +1,17 @@
 //! Random flows with random failures, workers that finish in any order, and brokers that start anew in between: every
 //! run ends, nothing is done twice, and where failures let the rest go on a run comes to what a simple model says.
 
+mod killed;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use nexus_broker::hub::records::{Reads, RunsWanted, Transaction, Which};
-use nexus_broker::hub::{Change, Command, CommandBody, Effect, Hub, Origin};
+use nexus_broker::hub::Change;
+use nexus_broker::hub::records::{Reads, Transaction, Which};
 use nexus_broker::store::MemoryStore;
-use nexus_wire::chat::ChatSend;
-use nexus_wire::flow::FlowPut;
-use nexus_wire::hands::{DispatchResult, DispatchState, Lease};
+use nexus_wire::hands::{DispatchState, Lease};
 use nexus_wire::roster::{HeldLease, Register};
-use nexus_wire::run::{RunRetry, RunStart, RunStarted, RunState, RunTask, StepState, TaskWork};
-use nexus_wire::{DispatchId, Party, RequestId, RunId};
+use nexus_wire::run::{RunRetry, RunStarted, RunState, RunTask, StepState, TaskWork};
+use nexus_wire::{DispatchId, RunId};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -254,128 +254,6 @@ proptest! {
         for run in runs {
             prop_assert_eq!(world.info(run).state, RunState::Done);
             prop_assert_eq!(world.output(run), model(&plans));
-        }
-    }
-}
-
-/// The place of the step that waits for an entry of the log.
-const WAITS: usize = 7;
-
-/// Where a broker is killed: in the commit with that number, before it is on disk or after.
-type Crash = Option<(usize, bool)>;
-
-struct Brittle {
-    world: World<MemoryStore>,
-    crash: Crash,
-    commits: usize,
-}
-
-impl Brittle {
-    /// Sends a command until it is known to be done; whoever asked sends the same again.
-    fn send(&mut self, sender: &str, change: Change) {
-        let (request, party) = (RequestId(self.world.id()), sender.parse::<Party>().unwrap());
-        let link = |world: &World<MemoryStore>| (sender == "wren").then(|| world.link(sender)).flatten();
-        self.carry_out(|world| CommandBody::Request {
-            sender: Party::clone(&party),
-            link: link(world),
-            request,
-            change: change.clone(),
-        });
-    }
-
-    fn carry_out(&mut self, body: impl Fn(&World<MemoryStore>) -> CommandBody) {
-        let number = self.commits;
-        self.commits += 1;
-        let world = &mut self.world;
-        let surely = |effects: Vec<Effect>| {
-            for effect in effects {
-                if let Effect::Answer { answer, .. } = effect {
-                    answer.unwrap();
-                }
-            }
-        };
-        if let Some((at, is_written)) = self.crash.filter(|(at, _)| *at == number) {
-            assert_eq!(at, number);
-            let command = Command { at: world.at, origin: Origin::Call(7), trace: None, body: body(world) };
-            world.store.begin().unwrap();
-            let _ = world.hub.apply(&mut world.store, command).unwrap();
-            if is_written {
-                world.store.commit().unwrap();
-            } else {
-                world.store.rollback().unwrap();
-            }
-            world.hub = Hub::rebuild(&world.store, world.config.clone()).unwrap();
-            let config = world.config.clone();
-            world.start(config);
-            let open = world.store.runs(&RunsWanted::default(), None, 9).unwrap();
-            register(world, &open.iter().map(|it| it.id).collect::<Vec<_>>());
-            let again = body(world);
-            return surely(world.apply(again));
-        }
-        let body = body(world);
-        surely(world.apply(body));
-    }
-}
-
-/// Twenty steps, some side by side, one of which waits for a word; what they came to, and what was ever dispatched.
-fn twenty(crash: Crash) -> (String, Value, usize, usize) {
-    let step = |place: usize| {
-        let needs: Vec<String> =
-            (place.saturating_sub(3)..place).filter(|it| it % 3 != place % 3).map(id).collect();
-        let input = format!("{{{{ run.flow }}}} {place}");
-        let waits = json!({"wait": {"event": {"kinds": ["message"], "by": "wren"}}});
-        let works = json!({"dispatch": {"hand": "wren/work", "input": input}});
-        json!({"id": id(place), "needs": needs, "do": if place == WAITS { waits } else { works }})
-    };
-    let steps: Vec<Value> = (0..20).map(step).collect();
-    let output = json!({"last": "{{ steps.s19.output }}", "heard": "{{ steps.s7.output.body.content }}"});
-    let flow = json!({"id": "f", "steps": steps, "output": output, "max_parallel": 3});
-    let mut world = world::memory();
-    world.team();
-    let mut brittle = Brittle { world, crash, commits: 0 };
-    let flow = serde_json::from_value(flow).unwrap();
-    brittle.send("operator/ana", Change::FlowPut(FlowPut { flow }));
-    let start = RunStart { flow: "f".parse().unwrap(), input: Value::Null, thread: None };
-    brittle.send("operator/ana", Change::RunStart(start));
-    let all = RunsWanted { all: true, ..RunsWanted::default() };
-    let run = brittle.world.store.runs(&all, None, 9).unwrap()[0].id;
-    while brittle.world.info(run).state == RunState::Running {
-        let (step, _, work) = brittle.world.at_work(run).pop().expect("something is at work");
-        let dispatch = match work {
-            TaskWork::Dispatch(dispatch) => dispatch,
-            TaskWork::Event => {
-                let (to, content) = (vec!["operator/ana".to_owned()], "now".to_owned());
-                brittle
-                    .send("wren", Change::ChatSend(ChatSend { to, content, ..ChatSend::default() }.into()));
-                continue;
-            }
-            TaskWork::Clock => {
-                brittle.carry_out(|_| CommandBody::Tick);
-                continue;
-            }
-            TaskWork::Approval(_) | TaskWork::Run(_) => panic!("{work:?}"),
-        };
-        let result = DispatchResult {
-            lease: Lease { dispatch, attempt: 1 },
-            output: Some(json!(step)),
-            error: None,
-            usage: Default::default(),
-            cost_microusd: None,
-        };
-        brittle.send("wren", Change::DispatchResult(result));
-    }
-    let dispatches = brittle.world.store.dispatches(Which::All, None, 100).unwrap();
-    assert!(dispatches.iter().all(|it| it.attempt == 1), "{dispatches:?}");
-    (brittle.world.states(run), brittle.world.output(run), dispatches.len(), brittle.commits)
-}
-
-#[test]
-fn twenty_steps_come_out_the_same_whichever_commit_is_the_last_of_a_broker() {
-    let whole = twenty(None);
-    assert_eq!((whole.1.clone(), whole.2, whole.3), (json!({"last": "s19", "heard": "now"}), 19, 23));
-    for commit in 0..whole.3 {
-        for is_written in [false, true] {
-            assert_eq!(twenty(Some((commit, is_written))), whole, "commit {commit}, written: {is_written}");
         }
     }
 }

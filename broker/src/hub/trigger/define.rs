@@ -87,7 +87,9 @@ impl<S: Store> Step<'_, S> {
         let Some(wanted) = wanted.filter(|wanted| *wanted != is) else { return Ok(()) };
         let message = match known {
             None => {
-                format!("there is no trigger {name} any more; put it without `if_defined_at` to define it")
+                format!(
+                    "somebody has deleted trigger {name} meanwhile; define it as a new one if it is still wanted"
+                )
             }
             Some(info) => {
                 let how = if wanted == 0 { "defined" } else { "changed" };

@@ -144,7 +144,7 @@ impl Teller {
         self.failed += 1;
         self.edge.published.meter.pushed("failed");
         let tries = self.edge.pushing.tries;
-        tracing::debug!(task = %self.record.key.task, failed = self.failed, %why, "a notification was not taken");
+        tracing::info!(task = %self.record.key.task, failed = self.failed, %why, "a notification was not taken");
         (is_final || self.failed >= tries).then(|| {
             let times = if self.failed == 1 { "once" } else { "several times" };
             PushEnd::GivenUp(format!("{why}, {times}"))
