@@ -16,6 +16,8 @@ use serde_json::Value;
 
 /// Of schema nodes times value nodes.
 const WORK_MAX: usize = 16_000_000;
+/// Beyond this one fault is told, and the others are not looked for.
+const WORK_TOLD_MAX: usize = 50_000;
 /// So many bytes of text count as one more node.
 const NODE_BYTES: usize = 16;
 const PATTERN_BYTES_MAX: usize = 1024 * 1024;
@@ -100,10 +102,11 @@ impl Schema {
             );
             return vec![Fault::new("", message)];
         }
-        if self.validator.is_valid(value) {
-            return Vec::new();
-        }
         let told = |fault: ValidationError<'_>| Fault::of(fault.instance_path().to_string(), &fault);
+        if self.nodes.saturating_mul(size) > WORK_TOLD_MAX {
+            return self.validator.validate(value).err().map(told).into_iter().collect();
+        }
+        // Looks for all of them before it tells the first.
         self.validator.iter_errors(value).take(FAULTS_TOLD_MAX).map(told).collect()
     }
 }

@@ -32,8 +32,10 @@ const ONE: [&str; 12] = [
 const LIST: [&str; 5] = ["allOf", "anyOf", "items", "oneOf", "prefixItems"];
 /// Keywords that hold schemas by names.
 const NAMED: [&str; 4] = ["dependencies", "dependentSchemas", "patternProperties", "properties"];
-/// What makes another text than the one at hand decide what a reference means.
-const ELSEWHERE: [&str; 4] = ["$dynamicRef", "$id", "$recursiveRef", "$schema"];
+/// References of which only the value at hand decides where they lead.
+const DYNAMIC: [&str; 2] = ["$dynamicRef", "$recursiveRef"];
+/// What below the top makes another text than the one at hand decide what a reference means.
+const ELSEWHERE: [&str; 2] = ["$id", "$schema"];
 
 /// Schemas within `source`, itself included, each as often as it can be reached; what it compares with counts too.
 pub(crate) fn nodes(source: &Value) -> Result<usize, Fault> {
@@ -76,8 +78,8 @@ impl<'a> Survey<'a> {
                 return Err(Fault::new(at, "a schema is an object, true or false"));
             }
         };
-        if level > 1
-            && let Some(keyword) = ELSEWHERE.iter().find(|keyword| fields.contains_key(**keyword))
+        let elsewhere = ELSEWHERE.iter().filter(|_| level > 1);
+        if let Some(keyword) = DYNAMIC.iter().chain(elsewhere).find(|keyword| fields.contains_key(**keyword))
         {
             return Err(Fault::new(at, format!("{keyword} is not used here; only $ref to #/… is")));
         }

@@ -36,6 +36,8 @@ fn a_schema_that_cannot_be_checked_within_bounds_is_refused_with_its_place() {
         ),
         (json!({"properties": {"a": {"$id": "x", "$ref": "#/b"}}}), "$id is not used here"),
         (json!({"items": {"$dynamicRef": "#a"}}), "$dynamicRef is not used here"),
+        (json!({"$dynamicRef": "#/$defs/d0", "$defs": &doubling}), "$dynamicRef is not used here"),
+        (json!({"$recursiveRef": "#/$defs/d0", "$defs": &doubling}), "$recursiveRef is not used here"),
         (nested(SCHEMA_DEPTH), "nests deeper than 64"),
         (json!({"$defs": doubling, "$ref": "#/$defs/d0"}), "has more than 4096"),
         (json!({"description": "x".repeat(SCHEMA_BYTES_MAX)}), "65536 is the most"),
@@ -80,4 +82,7 @@ fn a_value_too_large_for_its_schema_is_not_checked_for_long() {
     let found = schema.faults(&json!(vec![0; 100_000]));
     assert!(found[0].message.contains("too large to be checked"), "{found:?}");
     assert_eq!(schema.faults(&json!([5000])), []);
+    // Just within the bound, and each rule has something against each value: one of them is told.
+    let found = schema.faults(&json!(vec![-1; 3_900]));
+    assert_eq!(found, [Fault::new("/0", "-1 is less than the minimum of 0")]);
 }

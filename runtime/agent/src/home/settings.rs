@@ -330,7 +330,7 @@ impl<E: Fn(&str) -> Option<String>> Judge<'_, E> {
             if !matches!(schema, Value::Object(_) | Value::Bool(_)) {
                 self.fault(&at(field), "a JSON Schema is an object, for example {\"type\": \"object\"}");
             } else if let Err(error) = Schema::compile(schema) {
-                self.fault(&at(field), format!("no JSON Schema: {error}"));
+                self.fault(&at(field), format!("cannot be used: {error}"));
             }
         }
         let (tools, grants) = self.tools(&at("tools"), &raw.tools);

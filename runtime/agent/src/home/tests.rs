@@ -84,6 +84,16 @@ fn every_fault_is_told_at_once_with_its_place_and_what_to_do() {
 }
 
 #[test]
+fn a_schema_that_the_broker_would_refuse_is_refused_here() {
+    let dir = home(
+        r##"{"name": "wren", "hands": [{"name": "tree", "instructions": "do", "input_schema": {"items": {"$ref": "#"}}}]}"##,
+    );
+    let refused = "aspect.json:1:83: hands[0].input_schema: cannot be used: at /items: $ref \"#\" leads back to itself; \
+                   a schema that recurs is not checked here";
+    assert_eq!(faults(&dir), [refused]);
+}
+
+#[test]
 fn what_is_no_json_is_told_where() {
     let dir = home("{\n  \"name\": \"wren\",\n  \"slots\": 3,\n}\n");
     assert_eq!(faults(&dir), ["aspect.json:4:1: this is not JSON: trailing comma"]);

@@ -282,7 +282,7 @@ impl RawScript {
             }
         }
         if let Some(error) = self.input_schema.as_ref().and_then(|schema| Schema::compile(schema).err()) {
-            fault("input_schema", format!("no JSON Schema: {error}"));
+            fault("input_schema", format!("cannot be used: {error}"));
         }
         let mut variables = Vec::new();
         for (at, name) in self.env.iter().enumerate() {

@@ -90,7 +90,7 @@ fn every_fault_of_a_runner_is_told_with_its_place() {
         (
             json!({"scripts": {"a": {"run": ["sh"], "input_schema": {"type": "x"}}}}),
             "scripts.a.input_schema",
-            "no JSON Schema",
+            "cannot be used: at /type: ",
         ),
         (json!({"scripts": {"a": {"run": ["sh"], "env": ["NONE"]}}}), "scripts.a.env[0]", "NONE is not set"),
         (
