@@ -46,6 +46,20 @@ do = { ask = { aspect = "wren", text = "what is new on {{ '{{ date.iso }}' }}?" 
 say = "{% if not made.ok %}no: {{ made.text }}{% else %}{{ made.json.trigger }} is {{ made.json.owner }}'s{% endif %}"
 
 [[rule]]
+match = "watch the feed"
+[[rule.step]]
+name = "made"
+call = "create_trigger"
+[rule.step.args]
+name = "feed"
+description = "Somebody wants to know what changes there."
+when = { watch = { url = "https://example.org/feed", every_s = 3600 } }
+do = { dispatch = { hand = "wren/store", input = { changed = "{{ '{{ payload.status }}' }}" } } }
+budget = { cost_microusd = 50000 }
+[[rule.step]]
+say = "{% if not made.ok %}no: {{ made.text }}{% else %}{{ made.json.trigger }} is {{ made.json.owner }}'s{% endif %}"
+
+[[rule]]
 hand = "store"
 [[rule.step]]
 name = "stored"
@@ -322,6 +336,10 @@ fn a_trigger_that_is_proposed_is_the_approvers_and_one_that_is_denied_is_nobodys
             "expires_at": 4_070_908_800_000_i64,
         })
     );
+    let shown = team.nexctl(&["get", "approvals", id(&first)]);
+    for part in ["cron 0 8 * * *, Europe/Berlin", "asks wren: what is new on", "ends        20"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
     team.restart_agent();
     team.world.restart_broker();
     assert!(!team.world.nexctl(&["trigger", "show", "morning"]).status.success());
@@ -342,4 +360,17 @@ fn a_trigger_that_is_proposed_is_the_approvers_and_one_that_is_denied_is_nobodys
     assert!(third.wait().success());
     assert!(third.text().contains("people do not want this trigger: not each day"), "{}", third.text());
     assert!(!team.world.nexctl(&["trigger", "show", "morning"]).status.success());
+
+    // What is told once is not lost while the work before it goes on.
+    let mut feed = team.ask("watch the feed");
+    let asked = team.waiting();
+    let shown = team.nexctl(&["get", "approvals", id(&asked)]);
+    assert!(shown.contains("change of https://example.org/feed, looked at every 1 h"), "{shown}");
+    assert!(shown.contains("may spend   0.05 USD"), "{shown}");
+    team.nexctl(&["approve", id(&asked)]);
+    assert!(feed.wait().success(), "{}", feed.text());
+    let made = team.world.nexctl_json(&["trigger", "show", "feed"]);
+    let made = &made["definition"];
+    let expected = (&json!("queue"), &json!({"cost_microusd": 50_000}));
+    assert_eq!((&made["overlap"], &made["budget"]), expected);
 }

@@ -326,8 +326,10 @@ on_both_stores! {
         // What is there is overwritten by no proposal, and nothing else is proposed that could not be.
         let later = Trigger { description: "another".into(), ..definition.clone() };
         let nobody = trigger(json!({"name": "u", "when": "manual", "do": {"ask": {"aspect": "gone", "text": "?"}}}));
+        let unseen = trigger(json!({"name": "u", "when": {"files": {"watch": "wren/none"}}}));
         let of = |trigger: &Trigger| ApprovalAsk { trigger: Some(Box::new(trigger.clone())), ..tool() };
         for (ask, code) in [
+            (of(&unseen), ErrorCode::Invalid),
             (of(&later), ErrorCode::Invalid),
             (of(&nobody), ErrorCode::NotFound),
             (ApprovalAsk { asked: question().asked, ..of(&Trigger { name: "u".parse().unwrap(), ..later }) }, ErrorCode::Invalid),

@@ -1,12 +1,13 @@
 //! `nexctl approve`, `deny` and `answer`: what aspects wait for people for.
 
+use jiff::tz::TimeZone;
 use nexus_wire::ApprovalId;
 use nexus_wire::approval::{ApprovalAnswer, ApprovalInfo, ApprovalState, Asked, Verdict};
 
 use crate::cli::{self};
 use crate::failure::Failure;
 use crate::ids::Short;
-use crate::table::ago;
+use crate::table::{self, ago};
 use crate::ui::{Shape, printable};
 use crate::{Run, ids, text};
 
@@ -46,14 +47,17 @@ async fn send(
 }
 
 /// Everything of one.
-pub(crate) fn details(info: &ApprovalInfo) -> String {
+pub(crate) fn details(info: &ApprovalInfo, zone: &TimeZone) -> String {
     let mut text = match &info.asked {
         Asked::Tool { summary, arguments, .. } => format!("\n{summary}\n\narguments\n{arguments}\n"),
         Asked::Question { question, choices } if choices.is_empty() => format!("\n{question}\n"),
         Asked::Question { question, choices } => format!("\n{question}\n\nchoices\n{}\n", choices.join("\n")),
     };
-    if info.trigger.is_some() && info.state == ApprovalState::Open {
-        text.push_str("\nwhoever approves it owns this trigger, as if they had defined it themselves\n");
+    if let Some(trigger) = &info.trigger {
+        text.push_str(&format!("\n{}", table::proposed(trigger, zone)));
+        if info.state == ApprovalState::Open {
+            text.push_str("\nwhoever approves it owns this trigger, as if they had defined it themselves\n");
+        }
     }
     if let Some(thread) = info.thread {
         text.push_str(&format!("\nin thread {thread}\n"));

@@ -38,7 +38,8 @@ async fn page(run: &Run, client: &mut Client, what: What) -> Result<Page, Failur
             let approval = ids::approval(client, &id).await?;
             let info = client.call(ApprovalGet { approval }).await?;
             Page::of(run, &info, None, || {
-                table::approvals(&run.ui, std::slice::from_ref(&info), run.now()) + &approval::details(&info)
+                table::approvals(&run.ui, std::slice::from_ref(&info), run.now())
+                    + &approval::details(&info, &run.zone)
             })
         }
         What::Approvals { id: None, all, before, limit } => {

@@ -28,7 +28,7 @@ pub use registries::{registries, registry_changes, registry_rows};
 pub use reports::{audit, gathers, members, operators, role, tokens, top, usage};
 pub use said::{hits, messages, receipts, threads};
 pub use team::{aspects, session_tree, sessions};
-pub use triggers::{plan, plans, slots, triggers};
+pub use triggers::{plan, plans, proposed, slots, triggers};
 pub use work::{budgets, dispatches};
 
 const TITLE_CHARS: usize = 60;

@@ -1,7 +1,7 @@
 //! Budgets: how many tokens and how much money may be spent. Money is whole millionths of a US dollar.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::Ms;
 use crate::chat::Usage;
@@ -19,6 +19,18 @@ pub struct Budget {
     /// Millionths of a US dollar. What has no known price counts nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost_microusd: Option<u64>,
+}
+
+/// A budget in a definition: a limit that is written wrong is a fault there, and not no limit.
+pub fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Budget, D::Error> {
+    #[derive(Default, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Known {
+        tokens: Option<u64>,
+        cost_microusd: Option<u64>,
+    }
+    let Known { tokens, cost_microusd } = Known::deserialize(deserializer)?;
+    Ok(Budget { tokens, cost_microusd })
 }
 
 /// What was spent, or is set aside.

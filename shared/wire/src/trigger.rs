@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Ms;
-use crate::budget::Budget;
+use crate::budget::{self, Budget};
 use crate::files::{FilesWatch, WatcherInfo};
 use crate::hands::Wanted;
 use crate::hook::{HookInfo, Webhook};
@@ -39,7 +39,7 @@ pub struct Trigger {
     #[serde(default)]
     pub retry: Retry,
     /// What each dispatch it makes may spend.
-    #[serde(default, skip_serializing_if = "Budget::is_unlimited")]
+    #[serde(default, deserialize_with = "budget::known", skip_serializing_if = "Budget::is_unlimited")]
     pub budget: Budget,
     /// From here on it does nothing any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]

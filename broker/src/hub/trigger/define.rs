@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use nexus_wire::alert::AlertKind;
+use nexus_wire::files::WatcherState;
 use nexus_wire::hands::HAND_OR_CAPABILITY;
 use nexus_wire::limits::{
     KINDS_MAX, RESTRAINT_REASON_BYTES_MAX, TOPIC_BYTES_MAX, TRIGGER_BACKOFF_MAX_S, TRIGGER_CATCH_UP_MAX,
@@ -16,6 +17,7 @@ use serde_json::json;
 
 use super::Ending;
 use super::due::LAST;
+use super::files::watcher;
 use super::fill;
 use super::hook::{fit_hook, preset_of};
 use super::look::{door_of, fit_watch};
@@ -69,6 +71,14 @@ impl<S: Store> Step<'_, S> {
     pub(in crate::hub) fn check_proposed(&self, trigger: &Trigger) -> Done {
         self.check_is_new(&trigger.name)?;
         self.check_definition(trigger)?;
+        if let Some(files) = trigger.when.files() {
+            // Whoever approves it does not see what the aspect offers.
+            let aspect = self.store.aspect(&files.watch.aspect)?;
+            let watcher = watcher(self.store, aspect.as_ref(), &files.watch)?;
+            if let (WatcherState::NotOffered, Some(reason)) = (watcher.state, watcher.reason) {
+                return refuse(ErrorCode::Invalid, format!("`when.files.watch`: {reason}"));
+            }
+        }
         self.first_slot(trigger, self.at).map(drop)
     }
 
@@ -88,7 +98,7 @@ impl<S: Store> Step<'_, S> {
         let message = match known {
             None => {
                 format!(
-                    "somebody has deleted trigger {name} meanwhile; define it as a new one if it is still wanted"
+                    "there is no trigger {name} any more, or there never was; define it as a new one if it is wanted"
                 )
             }
             Some(info) => {

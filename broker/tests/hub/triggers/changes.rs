@@ -64,7 +64,7 @@ on_both_stores! {
         let delete = Change::TriggerDelete(TriggerDelete { trigger: "t".parse().unwrap() });
         assert!(world.request::<TriggerDeleted>("operator/ana", delete).unwrap().deleted);
         let error = world.request::<TriggerInfo>("operator/ana", put("b", Some(made.defined_at))).unwrap_err();
-        let message = "somebody has deleted trigger t meanwhile; define it as a new one if it is still wanted";
+        let message = "there is no trigger t any more, or there never was; define it as a new one if it is wanted";
         assert_eq!(error, conflict(message.to_owned(), 0));
         assert_eq!(world.store.triggers(None, 10).unwrap(), []);
     }

@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::args::whole;
 use super::dispatch::Claims;
 use super::{Caller, Tool, ToolOutcome, args, people};
 use crate::uplink::Line;
@@ -33,20 +34,33 @@ pub(super) struct CreateTrigger {
     #[serde(default)]
     timezone: Option<String>,
     #[serde(default)]
-    misfire: Misfire,
+    misfire: Option<Misfire>,
+    /// Without it `queue` for `watch` and `files`, whose changes are told once, and `skip` otherwise.
     #[serde(default)]
-    overlap: Overlap,
+    overlap: Option<Overlap>,
     /// Each slot is late by up to so many seconds, always by the same.
+    #[serde(default, deserialize_with = "whole")]
+    jitter_s: Option<u64>,
     #[serde(default)]
-    jitter_s: u32,
-    #[serde(default)]
-    retry: Retry,
+    retry: Option<Retry>,
     /// What each dispatch it makes may spend.
     #[serde(default)]
-    budget: Budget,
+    budget: Option<Limits>,
     /// From here on it does nothing any more: a time with its offset, such as `2026-12-24T00:00:00Z`.
     #[serde(default)]
     expires_at: Option<String>,
+}
+
+/// What is absent is not limited.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Limits {
+    /// Of all kinds together: input, output, cache reads and cache writes.
+    #[serde(default, deserialize_with = "whole")]
+    tokens: Option<u64>,
+    /// Millionths of a US dollar.
+    #[serde(default, deserialize_with = "whole")]
+    cost_microusd: Option<u64>,
 }
 
 /// One of these.
@@ -99,17 +113,29 @@ impl CreateTrigger {
             Deed::Dispatch(dispatch) => Act::Dispatch(dispatch),
             Deed::Flow(flow) => Act::Flow(flow),
         };
+        let overlap = self.overlap.unwrap_or(match when {
+            When::Watch(_) | When::Files(_) => Overlap::Queue,
+            When::Cron(_)
+            | When::Every(_)
+            | When::At(_)
+            | When::Event(_)
+            | When::After(_)
+            | When::Webhook(_)
+            | When::Manual => Overlap::Skip,
+        });
+        let Limits { tokens, cost_microusd } = self.budget.unwrap_or_default();
+        let budget = Budget { tokens, cost_microusd };
         Ok(Trigger {
             name,
             description: self.description,
             when,
             act,
             timezone: self.timezone,
-            misfire: self.misfire,
-            overlap: self.overlap,
-            jitter_s: self.jitter_s,
-            retry: self.retry,
-            budget: self.budget,
+            misfire: self.misfire.unwrap_or_default(),
+            overlap,
+            jitter_s: u32::try_from(self.jitter_s.unwrap_or(0)).unwrap_or(u32::MAX),
+            retry: self.retry.unwrap_or_default(),
+            budget,
             expires_at: self.expires_at.map(|time| moment("expires_at", &time)).transpose()?,
             if_defined_at: None,
         })
@@ -188,28 +214,28 @@ mod tests {
     #[test]
     fn a_definition_is_what_the_bus_knows_as_one_or_the_argument_is_named() {
         let of = |when: Value| json!({"name": "n", "description": "d", "when": when, "do": {"ask": {"aspect": "wren", "text": "?"}}});
-        for (when, expected) in [
-            (json!({"cron": "0 8 * * 1"}), json!({"cron": "0 8 * * 1"})),
-            (json!({"every_s": 60}), json!({"every": {"seconds": 60}})),
-            (json!({"at": "1970-01-01T01:00:01+01:00"}), json!({"at": 1000})),
-            (json!({"event": {"kinds": ["message"]}}), json!({"event": {"kinds": ["message"]}})),
-            (json!({"after": {"flow": "f"}}), json!({"after": {"flow": "f", "on": "success"}})),
-            (
-                json!({"watch": {"url": "https://example.org/feed", "every_s": 600}}),
-                json!({"watch": {"url": "https://example.org/feed", "every_s": 600}}),
-            ),
-            (
-                json!({"files": {"watch": "wren/inbox", "kinds": ["created"]}}),
-                json!({"files": {"watch": "wren/inbox", "kinds": ["created"]}}),
-            ),
-            (json!("manual"), json!("manual")),
+        let feed = json!({"watch": {"url": "https://example.org/feed", "every_s": 600}});
+        let inbox = json!({"files": {"watch": "wren/inbox", "kinds": ["created"]}});
+        let any_end = json!({"after": {"flow": "f", "on": "success"}});
+        for (when, expected, overlap) in [
+            (json!({"cron": "0 8 * * 1"}), json!({"cron": "0 8 * * 1"}), "skip"),
+            (json!({"every_s": 60}), json!({"every": {"seconds": 60}}), "skip"),
+            (json!({"at": "1970-01-01T01:00:01+01:00"}), json!({"at": 1000}), "skip"),
+            (json!({"event": {"kinds": ["message"]}}), json!({"event": {"kinds": ["message"]}}), "skip"),
+            (json!({"after": {"flow": "f"}}), any_end, "skip"),
+            (feed.clone(), feed, "queue"),
+            (inbox.clone(), inbox, "queue"),
+            (json!("manual"), json!("manual"), "skip"),
         ] {
             let made = serde_json::to_value(trigger(of(when)).unwrap()).unwrap();
-            assert_eq!(made["when"], expected);
+            assert_eq!((&made["when"], &made["overlap"]), (&expected, &json!(overlap)));
         }
         let mut bounded = of(json!({"every_s": 60}));
         bounded["expires_at"] = json!("soon");
+        let mut priced = of(json!({"every_s": 60}));
+        priced["budget"] = json!({"usd": 0.05});
         for (input, expected) in [
+            (priced, "unknown field `usd`, expected `tokens` or `cost_microusd`"),
             (bounded, "argument `expires_at`: \"soon\" is no time"),
             (of(json!({"at": "tomorrow"})), "argument `when.at`: \"tomorrow\" is no time"),
             (of(json!({"webhook": {"preset": "github"}})), "unknown variant `webhook`"),
@@ -232,8 +258,8 @@ mod tests {
         let made = trigger(json!({
             "name": "n", "description": "d", "when": {"cron": "0 8 * * *"}, "timezone": "Europe/Berlin",
             "do": {"dispatch": {"hand": "runner/script", "input": {}}},
-            "misfire": {"all": 3}, "overlap": "queue", "jitter_s": 30, "retry": {"max": 2, "backoff_s": [60, 600]},
-            "budget": {"cost_microusd": 50_000}, "expires_at": "1970-01-01T00:00:02Z",
+            "misfire": {"all": 3}, "overlap": "queue", "jitter_s": "30", "retry": {"max": 2, "backoff_s": [60, 600]},
+            "budget": {"cost_microusd": 50_000, "tokens": null}, "expires_at": "1970-01-01T00:00:02Z",
         }));
         assert_eq!(
             serde_json::to_value(made.unwrap()).unwrap(),

@@ -122,7 +122,7 @@ impl Sheet {
             .line("State", info.state.as_str())
             .at(run, "Asked", Some(info.asked_at))
             .at(run, "Ends", info.ended_at.or(Some(info.expires_at)))
-            .section("What it is about", &approval::details(info))
+            .section("What it is about", &approval::details(info, &run.zone))
     }
 
     pub(super) fn of_aspect(run: &Run, aspect: &AspectInfo, key: Option<&AspectKey>) -> Self {

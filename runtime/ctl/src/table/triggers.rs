@@ -143,6 +143,29 @@ fn when(definition: &Trigger) -> String {
     }
 }
 
+/// What of a definition is numbers for machines, in words.
+pub fn proposed(definition: &Trigger, zone: &TimeZone) -> String {
+    let times = match &definition.when {
+        When::At(at) => format!("once, {}", exact(*at, zone)),
+        When::Cron(_)
+        | When::Every(_)
+        | When::Event(_)
+        | When::After(_)
+        | When::Watch(_)
+        | When::Files(_)
+        | When::Webhook(_)
+        | When::Manual => when(definition),
+    };
+    let budget = Some(definition.budget).filter(|budget| !budget.is_unlimited());
+    let spends = budget.map(|budget| format!("may spend   {budget}\n")).unwrap_or_default();
+    let ends = definition.expires_at.map(|at| format!("ends        {}\n", exact(at, zone)));
+    format!(
+        "when        {times}\ndoes        {}\n{spends}{}",
+        does(&definition.act),
+        ends.unwrap_or_default()
+    )
+}
+
 fn does(act: &Act) -> String {
     match act {
         Act::Ask(ask) => format!("asks {}: {}", ask.aspect, ask.text),
