@@ -50,19 +50,23 @@ fn what_is_due_is_done_and_shown() {
     }
 
     // What is next of all of them, and no more than a plan has.
-    world.nexctl(&["trigger", "add", "monthly", "--cron", "0 6 1 * *", "--dispatch", "wren/self", "{}"]);
-    let plan = |trigger: &str| world.nexctl_json(&["trigger", "next", trigger, "-n", "20"])["slots"].clone();
+    // One of them comes later than its slot, so that the next of the other may be before it.
+    let work = ["--dispatch", "wren/self", "{}"];
+    let late = ["trigger", "add", "monthly", "--cron", "0 6 1 * *", "--jitter", "1h"];
+    world.nexctl(&[&late[..], &work[..]].concat());
+    world.nexctl(&[&["trigger", "add", "punctual", "--cron", "5 6 1 * *"], &work[..]].concat());
+    let plan = |trigger: &str| world.nexctl_json(&["trigger", "next", trigger, "-n", "30"])["slots"].clone();
     let mut expected: Vec<Value> = Vec::new();
-    for trigger in ["monthly", "yearly"] {
+    for trigger in ["monthly", "punctual", "yearly"] {
         let slots = plan(trigger).as_array().expect("a list").clone();
         expected
             .extend(slots.iter().map(|it| json!({"trigger": trigger, "slot": it["slot"], "due": it["due"]})));
     }
-    expected.sort_by_key(|it| it["slot"].as_i64());
-    expected.truncate(20);
+    expected.sort_by_key(|it| it["due"].as_i64());
+    expected.truncate(30);
     assert!(expected.iter().any(|it| it["trigger"] == "yearly"), "{expected:?}");
-    assert_eq!(world.nexctl_json(&["trigger", "next", "-n", "20"]), json!({"slots": expected}));
-    let said = text(&world.nexctl(&["trigger", "next", "-n", "1"]));
+    assert_eq!(world.nexctl_json(&["trigger", "next", "-n", "30"]), json!({"slots": expected}));
+    let said = text(&world.nexctl(&["trigger", "next", "-n", "2"]));
     assert!(said.contains("monthly") && !said.contains("yearly"), "{said}");
     let many = world.nexctl(&["trigger", "next", "-n", "101"]);
     assert!(text(&many).contains("101 is not in 1..=100"), "{}", text(&many));

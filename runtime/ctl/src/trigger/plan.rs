@@ -40,7 +40,7 @@ pub(super) async fn of_one(
 
 pub(super) async fn of_all(run: &Run, client: &mut Client, number: u32) -> Result<Page, Failure> {
     let mut slots = Vec::new();
-    // Of those whose next slot is first, so many are enough: each other one comes after all of them.
+    // Of those whose next slot is first, so many are enough: each other one comes after all of them, but for jitter.
     for (_, trigger) in soonest(client, number as usize).await? {
         let plan = match client.call(TriggerNext { trigger: trigger.clone(), limit: Some(number) }).await {
             Ok(plan) => plan,
@@ -50,7 +50,7 @@ pub(super) async fn of_all(run: &Run, client: &mut Client, number: u32) -> Resul
         };
         slots.extend(plan.slots.into_iter().map(|slot| Planned { trigger: trigger.clone(), slot }));
     }
-    slots.sort_by(|one, other| (one.slot.slot, &one.trigger).cmp(&(other.slot.slot, &other.trigger)));
+    slots.sort_by(|one, other| (one.slot.due, &one.trigger).cmp(&(other.slot.due, &other.trigger)));
     slots.truncate(number as usize);
     let all = Plans { slots };
     let empty = "nothing is due by itself; `nexctl trigger list` shows what is there";
