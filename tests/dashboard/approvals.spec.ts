@@ -1,6 +1,7 @@
 /** Approvals: read whole, answered once, and who comes second is told who was first. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { Aspect } from "./lib/aspect";
 import { type Nexus, repository } from "./lib/nexus";
 import { type Page, accessible, everyLook, expect, goTo, picture, test } from "./lib/test";
 
@@ -122,4 +123,32 @@ test("it can be answered on a phone, and what is asked survives the broker", asy
   await ana.getByRole("button", { name: /^Approve/ }).click();
   await ana.getByRole("dialog").getByRole("button", { name: "Approve" }).click();
   await expect(ana.getByText(/^It was approved by you/)).toBeVisible();
+});
+
+test("a trigger that is proposed is shown in words, and what approving it means", async ({ nexus, ana }) => {
+  const moth = await Aspect.join(nexus, "moth");
+  const trigger = {
+    name: "feed",
+    when: { at: Date.UTC(2039, 0, 1, 12) },
+    do: { dispatch: { hand: "moth/self", input: {} } },
+    budget: { tokens: 5_000, cost_microusd: 50_000 },
+    expires_at: Date.UTC(2039, 5, 1, 12),
+  };
+  const asked = { type: "tool", tool: "create_trigger", summary: "feed: why", arguments: "" };
+  await moth.ask("approval.ask", { asked, trigger });
+  await goTo(ana, "Approvals");
+  await ana.locator(".approval").click();
+  const facts = ana.locator(".asked .facts");
+  await expect(facts).toContainText(/When2039-01-01 \d\d:00:00/);
+  await expect(facts).toContainText("Sets to workmoth/self");
+  await expect(facts).toContainText(/May spend each time5\s000 tokens, \$0\.05/);
+  await expect(facts).toContainText(/Ends2039-06-01 \d\d:00:00/);
+  await everyLook(ana, "approvals-trigger");
+  await ana.getByRole("button", { name: "Approve…" }).click();
+  const sure = ana.getByRole("dialog", { name: "Make the trigger feed yours?" });
+  await expect(sure).toContainText("as you, until you pause or delete it");
+  await sure.getByRole("button", { name: "Approve" }).click();
+  await expect(ana.locator(".approval")).toHaveCount(0);
+  const { owner } = await nexus.api<{ owner: string }>("GET", "triggers/feed");
+  expect(owner).toBe("operator/ana");
 });

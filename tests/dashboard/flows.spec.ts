@@ -47,6 +47,7 @@ test("a flow is run, asks a person, and is run again from a step", async ({ nexu
     /done\s*pause/,
     /pending\s*end/,
   ]);
+  await expect(drawn(ana)).toHaveCount(3);
   await expect(drawn(ana)).toContainText(["count", "leave", "pause"]);
   await everyLook(ana, "flows-run");
   await run(ana).getByRole("button", { name: "leave" }).click();

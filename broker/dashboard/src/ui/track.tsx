@@ -1,4 +1,4 @@
-/** Where something stands in time, drawn; the words beside it say the same. */
+/** Where something stands in time, drawn; the words beside it have to say it, too. */
 import { clock, date, exact } from "./format";
 import "./track.css";
 

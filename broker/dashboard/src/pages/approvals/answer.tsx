@@ -9,13 +9,15 @@ import { Diff } from "../../ui/diff";
 import { Fault } from "../../ui/fault";
 import { Field } from "../../ui/field";
 import { FormDialog } from "../../ui/form";
-import { shortId } from "../../ui/format";
+import { Fact } from "../../ui/fact";
+import { count, exact, money, shortId } from "../../ui/format";
 import { Id } from "../../ui/id";
 import { Block } from "../../ui/json";
 import { Kbd } from "../../ui/kbd";
 import { Time } from "../../ui/time";
 import { toast } from "../../ui/toast";
-import type { ApprovalInfo } from "../../wire/frames";
+import type { ApprovalInfo, Trigger } from "../../wire/frames";
+import { act, when } from "../triggers/words";
 import { type Wanted, changeOf, commandOf, titleOf, tooLate } from "./asked";
 import { ApprovalMark } from "./mark";
 import { put } from "./use";
@@ -79,6 +81,7 @@ export function Asked({ info, asking, onAsk, onClose }: Props) {
         <Id id={info.id} what="approval's id" />
       </p>
       {info.state !== "open" && <Ended info={info} />}
+      {info.trigger && <Proposed trigger={info.trigger} />}
       {info.trigger && info.state === "open" && (
         <p class="quiet">Whoever approves it owns this trigger, as if they had defined it themselves.</p>
       )}
@@ -88,6 +91,23 @@ export function Asked({ info, asking, onAsk, onClose }: Props) {
         <Sure info={info} verdict={asking} onClose={() => onAsk(undefined)} />
       )}
     </article>
+  );
+}
+
+/** What of a definition is numbers for machines, in words. */
+function Proposed({ trigger }: { trigger: Trigger }) {
+  const { budget, expires_at, when: times } = trigger;
+  const most = [
+    ...(budget?.tokens === undefined ? [] : [`${count(budget.tokens)} tokens`]),
+    ...(budget?.cost_microusd === undefined ? [] : [money(budget.cost_microusd)]),
+  ];
+  return (
+    <dl class="facts">
+      <Fact name="When">{typeof times === "object" && "at" in times ? exact(times.at) : when(trigger)}</Fact>
+      <Fact name="Sets to work">{act(trigger).who}</Fact>
+      {most.length > 0 && <Fact name="May spend each time">{most.join(", ")}</Fact>}
+      {expires_at !== undefined && <Fact name="Ends">{exact(expires_at)}</Fact>}
+    </dl>
   );
 }
 
@@ -229,7 +249,9 @@ function Sure({ info, verdict, onClose }: SureProps) {
     <FormDialog
       title={
         approve
-          ? "Let it do this once?"
+          ? info.trigger
+            ? `Make the trigger ${info.trigger.name} yours?`
+            : "Let it do this once?"
           : question
             ? "Leave this unanswered for good?"
             : "Do not let it do this?"
@@ -244,9 +266,11 @@ function Sure({ info, verdict, onClose }: SureProps) {
     >
       <p class="asked-title">{titleOf(info)}</p>
       <p class="quiet">
-        {approve
-          ? `It goes for this one call with these arguments. ${info.aspect} goes on at once.`
-          : `${info.aspect} is told that it may not, and goes on without.`}
+        {approve && info.trigger
+          ? `It sets to work from now on, as you, until you pause or delete it. ${info.aspect} goes on at once.`
+          : approve
+            ? `It goes for this one call with these arguments. ${info.aspect} goes on at once.`
+            : `${info.aspect} is told that it may not, and goes on without.`}
       </p>
       <Field label="A word for the model (may be left out)" value={text} onInput={setText} autofocus />
     </FormDialog>

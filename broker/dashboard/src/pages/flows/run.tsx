@@ -12,7 +12,7 @@ import { Fact } from "../../ui/fact";
 import { Fault } from "../../ui/fault";
 import { Field } from "../../ui/field";
 import { FormDialog } from "../../ui/form";
-import { shortId } from "../../ui/format";
+import { exact, shortId } from "../../ui/format";
 import { Id } from "../../ui/id";
 import { Json } from "../../ui/json";
 import { Mark } from "../../ui/mark";
@@ -156,7 +156,9 @@ function Step({ step, tasks, from, until, onOpen }: StepProps) {
       end: ended_at,
       tone: toneOfStep[state],
     }))
-    .filter(({ end }) => end >= from);
+    .filter(({ end }) => end >= from)
+    // What came to nothing is not hidden behind the others.
+    .sort((a, b) => Number(a.tone === "failed") - Number(b.tone === "failed"));
   return (
     <li>
       <span class="run-step">
@@ -171,7 +173,14 @@ function Step({ step, tasks, from, until, onOpen }: StepProps) {
         {step.times !== 1 && <span class="quiet">{step.times}×</span>}
         {step.kept === true && <span class="quiet">kept of the run before</span>}
         {step.resumed === true && <span class="quiet">goes on from the run before</span>}
-        <span class="quiet run-took">{took(step, now.value)}</span>
+        <span class="quiet run-took">
+          {step.began_at !== undefined && step.kept !== true && (
+            <time class="small" dateTime={new Date(step.began_at).toISOString()} title="when it began">
+              {exact(step.began_at).slice(-8)}
+            </time>
+          )}{" "}
+          {took(step, now.value)}
+        </span>
         {bars.length > 0 && <Track from={from} until={until} bars={bars} />}
       </span>
       {step.error && (

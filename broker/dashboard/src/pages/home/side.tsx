@@ -3,10 +3,11 @@ import { Link } from "wouter-preact";
 import { type Asked, useAsk, useLoad, useLog, useSoon } from "../../link/use";
 import { team, teamKnown } from "../../state/team";
 import { Loading } from "../../ui/empty";
+import { Fault } from "../../ui/fault";
 import { clock, count, money } from "../../ui/format";
 import { AspectMark, Mark } from "../../ui/mark";
 import { now } from "../../ui/now";
-import type { BudgetInfo, DispatchInfo, UsageReport, UsageRow } from "../../wire/frames";
+import type { AspectInfo, BudgetInfo, DispatchInfo, UsageReport, UsageRow } from "../../wire/frames";
 import type { HomeUsage } from "../../wire/http";
 import { Doing } from "../team/doing";
 import { Nobody } from "../team/nobody";
@@ -27,9 +28,16 @@ const SPENT_SETTLE_MS = 2_000;
 
 /** Who is there, and below each what it has asked others to do, or does for people, as a tree. */
 export function Team({ title, most }: { title: string; most: number }) {
-  const { value: open = [] } = useDispatches();
+  const { value, error, reload } = useDispatches();
+  const open = value?.dispatches ?? [];
+  const held = heldBy(open);
+  const under = ({ name }: AspectInfo) => held.get(name) ?? [];
   const there = team.value.filter(({ state }) => state !== "offline").length;
-  const first = [...team.value].sort((a, b) => Number(a.state === "offline") - Number(b.state === "offline"));
+  // Where not all of them are shown, those with work are.
+  const isLong = team.value.length > most;
+  const rank = (aspect: AspectInfo) =>
+    (aspect.state === "offline" ? 2 : 0) + (isLong && under(aspect).length === 0 ? 1 : 0);
+  const first = [...team.value].sort((a, b) => rank(a) - rank(b));
   return (
     <Part title={title} href="/team" count={teamKnown.value ? `${there} of ${team.value.length}` : undefined}>
       {!teamKnown.value && <Loading what="the roster" />}
@@ -48,24 +56,31 @@ export function Team({ title, most }: { title: string; most: number }) {
               {aspect.name}
             </Link>
             <Doing aspect={aspect} />
-            <Below
-              of={open.filter((one) => holderOf(one, open) === aspect.name)}
-              open={open}
-              by={aspect.name}
-            />
+            <Below of={under(aspect)} open={open} by={aspect.name} />
           </>
         )}
       />
+      {error && !value && (
+        <Fault what="What they are at work on could not be read" error={error} retry={reload} />
+      )}
+      {value?.more && <Link href="/work?show=open">More is at work</Link>}
     </Part>
   );
 }
 
 const workerOf = ({ hand }: DispatchInfo) => hand.split("/")[0] ?? hand;
 
-/** Below whom work stands that is no part of other work: who asked for it, or who does it where people did. */
-function holderOf(work: DispatchInfo, open: readonly DispatchInfo[]): string | undefined {
-  if (open.some(({ id }) => id === work.parent)) return undefined;
-  return team.value.some(({ name }) => name === work.invoker) ? work.invoker : workerOf(work);
+/** Work that is no part of other work, by whom it stands below: who asked for it, or who does it where people did. */
+function heldBy(open: readonly DispatchInfo[]): Map<string, DispatchInfo[]> {
+  const ids = new Set(open.map(({ id }) => id));
+  const names = new Set<string>(team.value.map(({ name }) => name));
+  const held = new Map<string, DispatchInfo[]>();
+  for (const work of open) {
+    if (work.parent !== undefined && ids.has(work.parent)) continue;
+    const holder = names.has(work.invoker) ? work.invoker : workerOf(work);
+    held.set(holder, [...(held.get(holder) ?? []), work]);
+  }
+  return held;
 }
 
 interface BelowProps {

@@ -14,11 +14,12 @@ import { hrefOf } from "./words";
 
 const READ = 50;
 const RUNS_READ = 200;
+const DISPATCHES_READ = 200;
 const SETTLE_MS = 1_000;
 
 type Open = { run: RunInfo } | { dispatch: DispatchInfo };
 
-const readDispatches = () => link.ask("dispatch.list", { open: true, limit: READ });
+const readDispatches = (limit = READ) => link.ask("dispatch.list", { open: true, limit });
 
 /** Runs that no other run is a step of, and dispatches that are no step of a run: the others are part of these. */
 async function readOpen(): Promise<Open[]> {
@@ -38,8 +39,12 @@ export function useOpen(): Asked<Open[]> {
   return useMoving(readOpen);
 }
 
-export function useDispatches(): Asked<DispatchInfo[]> {
-  return useMoving(async () => (await readDispatches()).dispatches);
+/** Those that are open, the first first. */
+export function useDispatches(): Asked<{ dispatches: readonly DispatchInfo[]; more: boolean }> {
+  return useMoving(async () => {
+    const { dispatches, more = false } = await readDispatches(DISPATCHES_READ);
+    return { dispatches: dispatches.reverse(), more };
+  });
 }
 
 /** Read again when work begins, moves on or ends. */

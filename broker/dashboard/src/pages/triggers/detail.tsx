@@ -145,7 +145,9 @@ function Known({ info, names, onChanged, onClose }: KnownProps) {
       {asking === "change" && (
         <TriggerForm of={info} names={names} onClose={() => setAsking(undefined)} onSet={onChanged} />
       )}
-      {asking === "rotate" && <Rotate trigger={trigger} onClose={() => setAsking(undefined)} />}
+      {asking === "rotate" && info.hook && (
+        <Rotate trigger={trigger} hook={info.hook} onClose={() => setAsking(undefined)} />
+      )}
       {asking === "fire" && (
         <Confirm
           title={`Fire ${trigger} now?`}

@@ -4,6 +4,9 @@ import { uuidv7 } from "../../../link/ids";
 import { link } from "../../../link/link";
 import { Select } from "../../../ui/choice";
 import { FormDialog } from "../../../ui/form";
+import type { HookInfo } from "../../../wire/frames";
+import { exact } from "../../../ui/format";
+import { now } from "../../../ui/now";
 import { type Door, Made } from "./made";
 
 const OVERLAPS = [
@@ -12,7 +15,13 @@ const OVERLAPS = [
   { value: "0", label: "not any more" },
 ];
 
-export function Rotate({ trigger, onClose }: { trigger: string; onClose: () => void }) {
+interface Props {
+  trigger: string;
+  hook: HookInfo;
+  onClose: () => void;
+}
+
+export function Rotate({ trigger, hook: { secret_since, previous_until = 0 }, onClose }: Props) {
   const [overlap, setOverlap] = useState("86400");
   const [id, setId] = useState(() => uuidv7());
   const [door, setDoor] = useState<Door>();
@@ -25,20 +34,28 @@ export function Rotate({ trigger, onClose }: { trigger: string; onClose: () => v
     <FormDialog
       title={`A new secret for ${trigger}`}
       action="Make one"
-      failed="There is no new secret"
-      safe="The one before is as good as it was."
+      failed="The new secret was not shown"
+      safe="Try again here: if there is one, you are shown the same."
       onSubmit={rotate}
       onClose={onClose}
     >
-      <Select
-        label="The one before is good"
-        value={overlap}
-        options={OVERLAPS}
-        onChange={(overlap) => {
-          setOverlap(overlap);
-          setId(uuidv7());
-        }}
-      />
+      {previous_until > now.value && (
+        <p role="note">
+          The secret before this one is good until {exact(previous_until)}, and stops now: only one is kept
+          beside the new one. Is it what the service signs with, wait, or change the service at once.
+        </p>
+      )}
+      {secret_since !== undefined && (
+        <Select
+          label="The one before is good"
+          value={overlap}
+          options={OVERLAPS}
+          onChange={(overlap) => {
+            setOverlap(overlap);
+            setId(uuidv7());
+          }}
+        />
+      )}
     </FormDialog>
   );
 }
