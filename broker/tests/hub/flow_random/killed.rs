@@ -14,7 +14,7 @@ use nexus_wire::{Ms, Party, RequestId, RunId};
 use serde_json::{Value, json};
 
 use super::register;
-use crate::flows::{Flowing, with};
+use crate::flows::{self, Flowing, with};
 use crate::world::{self, World};
 
 /// The longest that a step waits for the time, or for its next attempt.
@@ -128,8 +128,7 @@ fn fails(task: &RunTask) -> bool {
 }
 
 fn work(id: &str, needs: &[&str]) -> Value {
-    let input = format!("{{{{ run.flow }}}} {id}");
-    json!({"id": id, "needs": needs, "do": {"dispatch": {"hand": "wren/work", "input": input}}})
+    flows::work(id, needs, json!(format!("{{{{ run.flow }}}} {id}")))
 }
 
 fn step(id: &str, needs: &[&str], act: Value) -> Value {
