@@ -6,10 +6,10 @@ import { link } from "../../link/link";
 import { mayAct, me, myParty } from "../../state/session";
 import { Button } from "../../ui/button";
 import { Diff } from "../../ui/diff";
+import { Fact } from "../../ui/fact";
 import { Fault } from "../../ui/fault";
 import { Field } from "../../ui/field";
 import { FormDialog } from "../../ui/form";
-import { Fact } from "../../ui/fact";
 import { count, exact, money, shortId } from "../../ui/format";
 import { Id } from "../../ui/id";
 import { Block } from "../../ui/json";
@@ -240,22 +240,31 @@ interface SureProps {
   onClose: () => void;
 }
 
+/** What is asked before it is answered, and what follows from it. */
+function meaning(
+  { aspect, asked, trigger }: ApprovalInfo,
+  approve: boolean,
+): { title: string; then: string } {
+  if (!approve) {
+    const title = asked.type === "question" ? "Leave this unanswered for good?" : "Do not let it do this?";
+    return { title, then: `${aspect} is told that it may not, and goes on without.` };
+  }
+  if (trigger) {
+    const then = `It sets to work from now on, as you, until you pause or delete it. ${aspect} goes on at once.`;
+    return { title: `Make the trigger ${trigger.name} yours?`, then };
+  }
+  const then = `It goes for this one call with these arguments. ${aspect} goes on at once.`;
+  return { title: "Let it do this once?", then };
+}
+
 function Sure({ info, verdict, onClose }: SureProps) {
   const [text, setText] = useState("");
   const [id] = useState(() => uuidv7());
-  const question = info.asked.type === "question";
   const approve = verdict === "approve";
+  const { title, then } = meaning(info, approve);
   return (
     <FormDialog
-      title={
-        approve
-          ? info.trigger
-            ? `Make the trigger ${info.trigger.name} yours?`
-            : "Let it do this once?"
-          : question
-            ? "Leave this unanswered for good?"
-            : "Do not let it do this?"
-      }
+      title={title}
       action={approve ? "Approve" : "Deny"}
       leave="Back"
       danger={!approve}
@@ -265,13 +274,7 @@ function Sure({ info, verdict, onClose }: SureProps) {
       onClose={onClose}
     >
       <p class="asked-title">{titleOf(info)}</p>
-      <p class="quiet">
-        {approve && info.trigger
-          ? `It sets to work from now on, as you, until you pause or delete it. ${info.aspect} goes on at once.`
-          : approve
-            ? `It goes for this one call with these arguments. ${info.aspect} goes on at once.`
-            : `${info.aspect} is told that it may not, and goes on without.`}
-      </p>
+      <p class="quiet">{then}</p>
       <Field label="A word for the model (may be left out)" value={text} onInput={setText} autofocus />
     </FormDialog>
   );
