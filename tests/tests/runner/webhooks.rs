@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::common::{dispatch, outcome, runner};
 
 const SECRET: &str = "canary-hook-61f2c0ffee";
+const ADDRESS: &str = "canary-address-61f2c0ffee";
 const KEY: &str = "canary-key-61f2c0ffee";
 
 /// A service that answers by path, and keeps what it was asked.
@@ -203,4 +204,36 @@ fn a_call_that_may_be_repeated_has_the_same_key_the_second_time() {
     });
     let keys: Vec<Option<&str>> = requests.iter().map(|request| header(request, "idempotency-key")).collect();
     assert_eq!(keys, [work["dispatch"].as_str(); 2]);
+}
+
+/// A dispatch picks a service by its name; its address, which is secret here, is the settings' own.
+#[test]
+fn a_service_outside_is_told_by_its_name() {
+    let service = Service::start();
+    let at = &service.address;
+    let world = World::new().env("OPS_HOOK", &format!("http://{at}/{ADDRESS}"));
+    let settings = json!({
+        "webhook": {"allow_private": [at], "secrets": {"ops": {"env": "OPS_HOOK", "hosts": [at]}}},
+        "notify": {"webhooks": {"down": format!("http://{at}/no"), "ops": "secret:ops"}},
+    });
+    let agent = world.agent(&runner(&world, "runner", settings));
+    let tell = |input: Value| dispatch(&world, &["runner/notify", &input.to_string()]);
+    let info = tell(json!({"text": "the disk is full", "webhook": "ops", "topic": "Disk"}));
+    assert_eq!(outcome(&info), Ok(&json!({"webhook": "ops", "status": 200})));
+    let [request] = service.asked(ADDRESS).try_into().expect("it was told once");
+    assert!(
+        request.starts_with("POST ") && request.ends_with(r#"{"text":"the disk is full","topic":"Disk"}"#),
+        "{request}"
+    );
+    assert_eq!(header(&request, "idempotency-key"), info["id"].as_str());
+    let down = tell(json!({"text": "x", "webhook": "down"}));
+    let (code, message) = outcome(&down).expect_err("it says no");
+    assert_eq!(code, "http_status");
+    assert!(message.starts_with(&format!("POST http://{at}/no answered 500: no such invoice")), "{message}");
+    let none = world.nexctl(&["dispatch", "runner/notify", r#"{"text": "x", "webhook": "sales"}"#]);
+    assert!(text(&none).contains("the input is not what runner/notify takes"), "{}", text(&none));
+    drop(agent);
+    let mut canaries = Canaries::default();
+    canaries.plant("hook", ADDRESS);
+    assert_eq!(canaries.found_below(world.dir(), &[]), [""; 0]);
 }

@@ -150,6 +150,10 @@ pub struct RawNotify {
     /// Who may be told: aspects, and operators as `operator/<name>`; anybody unless said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Vec<Party>>,
+    /// Services outside that may be told, by the name that a dispatch picks one by: each an address as the Hand `webhook`
+    /// takes it, of a server that `webhook` allows.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub webhooks: BTreeMap<String, String>,
 }
 
 /// The same once nobody has to check it again.
@@ -209,6 +213,7 @@ impl RawRunner {
                 })),
             }
         }
+        let calls_servers = webhook.is_some();
         let webhook = webhook.map(|webhook| webhook.resolve(env)).transpose().unwrap_or_else(|found| {
             let placed = |(field, message): Found| match field.as_str() {
                 "" => ("webhook".to_owned(), message),
@@ -217,6 +222,20 @@ impl RawRunner {
             faults.extend(found.into_iter().map(placed));
             None
         });
+        for (name, address) in notify.iter().flat_map(|notify| &notify.webhooks) {
+            let checked = match &webhook {
+                _ if !is_name(name) => Err(format!("{name:?} is no name: a-z, 0-9, - and _, a letter first")),
+                // Its own faults are told of.
+                None if calls_servers => Ok(()),
+                None => {
+                    Err("`webhook` says which servers are called; name this one in its `hosts`".to_owned())
+                }
+                Some(webhook) => webhook.check(address),
+            };
+            if let Err(message) = checked {
+                faults.push((format!("notify.webhooks.{name}"), message));
+            }
+        }
         if let Some(RawWait { seconds_max }) = wait
             && !(1..=SECONDS_MAX).contains(&seconds_max)
         {

@@ -6,7 +6,7 @@ use nexus_wire::name::HandName;
 use serde_json::{Value, json};
 
 use super::Act;
-use super::config::{Runner, Script};
+use super::config::{RawNotify, Runner, Script};
 use super::webhook::Webhook;
 use crate::home::{Hand, Isolation};
 
@@ -66,8 +66,7 @@ impl Runner {
             ));
         }
         if let Some(notify) = &self.notify {
-            let to = notify.to.as_ref().map(|to| to.iter().map(ToString::to_string).collect::<Vec<_>>());
-            hands.extend(offer(Act::Notify, of_notify(to, slots)));
+            hands.extend(offer(Act::Notify, of_notify(notify, self.webhook.as_ref(), slots)));
         }
         hands
     }
@@ -222,35 +221,51 @@ fn of_wait(most: u32, places: u32) -> About {
     }
 }
 
-fn of_notify(to: Option<Vec<String>>, places: u32) -> About {
-    let whom = to.map_or_else(|| "anybody".to_owned(), |to| to.join(", "));
+fn of_notify(notify: &RawNotify, webhook: Option<&Webhook>, places: u32) -> About {
+    let to = notify.to.as_ref().map(|to| to.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+    let whom = to.unwrap_or_else(|| "anybody".to_owned());
+    let services: Vec<&String> = notify.webhooks.keys().collect();
+    let mut takes = json!({
+        "type": "object",
+        "properties": {
+            "text": {"type": "string", "minLength": 1},
+            "operator": {"type": "string", "description": "A person's name."},
+            "aspect": {"type": "string", "description": "An aspect's name."},
+            "thread": {"type": "string", "description": "The id of a thread this runner takes part in."},
+            "topic": {"type": "string", "description": "The title of the thread this opens."},
+        },
+        "required": ["text"],
+        "additionalProperties": false,
+        "oneOf": [{"required": ["operator"]}, {"required": ["aspect"]}, {"required": ["thread"]}],
+    });
+    let mut outside = String::new();
+    if !services.is_empty() {
+        let names = services.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+        outside = format!(" Services outside it may tell: {names}.");
+        takes["properties"]["webhook"] = json!({"enum": services, "description": "A service outside."});
+        if let Some(ways) = takes["oneOf"].as_array_mut() {
+            ways.push(json!({"required": ["webhook"]}));
+        }
+    }
     About {
         description: format!(
-            "Tells somebody something in a message, once whatever happens. It may tell {whom}."
+            "Tells somebody something in a message, once whatever happens. It may tell {whom}.{outside}"
         ),
-        takes: json!({
-            "type": "object",
-            "properties": {
-                "text": {"type": "string", "minLength": 1},
-                "operator": {"type": "string", "description": "A person's name."},
-                "aspect": {"type": "string", "description": "An aspect's name."},
-                "thread": {"type": "string", "description": "The id of a thread this runner takes part in."},
-                "topic": {"type": "string", "description": "The title of the thread this opens."},
-            },
-            "required": ["text"],
-            "additionalProperties": false,
-            "oneOf": [{"required": ["operator"]}, {"required": ["aspect"]}, {"required": ["thread"]}],
-        }),
+        takes,
         gives: json!({
             "type": "object",
             "properties": {
                 "message": {"type": "string"},
                 "thread": {"type": "string"},
                 "recipients": {"type": "array", "items": {"type": "string"}},
+                "webhook": {"type": "string"},
+                "status": {"type": "integer"},
             },
-            "required": ["message", "thread", "recipients"],
+            "oneOf": [{"required": ["message", "thread", "recipients"]}, {"required": ["webhook", "status"]}],
         }),
-        seconds: NOTIFY_S,
+        seconds: webhook
+            .filter(|_| !services.is_empty())
+            .map_or(NOTIFY_S, |it| it.about().timeout_s.max(NOTIFY_S)),
         places,
         idempotent: true,
         repeatable_script: false,

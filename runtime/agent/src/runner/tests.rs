@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use nexus_schema::Schema;
 use serde_json::json;
 
 use super::*;
@@ -126,6 +127,55 @@ fn a_runner_without_a_root_has_no_place_to_run_in() {
         faults,
         [("scripts.a".to_owned(), "there is no root to run it in; name one as `roots`".to_owned())]
     );
+}
+
+#[test]
+fn a_service_outside_that_is_told_is_one_that_may_be_called() {
+    let faults = |mut settings: Value, webhooks: Value| {
+        settings["notify"] = json!({"webhooks": webhooks});
+        let found = resolved(settings).map(drop);
+        found.map_err(|faults| {
+            faults.into_iter().map(|(at, what)| format!("{at}: {what}")).collect::<String>()
+        })
+    };
+    let calls = || json!({"webhook": {"hosts": ["a.test"]}});
+    assert_eq!(faults(calls(), json!({"ops": "https://a.test/x", "b-2": "https://A.test:443/"})), Ok(()));
+    for (settings, webhooks, expected) in [
+        (
+            json!({}),
+            json!({"ops": "https://a.test/"}),
+            "notify.webhooks.ops: `webhook` says which servers are called",
+        ),
+        (
+            calls(),
+            json!({"ops": "https://b.test/"}),
+            "notify.webhooks.ops: https://b.test/ is not one of the servers",
+        ),
+        (calls(), json!({"ops": "a.test"}), "notify.webhooks.ops: "),
+        (calls(), json!({"ops": "secret:ops"}), "notify.webhooks.ops: runner.webhook.secrets has no \"ops\""),
+        (calls(), json!({"Ops": "https://a.test/"}), "notify.webhooks.Ops: \"Ops\" is no name"),
+        (json!({"webhook": {}}), json!({"ops": "https://a.test/"}), "webhook: it names no server"),
+    ] {
+        let found = faults(settings, webhooks).expect_err(expected);
+        assert!(found.starts_with(expected), "{found}, not {expected}");
+    }
+
+    let runner = resolved(json!({
+        "webhook": {"hosts": ["a.test"], "timeout_s": 200}, "notify": {"webhooks": {"ops": "https://a.test/x"}},
+    }));
+    let hands = runner.expect("in order").hands(&[], 4);
+    let spec = &hands[1].spec;
+    assert_eq!((spec.name.as_str(), spec.timeout_s, spec.idempotent), ("notify", 230, true));
+    assert!(spec.description.ends_with("may tell: ops."), "{}", spec.description);
+    let schema = Schema::compile(spec.input_schema.as_ref().expect("a schema")).expect("a schema");
+    let fits = |input: Value| schema.faults(&input).is_empty();
+    assert!(fits(json!({"text": "x", "webhook": "ops"})) && fits(json!({"text": "x", "operator": "ana"})));
+    assert!(
+        !fits(json!({"text": "x", "webhook": "sales"}))
+            && !fits(json!({"text": "x", "webhook": "ops", "aspect": "wren"}))
+    );
+    let output = Schema::compile(spec.output_schema.as_ref().expect("a schema")).expect("a schema");
+    assert_eq!(output.faults(&json!({"webhook": "ops", "status": 200})), []);
 }
 
 #[test]

@@ -116,11 +116,22 @@ struct Answer {
 }
 
 pub(super) async fn call(job: &Job<'_>, input: &Value) -> Result<Value, HandFailure> {
+    request(job, parse(input)?).await
+}
+
+/// A `POST` of this to an address of the settings; the status of the answer.
+pub(super) async fn post(job: &Job<'_>, url: &str, body: Value) -> Result<Value, HandFailure> {
+    let (method, headers) = (Verb::Post, BTreeMap::new());
+    let mut answer = request(job, Asked { url: url.to_owned(), method, headers, body: Some(body) }).await?;
+    Ok(answer["status"].take())
+}
+
+async fn request(job: &Job<'_>, asked: Asked) -> Result<Value, HandFailure> {
     let Some(webhook) = &job.runner.webhook else {
         return Err(failure("hand_gone", "this runner calls no servers any more"));
     };
     let key = job.assignment.lease.dispatch.to_string();
-    let prepared = prepare(webhook, parse(input)?, &key)?;
+    let prepared = prepare(webhook, asked, &key)?;
     let Prepared { method, shown, secrets, .. } = &prepared;
     job.show(format!("asks {shown}"));
     let answered = match &prepared.to {
@@ -363,6 +374,12 @@ fn redacted(text: &str, secrets: &[Secret]) -> String {
 }
 
 impl Webhook {
+    /// What is wrong with an address that the settings name.
+    pub(super) fn check(&self, address: &str) -> Result<(), String> {
+        let checked = self::address(self, address, &mut Vec::new());
+        checked.map(drop).map_err(|failure| failure.message.trim_start_matches("url: ").to_owned())
+    }
+
     /// Judges every address after it was looked up.
     fn outbound(&self) -> Outbound {
         Outbound::new(USER_AGENT).allowing(Allowed::new(self.about.allow_private.clone())).encrypted()
