@@ -147,6 +147,7 @@ impl Hub {
             self.queue.next_timer(),
             self.missing_due(),
             self.long_wait_due(),
+            self.move_due(),
             self.gathers.due(&self.queue),
             self.triggers.due(),
             self.approvals.due(&self.alerts),

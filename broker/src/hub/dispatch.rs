@@ -1,6 +1,7 @@
 //! Requests about Hands: what is checked before the queue sees one, and how each is answered. Which dispatch
 //! runs when is `queue`'s; what its events write and whom they reach is `settle`'s.
 
+mod moved;
 mod result;
 mod retry;
 mod settle;
@@ -11,7 +12,7 @@ use nexus_wire::budget::{Budget, Spending};
 use nexus_wire::chat::Usage;
 use nexus_wire::hands::{
     Dispatch, DispatchInfo, DispatchStanding, DispatchState, DispatchWait, Dispatched, Lease, LeaseRenew,
-    LeasesRenewed, WorkSource,
+    LeasesRenewed, Wanted, WorkSource,
 };
 use nexus_wire::limits::{BUDGET_AMOUNT_MAX, DURABLE_BYTES_MAX};
 use nexus_wire::{
@@ -63,6 +64,7 @@ impl<S: Store> Step<'_, S> {
             id: derive::dispatch_id(request, sender),
             request_sha256,
             target,
+            capability: dispatch.capability,
             input: dispatch.input,
             thread: dispatch.thread,
             deadline_at,
@@ -91,6 +93,7 @@ impl<S: Store> Step<'_, S> {
             id,
             request_sha256: sha256_of(&dispatch),
             target,
+            capability: dispatch.capability,
             input: dispatch.input,
             thread: None,
             deadline_at,
@@ -128,6 +131,7 @@ impl<S: Store> Step<'_, S> {
             id,
             hand: hand.clone(),
             idempotent,
+            movable: order.capability.is_some(),
             timeout_ms: Ms::from(timeout_s) * 1000,
             deadline_at,
             invoker: sender.clone(),
@@ -154,6 +158,7 @@ impl<S: Store> Step<'_, S> {
                 root: accepted.root,
                 parent: order.parent.map(|lease| lease.dispatch),
                 depth: accepted.depth,
+                capability: order.capability,
                 run: order.run,
                 source,
                 thread: order.thread,
@@ -332,6 +337,8 @@ struct Order {
     id: DispatchId,
     request_sha256: [u8; 32],
     target: Target,
+    /// What the target was chosen for.
+    capability: Option<Wanted>,
     input: Value,
     thread: Option<ThreadId>,
     deadline_at: Ms,

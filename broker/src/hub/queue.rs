@@ -77,6 +77,8 @@ pub struct NewDispatch {
     pub id: DispatchId,
     pub hand: HandRef,
     pub idempotent: bool,
+    /// Another Hand would do, if this one's host is lost: see [`Queue::redirect`].
+    pub movable: bool,
     pub timeout_ms: Ms,
     pub deadline_at: Ms,
     pub invoker: Party,
@@ -159,6 +161,7 @@ impl Queue {
         self.hosts.insert(host.clone(), offer);
         let lost = self.reconcile(host, leases, now);
         self.drop_gone(host);
+        self.unstick();
         self.settle(now);
         lost
     }
@@ -185,6 +188,7 @@ impl Queue {
     pub fn offer(&mut self, host: &AspectName, offer: Offer, now: Ms) {
         self.expire(now);
         self.hosts.insert(host.clone(), offer);
+        self.unstick();
         self.settle(now);
     }
 
@@ -220,6 +224,32 @@ impl Queue {
         self.expire(now);
         self.count_late(lease, above, payer, late);
         self.settle(now);
+    }
+
+    /// What is pending goes to another Hand, in the turn that it has. One that has begun may go only where it may be done
+    /// twice; that is the caller's to know.
+    pub fn redirect(&mut self, id: DispatchId, to: HandRef, idempotent: bool, timeout_ms: Ms, now: Ms) {
+        self.expire(now);
+        if self.entries.get(&id).is_some_and(|entry| entry.phase.is_pending()) {
+            self.update(id, |entry| {
+                entry.hand = to;
+                entry.idempotent = idempotent;
+                entry.timeout_ms = timeout_ms;
+                entry.stuck = false;
+            });
+        }
+        self.settle(now);
+    }
+
+    /// Nobody else could do what is pending: it is not among the movable until somebody offers something anew.
+    pub fn set_stuck(&mut self, id: DispatchId) {
+        self.update(id, |entry| entry.stuck = entry.phase.is_pending());
+    }
+
+    fn unstick(&mut self) {
+        for id in self.index.stuck.clone() {
+            self.update(id, |entry| entry.stuck = false);
+        }
     }
 
     /// Ends `id` and everything below it. Whether `id` ever existed, and who may cancel it, is the caller's to
@@ -328,6 +358,11 @@ impl Queue {
     /// How many run on the Hand's host, and of the Hand itself.
     pub fn running(&self, hand: &HandRef) -> (u32, u32) {
         (self.index.running_on(&hand.aspect), self.index.running_of(hand))
+    }
+
+    /// What is pending that another may do, in the order of acceptance, by whom it waits for.
+    pub fn movable(&self) -> impl Iterator<Item = (&AspectName, impl Iterator<Item = DispatchId>)> {
+        self.index.movable.iter().map(|(host, line)| (host, line.values().copied()))
     }
 
     /// How many are pending for each aspect that has any.

@@ -271,8 +271,14 @@ pub fn is_dead(info: &DispatchInfo) -> bool {
 pub fn concerns(info: &DispatchInfo, reader: &Party) -> bool {
     match reader {
         Party::Operator(_) | Party::System => true,
-        Party::Aspect(name) => info.hand.aspect == *name || info.invoker == *reader || info.key == *reader,
+        Party::Aspect(name) => has_worked_on(info, name) || info.invoker == *reader || info.key == *reader,
     }
+}
+
+/// It has the work, or the one attempt of it that was told to stop last.
+pub fn has_worked_on(info: &DispatchInfo, name: &AspectName) -> bool {
+    let told = info.stop.as_ref().and_then(|stop| stop.aspect.as_ref());
+    info.hand.aspect == *name || told == Some(name)
 }
 
 pub fn came_to_nothing(state: DispatchState) -> bool {
@@ -327,6 +333,7 @@ pub fn without_contents(info: &DispatchInfo) -> DispatchInfo {
         root: info.root,
         parent: info.parent,
         depth: info.depth,
+        capability: info.capability.clone(),
         run: info.run,
         source: info.source.clone(),
         thread: info.thread,
@@ -338,7 +345,7 @@ pub fn without_contents(info: &DispatchInfo) -> DispatchInfo {
         deadline_at: info.deadline_at,
         retry_of: info.retry_of,
         retried_as: info.retried_as,
-        stop: info.stop,
+        stop: info.stop.clone(),
         budget: info.budget,
         granted: info.granted,
         spent: info.spent,

@@ -119,6 +119,7 @@ impl<'a, S: Store> Step<'a, S> {
                 self.hub.queue.tick(self.at);
                 self.end_overlaps()?;
                 self.settle(None, None)?;
+                self.move_lost()?;
                 self.gathers_due()?;
                 self.approvals_due()?;
                 self.triggers_due()?;

@@ -21,6 +21,7 @@ mod hands;
 mod hooks;
 mod invitations;
 mod knowledge;
+mod moved;
 mod push;
 mod random;
 mod register;

@@ -261,15 +261,21 @@ pub(crate) fn details(info: &DispatchInfo) -> String {
         lines.extend(id.map(|id| format!("{what} {id}")));
     }
     lines.extend(info.waiting_for.map(|waiting| format!("waiting for {}", waiting.as_str())));
+    if let Some(wanted) = &info.capability {
+        lines.push(printable(&format!("asked of whoever can {}", wanted.needs.join(", "))));
+        let first = info.why.first().filter(|first| first.lost.is_none() && first.hand != info.hand);
+        lines.extend(first.map(|first| format!("moved from {} to {}", first.hand, info.hand)));
+    }
     lines.extend(info.why.iter().map(|candidate| printable(&choice_line(candidate))));
     let budget = info.granted.or(info.budget);
     if !budget.is_unlimited() {
         let spent = info.spent.map(|spent| format!(", of which it has spent {spent}")).unwrap_or_default();
         lines.push(format!("budget {budget}{spent}"));
     }
-    if let Some(stop) = info.stop {
+    if let Some(stop) = &info.stop {
         let confirmed = if stop.confirmed_at.is_some() { "has stopped" } else { "has not confirmed yet" };
-        lines.push(format!("the worker of attempt {} was told to stop and {confirmed}", stop.attempt));
+        let at = stop.aspect.as_ref().map(|aspect| format!(" at {aspect}")).unwrap_or_default();
+        lines.push(format!("the worker of attempt {}{at} was told to stop and {confirmed}", stop.attempt));
     }
     lines.push(format!("\ninput\n{}", printable(&pretty(&info.input))));
     lines.extend(info.output.as_ref().map(|output| format!("\noutput\n{}", printable(&pretty(output)))));

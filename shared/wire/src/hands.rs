@@ -442,6 +442,9 @@ pub struct DispatchInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<DispatchId>,
     pub depth: u32,
+    /// What was asked for, where that was no Hand by its name: a Hand whose host is lost can be another one then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capability: Option<Wanted>,
     /// The run that it is a step of: that learns its end, and its invoker does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
@@ -517,9 +520,12 @@ impl fmt::Display for WorkSource {
 }
 
 /// The worker of an attempt that is over was told to stop. Nothing of it counts any more, whether it has or not.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Stop {
     pub attempt: u32,
+    /// Who was told, where the work has gone to another since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aspect: Option<AspectName>,
     pub told_at: Ms,
     /// What it had said by then that it had used in this attempt: what it says when it has stopped includes that.
     #[serde(default, skip_serializing_if = "Spending::is_nothing")]

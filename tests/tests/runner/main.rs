@@ -3,5 +3,6 @@
 
 mod alerts;
 mod common;
+mod moved;
 mod scripts;
 mod webhooks;

@@ -2758,6 +2758,7 @@ export interface DispatchInfo {
   assigned_at?: number;
   attempt: number;
   budget?: Budget;
+  capability?: Wanted;
   cost_microusd?: number;
   deadline_at: number;
   depth: number;
@@ -2798,6 +2799,7 @@ export interface DispatchInfo {
  *
  */
 export interface Stop {
+  aspect?: AspectName;
   attempt: number;
   /**
    * Absent until it says that it has stopped.

@@ -4,6 +4,7 @@ use nexus_wire::budget::Spending;
 use nexus_wire::hands::DispatchRetry;
 use nexus_wire::{ErrorCode, Party, RequestId, derive};
 
+use super::target::Begun;
 use super::{Order, Retry};
 use crate::hub::inbox::sha256_of;
 use crate::hub::records::{DispatchRecord, Store, came_to_nothing};
@@ -35,7 +36,10 @@ impl<S: Store> Step<'_, S> {
             );
         }
         let DispatchRecord { info, trace, .. } = record;
-        let target = self.named(sender, info.hand, &info.input)?;
+        let target = match &info.capability {
+            Some(wanted) => self.chosen(sender, wanted, &info.input, Begun::No)?,
+            None => self.named(sender, info.hand, &info.input)?,
+        };
         let had_s = u32::try_from((info.deadline_at - info.accepted_at) / 1000).unwrap_or(u32::MAX).max(1);
         let (deadline_at, clamped) = self.deadline(Some(retry.deadline_s.unwrap_or(had_s)))?;
         super::check_budget("budget", retry.budget)?;
@@ -45,6 +49,7 @@ impl<S: Store> Step<'_, S> {
             id,
             request_sha256,
             target,
+            capability: info.capability,
             input: info.input,
             thread: info.thread,
             deadline_at,

@@ -6,7 +6,7 @@ use nexus_wire::{DispatchId, ErrorBody, ErrorCode, Party, RequestId};
 use serde_json::json;
 
 use super::{check_size, worker};
-use crate::hub::records::{CancelRecord, DispatchRecord, Store, Stored};
+use crate::hub::records::{CancelRecord, DispatchRecord, Store, Stored, has_worked_on};
 use crate::hub::step::{Done, Step, refuse};
 
 impl<S: Store> Step<'_, S> {
@@ -47,7 +47,7 @@ impl<S: Store> Step<'_, S> {
         let host = worker(sender)?;
         let lease = stopped.lease;
         let id = lease.dispatch;
-        let record = self.store.dispatch_head(id)?.filter(|record| record.info.hand.aspect == *host);
+        let record = self.store.dispatch_head(id)?.filter(|record| has_worked_on(&record.info, host));
         let Some(mut record) = record else {
             return refuse(
                 ErrorCode::NotFound,

@@ -45,6 +45,14 @@ pub(super) struct Target {
     pub(super) why: Vec<Candidate>,
 }
 
+/// Whether somebody has begun the work before.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Begun {
+    No,
+    /// Then it may only go where it may be done twice.
+    Yes,
+}
+
 impl<S: Store> Step<'_, S> {
     pub(super) fn target(&self, sender: &Party, dispatch: &Dispatch) -> Done<Target> {
         let hand = match (&dispatch.hand, &dispatch.capability) {
@@ -58,7 +66,7 @@ impl<S: Store> Step<'_, S> {
                     );
                 }
             },
-            (None, Some(wanted)) => return self.chosen(sender, wanted, &dispatch.input),
+            (None, Some(wanted)) => return self.chosen(sender, wanted, &dispatch.input, Begun::No),
             (Some(_), Some(_)) | (None, None) => {
                 return refuse(ErrorCode::Invalid, HAND_OR_CAPABILITY);
             }
@@ -94,7 +102,13 @@ impl<S: Store> Step<'_, S> {
         Err(ErrorBody::new(ErrorCode::Invalid, message).with(details).into())
     }
 
-    fn chosen(&self, sender: &Party, wanted: &Wanted, input: &Value) -> Done<Target> {
+    pub(super) fn chosen(
+        &self,
+        sender: &Party,
+        wanted: &Wanted,
+        input: &Value,
+        begun: Begun,
+    ) -> Done<Target> {
         if wanted.needs.iter().all(|name| name.trim().is_empty()) {
             return refuse(
                 ErrorCode::Invalid,
@@ -108,6 +122,7 @@ impl<S: Store> Step<'_, S> {
             let waiting = waiting.get(&record.name).copied().unwrap_or(0);
             hands.iter().map(move |spec| (*record, spec.as_ref(), waiting))
         });
+        let offered = offered.filter(|(_, spec, _)| begun == Begun::No || spec.idempotent);
         let offered = offered.map(|(record, spec, waiting)| {
             let hand = HandRef { aspect: record.name.clone(), hand: spec.name.clone() };
             let (running_on_host, running_of_hand) = self.hub.queue.running(&hand);

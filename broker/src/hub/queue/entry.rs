@@ -107,6 +107,12 @@ pub(super) struct Entry {
     pub(super) parent: Option<DispatchId>,
     pub(super) depth: u32,
     pub(super) idempotent: bool,
+    /// Another Hand would do, if this one's host is lost.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) movable: bool,
+    /// Its host is lost, and nobody else could do it either.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) stuck: bool,
     pub(super) timeout_ms: Ms,
     #[serde(default)]
     pub(super) accepted_at: Ms,

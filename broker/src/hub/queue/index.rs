@@ -38,6 +38,10 @@ pub(super) struct Index {
     pub(super) standing: BTreeSet<DispatchId>,
     pub(super) pending: BTreeMap<Party, BTreeMap<Lane, Line>>,
     pending_roots: BTreeMap<Party, u32>,
+    /// Pending items that another Hand may do, by their host,
+    pub(super) movable: BTreeMap<AspectName, Line>,
+    /// and those of them that nobody could.
+    pub(super) stuck: BTreeSet<DispatchId>,
     pub(super) aged: Line,
     /// By turn.
     pub(super) retakes: BTreeMap<u64, DispatchId>,
@@ -146,6 +150,12 @@ impl Index {
         nested(&mut self.pending, &entry.key, there, into_lane, BTreeMap::is_empty);
         if entry.is_root() {
             count(&mut self.pending_roots, &entry.key, there);
+        }
+        if entry.stuck {
+            member(&mut self.stuck, entry.id, there);
+        } else if entry.movable {
+            let into = |own: &mut Line| line(own, entry.seq, entry.id, there);
+            nested(&mut self.movable, entry.host(), there, into, Line::is_empty);
         }
         if passed > 0 {
             member(&mut self.clocked, entry.id, there);

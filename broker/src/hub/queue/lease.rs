@@ -108,6 +108,7 @@ impl Queue {
         }
         self.update(id, |entry| {
             entry.account.next_attempt();
+            entry.stuck = false;
             entry.phase = Phase::Pending { passed: 0 };
         });
         let is_gone = self.entries.get(&id).is_some_and(|entry| {

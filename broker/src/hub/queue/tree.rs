@@ -45,6 +45,8 @@ impl Queue {
             parent,
             depth: placement.depth,
             idempotent: new.idempotent,
+            movable: new.movable,
+            stuck: false,
             timeout_ms: new.timeout_ms,
             accepted_at: now,
             deadline_at: new.deadline_at,

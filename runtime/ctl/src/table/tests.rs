@@ -100,6 +100,7 @@ fn threads_and_dispatches_fit_on_lines() {
         root: DispatchId(Uuid::from_u128(2)),
         parent: None,
         depth: 1,
+        capability: None,
         run: None,
         source: None,
         thread: None,

@@ -40,6 +40,7 @@ fn info(state: DispatchState) -> DispatchInfo {
         root: DISPATCH,
         parent: None,
         depth: 1,
+        capability: None,
         run: None,
         source: None,
         thread: None,

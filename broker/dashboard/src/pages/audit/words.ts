@@ -45,6 +45,7 @@ const WORDS: Record<string, string> = {
   "dispatch.output_refused": "handed in what its schema refuses, of the dispatch",
   "dispatch.waiting": "waits for others, with the dispatch",
   "dispatch.resumed": "went on with the dispatch",
+  "dispatch.moved": "gave to another Hand the dispatch",
   "dispatch.retried": "tried again the dispatch",
   "dispatch.work_cancelled": "told its worker to stop the dispatch",
   "dispatch.work_stopped": "stopped work on the dispatch",

@@ -18,6 +18,7 @@ export function Facts({ info, onOpen }: Props) {
       <Fact name="For">
         {info.invoker === info.key ? info.invoker : `${info.invoker}, on behalf of ${info.key}`}
       </Fact>
+      {info.capability && <Fact name="Asked of">whoever can {info.capability.needs?.join(", ")}</Fact>}
       <Fact name="Accepted">
         <Time at={info.accepted_at} />
       </Fact>
@@ -40,7 +41,8 @@ export function Facts({ info, onOpen }: Props) {
       {info.retried_as !== undefined && <Other name="Tried again as" id={info.retried_as} onOpen={onOpen} />}
       {info.stop && (
         <Fact name="Worker">
-          told to stop <Time at={info.stop.told_at} />
+          {info.stop.aspect !== undefined && `of ${info.stop.aspect}, `}told to stop{" "}
+          <Time at={info.stop.told_at} />
           {info.stop.confirmed_at === undefined ? (
             ", and has not said yet that it did"
           ) : (

@@ -27,6 +27,7 @@ export function changed(info: DispatchInfo, { at, body }: LogEntry): DispatchInf
       return { ...info, state: "waiting" };
     case "dispatch.resumed":
       return info.ended_at === undefined ? { ...info, state: "running" } : undefined;
+    case "dispatch.moved":
     case "dispatch.work_cancelled":
     case "dispatch.work_stopped":
     case "dispatch.retried":

@@ -34,6 +34,7 @@ impl Crowd {
             id,
             hand: hand("wren/read"),
             idempotent: false,
+            movable: false,
             timeout_ms: 1_000,
             deadline_at: 1_000,
             invoker: party(key),

@@ -55,6 +55,7 @@ pub(super) struct Ask {
     pub(super) invoker: Party,
     pub(super) parent: Option<Lease>,
     pub(super) idempotent: bool,
+    pub(super) movable: bool,
     pub(super) timeout_ms: Ms,
     pub(super) deadline_ms: Ms,
     pub(super) budget: Budget,
@@ -68,6 +69,7 @@ impl Ask {
             invoker: party(invoker),
             parent: None,
             idempotent: false,
+            movable: false,
             timeout_ms: 600_000,
             deadline_ms: 1_800_000,
             budget: Budget::default(),
@@ -81,6 +83,11 @@ impl Ask {
 
     pub(super) fn idempotent(self) -> Self {
         Self { idempotent: true, ..self }
+    }
+
+    /// Another Hand would do.
+    pub(super) fn movable(self) -> Self {
+        Self { movable: true, ..self }
     }
 
     pub(super) fn timeout(self, timeout_ms: Ms) -> Self {
@@ -148,6 +155,7 @@ impl Harness {
             id,
             hand: ask.hand.clone(),
             idempotent: ask.idempotent,
+            movable: ask.movable,
             timeout_ms: ask.timeout_ms,
             deadline_at: self.now + ask.deadline_ms,
             invoker: ask.invoker.clone(),
@@ -198,6 +206,13 @@ impl Harness {
         self.signs_of_life(leases, &lost);
         self.after();
         lost
+    }
+
+    /// What `host`, which is live, offers from now on.
+    pub(super) fn offer(&mut self, host: &str, offer: Offer) {
+        self.oracle.live.insert(aspect(host), offer.clone());
+        self.queue.offer(&aspect(host), offer, self.now);
+        self.after();
     }
 
     pub(super) fn offline(&mut self, host: &str) {
@@ -272,6 +287,30 @@ impl Harness {
             assert_eq!(self.ended(*id), Some(DispatchState::Cancelled), "{}", self.fault);
         }
         receipt
+    }
+
+    /// What may not be done twice stays so.
+    pub(super) fn redirect(&mut self, id: DispatchId, to: &str) {
+        let before = self.tick();
+        let Some(facts) = self.oracle.open.iter_mut().find(|facts| facts.id == id) else { return };
+        if self.queue.state(id) == Some(DispatchState::Pending) {
+            facts.hand = hand(to);
+        }
+        let idempotent = facts.idempotent;
+        self.queue.redirect(id, hand(to), idempotent, 600_000, self.now);
+        self.after();
+        self.events.splice(0..0, before);
+    }
+
+    /// Nobody else could do it.
+    pub(super) fn set_stuck(&mut self, id: DispatchId) {
+        self.queue.set_stuck(id);
+        self.after();
+    }
+
+    /// What another may do, and whom it waits for.
+    pub(super) fn movable(&self) -> Vec<(String, Vec<DispatchId>)> {
+        self.queue.movable().map(|(host, work)| (host.to_string(), work.collect())).collect()
     }
 
     /// Children that have ended are left out, as the hub does.

@@ -252,6 +252,7 @@ fn nothing_of_zero_length_goes_round_for_ever() {
         id: nexus_wire::DispatchId(uuid::Uuid::from_u128(5)),
         hand: super::harness::hand("wren/read"),
         idempotent: true,
+        movable: false,
         timeout_ms: 0,
         deadline_at: it.now + 1,
         invoker: super::harness::party("keel"),

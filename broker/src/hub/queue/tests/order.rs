@@ -4,7 +4,7 @@ use nexus_wire::hands::DispatchState;
 use nexus_wire::{ErrorBody, ErrorCode};
 
 use super::super::{Event, Refusal};
-use super::harness::{Ask, Harness, aspect, offer};
+use super::harness::{Ask, Harness, aspect, hand, offer};
 
 /// One live aspect with room for anything.
 fn roomy(soft_cap: u32) -> Harness {
@@ -226,6 +226,7 @@ fn thousands_pending_are_served_in_order() {
             id: nexus_wire::DispatchId(uuid::Uuid::from_u128(n)),
             hand: super::harness::hand("wren/read"),
             idempotent: false,
+            movable: false,
             timeout_ms: 1_000_000,
             deadline_at: 1_000_000,
             invoker: super::harness::party(&format!("operator/n{}", n % keys)),
@@ -242,4 +243,54 @@ fn thousands_pending_are_served_in_order() {
         ended += it.take_events().iter().filter(|event| matches!(event, Event::Ended { .. })).count();
     }
     assert_eq!(ended, (keys * each) as usize);
+}
+
+#[test]
+fn what_is_redirected_has_its_turn_at_the_other_hand() {
+    let mut it = Harness::new(3).live("wren", 1, &[("read", 1)]);
+    let busy = it.give(Ask::root("keel", "wren/read"));
+    let lost = it.give(Ask::root("keel", "forge/read").movable());
+    let named = it.give(Ask::root("keel", "forge/read"));
+    let later = it.give(Ask::root("keel", "wren/read").movable());
+    assert_eq!(it.movable(), [("forge".into(), vec![lost]), ("wren".into(), vec![later])]);
+
+    it.redirect(lost, "wren/read");
+    assert_eq!(it.events, []);
+    assert_eq!(it.movable(), [("wren".into(), vec![lost, later])]);
+    it.done(busy);
+    assert_eq!(it.state(lost), Some(DispatchState::Running), "it was there before the other");
+    assert_eq!(it.movable(), [("wren".into(), vec![later])]);
+
+    // Neither what runs, nor what has ended.
+    it.redirect(lost, "forge/read");
+    assert_eq!(it.queue.hand(lost), Some(&hand("wren/read")));
+    it.done(lost);
+    it.redirect(lost, "forge/read");
+    assert_eq!(it.queue.hand(lost), None);
+    assert_eq!(
+        (it.state(named), it.state(later)),
+        (Some(DispatchState::Pending), Some(DispatchState::Running))
+    );
+}
+
+#[test]
+fn what_nobody_else_could_do_is_movable_again_once_somebody_offers_something() {
+    let mut it = Harness::new(3);
+    let id = it.give(Ask::root("keel", "wren/read").movable().idempotent());
+    let movable = [("wren".to_owned(), vec![id])];
+    it.set_stuck(id);
+    assert_eq!(it.movable(), []);
+    it.register("forge", offer(1, &[("draw", 1)]), &[]);
+    assert_eq!(it.movable(), movable);
+    it.set_stuck(id);
+    it.offer("forge", offer(1, &[("read", 1)]));
+    assert_eq!(it.movable(), movable);
+
+    // Or once another attempt of it has been lost.
+    it.set_stuck(id);
+    it.register("wren", offer(1, &[("read", 1)]), &[]);
+    assert_eq!(it.movable(), [], "it is at work");
+    it.offline("wren");
+    it.pass(30_000);
+    assert_eq!((it.lease(id).attempt, it.movable()), (1, movable.to_vec()));
 }

@@ -87,6 +87,14 @@ enum Op {
     Cancel {
         pick: u8,
     },
+    Redirect {
+        pick: u8,
+        host: u8,
+        hand: u8,
+    },
+    Stuck {
+        pick: u8,
+    },
     Pass {
         s: u8,
     },
@@ -130,6 +138,8 @@ fn op() -> impl Strategy<Value = Op> {
         5 => (any::<u8>(), any::<u16>()).prop_map(|(pick, some)| Op::Wait { pick, some }),
         4 => (0_u8..3, any::<u16>()).prop_map(|(host, some)| Op::Renew { host, some }),
         1 => any::<u8>().prop_map(|pick| Op::Cancel { pick }),
+        4 => (any::<u8>(), 0_u8..3, 0_u8..2).prop_map(|(pick, host, hand)| Op::Redirect { pick, host, hand }),
+        1 => any::<u8>().prop_map(|pick| Op::Stuck { pick }),
         4 => (0_u8..40).prop_map(|s| Op::Pass { s }),
         1 => (0_u8..6).prop_map(|to| Op::SoftCap { to }),
         1 => (0_u8..200).prop_map(|down_s| Op::Restart { down_s }),
@@ -248,6 +258,20 @@ fn perform(it: &mut Harness, op: &Op) {
             let Some(id) = pick(&open, n) else { return };
             assert!(it.cancel(id).cancelled.contains(&id));
         }
+        Op::Redirect { pick: n, host, hand } => {
+            let movable: Vec<_> = it.movable().into_iter().flat_map(|(_, work)| work).collect();
+            let Some(id) = pick(&movable, n) else { return };
+            let to = to(host, hand);
+            if it.is_offered(&to.parse().unwrap()) {
+                it.redirect(id, &to);
+            }
+        }
+        Op::Stuck { pick: n } => {
+            let movable: Vec<_> = it.movable().into_iter().flat_map(|(_, work)| work).collect();
+            let Some(id) = pick(&movable, n) else { return };
+            it.set_stuck(id);
+            assert!(!it.movable().iter().any(|(_, work)| work.contains(&id)));
+        }
         Op::Pass { s } => it.pass(i64::from(s) * 1_000),
         Op::SoftCap { to } => it.set_soft_cap(to.into()),
         Op::Restart { down_s } => it.restart(i64::from(down_s) * 1_000),
@@ -268,6 +292,8 @@ fn amounts(n: u8) -> Budget {
 
 fn sized(ask: Ask, idempotent: bool, timeout_s: u8, deadline_s: u16) -> Ask {
     let ask = ask.timeout(i64::from(timeout_s) * 1_000).deadline(i64::from(deadline_s) * 1_000);
+    // Of each the half.
+    let ask = if timeout_s.is_multiple_of(2) { ask.movable() } else { ask };
     if idempotent { ask.idempotent() } else { ask }
 }
 

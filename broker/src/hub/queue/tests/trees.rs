@@ -80,6 +80,7 @@ fn an_id_in_the_queue_is_not_accepted_again() {
         id,
         hand: super::harness::hand("wren/read"),
         idempotent: false,
+        movable: false,
         timeout_ms: 1,
         deadline_at: Ms::MAX,
         invoker: super::harness::party("keel"),

@@ -140,6 +140,7 @@ fn accepted() -> LogBody {
         root: DISPATCH,
         parent: None,
         depth: 1,
+        capability: None,
         run: None,
         source: None,
         thread: Some(THREAD),
