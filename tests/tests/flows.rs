@@ -361,3 +361,57 @@ fn a_run_takes_all_its_groups_at_once() {
     end(&team, &runs[3]);
     assert_eq!(stand(&team), "done done done done done");
 }
+
+/// A list and what stands in it are the same, whichever way they are asked for.
+#[test]
+fn what_is_got_or_described_is_what_its_own_command_shows() {
+    let team = Team::new();
+    let world = &team.world;
+    team.put("id: note\nsteps:\n  - { id: a, do: { dispatch: { hand: wren/look, input: {} } } }\noutput: looked\n");
+    let run = team.start("note", "null");
+    team.ended(&run);
+    world.nexctl_json(&["trigger", "add", "often", "--every", "1h", "--flow", "note"]);
+    let fields = "name: clients\nkey: name\nfields:\n  - { name: name, type: string }\n";
+    world.nexctl_json(&["registry", "put", &team.file("clients.yaml", fields)]);
+
+    let pairs: [(&[&str], &[&str]); 16] = [
+        (&["get", "flows"], &["flow", "list"]),
+        (&["get", "flow", "note"], &["flow", "show", "note"]),
+        (&["describe", "flow", "note"], &["flow", "show", "note"]),
+        (&["get", "runs"], &["run", "list"]),
+        (&["get", "runs", "--all", "--limit", "1"], &["run", "list", "--all"]),
+        (&["get", "runs", "--all", "--flow", "note"], &["flow", "runs", "note", "--all"]),
+        (&["get", "runs", "--all", "--flow", "none"], &["run", "list", "none", "--all"]),
+        (&["get", "run", &run], &["run", "show", &run]),
+        (&["describe", "run", &run[..8]], &["run", "show", &run]),
+        (&["get", "triggers"], &["trigger", "list"]),
+        (&["get", "trigger", "often"], &["trigger", "show", "often"]),
+        (&["describe", "trigger", "often"], &["trigger", "show", "often"]),
+        (&["get", "triggers", "--after", "often"], &["trigger", "list", "--after", "often"]),
+        (&["get", "registries"], &["registry", "list"]),
+        (&["get", "registry", "clients"], &["registry", "show", "clients"]),
+        (&["describe", "registry", "clients"], &["registry", "show", "clients"]),
+    ];
+    for (got, shown) in pairs {
+        assert_eq!(world.nexctl_json(got), world.nexctl_json(shown), "{got:?}");
+        let said = |words: &[&str]| {
+            let out = world.nexctl(words);
+            (out.status.success(), String::from_utf8_lossy(&out.stdout).into_owned())
+        };
+        assert!(said(got).0, "{got:?}");
+        assert_eq!(said(got).1.lines().count(), said(shown).1.lines().count(), "{got:?}");
+    }
+    let listed = world.nexctl_json(&["get", "runs", "--all"]);
+    assert_eq!(listed["runs"].as_array().map(Vec::len), Some(1), "{listed}");
+    let shown = text(&world.nexctl(&["get", "run", &run]));
+    assert!(shown.contains("of flow note, version 1") && shown.contains("output:"), "{shown}");
+    for (words, said) in [
+        (["get", "flow", "nota"], "nota"),
+        (["get", "trigger", "nota"], "nota"),
+        (["get", "registry", "nota"], "nota"),
+        (["describe", "run", "ffffffff"], "ffffffff"),
+    ] {
+        let out = world.nexctl(&words);
+        assert!(!out.status.success() && text(&out).contains(said), "{words:?}: {}", text(&out));
+    }
+}

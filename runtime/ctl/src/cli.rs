@@ -27,7 +27,7 @@ pub use approval::{Answer, Decide};
 pub use blob::{Blob, BlobAction};
 pub use budget::{Amounts, BudgetAction, BudgetArgs, OfDispatch};
 pub use credential::{CredentialAction, CredentialArgs, Kind, Mode};
-pub use flow::{Flow, FlowAction, RunAction, Runs};
+pub use flow::{Flow, FlowAction, RunAction, Runs, RunsOf};
 pub use get::{Describe, Get, One, What};
 pub use help::command;
 pub use keep::{Ack, Backup, Release, Restrain};

@@ -18,7 +18,7 @@ use serde_json::json;
 use crate::cli::One;
 use crate::failure::Failure;
 use crate::page::Page;
-use crate::{Run, ids, look, near, operator, session, skill, vault};
+use crate::{Run, flow, ids, look, near, operator, registry, session, skill, trigger, vault};
 use sheet::Sheet;
 
 mod sheet;
@@ -54,6 +54,7 @@ async fn page(run: &Run, client: &mut Client, what: One) -> Result<Page, Failure
             let value = json!({"dispatch": info, "children": below});
             Page::of(run, &value, None, || Sheet::of_dispatch(run, &info, &below).text())
         }
+        One::Flow { name } => flow::one(run, client, name).await,
         One::Gather { id } => {
             let gather = ids::gather(client, &id).await?;
             let info = client.call(GatherStatus { gather }).await?;
@@ -83,6 +84,8 @@ async fn page(run: &Run, client: &mut Client, what: One) -> Result<Page, Failure
             let did = client.call(list).await?.entries;
             operator::one(run, &run.broker()?, &name, &did).await
         }
+        One::Registry { name } => registry::one(run, client, name).await,
+        One::Run { id } => flow::one_run(run, client, &id).await,
         One::Session { of, session } => {
             let session = ids::session(client, &of, &session).await?;
             let tree = session::whole_tree(client, &of, &session).await?;
@@ -112,6 +115,7 @@ async fn page(run: &Run, client: &mut Client, what: One) -> Result<Page, Failure
             let value = json!({"thread": info, "messages": messages});
             Page::of(run, &value, None, || Sheet::of_thread(run, &info, &messages).text())
         }
+        One::Trigger { name } => trigger::one(run, client, name).await,
     }
 }
 

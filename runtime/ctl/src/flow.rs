@@ -4,19 +4,20 @@ use std::path::Path;
 
 use nexus_client::{Client, Followed};
 use nexus_flow::Format;
-use nexus_wire::flow::{
-    Flow, FlowAbsent, FlowDelete, FlowGet, FlowInfo, FlowList, FlowPage, FlowPut, OnError,
-};
+use nexus_wire::flow::{Flow, FlowAbsent, FlowDelete, FlowGet, FlowList, FlowPage, FlowPut, OnError};
 use nexus_wire::limits::{FLOW_BYTES_MAX, PAGE_MAX};
 use nexus_wire::log::{LogBody, Subscribe};
+use nexus_wire::name::FlowName;
 use nexus_wire::run::{
     RunCancel, RunDetail, RunGet, RunInfo, RunList, RunPage, RunRetry, RunStart, RunStarted, RunState,
 };
 use nexus_wire::{Ms, RunId};
 use serde_json::Value;
 
-use crate::cli::{FlowAction, RunAction};
+use crate::cli::{FlowAction, RunAction, RunsOf};
 use crate::failure::Failure;
+use crate::ids::Short;
+use crate::page::Page;
 use crate::table::{self, span};
 use crate::ui::{Outage, Shape, Tone, printable, yaml};
 use crate::{Run, ids, text};
@@ -49,38 +50,14 @@ pub(crate) async fn flow(run: &Run, action: FlowAction) -> Result<(), Failure> {
                 false => format!("there was no flow {}; see: nexctl flow list", deleted.flow),
             })
         }
-        FlowAction::List => {
+        look @ (FlowAction::Graph { .. }
+        | FlowAction::List
+        | FlowAction::Runs { .. }
+        | FlowAction::Show { .. }) => {
             let mut client = run.connect().await?;
-            let mut all = FlowPage::default();
-            loop {
-                let after = all.flows.last().map(|head| head.id.clone());
-                let page = run.within(client.call(FlowList { after, limit: Some(PAGE_MAX) })).await??;
-                all.flows.extend(page.flows);
-                if !page.more {
-                    break;
-                }
-            }
+            let page = run.within(shown(run, &mut client, look)).await?;
             client.close().await;
-            let empty = all.flows.is_empty().then_some("there are no flows; see: nexctl flow put --help");
-            run.list(&all, empty, &table::flows(&run.ui, &all.flows, run.now()))
-        }
-        FlowAction::Show { flow } => {
-            let info = get(run, FlowGet { flow }).await?;
-            match run.ui.shape() {
-                Shape::Data => run.ui.data(&info),
-                Shape::Text => {
-                    let told = yaml(&info.flow)
-                        .map_err(|error| Failure::Failed(format!("the flow cannot be shown: {error}")))?;
-                    run.ui.result(&told)
-                }
-            }
-        }
-        FlowAction::Graph { flow } => {
-            let info = get(run, FlowGet { flow }).await?;
-            match run.ui.shape() {
-                Shape::Data => run.ui.data(&info.flow.steps),
-                Shape::Text => run.ui.result(&graph(&info.flow)),
-            }
+            page?.print(run)
         }
         FlowAction::Run { flow, input, wait } => {
             let input = input_of(input)?;
@@ -91,11 +68,69 @@ pub(crate) async fn flow(run: &Run, action: FlowAction) -> Result<(), Failure> {
     }
 }
 
-async fn get(run: &Run, get: FlowGet) -> Result<FlowInfo, Failure> {
-    let mut client = run.connect().await?;
-    let info = run.within(client.call(get)).await??;
-    client.close().await;
-    Ok(info)
+/// What only looks.
+async fn shown(run: &Run, client: &mut Client, action: FlowAction) -> Result<Page, Failure> {
+    match action {
+        FlowAction::Graph { flow } => {
+            let info = client.call(FlowGet { flow }).await?;
+            Page::of(run, &info.flow.steps, None, || graph(&info.flow))
+        }
+        FlowAction::Runs { of } => list_runs(run, client, of).await,
+        FlowAction::Show { flow } => one(run, client, flow).await,
+        FlowAction::List
+        | FlowAction::Delete { .. }
+        | FlowAction::Put { .. }
+        | FlowAction::Run { .. }
+        | FlowAction::Validate { .. } => list(run, client).await,
+    }
+}
+
+pub(crate) async fn list(run: &Run, client: &mut Client) -> Result<Page, Failure> {
+    let mut all = FlowPage::default();
+    loop {
+        let after = all.flows.last().map(|head| head.id.clone());
+        let page = client.call(FlowList { after, limit: Some(PAGE_MAX) }).await?;
+        all.flows.extend(page.flows);
+        if !page.more {
+            break;
+        }
+    }
+    let empty = all.flows.is_empty().then_some("there are no flows; see: nexctl flow put --help");
+    Page::of(run, &all, empty, || table::flows(&run.ui, &all.flows, run.now()))
+}
+
+pub(crate) async fn one(run: &Run, client: &mut Client, flow: FlowName) -> Result<Page, Failure> {
+    let info = client.call(FlowGet { flow }).await?;
+    let told =
+        yaml(&info.flow).map_err(|error| Failure::Failed(format!("the flow cannot be shown: {error}")))?;
+    Page::of(run, &info, None, || told)
+}
+
+pub(crate) async fn list_runs(run: &Run, client: &mut Client, of: RunsOf) -> Result<Page, Failure> {
+    let RunsOf { flow, all, limit } = of;
+    let mut page = RunPage::default();
+    loop {
+        let before = page.runs.last().map(|info| info.id);
+        let left =
+            limit.map(|limit| limit.saturating_sub(u32::try_from(page.runs.len()).unwrap_or(u32::MAX)));
+        let limit = Some(left.unwrap_or(PAGE_MAX).min(PAGE_MAX));
+        let next = client.call(RunList { flow: flow.clone(), all, before, limit }).await?;
+        let is_last = next.runs.is_empty() || !next.more;
+        page.more = next.more;
+        page.runs.extend(next.runs);
+        if is_last || left == Some(0) {
+            break;
+        }
+    }
+    let none = if all { "there are no runs" } else { "no run is open; --all shows those that have ended" };
+    let empty = page.runs.is_empty().then_some(none);
+    Page::of(run, &page, empty, || table::runs(&run.ui, &page.runs, run.now()))
+}
+
+pub(crate) async fn one_run(run: &Run, client: &mut Client, id: &Short<RunId>) -> Result<Page, Failure> {
+    let id = ids::run(client, id).await?;
+    let detail = client.call(RunGet { run: id }).await?;
+    Page::of(run, &detail, None, || told_in_full(run, &detail))
 }
 
 fn input_of(input: Option<String>) -> Result<Value, Failure> {
@@ -167,33 +202,15 @@ fn graph(flow: &Flow) -> String {
 pub(crate) async fn runs(run: &Run, action: RunAction) -> Result<(), Failure> {
     let mut client = run.connect().await?;
     match action {
-        RunAction::List { flow, all, limit } => {
-            let mut page = RunPage::default();
-            loop {
-                let before = page.runs.last().map(|info| info.id);
-                let left = limit
-                    .map(|limit| limit.saturating_sub(u32::try_from(page.runs.len()).unwrap_or(u32::MAX)));
-                let limit = Some(left.unwrap_or(PAGE_MAX).min(PAGE_MAX));
-                let list = RunList { flow: flow.clone(), all, before, limit };
-                let next = run.within(client.call(list)).await??;
-                let is_last = next.runs.is_empty() || !next.more;
-                page.more = next.more;
-                page.runs.extend(next.runs);
-                if is_last || left == Some(0) {
-                    break;
-                }
-            }
+        RunAction::List { of } => {
+            let page = run.within(list_runs(run, &mut client, of)).await?;
             client.close().await;
-            let none =
-                if all { "there are no runs" } else { "no run is open; all of them: nexctl run list --all" };
-            let empty = page.runs.is_empty().then_some(none);
-            run.list(&page, empty, &table::runs(&run.ui, &page.runs, run.now()))
+            page?.print(run)
         }
         RunAction::Show { run: id } => {
-            let id = run.within(ids::run(&mut client, &id)).await??;
-            let detail = run.within(client.call(RunGet { run: id })).await??;
+            let page = run.within(one_run(run, &mut client, &id)).await?;
             client.close().await;
-            show(run, &detail)
+            page?.print(run)
         }
         RunAction::Cancel { run: id, reason } => {
             let id = run.within(ids::run(&mut client, &id)).await??;
@@ -281,36 +298,27 @@ fn told(info: &RunInfo) -> String {
     }
 }
 
-fn show(run: &Run, detail: &RunDetail) -> Result<(), Failure> {
-    if run.ui.shape() == Shape::Data {
-        return run.ui.data(detail);
-    }
+fn told_in_full(run: &Run, detail: &RunDetail) -> String {
     let (info, now) = (&detail.info, run.now());
     let took = |from: Ms, to: Option<Ms>| span(to.unwrap_or(now) - from);
-    run.ui.result_line(&format!("run {} of flow {}, version {}", info.id, info.flow, info.version))?;
-    run.ui.result_line(&format!(
-        "started by {}, took {}: {}",
-        info.by,
-        took(info.accepted_at, info.ended_at),
-        told(info)
-    ))?;
+    let mut lines = vec![
+        format!("run {} of flow {}, version {}", info.id, info.flow, info.version),
+        format!("started by {}, took {}: {}", info.by, took(info.accepted_at, info.ended_at), told(info)),
+    ];
     if !info.causes.is_empty() {
         let causes: Vec<&str> = info.causes.iter().map(|name| name.as_str()).collect();
-        run.ui.result_line(&format!("led to by trigger {}", causes.join(", after ")))?;
+        lines.push(format!("led to by trigger {}", causes.join(", after ")));
     }
     if !info.groups.is_empty() {
         let groups = info.groups.iter().map(|group| printable(group)).collect::<Vec<_>>().join(", ");
-        run.ui.result_line(&format!("concurrency group: {groups}"))?;
+        lines.push(format!("concurrency group: {groups}"));
     }
     for (said, other) in [("tries again", info.retry_of), ("was tried again as", info.retried_as)] {
-        if let Some(other) = other {
-            run.ui.result_line(&format!("{said} {other}"))?;
-        }
+        lines.extend(other.map(|other| format!("{said} {other}")));
     }
-    run.ui.result(&table::run_steps(&run.ui, detail, now))?;
-    if let Some(output) = &detail.output {
-        run.ui.note(Tone::Plain, "output:");
-        run.ui.result_line(&printable(&serde_json::to_string_pretty(output).unwrap_or_default()))?;
-    }
-    Ok(())
+    let steps = table::run_steps(&run.ui, detail, now);
+    let output = detail.output.as_ref().map(|output| {
+        format!("output:\n{}\n", printable(&serde_json::to_string_pretty(output).unwrap_or_default()))
+    });
+    format!("{}\n{steps}{}", lines.join("\n"), output.unwrap_or_default())
 }

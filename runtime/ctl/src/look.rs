@@ -11,6 +11,7 @@ use nexus_wire::knowledge::KnowledgeGet;
 use nexus_wire::limits::PAGE_MAX;
 use nexus_wire::roster::{Team, TeamList};
 use nexus_wire::thread::{ChatReceipts, ReceiptPage, ThreadGet};
+use nexus_wire::trigger::TriggerList;
 use nexus_wire::{AspectName, DispatchId, MessageId, ThreadId};
 
 use crate::act::choice_line;
@@ -19,7 +20,10 @@ use crate::failure::Failure;
 use crate::ids::Short;
 use crate::page::Page;
 use crate::ui::{Tone, printable};
-use crate::{Run, approval, ids, knowledge, near, operator, session, skill, table, vault, watch};
+use crate::{
+    Run, approval, flow, ids, knowledge, near, operator, registry, session, skill, table, trigger, vault,
+    watch,
+};
 
 pub(crate) async fn get(run: &Run, get: cli::Get) -> Result<(), Failure> {
     let mut client = run.connect().await?;
@@ -59,6 +63,8 @@ async fn page(run: &Run, client: &mut Client, what: What) -> Result<Page, Failur
             let root = ids::optional(client, tree.as_ref(), ids::dispatch).await?;
             dispatches(run, client, DispatchList { open, dead, root, before, limit }).await
         }
+        What::Flows { name: Some(name) } => flow::one(run, client, name).await,
+        What::Flows { name: None } => flow::list(run, client).await,
         What::Gathers { id: Some(id), .. } => {
             let gather = ids::gather(client, &id).await?;
             let info = client.call(GatherStatus { gather }).await?;
@@ -87,6 +93,12 @@ async fn page(run: &Run, client: &mut Client, what: What) -> Result<Page, Failur
             let rows = || table::receipts(&run.ui, &page.receipts, run.now());
             Page::of(run, &page, page.receipts.is_empty().then_some("nobody was sent this message"), rows)
         }
+        What::Registries { name: Some(name) } => registry::one(run, client, name).await,
+        What::Registries { name: None } => registry::list(run, client).await,
+        What::Runs { id: Some(id), .. } => flow::one_run(run, client, &id).await,
+        What::Runs { id: None, flow, all, limit } => {
+            flow::list_runs(run, client, cli::RunsOf { flow, all, limit }).await
+        }
         What::Sessions { of, session: None, limit } => session::sessions(run, client, of, limit).await,
         What::Sessions { of, session: Some(session), .. } => {
             let session = ids::session(client, &of, &session).await?;
@@ -100,6 +112,10 @@ async fn page(run: &Run, client: &mut Client, what: What) -> Result<Page, Failur
         }
         What::Threads { id: None, before, participant, unread, limit } => {
             threads(run, client, ChatThreads { before, participant, unread, limit }).await
+        }
+        What::Triggers { name: Some(name), .. } => trigger::one(run, client, name).await,
+        What::Triggers { name: None, after, limit } => {
+            trigger::list(run, client, TriggerList { after, limit }).await
         }
     }
 }

@@ -2,18 +2,20 @@
 
 use std::path::Path;
 
+use nexus_client::Client;
 use nexus_wire::limits::{DURABLE_BYTES_MAX, PAGE_MAX};
+use nexus_wire::name::RegistryName;
 use nexus_wire::registry::{
-    FieldType, Registry, RegistryDelete, RegistryFile, RegistryGet, RegistryHistory, RegistryInfo,
-    RegistryList, RegistryPage, RegistryPut, RegistryRead, RegistryRemove, RegistryRow, RegistryRowGet,
-    RegistryValues, RegistryWrite,
+    FieldType, Registry, RegistryDelete, RegistryFile, RegistryGet, RegistryHistory, RegistryList,
+    RegistryPage, RegistryPut, RegistryRead, RegistryRemove, RegistryRow, RegistryRowGet, RegistryValues,
+    RegistryWrite,
 };
 use serde_json::Value;
 
 use crate::cli::RegistryAction;
 use crate::failure::Failure;
 use crate::page::Page;
-use crate::ui::{Shape, printable, yaml};
+use crate::ui::{printable, yaml};
 use crate::{Run, table, text};
 
 pub(crate) async fn registry(run: &Run, action: RegistryAction) -> Result<(), Failure> {
@@ -95,28 +97,9 @@ fn read(file: &Path) -> Result<RegistryFile, Failure> {
 async fn shown(run: &Run, action: RegistryAction) -> Result<(), Failure> {
     let mut client = run.connect().await?;
     match action {
-        RegistryAction::List => {
-            let mut all = RegistryPage::default();
-            loop {
-                let after = all.registries.last().map(|head| head.name.clone());
-                let page = run.within(client.call(RegistryList { after, limit: Some(PAGE_MAX) })).await??;
-                all.registries.extend(page.registries);
-                if !page.more {
-                    break;
-                }
-            }
-            let empty = all
-                .registries
-                .is_empty()
-                .then_some("there are no registries; see: nexctl registry put --help");
-            run.list(&all, empty, &table::registries(&run.ui, &all.registries, run.now()))?;
-        }
+        RegistryAction::List => run.within(list(run, &mut client)).await??.print(run)?,
         RegistryAction::Show { registry } => {
-            let info = run.within(client.call(RegistryGet { registry })).await??;
-            match run.ui.shape() {
-                Shape::Data => run.ui.data(&info)?,
-                Shape::Text => run.ui.result(&told(&info)?)?,
-            }
+            run.within(one(run, &mut client, registry)).await??.print(run)?;
         }
         RegistryAction::Rows { registry, filter, limit, after } => {
             let info = run.within(client.call(RegistryGet { registry: registry.clone() })).await??;
@@ -146,8 +129,26 @@ async fn shown(run: &Run, action: RegistryAction) -> Result<(), Failure> {
     Ok(())
 }
 
-fn told(info: &RegistryInfo) -> Result<String, Failure> {
-    yaml(&info.registry).map_err(|error| Failure::Failed(format!("the registry cannot be shown: {error}")))
+pub(crate) async fn list(run: &Run, client: &mut Client) -> Result<Page, Failure> {
+    let mut all = RegistryPage::default();
+    loop {
+        let after = all.registries.last().map(|head| head.name.clone());
+        let page = client.call(RegistryList { after, limit: Some(PAGE_MAX) }).await?;
+        all.registries.extend(page.registries);
+        if !page.more {
+            break;
+        }
+    }
+    let empty = "there are no registries; see: nexctl registry put --help";
+    let rows = || table::registries(&run.ui, &all.registries, run.now());
+    Page::of(run, &all, all.registries.is_empty().then_some(empty), rows)
+}
+
+pub(crate) async fn one(run: &Run, client: &mut Client, registry: RegistryName) -> Result<Page, Failure> {
+    let info = client.call(RegistryGet { registry }).await?;
+    let told = yaml(&info.registry)
+        .map_err(|error| Failure::Failed(format!("the registry cannot be shown: {error}")))?;
+    Page::of(run, &info, None, || told)
 }
 
 fn described(row: &RegistryRow) -> String {

@@ -5,7 +5,7 @@ mod plan;
 
 use std::time::Duration;
 
-use nexus_wire::Ms;
+use nexus_client::Client;
 use nexus_wire::files::{FilesWatch, WatcherState};
 use nexus_wire::hands::Wanted;
 use nexus_wire::hook::{TriggerRotate, Webhook};
@@ -14,6 +14,7 @@ use nexus_wire::trigger::{
     TriggerFire, TriggerGet, TriggerHistory, TriggerInfo, TriggerList, TriggerPause, TriggerResume,
     TriggerStatus, Watch, When,
 };
+use nexus_wire::{Ms, TriggerName};
 
 use crate::cli::{AddTrigger, TriggerAction, Watched};
 use crate::failure::Failure;
@@ -120,11 +121,7 @@ async fn shown(run: &Run, action: TriggerAction) -> Result<(), Failure> {
             Page::of(run, &page, empty, rows)?.going_on("--before", next).print(run)?;
         }
         TriggerAction::List { limit, after } => {
-            let page = run.within(client.call(TriggerList { after, limit })).await??;
-            let empty = page.triggers.is_empty().then_some("there is none; see: nexctl trigger add --help");
-            let next = page.triggers.last().filter(|_| page.more).map(|it| it.definition.name.clone());
-            let rows = || table::triggers(&run.ui, &page.triggers, run.now());
-            Page::of(run, &page, empty, rows)?.going_on("--after", next).print(run)?;
+            run.within(list(run, &mut client, TriggerList { after, limit })).await??.print(run)?;
         }
         TriggerAction::Next { name, number } => {
             let page = match name {
@@ -133,10 +130,7 @@ async fn shown(run: &Run, action: TriggerAction) -> Result<(), Failure> {
             };
             page.print(run)?;
         }
-        TriggerAction::Show { name } => {
-            let info = run.within(client.call(TriggerGet { trigger: name })).await??;
-            run.answer(&info, || described(run, &info))?;
-        }
+        TriggerAction::Show { name } => run.within(one(run, &mut client, name)).await??.print(run)?,
         TriggerAction::Add(_)
         | TriggerAction::Delete { .. }
         | TriggerAction::Fire { .. }
@@ -149,7 +143,20 @@ async fn shown(run: &Run, action: TriggerAction) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn put(run: &Run, mut client: nexus_client::Client, definition: Trigger) -> Result<(), Failure> {
+pub(crate) async fn list(run: &Run, client: &mut Client, list: TriggerList) -> Result<Page, Failure> {
+    let page = client.call(list).await?;
+    let empty = page.triggers.is_empty().then_some("there is none; see: nexctl trigger add --help");
+    let next = page.triggers.last().filter(|_| page.more).map(|it| it.definition.name.clone());
+    let rows = || table::triggers(&run.ui, &page.triggers, run.now());
+    Ok(Page::of(run, &page, empty, rows)?.going_on("--after", next))
+}
+
+pub(crate) async fn one(run: &Run, client: &mut Client, name: TriggerName) -> Result<Page, Failure> {
+    let info = client.call(TriggerGet { trigger: name }).await?;
+    Page::of(run, &info, None, || described(run, &info) + "\n")
+}
+
+async fn put(run: &Run, mut client: Client, definition: Trigger) -> Result<(), Failure> {
     let info = run.change(&mut client, definition).await?;
     client.close().await;
     if let Some(unseen) = unseen(&info) {

@@ -53,6 +53,11 @@ pub enum FlowAction {
         #[arg(long)]
         wait: bool,
     },
+    /// Runs that have not ended, the latest first
+    Runs {
+        #[command(flatten)]
+        of: RunsOf,
+    },
     /// A flow as it is kept
     Show {
         /// Its id
@@ -65,6 +70,20 @@ pub enum FlowAction {
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
     },
+}
+
+/// Which runs.
+#[derive(Args, Clone, Debug)]
+pub struct RunsOf {
+    /// Only of this flow
+    #[arg(value_name = "FLOW")]
+    pub flow: Option<FlowName>,
+    /// Also those that have ended
+    #[arg(long, short)]
+    pub all: bool,
+    /// At most so many
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u32>,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -86,15 +105,8 @@ pub enum RunAction {
     },
     /// Runs that have not ended, the latest first
     List {
-        /// Only of this flow
-        #[arg(value_name = "FLOW")]
-        flow: Option<FlowName>,
-        /// Also those that have ended
-        #[arg(long, short)]
-        all: bool,
-        /// At most so many
-        #[arg(long, value_name = "N")]
-        limit: Option<u32>,
+        #[command(flatten)]
+        of: RunsOf,
     },
     /// Run it again, keeping what its steps came to before
     Retry {

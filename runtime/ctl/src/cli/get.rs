@@ -1,8 +1,10 @@
 //! What is typed to look at something.
 
 use clap::{Args, Subcommand};
+use nexus_wire::name::{FlowName, RegistryName};
 use nexus_wire::{
-    ApprovalId, AspectName, CredentialName, DispatchId, GatherId, MessageId, OperatorName, Party, ThreadId,
+    ApprovalId, AspectName, CredentialName, DispatchId, GatherId, MessageId, OperatorName, Party, RunId,
+    ThreadId, TriggerName,
 };
 
 use super::Whose;
@@ -88,6 +90,13 @@ pub enum What {
         #[arg(long, value_name = "N")]
         limit: Option<u32>,
     },
+    /// Flows that can be run
+    #[command(visible_alias = "flow")]
+    Flows {
+        /// One of them, as it is kept
+        #[arg(value_name = "FLOW")]
+        name: Option<FlowName>,
+    },
     /// Dispatches taken together that have not ended, the latest first
     #[command(visible_alias = "gather")]
     Gathers {
@@ -137,6 +146,28 @@ pub enum What {
         /// The message's id, as `nexctl get messages` shows it
         message: Short<MessageId>,
     },
+    /// Registries that there are
+    #[command(visible_alias = "registry")]
+    Registries {
+        /// One of them, as it is kept; its rows: nexctl registry rows
+        #[arg(value_name = "REGISTRY")]
+        name: Option<RegistryName>,
+    },
+    /// Runs of flows that have not ended, the latest first
+    #[command(visible_alias = "run")]
+    Runs {
+        /// One of them, step by step
+        id: Option<Short<RunId>>,
+        /// Only of this flow
+        #[arg(long, value_name = "FLOW")]
+        flow: Option<FlowName>,
+        /// Also those that have ended
+        #[arg(long)]
+        all: bool,
+        /// At most this many
+        #[arg(long, value_name = "N")]
+        limit: Option<u32>,
+    },
     /// The sessions of an aspect that is online, the latest first
     #[command(visible_alias = "session")]
     Sessions {
@@ -166,6 +197,19 @@ pub enum What {
         /// Only those with messages you have not read
         #[arg(long)]
         unread: bool,
+        /// At most this many
+        #[arg(long, value_name = "N")]
+        limit: Option<u32>,
+    },
+    /// What sets work off, by name
+    #[command(visible_alias = "trigger")]
+    Triggers {
+        /// One of them, as it stands
+        #[arg(value_name = "NAME")]
+        name: Option<TriggerName>,
+        /// Only those after this one: the last of the page before
+        #[arg(long, value_name = "NAME")]
+        after: Option<TriggerName>,
         /// At most this many
         #[arg(long, value_name = "N")]
         limit: Option<u32>,
@@ -211,6 +255,12 @@ pub enum One {
         /// As `nexctl get dispatches` shows it
         id: Short<DispatchId>,
     },
+    /// A flow, as it is kept
+    Flow {
+        /// As `nexctl get flows` shows it
+        #[arg(value_name = "FLOW")]
+        name: FlowName,
+    },
     /// A gather: how it stands, and each of its dispatches
     Gather {
         /// As `nexctl get gathers` shows it
@@ -233,6 +283,17 @@ pub enum One {
         /// Which
         name: OperatorName,
     },
+    /// A registry: its fields, and who may write
+    Registry {
+        /// As `nexctl get registries` shows it
+        #[arg(value_name = "REGISTRY")]
+        name: RegistryName,
+    },
+    /// A run of a flow, step by step
+    Run {
+        /// As `nexctl get runs` shows it
+        id: Short<RunId>,
+    },
     /// A session: how long it is, and where it stands
     Session {
         /// Whose
@@ -250,5 +311,11 @@ pub enum One {
     Thread {
         /// As `nexctl get threads` shows it
         id: Short<ThreadId>,
+    },
+    /// A trigger: what it waits for and does, and how it stands
+    Trigger {
+        /// As `nexctl get triggers` shows it
+        #[arg(value_name = "NAME")]
+        name: TriggerName,
     },
 }
