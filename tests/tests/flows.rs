@@ -367,7 +367,9 @@ fn a_run_takes_all_its_groups_at_once() {
 fn what_is_got_or_described_is_what_its_own_command_shows() {
     let team = Team::new();
     let world = &team.world;
-    team.put("id: note\nsteps:\n  - { id: a, do: { dispatch: { hand: wren/look, input: {} } } }\noutput: looked\n");
+    team.put(
+        "id: note\nsteps:\n  - { id: a, do: { dispatch: { hand: wren/look, input: {} } } }\noutput: looked\n",
+    );
     let run = team.start("note", "null");
     team.ended(&run);
     world.nexctl_json(&["trigger", "add", "often", "--every", "1h", "--flow", "note"]);

@@ -98,7 +98,7 @@ fn what_it_shows_that_is_not_there_is_told_with_its_place() {
     let expected = [
         "workspace/workspace.yaml:3:74: registry reports has no field \"mood\"; it has day, points, answer",
         "workspace/workspace.yaml:4:49: there is no registry \"prices\" in this workspace; there are reports",
-        "workspace/workspace.yaml:5:49: there is no flow \"evening\" in this workspace; there are morning, pushed",
+        "workspace/workspace.yaml:5:49: there is no flow \"evening\" in this workspace; there are brief, morning, pushed",
         "workspace/workspace.yaml:6:47: there is no aspect \"gull\" in this workspace; there are harrow, runner",
     ];
     assert_eq!(shown.lines().collect::<Vec<_>>(), expected);

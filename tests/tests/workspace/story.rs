@@ -227,3 +227,32 @@ fn after_three_slots_that_were_slept_through_one_is_caught_up_and_two_are_skippe
     let (next, last) = (plan["slots"][0]["slot"].as_i64(), slots[2]["slot"].as_i64());
     assert_eq!(next.zip(last).map(|(next, last)| next - last), Some(3_600_000), "{plan}");
 }
+
+#[test]
+fn the_flow_that_is_shipped_sums_up_a_text_and_tells_who_is_named() {
+    let mut world = World::asleep().flag("--workspace").flag("workspace");
+    let out = world.command("nexus").args(["workspace", "init", "fresh"]).output().expect("nexus runs");
+    assert!(out.status.success());
+    world.start_broker();
+    wait_until("the flow", || world.nexctl(&["flow", "show", "brief"]).status.success().then_some(()));
+    wait_until("harrow and the runner", || {
+        let team = world.nexctl_json(&["get", "aspects"]);
+        let online = team["aspects"].as_array()?.iter().filter(|aspect| aspect["state"] == "online").count();
+        (online == 2).then_some(())
+    });
+    let text = "The ferry is late today. It leaves at nine.";
+    let brief = |input: Value| world.nexctl_json(&["flow", "run", "brief", &input.to_string(), "--wait"]);
+    let told = brief(json!({"text": text, "operator": "admin"}));
+    assert_eq!(states(&told), [("sum", "done"), ("tell", "done")]);
+    let points = told["output"].as_array().expect("points").clone();
+    assert!(!points.is_empty(), "{told}");
+    let threads = world.nexctl_json(&["get", "threads", "--unread"]);
+    let thread = &threads["threads"][0];
+    assert_eq!(thread["title"], json!("In brief"), "{threads}");
+    let said = world.nexctl_json(&["get", "messages", thread["id"].as_str().expect("an id")]);
+    assert_eq!(said["messages"][0]["content"], json!(Value::from(points).to_string()));
+    // Nobody is named, and nobody is told.
+    assert_eq!(states(&brief(json!({"text": text}))), [("sum", "done"), ("tell", "skipped")]);
+    let wrong = world.nexctl(&["flow", "run", "brief", r#"{"texts": 1}"#]);
+    assert!(!wrong.status.success());
+}
