@@ -174,6 +174,39 @@ test("a webhook's secret is shown once, and what is signed with it is taken", as
   expect(await push(nexus, "three", next)).toBe(202);
 });
 
+test("a new secret is waited for: it is shown once", async ({ nexus, ana }) => {
+  await nexus.online("ada");
+  await nexus.api("POST", "triggers", { name: "pushed", when: { webhook: { preset: "github" } }, do: hello });
+  // Behind a slow line: what the broker says of it comes when the test lets it.
+  let arrive = () => {};
+  await ana.routeWebSocket(/\/connect$/, (page) => {
+    const broker = page.connectToServer();
+    let asked = "";
+    page.onMessage((frame) => {
+      const { kind, id } = JSON.parse(frame.toString()) as { kind: string; id?: string };
+      if (kind === "trigger.rotate") asked = id ?? "";
+      broker.send(frame);
+    });
+    broker.onMessage((frame) => {
+      const about = JSON.parse(frame.toString()) as { in_reply_to?: string };
+      if (asked !== "" && about.in_reply_to === asked) arrive = () => page.send(frame);
+      else page.send(frame);
+    });
+  });
+  await ana.goto(`${nexus.url}/triggers/pushed`);
+  await panel(ana, "pushed").getByRole("button", { name: "New secret…" }).click();
+  const dialog = ana.getByRole("dialog", { name: "A new secret for pushed" });
+  await dialog.getByRole("button", { name: "Make one" }).click();
+  await expect(dialog.getByRole("button", { name: "Cancel" })).toBeDisabled();
+  await ana.keyboard.press("Escape");
+  await ana.mouse.click(5, 5);
+  await expect(dialog).toBeVisible();
+  await expect(async () => {
+    arrive();
+    await expect(ana.getByLabel("The secret")).toBeVisible({ timeout: 500 });
+  }).toPass();
+});
+
 test("a secret that the service makes is given in the form, now or later", async ({ nexus, ana }) => {
   await nexus.online("ada");
   const dialog = await begin(ana, "paid", "webhook");

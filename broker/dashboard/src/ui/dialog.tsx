@@ -10,9 +10,11 @@ interface Props {
   /** Buttons below; without any there is one that closes. */
   actions?: ComponentChildren;
   wide?: boolean;
+  /** It stays open whatever is pressed. */
+  held?: boolean;
 }
 
-export function Dialog({ title, onClose, children, actions, wide = false }: Props) {
+export function Dialog({ title, onClose, children, actions, wide = false, held = false }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
   // Before anything else is typed: the next key is already for the dialog.
@@ -29,7 +31,8 @@ export function Dialog({ title, onClose, children, actions, wide = false }: Prop
       class={wide ? "dialog dialog-wide" : "dialog"}
       aria-labelledby={id}
       onClose={onClose}
-      onClick={(event) => event.target === dialog.current && onClose()}
+      onCancel={(event) => held && event.preventDefault()}
+      onClick={(event) => event.target === dialog.current && !held && onClose()}
     >
       <div class="dialog-body">
         <h2 id={id}>{title}</h2>

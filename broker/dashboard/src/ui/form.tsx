@@ -21,6 +21,8 @@ interface Props {
   failed: string;
   /** What is safe then. */
   safe?: string;
+  /** What it leads to is shown once: it cannot be left while that is under way. */
+  once?: boolean;
   onSubmit: () => Promise<unknown>;
   onClose: () => void;
 }
@@ -30,6 +32,7 @@ export function FormDialog(props: Props) {
   const [error, setError] = useState<Error>();
   const [busy, setBusy] = useState(false);
   const id = useId();
+  const held = busy && props.once === true;
   const submit = async (event: Event) => {
     event.preventDefault();
     if (busy || missing !== undefined) return;
@@ -47,10 +50,13 @@ export function FormDialog(props: Props) {
     <Dialog
       title={title}
       wide={props.wide === true}
+      held={held}
       onClose={onClose}
       actions={
         <>
-          <Button onClick={onClose}>{leave}</Button>
+          <Button onClick={onClose} disabled={held}>
+            {leave}
+          </Button>
           <Button
             type="submit"
             form={id}

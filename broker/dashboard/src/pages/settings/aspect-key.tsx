@@ -75,6 +75,7 @@ export function AddAspect({ onClose, onDone }: AddProps) {
       title="Let an aspect in"
       action="Make its key and let it in"
       missing={name === "" || fault !== undefined ? "" : undefined}
+      once
       failed={`${name} was not let in`}
       onSubmit={add}
       onClose={onClose}
@@ -167,6 +168,7 @@ export function RotateKey({ name, onClose, onDone }: RotateProps) {
     <FormDialog
       title={`Rotate the key of ${name}`}
       action="Make a new key"
+      once
       failed={`${name} keeps its old key`}
       onSubmit={rotate}
       onClose={onClose}

@@ -58,6 +58,7 @@ export function Invite({ names, onClose, onDone }: Props) {
       title="Invite a person"
       action="Make the link"
       missing={name === "" || fault !== undefined ? "" : undefined}
+      once
       failed={`${name} was not invited`}
       safe=""
       onSubmit={invite}

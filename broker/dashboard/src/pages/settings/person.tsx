@@ -70,6 +70,7 @@ export function AddPerson({ names, onClose, onDone }: Done & { names: readonly s
       title="Let a person in"
       action="Let them in"
       missing={!ready ? "" : undefined}
+      once
       failed={`${name} was not let in whole`}
       safe="Look at the list for what is done already."
       onSubmit={add}

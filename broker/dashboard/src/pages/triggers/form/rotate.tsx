@@ -34,6 +34,7 @@ export function Rotate({ trigger, hook: { secret_since, previous_until = 0 }, on
     <FormDialog
       title={`A new secret for ${trigger}`}
       action="Make one"
+      once
       failed="The new secret was not shown"
       safe="Try again here: if there is one, you are shown the same."
       onSubmit={rotate}
