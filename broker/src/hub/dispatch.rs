@@ -159,6 +159,7 @@ impl<S: Store> Step<'_, S> {
                 parent: order.parent.map(|lease| lease.dispatch),
                 depth: accepted.depth,
                 capability: order.capability,
+                earlier: Vec::new(),
                 run: order.run,
                 source,
                 thread: order.thread,
@@ -242,10 +243,12 @@ impl<S: Store> Step<'_, S> {
 
     fn answer_dispatched(&mut self, first: DispatchRecord) {
         let DispatchRecord { info, why, clamped, .. } = first;
+        // It may be another's by now.
+        let chosen = why.first().filter(|first| first.lost.is_none()).map(|first| first.hand.clone());
         let position = self.hub.queue.position(info.id);
         self.answer(&Dispatched {
             dispatch: info.id,
-            chosen: info.hand,
+            chosen: chosen.unwrap_or(info.hand),
             why,
             state: info.state,
             position,

@@ -34,7 +34,7 @@ use nexus_wire::roster::HeldLease;
 use nexus_wire::{AspectName, DispatchId, HandRef, Ms, Party, limits};
 
 use super::command::HubConfig;
-use entry::Entry;
+use entry::{Entry, Moving};
 pub use event::Event;
 use index::Index;
 pub use persist::{Changes, Clock, ClockChanges, Clocks, RestoreError};
@@ -235,20 +235,31 @@ impl Queue {
                 entry.hand = to;
                 entry.idempotent = idempotent;
                 entry.timeout_ms = timeout_ms;
-                entry.stuck = false;
+                entry.moving = Moving::May;
             });
         }
         self.settle(now);
     }
 
-    /// Nobody else could do what is pending: it is not among the movable until somebody offers something anew.
-    pub fn set_stuck(&mut self, id: DispatchId) {
-        self.update(id, |entry| entry.stuck = entry.phase.is_pending());
+    /// Nobody else can do what is pending. Its own host has it again where that can; otherwise it is left alone until somebody
+    /// offers something anew.
+    pub fn nobody_else(&mut self, id: DispatchId, now: Ms) {
+        self.expire(now);
+        let Some(entry) = self.entries.get(&id).filter(|entry| entry.phase.is_pending()) else { return };
+        match entry.moving {
+            Moving::No | Moving::Stuck => {}
+            Moving::Must => self.end_as_gone(id),
+            Moving::May | Moving::Should => {
+                let is_here = self.hosts.contains_key(entry.host());
+                self.update(id, |entry| entry.moving = if is_here { Moving::May } else { Moving::Stuck });
+            }
+        }
+        self.settle(now);
     }
 
     fn unstick(&mut self) {
         for id in self.index.stuck.clone() {
-            self.update(id, |entry| entry.stuck = false);
+            self.update(id, |entry| entry.moving = Moving::May);
         }
     }
 
@@ -360,9 +371,19 @@ impl Queue {
         (self.index.running_on(&hand.aspect), self.index.running_of(hand))
     }
 
-    /// What is pending that another may do, in the order of acceptance, by whom it waits for.
+    /// What is pending that another may do if its host is lost, in the order of acceptance, by that host.
     pub fn movable(&self) -> impl Iterator<Item = (&AspectName, impl Iterator<Item = DispatchId>)> {
         self.index.movable.iter().map(|(host, line)| (host, line.values().copied()))
+    }
+
+    /// What is pending and given to nobody until another was looked for, in the order of acceptance.
+    pub fn astray(&self) -> impl Iterator<Item = DispatchId> {
+        self.index.astray.values().copied()
+    }
+
+    /// Who has let an attempt of `id` run out, and is not to have it again if others can do it.
+    pub fn shunned(&self, id: DispatchId) -> Option<&AspectName> {
+        self.entries.get(&id).filter(|entry| entry.moving == Moving::Should).map(Entry::host)
     }
 
     /// How many are pending for each aspect that has any.

@@ -271,14 +271,8 @@ pub fn is_dead(info: &DispatchInfo) -> bool {
 pub fn concerns(info: &DispatchInfo, reader: &Party) -> bool {
     match reader {
         Party::Operator(_) | Party::System => true,
-        Party::Aspect(name) => has_worked_on(info, name) || info.invoker == *reader || info.key == *reader,
+        Party::Aspect(name) => info.hand.aspect == *name || info.invoker == *reader || info.key == *reader,
     }
-}
-
-/// It has the work, or the one attempt of it that was told to stop last.
-pub fn has_worked_on(info: &DispatchInfo, name: &AspectName) -> bool {
-    let told = info.stop.as_ref().and_then(|stop| stop.aspect.as_ref());
-    info.hand.aspect == *name || told == Some(name)
 }
 
 pub fn came_to_nothing(state: DispatchState) -> bool {
@@ -303,14 +297,18 @@ pub struct CancelRecord {
 }
 
 /// A dispatch as it stood when it was accepted: what its log entry shows, however it went on.
-pub fn as_accepted(info: DispatchInfo) -> DispatchInfo {
+pub fn as_accepted(record: DispatchRecord) -> DispatchInfo {
+    let DispatchRecord { info, why, .. } = record;
+    let chosen = why.into_iter().next().filter(|first| first.lost.is_none());
     DispatchInfo {
+        hand: chosen.map_or(info.hand, |first| first.hand),
         state: DispatchState::Pending,
         attempt: 0,
         assigned_at: None,
         ended_at: None,
         retried_as: None,
         stop: None,
+        earlier: Vec::new(),
         granted: Budget::default(),
         spent: None,
         waiting_for: None,
@@ -334,6 +332,7 @@ pub fn without_contents(info: &DispatchInfo) -> DispatchInfo {
         parent: info.parent,
         depth: info.depth,
         capability: info.capability.clone(),
+        earlier: info.earlier.clone(),
         run: info.run,
         source: info.source.clone(),
         thread: info.thread,
@@ -345,7 +344,7 @@ pub fn without_contents(info: &DispatchInfo) -> DispatchInfo {
         deadline_at: info.deadline_at,
         retry_of: info.retry_of,
         retried_as: info.retried_as,
-        stop: info.stop.clone(),
+        stop: info.stop,
         budget: info.budget,
         granted: info.granted,
         spent: info.spent,

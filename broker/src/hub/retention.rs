@@ -108,8 +108,8 @@ impl<S: Store> Step<'_, S> {
                 continue;
             }
             let mut is_awaited = false;
-            let told = info.stop.as_ref().and_then(|stop| stop.aspect.as_ref());
-            for name in [Some(&info.hand.aspect), told, info.invoker.aspect()].into_iter().flatten() {
+            let earlier = info.earlier.iter().map(|worker| &worker.aspect);
+            for name in earlier.chain([&info.hand.aspect]).chain(info.invoker.aspect()) {
                 let first = match waiting.get(name) {
                     Some(first) => *first,
                     None => *waiting.entry(name.clone()).or_insert(self.waits_since(name)?),

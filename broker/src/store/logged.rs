@@ -147,7 +147,7 @@ impl LoggedRow {
             }),
             Logged::DispatchAccepted(id) => {
                 let found = reads.dispatch(id)?.ok_or_else(|| lost(&format_args!("dispatch {id}")))?;
-                LogBody::DispatchAccepted(Box::new(as_accepted(found.info)))
+                LogBody::DispatchAccepted(Box::new(as_accepted(found)))
             }
             Logged::DispatchAssigned { dispatch, attempt, aspect } => {
                 LogBody::DispatchAssigned { dispatch, attempt, aspect }

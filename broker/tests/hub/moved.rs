@@ -5,16 +5,16 @@ use nexus_broker::hub::records::Transaction;
 use nexus_broker::hub::{Change, CommandBody};
 use nexus_wire::chat::Usage;
 use nexus_wire::hands::{
-    Dispatch, DispatchResult, DispatchRetry, DispatchState, DispatchStopped, Dispatched, HandFailure,
-    HandSpec, Lease, LeaseRenew, Wanted,
+    Dispatch, DispatchResult, DispatchRetry, DispatchState, DispatchStopped, Dispatched, EarlierWorker,
+    HandFailure, HandSpec, Lease, LeaseRenew, Wanted,
 };
 use nexus_wire::log::LogBody;
 use nexus_wire::roster::{AspectRestrain, Register, RestraintKind};
-use nexus_wire::{DispatchId, ErrorBody, ErrorCode, HandTarget, Ms};
+use nexus_wire::{DispatchId, ErrorBody, ErrorCode, HandTarget, Ms, RequestId};
 use serde_json::{Value, json};
 
 use crate::on_both_stores;
-use crate::world::{World, name};
+use crate::world::{World, name, parsed, party};
 
 /// As long as a lease.
 const AWAY: Ms = 30_000;
@@ -131,8 +131,12 @@ on_both_stores! {
         let stopped = |lease| Change::DispatchStopped(DispatchStopped { lease, usage, cost_microusd: None });
         world.request::<Value>("ash", stopped(old)).unwrap();
         let info = world.store.dispatch(begun[0]).unwrap().unwrap().info;
-        let stop = info.stop.clone().unwrap();
-        assert_eq!((stop.attempt, stop.aspect, stop.confirmed_at), (1, Some(name("ash")), Some(world.at)));
+        let [EarlierWorker { aspect, attempt: 1, stop: Some(stop) }] = &info.earlier[..] else { panic!("{info:?}") };
+        assert_eq!((aspect, stop.attempt, stop.confirmed_at), (&name("ash"), 1, Some(world.at)));
+        assert_eq!(info.stop, None, "the one who has it now was not told to stop");
+        // Nobody confirms for another.
+        let error = world.request::<Value>("birch", stopped(old)).unwrap_err();
+        assert_eq!(error.code, ErrorCode::NotFound, "{}", error.message);
         for id in begun {
             world.finish("birch", Lease { dispatch: id, attempt: 2 }).unwrap();
             assert_eq!(world.stands(id), at("birch", Done, 2));
@@ -207,13 +211,11 @@ on_both_stores! {
         world.pass(AWAY - 10);
         assert_eq!((world.stands(begun), world.stands(waits)), (at("ash", Running, 1), at("ash", Pending, 0)));
         world.apply(CommandBody::MachineWoke { slept_ms: 10 });
-        world.pass(AWAY - 10);
+        // As long as the leases of a start.
+        world.pass(3 * AWAY - 10);
         assert_eq!((world.stands(begun), world.stands(waits)), (at("ash", Running, 1), at("ash", Pending, 0)));
         world.pass(20);
-        assert_eq!((world.stands(begun), world.stands(waits)), (at("ash", Running, 1), at("birch", Running, 1)));
-        // What was begun has the longer lease of a start.
-        world.pass(2 * AWAY);
-        assert_eq!(world.stands(begun), at("birch", Running, 2));
+        assert_eq!((world.stands(begun), world.stands(waits)), (at("birch", Running, 2), at("birch", Running, 1)));
     }
 
     fn many_are_given_away_a_part_at_a_time(world) {
@@ -231,7 +233,7 @@ on_both_stores! {
             parts.push(moved(world));
         }
         // First the lease of the one that was begun runs out.
-        assert_eq!(parts, [0, 64, 128, 150]);
+        assert_eq!(parts, [1, 65, 129, 150]);
     }
 
     fn one_that_is_kept_off_is_lost_and_one_that_is_paused_is_not(world) {
@@ -271,5 +273,83 @@ on_both_stores! {
         assert_eq!(world.stands(again.dispatch), at("birch", Running, 1));
         let info = world.store.dispatch(again.dispatch).unwrap().unwrap().info;
         assert_eq!(info.capability, Some(Wanted { needs: vec!["script".into()], ..Wanted::default() }));
+    }
+
+    /// A host that is gone without a word: its link still looks as if it were there.
+    fn what_a_silent_host_has_let_run_out_is_not_given_to_it_again(world) {
+        world.operator("ana");
+        world.runner("ash", json!({}));
+        let id = world.ask(json!(1));
+        world.runner("birch", json!({}));
+        world.pass(AWAY);
+        assert_eq!(world.stands(id), at("birch", Running, 2));
+        // And on: each worker that was told to stop says for itself that it has, and what that has used.
+        world.runner("cedar", json!({}));
+        world.pass(AWAY);
+        let (who, _, attempt) = world.stands(id);
+        assert_eq!((attempt, who == "birch"), (3, false));
+        for (who, attempt) in [("ash", 1), ("birch", 2)] {
+            let usage = Usage { input_tokens: 3, ..Usage::default() };
+            let lease = Lease { dispatch: id, attempt };
+            let stopped = DispatchStopped { lease, usage, cost_microusd: None };
+            world.request::<Value>(who, Change::DispatchStopped(stopped)).unwrap();
+        }
+        let info = world.store.dispatch(id).unwrap().unwrap().info;
+        let told: Vec<(String, u32, bool)> = info.earlier.iter().map(|worker| {
+            let confirmed = worker.stop.is_some_and(|stop| stop.confirmed_at.is_some());
+            (worker.aspect.to_string(), worker.attempt, confirmed)
+        }).collect();
+        assert_eq!(told, [("ash".to_owned(), 1, true), ("birch".to_owned(), 2, true)]);
+        world.finish(&who, Lease { dispatch: id, attempt: 3 }).unwrap();
+
+        // With nobody else there the one that let it run out has it again.
+        world.leave("birch");
+        world.leave("cedar");
+        let id = world.ask(json!(2));
+        world.pass(AWAY);
+        assert_eq!(world.stands(id), at("ash", Running, 2));
+    }
+
+    fn what_waits_for_a_host_that_is_shut_out_is_anothers(world) {
+        world.operator("ana");
+        world.runner("ash", json!({"concurrency": 1}));
+        let begun = world.ask(json!(1));
+        let waits = world.ask(json!(2));
+        world.runner("birch", json!({}));
+        let revoke = |who: &str| CommandBody::RevokeAspect { by: party("operator/ana"), name: name(who) };
+        world.call(revoke("ash")).0.unwrap();
+        world.pass(1);
+        assert_eq!((world.stands(begun), world.stands(waits)), (at("birch", Running, 2), at("birch", Running, 1)));
+        world.runner("cedar", json!({}));
+        world.call(revoke("birch")).0.unwrap();
+        world.pass(1);
+        assert_eq!((world.stands(begun), world.stands(waits)), (at("cedar", Running, 3), at("cedar", Running, 2)));
+        // Nobody is left who could: then that is said, and not waited for.
+        world.call(revoke("cedar")).0.unwrap();
+        world.pass(1);
+        let ended = world.store.dispatch(waits).unwrap().unwrap().info;
+        assert_eq!((ended.state, ended.error.unwrap().code), (Failed, "hand_gone".to_owned()));
+    }
+
+    fn the_rights_of_who_asked_count_and_the_log_tells_what_was(world) {
+        world.operator("ana");
+        world.online("wren");
+        world.runner("ash", json!({}));
+        let capability = Some(Wanted { needs: vec!["script".into()], ..Wanted::default() });
+        let dispatch = Dispatch { capability, input: json!(1), ..Dispatch::default() };
+        let request = RequestId(world.id());
+        let first = world.request_as("wren", request, Change::Dispatch(dispatch.clone())).0.unwrap();
+        let first: Dispatched = parsed(&first);
+        world.runner("birch", json!({"allowed_invokers": ["teal"]}));
+        world.runner("cedar", json!({"allowed_invokers": ["wren"]}));
+        let before = world.store.log(0, None, 1_000).unwrap();
+        world.leave("ash");
+        world.pass(AWAY + 10);
+        assert_eq!(world.stands(first.dispatch), at("cedar", Running, 2));
+        assert_eq!(world.store.log(0, None, before.len() as u32).unwrap(), before, "what was said stays");
+        // A repeat of the request has the answer that the first one had.
+        let again = world.request_as("wren", request, Change::Dispatch(dispatch)).0.unwrap();
+        let again: Dispatched = parsed(&again);
+        assert_eq!((again.chosen, again.why, again.state), (first.chosen, first.why, Running));
     }
 }

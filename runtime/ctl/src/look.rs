@@ -6,7 +6,7 @@ use nexus_wire::approval::{ApprovalGet, ApprovalList};
 use nexus_wire::budget::BudgetList;
 use nexus_wire::chat::{ChatPage, ChatRead, ChatThreads};
 use nexus_wire::gather::{GatherList, GatherStatus};
-use nexus_wire::hands::{DispatchInfo, DispatchList, DispatchStatus};
+use nexus_wire::hands::{DispatchInfo, DispatchList, DispatchStatus, Stop};
 use nexus_wire::knowledge::KnowledgeGet;
 use nexus_wire::limits::PAGE_MAX;
 use nexus_wire::roster::{Team, TeamList};
@@ -288,10 +288,16 @@ pub(crate) fn details(info: &DispatchInfo) -> String {
         let spent = info.spent.map(|spent| format!(", of which it has spent {spent}")).unwrap_or_default();
         lines.push(format!("budget {budget}{spent}"));
     }
+    let confirmed = |stop: &Stop| match stop.confirmed_at {
+        Some(_) => "was told to stop and has stopped",
+        None => "was told to stop and has not confirmed yet",
+    };
+    lines.extend(info.earlier.iter().map(|worker| {
+        let stopped = worker.stop.as_ref().map(|stop| format!(" and {}", confirmed(stop)));
+        format!("{} had it before{}", worker.aspect, stopped.unwrap_or_default())
+    }));
     if let Some(stop) = &info.stop {
-        let confirmed = if stop.confirmed_at.is_some() { "has stopped" } else { "has not confirmed yet" };
-        let at = stop.aspect.as_ref().map(|aspect| format!(" at {aspect}")).unwrap_or_default();
-        lines.push(format!("the worker of attempt {}{at} was told to stop and {confirmed}", stop.attempt));
+        lines.push(format!("the worker of attempt {} {}", stop.attempt, confirmed(stop)));
     }
     lines.push(format!("\ninput\n{}", printable(&pretty(&info.input))));
     lines.extend(info.output.as_ref().map(|output| format!("\noutput\n{}", printable(&pretty(output)))));

@@ -445,6 +445,9 @@ pub struct DispatchInfo {
     /// What was asked for, where that was no Hand by its name: a Hand whose host is lost can be another one then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capability: Option<Wanted>,
+    /// Who has worked on it before it went to another, in that order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<EarlierWorker>,
     /// The run that it is a step of: that learns its end, and its invoker does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
@@ -510,6 +513,24 @@ pub enum WorkSource {
     Flow(FlowName),
 }
 
+impl DispatchInfo {
+    /// Who had the work in that attempt.
+    pub fn worker_of(&self, attempt: u32) -> &AspectName {
+        let earlier = self.earlier.iter().find(|worker| attempt <= worker.attempt);
+        earlier.map_or(&self.hand.aspect, |worker| &worker.aspect)
+    }
+
+    /// What had to be stopped, the latest last.
+    pub fn stops(&self) -> impl Iterator<Item = &Stop> {
+        self.earlier.iter().filter_map(|worker| worker.stop.as_ref()).chain(&self.stop)
+    }
+
+    pub fn stop_of(&mut self, attempt: u32) -> Option<&mut Stop> {
+        let earlier = self.earlier.iter_mut().filter_map(|worker| worker.stop.as_mut());
+        earlier.chain(&mut self.stop).find(|stop| stop.attempt == attempt)
+    }
+}
+
 impl fmt::Display for WorkSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -519,13 +540,21 @@ impl fmt::Display for WorkSource {
     }
 }
 
-/// The worker of an attempt that is over was told to stop. Nothing of it counts any more, whether it has or not.
+/// An aspect from which a dispatch has gone to another one.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct EarlierWorker {
+    pub aspect: AspectName,
+    /// The last attempt that it has begun.
+    pub attempt: u32,
+    /// It had to be told to stop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Stop>,
+}
+
+/// The worker of an attempt that is over was told to stop. Nothing of it counts any more, whether it has or not.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Stop {
     pub attempt: u32,
-    /// Who was told, where the work has gone to another since.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub aspect: Option<AspectName>,
     pub told_at: Ms,
     /// What it had said by then that it had used in this attempt: what it says when it has stopped includes that.
     #[serde(default, skip_serializing_if = "Spending::is_nothing")]

@@ -246,7 +246,7 @@ fn ends(seed: u64, store: &impl Reads) {
     let all = store.dispatches(Which::All, None, u32::MAX).expect("the store reads");
     let by_id: BTreeMap<DispatchId, &DispatchInfo> = all.iter().map(|info| (info.id, info)).collect();
     for info in &all {
-        let confirmed = info.stop.as_ref().is_none_or(|stop| stop.confirmed_at.is_some());
+        let confirmed = info.stops().all(|stop| stop.confirmed_at.is_some());
         assert!(confirmed, "seed {seed}: the worker of {} never confirmed that it stopped", info.id);
         if let Some(old) = info.retry_of {
             let old =

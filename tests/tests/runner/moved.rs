@@ -36,7 +36,10 @@ fn what_a_lost_runner_had_is_done_by_the_other_once_and_only_there_what_was_name
         (&json!("birch/script-repeatable"), &json!(2), &json!("by birch\n"))
     );
     assert_eq!(info["capability"], json!({"needs": ["repeatable"]}));
-    assert_eq!((&info["stop"]["attempt"], &info["stop"]["aspect"]), (&json!(1), &json!("ash")));
+    assert_eq!(
+        (&info["earlier"][0]["aspect"], &info["earlier"][0]["stop"]["attempt"]),
+        (&json!("ash"), &json!(1))
+    );
     let steps = world.nexctl_json(&["audit", "--subject", &moved]);
     let kinds: Vec<&str> = steps["entries"]
         .as_array()
@@ -55,7 +58,7 @@ fn what_a_lost_runner_had_is_done_by_the_other_once_and_only_there_what_was_name
     for line in [
         "asked of whoever can repeatable",
         "moved from ash/script-repeatable to birch/script-repeatable",
-        "the worker of attempt 1 at ash was told to stop",
+        "ash had it before and was told to stop",
     ] {
         assert!(shown.contains(line), "{line:?} is not in\n{shown}");
     }
@@ -74,7 +77,7 @@ fn what_a_lost_runner_had_is_done_by_the_other_once_and_only_there_what_was_name
         (&json!("ash/script-repeatable"), &json!("by ash\n"))
     );
     let info = wait_until("it to confirm", || {
-        Some(status(&moved)).filter(|info| info["stop"]["confirmed_at"].is_number())
+        Some(status(&moved)).filter(|info| info["earlier"][0]["stop"]["confirmed_at"].is_number())
     });
     assert_eq!(
         (&info["hand"], &info["attempt"], &info["state"]),

@@ -37,7 +37,7 @@ impl<S: Store> Step<'_, S> {
         }
         let DispatchRecord { info, trace, .. } = record;
         let target = match &info.capability {
-            Some(wanted) => self.chosen(sender, wanted, &info.input, Begun::No)?,
+            Some(wanted) => self.chosen(sender, wanted, &info.input, Begun::No, None)?,
             None => self.named(sender, info.hand, &info.input)?,
         };
         let had_s = u32::try_from((info.deadline_at - info.accepted_at) / 1000).unwrap_or(u32::MAX).max(1);

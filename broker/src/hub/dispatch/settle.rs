@@ -85,8 +85,7 @@ impl<S: Store> Step<'_, S> {
                     self.log_other(Party::System, "dispatch.resumed", lease.dispatch, &lease)?;
                 }
                 Event::CancelWork { lease, host, reason, said } => {
-                    let (attempt, told_at) = (lease.attempt, self.at);
-                    let stop = Stop { attempt, aspect: None, told_at, said, confirmed_at: None };
+                    let stop = Stop { attempt: lease.attempt, told_at: self.at, said, confirmed_at: None };
                     touched.record(self.store, lease.dispatch)?.info.stop = Some(stop);
                     let id = derive::dispatch_item(lease.dispatch, "cancel", u64::from(lease.attempt));
                     let trace = touched.context(self.store, lease.dispatch)?;
@@ -282,7 +281,7 @@ fn without_output(ended: &Outcome) -> Outcome {
 
 /// Since when it has waited for its next attempt, as far as its row tells.
 fn waiting_since(info: &DispatchInfo) -> Ms {
-    let stopped = info.stop.as_ref().filter(|stop| stop.attempt == info.attempt).map(|stop| stop.told_at);
+    let stopped = info.stops().last().filter(|stop| stop.attempt == info.attempt).map(|stop| stop.told_at);
     stopped.or(info.assigned_at).unwrap_or(info.accepted_at)
 }
 

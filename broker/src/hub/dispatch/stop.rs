@@ -6,7 +6,7 @@ use nexus_wire::{DispatchId, ErrorBody, ErrorCode, Party, RequestId};
 use serde_json::json;
 
 use super::{check_size, worker};
-use crate::hub::records::{CancelRecord, DispatchRecord, Store, Stored, has_worked_on};
+use crate::hub::records::{CancelRecord, DispatchRecord, Store, Stored};
 use crate::hub::step::{Done, Step, refuse};
 
 impl<S: Store> Step<'_, S> {
@@ -47,7 +47,8 @@ impl<S: Store> Step<'_, S> {
         let host = worker(sender)?;
         let lease = stopped.lease;
         let id = lease.dispatch;
-        let record = self.store.dispatch_head(id)?.filter(|record| has_worked_on(&record.info, host));
+        let record =
+            self.store.dispatch_head(id)?.filter(|record| record.info.worker_of(lease.attempt) == host);
         let Some(mut record) = record else {
             return refuse(
                 ErrorCode::NotFound,
@@ -62,8 +63,8 @@ impl<S: Store> Step<'_, S> {
             return Err(ErrorBody::new(ErrorCode::Invalid, message).with(json!({"lease": lease})).into());
         }
         let at = self.at;
-        let stop = record.info.stop.as_mut();
-        if let Some(stop) = stop.filter(|it| it.attempt == lease.attempt && it.confirmed_at.is_none()) {
+        let stop = record.info.stop_of(lease.attempt);
+        if let Some(stop) = stop.filter(|it| it.confirmed_at.is_none()) {
             stop.confirmed_at = Some(at);
             let late = Spending::of(&stopped.usage, stopped.cost_microusd).minus(stop.said);
             let info = &mut record.info;

@@ -66,7 +66,7 @@ impl<S: Store> Step<'_, S> {
                     );
                 }
             },
-            (None, Some(wanted)) => return self.chosen(sender, wanted, &dispatch.input, Begun::No),
+            (None, Some(wanted)) => return self.chosen(sender, wanted, &dispatch.input, Begun::No, None),
             (Some(_), Some(_)) | (None, None) => {
                 return refuse(ErrorCode::Invalid, HAND_OR_CAPABILITY);
             }
@@ -108,6 +108,7 @@ impl<S: Store> Step<'_, S> {
         wanted: &Wanted,
         input: &Value,
         begun: Begun,
+        shunned: Option<&AspectName>,
     ) -> Done<Target> {
         if wanted.needs.iter().all(|name| name.trim().is_empty()) {
             return refuse(
@@ -122,7 +123,9 @@ impl<S: Store> Step<'_, S> {
             let waiting = waiting.get(&record.name).copied().unwrap_or(0);
             hands.iter().map(move |spec| (*record, spec.as_ref(), waiting))
         });
-        let offered = offered.filter(|(_, spec, _)| begun == Begun::No || spec.idempotent);
+        let offered = offered.filter(|(record, spec, _)| {
+            Some(&record.name) != shunned && (begun == Begun::No || spec.idempotent)
+        });
         let offered = offered.map(|(record, spec, waiting)| {
             let hand = HandRef { aspect: record.name.clone(), hand: spec.name.clone() };
             let (running_on_host, running_of_hand) = self.hub.queue.running(&hand);

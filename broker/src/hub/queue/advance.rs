@@ -52,7 +52,8 @@ impl Queue {
     fn oldest_aged(&self) -> Option<DispatchId> {
         self.index.aged.values().copied().find(|id| {
             self.entries.get(id).is_some_and(|entry| {
-                self.has_place(&entry.hand)
+                !entry.moving.is_astray()
+                    && self.has_place(&entry.hand)
                     && self.may_spend(&entry.hand)
                     && (!entry.is_root() || self.may_begin(entry))
             })
@@ -70,7 +71,7 @@ impl Queue {
         let mut heads = Vec::new();
         for (key, lanes) in &self.index.pending {
             let may_begin_tree = self.may_begin_tree(key);
-            let eligible = lanes.iter().filter(|(lane, _)| !lane.root || may_begin_tree);
+            let eligible = lanes.iter().filter(|(lane, _)| !lane.astray && (!lane.root || may_begin_tree));
             let paid = eligible.filter(|(lane, _)| self.lane_affords(key, lane));
             let open = paid.filter(|(lane, _)| self.has_place(&lane.hand));
             if let Some((seq, id)) = open.filter_map(|(_, line)| line.first_key_value()).min() {

@@ -96,6 +96,37 @@ impl Phase {
     }
 }
 
+/// Whether another Hand may do it, and while it is pending, how that stands.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Moving {
+    /// Its Hand was named.
+    #[default]
+    No,
+    /// If its host is lost.
+    May,
+    /// Its host has let an attempt of it run out, and is given it again only if nobody else can do it.
+    Should,
+    /// Its Hand is not there any more: if nobody else can do it, that is its end.
+    Must,
+    /// Its host is lost, and nobody else could.
+    Stuck,
+}
+
+impl Moving {
+    fn is_no(&self) -> bool {
+        *self == Self::No
+    }
+
+    /// It waits for somebody to look for another, and for nothing else.
+    pub(super) fn is_astray(self) -> bool {
+        match self {
+            Self::Should | Self::Must => true,
+            Self::No | Self::May | Self::Stuck => false,
+        }
+    }
+}
+
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub(super) struct Entry {
     pub(super) id: DispatchId,
@@ -107,12 +138,8 @@ pub(super) struct Entry {
     pub(super) parent: Option<DispatchId>,
     pub(super) depth: u32,
     pub(super) idempotent: bool,
-    /// Another Hand would do, if this one's host is lost.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(super) movable: bool,
-    /// Its host is lost, and nobody else could do it either.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(super) stuck: bool,
+    #[serde(default, skip_serializing_if = "Moving::is_no")]
+    pub(super) moving: Moving,
     pub(super) timeout_ms: Ms,
     #[serde(default)]
     pub(super) accepted_at: Ms,

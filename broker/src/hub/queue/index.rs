@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use nexus_wire::budget::{Budget, Spending};
 use nexus_wire::{AspectName, DispatchId, HandRef, Ms, Party, limits};
 
-use super::entry::{Entry, Phase};
+use super::entry::{Entry, Moving, Phase};
 
 /// Which clock of a dispatch runs out; of those that do at once, the first here counts.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -23,6 +23,8 @@ pub(super) struct Lane {
     pub(super) root: bool,
     /// Of a root that has not begun: what it asks for.
     pub(super) asked: Option<Budget>,
+    /// Given to nobody until another was looked for.
+    pub(super) astray: bool,
 }
 
 /// By `seq`, oldest first.
@@ -38,9 +40,11 @@ pub(super) struct Index {
     pub(super) standing: BTreeSet<DispatchId>,
     pub(super) pending: BTreeMap<Party, BTreeMap<Lane, Line>>,
     pending_roots: BTreeMap<Party, u32>,
-    /// Pending items that another Hand may do, by their host,
+    /// Pending items that another Hand may do if their host is lost, by that host,
     pub(super) movable: BTreeMap<AspectName, Line>,
-    /// and those of them that nobody could.
+    /// those that are looked at first,
+    pub(super) astray: Line,
+    /// and those that nobody could.
     pub(super) stuck: BTreeSet<DispatchId>,
     pub(super) aged: Line,
     /// By turn.
@@ -143,7 +147,8 @@ impl Index {
     }
 
     fn put_pending(&mut self, entry: &Entry, passed: u32, there: bool) {
-        let lane = Lane { hand: entry.hand.clone(), root: entry.is_root(), asked: entry.asked() };
+        let astray = entry.moving.is_astray();
+        let lane = Lane { hand: entry.hand.clone(), root: entry.is_root(), asked: entry.asked(), astray };
         let into_lane = |lanes: &mut BTreeMap<Lane, Line>| {
             nested(lanes, &lane, there, |l| line(l, entry.seq, entry.id, there), Line::is_empty);
         };
@@ -151,11 +156,14 @@ impl Index {
         if entry.is_root() {
             count(&mut self.pending_roots, &entry.key, there);
         }
-        if entry.stuck {
-            member(&mut self.stuck, entry.id, there);
-        } else if entry.movable {
-            let into = |own: &mut Line| line(own, entry.seq, entry.id, there);
-            nested(&mut self.movable, entry.host(), there, into, Line::is_empty);
+        match entry.moving {
+            Moving::No => {}
+            Moving::May => {
+                let into = |own: &mut Line| line(own, entry.seq, entry.id, there);
+                nested(&mut self.movable, entry.host(), there, into, Line::is_empty);
+            }
+            Moving::Should | Moving::Must => line(&mut self.astray, entry.seq, entry.id, there),
+            Moving::Stuck => member(&mut self.stuck, entry.id, there),
         }
         if passed > 0 {
             member(&mut self.clocked, entry.id, there);

@@ -6,7 +6,7 @@ use nexus_wire::hands::{DispatchState, HandFailure, Lease};
 use nexus_wire::roster::HeldLease;
 use nexus_wire::{AspectName, DispatchId, Ms, limits};
 
-use super::entry::{Entry, Phase};
+use super::entry::{Entry, Moving, Phase};
 use super::index::Timer;
 use super::tree::{End, Farewell};
 use super::{Event, Queue, StaleToken};
@@ -106,9 +106,14 @@ impl Queue {
             let (lease, host, said) = (entry.lease(), entry.host().clone(), entry.account.said());
             self.events.push(Event::CancelWork { lease, host, reason: why.to_owned(), said });
         }
+        let ran_out = farewell == Farewell::Yes;
         self.update(id, |entry| {
             entry.account.next_attempt();
-            entry.stuck = false;
+            entry.moving = match entry.moving {
+                Moving::No => Moving::No,
+                Moving::May | Moving::Should | Moving::Must | Moving::Stuck if ran_out => Moving::Should,
+                Moving::May | Moving::Should | Moving::Must | Moving::Stuck => Moving::May,
+            };
             entry.phase = Phase::Pending { passed: 0 };
         });
         let is_gone = self.entries.get(&id).is_some_and(|entry| {

@@ -308,6 +308,7 @@ impl Queue {
         }
         match self.hosts.get(entry.host()) {
             None => Some(WaitingFor::Aspect),
+            Some(_) if entry.moving.is_astray() => Some(WaitingFor::Aspect),
             Some(offer) if offer.slots == 0 => Some(WaitingFor::Aspect),
             Some(_) if !self.has_place(&entry.hand) => Some(WaitingFor::Place),
             Some(_) => Some(WaitingFor::Turn),

@@ -8,7 +8,7 @@ use nexus_wire::hands::{CancelReceipt, DispatchState, HandFailure, Lease};
 use nexus_wire::{AspectName, DispatchId, Ms, Party, limits};
 
 use super::account::Account;
-use super::entry::{Entry, Phase};
+use super::entry::{Entry, Moving, Phase};
 use super::{Accepted, Event, NewDispatch, Queue, Refusal, StaleToken, Verdict, WaitError};
 
 /// Whether the worker is told to stop. One that finished, or that has forgotten the work, is not.
@@ -45,8 +45,7 @@ impl Queue {
             parent,
             depth: placement.depth,
             idempotent: new.idempotent,
-            movable: new.movable,
-            stuck: false,
+            moving: if new.movable { Moving::May } else { Moving::No },
             timeout_ms: new.timeout_ms,
             accepted_at: now,
             deadline_at: new.deadline_at,
@@ -176,7 +175,7 @@ impl Queue {
         receipt
     }
 
-    /// Ends what is pending for Hands of `host` that nobody offers any more.
+    /// What is pending for Hands of `host` that it does not offer any more ends, or is somebody else's.
     pub(super) fn drop_gone(&mut self, host: &AspectName) {
         for (id, hand) in self.index.pending_for(host) {
             let offered = self.hosts.get(host).is_some_and(|offer| offer.hands.contains_key(&hand.hand));
@@ -187,6 +186,14 @@ impl Queue {
     }
 
     pub(super) fn hand_gone(&mut self, id: DispatchId) {
+        let Some(entry) = self.entries.get(&id) else { return };
+        if entry.moving != Moving::No {
+            return self.update(id, |entry| entry.moving = Moving::Must);
+        }
+        self.end_as_gone(id);
+    }
+
+    pub(super) fn end_as_gone(&mut self, id: DispatchId) {
         let Some(entry) = self.entries.get(&id) else { return };
         let message = format!("{} is not offered any more", entry.hand);
         let failure = HandFailure { code: "hand_gone".into(), message };

@@ -101,6 +101,7 @@ fn threads_and_dispatches_fit_on_lines() {
         parent: None,
         depth: 1,
         capability: None,
+        earlier: Vec::new(),
         run: None,
         source: None,
         thread: None,

@@ -41,6 +41,7 @@ fn info(state: DispatchState) -> DispatchInfo {
         parent: None,
         depth: 1,
         capability: None,
+        earlier: Vec::new(),
         run: None,
         source: None,
         thread: None,

@@ -106,14 +106,16 @@ fn detail(app: &App, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
         None => format!(", must end by {}", clock(info.deadline_at, &app.zone)),
     };
     text.field(theme, "times", &format!("{accepted}{assigned}{end}"), plain);
-    if let Some(stop) = &info.stop {
+    for worker in &info.earlier {
+        text.field(theme, "before", worker.aspect.as_str(), theme.dim());
+    }
+    if let Some(stop) = info.stops().last() {
         let said = if stop.confirmed_at.is_some() {
             "its worker has stopped"
         } else {
             "its worker is told to stop and has not said that it did"
         };
-        let at = stop.aspect.as_ref().map(|aspect| format!("of {aspect}: ")).unwrap_or_default();
-        text.field(theme, "stop", &format!("{at}{said}"), theme.warning());
+        text.field(theme, "stop", said, theme.warning());
     }
     if !info.budget.is_unlimited() {
         text.field(theme, "budget", &info.budget.to_string(), plain);

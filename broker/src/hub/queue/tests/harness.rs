@@ -226,7 +226,7 @@ impl Harness {
         self.oracle.live.remove(&name);
         self.queue.gone(&name, self.now);
         self.after();
-        let left = self.oracle.open.iter().find(|facts| facts.hand.aspect == name);
+        let left = self.oracle.open.iter().find(|facts| facts.hand.aspect == name && !facts.astray);
         assert!(left.is_none(), "{}: {left:?} waits for somebody who will not come back", self.fault);
     }
 
@@ -237,7 +237,12 @@ impl Harness {
 
     pub(super) fn check_offered(&self) {
         let pending = |facts: &&Facts| self.state(facts.id) == Some(DispatchState::Pending);
-        let gone = self.oracle.open.iter().filter(pending).find(|facts| !self.is_offered(&facts.hand));
+        let gone = self
+            .oracle
+            .open
+            .iter()
+            .filter(pending)
+            .find(|facts| !facts.astray && !self.is_offered(&facts.hand));
         assert!(gone.is_none(), "{}: {gone:?} waits for a Hand that is gone", self.fault);
     }
 
@@ -303,9 +308,15 @@ impl Harness {
     }
 
     /// Nobody else could do it.
-    pub(super) fn set_stuck(&mut self, id: DispatchId) {
-        self.queue.set_stuck(id);
+    pub(super) fn nobody_else(&mut self, id: DispatchId) {
+        let before = self.tick();
+        self.queue.nobody_else(id, self.now);
         self.after();
+        self.events.splice(0..0, before);
+    }
+
+    pub(super) fn astray(&self) -> Vec<DispatchId> {
+        self.queue.astray().collect()
     }
 
     /// What another may do, and whom it waits for.

@@ -24,6 +24,8 @@ pub(super) struct Facts {
     /// Since when that stands still.
     pub(super) stands_since: Option<Ms>,
     state: DispatchState,
+    /// Nobody is given it until another was looked for.
+    pub(super) astray: bool,
     age: u32,
     /// The step at which it came to retake; those of one step go in any order.
     retaking_since: u64,
@@ -51,6 +53,7 @@ impl Facts {
             deadline_at: now + ask.deadline_ms,
             stands_since: None,
             state: DispatchState::Pending,
+            astray: false,
             age: 0,
             retaking_since: 0,
             asked: ask.budget,
@@ -122,7 +125,8 @@ impl Oracle {
         ];
         let trees = self.in_state(&begun).filter(|f| f.parent.is_none() && f.key == facts.key).count();
         let is_root = facts.parent.is_none();
-        self.has_place(facts)
+        !facts.astray
+            && self.has_place(facts)
             && (!self.is_said || self.is_free(facts))
             && (!is_root || trees < self.hard_cap() && self.ledger.grant(&self.open, facts).is_some())
     }
@@ -352,6 +356,7 @@ impl Oracle {
             let is =
                 queue.state(facts.id).ok_or_else(|| format!("{:?} is gone and never ended", facts.id))?;
             let before = placed(facts.id).unwrap_or(is);
+            facts.astray = queue.entries.get(&facts.id).is_some_and(|entry| entry.moving.is_astray());
             if before != facts.state {
                 (facts.state, facts.age, facts.retaking_since) = (before, 0, self.step);
             }

@@ -278,19 +278,58 @@ fn what_nobody_else_could_do_is_movable_again_once_somebody_offers_something() {
     let mut it = Harness::new(3);
     let id = it.give(Ask::root("keel", "wren/read").movable().idempotent());
     let movable = [("wren".to_owned(), vec![id])];
-    it.set_stuck(id);
+    it.nobody_else(id);
     assert_eq!(it.movable(), []);
     it.register("forge", offer(1, &[("draw", 1)]), &[]);
     assert_eq!(it.movable(), movable);
-    it.set_stuck(id);
+    it.nobody_else(id);
     it.offer("forge", offer(1, &[("read", 1)]));
     assert_eq!(it.movable(), movable);
-
-    // Or once another attempt of it has been lost.
-    it.set_stuck(id);
+    it.nobody_else(id);
     it.register("wren", offer(1, &[("read", 1)]), &[]);
-    assert_eq!(it.movable(), [], "it is at work");
-    it.offline("wren");
+    assert_eq!((it.movable(), it.state(id)), (Vec::new(), Some(DispatchState::Running)));
+}
+
+#[test]
+fn what_its_host_has_let_run_out_is_given_to_it_again_only_if_nobody_else_can_do_it() {
+    let mut it = Harness::new(3).live("wren", 1, &[("read", 1)]);
+    let id = it.give(Ask::root("keel", "wren/read").movable().idempotent());
+    let named = it.give(Ask::root("keel", "wren/read").idempotent());
+    // The host looks as if it were there.
     it.pass(30_000);
-    assert_eq!((it.lease(id).attempt, it.movable()), (1, movable.to_vec()));
+    assert_eq!((it.astray(), it.movable()), (vec![id], Vec::new()));
+    assert_eq!(it.state(named), Some(DispatchState::Running), "what was named does not wait for that");
+    assert_eq!(it.queue.shunned(id), Some(&aspect("wren")));
+    it.register("forge", offer(1, &[("read", 1)]), &[]);
+    it.redirect(id, "forge/read");
+    assert_eq!((it.state(id), it.lease(id).attempt), (Some(DispatchState::Running), 2));
+    assert_eq!((it.astray(), it.queue.shunned(id)), (Vec::new(), None));
+
+    it.pass(30_000);
+    assert_eq!(it.astray(), [id]);
+    it.nobody_else(id);
+    assert_eq!((it.state(id), it.lease(id).attempt), (Some(DispatchState::Running), 3), "forge is here");
+    assert_eq!(it.astray(), []);
+}
+
+#[test]
+fn what_waits_for_a_hand_that_is_not_there_any_more_ends_if_nobody_else_can_do_it() {
+    let mut it = Harness::new(3).live("wren", 1, &[("read", 1)]).live("forge", 1, &[("read", 1)]);
+    let begun = it.give(Ask::root("keel", "wren/read").movable().idempotent());
+    let waits = it.give(Ask::root("keel", "wren/read").movable());
+    let named = it.give(Ask::root("keel", "wren/read"));
+    it.gone("wren");
+    assert_eq!(it.ended(named), Some(DispatchState::Failed));
+    assert_eq!((it.astray(), it.queue.shunned(begun)), (vec![begun, waits], None));
+    it.redirect(begun, "forge/read");
+    it.nobody_else(waits);
+    assert_eq!(
+        (it.state(begun), it.ended(waits)),
+        (Some(DispatchState::Running), Some(DispatchState::Failed))
+    );
+    assert_eq!(it.code(waits), Some("hand_gone"));
+
+    let other = it.give(Ask::root("keel", "forge/read").movable());
+    it.register("forge", offer(1, &[("draw", 1)]), &[it.lease(begun)]);
+    assert_eq!(it.astray(), [other]);
 }

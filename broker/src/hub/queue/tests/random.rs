@@ -259,7 +259,8 @@ fn perform(it: &mut Harness, op: &Op) {
             assert!(it.cancel(id).cancelled.contains(&id));
         }
         Op::Redirect { pick: n, host, hand } => {
-            let movable: Vec<_> = it.movable().into_iter().flat_map(|(_, work)| work).collect();
+            let movable: Vec<_> =
+                it.movable().into_iter().flat_map(|(_, work)| work).chain(it.astray()).collect();
             let Some(id) = pick(&movable, n) else { return };
             let to = to(host, hand);
             if it.is_offered(&to.parse().unwrap()) {
@@ -267,10 +268,11 @@ fn perform(it: &mut Harness, op: &Op) {
             }
         }
         Op::Stuck { pick: n } => {
-            let movable: Vec<_> = it.movable().into_iter().flat_map(|(_, work)| work).collect();
+            let movable: Vec<_> =
+                it.movable().into_iter().flat_map(|(_, work)| work).chain(it.astray()).collect();
             let Some(id) = pick(&movable, n) else { return };
-            it.set_stuck(id);
-            assert!(!it.movable().iter().any(|(_, work)| work.contains(&id)));
+            it.nobody_else(id);
+            assert!(!it.astray().contains(&id));
         }
         Op::Pass { s } => it.pass(i64::from(s) * 1_000),
         Op::SoftCap { to } => it.set_soft_cap(to.into()),

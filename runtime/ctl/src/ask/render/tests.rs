@@ -141,6 +141,7 @@ fn accepted() -> LogBody {
         parent: None,
         depth: 1,
         capability: None,
+        earlier: Vec::new(),
         run: None,
         source: None,
         thread: Some(THREAD),
