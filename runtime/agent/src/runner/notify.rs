@@ -1,5 +1,5 @@
-//! The Hand `notify`: a message to an operator, an aspect or a thread, or to a service outside. Telling it again after a crash
-//! is telling it once, as far as a service outside goes by the key that is the same both times.
+//! The Hand `notify`: a message to an operator, an aspect or a thread, or to a service outside. When a runner tells a message
+//! again after a crash it is told once; a service outside has to go by the key that is the same both times.
 
 use nexus_wire::chat::{ChatSend, ChatSent};
 use nexus_wire::hands::HandFailure;
@@ -41,7 +41,7 @@ pub(super) async fn tell(job: &Job<'_>, input: &Value) -> Result<Value, HandFail
     let send = match told(parse(input)?, &allowed)? {
         Told::Message(send) => send,
         Told::Service(name, address, body) => {
-            let status = webhook::post(job, &address, body).await?;
+            let status = webhook::post(job, &name, &address, body).await?;
             return Ok(json!({"webhook": name, "status": status}));
         }
     };

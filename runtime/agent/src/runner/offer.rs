@@ -247,10 +247,10 @@ fn of_notify(notify: &RawNotify, webhook: Option<&Webhook>, places: u32) -> Abou
             ways.push(json!({"required": ["webhook"]}));
         }
     }
+    // Whether services outside go by the key is said for all that are called.
+    let idempotent = services.is_empty() || webhook.is_some_and(|webhook| webhook.about().repeatable);
     About {
-        description: format!(
-            "Tells somebody something in a message, once whatever happens. It may tell {whom}.{outside}"
-        ),
+        description: format!("Tells somebody something in a message. It may tell {whom}.{outside}"),
         takes,
         gives: json!({
             "type": "object",
@@ -267,7 +267,7 @@ fn of_notify(notify: &RawNotify, webhook: Option<&Webhook>, places: u32) -> Abou
             .filter(|_| !services.is_empty())
             .map_or(NOTIFY_S, |it| it.about().timeout_s.max(NOTIFY_S)),
         places,
-        idempotent: true,
+        idempotent,
         repeatable_script: false,
     }
 }

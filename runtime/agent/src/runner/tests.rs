@@ -165,7 +165,11 @@ fn a_service_outside_that_is_told_is_one_that_may_be_called() {
     }));
     let hands = runner.expect("in order").hands(&[], 4);
     let spec = &hands[1].spec;
-    assert_eq!((spec.name.as_str(), spec.timeout_s, spec.idempotent), ("notify", 230, true));
+    assert_eq!((spec.name.as_str(), spec.timeout_s, spec.idempotent), ("notify", 230, false));
+    let repeatable = json!({
+        "webhook": {"hosts": ["a.test"], "repeatable": true}, "notify": {"webhooks": {"ops": "https://a.test/x"}},
+    });
+    assert!(resolved(repeatable).expect("in order").hands(&[], 4)[1].spec.idempotent);
     assert!(spec.description.ends_with("may tell: ops."), "{}", spec.description);
     let schema = Schema::compile(spec.input_schema.as_ref().expect("a schema")).expect("a schema");
     let fits = |input: Value| schema.faults(&input).is_empty();

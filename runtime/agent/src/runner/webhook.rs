@@ -116,23 +116,26 @@ struct Answer {
 }
 
 pub(super) async fn call(job: &Job<'_>, input: &Value) -> Result<Value, HandFailure> {
-    request(job, parse(input)?).await
+    request(job, parse(input)?, None).await
 }
 
-/// A `POST` of this to an address of the settings; the status of the answer.
-pub(super) async fn post(job: &Job<'_>, url: &str, body: Value) -> Result<Value, HandFailure> {
+/// A `POST` of this to an address of the settings, which is nobody else's to know; the status of the answer.
+pub(super) async fn post(job: &Job<'_>, name: &str, url: &str, body: Value) -> Result<Value, HandFailure> {
     let (method, headers) = (Verb::Post, BTreeMap::new());
-    let mut answer = request(job, Asked { url: url.to_owned(), method, headers, body: Some(body) }).await?;
+    let asked = Asked { url: url.to_owned(), method, headers, body: Some(body) };
+    let mut answer = request(job, asked, Some(format!("the service {name}"))).await?;
     Ok(answer["status"].take())
 }
 
-async fn request(job: &Job<'_>, asked: Asked) -> Result<Value, HandFailure> {
+/// `called` is what it is called, where its address is not said.
+async fn request(job: &Job<'_>, asked: Asked, called: Option<String>) -> Result<Value, HandFailure> {
     let Some(webhook) = &job.runner.webhook else {
         return Err(failure("hand_gone", "this runner calls no servers any more"));
     };
     let key = job.assignment.lease.dispatch.to_string();
     let prepared = prepare(webhook, asked, &key)?;
-    let Prepared { method, shown, secrets, .. } = &prepared;
+    let Prepared { method, secrets, .. } = &prepared;
+    let shown = called.as_ref().unwrap_or(&prepared.shown);
     job.show(format!("asks {shown}"));
     let answered = match &prepared.to {
         To::Server(url) => ask(webhook, url.clone(), &prepared).await,
