@@ -370,6 +370,8 @@ fn what_is_got_or_described_is_what_its_own_command_shows() {
     team.put(
         "id: note\nsteps:\n  - { id: a, do: { dispatch: { hand: wren/look, input: {} } } }\noutput: looked\n",
     );
+    let first = team.start("note", "null");
+    team.ended(&first);
     let run = team.start("note", "null");
     team.ended(&run);
     world.nexctl_json(&["trigger", "add", "often", "--every", "1h", "--flow", "note"]);
@@ -381,11 +383,11 @@ fn what_is_got_or_described_is_what_its_own_command_shows() {
         (&["get", "flow", "note"], &["flow", "show", "note"]),
         (&["describe", "flow", "note"], &["flow", "show", "note"]),
         (&["get", "runs"], &["run", "list"]),
-        (&["get", "runs", "--all", "--limit", "1"], &["run", "list", "--all"]),
+        (&["get", "runs", "--all", "--limit", "2"], &["run", "list", "--all"]),
         (&["get", "runs", "--all", "--flow", "note"], &["flow", "runs", "note", "--all"]),
         (&["get", "runs", "--all", "--flow", "none"], &["run", "list", "none", "--all"]),
         (&["get", "run", &run], &["run", "show", &run]),
-        (&["describe", "run", &run[..8]], &["run", "show", &run]),
+        (&["describe", "run", &run[run.len() - 8..]], &["run", "show", &run]),
         (&["get", "triggers"], &["trigger", "list"]),
         (&["get", "trigger", "often"], &["trigger", "show", "often"]),
         (&["describe", "trigger", "often"], &["trigger", "show", "often"]),
@@ -403,8 +405,11 @@ fn what_is_got_or_described_is_what_its_own_command_shows() {
         assert!(said(got).0, "{got:?}");
         assert_eq!(said(got).1.lines().count(), said(shown).1.lines().count(), "{got:?}");
     }
-    let listed = world.nexctl_json(&["get", "runs", "--all"]);
-    assert_eq!(listed["runs"].as_array().map(Vec::len), Some(1), "{listed}");
+    for (limit, ids) in [("1", vec![&run]), ("2", vec![&run, &first])] {
+        let listed = world.nexctl_json(&["get", "runs", "--all", "--limit", limit]);
+        let runs = listed["runs"].as_array().expect("runs").iter();
+        assert_eq!(runs.filter_map(|it| it["id"].as_str()).collect::<Vec<_>>(), ids);
+    }
     let shown = text(&world.nexctl(&["get", "run", &run]));
     assert!(shown.contains("of flow note, version 1") && shown.contains("output:"), "{shown}");
     for (words, said) in [

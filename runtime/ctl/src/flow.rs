@@ -114,11 +114,14 @@ pub(crate) async fn list_runs(run: &Run, client: &mut Client, of: RunsOf) -> Res
         let left =
             limit.map(|limit| limit.saturating_sub(u32::try_from(page.runs.len()).unwrap_or(u32::MAX)));
         let limit = Some(left.unwrap_or(PAGE_MAX).min(PAGE_MAX));
+        if limit == Some(0) {
+            break;
+        }
         let next = client.call(RunList { flow: flow.clone(), all, before, limit }).await?;
         let is_last = next.runs.is_empty() || !next.more;
         page.more = next.more;
         page.runs.extend(next.runs);
-        if is_last || left == Some(0) {
+        if is_last {
             break;
         }
     }
