@@ -2,7 +2,7 @@
 //! that name, and ends when an admin shuts it out. Nobody has a token of it.
 
 use nexus_wire::admin::{OperatorAdd, OperatorRole};
-use nexus_wire::flow::FlowPut;
+use nexus_wire::flow::{FlowGet, FlowInfo, FlowPut};
 use nexus_wire::trigger::{TriggerGet, TriggerInfo, TriggerPause, TriggerResume, TriggerStatus};
 use nexus_wire::{ErrorBody, ErrorCode, Json, OperatorName, Party, RequestId, ToBroker, TriggerName};
 use nexus_workspace::{HOME_FILE, Item};
@@ -64,6 +64,26 @@ impl<'a> Acting<'a> {
             Item::Registry(put) => self.ask((**put).clone()).await.map(|_| ()),
             Item::Trigger(trigger) => self.ask((**trigger).clone()).await.map(|_| ()),
         }
+    }
+
+    /// What is shipped takes the place of nothing that somebody has put.
+    pub(super) async fn check_free(&self, item: &Item) -> Result<(), ErrorBody> {
+        let Item::Flow(flow) = item else { return Ok(()) };
+        let json = match self.ask(FlowGet { flow: flow.id.clone() }).await {
+            Ok(json) => json,
+            Err(error) if error.code == ErrorCode::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let FlowInfo { by, .. } =
+            json.parse().map_err(|error| ErrorBody::new(ErrorCode::Internal, error.to_string()))?;
+        if by == self.identity.party {
+            return Ok(());
+        }
+        let id = &flow.id;
+        let message = format!(
+            "`id`: {by} has put a flow {id}, and that stays; hide this one with flows/{id}.yaml.remove, or delete that one"
+        );
+        Err(ErrorBody::new(ErrorCode::Conflict, message))
     }
 
     /// The log says that the home page is another one, so that those that are open are drawn anew.

@@ -24,6 +24,9 @@ const TRIGGER_FILE_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of a file that defines a registry, with the rows it begins with.
 const REGISTRY_FILE_BYTES_MAX: usize = 1024 * 1024;
 
+/// Before the path of a file that nothing of the workspace has changed.
+const SHIPPED: &str = "framework:";
+
 /// Something that a broker keeps.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Item {
@@ -90,6 +93,11 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// It comes with Nexus, and is as it came.
+    pub fn is_shipped(&self) -> bool {
+        self.file.starts_with(SHIPPED)
+    }
+
     /// A broker does not take it. A message that begins with a field's path in backticks has its place.
     pub fn refused(&self, message: &str) -> Fault {
         let fault = Fault::of_file(self.file.clone(), message);
@@ -191,7 +199,7 @@ fn twice(key: &str, other: &str) -> String {
 
 /// As it can be opened by whoever is to put it right.
 fn shown(path: &str, file: &Effective) -> String {
-    file.by.clone().unwrap_or_else(|| format!("framework:{path}"))
+    file.by.clone().unwrap_or_else(|| format!("{SHIPPED}{path}"))
 }
 
 fn placed(shown: &str, file: &Effective, fault: nexus_flow::Fault) -> Fault {

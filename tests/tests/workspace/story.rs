@@ -256,3 +256,31 @@ fn the_flow_that_is_shipped_sums_up_a_text_and_tells_who_is_named() {
     let wrong = world.nexctl(&["flow", "run", "brief", r#"{"texts": 1}"#]);
     assert!(!wrong.status.success());
 }
+
+#[test]
+fn a_flow_that_somebody_has_put_is_not_replaced_by_the_one_that_is_shipped() {
+    let mut world = World::asleep();
+    world.start_broker();
+    let file = world.dir().join("brief.yaml");
+    fs::write(&file, "id: brief\nsteps:\n  - { id: rest, do: { wait: { seconds: 1 } } }\n").expect("written");
+    world.nexctl_json(&["flow", "put", &file.to_string_lossy()]);
+    let out = world.command("nexus").args(["workspace", "init", "fresh"]).output().expect("nexus runs");
+    assert!(out.status.success());
+    world.kill_broker();
+    let mut world = world.flag("--workspace").flag("workspace");
+    world.start_broker();
+    let alert = wait_until("the alert", || {
+        let page = world.nexctl_json(&["get", "alerts"]);
+        page["alerts"].as_array()?.iter().find(|alert| alert["kind"] == "workspace_fault").cloned()
+    });
+    let said = alert["message"].as_str().expect("a message");
+    assert!(said.contains("operator/admin has put a flow brief, and that stays"), "{said}");
+    let kept = world.nexctl_json(&["flow", "show", "brief"]);
+    assert_eq!((&kept["by"], &kept["flow"]["steps"][0]["id"]), (&json!("operator/admin"), &json!("rest")));
+    // As the alert says.
+    put(&world, "flows/brief.yaml.remove", "");
+    wait_until("the end of the alert", || {
+        let page = world.nexctl_json(&["get", "alerts"]);
+        page["alerts"].as_array()?.iter().all(|alert| alert["kind"] != "workspace_fault").then_some(())
+    });
+}
