@@ -199,6 +199,7 @@ test("a new secret is waited for: it is shown once", async ({ nexus, ana }) => {
   await dialog.getByRole("button", { name: "Make one" }).click();
   await expect(dialog.getByRole("button", { name: "Cancel" })).toBeDisabled();
   await ana.keyboard.press("Escape");
+  await ana.keyboard.press("Escape");
   await ana.mouse.click(5, 5);
   await expect(dialog).toBeVisible();
   await expect(async () => {

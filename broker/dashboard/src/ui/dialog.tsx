@@ -30,7 +30,8 @@ export function Dialog({ title, onClose, children, actions, wide = false, held =
       ref={dialog}
       class={wide ? "dialog dialog-wide" : "dialog"}
       aria-labelledby={id}
-      onClose={onClose}
+      // A browser lets nobody keep it open a second time.
+      onClose={() => (held ? dialog.current?.showModal() : onClose())}
       onCancel={(event) => held && event.preventDefault()}
       onClick={(event) => event.target === dialog.current && !held && onClose()}
     >

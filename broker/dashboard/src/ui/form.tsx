@@ -1,6 +1,7 @@
 /** A dialog that sends a form: Enter sends it, once; what went wrong is shown in it, and what was typed stays. */
 import type { ComponentChildren } from "preact";
 import { useId, useState } from "preact/hooks";
+import { link } from "../link/link";
 import { asError } from "../link/use";
 import { Button } from "./button";
 import { Dialog } from "./dialog";
@@ -21,7 +22,7 @@ interface Props {
   failed: string;
   /** What is safe then. */
   safe?: string;
-  /** What it leads to is shown once: it cannot be left while that is under way. */
+  /** What it leads to is shown once: it cannot be left while the broker is at that. */
   once?: boolean;
   onSubmit: () => Promise<unknown>;
   onClose: () => void;
@@ -32,7 +33,7 @@ export function FormDialog(props: Props) {
   const [error, setError] = useState<Error>();
   const [busy, setBusy] = useState(false);
   const id = useId();
-  const held = busy && props.once === true;
+  const held = busy && props.once === true && link.state.value.at === "open";
   const submit = async (event: Event) => {
     event.preventDefault();
     if (busy || missing !== undefined) return;

@@ -2762,6 +2762,10 @@ export interface DispatchInfo {
   cost_microusd?: number;
   deadline_at: number;
   depth: number;
+  /**
+   * Who has worked on it before it went to another, in that order.
+   */
+  earlier?: EarlierWorker[];
   ended_at?: number;
   error?: HandFailure;
   granted?: Budget;
@@ -2795,11 +2799,22 @@ export interface DispatchInfo {
   why?: Candidate[];
 }
 /**
+ * An aspect from which a dispatch has gone to another one.
+ *
+ */
+export interface EarlierWorker {
+  aspect: AspectName;
+  /**
+   * The last attempt that it has begun.
+   */
+  attempt: number;
+  stop?: Stop;
+}
+/**
  * The worker of an attempt that is over was told to stop. Nothing of it counts any more, whether it has or not.
  *
  */
 export interface Stop {
-  aspect?: AspectName;
   attempt: number;
   /**
    * Absent until it says that it has stopped.

@@ -3,7 +3,7 @@ import { Link } from "wouter-preact";
 import { Fact } from "../../ui/fact";
 import { shortId } from "../../ui/format";
 import { Time } from "../../ui/time";
-import type { DispatchInfo } from "../../wire/frames";
+import type { DispatchInfo, Stop } from "../../wire/frames";
 import { current, spent, took } from "./words";
 
 interface Props {
@@ -39,21 +39,39 @@ export function Facts({ info, onOpen }: Props) {
       )}
       {info.retry_of !== undefined && <Other name="Again of" id={info.retry_of} onOpen={onOpen} />}
       {info.retried_as !== undefined && <Other name="Tried again as" id={info.retried_as} onOpen={onOpen} />}
-      {info.stop && (
-        <Fact name="Worker">
-          {info.stop.aspect !== undefined && `of ${info.stop.aspect}, `}told to stop{" "}
-          <Time at={info.stop.told_at} />
-          {info.stop.confirmed_at === undefined ? (
-            ", and has not said yet that it did"
-          ) : (
+      {info.earlier?.map(({ aspect, attempt, stop }) => (
+        <Fact key={attempt} name="Before">
+          {aspect}
+          {stop && (
             <>
-              {", and stopped "}
-              <Time at={info.stop.confirmed_at} />
+              {", "}
+              <Stopped stop={stop} />
             </>
           )}
         </Fact>
+      ))}
+      {info.stop && (
+        <Fact name="Worker">
+          <Stopped stop={info.stop} />
+        </Fact>
       )}
     </dl>
+  );
+}
+
+function Stopped({ stop: { told_at, confirmed_at } }: { stop: Stop }) {
+  return (
+    <>
+      told to stop <Time at={told_at} />
+      {confirmed_at === undefined ? (
+        ", and has not said yet that it did"
+      ) : (
+        <>
+          {", and stopped "}
+          <Time at={confirmed_at} />
+        </>
+      )}
+    </>
   );
 }
 

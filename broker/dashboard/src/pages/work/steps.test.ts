@@ -56,6 +56,25 @@ describe("steps", () => {
     );
   });
 
+  it("have it in line again once it has moved from a lost host", () => {
+    const kinds: [string, number][] = [
+      ["accepted", 100],
+      ["assigned", 200],
+      ["work_cancelled", 500],
+      ["moved", 500],
+      ["assigned", 700],
+    ];
+    const steps = withRows(none, rows(...kinds)).get(ID) ?? [];
+    const drawn = stretches(info({ attempt: 2, assigned_at: 700 }), steps, 900);
+    expect(drawn.map(({ phase, from, to, attempt }) => [phase, from, to, attempt])).toEqual([
+      ["queued", 100, 200, 0],
+      ["working", 200, 500, 1],
+      ["queued", 500, 700, 1],
+      ["working", 700, 900, 2],
+    ]);
+    expect(inWords(steps, 3)).toBe("given to another Hand, because its host was lost");
+  });
+
   it("count attempts in words", () => {
     const steps = withRows(none, rows(["accepted", 1], ["assigned", 2], ["assigned", 5])).get(ID) ?? [];
     expect([0, 1, 2].map((at) => inWords(steps, at))).toEqual([

@@ -86,6 +86,8 @@ export function stretches(info: DispatchInfo, steps: readonly Step[], now: numbe
     if (step.kind === "assigned") {
       turn("working", step.at);
       at.attempt += 1;
+    } else if (step.kind === "moved") {
+      turn("queued", step.at);
     } else if (step.kind === "waiting") {
       turn("waiting", step.at);
     } else if (step.kind === "resumed") {
@@ -109,6 +111,7 @@ const WORDS: Record<string, string> = {
   assigned: "given to its worker",
   waiting: "its worker waits for other work",
   resumed: "its worker goes on",
+  moved: "given to another Hand, because its host was lost",
   work_cancelled: "its worker is told to stop",
   work_stopped: "its worker has stopped",
   output_refused: "its output did not follow its schema",

@@ -97,7 +97,7 @@ export function TriggerForm({ of: opened, names, onClose, onSet }: Props) {
       title={name === undefined ? "New trigger" : `Change ${name}`}
       action={name === undefined ? "Set" : "Change"}
       wide
-      once
+      once={form.when === "webhook"}
       missing={nameFault ?? missing(form)}
       failed={
         isSet
