@@ -313,7 +313,7 @@ async fn put_one(
     let is_same = known.is_some_and(|known| known.sha256 == loaded.sha256);
     let is_back = known.is_some_and(|known| known.state == State::Left);
     if !is_same && !is_past(&loaded.item, now) {
-        if known.is_none() && loaded.is_shipped() {
+        if loaded.is_shipped() {
             acting.check_free(&loaded.item).await?;
         }
         acting.put(&loaded.item).await?;

@@ -161,7 +161,7 @@ impl Queue {
         self.hosts.insert(host.clone(), offer);
         let lost = self.reconcile(host, leases, now);
         self.drop_gone(host);
-        self.unstick();
+        self.look_anew();
         self.settle(now);
         lost
     }
@@ -188,7 +188,7 @@ impl Queue {
     pub fn offer(&mut self, host: &AspectName, offer: Offer, now: Ms) {
         self.expire(now);
         self.hosts.insert(host.clone(), offer);
-        self.unstick();
+        self.look_anew();
         self.settle(now);
     }
 
@@ -242,12 +242,13 @@ impl Queue {
     }
 
     /// Nobody else can do what is pending. Its own host has it again where that can; otherwise it is left alone until somebody
-    /// offers something anew.
-    pub fn nobody_else(&mut self, id: DispatchId, now: Ms) {
+    /// offers something anew. `is_early`: others may yet come back, so that a Hand that is gone is no end yet.
+    pub fn nobody_else(&mut self, id: DispatchId, is_early: bool, now: Ms) {
         self.expire(now);
         let Some(entry) = self.entries.get(&id).filter(|entry| entry.phase.is_pending()) else { return };
         match entry.moving {
             Moving::No | Moving::Stuck => {}
+            Moving::Must if is_early => self.update(id, |entry| entry.moving = Moving::Stuck),
             Moving::Must => self.end_as_gone(id),
             Moving::May | Moving::Should => {
                 let is_here = self.hosts.contains_key(entry.host());
@@ -257,9 +258,19 @@ impl Queue {
         self.settle(now);
     }
 
-    fn unstick(&mut self) {
-        for id in self.index.stuck.clone() {
-            self.update(id, |entry| entry.moving = Moving::May);
+    /// Somebody offers something anew.
+    fn look_anew(&mut self) {
+        let waiting: Vec<DispatchId> =
+            self.index.stuck.iter().chain(self.index.astray.values()).copied().collect();
+        for id in waiting {
+            let Some(entry) = self.entries.get(&id) else { continue };
+            let offers = self.hosts.get(entry.host()).map(|offer| offer.hands.contains_key(&entry.hand.hand));
+            let moving = match (entry.moving, offers) {
+                (Moving::Stuck, Some(false)) => Moving::Must,
+                (Moving::Stuck, Some(true) | None) | (Moving::Must, Some(true)) => Moving::May,
+                (Moving::No | Moving::May | Moving::Should | Moving::Must, _) => continue,
+            };
+            self.update(id, |entry| entry.moving = moving);
         }
     }
 

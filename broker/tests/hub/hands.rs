@@ -1,5 +1,7 @@
 //! What a Hand promises and who is chosen for work: schemas, capabilities, the shadow everybody offers.
 
+mod moved;
+
 use nexus_broker::hub::records::{Transaction, Which};
 use nexus_broker::hub::{Change, CommandBody};
 use nexus_wire::budget::Budget;

@@ -21,7 +21,6 @@ mod hands;
 mod hooks;
 mod invitations;
 mod knowledge;
-mod moved;
 mod push;
 mod random;
 mod register;

@@ -230,7 +230,20 @@ fn fairness(seed: u64, snapshot: &Snapshot, config: &HubConfig, hub: &Hub) {
             .iter()
             .filter(|other| other.key == info.key && other.parent.is_none() && other.state != State::Pending)
             .count();
-        let eligible = (info.parent.is_some() || begun < ceiling)
+        // Another is looked for at the next tick, which is due at once.
+        let is_astray = hub.queue().astray().any(|id| id == info.id);
+        assert!(
+            !is_astray || info.capability.is_some(),
+            "seed {seed}: {:?} was given to a Hand by name",
+            info.id
+        );
+        assert!(
+            !is_astray || hub.next_timer().is_some_and(|due| due <= snapshot.started_at),
+            "seed {seed}: nobody looks for another to do {:?}",
+            info.id
+        );
+        let eligible = !is_astray
+            && (info.parent.is_some() || begun < ceiling)
             && host.link.is_some()
             && host.restraint.is_none()
             && on_host < host.profile.slots as usize

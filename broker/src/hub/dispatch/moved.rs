@@ -29,11 +29,13 @@ impl Hub {
         if record.is_some_and(|record| record.link.is_some()) {
             return None;
         }
-        let config = &self.config;
-        // While no broker ran, or its machine slept, nobody could come, and they take longer to come back.
-        let since_start = self.started_at.saturating_add(config.lease_at_boot_ms);
-        let since = record.map_or(0, |record| record.since).saturating_add(config.lease_ms);
-        Some(since.max(since_start))
+        let since = record.map_or(0, |record| record.since);
+        Some(since.saturating_add(self.config.lease_ms).max(self.all_back_by()))
+    }
+
+    /// While no broker ran, or its machine slept, nobody could come, and they take longer to come back.
+    fn all_back_by(&self) -> Ms {
+        self.started_at.saturating_add(self.config.lease_at_boot_ms)
     }
 }
 
@@ -61,7 +63,7 @@ impl<S: Store> Step<'_, S> {
             None => None,
         };
         let (Some(mut record), Some(target)) = (record, target) else {
-            self.hub.queue.nobody_else(id, self.at);
+            self.hub.queue.nobody_else(id, self.at < self.hub.all_back_by(), self.at);
             return Ok(None);
         };
         let info = &mut record.info;

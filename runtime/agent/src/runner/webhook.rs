@@ -141,10 +141,22 @@ async fn request(job: &Job<'_>, asked: Asked, called: Option<String>) -> Result<
         To::Server(url) => ask(webhook, url.clone(), &prepared).await,
         To::Credential(name, path) => ask_broker(job, webhook, name, path, &prepared).await,
     };
-    let Answer { status, headers, bytes, truncated } =
-        answered.map_err(|why| failure("not_answered", redacted(&format!("{shown} {why}"), secrets)))?;
+    let Answer { status, headers, bytes, truncated } = answered.map_err(|why| {
+        let why = redacted(&format!("{shown} {why}"), secrets);
+        match &called {
+            None => failure("not_answered", why),
+            Some(called) => {
+                tracing::warn!("{why}");
+                failure("not_answered", format!("{called} was not reached; the runner's log says why"))
+            }
+        }
+    })?;
     let text = redacted(&String::from_utf8_lossy(&bytes), secrets);
     if !(200..300).contains(&status) {
+        // It may repeat its address.
+        if called.is_some() {
+            return Err(failure("http_status", format!("{shown} answered {status}")));
+        }
         let said: String = text.trim().chars().take(SAID_CHARS_MAX).collect();
         let hint = if (300..400).contains(&status) { " (redirects are not followed)" } else { "" };
         let colon = if said.is_empty() { "" } else { ": " };

@@ -106,16 +106,15 @@ fn detail(app: &App, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
         None => format!(", must end by {}", clock(info.deadline_at, &app.zone)),
     };
     text.field(theme, "times", &format!("{accepted}{assigned}{end}"), plain);
-    for worker in &info.earlier {
-        text.field(theme, "before", worker.aspect.as_str(), theme.dim());
-    }
-    if let Some(stop) = info.stops().last() {
+    let stops = info.earlier.iter().map(|worker| (worker.aspect.as_str(), worker.stop.as_ref()));
+    for (worker, stop) in stops.chain([("its worker", info.stop.as_ref())]) {
+        let Some(stop) = stop else { continue };
         let said = if stop.confirmed_at.is_some() {
-            "its worker has stopped"
+            "has stopped"
         } else {
-            "its worker is told to stop and has not said that it did"
+            "is told to stop and has not said that it did"
         };
-        text.field(theme, "stop", said, theme.warning());
+        text.field(theme, "stop", &format!("{worker} {said}"), theme.warning());
     }
     if !info.budget.is_unlimited() {
         text.field(theme, "budget", &info.budget.to_string(), plain);

@@ -8,6 +8,7 @@ use nexus_wire::hands::{CancelReceipt, DispatchState, HandFailure, Lease};
 use nexus_wire::roster::HeldLease;
 use nexus_wire::{AspectName, DispatchId, HandRef, Ms, Party};
 
+use super::super::entry::Moving;
 use super::super::persist::clock;
 use super::super::{
     Clocks, Event, NewDispatch, Offer, Purse, PurseKey, PurseTerms, Queue, QueueConfig, Refusal, StaleToken,
@@ -237,12 +238,13 @@ impl Harness {
 
     pub(super) fn check_offered(&self) {
         let pending = |facts: &&Facts| self.state(facts.id) == Some(DispatchState::Pending);
-        let gone = self
-            .oracle
-            .open
-            .iter()
-            .filter(pending)
-            .find(|facts| !facts.astray && !self.is_offered(&facts.hand));
+        // What somebody else may do is looked at, or waits for whoever may yet come back.
+        let waits = |facts: &&Facts| {
+            let moving = self.queue.entries.get(&facts.id).map(|entry| entry.moving);
+            facts.movable && moving.is_some_and(|moving| moving.is_astray() || moving == Moving::Stuck)
+        };
+        let mut all = self.oracle.open.iter().filter(pending).filter(|facts| !waits(facts));
+        let gone = all.find(|facts| !self.is_offered(&facts.hand));
         assert!(gone.is_none(), "{}: {gone:?} waits for a Hand that is gone", self.fault);
     }
 
@@ -309,8 +311,12 @@ impl Harness {
 
     /// Nobody else could do it.
     pub(super) fn nobody_else(&mut self, id: DispatchId) {
+        self.nobody_else_yet(id, false);
+    }
+
+    pub(super) fn nobody_else_yet(&mut self, id: DispatchId, is_early: bool) {
         let before = self.tick();
-        self.queue.nobody_else(id, self.now);
+        self.queue.nobody_else(id, is_early, self.now);
         self.after();
         self.events.splice(0..0, before);
     }

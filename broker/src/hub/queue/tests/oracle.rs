@@ -24,6 +24,8 @@ pub(super) struct Facts {
     /// Since when that stands still.
     pub(super) stands_since: Option<Ms>,
     state: DispatchState,
+    /// Another Hand would do.
+    pub(super) movable: bool,
     /// Nobody is given it until another was looked for.
     pub(super) astray: bool,
     age: u32,
@@ -53,6 +55,7 @@ impl Facts {
             deadline_at: now + ask.deadline_ms,
             stands_since: None,
             state: DispatchState::Pending,
+            movable: ask.movable,
             astray: false,
             age: 0,
             retaking_since: 0,
@@ -357,6 +360,8 @@ impl Oracle {
                 queue.state(facts.id).ok_or_else(|| format!("{:?} is gone and never ended", facts.id))?;
             let before = placed(facts.id).unwrap_or(is);
             facts.astray = queue.entries.get(&facts.id).is_some_and(|entry| entry.moving.is_astray());
+            let waits = is == DispatchState::Pending && facts.movable;
+            ensure!(!facts.astray || waits, "{facts:?} is astray and is {is:?}");
             if before != facts.state {
                 (facts.state, facts.age, facts.retaking_since) = (before, 0, self.step);
             }

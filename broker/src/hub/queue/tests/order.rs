@@ -332,4 +332,12 @@ fn what_waits_for_a_hand_that_is_not_there_any_more_ends_if_nobody_else_can_do_i
     let other = it.give(Ask::root("keel", "forge/read").movable());
     it.register("forge", offer(1, &[("draw", 1)]), &[it.lease(begun)]);
     assert_eq!(it.astray(), [other]);
+    // While others may yet come back it is not over, and each time somebody does it is looked at.
+    it.nobody_else_yet(other, true);
+    assert_eq!((it.astray(), it.state(other)), (Vec::new(), Some(DispatchState::Pending)));
+    it.register("wren", offer(1, &[("draw", 1)]), &[]);
+    assert_eq!(it.astray(), [other]);
+    // Its own Hand may be there again, too.
+    it.register("forge", offer(2, &[("read", 2)]), &[it.lease(begun)]);
+    assert_eq!((it.astray(), it.state(other)), (Vec::new(), Some(DispatchState::Running)));
 }

@@ -92,8 +92,9 @@ enum Op {
         host: u8,
         hand: u8,
     },
-    Stuck {
+    NobodyElse {
         pick: u8,
+        is_early: bool,
     },
     Pass {
         s: u8,
@@ -139,7 +140,7 @@ fn op() -> impl Strategy<Value = Op> {
         4 => (0_u8..3, any::<u16>()).prop_map(|(host, some)| Op::Renew { host, some }),
         1 => any::<u8>().prop_map(|pick| Op::Cancel { pick }),
         4 => (any::<u8>(), 0_u8..3, 0_u8..2).prop_map(|(pick, host, hand)| Op::Redirect { pick, host, hand }),
-        1 => any::<u8>().prop_map(|pick| Op::Stuck { pick }),
+        1 => (any::<u8>(), any::<bool>()).prop_map(|(pick, is_early)| Op::NobodyElse { pick, is_early }),
         4 => (0_u8..40).prop_map(|s| Op::Pass { s }),
         1 => (0_u8..6).prop_map(|to| Op::SoftCap { to }),
         1 => (0_u8..200).prop_map(|down_s| Op::Restart { down_s }),
@@ -267,11 +268,11 @@ fn perform(it: &mut Harness, op: &Op) {
                 it.redirect(id, &to);
             }
         }
-        Op::Stuck { pick: n } => {
+        Op::NobodyElse { pick: n, is_early } => {
             let movable: Vec<_> =
                 it.movable().into_iter().flat_map(|(_, work)| work).chain(it.astray()).collect();
             let Some(id) = pick(&movable, n) else { return };
-            it.nobody_else(id);
+            it.nobody_else_yet(id, is_early);
             assert!(!it.astray().contains(&id));
         }
         Op::Pass { s } => it.pass(i64::from(s) * 1_000),
