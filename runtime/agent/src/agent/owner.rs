@@ -255,7 +255,7 @@ impl Owner {
             None => {}
             Some(Happening::Connected { link, attempt }) => self.register(link, attempt).await?,
             Some(Happening::Items(items)) => self.receive_all(items).await?,
-            Some(Happening::Asked(ask)) => self.asked(ask),
+            Some(Happening::Asked(link, ask)) => self.asked(link, ask),
             Some(Happening::Lost { loss, retry_in }) => {
                 tracing::warn!(
                     "no link to the broker: {loss}; dialling again in {} ms",
@@ -268,8 +268,7 @@ impl Owner {
     }
 
     /// Beside everything else: a session may be long, and whoever asked may wait.
-    fn asked(&self, ask: SessionAsk) {
-        let Some(link) = self.uplink.link().cloned() else { return };
+    fn asked(&self, link: Link, ask: SessionAsk) {
         let home = self.shared.home.clone();
         tokio::spawn(async move {
             let answering = tokio::task::spawn_blocking(move || project::answer(&home, ask));

@@ -46,6 +46,15 @@ enum Stage {
     },
 }
 
+impl Stage {
+    fn link(&self) -> Option<&Link> {
+        match self {
+            Self::Registering { link, .. } | Self::Up { link, .. } => Some(link),
+            Self::Down => None,
+        }
+    }
+}
+
 /// What the owner has to act upon.
 #[derive(Debug)]
 pub(crate) enum Happening {
@@ -56,7 +65,8 @@ pub(crate) enum Happening {
     },
     Items(Vec<Deliver>),
     /// An operator wants to see something of this home.
-    Asked(SessionAsk),
+    /// To be answered on this link: who knows us may ask before we know of that.
+    Asked(Link, SessionAsk),
     Lost {
         loss: Loss,
         retry_in: Duration,
@@ -111,7 +121,7 @@ impl Uplink {
             Event::Frame(frame) => {
                 let frame = *frame;
                 if let FromBroker::SessionAsk(ask) = frame {
-                    return Ok(Some(Happening::Asked(ask)));
+                    return Ok(self.stage.link().map(|link| Happening::Asked(link.clone(), ask)));
                 }
                 self.frame(frame).await?.map(Happening::Items)
             }

@@ -1,5 +1,8 @@
 //! Links that break, jump, and end.
 
+use nexus_wire::session::{SessionAnswer, SessionAsk, SessionPage, SessionQuestion};
+use nexus_wire::{Json, QuestionId};
+
 use super::*;
 
 #[test]
@@ -129,5 +132,26 @@ fn a_registration_that_fails_for_now_is_tried_again() {
     let (mut link, _) = fake.registered(EPOCH, 0, 1);
     link.deliver(1, 1, message(1, "wren", "nothing"));
     link.acked(1);
+    process.kill(&fake);
+}
+
+/// The broker may ask as soon as it knows us, which is before we know that it does.
+#[test]
+fn a_question_that_comes_before_the_registration_is_heard_of_is_answered() {
+    let mut fake = Fake::new(ECHO);
+    let process = fake.start();
+    let (mut link, id, _) = fake.link();
+    let question = QuestionId(Uuid::from_u128(7));
+    link.push(SessionAsk { question, about: SessionQuestion::List { limit: 10, cursor: None } });
+    let answer = loop {
+        match link.next() {
+            (None, ToBroker::SessionAnswer(answer)) => break answer,
+            (None, _) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    let none = SessionPage { sessions: Vec::new(), cursor: None };
+    assert_eq!(answer, SessionAnswer { question, answer: Some(Json::of(&none)), error: None });
+    link.accept(id, EPOCH, 0, 1);
     process.kill(&fake);
 }
