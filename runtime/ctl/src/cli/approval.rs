@@ -12,7 +12,7 @@ pub struct Decide {
     #[arg(value_name = "ID")]
     pub approval: Short<ApprovalId>,
     /// A word for the model
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", alias = "reason")]
     pub note: Option<String>,
 }
 

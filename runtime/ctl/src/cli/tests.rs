@@ -74,6 +74,7 @@ fn what_people_type_is_understood() {
         "nexctl trigger add m --event message,alert --by wren --ask harrow look",
         "nexctl trigger next m -n 3",
         "nexctl trigger history m --limit 3 --before 9",
+        "nexctl deny 1234abcd --reason late",
         "nexctl trigger put -",
         "nexctl context add up --url http://127.0.0.1:1 --token-file f --use",
     ];
