@@ -242,13 +242,12 @@ impl<S: Store> Step<'_, S> {
     }
 
     fn answer_dispatched(&mut self, first: DispatchRecord) {
+        let chosen = first.first_hand().clone();
         let DispatchRecord { info, why, clamped, .. } = first;
-        // It may be another's by now.
-        let chosen = why.first().filter(|first| first.lost.is_none()).map(|first| first.hand.clone());
         let position = self.hub.queue.position(info.id);
         self.answer(&Dispatched {
             dispatch: info.id,
-            chosen: chosen.unwrap_or(info.hand),
+            chosen,
             why,
             state: info.state,
             position,

@@ -24,7 +24,7 @@ use nexus_wire::limits::PARTICIPANTS_SHOWN_MAX;
 use nexus_wire::log::LogEntry;
 use nexus_wire::roster::{AspectInfo, AspectRole, AspectState, ContextMode, Restraint};
 use nexus_wire::{
-    AspectName, BlobId, DispatchId, EntryId, EpochId, GrantId, ItemId, LinkId, MessageId, Ms, Party,
+    AspectName, BlobId, DispatchId, EntryId, EpochId, GrantId, HandRef, ItemId, LinkId, MessageId, Ms, Party,
     RequestId, TraceContext,
 };
 use serde_json::Value;
@@ -261,6 +261,12 @@ impl DispatchRecord {
     pub fn is_dead(&self) -> bool {
         is_dead(&self.info)
     }
+
+    /// The one that was chosen when it was accepted; it may be another's by now.
+    pub fn first_hand(&self) -> &HandRef {
+        let chosen = self.why.first().filter(|first| first.lost.is_none());
+        chosen.map_or(&self.info.hand, |first| &first.hand)
+    }
 }
 
 pub fn is_dead(info: &DispatchInfo) -> bool {
@@ -298,10 +304,10 @@ pub struct CancelRecord {
 
 /// A dispatch as it stood when it was accepted: what its log entry shows, however it went on.
 pub fn as_accepted(record: DispatchRecord) -> DispatchInfo {
-    let DispatchRecord { info, why, .. } = record;
-    let chosen = why.into_iter().next().filter(|first| first.lost.is_none());
+    let hand = record.first_hand().clone();
+    let info = record.info;
     DispatchInfo {
-        hand: chosen.map_or(info.hand, |first| first.hand),
+        hand,
         state: DispatchState::Pending,
         attempt: 0,
         assigned_at: None,

@@ -6,6 +6,7 @@ use nexus_wire::flow::{FlowGet, FlowInfo, FlowPut};
 use nexus_wire::trigger::{TriggerGet, TriggerInfo, TriggerPause, TriggerResume, TriggerStatus};
 use nexus_wire::{ErrorBody, ErrorCode, Json, OperatorName, Party, RequestId, ToBroker, TriggerName};
 use nexus_workspace::{HOME_FILE, Item};
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::edge::Edge;
@@ -69,13 +70,10 @@ impl<'a> Acting<'a> {
     /// What is shipped takes the place of nothing that somebody has put.
     pub(super) async fn check_free(&self, item: &Item) -> Result<(), ErrorBody> {
         let Item::Flow(flow) = item else { return Ok(()) };
-        let json = match self.ask(FlowGet { flow: flow.id.clone() }).await {
-            Ok(json) => json,
-            Err(error) if error.code == ErrorCode::NotFound => return Ok(()),
-            Err(error) => return Err(error),
+        let Some(FlowInfo { by, flow: there, .. }) = self.find(FlowGet { flow: flow.id.clone() }).await?
+        else {
+            return Ok(());
         };
-        let FlowInfo { by, flow: there, .. } =
-            json.parse().map_err(|error| ErrorBody::new(ErrorCode::Internal, error.to_string()))?;
         if by == self.identity.party || there == **flow {
             return Ok(());
         }
@@ -128,13 +126,18 @@ impl<'a> Acting<'a> {
     }
 
     async fn own(&self, name: &TriggerName) -> Result<Option<TriggerInfo>, ErrorBody> {
-        let json = match self.ask(TriggerGet { trigger: name.clone() }).await {
-            Ok(json) => json,
-            Err(error) if error.code == ErrorCode::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let info: TriggerInfo =
-            json.parse().map_err(|error| ErrorBody::new(ErrorCode::Internal, error.to_string()))?;
-        Ok(Some(info).filter(|info| info.owner == self.identity.party))
+        let info: Option<TriggerInfo> = self.find(TriggerGet { trigger: name.clone() }).await?;
+        Ok(info.filter(|info| info.owner == self.identity.party))
+    }
+
+    /// What there may be nothing of.
+    async fn find<T: DeserializeOwned>(&self, get: impl Into<ToBroker>) -> Result<Option<T>, ErrorBody> {
+        match self.ask(get).await {
+            Ok(json) => {
+                json.parse().map(Some).map_err(|error| ErrorBody::new(ErrorCode::Internal, error.to_string()))
+            }
+            Err(error) if error.code == ErrorCode::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }

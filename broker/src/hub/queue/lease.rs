@@ -109,11 +109,9 @@ impl Queue {
         let ran_out = farewell == Farewell::Yes;
         self.update(id, |entry| {
             entry.account.next_attempt();
-            entry.moving = match entry.moving {
-                Moving::No => Moving::No,
-                Moving::May | Moving::Should | Moving::Must | Moving::Stuck if ran_out => Moving::Should,
-                Moving::May | Moving::Should | Moving::Must | Moving::Stuck => Moving::May,
-            };
+            if entry.moving != Moving::No {
+                entry.moving = if ran_out { Moving::Should } else { Moving::May };
+            }
             entry.phase = Phase::Pending { passed: 0 };
         });
         let is_gone = self.entries.get(&id).is_some_and(|entry| {

@@ -87,6 +87,12 @@ impl<S: Transaction> Runners for World<S> {
     }
 }
 
+/// Its worker has stopped, having used three tokens.
+fn stopped(lease: Lease) -> Change {
+    let usage = Usage { input_tokens: 3, ..Usage::default() };
+    Change::DispatchStopped(DispatchStopped { lease, usage, cost_microusd: None })
+}
+
 fn at(who: &str, state: DispatchState, attempt: u32) -> (String, DispatchState, u32) {
     (who.to_owned(), state, attempt)
 }
@@ -127,8 +133,6 @@ on_both_stores! {
         let old = Lease { dispatch: begun[0], attempt: 1 };
         assert_eq!(world.finish("ash", old).unwrap_err().code, ErrorCode::StaleToken);
         assert_eq!(world.stands(begun[0]), at("birch", Running, 2));
-        let usage = Usage { input_tokens: 3, ..Usage::default() };
-        let stopped = |lease| Change::DispatchStopped(DispatchStopped { lease, usage, cost_microusd: None });
         world.request::<Value>("ash", stopped(old)).unwrap();
         let info = world.store.dispatch(begun[0]).unwrap().unwrap().info;
         let [EarlierWorker { aspect, attempt: 1, stop: Some(stop) }] = &info.earlier[..] else { panic!("{info:?}") };
@@ -289,10 +293,7 @@ on_both_stores! {
         let (who, _, attempt) = world.stands(id);
         assert_eq!((attempt, who == "birch"), (3, false));
         for (who, attempt) in [("ash", 1), ("birch", 2)] {
-            let usage = Usage { input_tokens: 3, ..Usage::default() };
-            let lease = Lease { dispatch: id, attempt };
-            let stopped = DispatchStopped { lease, usage, cost_microusd: None };
-            world.request::<Value>(who, Change::DispatchStopped(stopped)).unwrap();
+            world.request::<Value>(who, stopped(Lease { dispatch: id, attempt })).unwrap();
         }
         let info = world.store.dispatch(id).unwrap().unwrap().info;
         let told: Vec<(String, u32, bool)> = info.earlier.iter().map(|worker| {
