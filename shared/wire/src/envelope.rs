@@ -184,6 +184,12 @@ pub fn deliver_parts<'a>(offset: &'a str, item: &'a str) -> [&'a str; 5] {
     [r#"{"kind":"deliver","payload":{"offset":"#, offset, r#","item":"#, item, "}}"]
 }
 
+/// What stands behind one another in the text of the reply `ok`, whose payload is JSON text already. `request`: the id
+/// as text.
+pub fn ok_parts<'a>(request: &'a str, payload: &'a str) -> [&'a str; 5] {
+    [r#"{"kind":"ok","in_reply_to":""#, request, r#"","payload":"#, payload, "}"]
+}
+
 /// Whether a text keeps the bounds of a frame to the broker. A sender asks before it sends: what breaks them cannot
 /// be answered.
 pub fn check_bounds(text: &str) -> Result<(), DecodeError> {

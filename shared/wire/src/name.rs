@@ -1,5 +1,6 @@
 //! Names people choose and what may stand on the wire as one. Parsed once; a held value is valid.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -37,23 +38,31 @@ fn shortened(text: &str) -> String {
     text.chars().take(64).collect()
 }
 
+/// `$text` gives what stands on the wire. Names are in nearly every frame, and to format one takes several times as long
+/// as to copy it.
 macro_rules! text_form {
-    ($name:ident, $pattern:literal) => {
+    ($name:ident, $text:ident, $pattern:literal) => {
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                serializer.serialize_str(self.$text().as_ref())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.$text().as_ref())
             }
         }
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'_, str>::deserialize(deserializer)?;
+                let text = Cow::<'_, str>::deserialize(deserializer)?;
                 text.parse().map_err(serde::de::Error::custom)
             }
         }
 
         impl JsonSchema for $name {
-            fn schema_name() -> std::borrow::Cow<'static, str> {
+            fn schema_name() -> Cow<'static, str> {
                 stringify!($name).into()
             }
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
@@ -94,13 +103,7 @@ macro_rules! label {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        text_form!($name, "^[a-z][a-z0-9-]{0,31}$");
+        text_form!($name, as_str, "^[a-z][a-z0-9-]{0,31}$");
     };
 }
 
@@ -140,13 +143,13 @@ impl FromStr for HandRef {
     }
 }
 
-impl fmt::Display for HandRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.aspect, self.hand)
+impl HandRef {
+    fn text(&self) -> String {
+        [self.aspect.as_str(), "/", self.hand.as_str()].concat()
     }
 }
 
-text_form!(HandRef, "^[a-z][a-z0-9-]{0,31}/[a-z][a-z0-9-]{0,31}$");
+text_form!(HandRef, text, "^[a-z][a-z0-9-]{0,31}/[a-z][a-z0-9-]{0,31}$");
 
 /// A watch of an aspect, written `runner/inbox`.
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -163,13 +166,13 @@ impl FromStr for WatchRef {
     }
 }
 
-impl fmt::Display for WatchRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.aspect, self.watch)
+impl WatchRef {
+    fn text(&self) -> String {
+        [self.aspect.as_str(), "/", self.watch.as_str()].concat()
     }
 }
 
-text_form!(WatchRef, "^[a-z][a-z0-9-]{0,31}/[a-z][a-z0-9-]{0,31}$");
+text_form!(WatchRef, text, "^[a-z][a-z0-9-]{0,31}/[a-z][a-z0-9-]{0,31}$");
 
 /// The Hand every aspect offers: a shadow of itself, with its persona and no history.
 pub const SELF_HAND: &str = "self";
@@ -205,16 +208,16 @@ impl FromStr for HandTarget {
     }
 }
 
-impl fmt::Display for HandTarget {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl HandTarget {
+    fn text(&self) -> Cow<'_, str> {
         match self {
-            Self::Hand(hand) => write!(f, "{hand}"),
-            Self::Own => f.write_str(SELF_HAND),
+            Self::Hand(hand) => hand.text().into(),
+            Self::Own => SELF_HAND.into(),
         }
     }
 }
 
-text_form!(HandTarget, "^(self|[a-z][a-z0-9-]{0,31}/[a-z][a-z0-9-]{0,31})$");
+text_form!(HandTarget, text, "^(self|[a-z][a-z0-9-]{0,31}/[a-z][a-z0-9-]{0,31})$");
 
 /// Whoever can send or be sent something: `wren`, `operator/ana` or `system`.
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -238,6 +241,15 @@ impl Party {
             Self::Aspect(_) | Self::System => false,
         }
     }
+
+    /// What stands on the wire.
+    pub fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Aspect(name) => name.as_str().into(),
+            Self::Operator(name) => ["operator/", name.as_str()].concat().into(),
+            Self::System => "system".into(),
+        }
+    }
 }
 
 impl FromStr for Party {
@@ -254,17 +266,7 @@ impl FromStr for Party {
     }
 }
 
-impl fmt::Display for Party {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Aspect(name) => write!(f, "{name}"),
-            Self::Operator(name) => write!(f, "operator/{name}"),
-            Self::System => f.write_str("system"),
-        }
-    }
-}
-
-text_form!(Party, "^(system|(operator/)?[a-z][a-z0-9-]{0,31})$");
+text_form!(Party, text, "^(system|(operator/)?[a-z][a-z0-9-]{0,31})$");
 
 #[cfg(test)]
 mod tests {

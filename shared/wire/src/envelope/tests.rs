@@ -126,6 +126,13 @@ fn what_a_client_may_send_fits_into_what_the_broker_sends() {
 }
 
 #[test]
+fn the_fast_text_of_an_ok_is_the_frame() {
+    let payload = crate::Json::of(&serde_json::json!({"text": "a \"word\"", "more": [1, null]}));
+    let text = ok_parts(ID, payload.as_str()).concat();
+    assert_eq!(text, reply(crate::RequestId(ID.parse().expect("an id")), &FromBroker::Ok(payload)));
+}
+
+#[test]
 fn the_fast_text_of_a_deliver_is_the_frame() {
     let item = Item {
         id: crate::ItemId(uuid::Uuid::from_u128(7)),
