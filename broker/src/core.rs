@@ -156,16 +156,17 @@ impl<S: Transaction> Core<S> {
     pub(crate) fn run(mut self) -> S {
         let body = CommandBody::BrokerStarted(self.config.clone());
         let at = self.intake.now();
-        self.apply(vec![Command { at, origin: Origin::Broker, trace: None, body }]);
+        let first = vec![Command { at, origin: Origin::Broker, trace: None, body }];
+        self.apply(&mut Batch::of(first));
         self.set_timer();
         loop {
-            let Batch { commands, questions, last, .. } = self.intake.take();
-            self.apply(commands);
+            let mut batch = self.intake.take();
+            self.apply(&mut batch);
             self.set_timer();
-            for question in questions {
+            for question in batch.questions {
                 question(&self.hub);
             }
-            if last {
+            if batch.last {
                 self.published.deliver.forget_calls();
                 return self.store;
             }
@@ -181,22 +182,22 @@ impl<S: Transaction> Core<S> {
         self.timer.send_if_modified(|timer| std::mem::replace(timer, next) != next);
     }
 
-    fn apply(&mut self, commands: Vec<Command>) {
-        let mut next = commands;
+    fn apply(&mut self, batch: &mut Batch) {
         loop {
             if !self.again.is_empty() {
                 let (now, woke) = self.intake.begin();
                 let again = std::mem::take(&mut self.again).into_iter().map(|it| Command { at: now, ..it });
-                next = woke.into_iter().chain(again).chain(next).collect();
+                let next = std::mem::take(&mut batch.commands);
+                batch.commands = woke.into_iter().chain(again).chain(next).collect();
             }
-            if next.is_empty() {
+            if batch.commands.is_empty() {
                 return;
             }
             let mut aftermath = Aftermath::default();
-            next.iter().for_each(|command| aftermath.note(command));
-            let (count, began) = (next.len(), clock::now());
-            match self.commit(next) {
+            let began = clock::now();
+            match self.commit(batch, &mut aftermath) {
                 Ok(effects) => {
+                    let count = aftermath.origins.len();
                     self.published.meter.committed(count, clock::now().saturating_duration_since(began));
                     let orphans = self.release(effects);
                     let is_over = self.published.health.state() == State::Failed;
@@ -206,15 +207,17 @@ impl<S: Transaction> Core<S> {
                     if is_over {
                         self.again.push(by_broker(CommandBody::storage_is_back()));
                     }
-                    next = Vec::new();
                 }
                 Err(error) => return self.fail(&error, aftermath),
             }
         }
     }
 
-    /// One transaction for all of them. Nothing of it is seen by anybody until it is on disk.
-    fn commit(&mut self, commands: Vec<Command>) -> Stored<Vec<Effect>> {
+    /// One transaction for all of them, and for what comes in meanwhile. Nothing of it is seen by anybody until it is on
+    /// disk.
+    fn commit(&mut self, batch: &mut Batch, aftermath: &mut Aftermath) -> Stored<Vec<Effect>> {
+        let mut commands = std::mem::take(&mut batch.commands);
+        commands.iter().for_each(|command| aftermath.note(command));
         if self.is_stale {
             self.store.rollback()?;
             self.hub = Hub::rebuild(&self.store, self.config.clone())?;
@@ -222,8 +225,13 @@ impl<S: Transaction> Core<S> {
         }
         self.store.begin()?;
         let mut effects = Vec::with_capacity(4 * commands.len());
-        for command in commands {
-            effects.append(&mut self.hub.apply(&mut self.store, command)?);
+        while !commands.is_empty() {
+            for command in commands {
+                effects.append(&mut self.hub.apply(&mut self.store, command)?);
+            }
+            self.intake.take_along(batch, aftermath.origins.len());
+            commands = std::mem::take(&mut batch.commands);
+            commands.iter().for_each(|command| aftermath.note(command));
         }
         self.store.commit()?;
         Ok(effects)

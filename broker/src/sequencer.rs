@@ -19,6 +19,10 @@ use crate::task;
 const WAITING_MAX: usize = 2048;
 /// Commands of one batch: beyond it a commit takes so long that the first in it waits for nothing.
 pub(crate) const BATCH_MAX: usize = 512;
+/// A batch of fewer takes along what has come in while it was applied: a commit costs as much as dozens of commands. No
+/// more than that: those who wait for their answers send nothing new, and with all of them in one batch the links and
+/// the core would take turns.
+const BATCH_FEW: usize = 40;
 /// A command of this size and more also takes its part of [`LARGE_TOTAL`].
 const LARGE: usize = 8 * 1024;
 /// What all large commands together may hold of the heap while they wait.
@@ -131,6 +135,10 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
+    pub(crate) fn of(commands: Vec<Command>) -> Self {
+        Self { commands, ..Self::default() }
+    }
+
     fn put(&mut self, submission: Submission, at: Ms) {
         match submission {
             Submission::Command { origin, trace, body, size, place } => {
@@ -229,10 +237,31 @@ impl Sequencer {
 impl Intake {
     /// Waits for something to do. A batch is whatever was waiting; it never lingers for more.
     pub(crate) fn take(&mut self) -> Batch {
-        self.waiting.clear();
         let count = self.receiver.blocking_recv_many(&mut self.waiting, BATCH_MAX);
+        let mut batch = Batch { last: count == 0, ..Batch::default() };
+        self.fill(&mut batch);
+        batch
+    }
+
+    /// What has come in meanwhile, where only `applied` of the batch's commands were there so far.
+    pub(crate) fn take_along(&mut self, batch: &mut Batch, applied: usize) {
+        if batch.last || applied >= BATCH_FEW {
+            return;
+        }
+        while self.waiting.len() < BATCH_MAX
+            && let Ok(submission) = self.receiver.try_recv()
+        {
+            self.waiting.push(submission);
+        }
+        if !self.waiting.is_empty() {
+            self.fill(batch);
+        }
+    }
+
+    /// Puts what was received into the batch.
+    fn fill(&mut self, batch: &mut Batch) {
         let (at, woke) = self.begin();
-        let mut batch = Batch { commands: Vec::with_capacity(count), last: count == 0, ..Batch::default() };
+        batch.commands.reserve(self.waiting.len());
         batch.commands.extend(woke);
         // After the others were taken, so that none of them comes before what was acknowledged before it.
         for (link, (aspect, offset)) in self.acks.take() {
@@ -250,7 +279,6 @@ impl Intake {
                 batch.put(submission, at);
             }
         }
-        batch
     }
 
     /// The time of commands that begin now, and what comes first where the machine has slept since the last ones.

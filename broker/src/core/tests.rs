@@ -31,7 +31,7 @@ fn wren() -> AspectName {
 /// Applies one command from within the process.
 fn call(core: &mut Core<MemoryStore>, body: CommandBody) -> Receiver<Answer> {
     let (origin, answer) = core.published.deliver.call();
-    core.apply(vec![Command { at: core.intake.now(), origin, trace: None, body }]);
+    core.apply(&mut Batch::of(vec![Command { at: core.intake.now(), origin, trace: None, body }]));
     answer
 }
 
@@ -76,7 +76,7 @@ fn a_commit_that_fails_tells_everybody_and_changes_nothing() {
     add_wren(&mut core);
     let peer = peer(1);
     core.published.deliver.join(Arc::clone(&peer));
-    core.apply(vec![register(peer.link)]);
+    core.apply(&mut Batch::of(vec![register(peer.link)]));
     assert_eq!(link_of_wren(&core), Some(peer.link));
     let before = core.hub.clone();
 
@@ -85,10 +85,10 @@ fn a_commit_that_fails_tells_everybody_and_changes_nothing() {
     let add = OperatorAdd { name, role: OperatorRole::Viewer, token_sha256: "ab".repeat(32) };
     let (origin, mut answer) = core.published.deliver.call();
     let down = CommandBody::LinkDown { aspect: wren(), link: peer.link, generation: 1 };
-    core.apply(vec![
+    core.apply(&mut Batch::of(vec![
         Command { at: 1, origin, trace: None, body: CommandBody::AddOperator { by: Party::System, add } },
         Command { at: 1, origin: Origin::Broker, trace: None, body: down },
-    ]);
+    ]));
     let body = answer.try_recv().unwrap().unwrap_err();
     assert_eq!((body.code, body.retryable), (ErrorCode::StorageUnavailable, true), "{body}");
     assert_eq!(core.hub, before, "rebuilt as it was");
@@ -96,7 +96,12 @@ fn a_commit_that_fails_tells_everybody_and_changes_nothing() {
     assert!(core.published.health.reason().starts_with("storage is unavailable"));
 
     // The link went whatever the disk said; the next commit makes up for it.
-    core.apply(vec![Command { at: 2, origin: Origin::Broker, trace: None, body: CommandBody::Tick }]);
+    core.apply(&mut Batch::of(vec![Command {
+        at: 2,
+        origin: Origin::Broker,
+        trace: None,
+        body: CommandBody::Tick,
+    }]));
     assert_eq!(core.published.health.state(), State::Working);
     assert_eq!(link_of_wren(&core), None);
     assert_eq!(core.published.presence.info(&wren()).unwrap().state, AspectState::Offline);
@@ -105,12 +110,17 @@ fn a_commit_that_fails_tells_everybody_and_changes_nothing() {
     // Damage is no matter of the moment: it stays until a broker starts anew.
     for _ in 0..2 {
         let damage = CommandBody::storage_failed(&StoreError::Corrupt("page 7".to_owned()));
-        core.apply(vec![Command { at: 3, origin: Origin::Broker, trace: None, body: damage }]);
+        core.apply(&mut Batch::of(vec![Command {
+            at: 3,
+            origin: Origin::Broker,
+            trace: None,
+            body: damage,
+        }]));
     }
     let damaged = ("damage".to_owned(), 1, true);
     assert_eq!(storage_alerts(&core), [damaged, ("writes".to_owned(), 1, false)]);
     let started = CommandBody::BrokerStarted(HubConfig::default());
-    core.apply(vec![Command { at: 4, origin: Origin::Broker, trace: None, body: started }]);
+    core.apply(&mut Batch::of(vec![Command { at: 4, origin: Origin::Broker, trace: None, body: started }]));
     assert!(storage_alerts(&core).iter().all(|(_, _, is_open)| !is_open));
 }
 
@@ -122,12 +132,12 @@ fn a_registration_whose_link_has_gone_is_taken_back() {
     core.published.deliver.join(Arc::clone(&gone));
     assert_eq!(core.published.deliver.leave(&gone), None);
     for link in [gone.link, never.link] {
-        core.apply(vec![register(link)]);
+        core.apply(&mut Batch::of(vec![register(link)]));
         assert_eq!(link_of_wren(&core), None);
     }
     let there = peer(3);
     core.published.deliver.join(Arc::clone(&there));
-    core.apply(vec![register(there.link)]);
+    core.apply(&mut Batch::of(vec![register(there.link)]));
     assert_eq!(link_of_wren(&core), Some(there.link));
     let seat = Seat { aspect: wren(), generation: 3 };
     assert_eq!(core.published.deliver.leave(&there), Some(seat));
