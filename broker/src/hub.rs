@@ -42,6 +42,7 @@ mod situation;
 mod spending;
 mod step;
 mod storage;
+pub mod text;
 mod threads;
 mod trigger;
 mod waits;

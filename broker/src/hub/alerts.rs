@@ -23,7 +23,7 @@ impl Alerts {
     }
 
     pub(super) fn is_open(&self, kind: AlertKind, subject: &str) -> bool {
-        self.0.contains_key(&Alert::key_of(kind, subject))
+        !self.0.is_empty() && self.0.contains_key(&Alert::key_of(kind, subject))
     }
 
     /// What the first open one of a kind says.

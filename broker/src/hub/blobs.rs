@@ -56,6 +56,9 @@ pub fn is_named_to(store: &impl Reads, reader: &Party, id: BlobId) -> Stored<boo
 /// The blobs that a text names; of very many the first.
 pub(super) fn named_in(text: &str) -> BTreeSet<BlobId> {
     let mut named = BTreeSet::new();
+    if text.len() < PREFIX.len() + DIGITS {
+        return named;
+    }
     for (at, _) in text.match_indices(PREFIX) {
         let name = text.get(at..at + PREFIX.len() + DIGITS);
         named.extend(name.and_then(|name| name.parse::<BlobId>().ok()));

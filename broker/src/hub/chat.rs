@@ -6,21 +6,21 @@ use std::collections::BTreeSet;
 use nexus_wire::alert::AlertKind;
 use nexus_wire::attachment::Attachment;
 use nexus_wire::budget::Spending;
-use nexus_wire::chat::{ChatSend, ChatSent, Message, ReplyMeta, ThreadInfo};
+use nexus_wire::chat::{ChatSend, Message, ReplyMeta, ThreadInfo};
 use nexus_wire::limits::{
     ATTACHMENT_NAME_BYTES_MAX, ATTACHMENTS_MAX, DURABLE_BYTES_MAX, MEDIA_TYPE_BYTES_MAX, MESSAGE_BYTES_MAX,
     RECIPIENTS_MAX, TOPIC_BYTES_MAX,
 };
 use nexus_wire::log::LogBody;
-use nexus_wire::{ErrorCode, MessageId, Party, RequestId, ThreadId, derive};
+use nexus_wire::{ErrorCode, FromBroker, Json, MessageId, Party, RequestId, ThreadId, derive};
 use sha2::{Digest, Sha256};
 
 use super::command::HubConfig;
-use super::inbox::BodyRef;
 use super::measured::Measured;
 use super::records::{MessageRecord, Store, Stored, ThreadRecord};
 use super::route::{Posting, Routed, route};
 use super::step::{Done, Step, refuse};
+use super::text::chat_sent;
 
 const TITLE_CHARS_MAX: usize = 80;
 
@@ -48,7 +48,7 @@ impl<S: Store> Step<'_, S> {
                     format!("request {request} sent another message before; a new message needs a new id"),
                 );
             }
-            self.answer(&sent(first.message, first.unknown));
+            self.answer_sent(&first.message, &first.unknown);
             return Ok(());
         }
         check(&send, bytes)?;
@@ -228,20 +228,11 @@ impl<S: Store> Step<'_, S> {
         }
         let MessageRecord { message, trace, unknown, .. } = record;
         if message.from != Party::System {
-            self.answer(&ChatSent {
-                message: message.id,
-                seq: message.seq,
-                thread: message.thread,
-                recipients: message.to.clone(),
-                unknown,
-            });
+            self.answer_sent(&message, &unknown);
         }
-        if message.to.iter().any(|party| party.aspect().is_some()) {
-            let body = BodyRef::Message(&message).text();
-            for name in message.to.iter().filter_map(Party::aspect) {
-                let item = derive::message_item(message.id, name);
-                self.push(name, item, Some(message.seq), trace.as_ref(), &body)?;
-            }
+        for name in message.to.iter().filter_map(Party::aspect) {
+            let item = derive::message_item(message.id, name);
+            self.push_message(name, item, trace.as_ref(), &message)?;
         }
         self.log(
             message.from.clone(),
@@ -250,6 +241,13 @@ impl<S: Store> Step<'_, S> {
             draft.content_sha256,
         )?;
         Ok(())
+    }
+
+    fn answer_sent(&mut self, message: &Message, unknown: &[String]) {
+        if self.is_awaited() {
+            let answer = Json::of_text(chat_sent(message, unknown));
+            self.answer_with(Ok(FromBroker::Ok(answer)));
+        }
     }
 
     /// Tells the operators of a thread, or all of them if it has none, that it waits for one of them.
@@ -329,16 +327,6 @@ fn guard(
     };
     thread.info.paused = true;
     Some(pause)
-}
-
-fn sent(message: Message, unknown: Vec<String>) -> ChatSent {
-    ChatSent {
-        message: message.id,
-        seq: message.seq,
-        thread: message.thread,
-        recipients: message.to,
-        unknown,
-    }
 }
 
 fn check(send: &ChatSend, bytes: usize) -> Done {

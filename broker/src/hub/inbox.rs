@@ -2,7 +2,6 @@
 //! aspect has acknowledged and what it has closed. Knows nothing of links' outboxes.
 
 use std::io::Write;
-use std::sync::Arc;
 
 use nexus_wire::approval::ApprovalEnd;
 use nexus_wire::budget::Spending;
@@ -22,15 +21,15 @@ use sha2::{Digest, Sha256};
 use super::effect::Effect;
 use super::records::{AspectRecord, ClosedRecord, NewItem, Outlay, Reads, Store, Stored};
 use super::step::{Done, Step, refuse};
+use super::text::message_item;
 
 /// Room for the text of most bodies.
 const TEXT_BYTES: usize = 1024;
 
-/// `nexus_wire::inbox::ItemBody`, borrowed, so that nothing is copied to be written.
+/// `nexus_wire::inbox::ItemBody` but for messages, borrowed, so that nothing is copied to be written.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum BodyRef<'a> {
-    Message(&'a Message),
     Assignment(&'a Assignment),
     Result(&'a Outcome),
     Gather(&'a GatherResult),
@@ -55,7 +54,6 @@ pub fn item_text(id: ItemId, at: Ms, trace: Option<&TraceContext>, answered: boo
     let answered = if answered { r#""answered":true,"# } else { "" };
     let (id, at) = (id.0.hyphenated(), at.to_string());
     let trace = trace.map(trace_text).unwrap_or_default();
-    // By far the most of what is written of a message; what formats anything takes its time.
     let mut digits = [0; 36];
     let (start, id) = (r#"{"id":""#, &*id.encode_lower(&mut digits));
     [start, id, r#"","at":"#, &at, ",", &trace, answered, r#""body":"#, body, "}"].concat()
@@ -74,7 +72,9 @@ pub fn as_answered(item: &str) -> String {
 
 pub(super) fn json_text(value: &impl Serialize) -> Vec<u8> {
     // Our types serialize without fail.
-    serde_json::to_vec(value).unwrap_or_default()
+    let mut text = Vec::with_capacity(TEXT_BYTES);
+    let _ = serde_json::to_writer(&mut text, value);
+    text
 }
 
 /// SHA-256 of the JSON text of `value`.
@@ -146,16 +146,37 @@ impl<S: Store> Step<'_, S> {
         &mut self,
         to: &AspectName,
         id: ItemId,
-        message_seq: Option<u64>,
         trace: Option<&TraceContext>,
         body: &str,
+    ) -> Stored<u64> {
+        let text = item_text(id, self.at, trace, false, body);
+        self.put_item(to, id, None, trace, text)
+    }
+
+    /// Appends an item that carries a message.
+    pub(super) fn push_message(
+        &mut self,
+        to: &AspectName,
+        id: ItemId,
+        trace: Option<&TraceContext>,
+        message: &Message,
+    ) -> Stored<u64> {
+        self.put_item(to, id, Some(message.seq), trace, message_item(id, trace, message))
+    }
+
+    fn put_item(
+        &mut self,
+        to: &AspectName,
+        id: ItemId,
+        message_seq: Option<u64>,
+        trace: Option<&TraceContext>,
+        text: String,
     ) -> Stored<u64> {
         let at = self.at;
         let Some(record) = self.hub.roster.aspect_mut(to) else { return Ok(0) };
         record.tail += 1;
         let (offset, link) = (record.tail, record.link);
-        let json = Arc::from(item_text(id, at, trace, false, body));
-        let item = NewItem { offset, id, at, message_seq, json };
+        let item = NewItem { offset, id, at, message_seq, json: text.into() };
         self.store.put_inbox(to, &item)?;
         if let Some(link) = link {
             let trace = trace.cloned().map(Box::new);

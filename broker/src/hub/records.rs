@@ -366,15 +366,15 @@ pub fn without_contents(info: &DispatchInfo) -> DispatchInfo {
 }
 
 /// How a dispatch that has ended did so.
-pub fn outcome(info: DispatchInfo) -> Outcome {
+pub fn outcome(info: &DispatchInfo) -> Outcome {
     Outcome {
         dispatch: info.id,
-        hand: info.hand,
+        hand: info.hand.clone(),
         parent: info.parent,
         thread: info.thread,
         state: info.state,
-        output: info.output,
-        error: info.error,
+        output: info.output.clone(),
+        error: info.error.clone(),
         attempts: info.attempt,
         usage: info.usage,
         cost_microusd: info.cost_microusd,

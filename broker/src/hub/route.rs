@@ -3,8 +3,6 @@
 //! Recipients are whom `to` names, whom the text mentions, and, when it continues a thread, whoever takes part
 //! in that; never the sender. Only what an operator opens a thread with, addressed to nobody, goes to the lead.
 
-use std::collections::BTreeSet;
-
 use nexus_wire::limits::NAME_BYTES_MAX;
 use nexus_wire::{AspectName, OperatorName, Party};
 
@@ -35,12 +33,12 @@ enum Named {
 }
 
 pub(super) fn route(posting: &Posting<'_>, roster: &Roster) -> Routed {
-    let mut recipients = BTreeSet::new();
+    let mut recipients = Vec::new();
     let mut unknown = Vec::new();
     for name in posting.to {
         match resolve(name.strip_prefix('@').unwrap_or(name), roster) {
             Named::All => everyone(&mut recipients, roster),
-            Named::One(party) => _ = recipients.insert(party),
+            Named::One(party) => recipients.push(party),
             Named::Nobody if unknown.contains(name) => {}
             Named::Nobody => unknown.push(name.clone()),
         }
@@ -48,7 +46,7 @@ pub(super) fn route(posting: &Posting<'_>, roster: &Roster) -> Routed {
     for name in mentions(posting.content) {
         match resolve(name, roster) {
             Named::All => everyone(&mut recipients, roster),
-            Named::One(party) => _ = recipients.insert(party),
+            Named::One(party) => recipients.push(party),
             // Text is full of things that look like a mention.
             Named::Nobody => {}
         }
@@ -62,12 +60,13 @@ pub(super) fn route(posting: &Posting<'_>, roster: &Roster) -> Routed {
         }
         None => {}
     }
-    recipients.remove(posting.sender);
-    recipients.remove(&Party::System);
-    Routed { recipients: recipients.into_iter().collect(), unknown }
+    recipients.retain(|party| party != posting.sender && *party != Party::System);
+    recipients.sort_unstable();
+    recipients.dedup();
+    Routed { recipients, unknown }
 }
 
-fn everyone(recipients: &mut BTreeSet<Party>, roster: &Roster) {
+fn everyone(recipients: &mut Vec<Party>, roster: &Roster) {
     recipients.extend(roster.active().map(|record| Party::Aspect(record.name.clone())));
 }
 

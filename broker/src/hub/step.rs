@@ -233,7 +233,7 @@ impl<'a, S: Store> Step<'a, S> {
         }
     }
 
-    fn is_awaited(&self) -> bool {
+    pub(super) fn is_awaited(&self) -> bool {
         match self.origin {
             Origin::Link { request, .. } => request.is_some(),
             Origin::Call(_) => true,

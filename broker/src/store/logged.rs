@@ -154,7 +154,7 @@ impl LoggedRow {
             }
             Logged::DispatchEnded(id) => {
                 let found = reads.dispatch(id)?.ok_or_else(|| lost(&format_args!("dispatch {id}")))?;
-                LogBody::DispatchEnded(outcome(found.info))
+                LogBody::DispatchEnded(outcome(&found.info))
             }
             Logged::Alert(note) => LogBody::Alert(note),
             Logged::Other { kind, subject } => LogBody::Other { kind, subject },

@@ -11,6 +11,7 @@ use nexus_wire::hands::{Assignment, DispatchInfo, DispatchState, HandFailure, Le
 use nexus_wire::log::LogBody;
 use nexus_wire::{AspectName, DispatchId, Ms, Party, TraceContext, derive};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::hub::effect::{Effect, Milestone};
 use crate::hub::inbox::{BodyRef, sha256_of};
@@ -81,7 +82,7 @@ impl<S: Store> Step<'_, S> {
                 Event::Resumed { lease, wait, host } => {
                     let id = derive::dispatch_item(lease.dispatch, "resume", resume_ordinal(lease, wait));
                     let trace = touched.context(self.store, lease.dispatch)?;
-                    self.push(&host, id, None, trace.as_ref(), &BodyRef::Resume { lease, wait }.text())?;
+                    self.push(&host, id, trace.as_ref(), &BodyRef::Resume { lease, wait }.text())?;
                     self.log_other(Party::System, "dispatch.resumed", lease.dispatch, &lease)?;
                 }
                 Event::CancelWork { lease, host, reason, said } => {
@@ -90,7 +91,7 @@ impl<S: Store> Step<'_, S> {
                     let id = derive::dispatch_item(lease.dispatch, "cancel", u64::from(lease.attempt));
                     let trace = touched.context(self.store, lease.dispatch)?;
                     let body = BodyRef::Cancel { lease, reason: &reason }.text();
-                    self.push(&host, id, None, trace.as_ref(), &body)?;
+                    self.push(&host, id, trace.as_ref(), &body)?;
                     self.log_other(Party::System, "dispatch.work_cancelled", lease.dispatch, &lease)?;
                 }
                 Event::Ended { id, state, failure, attempts, granted, spent } => {
@@ -177,7 +178,7 @@ impl<S: Store> Step<'_, S> {
         let body = BodyRef::Assignment(&assignment).text();
         let item = derive::dispatch_item(id, "assignment", u64::from(lease.attempt));
         let context = trace.as_ref().map(|trace| &trace.context);
-        let offset = self.push(host, item, None, context, &body)?;
+        let offset = self.push(host, item, context, &body)?;
         if let Some(trace) = trace.filter(|trace| trace.under.is_some()) {
             let attempt = lease.attempt;
             let passed = Milestone::Queued { trace, dispatch: id, hand, attempt, since, at };
@@ -216,9 +217,8 @@ impl<S: Store> Step<'_, S> {
         info.spent = (!end.granted.is_unlimited()).then_some(end.spent);
         let (invoker, thread, accepted_at) = (info.invoker.clone(), info.thread, info.accepted_at);
         let is_step = info.run.is_some();
-        let input = std::mem::take(&mut info.input);
-        let ended = outcome(info.clone());
-        info.input = input;
+        let ended = outcome(info);
+        let body = BodyRef::Result(&ended).text();
         let trace = record.trace.clone();
         // A run waits for it, and not who started that.
         if let Party::Aspect(name) = &invoker
@@ -227,7 +227,7 @@ impl<S: Store> Step<'_, S> {
             let item = derive::dispatch_item(id, "result", 0);
             // Whoever cancelled it may be in another trace.
             let context = trace.as_ref().map(|trace| trace.context.clone()).or_else(|| self.context());
-            self.push(name, item, None, context.as_ref(), &BodyRef::Result(&ended).text())?;
+            self.push(name, item, context.as_ref(), &body)?;
         }
         if let Some(trace) = trace.filter(|trace| trace.under.is_some()) {
             let outcome = Box::new(without_output(&ended));
@@ -244,7 +244,7 @@ impl<S: Store> Step<'_, S> {
             let message = format!("dispatch {id} has spent {} of {}", end.spent, end.granted);
             self.raise_alert(AlertKind::BudgetExceeded, &ended.hand.to_string(), &message)?;
         }
-        let content = sha256_of(&ended);
+        let content = Sha256::digest(body).into();
         self.log(actor, thread, LogBody::DispatchEnded(ended), content)
     }
 }

@@ -135,6 +135,7 @@ pub(super) struct Entry {
     pub(super) hand: HandRef,
     pub(super) key: Party,
     pub(super) root: DispatchId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) parent: Option<DispatchId>,
     pub(super) depth: u32,
     pub(super) idempotent: bool,
@@ -152,7 +153,7 @@ pub(super) struct Entry {
     /// Waits begun in this attempt.
     pub(super) waits: u32,
     /// An output of this attempt was refused.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) refused: bool,
     #[serde(default, skip_serializing_if = "Account::is_blank")]
     pub(super) account: Account,

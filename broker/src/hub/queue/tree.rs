@@ -140,7 +140,10 @@ impl Queue {
         now: Ms,
     ) -> Result<DispatchState, StaleToken> {
         let was_refused = self.held(lease, host)?.refused;
-        self.edit(lease.dispatch, |entry| entry.account.report(used));
+        // Most say nothing of it, and an entry is taken out of the whole index to be changed.
+        if !used.is_nothing() {
+            self.edit(lease.dispatch, |entry| entry.account.report(used));
+        }
         let (state, failure) = match verdict {
             Verdict::Done => (DispatchState::Done, None),
             Verdict::Failed(failure) => (DispatchState::Failed, Some(failure)),

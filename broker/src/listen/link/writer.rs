@@ -68,7 +68,7 @@ where
 
 fn put(edge: &Edge, out: Out, bytes: &mut Vec<u8>) {
     match out {
-        Out::Answer { request, answer } => put_text(bytes, [&reply(edge, request, *answer)]),
+        Out::Answer { request, answer } => put_reply(edge, request, *answer, bytes),
         Out::Complaint(body) => put_text(bytes, [&envelope::push(&FromBroker::Error(body))]),
         Out::Deliver { offset, item } => put_text(bytes, envelope::deliver_parts(&offset.to_string(), &item)),
         Out::Gap(gap) => put_text(bytes, [&envelope::push(&FromBroker::Gap(gap))]),
@@ -78,6 +78,17 @@ fn put(edge: &Edge, out: Out, bytes: &mut Vec<u8>) {
         Out::Pong(payload) => put_pong(bytes, &payload),
         Out::Shutdown(text) => put_text(bytes, [&text]),
         Out::Stream(block) => bytes.extend_from_slice(block.frames()),
+    }
+}
+
+fn put_reply(edge: &Edge, request: RequestId, answer: Answer, bytes: &mut Vec<u8>) {
+    match answer {
+        // By far the most of them, and text already.
+        Ok(FromBroker::Ok(json)) if json.as_str().len() < FRAME_BYTES_MAX / 2 => {
+            let request = request.0.hyphenated();
+            put_text(bytes, envelope::ok_parts(request.encode_lower(&mut [0; 36]), json.as_str()));
+        }
+        answer => put_text(bytes, [&reply(edge, request, answer)]),
     }
 }
 

@@ -9,6 +9,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+/// Room for most JSON of a row.
+const JSON_BYTES: usize = 1024;
+
 type Column<T> = rusqlite::Result<T>;
 
 fn unreadable(
@@ -82,8 +85,10 @@ pub(super) fn to_number(count: u64) -> i64 {
 }
 
 pub(super) fn to_json(value: &impl Serialize) -> String {
-    // Rows hold nothing that fails to serialize.
-    serde_json::to_string(value).unwrap_or_default()
+    // Rows hold nothing that fails to serialize, and JSON is UTF-8.
+    let mut text = Vec::with_capacity(JSON_BYTES);
+    let _ = serde_json::to_writer(&mut text, value);
+    String::from_utf8(text).unwrap_or_default()
 }
 
 pub(super) fn to_word(value: &impl Serialize) -> String {

@@ -1,15 +1,14 @@
 //! Rows of messages: as values, and straight as the text of the inbox item that carries one.
 
-use std::sync::Arc;
-
 use nexus_wire::chat::Message;
-use nexus_wire::{ItemId, MessageId, Ms, ThreadId, TraceContext};
+use nexus_wire::{ItemId, MessageId, ThreadId, TraceContext};
 use rusqlite::{Connection, Row};
 use uuid::Uuid;
 
-use super::columns::{count, id, opt_id, opt_json, parsed, parties, to_blob, to_json};
+use super::columns::{count, id, opt_id, opt_json, parsed, parties, to_blob};
 use super::read::one;
 use crate::hub::records::{MessageRecord, Stored};
+use crate::hub::text::{MessageItem, Text};
 
 pub(super) const MESSAGE_BY_SEQ: &str = "SELECT id, seq, thread, reply_to, sender, recipients, content, at, meta, attachments, trace FROM messages WHERE seq = ?1";
 /// The same columns.
@@ -60,77 +59,30 @@ pub(super) fn message(connection: &Connection, id: MessageId) -> Stored<Option<M
     })
 }
 
-/// The text of the item that carries the message, the same as `hub::inbox::item_text` makes it. Written by hand, with
-/// nothing parsed that is only written again: a replay is made of little else.
-pub(super) fn message_item(
+/// Writes the item that carries the message.
+pub(super) fn write_item(
     text: &mut Text,
     item: ItemId,
     answered: bool,
     thread: Uuid,
     row: &Row<'_>,
-) -> rusqlite::Result<Arc<str>> {
-    let at: Ms = row.get(7)?;
-    text.clear();
-    text.raw(r#"{"id":""#).id(item.0).raw(r#"","at":"#).number(at);
-    if let Some(trace) = trace(row)? {
-        text.raw(r#","trace":"#).raw(&to_json(&trace));
+) -> rusqlite::Result<()> {
+    let trace = trace(row)?;
+    MessageItem {
+        id: item,
+        at: row.get(7)?,
+        trace: trace.as_ref(),
+        answered,
+        message: id(row, 0, |id| id)?,
+        seq: count(row, 1)?,
+        thread,
+        reply_to: opt_id(row, 3, |id| id)?,
+        from: row.get_ref(4)?.as_str()?,
+        to: row.get_ref(5)?.as_str()?.split_ascii_whitespace(),
+        content: row.get_ref(6)?.as_str()?,
+        meta: row.get_ref(8)?.as_str_or_null()?,
+        attachments: row.get_ref(9)?.as_str_or_null()?,
     }
-    text.raw(if answered { r#","answered":true"# } else { "" });
-    text.raw(r#","body":{"type":"message","id":""#).id(id(row, 0, |id| id)?);
-    text.raw(r#"","seq":"#).number(row.get(1)?);
-    text.raw(r#","thread":""#).id(thread);
-    if let Some(reply_to) = opt_id(row, 3, |id| id)? {
-        text.raw(r#"","reply_to":""#).id(reply_to);
-    }
-    text.raw(r#"","from":"#).string(row.get_ref(4)?.as_str()?);
-    text.raw(r#","to":["#);
-    for (place, party) in row.get_ref(5)?.as_str()?.split_ascii_whitespace().enumerate() {
-        text.raw(if place > 0 { "," } else { "" }).string(party);
-    }
-    text.raw(r#"],"content":"#).string(row.get_ref(6)?.as_str()?);
-    text.raw(r#","at":"#).number(at);
-    for (column, field) in [(8, r#","meta":"#), (9, r#","attachments":"#)] {
-        if let Some(json) = row.get_ref(column)?.as_str_or_null()? {
-            text.raw(field).raw(json);
-        }
-    }
-    text.raw("}}");
-    Ok(text.as_str().into())
-}
-
-/// JSON under construction; kept for the next, so that it grows once.
-#[derive(Debug, Default)]
-pub(super) struct Text(String);
-
-impl Text {
-    fn clear(&mut self) {
-        self.0.clear();
-    }
-
-    fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    fn raw(&mut self, json: &str) -> &mut Self {
-        self.0.push_str(json);
-        self
-    }
-
-    fn id(&mut self, id: Uuid) -> &mut Self {
-        self.raw(id.hyphenated().encode_lower(&mut [0; 36]))
-    }
-
-    fn number(&mut self, number: i64) -> &mut Self {
-        self.raw(itoa::Buffer::new().format(number))
-    }
-
-    fn string(&mut self, text: &str) -> &mut Self {
-        // All of it rather than up to the first: the compiler makes that several bytes at a time.
-        let has_escapes =
-            text.bytes().fold(false, |has, byte| has | (byte < b' ') | (byte == b'"') | (byte == b'\\'));
-        if has_escapes {
-            return self.raw(&to_json(&text));
-        }
-        self.raw("\"").raw(text).raw("\"")
-    }
+    .write(text);
+    Ok(())
 }

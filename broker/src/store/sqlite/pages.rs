@@ -16,7 +16,7 @@ use super::columns::{count, id, opt_id, parsed, to_blob, to_json, to_number};
 use super::entries::entries;
 use super::fault::{damage, fault};
 use super::messages::{
-    MESSAGE_BY_SEQ, MESSAGE_SEQ, MESSAGE_THREAD, MESSAGES_BY_RANGE, Text, message_item, message_row,
+    MESSAGE_BY_SEQ, MESSAGE_SEQ, MESSAGE_THREAD, MESSAGES_BY_RANGE, message_row, write_item,
 };
 use super::read::{all, one};
 use super::retention;
@@ -24,6 +24,7 @@ use super::threads::back;
 use crate::hub::filter::LogFilter;
 use crate::hub::inbox::as_answered;
 use crate::hub::records::{InboxRecord, Reads, StoreError, Stored};
+use crate::hub::text::Text;
 use crate::store::logged::{Logged, LoggedRow, weight};
 use crate::store::page::Page;
 
@@ -310,8 +311,9 @@ fn message_record(
     is_closed: impl FnOnce(ItemId) -> rusqlite::Result<bool>,
 ) -> rusqlite::Result<InboxRecord> {
     let id = derive::message_item(id(row, 0, MessageId)?, aspect);
-    let json = message_item(text, id, is_closed(id)?, thread, row)?;
-    Ok(InboxRecord { offset, id, json })
+    text.clear();
+    write_item(text, id, is_closed(id)?, thread, row)?;
+    Ok(InboxRecord { offset, id, json: text.as_str().into() })
 }
 
 pub(super) fn messages(
