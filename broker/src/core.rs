@@ -156,11 +156,8 @@ impl<S: Transaction> Core<S> {
     pub(crate) fn run(mut self) -> S {
         let body = CommandBody::BrokerStarted(self.config.clone());
         let at = self.intake.now();
-        let first = vec![Command { at, origin: Origin::Broker, trace: None, body }];
-        self.apply(&mut Batch::of(first));
-        self.set_timer();
+        let mut batch = Batch::of(vec![Command { at, origin: Origin::Broker, trace: None, body }]);
         loop {
-            let mut batch = self.intake.take();
             self.apply(&mut batch);
             self.set_timer();
             for question in batch.questions {
@@ -170,6 +167,7 @@ impl<S: Transaction> Core<S> {
                 self.published.deliver.forget_calls();
                 return self.store;
             }
+            batch = self.intake.take();
         }
     }
 

@@ -334,6 +334,37 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_small_batch_takes_along_what_has_come_in_and_a_large_one_does_not() {
+        let (sequencer, mut intake) = sequencer(Clock::start(0));
+        let wren: AspectName = "wren".parse().unwrap();
+        let link = LinkId(Uuid::from_u128(1));
+        sequencer.acknowledge(link, wren.clone(), 4);
+        sequencer.submit(Origin::Broker, CommandBody::Tick, 0).await.unwrap();
+        let bodies = |batch: &Batch| batch.commands.iter().map(|it| it.body.clone()).collect::<Vec<_>>();
+        let mut batch = Batch::default();
+        intake.take_along(&mut batch, BATCH_FEW);
+        assert_eq!(bodies(&batch), []);
+        intake.take_along(&mut batch, BATCH_FEW - 1);
+        let ack = CommandBody::Ack { aspect: wren, link, offset: 4 };
+        assert_eq!(bodies(&batch), [ack, CommandBody::Tick]);
+
+        // Behind the word to stop comes nothing that is not in the batch.
+        sequencer.stop().await;
+        sequencer.submit(Origin::Broker, CommandBody::Tick, 0).await.unwrap();
+        let (batch, mut intake) = tokio::task::spawn_blocking(move || {
+            let mut batch = Batch::default();
+            intake.take_along(&mut batch, 1);
+            (batch, intake)
+        })
+        .await
+        .unwrap();
+        assert_eq!((batch.last, bodies(&batch)), (true, vec![CommandBody::Tick]));
+        let mut batch = batch;
+        intake.take_along(&mut batch, 1);
+        assert_eq!(bodies(&batch), [CommandBody::Tick]);
+    }
+
+    #[tokio::test]
     async fn that_the_machine_slept_is_said_once_and_before_what_came_after() {
         let (clock, hand) = Clock::by_hand(1_000);
         let (sequencer, mut intake) = sequencer(clock);

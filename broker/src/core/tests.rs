@@ -11,17 +11,21 @@ use crate::deliver::Peer;
 use crate::deliver::outbox::{Answer, Seat};
 use crate::hub::records::Reads as _;
 use crate::identity::{Identity, Role};
-use crate::sequencer::sequencer;
+use crate::sequencer::{Sequencer, sequencer};
 use crate::store::MemoryStore;
 
 const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 fn core() -> Core<MemoryStore> {
+    core_and_way_in().0
+}
+
+fn core_and_way_in() -> (Core<MemoryStore>, Sequencer) {
     let store = MemoryStore::new();
     let hub = Hub::rebuild(&store, HubConfig::default()).unwrap();
     let published = Arc::new(Published::of(&hub, Patience::default(), Clock::start(0)));
-    let (_, intake) = sequencer(Clock::start(0));
-    Core::new(store, hub, HubConfig::default(), intake, published).0
+    let (sequencer, intake) = sequencer(Clock::start(0));
+    (Core::new(store, hub, HubConfig::default(), intake, published).0, sequencer)
 }
 
 fn wren() -> AspectName {
@@ -122,6 +126,29 @@ fn a_commit_that_fails_tells_everybody_and_changes_nothing() {
     let started = CommandBody::BrokerStarted(HubConfig::default());
     core.apply(&mut Batch::of(vec![Command { at: 4, origin: Origin::Broker, trace: None, body: started }]));
     assert!(storage_alerts(&core).iter().all(|(_, _, is_open)| !is_open));
+}
+
+#[tokio::test]
+async fn what_comes_in_while_a_batch_is_applied_is_committed_or_fails_with_it() {
+    let (mut core, sequencer) = core_and_way_in();
+    let add = |name: &str, digit: &str| {
+        let name = name.parse().unwrap();
+        let add = OperatorAdd { name, role: OperatorRole::Admin, token_sha256: digit.repeat(64) };
+        CommandBody::AddOperator { by: Party::System, add }
+    };
+    for (name, digits, is_down) in [("ana", ["1", "2"], true), ("ben", ["3", "4"], false)] {
+        if is_down {
+            core.store.fail_next_commit();
+        }
+        let (late, mut late_answer) = core.published.deliver.call();
+        sequencer.submit(late, add(&format!("{name}-late"), digits[0]), 0).await.unwrap();
+        let mut answer = call(&mut core, add(name, digits[1]));
+        let codes = [answer.try_recv().unwrap(), late_answer.try_recv().unwrap()]
+            .map(|answer| answer.err().map(|body| body.code));
+        assert_eq!(codes, [is_down.then_some(ErrorCode::StorageUnavailable); 2]);
+    }
+    let names: Vec<String> = core.hub.roster().operators().map(|it| it.name.to_string()).collect();
+    assert_eq!(names, ["ben", "ben-late"]);
 }
 
 #[test]
