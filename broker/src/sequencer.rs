@@ -17,7 +17,7 @@ use crate::task;
 
 /// Commands that may wait for the core.
 const WAITING_MAX: usize = 2048;
-/// Commands of one batch: beyond it a commit takes so long that the first in it waits for nothing.
+/// Commands taken at once: with more of them a commit takes so long that the first in it waits for nothing.
 pub(crate) const BATCH_MAX: usize = 512;
 /// A batch of fewer takes along what has come in while it was applied: a commit costs as much as dozens of commands. No
 /// more than that: those who wait for their answers send nothing new, and with all of them in one batch the links and
@@ -123,15 +123,15 @@ pub(crate) struct Intake {
     asleep: Ms,
 }
 
-/// What was waiting, in order.
+/// What is committed together, in order.
 #[derive(Default)]
 pub(crate) struct Batch {
+    /// Those that are still to be applied.
     pub(crate) commands: Vec<Command>,
     /// Put after the commit.
     pub(crate) questions: Vec<Question>,
     /// Nothing comes after this batch.
     pub(crate) last: bool,
-    held: Vec<OwnedSemaphorePermit>,
 }
 
 impl Batch {
@@ -142,8 +142,8 @@ impl Batch {
     fn put(&mut self, submission: Submission, at: Ms) {
         match submission {
             Submission::Command { origin, trace, body, size, place } => {
-                drop(place);
-                self.held.extend(size);
+                // Whoever waits for room may go on: what the core holds is bounded by the batch.
+                drop((place, size));
                 self.commands.push(Command { at, origin, trace, body });
             }
             Submission::Ask(question) => self.questions.push(question),
@@ -235,7 +235,8 @@ impl Sequencer {
 }
 
 impl Intake {
-    /// Waits for something to do. A batch is whatever was waiting; it never lingers for more.
+    /// Waits for something to do. A batch is whatever was waiting, and of a small one also what comes in while it is
+    /// applied; it never lingers for more.
     pub(crate) fn take(&mut self) -> Batch {
         let count = self.receiver.blocking_recv_many(&mut self.waiting, BATCH_MAX);
         let mut batch = Batch { last: count == 0, ..Batch::default() };
@@ -362,6 +363,17 @@ mod tests {
         let mut batch = batch;
         intake.take_along(&mut batch, 1);
         assert_eq!(bodies(&batch), [CommandBody::Tick]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_that_was_taken_is_in_nobodys_way() {
+        let (sequencer, mut intake) = sequencer(Clock::start(0));
+        sequencer.submit(Origin::Broker, CommandBody::Tick, LARGE_TOTAL).await.unwrap();
+        let mut batch = Batch::default();
+        intake.take_along(&mut batch, 0);
+        let next = sequencer.submit(Origin::Broker, CommandBody::Tick, LARGE_TOTAL);
+        tokio::time::timeout(Duration::from_secs(1), next).await.expect("there is room again").unwrap();
+        assert_eq!(batch.commands.len(), 1);
     }
 
     #[tokio::test]

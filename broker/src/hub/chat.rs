@@ -20,7 +20,7 @@ use super::measured::Measured;
 use super::records::{MessageRecord, Store, Stored, ThreadRecord};
 use super::route::{Posting, Routed, route};
 use super::step::{Done, Step, refuse};
-use super::text::chat_sent;
+use super::text::{chat_sent, message_body};
 
 const TITLE_CHARS_MAX: usize = 80;
 
@@ -230,9 +230,12 @@ impl<S: Store> Step<'_, S> {
         if message.from != Party::System {
             self.answer_sent(&message, &unknown);
         }
-        for name in message.to.iter().filter_map(Party::aspect) {
-            let item = derive::message_item(message.id, name);
-            self.push_message(name, item, trace.as_ref(), &message)?;
+        if message.to.iter().any(|party| party.aspect().is_some()) {
+            let body = message_body(&message);
+            for name in message.to.iter().filter_map(Party::aspect) {
+                let item = derive::message_item(message.id, name);
+                self.push_message(name, item, message.seq, trace.as_ref(), &body)?;
+            }
         }
         self.log(
             message.from.clone(),

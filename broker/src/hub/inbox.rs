@@ -5,7 +5,6 @@ use std::io::Write;
 
 use nexus_wire::approval::ApprovalEnd;
 use nexus_wire::budget::Spending;
-use nexus_wire::chat::Message;
 use nexus_wire::gather::GatherResult;
 use nexus_wire::hands::{Assignment, Lease, Outcome};
 use nexus_wire::inbox::{InboxClose, Resume};
@@ -21,7 +20,7 @@ use sha2::{Digest, Sha256};
 use super::effect::Effect;
 use super::records::{AspectRecord, ClosedRecord, NewItem, Outlay, Reads, Store, Stored};
 use super::step::{Done, Step, refuse};
-use super::text::message_item;
+use super::text::Text;
 
 /// Room for the text of most bodies.
 const TEXT_BYTES: usize = 1024;
@@ -51,17 +50,9 @@ impl BodyRef<'_> {
 
 /// The text of a `nexus_wire::inbox::Item` around a body that is text already.
 pub fn item_text(id: ItemId, at: Ms, trace: Option<&TraceContext>, answered: bool, body: &str) -> String {
-    let answered = if answered { r#""answered":true,"# } else { "" };
-    let (id, at) = (id.0.hyphenated(), at.to_string());
-    let trace = trace.map(trace_text).unwrap_or_default();
-    let mut digits = [0; 36];
-    let (start, id) = (r#"{"id":""#, &*id.encode_lower(&mut digits));
-    [start, id, r#"","at":"#, &at, ",", &trace, answered, r#""body":"#, body, "}"].concat()
-}
-
-fn trace_text(trace: &TraceContext) -> String {
-    // It serializes without fail.
-    format!(r#""trace":{},"#, serde_json::to_string(trace).unwrap_or_default())
+    let mut text = Text::with_room(body.len());
+    text.item(id, at, trace, answered, |text| _ = text.raw(body));
+    text.into()
 }
 
 /// The same item, marked as closed before.
@@ -149,19 +140,19 @@ impl<S: Store> Step<'_, S> {
         trace: Option<&TraceContext>,
         body: &str,
     ) -> Stored<u64> {
-        let text = item_text(id, self.at, trace, false, body);
-        self.put_item(to, id, None, trace, text)
+        self.put_item(to, id, None, trace, body)
     }
 
-    /// Appends an item that carries a message.
+    /// The same, of an item that carries the message `seq`.
     pub(super) fn push_message(
         &mut self,
         to: &AspectName,
         id: ItemId,
+        seq: u64,
         trace: Option<&TraceContext>,
-        message: &Message,
+        body: &str,
     ) -> Stored<u64> {
-        self.put_item(to, id, Some(message.seq), trace, message_item(id, trace, message))
+        self.put_item(to, id, Some(seq), trace, body)
     }
 
     fn put_item(
@@ -170,13 +161,14 @@ impl<S: Store> Step<'_, S> {
         id: ItemId,
         message_seq: Option<u64>,
         trace: Option<&TraceContext>,
-        text: String,
+        body: &str,
     ) -> Stored<u64> {
         let at = self.at;
         let Some(record) = self.hub.roster.aspect_mut(to) else { return Ok(0) };
         record.tail += 1;
         let (offset, link) = (record.tail, record.link);
-        let item = NewItem { offset, id, at, message_seq, json: text.into() };
+        let item =
+            NewItem { offset, id, at, message_seq, json: item_text(id, at, trace, false, body).into() };
         self.store.put_inbox(to, &item)?;
         if let Some(link) = link {
             let trace = trace.cloned().map(Box::new);

@@ -35,9 +35,10 @@ enum Named {
 pub(super) fn route(posting: &Posting<'_>, roster: &Roster) -> Routed {
     let mut recipients = Vec::new();
     let mut unknown = Vec::new();
+    let mut is_to_all = false;
     for name in posting.to {
         match resolve(name.strip_prefix('@').unwrap_or(name), roster) {
-            Named::All => everyone(&mut recipients, roster),
+            Named::All => is_to_all = true,
             Named::One(party) => recipients.push(party),
             Named::Nobody if unknown.contains(name) => {}
             Named::Nobody => unknown.push(name.clone()),
@@ -45,11 +46,14 @@ pub(super) fn route(posting: &Posting<'_>, roster: &Roster) -> Routed {
     }
     for name in mentions(posting.content) {
         match resolve(name, roster) {
-            Named::All => everyone(&mut recipients, roster),
+            Named::All => is_to_all = true,
             Named::One(party) => recipients.push(party),
             // Text is full of things that look like a mention.
             Named::Nobody => {}
         }
+    }
+    if is_to_all {
+        recipients.extend(roster.active().map(|record| Party::Aspect(record.name.clone())));
     }
     match posting.thread {
         Some(participants) => {
@@ -64,10 +68,6 @@ pub(super) fn route(posting: &Posting<'_>, roster: &Roster) -> Routed {
     recipients.sort_unstable();
     recipients.dedup();
     Routed { recipients, unknown }
-}
-
-fn everyone(recipients: &mut Vec<Party>, roster: &Roster) {
-    recipients.extend(roster.active().map(|record| Party::Aspect(record.name.clone())));
 }
 
 /// `wren`, `operator/ana` or, where no aspect is called that, plain `ana`; in any case.

@@ -1,5 +1,5 @@
 //! JSON that is written by hand: what a message becomes on its way is by far the most of what the core writes, and a
-//! replay is made of little else. Each is the same as what its type serializes to.
+//! replay is made of little else.
 
 use nexus_wire::chat::Message;
 use nexus_wire::{ItemId, Ms, Party, TraceContext};
@@ -11,37 +11,30 @@ use super::inbox::json_text;
 /// Room for most of it.
 const TEXT_BYTES: usize = 512;
 
-/// What stands in an item that carries a message; the same as `nexus_wire::inbox::Item` serializes to.
+/// What stands in the body of an item that carries a message; the same as `nexus_wire::inbox::ItemBody` serializes to, of a
+/// message that nobody has reacted to yet.
 #[derive(Debug)]
-pub struct MessageItem<'a, To> {
-    pub id: ItemId,
-    pub at: Ms,
-    pub trace: Option<&'a TraceContext>,
-    pub answered: bool,
-    pub message: Uuid,
+pub struct MessageBody<'a, To> {
+    pub id: Uuid,
     pub seq: u64,
     pub thread: Uuid,
     pub reply_to: Option<Uuid>,
     pub from: &'a str,
     pub to: To,
     pub content: &'a str,
+    pub at: Ms,
     /// As JSON.
     pub meta: Option<&'a str>,
     /// As JSON; never empty.
     pub attachments: Option<&'a str>,
 }
 
-impl<To> MessageItem<'_, To>
+impl<To> MessageBody<'_, To>
 where
     To: IntoIterator<Item: AsRef<str>>,
 {
     pub fn write(self, text: &mut Text) {
-        text.raw(r#"{"id":""#).id(self.id.0).raw(r#"","at":"#).number(self.at);
-        if let Some(trace) = self.trace {
-            text.raw(r#","trace":"#).json(trace);
-        }
-        text.raw(if self.answered { r#","answered":true"# } else { "" });
-        text.raw(r#","body":{"type":"message","id":""#).id(self.message);
+        text.raw(r#"{"type":"message","id":""#).id(self.id);
         text.raw(r#"","seq":"#).number(self.seq);
         text.raw(r#","thread":""#).id(self.thread);
         if let Some(reply_to) = self.reply_to {
@@ -56,43 +49,46 @@ where
                 text.raw(field).raw(json);
             }
         }
-        text.raw("}}");
+        text.raw("}");
     }
 }
 
-/// The item, not answered yet, that carries `message` to somebody.
-pub(super) fn message_item(id: ItemId, trace: Option<&TraceContext>, message: &Message) -> String {
+/// The body of the items that carry `message`.
+pub(super) fn message_body(message: &Message) -> String {
     let json = |value: Vec<u8>| String::from_utf8(value).unwrap_or_default();
     let meta = message.meta.as_ref().map(|meta| json(json_text(meta)));
     let attachments = (!message.attachments.is_empty()).then(|| json(json_text(&message.attachments)));
-    let item = MessageItem {
-        id,
-        at: message.at,
-        trace,
-        answered: false,
-        message: message.id.0,
+    let body = MessageBody {
+        id: message.id.0,
         seq: message.seq,
         thread: message.thread.0,
         reply_to: message.reply_to.map(|id| id.0),
         from: &message.from.text(),
         to: message.to.iter().map(Party::text),
         content: &message.content,
+        at: message.at,
         meta: meta.as_deref(),
         attachments: attachments.as_deref(),
     };
-    let mut text = Text(String::with_capacity(TEXT_BYTES + message.content.len()));
-    item.write(&mut text);
-    text.0
+    let mut text = Text::with_room(message.content.len());
+    body.write(&mut text);
+    text.into()
 }
 
 /// The answer to whoever sent `message`: a `nexus_wire::chat::ChatSent`.
 pub(super) fn chat_sent(message: &Message, unknown: &[String]) -> String {
-    let mut text = Text(String::with_capacity(TEXT_BYTES));
+    let mut text = Text::with_room(0);
     text.raw(r#"{"message":""#).id(message.id.0).raw(r#"","seq":"#).number(message.seq);
     text.raw(r#","thread":""#).id(message.thread.0);
     text.raw(r#"","recipients":"#).strings(message.to.iter().map(Party::text));
     text.raw(r#","unknown":"#).strings(unknown).raw("}");
-    text.0
+    text.into()
+}
+
+impl From<Text> for String {
+    fn from(text: Text) -> Self {
+        text.0
+    }
 }
 
 /// JSON under construction; kept for the next, so that it grows once.
@@ -100,6 +96,29 @@ pub(super) fn chat_sent(message: &Message, unknown: &[String]) -> String {
 pub struct Text(String);
 
 impl Text {
+    /// For something of `bytes`, and what stands around it.
+    pub(super) fn with_room(bytes: usize) -> Self {
+        Self(String::with_capacity(TEXT_BYTES + bytes))
+    }
+
+    /// Writes a `nexus_wire::inbox::Item` around what `body` writes.
+    pub fn item(
+        &mut self,
+        id: ItemId,
+        at: Ms,
+        trace: Option<&TraceContext>,
+        answered: bool,
+        body: impl FnOnce(&mut Self),
+    ) {
+        self.raw(r#"{"id":""#).id(id.0).raw(r#"","at":"#).number(at);
+        if let Some(trace) = trace {
+            self.raw(r#","trace":"#).json(trace);
+        }
+        self.raw(if answered { r#","answered":true"# } else { "" }).raw(r#","body":"#);
+        body(self);
+        self.raw("}");
+    }
+
     pub fn clear(&mut self) {
         self.0.clear();
     }
@@ -108,7 +127,7 @@ impl Text {
         &self.0
     }
 
-    fn raw(&mut self, json: &str) -> &mut Self {
+    pub(super) fn raw(&mut self, json: &str) -> &mut Self {
         self.0.push_str(json);
         self
     }
@@ -155,6 +174,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::hub::inbox::{as_answered, item_text};
 
     fn parties() -> impl Strategy<Value = Vec<Party>> {
         let party = prop::sample::select(vec!["wren", "operator/ana", "system", "forge-2"]);
@@ -196,8 +216,8 @@ mod tests {
                 attachments: (0..files).map(|_| attachment()).collect(),
                 reactions: Vec::new(),
             };
-            let trace = TraceContext::of_json(r#"{"traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}"#)
-                .filter(|_| is_traced);
+            let trace = TraceContext::new([7; 16], [1; 8], true).filter(|_| is_traced);
+            let trace = trace.map(|trace| trace.with_state("one=1,two=2"));
             let sent = ChatSent {
                 message: message.id,
                 seq,
@@ -206,14 +226,20 @@ mod tests {
                 unknown,
             };
             prop_assert_eq!(chat_sent(&message, &sent.unknown), serde_json::to_string(&sent).unwrap());
-            let item = Item {
+            let body = message_body(&message);
+            let mut item = Item {
                 id: ItemId(Uuid::from_u128(!id)),
                 at,
                 trace: trace.clone(),
                 answered: false,
-                body: ItemBody::Message(message.clone()),
+                body: ItemBody::Message(message),
             };
-            prop_assert_eq!(message_item(item.id, trace.as_ref(), &message), serde_json::to_string(&item).unwrap());
+            let open = item_text(item.id, at, trace.as_ref(), false, &body);
+            prop_assert_eq!(&open, &serde_json::to_string(&item).unwrap());
+            item.answered = true;
+            let answered = serde_json::to_string(&item).unwrap();
+            prop_assert_eq!(&item_text(item.id, at, trace.as_ref(), true, &body), &answered);
+            prop_assert_eq!(as_answered(&open), answered);
         }
     }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::columns::{count, id, opt_id, opt_json, parsed, parties, to_blob};
 use super::read::one;
 use crate::hub::records::{MessageRecord, Stored};
-use crate::hub::text::{MessageItem, Text};
+use crate::hub::text::{MessageBody, Text};
 
 pub(super) const MESSAGE_BY_SEQ: &str = "SELECT id, seq, thread, reply_to, sender, recipients, content, at, meta, attachments, trace FROM messages WHERE seq = ?1";
 /// The same columns.
@@ -68,21 +68,19 @@ pub(super) fn write_item(
     row: &Row<'_>,
 ) -> rusqlite::Result<()> {
     let trace = trace(row)?;
-    MessageItem {
-        id: item,
-        at: row.get(7)?,
-        trace: trace.as_ref(),
-        answered,
-        message: id(row, 0, |id| id)?,
+    let at = row.get(7)?;
+    let body = MessageBody {
+        id: id(row, 0, |id| id)?,
         seq: count(row, 1)?,
         thread,
         reply_to: opt_id(row, 3, |id| id)?,
         from: row.get_ref(4)?.as_str()?,
         to: row.get_ref(5)?.as_str()?.split_ascii_whitespace(),
         content: row.get_ref(6)?.as_str()?,
+        at,
         meta: row.get_ref(8)?.as_str_or_null()?,
         attachments: row.get_ref(9)?.as_str_or_null()?,
-    }
-    .write(text);
+    };
+    text.item(item, at, trace.as_ref(), answered, |text| body.write(text));
     Ok(())
 }
