@@ -329,7 +329,7 @@ impl<S: Store> Step<'_, S> {
             self.show_work(name);
             if state != ApprovalState::Withdrawn {
                 let (item, context) = (derive::approval_item(id), self.context());
-                self.push(name, item, context.as_ref(), &BodyRef::Approval(&told).text())?;
+                self.push(name, item, None, context.as_ref(), &BodyRef::Approval(&told).text())?;
             }
         }
         self.log_approval(by, &format!("approval.{}", state.as_str()), &info)?;

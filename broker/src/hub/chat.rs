@@ -234,7 +234,7 @@ impl<S: Store> Step<'_, S> {
             let body = message_body(&message);
             for name in message.to.iter().filter_map(Party::aspect) {
                 let item = derive::message_item(message.id, name);
-                self.push_message(name, item, message.seq, trace.as_ref(), &body)?;
+                self.push(name, item, Some(message.seq), trace.as_ref(), &body)?;
             }
         }
         self.log(

@@ -347,7 +347,7 @@ impl<S: Store> Step<'_, S> {
             let result = self.gather_result(info)?;
             let context = self.context();
             let body = BodyRef::Gather(&result).text();
-            self.push(name, derive::gather_item(id), context.as_ref(), &body)?;
+            self.push(name, derive::gather_item(id), None, context.as_ref(), &body)?;
         }
         self.log_other(Party::System, "gather.ended", id, info)?;
         if cancel_rest {

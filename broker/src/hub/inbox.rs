@@ -137,28 +137,6 @@ impl<S: Store> Step<'_, S> {
         &mut self,
         to: &AspectName,
         id: ItemId,
-        trace: Option<&TraceContext>,
-        body: &str,
-    ) -> Stored<u64> {
-        self.put_item(to, id, None, trace, body)
-    }
-
-    /// The same, of an item that carries the message `seq`.
-    pub(super) fn push_message(
-        &mut self,
-        to: &AspectName,
-        id: ItemId,
-        seq: u64,
-        trace: Option<&TraceContext>,
-        body: &str,
-    ) -> Stored<u64> {
-        self.put_item(to, id, Some(seq), trace, body)
-    }
-
-    fn put_item(
-        &mut self,
-        to: &AspectName,
-        id: ItemId,
         message_seq: Option<u64>,
         trace: Option<&TraceContext>,
         body: &str,
@@ -167,8 +145,8 @@ impl<S: Store> Step<'_, S> {
         let Some(record) = self.hub.roster.aspect_mut(to) else { return Ok(0) };
         record.tail += 1;
         let (offset, link) = (record.tail, record.link);
-        let item =
-            NewItem { offset, id, at, message_seq, json: item_text(id, at, trace, false, body).into() };
+        let json = item_text(id, at, trace, false, body).into();
+        let item = NewItem { offset, id, at, message_seq, json };
         self.store.put_inbox(to, &item)?;
         if let Some(link) = link {
             let trace = trace.cloned().map(Box::new);

@@ -74,7 +74,7 @@ impl<S: Store> Step<'_, S> {
         };
         self.remember_command(command.0, request_sha256, &info)?;
         let trace = self.context();
-        self.push(of, command, trace.as_ref(), &BodyRef::Session(&order).text())?;
+        self.push(of, command, None, trace.as_ref(), &BodyRef::Session(&order).text())?;
         self.log_other(sender.clone(), act.kind(), format!("{of}/{session}"), &order)?;
         self.answer(&SessionOrdered { command });
         Ok(())

@@ -82,7 +82,7 @@ impl<S: Store> Step<'_, S> {
                 Event::Resumed { lease, wait, host } => {
                     let id = derive::dispatch_item(lease.dispatch, "resume", resume_ordinal(lease, wait));
                     let trace = touched.context(self.store, lease.dispatch)?;
-                    self.push(&host, id, trace.as_ref(), &BodyRef::Resume { lease, wait }.text())?;
+                    self.push(&host, id, None, trace.as_ref(), &BodyRef::Resume { lease, wait }.text())?;
                     self.log_other(Party::System, "dispatch.resumed", lease.dispatch, &lease)?;
                 }
                 Event::CancelWork { lease, host, reason, said } => {
@@ -91,7 +91,7 @@ impl<S: Store> Step<'_, S> {
                     let id = derive::dispatch_item(lease.dispatch, "cancel", u64::from(lease.attempt));
                     let trace = touched.context(self.store, lease.dispatch)?;
                     let body = BodyRef::Cancel { lease, reason: &reason }.text();
-                    self.push(&host, id, trace.as_ref(), &body)?;
+                    self.push(&host, id, None, trace.as_ref(), &body)?;
                     self.log_other(Party::System, "dispatch.work_cancelled", lease.dispatch, &lease)?;
                 }
                 Event::Ended { id, state, failure, attempts, granted, spent } => {
@@ -178,7 +178,7 @@ impl<S: Store> Step<'_, S> {
         let body = BodyRef::Assignment(&assignment).text();
         let item = derive::dispatch_item(id, "assignment", u64::from(lease.attempt));
         let context = trace.as_ref().map(|trace| &trace.context);
-        let offset = self.push(host, item, context, &body)?;
+        let offset = self.push(host, item, None, context, &body)?;
         if let Some(trace) = trace.filter(|trace| trace.under.is_some()) {
             let attempt = lease.attempt;
             let passed = Milestone::Queued { trace, dispatch: id, hand, attempt, since, at };
@@ -227,7 +227,7 @@ impl<S: Store> Step<'_, S> {
             let item = derive::dispatch_item(id, "result", 0);
             // Whoever cancelled it may be in another trace.
             let context = trace.as_ref().map(|trace| trace.context.clone()).or_else(|| self.context());
-            self.push(name, item, context.as_ref(), &body)?;
+            self.push(name, item, None, context.as_ref(), &body)?;
         }
         if let Some(trace) = trace.filter(|trace| trace.under.is_some()) {
             let outcome = Box::new(without_output(&ended));

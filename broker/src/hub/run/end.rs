@@ -16,7 +16,7 @@ impl<S: Store> Step<'_, S> {
         if let Party::Aspect(name) = &ended.info.by {
             let body = BodyRef::Run(&end_of(ended)).text();
             let context = self.context();
-            self.push(name, derive::run_item(ended.info.id), context.as_ref(), &body)?;
+            self.push(name, derive::run_item(ended.info.id), None, context.as_ref(), &body)?;
         }
         self.triggers_told_of_run(ended)
     }
