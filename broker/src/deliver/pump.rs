@@ -11,10 +11,10 @@ use nexus_wire::limits::CREDIT_ITEMS;
 
 /// Text held for want of credit; a link that is further behind fetches it again later.
 const HELD_BYTES_MAX: usize = 1024 * 1024;
-/// Below this the next page is fetched, so that one is at hand when acknowledgements come.
-const HELD_LOW: usize = CREDIT_ITEMS as usize / 2;
 /// Items of a page: more than are sent at once, as each page is a way to another thread and back.
-const PAGE: u32 = 2 * CREDIT_ITEMS as u32;
+const PAGE: u32 = 4 * CREDIT_ITEMS as u32;
+/// Below this the next page is fetched: it is read while the one before is sent.
+const HELD_LOW: usize = PAGE as usize;
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Step {
@@ -114,14 +114,15 @@ impl Pump {
         low && self.reached < self.tail && self.fetching.is_none()
     }
 
-    /// Whether a page is needed: the offset it starts after, and how many items. Counts as under way from here
+    /// Whether a page is needed: the offset it starts after, and how many items at most. Counts as under way from here
     /// until [`Self::fetched`] or [`Self::fetch_failed`].
     pub(crate) fn want(&mut self) -> Option<(u64, u32)> {
         if !self.is_behind() {
             return None;
         }
         self.fetching = Some(self.tail);
-        Some((self.reached, PAGE))
+        let left = self.tail - self.reached;
+        Some((self.reached, u32::try_from(left).map_or(PAGE, |left| left.min(PAGE))))
     }
 
     /// The page that was wanted. Only an empty one says that there is no more.

@@ -1,6 +1,7 @@
 //! One link: a socket on one side, frames on the other, one task. Its parts run side by side in that task, so
 //! that a slow socket stops no reading and a full core stops no writing.
 
+mod page;
 mod reader;
 mod share;
 mod socket;
@@ -147,11 +148,7 @@ pub(super) async fn fetch(edge: &Edge, peer: &Peer) -> Infallible {
     loop {
         match poll_fn(|cx| peer.outbox.poll_page(cx)).await {
             Page::Inbox { aspect, after, limit } => {
-                let read = edge.library.read(move |store| {
-                    use crate::hub::records::Reads;
-                    store.inbox(&aspect, after, limit)
-                });
-                match read.await {
+                match page::inbox(&edge.library, &aspect, after, limit).await {
                     Ok(records) => {
                         peer.outbox.inbox_page(Some(records.into_iter().map(|it| (it.offset, it.json))));
                     }

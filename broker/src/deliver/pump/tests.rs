@@ -190,6 +190,35 @@ fn a_pruned_inbox_is_one_gap_and_costs_no_credit() {
 }
 
 #[test]
+fn a_page_is_asked_for_while_the_one_before_is_sent_and_a_third_is_not() {
+    let tail = 10_000;
+    let page = u64::from(PAGE);
+    let mut pump = Pump::new(0, tail);
+    let fetched = |pump: &mut Pump| {
+        let (after, limit) = pump.want().expect("a page is needed");
+        pump.fetched((after + 1..=after + u64::from(limit)).map(|offset| (offset, item(offset))));
+        (after, limit)
+    };
+    assert_eq!(fetched(&mut pump), (0, PAGE));
+    assert_eq!(pump.want(), None, "all of it is still here");
+    assert!(pump.next().is_some());
+    assert_eq!(fetched(&mut pump), (page, PAGE));
+    while pump.next().is_some() {}
+    assert_eq!((pump.in_flight(), pump.want()), (CREDIT_ITEMS, None), "nothing without acknowledgements");
+    let mut last = 0;
+    while last < tail {
+        last = pump.sent;
+        pump.ack(last).unwrap();
+        while pump.next().is_some() {}
+        if pump.is_behind() {
+            let (after, limit) = fetched(&mut pump);
+            assert_eq!(u64::from(limit), page.min(tail - after));
+        }
+    }
+    assert_eq!((pump.backlog(), pump.want()), (0, None));
+}
+
+#[test]
 fn a_reader_that_stops_holds_a_bounded_amount() {
     let mut pump = Pump::new(0, 0);
     let big: Arc<str> = "x".repeat(300_000).into();

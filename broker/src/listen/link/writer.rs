@@ -70,7 +70,9 @@ fn put(edge: &Edge, out: Out, bytes: &mut Vec<u8>) {
     match out {
         Out::Answer { request, answer } => put_reply(edge, request, *answer, bytes),
         Out::Complaint(body) => put_text(bytes, [&envelope::push(&FromBroker::Error(body))]),
-        Out::Deliver { offset, item } => put_text(bytes, envelope::deliver_parts(&offset.to_string(), &item)),
+        Out::Deliver { offset, item } => {
+            put_text(bytes, envelope::deliver_parts(itoa::Buffer::new().format(offset), &item));
+        }
         Out::Gap(gap) => put_text(bytes, [&envelope::push(&FromBroker::Gap(gap))]),
         Out::Log(line) => put_text(bytes, [line.text()]),
         Out::ObserveGap(gap) => put_text(bytes, [&envelope::push(&FromBroker::ObserveGap(*gap))]),

@@ -59,19 +59,27 @@ pub(super) fn message(connection: &Connection, id: MessageId) -> Stored<Option<M
     })
 }
 
+/// What has been read of a row already, or is known without.
+pub(super) struct Known {
+    pub(super) id: Uuid,
+    pub(super) seq: u64,
+    pub(super) thread: Uuid,
+}
+
 /// Writes the item that carries the message.
 pub(super) fn write_item(
     text: &mut Text,
     item: ItemId,
     answered: bool,
-    thread: Uuid,
+    known: Known,
     row: &Row<'_>,
 ) -> rusqlite::Result<()> {
+    let Known { id, seq, thread } = known;
     let trace = trace(row)?;
     let at = row.get(7)?;
     let body = MessageBody {
-        id: id(row, 0, |id| id)?,
-        seq: count(row, 1)?,
+        id,
+        seq,
         thread,
         reply_to: opt_id(row, 3, |id| id)?,
         from: row.get_ref(4)?.as_str()?,

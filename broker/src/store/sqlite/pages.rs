@@ -1,5 +1,6 @@
 //! Reads that go page by page through something long: an inbox, a thread, the log.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use super::columns::{count, id, opt_id, parsed, to_blob, to_json, to_number};
 use super::entries::entries;
 use super::fault::{damage, fault};
 use super::messages::{
-    MESSAGE_BY_SEQ, MESSAGE_SEQ, MESSAGE_THREAD, MESSAGES_BY_RANGE, message_row, write_item,
+    Known, MESSAGE_BY_SEQ, MESSAGE_SEQ, MESSAGE_THREAD, MESSAGES_BY_RANGE, message_row, write_item,
 };
 use super::read::{all, one};
 use super::retention;
@@ -250,18 +251,19 @@ impl<'a> Inbox<'a> {
         let Self { aspect, no, cursor, messages, by_range, closed, text, .. } = self;
         let mut rows = by_range.query([range.0, range.1]).map_err(fault)?;
         for (offset, reference) in (offset..).zip(references) {
-            let seq = to_number(reference >> 1);
+            let seq = reference >> 1;
             let row = loop {
-                match rows.next().map_err(fault)? {
-                    Some(row) if row.get::<_, i64>(MESSAGE_SEQ).map_err(fault)? < seq => {}
-                    Some(row) if row.get::<_, i64>(MESSAGE_SEQ).map_err(fault)? == seq => break row,
-                    Some(_) | None => return Err(lost(aspect, offset)),
+                let Some(row) = rows.next().map_err(fault)? else { return Err(lost(aspect, offset)) };
+                match count(row, MESSAGE_SEQ).map_err(fault)?.cmp(&seq) {
+                    Ordering::Less => {}
+                    Ordering::Equal => break row,
+                    Ordering::Greater => return Err(lost(aspect, offset)),
                 }
             };
             let item = messages.threads.of(row).and_then(|thread| {
                 let is_closed =
                     |id: ItemId| Ok(offset <= *cursor && closed.exists(params![to_blob(id.0), *no])?);
-                message_record(text, aspect, offset, row, thread, is_closed)
+                message_record(text, aspect, (offset, seq), row, thread, is_closed)
             });
             if !take(item.map_err(fault)?) {
                 break;
@@ -273,18 +275,19 @@ impl<'a> Inbox<'a> {
     /// `None`: the message it carried is kept no longer.
     fn item(&mut self, offset: u64, reference: u64) -> Stored<Option<InboxRecord>> {
         let aspect = self.aspect;
-        let number = to_number(reference >> 1);
+        let number = reference >> 1;
         if reference & 1 == 0 {
             let (cursor, no, closed, text) = (self.cursor, self.no, &mut self.closed, &mut self.text);
             let is_closed = |id: ItemId| Ok(offset <= cursor && closed.exists(params![to_blob(id.0), no])?);
-            let write =
-                |row: &Row<'_>, thread: Uuid| message_record(text, aspect, offset, row, thread, is_closed);
-            let found = self.messages.read(number, write)?;
-            let may_be_gone = reference >> 1 <= self.contents_floor;
+            let write = |row: &Row<'_>, thread: Uuid| {
+                message_record(text, aspect, (offset, number), row, thread, is_closed)
+            };
+            let found = self.messages.read(to_number(number), write)?;
+            let may_be_gone = number <= self.contents_floor;
             return if found.is_some() || may_be_gone { Ok(found) } else { Err(lost(aspect, offset)) };
         }
         let of = |row: &Row<'_>| Ok((id(row, 0, ItemId)?, Arc::<str>::from(row.get_ref(1)?.as_str()?)));
-        let found = self.item.query_row([number], of).optional().map_err(fault)?;
+        let found = self.item.query_row([to_number(number)], of).optional().map_err(fault)?;
         let (id, json) = found.ok_or_else(|| lost(aspect, offset))?;
         let json = if self.is_closed(offset, id)? { as_answered(&json).into() } else { json };
         Ok(Some(InboxRecord { offset, id, json }))
@@ -305,14 +308,15 @@ fn lost(aspect: &AspectName, offset: u64) -> StoreError {
 fn message_record(
     text: &mut Text,
     aspect: &AspectName,
-    offset: u64,
+    (offset, seq): (u64, u64),
     row: &Row<'_>,
     thread: Uuid,
     is_closed: impl FnOnce(ItemId) -> rusqlite::Result<bool>,
 ) -> rusqlite::Result<InboxRecord> {
-    let id = derive::message_item(id(row, 0, MessageId)?, aspect);
+    let message = id(row, 0, MessageId)?;
+    let id = derive::message_item(message, aspect);
     text.clear();
-    write_item(text, id, is_closed(id)?, thread, row)?;
+    write_item(text, id, is_closed(id)?, Known { id: message.0, seq, thread }, row)?;
     Ok(InboxRecord { offset, id, json: text.as_str().into() })
 }
 
