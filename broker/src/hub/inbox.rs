@@ -20,10 +20,7 @@ use sha2::{Digest, Sha256};
 use super::effect::Effect;
 use super::records::{AspectRecord, ClosedRecord, NewItem, Outlay, Reads, Store, Stored};
 use super::step::{Done, Step, refuse};
-use super::text::Text;
-
-/// Room for the text of most bodies.
-const TEXT_BYTES: usize = 1024;
+use super::text::{Text, json_text};
 
 /// `nexus_wire::inbox::ItemBody` but for messages, borrowed, so that nothing is copied to be written.
 #[derive(Debug, Serialize)]
@@ -41,10 +38,7 @@ pub enum BodyRef<'a> {
 
 impl BodyRef<'_> {
     pub fn text(&self) -> String {
-        // The bodies hold nothing that fails to serialize.
-        let mut text = Vec::with_capacity(TEXT_BYTES);
-        let _ = serde_json::to_writer(&mut text, self);
-        String::from_utf8(text).unwrap_or_default()
+        json_text(self)
     }
 }
 
@@ -59,13 +53,6 @@ pub fn item_text(id: ItemId, at: Ms, trace: Option<&TraceContext>, answered: boo
 pub fn as_answered(item: &str) -> String {
     // Id and time stand in front and hold no such text.
     item.replacen(r#","body":"#, r#","answered":true,"body":"#, 1)
-}
-
-pub(super) fn json_text(value: &impl Serialize) -> Vec<u8> {
-    // Our types serialize without fail.
-    let mut text = Vec::with_capacity(TEXT_BYTES);
-    let _ = serde_json::to_writer(&mut text, value);
-    text
 }
 
 /// SHA-256 of the JSON text of `value`.

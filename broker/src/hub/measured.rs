@@ -7,7 +7,7 @@ use nexus_wire::{MessageId, ThreadId};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::inbox::json_text;
+use super::text::json_text;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measured {

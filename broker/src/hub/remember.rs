@@ -5,9 +5,10 @@ use nexus_wire::{ErrorCode, FromBroker, Json, Party, RequestId, derive};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::inbox::{json_text, sha256_of};
+use super::inbox::sha256_of;
 use super::records::{AnsweredRecord, Store, Stored};
 use super::step::{Done, Step, refuse};
+use super::text::json_text;
 
 /// A request that was not made before.
 pub(super) struct Fresh {
@@ -39,7 +40,7 @@ impl<S: Store> Step<'_, S> {
 
     /// Answers, and keeps the answer for a repeat.
     pub(super) fn answer_once(&mut self, fresh: Fresh, result: &impl Serialize) -> Stored<()> {
-        let answer = String::from_utf8(json_text(result)).unwrap_or_default();
+        let answer = json_text(result);
         let Fresh { key, request_sha256 } = fresh;
         self.store.put_answered(&AnsweredRecord { key, request_sha256, answer, at: self.at })?;
         self.answer(result);

@@ -10,9 +10,10 @@ use nexus_wire::session::{
 use nexus_wire::{AspectName, ErrorCode, ItemId, Party, RequestId, derive};
 use serde_json::json;
 
-use super::inbox::{BodyRef, json_bytes, json_text, sha256_of};
+use super::inbox::{BodyRef, json_bytes, sha256_of};
 use super::records::{AnsweredRecord, Reads, Store, Stored};
 use super::step::{Done, Step, refuse};
+use super::text::json_text;
 
 /// What is known of a command; `None` when there is none with that id.
 pub fn command_info(store: &impl Reads, command: ItemId) -> Stored<Option<SessionCommandInfo>> {
@@ -119,7 +120,7 @@ impl<S: Store> Step<'_, S> {
         request_sha256: [u8; 32],
         what: &impl serde::Serialize,
     ) -> Stored<()> {
-        let answer = String::from_utf8(json_text(what)).unwrap_or_default();
+        let answer = json_text(what);
         self.store.put_answered(&AnsweredRecord { key, request_sha256, answer, at: self.at })
     }
 }

@@ -6,10 +6,18 @@ use nexus_wire::{ItemId, Ms, Party, TraceContext};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::inbox::json_text;
-
 /// Room for most of it.
 const TEXT_BYTES: usize = 512;
+/// Room for most of what is serialized.
+const JSON_BYTES: usize = 1024;
+
+/// What `value` serializes to.
+pub fn json_text(value: &impl Serialize) -> String {
+    // Our types serialize without fail, and JSON is UTF-8.
+    let mut text = Vec::with_capacity(JSON_BYTES);
+    let _ = serde_json::to_writer(&mut text, value);
+    String::from_utf8(text).unwrap_or_default()
+}
 
 /// What stands in the body of an item that carries a message; the same as `nexus_wire::inbox::ItemBody` serializes to, of a
 /// message that nobody has reacted to yet.
@@ -55,9 +63,8 @@ where
 
 /// The body of the items that carry `message`.
 pub(super) fn message_body(message: &Message) -> String {
-    let json = |value: Vec<u8>| String::from_utf8(value).unwrap_or_default();
-    let meta = message.meta.as_ref().map(|meta| json(json_text(meta)));
-    let attachments = (!message.attachments.is_empty()).then(|| json(json_text(&message.attachments)));
+    let meta = message.meta.as_ref().map(json_text);
+    let attachments = (!message.attachments.is_empty()).then(|| json_text(&message.attachments));
     let body = MessageBody {
         id: message.id.0,
         seq: message.seq,
@@ -133,8 +140,7 @@ impl Text {
     }
 
     fn json(&mut self, value: &impl Serialize) -> &mut Self {
-        // Our types serialize without fail.
-        self.raw(&serde_json::to_string(value).unwrap_or_default())
+        self.raw(&json_text(value))
     }
 
     fn id(&mut self, id: Uuid) -> &mut Self {

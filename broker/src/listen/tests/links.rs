@@ -91,6 +91,33 @@ async fn registered_comes_before_the_first_item_and_nothing_is_left_out() {
 }
 
 #[tokio::test]
+async fn a_long_inbox_comes_whole_and_in_order_whatever_fills_its_pages() {
+    // Of the long ones fewer fit into a page than may be asked for, or into half of one.
+    let content = |n: u64| format!("{n}{}", "x".repeat(if n <= 600 { 12_000 } else { 10 }));
+    const MESSAGES: u64 = 1_800;
+    let world = World::new().await;
+    let wren = world.aspect("wren").await;
+    let mut operator = Raw::operator(&world).await;
+    let mut answered = 0;
+    for n in 1..=MESSAGES {
+        let payload = json!({"to": ["wren"], "content": content(n)});
+        operator.send("chat.send", Some(Uuid::now_v7()), payload).await;
+        while answered < n && (n - answered >= 64 || n == MESSAGES) {
+            assert_eq!(operator.next().await.unwrap()["kind"], "ok");
+            answered += 1;
+        }
+    }
+    let (mut raw, _) = Raw::registered(&world, &wren, json!({})).await;
+    for n in 1..=MESSAGES {
+        let item = raw.next_of("deliver").await;
+        assert_eq!((&item["offset"], &item["item"]["body"]["content"]), (&json!(n), &json!(content(n))));
+        if n % 64 == 0 {
+            raw.send("ack", None, json!({"offset": n})).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_reader_that_never_reads_costs_the_others_nothing_and_catches_up() {
     const MESSAGES: u64 = 2 * CREDIT_ITEMS;
     let world = World::new().await;

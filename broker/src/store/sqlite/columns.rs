@@ -9,8 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-/// Room for most JSON of a row.
-const JSON_BYTES: usize = 1024;
+pub(super) use crate::hub::text::json_text as to_json;
 
 type Column<T> = rusqlite::Result<T>;
 
@@ -82,13 +81,6 @@ pub(super) fn to_blob(id: Uuid) -> [u8; 16] {
 pub(super) fn to_number(count: u64) -> i64 {
     // Offsets and sequence numbers count up from 0 and are gone in no lifetime.
     i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-pub(super) fn to_json(value: &impl Serialize) -> String {
-    // Rows hold nothing that fails to serialize, and JSON is UTF-8.
-    let mut text = Vec::with_capacity(JSON_BYTES);
-    let _ = serde_json::to_writer(&mut text, value);
-    String::from_utf8(text).unwrap_or_default()
 }
 
 pub(super) fn to_word(value: &impl Serialize) -> String {
