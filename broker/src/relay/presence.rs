@@ -109,6 +109,8 @@ struct Entry {
     shown_at: Ms,
     /// What of it the hub was told last; `None`: that it gets along.
     told: Option<AspectState>,
+    /// It has got along since. That is told first, although by then there may be trouble again.
+    has_recovered: bool,
 }
 
 #[derive(Debug)]
@@ -150,12 +152,22 @@ impl Presence {
         let last_progress =
             info.last_progress.or_else(|| before.as_ref().and_then(|it| it.info.last_progress));
         let info = AspectInfo { last_progress, ..info };
-        let mut entry = Entry { info, online, peer, acked: 0, waiting_since: None, shown_at: 0, told: None };
+        let mut entry = Entry {
+            info,
+            online,
+            peer,
+            acked: 0,
+            waiting_since: None,
+            shown_at: 0,
+            told: None,
+            has_recovered: false,
+        };
         if let Some(before) = before.filter(|before| before.is_same_link(&entry)) {
             // Something else of it changed; what it is doing goes on.
             (entry.info.state, entry.info.since) = (before.info.state, before.info.since);
             (entry.acked, entry.waiting_since) = (before.acked, before.waiting_since);
-            (entry.told, entry.shown_at) = (before.told, before.shown_at);
+            (entry.told, entry.has_recovered) = (before.told, before.has_recovered);
+            entry.shown_at = before.shown_at;
             entry.info.activity = before.info.activity;
         } else {
             entry.info.activity = entry.peer.as_ref().map(|peer| peer.pulse.activity());
@@ -247,6 +259,7 @@ impl Inner {
         let changed = state != entry.info.state;
         if changed {
             (entry.info.state, entry.info.since) = (state, now);
+            entry.has_recovered |= trouble(state).is_none();
         }
         let acts = entry.shows_news(now);
         if changed {
@@ -313,12 +326,13 @@ impl Entry {
     }
 
     fn news(&mut self, aspect: AspectName) -> Option<Trouble> {
-        let state = self.info.state;
-        let trouble = match state {
-            AspectState::Stalled | AspectState::Deaf => Some(state),
-            AspectState::Offline | AspectState::Online | AspectState::Busy => None,
-        };
         let link = self.peer.as_ref()?.link;
+        let has_recovered = std::mem::take(&mut self.has_recovered) && self.told.is_some();
+        let now = trouble(self.info.state);
+        let (trouble, state) = match now {
+            Some(_) if has_recovered => (None, AspectState::Busy),
+            Some(_) | None => (now, self.info.state),
+        };
         let changed = trouble != std::mem::replace(&mut self.told, trouble);
         changed.then_some(Trouble { aspect, link, state })
     }
@@ -346,6 +360,14 @@ impl Entry {
         } else {
             AspectState::Busy
         }
+    }
+}
+
+/// What the hub has to be told of.
+fn trouble(state: AspectState) -> Option<AspectState> {
+    match state {
+        AspectState::Stalled | AspectState::Deaf => Some(state),
+        AspectState::Offline | AspectState::Online | AspectState::Busy => None,
     }
 }
 

@@ -75,12 +75,20 @@ fn a_turn_makes_busy_silence_makes_stalled_and_a_token_busy_again() {
     assert_eq!(presence.sweep(300_001), told(AspectState::Stalled));
     peer.pulse.progress(300_002);
     assert_eq!(presence.sweep(300_003), told(AspectState::Busy));
+    // The same where the first of the two was seen in between.
+    assert_eq!(presence.sweep(400_000), told(AspectState::Stalled));
+    peer.pulse.progress(400_100);
+    presence.refresh(&wren(), 400_100);
+    assert_eq!(presence.sweep(500_000), told(AspectState::Busy));
+    assert_eq!(presence.sweep(500_001), told(AspectState::Stalled));
+    peer.pulse.progress(500_002);
+    assert_eq!(presence.sweep(500_003), told(AspectState::Busy));
     peer.pulse.set_turns(0);
-    presence.refresh(&wren(), 301_000);
-    assert_eq!(state(&presence), (AspectState::Online, 301_000));
+    presence.refresh(&wren(), 501_000);
+    assert_eq!(state(&presence), (AspectState::Online, 501_000));
     presence.changed(info(AspectState::Offline, 1), None);
     let shown = presence.info(&wren()).unwrap();
-    assert_eq!((shown.state, shown.last_progress), (AspectState::Offline, Some(300_002)));
+    assert_eq!((shown.state, shown.last_progress), (AspectState::Offline, Some(500_002)));
 }
 
 #[test]
