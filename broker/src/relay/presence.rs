@@ -328,10 +328,10 @@ impl Entry {
     fn news(&mut self, aspect: AspectName) -> Option<Trouble> {
         let link = self.peer.as_ref()?.link;
         let has_recovered = std::mem::take(&mut self.has_recovered) && self.told.is_some();
-        let now = trouble(self.info.state);
-        let (trouble, state) = match now {
+        let current = trouble(self.info.state);
+        let (trouble, state) = match current {
             Some(_) if has_recovered => (None, AspectState::Busy),
-            Some(_) | None => (now, self.info.state),
+            Some(_) | None => (current, self.info.state),
         };
         let changed = trouble != std::mem::replace(&mut self.told, trouble);
         changed.then_some(Trouble { aspect, link, state })
