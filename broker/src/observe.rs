@@ -18,7 +18,7 @@ use nexus_wire::limits::{PAGE_DEFAULT, PAGE_MAX, REPLY_BYTES_MAX};
 use nexus_wire::{BlobId, DispatchId, ErrorBody, ErrorCode, Json, Party};
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::admit::Read;
 use crate::hub::command_info;
@@ -38,6 +38,8 @@ pub(crate) use triggers::{TriggerRead, answer as triggers};
 const READERS: usize = 4;
 /// Of those, readings of one link at a time: it may ask for hundreds at once, and others would come after all of them.
 pub(crate) const READS_OF_ONE: usize = READERS / 2;
+/// Links that read ahead in their inboxes at the same time. Each may hold a few MiB, for as long as its client does not read.
+const AHEAD: usize = 16;
 /// Dispatches that are looked through for those of one aspect.
 const SCAN_MAX: u32 = 2_000;
 
@@ -55,12 +57,19 @@ pub(crate) async fn sharing<T>(share: Arc<Semaphore>, work: impl Future<Output =
 pub(crate) struct Library {
     pool: Arc<ReaderPool>,
     room: Arc<Semaphore>,
+    ahead: Arc<Semaphore>,
     sequencer: Sequencer,
 }
 
 impl Library {
     pub(crate) fn new(pool: impl FnOnce(usize) -> ReaderPool, sequencer: Sequencer) -> Self {
-        Self { pool: Arc::new(pool(READERS)), room: Arc::new(Semaphore::new(READERS)), sequencer }
+        let (room, ahead) = (Arc::new(Semaphore::new(READERS)), Arc::new(Semaphore::new(AHEAD)));
+        Self { pool: Arc::new(pool(READERS)), room, ahead, sequencer }
+    }
+
+    /// Leave to read ahead until it is dropped, unless as many do as may.
+    pub(crate) fn ahead(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.ahead).try_acquire_owned().ok()
     }
 
     pub(crate) async fn read<T: Send + 'static>(

@@ -24,7 +24,7 @@ use nexus_wire::{AspectName, ErrorBody, FromBroker, RequestId};
 
 use super::LogLine;
 use super::follow::{self, Follow};
-use super::pump::{AckBeyondSent, Pump, Step};
+use super::pump::{AckBeyondSent, Pump, Step, Wanted};
 use crate::framing::Block;
 use crate::hub::filter::LogFilter;
 pub(crate) use out::Out;
@@ -66,8 +66,7 @@ pub(crate) enum Work {
 pub(crate) enum Page {
     Inbox {
         aspect: AspectName,
-        after: u64,
-        limit: u32,
+        wanted: Wanted,
     },
     Log {
         filter: LogFilter,
@@ -476,9 +475,9 @@ impl Outbox {
     fn want(&self) -> Option<Page> {
         let mut inner = self.inner();
         if let Some((aspect, pump)) = &mut inner.inbox
-            && let Some((after, limit)) = pump.want()
+            && let Some(wanted) = pump.want()
         {
-            return Some(Page::Inbox { aspect: aspect.clone(), after, limit });
+            return Some(Page::Inbox { aspect: aspect.clone(), wanted });
         }
         let room = inner.queue.len() < PUSHES_MAX / 2 && inner.bytes + inner.in_hand_bytes < BYTES_MAX / 2;
         if !room {
@@ -493,9 +492,15 @@ impl Outbox {
         Some(Page::Observe { aspect, after })
     }
 
-    pub(crate) fn inbox_page(&self, items: Option<impl IntoIterator<Item = (u64, Arc<str>)>>) {
+    /// `is_ahead`: the link may hold more than the next acknowledgement needs.
+    pub(crate) fn inbox_page(
+        &self,
+        items: Option<impl IntoIterator<Item = (u64, Arc<str>)>>,
+        is_ahead: bool,
+    ) {
         self.change(|inner| {
             let Some((_, pump)) = &mut inner.inbox else { return };
+            pump.read_ahead(is_ahead);
             match items {
                 Some(items) => pump.fetched(items),
                 None => pump.fetch_failed(),

@@ -11,10 +11,14 @@ use nexus_wire::limits::CREDIT_ITEMS;
 
 /// Text held for want of credit; a link that is further behind fetches it again later.
 const HELD_BYTES_MAX: usize = 1024 * 1024;
-/// Items of a page: more than are sent at once, as each page is a way to another thread and back.
-const PAGE: u32 = 4 * CREDIT_ITEMS as u32;
-/// Below this the next page is fetched: it is read while the one before is sent.
-const HELD_LOW: usize = PAGE as usize;
+/// Items of a page.
+const PAGE: u32 = CREDIT_ITEMS as u32;
+/// Below this the next page is fetched, so that one is at hand when acknowledgements come.
+const HELD_LOW: usize = CREDIT_ITEMS as usize / 2;
+/// The page of a link that reads ahead: more than is sent at once, as each page is a way to another thread and back.
+const PAGE_AHEAD: u32 = 4 * CREDIT_ITEMS as u32;
+/// The same for such a link: the next page is read while the one before is sent.
+const HELD_LOW_AHEAD: usize = PAGE_AHEAD as usize;
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Step {
@@ -35,6 +39,16 @@ pub(crate) struct AckBeyondSent {
     pub(crate) sent: u64,
 }
 
+/// A page: the items after an offset.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Wanted {
+    pub(crate) after: u64,
+    /// Items at most.
+    pub(crate) limit: u32,
+    /// They are all that is left.
+    pub(crate) is_last: bool,
+}
+
 #[derive(Debug)]
 pub(crate) struct Pump {
     acked: u64,
@@ -45,6 +59,7 @@ pub(crate) struct Pump {
     tail: u64,
     held: VecDeque<Step>,
     held_bytes: usize,
+    is_ahead: bool,
     /// The tail when the page under way was asked for: all up to it was on disk then.
     fetching: Option<u64>,
     /// Gaps sent and not acknowledged; they cost no credit.
@@ -60,6 +75,7 @@ impl Pump {
             tail: tail.max(cursor),
             held: VecDeque::new(),
             held_bytes: 0,
+            is_ahead: false,
             fetching: None,
             gaps: VecDeque::new(),
         }
@@ -110,19 +126,27 @@ impl Pump {
     }
 
     pub(crate) fn is_behind(&self) -> bool {
-        let low = self.held.len() < HELD_LOW && self.held_bytes < HELD_BYTES_MAX / 2;
-        low && self.reached < self.tail && self.fetching.is_none()
+        let low = if self.is_ahead { HELD_LOW_AHEAD } else { HELD_LOW };
+        let is_low = self.held.len() < low && self.held_bytes < HELD_BYTES_MAX / 2;
+        is_low && self.reached < self.tail && self.fetching.is_none()
     }
 
-    /// Whether a page is needed: the offset it starts after, and how many items at most. Counts as under way from here
-    /// until [`Self::fetched`] or [`Self::fetch_failed`].
-    pub(crate) fn want(&mut self) -> Option<(u64, u32)> {
+    /// Whether a page is needed. Counts as under way from here until [`Self::fetched`] or [`Self::fetch_failed`].
+    pub(crate) fn want(&mut self) -> Option<Wanted> {
         if !self.is_behind() {
             return None;
         }
         self.fetching = Some(self.tail);
+        let page = if self.is_ahead { PAGE_AHEAD } else { PAGE };
         let left = self.tail - self.reached;
-        Some((self.reached, u32::try_from(left).map_or(PAGE, |left| left.min(PAGE))))
+        let limit = u32::try_from(left).map_or(page, |left| left.min(page));
+        Some(Wanted { after: self.reached, limit, is_last: u64::from(limit) == left })
+    }
+
+    /// Whether more is held than is needed for the next acknowledgement. That keeps a long inbox flowing, and takes memory
+    /// for as long as the other side does not read.
+    pub(crate) fn read_ahead(&mut self, is_ahead: bool) {
+        self.is_ahead = is_ahead;
     }
 
     /// The page that was wanted. Only an empty one says that there is no more.

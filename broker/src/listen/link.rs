@@ -145,17 +145,23 @@ where
 
 /// Reads the pages that the link needs to catch up.
 pub(super) async fn fetch(edge: &Edge, peer: &Peer) -> Infallible {
+    let mut ahead = None;
     loop {
         match poll_fn(|cx| peer.outbox.poll_page(cx)).await {
-            Page::Inbox { aspect, after, limit } => {
-                match page::inbox(&edge.library, &aspect, after, limit).await {
+            Page::Inbox { aspect, wanted } => {
+                match page::inbox(&edge.library, &aspect, wanted.after, wanted.limit).await {
                     Ok(records) => {
-                        peer.outbox.inbox_page(Some(records.into_iter().map(|it| (it.offset, it.json))));
+                        ahead = match wanted.is_last {
+                            true => None,
+                            false => ahead.or_else(|| edge.library.ahead()),
+                        };
+                        let items = records.into_iter().map(|it| (it.offset, it.json));
+                        peer.outbox.inbox_page(Some(items), ahead.is_some());
                     }
                     Err(error) => {
                         tracing::warn!(%error, link = %peer.link, "cannot read an inbox; trying again");
                         sleep(PAGE_RETRY).await;
-                        peer.outbox.inbox_page(None::<[_; 0]>);
+                        peer.outbox.inbox_page(None::<[_; 0]>, ahead.is_some());
                     }
                 }
             }

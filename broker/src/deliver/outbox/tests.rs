@@ -84,15 +84,18 @@ fn a_reader_that_stops_is_fed_from_its_inbox_when_it_goes_on() {
     };
     assert_eq!(offsets(take(&outbox)), (1..=CREDIT_ITEMS).collect::<Vec<_>>());
     assert!(take(&outbox).is_empty(), "no credit left");
-    // What follows on what is held is read before there is credit for it, no more than there is.
-    let after = 2 * CREDIT_ITEMS;
-    let limit = 1_000 - after as u32;
-    assert_eq!(outbox.poll_page(&cx()), Poll::Ready(Page::Inbox { aspect: wren(), after, limit }));
-    assert!(outbox.poll_page(&cx()).is_pending(), "one page at a time");
+    assert!(outbox.poll_page(&cx()).is_pending(), "enough is held for now");
     assert_eq!(outbox.ack(CREDIT_ITEMS), Ok(true));
     assert_eq!(offsets(take(&outbox)).len() as u64, CREDIT_ITEMS);
+    let after = 2 * CREDIT_ITEMS;
+    let wanted = Wanted { after, limit: 256, is_last: false };
+    assert_eq!(outbox.poll_page(&cx()), Poll::Ready(Page::Inbox { aspect: wren(), wanted }));
+    assert!(outbox.poll_page(&cx()).is_pending(), "one page at a time");
     outbox.push(1_001, "{}".into());
-    outbox.inbox_page(Some((after + 1..=after + 256).map(|offset| (offset, Arc::from("{}")))));
+    outbox.inbox_page(Some((after + 1..=after + 256).map(|offset| (offset, Arc::from("{}")))), true);
+    // What is read ahead is asked for before there is credit for it, and there is no more than that.
+    let wanted = Wanted { after: after + 256, limit: 1_001 - 768, is_last: true };
+    assert_eq!(outbox.poll_page(&cx()), Poll::Ready(Page::Inbox { aspect: wren(), wanted }));
     outbox.ack(after).unwrap();
     assert_eq!(offsets(take(&outbox)), (after + 1..=after + 256).collect::<Vec<_>>());
 }

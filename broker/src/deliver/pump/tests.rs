@@ -47,6 +47,9 @@ enum Op {
     Prune {
         part: u8,
     },
+    ReadAhead {
+        is_ahead: bool,
+    },
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -58,6 +61,7 @@ fn op() -> impl Strategy<Value = Op> {
         4 => (0_usize..400).prop_map(|room| Op::Drain { room }),
         4 => any::<u8>().prop_map(|part| Op::Ack { part }),
         1 => any::<u8>().prop_map(|part| Op::Prune { part }),
+        1 => any::<bool>().prop_map(|is_ahead| Op::ReadAhead { is_ahead }),
     ]
 }
 
@@ -65,7 +69,7 @@ struct World {
     inbox: Inbox,
     pump: Pump,
     pushed: u64,
-    asked: Option<(u64, u32)>,
+    asked: Option<Wanted>,
     received: u64,
     acked: u64,
     /// Offsets the client has and has not acknowledged.
@@ -115,7 +119,7 @@ impl World {
                 }
             }
             Op::Answer { ok } => match self.asked.take() {
-                Some((after, limit)) if *ok => self.pump.fetched(self.inbox.page(after, limit)),
+                Some(asked) if *ok => self.pump.fetched(self.inbox.page(asked.after, asked.limit)),
                 Some(_) => self.pump.fetch_failed(),
                 None => {}
             },
@@ -124,6 +128,7 @@ impl World {
                 let offset = self.acked + (self.received - self.acked) * u64::from(*part) / 255;
                 self.ack(offset);
             }
+            Op::ReadAhead { is_ahead } => self.pump.read_ahead(*is_ahead),
             Op::Prune { part } => {
                 self.inbox.pruned += (self.inbox.tail - self.inbox.pruned) * u64::from(*part) / 255;
             }
@@ -177,7 +182,7 @@ fn what_was_never_sent_cannot_be_acknowledged() {
 #[test]
 fn a_pruned_inbox_is_one_gap_and_costs_no_credit() {
     let mut pump = Pump::new(0, 1_000_000);
-    assert_eq!(pump.want(), Some((0, PAGE)));
+    assert_eq!(pump.want(), Some(Wanted { after: 0, limit: PAGE, is_last: false }));
     pump.fetched([]);
     assert_eq!(pump.next(), Some(Step::Gap { from: 1, to: 1_000_000 }));
     assert_eq!(pump.in_flight(), 0);
@@ -190,19 +195,21 @@ fn a_pruned_inbox_is_one_gap_and_costs_no_credit() {
 }
 
 #[test]
-fn a_page_is_asked_for_while_the_one_before_is_sent_and_a_third_is_not() {
+fn a_link_that_reads_ahead_asks_for_a_page_while_the_one_before_is_sent_and_for_no_third() {
     let tail = 10_000;
-    let page = u64::from(PAGE);
+    let page = u64::from(PAGE_AHEAD);
     let mut pump = Pump::new(0, tail);
+    pump.read_ahead(true);
     let fetched = |pump: &mut Pump| {
-        let (after, limit) = pump.want().expect("a page is needed");
+        let wanted = pump.want().expect("a page is needed");
+        let Wanted { after, limit, .. } = wanted;
         pump.fetched((after + 1..=after + u64::from(limit)).map(|offset| (offset, item(offset))));
-        (after, limit)
+        wanted
     };
-    assert_eq!(fetched(&mut pump), (0, PAGE));
+    assert_eq!(fetched(&mut pump), Wanted { after: 0, limit: PAGE_AHEAD, is_last: false });
     assert_eq!(pump.want(), None, "all of it is still here");
     assert!(pump.next().is_some());
-    assert_eq!(fetched(&mut pump), (page, PAGE));
+    assert_eq!(fetched(&mut pump), Wanted { after: page, limit: PAGE_AHEAD, is_last: false });
     while pump.next().is_some() {}
     assert_eq!((pump.in_flight(), pump.want()), (CREDIT_ITEMS, None), "nothing without acknowledgements");
     let mut last = 0;
@@ -211,11 +218,26 @@ fn a_page_is_asked_for_while_the_one_before_is_sent_and_a_third_is_not() {
         pump.ack(last).unwrap();
         while pump.next().is_some() {}
         if pump.is_behind() {
-            let (after, limit) = fetched(&mut pump);
-            assert_eq!(u64::from(limit), page.min(tail - after));
+            let wanted = fetched(&mut pump);
+            let left = tail - wanted.after;
+            assert_eq!((u64::from(wanted.limit), wanted.is_last), (page.min(left), left <= page));
         }
     }
     assert_eq!((pump.backlog(), pump.want()), (0, None));
+}
+
+#[test]
+fn a_link_that_does_not_read_ahead_holds_no_more_than_is_sent_next() {
+    let mut pump = Pump::new(0, 10_000);
+    let mut most = 0;
+    while let Some(Wanted { after, limit, .. }) = pump.want() {
+        pump.fetched((after + 1..=after + u64::from(limit)).map(|offset| (offset, item(offset))));
+        while pump.next().is_some() {}
+        most = most.max(pump.held.len());
+    }
+    assert_eq!((pump.in_flight(), most), (CREDIT_ITEMS, PAGE as usize));
+    pump.read_ahead(true);
+    assert_eq!(pump.want().map(|wanted| wanted.limit), Some(PAGE_AHEAD), "once it may");
 }
 
 #[test]

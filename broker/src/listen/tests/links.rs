@@ -96,25 +96,35 @@ async fn a_long_inbox_comes_whole_and_in_order_whatever_fills_its_pages() {
     let content = |n: u64| format!("{n}{}", "x".repeat(if n <= 600 { 12_000 } else { 10 }));
     const MESSAGES: u64 = 1_800;
     let world = World::new().await;
-    let wren = world.aspect("wren").await;
+    let (wren, finch) = (world.aspect("wren").await, world.aspect("finch").await);
     let mut operator = Raw::operator(&world).await;
     let mut answered = 0;
     for n in 1..=MESSAGES {
-        let payload = json!({"to": ["wren"], "content": content(n)});
+        let payload = json!({"to": ["wren", "finch"], "content": content(n)});
         operator.send("chat.send", Some(Uuid::now_v7()), payload).await;
         while answered < n && (n - answered >= 64 || n == MESSAGES) {
             assert_eq!(operator.next().await.unwrap()["kind"], "ok");
             answered += 1;
         }
     }
-    let (mut raw, _) = Raw::registered(&world, &wren, json!({})).await;
-    for n in 1..=MESSAGES {
-        let item = raw.next_of("deliver").await;
-        assert_eq!((&item["offset"], &item["item"]["body"]["content"]), (&json!(n), &json!(content(n))));
-        if n % 64 == 0 {
-            raw.send("ack", None, json!({"offset": n})).await;
+    let all_leaves = || -> Vec<_> { std::iter::from_fn(|| world.running.edge.library.ahead()).collect() };
+    let read = async |aspect| {
+        let (mut raw, _) = Raw::registered(&world, aspect, json!({})).await;
+        for n in 1..=MESSAGES {
+            let item = raw.next_of("deliver").await;
+            assert_eq!((&item["offset"], &item["item"]["body"]["content"]), (&json!(n), &json!(content(n))));
+            if n % 64 == 0 {
+                raw.send("ack", None, json!({"offset": n})).await;
+            }
         }
-    }
+        raw
+    };
+    let leaves = all_leaves();
+    read(&wren).await;
+    let count = leaves.len();
+    drop(leaves);
+    let _still_there = read(&finch).await;
+    assert_eq!((count, all_leaves().len()), (16, 16), "whoever has caught up needs to read ahead no longer");
 }
 
 #[tokio::test]
