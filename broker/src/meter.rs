@@ -1,6 +1,7 @@
 //! What the broker counts of itself, for `/metrics`. Every label has a fixed set of values, so that nobody who
 //! talks to the broker can make the number of series grow.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
@@ -33,22 +34,23 @@ type Gauges = Family<Label, Gauge>;
 /// Counters by a word of a fixed list; the last is for everything else.
 #[derive(Debug)]
 struct Fixed {
-    words: Vec<&'static str>,
-    counters: Vec<Counter>,
+    counters: HashMap<&'static str, Counter>,
+    other: Counter,
 }
 
 impl Fixed {
     fn new(label: &'static str, words: impl IntoIterator<Item = &'static str>, into: &Counters) -> Self {
-        let words: Vec<&'static str> = words.into_iter().chain([OTHER]).collect();
-        let counters = words.iter().map(|word| into.get_or_create_owned(&[(label, *word)])).collect();
-        Self { words, counters }
+        let counter = |word| into.get_or_create_owned(&[(label, word)]);
+        let counters = words.into_iter().map(|word| (word, counter(word))).collect();
+        Self { counters, other: counter(OTHER) }
     }
 
     fn count(&self, word: &str) {
-        let at = self.words.iter().position(|known| *known == word).unwrap_or(self.words.len() - 1);
-        if let Some(counter) = self.counters.get(at) {
-            counter.inc();
-        }
+        self.count_many(word, 1);
+    }
+
+    fn count_many(&self, word: &str, many: u64) {
+        self.counters.get(word).unwrap_or(&self.other).inc_by(many);
     }
 }
 
@@ -253,6 +255,11 @@ impl Default for Meter {
 impl Meter {
     pub(crate) fn received(&self, kind: &str) {
         self.received.count(kind);
+    }
+
+    /// Events of turns, which come by the thousand.
+    pub(crate) fn streamed(&self, events: u64) {
+        self.received.count_many("observe.event", events);
     }
 
     /// A frame on its way out.

@@ -149,7 +149,9 @@ pub(super) async fn fetch(edge: &Edge, peer: &Peer) -> Infallible {
     loop {
         match poll_fn(|cx| peer.outbox.poll_page(cx)).await {
             Page::Inbox { aspect, wanted } => {
-                match page::inbox(&edge.library, &aspect, wanted.after, wanted.limit).await {
+                // Boxed: an idle link needs no room for it.
+                let page = Box::pin(page::inbox(&edge.library, &aspect, wanted.after, wanted.limit));
+                match page.await {
                     Ok(records) => {
                         ahead = match wanted.is_last {
                             true => None,

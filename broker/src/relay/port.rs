@@ -1,7 +1,7 @@
 //! One aspect's end of the relay; belongs to its link's task. What one read brought is encoded once, numbered, and
 //! given on in one piece.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use nexus_wire::limits::SLOTS_MAX;
@@ -37,7 +37,8 @@ pub(crate) struct Port {
     generation: u64,
     /// The number of the next frame.
     next: u64,
-    turns: HashMap<TurnId, Turn>,
+    /// Few, so that finding one costs less than hashing its id.
+    turns: BTreeMap<TurnId, Turn>,
     /// Encoded and not released yet; all of it belongs to `block_thread`.
     block: Vec<u8>,
     block_frames: u64,
@@ -56,7 +57,7 @@ impl Port {
             channel,
             generation,
             next,
-            turns: HashMap::new(),
+            turns: BTreeMap::new(),
             block: Vec::new(),
             block_frames: 0,
             block_thread: None,

@@ -163,22 +163,9 @@ pub(super) fn prefix(
 
 /// Appends the frame to `out`, encoded.
 pub(super) fn observe(prefix: &str, event: &Event<'_>, seq: u64, out: &mut Vec<u8>) {
-    let (mut n_digits, mut seq_digits) = ([0; 20], [0; 20]);
-    let (n, seq) = (itoa(event.n, &mut n_digits), itoa(seq, &mut seq_digits));
+    let (mut n_digits, mut seq_digits) = (itoa::Buffer::new(), itoa::Buffer::new());
+    let (n, seq) = (n_digits.format(event.n), seq_digits.format(seq));
     put_text(out, [prefix, n, r#","event":"#, event.event, r#"},"seq":"#, seq, "}}"]);
-}
-
-/// Decimal digits without the formatting machinery, which costs as much as the rest of the frame.
-fn itoa(mut number: u64, digits: &mut [u8; 20]) -> &str {
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            return std::str::from_utf8(&digits[at..]).unwrap_or("0");
-        }
-    }
 }
 
 #[cfg(test)]

@@ -59,8 +59,8 @@ pub(super) struct Reader<'a> {
     bad: u32,
     /// The relay's end, from the first frame that streams.
     port: Option<Port>,
-    /// Something streamed with this read.
-    streamed: bool,
+    /// Events that were passed on with this read.
+    streamed: u64,
     /// An acknowledgement not handed on yet: of those that came in one go only the last says anything.
     ack: Option<(AspectName, u64)>,
     /// What the core had no room for; nothing more is taken before it has.
@@ -79,7 +79,7 @@ impl<'a> Reader<'a> {
             signs,
             bad: 0,
             port: None,
-            streamed: false,
+            streamed: 0,
             ack: None,
             rest: VecDeque::new(),
             owes_all: false,
@@ -150,7 +150,9 @@ impl<'a> Reader<'a> {
     /// keeps no room for what a frame becomes.
     fn finish(&mut self, progress: Result<Progress, Broken>) -> bool {
         self.signs.heard.store(true, Ordering::Relaxed);
-        if std::mem::take(&mut self.streamed) {
+        let events = std::mem::take(&mut self.streamed);
+        if events > 0 {
+            self.edge.published.meter.streamed(events);
             self.peer.pulse.progress(self.edge.now());
         }
         if let Some(port) = &mut self.port {
@@ -197,12 +199,11 @@ impl<'a> Reader<'a> {
             && port.pass(text)
         {
             self.bad = 0;
-            self.streamed = true;
+            self.streamed += 1;
             self.share.stream(text.len());
             if self.edge.flush_each {
                 port.release();
             }
-            self.edge.published.meter.received("observe.event");
             return Outcome::Nothing;
         }
         match decode::<ToBroker>(text) {
