@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::client::Raw;
 use super::{World, start};
+use crate::meter::Reading;
 
 async fn say(operator: &mut Raw, to: &[&str], content: &str) -> Value {
     let reply = operator.request("chat.send", json!({"to": to, "content": content})).await;
@@ -233,6 +234,8 @@ async fn a_turn_is_seen_while_it_happens_and_shows_in_the_roster() {
             break;
         }
     }
+    let counted = world.running.edge.published.meter.text(&Reading::default()).unwrap();
+    assert!(counted.contains("nexus_frames_received_total{kind=\"observe.event\"} 3\n"), "{counted}");
 }
 
 #[tokio::test]
