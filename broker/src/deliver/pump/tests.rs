@@ -22,6 +22,14 @@ fn item(offset: u64) -> Arc<str> {
     offset.to_string().into()
 }
 
+/// Gives the page that is wanted, if one is, all its items.
+fn fetched(pump: &mut Pump) -> Option<Wanted> {
+    let wanted = pump.want()?;
+    let Wanted { after, limit, .. } = wanted;
+    pump.fetched((after + 1..=after + u64::from(limit)).map(|offset| (offset, item(offset))));
+    Some(wanted)
+}
+
 #[derive(Clone, Debug)]
 enum Op {
     /// So many new items are on disk; they are pushed later.
@@ -200,16 +208,10 @@ fn a_link_that_reads_ahead_asks_for_a_page_while_the_one_before_is_sent_and_for_
     let page = u64::from(PAGE_AHEAD);
     let mut pump = Pump::new(0, tail);
     pump.read_ahead(true);
-    let fetched = |pump: &mut Pump| {
-        let wanted = pump.want().expect("a page is needed");
-        let Wanted { after, limit, .. } = wanted;
-        pump.fetched((after + 1..=after + u64::from(limit)).map(|offset| (offset, item(offset))));
-        wanted
-    };
-    assert_eq!(fetched(&mut pump), Wanted { after: 0, limit: PAGE_AHEAD, is_last: false });
+    assert_eq!(fetched(&mut pump), Some(Wanted { after: 0, limit: PAGE_AHEAD, is_last: false }));
     assert_eq!(pump.want(), None, "all of it is still here");
     assert!(pump.next().is_some());
-    assert_eq!(fetched(&mut pump), Wanted { after: page, limit: PAGE_AHEAD, is_last: false });
+    assert_eq!(fetched(&mut pump), Some(Wanted { after: page, limit: PAGE_AHEAD, is_last: false }));
     while pump.next().is_some() {}
     assert_eq!((pump.in_flight(), pump.want()), (CREDIT_ITEMS, None), "nothing without acknowledgements");
     let mut last = 0;
@@ -217,8 +219,7 @@ fn a_link_that_reads_ahead_asks_for_a_page_while_the_one_before_is_sent_and_for_
         last = pump.sent;
         pump.ack(last).unwrap();
         while pump.next().is_some() {}
-        if pump.is_behind() {
-            let wanted = fetched(&mut pump);
+        if let Some(wanted) = fetched(&mut pump) {
             let left = tail - wanted.after;
             assert_eq!((u64::from(wanted.limit), wanted.is_last), (page.min(left), left <= page));
         }
@@ -230,8 +231,7 @@ fn a_link_that_reads_ahead_asks_for_a_page_while_the_one_before_is_sent_and_for_
 fn a_link_that_does_not_read_ahead_holds_no_more_than_is_sent_next() {
     let mut pump = Pump::new(0, 10_000);
     let mut most = 0;
-    while let Some(Wanted { after, limit, .. }) = pump.want() {
-        pump.fetched((after + 1..=after + u64::from(limit)).map(|offset| (offset, item(offset))));
+    while fetched(&mut pump).is_some() {
         while pump.next().is_some() {}
         most = most.max(pump.held.len());
     }
