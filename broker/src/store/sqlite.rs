@@ -241,7 +241,7 @@ impl Reads for SqliteStore {
         if !self.pending.borrow().newest.may_hold(id.0) {
             return Ok(None);
         }
-        messages::message(&self.connection, id)
+        messages::record(&self.connection, id)
     }
 
     fn thread(&self, id: ThreadId) -> Stored<Option<ThreadRecord>> {

@@ -1,5 +1,7 @@
 //! Blobs as rows: what they are called and who refers to them. Their bytes are not here.
 
+use std::collections::BTreeSet;
+
 use nexus_wire::{BlobId, DispatchId, EntryId, Ms, Party, ThreadId};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
@@ -7,6 +9,7 @@ use uuid::Uuid;
 
 use super::columns::{count, id, parties, to_blob, to_number, to_parties};
 use super::fault::{damage, fault};
+use super::messages::Messages;
 use super::read::{all, one as row};
 use crate::hub::records::{BlobMention, BlobRecord, Stored};
 
@@ -62,10 +65,14 @@ pub(super) fn references(connection: &Connection, id: BlobId) -> Stored<u64> {
 }
 
 pub(super) fn threads(connection: &Connection, blob: BlobId) -> Stored<Vec<ThreadId>> {
-    let sql = "SELECT DISTINCT threads.id FROM blob_references JOIN blobs ON blobs.no = blob
-        JOIN messages ON messages.seq = message JOIN threads ON threads.no = messages.thread
-        WHERE sha256 = ?1 ORDER BY threads.id";
-    all(connection, sql, [blob.0], |row| id(row, 0, ThreadId))
+    let sql = "SELECT message FROM blob_references JOIN blobs ON blobs.no = blob WHERE sha256 = ?1";
+    let seqs = all(connection, sql, [blob.0], |row| count(row, 0))?;
+    let mut messages = Messages::of(connection)?;
+    let mut threads = BTreeSet::new();
+    for seq in seqs {
+        threads.extend(messages.at(seq, |kept| Ok(ThreadId(kept.thread)))?);
+    }
+    Ok(threads.into_iter().collect())
 }
 
 pub(super) fn unreferenced(connection: &Connection, before: Ms, limit: u32) -> Stored<Vec<BlobId>> {

@@ -4,52 +4,15 @@ use nexus_wire::Ms;
 use rusqlite::{Connection, params};
 use sha2::{Digest, Sha256};
 
-use super::columns::{count, to_number};
+use super::columns::{count, to_blob, to_number};
 use super::fault::fault;
-use super::read::one;
+use super::messages::{self, Messages};
+use super::read::{all, one};
 use crate::hub::records::Stored;
 use crate::store::head::Head;
 
 /// Of an entry that is a message.
 pub(super) const MESSAGE: &str = "message";
-
-/// Columns of entries of the log, in the order that `$order` says; `$which` stands behind `FROM log`. Both halves are
-/// read in that order and merged.
-macro_rules! entries {
-    ($columns:literal, $which:literal, $order:literal) => {
-        concat!(
-            "SELECT ",
-            $columns,
-            " FROM log ",
-            $which,
-            " UNION ALL SELECT ",
-            $columns,
-            " FROM (SELECT seq, at, 'message' AS kind, sender AS actor, thread, id AS subject, NULL AS detail, hash
-                FROM messages WHERE seq > (SELECT entries_after FROM meta)) AS log ",
-            $which,
-            " ",
-            $order
-        )
-    };
-}
-
-pub(super) use entries;
-
-/// What the chain is made of, the content of messages in place of its digest. `false`: of a schema in which every
-/// entry is a row of `log`.
-pub(super) const fn chain(has_messages: bool) -> &'static str {
-    if has_messages {
-        "SELECT seq, at, kind, actor, threads.id, subject, detail, content_sha256, NULL, hash
-            FROM log LEFT JOIN threads ON threads.no = log.thread
-        UNION ALL SELECT seq, at, 'message', sender, threads.id, messages.id, NULL, NULL, content, hash
-            FROM messages LEFT JOIN threads ON threads.no = messages.thread
-            WHERE seq > (SELECT entries_after FROM meta)
-        ORDER BY seq"
-    } else {
-        "SELECT seq, at, kind, actor, threads.id, subject, detail, content_sha256, NULL, hash
-            FROM log LEFT JOIN threads ON threads.no = log.thread ORDER BY seq"
-    }
-}
 
 /// Whether the schema is one in which messages are their own entries; older ones are only read.
 pub(super) fn has_messages(connection: &Connection) -> Stored<bool> {
@@ -57,45 +20,69 @@ pub(super) fn has_messages(connection: &Connection) -> Stored<bool> {
     Ok(one(connection, sql, [], |row| row.get::<_, i64>(0))? == Some(1))
 }
 
+/// Messages behind this `seq` are their own entries.
+pub(super) fn after(connection: &Connection) -> Stored<u64> {
+    Ok(one(connection, "SELECT entries_after FROM meta", [], |row| count(row, 0))?.unwrap_or(0))
+}
+
 /// The newest entry, and its time.
 pub(super) fn newest(connection: &Connection) -> Stored<Option<(Head, Ms)>> {
-    let sql = if has_messages(connection)? {
-        entries!("seq, at, hash", "", "ORDER BY seq DESC LIMIT 1")
-    } else {
-        "SELECT seq, at, hash FROM log ORDER BY seq DESC LIMIT 1"
-    };
-    one(connection, sql, [], |row| Ok((Head { seq: count(row, 0)?, hash: row.get(2)? }, row.get(1)?)))
+    let sql = "SELECT seq, at, hash FROM log ORDER BY seq DESC LIMIT 1";
+    let of_log = one(connection, sql, [], |row| {
+        Ok((Head { seq: count(row, 0)?, hash: row.get(2)? }, row.get::<_, Ms>(1)?))
+    })?;
+    if !has_messages(connection)? {
+        return Ok(of_log);
+    }
+    let mut message = None;
+    Messages::of(connection)?.each_before(i64::MAX.unsigned_abs(), |kept| {
+        message = Some((kept.seq, kept.at));
+        Ok(false)
+    })?;
+    let is_newer = |seq: u64| of_log.is_none_or(|(head, _)| head.seq < seq);
+    let Some((seq, at)) = message.filter(|(seq, _)| is_newer(*seq)) else { return Ok(of_log) };
+    let hash = hash_at(connection, seq)?;
+    Ok(hash.map(|hash| (Head { seq, hash }, at)).or(of_log))
 }
 
 pub(super) fn hash_at(connection: &Connection, seq: u64) -> Stored<Option<[u8; 32]>> {
-    one(connection, entries!("hash", "WHERE seq = ?1", ""), [to_number(seq)], |row| row.get(0))
+    let of_log = one(connection, "SELECT hash FROM log WHERE seq = ?1", [to_number(seq)], |row| row.get(0))?;
+    if of_log.is_some() || seq <= after(connection)? {
+        return Ok(of_log);
+    }
+    messages::hash_of(connection, seq)
 }
 
 /// The last of the first `limit` entries that is older than `before`.
 pub(super) fn last_before(connection: &Connection, before: Ms, limit: u32) -> Stored<Option<u64>> {
-    let sql = concat!(
-        "SELECT max(seq) FROM (",
-        entries!("seq, at", "", "ORDER BY seq LIMIT ?2"),
-        ") WHERE at < ?1"
-    );
-    let found = one(connection, sql, params![before, limit], |row| row.get::<_, Option<i64>>(0))?;
-    Ok(found.flatten().and_then(|seq| u64::try_from(seq).ok()))
+    let sql = "SELECT seq, at FROM log ORDER BY seq LIMIT ?1";
+    let mut first: Vec<(u64, Ms)> = all(connection, sql, [limit], |row| Ok((count(row, 0)?, row.get(1)?)))?;
+    let mut left = limit;
+    Messages::of(connection)?.each_after(after(connection)?, |kept| {
+        first.push((kept.seq, kept.at));
+        left = left.saturating_sub(1);
+        Ok(left > 0)
+    })?;
+    first.sort_unstable();
+    first.truncate(limit as usize);
+    Ok(first.into_iter().rev().find(|(_, at)| *at < before).map(|(seq, _)| seq))
 }
 
 /// Gives the entry of a message that is about to go a row of its own, if it is kept.
-pub(super) fn outlive(connection: &Connection, seq: i64) -> Stored<()> {
-    let sql = "SELECT content FROM messages WHERE seq = ?1 AND seq > (SELECT entries_after FROM meta)";
-    let digest = one(connection, sql, [seq], |row| {
-        let content: [u8; 32] = Sha256::digest(row.get_ref(0)?.as_str()?).into();
-        Ok(content)
-    })?;
-    let Some(digest) = digest else { return Ok(()) };
+pub(super) fn outlive(connection: &Connection, seq: u64) -> Stored<()> {
+    if seq <= after(connection)? {
+        return Ok(());
+    }
+    let hash = messages::hash_of(connection, seq)?;
     let sql = "INSERT INTO log (seq, at, kind, actor, thread, subject, content_sha256, hash)
-        SELECT seq, at, ?2, sender, thread, id, ?3, hash FROM messages WHERE seq = ?1";
-    connection
-        .prepare_cached(sql)
-        .and_then(|mut it| it.execute(params![seq, MESSAGE, digest]))
-        .map_err(fault)?;
+        VALUES (?1, ?2, ?3, ?4, (SELECT no FROM threads WHERE id = ?5), ?6, ?7, ?8)";
+    let mut insert = connection.prepare_cached(sql).map_err(fault)?;
+    Messages::of(connection)?.at(seq, |kept| {
+        let digest: [u8; 32] = Sha256::digest(kept.content()?).into();
+        let (thread, subject) = (to_blob(kept.thread), to_blob(kept.id));
+        let row = params![to_number(seq), kept.at, MESSAGE, kept.sender()?, thread, subject, digest, hash];
+        insert.execute(row).map_err(fault)
+    })?;
     Ok(())
 }
 

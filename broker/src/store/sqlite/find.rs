@@ -1,18 +1,20 @@
 //! Search in messages, on a connection that has the index attached.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use nexus_wire::chat::{ChatHit, ChatSearch};
 use nexus_wire::{MessageId, Ms, Party, ThreadId};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 
-use super::columns::{count, id, parsed, to_blob, to_json, to_number};
+use super::columns::{count, parties, to_blob, to_number};
 use super::fault::fault;
 use super::index;
+use super::messages::Messages;
 use super::open::uri;
-use super::read::{all, one};
+use super::read::one;
 use crate::hub::records::{Found, Stored, Visible};
 use crate::store::page::Page;
 use crate::store::query::fts5;
@@ -43,19 +45,6 @@ struct Line {
     content: String,
 }
 
-fn found(row: &Row<'_>) -> rusqlite::Result<Line> {
-    let hit = ChatHit {
-        message: id(row, 0, MessageId)?,
-        seq: count(row, 1)?,
-        thread: id(row, 2, ThreadId)?,
-        title: row.get(3)?,
-        from: parsed::<Party>(row, 4)?,
-        at: row.get::<_, Ms>(5)?,
-        snippet: Vec::new(),
-    };
-    Ok(Line { hit, content: row.get(6)? })
-}
-
 /// The file is there a moment before its tables are.
 pub(super) fn is_made(connection: &Connection) -> Stored<bool> {
     let sql = "SELECT count(*) FROM search.sqlite_schema WHERE name = 'position'";
@@ -71,40 +60,80 @@ pub(super) fn search(
     let indexed_seq =
         one(connection, "SELECT seq FROM search.position", [], |row| count(row, 0))?.unwrap_or(0);
     let Some(expression) = fts5(&asked.query) else { return Ok(Found { hits: Vec::new(), indexed_seq }) };
-    // The index comes first, newest message first, whatever else could be narrowed down by.
-    let sql = "SELECT m.id, m.seq, t.id, t.title, m.sender, m.at, m.content
-        FROM search.message_index CROSS JOIN messages AS m ON m.seq = message_index.rowid
-            CROSS JOIN threads AS t ON t.no = m.thread
-        WHERE message_index MATCH ?1 AND message_index.rowid < ?2
-            AND (?3 IS NULL OR t.id = ?3) AND (?4 IS NULL OR m.sender = ?4)
-            AND m.at >= ?5 AND m.at < ?6
-            AND (?7 IS NULL OR instr(' ' || t.participants || ' ', ' ' || ?7 || ' ') > 0
-                OR t.id IN (SELECT unhex(value) FROM json_each(?8)))
-        ORDER BY message_index.rowid DESC LIMIT ?9";
-    let (reader, worked) = match visible {
-        Visible::All => (None, Vec::new()),
-        Visible::To { party, worked } => {
-            (Some(party.to_string()), worked.iter().map(|id| id.0.simple().to_string()).collect())
-        }
-    };
-    let row = params![
-        expression,
-        to_number(asked.cursor.unwrap_or(u64::MAX)),
-        asked.thread.map(|id| to_blob(id.0)),
+    // Newest message first.
+    let sql = "SELECT rowid FROM search.message_index WHERE message_index MATCH ?1 AND rowid < ?2
+        ORDER BY rowid DESC";
+    let mut statement = connection.prepare_cached(sql).map_err(fault)?;
+    let before = to_number(asked.cursor.unwrap_or(u64::MAX));
+    let mut rows = statement.query(params![expression, before]).map_err(fault)?;
+    let mut messages = Messages::of(connection)?;
+    let mut threads = Threads::of(connection, visible);
+    let (by, since, until) = (
         asked.by.as_ref().map(Party::to_string),
         asked.since.unwrap_or(Ms::MIN),
         asked.until.unwrap_or(Ms::MAX),
-        reader,
-        to_json(&worked),
-        limit,
-    ];
-    let rows = all(connection, sql, row, found)?;
+    );
     let mut page = Page::new(limit);
-    let kept: Vec<Line> = rows.into_iter().take_while(|row| page.takes(row.content.len())).collect();
+    let mut kept = Vec::new();
+    while !page.is_full()
+        && let Some(row) = rows.next().map_err(fault)?
+    {
+        let seq = count(row, 0).map_err(fault)?;
+        let line = messages.at(seq, |message| {
+            let thread = ThreadId(message.thread);
+            if !(since..until).contains(&message.at)
+                || asked.thread.is_some_and(|asked| asked != thread)
+                || by.as_deref().map_or(Ok(false), |by| Ok(by != message.sender()?))?
+            {
+                return Ok(None);
+            }
+            let Some(title) = threads.visible_title(thread)? else { return Ok(None) };
+            let (id, from, at) = (MessageId(message.id), message.from()?, message.at);
+            let hit = ChatHit { message: id, seq, thread, title, from, at, snippet: Vec::new() };
+            Ok(Some(Line { hit, content: message.content()?.to_owned() }))
+        })?;
+        if let Some(line) = line.flatten() {
+            if !page.takes(line.content.len()) {
+                break;
+            }
+            kept.push(line);
+        }
+    }
     let mut snippets = matches(kept.iter().map(|row| (row.hit.seq, row.content.as_str())), &expression)?;
     let hits = kept.into_iter().map(|row| {
         let snippet = snippets.remove(&row.hit.seq).unwrap_or_default();
         ChatHit { snippet, ..row.hit }
     });
     Ok(Found { hits: hits.collect(), indexed_seq })
+}
+
+/// What has been asked of threads already.
+struct Threads<'a> {
+    connection: &'a Connection,
+    visible: &'a Visible,
+    /// Their titles; `None`: whoever asks may not see them.
+    found: HashMap<ThreadId, Option<String>>,
+}
+
+impl<'a> Threads<'a> {
+    fn of(connection: &'a Connection, visible: &'a Visible) -> Self {
+        Self { connection, visible, found: HashMap::new() }
+    }
+
+    fn visible_title(&mut self, id: ThreadId) -> Stored<Option<String>> {
+        if let Some(found) = self.found.get(&id) {
+            return Ok(found.clone());
+        }
+        let sql = "SELECT title, participants FROM threads WHERE id = ?1";
+        let found = one(self.connection, sql, [to_blob(id.0)], |row| {
+            Ok((row.get::<_, String>(0)?, parties(row, 1)?))
+        })?;
+        let title = found.filter(|(_, participants)| match self.visible {
+            Visible::All => true,
+            Visible::To { party, worked } => participants.contains(party) || worked.contains(&id),
+        });
+        let title = title.map(|(title, _)| title);
+        self.found.insert(id, title.clone());
+        Ok(title)
+    }
 }

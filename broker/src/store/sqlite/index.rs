@@ -6,11 +6,13 @@ use std::fs::{OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 
-use super::columns::count;
+use super::columns::{count, to_blob};
 use super::fault::fault;
+use super::messages::Messages;
 use super::open::{BUSY_TIMEOUT, beside, uri};
+use super::read::all;
 use crate::hub::records::{StoreError, Stored};
 
 /// Messages and text of one transaction. The larger, the less there is to merge; one ends soon enough for the
@@ -127,12 +129,7 @@ impl Indexer {
             })
             .map_err(fault)?;
         if seq > 0 {
-            let there = step
-                .prepare_cached("SELECT id FROM nexus.messages WHERE seq = ?1")
-                .and_then(|mut it| {
-                    it.query_row([seq.cast_signed()], |row| row.get::<_, Vec<u8>>(0)).optional()
-                })
-                .map_err(fault)?;
+            let there = Messages::of(&step)?.at(seq, |kept| Ok(kept.id.as_bytes().to_vec()))?;
             if there != Some(message) {
                 tracing::info!("the database has another history than its search index, which begins anew");
                 step.execute("INSERT INTO message_index (message_index) VALUES ('delete-all')", [])
@@ -145,24 +142,19 @@ impl Indexer {
             let mut insert = step
                 .prepare_cached("INSERT INTO message_index (rowid, content) VALUES (?1, ?2)")
                 .map_err(fault)?;
-            let sql = "SELECT seq, id, content FROM nexus.messages WHERE seq > ?1 ORDER BY seq";
-            let mut select = step.prepare_cached(sql).map_err(fault)?;
-            let mut found = select.query([from.cast_signed()]).map_err(fault)?;
-            while rows < ROWS_MAX
-                && bytes < BYTES_MAX
-                && let Some(row) = found.next().map_err(fault)?
-            {
-                let content = row.get_ref(2).and_then(|it| Ok(it.as_str()?)).map_err(fault)?;
-                seq = count(row, 0).map_err(fault)?;
-                insert.execute(params![seq.cast_signed(), content]).map_err(fault)?;
+            Messages::of(&step)?.each_after(from, |kept| {
+                let content = kept.content()?;
+                insert.execute(params![kept.seq.cast_signed(), content]).map_err(fault)?;
+                seq = kept.seq;
                 (rows, bytes) = (rows + 1, bytes + content.len());
-                last = Some(row.get::<_, Vec<u8>>(1).map_err(fault)?);
-            }
+                last = Some(kept.id);
+                Ok(rows < ROWS_MAX && bytes < BYTES_MAX)
+            })?;
         }
         match last {
             Some(message) => {
                 let sql = "UPDATE position SET seq = ?1, message = ?2";
-                step.execute(sql, params![seq.cast_signed(), message]).map_err(fault)?;
+                step.execute(sql, params![seq.cast_signed(), to_blob(message)]).map_err(fault)?;
             }
             None if seq == 0 => {
                 _ = step.execute("UPDATE position SET seq = 0, message = x''", []).map_err(fault)?;
@@ -184,21 +176,17 @@ fn sweep(step: &Transaction<'_>) -> Stored<bool> {
     if done == floor {
         return Ok(true);
     }
-    let sql = "SELECT id, (SELECT 1 FROM nexus.messages WHERE seq = id) FROM message_index_docsize
-        WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
-    let found: Vec<(i64, Option<i64>)> = step
-        .prepare_cached(sql)
-        .and_then(|mut it| {
-            it.query_map(params![swept, floor, SWEEP_MAX as i64], |row| Ok((row.get(0)?, row.get(1)?)))?
-                .collect()
-        })
-        .map_err(fault)?;
-    for (seq, _) in found.iter().filter(|(_, is_there)| is_there.is_none()) {
-        step.execute("DELETE FROM message_index WHERE rowid = ?1", [seq]).map_err(fault)?;
+    let sql = "SELECT id FROM message_index_docsize WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
+    let found = all(step, sql, params![swept, floor, SWEEP_MAX as i64], |row| row.get::<_, i64>(0))?;
+    let mut messages = Messages::of(step)?;
+    for seq in &found {
+        if !messages.has(seq.unsigned_abs())? {
+            step.execute("DELETE FROM message_index WHERE rowid = ?1", [seq]).map_err(fault)?;
+        }
     }
     let is_last = found.len() < SWEEP_MAX;
     let row = match found.last() {
-        Some((last, _)) if !is_last => (*last, done),
+        Some(last) if !is_last => (*last, done),
         Some(_) | None => (0, floor),
     };
     step.execute("UPDATE position SET swept = ?1, floor = ?2", [row.0, row.1]).map_err(fault)?;

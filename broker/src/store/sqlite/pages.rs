@@ -1,12 +1,11 @@
 //! Reads that go page by page through something long: an inbox, a thread, the log.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use nexus_wire::alert::AlertChange;
 use nexus_wire::chat::Message;
-use nexus_wire::log::LogEntry;
+use nexus_wire::log::{LogBody, LogEntry};
 use nexus_wire::{AspectName, DispatchId, ItemId, MessageId, Party, ThreadId, derive};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, Transaction, params};
 use uuid::Uuid;
@@ -14,11 +13,9 @@ use uuid::Uuid;
 use super::alerts::alert_note;
 use super::blocks::{BLOCK, unpack};
 use super::columns::{count, id, opt_id, parsed, to_blob, to_json, to_number};
-use super::entries::entries;
+use super::entries::{self, MESSAGE};
 use super::fault::{damage, fault};
-use super::messages::{
-    Known, MESSAGE_BY_SEQ, MESSAGE_SEQ, MESSAGE_THREAD, MESSAGES_BY_RANGE, message_row, write_item,
-};
+use super::messages::{Kept, Messages};
 use super::read::{all, one};
 use super::retention;
 use super::threads::back;
@@ -33,63 +30,6 @@ use crate::store::page::Page;
 /// already, which does as well.
 fn steady(connection: &Connection) -> Stored<Option<Transaction<'_>>> {
     connection.is_autocommit().then(|| connection.unchecked_transaction()).transpose().map_err(fault)
-}
-
-/// Messages by their `seq`, one after the other.
-struct Messages<'a> {
-    by_seq: CachedStatement<'a>,
-    threads: Threads<'a>,
-}
-
-impl<'a> Messages<'a> {
-    fn of(connection: &'a Connection) -> Stored<Self> {
-        Ok(Self {
-            by_seq: connection.prepare_cached(MESSAGE_BY_SEQ).map_err(fault)?,
-            threads: Threads::of_connection(connection)?,
-        })
-    }
-
-    /// `of` is given the row and the id of its thread.
-    fn read<T>(
-        &mut self,
-        seq: i64,
-        of: impl FnOnce(&Row<'_>, Uuid) -> rusqlite::Result<T>,
-    ) -> Stored<Option<T>> {
-        let Self { by_seq, threads } = self;
-        by_seq.query_row([seq], |row| of(row, threads.of(row)?)).optional().map_err(fault)
-    }
-}
-
-/// Ids of threads by their numbers.
-struct Threads<'a> {
-    by_no: CachedStatement<'a>,
-    found: HashMap<i64, Uuid>,
-    last: Option<(i64, Uuid)>,
-}
-
-impl<'a> Threads<'a> {
-    fn of_connection(connection: &'a Connection) -> Stored<Self> {
-        let by_no = connection.prepare_cached("SELECT id FROM threads WHERE no = ?1").map_err(fault)?;
-        Ok(Self { by_no, found: HashMap::new(), last: None })
-    }
-
-    /// The thread of a row of [`MESSAGE_BY_SEQ`].
-    fn of(&mut self, row: &Row<'_>) -> rusqlite::Result<Uuid> {
-        let no: i64 = row.get(MESSAGE_THREAD)?;
-        if let Some((_, thread)) = self.last.filter(|last| last.0 == no) {
-            return Ok(thread);
-        }
-        let thread = match self.found.get(&no) {
-            Some(thread) => *thread,
-            None => {
-                let found = self.by_no.query_row([no], |row| id(row, 0, |id| id))?;
-                self.found.insert(no, found);
-                found
-            }
-        };
-        self.last = Some((no, thread));
-        Ok(thread)
-    }
 }
 
 fn numbers(bytes: &[u8], of: &dyn std::fmt::Display) -> Stored<Vec<u64>> {
@@ -159,7 +99,7 @@ fn inbox_between(
         // Where some may be gone, each is looked for.
         let are_all_there = wanted.first().is_some_and(|reference| reference >> 1 > contents_floor);
         match neighbours(wanted).filter(|_| are_all_there) {
-            Some(range) => reading.range(offset, wanted, range, &mut take)?,
+            Some(first) => reading.in_a_row(offset, wanted, first, &mut take)?,
             None => reading.one_by_one(offset, wanted, &mut take)?,
         }
         // One that was not taken has filled the page.
@@ -168,14 +108,14 @@ fn inbox_between(
     Ok(items)
 }
 
-/// The range of `seq`s, when the references are to messages alone and few others lie between them: reading all of
-/// the range is cheaper then than finding each.
-fn neighbours(references: &[u64]) -> Option<(i64, i64)> {
+/// The first `seq`, when the references are to messages alone and few others lie between them: reading all of them is
+/// cheaper then than finding each.
+fn neighbours(references: &[u64]) -> Option<u64> {
     let (first, last) = (*references.first()?, *references.last()?);
     let is_dense = last.checked_sub(first)? / 2 < 4 * references.len() as u64;
     let in_order = references.is_sorted_by(|one, next| one < next)
         && references.iter().all(|reference| reference & 1 == 0);
-    (is_dense && in_order).then(|| (to_number(first >> 1), to_number(last >> 1)))
+    (is_dense && in_order).then_some(first >> 1)
 }
 
 struct Inbox<'a> {
@@ -184,7 +124,6 @@ struct Inbox<'a> {
     cursor: u64,
     contents_floor: u64,
     messages: Messages<'a>,
-    by_range: CachedStatement<'a>,
     block: CachedStatement<'a>,
     item: CachedStatement<'a>,
     closed: CachedStatement<'a>,
@@ -206,7 +145,6 @@ impl<'a> Inbox<'a> {
             cursor,
             contents_floor,
             messages: Messages::of(connection)?,
-            by_range: prepare(MESSAGES_BY_RANGE)?,
             block: prepare("SELECT refs FROM inbox_blocks WHERE aspect = ?1 AND block = ?2")?,
             item: prepare("SELECT id, json FROM items WHERE no = ?1")?,
             closed: prepare("SELECT 1 FROM closed WHERE item = ?1 AND aspect = ?2")?,
@@ -240,36 +178,37 @@ impl<'a> Inbox<'a> {
         Ok(())
     }
 
-    /// The same where all of them are messages in a narrow range.
-    fn range(
+    /// The same where all of them are messages with few others between them; `first` is the first one's `seq`.
+    fn in_a_row(
         &mut self,
         offset: u64,
         references: &[u64],
-        range: (i64, i64),
+        first: u64,
         take: &mut impl FnMut(InboxRecord) -> bool,
     ) -> Stored<()> {
-        let Self { aspect, no, cursor, messages, by_range, closed, text, .. } = self;
-        let mut rows = by_range.query([range.0, range.1]).map_err(fault)?;
-        for (offset, reference) in (offset..).zip(references) {
-            let seq = reference >> 1;
-            let row = loop {
-                let Some(row) = rows.next().map_err(fault)? else { return Err(lost(aspect, offset)) };
-                match count(row, MESSAGE_SEQ).map_err(fault)?.cmp(&seq) {
-                    Ordering::Less => {}
-                    Ordering::Equal => break row,
-                    Ordering::Greater => return Err(lost(aspect, offset)),
-                }
-            };
-            let item = messages.threads.of(row).and_then(|thread| {
-                let is_closed =
-                    |id: ItemId| Ok(offset <= *cursor && closed.exists(params![to_blob(id.0), *no])?);
-                message_record(text, aspect, (offset, seq), row, thread, is_closed)
-            });
-            if !take(item.map_err(fault)?) {
-                break;
+        let Self { aspect, no, cursor, messages, closed, text, .. } = self;
+        let mut wanted = (offset..).zip(references.iter().map(|reference| reference >> 1)).peekable();
+        messages.each_after(first.saturating_sub(1), |kept| {
+            let Some(&(offset, seq)) = wanted.peek() else { return Ok(false) };
+            match kept.seq.cmp(&seq) {
+                Ordering::Less => return Ok(true),
+                Ordering::Equal => _ = wanted.next(),
+                Ordering::Greater => return Err(lost(aspect, offset)),
             }
+            let is_closed = |id: ItemId| {
+                Ok(offset <= *cursor && closed.exists(params![to_blob(id.0), *no]).map_err(fault)?)
+            };
+            let is_enough = !take(message_record(text, aspect, offset, kept, is_closed)?);
+            if is_enough {
+                // What is left of them does not belong to the page.
+                wanted.by_ref().for_each(drop);
+            }
+            Ok(wanted.peek().is_some())
+        })?;
+        match wanted.next() {
+            None => Ok(()),
+            Some((offset, _)) => Err(lost(aspect, offset)),
         }
-        Ok(())
     }
 
     /// `None`: the message it carried is kept no longer.
@@ -278,11 +217,11 @@ impl<'a> Inbox<'a> {
         let number = reference >> 1;
         if reference & 1 == 0 {
             let (cursor, no, closed, text) = (self.cursor, self.no, &mut self.closed, &mut self.text);
-            let is_closed = |id: ItemId| Ok(offset <= cursor && closed.exists(params![to_blob(id.0), no])?);
-            let write = |row: &Row<'_>, thread: Uuid| {
-                message_record(text, aspect, (offset, number), row, thread, is_closed)
+            let is_closed = |id: ItemId| {
+                Ok(offset <= cursor && closed.exists(params![to_blob(id.0), no]).map_err(fault)?)
             };
-            let found = self.messages.read(to_number(number), write)?;
+            let found =
+                self.messages.at(number, |kept| message_record(text, aspect, offset, kept, is_closed))?;
             let may_be_gone = number <= self.contents_floor;
             return if found.is_some() || may_be_gone { Ok(found) } else { Err(lost(aspect, offset)) };
         }
@@ -308,15 +247,13 @@ fn lost(aspect: &AspectName, offset: u64) -> StoreError {
 fn message_record(
     text: &mut Text,
     aspect: &AspectName,
-    (offset, seq): (u64, u64),
-    row: &Row<'_>,
-    thread: Uuid,
-    is_closed: impl FnOnce(ItemId) -> rusqlite::Result<bool>,
-) -> rusqlite::Result<InboxRecord> {
-    let message = id(row, 0, MessageId)?;
-    let id = derive::message_item(message, aspect);
+    offset: u64,
+    kept: &Kept<'_>,
+    is_closed: impl FnOnce(ItemId) -> Stored<bool>,
+) -> Stored<InboxRecord> {
+    let id = derive::message_item(MessageId(kept.id), aspect);
     text.clear();
-    write_item(text, id, is_closed(id)?, Known { id: message.0, seq, thread }, row)?;
+    kept.write_item(text, id, is_closed(id)?)?;
     Ok(InboxRecord { offset, id, json: text.as_str().into() })
 }
 
@@ -355,7 +292,7 @@ pub(super) fn messages(
             if page.is_full() {
                 break;
             }
-            let message = reading.read(to_number(seq), |row, thread| message_row(row, ThreadId(thread)))?;
+            let message = reading.at(seq, |kept| kept.message())?;
             if message.is_none() && seq <= floor {
                 continue;
             }
@@ -389,7 +326,7 @@ pub(super) fn messages_before(
         if seq <= after || page.is_full() {
             return Ok(false);
         }
-        let message = reading.read(to_number(seq), |row, thread| message_row(row, ThreadId(thread)))?;
+        let message = reading.at(seq, |kept| kept.message())?;
         if message.is_none() && seq <= floor {
             return Ok(true);
         }
@@ -413,26 +350,50 @@ pub(super) fn log(
     limit: u32,
 ) -> Stored<Vec<LogEntry>> {
     let _steady = steady(connection)?;
-    let sql = entries!(
-        "seq, at, actor, threads.id, kind, subject, detail",
-        "LEFT JOIN threads ON threads.no = log.thread
+    let sql = "SELECT seq, at, actor, threads.id, kind, subject, detail
+        FROM log LEFT JOIN threads ON threads.no = log.thread
         WHERE seq > ?1 AND (?3 IS NULL OR log.thread = (SELECT no FROM threads WHERE id = ?3))
-            AND (?4 IS NULL OR actor = ?4) AND (?5 IS NULL OR kind IN (SELECT value FROM json_each(?5)))",
-        "ORDER BY seq LIMIT ?2"
-    );
+            AND (?4 IS NULL OR actor = ?4) AND (?5 IS NULL OR kind IN (SELECT value FROM json_each(?5)))
+        ORDER BY seq LIMIT ?2";
     let LogFilter { thread, kinds, by } = filter;
+    let by = by.as_ref().map(Party::to_string);
     let row = params![
         to_number(from_seq),
         super::read::limit_of(limit),
         thread.map(|id| to_blob(id.0)),
-        by.as_ref().map(Party::to_string),
+        by,
         (!kinds.is_empty()).then(|| to_json(kinds)),
     ];
     let rows = all(connection, sql, row, log_row)?;
+    let mut entries: Vec<(u64, Entry)> = rows.into_iter().map(|row| (row.seq, Entry::Row(row))).collect();
+    if kinds.is_empty() || kinds.iter().any(|kind| kind == MESSAGE) {
+        let mut page = Page::new(limit);
+        let after = from_seq.max(entries::after(connection)?);
+        Messages::of(connection)?.each_after(after, |kept| {
+            if thread.is_some_and(|thread| thread.0 != kept.thread)
+                || by.as_deref().map_or(Ok(false), |by| Ok(by != kept.sender()?))?
+            {
+                return Ok(true);
+            }
+            entries.push((kept.seq, Entry::Message(kept.message()?)));
+            // One that has no room any more ends the page below as well.
+            Ok(page.takes(kept.content()?.len()) && !page.is_full())
+        })?;
+        entries.sort_unstable_by_key(|(seq, _)| *seq);
+    }
     let mut page = Page::new(limit);
     let mut found = Vec::new();
-    for row in rows {
-        let entry = row.entry(reads)?;
+    for (_, entry) in entries {
+        let entry = match entry {
+            Entry::Row(row) => row.entry(reads)?,
+            Entry::Message(message) => LogEntry {
+                seq: message.seq,
+                at: message.at,
+                actor: message.from.clone(),
+                thread: Some(message.thread),
+                body: LogBody::Message(message),
+            },
+        };
         if !page.takes(weight(&entry)) {
             break;
         }
@@ -441,13 +402,19 @@ pub(super) fn log(
     Ok(found)
 }
 
+/// An entry of the log with a row of its own, or a message, which is its own entry.
+enum Entry {
+    Row(LoggedRow),
+    Message(Message),
+}
+
 pub(super) fn log_row(row: &Row<'_>) -> rusqlite::Result<LoggedRow> {
     fn subject<T>(row: &Row<'_>, of: fn(Uuid) -> T) -> rusqlite::Result<T> {
         id(row, 5, of)
     }
     let kind = row.get_ref(4)?.as_str()?;
     let what = match kind {
-        "message" => Logged::Message(subject(row, MessageId)?),
+        MESSAGE => Logged::Message(subject(row, MessageId)?),
         "item.closed" => Logged::ItemClosed(subject(row, ItemId)?),
         "item.taken" => Logged::ItemTaken(subject(row, MessageId)?),
         "reacted" => {

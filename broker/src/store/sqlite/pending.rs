@@ -8,10 +8,11 @@ use nexus_wire::{AspectName, Ms, ThreadId};
 use rusqlite::{Connection, params};
 
 use super::blocks::{Full, Recent};
-use super::columns::{count, id, opt_json, parsed, to_blob, to_json, to_number, to_parties};
+use super::columns::{count, opt_json, parsed, to_blob, to_json, to_number, to_parties};
 use super::dispatches::Dispatches;
 use super::entries;
 use super::fault::{damage, fault};
+use super::messages;
 use super::newest::Newest;
 use super::read::{ThreadRow, all, one, thread};
 use crate::hub::queue::{ClockChanges, Clocks};
@@ -70,14 +71,11 @@ impl Pending {
             inboxes.insert(name, Inbox { no, position, recent, is_dirty: false });
         }
         let next_item = one(connection, "SELECT coalesce(max(no), 0) FROM items", [], |row| count(row, 0))?;
-        let largest = one(connection, "SELECT id FROM messages ORDER BY id DESC LIMIT 1", [], |row| {
-            id(row, 0, |id| id)
-        })?;
         let clocks = one(connection, "SELECT queue_state FROM meta", [], |row| opt_json(row, 0))?.flatten();
         Ok(Self {
             inboxes,
             clocks: clocks.unwrap_or_default(),
-            newest: Newest::of(largest),
+            newest: Newest::of(messages::largest_id(connection)?),
             dispatches: Dispatches::load(connection)?,
             next_item: next_item.unwrap_or(0) + 1,
             log_hash: entries::newest(connection)?.map_or([0; 32], |(head, _)| head.hash),

@@ -206,7 +206,7 @@ impl Reads for SqliteReader {
     }
 
     fn message(&self, id: MessageId) -> Stored<Option<MessageRecord>> {
-        messages::message(&self.connection, id)
+        messages::record(&self.connection, id)
     }
 
     fn thread(&self, id: ThreadId) -> Stored<Option<ThreadRecord>> {

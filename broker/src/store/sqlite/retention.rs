@@ -4,9 +4,10 @@ use nexus_wire::{ApprovalId, AspectName, DispatchId, MessageId, Ms, Party, Threa
 use rusqlite::{Connection, params};
 
 use super::blocks::{BLOCK, unpack};
-use super::columns::{count, id, parties, to_blob, to_number};
+use super::columns::{count, id, to_blob, to_number};
 use super::entries;
 use super::fault::{damage, fault};
+use super::messages::{self, Messages};
 use super::read::{all, one};
 use crate::hub::records::{Checkpoint, INBOX_BLOCK, Pruned, Stored};
 
@@ -76,12 +77,19 @@ pub(super) fn messages_older(
     after: u64,
     limit: u32,
 ) -> Stored<Vec<(u64, MessageId)>> {
-    // Time runs with `seq`, so the first one that is too young ends it.
-    let sql = "SELECT seq, id FROM (SELECT seq, id, at FROM messages WHERE seq > ?2 ORDER BY seq LIMIT ?3)
-        WHERE at < ?1 ORDER BY seq";
-    all(connection, sql, params![before, to_number(after), limit], |row| {
-        Ok((count(row, 0)?, id(row, 1, MessageId)?))
-    })
+    let mut found = Vec::new();
+    if limit == 0 {
+        return Ok(found);
+    }
+    Messages::of(connection)?.each_after(after, |kept| {
+        // Time runs with `seq`: behind one that is too young there is none.
+        let is_older = kept.at < before;
+        if is_older {
+            found.push((kept.seq, MessageId(kept.id)));
+        }
+        Ok(is_older && found.len() < limit as usize)
+    })?;
+    Ok(found)
 }
 
 pub(super) fn dispatches_older(
@@ -113,10 +121,12 @@ pub(super) fn delete_approval(connection: &Connection, id: ApprovalId) -> Stored
 }
 
 pub(super) fn delete_message(connection: &Connection, id: MessageId) -> Stored<()> {
-    let sql = "SELECT seq, thread, recipients FROM messages WHERE id = ?1";
-    let found = one(connection, sql, [to_blob(id.0)], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, parties(row, 2)?))
-    })?;
+    let found = match messages::seq_of(connection, id)? {
+        Some(seq) => {
+            Messages::of(connection)?.at(seq, |kept| Ok((kept.seq, to_blob(kept.thread), kept.to()?)))?
+        }
+        None => None,
+    };
     let (seq, thread, to) = found.ok_or_else(|| damage(format_args!("there is no message {id}")))?;
     for name in to.iter().filter_map(Party::aspect) {
         let row = params![to_blob(derive::message_item(id, name).0), name.as_str()];
@@ -128,16 +138,15 @@ pub(super) fn delete_message(connection: &Connection, id: MessageId) -> Stored<(
         }
     }
     entries::outlive(connection, seq)?;
-    for sql in [
-        "DELETE FROM reactions WHERE message = ?1",
-        "DELETE FROM blob_references WHERE message = ?1",
-        "DELETE FROM messages WHERE seq = ?1",
-    ] {
-        execute(connection, sql, [seq])?;
+    for sql in ["DELETE FROM reactions WHERE message = ?1", "DELETE FROM blob_references WHERE message = ?1"]
+    {
+        execute(connection, sql, [to_number(seq)])?;
     }
-    let sql = "INSERT INTO thread_pruned (thread, messages, up_to) VALUES (?1, 1, ?2)
+    messages::delete(connection, seq)?;
+    let sql = "INSERT INTO thread_pruned (thread, messages, up_to)
+        SELECT no, 1, ?2 FROM threads WHERE id = ?1
         ON CONFLICT (thread) DO UPDATE SET messages = messages + 1, up_to = max(up_to, excluded.up_to)";
-    execute(connection, sql, params![thread, seq])
+    execute(connection, sql, params![thread, to_number(seq)])
 }
 
 pub(super) fn delete_dispatch(connection: &Connection, id: DispatchId) -> Stored<()> {

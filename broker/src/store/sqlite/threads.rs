@@ -7,6 +7,7 @@ use rusqlite::{Connection, params};
 use super::blocks::{BLOCK, unpack};
 use super::columns::{count, parsed, to_blob, to_number};
 use super::fault::{damage, fault};
+use super::messages::{self, Messages};
 use super::read::{all, one};
 use super::retention;
 use crate::hub::records::{ReactionRecord, Stored};
@@ -24,9 +25,9 @@ pub(super) fn read_position(connection: &Connection, reader: &Party, thread: Thr
 }
 
 pub(super) fn reactions(connection: &Connection, message: MessageId) -> Stored<Vec<ReactionRecord>> {
-    let sql = "SELECT emoji, party, reactions.at FROM reactions JOIN messages ON messages.seq = message
-        WHERE messages.id = ?1 ORDER BY emoji, party";
-    all(connection, sql, [to_blob(message.0)], |row| {
+    let Some(seq) = messages::seq_of(connection, message)? else { return Ok(Vec::new()) };
+    let sql = "SELECT emoji, party, at FROM reactions WHERE message = ?1 ORDER BY emoji, party";
+    all(connection, sql, [to_number(seq)], |row| {
         Ok(ReactionRecord { message, emoji: row.get(0)?, by: parsed(row, 1)?, at: row.get(2)? })
     })
 }
@@ -66,18 +67,16 @@ pub(super) fn back(
 
 pub(super) fn unread(connection: &Connection, reader: &Party, thread: ThreadId) -> Stored<u64> {
     let position = read_position(connection, reader, thread)?;
-    let sender_of = "SELECT sender FROM messages WHERE seq = ?1";
+    let mut messages = Messages::of(connection)?;
     let (own, mut unread) = (reader.to_string(), 0);
     back(connection, thread, |seq| {
         if seq <= position || unread == UNREAD_MAX {
             return Ok(false);
         }
-        let sender = one(connection, sender_of, [to_number(seq)], |row| row.get::<_, String>(0))?;
-        let Some(sender) = sender else {
+        let Some(is_own) = messages.at(seq, |kept| Ok(kept.sender()? == own))? else {
             // It is kept no longer.
             return Ok(true);
         };
-        let is_own = sender == own;
         unread += u64::from(!is_own);
         Ok(!is_own)
     })?;
@@ -109,8 +108,7 @@ pub(super) fn first_unacked(connection: &Connection, aspect: &AspectName) -> Sto
         let rest = refs.get(((offset - 1) % BLOCK) as usize..).unwrap_or_default();
         for seq in rest.iter().filter(|reference| *reference & 1 == 0).map(|reference| reference >> 1) {
             // The cursor may have gone back behind what is kept no longer.
-            let sql = "SELECT 1 FROM messages WHERE seq = ?1";
-            if seq > floor || one(connection, sql, [to_number(seq)], |_| Ok(()))?.is_some() {
+            if seq > floor || Messages::of(connection)?.has(seq)? {
                 return Ok(Some(seq));
             }
         }

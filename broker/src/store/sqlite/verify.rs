@@ -1,13 +1,15 @@
 //! Checks what can be checked of a database: pages, foreign keys, and the log's hash chain.
 
-use rusqlite::Connection;
+use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator as _;
 use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row};
 use sha2::{Digest, Sha256};
 
 use super::chain::Link;
 use super::columns::count;
-use super::entries;
+use super::entries::{self, MESSAGE};
 use super::fault::{damage, fault};
+use super::messages::{self, Kept, Messages};
 use super::retention;
 use crate::hub::records::Stored;
 use crate::store::head::Head;
@@ -49,28 +51,34 @@ pub(super) fn verify(connection: &Connection, against: Option<Head>) -> Stored<C
 }
 
 fn chain(connection: &Connection, against: Option<Head>) -> Stored<Checked> {
-    let sql = entries::chain(entries::has_messages(connection)?);
-    let mut statement = connection.prepare(sql).map_err(fault)?;
-    let mut rows = statement.query([]).map_err(fault)?;
     let checkpoints = checkpoints_of(connection)?;
-    let mut head = checkpoints.last().copied().unwrap_or(Head { seq: 0, hash: [0; 32] });
-    let mut standing = against.map(|wanted| match checkpoints.iter().find(|it| it.seq == wanted.seq) {
+    let head = checkpoints.last().copied().unwrap_or(Head { seq: 0, hash: [0; 32] });
+    let standing = against.map(|wanted| match checkpoints.iter().find(|it| it.seq == wanted.seq) {
         Some(checkpoint) => standing_at(*checkpoint, wanted),
         None if wanted.seq < head.seq => Standing::Pruned,
         None => standing_at(head, wanted),
     });
-    while let Some(row) = rows.next().map_err(fault)? {
-        let (seq, written) = checked(row, &head.hash).map_err(fault)?;
-        if seq != head.seq + 1 {
-            return Err(damage(format_args!("the log goes from entry {} to {seq}", head.seq)));
-        }
-        let hash = written.ok_or_else(|| damage(format_args!("entry {seq} of the log was changed")))?;
-        head = Head { seq, hash };
-        if let Some(wanted) = against.filter(|wanted| wanted.seq == seq) {
-            standing = Some(standing_at(head, wanted));
-        }
+    let mut chain = Chain { head, against, standing };
+    let sql = "SELECT seq, at, kind, actor, threads.id, subject, detail, content_sha256, hash
+        FROM log LEFT JOIN threads ON threads.no = log.thread ORDER BY seq";
+    let mut statement = connection.prepare(sql).map_err(fault)?;
+    let mut rows = statement.query([]).map_err(fault)?;
+    rows.advance().map_err(fault)?;
+    if entries::has_messages(connection)? {
+        Messages::of(connection)?.each_after(entries::after(connection)?, |kept| {
+            while let Some(row) = rows.get().filter(|row| count(row, 0).is_ok_and(|seq| seq < kept.seq)) {
+                chain.check_row(row)?;
+                rows.advance().map_err(fault)?;
+            }
+            chain.check_message(kept, messages::hash_of(connection, kept.seq)?)?;
+            Ok(true)
+        })?;
     }
-    Ok(Checked { head, against: standing })
+    while let Some(row) = rows.get() {
+        chain.check_row(row)?;
+        rows.advance().map_err(fault)?;
+    }
+    Ok(Checked { head: chain.head, against: chain.standing })
 }
 
 /// Those that stand for entries that are gone; an older schema has none.
@@ -92,26 +100,66 @@ fn standing_at(head: Head, wanted: Head) -> Standing {
     }
 }
 
-/// The row's hash, if it is what the row and the one before say.
-fn checked(row: &rusqlite::Row<'_>, before: &[u8; 32]) -> rusqlite::Result<(u64, Option<[u8; 32]>)> {
-    let bytes = |at: usize| {
-        Ok::<_, rusqlite::Error>(match row.get_ref(at)? {
-            ValueRef::Blob(bytes) | ValueRef::Text(bytes) => bytes,
-            ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => &[],
-        })
-    };
-    let seq = count(row, 0)?;
-    let digest = Sha256::digest(bytes(8)?);
-    let hash = Link {
-        seq,
-        at: row.get(1)?,
-        kind: row.get_ref(2)?.as_str()?,
-        actor: row.get_ref(3)?.as_str()?,
-        thread: bytes(4)?,
-        subject: bytes(5)?,
-        detail: row.get_ref(6)?.as_str_or_null()?.unwrap_or_default(),
-        content_sha256: if row.get_ref(8)? == ValueRef::Null { bytes(7)? } else { &digest[..] },
+/// The chain as far as it was followed.
+struct Chain {
+    head: Head,
+    against: Option<Head>,
+    standing: Option<Standing>,
+}
+
+impl Chain {
+    fn check_row(&mut self, row: &Row<'_>) -> Stored<()> {
+        let bytes = |at: usize| {
+            Ok::<_, rusqlite::Error>(match row.get_ref(at)? {
+                ValueRef::Blob(bytes) | ValueRef::Text(bytes) => bytes,
+                ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => &[],
+            })
+        };
+        let read = || {
+            let link = Link {
+                seq: count(row, 0)?,
+                at: row.get(1)?,
+                kind: row.get_ref(2)?.as_str()?,
+                actor: row.get_ref(3)?.as_str()?,
+                thread: bytes(4)?,
+                subject: bytes(5)?,
+                detail: row.get_ref(6)?.as_str_or_null()?.unwrap_or_default(),
+                content_sha256: bytes(7)?,
+            };
+            Ok::<_, rusqlite::Error>((link, bytes(8)?))
+        };
+        let (link, hash) = read().map_err(fault)?;
+        self.check(&link, hash)
     }
-    .hash(before);
-    Ok((seq, (bytes(9)? == hash).then_some(hash)))
+
+    fn check_message(&mut self, kept: &Kept<'_>, hash: Option<[u8; 32]>) -> Stored<()> {
+        let link = Link {
+            seq: kept.seq,
+            at: kept.at,
+            kind: MESSAGE,
+            actor: kept.sender()?,
+            thread: kept.thread.as_bytes(),
+            subject: kept.id.as_bytes(),
+            detail: "",
+            content_sha256: &Sha256::digest(kept.content()?),
+        };
+        self.check(&link, hash.as_ref().map_or(&[][..], |hash| hash))
+    }
+
+    /// Goes on to the entry if it comes next and its hash is what it and the one before say.
+    fn check(&mut self, link: &Link<'_>, written: &[u8]) -> Stored<()> {
+        let (seq, before) = (link.seq, self.head.seq);
+        if seq != before + 1 {
+            return Err(damage(format_args!("the log goes from entry {before} to {seq}")));
+        }
+        let hash = link.hash(&self.head.hash);
+        if written != hash {
+            return Err(damage(format_args!("entry {seq} of the log was changed")));
+        }
+        self.head = Head { seq, hash };
+        if let Some(wanted) = self.against.filter(|wanted| wanted.seq == seq) {
+            self.standing = Some(standing_at(self.head, wanted));
+        }
+        Ok(())
+    }
 }

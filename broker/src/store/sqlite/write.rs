@@ -9,7 +9,7 @@ use nexus_wire::registry::{RegistryChange, RegistryRow};
 use nexus_wire::run::RunTask;
 use nexus_wire::{
     ApprovalId, AspectName, BlobId, CredentialName, DispatchId, ItemId, MessageId, Ms, OperatorName, Party,
-    RunId, ThreadId, TraceContext, TriggerId, TriggerName,
+    RunId, ThreadId, TriggerId, TriggerName,
 };
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Params, ToSql, params};
@@ -21,8 +21,8 @@ use super::columns::{to_blob, to_json, to_number, to_parties, to_word};
 use super::entries::MESSAGE;
 use super::fault::{damage, fault};
 use super::{
-    SqliteStore, alerts, approvals, blobs, budgets, flows, gathers, knowledge, pushes, registries, retention,
-    triggers,
+    SqliteStore, alerts, approvals, blobs, budgets, flows, gathers, knowledge, messages, pushes, registries,
+    retention, triggers,
 };
 use crate::hub::queue::ClockChanges;
 use crate::hub::records::{
@@ -310,27 +310,7 @@ impl Store for SqliteStore {
             let sql = "INSERT INTO thread_blocks (thread, first, seqs) VALUES (?1, ?2, ?3)";
             self.execute(sql, params![thread, to_number(first), bytes])?;
         }
-        let sql = "INSERT INTO messages
-                (seq, id, thread, at, sender, recipients, reply_to, content, meta, unknown, request_sha256,
-                 attachments, trace, hash)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
-        let row = params![
-            to_number(message.seq),
-            to_blob(message.id.0),
-            thread,
-            message.at,
-            sender,
-            to_parties(&message.to),
-            message.reply_to.map(|id| to_blob(id.0)),
-            message.content,
-            message.meta.as_ref().map(to_json),
-            (!record.unknown.is_empty()).then(|| to_json(&record.unknown)),
-            record.request_sha256,
-            (!message.attachments.is_empty()).then(|| to_json(&message.attachments)),
-            record.trace.as_ref().map(TraceContext::to_bytes),
-            hash,
-        ];
-        self.execute(sql, row)?;
+        messages::insert(&self.connection, record, thread, &sender, &hash)?;
         let pending = self.pending.get_mut();
         pending.newest.add(message.id.0);
         (pending.log_hash, pending.message_seq) = (hash, message.seq);
@@ -409,17 +389,17 @@ impl Store for SqliteStore {
     }
 
     fn put_reaction(&mut self, reaction: &ReactionRecord) -> Stored<()> {
-        let sql = "INSERT INTO reactions (message, emoji, party, at)
-            SELECT seq, ?2, ?3, ?4 FROM messages WHERE id = ?1";
-        let row = params![to_blob(reaction.message.0), reaction.emoji, reaction.by.to_string(), reaction.at];
+        let Some(message) = messages::seq_of(&self.connection, reaction.message)? else { return Ok(()) };
+        let sql = "INSERT INTO reactions (message, emoji, party, at) VALUES (?1, ?2, ?3, ?4)";
+        let row = params![to_number(message), reaction.emoji, reaction.by.to_string(), reaction.at];
         self.execute(sql, row)?;
         Ok(())
     }
 
     fn remove_reaction(&mut self, reaction: &ReactionRecord) -> Stored<()> {
-        let sql = "DELETE FROM reactions WHERE message = (SELECT seq FROM messages WHERE id = ?1)
-            AND emoji = ?2 AND party = ?3";
-        self.execute(sql, params![to_blob(reaction.message.0), reaction.emoji, reaction.by.to_string()])?;
+        let Some(message) = messages::seq_of(&self.connection, reaction.message)? else { return Ok(()) };
+        let sql = "DELETE FROM reactions WHERE message = ?1 AND emoji = ?2 AND party = ?3";
+        self.execute(sql, params![to_number(message), reaction.emoji, reaction.by.to_string()])?;
         Ok(())
     }
 
