@@ -149,7 +149,11 @@ impl Transaction for SqliteStore {
     }
 
     fn commit(&mut self) -> Stored<()> {
-        self.pending.get_mut().flush(&self.connection)?;
+        let pending = self.pending.get_mut();
+        pending.flush(&self.connection)?;
+        if pending.ids.are_due() {
+            pending.ids.write(&self.connection)?;
+        }
         self.run("COMMIT")?;
         self.pending.get_mut().trim();
         Ok(())
@@ -226,7 +230,7 @@ impl Reads for SqliteStore {
     }
 
     fn blob_threads(&self, id: BlobId) -> Stored<Vec<ThreadId>> {
-        blobs::threads(&self.connection, id)
+        blobs::threads(self.current()?, id)
     }
 
     fn blobs_unreferenced(&self, before: Ms, limit: u32) -> Stored<Vec<BlobId>> {
@@ -238,10 +242,12 @@ impl Reads for SqliteStore {
     }
 
     fn message(&self, id: MessageId) -> Stored<Option<MessageRecord>> {
-        if !self.pending.borrow().newest.may_hold(id.0) {
-            return Ok(None);
+        let pending = self.pending.borrow();
+        let Some(seq) = pending.ids.seq_of(&self.connection, id.0)? else { return Ok(None) };
+        match pending.block.find(seq)? {
+            Some(kept) => kept.record().map(Some),
+            None => messages::record_at(&self.connection, seq),
         }
-        messages::record(&self.connection, id)
     }
 
     fn thread(&self, id: ThreadId) -> Stored<Option<ThreadRecord>> {
@@ -261,7 +267,7 @@ impl Reads for SqliteStore {
     }
 
     fn messages_older(&self, before: Ms, after: u64, limit: u32) -> Stored<Vec<(u64, MessageId)>> {
-        retention::messages_older(&self.connection, before, after, limit)
+        retention::messages_older(self.current()?, before, after, limit)
     }
 
     fn dispatches_older(&self, before: Ms, after: Option<DispatchId>, limit: u32) -> Stored<Vec<DispatchId>> {
@@ -285,7 +291,10 @@ impl Reads for SqliteStore {
     }
 
     fn reactions(&self, message: MessageId) -> Stored<Vec<ReactionRecord>> {
-        threads::reactions(&self.connection, message)
+        match self.pending.borrow().ids.seq_of(&self.connection, message.0)? {
+            Some(seq) => threads::reactions(&self.connection, message, seq),
+            None => Ok(Vec::new()),
+        }
     }
 
     fn taken(&self, aspect: &AspectName, item: ItemId) -> Stored<Option<Ms>> {
@@ -313,7 +322,7 @@ impl Reads for SqliteStore {
     }
 
     fn log_hash(&self, seq: u64) -> Stored<Option<[u8; 32]>> {
-        entries::hash_at(&self.connection, seq)
+        entries::hash_at(self.current()?, seq)
     }
 
     fn checkpoints(&self) -> Stored<Vec<Checkpoint>> {
@@ -321,7 +330,7 @@ impl Reads for SqliteStore {
     }
 
     fn log_before(&self, before: Ms, limit: u32) -> Stored<Option<u64>> {
-        entries::last_before(&self.connection, before, limit)
+        entries::last_before(self.current()?, before, limit)
     }
 
     fn closed(&self, aspect: &AspectName, item: ItemId) -> Stored<Option<ClosedRecord>> {

@@ -163,7 +163,11 @@ fn a_changed_row_of_the_log_is_found() {
     let path = dir.path().join("nexus.db");
     drop(world);
     let raw = rusqlite::Connection::open(&path).unwrap();
-    raw.execute("UPDATE messages SET sender = 'operator/eve' WHERE seq = 2", []).unwrap();
+    let sql = "SELECT body FROM message_blocks WHERE first = 2";
+    let mut body: Vec<u8> = raw.query_row(sql, [], |row| row.get(0)).unwrap();
+    let sender = body.windows(12).position(|window| window == b"operator/ana").unwrap();
+    body[sender + 9..sender + 12].copy_from_slice(b"eve");
+    raw.execute("UPDATE message_blocks SET body = ?1 WHERE first = 2", [body]).unwrap();
     let error = readers.read(|reader| reader.verify(None)).unwrap_err();
     assert!(matches!(&error, StoreError::Corrupt(what) if what.contains("entry 2")), "{error}");
 }

@@ -15,6 +15,7 @@ use nexus_wire::roster::Register;
 use nexus_wire::session::{SessionAct, SessionCommand, SessionOrdered};
 use nexus_wire::thread::{ChatReact, Reacted};
 use nexus_wire::{BlobId, DispatchId, EpochId, ErrorCode, FromBroker, HandRef, ItemId, MessageId, RequestId};
+use rusqlite::OptionalExtension as _;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -465,15 +466,6 @@ fn a_change_of_any_column_of_any_entry_is_found_and_named() {
     let verify =
         || ReaderPool::new(&path, 1).read(|reader| reader.verify(None)).map(|checked| checked.head.seq);
     assert_eq!(verify().unwrap(), last);
-    let of_messages = [
-        "at = at + 1",
-        "id = zeroblob(16)",
-        "sender = 'operator/eve'",
-        "thread = 99",
-        "content = content || '.'",
-        "hash = zeroblob(32)",
-        "hash = NULL",
-    ];
     let of_others = [
         "at = at + 1",
         "kind = 'x' || kind",
@@ -484,32 +476,69 @@ fn a_change_of_any_column_of_any_entry_is_found_and_named() {
         "content_sha256 = zeroblob(32)",
         "hash = zeroblob(32)",
     ];
-    let changed = |sql: &str| {
+    let anew = || {
         std::fs::write(&path, &whole).unwrap();
         let raw = rusqlite::Connection::open(&path).unwrap();
         raw.pragma_update(None, "foreign_keys", false).unwrap();
-        raw.execute(sql, []).unwrap()
+        raw
+    };
+    let changed = |sql: &str| anew().execute(sql, []).unwrap();
+    let is_named = |seq: u64, change: &str| {
+        let found = verify().unwrap_err().to_string();
+        // The last entry's own hash has nothing after it, and is not that of its row either.
+        assert!(found.contains(&format!("entry {seq} ")), "{change} at {seq}: {found}");
     };
     let mut messages = 0;
     for seq in 1..=last {
-        let is_message = changed(&format!("UPDATE messages SET at = at WHERE seq = {seq}")) == 1;
-        messages += u32::from(is_message);
-        let (table, columns): (_, &[&str]) =
-            if is_message { ("messages", &of_messages) } else { ("log", &of_others) };
-        for change in columns {
-            assert_eq!(changed(&format!("UPDATE {table} SET {change} WHERE seq = {seq}")), 1);
-            let found = verify().unwrap_err().to_string();
-            // The last entry's own hash has nothing after it, and is not that of its row either.
-            let is_named = found.contains(&format!("entry {seq} "))
-                || (*change == "thread = 99" && found.contains("a row of messages"))
-                || (*change == "id = zeroblob(16)" && found.contains("index"));
-            assert!(is_named, "{change} at {seq}: {found}");
+        let sql = format!("SELECT body FROM message_blocks WHERE first = {seq}");
+        let body: Option<Vec<u8>> = anew().query_row(&sql, [], |row| row.get(0)).optional().unwrap();
+        let (table, number) = if body.is_some() { ("message_blocks", "first") } else { ("log", "seq") };
+        if let Some(body) = body {
+            messages += 1;
+            for (field, body) in changes_of_a_message(&body) {
+                let sql = format!("UPDATE message_blocks SET body = ?1 WHERE first = {seq}");
+                assert_eq!(anew().execute(&sql, [body]).unwrap(), 1);
+                is_named(seq, field);
+            }
+        } else {
+            for change in of_others {
+                assert_eq!(changed(&format!("UPDATE log SET {change} WHERE seq = {seq}")), 1);
+                is_named(seq, change);
+            }
         }
-        assert_eq!(changed(&format!("DELETE FROM {table} WHERE seq = {seq}")), 1);
+        assert_eq!(changed(&format!("DELETE FROM {table} WHERE {number} = {seq}")), 1);
         // A log cut at its end is whole in itself: that is what a head written down elsewhere is for.
         assert_eq!(verify().is_ok(), seq == last, "deleted {seq}");
     }
     assert_eq!(messages, 2);
+}
+
+/// A block of one message with each field changed that its hash is made of.
+fn changes_of_a_message(body: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    // The form, the length, a small `seq`; a length and the id; the time, of which all bytes but the last go on; a length
+    // and the thread; then text, and the hash at the end.
+    let (id, at) = (7, 23);
+    let thread = at + body[at..].iter().position(|byte| byte & 0x80 == 0).unwrap() + 2;
+    let place = |text: &[u8]| body.windows(text.len()).position(|window| window == text).unwrap();
+    let (sender, content, hash) = (place(b"operator/ana"), place(b"@wren"), body.len() - 32);
+    let mut changes = vec![];
+    for (field, place) in [
+        ("id", id),
+        ("at", at),
+        ("thread", thread),
+        ("sender", sender + 11),
+        ("content", content + 4),
+        ("hash", hash + 31),
+    ] {
+        let mut changed = body.to_vec();
+        changed[place] ^= 2;
+        changes.push((field, changed));
+    }
+    let mut none = [&body[..hash - 2], &[0]].concat();
+    let length = u32::try_from(none.len() - 5).unwrap();
+    none[1..5].copy_from_slice(&length.to_le_bytes());
+    changes.push(("no hash", none));
+    changes
 }
 
 #[test]

@@ -54,7 +54,7 @@ pub(super) fn list(connection: &Connection, wanted: &AuditList, limit: u32) -> S
             if kept.at >= until
                 || wanted.thread.is_some_and(|thread| thread.0 != kept.thread)
                 || subject.is_some_and(|subject| subject != kept.id)
-                || by.as_deref().map_or(Ok(false), |by| Ok(by != kept.sender()?))?
+                || by.as_deref().is_some_and(|by| by != kept.sender)
             {
                 return Ok(true);
             }
@@ -82,7 +82,7 @@ pub(super) fn spent(
     visit: &mut dyn FnMut(&Spent),
 ) -> Stored<()> {
     Messages::of(connection)?.each_before(u64::MAX, |kept| {
-        if let Some(meta) = kept.meta()?.filter(|_| (since..until).contains(&kept.at)) {
+        if let Some(meta) = kept.meta.filter(|_| (since..until).contains(&kept.at)) {
             let meta: ReplyMeta = serde_json::from_str(meta)
                 .map_err(|error| damage(format_args!("meta of message {}: {error}", kept.seq)))?;
             visit(&Spent::of_reply(kept.at, &kept.from()?, ThreadId(kept.thread), &meta));

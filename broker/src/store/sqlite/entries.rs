@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::columns::{count, to_blob, to_number};
 use super::fault::fault;
-use super::messages::{self, Messages};
+use super::messages::Messages;
 use super::read::{all, one};
 use crate::hub::records::Stored;
 use crate::store::head::Head;
@@ -14,10 +14,26 @@ use crate::store::head::Head;
 /// Of an entry that is a message.
 pub(super) const MESSAGE: &str = "message";
 
-/// Whether the schema is one in which messages are their own entries; older ones are only read.
-pub(super) fn has_messages(connection: &Connection) -> Stored<bool> {
-    let sql = "SELECT count(*) FROM pragma_table_info('messages') WHERE name = 'hash'";
-    Ok(one(connection, sql, [], |row| row.get::<_, i64>(0))? == Some(1))
+/// How a schema keeps messages; older ones are only read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Form {
+    /// Every entry is a row of `log`.
+    Beside,
+    /// They are rows, and their own entries.
+    Rows,
+    /// They lie in blocks, and are their own entries.
+    Blocks,
+}
+
+pub(super) fn form(connection: &Connection) -> Stored<Form> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM pragma_table_info('messages')),
+        EXISTS (SELECT 1 FROM pragma_table_info('messages') WHERE name = 'hash')";
+    let found = one(connection, sql, [], |row| Ok((row.get::<_, bool>(0)?, row.get::<_, bool>(1)?)))?;
+    Ok(match found {
+        Some((true, true)) => Form::Rows,
+        Some((true, false)) => Form::Beside,
+        Some((false, _)) | None => Form::Blocks,
+    })
 }
 
 /// Messages behind this `seq` are their own entries.
@@ -31,18 +47,20 @@ pub(super) fn newest(connection: &Connection) -> Stored<Option<(Head, Ms)>> {
     let of_log = one(connection, sql, [], |row| {
         Ok((Head { seq: count(row, 0)?, hash: row.get(2)? }, row.get::<_, Ms>(1)?))
     })?;
-    if !has_messages(connection)? {
-        return Ok(of_log);
-    }
     let mut message = None;
-    Messages::of(connection)?.each_before(i64::MAX.unsigned_abs(), |kept| {
-        message = Some((kept.seq, kept.at));
-        Ok(false)
-    })?;
-    let is_newer = |seq: u64| of_log.is_none_or(|(head, _)| head.seq < seq);
-    let Some((seq, at)) = message.filter(|(seq, _)| is_newer(*seq)) else { return Ok(of_log) };
-    let hash = hash_at(connection, seq)?;
-    Ok(hash.map(|hash| (Head { seq, hash }, at)).or(of_log))
+    match form(connection)? {
+        Form::Beside => {}
+        Form::Rows => {
+            let sql = "SELECT seq, at, hash FROM messages WHERE hash IS NOT NULL ORDER BY seq DESC LIMIT 1";
+            message = one(connection, sql, [], |row| Ok((count(row, 0)?, row.get(1)?, row.get(2)?)))?;
+        }
+        Form::Blocks => Messages::of(connection)?.each_before(u64::MAX, |kept| {
+            message = kept.hash.map(|hash| (kept.seq, kept.at, hash));
+            Ok(false)
+        })?,
+    }
+    let message = message.map(|(seq, at, hash)| (Head { seq, hash }, at));
+    Ok(message.into_iter().chain(of_log).max_by_key(|(head, _)| head.seq))
 }
 
 pub(super) fn hash_at(connection: &Connection, seq: u64) -> Stored<Option<[u8; 32]>> {
@@ -50,7 +68,7 @@ pub(super) fn hash_at(connection: &Connection, seq: u64) -> Stored<Option<[u8; 3
     if of_log.is_some() || seq <= after(connection)? {
         return Ok(of_log);
     }
-    messages::hash_of(connection, seq)
+    Ok(Messages::of(connection)?.at(seq, |kept| Ok(kept.hash))?.flatten())
 }
 
 /// The last of the first `limit` entries that is older than `before`.
@@ -73,14 +91,13 @@ pub(super) fn outlive(connection: &Connection, seq: u64) -> Stored<()> {
     if seq <= after(connection)? {
         return Ok(());
     }
-    let hash = messages::hash_of(connection, seq)?;
     let sql = "INSERT INTO log (seq, at, kind, actor, thread, subject, content_sha256, hash)
         VALUES (?1, ?2, ?3, ?4, (SELECT no FROM threads WHERE id = ?5), ?6, ?7, ?8)";
     let mut insert = connection.prepare_cached(sql).map_err(fault)?;
     Messages::of(connection)?.at(seq, |kept| {
-        let digest: [u8; 32] = Sha256::digest(kept.content()?).into();
+        let digest: [u8; 32] = Sha256::digest(kept.content).into();
         let (thread, subject) = (to_blob(kept.thread), to_blob(kept.id));
-        let row = params![to_number(seq), kept.at, MESSAGE, kept.sender()?, thread, subject, digest, hash];
+        let row = params![to_number(seq), kept.at, MESSAGE, kept.sender, thread, subject, digest, kept.hash];
         insert.execute(row).map_err(fault)
     })?;
     Ok(())

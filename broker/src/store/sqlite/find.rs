@@ -83,14 +83,14 @@ pub(super) fn search(
             let thread = ThreadId(message.thread);
             if !(since..until).contains(&message.at)
                 || asked.thread.is_some_and(|asked| asked != thread)
-                || by.as_deref().map_or(Ok(false), |by| Ok(by != message.sender()?))?
+                || by.as_deref().is_some_and(|by| by != message.sender)
             {
                 return Ok(None);
             }
             let Some(title) = threads.visible_title(thread)? else { return Ok(None) };
             let (id, from, at) = (MessageId(message.id), message.from()?, message.at);
             let hit = ChatHit { message: id, seq, thread, title, from, at, snippet: Vec::new() };
-            Ok(Some(Line { hit, content: message.content()?.to_owned() }))
+            Ok(Some(Line { hit, content: message.content.to_owned() }))
         })?;
         if let Some(line) = line.flatten() {
             if !page.takes(line.content.len()) {

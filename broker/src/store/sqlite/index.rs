@@ -129,7 +129,7 @@ impl Indexer {
             })
             .map_err(fault)?;
         if seq > 0 {
-            let there = Messages::of(&step)?.at(seq, |kept| Ok(kept.id.as_bytes().to_vec()))?;
+            let there = Messages::of(&step)?.at(seq, |kept| Ok(to_blob(kept.id).to_vec()))?;
             if there != Some(message) {
                 tracing::info!("the database has another history than its search index, which begins anew");
                 step.execute("INSERT INTO message_index (message_index) VALUES ('delete-all')", [])
@@ -143,7 +143,7 @@ impl Indexer {
                 .prepare_cached("INSERT INTO message_index (rowid, content) VALUES (?1, ?2)")
                 .map_err(fault)?;
             Messages::of(&step)?.each_after(from, |kept| {
-                let content = kept.content()?;
+                let content = kept.content;
                 insert.execute(params![kept.seq.cast_signed(), content]).map_err(fault)?;
                 seq = kept.seq;
                 (rows, bytes) = (rows + 1, bytes + content.len());

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use nexus_wire::Ms;
-use rusqlite::Connection;
-use rusqlite_migration::{M, Migrations};
+use rusqlite::{Connection, Transaction};
+use rusqlite_migration::{HookError, M, Migrations};
 
+use super::messages;
 use super::open::{OpenError, beside, folder_of, sync_folder};
 
 /// In the order of their numbers; never edited after a release.
@@ -36,7 +37,12 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0019_hooks.sql"),
     include_str!("../../../migrations/0020_registries.sql"),
     include_str!("../../../migrations/0022_spending.sql"),
+    MESSAGE_BLOCKS,
+    include_str!("../../../migrations/0024_messages.sql"),
 ];
+
+/// Followed by what SQL alone cannot do.
+const MESSAGE_BLOCKS: &str = include_str!("../../../migrations/0023_message_blocks.sql");
 
 /// `Nexu`, in the header of every database of ours; the first version had none there.
 const APPLICATION_ID: i32 = 0x4e65_7875;
@@ -85,13 +91,22 @@ pub(super) fn migrate(
         return Ok(());
     }
     let copy = if found > 0 { Some(keep_copy(connection, path, found, now)?) } else { None };
-    let steps = migrations.iter().map(|sql| M::up(sql).foreign_key_check()).collect();
+    let steps = migrations.iter().map(|sql| step(sql).foreign_key_check()).collect();
     Migrations::new(steps).to_latest(connection).map_err(|source| {
         if let Some(copy) = &copy {
             // The file is as it was, so its copy says nothing new; every attempt would leave another one.
             let _ = std::fs::remove_file(copy);
         }
         OpenError::Migration { path: path.to_owned(), source: Box::new(source) }
+    })
+}
+
+fn step(sql: &str) -> M<'_> {
+    if sql != MESSAGE_BLOCKS {
+        return M::up(sql);
+    }
+    M::up_with_hook(sql, |transaction: &Transaction<'_>| {
+        messages::into_blocks(transaction).map_err(|error| HookError::Hook(error.to_string()))
     })
 }
 

@@ -7,7 +7,7 @@ use nexus_wire::alert::AlertChange;
 use nexus_wire::chat::Message;
 use nexus_wire::log::{LogBody, LogEntry};
 use nexus_wire::{AspectName, DispatchId, ItemId, MessageId, Party, ThreadId, derive};
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::alerts::alert_note;
@@ -16,7 +16,7 @@ use super::columns::{count, id, opt_id, parsed, to_blob, to_json, to_number};
 use super::entries::{self, MESSAGE};
 use super::fault::{damage, fault};
 use super::messages::{Kept, Messages};
-use super::read::{all, one};
+use super::read::{all, one, steady};
 use super::retention;
 use super::threads::back;
 use crate::hub::filter::LogFilter;
@@ -25,12 +25,6 @@ use crate::hub::records::{InboxRecord, Reads, StoreError, Stored};
 use crate::hub::text::Text;
 use crate::store::logged::{Logged, LoggedRow, weight};
 use crate::store::page::Page;
-
-/// One state of the database for all of a page, and its locks taken once. The writer may be in a transaction
-/// already, which does as well.
-fn steady(connection: &Connection) -> Stored<Option<Transaction<'_>>> {
-    connection.is_autocommit().then(|| connection.unchecked_transaction()).transpose().map_err(fault)
-}
 
 fn numbers(bytes: &[u8], of: &dyn std::fmt::Display) -> Stored<Vec<u64>> {
     unpack(bytes).ok_or_else(|| damage(format_args!("a block of {of} cannot be read")))
@@ -253,7 +247,7 @@ fn message_record(
 ) -> Stored<InboxRecord> {
     let id = derive::message_item(MessageId(kept.id), aspect);
     text.clear();
-    kept.write_item(text, id, is_closed(id)?)?;
+    kept.write_item(text, id, is_closed(id)?);
     Ok(InboxRecord { offset, id, json: text.as_str().into() })
 }
 
@@ -371,13 +365,13 @@ pub(super) fn log(
         let after = from_seq.max(entries::after(connection)?);
         Messages::of(connection)?.each_after(after, |kept| {
             if thread.is_some_and(|thread| thread.0 != kept.thread)
-                || by.as_deref().map_or(Ok(false), |by| Ok(by != kept.sender()?))?
+                || by.as_deref().is_some_and(|by| by != kept.sender)
             {
                 return Ok(true);
             }
             entries.push((kept.seq, Entry::Message(kept.message()?)));
             // One that has no room any more ends the page below as well.
-            Ok(page.takes(kept.content()?.len()) && !page.is_full())
+            Ok(page.takes(kept.content.len()) && !page.is_full())
         })?;
         entries.sort_unstable_by_key(|(seq, _)| *seq);
     }

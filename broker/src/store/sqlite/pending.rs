@@ -12,8 +12,7 @@ use super::columns::{count, opt_json, parsed, to_blob, to_json, to_number, to_pa
 use super::dispatches::Dispatches;
 use super::entries;
 use super::fault::{damage, fault};
-use super::messages;
-use super::newest::Newest;
+use super::messages::{self, Block, Ids};
 use super::read::{ThreadRow, all, one, thread};
 use crate::hub::queue::{ClockChanges, Clocks};
 use crate::hub::records::{Position, Stored, ThreadRecord};
@@ -28,8 +27,10 @@ pub(super) struct Pending {
     dirty_inboxes: Vec<AspectName>,
     dirty_threads: Vec<ThreadId>,
     pub(super) next_item: u64,
+    /// The messages that were written since the last block.
+    pub(super) block: Block,
     /// Of messages.
-    pub(super) newest: Newest,
+    pub(super) ids: Ids,
     pub(super) log_hash: [u8; 32],
     /// The `seq` of the newest message that was written in this batch.
     pub(super) message_seq: u64,
@@ -75,7 +76,7 @@ impl Pending {
         Ok(Self {
             inboxes,
             clocks: clocks.unwrap_or_default(),
-            newest: Newest::of(messages::largest_id(connection)?),
+            ids: Ids::load(connection)?,
             dispatches: Dispatches::load(connection)?,
             next_item: next_item.unwrap_or(0) + 1,
             log_hash: entries::newest(connection)?.map_or([0; 32], |(head, _)| head.hash),
@@ -85,6 +86,7 @@ impl Pending {
 
     /// Writes what is held back.
     pub(super) fn flush(&mut self, connection: &Connection) -> Stored<()> {
+        messages::insert_block(connection, &mut self.block)?;
         if !self.dirty_inboxes.is_empty() {
             let sql = "UPDATE inboxes SET tail = ?2, cursor = ?3, acked_generation = ?4, recent = ?5
                 WHERE aspect = ?1";

@@ -6,7 +6,7 @@ use nexus_wire::{
     AspectName, CredentialName, DispatchId, EpochId, ItemId, LinkId, MessageId, OperatorName, Party,
     RequestId, ThreadId,
 };
-use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use rusqlite::{Connection, OptionalExtension, Params, Row, Transaction, params};
 
 use super::columns::{count, id, json, opt_id, opt_json, parsed, parties, small, to_blob, to_number, word};
 use super::entries;
@@ -35,6 +35,12 @@ pub(super) fn all<T>(
     let mut statement = connection.prepare_cached(sql).map_err(fault)?;
     let rows = statement.query_map(params, of).map_err(fault)?;
     rows.collect::<rusqlite::Result<_>>().map_err(fault)
+}
+
+/// One state of the database for all that is read while it is held, and its locks taken once. The writer may be in a
+/// transaction already, which does as well.
+pub(super) fn steady(connection: &Connection) -> Stored<Option<Transaction<'_>>> {
+    connection.is_autocommit().then(|| connection.unchecked_transaction()).transpose().map_err(fault)
 }
 
 macro_rules! aspect_select {

@@ -250,7 +250,11 @@ impl Reads for SqliteReader {
     }
 
     fn reactions(&self, message: MessageId) -> Stored<Vec<ReactionRecord>> {
-        threads::reactions(&self.connection, message)
+        let _steady = read::steady(&self.connection)?;
+        match messages::seq_of(&self.connection, message)? {
+            Some(seq) => threads::reactions(&self.connection, message, seq),
+            None => Ok(Vec::new()),
+        }
     }
 
     fn taken(&self, aspect: &AspectName, item: ItemId) -> Stored<Option<Ms>> {

@@ -142,7 +142,7 @@ pub(super) fn delete_message(connection: &Connection, id: MessageId) -> Stored<(
     {
         execute(connection, sql, [to_number(seq)])?;
     }
-    messages::delete(connection, seq)?;
+    messages::delete(connection, id, seq)?;
     let sql = "INSERT INTO thread_pruned (thread, messages, up_to)
         SELECT no, 1, ?2 FROM threads WHERE id = ?1
         ON CONFLICT (thread) DO UPDATE SET messages = messages + 1, up_to = max(up_to, excluded.up_to)";

@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use super::blocks::{BLOCK, unpack};
 use super::columns::{count, parsed, to_blob, to_number};
 use super::fault::{damage, fault};
-use super::messages::{self, Messages};
+use super::messages::Messages;
 use super::read::{all, one};
 use super::retention;
 use crate::hub::records::{ReactionRecord, Stored};
@@ -24,8 +24,12 @@ pub(super) fn read_position(connection: &Connection, reader: &Party, thread: Thr
     Ok(found.unwrap_or(0))
 }
 
-pub(super) fn reactions(connection: &Connection, message: MessageId) -> Stored<Vec<ReactionRecord>> {
-    let Some(seq) = messages::seq_of(connection, message)? else { return Ok(Vec::new()) };
+/// To the message `message` at `seq`.
+pub(super) fn reactions(
+    connection: &Connection,
+    message: MessageId,
+    seq: u64,
+) -> Stored<Vec<ReactionRecord>> {
     let sql = "SELECT emoji, party, at FROM reactions WHERE message = ?1 ORDER BY emoji, party";
     all(connection, sql, [to_number(seq)], |row| {
         Ok(ReactionRecord { message, emoji: row.get(0)?, by: parsed(row, 1)?, at: row.get(2)? })
@@ -73,7 +77,7 @@ pub(super) fn unread(connection: &Connection, reader: &Party, thread: ThreadId) 
         if seq <= position || unread == UNREAD_MAX {
             return Ok(false);
         }
-        let Some(is_own) = messages.at(seq, |kept| Ok(kept.sender()? == own))? else {
+        let Some(is_own) = messages.at(seq, |kept| Ok(kept.sender == own))? else {
             // It is kept no longer.
             return Ok(true);
         };

@@ -7,9 +7,10 @@ use sha2::{Digest, Sha256};
 
 use super::chain::Link;
 use super::columns::count;
-use super::entries::{self, MESSAGE};
+use super::entries::{self, Form, MESSAGE};
 use super::fault::{damage, fault};
 use super::messages::{self, Kept, Messages};
+use super::read::{all, one};
 use super::retention;
 use crate::hub::records::Stored;
 use crate::store::head::Head;
@@ -64,21 +65,62 @@ fn chain(connection: &Connection, against: Option<Head>) -> Stored<Checked> {
     let mut statement = connection.prepare(sql).map_err(fault)?;
     let mut rows = statement.query([]).map_err(fault)?;
     rows.advance().map_err(fault)?;
-    if entries::has_messages(connection)? {
-        Messages::of(connection)?.each_after(entries::after(connection)?, |kept| {
-            while let Some(row) = rows.get().filter(|row| count(row, 0).is_ok_and(|seq| seq < kept.seq)) {
-                chain.check_row(row)?;
-                rows.advance().map_err(fault)?;
-            }
-            chain.check_message(kept, messages::hash_of(connection, kept.seq)?)?;
-            Ok(true)
-        })?;
+    let form = entries::form(connection)?;
+    let after = if form == Form::Beside { u64::MAX } else { entries::after(connection)? };
+    let mut check = |kept: &Kept<'_>| {
+        if kept.seq <= after {
+            return Ok(());
+        }
+        while let Some(row) = rows.get().filter(|row| count(row, 0).is_ok_and(|seq| seq < kept.seq)) {
+            chain.check_row(row)?;
+            rows.advance().map_err(fault)?;
+        }
+        chain.check_message(kept)
+    };
+    match form {
+        Form::Beside => {}
+        Form::Rows => messages::each_row_after(connection, 0, &mut check)?,
+        Form::Blocks => blocks(connection, &mut check)?,
     }
     while let Some(row) = rows.get() {
         chain.check_row(row)?;
         rows.advance().map_err(fault)?;
     }
     Ok(Checked { head: chain.head, against: chain.standing })
+}
+
+/// Every message is found by its id, and what refers to one by `seq` finds it.
+fn blocks(connection: &Connection, check: &mut impl FnMut(&Kept<'_>) -> Stored<()>) -> Stored<()> {
+    let up_to = messages::written_up_to(connection)?;
+    let mut ids = 0;
+    Messages::of(connection)?.each_after(0, |kept| {
+        check(kept)?;
+        if kept.seq <= up_to {
+            ids += 1;
+            if messages::written(connection, kept.id)? != Some(kept.seq) {
+                return Err(damage(format_args!("message {} is not found by its id", kept.seq)));
+            }
+        }
+        Ok(true)
+    })?;
+    let written = one(connection, "SELECT count(*) FROM message_ids", [], |row| count(row, 0))?;
+    if written != Some(ids) {
+        return Err(damage("there is an id of a message that is not there"));
+    }
+    for (table, sql) in [
+        ("reactions", "SELECT DISTINCT message FROM reactions ORDER BY message"),
+        ("blob_references", "SELECT DISTINCT message FROM blob_references ORDER BY message"),
+    ] {
+        let mut messages = Messages::of(connection)?;
+        for seq in all(connection, sql, [], |row| count(row, 0))? {
+            if !messages.has(seq)? {
+                return Err(damage(format_args!(
+                    "a row of {table} refers to message {seq}, which is not there"
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Those that stand for entries that are gone; an older schema has none.
@@ -132,18 +174,18 @@ impl Chain {
         self.check(&link, hash)
     }
 
-    fn check_message(&mut self, kept: &Kept<'_>, hash: Option<[u8; 32]>) -> Stored<()> {
+    fn check_message(&mut self, kept: &Kept<'_>) -> Stored<()> {
         let link = Link {
             seq: kept.seq,
             at: kept.at,
             kind: MESSAGE,
-            actor: kept.sender()?,
+            actor: kept.sender,
             thread: kept.thread.as_bytes(),
             subject: kept.id.as_bytes(),
             detail: "",
-            content_sha256: &Sha256::digest(kept.content()?),
+            content_sha256: &Sha256::digest(kept.content),
         };
-        self.check(&link, hash.as_ref().map_or(&[][..], |hash| hash))
+        self.check(&link, kept.hash.as_ref().map_or(&[][..], |hash| hash))
     }
 
     /// Goes on to the entry if it comes next and its hash is what it and the one before say.

@@ -9,7 +9,7 @@ use nexus_wire::registry::{RegistryChange, RegistryRow};
 use nexus_wire::run::RunTask;
 use nexus_wire::{
     ApprovalId, AspectName, BlobId, CredentialName, DispatchId, ItemId, MessageId, Ms, OperatorName, Party,
-    RunId, ThreadId, TriggerId, TriggerName,
+    RunId, ThreadId, TraceContext, TriggerId, TriggerName,
 };
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Params, ToSql, params};
@@ -20,6 +20,7 @@ use super::chain::Link;
 use super::columns::{to_blob, to_json, to_number, to_parties, to_word};
 use super::entries::MESSAGE;
 use super::fault::{damage, fault};
+use super::messages::{BLOCK_BYTES, Kept};
 use super::{
     SqliteStore, alerts, approvals, blobs, budgets, flows, gathers, knowledge, messages, pushes, registries,
     retention, triggers,
@@ -304,15 +305,33 @@ impl Store for SqliteStore {
             content_sha256,
         }
         .hash(&self.pending.get_mut().log_hash);
-        let (thread, full) =
-            self.pending.get_mut().push_message(&self.connection, message.thread, message.seq)?;
+        let pending = self.pending.get_mut();
+        let (thread, full) = pending.push_message(&self.connection, message.thread, message.seq)?;
         if let Some(Full { first, bytes }) = full {
             let sql = "INSERT INTO thread_blocks (thread, first, seqs) VALUES (?1, ?2, ?3)";
-            self.execute(sql, params![thread, to_number(first), bytes])?;
+            let row = params![thread, to_number(first), bytes];
+            self.connection.prepare_cached(sql).and_then(|mut it| it.execute(row)).map_err(fault)?;
         }
-        messages::insert(&self.connection, record, thread, &sender, &hash)?;
-        let pending = self.pending.get_mut();
-        pending.newest.add(message.id.0);
+        pending.block.push(&Kept {
+            seq: message.seq,
+            id: message.id.0,
+            at: message.at,
+            thread: message.thread.0,
+            sender: &sender,
+            recipients: &to_parties(&message.to),
+            reply_to: message.reply_to.map(|id| id.0),
+            content: &message.content,
+            meta: message.meta.as_ref().map(to_json).as_deref(),
+            attachments: (!message.attachments.is_empty()).then(|| to_json(&message.attachments)).as_deref(),
+            unknown: (!record.unknown.is_empty()).then(|| to_json(&record.unknown)).as_deref(),
+            trace: record.trace.as_ref().map(TraceContext::to_bytes).as_deref(),
+            request_sha256: record.request_sha256,
+            hash: Some(hash),
+        })?;
+        if pending.block.bytes().len() >= BLOCK_BYTES {
+            messages::insert_block(&self.connection, &mut pending.block)?;
+        }
+        pending.ids.add(message.id.0, message.seq, message.content.len());
         (pending.log_hash, pending.message_seq) = (hash, message.seq);
         Ok(())
     }
@@ -337,6 +356,9 @@ impl Store for SqliteStore {
     }
 
     fn delete_message(&mut self, id: MessageId) -> Stored<()> {
+        let pending = self.pending.get_mut();
+        pending.flush(&self.connection)?;
+        pending.ids.write(&self.connection)?;
         retention::delete_message(&self.connection, id)
     }
 
@@ -389,7 +411,9 @@ impl Store for SqliteStore {
     }
 
     fn put_reaction(&mut self, reaction: &ReactionRecord) -> Stored<()> {
-        let Some(message) = messages::seq_of(&self.connection, reaction.message)? else { return Ok(()) };
+        let Some(message) = self.pending.get_mut().ids.seq_of(&self.connection, reaction.message.0)? else {
+            return Ok(());
+        };
         let sql = "INSERT INTO reactions (message, emoji, party, at) VALUES (?1, ?2, ?3, ?4)";
         let row = params![to_number(message), reaction.emoji, reaction.by.to_string(), reaction.at];
         self.execute(sql, row)?;
@@ -397,7 +421,9 @@ impl Store for SqliteStore {
     }
 
     fn remove_reaction(&mut self, reaction: &ReactionRecord) -> Stored<()> {
-        let Some(message) = messages::seq_of(&self.connection, reaction.message)? else { return Ok(()) };
+        let Some(message) = self.pending.get_mut().ids.seq_of(&self.connection, reaction.message.0)? else {
+            return Ok(());
+        };
         let sql = "DELETE FROM reactions WHERE message = ?1 AND emoji = ?2 AND party = ?3";
         self.execute(sql, params![to_number(message), reaction.emoji, reaction.by.to_string()])?;
         Ok(())

@@ -1,0 +1,2 @@
+-- The step before has put them into blocks.
+DROP TABLE messages;

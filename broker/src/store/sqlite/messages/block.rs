@@ -1,0 +1,320 @@
+//! Messages packed one behind the other. A block is a byte for the form of what follows, and of each message, in the
+//! order of their `seq`: its length in 4 bytes, little-endian, and a [`Kept`] as postcard writes it
+//! (<https://postcard.jamesmunns.com/wire-format>). Fields are not named there: another one makes another form.
+
+use nexus_wire::chat::Message;
+use nexus_wire::{ItemId, MessageId, Ms, Party, ThreadId, TraceContext};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::super::fault::damage;
+use crate::hub::records::{MessageRecord, StoreError, Stored};
+use crate::hub::text::{MessageBody, Text};
+
+const FORM: u8 = 1;
+const LENGTH_BYTES: usize = size_of::<u32>();
+
+/// A message as it is kept.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(in super::super) struct Kept<'a> {
+    /// Stands in front, where it is found without reading the rest.
+    pub(in super::super) seq: u64,
+    pub(in super::super) id: Uuid,
+    pub(in super::super) at: Ms,
+    pub(in super::super) thread: Uuid,
+    pub(in super::super) sender: &'a str,
+    /// Separated by spaces.
+    pub(in super::super) recipients: &'a str,
+    pub(in super::super) reply_to: Option<Uuid>,
+    pub(in super::super) content: &'a str,
+    /// As JSON, like the two that follow.
+    pub(in super::super) meta: Option<&'a str>,
+    pub(in super::super) attachments: Option<&'a str>,
+    pub(in super::super) unknown: Option<&'a str>,
+    #[serde(borrow, with = "serde_bytes")]
+    pub(in super::super) trace: Option<&'a [u8]>,
+    #[serde(with = "serde_bytes")]
+    pub(in super::super) request_sha256: [u8; 32],
+    /// Of the entry of the log that the message is; `None`: its entry has a row of its own.
+    #[serde(with = "serde_bytes")]
+    pub(in super::super) hash: Option<[u8; 32]>,
+}
+
+impl Kept<'_> {
+    pub(in super::super) fn from(&self) -> Stored<Party> {
+        self.party(self.sender)
+    }
+
+    pub(in super::super) fn to(&self) -> Stored<Vec<Party>> {
+        self.recipients.split_ascii_whitespace().map(|name| self.party(name)).collect()
+    }
+
+    fn party(&self, name: &str) -> Stored<Party> {
+        name.parse().map_err(|error| self.unreadable(&error))
+    }
+
+    fn json<T: for<'a> Deserialize<'a>>(&self, text: Option<&str>) -> Stored<Option<T>> {
+        text.map(|text| serde_json::from_str(text).map_err(|error| self.unreadable(&error))).transpose()
+    }
+
+    fn unreadable(&self, error: &dyn std::error::Error) -> StoreError {
+        damage(format_args!("message {} cannot be read: {error}", self.seq))
+    }
+
+    pub(in super::super) fn message(&self) -> Stored<Message> {
+        Ok(Message {
+            id: MessageId(self.id),
+            seq: self.seq,
+            thread: ThreadId(self.thread),
+            reply_to: self.reply_to.map(MessageId),
+            from: self.from()?,
+            to: self.to()?,
+            content: self.content.to_owned(),
+            at: self.at,
+            meta: self.json(self.meta)?,
+            attachments: self.json(self.attachments)?.unwrap_or_default(),
+            reactions: Vec::new(),
+        })
+    }
+
+    pub(in super::super) fn record(&self) -> Stored<MessageRecord> {
+        Ok(MessageRecord {
+            message: self.message()?,
+            trace: self.trace(),
+            unknown: self.json(self.unknown)?.unwrap_or_default(),
+            request_sha256: self.request_sha256,
+        })
+    }
+
+    /// One that cannot be read is as good as none.
+    fn trace(&self) -> Option<TraceContext> {
+        self.trace.and_then(TraceContext::from_bytes)
+    }
+
+    /// Writes the item that carries it.
+    pub(in super::super) fn write_item(&self, text: &mut Text, item: ItemId, answered: bool) {
+        let body = MessageBody {
+            id: self.id,
+            seq: self.seq,
+            thread: self.thread,
+            reply_to: self.reply_to,
+            from: self.sender,
+            to: self.recipients.split_ascii_whitespace(),
+            content: self.content,
+            at: self.at,
+            meta: self.meta,
+            attachments: self.attachments,
+        };
+        text.item(item, self.at, self.trace().as_ref(), answered, |text| body.write(text));
+    }
+}
+
+/// Messages that lie together.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(in super::super) struct Block {
+    bytes: Vec<u8>,
+    /// Of each message its `seq` and where it ends.
+    places: Vec<(u64, usize)>,
+}
+
+impl Block {
+    pub(in super::super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(in super::super) fn count(&self) -> usize {
+        self.places.len()
+    }
+
+    pub(in super::super) fn first(&self) -> Option<u64> {
+        self.places.first().map(|(seq, _)| *seq)
+    }
+
+    /// `seq` lies between its first message and its last.
+    pub(in super::super) fn spans(&self, seq: u64) -> bool {
+        self.first().is_some_and(|first| first <= seq) && self.places.last().is_some_and(|last| seq <= last.0)
+    }
+
+    /// How many of its messages come before `seq`.
+    pub(in super::super) fn before(&self, seq: u64) -> usize {
+        self.places.partition_point(|place| place.0 < seq)
+    }
+
+    pub(in super::super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.places.clear();
+    }
+
+    /// Appends a message, which must come after those that are there.
+    pub(in super::super) fn push(&mut self, message: &Kept<'_>) -> Stored<()> {
+        if self.bytes.is_empty() {
+            self.bytes.push(FORM);
+        }
+        let start = self.bytes.len();
+        self.bytes.extend([0; LENGTH_BYTES]);
+        let cannot = || damage(format_args!("message {} cannot be packed", message.seq));
+        let written = postcard::to_extend(message, std::mem::take(&mut self.bytes));
+        // Neither happens: there is always room, and a message is never of 4 GiB.
+        self.bytes = written.map_err(|_| cannot())?;
+        let length = u32::try_from(self.bytes.len() - start - LENGTH_BYTES).map_err(|_| cannot())?;
+        self.bytes[start..start + LENGTH_BYTES].copy_from_slice(&length.to_le_bytes());
+        self.places.push((message.seq, self.bytes.len()));
+        Ok(())
+    }
+
+    /// Becomes the block that `bytes` are.
+    pub(in super::super) fn fill(&mut self, bytes: &[u8]) -> Stored<()> {
+        self.clear();
+        let mut last = None;
+        let mut rest = match bytes.split_first() {
+            Some((&FORM, rest)) => rest,
+            Some((form, _)) => return Err(damage(format_args!("a block of messages has the form {form}"))),
+            None => return Err(damage("a block of messages is empty")),
+        };
+        while !rest.is_empty() {
+            let message = split(&mut rest);
+            let seq = message.and_then(|it| Some(postcard::take_from_bytes::<u64>(it).ok()?.0));
+            let Some(seq) = seq.filter(|seq| last.is_none_or(|last| last < *seq)) else {
+                self.clear();
+                let behind = last.unwrap_or_default();
+                return Err(damage(format_args!("a block of messages cannot be read behind {behind}")));
+            };
+            last = Some(seq);
+            self.places.push((seq, bytes.len() - rest.len()));
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// The message at a place below [`Self::count`].
+    pub(in super::super) fn get(&self, place: usize) -> Stored<Kept<'_>> {
+        let start = place.checked_sub(1).map_or(1, |before| self.places[before].1) + LENGTH_BYTES;
+        let (seq, end) = self.places[place];
+        let found = postcard::from_bytes(&self.bytes[start..end]);
+        found.map_err(|error| damage(format_args!("message {seq} cannot be read: {error}")))
+    }
+
+    /// The message with this `seq`, if it is here.
+    pub(in super::super) fn find(&self, seq: u64) -> Stored<Option<Kept<'_>>> {
+        let found = self.places.binary_search_by_key(&seq, |place| place.0);
+        found.ok().map(|place| self.get(place)).transpose()
+    }
+
+    /// The same without the message `seq`.
+    pub(in super::super) fn without(&self, seq: u64) -> Stored<Self> {
+        let mut left = Self::default();
+        for place in 0..self.count() {
+            let kept = self.get(place)?;
+            if kept.seq != seq {
+                left.push(&kept)?;
+            }
+        }
+        Ok(left)
+    }
+}
+
+/// Takes the next message off.
+fn split<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (length, behind) = rest.split_first_chunk::<LENGTH_BYTES>()?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+    let (message, behind) = behind.split_at_checked(length)?;
+    *rest = behind;
+    Some(message)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A message of which every field is told from the others.
+    pub(in super::super) fn kept(seq: u64, text: &str, has_all: bool) -> Kept<'_> {
+        Kept {
+            seq,
+            id: Uuid::from_u128(u128::from(seq) << 64 | 7),
+            at: seq.cast_signed() * 3,
+            thread: Uuid::from_u128(9),
+            sender: "wren",
+            recipients: "forge operator/ana",
+            reply_to: has_all.then_some(Uuid::from_u128(5)),
+            content: text,
+            meta: has_all.then_some("{}"),
+            attachments: has_all.then_some("[]"),
+            unknown: has_all.then_some(r#"["nobody"]"#),
+            trace: has_all.then_some(&[1, 2, 3]),
+            request_sha256: [4; 32],
+            hash: has_all.then_some([6; 32]),
+        }
+    }
+
+    fn all(block: &Block) -> Vec<Kept<'_>> {
+        (0..block.count()).map(|place| block.get(place).unwrap()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_packed_is_read_again(
+            steps in prop::collection::vec((1_u64..1 << 40, any::<String>(), any::<bool>()), 1..12),
+            gone in any::<prop::sample::Index>(),
+        ) {
+            let mut seq = 0;
+            let messages: Vec<Kept<'_>> = steps
+                .iter()
+                .map(|(step, text, has_all)| {
+                    seq += step;
+                    kept(seq, text, *has_all)
+                })
+                .collect();
+            let mut block = Block::default();
+            for message in &messages {
+                block.push(message).unwrap();
+            }
+            prop_assert_eq!(all(&block), messages.clone());
+            let mut again = Block::default();
+            again.push(&kept(1, "what was in it before", true)).unwrap();
+            again.fill(block.bytes()).unwrap();
+            prop_assert_eq!(&again, &block);
+            for (place, message) in messages.iter().enumerate() {
+                let found = block.find(message.seq).unwrap();
+                prop_assert_eq!(found.as_ref(), Some(message));
+                prop_assert_eq!((block.before(message.seq), block.before(message.seq + 1)), (place, place + 1));
+                prop_assert!(block.spans(message.seq));
+            }
+            prop_assert!(!block.spans(seq + 1) && !block.spans(messages[0].seq - 1));
+            prop_assert_eq!(block.find(seq + 1).unwrap(), None);
+            let gone = messages[gone.index(messages.len())].seq;
+            let left = block.without(gone).unwrap();
+            let rest: Vec<Kept<'_>> = messages.into_iter().filter(|it| it.seq != gone).collect();
+            prop_assert_eq!(all(&left), rest);
+        }
+
+        /// Whatever a disk makes of it: an error, and no panic.
+        #[test]
+        fn damaged_bytes_are_an_error_or_a_block(
+            bytes in prop::collection::vec(any::<u8>(), 0..64),
+            cut in any::<prop::sample::Index>(),
+            flip in any::<(prop::sample::Index, u8)>(),
+        ) {
+            let mut block = Block::default();
+            for seq in 1..4 {
+                block.push(&kept(seq, "text", true)).unwrap();
+            }
+            let mut torn = block.bytes().to_vec();
+            let at = flip.0.index(torn.len());
+            torn[at] ^= flip.1;
+            let short = block.bytes()[..cut.index(block.bytes().len())].to_vec();
+            let with_form = [&[FORM], bytes.as_slice()].concat();
+            for bytes in [bytes, with_form, torn, short] {
+                let mut read = Block::default();
+                match read.fill(&bytes) {
+                    Ok(()) => (0..read.count()).for_each(|place| _ = read.get(place)),
+                    Err(error) => {
+                        prop_assert!(matches!(error, StoreError::Corrupt(_)));
+                        prop_assert_eq!(&read, &Block::default());
+                    }
+                }
+            }
+        }
+    }
+}

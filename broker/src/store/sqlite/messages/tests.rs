@@ -1,0 +1,292 @@
+use std::path::Path;
+
+use nexus_wire::chat::{Message, ThreadInfo};
+use nexus_wire::{MessageId, Party, ThreadId};
+use rusqlite::{Connection, params};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::*;
+use crate::hub::records::{ReactionRecord, Reads, Store, ThreadRecord, Transaction};
+use crate::store::Head;
+use crate::store::sqlite::chain::Link;
+use crate::store::sqlite::entries::MESSAGE;
+use crate::store::sqlite::migrate::MIGRATIONS;
+use crate::store::sqlite::{Options, ReaderPool, SqliteStore};
+
+const THREAD: ThreadId = ThreadId(Uuid::from_u128(77));
+
+fn sha256(text: &str) -> [u8; 32] {
+    Sha256::digest(text).into()
+}
+
+fn all(connection: &Connection) -> Vec<MessageRecord> {
+    let mut found = Vec::new();
+    Messages::of(connection)
+        .unwrap()
+        .each_after(0, |kept| {
+            found.push(kept.record()?);
+            Ok(true)
+        })
+        .unwrap();
+    found
+}
+
+fn verify(path: &Path) -> Stored<Head> {
+    Ok(ReaderPool::new(path, 1).read(|reader| reader.verify(None))?.head)
+}
+
+/// As it was before there were blocks: messages are rows, some small and some larger than a block.
+fn rows(path: &Path, count: u64) -> Vec<MessageRecord> {
+    let connection = Connection::open(path).unwrap();
+    let before = MIGRATIONS.iter().position(|sql| sql.contains("CREATE TABLE message_blocks")).unwrap();
+    MIGRATIONS[..before].iter().for_each(|sql| connection.execute_batch(sql).unwrap());
+    connection.pragma_update(None, "user_version", before as u32).unwrap();
+    let sql =
+        "INSERT INTO threads (no, id, title, created_at, participants) VALUES (3, ?1, 'one', 0, 'wren')";
+    connection.execute(sql, [THREAD.0.into_bytes()]).unwrap();
+    let sql =
+        "INSERT INTO blobs (no, sha256, bytes, media_type, at, owners) VALUES (1, x'00', 1, 'a/b', 0, '')";
+    connection.execute(sql, []).unwrap();
+    let mut hash = [0; 32];
+    let mut records = Vec::new();
+    for seq in 1..=count {
+        let content = if seq % 50 == 0 { "x".repeat(40_000) } else { format!("message {seq}") };
+        let id = Uuid::from_u128(u128::from(seq ^ 5) << 80);
+        let (has_all, at) = (seq % 3 == 0, seq.cast_signed());
+        hash = Link {
+            seq,
+            at,
+            kind: MESSAGE,
+            actor: "wren",
+            thread: THREAD.0.as_bytes(),
+            subject: id.as_bytes(),
+            detail: "",
+            content_sha256: &sha256(&content),
+        }
+        .hash(&hash);
+        let sql = "INSERT INTO messages (seq, id, thread, at, sender, recipients, reply_to, content, unknown,
+                request_sha256, hash)
+            VALUES (?1, ?2, 3, ?3, 'wren', 'forge operator/ana', ?4, ?5, ?6, ?7, ?8)";
+        let reply_to = has_all.then_some([7_u8; 16]);
+        let unknown = has_all.then_some(r#"["nobody"]"#);
+        let row = params![to_number(seq), id.into_bytes(), at, reply_to, content, unknown, [9_u8; 32], hash];
+        connection.execute(sql, row).unwrap();
+        records.push(MessageRecord {
+            message: Message {
+                id: MessageId(id),
+                seq,
+                thread: THREAD,
+                reply_to: reply_to.map(|bytes| MessageId(Uuid::from_bytes(bytes))),
+                from: "wren".parse().unwrap(),
+                to: vec!["forge".parse().unwrap(), "operator/ana".parse().unwrap()],
+                content,
+                at,
+                meta: None,
+                attachments: Vec::new(),
+                reactions: Vec::new(),
+            },
+            trace: None,
+            unknown: unknown.iter().map(|_| "nobody".to_owned()).collect(),
+            request_sha256: [9; 32],
+        });
+    }
+    connection.execute("INSERT INTO reactions VALUES (2, '+1', 'wren', 5)", []).unwrap();
+    connection.execute("INSERT INTO blob_references VALUES (1, 4)", []).unwrap();
+    records
+}
+
+#[test]
+fn rows_of_an_older_database_become_blocks() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("nexus.db");
+    let records = rows(&path, 205);
+    let head = verify(&path).expect("an older database is checked as it is");
+    assert_eq!(head.seq, 205);
+    let store = SqliteStore::open(&path, Options::default()).unwrap();
+    assert_eq!(all(&store.connection), records);
+    let sizes = "SELECT count(*), max(length(body)) FROM message_blocks";
+    let (blocks, largest): (u32, u32) =
+        store.connection.query_row(sizes, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    assert!(
+        (5..20).contains(&blocks) && largest < BLOCK_BYTES as u32 + 40_200,
+        "{blocks} of up to {largest}"
+    );
+    for record in &records {
+        assert_eq!(store.message(record.message.id).unwrap().as_ref(), Some(record));
+    }
+    let reaction = ReactionRecord {
+        message: records[1].message.id,
+        emoji: "+1".into(),
+        by: "wren".parse().unwrap(),
+        at: 5,
+    };
+    assert_eq!(store.reactions(reaction.message).unwrap(), [reaction]);
+    let blob: u32 = store
+        .connection
+        .query_row("SELECT message FROM blob_references WHERE blob = 1", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(blob, 4);
+    drop(store);
+    assert_eq!(verify(&path).unwrap(), head);
+}
+
+#[test]
+fn an_older_database_with_a_changed_message_is_found_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("nexus.db");
+    rows(&path, 5);
+    let raw = Connection::open(&path).unwrap();
+    raw.execute("UPDATE messages SET content = 'another' WHERE seq = 3", []).unwrap();
+    let error = verify(&path).unwrap_err().to_string();
+    assert!(error.contains("entry 3 "), "{error}");
+}
+
+/// Writes messages with these numbers in their ids, `each` in a commit, from `seq` on.
+fn write(store: &mut SqliteStore, seq: u64, ids: &[u64], each: usize) -> Vec<MessageRecord> {
+    let mut records = Vec::new();
+    let mut seqs = seq..;
+    for ids in ids.chunks(each) {
+        store.begin().unwrap();
+        for (id, seq) in ids.iter().zip(seqs.by_ref()) {
+            let message = Message {
+                id: MessageId(Uuid::from_u128(u128::from(*id))),
+                seq,
+                thread: THREAD,
+                reply_to: None,
+                from: Party::System,
+                to: vec!["wren".parse().unwrap()],
+                content: format!("message {id}"),
+                at: seq.cast_signed(),
+                meta: None,
+                attachments: Vec::new(),
+                reactions: Vec::new(),
+            };
+            let record = MessageRecord { message, trace: None, unknown: Vec::new(), request_sha256: [1; 32] };
+            store.put_message(&record, &sha256(&record.message.content)).unwrap();
+            // The open block is read as well.
+            assert_eq!(store.message(record.message.id).unwrap().as_ref(), Some(&record));
+            records.push(record);
+        }
+        store.commit().unwrap();
+    }
+    records
+}
+
+fn opened(path: &Path) -> SqliteStore {
+    let mut store = SqliteStore::open(path, Options::default()).unwrap();
+    let info = ThreadInfo {
+        id: THREAD,
+        title: "one".into(),
+        created_at: 0,
+        last_at: 0,
+        messages: 0,
+        last_seq: 0,
+        participants: Vec::new(),
+        participants_left_out: 0,
+        paused: false,
+        unread: 0,
+    };
+    store.begin().unwrap();
+    store.put_thread(&ThreadRecord { info, agent_run: 0, last_content: [0; 32], same_run: 0 }).unwrap();
+    store.commit().unwrap();
+    store
+}
+
+#[test]
+fn a_message_is_found_by_its_id_before_and_after_that_is_in_the_table() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("nexus.db");
+    let mut store = opened(&path);
+    // Most come in the order of their time, and some from a clock that is far behind.
+    let ids: Vec<u64> = (1..=9_000).map(|n| if n % 7 == 0 { 20_000 - n } else { 1_000_000 + n }).collect();
+    let mut records = Vec::new();
+    let written = |store: &SqliteStore| -> u32 {
+        store.connection.query_row("SELECT count(*) FROM message_ids", [], |row| row.get(0)).unwrap()
+    };
+    let mut found_written = Vec::new();
+    for (part, ids) in ids.chunks(3_000).enumerate() {
+        records.extend(write(&mut store, part as u64 * 3_000 + 1, ids, 40));
+        found_written.push(written(&store));
+    }
+    // A commit of 40 after the 4096th; then again.
+    assert_eq!(found_written, [0, 4_120, 8_240]);
+    let check = |store: &SqliteStore, records: &[MessageRecord]| {
+        assert_eq!(all(&store.connection), records);
+        let readers = store.readers(1);
+        for record in records.iter().step_by(97).chain(records.last()) {
+            let id = record.message.id;
+            assert_eq!(store.message(id).unwrap().as_ref(), Some(record));
+            assert_eq!(readers.read(|reader| reader.message(id)).unwrap().as_ref(), Some(record));
+        }
+        let other = MessageId(Uuid::from_u128(1_000_000_000));
+        let earlier = MessageId(Uuid::from_u128(3));
+        for id in [other, earlier] {
+            assert_eq!(store.message(id).unwrap(), None);
+            assert_eq!(readers.read(|reader| reader.message(id)).unwrap(), None);
+        }
+    };
+    check(&store, &records);
+    drop(store);
+    let mut store = opened(&path);
+    check(&store, &records);
+
+    // One that is in the table, one that is not, and all of a block.
+    store.begin().unwrap();
+    let gone: Vec<MessageId> =
+        records[..45].iter().chain(&records[8_990..8_991]).map(|it| it.message.id).collect();
+    gone.iter().for_each(|id| store.delete_message(*id).unwrap());
+    store.put_contents_floor(8_991).unwrap();
+    store.commit().unwrap();
+    records.retain(|record| !gone.contains(&record.message.id));
+    check(&store, &records);
+    for id in &gone {
+        assert_eq!(store.message(*id).unwrap(), None);
+    }
+    // The same id again is another message.
+    records.extend(write(&mut store, 9_001, &[ids[3], ids[8_990]], 2));
+    check(&store, &records);
+    drop(store);
+    check(&opened(&path), &records);
+    assert_eq!(verify(&path).unwrap().seq, 9_002);
+}
+
+#[test]
+fn what_is_rolled_back_is_not_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = opened(&dir.path().join("nexus.db"));
+    let records = write(&mut store, 1, &[10, 20], 2);
+    store.begin().unwrap();
+    let mut lost = records[0].clone();
+    (lost.message.id, lost.message.seq) = (MessageId(Uuid::from_u128(30)), 3);
+    store.put_message(&lost, &[0; 32]).unwrap();
+    assert_eq!(store.message(lost.message.id).unwrap().as_ref(), Some(&lost));
+    store.rollback().unwrap();
+    assert_eq!(store.message(lost.message.id).unwrap(), None);
+    assert_eq!(all(&store.connection), records);
+}
+
+#[test]
+fn an_id_that_leads_astray_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("nexus.db");
+    let mut store = opened(&path);
+    write(&mut store, 1, &[10, 20, 30], 3);
+    store.begin().unwrap();
+    store.pending.get_mut().ids.write(&store.connection).unwrap();
+    store.commit().unwrap();
+    drop(store);
+    verify(&path).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    for (sql, says) in [
+        ("UPDATE message_ids SET seq = 1 WHERE seq = 2", "message 2 is not found by its id"),
+        ("DELETE FROM message_ids WHERE seq = 3", "message 3 is not found by its id"),
+        ("INSERT INTO message_ids VALUES (x'00', 9)", "an id of a message that is not there"),
+        ("INSERT INTO reactions VALUES (9, '+1', 'wren', 5)", "reactions refers to message 9"),
+    ] {
+        std::fs::write(&path, &whole).unwrap();
+        assert_eq!(Connection::open(&path).unwrap().execute(sql, []).unwrap(), 1);
+        let error = verify(&path).unwrap_err().to_string();
+        assert!(error.contains(says), "{sql}: {error}");
+    }
+}
