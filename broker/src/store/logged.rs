@@ -107,12 +107,16 @@ impl LoggedRow {
         })
     }
 
+    /// The entry of something that is kept no longer: it says that it was there.
+    pub(super) fn gone(self) -> LogEntry {
+        let AuditEntry { seq, at, kind, actor, subject, thread } = self.audit();
+        LogEntry { seq, at, actor, thread, body: LogBody::Other { kind, subject } }
+    }
+
     /// The entry with its body, which `reads` must still hold.
     pub(super) fn entry(self, reads: &impl Reads) -> Stored<LogEntry> {
         if self.seq <= reads.contents_floor()? && !self.is_kept(reads)? {
-            // Of what is kept no longer it says that it was there.
-            let AuditEntry { seq, at, kind, actor, subject, thread } = self.audit();
-            return Ok(LogEntry { seq, at, actor, thread, body: LogBody::Other { kind, subject } });
+            return Ok(self.gone());
         }
         let lost = |what: &dyn std::fmt::Display| {
             StoreError::Corrupt(format!("log entry {} is about {what}, which is not there", self.seq))

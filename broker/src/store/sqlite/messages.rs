@@ -61,7 +61,7 @@ impl<'c> Messages<'c> {
             self.read_up_to(seq)?;
         }
         loop {
-            for place in self.block.before(last + 1)..self.block.count() {
+            for place in self.block.up_to(last)..self.block.count() {
                 let kept = self.block.get(place)?;
                 last = kept.seq;
                 if !visit(&kept)? {

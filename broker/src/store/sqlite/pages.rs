@@ -1,6 +1,5 @@
 //! Reads that go page by page through something long: an inbox, a thread, the log.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use nexus_wire::alert::AlertChange;
@@ -83,33 +82,20 @@ fn inbox_between(
         let most = usize::try_from(last - offset + 1).unwrap_or(usize::MAX);
         let wanted = &refs[skip as usize..];
         let wanted = &wanted[..wanted.len().min(most)];
-        let mut take = |item: InboxRecord| {
-            let is_taken = page.takes(item.json.len());
-            if is_taken {
-                items.push(item);
+        for (offset, reference) in (offset..).zip(wanted) {
+            let Some(item) = reading.item(offset, *reference)? else { continue };
+            if !page.takes(item.json.len()) {
+                break;
             }
-            is_taken && !page.is_full()
-        };
-        // Where some may be gone, each is looked for.
-        let are_all_there = wanted.first().is_some_and(|reference| reference >> 1 > contents_floor);
-        match neighbours(wanted).filter(|_| are_all_there) {
-            Some(first) => reading.in_a_row(offset, wanted, first, &mut take)?,
-            None => reading.one_by_one(offset, wanted, &mut take)?,
+            items.push(item);
+            if page.is_full() {
+                break;
+            }
         }
         // One that was not taken has filled the page.
         offset += wanted.len() as u64;
     }
     Ok(items)
-}
-
-/// The first `seq`, when the references are to messages alone and few others lie between them: reading all of them is
-/// cheaper then than finding each.
-fn neighbours(references: &[u64]) -> Option<u64> {
-    let (first, last) = (*references.first()?, *references.last()?);
-    let is_dense = last.checked_sub(first)? / 2 < 4 * references.len() as u64;
-    let in_order = references.is_sorted_by(|one, next| one < next)
-        && references.iter().all(|reference| reference & 1 == 0);
-    (is_dense && in_order).then_some(first >> 1)
 }
 
 struct Inbox<'a> {
@@ -153,56 +139,6 @@ impl<'a> Inbox<'a> {
         let found =
             found.ok_or_else(|| damage(format_args!("block {block} of the inbox of {aspect} is gone")))?;
         numbers(&found, aspect)
-    }
-
-    /// Gives `take` items from `offset` on until it has enough.
-    fn one_by_one(
-        &mut self,
-        offset: u64,
-        references: &[u64],
-        take: &mut impl FnMut(InboxRecord) -> bool,
-    ) -> Stored<()> {
-        for (offset, reference) in (offset..).zip(references) {
-            if let Some(item) = self.item(offset, *reference)?
-                && !take(item)
-            {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// The same where all of them are messages with few others between them; `first` is the first one's `seq`.
-    fn in_a_row(
-        &mut self,
-        offset: u64,
-        references: &[u64],
-        first: u64,
-        take: &mut impl FnMut(InboxRecord) -> bool,
-    ) -> Stored<()> {
-        let Self { aspect, no, cursor, messages, closed, text, .. } = self;
-        let mut wanted = (offset..).zip(references.iter().map(|reference| reference >> 1)).peekable();
-        messages.each_after(first.saturating_sub(1), |kept| {
-            let Some(&(offset, seq)) = wanted.peek() else { return Ok(false) };
-            match kept.seq.cmp(&seq) {
-                Ordering::Less => return Ok(true),
-                Ordering::Equal => _ = wanted.next(),
-                Ordering::Greater => return Err(lost(aspect, offset)),
-            }
-            let is_closed = |id: ItemId| {
-                Ok(offset <= *cursor && closed.exists(params![to_blob(id.0), *no]).map_err(fault)?)
-            };
-            let is_enough = !take(message_record(text, aspect, offset, kept, is_closed)?);
-            if is_enough {
-                // What is left of them does not belong to the page.
-                wanted.by_ref().for_each(drop);
-            }
-            Ok(wanted.peek().is_some())
-        })?;
-        match wanted.next() {
-            None => Ok(()),
-            Some((offset, _)) => Err(lost(aspect, offset)),
-        }
     }
 
     /// `None`: the message it carried is kept no longer.
@@ -375,18 +311,22 @@ pub(super) fn log(
         })?;
         entries.sort_unstable_by_key(|(seq, _)| *seq);
     }
+    let floor = retention::contents_floor(connection)?;
+    let mut messages = Messages::of(connection)?;
     let mut page = Page::new(limit);
     let mut found = Vec::new();
     for (_, entry) in entries {
         let entry = match entry {
+            Entry::Message(message) => entry_of(message),
+            // What it is about is at the same place, or was.
+            Entry::Row(row @ LoggedRow { what: Logged::Message(_), .. }) => {
+                match messages.at(row.seq, |kept| kept.message())? {
+                    Some(message) => entry_of(message),
+                    None if row.seq <= floor => row.gone(),
+                    None => row.entry(reads)?,
+                }
+            }
             Entry::Row(row) => row.entry(reads)?,
-            Entry::Message(message) => LogEntry {
-                seq: message.seq,
-                at: message.at,
-                actor: message.from.clone(),
-                thread: Some(message.thread),
-                body: LogBody::Message(message),
-            },
         };
         if !page.takes(weight(&entry)) {
             break;
@@ -394,6 +334,16 @@ pub(super) fn log(
         found.push(entry);
     }
     Ok(found)
+}
+
+fn entry_of(message: Message) -> LogEntry {
+    LogEntry {
+        seq: message.seq,
+        at: message.at,
+        actor: message.from.clone(),
+        thread: Some(message.thread),
+        body: LogBody::Message(message),
+    }
 }
 
 /// An entry of the log with a row of its own, or a message, which is its own entry.

@@ -140,6 +140,11 @@ impl Block {
         self.places.partition_point(|place| place.0 < seq)
     }
 
+    /// How many of its messages come no later than `seq`.
+    pub(in super::super) fn up_to(&self, seq: u64) -> usize {
+        self.places.partition_point(|place| place.0 <= seq)
+    }
+
     pub(in super::super) fn clear(&mut self) {
         self.bytes.clear();
         self.places.clear();
@@ -278,7 +283,7 @@ pub(super) mod tests {
             for (place, message) in messages.iter().enumerate() {
                 let found = block.find(message.seq).unwrap();
                 prop_assert_eq!(found.as_ref(), Some(message));
-                prop_assert_eq!((block.before(message.seq), block.before(message.seq + 1)), (place, place + 1));
+                prop_assert_eq!((block.before(message.seq), block.up_to(message.seq)), (place, place + 1));
                 prop_assert!(block.spans(message.seq));
             }
             prop_assert!(!block.spans(seq + 1) && !block.spans(messages[0].seq - 1));

@@ -290,3 +290,51 @@ fn an_id_that_leads_astray_is_damage() {
         assert!(error.contains(says), "{sql}: {error}");
     }
 }
+
+#[test]
+fn messages_are_visited_either_way_from_wherever_it_is_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = opened(&dir.path().join("nexus.db"));
+    write(&mut store, 10, &[10, 20, 30], 2);
+    write(&mut store, 20, &[40], 1);
+    // One that looks from the start, and one that has been anywhere before.
+    for before in [None, Some(10), Some(12), Some(20)] {
+        let mut messages = Messages::of(&store.connection).unwrap();
+        if let Some(seq) = before {
+            assert!(messages.has(seq).unwrap());
+        }
+        for seq in [0, 9, 10, 11, 12, 15, 19, 20, 21, u64::MAX] {
+            let is_there = [10, 11, 12, 20].contains(&seq);
+            assert_eq!(messages.has(seq).unwrap(), is_there, "{seq}");
+            let mut after = Vec::new();
+            messages
+                .each_after(seq, |kept| {
+                    after.push(kept.seq);
+                    Ok(true)
+                })
+                .unwrap();
+            let mut before = Vec::new();
+            messages
+                .each_before(seq, |kept| {
+                    before.push(kept.seq);
+                    Ok(true)
+                })
+                .unwrap();
+            assert_eq!(
+                after,
+                [10, 11, 12, 20].into_iter().filter(|it| *it > seq).collect::<Vec<u64>>(),
+                "{seq}"
+            );
+            let expected: Vec<u64> = [20, 12, 11, 10].into_iter().filter(|it| *it < seq).collect();
+            assert_eq!(before, expected, "{seq}");
+        }
+        let mut first = Vec::new();
+        let mut take = |kept: &Kept<'_>| {
+            first.push(kept.seq);
+            Ok(false)
+        };
+        messages.each_after(10, &mut take).unwrap();
+        messages.each_before(20, &mut take).unwrap();
+        assert_eq!(first, [11, 12], "no more than is wanted");
+    }
+}
