@@ -14,10 +14,11 @@ use super::entries::{self, MESSAGE};
 use super::fault::{damage, fault};
 use super::messages::Messages;
 use super::pages::log_row;
-use super::read::all;
+use super::read::{all, steady};
 use crate::hub::records::{Outlay, Spent, Stored};
 
 pub(super) fn list(connection: &Connection, wanted: &AuditList, limit: u32) -> Stored<Vec<AuditEntry>> {
+    let _steady = steady(connection)?;
     // `kind` is a kind or a family of them; a family ends where the next character after '.' begins.
     let sql = "SELECT seq, at, actor, threads.id, kind, subject, detail
         FROM log LEFT JOIN threads ON threads.no = log.thread

@@ -7,18 +7,18 @@ mod rows;
 mod tests;
 
 use nexus_wire::MessageId;
-use rusqlite::{CachedStatement, Connection, params};
+use rusqlite::{CachedStatement, Connection, Row, params};
 
 pub(super) use block::{Block, Kept};
 pub(super) use ids::{Ids, seq_of, written, written_up_to};
 pub(super) use rows::{each_after as each_row_after, into_blocks};
 
-use super::columns::{to_blob, to_number};
+use super::columns::{count, to_blob, to_number};
 use super::fault::{damage, fault};
 use super::read::steady;
 use crate::hub::records::{MessageRecord, Stored};
 
-/// A block of this size and more is written; what comes next opens another.
+/// A block of this size and more is written, and before a message that would make it larger; what comes next opens another.
 pub(super) const BLOCK_BYTES: usize = 16 * 1024;
 
 /// Reads messages, one after the other. They are looked at in the block that was read last.
@@ -32,8 +32,12 @@ impl<'c> Messages<'c> {
     pub(super) fn of(connection: &'c Connection) -> Stored<Self> {
         let prepare = |sql| connection.prepare_cached(sql).map_err(fault);
         Ok(Self {
-            up_to: prepare("SELECT body FROM message_blocks WHERE first <= ?1 ORDER BY first DESC LIMIT 1")?,
-            behind: prepare("SELECT body FROM message_blocks WHERE first > ?1 ORDER BY first LIMIT 1")?,
+            up_to: prepare(
+                "SELECT first, body FROM message_blocks WHERE first <= ?1 ORDER BY first DESC LIMIT 1",
+            )?,
+            behind: prepare(
+                "SELECT first, body FROM message_blocks WHERE first > ?1 ORDER BY first LIMIT 1",
+            )?,
             block: Block::default(),
         })
     }
@@ -104,15 +108,38 @@ impl<'c> Messages<'c> {
 fn read(statement: &mut CachedStatement<'_>, seq: u64, block: &mut Block) -> Stored<bool> {
     let mut rows = statement.query([to_number(seq)]).map_err(fault)?;
     match rows.next().map_err(fault)? {
-        Some(row) => {
-            block.fill(row.get_ref(0).and_then(|it| Ok(it.as_blob()?)).map_err(fault)?)?;
-            Ok(true)
-        }
+        Some(row) => fill(block, row).map(|()| true),
         None => {
             block.clear();
             Ok(false)
         }
     }
+}
+
+/// From its row: `first` and `body`. One that begins elsewhere than it says would be read for ever.
+fn fill(block: &mut Block, row: &Row<'_>) -> Stored<()> {
+    let first = count(row, 0).map_err(fault)?;
+    block.fill(row.get_ref(1).and_then(|it| Ok(it.as_blob()?)).map_err(fault)?)?;
+    match block.first() == Some(first) {
+        true => Ok(()),
+        false => Err(damage(format_args!("the block of message {first} begins with another"))),
+    }
+}
+
+/// No message lies in two blocks, or before the one it belongs to.
+pub(super) fn check_order(connection: &Connection) -> Stored<()> {
+    let mut statement =
+        connection.prepare("SELECT first, body FROM message_blocks ORDER BY first").map_err(fault)?;
+    let mut rows = statement.query([]).map_err(fault)?;
+    let (mut block, mut last) = (Block::default(), None);
+    while let Some(row) = rows.next().map_err(fault)? {
+        fill(&mut block, row)?;
+        if let Some(first) = block.first().filter(|first| last.is_some_and(|last| *first <= last)) {
+            return Err(damage(format_args!("the block of message {first} begins inside the one before")));
+        }
+        last = block.last();
+    }
+    Ok(())
 }
 
 pub(super) fn record_at(connection: &Connection, seq: u64) -> Stored<Option<MessageRecord>> {
@@ -125,6 +152,19 @@ pub(super) fn record(connection: &Connection, id: MessageId) -> Stored<Option<Me
         Some(seq) => record_at(connection, seq),
         None => Ok(None),
     }
+}
+
+/// Puts a message into the open block, which is written when it is large enough.
+pub(super) fn append(connection: &Connection, block: &mut Block, message: &Kept<'_>) -> Stored<()> {
+    if block.bytes().len() + message.content.len() > BLOCK_BYTES {
+        // Whoever reads a small one need not read a large one for it.
+        insert_block(connection, block)?;
+    }
+    block.push(message)?;
+    if block.bytes().len() >= BLOCK_BYTES {
+        insert_block(connection, block)?;
+    }
+    Ok(())
 }
 
 /// Writes a block, if there is anything in it, and empties it.

@@ -316,6 +316,10 @@ pub(super) fn log(
     let mut page = Page::new(limit);
     let mut found = Vec::new();
     for (_, entry) in entries {
+        // What comes behind may not be all there is: the messages were read no further.
+        if page.is_full() {
+            break;
+        }
         let entry = match entry {
             Entry::Message(message) => entry_of(message),
             // What it is about is at the same place, or was.

@@ -91,6 +91,7 @@ fn chain(connection: &Connection, against: Option<Head>) -> Stored<Checked> {
 
 /// Every message is found by its id, and what refers to one by `seq` finds it.
 fn blocks(connection: &Connection, check: &mut impl FnMut(&Kept<'_>) -> Stored<()>) -> Stored<()> {
+    messages::check_order(connection)?;
     let up_to = messages::written_up_to(connection)?;
     let mut ids = 0;
     Messages::of(connection)?.each_after(0, |kept| {

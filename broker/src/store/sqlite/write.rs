@@ -20,7 +20,7 @@ use super::chain::Link;
 use super::columns::{to_blob, to_json, to_number, to_parties, to_word};
 use super::entries::MESSAGE;
 use super::fault::{damage, fault};
-use super::messages::{BLOCK_BYTES, Kept};
+use super::messages::Kept;
 use super::{
     SqliteStore, alerts, approvals, blobs, budgets, flows, gathers, knowledge, messages, pushes, registries,
     retention, triggers,
@@ -312,25 +312,28 @@ impl Store for SqliteStore {
             let row = params![thread, to_number(first), bytes];
             self.connection.prepare_cached(sql).and_then(|mut it| it.execute(row)).map_err(fault)?;
         }
-        pending.block.push(&Kept {
+        let recipients = to_parties(&message.to);
+        let meta = message.meta.as_ref().map(to_json);
+        let attachments = (!message.attachments.is_empty()).then(|| to_json(&message.attachments));
+        let unknown = (!record.unknown.is_empty()).then(|| to_json(&record.unknown));
+        let trace = record.trace.as_ref().map(TraceContext::to_bytes);
+        let kept = Kept {
             seq: message.seq,
             id: message.id.0,
             at: message.at,
             thread: message.thread.0,
             sender: &sender,
-            recipients: &to_parties(&message.to),
+            recipients: &recipients,
             reply_to: message.reply_to.map(|id| id.0),
             content: &message.content,
-            meta: message.meta.as_ref().map(to_json).as_deref(),
-            attachments: (!message.attachments.is_empty()).then(|| to_json(&message.attachments)).as_deref(),
-            unknown: (!record.unknown.is_empty()).then(|| to_json(&record.unknown)).as_deref(),
-            trace: record.trace.as_ref().map(TraceContext::to_bytes).as_deref(),
+            meta: meta.as_deref(),
+            attachments: attachments.as_deref(),
+            unknown: unknown.as_deref(),
+            trace: trace.as_deref(),
             request_sha256: record.request_sha256,
             hash: Some(hash),
-        })?;
-        if pending.block.bytes().len() >= BLOCK_BYTES {
-            messages::insert_block(&self.connection, &mut pending.block)?;
-        }
+        };
+        messages::append(&self.connection, &mut pending.block, &kept)?;
         pending.ids.add(message.id.0, message.seq, message.content.len());
         (pending.log_hash, pending.message_seq) = (hash, message.seq);
         Ok(())

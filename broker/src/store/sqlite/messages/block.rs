@@ -130,9 +130,13 @@ impl Block {
         self.places.first().map(|(seq, _)| *seq)
     }
 
+    pub(in super::super) fn last(&self) -> Option<u64> {
+        self.places.last().map(|(seq, _)| *seq)
+    }
+
     /// `seq` lies between its first message and its last.
     pub(in super::super) fn spans(&self, seq: u64) -> bool {
-        self.first().is_some_and(|first| first <= seq) && self.places.last().is_some_and(|last| seq <= last.0)
+        self.first().is_some_and(|first| first <= seq) && self.last().is_some_and(|last| seq <= last)
     }
 
     /// How many of its messages come before `seq`.

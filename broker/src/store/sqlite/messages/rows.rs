@@ -4,7 +4,7 @@
 use rusqlite::{Connection, Row, params};
 
 use super::block::{Block, Kept};
-use super::{BLOCK_BYTES, insert_block};
+use super::{append, insert_block};
 use crate::hub::records::Stored;
 use crate::store::sqlite::columns::{count, id, opt_id, to_number};
 use crate::store::sqlite::fault::fault;
@@ -50,12 +50,8 @@ pub(in crate::store::sqlite) fn each_after(
 pub(in crate::store::sqlite) fn into_blocks(connection: &Connection) -> Stored<()> {
     let (mut block, mut last) = (Block::default(), 0);
     each_after(connection, 0, |kept| {
-        block.push(kept)?;
         last = kept.seq;
-        if block.bytes().len() >= BLOCK_BYTES {
-            insert_block(connection, &mut block)?;
-        }
-        Ok(())
+        append(connection, &mut block, kept)
     })?;
     insert_block(connection, &mut block)?;
     let sql = "INSERT INTO message_ids (id, seq) SELECT id, seq FROM messages ORDER BY id";

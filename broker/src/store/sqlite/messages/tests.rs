@@ -282,6 +282,11 @@ fn an_id_that_leads_astray_is_damage() {
         ("UPDATE message_ids SET seq = 1 WHERE seq = 2", "message 2 is not found by its id"),
         ("DELETE FROM message_ids WHERE seq = 3", "message 3 is not found by its id"),
         ("INSERT INTO message_ids VALUES (x'00', 9)", "an id of a message that is not there"),
+        (
+            "INSERT INTO message_blocks SELECT first + 1, body FROM message_blocks",
+            "message 2 begins with another",
+        ),
+        ("UPDATE message_blocks SET body = x'01'", "message 1 begins with another"),
         ("INSERT INTO reactions VALUES (9, '+1', 'wren', 5)", "reactions refers to message 9"),
     ] {
         std::fs::write(&path, &whole).unwrap();
