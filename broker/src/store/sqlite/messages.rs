@@ -11,7 +11,7 @@ use rusqlite::{CachedStatement, Connection, Row, params};
 
 pub(super) use block::{Block, Kept};
 pub(super) use ids::{Ids, seq_of, written, written_up_to};
-pub(super) use rows::{each_after as each_row_after, into_blocks};
+pub(super) use rows::{each as each_row, into_blocks};
 
 use super::columns::{count, to_blob, to_number};
 use super::fault::{damage, fault};

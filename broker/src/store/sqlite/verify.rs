@@ -79,7 +79,7 @@ fn chain(connection: &Connection, against: Option<Head>) -> Stored<Checked> {
     };
     match form {
         Form::Beside => {}
-        Form::Rows => messages::each_row_after(connection, 0, &mut check)?,
+        Form::Rows => messages::each_row(connection, &mut check)?,
         Form::Blocks => blocks(connection, &mut check)?,
     }
     while let Some(row) = rows.get() {

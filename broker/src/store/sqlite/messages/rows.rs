@@ -29,17 +29,16 @@ fn kept<'a>(row: &'a Row<'_>) -> rusqlite::Result<Kept<'a>> {
     })
 }
 
-/// Visits those behind `seq`, the first one first.
-pub(in crate::store::sqlite) fn each_after(
+/// Visits all of them, the first one first.
+pub(in crate::store::sqlite) fn each(
     connection: &Connection,
-    seq: u64,
     mut visit: impl FnMut(&Kept<'_>) -> Stored<()>,
 ) -> Stored<()> {
     let sql = "SELECT seq, messages.id, threads.id, at, sender, recipients, reply_to, content, meta, unknown,
             request_sha256, attachments, trace, hash
-        FROM messages LEFT JOIN threads ON threads.no = messages.thread WHERE seq > ?1 ORDER BY seq";
+        FROM messages LEFT JOIN threads ON threads.no = messages.thread ORDER BY seq";
     let mut statement = connection.prepare(sql).map_err(fault)?;
-    let mut rows = statement.query([to_number(seq)]).map_err(fault)?;
+    let mut rows = statement.query([]).map_err(fault)?;
     while let Some(row) = rows.next().map_err(fault)? {
         visit(&kept(row).map_err(fault)?)?;
     }
@@ -49,7 +48,7 @@ pub(in crate::store::sqlite) fn each_after(
 /// Puts all of them into blocks.
 pub(in crate::store::sqlite) fn into_blocks(connection: &Connection) -> Stored<()> {
     let (mut block, mut last) = (Block::default(), 0);
-    each_after(connection, 0, |kept| {
+    each(connection, |kept| {
         last = kept.seq;
         append(connection, &mut block, kept)
     })?;

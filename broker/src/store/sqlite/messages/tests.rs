@@ -294,6 +294,13 @@ fn an_id_that_leads_astray_is_damage() {
         let error = verify(&path).unwrap_err().to_string();
         assert!(error.contains(says), "{sql}: {error}");
     }
+    // What a reader would find, and a walk from one block to the next would not.
+    std::fs::write(&path, &whole).unwrap();
+    let mut forged = Block::default();
+    forged.push(&block::tests::kept(2, "forged", true)).unwrap();
+    insert_block(&Connection::open(&path).unwrap(), &mut forged).unwrap();
+    let error = verify(&path).unwrap_err().to_string();
+    assert!(error.contains("message 2 begins inside the one before"), "{error}");
 }
 
 #[test]
