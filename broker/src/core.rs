@@ -225,7 +225,7 @@ impl<S: Transaction> Core<S> {
         let mut effects = Vec::with_capacity(4 * commands.len());
         while !commands.is_empty() {
             for command in commands {
-                effects.append(&mut self.hub.apply(&mut self.store, command)?);
+                self.hub.apply_to(&mut effects, &mut self.store, command)?;
             }
             self.intake.take_along(batch, aftermath.origins.len());
             commands = std::mem::take(&mut batch.commands);

@@ -159,7 +159,8 @@ impl Edge {
     pub(crate) async fn call(&self, body: CommandBody, bytes: usize) -> Result<Json, ErrorBody> {
         let (origin, answer) = self.published.deliver.call();
         let trace = traces::current().map(Box::new);
-        self.sequencer.send(Sending { origin, trace, body, bytes, place: None }).await.map_err(stopping)?;
+        let sending = Box::new(Sending::new(origin, trace, body, bytes));
+        self.sequencer.send(sending).await.map_err(stopping)?;
         match answer.await.map_err(|_| stopping(Stopped))?? {
             FromBroker::Ok(json) => Ok(json),
             FromBroker::Deliver(_)

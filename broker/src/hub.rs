@@ -136,9 +136,19 @@ impl Hub {
     }
 
     pub fn apply(&mut self, store: &mut impl Store, command: Command) -> Stored<Vec<Effect>> {
-        let mut step = Step::new(self, store, command.at, command.origin, command.trace);
-        step.run(command.body)?;
-        Ok(step.into_effects())
+        let mut effects = Vec::new();
+        self.apply_to(&mut effects, store, command)?;
+        Ok(effects)
+    }
+
+    /// The same, with the effects behind those of other commands.
+    pub fn apply_to(
+        &mut self,
+        effects: &mut Vec<Effect>,
+        store: &mut impl Store,
+        command: Command,
+    ) -> Stored<()> {
+        Step::new(self, store, effects, command.at, command.origin, command.trace).run(command.body)
     }
 
     /// When a `Tick` is due next.

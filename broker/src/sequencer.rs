@@ -49,6 +49,14 @@ pub(crate) struct Sending {
     pub(crate) bytes: usize,
     /// What its link may have waiting, given back when the core takes it.
     pub(crate) place: Option<OwnedSemaphorePermit>,
+    /// Its part of [`LARGE_TOTAL`].
+    room: Option<OwnedSemaphorePermit>,
+}
+
+impl Sending {
+    pub(crate) fn new(origin: Origin, trace: Option<Box<Traced>>, body: CommandBody, bytes: usize) -> Self {
+        Self { origin, trace, body, bytes, place: None, room: None }
+    }
 }
 
 /// Why a command was not submitted at once.
@@ -60,15 +68,9 @@ pub(crate) enum Unsent {
 
 type Question = Box<dyn FnOnce(&Hub) + Send>;
 
-#[expect(clippy::large_enum_variant, reason = "commands are nearly all there is")]
 enum Submission {
-    Command {
-        origin: Origin,
-        trace: Option<Box<Traced>>,
-        body: CommandBody,
-        size: Option<OwnedSemaphorePermit>,
-        place: Option<OwnedSemaphorePermit>,
-    },
+    /// Boxed: on its way it is moved several times.
+    Command(Box<Sending>),
     Ask(Question),
     /// Acknowledgements have waited long enough.
     Nudge,
@@ -78,7 +80,7 @@ enum Submission {
 impl std::fmt::Debug for Submission {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Command { origin, body, .. } => f.debug_tuple("Command").field(origin).field(body).finish(),
+            Self::Command(sending) => f.debug_tuple("Command").field(sending).finish(),
             Self::Ask(_) => f.write_str("Ask"),
             Self::Nudge => f.write_str("Nudge"),
             Self::Stop => f.write_str("Stop"),
@@ -141,9 +143,10 @@ impl Batch {
 
     fn put(&mut self, submission: Submission, at: Ms) {
         match submission {
-            Submission::Command { origin, trace, body, size, place } => {
+            Submission::Command(sending) => {
+                let Sending { origin, trace, body, place, room, .. } = *sending;
                 // Whoever waits for room may go on: what the core holds is bounded by the batch.
-                drop((place, size));
+                drop((place, room));
                 self.commands.push(Command { at, origin, trace, body });
             }
             Submission::Ask(question) => self.questions.push(question),
@@ -167,12 +170,8 @@ impl Sequencer {
         if command.bytes >= LARGE {
             return Err(Unsent::Wait(command));
         }
-        let Sending { origin, trace, body, bytes, place } = *command;
-        let command = Submission::Command { origin, trace, body, size: None, place };
-        self.sender.try_send(command).map_err(|error| match error {
-            TrySendError::Full(Submission::Command { origin, trace, body, place, .. }) => {
-                Unsent::Wait(Box::new(Sending { origin, trace, body, bytes, place }))
-            }
+        self.sender.try_send(Submission::Command(command)).map_err(|error| match error {
+            TrySendError::Full(Submission::Command(command)) => Unsent::Wait(command),
             TrySendError::Full(Submission::Ask(_) | Submission::Nudge | Submission::Stop)
             | TrySendError::Closed(_) => Unsent::Stopped,
         })
@@ -185,19 +184,17 @@ impl Sequencer {
         body: CommandBody,
         bytes: usize,
     ) -> Result<(), Stopped> {
-        self.send(Sending { origin, trace: None, body, bytes, place: None }).await
+        self.send(Box::new(Sending::new(origin, None, body, bytes))).await
     }
 
     /// Waits until there is room for it.
-    pub(crate) async fn send(&self, command: Sending) -> Result<(), Stopped> {
-        let Sending { origin, trace, body, bytes, place } = command;
-        let size = if bytes < LARGE {
-            None
-        } else {
-            let units = u32::try_from((bytes / UNIT).min(LARGE_TOTAL / UNIT)).unwrap_or(u32::MAX);
-            Some(Arc::clone(&self.large).acquire_many_owned(units).await.map_err(|_| Stopped)?)
-        };
-        self.sender.send(Submission::Command { origin, trace, body, size, place }).await.map_err(|_| Stopped)
+    pub(crate) async fn send(&self, mut command: Box<Sending>) -> Result<(), Stopped> {
+        if command.bytes >= LARGE {
+            let units = u32::try_from((command.bytes / UNIT).min(LARGE_TOTAL / UNIT)).unwrap_or(u32::MAX);
+            command.room =
+                Some(Arc::clone(&self.large).acquire_many_owned(units).await.map_err(|_| Stopped)?);
+        }
+        self.sender.send(Submission::Command(command)).await.map_err(|_| Stopped)
     }
 
     /// Moves an aspect's cursor, with the next commit and soon in any case. Comes before whatever is submitted

@@ -205,7 +205,7 @@ impl<S: Store> Step<'_, S> {
         self.store.put_thread(thread)?;
 
         let record = MessageRecord {
-            message: Message {
+            message: Box::new(Message {
                 id: draft.id,
                 seq: self.next_seq(),
                 thread: thread.info.id,
@@ -217,7 +217,7 @@ impl<S: Store> Step<'_, S> {
                 meta: draft.meta,
                 attachments: draft.attachments,
                 reactions: Vec::new(),
-            },
+            }),
             trace: self.context(),
             unknown: draft.routed.unknown,
             request_sha256: draft.request_sha256,

@@ -209,7 +209,7 @@ impl<S: Store> Step<'_, S> {
         let content = sha256_of(&close);
         let shown = InboxClose { outcome: None, spent: None, meta: None, ..close };
         let (item, decision, reason) = (shown.item, shown.decision, shown.reason.clone());
-        self.log(sender.clone(), None, LogBody::ItemClosed(shown), content)?;
+        self.log(sender.clone(), None, LogBody::ItemClosed(Box::new(shown)), content)?;
         self.trigger_answered(item, decision, reason.as_deref())?;
         Ok(())
     }

@@ -153,7 +153,7 @@ pub struct ThreadRecord {
 /// A message and the hash of the request that made it, by which a repeat is told from a reuse of its id.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MessageRecord {
-    pub message: Message,
+    pub message: Box<Message>,
     /// What the items that carry it say of their trace.
     pub trace: Option<TraceContext>,
     /// Names in the request's `to` that nobody had; part of the answer.

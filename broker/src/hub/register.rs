@@ -92,7 +92,7 @@ impl<S: Store> Step<'_, S> {
         let mut situation = situation(&*self.store, name, team, tail - offset, away_since)?;
         situation.spending_stop = self.hub.spending_stop();
         let registered = Registered { name: name.clone(), link, generation, epoch, offset, lost, situation };
-        self.answer_with(Ok(FromBroker::Registered(registered)));
+        self.answer_with(Ok(FromBroker::Registered(Box::new(registered))));
         self.effect(Effect::Attach { link, aspect: name.clone(), cursor: offset, tail });
         self.effect(Effect::RosterChanged { aspect: name.clone() });
         self.append(later);

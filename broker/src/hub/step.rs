@@ -44,7 +44,10 @@ pub(super) struct Step<'a, S> {
     pub(super) at: Ms,
     pub(super) trace: Option<Box<Traced>>,
     origin: Origin,
-    effects: Vec<Effect>,
+    /// Of the whole batch.
+    effects: &'a mut Vec<Effect>,
+    /// Where this command's begin.
+    begin: usize,
     /// What triggers have waited for.
     pub(super) heard: Vec<Heard>,
     /// What steps of runs have waited for.
@@ -57,12 +60,13 @@ impl<'a, S: Store> Step<'a, S> {
     pub(super) fn new(
         hub: &'a mut Hub,
         store: &'a mut S,
+        effects: &'a mut Vec<Effect>,
         at: Ms,
         origin: Origin,
         trace: Option<Box<Traced>>,
     ) -> Self {
-        let (effects, heard, noted) = (Vec::new(), Vec::new(), Vec::new());
-        Self { hub, store, at, trace, origin, effects, heard, noted, causes: None }
+        let (begin, heard, noted) = (effects.len(), Vec::new(), Vec::new());
+        Self { hub, store, at, trace, origin, effects, begin, heard, noted, causes: None }
     }
 
     /// What is caused by this command alone carries this.
@@ -72,15 +76,11 @@ impl<'a, S: Store> Step<'a, S> {
 
     /// The effects so far, to be put behind others that belong before them.
     pub(super) fn take_effects(&mut self) -> Vec<Effect> {
-        std::mem::take(&mut self.effects)
+        self.effects.split_off(self.begin)
     }
 
     pub(super) fn append(&mut self, effects: Vec<Effect>) {
         self.effects.extend(effects);
-    }
-
-    pub(super) fn into_effects(self) -> Vec<Effect> {
-        self.effects
     }
 
     pub(super) fn run(&mut self, body: CommandBody) -> Stored<()> {

@@ -255,7 +255,7 @@ pub(super) fn readable(store: &impl Reads, reader: &Party, id: ThreadId) -> Stor
 
 fn readable_message(store: &impl Reads, reader: &Party, id: MessageId) -> Result<Message, Refusal> {
     match store.message(id)? {
-        Some(record) if readable(store, reader, record.message.thread)?.is_some() => Ok(record.message),
+        Some(record) if readable(store, reader, record.message.thread)?.is_some() => Ok(*record.message),
         Some(_) | None => Err(unseen_message(id, reader)),
     }
 }

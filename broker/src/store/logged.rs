@@ -131,7 +131,7 @@ impl LoggedRow {
                     Party::Operator(_) | Party::System => None,
                 };
                 let closed = closed.ok_or_else(|| lost(&format_args!("closed item {item}")))?;
-                LogBody::ItemClosed(InboxClose {
+                LogBody::ItemClosed(Box::new(InboxClose {
                     item,
                     decision: closed.decision,
                     reason: closed.reason,
@@ -139,7 +139,7 @@ impl LoggedRow {
                     outcome: None,
                     spent: None,
                     meta: None,
-                })
+                }))
             }
             Logged::ItemTaken(message) => LogBody::ItemTaken(InboxTaken { message }),
             Logged::Reacted { message, emoji, removed } => LogBody::Reacted(Reacted {
@@ -158,7 +158,7 @@ impl LoggedRow {
             }
             Logged::DispatchEnded(id) => {
                 let found = reads.dispatch(id)?.ok_or_else(|| lost(&format_args!("dispatch {id}")))?;
-                LogBody::DispatchEnded(outcome(&found.info))
+                LogBody::DispatchEnded(Box::new(outcome(&found.info)))
             }
             Logged::Alert(note) => LogBody::Alert(note),
             Logged::Other { kind, subject } => LogBody::Other { kind, subject },

@@ -230,7 +230,7 @@ impl Reads for MemoryStore {
     }
 
     fn messages_older(&self, before: Ms, after: u64, limit: u32) -> Stored<Vec<(u64, MessageId)>> {
-        let older = self.kept().map(|record| &record.message).filter(|it| it.seq > after && it.at < before);
+        let older = self.kept().map(|record| &*record.message).filter(|it| it.seq > after && it.at < before);
         Ok(older.map(|message| (message.seq, message.id)).take(limit as usize).collect())
     }
 
@@ -243,7 +243,7 @@ impl Reads for MemoryStore {
 
     fn messages(&self, thread: ThreadId, after: u64, limit: u32) -> Stored<Vec<Message>> {
         let all = self.threads.get(&thread).map_or(&[][..], |thread| &thread.messages);
-        let of = |at: &usize| self.messages.get(*at).map(|record| &record.message);
+        let of = |at: &usize| self.messages.get(*at).map(|record| &*record.message);
         let is_kept = |message: &&Message| !self.gone.contains(&message.seq);
         let start = all.partition_point(|at| of(at).is_some_and(|message| message.seq <= after));
         let mut page = Page::new(limit);
@@ -262,7 +262,7 @@ impl Reads for MemoryStore {
         let mut found: Vec<Message> = all
             .iter()
             .rev()
-            .filter_map(|at| self.messages.get(*at).map(|record| &record.message))
+            .filter_map(|at| self.messages.get(*at).map(|record| &*record.message))
             .filter(|message| !self.gone.contains(&message.seq))
             .skip_while(|message| message.seq >= before)
             .take_while(|message| message.seq > after && page.takes(message.content.len()))

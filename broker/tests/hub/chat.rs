@@ -46,7 +46,7 @@ on_both_stores! {
             reactions: Vec::new(),
         };
         assert_eq!(sent.recipients, expected.to);
-        assert_eq!(log_of(&effects), vec![&LogBody::Message(expected.clone())]);
+        assert_eq!(log_of(&effects), vec![&LogBody::Message(Box::new(expected.clone()))]);
         assert_eq!(effects.iter().filter(|it| matches!(it, Effect::Push { .. })).count(), 1, "forge is offline");
         for name in ["wren", "forge"] {
             let inbox = world.inbox(name);
@@ -59,7 +59,7 @@ on_both_stores! {
         assert_eq!(thread.participants, vec![party("operator/ana"), party("forge"), party("wren")]);
         assert_eq!(world.store.messages(sent.thread, 0, 10).unwrap(), vec![expected.clone()]);
         let logged = world.store.log(expected.seq - 1, Some(sent.thread), 10).unwrap();
-        assert_eq!(logged.iter().map(|entry| &entry.body).collect::<Vec<_>>(), vec![&LogBody::Message(expected)]);
+        assert_eq!(logged.iter().map(|entry| &entry.body).collect::<Vec<_>>(), vec![&LogBody::Message(Box::new(expected))]);
     }
 
     fn a_reply_goes_on_in_the_thread_and_to_its_participants(world) {

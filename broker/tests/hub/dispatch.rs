@@ -144,7 +144,7 @@ on_both_stores! {
             cost_microusd: Some(12),
             spent: None,
         };
-        assert_eq!(log_of(&effects), vec![LogBody::DispatchEnded(outcome.clone())]);
+        assert_eq!(log_of(&effects), vec![LogBody::DispatchEnded(Box::new(outcome.clone()))]);
         assert_eq!(world.outcomes("forge"), vec![outcome.clone()]);
 
         // The same result again, under the same id or another, is answered like the first; another is stale.

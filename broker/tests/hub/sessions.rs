@@ -84,7 +84,7 @@ on_both_stores! {
         world.request::<Value>("wren", other).unwrap();
         assert_eq!(command_info(&world.store, command).unwrap(), Some(expected), "the first one stands");
         let closed = world.store.log(0, None, 1000).unwrap().into_iter().filter_map(|entry| {
-            if let LogBody::ItemClosed(close) = entry.body { Some(close) } else { None }
+            if let LogBody::ItemClosed(close) = entry.body { Some(*close) } else { None }
         });
         let close = InboxClose { item: command, decision: Decision::Acted, reason: None, message: None, outcome: None, spent: None, meta: None };
         assert_eq!(closed.collect::<Vec<_>>(), [close], "what came of it is not the log's to show");

@@ -132,7 +132,7 @@ impl<S: Transaction> World<S> {
         let (answer, effects) = self.call(body);
         let registered = answer.map(|frame| {
             let FromBroker::Registered(registered) = frame else { panic!("{frame:?} is no `registered`") };
-            registered
+            *registered
         });
         (registered, effects)
     }

@@ -229,7 +229,7 @@ impl Follow {
                 Some(Followed::ObserveGap(gap))
             }
             FromBroker::Activity(changed) => Some(Followed::Activity(Box::new(changed))),
-            FromBroker::RosterChanged(changed) => Some(Followed::Roster(Box::new(changed))),
+            FromBroker::RosterChanged(changed) => Some(Followed::Roster(changed)),
             FromBroker::Error(body) => {
                 tracing::warn!(%body, "the broker complains");
                 None

@@ -80,8 +80,8 @@ pub struct LogEntry {
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum LogBody {
-    Message(Message),
-    ItemClosed(InboxClose),
+    Message(Box<Message>),
+    ItemClosed(Box<InboxClose>),
     /// An aspect has put a message before its model.
     ItemTaken(InboxTaken),
     Reacted(Reacted),
@@ -91,7 +91,7 @@ pub enum LogBody {
         attempt: u32,
         aspect: AspectName,
     },
-    DispatchEnded(Outcome),
+    DispatchEnded(Box<Outcome>),
     Alert(AlertNote),
     /// A change whose content is not shown here: its kind, and what it was done to.
     Other {

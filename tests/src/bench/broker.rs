@@ -206,7 +206,7 @@ async fn register_hands(link: &mut Link, last_generation: u64, hands: Vec<HandSp
     };
     let answer = ask(link, register.into()).await?;
     if let FromBroker::Registered(registered) = answer {
-        Ok(registered)
+        Ok(*registered)
     } else {
         Err(Fault::new("register", format!("answered by {answer:?}")))
     }

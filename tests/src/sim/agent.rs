@@ -190,7 +190,7 @@ impl Agent {
             return true;
         }
         match frame {
-            FromBroker::Registered(registered) => self.registered(seed, registered),
+            FromBroker::Registered(registered) => self.registered(seed, *registered),
             FromBroker::Deliver(deliver) => {
                 if deliver.offset > self.offset + 1 {
                     panic!("seed {seed}: {} got {} after {}", self.name, deliver.offset, self.offset);

@@ -245,7 +245,7 @@ impl<S: Store> Step<'_, S> {
             self.raise_alert(AlertKind::BudgetExceeded, &ended.hand.to_string(), &message)?;
         }
         let content = Sha256::digest(body).into();
-        self.log(actor, thread, LogBody::DispatchEnded(ended), content)
+        self.log(actor, thread, LogBody::DispatchEnded(Box::new(ended)), content)
     }
 }
 

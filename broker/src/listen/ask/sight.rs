@@ -126,7 +126,7 @@ impl Sight {
             LogBody::Message(message) if by_asked && message.thread == self.question.thread => {
                 let is_reply = message.reply_to == Some(self.question.message);
                 let place = if is_reply { &mut self.answer } else { &mut self.other };
-                *place = Some(Box::new(message.clone()));
+                *place = Some(message.clone());
             }
             LogBody::ItemTaken(taken) if by_asked && taken.message == self.question.message => {
                 seen.push(Event::Taken);

@@ -223,7 +223,7 @@ impl<'a> Reader<'a> {
                     Some(body) => {
                         let (origin, party) = (self.origin(id), &self.peer.identity.party);
                         let trace = self.edge.published.traces.requested(origin, kind, party, trace);
-                        let sending = Sending { origin, trace, body, bytes: text.len(), place: None };
+                        let sending = Sending::new(origin, trace, body, text.len());
                         self.share.command();
                         Outcome::Submit(Box::new(sending))
                     }
@@ -333,7 +333,7 @@ impl<'a> Reader<'a> {
                 // Never closed.
                 sending.place = places.acquire_owned().await.ok();
             }
-            if let Err(stopped) = edge.sequencer.send(*sending).await {
+            if let Err(stopped) = edge.sequencer.send(sending).await {
                 refuse_stopped(&peer, origin, stopped);
             }
         })

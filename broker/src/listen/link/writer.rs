@@ -41,7 +41,7 @@ where
             }
             Work::Roster(names) => {
                 for aspect in names.iter().filter_map(|name| edge.published.presence.info(name)) {
-                    let frame = FromBroker::RosterChanged(RosterChanged { aspect });
+                    let frame = FromBroker::RosterChanged(Box::new(RosterChanged { aspect }));
                     edge.published.meter.sent(Some("roster.changed"), None);
                     let text = envelope::push(&frame);
                     if fits(&text) {

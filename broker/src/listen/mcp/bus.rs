@@ -67,7 +67,7 @@ impl News {
             Work::Frames => frames.for_each(|out| self.out(edge, out)),
             Work::Roster(names) => {
                 for aspect in names.iter().filter_map(|name| edge.published.presence.info(name)) {
-                    self.frame(FromBroker::RosterChanged(RosterChanged { aspect }));
+                    self.frame(FromBroker::RosterChanged(Box::new(RosterChanged { aspect })));
                 }
             }
             Work::Active(names) => {

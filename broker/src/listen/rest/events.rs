@@ -168,7 +168,7 @@ async fn write(edge: &Edge, peer: &Peer, pieces: &mpsc::Sender<Bytes>) -> Result
             }
             Work::Roster(names) => {
                 for aspect in names.iter().filter_map(|name| edge.published.presence.info(name)) {
-                    let frame = FromBroker::RosterChanged(RosterChanged { aspect });
+                    let frame = FromBroker::RosterChanged(Box::new(RosterChanged { aspect }));
                     put(&mut piece, None, "roster.changed", &envelope::push(&frame));
                 }
             }

@@ -30,7 +30,7 @@ impl Finds for MemoryStore {
                 is_seen.then(|| info.title.clone())
             }
         };
-        let messages = self.kept().map(|record| &record.message).filter(|it| is_asked_for(it));
+        let messages = self.kept().map(|record| &*record.message).filter(|it| is_asked_for(it));
         let seen: Vec<(&Message, String)> =
             messages.filter_map(|message| Some((message, title_of(message.thread)?))).collect();
         let texts = seen.iter().map(|(message, _)| (message.seq, message.content.as_str()));

@@ -33,7 +33,7 @@ impl MemoryStore {
         let Some(thread) = self.threads.get(&thread) else { return 0 };
         let back = thread.messages.iter().rev().filter_map(|at| self.messages.get(*at));
         let unread = back
-            .map(|record| &record.message)
+            .map(|record| &*record.message)
             .filter(|message| !self.gone.contains(&message.seq))
             .take_while(|message| message.seq > position && message.from != *reader);
         unread.take(UNREAD_MAX as usize).count() as u64

@@ -346,7 +346,7 @@ fn entry_of(message: Message) -> LogEntry {
         at: message.at,
         actor: message.from.clone(),
         thread: Some(message.thread),
-        body: LogBody::Message(message),
+        body: LogBody::Message(Box::new(message)),
     }
 }
 

@@ -160,7 +160,7 @@ impl Uplink {
         while let Some(frame) = early.next() {
             let mut batch = Vec::new();
             if let FromBroker::Deliver(deliver) = frame {
-                batch.push(deliver);
+                batch.push(*deliver);
             } else {
                 self.other(frame).await?;
                 continue;
@@ -168,7 +168,7 @@ impl Uplink {
             while let Some(FromBroker::Deliver(deliver)) =
                 early.next_if(|frame| matches!(frame, FromBroker::Deliver(_)))
             {
-                batch.push(deliver);
+                batch.push(*deliver);
             }
             items.extend(self.take_in(batch).await?);
         }
@@ -182,7 +182,7 @@ impl Uplink {
         }
         let mut batch = Vec::new();
         if let FromBroker::Deliver(first) = frame {
-            batch.push(first);
+            batch.push(*first);
         } else {
             self.other(frame).await?;
             return Ok(None);
@@ -192,7 +192,7 @@ impl Uplink {
             match self.session.next().now_or_never() {
                 Some(Event::Frame(frame)) => {
                     if let FromBroker::Deliver(deliver) = *frame {
-                        batch.push(deliver);
+                        batch.push(*deliver);
                     } else {
                         self.next = Some(Event::Frame(frame));
                     }

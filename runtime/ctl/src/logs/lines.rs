@@ -54,7 +54,8 @@ fn what(entry: &LogEntry) -> String {
             format!("says{to}: {}", message.content)
         }
         LogBody::ItemTaken(taken) => format!("has read {}", taken.message),
-        LogBody::ItemClosed(InboxClose { decision, reason, .. }) => {
+        LogBody::ItemClosed(close) => {
+            let InboxClose { decision, reason, .. } = &**close;
             let decided = match decision {
                 Decision::Replied => "has answered",
                 Decision::Acted => "has acted",
@@ -72,7 +73,8 @@ fn what(entry: &LogEntry) -> String {
         LogBody::DispatchAssigned { dispatch, attempt, aspect } => {
             format!("⇢ {aspect} begins {dispatch}, attempt {attempt}")
         }
-        LogBody::DispatchEnded(Outcome { dispatch, hand, state, error, .. }) => {
+        LogBody::DispatchEnded(outcome) => {
+            let Outcome { dispatch, hand, state, error, .. } = &**outcome;
             let why = error.as_ref().map(|error| format!(": {}: {}", error.code, error.message));
             let why = why.unwrap_or_default();
             format!("{} {hand} {} {dispatch}{why}", dispatch_mark(*state).0, state.as_str())

@@ -67,7 +67,7 @@ fn answer(seq: u64, from: &str, content: &str) -> Act {
         attachments: Vec::new(),
         reactions: Vec::new(),
     };
-    entry(seq, Some(THREAD), LogBody::Message(message))
+    entry(seq, Some(THREAD), LogBody::Message(Box::new(message)))
 }
 
 fn closed(seq: u64, aspect: &str, decision: Decision) -> Act {
@@ -77,7 +77,7 @@ fn closed(seq: u64, aspect: &str, decision: Decision) -> Act {
     entry(
         seq,
         None,
-        LogBody::ItemClosed(InboxClose {
+        LogBody::ItemClosed(Box::new(InboxClose {
             item,
             decision,
             reason,
@@ -85,7 +85,7 @@ fn closed(seq: u64, aspect: &str, decision: Decision) -> Act {
             outcome: None,
             spent: None,
             meta: None,
-        }),
+        })),
     )
 }
 

@@ -211,7 +211,7 @@ async fn a_dispatch_that_is_waited_for_ends_with_its_output() {
                     cost_microusd: None,
                     spent: None,
                 };
-                let body = LogBody::DispatchEnded(outcome);
+                let body = LogBody::DispatchEnded(Box::new(outcome));
                 let entry = LogEntry { seq: 8, at: 0, actor: Party::System, thread: None, body };
                 vec![Act::ok(&Subscribed { head: 8, ..Subscribed::default() }), Act::push(entry)]
             }

@@ -62,7 +62,7 @@ impl App {
                 if message.meta.is_some() {
                     mark(&[List::Usage]);
                 }
-                self.threads.said(message);
+                self.threads.said(*message);
             }
             LogBody::DispatchAccepted(_) => mark(&[List::Dispatches]),
             LogBody::DispatchAssigned { dispatch, .. } => {

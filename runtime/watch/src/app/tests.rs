@@ -218,7 +218,7 @@ fn a_thread_is_read_from_its_end_and_older_messages_come_when_they_are_wanted() 
         at: 0,
         actor: new.from.clone(),
         thread: Some(new.thread),
-        body: nexus_wire::log::LogBody::Message(new),
+        body: nexus_wire::log::LogBody::Message(Box::new(new)),
     };
     tell(&mut app, News::Log(entry.clone()));
     tell(&mut app, News::Log(entry));

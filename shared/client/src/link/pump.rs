@@ -161,7 +161,7 @@ async fn take(text: &str, pushes: &mpsc::Sender<FromBroker>, shared: &Shared) ->
     };
     let (id, reply) = match (envelope.in_reply_to, frame) {
         (Some(id), FromBroker::Ok(json)) => (id, Ok(Reply::Ok(json))),
-        (Some(id), FromBroker::Registered(registered)) => (id, Ok(Reply::Registered(Box::new(registered)))),
+        (Some(id), FromBroker::Registered(registered)) => (id, Ok(Reply::Registered(registered))),
         (Some(id), FromBroker::Error(body)) => (id, Err(RequestError::Refused(body))),
         (None, FromBroker::Ok(_) | FromBroker::Registered(_)) => {
             return Err("a reply that names no request".into());

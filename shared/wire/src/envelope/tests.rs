@@ -145,5 +145,5 @@ fn the_fast_text_of_a_deliver_is_the_frame() {
         },
     };
     let text = deliver_text(4, &serde_json::to_string(&item).expect("items serialize"));
-    assert_eq!(text, push(&FromBroker::Deliver(Deliver { offset: 4, item })));
+    assert_eq!(text, push(&FromBroker::Deliver(Box::new(Deliver { offset: 4, item }))));
 }

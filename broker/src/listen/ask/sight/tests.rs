@@ -100,9 +100,9 @@ fn an_answer_streams_and_ends_with_its_message() {
             streamed("forge", 6, &[begin(6, 1), text(6, 0, "mine")]),
             streamed("wren", 8, &[begin(8, 3), text(8, 0, "else")]),
             streamed("wren", 5, &[text(5, 1, "answer")]),
-            logged("forge", LogBody::Message(message(9, "forge", Some(1), "I am asked nothing"))),
+            logged("forge", LogBody::Message(Box::new(message(9, "forge", Some(1), "I am asked nothing")))),
             logged("wren", LogBody::ItemTaken(InboxTaken { message: MessageId(id(1)) })),
-            logged("wren", LogBody::Message(answer.clone())),
+            logged("wren", LogBody::Message(Box::new(answer.clone()))),
         ],
     );
     let expected = [Event::Began(TurnId(id(5))), Event::Text("the answer".to_owned()), Event::Taken];
@@ -134,7 +134,7 @@ fn what_is_missed_is_said_and_what_is_void_is_too() {
 fn an_end_without_an_answer_says_why_and_what_it_took() {
     let item = derive::message_item(MessageId(id(1)), &wren());
     let close = |message: Option<u128>| {
-        LogBody::ItemClosed(InboxClose {
+        LogBody::ItemClosed(Box::new(InboxClose {
             item,
             decision: Decision::Failed,
             reason: Some("cancelled".to_owned()),
@@ -142,7 +142,7 @@ fn an_end_without_an_answer_says_why_and_what_it_took() {
             outcome: None,
             spent: None,
             meta: None,
-        })
+        }))
     };
     let usage = Usage { input_tokens: 3, ..Usage::default() };
     let end =
@@ -158,7 +158,7 @@ fn an_end_without_an_answer_says_why_and_what_it_took() {
 
     // One message that answers several names one of them alone.
     let shared = message(7, "wren", Some(99), "to both of you");
-    let outs = [logged("wren", LogBody::Message(shared.clone())), logged("wren", close(Some(7)))];
+    let outs = [logged("wren", LogBody::Message(Box::new(shared.clone()))), logged("wren", close(Some(7)))];
     let answered = |message| Ended::Answered {
         message: Box::new(message),
         decision: Some(Decision::Failed),
@@ -169,9 +169,10 @@ fn an_end_without_an_answer_says_why_and_what_it_took() {
     // A word on the way is no answer, and what was decided says whether the last one is.
     let notice = message(7, "wren", Some(1), "I could not answer this");
     let mut waiting = sight();
-    let word = logged("wren", LogBody::Message(message(8, "wren", Some(1), "I wait for an operator")));
+    let word =
+        logged("wren", LogBody::Message(Box::new(message(8, "wren", Some(1), "I wait for an operator"))));
     assert_eq!((seen(&mut waiting, &[word]), waiting.is_answered()), (Vec::new(), false));
-    let outs = [logged("wren", LogBody::Message(notice.clone())), logged("wren", close(Some(7)))];
+    let outs = [logged("wren", LogBody::Message(Box::new(notice.clone()))), logged("wren", close(Some(7)))];
     assert_eq!(seen(&mut waiting, &outs), [Event::Ended(answered(notice))]);
 
     let revoked = |name: &str| LogBody::Other { kind: "aspect.revoked".to_owned(), subject: name.to_owned() };

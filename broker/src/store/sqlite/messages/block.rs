@@ -79,7 +79,7 @@ impl Kept<'_> {
 
     pub(in super::super) fn record(&self) -> Stored<MessageRecord> {
         Ok(MessageRecord {
-            message: self.message()?,
+            message: Box::new(self.message()?),
             trace: self.trace(),
             unknown: self.json(self.unknown)?.unwrap_or_default(),
             request_sha256: self.request_sha256,

@@ -73,7 +73,7 @@ fn rows(path: &Path, count: u64) -> Vec<MessageRecord> {
         let row = params![to_number(seq), id.into_bytes(), at, reply_to, content, unknown, [9_u8; 32], hash];
         connection.execute(sql, row).unwrap();
         records.push(MessageRecord {
-            message: Message {
+            message: Box::new(Message {
                 id: MessageId(id),
                 seq,
                 thread: THREAD,
@@ -85,7 +85,7 @@ fn rows(path: &Path, count: u64) -> Vec<MessageRecord> {
                 meta: None,
                 attachments: Vec::new(),
                 reactions: Vec::new(),
-            },
+            }),
             trace: None,
             unknown: unknown.iter().map(|_| "nobody".to_owned()).collect(),
             request_sha256: [9; 32],
@@ -162,6 +162,7 @@ fn write(store: &mut SqliteStore, seq: u64, ids: &[u64], each: usize) -> Vec<Mes
                 attachments: Vec::new(),
                 reactions: Vec::new(),
             };
+            let message = Box::new(message);
             let record = MessageRecord { message, trace: None, unknown: Vec::new(), request_sha256: [1; 32] };
             store.put_message(&record, &sha256(&record.message.content)).unwrap();
             // The open block is read as well.

@@ -245,12 +245,13 @@ impl FakeLink {
             lost: Vec::new(),
             situation: Situation::default(),
         };
-        self.send(Message::text(reply(id, &FromBroker::Registered(registered))));
+        self.send(Message::text(reply(id, &FromBroker::Registered(Box::new(registered)))));
     }
 
     pub(super) fn deliver(&mut self, offset: u64, id: u128, body: ItemBody) {
         let id = nexus_wire::ItemId(Uuid::from_u128(id));
-        self.push(Deliver { offset, item: Item { id, at: 0, trace: None, answered: false, body } });
+        let item = Item { id, at: 0, trace: None, answered: false, body };
+        self.push(Box::new(Deliver { offset, item }));
     }
 }
 

@@ -67,7 +67,7 @@ impl Screen {
 
     fn asked(&mut self) {
         let question = message(QUESTION.0.as_u128(), "operator/ana", None, "where?", 1000);
-        self.log(1000, LogBody::Message(question));
+        self.log(1000, LogBody::Message(Box::new(question)));
     }
 
     fn answered(&mut self, content: &str) {
@@ -79,7 +79,7 @@ impl Screen {
             usage: Usage { input_tokens: 12, output_tokens: 34, ..Usage::default() },
             cost_microusd: Some(0),
         });
-        self.log(2250, LogBody::Message(answer));
+        self.log(2250, LogBody::Message(Box::new(answer)));
     }
 
     fn close(&mut self, decision: Decision, message: Option<MessageId>) {
@@ -88,7 +88,7 @@ impl Screen {
             InboxClose { item: ITEM, decision, reason, message, outcome: None, spent: None, meta: None };
         self.seq += 1;
         // As the broker logs it: a decision belongs to no thread.
-        let body = LogBody::ItemClosed(close);
+        let body = LogBody::ItemClosed(Box::new(close));
         let entry = LogEntry { seq: self.seq, at: 2300, actor: Party::System, thread: None, body };
         self.pieces.extend(self.renderer.log(&entry));
     }
@@ -173,7 +173,7 @@ fn assigned(attempt: u32) -> LogBody {
 }
 
 fn ended(state: DispatchState, error: Option<&str>) -> LogBody {
-    LogBody::DispatchEnded(Outcome {
+    LogBody::DispatchEnded(Box::new(Outcome {
         dispatch: DISPATCH,
         hand: "wren/verify-claim".parse().expect("a Hand"),
         parent: None,
@@ -185,7 +185,7 @@ fn ended(state: DispatchState, error: Option<&str>) -> LogBody {
         usage: Usage::default(),
         cost_microusd: None,
         spent: None,
-    })
+    }))
 }
 
 /// The question of the README, from its first token to its cost.
@@ -341,8 +341,8 @@ fn what_belongs_to_others_is_not_taken_for_the_answer() {
         seq: 1,
     };
     screen.pieces.extend(screen.renderer.observed(&observed));
-    screen.log(1, LogBody::Message(message(10, "wren", Some(QUESTION), "I heard\nthat", 1)));
-    screen.log(2, LogBody::Message(message(11, "forge", None, "an aside", 2)));
+    screen.log(1, LogBody::Message(Box::new(message(10, "wren", Some(QUESTION), "I heard\nthat", 1))));
+    screen.log(2, LogBody::Message(Box::new(message(11, "forge", None, "an aside", 2))));
     let close = InboxClose {
         item: ItemId(Uuid::from_u128(12)),
         decision: Decision::Silent,
@@ -352,7 +352,7 @@ fn what_belongs_to_others_is_not_taken_for_the_answer() {
         spent: None,
         meta: None,
     };
-    screen.log(3, LogBody::ItemClosed(close));
+    screen.log(3, LogBody::ItemClosed(Box::new(close)));
     assert_eq!(screen.both(), "wren: I heard that\nforge: an aside\n");
     assert!(screen.renderer.answer().is_none() && screen.renderer.closed().is_none());
 }
@@ -361,7 +361,7 @@ fn what_belongs_to_others_is_not_taken_for_the_answer() {
 fn one_message_that_answers_several_is_found_by_the_decision() {
     let mut screen = Screen::new(Mode::Whole);
     let other = Some(MessageId(Uuid::from_u128(80)));
-    screen.log(2, LogBody::Message(message(11, "forge", other, "Both of you: yes.", 2)));
+    screen.log(2, LogBody::Message(Box::new(message(11, "forge", other, "Both of you: yes.", 2))));
     screen.close(Decision::Replied, Some(MessageId(Uuid::from_u128(11))));
     assert_eq!(screen.result_text(), "Both of you: yes.\n");
     assert!(screen.renderer.answer().is_some());
