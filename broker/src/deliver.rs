@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
+use foldhash::fast::RandomState;
 use nexus_wire::inbox::Gap;
 use nexus_wire::limits::{CLOSE_GOING_AWAY, CLOSE_REVOKED, SHUTDOWN_RETRY};
 use nexus_wire::log::{LogBody, LogEntry, Shutdown, Subscribe, Subscribed};
@@ -96,7 +97,7 @@ pub(crate) struct Orphan {
 
 #[derive(Debug, Default)]
 pub(crate) struct Deliver {
-    links: RwLock<HashMap<LinkId, Arc<Peer>>>,
+    links: RwLock<HashMap<LinkId, Arc<Peer>, RandomState>>,
     calls: Mutex<HashMap<u64, oneshot::Sender<Answer>>>,
     next_call: AtomicU64,
     log: Mutex<Log>,

@@ -28,7 +28,7 @@ fn of_sender(request: RequestId, sender: &Party, purpose: &str) -> Uuid {
     hash.update(request.0.as_bytes());
     hash.update(purpose.as_bytes());
     hash.update([0]);
-    hash.update(sender.to_string().as_bytes());
+    hash.update(sender.text().as_bytes());
     with_time_of(request.0, &hash.finalize())
 }
 

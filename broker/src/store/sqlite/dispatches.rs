@@ -33,7 +33,7 @@ impl Dispatches {
     pub(super) fn load(connection: &Connection) -> Stored<Self> {
         let sql = "SELECT id FROM dispatches ORDER BY id DESC LIMIT 1";
         let largest = one(connection, sql, [], |row| id(row, 0, |id| id))?;
-        Ok(Self { newest: Newest::of(largest.map(|id| (id, ()))), open: HashMap::new() })
+        Ok(Self { newest: Newest::of(largest), open: HashMap::new() })
     }
 
     pub(super) fn head(&self, connection: &Connection, id: DispatchId) -> Stored<Option<DispatchRecord>> {
@@ -73,7 +73,7 @@ impl Dispatches {
         let sql = "INSERT INTO dispatch_inputs (dispatch, input) VALUES (?1, ?2)";
         execute(connection, sql, params![no, to_json(&record.info.input)])?;
         put_output(connection, no, &record.info)?;
-        self.newest.add(record.info.id.0, ());
+        self.newest.add(record.info.id.0);
         self.keep(no, head);
         Ok(())
     }

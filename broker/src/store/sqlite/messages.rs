@@ -2,6 +2,7 @@
 
 mod block;
 mod ids;
+mod recent;
 mod rows;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use nexus_wire::chat::ThreadInfo;
 use nexus_wire::{AspectName, Ms, ThreadId};
 use rusqlite::{Connection, params};
@@ -22,8 +23,8 @@ const THREADS_MAX: usize = 4096;
 
 #[derive(Debug, Default)]
 pub(super) struct Pending {
-    inboxes: HashMap<AspectName, Inbox>,
-    threads: HashMap<ThreadId, Thread>,
+    inboxes: HashMap<AspectName, Inbox, RandomState>,
+    threads: HashMap<ThreadId, Thread, RandomState>,
     dirty_inboxes: Vec<AspectName>,
     dirty_threads: Vec<ThreadId>,
     pub(super) next_item: u64,
@@ -66,7 +67,7 @@ impl Pending {
                 Position { tail: count(row, 2)?, cursor: count(row, 3)?, acked_generation: count(row, 4)? };
             Ok((parsed::<AspectName>(row, 1)?, row.get(0)?, position, row.get::<_, Vec<u8>>(5)?))
         })?;
-        let mut inboxes = HashMap::with_capacity(rows.len());
+        let mut inboxes = HashMap::with_capacity_and_hasher(rows.len(), RandomState::default());
         for (name, no, position, recent) in rows {
             let recent = recent_of(recent, &name)?;
             inboxes.insert(name, Inbox { no, position, recent, is_dirty: false });

@@ -6,10 +6,10 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::Messages;
+use super::recent::Recent;
 use crate::hub::records::Stored;
 use crate::store::sqlite::columns::{count, id, to_blob, to_number};
 use crate::store::sqlite::fault::fault;
-use crate::store::sqlite::newest::Newest;
 use crate::store::sqlite::read::one;
 
 /// So many messages, or as many as have this many bytes together, are written into the table at once. Whoever has none
@@ -20,8 +20,7 @@ const UNWRITTEN_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// What the writer knows of ids.
 #[derive(Debug, Default)]
 pub(in crate::store::sqlite) struct Ids {
-    /// And their `seq`.
-    newest: Newest<u64>,
+    recent: Recent,
     /// Not in the table yet, in the order of `seq`.
     unwritten: Vec<(Uuid, u64)>,
     /// Of these messages together.
@@ -30,9 +29,9 @@ pub(in crate::store::sqlite) struct Ids {
 
 impl Ids {
     pub(in crate::store::sqlite) fn load(connection: &Connection) -> Stored<Self> {
-        let sql = "SELECT id, seq FROM message_ids ORDER BY id DESC LIMIT 1";
-        let largest = one(connection, sql, [], |row| Ok((id(row, 0, |id| id)?, count(row, 1)?)))?;
-        let mut ids = Self { newest: Newest::of(largest), ..Self::default() };
+        let sql = "SELECT id FROM message_ids ORDER BY id DESC LIMIT 1";
+        let largest = one(connection, sql, [], |row| id(row, 0, |id| id))?;
+        let mut ids = Self { recent: Recent::of(largest), ..Self::default() };
         Messages::of(connection)?.each_after(written_up_to(connection)?, |kept| {
             ids.add(kept.id, kept.seq, kept.content.len());
             Ok(true)
@@ -44,13 +43,13 @@ impl Ids {
     pub(in crate::store::sqlite) fn add(&mut self, id: Uuid, seq: u64, bytes: usize) {
         self.unwritten.push((id, seq));
         self.bytes += bytes;
-        self.newest.add(id, seq);
+        self.recent.add(id, seq);
     }
 
     /// `None`: it is not there. The message itself may be kept no longer.
     pub(in crate::store::sqlite) fn seq_of(&self, connection: &Connection, id: Uuid) -> Stored<Option<u64>> {
-        let found = self.newest.get(id).copied();
-        if found.is_some() || !self.newest.may_hold(id) {
+        let found = self.recent.get(id);
+        if found.is_some() || !self.recent.may_be_older(id) {
             return Ok(found);
         }
         match self.unwritten.iter().find(|(unwritten, _)| *unwritten == id) {
