@@ -230,7 +230,15 @@ impl Context {
     fn read_token(&self) -> Result<Option<Secret>, Failure> {
         let Some(path) = &self.token_file else { return Ok(self.token.clone()) };
         let text = std::fs::read_to_string(path).map_err(|error| {
-            Failure::Usage(format!("the token file {} cannot be read: {error}", path.display()))
+            let path = path.display();
+            Failure::Usage(if error.kind() == io::ErrorKind::NotFound {
+                format!(
+                    "there is no token file {path}; a broker writes it when it starts for the first time: start it with \
+                     `nexus serve`, or name the file of another with `nexctl context add`"
+                )
+            } else {
+                format!("the token file {path} cannot be read: {error}")
+            })
         })?;
         Ok(Some(text.trim().into()))
     }

@@ -92,7 +92,15 @@ fn a_token_file_is_read_at_each_use_and_never_shown() {
         login: None,
     };
     let error = context.target().expect_err("not there").to_string();
-    assert!(error.contains(&token_file.display().to_string()), "{error}");
+    let expected = format!(
+        "there is no token file {}; a broker writes it when it starts for the first time: start it with `nexus serve`, \
+         or name the file of another with `nexctl context add`",
+        token_file.display()
+    );
+    assert_eq!(error, expected);
+    let error = Context { token_file: Some(folder.path().to_owned()), ..context.clone() };
+    let error = error.target().expect_err("a folder").to_string();
+    assert!(error.contains("cannot be read: "), "{error}");
     std::fs::write(&token_file, "nxo_secret\n").expect("written");
     let target = context.target().expect("there");
     assert_eq!(target.token.expose(), "nxo_secret");
