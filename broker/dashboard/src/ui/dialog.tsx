@@ -30,9 +30,13 @@ export function Dialog({ title, onClose, children, actions, wide = false, held =
       ref={dialog}
       class={wide ? "dialog dialog-wide" : "dialog"}
       aria-labelledby={id}
+      // Not by the browser, which tells it only later: a key pressed by then would open what is closed again at once.
+      onCancel={(event) => {
+        event.preventDefault();
+        if (!held) onClose();
+      }}
       // A browser lets nobody keep it open a second time.
-      onClose={() => (held ? dialog.current?.showModal() : onClose())}
-      onCancel={(event) => held && event.preventDefault()}
+      onClose={() => dialog.current && (held ? dialog.current.showModal() : onClose())}
       onClick={(event) => event.target === dialog.current && !held && onClose()}
     >
       <div class="dialog-body">
