@@ -1,6 +1,7 @@
 //! Messages as they are kept: in blocks, read by `seq`, in the order of it either way, and by id.
 
 mod block;
+mod id_blocks;
 mod ids;
 mod recent;
 mod rows;
@@ -11,10 +12,11 @@ use nexus_wire::MessageId;
 use rusqlite::{CachedStatement, Connection, Row, params};
 
 pub(super) use block::{Block, Kept};
-pub(super) use ids::{Ids, seq_of, written, written_up_to};
+pub(super) use id_blocks::{check_ids, seq_at as written};
+pub(super) use ids::{Ids, seq_of, write_all as write_ids, written_up_to};
 pub(super) use rows::{each as each_row, into_blocks};
 
-use super::columns::{count, to_blob, to_number};
+use super::columns::{count, to_number};
 use super::fault::{damage, fault};
 use super::read::steady;
 use crate::hub::records::{MessageRecord, Stored};
@@ -196,6 +198,5 @@ pub(super) fn delete(connection: &Connection, id: MessageId, seq: u64) -> Stored
         execute("DELETE FROM message_blocks WHERE first = ?1", &[&to_number(first)])?;
         insert_block(connection, &mut left)?;
     }
-    execute("DELETE FROM message_ids WHERE id = ?1", &[&to_blob(id.0)])?;
-    Ok(())
+    id_blocks::remove(connection, id.0)
 }

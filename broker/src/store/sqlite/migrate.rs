@@ -13,6 +13,7 @@ use rusqlite_migration::{HookError, M, Migrations};
 
 use super::messages;
 use super::open::{OpenError, beside, folder_of, sync_folder};
+use crate::hub::records::Stored;
 
 /// In the order of their numbers; never edited after a release.
 pub(super) const MIGRATIONS: &[&str] = &[
@@ -39,10 +40,12 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0022_spending.sql"),
     MESSAGE_BLOCKS,
     include_str!("../../../migrations/0024_messages.sql"),
+    MESSAGE_ID_BLOCKS,
 ];
 
-/// Followed by what SQL alone cannot do.
+/// Followed by what SQL alone cannot do, as the next one is.
 const MESSAGE_BLOCKS: &str = include_str!("../../../migrations/0023_message_blocks.sql");
+const MESSAGE_ID_BLOCKS: &str = include_str!("../../../migrations/0025_message_id_blocks.sql");
 
 /// `Nexu`, in the header of every database of ours; the first version had none there.
 const APPLICATION_ID: i32 = 0x4e65_7875;
@@ -102,11 +105,13 @@ pub(super) fn migrate(
 }
 
 fn step(sql: &str) -> M<'_> {
-    if sql != MESSAGE_BLOCKS {
-        return M::up(sql);
-    }
-    M::up_with_hook(sql, |transaction: &Transaction<'_>| {
-        messages::into_blocks(transaction).map_err(|error| HookError::Hook(error.to_string()))
+    let fill: fn(&Connection) -> Stored<()> = match sql {
+        MESSAGE_BLOCKS => messages::into_blocks,
+        MESSAGE_ID_BLOCKS => messages::write_ids,
+        _ => return M::up(sql),
+    };
+    M::up_with_hook(sql, move |transaction: &Transaction<'_>| {
+        fill(transaction).map_err(|error| HookError::Hook(error.to_string()))
     })
 }
 

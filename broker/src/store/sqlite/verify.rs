@@ -10,7 +10,7 @@ use super::columns::count;
 use super::entries::{self, Form, MESSAGE};
 use super::fault::{damage, fault};
 use super::messages::{self, Kept, Messages};
-use super::read::{all, one};
+use super::read::all;
 use super::retention;
 use crate::hub::records::Stored;
 use crate::store::head::Head;
@@ -92,20 +92,23 @@ fn chain(connection: &Connection, against: Option<Head>) -> Stored<Checked> {
 /// Every message is found by its id, and what refers to one by `seq` finds it.
 fn blocks(connection: &Connection, check: &mut impl FnMut(&Kept<'_>) -> Stored<()>) -> Stored<()> {
     messages::check_order(connection)?;
-    let up_to = messages::written_up_to(connection)?;
-    let mut ids = 0;
+    // They are made from the messages where an older schema has them otherwise.
+    let written = match has_table(connection, "message_id_blocks")? {
+        true => Some((messages::written_up_to(connection)?, messages::check_ids(connection)?)),
+        false => None,
+    };
+    let mut found = 0;
     Messages::of(connection)?.each_after(0, |kept| {
         check(kept)?;
-        if kept.seq <= up_to {
-            ids += 1;
+        if written.is_some_and(|(up_to, _)| kept.seq <= up_to) {
+            found += 1;
             if messages::written(connection, kept.id)? != Some(kept.seq) {
                 return Err(damage(format_args!("message {} is not found by its id", kept.seq)));
             }
         }
         Ok(true)
     })?;
-    let written = one(connection, "SELECT count(*) FROM message_ids", [], |row| count(row, 0))?;
-    if written != Some(ids) {
+    if written.is_some_and(|(_, ids)| ids != found) {
         return Err(damage("there is an id of a message that is not there"));
     }
     for (table, sql) in [
@@ -126,13 +129,16 @@ fn blocks(connection: &Connection, check: &mut impl FnMut(&Kept<'_>) -> Stored<(
 
 /// Those that stand for entries that are gone; an older schema has none.
 fn checkpoints_of(connection: &Connection) -> Stored<Vec<Head>> {
-    let sql = "SELECT count(*) FROM sqlite_schema WHERE name = 'checkpoints'";
-    let has_them: u32 = connection.query_row(sql, [], |row| row.get(0)).map_err(fault)?;
-    if has_them == 0 {
+    if !has_table(connection, "checkpoints")? {
         return Ok(Vec::new());
     }
     let checkpoints = retention::checkpoints(connection)?;
     Ok(checkpoints.into_iter().map(|it| Head { seq: it.seq, hash: it.hash }).collect())
+}
+
+fn has_table(connection: &Connection, name: &str) -> Stored<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1)";
+    connection.query_row(sql, [name], |row| row.get(0)).map_err(fault)
 }
 
 fn standing_at(head: Head, wanted: Head) -> Standing {

@@ -1,12 +1,12 @@
 //! Messages as rows, as they were kept before there were blocks: put into blocks, and read by whoever checks an older
 //! database without bringing it up to date.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row};
 
 use super::block::{Block, Kept};
 use super::{append, insert_block};
 use crate::hub::records::Stored;
-use crate::store::sqlite::columns::{count, id, opt_id, to_number};
+use crate::store::sqlite::columns::{count, id, opt_id};
 use crate::store::sqlite::fault::fault;
 
 fn kept<'a>(row: &'a Row<'_>) -> rusqlite::Result<Kept<'a>> {
@@ -47,14 +47,7 @@ pub(in crate::store::sqlite) fn each(
 
 /// Puts all of them into blocks.
 pub(in crate::store::sqlite) fn into_blocks(connection: &Connection) -> Stored<()> {
-    let (mut block, mut last) = (Block::default(), 0);
-    each(connection, |kept| {
-        last = kept.seq;
-        append(connection, &mut block, kept)
-    })?;
-    insert_block(connection, &mut block)?;
-    let sql = "INSERT INTO message_ids (id, seq) SELECT id, seq FROM messages ORDER BY id";
-    connection.execute(sql, []).map_err(fault)?;
-    connection.execute("UPDATE meta SET ids_after = ?1", params![to_number(last)]).map_err(fault)?;
-    Ok(())
+    let mut block = Block::default();
+    each(connection, |kept| append(connection, &mut block, kept))?;
+    insert_block(connection, &mut block)
 }

@@ -202,16 +202,13 @@ fn a_message_is_found_by_its_id_before_and_after_that_is_in_the_table() {
     // Most come in the order of their time, and some from a clock that is far behind.
     let ids: Vec<u64> = (1..=9_000).map(|n| if n % 7 == 0 { 20_000 - n } else { 1_000_000 + n }).collect();
     let mut records = Vec::new();
-    let written = |store: &SqliteStore| -> u32 {
-        store.connection.query_row("SELECT count(*) FROM message_ids", [], |row| row.get(0)).unwrap()
-    };
     let mut found_written = Vec::new();
     for (part, ids) in ids.chunks(3_000).enumerate() {
         records.extend(write(&mut store, part as u64 * 3_000 + 1, ids, 40));
-        found_written.push(written(&store));
+        found_written.push(check_ids(&store.connection).unwrap());
     }
-    // A commit of 40 after the 4096th; then again.
-    assert_eq!(found_written, [0, 4_120, 8_240]);
+    // A commit of 40 after the 1024th; then again.
+    assert_eq!(found_written, [2_080, 5_200, 8_320]);
     let check = |store: &SqliteStore, records: &[MessageRecord]| {
         assert_eq!(all(&store.connection), records);
         let readers = store.readers(1);
@@ -280,9 +277,29 @@ fn an_id_that_leads_astray_is_damage() {
     verify(&path).unwrap();
     let whole = std::fs::read(&path).unwrap();
     for (sql, says) in [
-        ("UPDATE message_ids SET seq = 1 WHERE seq = 2", "message 2 is not found by its id"),
-        ("DELETE FROM message_ids WHERE seq = 3", "message 3 is not found by its id"),
-        ("INSERT INTO message_ids VALUES (x'00', 9)", "an id of a message that is not there"),
+        (
+            "UPDATE message_id_blocks SET body = CAST(substr(body, 1, 47) || x'01' || substr(body, 49) AS BLOB)",
+            "message 2 is not found by its id",
+        ),
+        ("UPDATE message_id_blocks SET body = substr(body, 1, 48)", "message 3 is not found by its id"),
+        (
+            "UPDATE message_id_blocks SET body = CAST(body || x'ff' || zeroblob(22) || x'09' AS BLOB)",
+            "an id of a message that is not there",
+        ),
+        (
+            "UPDATE message_id_blocks SET body = CAST(substr(body, 25, 24) || substr(body, 1, 24) AS BLOB)",
+            "block 1 of ids is not in order",
+        ),
+        (
+            "UPDATE message_id_blocks SET first = x'0000000000000000000000000000000b'",
+            "block 1 of ids is not in order",
+        ),
+        (
+            "INSERT INTO message_id_blocks (first, body) SELECT x'0000000000000000000000000000000c', substr(body, 25) FROM message_id_blocks",
+            "block 2 of ids is not in order",
+        ),
+        ("UPDATE message_id_blocks SET body = substr(body, 2)", "block 1 of ids cannot be read"),
+        ("UPDATE message_id_blocks SET body = x''", "block 1 of ids cannot be read"),
         (
             "INSERT INTO message_blocks SELECT first + 1, body FROM message_blocks",
             "message 2 begins with another",
