@@ -237,18 +237,21 @@ impl<S: Transaction> Core<S> {
 
     fn release(&self, effects: Vec<Effect>) -> Vec<Orphan> {
         let Published { deliver, directory, presence, meter, traces, .. } = &*self.published;
-        if effects.contains(&Effect::DoorsChanged) {
+        // Looked for once: there are few of them, if any.
+        let published: Vec<&Effect> = effects.iter().filter(|effect| effect.is_published()).collect();
+        let changed = |what: &Effect| published.contains(&what);
+        if changed(&Effect::DoorsChanged) {
             // Before the answers: whoever reads one may use what it says.
             self.published.credentials(&self.hub);
             deliver.close_void(|identity| directory.is_current(identity));
         }
-        if effects.contains(&Effect::PushesChanged) {
+        if changed(&Effect::PushesChanged) {
             self.published.pushes.send_replace(Arc::new(self.hub.pushes().cloned().collect()));
         }
-        if effects.contains(&Effect::HooksChanged) {
+        if changed(&Effect::HooksChanged) {
             self.published.hooks.send_replace(Arc::new(hooks(&self.hub)));
         }
-        if effects.contains(&Effect::WatchesChanged) {
+        if changed(&Effect::WatchesChanged) {
             self.published.watches.send_replace(Arc::new(self.hub.watches().collect()));
         }
         // Before the answers as well: once somebody has read that spending is stopped, no call goes out.

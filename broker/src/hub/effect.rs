@@ -73,6 +73,13 @@ pub enum Effect {
     Passed(Box<Milestone>),
 }
 
+impl Effect {
+    /// Whether it says no more than that something is to be published anew.
+    pub(crate) fn is_published(&self) -> bool {
+        matches!(self, Self::DoorsChanged | Self::HooksChanged | Self::PushesChanged | Self::WatchesChanged)
+    }
+}
+
 /// A span of a dispatch that is over. Its id derives from the dispatch, so that it is the same for whoever was told
 /// of it before a restart.
 #[derive(Clone, Debug, PartialEq)]

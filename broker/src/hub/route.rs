@@ -3,8 +3,10 @@
 //! Recipients are whom `to` names, whom the text mentions, and, when it continues a thread, whoever takes part
 //! in that; never the sender. Only what an operator opens a thread with, addressed to nobody, goes to the lead.
 
+use std::borrow::Cow;
+
+use nexus_wire::Party;
 use nexus_wire::limits::NAME_BYTES_MAX;
-use nexus_wire::{AspectName, OperatorName, Party};
 
 use super::roster::Roster;
 
@@ -75,24 +77,23 @@ fn resolve(name: &str, roster: &Roster) -> Named {
     if name.len() > "operator/".len() + NAME_BYTES_MAX {
         return Named::Nobody;
     }
-    let name = name.to_ascii_lowercase();
+    let mut name = Cow::Borrowed(name);
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        name.to_mut().make_ascii_lowercase();
+    }
     if name == "all" {
         return Named::All;
     }
-    let parsed = match name.strip_prefix("operator/") {
-        Some(operator) => [operator.parse().ok().map(Party::Operator), None],
-        None => [
-            name.parse::<AspectName>().ok().map(Party::Aspect),
-            name.parse::<OperatorName>().ok().map(Party::Operator),
-        ],
+    let found = match name.strip_prefix("operator/") {
+        Some(operator) => roster.operator_named(operator),
+        None => roster.named(&name),
     };
-    let found = parsed.into_iter().flatten().find(|party| roster.knows(party));
     found.map_or(Named::Nobody, Named::One)
 }
 
 /// What stands behind each `@` that begins a word and does not run on into a longer one.
 fn mentions(content: &str) -> impl Iterator<Item = &str> {
-    content.match_indices('@').filter_map(|(at, _)| {
+    memchr::memchr_iter(b'@', content.as_bytes()).filter_map(|at| {
         let before = content[..at].chars().next_back();
         if before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '@' | '.' | '/')) {
             return None;

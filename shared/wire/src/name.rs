@@ -1,6 +1,6 @@
 //! Names people choose and what may stand on the wire as one. Parsed once; a held value is valid.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::str::FromStr;
 
@@ -86,6 +86,13 @@ macro_rules! label {
 
         impl $name {
             pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        /// Ordered and hashed as their text is.
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
                 &self.0
             }
         }

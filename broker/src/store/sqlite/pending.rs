@@ -230,16 +230,18 @@ impl Pending {
             self.threads.insert(info.id, thread);
         }
         let Some(thread) = self.threads.get_mut(&info.id) else { return Ok(()) };
-        let ThreadInfo { title, participants, .. } = &thread.record.info;
-        if *title != info.title
-            || participants.len() != info.participants.len()
-            || *participants != info.participants
-        {
+        let ThreadInfo { title, participants, .. } = &mut thread.record.info;
+        if *title == info.title && *participants == info.participants {
+            // Of what is there for every message alike nothing is copied.
+            let (title, participants) = (std::mem::take(title), std::mem::take(participants));
+            let info = ThreadInfo { title, participants, ..*info };
+            thread.record = ThreadRecord { info, ..*record };
+        } else {
             let sql = "UPDATE threads SET title = ?2, participants = ?3 WHERE no = ?1";
             let mut update = connection.prepare_cached(sql).map_err(fault)?;
             update.execute(params![thread.no, info.title, to_parties(&info.participants)]).map_err(fault)?;
+            thread.record = record.clone();
         }
-        thread.record = record.clone();
         if !thread.is_dirty {
             thread.is_dirty = true;
             self.dirty_threads.push(info.id);

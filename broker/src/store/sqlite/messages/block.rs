@@ -4,6 +4,7 @@
 
 use nexus_wire::chat::Message;
 use nexus_wire::{ItemId, MessageId, Ms, Party, ThreadId, TraceContext};
+use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -162,9 +163,8 @@ impl Block {
         let start = self.bytes.len();
         self.bytes.extend([0; LENGTH_BYTES]);
         let cannot = || damage(format_args!("message {} cannot be packed", message.seq));
-        let written = postcard::to_extend(message, std::mem::take(&mut self.bytes));
         // Neither happens: there is always room, and a message is never of 4 GiB.
-        self.bytes = written.map_err(|_| cannot())?;
+        postcard::serialize_with_flavor(message, Behind(&mut self.bytes)).map_err(|_| cannot())?;
         let length = u32::try_from(self.bytes.len() - start - LENGTH_BYTES).map_err(|_| cannot())?;
         self.bytes[start..start + LENGTH_BYTES].copy_from_slice(&length.to_le_bytes());
         self.places.push((message.seq, self.bytes.len()));
@@ -219,6 +219,27 @@ impl Block {
             }
         }
         Ok(left)
+    }
+}
+
+/// Appends; postcard's own way of it is byte by byte.
+struct Behind<'a>(&'a mut Vec<u8>);
+
+impl Flavor for Behind<'_> {
+    type Output = ();
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
     }
 }
 
