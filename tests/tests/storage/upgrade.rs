@@ -71,6 +71,24 @@ fn a_database_of_an_earlier_version_is_brought_up_to_date_and_served() {
 }
 
 #[test]
+fn a_database_of_a_newer_version_is_named_as_that_by_whatever_reads_it() {
+    let world = World::asleep();
+    let data = world.dir().join("newer");
+    old_data("v12", &data);
+    let path = data.join("nexus.db");
+    let mut bytes = std::fs::read(&path).expect("there is a database");
+    bytes[60..64].copy_from_slice(&9_999_u32.to_be_bytes());
+    std::fs::write(&path, &bytes).expect("the folder is ours");
+    let archive = world.dir().join("copy.nexus").to_string_lossy().into_owned();
+    for args in [&["verify"][..], &["token", "new"], &["backup", "--output", &archive], &["doctor"]] {
+        let out = nexus(&world, &data, args);
+        assert!(!out.status.success(), "{args:?}");
+        assert!(text(&out).contains("has schema version 9999"), "{args:?}: {}", text(&out));
+    }
+    assert!(std::fs::read(&path).expect("it is still there") == bytes, "nothing was changed");
+}
+
+#[test]
 fn an_upgrade_killed_at_any_call_leaves_the_old_database_or_the_new_one() {
     let world = World::asleep();
     let folder = world.dir().join("old");

@@ -45,7 +45,7 @@ pub enum OpenError {
     Locked { path: PathBuf, pid: String },
     #[error(
         "{path} has schema version {found} and this program knows up to {known}: it was written by a newer one. \
-         Start that one, or restore the copy made before the upgrade",
+         Use that one, or restore the copy made before the upgrade",
         path = path.display()
     )]
     Newer { path: PathBuf, found: usize, known: usize },

@@ -24,8 +24,8 @@ use uuid::Uuid;
 use super::open::{self, OpenError};
 use super::verify::{self, Checked};
 use super::{
-    alerts, approvals, audit, blobs, entries, fault, find, flows, gathers, knowledge, messages, pages, read,
-    registries, retention, search, threads, triggers,
+    alerts, approvals, audit, blobs, entries, fault, find, flows, gathers, knowledge, messages, migrate, pages,
+    read, registries, retention, search, threads, triggers,
 };
 use crate::hub::filter::LogFilter;
 use crate::hub::records::{
@@ -45,9 +45,11 @@ pub struct SqliteReader {
 }
 
 impl SqliteReader {
-    /// Opens the database at `path`, which a writer has made.
+    /// Opens the database at `path`, which a writer has made: this program's or an older one.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        Ok(Self { connection: open::reader(path)?, path: path.to_owned(), index: find::Attached::default() })
+        let connection = open::reader(path)?;
+        migrate::version(&connection, path, migrate::MIGRATIONS.len())?;
+        Ok(Self { connection, path: path.to_owned(), index: find::Attached::default() })
     }
 
     /// Checks pages, foreign keys and the log's hash chain, which takes as long as reading it all; and how the

@@ -164,9 +164,11 @@ fn a_newer_database_is_refused_and_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("nexus.db");
     drop(SqliteStore::open_with(&path, Options::default(), &and(LATER)).unwrap());
-    let error = SqliteStore::open_with(&path, Options::default(), migrate::MIGRATIONS).unwrap_err();
-    assert!(matches!(error, OpenError::Newer { found, known, .. } if found == known + 1), "{error}");
-    assert!(error.to_string().contains("newer"), "{error}");
+    let as_writer = SqliteStore::open_with(&path, Options::default(), migrate::MIGRATIONS).unwrap_err();
+    for error in [as_writer, SqliteReader::open(&path).unwrap_err()] {
+        assert!(matches!(error, OpenError::Newer { found, known, .. } if found == known + 1), "{error}");
+        assert!(error.to_string().contains("newer"), "{error}");
+    }
     SqliteStore::open_with(&path, Options::default(), &and(LATER)).unwrap();
 }
 
