@@ -17,6 +17,7 @@ mod entries;
 mod fault;
 mod find;
 mod flows;
+mod full_blocks;
 #[cfg(test)]
 mod fuzz;
 mod gathers;
@@ -154,6 +155,7 @@ impl Transaction for SqliteStore {
         if pending.ids.are_due() {
             pending.ids.write(&self.connection)?;
         }
+        pending.new_blocks.move_if_due(&self.connection)?;
         self.run("COMMIT")?;
         self.pending.get_mut().trim();
         Ok(())

@@ -41,6 +41,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     MESSAGE_BLOCKS,
     include_str!("../../../migrations/0024_messages.sql"),
     MESSAGE_ID_BLOCKS,
+    include_str!("../../../migrations/0026_new_blocks.sql"),
 ];
 
 /// Followed by what SQL alone cannot do, as the next one is.

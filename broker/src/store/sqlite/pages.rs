@@ -16,8 +16,8 @@ use super::entries::{self, MESSAGE};
 use super::fault::{damage, fault};
 use super::messages::{Kept, Messages};
 use super::read::{all, one, steady};
-use super::retention;
 use super::threads::back;
+use super::{full_blocks, retention};
 use crate::hub::filter::LogFilter;
 use crate::hub::inbox::as_answered;
 use crate::hub::records::{InboxRecord, Reads, StoreError, Stored};
@@ -125,7 +125,7 @@ impl<'a> Inbox<'a> {
             cursor,
             contents_floor,
             messages: Messages::of(connection)?,
-            block: prepare("SELECT refs FROM inbox_blocks WHERE aspect = ?1 AND block = ?2")?,
+            block: prepare(full_blocks::OF_INBOX)?,
             item: prepare("SELECT id, json FROM items WHERE no = ?1")?,
             closed: prepare("SELECT 1 FROM closed WHERE item = ?1 AND aspect = ?2")?,
             text: Text::default(),
@@ -204,10 +204,7 @@ pub(super) fn messages(
     let mut page = Page::new(limit);
     let mut found = Vec::new();
     // Blocks from the one that holds `after` on, then the open one.
-    let sql = "SELECT seqs FROM thread_blocks WHERE thread = ?1 AND first >=
-            coalesce((SELECT max(first) FROM thread_blocks WHERE thread = ?1 AND first <= ?2), 0)
-        ORDER BY first";
-    let mut statement = connection.prepare_cached(sql).map_err(fault)?;
+    let mut statement = connection.prepare_cached(full_blocks::OF_THREAD_FROM).map_err(fault)?;
     let mut rows = statement.query(params![no, to_number(after)]).map_err(fault)?;
     let mut is_last = false;
     while !is_last && !page.is_full() {

@@ -13,6 +13,7 @@ use super::columns::{count, opt_json, parsed, to_blob, to_json, to_number, to_pa
 use super::dispatches::Dispatches;
 use super::entries;
 use super::fault::{damage, fault};
+use super::full_blocks::New;
 use super::messages::{self, Block, Ids};
 use super::read::{ThreadRow, all, one, thread};
 use crate::hub::queue::{ClockChanges, Clocks};
@@ -32,6 +33,7 @@ pub(super) struct Pending {
     pub(super) block: Block,
     /// Of messages.
     pub(super) ids: Ids,
+    pub(super) new_blocks: New,
     pub(super) log_hash: [u8; 32],
     /// The `seq` of the newest message that was written in this batch.
     pub(super) message_seq: u64,
@@ -78,6 +80,7 @@ impl Pending {
             inboxes,
             clocks: clocks.unwrap_or_default(),
             ids: Ids::load(connection)?,
+            new_blocks: New::load(connection)?,
             dispatches: Dispatches::load(connection)?,
             next_item: next_item.unwrap_or(0) + 1,
             log_hash: entries::newest(connection)?.map_or([0; 32], |(head, _)| head.hash),
@@ -176,13 +179,14 @@ impl Pending {
         Ok(())
     }
 
-    /// Appends an item. Returns the inbox's number, and a block that is full, to be written.
+    /// Appends an item.
     pub(super) fn push_item(
         &mut self,
+        connection: &Connection,
         name: &AspectName,
         offset: u64,
         reference: u64,
-    ) -> Stored<(i64, Option<Full>)> {
+    ) -> Stored<()> {
         let inbox = self.dirty_inbox(name)?;
         if offset != inbox.position.tail + 1 {
             let tail = inbox.position.tail;
@@ -190,7 +194,13 @@ impl Pending {
         }
         inbox.position.tail = offset;
         inbox.recent.push(reference);
-        Ok((inbox.no, inbox.recent.take_full()))
+        match inbox.recent.take_full() {
+            None => Ok(()),
+            Some(full) => {
+                let no = inbox.no;
+                self.new_blocks.put_of_inbox(connection, no, offset, &full.bytes)
+            }
+        }
     }
 
     fn dirty_inbox(&mut self, name: &AspectName) -> Stored<&mut Inbox> {
@@ -249,21 +259,19 @@ impl Pending {
         Ok(())
     }
 
-    /// Notes a message of a thread. Returns the thread's number, and a block that is full, to be written.
-    pub(super) fn push_message(
-        &mut self,
-        connection: &Connection,
-        id: ThreadId,
-        seq: u64,
-    ) -> Stored<(i64, Option<Full>)> {
+    /// Notes a message of a thread.
+    pub(super) fn push_message(&mut self, connection: &Connection, id: ThreadId, seq: u64) -> Stored<()> {
         let no = self.thread_no(connection, id)?;
-        let Some(thread) = self.threads.get_mut(&id) else { return Ok((no, None)) };
+        let Some(thread) = self.threads.get_mut(&id) else { return Ok(()) };
         thread.recent.push(seq);
         if !thread.is_dirty {
             thread.is_dirty = true;
             self.dirty_threads.push(id);
         }
-        Ok((no, thread.recent.take_full()))
+        match thread.recent.take_full() {
+            None => Ok(()),
+            Some(Full { first, bytes }) => self.new_blocks.put_of_thread(connection, no, first, &bytes),
+        }
     }
 }
 

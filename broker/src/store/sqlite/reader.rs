@@ -24,8 +24,8 @@ use uuid::Uuid;
 use super::open::{self, OpenError};
 use super::verify::{self, Checked};
 use super::{
-    alerts, approvals, audit, blobs, entries, fault, find, flows, gathers, knowledge, messages, migrate, pages,
-    read, registries, retention, search, threads, triggers,
+    alerts, approvals, audit, blobs, entries, fault, find, flows, gathers, knowledge, messages, migrate,
+    pages, read, registries, retention, search, threads, triggers,
 };
 use crate::hub::filter::LogFilter;
 use crate::hub::records::{

@@ -9,7 +9,7 @@ use super::columns::{count, parsed, to_blob, to_number};
 use super::fault::{damage, fault};
 use super::messages::Messages;
 use super::read::{all, one};
-use super::retention;
+use super::{full_blocks, retention};
 use crate::hub::records::{ReactionRecord, Stored};
 
 pub(super) fn taken(connection: &Connection, aspect: &AspectName, item: ItemId) -> Stored<Option<Ms>> {
@@ -55,8 +55,7 @@ pub(super) fn back(
             return Ok(());
         }
     }
-    let sql = "SELECT seqs FROM thread_blocks WHERE thread = ?1 ORDER BY first DESC";
-    let mut statement = connection.prepare_cached(sql).map_err(fault)?;
+    let mut statement = connection.prepare_cached(full_blocks::OF_THREAD_BACK).map_err(fault)?;
     let mut rows = statement.query([no]).map_err(fault)?;
     while let Some(row) = rows.next().map_err(fault)? {
         let block = row.get_ref(0).and_then(|it| Ok(it.as_blob()?)).map_err(fault)?;
@@ -105,8 +104,8 @@ pub(super) fn first_unacked(connection: &Connection, aspect: &AspectName) -> Sto
         let refs = if block == tail / BLOCK {
             numbers(&recent)?
         } else {
-            let sql = "SELECT refs FROM inbox_blocks WHERE aspect = ?1 AND block = ?2";
-            let found = one(connection, sql, params![no, to_number(block)], |row| row.get::<_, Vec<u8>>(0))?;
+            let block = params![no, to_number(block)];
+            let found = one(connection, full_blocks::OF_INBOX, block, |row| row.get::<_, Vec<u8>>(0))?;
             numbers(&found.ok_or_else(|| damage(format_args!("a block of {aspect}'s inbox is gone")))?)?
         };
         let rest = refs.get(((offset - 1) % BLOCK) as usize..).unwrap_or_default();

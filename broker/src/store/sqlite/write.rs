@@ -15,7 +15,6 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Params, ToSql, params};
 use uuid::Uuid;
 
-use super::blocks::{BLOCK, Full};
 use super::chain::Link;
 use super::columns::{to_blob, to_json, to_number, to_parties, to_word};
 use super::entries::MESSAGE;
@@ -306,12 +305,7 @@ impl Store for SqliteStore {
         }
         .hash(&self.pending.get_mut().log_hash);
         let pending = self.pending.get_mut();
-        let (thread, full) = pending.push_message(&self.connection, message.thread, message.seq)?;
-        if let Some(Full { first, bytes }) = full {
-            let sql = "INSERT INTO thread_blocks (thread, first, seqs) VALUES (?1, ?2, ?3)";
-            let row = params![thread, to_number(first), bytes];
-            self.connection.prepare_cached(sql).and_then(|mut it| it.execute(row)).map_err(fault)?;
-        }
+        pending.push_message(&self.connection, message.thread, message.seq)?;
         let recipients = to_parties(&message.to);
         let meta = message.meta.as_ref().map(to_json);
         let attachments = (!message.attachments.is_empty()).then(|| to_json(&message.attachments));
@@ -344,17 +338,13 @@ impl Store for SqliteStore {
             Some(seq) => seq << 1,
             None => (self.add_item(item.id, &item.json)? << 1) | 1,
         };
-        let (no, full) = self.pending.get_mut().push_item(aspect, item.offset, reference)?;
-        if let Some(full) = full {
-            let block = (item.offset - 1) / BLOCK;
-            let sql = "INSERT INTO inbox_blocks (aspect, block, refs) VALUES (?1, ?2, ?3)";
-            self.execute(sql, params![no, to_number(block), full.bytes])?;
-        }
-        Ok(())
+        self.pending.get_mut().push_item(&self.connection, aspect, item.offset, reference)
     }
 
     fn prune_inbox(&mut self, aspect: &AspectName, floor: u64) -> Stored<()> {
-        let no = self.pending.get_mut().aspect_no(aspect)?;
+        let pending = self.pending.get_mut();
+        pending.new_blocks.move_of_inboxes(&self.connection)?;
+        let no = pending.aspect_no(aspect)?;
         retention::prune_inbox(&self.connection, aspect, no, floor)
     }
 
