@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use crate::clock::{self, Clock};
 use crate::deliver::{Deliver, Orphan};
 use crate::hub::records::{PushRecord, StoreError, Stored, Transaction};
-use crate::hub::{Command, CommandBody, Effect, HookDoor, Hub, HubConfig, Origin, WatchDoor};
+use crate::hub::{Command, CommandBody, Effect, Effects, HookDoor, Hub, HubConfig, Origin, WatchDoor};
 use crate::identity::directory::Directory;
 use crate::meter::Meter;
 use crate::processes::Processes;
@@ -222,7 +222,7 @@ impl<S: Transaction> Core<S> {
             self.is_stale = false;
         }
         self.store.begin()?;
-        let mut effects = Vec::with_capacity(4 * commands.len());
+        let mut effects = Effects::with_room(4 * commands.len());
         while !commands.is_empty() {
             for command in commands {
                 self.hub.apply_to(&mut effects, &mut self.store, command)?;
@@ -232,7 +232,7 @@ impl<S: Transaction> Core<S> {
             commands.iter().for_each(|command| aftermath.note(command));
         }
         self.store.commit()?;
-        Ok(effects)
+        Ok(effects.into_all())
     }
 
     fn release(&self, effects: Vec<Effect>) -> Vec<Orphan> {

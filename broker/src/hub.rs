@@ -55,7 +55,7 @@ pub use access::{Access, Doors, NewToken, Note, Proof};
 pub use admin::public_key;
 pub use blobs::is_named_to;
 pub use command::{Change, Command, CommandBody, HubConfig, KnowledgeUse, Origin, PutBlob, Traced};
-pub use effect::{Effect, Milestone};
+pub use effect::{Effect, Effects, Milestone};
 pub use measured::Measured;
 pub use push::{Push, PushEnd};
 pub use roster::Roster;
@@ -136,15 +136,15 @@ impl Hub {
     }
 
     pub fn apply(&mut self, store: &mut impl Store, command: Command) -> Stored<Vec<Effect>> {
-        let mut effects = Vec::new();
+        let mut effects = Effects::default();
         self.apply_to(&mut effects, store, command)?;
-        Ok(effects)
+        Ok(effects.into_all())
     }
 
     /// The same, with the effects behind those of other commands.
     pub fn apply_to(
         &mut self,
-        effects: &mut Vec<Effect>,
+        effects: &mut Effects,
         store: &mut impl Store,
         command: Command,
     ) -> Stored<()> {

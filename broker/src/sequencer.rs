@@ -259,10 +259,11 @@ impl Intake {
     /// Puts what was received into the batch.
     fn fill(&mut self, batch: &mut Batch) {
         let (at, woke) = self.begin();
-        batch.commands.reserve(self.waiting.len());
-        batch.commands.extend(woke);
         // After the others were taken, so that none of them comes before what was acknowledged before it.
-        for (link, (aspect, offset)) in self.acks.take() {
+        let acks = self.acks.take();
+        batch.commands.reserve(1 + acks.len() + self.waiting.len());
+        batch.commands.extend(woke);
+        for (link, (aspect, offset)) in acks {
             let body = CommandBody::Ack { aspect, link, offset };
             let origin = Origin::Link { link, request: None };
             batch.commands.push(Command { at, origin, trace: None, body });

@@ -27,7 +27,7 @@ use super::follow::{self, Follow};
 use super::pump::{AckBeyondSent, Pump, Step, Wanted};
 use crate::framing::Block;
 use crate::hub::filter::LogFilter;
-pub(crate) use out::Out;
+pub(crate) use out::{Out, Reply};
 pub(crate) use streams::Caught;
 use streams::Lags;
 
@@ -233,7 +233,7 @@ impl Outbox {
     }
 
     pub(crate) fn answer_quietly(&self, request: RequestId, answer: Answer) -> Wake {
-        self.change_quietly(|inner| inner.put(Out::Answer { request, answer: Box::new(answer) })).1
+        self.change_quietly(|inner| inner.put(Out::Answer { request, reply: answer.into() })).1
     }
 
     pub(crate) fn complain(&self, body: ErrorBody) {
@@ -302,7 +302,7 @@ impl Outbox {
     ) {
         self.change(|inner| {
             if let Some(request) = request {
-                inner.put(Out::Answer { request, answer: Box::new(answer) });
+                inner.put(Out::Answer { request, reply: answer.into() });
             }
             if let Some(gap) = gap {
                 inner.put(Out::Gap(gap));

@@ -20,7 +20,7 @@ use super::measured::Measured;
 use super::records::{MessageRecord, Store, Stored, ThreadRecord};
 use super::route::{Posting, Routed, route};
 use super::step::{Done, Step, refuse};
-use super::text::{chat_sent, message_body};
+use super::text::{chat_sent, write_body};
 
 const TITLE_CHARS_MAX: usize = 80;
 
@@ -231,11 +231,13 @@ impl<S: Store> Step<'_, S> {
             self.answer_sent(&message, &unknown);
         }
         if message.to.iter().any(|party| party.aspect().is_some()) {
-            let body = message_body(&message);
+            let mut body = std::mem::take(&mut self.effects.body);
+            write_body(&message, &mut body);
             for name in message.to.iter().filter_map(Party::aspect) {
                 let item = derive::message_item(message.id, name);
-                self.push(name, item, Some(message.seq), trace.as_ref(), &body)?;
+                self.push(name, item, Some(message.seq), trace.as_ref(), body.as_str())?;
             }
+            self.effects.body = body;
         }
         self.log(
             message.from.clone(),

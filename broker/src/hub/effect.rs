@@ -8,6 +8,7 @@ use nexus_wire::{AspectName, DispatchId, ErrorBody, FromBroker, HandRef, LinkId,
 
 use super::command::Origin;
 use super::records::DispatchTrace;
+use super::text::Text;
 
 #[derive(Clone, Debug, PartialEq)]
 #[must_use = "effects do nothing until they are carried out"]
@@ -71,6 +72,25 @@ pub enum Effect {
     Logged(LogEntry),
     /// A dispatch that is traced has come a step further.
     Passed(Box<Milestone>),
+}
+
+/// Those of a batch so far, and room for what is written on the way: kept for the next, so that it grows once.
+#[derive(Debug, Default)]
+pub struct Effects {
+    pub(super) all: Vec<Effect>,
+    pub(super) body: Text,
+    pub(super) item: Text,
+}
+
+impl Effects {
+    /// With room for so many.
+    pub(crate) fn with_room(count: usize) -> Self {
+        Self { all: Vec::with_capacity(count), ..Self::default() }
+    }
+
+    pub(crate) fn into_all(self) -> Vec<Effect> {
+        self.all
+    }
 }
 
 impl Effect {

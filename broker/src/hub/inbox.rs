@@ -44,7 +44,7 @@ impl BodyRef<'_> {
 
 /// The text of a `nexus_wire::inbox::Item` around a body that is text already.
 pub fn item_text(id: ItemId, at: Ms, trace: Option<&TraceContext>, answered: bool, body: &str) -> String {
-    let mut text = Text::with_room(body.len());
+    let mut text = Text::default();
     text.item(id, at, trace, answered, |text| _ = text.raw(body));
     text.into()
 }
@@ -132,8 +132,10 @@ impl<S: Store> Step<'_, S> {
         let Some(record) = self.hub.roster.aspect_mut(to) else { return Ok(0) };
         record.tail += 1;
         let (offset, link) = (record.tail, record.link);
-        let json = item_text(id, at, trace, false, body).into();
-        let item = NewItem { offset, id, at, message_seq, json };
+        let text = &mut self.effects.item;
+        text.clear();
+        text.item(id, at, trace, false, |text| _ = text.raw(body));
+        let item = NewItem { offset, id, at, message_seq, json: text.as_str().into() };
         self.store.put_inbox(to, &item)?;
         if let Some(link) = link {
             let trace = trace.cloned().map(Box::new);

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Hub;
 use super::command::{Change, CommandBody, Origin, Traced};
-use super::effect::Effect;
+use super::effect::{Effect, Effects};
 use super::records::{LogRecord, Store, StoreError, Stored};
 use super::run::Noted;
 use super::trigger::Heard;
@@ -45,7 +45,7 @@ pub(super) struct Step<'a, S> {
     pub(super) trace: Option<Box<Traced>>,
     origin: Origin,
     /// Of the whole batch.
-    effects: &'a mut Vec<Effect>,
+    pub(super) effects: &'a mut Effects,
     /// Where this command's begin.
     begin: usize,
     /// What triggers have waited for.
@@ -60,12 +60,12 @@ impl<'a, S: Store> Step<'a, S> {
     pub(super) fn new(
         hub: &'a mut Hub,
         store: &'a mut S,
-        effects: &'a mut Vec<Effect>,
+        effects: &'a mut Effects,
         at: Ms,
         origin: Origin,
         trace: Option<Box<Traced>>,
     ) -> Self {
-        let (begin, heard, noted) = (effects.len(), Vec::new(), Vec::new());
+        let (begin, heard, noted) = (effects.all.len(), Vec::new(), Vec::new());
         Self { hub, store, at, trace, origin, effects, begin, heard, noted, causes: None }
     }
 
@@ -76,11 +76,11 @@ impl<'a, S: Store> Step<'a, S> {
 
     /// The effects so far, to be put behind others that belong before them.
     pub(super) fn take_effects(&mut self) -> Vec<Effect> {
-        self.effects.split_off(self.begin)
+        self.effects.all.split_off(self.begin)
     }
 
     pub(super) fn append(&mut self, effects: Vec<Effect>) {
-        self.effects.extend(effects);
+        self.effects.all.extend(effects);
     }
 
     pub(super) fn run(&mut self, body: CommandBody) -> Stored<()> {
@@ -217,7 +217,7 @@ impl<'a, S: Store> Step<'a, S> {
     }
 
     pub(super) fn effect(&mut self, effect: Effect) {
-        self.effects.push(effect);
+        self.effects.all.push(effect);
     }
 
     /// Nothing is made for an answer nobody waits for.
@@ -229,7 +229,7 @@ impl<'a, S: Store> Step<'a, S> {
 
     pub(super) fn answer_with(&mut self, answer: Result<FromBroker, ErrorBody>) {
         if self.is_awaited() {
-            self.effects.push(Effect::Answer { origin: self.origin, answer });
+            self.effects.all.push(Effect::Answer { origin: self.origin, answer });
         }
     }
 
@@ -258,7 +258,7 @@ impl<'a, S: Store> Step<'a, S> {
         let record = LogRecord { entry, content_sha256 };
         self.store.append_log(&record)?;
         self.hear(&record.entry)?;
-        self.effects.push(Effect::Logged(record.entry));
+        self.effects.all.push(Effect::Logged(record.entry));
         Ok(())
     }
 

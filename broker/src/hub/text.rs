@@ -6,8 +6,8 @@ use nexus_wire::{ItemId, Ms, Party, TraceContext};
 use serde::Serialize;
 use uuid::Uuid;
 
-/// Room for most of it.
-const TEXT_BYTES: usize = 512;
+/// Room for most answers to who sent a message.
+const SENT_BYTES: usize = 256;
 /// Room for most of what is serialized.
 const JSON_BYTES: usize = 1024;
 
@@ -61,8 +61,8 @@ where
     }
 }
 
-/// The body of the items that carry `message`.
-pub(super) fn message_body(message: &Message) -> String {
+/// Makes `text` the body of the items that carry `message`.
+pub(super) fn write_body(message: &Message, text: &mut Text) {
     let meta = message.meta.as_ref().map(json_text);
     let attachments = (!message.attachments.is_empty()).then(|| json_text(&message.attachments));
     let body = MessageBody {
@@ -77,14 +77,13 @@ pub(super) fn message_body(message: &Message) -> String {
         meta: meta.as_deref(),
         attachments: attachments.as_deref(),
     };
-    let mut text = Text::with_room(message.content.len());
-    body.write(&mut text);
-    text.into()
+    text.clear();
+    body.write(text);
 }
 
 /// The answer to whoever sent `message`: a `nexus_wire::chat::ChatSent`.
 pub(super) fn chat_sent(message: &Message, unknown: &[String]) -> String {
-    let mut text = Text::with_room(0);
+    let mut text = Text(String::with_capacity(SENT_BYTES));
     text.raw(r#"{"message":""#).id(message.id.0).raw(r#"","seq":"#).number(message.seq);
     text.raw(r#","thread":""#).id(message.thread.0);
     text.raw(r#"","recipients":"#).strings(message.to.iter().map(Party::text));
@@ -103,11 +102,6 @@ impl From<Text> for String {
 pub struct Text(String);
 
 impl Text {
-    /// For something of `bytes`, and what stands around it.
-    pub(super) fn with_room(bytes: usize) -> Self {
-        Self(String::with_capacity(TEXT_BYTES + bytes))
-    }
-
     /// Writes a `nexus_wire::inbox::Item` around what `body` writes.
     pub fn item(
         &mut self,
@@ -232,7 +226,9 @@ mod tests {
                 unknown,
             };
             prop_assert_eq!(chat_sent(&message, &sent.unknown), serde_json::to_string(&sent).unwrap());
-            let body = message_body(&message);
+            let mut body = Text(String::from("what was written before"));
+            write_body(&message, &mut body);
+            let body = body.as_str();
             let mut item = Item {
                 id: ItemId(Uuid::from_u128(!id)),
                 at,
@@ -240,11 +236,11 @@ mod tests {
                 answered: false,
                 body: ItemBody::Message(message),
             };
-            let open = item_text(item.id, at, trace.as_ref(), false, &body);
+            let open = item_text(item.id, at, trace.as_ref(), false, body);
             prop_assert_eq!(&open, &serde_json::to_string(&item).unwrap());
             item.answered = true;
             let answered = serde_json::to_string(&item).unwrap();
-            prop_assert_eq!(&item_text(item.id, at, trace.as_ref(), true, &body), &answered);
+            prop_assert_eq!(&item_text(item.id, at, trace.as_ref(), true, body), &answered);
             prop_assert_eq!(as_answered(&open), answered);
         }
     }

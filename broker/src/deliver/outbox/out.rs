@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nexus_wire::frame::FrameSet;
 use nexus_wire::inbox::Gap;
 use nexus_wire::observe::ObserveGap;
-use nexus_wire::{ErrorBody, ErrorCode, FromBroker, RequestId};
+use nexus_wire::{ErrorBody, ErrorCode, FromBroker, Json, RequestId};
 
 use super::Answer;
 use crate::deliver::LogLine;
@@ -14,10 +14,9 @@ use crate::framing::Block;
 /// One thing to write.
 #[derive(Debug)]
 pub(crate) enum Out {
-    /// Boxed, because a long queue of these is common and each is large.
     Answer {
         request: RequestId,
-        answer: Box<Answer>,
+        reply: Reply,
     },
     /// Tells a peer that sent no readable frame.
     Complaint(ErrorBody),
@@ -35,11 +34,43 @@ pub(crate) enum Out {
     Stream(Block),
 }
 
+/// An answer as it waits. A long queue of these is common, and nearly all are `ok`.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    Ok(Json),
+    Other(Box<Answer>),
+}
+
+impl From<Answer> for Reply {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Ok(FromBroker::Ok(json)) => Self::Ok(json),
+            other => Self::Other(Box::new(other)),
+        }
+    }
+}
+
+impl Reply {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Ok(_) => "ok",
+            Self::Other(answer) => answer.as_ref().as_ref().map_or("error", FrameSet::kind),
+        }
+    }
+
+    fn refusal(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Ok(_) => None,
+            Self::Other(answer) => answer.as_ref().as_ref().err().map(|body| body.code),
+        }
+    }
+}
+
 impl Out {
     /// Of the frame it becomes; a ping is none.
     pub(crate) fn kind(&self) -> Option<&'static str> {
         match self {
-            Self::Answer { answer, .. } => Some(answer.as_ref().as_ref().map_or("error", FrameSet::kind)),
+            Self::Answer { reply, .. } => Some(reply.kind()),
             Self::Complaint(_) => Some("error"),
             Self::Deliver { .. } => Some("deliver"),
             Self::Gap(_) => Some("gap"),
@@ -54,7 +85,7 @@ impl Out {
     /// Why a request was refused.
     pub(crate) fn refusal(&self) -> Option<ErrorCode> {
         match self {
-            Self::Answer { answer, .. } => answer.as_ref().as_ref().err().map(|body| body.code),
+            Self::Answer { reply, .. } => reply.refusal(),
             Self::Complaint(body) => Some(body.code),
             Self::Deliver { .. }
             | Self::Gap(_)
@@ -69,10 +100,8 @@ impl Out {
 
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Self::Answer { answer, .. } => match &**answer {
-                Ok(FromBroker::Ok(json)) => json.as_str().len(),
-                Ok(_) | Err(_) => 256,
-            },
+            Self::Answer { reply: Reply::Ok(json), .. } => json.as_str().len(),
+            Self::Answer { reply: Reply::Other(_), .. } => 256,
             Self::Deliver { item, .. } => item.len(),
             Self::Shutdown(text) => text.len(),
             Self::Log(line) => line.weight(),

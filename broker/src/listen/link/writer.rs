@@ -12,7 +12,7 @@ use tokio::io::AsyncWrite;
 use super::Ending;
 use super::socket::Output;
 use crate::deliver::Peer;
-use crate::deliver::outbox::{Answer, Out, Work};
+use crate::deliver::outbox::{Answer, Out, Reply, Work};
 use crate::edge::Edge;
 use crate::framing::{put_ping, put_pong, put_text};
 
@@ -68,7 +68,7 @@ where
 
 fn put(edge: &Edge, out: Out, bytes: &mut Vec<u8>) {
     match out {
-        Out::Answer { request, answer } => put_reply(edge, request, *answer, bytes),
+        Out::Answer { request, reply } => put_reply(edge, request, reply, bytes),
         Out::Complaint(body) => put_text(bytes, [&envelope::push(&FromBroker::Error(body))]),
         Out::Deliver { offset, item } => {
             put_text(bytes, envelope::deliver_parts(itoa::Buffer::new().format(offset), &item));
@@ -83,18 +83,20 @@ fn put(edge: &Edge, out: Out, bytes: &mut Vec<u8>) {
     }
 }
 
-fn put_reply(edge: &Edge, request: RequestId, answer: Answer, bytes: &mut Vec<u8>) {
-    match answer {
-        // By far the most of them, and text already.
-        Ok(FromBroker::Ok(json)) if json.as_str().len() < FRAME_BYTES_MAX / 2 => {
+fn put_reply(edge: &Edge, request: RequestId, reply: Reply, bytes: &mut Vec<u8>) {
+    let answer = match reply {
+        // Text already.
+        Reply::Ok(json) if json.as_str().len() < FRAME_BYTES_MAX / 2 => {
             let request = request.0.hyphenated();
-            put_text(bytes, envelope::ok_parts(request.encode_lower(&mut [0; 36]), json.as_str()));
+            return put_text(bytes, envelope::ok_parts(request.encode_lower(&mut [0; 36]), json.as_str()));
         }
-        answer => put_text(bytes, [&reply(edge, request, answer)]),
-    }
+        Reply::Ok(json) => Ok(FromBroker::Ok(json)),
+        Reply::Other(answer) => *answer,
+    };
+    put_text(bytes, [&text_of(edge, request, answer)]);
 }
 
-fn reply(edge: &Edge, request: RequestId, answer: Answer) -> String {
+fn text_of(edge: &Edge, request: RequestId, answer: Answer) -> String {
     let text = match answer {
         Ok(FromBroker::Registered(mut registered)) => {
             edge.published.presence.overlay(&mut registered.situation.team);
