@@ -8,7 +8,7 @@ use nexus_wire::thread::{InboxTaken, Reacted};
 use nexus_wire::{AspectName, DispatchId, ItemId, MessageId, Ms, Party, ThreadId};
 
 use crate::hub::inbox::json_bytes;
-use crate::hub::records::{Reads, StoreError, Stored, as_accepted, outcome};
+use crate::hub::records::{MessageRecord, Reads, StoreError, Stored, as_accepted, outcome};
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct LoggedRow {
@@ -93,7 +93,7 @@ impl LoggedRow {
     /// Whether what it is about is still there.
     fn is_kept(&self, reads: &impl Reads) -> Stored<bool> {
         Ok(match &self.what {
-            Logged::Message(id) => reads.message(*id)?.is_some(),
+            Logged::Message(id) => self.message(*id, reads)?.is_some(),
             Logged::ItemClosed(item) => match &self.actor {
                 Party::Aspect(name) => reads.closed(name, *item)?.is_some(),
                 Party::Operator(_) | Party::System => true,
@@ -105,6 +105,11 @@ impl LoggedRow {
             | Logged::Alert(_)
             | Logged::Other { .. } => true,
         })
+    }
+
+    /// A request that is repeated once its message is kept no longer makes another one with the same id.
+    fn message(&self, id: MessageId, reads: &impl Reads) -> Stored<Option<MessageRecord>> {
+        Ok(reads.message(id)?.filter(|it| it.message.seq == self.seq))
     }
 
     /// The entry of something that is kept no longer: it says that it was there.
@@ -123,7 +128,7 @@ impl LoggedRow {
         };
         let body = match self.what {
             Logged::Message(id) => LogBody::Message(
-                reads.message(id)?.ok_or_else(|| lost(&format_args!("message {id}")))?.message,
+                self.message(id, reads)?.ok_or_else(|| lost(&format_args!("message {id}")))?.message,
             ),
             Logged::ItemClosed(item) => {
                 let closed = match &self.actor {

@@ -343,6 +343,13 @@ on_both_stores! {
         assert_eq!((info.created_at, info.messages), (known.created_at, known.messages + 1));
         let left = world.store.messages(opened.thread, 0, 9).unwrap();
         assert_eq!(left.iter().map(|it| it.id).collect::<Vec<_>>(), vec![second.message, anew.message]);
+        let log = world.store.log(0, Some(opened.thread), 9).unwrap();
+        let told = log.iter().map(|it| {
+            let message = if let LogBody::Message(message) = &it.body { Some(message.seq) } else { None };
+            (it.seq, message)
+        });
+        let wanted = [(opened.seq, None), (second.seq, Some(second.seq)), (anew.seq, Some(anew.seq))];
+        assert_eq!(told.collect::<Vec<_>>(), wanted, "the first is not told as the second with its id");
         world.check();
     }
 

@@ -118,7 +118,7 @@ fn of_reader<T>(store: &SqliteStore, reading: impl FnOnce(&SqliteReader) -> Stor
 /// Every inbox and every thread holds what came of the messages up to `last`, whichever way it is read; of wren's inbox
 /// what is up to `floor` is not kept.
 fn check(store: &SqliteStore, last: u64, floor: u64) {
-    for place in 0..NAMES.len() {
+    for (place, its_name) in NAMES.into_iter().enumerate() {
         let floor = if place == 0 { floor } else { 0 };
         let wanted: Vec<_> = (1..=last).filter(|seq| places(*seq).0 == place).collect();
         let wanted: Vec<_> = (1..).zip(wanted).filter(|(offset, _)| *offset > floor).collect();
@@ -133,7 +133,7 @@ fn check(store: &SqliteStore, last: u64, floor: u64) {
                 (it.offset, item["body"]["seq"].as_u64().unwrap())
             }));
         }
-        assert_eq!(found, wanted, "the inbox of {}", NAMES[place]);
+        assert_eq!(found, wanted, "the inbox of {its_name}");
 
         let wanted: Vec<u64> = (1..=last).filter(|seq| places(*seq).1 == place).collect();
         let (mut found, mut after) = (Vec::new(), 0);
