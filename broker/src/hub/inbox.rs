@@ -12,7 +12,7 @@ use nexus_wire::limits::DURABLE_BYTES_MAX;
 use nexus_wire::log::LogBody;
 use nexus_wire::run::RunEnd;
 use nexus_wire::session::SessionOrder;
-use nexus_wire::{AspectName, ErrorCode, ItemId, LinkId, Ms, Party, TraceContext};
+use nexus_wire::{AspectName, ErrorCode, ItemId, LinkId, Party, TraceContext};
 use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 use super::effect::Effect;
 use super::records::{AspectRecord, ClosedRecord, NewItem, Outlay, Reads, Store, Stored};
 use super::step::{Done, Step, refuse};
-use super::text::{Text, json_text};
+use super::text::json_text;
 
 /// `nexus_wire::inbox::ItemBody` but for messages, borrowed, so that nothing is copied to be written.
 #[derive(Debug, Serialize)]
@@ -40,13 +40,6 @@ impl BodyRef<'_> {
     pub fn text(&self) -> String {
         json_text(self)
     }
-}
-
-/// The text of a `nexus_wire::inbox::Item` around a body that is text already.
-pub fn item_text(id: ItemId, at: Ms, trace: Option<&TraceContext>, answered: bool, body: &str) -> String {
-    let mut text = Text::default();
-    text.item(id, at, trace, answered, |text| _ = text.raw(body));
-    text.into()
 }
 
 /// The same item, marked as closed before.
@@ -133,8 +126,8 @@ impl<S: Store> Step<'_, S> {
         record.tail += 1;
         let (offset, link) = (record.tail, record.link);
         let text = &mut self.effects.item;
-        text.clear();
-        text.item(id, at, trace, false, |text| _ = text.raw(body));
+        text.begin(body.len());
+        text.item_around(id, at, trace, false, body);
         let item = NewItem { offset, id, at, message_seq, json: text.as_str().into() };
         self.store.put_inbox(to, &item)?;
         if let Some(link) = link {

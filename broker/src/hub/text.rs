@@ -6,6 +6,8 @@ use nexus_wire::{ItemId, Ms, Party, TraceContext};
 use serde::Serialize;
 use uuid::Uuid;
 
+/// Room for most of what stands around a content or a body.
+const AROUND_BYTES: usize = 384;
 /// Room for most answers to who sent a message.
 const SENT_BYTES: usize = 256;
 /// Room for most of what is serialized.
@@ -77,7 +79,7 @@ pub(super) fn write_body(message: &Message, text: &mut Text) {
         meta: meta.as_deref(),
         attachments: attachments.as_deref(),
     };
-    text.clear();
+    text.begin(message.content.len());
     body.write(text);
 }
 
@@ -120,8 +122,26 @@ impl Text {
         self.raw("}");
     }
 
+    /// The same around a body that is text already.
+    pub fn item_around(
+        &mut self,
+        id: ItemId,
+        at: Ms,
+        trace: Option<&TraceContext>,
+        answered: bool,
+        body: &str,
+    ) {
+        self.item(id, at, trace, answered, |text| _ = text.raw(body));
+    }
+
     pub fn clear(&mut self) {
         self.0.clear();
+    }
+
+    /// Anew, for something of `bytes` and what stands around it.
+    pub(super) fn begin(&mut self, bytes: usize) {
+        self.clear();
+        self.0.reserve(AROUND_BYTES + bytes);
     }
 
     pub fn as_str(&self) -> &str {
@@ -174,7 +194,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::hub::inbox::{as_answered, item_text};
+    use crate::hub::inbox::as_answered;
 
     fn parties() -> impl Strategy<Value = Vec<Party>> {
         let party = prop::sample::select(vec!["wren", "operator/ana", "system", "forge-2"]);
@@ -236,11 +256,16 @@ mod tests {
                 answered: false,
                 body: ItemBody::Message(message),
             };
-            let open = item_text(item.id, at, trace.as_ref(), false, body);
+            let around = |answered| {
+                let mut text = Text::default();
+                text.item_around(ItemId(Uuid::from_u128(!id)), at, trace.as_ref(), answered, body);
+                String::from(text)
+            };
+            let open = around(false);
             prop_assert_eq!(&open, &serde_json::to_string(&item).unwrap());
             item.answered = true;
             let answered = serde_json::to_string(&item).unwrap();
-            prop_assert_eq!(&item_text(item.id, at, trace.as_ref(), true, body), &answered);
+            prop_assert_eq!(&around(true), &answered);
             prop_assert_eq!(as_answered(&open), answered);
         }
     }

@@ -166,9 +166,13 @@ fn an_item_reads_back_whatever_its_body_is() {
         },
     };
     let body = serde_json::to_string(&item.body).unwrap();
-    let text = nexus_broker::hub::inbox::item_text(item.id, item.at, item.trace.as_ref(), true, &body);
+    let around = |answered| {
+        let mut text = nexus_broker::hub::text::Text::default();
+        text.item_around(item.id, item.at, item.trace.as_ref(), answered, &body);
+        text.as_str().to_owned()
+    };
+    let text = around(true);
     assert_eq!(text, serde_json::to_string(&item).unwrap());
     assert_eq!(serde_json::from_str::<Item>(&text).unwrap(), item);
-    let open = nexus_broker::hub::inbox::item_text(item.id, item.at, item.trace.as_ref(), false, &body);
-    assert_eq!(nexus_broker::hub::inbox::as_answered(&open), text);
+    assert_eq!(nexus_broker::hub::inbox::as_answered(&around(false)), text);
 }
