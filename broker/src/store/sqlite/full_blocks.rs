@@ -10,17 +10,18 @@ use super::fault::fault;
 use super::read::one;
 use crate::hub::records::Stored;
 
-/// So many new ones of a kind are moved at once. Whoever looks for one may have to go through them.
+/// When there are so many new ones of a kind, all of them are moved. Whoever looks for one may have to go through them.
 const NEW_MAX: u64 = 512;
 
 /// One of an inbox (`?1`) by its number (`?2`).
 pub(super) const OF_INBOX: &str = "SELECT refs FROM inbox_blocks WHERE aspect = ?1 AND block = ?2
     UNION ALL SELECT refs FROM new_inbox_blocks WHERE aspect = ?1 AND block = ?2";
 
-/// Those of a thread (`?1`) from the one that holds a `seq` (`?2`) on.
+/// Those of a thread (`?1`) from the one that holds a `seq` (`?2`) on, and perhaps the one before.
 pub(super) const OF_THREAD_FROM: &str = "SELECT seqs, first FROM thread_blocks WHERE thread = ?1 AND first >=
         coalesce((SELECT max(first) FROM thread_blocks WHERE thread = ?1 AND first <= ?2), 0)
-    UNION ALL SELECT seqs, first FROM new_thread_blocks WHERE thread = ?1
+    UNION ALL SELECT seqs, first FROM new_thread_blocks WHERE thread = ?1 AND first >=
+        coalesce((SELECT max(first) FROM new_thread_blocks WHERE thread = ?1 AND first <= ?2), 0)
     ORDER BY first";
 
 /// Those of a thread (`?1`) from the last one back.
