@@ -16,7 +16,7 @@ use crate::datadir::{DataDir, KEY_FILES};
 use crate::edge::seconds;
 use crate::hub::records::Reads;
 use crate::identity::keys::NexusKeys;
-use crate::store::{SqliteReader, SqliteStore, sqlite};
+use crate::store::{SqliteReader, sqlite};
 
 const BLOBS_PAGE: u32 = 1_000;
 
@@ -87,9 +87,9 @@ pub(crate) fn make(
     Ok(manifest)
 }
 
-/// Every blob a database knows. An older schema knows none.
+/// Every blob a database knows.
 pub(crate) fn blob_ids(reader: &SqliteReader) -> Result<Vec<BlobId>, BackupError> {
-    if reader.schema()? < SqliteStore::newest_schema() {
+    if !reader.has_blobs()? {
         return Ok(Vec::new());
     }
     let (mut ids, mut before) = (Vec::new(), None);

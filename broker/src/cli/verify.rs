@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::datadir::DataDir;
 use crate::hub::records::{Reads, StoreError};
 use crate::identity::keys::NexusKeys;
-use crate::store::{Checked, Head, NotAHead, OpenError, SqliteReader, SqliteStore, Standing};
+use crate::store::{Checked, Head, NotAHead, OpenError, SqliteReader, Standing};
 
 #[derive(Debug, Args)]
 pub(super) struct Verify {
@@ -120,10 +120,8 @@ fn database(data: &DataDir, against: Option<Head>) -> Result<Checked, Unverified
         Unverified::Unable { path: path.clone(), source: error.into() }
     })?;
     let unable = |error: BackupError| Unverified::Unable { path: path.clone(), source: error.into() };
-    // An older schema has none, and an identity is missed only where there is something to hold against it.
-    if reader.schema().map_err(|error| Unverified::of_store(path.clone(), error))?
-        == SqliteStore::newest_schema()
-    {
+    // An identity is missed only where there is something to hold against it.
+    if reader.has_blobs().map_err(|error| Unverified::of_store(path.clone(), error))? {
         let checkpoints = reader.checkpoints().map_err(|error| Unverified::of_store(path.clone(), error))?;
         if !checkpoints.is_empty() {
             let keys = NexusKeys::open(data, crate::edge::seconds()).map_err(|error| unable(error.into()))?.0;

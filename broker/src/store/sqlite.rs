@@ -117,11 +117,6 @@ impl SqliteStore {
         Ok(Self { connection, pending: RefCell::new(pending), path: path.to_owned(), file, _lock: lock })
     }
 
-    /// The newest schema this program knows.
-    pub fn newest_schema() -> u32 {
-        migrate::MIGRATIONS.len() as u32
-    }
-
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -44,6 +44,9 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0026_new_blocks.sql"),
 ];
 
+/// From this version on there are blobs, and checkpoints of the log.
+pub(super) const WITH_BLOBS: u32 = 7;
+
 /// Followed by what SQL alone cannot do, as the next one is.
 const MESSAGE_BLOCKS: &str = include_str!("../../../migrations/0023_message_blocks.sql");
 const MESSAGE_ID_BLOCKS: &str = include_str!("../../../migrations/0025_message_id_blocks.sql");

@@ -64,6 +64,11 @@ impl SqliteReader {
         Ok(newest.map_or(Head { seq: 0, hash: [0; 32] }, |(head, _)| head))
     }
 
+    /// Whether its schema has blobs, and checkpoints of the log; the first ones had neither.
+    pub fn has_blobs(&self) -> Stored<bool> {
+        Ok(self.schema()? >= migrate::WITH_BLOBS)
+    }
+
     /// The version of its schema.
     pub fn schema(&self) -> Stored<u32> {
         self.connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(fault)
