@@ -80,7 +80,7 @@ fn a_database_of_a_newer_version_is_named_as_that_by_whatever_reads_it() {
     bytes[60..64].copy_from_slice(&9_999_u32.to_be_bytes());
     std::fs::write(&path, &bytes).expect("the folder is ours");
     let archive = world.dir().join("copy.nexus").to_string_lossy().into_owned();
-    for args in [&["verify"][..], &["token", "new"], &["backup", "--output", &archive], &["doctor"]] {
+    for args in [&["verify"][..], &["token", "new"], &["backup", &archive], &["doctor"]] {
         let out = nexus(&world, &data, args);
         assert!(!out.status.success(), "{args:?}");
         assert!(text(&out).contains("has schema version 9999"), "{args:?}: {}", text(&out));
