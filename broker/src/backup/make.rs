@@ -61,6 +61,8 @@ pub(crate) fn make(
     }
     // Before the database is looked at: a blob it knows stays until it is in the archive.
     let _lock = blobs::lock_for_backup(data).map_err(failed)?;
+    // Of one that a newer program wrote no copy is made.
+    SqliteReader::open(&data.database())?;
     sqlite::copy(&data.database(), &copy.0, progress)?;
     let reader = SqliteReader::open(&copy.0)?;
     let (database_bytes, database_sha256) = digest(&copy.0).map_err(failed)?;

@@ -83,7 +83,7 @@ fn a_database_of_a_newer_version_is_named_as_that_by_whatever_reads_it() {
     for args in [&["verify"][..], &["token", "new"], &["backup", &archive], &["doctor"]] {
         let out = nexus(&world, &data, args);
         assert!(!out.status.success(), "{args:?}");
-        assert!(text(&out).contains("has schema version 9999"), "{args:?}: {}", text(&out));
+        assert!(text(&out).contains("nexus.db has schema version 9999"), "{args:?}: {}", text(&out));
     }
     assert!(std::fs::read(&path).expect("it is still there") == bytes, "nothing was changed");
 }
