@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use nexus_wire::alert::AlertKind;
 use nexus_wire::attachment::Attachment;
 use nexus_wire::budget::Spending;
-use nexus_wire::chat::{ChatSend, Message, ReplyMeta, ThreadInfo};
+use nexus_wire::chat::{ChatSend, Message, ReplyMeta};
 use nexus_wire::limits::{
     ATTACHMENT_NAME_BYTES_MAX, ATTACHMENTS_MAX, DURABLE_BYTES_MAX, MEDIA_TYPE_BYTES_MAX, MESSAGE_BYTES_MAX,
     RECIPIENTS_MAX, TOPIC_BYTES_MAX,
@@ -160,23 +160,7 @@ impl<S: Store> Step<'_, S> {
         if let Some(thread) = self.store.thread(id)? {
             return Ok(thread);
         }
-        Ok(ThreadRecord {
-            info: ThreadInfo {
-                id,
-                title: title(send),
-                created_at: self.at,
-                last_at: self.at,
-                messages: 0,
-                last_seq: 0,
-                participants: Vec::new(),
-                participants_left_out: 0,
-                paused: false,
-                unread: 0,
-            },
-            agent_run: 0,
-            last_content: [0; 32],
-            same_run: 0,
-        })
+        Ok(ThreadRecord::opened(id, title(send), self.at))
     }
 
     /// A thread `sender` may name. An aspect's are those it takes part in and those its Hands are at work for:

@@ -25,7 +25,7 @@ use nexus_wire::log::LogEntry;
 use nexus_wire::roster::{AspectInfo, AspectRole, AspectState, ContextMode, Restraint};
 use nexus_wire::{
     AspectName, BlobId, DispatchId, EntryId, EpochId, GrantId, HandRef, ItemId, LinkId, MessageId, Ms, Party,
-    RequestId, TraceContext,
+    RequestId, ThreadId, TraceContext,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -148,6 +148,25 @@ pub struct ThreadRecord {
     /// SHA-256 of the last message's content, and how many in a row were the same.
     pub last_content: [u8; 32],
     pub same_run: u32,
+}
+
+impl ThreadRecord {
+    /// One in which nothing has been said yet.
+    pub fn opened(id: ThreadId, title: String, at: Ms) -> Self {
+        let info = ThreadInfo {
+            id,
+            title,
+            created_at: at,
+            last_at: at,
+            messages: 0,
+            last_seq: 0,
+            participants: Vec::new(),
+            participants_left_out: 0,
+            paused: false,
+            unread: 0,
+        };
+        Self { info, agent_run: 0, last_content: [0; 32], same_run: 0 }
+    }
 }
 
 /// A message and the hash of the request that made it, by which a repeat is told from a reuse of its id.

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use nexus_wire::chat::{Message, ThreadInfo};
+use nexus_wire::chat::Message;
 use nexus_wire::roster::AspectRole;
 use nexus_wire::{AspectName, EpochId, MessageId, Party, ThreadId, derive};
 use sha2::{Digest as _, Sha256};
@@ -47,19 +47,7 @@ fn opened(path: &Path) -> SqliteStore {
             restraint: None,
         };
         store.put_aspect(&aspect).unwrap();
-        let info = ThreadInfo {
-            id: thread(place),
-            title: "one".into(),
-            created_at: 0,
-            last_at: 0,
-            messages: 0,
-            last_seq: 0,
-            participants: Vec::new(),
-            participants_left_out: 0,
-            paused: false,
-            unread: 0,
-        };
-        store.put_thread(&ThreadRecord { info, agent_run: 0, last_content: [0; 32], same_run: 0 }).unwrap();
+        store.put_thread(&ThreadRecord::opened(thread(place), "one".into(), 0)).unwrap();
     }
     store.commit().unwrap();
     sooner(store)

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use nexus_wire::chat::{Message, ThreadInfo};
+use nexus_wire::chat::Message;
 use nexus_wire::{MessageId, Party, ThreadId};
 use rusqlite::{Connection, params};
 use sha2::{Digest, Sha256};
@@ -176,20 +176,8 @@ fn write(store: &mut SqliteStore, seq: u64, ids: &[u64], each: usize) -> Vec<Mes
 
 fn opened(path: &Path) -> SqliteStore {
     let mut store = SqliteStore::open(path, Options::default()).unwrap();
-    let info = ThreadInfo {
-        id: THREAD,
-        title: "one".into(),
-        created_at: 0,
-        last_at: 0,
-        messages: 0,
-        last_seq: 0,
-        participants: Vec::new(),
-        participants_left_out: 0,
-        paused: false,
-        unread: 0,
-    };
     store.begin().unwrap();
-    store.put_thread(&ThreadRecord { info, agent_run: 0, last_content: [0; 32], same_run: 0 }).unwrap();
+    store.put_thread(&ThreadRecord::opened(THREAD, "one".into(), 0)).unwrap();
     store.commit().unwrap();
     store
 }
