@@ -2,6 +2,7 @@
 //! circles. Whom a message goes to is `route`'s to say.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use nexus_wire::alert::AlertKind;
 use nexus_wire::attachment::Attachment;
@@ -23,6 +24,8 @@ use super::step::{Done, Step, refuse};
 use super::text::{chat_sent, write_body};
 
 const TITLE_CHARS_MAX: usize = 80;
+/// From more parties on than this, who takes part is looked up in a set.
+const LARGE: usize = 16;
 
 /// A message that is about to be written.
 struct Draft {
@@ -56,18 +59,18 @@ impl<S: Store> Step<'_, S> {
 
         let mut thread = self.thread_for(id, sender, &send)?;
         let is_operator = sender.is_operator();
-        if thread.info.paused && !is_operator {
+        if thread.paused && !is_operator {
             return refuse(
                 ErrorCode::ThreadPaused,
-                format!("thread {} is paused until an operator writes in it", thread.info.id),
+                format!("thread {} is paused until an operator writes in it", thread.id),
             );
         }
-        let continues = thread.info.messages > 0;
+        let continues = thread.messages > 0;
         let posting = Posting {
             sender,
             to: &send.to,
             content: &send.content,
-            thread: continues.then_some(thread.info.participants.as_slice()),
+            thread: continues.then_some(&*thread.participants),
         };
         let mut routed = route(&posting, &self.hub.roster);
         let replied = self.replied(sender, &send);
@@ -87,10 +90,10 @@ impl<S: Store> Step<'_, S> {
             );
         }
         let spent = send.meta.as_ref().map(|meta| Spending::of(&meta.usage, meta.cost_microusd));
-        let was_paused = thread.info.paused;
+        let was_paused = thread.paused;
         let why = guard(&self.hub.config, &mut thread, sender, content_sha256);
-        if was_paused && !thread.info.paused {
-            self.clear_alert(AlertKind::ThreadPaused, &thread.info.id.to_string())?;
+        if was_paused && !thread.paused {
+            self.clear_alert(AlertKind::ThreadPaused, &thread.id.to_string())?;
         }
         self.post(
             &mut thread,
@@ -134,11 +137,11 @@ impl<S: Store> Step<'_, S> {
             }
         };
         match (send.thread, of_reply) {
-            (Some(named), Some(of_reply)) if named != of_reply.info.id => refuse(
+            (Some(named), Some(of_reply)) if named != of_reply.id => refuse(
                 ErrorCode::Invalid,
                 format!(
                     "reply_to is a message of thread {}, not of {named}; name one of the two",
-                    of_reply.info.id
+                    of_reply.id
                 ),
             ),
             (_, Some(of_reply)) => Ok(of_reply),
@@ -168,7 +171,7 @@ impl<S: Store> Step<'_, S> {
     pub(super) fn reachable_thread(&self, sender: &Party, id: ThreadId) -> Stored<Option<ThreadRecord>> {
         let Some(thread) = self.store.thread(id)? else { return Ok(None) };
         let Party::Aspect(name) = sender else { return Ok(Some(thread)) };
-        if thread.info.participants.contains(sender) {
+        if thread.participants.contains(sender) {
             return Ok(Some(thread));
         }
         for lease in self.hub.queue.leases(name) {
@@ -182,17 +185,17 @@ impl<S: Store> Step<'_, S> {
 
     /// Writes a message, hands it to its recipients and answers.
     fn post(&mut self, thread: &mut ThreadRecord, draft: Draft) -> Done {
-        thread.info.messages += 1;
-        thread.info.last_at = self.at;
-        thread.info.last_seq = self.next_seq();
-        join(&mut thread.info.participants, std::iter::once(&draft.from).chain(&draft.routed.recipients));
+        thread.messages += 1;
+        thread.last_at = self.at;
+        thread.last_seq = self.next_seq();
+        join(&mut thread.participants, std::iter::once(&draft.from).chain(&draft.routed.recipients));
         self.store.put_thread(thread)?;
 
         let record = MessageRecord {
             message: Box::new(Message {
                 id: draft.id,
                 seq: self.next_seq(),
-                thread: thread.info.id,
+                thread: thread.id,
                 reply_to: draft.reply_to,
                 from: draft.from,
                 to: draft.routed.recipients,
@@ -242,13 +245,8 @@ impl<S: Store> Step<'_, S> {
     /// Tells the operators of a thread, or all of them if it has none, that it waits for one of them.
     fn announce_pause(&mut self, thread: &mut ThreadRecord, after: MessageId, why: Pause) -> Done {
         let roster = &self.hub.roster;
-        let mut operators: Vec<Party> = thread
-            .info
-            .participants
-            .iter()
-            .filter(|it| it.is_operator() && roster.knows(it))
-            .cloned()
-            .collect();
+        let mut operators: Vec<Party> =
+            thread.participants.iter().filter(|it| it.is_operator() && roster.knows(it)).cloned().collect();
         if operators.is_empty() {
             let everyone = roster.operators().map(|record| Party::Operator(record.name.clone()));
             operators = everyone.filter(|party| roster.knows(party)).collect();
@@ -259,7 +257,7 @@ impl<S: Store> Step<'_, S> {
             Pause::AgentsOnly => format!("{loop_messages} messages in a row came from agents only"),
         };
         let content = format!("Paused: {why}. Write here to let the thread go on.");
-        let (id, title) = (thread.info.id, &thread.info.title);
+        let (id, title) = (thread.id, &thread.title);
         self.raise_alert(AlertKind::ThreadPaused, &id.to_string(), &format!("{title}: {content}"))?;
         let content_sha256 = Sha256::digest(content.as_bytes()).into();
         self.post(
@@ -296,7 +294,7 @@ fn guard(
     match sender {
         Party::System => return None,
         Party::Operator(_) => {
-            thread.info.paused = false;
+            thread.paused = false;
             thread.agent_run = 0;
             thread.same_run = 0;
             return None;
@@ -314,7 +312,7 @@ fn guard(
     } else {
         return None;
     };
-    thread.info.paused = true;
+    thread.paused = true;
     Some(pause)
 }
 
@@ -395,16 +393,18 @@ fn title(send: &ChatSend) -> String {
     }
 }
 
-/// Adds who is not there yet. Threads are small as a rule; `@all` must not make it quadratic.
-fn join<'a>(participants: &mut Vec<Party>, parties: impl Iterator<Item = &'a Party> + Clone) {
-    let (few, size) = (16, parties.clone().count());
-    let known: BTreeSet<Party> =
-        if size > few { participants.iter().cloned().collect() } else { BTreeSet::new() };
-    for party in parties {
-        let is_known = if size > few { known.contains(party) } else { participants.contains(party) };
-        if !is_known && *party != Party::System {
-            participants.push(party.clone());
-        }
+/// Adds who is not there yet; none of `parties` comes twice. Threads are small as a rule; `@all` must not make it
+/// quadratic.
+fn join<'a>(participants: &mut Arc<[Party]>, parties: impl Iterator<Item = &'a Party> + Clone) {
+    let is_large = parties.clone().nth(LARGE).is_some();
+    let known: BTreeSet<&Party> = if is_large { participants.iter().collect() } else { BTreeSet::new() };
+    let is_new = |party: &&Party| {
+        let is_known = if is_large { known.contains(party) } else { participants.contains(party) };
+        !is_known && **party != Party::System
+    };
+    let new: Vec<Party> = parties.filter(is_new).cloned().collect();
+    if !new.is_empty() {
+        *participants = participants.iter().cloned().chain(new).collect();
     }
 }
 

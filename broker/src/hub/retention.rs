@@ -71,7 +71,7 @@ impl<S: Store> Step<'_, S> {
         for id in messages {
             let Some(MessageRecord { message, .. }) = self.store.message(*id)? else { continue };
             let Some(thread) = self.store.thread(message.thread)? else { continue };
-            let is_last = thread.info.last_seq == message.seq;
+            let is_last = thread.last_seq == message.seq;
             if message.at >= before || is_last || busy.contains(&message.thread) {
                 continue;
             }

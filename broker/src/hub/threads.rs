@@ -1,7 +1,6 @@
 //! What is done to threads and messages that are there: titles, read positions, reactions, and that a message has
 //! come before a model. Each says what is to be, so doing it again changes nothing.
 
-use nexus_wire::chat::ThreadInfo;
 use nexus_wire::limits::{EMOJI_BYTES_MAX, REACTIONS_MAX, TOPIC_BYTES_MAX};
 use nexus_wire::log::LogBody;
 use nexus_wire::thread::{ChatMark, ChatMarked, ChatReact, InboxTaken, Reacted, ThreadRename, ThreadRenamed};
@@ -24,13 +23,13 @@ impl<S: Store> Step<'_, S> {
         }
         let mut thread = self.known_thread(sender, rename.thread)?;
         self.answer(&ThreadRenamed { thread: rename.thread, title: title.to_owned() });
-        if thread.info.title == title {
+        if *thread.title == *title {
             return Ok(());
         }
-        thread.info.title = title.to_owned();
+        thread.title = title.into();
         self.store.put_thread(&thread)?;
         let body = LogBody::Other { kind: "thread.renamed".to_owned(), subject: rename.thread.to_string() };
-        let content = sha256_of(&thread.info.title);
+        let content = sha256_of(&thread.title);
         self.log(sender.clone(), Some(rename.thread), body, content)?;
         Ok(())
     }
@@ -39,7 +38,7 @@ impl<S: Store> Step<'_, S> {
     /// up to is theirs alone and no entry of the log.
     pub(super) fn chat_mark(&mut self, sender: &Party, mark: ChatMark) -> Done {
         let thread = self.known_thread(sender, mark.thread)?;
-        let wanted = mark.seq.unwrap_or(thread.info.last_seq).min(thread.info.last_seq);
+        let wanted = mark.seq.unwrap_or(thread.last_seq).min(thread.last_seq);
         let position = self.move_read_position(sender, mark.thread, wanted)?;
         self.answer(&ChatMarked { thread: mark.thread, position });
         Ok(())
@@ -95,13 +94,13 @@ impl<S: Store> Step<'_, S> {
             self.store.put_reaction(&reaction)?;
         }
         self.answer(&reacted);
-        self.tell_participants(&thread.info, sender, FromBroker::ChatReacted(reacted.clone()));
+        self.tell_participants(&thread, sender, FromBroker::ChatReacted(reacted.clone()));
         let content = sha256_of(&reacted);
         self.log(sender.clone(), Some(message.thread), LogBody::Reacted(reacted), content)?;
         Ok(())
     }
 
-    fn tell_participants(&mut self, thread: &ThreadInfo, sender: &Party, frame: FromBroker) {
+    fn tell_participants(&mut self, thread: &ThreadRecord, sender: &Party, frame: FromBroker) {
         let others = thread.participants.iter().filter(|party| *party != sender).filter_map(Party::aspect);
         let links = others.filter_map(|name| self.hub.roster.aspect(name)?.link).collect::<Vec<_>>();
         if !links.is_empty() {

@@ -19,7 +19,7 @@ const THREADS_AT_ONCE: u32 = 200;
 pub(super) fn thread(store: &impl Reads, reader: &Party, id: ThreadId) -> Result<ThreadInfo, Refusal> {
     let thread = readable(store, reader, id)?
         .ok_or_else(|| not_found(format!("no thread {id} that {reader} takes part in")))?;
-    Ok(ThreadInfo { unread: store.unread(reader, id)?, ..shown(thread.info) })
+    Ok(ThreadInfo { unread: store.unread(reader, id)?, ..shown(thread.info()) })
 }
 
 /// One message, with its reactions.
@@ -245,7 +245,7 @@ pub(super) fn search(store: &impl Finds, reader: &Party, asked: &ChatSearch) -> 
 pub(super) fn readable(store: &impl Reads, reader: &Party, id: ThreadId) -> Stored<Option<ThreadRecord>> {
     let Some(thread) = store.thread(id)? else { return Ok(None) };
     let Some(name) = reader.aspect() else { return Ok(Some(thread)) };
-    if thread.info.participants.contains(reader) {
+    if thread.participants.contains(reader) {
         return Ok(Some(thread));
     }
     let open = store.dispatches(Which::Open, None, SCAN_MAX)?;

@@ -210,15 +210,15 @@ impl Reads for MemoryStore {
     }
 
     fn threads(&self, of: Option<&Party>, before: Option<u64>, limit: u32) -> Stored<Vec<ThreadInfo>> {
-        let mut found: Vec<&ThreadInfo> = self
+        let mut found: Vec<&ThreadRecord> = self
             .threads
             .values()
-            .map(|thread| &thread.record.info)
-            .filter(|info| of.is_none_or(|party| info.participants.contains(party)))
-            .filter(|info| before.is_none_or(|before| info.last_seq < before))
+            .map(|thread| &thread.record)
+            .filter(|thread| of.is_none_or(|party| thread.participants.contains(party)))
+            .filter(|thread| before.is_none_or(|before| thread.last_seq < before))
             .collect();
-        found.sort_by_key(|info| std::cmp::Reverse(info.last_seq));
-        Ok(found.into_iter().take(limit as usize).cloned().collect())
+        found.sort_by_key(|thread| std::cmp::Reverse(thread.last_seq));
+        Ok(found.into_iter().take(limit as usize).map(ThreadRecord::info).collect())
     }
 
     fn thread_pruned(&self, thread: ThreadId) -> Stored<Option<Pruned>> {

@@ -54,9 +54,9 @@ on_both_stores! {
             assert_eq!(inbox[0].body, ItemBody::Message(expected.clone()));
             assert_eq!(inbox[0].id, derive::message_item(expected.id, &name.parse().unwrap()));
         }
-        let thread = world.store.thread(sent.thread).unwrap().unwrap().info;
-        assert_eq!((thread.title.as_str(), thread.messages), ("the plan", 1));
-        assert_eq!(thread.participants, vec![party("operator/ana"), party("forge"), party("wren")]);
+        let thread = world.store.thread(sent.thread).unwrap().unwrap();
+        assert_eq!((&*thread.title, thread.messages), ("the plan", 1));
+        assert_eq!(*thread.participants, [party("operator/ana"), party("forge"), party("wren")]);
         assert_eq!(world.store.messages(sent.thread, 0, 10).unwrap(), vec![expected.clone()]);
         let logged = world.store.log(expected.seq - 1, Some(sent.thread), 10).unwrap();
         assert_eq!(logged.iter().map(|entry| &entry.body).collect::<Vec<_>>(), vec![&LogBody::Message(Box::new(expected))]);
@@ -171,7 +171,7 @@ on_both_stores! {
         world.online("wren");
         world.online("forge");
         let thread = world.say("operator/ana", "@wren @forge discuss").thread;
-        let paused = |world: &crate::world::World<S>| world.store.thread(thread).unwrap().unwrap().info.paused;
+        let paused = |world: &crate::world::World<S>| world.store.thread(thread).unwrap().unwrap().paused;
         for n in 1..LOOP_MESSAGES_MAX {
             let sender = if n % 2 == 0 { "wren" } else { "forge" };
             world.send(sender, in_thread(thread, &format!("{n}"))).unwrap();
@@ -206,7 +206,7 @@ on_both_stores! {
         let agents = ["wren", "forge"];
         agents.iter().for_each(|name| world.aspect(name));
         let paused = |world: &crate::world::World<S>, thread: ThreadId| {
-            world.store.thread(thread).unwrap().unwrap().info.paused
+            world.store.thread(thread).unwrap().unwrap().paused
         };
         let talk = |world: &mut crate::world::World<S>, config: HubConfig, generation: u64, times: u32| {
             world.start(config);
@@ -305,7 +305,7 @@ fn everyone_in_a_large_team_gets_one_item_each() {
     let sent = world.say("operator/ana", "@all hands");
     assert_eq!(sent.recipients.len(), 300);
     world.send("a0", in_thread(sent.thread, "aye")).unwrap();
-    let thread = world.store.thread(sent.thread).unwrap().unwrap().info;
+    let thread = world.store.thread(sent.thread).unwrap().unwrap();
     assert_eq!(thread.participants.len(), 301);
     assert_eq!((world.inbox("a0").len(), world.inbox("a7").len()), (1, 2));
 }

@@ -336,10 +336,10 @@ on_both_stores! {
         let before = world.at + 1;
         let prune = CommandBody::PruneMessages { before, messages: vec![opened.message] };
         assert_eq!(parsed::<serde_json::Value>(&world.call(prune).0.unwrap()), json!({"pruned": 1}));
-        let known = world.store.thread(opened.thread).unwrap().unwrap().info;
+        let known = world.store.thread(opened.thread).unwrap().unwrap();
         let anew = again(world);
         assert_eq!((anew.message, anew.thread), (opened.message, opened.thread));
-        let info = world.store.thread(opened.thread).unwrap().unwrap().info;
+        let info = world.store.thread(opened.thread).unwrap().unwrap();
         assert_eq!((info.created_at, info.messages), (known.created_at, known.messages + 1));
         let left = world.store.messages(opened.thread, 0, 9).unwrap();
         assert_eq!(left.iter().map(|it| it.id).collect::<Vec<_>>(), vec![second.message, anew.message]);

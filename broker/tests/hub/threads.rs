@@ -32,8 +32,8 @@ on_both_stores! {
         let head = world.hub.log_seq();
         world.request::<ThreadRenamed>("operator/ana", rename("the plan")).unwrap();
         assert_eq!(world.hub.log_seq(), head, "the same again is nothing new");
-        let info = world.store.thread(thread).unwrap().unwrap().info;
-        assert_eq!((info.title.as_str(), info.messages), ("the plan", 1));
+        let info = world.store.thread(thread).unwrap().unwrap();
+        assert_eq!((&*info.title, info.messages), ("the plan", 1));
         let logged = world.store.log(head - 1, Some(thread), 1).unwrap().remove(0);
         let body = LogBody::Other { kind: "thread.renamed".into(), subject: thread.to_string() };
         assert_eq!((logged.actor, logged.body), (party("wren"), body));

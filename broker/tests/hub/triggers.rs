@@ -166,7 +166,7 @@ on_both_stores! {
         assert_eq!((asked.from.to_string().as_str(), asked.content.as_str()), ("operator/ana", "Look around."));
         assert_eq!(slots[0].work, Some(SlotWork::Message(asked.id)));
         assert_eq!(world.stands("t").thread, Some(asked.thread));
-        assert_eq!(world.store.thread(asked.thread).unwrap().unwrap().info.title, "Trigger t");
+        assert_eq!(world.store.thread(asked.thread).unwrap().unwrap().title.to_string(), "Trigger t");
         world.close(inbox[0].id, Decision::Replied);
         let slots = world.slots("t");
         assert_eq!((slots[0].state, slots[0].ended_at), (SlotState::Done, Some(world.at)));

@@ -83,7 +83,7 @@ impl<S: Store> Step<'_, S> {
             return Ok(true);
         }
         let of_thread = |thread: ThreadId| -> Stored<bool> {
-            Ok(self.store.thread(thread)?.is_some_and(|it| it.info.participants.contains(by)))
+            Ok(self.store.thread(thread)?.is_some_and(|it| it.participants.contains(by)))
         };
         match &entry.body {
             LogBody::Message(_) | LogBody::Reacted(_) => entry.thread.map_or(Ok(false), of_thread),

@@ -132,12 +132,12 @@ impl<S: Store> Step<'_, S> {
                     Some(thread) => self.store.thread(thread)?,
                     None => None,
                 };
-                if thread.as_ref().is_some_and(|thread| thread.info.paused) {
+                if thread.as_ref().is_some_and(|thread| thread.paused) {
                     let message = "the thread in which it asks is paused until an operator writes in it";
                     return Err(ErrorBody::new(nexus_wire::ErrorCode::ThreadPaused, message).into());
                 }
                 let send = ChatSend {
-                    thread: thread.map(|thread| thread.info.id),
+                    thread: thread.map(|thread| thread.id),
                     to: vec![ask.aspect.to_string()],
                     content: filled(fill::text(&ask.text, &info.definition, slot))?,
                     topic: Some(format!("Trigger {}", record.name())),

@@ -23,11 +23,10 @@ impl Finds for MemoryStore {
         };
         let title_of = |thread: ThreadId| match (self.threads.get(&thread), visible) {
             (None, _) => None,
-            (Some(thread), Visible::All) => Some(thread.record.info.title.clone()),
+            (Some(thread), Visible::All) => Some(thread.record.title.to_string()),
             (Some(found), Visible::To { party, worked }) => {
-                let info = &found.record.info;
-                let is_seen = info.participants.contains(party) || worked.contains(&thread);
-                is_seen.then(|| info.title.clone())
+                let is_seen = found.record.participants.contains(party) || worked.contains(&thread);
+                is_seen.then(|| found.record.title.to_string())
             }
         };
         let messages = self.kept().map(|record| &*record.message).filter(|it| is_asked_for(it));

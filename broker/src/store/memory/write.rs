@@ -274,7 +274,7 @@ impl Store for MemoryStore {
     }
 
     fn put_thread(&mut self, record: &ThreadRecord) -> Stored<()> {
-        let id = record.info.id;
+        let id = record.id;
         match self.threads.get_mut(&id) {
             Some(thread) => {
                 let old = std::mem::replace(&mut thread.record, record.clone());

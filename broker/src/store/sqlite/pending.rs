@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
-use nexus_wire::chat::ThreadInfo;
 use nexus_wire::{AspectName, Ms, ThreadId};
 use rusqlite::{Connection, params};
 
@@ -113,16 +112,16 @@ impl Pending {
             let mut update = connection.prepare_cached(sql).map_err(fault)?;
             for id in self.dirty_threads.drain(..) {
                 let Some(thread) = self.threads.get_mut(&id) else { continue };
-                let ThreadRecord { info, agent_run, last_content, same_run } = &thread.record;
+                let record = &thread.record;
                 let row = params![
                     thread.no,
-                    info.last_at,
-                    to_number(info.last_seq),
-                    to_number(info.messages),
-                    info.paused,
-                    agent_run,
-                    same_run,
-                    last_content,
+                    record.last_at,
+                    to_number(record.last_seq),
+                    to_number(record.messages),
+                    record.paused,
+                    record.agent_run,
+                    record.same_run,
+                    record.last_content,
                     thread.recent.bytes(),
                 ];
                 update.execute(row).map_err(fault)?;
@@ -234,27 +233,21 @@ impl Pending {
     }
 
     pub(super) fn put_thread(&mut self, connection: &Connection, record: &ThreadRecord) -> Stored<()> {
-        let info = &record.info;
-        if !self.threads.contains_key(&info.id) && self.thread(connection, info.id)?.is_none() {
-            let thread = insert_thread(connection, record)?;
-            self.threads.insert(info.id, thread);
+        let id = record.id;
+        if !self.threads.contains_key(&id) && self.thread(connection, id)?.is_none() {
+            self.threads.insert(id, insert_thread(connection, record)?);
         }
-        let Some(thread) = self.threads.get_mut(&info.id) else { return Ok(()) };
-        let ThreadInfo { title, participants, .. } = &mut thread.record.info;
-        if *title == info.title && *participants == info.participants {
-            // Of what is there for every message alike nothing is copied.
-            let (title, participants) = (std::mem::take(title), std::mem::take(participants));
-            let info = ThreadInfo { title, participants, ..*info };
-            thread.record = ThreadRecord { info, ..*record };
-        } else {
+        let Some(thread) = self.threads.get_mut(&id) else { return Ok(()) };
+        if thread.record.title != record.title || thread.record.participants != record.participants {
             let sql = "UPDATE threads SET title = ?2, participants = ?3 WHERE no = ?1";
             let mut update = connection.prepare_cached(sql).map_err(fault)?;
-            update.execute(params![thread.no, info.title, to_parties(&info.participants)]).map_err(fault)?;
-            thread.record = record.clone();
+            let participants = to_parties(&record.participants);
+            update.execute(params![thread.no, &*record.title, participants]).map_err(fault)?;
         }
+        thread.record = record.clone();
         if !thread.is_dirty {
             thread.is_dirty = true;
-            self.dirty_threads.push(info.id);
+            self.dirty_threads.push(id);
         }
         Ok(())
     }
@@ -276,16 +269,16 @@ impl Pending {
 }
 
 fn insert_thread(connection: &Connection, record: &ThreadRecord) -> Stored<Thread> {
-    let info = &record.info;
     let sql = "INSERT INTO threads (id, title, created_at, participants) VALUES (?1, ?2, ?3, ?4)";
     let mut insert = connection.prepare_cached(sql).map_err(fault)?;
-    let row = params![to_blob(info.id.0), info.title, info.created_at, to_parties(&info.participants)];
+    let participants = to_parties(&record.participants);
+    let row = params![to_blob(record.id.0), &*record.title, record.created_at, participants];
     let no = insert.insert(row).map_err(fault)?;
     let sql = "INSERT INTO thread_states
             (thread, last_at, last_seq, messages, paused, agent_run, same_run, last_content, recent)
         VALUES (?1, ?2, 0, 0, 0, 0, 0, x'', x'')";
     let mut insert = connection.prepare_cached(sql).map_err(fault)?;
-    insert.execute(params![no, info.last_at]).map_err(fault)?;
+    insert.execute(params![no, record.last_at]).map_err(fault)?;
     Ok(Thread { no, record: record.clone(), recent: Recent::default(), is_dirty: false })
 }
 

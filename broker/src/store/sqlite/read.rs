@@ -147,8 +147,17 @@ pub(super) fn thread(connection: &Connection, id: ThreadId) -> Stored<Option<Thr
             agent_run, same_run, last_content, no, recent
         FROM threads JOIN thread_states ON thread_states.thread = threads.no WHERE id = ?1";
     one(connection, sql, [to_blob(id.0)], |row| {
+        let ThreadInfo { id, title, participants, created_at, last_at, messages, last_seq, paused, .. } =
+            thread_info(row)?;
         let record = ThreadRecord {
-            info: thread_info(row)?,
+            id,
+            title: title.into(),
+            participants: participants.into(),
+            created_at,
+            last_at,
+            messages,
+            last_seq,
+            paused,
             agent_run: small(row, 8)?,
             same_run: small(row, 9)?,
             last_content: row.get(10)?,
