@@ -149,7 +149,7 @@ impl Deliver {
 
     /// Begins to let out what a commit has made durable.
     pub(crate) fn release(&self) -> Release<'_> {
-        Release { deliver: self, wakes: Vec::new() }
+        Release { deliver: self, answered: None, pushed: None, wakes: Vec::new() }
     }
 
     /// One answer by itself.
@@ -254,6 +254,9 @@ impl Deliver {
 #[derive(Debug)]
 pub(crate) struct Release<'a> {
     deliver: &'a Deliver,
+    /// Whom the last answer and the last item went to: the next is often for the same.
+    answered: Option<Arc<Peer>>,
+    pushed: Option<Arc<Peer>>,
     wakes: Vec<(Arc<Peer>, Wake)>,
 }
 
@@ -275,16 +278,16 @@ impl Release<'_> {
                     }
                     Ok(_) | Err(_) => None,
                 };
-                let peer = self.deliver.peer(link);
+                let peer = find(self.deliver, &mut self.answered, link);
                 if let Some(seat) = seat {
-                    let seated = peer.as_ref().map_or(Err(Gone), |peer| peer.outbox.seat(seat.clone()));
+                    let seated = peer.map_or(Err(Gone), |peer| peer.outbox.seat(seat.clone()));
                     if seated == Err(Gone) {
                         return Some(Orphan { link, seat });
                     }
                 }
                 if let (Some(peer), Some(request)) = (peer, request) {
                     let wake = peer.outbox.answer_quietly(request, answer);
-                    self.note(peer, wake);
+                    note(&mut self.wakes, peer, wake);
                 }
                 None
             }
@@ -292,9 +295,9 @@ impl Release<'_> {
     }
 
     pub(crate) fn push(&mut self, link: LinkId, offset: u64, item: Arc<str>) {
-        if let Some(peer) = self.deliver.peer(link) {
+        if let Some(peer) = find(self.deliver, &mut self.pushed, link) {
             let wake = peer.outbox.push_quietly(offset, item);
-            self.note(peer, wake);
+            note(&mut self.wakes, peer, wake);
         }
     }
 
@@ -307,16 +310,22 @@ impl Release<'_> {
         let line = Arc::new(LogLine::new(entry));
         for follower in &log.followers {
             let wake = follower.outbox.logged_quietly(&line);
-            if wake.is_any() {
-                self.wakes.push((Arc::clone(follower), wake));
-            }
+            note(&mut self.wakes, follower, wake);
         }
     }
+}
 
-    fn note(&mut self, peer: Arc<Peer>, wake: Wake) {
-        if wake.is_any() {
-            self.wakes.push((peer, wake));
-        }
+/// The link's peer, which is `last` if it was looked for last. One that has left meanwhile takes nothing any more.
+fn find<'a>(deliver: &Deliver, last: &'a mut Option<Arc<Peer>>, link: LinkId) -> Option<&'a Arc<Peer>> {
+    if last.as_ref().is_none_or(|peer| peer.link != link) {
+        *last = deliver.peer(link);
+    }
+    last.as_ref()
+}
+
+fn note(wakes: &mut Vec<(Arc<Peer>, Wake)>, peer: &Arc<Peer>, wake: Wake) {
+    if wake.is_any() {
+        wakes.push((Arc::clone(peer), wake));
     }
 }
 
