@@ -197,7 +197,7 @@ pub(crate) fn admit(identity: &Identity, frame: ToBroker, bytes: usize) -> Resul
         ToBroker::Dispatch(dispatch) => {
             writer(identity)?;
             wanted_fits(&dispatch)?;
-            Admitted::Change(Change::Dispatch(dispatch))
+            Admitted::Change(Change::Dispatch(dispatch.into()))
         }
         ToBroker::DispatchCancel(cancel) => {
             writer(identity)?;

@@ -134,11 +134,8 @@ impl Edge {
                 self.forbidden(&identity.party, kind.to_owned());
             }
         })?;
-        let Admitted::Change(Change::Dispatch(dispatch)) = admitted else { return Ok(admitted) };
-        Ok(Admitted::Change(match self.workspace.filled(&dispatch) {
-            Some(filled) => Change::DispatchBySkill(dispatch, filled),
-            None => Change::Dispatch(dispatch),
-        }))
+        let Admitted::Change(Change::Dispatch(ordered)) = admitted else { return Ok(admitted) };
+        Ok(Admitted::Change(Change::Dispatch(ordered.filled(|dispatch| self.workspace.filled(dispatch)))))
     }
 
     /// Somebody known asked for what is not theirs to do.

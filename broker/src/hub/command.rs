@@ -9,7 +9,7 @@ use nexus_wire::files::{WatchChanged, WatchFailing};
 use nexus_wire::flow::{FlowDelete, FlowPut};
 use nexus_wire::gather::{Gather, GatherCancel};
 use nexus_wire::hands::{
-    Dispatch, DispatchCancel, DispatchResult, DispatchRetry, DispatchStopped, DispatchWait, LeaseRenew,
+    DispatchCancel, DispatchResult, DispatchRetry, DispatchStopped, DispatchWait, LeaseRenew,
 };
 use nexus_wire::inbox::InboxClose;
 use nexus_wire::knowledge::{KnowledgeDelete, KnowledgeGrant, KnowledgeRevoke, KnowledgeStore};
@@ -20,13 +20,12 @@ use nexus_wire::session::{SessionCommand, SessionStuck};
 use nexus_wire::thread::{ChatMark, ChatReact, InboxTaken, ThreadRename};
 use nexus_wire::trigger::{Trigger, TriggerDelete, TriggerFire, TriggerPause, TriggerResume};
 use nexus_wire::{
-    ApprovalId, AspectName, BlobId, DispatchId, EpochId, ErrorBody, LinkId, MessageId, Ms, OperatorName,
-    Party, RequestId, RunId, TraceContext,
+    ApprovalId, AspectName, BlobId, DispatchId, EpochId, LinkId, MessageId, Ms, OperatorName, Party,
+    RequestId, RunId, TraceContext,
 };
-use serde_json::Value;
 
 use super::access::Access;
-use super::measured::Measured;
+use super::measured::{Measured, Ordered};
 use super::push::Push;
 use super::records::Checkpoint;
 use super::trigger::{HookCall, Look, RotateHook};
@@ -222,9 +221,7 @@ pub enum Change {
     AspectRestrain(AspectRestrain),
     ChatSend(Measured),
     Deregister,
-    Dispatch(Dispatch),
-    /// With its input as the skill fills it, or why it cannot.
-    DispatchBySkill(Dispatch, Result<Value, ErrorBody>),
+    Dispatch(Ordered),
     DispatchCancel(DispatchCancel),
     DispatchResult(DispatchResult),
     DispatchRetry(DispatchRetry),

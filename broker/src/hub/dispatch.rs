@@ -18,12 +18,12 @@ use nexus_wire::limits::{BUDGET_AMOUNT_MAX, DURABLE_BYTES_MAX};
 use nexus_wire::{
     AspectName, DispatchId, ErrorBody, ErrorCode, Ms, Party, RequestId, RunId, ThreadId, TraceContext, derive,
 };
-use serde::Serialize;
 use serde_json::Value;
 
 use super::blobs::named_in_value;
 use super::command::Traced;
 use super::inbox::{json_bytes, sha256_of};
+use super::measured::Ordered;
 use super::queue::{NewDispatch, WaitError};
 use super::records::{BlobMention, DispatchRecord, DispatchTrace, Store, Stored};
 use super::step::{Done, Step, refuse};
@@ -33,25 +33,13 @@ use target::Target;
 pub(super) use target::offer_of;
 
 impl<S: Store> Step<'_, S> {
-    /// `filled`: where it names a skill, its input with what that says, or why there is none.
-    pub(super) fn dispatch(
-        &mut self,
-        sender: &Party,
-        request: RequestId,
-        dispatch: Dispatch,
-        filled: Option<Result<Value, ErrorBody>>,
-    ) -> Done {
-        // Of what was sent: what the skill says may be something else by the time it is sent again.
-        let request_sha256 = sha256_of(&dispatch);
+    pub(super) fn dispatch(&mut self, sender: &Party, request: RequestId, ordered: Ordered) -> Done {
+        let Ordered { dispatch, request_sha256, bytes } = ordered;
         if self.is_repeated(sender, request, request_sha256)? {
             return Ok(());
         }
-        let dispatch = match filled {
-            None => dispatch,
-            Some(Ok(input)) => Dispatch { input, ..dispatch },
-            Some(Err(ErrorBody { code, message, .. })) => return refuse(code, message),
-        };
-        check_size(&dispatch, "dispatch")?;
+        let dispatch = dispatch?;
+        check_size(bytes, "dispatch")?;
         let target = self.target(sender, &dispatch)?;
         if let Some(thread) = dispatch.thread
             && self.reachable_thread(sender, thread)?.is_none()
@@ -86,7 +74,7 @@ impl<S: Store> Step<'_, S> {
         id: DispatchId,
         dispatch: Dispatch,
     ) -> Done {
-        check_size(&dispatch, "dispatch")?;
+        check_size(json_bytes(&dispatch), "dispatch")?;
         let target = self.target(by, &dispatch)?;
         let (deadline_at, clamped) = self.deadline(dispatch.deadline_s)?;
         let order = Order {
@@ -388,8 +376,8 @@ pub(super) fn check_amounts(field: &str, budget: Budget) -> Done {
     Ok(())
 }
 
-fn check_size(request: &impl Serialize, what: &str) -> Done {
-    let bytes = json_bytes(request);
+/// `bytes`: of its JSON.
+fn check_size(bytes: usize, what: &str) -> Done {
     if bytes > DURABLE_BYTES_MAX {
         return refuse(
             ErrorCode::TooLarge,

@@ -1,12 +1,15 @@
-//! A request to send a message, with what can be told of it alone: worked out on the thread that has read it, so that
-//! the core's is left for what needs the hub.
+//! A request to send a message or to have work done, with what can be told of it alone: worked out on the thread that has
+//! read it, so that the core's is left for what needs the hub.
 
 use nexus_wire::attachment::Attachment;
 use nexus_wire::chat::{ChatSend, ReplyMeta};
-use nexus_wire::{MessageId, ThreadId};
+use nexus_wire::hands::Dispatch;
+use nexus_wire::{ErrorBody, MessageId, ThreadId};
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::inbox::json_bytes;
 use super::text::json_text;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +49,39 @@ impl From<ChatSend> for Measured {
         let request_sha256 = Sha256::new_with_prefix(&rest).chain_update(content_sha256).finalize().into();
         let bytes = rest.len() + json_text_bytes(&send.content);
         Self { send, content_sha256, request_sha256, bytes }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ordered {
+    /// Where it names a skill: with its input as that fills it, or why it cannot.
+    pub(super) dispatch: Result<Dispatch, ErrorBody>,
+    /// Of what was sent: what the skill says may be something else by the time it is sent again.
+    pub(super) request_sha256: [u8; 32],
+    /// As JSON.
+    pub(super) bytes: usize,
+}
+
+impl From<Dispatch> for Ordered {
+    fn from(dispatch: Dispatch) -> Self {
+        let text = json_text(&dispatch);
+        let (request_sha256, bytes) = (Sha256::digest(&text).into(), text.len());
+        Self { dispatch: Ok(dispatch), request_sha256, bytes }
+    }
+}
+
+impl Ordered {
+    /// `fill`: the input where a skill is named.
+    pub(crate) fn filled(self, fill: impl FnOnce(&Dispatch) -> Option<Result<Value, ErrorBody>>) -> Self {
+        let Ok(dispatch) = self.dispatch else { return self };
+        match fill(&dispatch) {
+            None => Self { dispatch: Ok(dispatch), ..self },
+            Some(Ok(input)) => {
+                let dispatch = Dispatch { input, ..dispatch };
+                Self { bytes: json_bytes(&dispatch), dispatch: Ok(dispatch), ..self }
+            }
+            Some(Err(refused)) => Self { dispatch: Err(refused), ..self },
+        }
     }
 }
 

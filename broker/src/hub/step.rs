@@ -149,10 +149,7 @@ impl<'a, S: Store> Step<'a, S> {
                     Change::AspectRestrain(restrain) => self.aspect_restrain(&sender, request, restrain),
                     Change::ChatSend(send) => self.chat_send(&sender, request, send),
                     Change::Deregister => self.deregister(&sender),
-                    Change::Dispatch(dispatch) => self.dispatch(&sender, request, dispatch, None),
-                    Change::DispatchBySkill(dispatch, filled) => {
-                        self.dispatch(&sender, request, dispatch, Some(filled))
-                    }
+                    Change::Dispatch(ordered) => self.dispatch(&sender, request, ordered),
                     Change::DispatchCancel(cancel) => self.dispatch_cancel(&sender, request, cancel),
                     Change::DispatchResult(result) => self.dispatch_result(&sender, request, result),
                     Change::DispatchRetry(retry) => self.dispatch_retry(&sender, request, &retry),

@@ -113,7 +113,7 @@ fn a_thread_is_for_those_who_take_part_and_those_at_work_for_it() {
     assert_eq!(world.read("wren", by_message), Err(ErrorCode::NotFound));
     let hand: nexus_wire::HandRef = "wren/verify".parse().unwrap();
     let dispatch = Dispatch { thread: Some(sent.thread), ..Dispatch::to(hand, json!({})) };
-    let dispatched: Dispatched = world.request("forge", Change::Dispatch(dispatch)).parse().unwrap();
+    let dispatched: Dispatched = world.request("forge", Change::Dispatch(dispatch.into())).parse().unwrap();
     assert_eq!(dispatched.state, DispatchState::Running);
     assert!(world.read("wren", thread()).is_ok(), "its work comes from there");
     assert_eq!(world.read("harrow", thread()), Err(ErrorCode::NotFound));
@@ -139,11 +139,13 @@ fn a_thread_is_for_those_who_take_part_and_those_at_work_for_it() {
 fn a_tree_is_listed_alone() {
     let mut world = World::new();
     let to = |hand: &str| Dispatch::to(hand.parse::<nexus_wire::HandRef>().unwrap(), json!({}));
-    let root: Dispatched = world.request("forge", Change::Dispatch(to("wren/verify"))).parse().unwrap();
+    let root: Dispatched =
+        world.request("forge", Change::Dispatch(to("wren/verify").into())).parse().unwrap();
     let parent = Some(Lease { dispatch: root.dispatch, attempt: 1 });
     let child = Dispatch { parent, ..to("harrow/verify") };
-    let child: Dispatched = world.request("wren", Change::Dispatch(child)).parse().unwrap();
-    let other: Dispatched = world.request("forge", Change::Dispatch(to("wren/verify"))).parse().unwrap();
+    let child: Dispatched = world.request("wren", Change::Dispatch(child.into())).parse().unwrap();
+    let other: Dispatched =
+        world.request("forge", Change::Dispatch(to("wren/verify").into())).parse().unwrap();
 
     let listed = |reader: &str, root: DispatchId| {
         let list = DispatchList { root: Some(root), ..DispatchList::default() };
@@ -161,7 +163,7 @@ fn status_says_why_a_hand_was_chosen() {
     let mut world = World::new();
     let needs = Wanted { needs: vec!["check".into()], ..Wanted::default() };
     let dispatch = Dispatch { capability: Some(needs), input: json!({}), ..Dispatch::default() };
-    let sent: Dispatched = world.request("operator/ana", Change::Dispatch(dispatch)).parse().unwrap();
+    let sent: Dispatched = world.request("operator/ana", Change::Dispatch(dispatch.into())).parse().unwrap();
     assert_eq!(sent.why.len(), 6, "each aspect's Hand and its shadow: {:?}", sent.why);
     let wanted = DispatchStatus { dispatch: sent.dispatch, without_output: false };
     let info: DispatchInfo =

@@ -243,7 +243,7 @@ on_both_stores! {
         world.people();
         let hand: nexus_wire::HandRef = "wren/check".parse().unwrap();
         let work: Dispatched =
-            world.request("operator/ana", Change::Dispatch(Dispatch::to(hand, json!(1)))).unwrap();
+            world.request("operator/ana", Change::Dispatch(Dispatch::to(hand, json!(1)).into())).unwrap();
         let lease = Lease { dispatch: work.dispatch, attempt: 1 };
         let asked = world.wants(ApprovalAsk { lease: Some(lease), ..tool() });
         let stale = ApprovalAsk { lease: Some(Lease { attempt: 2, ..lease }), ..tool() };

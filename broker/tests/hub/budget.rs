@@ -83,7 +83,7 @@ impl<S: Transaction> Purse for World<S> {
     }
 
     fn give(&mut self, sender: &str, dispatch: Dispatch) -> Result<Dispatched, ErrorBody> {
-        self.request(sender, Change::Dispatch(dispatch))
+        self.request(sender, Change::Dispatch(dispatch.into()))
     }
 
     fn child(&mut self, parent: Lease, budget: Budget, used: u64) -> Result<Dispatched, ErrorBody> {

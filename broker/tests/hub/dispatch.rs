@@ -70,7 +70,7 @@ impl<S: Transaction> Hands for World<S> {
     }
 
     fn dispatch(&mut self, sender: &str, dispatch: Dispatch) -> Dispatched {
-        self.request(sender, Change::Dispatch(dispatch)).unwrap()
+        self.request(sender, Change::Dispatch(dispatch.into())).unwrap()
     }
 
     fn assigned(&self, host: &str) -> Vec<Lease> {
@@ -164,7 +164,7 @@ on_both_stores! {
         world.team();
         let from = world.hub.log_seq();
         let request = RequestId(world.id());
-        let (_, mut live) = world.request_as("operator/ana", request, Change::Dispatch(to("wren/check")));
+        let (_, mut live) = world.request_as("operator/ana", request, Change::Dispatch(to("wren/check").into()));
         let lease = world.assigned("wren")[0];
         let request = RequestId(world.id());
         live.extend(world.request_as("wren", request, failed(lease)).1);
@@ -205,14 +205,14 @@ on_both_stores! {
             ),
         ];
         for (case, dispatch, code, says) in cases {
-            let error = world.request::<Dispatched>("forge", Change::Dispatch(dispatch)).unwrap_err();
+            let error = world.request::<Dispatched>("forge", Change::Dispatch(dispatch.into())).unwrap_err();
             assert_eq!(error.code, code, "{case}");
             assert!(error.message.contains(says), "{case}: {}", error.message);
         }
         world.dispatch("operator/ana", to("harrow/private"));
         let revoke = CommandBody::RevokeAspect { by: party("operator/ana"), name: name("wren") };
         world.call(revoke).0.unwrap();
-        let error = world.request::<Dispatched>("forge", Change::Dispatch(to("wren/check"))).unwrap_err();
+        let error = world.request::<Dispatched>("forge", Change::Dispatch(to("wren/check").into())).unwrap_err();
         assert_eq!(error.code, ErrorCode::NotFound);
     }
 
@@ -227,7 +227,7 @@ on_both_stores! {
     fn the_same_id_is_one_dispatch(world) {
         world.team();
         let request = RequestId(world.id());
-        let ask = |dispatch| Change::Dispatch(dispatch);
+        let ask = |dispatch: Dispatch| Change::Dispatch(dispatch.into());
         let (first, _) = world.request_as("forge", request, ask(to("wren/check")));
         let first: Dispatched = parsed(&first.unwrap());
         let (again, effects) = world.request_as("forge", request, ask(to("wren/check")));

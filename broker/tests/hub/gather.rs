@@ -45,7 +45,7 @@ impl<S: Transaction> Gathering for World<S> {
     fn give(&mut self, sender: &str, parent: Option<Lease>) -> DispatchId {
         let hand: nexus_wire::HandRef = "wren/check".parse().unwrap();
         let dispatch = Dispatch { parent, ..Dispatch::to(hand, json!(1)) };
-        self.request::<Dispatched>(sender, Change::Dispatch(dispatch)).unwrap().dispatch
+        self.request::<Dispatched>(sender, Change::Dispatch(dispatch.into())).unwrap().dispatch
     }
 
     fn finish(&mut self, id: DispatchId, output: Result<Value, &str>) -> Vec<Effect> {
@@ -257,7 +257,7 @@ on_both_stores! {
         let root = {
             let hand: nexus_wire::HandRef = "forge/check".parse().unwrap();
             let dispatch = Dispatch::to(hand, json!(1));
-            world.request::<Dispatched>("operator/ana", Change::Dispatch(dispatch)).unwrap().dispatch
+            world.request::<Dispatched>("operator/ana", Change::Dispatch(dispatch.into())).unwrap().dispatch
         };
         let lease = Lease { dispatch: root, attempt: 1 };
         let ids = [world.give("forge", Some(lease)), world.give("forge", Some(lease))];

@@ -50,7 +50,7 @@ trait Team {
 
 impl<S: Transaction> Team for World<S> {
     fn dispatch(&mut self, sender: &str, dispatch: Dispatch) -> Result<Dispatched, ErrorBody> {
-        self.request(sender, Change::Dispatch(dispatch))
+        self.request(sender, Change::Dispatch(dispatch.into()))
     }
 
     fn state(&self, id: DispatchId) -> DispatchState {
@@ -90,7 +90,7 @@ on_both_stores! {
         let schema = json!({"type": "object", "properties": {"line": {"minimum": 1}, "tags": {"items": {"type": "string"}}}});
         world.register("wren", offering(&[json!({"name": "check", "input_schema": schema})])).unwrap();
         let request = RequestId(world.id());
-        let ask = |input| Change::Dispatch(to("wren/check", input));
+        let ask = |input| Change::Dispatch(to("wren/check", input).into());
         let bad = world.request_as("operator/ana", request, ask(json!({"line": 0, "tags": ["a", 7]}))).0.unwrap_err();
         assert_eq!(bad.code, ErrorCode::Invalid);
         assert_eq!((&bad.details["hand"], &bad.details["schema"]), (&json!("wren/check"), &json!("input_schema")));
@@ -183,7 +183,7 @@ on_both_stores! {
         world.register("keel", Register { capabilities: vec!["VERIFY".into()], ..offering(&[]) }).unwrap();
         let asked = || needing(json!({"needs": ["verify"], "likes": ["german"]}), json!({"n": 1}));
         let request = RequestId(world.id());
-        let first = world.request_as("forge", request, Change::Dispatch(asked())).0.unwrap();
+        let first = world.request_as("forge", request, Change::Dispatch(asked().into())).0.unwrap();
         let first: Dispatched = parsed(&first);
         let told = |hands: &[(&str, Option<Lost>)]| {
             hands.iter().map(|(hand, lost)| ((*hand).to_owned(), *lost)).collect::<Vec<_>>()
@@ -201,7 +201,7 @@ on_both_stores! {
         // A repeat is answered with the same choice, also when it would be another by now.
         let link = world.link("wren").unwrap();
         world.apply(CommandBody::LinkDown { aspect: name("wren"), link, generation: 1 });
-        let again = world.request_as("forge", request, Change::Dispatch(asked())).0.unwrap();
+        let again = world.request_as("forge", request, Change::Dispatch(asked().into())).0.unwrap();
         assert_eq!(parsed::<Dispatched>(&again), first);
         let other = world.dispatch("forge", asked()).unwrap();
         assert_eq!(other.chosen, "forge/check".parse::<HandRef>().unwrap());
@@ -265,7 +265,7 @@ on_both_stores! {
         }
         let root = world.dispatch("forge", to("wren/check", json!(1))).unwrap().dispatch;
         let lease = Lease { dispatch: root, attempt: 1 };
-        let below = |hand: &str| Change::Dispatch(Dispatch { parent: Some(lease), ..to(hand, json!(1)) });
+        let below = |hand: &str| Change::Dispatch(Dispatch { parent: Some(lease), ..to(hand, json!(1)) }.into());
         let waiting: Dispatched = world.request("wren", below("wren/check")).unwrap();
         let away: Dispatched = world.request("wren", below("keel/check")).unwrap();
         assert_eq!((waiting.state, away.state), (DispatchState::Pending, DispatchState::Running));

@@ -919,7 +919,7 @@ impl Twin {
                     && !self.seen.dispatched.is_empty()
                 {
                     let (request, sender, dispatch) = repeat.get(&self.seen.dispatched).clone();
-                    return self.request(sender, Some(request), Change::Dispatch(dispatch));
+                    return self.request(sender, Some(request), Change::Dispatch(dispatch.into()));
                 }
                 let lease = parent.as_ref().map(|at| self.lease(at));
                 let sender = lease
@@ -942,7 +942,7 @@ impl Twin {
                 };
                 let request = RequestId(self.id());
                 self.seen.dispatched.push((request, sender.clone(), dispatch.clone()));
-                self.request(sender, Some(request), Change::Dispatch(dispatch))
+                self.request(sender, Some(request), Change::Dispatch(dispatch.into()))
             }
             Act::Result { lease, ok, stale, repeat } => {
                 let (host, mut lease) = self.lease(lease);
@@ -993,7 +993,7 @@ impl Twin {
                 let dispatch = Dispatch { capability: Some(wanted), input, ..Dispatch::default() };
                 let (request, sender) = (RequestId(self.id()), self.sender(*sender));
                 self.seen.dispatched.push((request, sender.clone(), dispatch.clone()));
-                self.request(sender, Some(request), Change::Dispatch(dispatch))
+                self.request(sender, Some(request), Change::Dispatch(dispatch.into()))
             }
             Act::Retry { sender, dispatch, repeat } => {
                 let open = &self.seen.dispatches;

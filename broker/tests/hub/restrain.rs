@@ -52,7 +52,7 @@ impl<S: Transaction> Team for World<S> {
     fn give(&mut self, hand: &str) -> DispatchId {
         let hand: nexus_wire::HandRef = hand.parse().unwrap();
         let dispatch = Dispatch::to(hand, json!(1));
-        self.request::<Dispatched>("operator/ana", Change::Dispatch(dispatch)).unwrap().dispatch
+        self.request::<Dispatched>("operator/ana", Change::Dispatch(dispatch.into())).unwrap().dispatch
     }
 
     fn stands(&self, id: DispatchId) -> DispatchState {

@@ -89,7 +89,7 @@ impl<S: Transaction> Till for World<S> {
     }
 
     fn give(&mut self, hand: &str) -> Dispatched {
-        self.request("operator/ana", Change::Dispatch(to(hand))).unwrap()
+        self.request("operator/ana", Change::Dispatch(to(hand).into())).unwrap()
     }
 
     fn state(&self, dispatch: &Dispatched) -> DispatchState {
@@ -141,7 +141,7 @@ on_both_stores! {
         assert_eq!(world.hub.queue().waiting_for(waits.dispatch), Some(WaitingFor::Budget));
         let parent = Some(Lease { dispatch: running.dispatch, attempt: 1 });
         let child = Dispatch { parent, ..to("wren/check") };
-        let child: Dispatched = world.request("wren", Change::Dispatch(child)).unwrap();
+        let child: Dispatched = world.request("wren", Change::Dispatch(child.into())).unwrap();
         assert_eq!(child.state, DispatchState::Pending);
         assert_eq!(world.hub.queue().waiting_for(child.dispatch), Some(WaitingFor::Budget));
 
@@ -171,7 +171,7 @@ on_both_stores! {
         world.start(HubConfig { soft_cap: 1, lease_ms, lease_at_boot_ms: lease_ms, ..HubConfig::default() });
         world.register("runner", worker(PROVIDER_NONE)).unwrap();
         world.register("wren", worker("anthropic")).unwrap();
-        let dispatch = |deadline_s| Change::Dispatch(Dispatch { deadline_s: Some(deadline_s), ..to("wren/check") });
+        let dispatch = |deadline_s| Change::Dispatch(Dispatch { deadline_s: Some(deadline_s), ..to("wren/check") }.into());
         let begun: Dispatched = world.request("operator/ana", dispatch(600)).unwrap();
         let gather = Gather {
             dispatches: vec![begun.dispatch], policy: GatherPolicy::All, n: None, deadline_s: Some(300), cancel_rest: Some(true), lease: None,

@@ -167,7 +167,7 @@ on_both_stores! {
         // An input, by its invoker.
         let input = json!({"read": [name(1)], "and": format!("see {}", name(9))});
         let hand: HandRef = "wren/work".parse().unwrap();
-        let asked: Dispatched = world.request("operator/ana", Change::Dispatch(Dispatch::to(hand, input))).unwrap();
+        let asked: Dispatched = world.request("operator/ana", Change::Dispatch(Dispatch::to(hand, input).into())).unwrap();
         assert_eq!((may(world, "wren", 1), may(world, "forge", 1)), (true, false), "whoever works on it");
         assert_eq!(world.store.blob_mentions(BlobId([9; 32]), 9).unwrap(), Vec::new(), "it is not there");
         // What a worker has not may not be had by naming it.
@@ -362,7 +362,7 @@ on_both_stores! {
         let hand: HandRef = "wren/work".parse().unwrap();
         let ask = |world: &mut World<S>, parent: Option<Lease>, by: &str| -> DispatchId {
             let dispatch = Dispatch { parent, ..Dispatch::to(hand.clone(), json!({"x": 1})) };
-            world.request::<Dispatched>(by, Change::Dispatch(dispatch)).unwrap().dispatch
+            world.request::<Dispatched>(by, Change::Dispatch(dispatch.into())).unwrap().dispatch
         };
         let root = ask(world, None, "forge");
         let lease = |dispatch| Lease { dispatch, attempt: 1 };

@@ -55,7 +55,7 @@ on_both_stores! {
             sender: party("operator/ana"),
             link: None,
             request: RequestId(uuid::Uuid::from_u128(5)),
-            change: Change::Dispatch(Dispatch::to(hand(), json!(1))),
+            change: Change::Dispatch(Dispatch::to(hand(), json!(1)).into()),
         });
         assert_eq!(milestones(&effects), []);
         assert_eq!(traces(world, "wren"), [None, None]);
@@ -96,7 +96,7 @@ on_both_stores! {
         world.aspect("wren");
         world.register("wren", worker()).unwrap();
         world.trace = traced(1, false);
-        let made: Dispatched = world.request("forge", Change::Dispatch(Dispatch::to(hand(), json!(1)))).unwrap();
+        let made: Dispatched = world.request("forge", Change::Dispatch(Dispatch::to(hand(), json!(1)).into())).unwrap();
         world.trace = traced(2, true);
         let lease = Lease { dispatch: made.dispatch, attempt: 1 };
         world.request::<serde_json::Value>("wren", result(lease)).unwrap();
@@ -112,13 +112,13 @@ on_both_stores! {
         world.trace = traced(1, true);
         let request = RequestId(world.id());
         let (answer, effects) =
-            world.request_as("forge", request, Change::Dispatch(Dispatch::to(hand(), json!(1))));
+            world.request_as("forge", request, Change::Dispatch(Dispatch::to(hand(), json!(1)).into()));
         assert!(answer.is_err() && milestones(&effects).is_empty(), "there is no such Hand yet");
         world.trace = None;
         world.register("wren", worker()).unwrap();
         world.trace = traced(1, true);
         let (answer, effects) =
-            world.request_as("forge", request, Change::Dispatch(Dispatch::to(hand(), json!(1))));
+            world.request_as("forge", request, Change::Dispatch(Dispatch::to(hand(), json!(1)).into()));
         let made: Dispatched = parsed(&answer.unwrap());
         world.trace = None;
         let own = context(1).at(derive::span_id(made.dispatch, "span", 0));

@@ -74,7 +74,7 @@ on_both_stores! {
         let check: HandRef = "wren/self".parse().unwrap();
         let work = |world: &mut World<_>| {
             let dispatch = Dispatch::to(check.clone(), json!({"text": "x"}));
-            world.request::<Value>("operator/ana", Change::Dispatch(dispatch)).unwrap();
+            world.request::<Value>("operator/ana", Change::Dispatch(dispatch.into())).unwrap();
         };
         work(world);
         let accepted = world.at;
@@ -185,7 +185,7 @@ on_both_stores! {
         };
         world.register("wren", register.clone()).unwrap();
         let dispatch = Dispatch::to("wren/check".parse::<HandRef>().unwrap(), json!(1));
-        world.request::<serde_json::Value>("operator/ana", Change::Dispatch(dispatch)).unwrap();
+        world.request::<serde_json::Value>("operator/ana", Change::Dispatch(dispatch.into())).unwrap();
         world.ack("wren", 1).unwrap();
         let resume = world.hub.roster().aspect(&name("wren")).map(|it| nexus_wire::inbox::Resume {
             epoch: it.epoch, offset: 1, item: None,
@@ -218,7 +218,7 @@ on_both_stores! {
         for expected in [1, 2, 2] {
             let dispatch = Dispatch::to("wren/check".parse::<HandRef>().unwrap(), json!(1));
             let request = nexus_wire::RequestId(world.id());
-            let (_, effects) = world.request_as("operator/ana", request, Change::Dispatch(dispatch));
+            let (_, effects) = world.request_as("operator/ana", request, Change::Dispatch(dispatch.into()));
             assert_eq!(at_work(&effects), [expected]);
         }
         let ItemBody::Assignment(first) = world.inbox("wren").remove(0).body else { panic!("an assignment") };

@@ -32,7 +32,7 @@ pub(super) fn command(
         (ToBroker::AspectRelease(it), _) => Change::AspectRelease(it),
         (ToBroker::AspectRestrain(it), _) => Change::AspectRestrain(it),
         (ToBroker::ChatSend(it), _) => Change::ChatSend(it.into()),
-        (ToBroker::Dispatch(it), _) => Change::Dispatch(it),
+        (ToBroker::Dispatch(it), _) => Change::Dispatch(it.into()),
         (ToBroker::DispatchCancel(it), _) => Change::DispatchCancel(it),
         (ToBroker::DispatchResult(it), _) => Change::DispatchResult(it),
         (ToBroker::DispatchRetry(it), _) => Change::DispatchRetry(it),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Finished, check_size, worker};
 use crate::hub::blobs::named_in_value;
-use crate::hub::inbox::sha256_of;
+use crate::hub::inbox::{json_bytes, sha256_of};
 use crate::hub::queue::Verdict;
 use crate::hub::records::{BlobMention, DispatchRecord, Store, Stored};
 use crate::hub::schema::Side;
@@ -23,7 +23,7 @@ impl<S: Store> Step<'_, S> {
         result: DispatchResult,
     ) -> Done {
         let host = worker(sender)?;
-        check_size(&result, "result")?;
+        check_size(json_bytes(&result), "result")?;
         let lease = result.lease;
         let verdict = match (&result.output, &result.error) {
             (Some(output), None) => {

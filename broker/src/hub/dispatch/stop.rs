@@ -6,6 +6,7 @@ use nexus_wire::{DispatchId, ErrorBody, ErrorCode, Party, RequestId};
 use serde_json::json;
 
 use super::{check_size, worker};
+use crate::hub::inbox::json_bytes;
 use crate::hub::records::{CancelRecord, DispatchRecord, Store, Stored};
 use crate::hub::step::{Done, Step, refuse};
 
@@ -17,7 +18,7 @@ impl<S: Store> Step<'_, S> {
         request: RequestId,
         cancel: DispatchCancel,
     ) -> Done {
-        check_size(&cancel, "cancel")?;
+        check_size(json_bytes(&cancel), "cancel")?;
         let id = cancel.dispatch;
         let Some(record) = self.store.dispatch_head(id)? else {
             return refuse(ErrorCode::NotFound, format!("there is no dispatch {id}"));

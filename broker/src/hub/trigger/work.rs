@@ -165,7 +165,7 @@ impl<S: Store> Step<'_, S> {
                     budget: info.definition.budget,
                     ..Dispatch::default()
                 };
-                self.silently(|step| step.dispatch(&owner, request, dispatch, None))?;
+                self.silently(|step| step.dispatch(&owner, request, dispatch.into()))?;
                 Ok((SlotWork::Dispatch(derive::dispatch_id(request, &owner)), None))
             }
             Act::Flow(flow) => {

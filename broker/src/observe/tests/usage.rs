@@ -80,7 +80,7 @@ fn what_was_spent_is_told_by_what_has_led_to_it() {
     let lease = Lease { dispatch: page.dispatches[0].id, attempt: 1 };
     let hand: nexus_wire::HandRef = "harrow/verify".parse().unwrap();
     let child = Dispatch { parent: Some(lease), ..Dispatch::to(hand, json!({})) };
-    world.request("wren", Change::Dispatch(child));
+    world.request("wren", Change::Dispatch(child.into()));
     world.ends("harrow", 1, None);
     let failed = world.ends("wren", 2, Some(HandFailure { code: "no".into(), message: "no".into() }));
     let retry = DispatchRetry { dispatch: failed.dispatch, deadline_s: None, budget: Default::default() };
@@ -96,7 +96,7 @@ fn what_was_spent_is_told_by_what_has_led_to_it() {
 
     // Work that somebody sends, an answer to a trigger, and one to nobody's.
     let hand: nexus_wire::HandRef = "wren/verify".parse().unwrap();
-    world.request("operator/ana", Change::Dispatch(Dispatch::to(hand, json!({}))));
+    world.request("operator/ana", Change::Dispatch(Dispatch::to(hand, json!({})).into()));
     world.ends("wren", 32, None);
     world.fire("morning");
     let asks = world.store.trigger(&"morning".parse().unwrap()).unwrap().unwrap().info.thread;

@@ -70,7 +70,7 @@ impl<S: Transaction> Runners for World<S> {
     fn ask(&mut self, input: Value) -> DispatchId {
         let capability = Some(Wanted { needs: vec!["script".into()], ..Wanted::default() });
         let dispatch = Dispatch { capability, input, ..Dispatch::default() };
-        self.request::<Dispatched>("operator/ana", Change::Dispatch(dispatch)).unwrap().dispatch
+        self.request::<Dispatched>("operator/ana", Change::Dispatch(dispatch.into())).unwrap().dispatch
     }
 
     fn stands(&self, id: DispatchId) -> (String, DispatchState, u32) {
@@ -112,7 +112,7 @@ on_both_stores! {
         let waits = world.ask(json!(3));
         world.runner("birch", json!({"timeout_s": 90}));
         let named = Dispatch::to("ash/script".parse::<HandTarget>().unwrap(), json!(4));
-        let named = world.request::<Dispatched>("operator/ana", Change::Dispatch(named)).unwrap().dispatch;
+        let named = world.request::<Dispatched>("operator/ana", Change::Dispatch(named.into())).unwrap().dispatch;
         let left = world.at;
         world.leave("ash");
 
@@ -339,7 +339,7 @@ on_both_stores! {
         let capability = Some(Wanted { needs: vec!["script".into()], ..Wanted::default() });
         let dispatch = Dispatch { capability, input: json!(1), ..Dispatch::default() };
         let request = RequestId(world.id());
-        let first = world.request_as("wren", request, Change::Dispatch(dispatch.clone())).0.unwrap();
+        let first = world.request_as("wren", request, Change::Dispatch(dispatch.clone().into())).0.unwrap();
         let first: Dispatched = parsed(&first);
         world.runner("birch", json!({"allowed_invokers": ["teal"]}));
         world.runner("cedar", json!({"allowed_invokers": ["wren"]}));
@@ -349,7 +349,7 @@ on_both_stores! {
         assert_eq!(world.stands(first.dispatch), at("cedar", Running, 2));
         assert_eq!(world.store.log(0, None, before.len() as u32).unwrap(), before, "what was said stays");
         // A repeat of the request has the answer that the first one had.
-        let again = world.request_as("wren", request, Change::Dispatch(dispatch)).0.unwrap();
+        let again = world.request_as("wren", request, Change::Dispatch(dispatch.into())).0.unwrap();
         let again: Dispatched = parsed(&again);
         assert_eq!((again.chosen, again.why, again.state), (first.chosen, first.why, Running));
     }

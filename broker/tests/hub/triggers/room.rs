@@ -85,7 +85,7 @@ on_both_stores! {
         assert_eq!(count(&slots, SlotState::Skipped), 260 - begun - TRIGGER_QUEUE_MAX);
 
         let by_hand = Dispatch::to("wren/check".parse::<HandRef>().unwrap(), Value::Null);
-        let by_hand: Dispatched = world.request("operator/ana", Change::Dispatch(by_hand)).unwrap();
+        let by_hand: Dispatched = world.request("operator/ana", Change::Dispatch(by_hand.into())).unwrap();
         assert_eq!(world.hub.queue().state(by_hand.dispatch), Some(DispatchState::Pending));
 
         // What waits of theirs counts, whoever made it: two have to begin before the first in line is called.
