@@ -21,6 +21,12 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// Nothing was counted.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
     #[must_use]
     pub fn plus(&self, more: &Self) -> Self {
         Self {

@@ -327,7 +327,8 @@ pub struct Outcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<HandFailure>,
     pub attempts: u32,
-    #[serde(default)]
+    /// Absent: none was counted.
+    #[serde(default, skip_serializing_if = "Usage::is_none")]
     pub usage: Usage,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_microusd: Option<u64>,
@@ -497,7 +498,8 @@ pub struct DispatchInfo {
     pub output: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<HandFailure>,
-    #[serde(default)]
+    /// Absent: none was counted.
+    #[serde(default, skip_serializing_if = "Usage::is_none")]
     pub usage: Usage,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_microusd: Option<u64>,
