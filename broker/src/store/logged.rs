@@ -90,15 +90,18 @@ impl LoggedRow {
         AuditEntry { seq: self.seq, at: self.at, kind, actor: self.actor, subject, thread: self.thread }
     }
 
-    /// Whether what it is about is still there.
+    /// Whether what it is about is still there. A request that is repeated once that is kept no longer makes another
+    /// with the same id, which is newer than the entry.
     fn is_kept(&self, reads: &impl Reads) -> Stored<bool> {
         Ok(match &self.what {
             Logged::Message(id) => self.message(*id, reads)?.is_some(),
             Logged::ItemClosed(item) => match &self.actor {
-                Party::Aspect(name) => reads.closed(name, *item)?.is_some(),
+                Party::Aspect(name) => reads.closed(name, *item)?.is_some_and(|it| it.at <= self.at),
                 Party::Operator(_) | Party::System => true,
             },
-            Logged::DispatchAccepted(id) | Logged::DispatchEnded(id) => reads.dispatch_head(*id)?.is_some(),
+            Logged::DispatchAccepted(id) | Logged::DispatchEnded(id) => {
+                reads.dispatch_head(*id)?.is_some_and(|it| it.info.accepted_at <= self.at)
+            }
             Logged::ItemTaken(_)
             | Logged::Reacted { .. }
             | Logged::DispatchAssigned { .. }
@@ -107,7 +110,7 @@ impl LoggedRow {
         })
     }
 
-    /// A request that is repeated once its message is kept no longer makes another one with the same id.
+    /// Not another one with the same id.
     fn message(&self, id: MessageId, reads: &impl Reads) -> Stored<Option<MessageRecord>> {
         Ok(reads.message(id)?.filter(|it| it.message.seq == self.seq))
     }

@@ -8,9 +8,9 @@ use nexus_wire::audit::AuditList;
 use nexus_wire::blob::BlobInfo;
 use nexus_wire::chat::{ChatSend, ChatSent, Usage};
 use nexus_wire::hands::{Dispatch, DispatchResult, DispatchStanding, Dispatched, Lease};
-use nexus_wire::inbox::Resume;
+use nexus_wire::inbox::{Decision, InboxClose, Resume};
 use nexus_wire::knowledge::{KnowledgeStore, KnowledgeStored};
-use nexus_wire::log::LogBody;
+use nexus_wire::log::{LogBody, LogEntry};
 use nexus_wire::roster::Register;
 use nexus_wire::session::{SessionAct, SessionCommand, SessionOrdered};
 use nexus_wire::thread::{ChatReact, Reacted};
@@ -393,6 +393,62 @@ on_both_stores! {
         let log = world.store.log(0, None, 99).unwrap();
         let ended = LogBody::Other { kind: "dispatch.ended".into(), subject: root.to_string() };
         assert!(log.iter().any(|entry| entry.body == ended));
+        world.check();
+    }
+
+    fn what_is_done_again_when_it_is_kept_no_longer_is_another_entry_and_the_first_is_not_told_as_it(world) {
+        world.operator("ana");
+        world.aspect("wren");
+        let hands = vec![serde_json::from_str(r#"{"name":"work"}"#).unwrap()];
+        world.register("wren", Register { hands, slots: 4, ..Register::default() }).unwrap();
+        let send = ChatSend { to: vec!["wren".into()], content: "first".into(), ..ChatSend::default() };
+        let opened = world.send("operator/ana", send).unwrap();
+        let reply = ChatSend { thread: Some(opened.thread), content: "second".into(), ..ChatSend::default() };
+        world.send("operator/ana", reply).unwrap();
+        let item = world.inbox("wren")[0].id;
+        let close = |world: &mut World<S>, decision| {
+            let close = InboxClose {
+                item, decision, reason: None, message: None, outcome: None, spent: None, meta: None,
+            };
+            world.request::<serde_json::Value>("wren", Change::InboxClose(close)).unwrap();
+        };
+        let request = RequestId(world.id());
+        let ask = |world: &mut World<S>| -> DispatchId {
+            let dispatch = Dispatch::to("wren/work".parse::<HandRef>().unwrap(), json!(1));
+            let answer = world.request_as("operator/ana", request, Change::Dispatch(dispatch.into())).0;
+            parsed::<Dispatched>(&answer.unwrap()).dispatch
+        };
+        close(world, Decision::Silent);
+        let dispatch = ask(world);
+        let result = DispatchResult {
+            lease: Lease { dispatch, attempt: 1 }, output: Some(json!(1)), error: None, usage: Usage::default(),
+            cost_microusd: None,
+        };
+        world.request::<DispatchStanding>("wren", Change::DispatchResult(result)).unwrap();
+        world.ack("wren", 3).unwrap();
+        let before = world.at + 1;
+        for prune in [
+            CommandBody::PruneMessages { before, messages: vec![opened.message] },
+            CommandBody::PruneDispatches { before, dispatches: vec![dispatch] },
+        ] {
+            assert_eq!(parsed::<serde_json::Value>(&world.call(prune).0.unwrap()), json!({"pruned": 1}));
+        }
+        close(world, Decision::Acted);
+        assert_eq!(ask(world), dispatch);
+        let told = |entry: LogEntry| match entry.body {
+            LogBody::ItemClosed(close) => Some(format!("{:?}", close.decision)),
+            LogBody::DispatchAccepted(_) => Some("accepted".to_owned()),
+            LogBody::DispatchEnded(_) => Some("ended".to_owned()),
+            LogBody::Other { kind, .. } if kind.starts_with("item.") || kind.starts_with("dispatch.") => Some(kind),
+            LogBody::Message(_)
+            | LogBody::ItemTaken(_)
+            | LogBody::Reacted(_)
+            | LogBody::DispatchAssigned { .. }
+            | LogBody::Alert(_)
+            | LogBody::Other { .. } => None,
+        };
+        let told: Vec<String> = world.store.log(0, None, 99).unwrap().into_iter().filter_map(told).collect();
+        assert_eq!(told, ["item.closed", "dispatch.accepted", "dispatch.ended", "Acted", "accepted"]);
         world.check();
     }
 
