@@ -64,6 +64,12 @@ pub(crate) enum BackupError {
         path.display()
     )]
     Newer { path: PathBuf, found: u32 },
+    #[error(
+        "{} holds a database with schema version {found} and this program knows up to {known}: it was made by a newer \
+         one, restore it with that one",
+        path.display()
+    )]
+    NewerDatabase { path: PathBuf, found: u32, known: usize },
     #[error("{} is damaged: {what}; use another backup", path.display())]
     Damaged { path: PathBuf, what: String },
     #[error(

@@ -127,7 +127,12 @@ fn manifest_of<R: Read>(file: &Path, name: &str, entry: &mut Entry<'_, R>) -> Re
     if format != FORMAT {
         return Err(BackupError::Newer { path: file.to_owned(), found: format });
     }
-    serde_json::from_str(&text).map_err(unreadable)
+    let manifest: Manifest = serde_json::from_str(&text).map_err(unreadable)?;
+    let (found, known) = (manifest.schema, SqliteReader::newest_schema());
+    if found as usize > known {
+        return Err(BackupError::NewerDatabase { path: file.to_owned(), found, known });
+    }
+    Ok(manifest)
 }
 
 fn put(from: &mut impl Read, to: &Path) -> io::Result<()> {
@@ -138,6 +143,8 @@ fn put(from: &mut impl Read, to: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     #[test]
@@ -149,5 +156,39 @@ mod tests {
         assert!(refused.starts_with(&format!("{} is no backup of a Nexus", file.display())), "{refused}");
         assert!(!refused.chars().any(char::is_control), "{refused:?}");
         assert!(refused.chars().count() < 240, "{refused}");
+    }
+
+    #[test]
+    fn an_archive_of_a_newer_program_is_refused_by_its_manifest() {
+        let dir = tempfile::tempdir().unwrap();
+        let refused = |format: u32, schema: usize| {
+            let manifest = serde_json::json!({
+                "format": format, "version": "9.0.0", "nexus_id": Uuid::nil(), "made_at": 0, "schema": schema,
+                "head": "0:00", "database_bytes": 0, "database_sha256": "", "keys": false,
+            });
+            let text = manifest.to_string();
+            let mut header = tar::Header::new_gnu();
+            header.set_size(text.len() as u64);
+            let mut archive = tar::Builder::new(Vec::new());
+            archive.append_data(&mut header, MANIFEST, text.as_bytes()).unwrap();
+            let file = dir.path().join("a.tar");
+            std::fs::write(&file, archive.into_inner().unwrap()).unwrap();
+            let refused = check(&file, None).unwrap_err().to_string();
+            refused.replace(&file.display().to_string(), "a.tar")
+        };
+        let known = SqliteReader::newest_schema();
+        assert_eq!(
+            [refused(FORMAT, known), refused(FORMAT + 1, known), refused(FORMAT, known + 1)],
+            [
+                "a.tar is no backup of a Nexus, or was cut off: there is no database in it".to_owned(),
+                "a.tar has format 2 and this program reads 1: a newer one made it, restore it with that one"
+                    .to_owned(),
+                format!(
+                    "a.tar holds a database with schema version {} and this program knows up to {known}: it was made \
+                     by a newer one, restore it with that one",
+                    known + 1
+                ),
+            ]
+        );
     }
 }

@@ -77,6 +77,7 @@ fn refusal(error: &BackupError) -> ErrorBody {
         | BackupError::Read { .. }
         | BackupError::NoArchive { .. }
         | BackupError::Newer { .. }
+        | BackupError::NewerDatabase { .. }
         | BackupError::Damaged { .. }
         | BackupError::OtherNexus { .. }
         | BackupError::NoKeys { .. }

@@ -48,7 +48,7 @@ impl SqliteReader {
     /// Opens the database at `path`, which a writer has made: this program's or an older one.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let connection = open::reader(path)?;
-        migrate::version(&connection, path, migrate::MIGRATIONS.len())?;
+        migrate::version(&connection, path, Self::newest_schema())?;
         Ok(Self { connection, path: path.to_owned(), index: find::Attached::default() })
     }
 
@@ -67,6 +67,11 @@ impl SqliteReader {
     /// Whether its schema has blobs, and checkpoints of the log; the first ones had neither.
     pub fn has_blobs(&self) -> Stored<bool> {
         Ok(self.schema()? >= migrate::WITH_BLOBS)
+    }
+
+    /// The newest version of a schema that this program knows.
+    pub fn newest_schema() -> usize {
+        migrate::MIGRATIONS.len()
     }
 
     /// The version of its schema.
