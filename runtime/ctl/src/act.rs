@@ -25,6 +25,7 @@ pub(crate) async fn say(run: &Run, say: cli::Say) -> Result<(), Failure> {
     let content = text::of_words(&say.words, &mut std::io::stdin())?;
     let mut client = run.connect().await?;
     check_names(run, &mut client, &say.to).await?;
+    check_first_word(run, &mut client, &say).await?;
     let thread = run.within(ids::optional(&mut client, say.thread.as_ref(), ids::thread)).await??;
     let reply_to = run.within(ids::optional(&mut client, say.reply_to.as_ref(), ids::message)).await??;
     let message = ChatSend { thread, reply_to, to: say.to, content, ..ChatSend::default() };
@@ -62,6 +63,22 @@ async fn check_names(run: &Run, client: &mut Client, to: &[String]) -> Result<()
         }
     }
     Ok(())
+}
+
+/// `ask` takes an aspect before the text: whoever writes the same here does not mean the lead.
+async fn check_first_word(run: &Run, client: &mut Client, say: &cli::Say) -> Result<(), Failure> {
+    let [first, _, ..] = say.words.as_slice() else { return Ok(()) };
+    if !say.to.is_empty() || say.thread.is_some() || say.reply_to.is_some() {
+        return Ok(());
+    }
+    let team = run.within(whole_team(client)).await??.aspects;
+    if !team.iter().any(|aspect| aspect.name.as_str() == first) {
+        return Ok(());
+    }
+    let message = format!(
+        "is it for {first}? Write: nexctl say --to {first} \"…\"; where {first} begins the text, put all of it in quotes"
+    );
+    Err(Failure::Usage(message))
 }
 
 pub(crate) async fn ack(run: &Run, ack: cli::Ack) -> Result<(), Failure> {
