@@ -147,12 +147,15 @@ on_both_stores! {
         world.put(json!({"id": "both", "steps": [
             work("does", &[], json!("x")),
             {"id": "hears", "do": {"wait": {"event": {"kinds": ["dispatch_ended"]}}}},
-        ], "output": "{{ steps.hears.output.body.output }}"})).unwrap();
+        ], "output": {
+            "came": "{{ steps.hears.output.body.output }}", "used": "{{ steps.hears.output.body.usage.input_tokens }}",
+        }})).unwrap();
         let run = world.run("both", Value::Null);
         world.done(run, "does", json!("well"));
         assert_eq!(world.states(run), "running: does=done hears=running");
         world.passes(1);
-        assert_eq!((world.states(run).as_str(), world.output(run)), ("done: does=done hears=done", json!("well")));
+        let output = json!({"came": "well", "used": 0});
+        assert_eq!((world.states(run).as_str(), world.output(run)), ("done: does=done hears=done", output));
     }
 
     /// Each goes on one tick after the other, and none goes round within a command.

@@ -1,8 +1,9 @@
 //! What fires a trigger beside its schedule: people, entries of the log, the ends of other triggers' slots and of
 //! flows. Nothing that a trigger has led to fires it again.
 
+use nexus_wire::chat::Usage;
 use nexus_wire::limits::{TRIGGER_EVENTS_PER_MINUTE, TRIGGER_INPUT_BYTES_MAX, TRIGGER_QUEUE_MAX};
-use nexus_wire::log::LogEntry;
+use nexus_wire::log::{LogBody, LogEntry};
 use nexus_wire::run::RunState;
 use nexus_wire::trigger::{AfterEnd, AfterRun, AfterSlot, Cause, Overlap, SlotState, TriggerStatus, When};
 use nexus_wire::{Ms, TriggerName};
@@ -223,9 +224,16 @@ fn too_often(record: &mut TriggerRecord, at: Ms) -> Option<String> {
 
 /// The entry as data; without its body where that is large.
 fn payload_of(entry: &LogEntry, kind: &str) -> Value {
+    let mut body = json!(entry.body);
+    if let LogBody::DispatchAccepted(_) | LogBody::DispatchEnded(_) = entry.body
+        && let Some(fields) = body.as_object_mut()
+    {
+        // It may be named in a text, and is left out where it is all zero.
+        fields.entry("usage").or_insert_with(|| json!(Usage::default()));
+    }
     let whole = json!({
         "kind": kind, "seq": entry.seq, "at": entry.at, "actor": entry.actor, "thread": entry.thread,
-        "body": entry.body,
+        "body": body,
     });
     if json_bytes(&whole) <= TRIGGER_INPUT_BYTES_MAX {
         return whole;
