@@ -9,23 +9,23 @@ mod oversight;
 mod push;
 mod registries;
 mod store;
+mod thread;
 mod trigger;
 
 use std::sync::Arc;
 
 use nexus_wire::alert::Alert;
 use nexus_wire::budget::{Budget, SpendingDay};
-use nexus_wire::chat::{Message, ThreadInfo, Usage};
+use nexus_wire::chat::{Message, Usage};
 use nexus_wire::files::WatchSpec;
 use nexus_wire::hands::{CancelReceipt, Candidate, DispatchInfo, DispatchState, HandSpec, Outcome};
 use nexus_wire::inbox::Decision;
 use nexus_wire::knowledge::{KnowledgeGrantInfo, KnowledgeHead, KnowledgeMay};
-use nexus_wire::limits::PARTICIPANTS_SHOWN_MAX;
 use nexus_wire::log::LogEntry;
 use nexus_wire::roster::{AspectInfo, AspectRole, AspectState, ContextMode, Restraint};
 use nexus_wire::{
     AspectName, BlobId, DispatchId, EntryId, EpochId, GrantId, HandRef, ItemId, LinkId, MessageId, Ms, Party,
-    RequestId, ThreadId, TraceContext,
+    RequestId, TraceContext,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -45,6 +45,7 @@ pub use store::{
     Finds, Found, Outlay, PAGE_BYTES, Reads, Spent, SpentOn, Store, StoreError, Stored, Transaction, Visible,
     Which,
 };
+pub use thread::{ThreadRecord, shown};
 pub use trigger::{Rate, Room, Sealed, SlotRecord, TriggerRecord, Void, Watched};
 
 /// An aspect: its key, its link, its inbox cursor and what it last registered with.
@@ -137,60 +138,6 @@ pub struct Profile {
     pub slots: u32,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub watches: Vec<WatchSpec>,
-}
-
-/// A thread with what routing and the loop guard need to know of it. A copy is made for every message, which shares
-/// what seldom changes.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ThreadRecord {
-    pub id: ThreadId,
-    pub title: Arc<str>,
-    pub participants: Arc<[Party]>,
-    pub created_at: Ms,
-    pub last_at: Ms,
-    pub messages: u64,
-    pub last_seq: u64,
-    pub paused: bool,
-    /// Aspect messages since an operator last spoke.
-    pub agent_run: u32,
-    /// SHA-256 of the last message's content, and how many in a row were the same.
-    pub last_content: [u8; 32],
-    pub same_run: u32,
-}
-
-impl ThreadRecord {
-    /// One in which nothing has been said yet.
-    pub fn opened(id: ThreadId, title: String, at: Ms) -> Self {
-        Self {
-            id,
-            title: title.into(),
-            participants: Arc::default(),
-            created_at: at,
-            last_at: at,
-            messages: 0,
-            last_seq: 0,
-            paused: false,
-            agent_run: 0,
-            last_content: [0; 32],
-            same_run: 0,
-        }
-    }
-
-    /// What is shown of it; how much of it is unread is for whoever knows the reader to add.
-    pub fn info(&self) -> ThreadInfo {
-        ThreadInfo {
-            id: self.id,
-            title: self.title.to_string(),
-            created_at: self.created_at,
-            last_at: self.last_at,
-            messages: self.messages,
-            last_seq: self.last_seq,
-            participants: self.participants.to_vec(),
-            participants_left_out: 0,
-            paused: self.paused,
-            unread: 0,
-        }
-    }
 }
 
 /// A message and the hash of the request that made it, by which a repeat is told from a reuse of its id.
@@ -289,14 +236,6 @@ pub struct DispatchTrace {
     /// The same of the dispatch that this one tries again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<TraceContext>,
-}
-
-/// A thread as it is shown: of many participants only some.
-pub fn shown(mut thread: ThreadInfo) -> ThreadInfo {
-    let more = thread.participants.len().saturating_sub(PARTICIPANTS_SHOWN_MAX);
-    thread.participants.truncate(PARTICIPANTS_SHOWN_MAX);
-    thread.participants_left_out = more as u64;
-    thread
 }
 
 impl DispatchRecord {
