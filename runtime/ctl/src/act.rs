@@ -71,8 +71,11 @@ async fn check_first_word(run: &Run, client: &mut Client, say: &cli::Say) -> Res
     if !say.to.is_empty() || say.thread.is_some() || say.reply_to.is_some() {
         return Ok(());
     }
-    let team = run.within(whole_team(client)).await??.aspects;
-    if !team.iter().any(|aspect| aspect.name.as_str() == first) {
+    let is_name = first.starts_with("operator/") || {
+        let team = run.within(whole_team(client)).await??.aspects;
+        team.iter().any(|aspect| aspect.name.as_str() == first)
+    };
+    if !is_name {
         return Ok(());
     }
     let message = format!(

@@ -46,7 +46,7 @@ pub struct Say {
     /// Answer this message
     #[arg(long, value_name = "ID")]
     pub reply_to: Option<Short<MessageId>>,
-    /// The text; - reads it from standard input
+    /// The text, in quotes if it begins with somebody's name; - reads it from standard input
     #[arg(required = true, value_name = "TEXT")]
     pub words: Vec<String>,
 }

@@ -223,12 +223,13 @@ async fn nobody_is_asked_by_mistake() {
     let done = nexctl(&["ask", "forge"], never).await;
     assert_eq!(done.code(), 2);
     assert_eq!(done.failure(), r#"what is forge to be asked? Write: nexctl ask forge "…""#);
-    let done = nexctl(&["say", "forge", "good", "morning"], never).await;
-    assert_eq!(done.code(), 2);
-    assert_eq!(
-        done.failure(),
-        "is it for forge? Write: nexctl say --to forge \"…\"; where forge begins the text, put all of it in quotes"
-    );
+    for name in ["forge", "operator/ana"] {
+        let done = nexctl(&["say", name, "good", "morning"], never).await;
+        let advice = format!(
+            "is it for {name}? Write: nexctl say --to {name} \"…\"; where {name} begins the text, put all of it in quotes"
+        );
+        assert_eq!((done.code(), done.failure()), (2, advice));
+    }
 
     let leaderless =
         |_: &ToBroker, _: usize| vec![Act::ok(&team(&[("forge", AspectRole::Worker, AspectState::Online)]))];

@@ -85,13 +85,33 @@ async fn what_is_said_is_acknowledged_with_its_place() {
         "message 00000000-0000-0000-0000-000000000005 sent to wren, operator/ana in thread \
          00000000-0000-0000-0000-000000000004\n"
     );
-    let done = nexctl(&["say", "good morning", "-o", "json"], script).await;
+    let done = nexctl(&["say", "good", "morning", "-o", "json"], script).await;
     assert_eq!(done.code(), 0);
     assert!(done.err.contains("nobody received it"), "{}", done.err);
     let value: Value = serde_json::from_str(&done.out).expect("JSON");
     assert_eq!(value["message"], "00000000-0000-0000-0000-000000000005");
     let done = nexctl(&["say", "--to", "wran", "good morning"], script).await;
     assert_eq!(done.failure(), r#"there is no aspect named "wran"; did you mean wren?"#);
+}
+
+#[tokio::test]
+async fn a_name_may_begin_a_text_that_says_whom_it_is_for_or_stands_in_quotes() {
+    let script = |frame: &ToBroker, _: usize| match frame {
+        ToBroker::TeamList(_) => vec![Act::ok(&team(&[("wren", AspectRole::Worker, AspectState::Online)]))],
+        ToBroker::ChatSend(send) => {
+            assert_eq!(send.content, "wren sings");
+            vec![Act::ok(&sent(&["wren"]))]
+        }
+        other => panic!("{other:?}"),
+    };
+    for words in [
+        &["wren sings"][..],
+        &["--to", "wren", "wren", "sings"],
+        &["--thread", "00000000-0000-0000-0000-000000000004", "wren", "sings"],
+    ] {
+        let done = nexctl(&[&["say"], words].concat(), script).await;
+        assert_eq!((done.code(), done.err.as_str()), (0, ""), "{words:?}");
+    }
 }
 
 #[tokio::test]
