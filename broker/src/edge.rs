@@ -134,8 +134,8 @@ impl Edge {
                 self.forbidden(&identity.party, kind.to_owned());
             }
         })?;
-        let Admitted::Change(Change::Dispatch(ordered)) = admitted else { return Ok(admitted) };
-        Ok(Admitted::Change(Change::Dispatch(ordered.filled(|dispatch| self.workspace.filled(dispatch)))))
+        let Admitted::Change(Change::Dispatch(measured)) = admitted else { return Ok(admitted) };
+        Ok(Admitted::Change(Change::Dispatch(measured.filled(|dispatch| self.workspace.filled(dispatch)))))
     }
 
     /// Somebody known asked for what is not theirs to do.

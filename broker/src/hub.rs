@@ -56,7 +56,7 @@ pub use admin::public_key;
 pub use blobs::is_named_to;
 pub use command::{Change, Command, CommandBody, HubConfig, KnowledgeUse, Origin, PutBlob, Traced};
 pub use effect::{Effect, Effects, Milestone};
-pub use measured::{Measured, Ordered};
+pub use measured::{Measured, MeasuredDispatch};
 pub use push::{Push, PushEnd};
 pub use roster::Roster;
 pub use sessions::command_info;

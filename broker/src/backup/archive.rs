@@ -181,8 +181,10 @@ mod tests {
             [refused(FORMAT, known), refused(FORMAT + 1, known), refused(FORMAT, known + 1)],
             [
                 "a.tar is no backup of a Nexus, or was cut off: there is no database in it".to_owned(),
-                "a.tar has format 2 and this program reads 1: a newer one made it, restore it with that one"
-                    .to_owned(),
+                format!(
+                    "a.tar has format {} and this program reads {FORMAT}: a newer one made it, restore it with that one",
+                    FORMAT + 1
+                ),
                 format!(
                     "a.tar holds a database with schema version {} and this program knows up to {known}: it was made \
                      by a newer one, restore it with that one",

@@ -25,7 +25,7 @@ use nexus_wire::{
 };
 
 use super::access::Access;
-use super::measured::{Measured, Ordered};
+use super::measured::{Measured, MeasuredDispatch};
 use super::push::Push;
 use super::records::Checkpoint;
 use super::trigger::{HookCall, Look, RotateHook};
@@ -221,7 +221,7 @@ pub enum Change {
     AspectRestrain(AspectRestrain),
     ChatSend(Measured),
     Deregister,
-    Dispatch(Ordered),
+    Dispatch(MeasuredDispatch),
     DispatchCancel(DispatchCancel),
     DispatchResult(DispatchResult),
     DispatchRetry(DispatchRetry),

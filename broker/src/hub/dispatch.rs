@@ -23,7 +23,7 @@ use serde_json::Value;
 use super::blobs::named_in_value;
 use super::command::Traced;
 use super::inbox::{json_bytes, sha256_of};
-use super::measured::Ordered;
+use super::measured::MeasuredDispatch;
 use super::queue::{NewDispatch, WaitError};
 use super::records::{BlobMention, DispatchRecord, DispatchTrace, Store, Stored};
 use super::step::{Done, Step, refuse};
@@ -33,8 +33,13 @@ use target::Target;
 pub(super) use target::offer_of;
 
 impl<S: Store> Step<'_, S> {
-    pub(super) fn dispatch(&mut self, sender: &Party, request: RequestId, ordered: Ordered) -> Done {
-        let Ordered { dispatch, request_sha256, bytes } = ordered;
+    pub(super) fn dispatch(
+        &mut self,
+        sender: &Party,
+        request: RequestId,
+        measured: MeasuredDispatch,
+    ) -> Done {
+        let MeasuredDispatch { dispatch, request_sha256, bytes } = measured;
         if self.is_repeated(sender, request, request_sha256)? {
             return Ok(());
         }

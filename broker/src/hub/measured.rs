@@ -1,5 +1,5 @@
-//! A request to send a message or to have work done, with what can be told of it alone: worked out on the thread that has
-//! read it, so that the core's is left for what needs the hub.
+//! A request to send a message or to have work done, with what can be told of it alone. On a link it is worked out by
+//! the thread that has read it, so that the core's is left for what needs the hub.
 
 use nexus_wire::attachment::Attachment;
 use nexus_wire::chat::{ChatSend, ReplyMeta};
@@ -53,7 +53,7 @@ impl From<ChatSend> for Measured {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ordered {
+pub struct MeasuredDispatch {
     /// Where it names a skill: with its input as that fills it, or why it cannot.
     pub(super) dispatch: Result<Dispatch, ErrorBody>,
     /// Of what was sent: what the skill says may be something else by the time it is sent again.
@@ -62,7 +62,7 @@ pub struct Ordered {
     pub(super) bytes: usize,
 }
 
-impl From<Dispatch> for Ordered {
+impl From<Dispatch> for MeasuredDispatch {
     fn from(dispatch: Dispatch) -> Self {
         let text = json_text(&dispatch);
         let (request_sha256, bytes) = (Sha256::digest(&text).into(), text.len());
@@ -70,9 +70,9 @@ impl From<Dispatch> for Ordered {
     }
 }
 
-impl Ordered {
+impl MeasuredDispatch {
     /// `fill`: the input where a skill is named.
-    pub(crate) fn filled(self, fill: impl FnOnce(&Dispatch) -> Option<Result<Value, ErrorBody>>) -> Self {
+    pub fn filled(self, fill: impl FnOnce(&Dispatch) -> Option<Result<Value, ErrorBody>>) -> Self {
         let Ok(dispatch) = self.dispatch else { return self };
         match fill(&dispatch) {
             None => Self { dispatch: Ok(dispatch), ..self },
@@ -111,13 +111,39 @@ static ESCAPES: [u8; 256] = {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nexus_wire::{ErrorCode, HandRef};
     use proptest::prelude::*;
+    use serde_json::json;
 
     proptest! {
         #[test]
         fn the_length_of_a_text_as_json_is_known_without_writing_it(text in any::<String>()) {
             prop_assert_eq!(json_text_bytes(&text), json_text(&text).len());
         }
+    }
+
+    #[test]
+    fn what_a_skill_fills_in_is_counted_and_the_request_stays_the_one_that_was_sent() {
+        let sent = Dispatch::to("wren/self".parse::<HandRef>().unwrap(), json!({"x": 1}));
+        let measured = MeasuredDispatch::from(sent.clone());
+        let digest: [u8; 32] = Sha256::digest(json_text(&sent)).into();
+        let wanted = MeasuredDispatch {
+            bytes: json_text(&sent).len(),
+            dispatch: Ok(sent.clone()),
+            request_sha256: digest,
+        };
+        assert_eq!(measured.clone().filled(|_| None), wanted);
+        let input = json!({"skill": "how it is done", "x": 1});
+        let filled = Dispatch { input: input.clone(), ..sent };
+        let wanted = MeasuredDispatch {
+            bytes: json_text(&filled).len(),
+            dispatch: Ok(filled),
+            request_sha256: digest,
+        };
+        assert_eq!(measured.clone().filled(|_| Some(Ok(input))), wanted);
+        let refused = ErrorBody::new(ErrorCode::Invalid, "there is no such skill");
+        let wanted = MeasuredDispatch { dispatch: Err(refused.clone()), ..measured };
+        assert_eq!(measured.filled(|_| Some(Err(refused))), wanted);
     }
 
     #[test]

@@ -149,7 +149,7 @@ impl<'a, S: Store> Step<'a, S> {
                     Change::AspectRestrain(restrain) => self.aspect_restrain(&sender, request, restrain),
                     Change::ChatSend(send) => self.chat_send(&sender, request, send),
                     Change::Deregister => self.deregister(&sender),
-                    Change::Dispatch(ordered) => self.dispatch(&sender, request, ordered),
+                    Change::Dispatch(measured) => self.dispatch(&sender, request, measured),
                     Change::DispatchCancel(cancel) => self.dispatch_cancel(&sender, request, cancel),
                     Change::DispatchResult(result) => self.dispatch_result(&sender, request, result),
                     Change::DispatchRetry(retry) => self.dispatch_retry(&sender, request, &retry),

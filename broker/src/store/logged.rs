@@ -90,8 +90,8 @@ impl LoggedRow {
         AuditEntry { seq: self.seq, at: self.at, kind, actor: self.actor, subject, thread: self.thread }
     }
 
-    /// Whether what it is about is still there. A request that is repeated once that is kept no longer makes another
-    /// with the same id, which is newer than the entry.
+    /// Whether what it is about is still there. Once it is pruned, a repeat of the request makes another with the same
+    /// id; that one is newer than this entry.
     fn is_kept(&self, reads: &impl Reads) -> Stored<bool> {
         Ok(match &self.what {
             Logged::Message(id) => self.message(*id, reads)?.is_some(),

@@ -1,7 +1,7 @@
 //! Hands through the hub: who may ask for what, what workers and invokers get, and that it all survives.
 
 use nexus_broker::hub::records::Transaction;
-use nexus_broker::hub::{Change, CommandBody, Effect, HubConfig};
+use nexus_broker::hub::{Change, CommandBody, Effect, HubConfig, MeasuredDispatch};
 use nexus_wire::audit::AuditList;
 use nexus_wire::chat::Usage;
 use nexus_wire::hands::{
@@ -12,7 +12,7 @@ use nexus_wire::inbox::{ItemBody, Resume};
 use nexus_wire::limits::DURABLE_BYTES_MAX;
 use nexus_wire::log::LogBody;
 use nexus_wire::roster::{HeldLease, Register, Registered};
-use nexus_wire::{DispatchId, ErrorCode, LinkId, RequestId, ThreadId};
+use nexus_wire::{DispatchId, ErrorBody, ErrorCode, LinkId, RequestId, ThreadId};
 use serde_json::{Value, json};
 
 use crate::on_both_stores;
@@ -241,6 +241,16 @@ on_both_stores! {
         let after: Dispatched = parsed(&after.unwrap());
         assert_eq!((after.dispatch, after.state, effects), (first.dispatch, DispatchState::Done, Vec::new()));
         assert_eq!(world.assigned("wren").len(), 1);
+        // Its skill may be gone by then, which only a new request is told.
+        let gone = |_: &Dispatch| Some(Err(ErrorBody::new(ErrorCode::Invalid, "there is no such skill")));
+        let by_skill = || Change::Dispatch(MeasuredDispatch::from(to("wren/check")).filled(gone));
+        let (after, _) = world.request_as("forge", request, by_skill());
+        assert_eq!(parsed::<Dispatched>(&after.unwrap()).dispatch, first.dispatch);
+        let refused = world.request::<Dispatched>("forge", by_skill()).unwrap_err();
+        assert_eq!((refused.code, refused.message.as_str()), (ErrorCode::Invalid, "there is no such skill"));
+        let large = |_: &Dispatch| Some(Ok(json!("x".repeat(DURABLE_BYTES_MAX))));
+        let by_skill = Change::Dispatch(MeasuredDispatch::from(to("wren/check")).filled(large));
+        assert_eq!(world.request::<Dispatched>("forge", by_skill).unwrap_err().code, ErrorCode::TooLarge);
     }
 
     fn work_for_a_worker_who_is_away_waits_for_its_return(world) {

@@ -21,9 +21,8 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Nothing was counted.
     #[must_use]
-    pub fn is_none(&self) -> bool {
+    pub fn is_zero(&self) -> bool {
         *self == Self::default()
     }
 

@@ -327,8 +327,8 @@ pub struct Outcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<HandFailure>,
     pub attempts: u32,
-    /// Absent: none was counted.
-    #[serde(default, skip_serializing_if = "Usage::is_none")]
+    /// Absent: all zero.
+    #[serde(default, skip_serializing_if = "Usage::is_zero")]
     pub usage: Usage,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_microusd: Option<u64>,
@@ -498,8 +498,8 @@ pub struct DispatchInfo {
     pub output: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<HandFailure>,
-    /// Absent: none was counted.
-    #[serde(default, skip_serializing_if = "Usage::is_none")]
+    /// Absent: all zero.
+    #[serde(default, skip_serializing_if = "Usage::is_zero")]
     pub usage: Usage,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_microusd: Option<u64>,

@@ -2,6 +2,7 @@
 //! everything that only grows. It always equals what the tables say once it is flushed.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use nexus_wire::{AspectName, Ms, ThreadId};
@@ -238,7 +239,8 @@ impl Pending {
             self.threads.insert(id, insert_thread(connection, record)?);
         }
         let Some(thread) = self.threads.get_mut(&id) else { return Ok(()) };
-        if thread.record.title != record.title || thread.record.participants != record.participants {
+        let kept = &thread.record;
+        if !is_same(&kept.title, &record.title) || !is_same(&kept.participants, &record.participants) {
             let sql = "UPDATE threads SET title = ?2, participants = ?3 WHERE no = ?1";
             let mut update = connection.prepare_cached(sql).map_err(fault)?;
             let participants = to_parties(&record.participants);
@@ -266,6 +268,11 @@ impl Pending {
             Some(Full { first, bytes }) => self.new_blocks.put_of_thread(connection, no, first, &bytes),
         }
     }
+}
+
+/// Nearly always it is the very one.
+fn is_same<T: PartialEq + ?Sized>(a: &Arc<T>, b: &Arc<T>) -> bool {
+    Arc::ptr_eq(a, b) || a == b
 }
 
 fn insert_thread(connection: &Connection, record: &ThreadRecord) -> Stored<Thread> {
