@@ -2,6 +2,8 @@
 //! the keys. Made while the broker runs; put back while none does.
 
 mod archive;
+#[cfg(test)]
+mod fuzz;
 mod make;
 mod restore;
 

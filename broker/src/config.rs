@@ -515,4 +515,6 @@ fn host_names(text: &str) -> Result<Vec<String>, String> {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

@@ -273,4 +273,6 @@ fn split_text(frames: &[u8]) -> Option<(&str, &[u8])> {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

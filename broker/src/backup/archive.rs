@@ -66,7 +66,7 @@ fn one_line(what: &str) -> String {
     }
 }
 
-fn members(file: &Path, to: &Path) -> Result<Manifest, BackupError> {
+pub(super) fn members(file: &Path, to: &Path) -> Result<Manifest, BackupError> {
     let broken = |what: &dyn std::fmt::Display| BackupError::NoArchive {
         path: file.to_owned(),
         what: one_line(&what.to_string()),

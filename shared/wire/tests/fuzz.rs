@@ -7,7 +7,7 @@ use altered::Altered;
 use bolero::check;
 use nexus_wire::envelope::{decode, encode};
 use nexus_wire::frame::FrameSet;
-use nexus_wire::{AspectName, FromBroker, HandRef, OperatorName, Party, ToBroker};
+use nexus_wire::{AspectName, FromBroker, HandRef, OperatorName, Party, ToBroker, TraceContext};
 use serde::Serialize;
 
 fn fixtures(direction: &str) -> Vec<Vec<u8>> {
@@ -63,5 +63,33 @@ fn names() {
         if let Ok(hand) = text.parse::<HandRef>() {
             assert_eq!(hand.to_string(), text);
         }
+    });
+}
+
+#[test]
+fn any_context_reads_back_as_it_was_written() {
+    check!().with_type::<([u8; 16], [u8; 8], bool, u64)>().for_each(|(trace, span, sampled, number)| {
+        let Some(plain) = TraceContext::new(*trace, *span, *sampled) else {
+            assert!(*trace == [0; 16] || *span == [0; 8]);
+            return;
+        };
+        for context in [plain.clone(), plain.with_state(&format!("a={number},b@c=x"))] {
+            assert_eq!(TraceContext::parse(&context.parent(), context.state()).as_ref(), Some(&context));
+            assert_eq!(TraceContext::from_bytes(&context.to_bytes()).as_ref(), Some(&context));
+            let json = serde_json::to_string(&context).expect("it serializes");
+            assert_eq!(TraceContext::of_json(&json).as_ref(), Some(&context));
+            assert_eq!(serde_json::from_str::<TraceContext>(&json).ok().as_ref(), Some(&context));
+        }
+    });
+}
+
+#[test]
+fn any_text_is_a_context_or_none_and_what_is_read_is_stable() {
+    check!().with_type::<(String, String)>().for_each(|(parent, state)| {
+        if let Some(context) = TraceContext::parse(parent, Some(state)) {
+            assert_eq!(TraceContext::parse(&context.parent(), context.state()), Some(context));
+        }
+        let _ = TraceContext::from_bytes(state.as_bytes());
+        let _ = TraceContext::of_json(state);
     });
 }
