@@ -3,6 +3,7 @@
 use futures_util::{SinkExt as _, StreamExt as _};
 use nexus_wire::RequestId;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
@@ -74,6 +75,22 @@ impl Raw {
     pub async fn say(&mut self, text: impl Into<String>) {
         // A refusal to take more shows as the close that is read next.
         let _ = self.0.send(Message::text(text.into())).await;
+    }
+
+    /// Half of the frame that holds `text`, and then the end of its socket: a reset, or an orderly one.
+    pub async fn torn(mut self, text: &str, is_reset: bool) {
+        let MaybeTlsStream::Plain(socket) = self.0.get_mut() else {
+            panic!("the tests' broker speaks plainly")
+        };
+        let length = u16::try_from(text.len()).expect("a text of a test is short");
+        let [high, low] = length.to_be_bytes();
+        // A text of more than 125 bytes, masked with zeros.
+        let mut frame = vec![0x81, 0x80 | 126, high, low, 0, 0, 0, 0];
+        frame.extend_from_slice(&text.as_bytes()[..text.len() / 2]);
+        socket.write_all(&frame).await.expect("the broker reads");
+        if is_reset {
+            socket.set_zero_linger().expect("a socket may be reset");
+        }
     }
 
     pub async fn say_binary(&mut self, bytes: Vec<u8>) {

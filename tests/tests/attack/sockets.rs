@@ -8,9 +8,9 @@ use std::task::{Context, Poll};
 
 use futures_util::future::join_all;
 use futures_util::{SinkExt as _, StreamExt as _};
-use nexus_tests::World;
 use nexus_tests::process::PATIENCE;
 use nexus_tests::raw::Raw;
+use nexus_tests::{World, wait_until};
 use nexus_wire::limits::{CLOSE_DISPLACED, SUBPROTOCOL};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -55,6 +55,24 @@ async fn of_many_links_of_one_aspect_the_last_one_stays() {
     let mut operator = Raw::operator(&world).await;
     assert_eq!(operator.request("chat.send", json!({"to": ["wren"], "content": "you"})).await["kind"], "ok");
     assert_eq!(last.next_of("deliver").await["payload"]["item"]["body"]["content"], "you");
+}
+
+#[tokio::test]
+async fn a_frame_cut_off_by_the_end_of_its_socket_is_nothing_and_its_link_is_gone() {
+    let world = World::new();
+    let home = world.home("wren", json!({}), "");
+    for (generation, is_reset) in [(1, true), (2, false)] {
+        let (link, registered) = Raw::registered(&world, &home, json!({})).await;
+        assert_eq!(registered["generation"], generation);
+        let id = nexus_client::new_request_id();
+        let frame = json!({"kind": "chat.send", "id": id, "payload": {"content": "x".repeat(2_000)}});
+        link.torn(&frame.to_string(), is_reset).await;
+        wait_until("the broker to see that wren is gone", || {
+            let team = world.nexctl_json(&["get", "aspects"]);
+            (team["aspects"][0]["state"] == "offline").then_some(())
+        });
+        assert_eq!(world.nexctl_json(&["get", "threads"])["threads"], json!([]));
+    }
 }
 
 /// Sends one byte with each write, so that each is a packet.

@@ -12,6 +12,8 @@ use nexus_wire::BlobId;
 use serde_json::{Value, json};
 use tokio::sync::oneshot::{self, Receiver, Sender};
 
+use crate::upgrade::{self, STRIDE, nexus_killed_at};
+
 const SCRIPT: &str = r#"
 [[rule]]
 match = "(?P<what>marker\\S+)"
@@ -203,6 +205,40 @@ fn a_backup_that_is_damaged_is_refused_and_the_database_stays() {
         assert_eq!(done(&world, &["verify", "--export-head"]), head, "{case}");
         assert!(!world.data().join("restore.partial").exists(), "{case}");
     }
+}
+
+#[test]
+fn a_restore_killed_at_any_call_leaves_the_old_database_or_the_restored_one() {
+    let mut world = World::new();
+    assert!(world.nexctl(&["say", "in the backup"]).status.success());
+    let backed_up = done(&world, &["verify", "--export-head"]);
+    let file = world.dir().join("nexus.tar").to_string_lossy().into_owned();
+    done(&world, &["backup", &file]);
+    assert!(world.nexctl(&["say", "after the backup"]).status.success());
+    world.kill_broker();
+    let before = done(&world, &["verify", "--export-head"]);
+    let mut killed = 0;
+    for at in (1..).step_by(STRIDE) {
+        let data = world.dir().join(format!("killed-at-{at}"));
+        let copied = Command::new("cp").arg("-r").args([&world.data(), &data]).status().expect("cp runs");
+        assert!(copied.success());
+        if nexus_killed_at(&world, &data, at, &["restore", &file]).status.success() {
+            break;
+        }
+        killed += 1;
+        let follows = |head: &str| {
+            let found = upgrade::nexus(&world, &data, &["verify", "--against", head.trim()]);
+            assert!(matches!(found.status.code(), Some(0 | 4)), "killed at {at}: {}", text(&found));
+            found.status.success()
+        };
+        assert!(follows(&backed_up), "killed at {at}: it has what both have");
+        let again = upgrade::nexus(&world, &data, &["restore", &file]);
+        assert!(again.status.success(), "killed at {at}: {}", text(&again));
+        assert_eq!((follows(&backed_up), follows(&before)), (true, false), "killed at {at}: it is restored");
+        assert!(!data.join("restore.partial").exists(), "killed at {at}");
+        std::fs::remove_dir_all(&data).expect("the folder is ours");
+    }
+    assert!(killed > 5, "{killed}: a restore makes more calls than that");
 }
 
 #[test]

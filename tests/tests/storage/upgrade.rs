@@ -10,10 +10,10 @@ use nexus_tests::world::text;
 /// The first version, with as many threads of a message each; and the last in which a message has its entry of the log in
 /// a row of another table, with a reaction and an entry of knowledge.
 const OLD: [(&str, usize, &str); 2] = [("v1", 70, "nexus.db.v1-"), ("v12", 2, "nexus.db.v12-")];
-/// Calls that change what is on disk; the upgrade is killed at one of them.
+/// Calls that change what is on disk; an upgrade or a restore is killed at one of them.
 const CALLS: &str = "pwrite64,write,fdatasync,fsync,rename,renameat2,unlink,ftruncate";
 /// A prime, so that all kinds of calls have their turn.
-const STRIDE: usize = 5;
+pub(crate) const STRIDE: usize = 5;
 
 fn fixture(version: &str) -> PathBuf {
     checkout().join("tests/fixtures/database").join(version).with_extension("db")
@@ -24,8 +24,16 @@ fn old_data(version: &str, data: &Path) {
     std::fs::copy(fixture(version), data.join("nexus.db")).expect("the fixture is there");
 }
 
-fn nexus(world: &World, data: &Path, args: &[&str]) -> Output {
+pub(crate) fn nexus(world: &World, data: &Path, args: &[&str]) -> Output {
     world.command("nexus").args(args).arg("--data").arg(data).output().expect("nexus runs")
+}
+
+/// The same, killed at the `at`-th call that changes what is on disk, if it makes so many.
+pub(crate) fn nexus_killed_at(world: &World, data: &Path, at: usize, args: &[&str]) -> Output {
+    let (trace, inject) = (format!("trace={CALLS}"), format!("inject={CALLS}:signal=KILL:when={at}"));
+    let runner = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
+    let mut command: Command = world.command_under(&runner, "nexus");
+    command.args(args).arg("--data").arg(data).output().expect("strace runs")
 }
 
 fn version(data: &Path) -> u32 {
@@ -99,11 +107,7 @@ fn an_upgrade_killed_at_any_call_leaves_the_old_database_or_the_new_one() {
     for at in (1..).step_by(STRIDE) {
         let data = world.dir().join(format!("killed-at-{at}"));
         old_data("v1", &data);
-        let (trace, inject) = (format!("trace={CALLS}"), format!("inject={CALLS}:signal=KILL:when={at}"));
-        let runner = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
-        let mut command: Command = world.command_under(&runner, "nexus");
-        let out = command.args(["token", "new", "--data"]).arg(&data).output().expect("strace runs");
-        if out.status.success() {
+        if nexus_killed_at(&world, &data, at, &["token", "new"]).status.success() {
             break;
         }
         killed += 1;
