@@ -22,7 +22,6 @@ use serde_json::Value;
 
 use super::blobs::named_in_value;
 use super::command::Traced;
-use super::inbox::{json_bytes, sha256_of};
 use super::measured::MeasuredDispatch;
 use super::queue::{NewDispatch, WaitError};
 use super::records::{BlobMention, DispatchRecord, DispatchTrace, Store, Stored};
@@ -79,12 +78,14 @@ impl<S: Store> Step<'_, S> {
         id: DispatchId,
         dispatch: Dispatch,
     ) -> Done {
-        check_size(json_bytes(&dispatch), "dispatch")?;
+        let MeasuredDispatch { dispatch, request_sha256, bytes } = dispatch.into();
+        let dispatch = dispatch?;
+        check_size(bytes, "dispatch")?;
         let target = self.target(by, &dispatch)?;
         let (deadline_at, clamped) = self.deadline(dispatch.deadline_s)?;
         let order = Order {
             id,
-            request_sha256: sha256_of(&dispatch),
+            request_sha256,
             target,
             capability: dispatch.capability,
             input: dispatch.input,
