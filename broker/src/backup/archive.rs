@@ -146,6 +146,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::backup::fuzz::archive;
 
     #[test]
     fn a_file_that_is_no_archive_is_not_quoted_at_length() {
@@ -166,13 +167,8 @@ mod tests {
                 "format": format, "version": "9.0.0", "nexus_id": Uuid::nil(), "made_at": 0, "schema": schema,
                 "head": "0:00", "database_bytes": 0, "database_sha256": "", "keys": false,
             });
-            let text = manifest.to_string();
-            let mut header = tar::Header::new_gnu();
-            header.set_size(text.len() as u64);
-            let mut archive = tar::Builder::new(Vec::new());
-            archive.append_data(&mut header, MANIFEST, text.as_bytes()).unwrap();
             let file = dir.path().join("a.tar");
-            std::fs::write(&file, archive.into_inner().unwrap()).unwrap();
+            std::fs::write(&file, archive(&[(MANIFEST, manifest.to_string().as_bytes())])).unwrap();
             let refused = check(&file, None).unwrap_err().to_string();
             refused.replace(&file.display().to_string(), "a.tar")
         };

@@ -10,7 +10,7 @@ use super::archive::members;
 use super::{BLOBS, DATABASE, FORMAT, MANIFEST, Manifest};
 use crate::altered::Altered;
 
-fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
+pub(super) fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut archive = Builder::new(Vec::new());
     for (name, bytes) in members {
         let mut header = Header::new_gnu();
@@ -48,6 +48,9 @@ fn an_archive() {
         archive(&[(MANIFEST, &manifest), ("nexus.toml", b"")]),
         archive(&[(MANIFEST, b"{}"), (DATABASE, b"")]),
     ];
+    let around = tempfile::tempdir().expect("a folder");
+    std::fs::write(around.path().join("a.tar"), &texts[0]).expect("writable");
+    members(&around.path().join("a.tar"), around.path()).expect("unaltered the first is whole");
     check!().with_type::<Altered>().for_each(|altered| {
         let around = tempfile::tempdir().expect("a folder");
         let (file, to) = (around.path().join("a.tar"), around.path().join("to"));
