@@ -60,6 +60,15 @@ budget = { cost_microusd = 50000 }
 say = "{% if not made.ok %}no: {{ made.text }}{% else %}{{ made.json.trigger }} is {{ made.json.owner }}'s{% endif %}"
 
 [[rule]]
+hand = "brief"
+[[rule.step]]
+name = "stored"
+call = "store_knowledge"
+args = { topic = "brief", content = "green" }
+[[rule.step]]
+say = "{% if not stored.ok %}no: {{ stored.text }}{% else %}yes{% endif %}"
+
+[[rule]]
 hand = "store"
 [[rule.step]]
 name = "stored"
@@ -81,7 +90,9 @@ impl Team {
         let approval = json!({"policy": "untrusted", "always": ["store_knowledge"], "wait_s": wait_s});
         let hand = json!({"name": "store", "tools": ["store_knowledge"], "timeout_s": 600});
         let tools = ["store_knowledge", "ask_operator", "create_trigger"];
-        let settings = json!({"role": "frame", "tools": tools, "approval": approval, "hands": [hand]});
+        let brief = json!({"name": "brief", "tools": ["store_knowledge"], "timeout_s": 5});
+        let hands = json!([hand, brief]);
+        let settings = json!({"role": "frame", "tools": tools, "approval": approval, "hands": hands});
         let home = world.home("wren", settings, SCRIPT);
         let agent = world.agent(&home);
         Self { world, home, agent }
@@ -230,6 +241,27 @@ fn a_question_is_answered_by_a_command_or_by_a_reply_in_chat() {
     team.nexctl(&["say", "--reply-to", notice, "approve"]);
     assert!(ask.wait().success(), "{}", ask.text());
     assert_eq!((team.states().len(), team.versions()), (3, Some(1)));
+}
+
+#[tokio::test]
+async fn the_time_of_a_hand_stands_still_while_people_are_asked() {
+    let team = Team::new(3600);
+    let settings = json!({"name": "brief", "timeout_s": 5});
+    let home = team.world.home("crow", json!({}), "");
+    let (mut crow, _) = Raw::registered(&team.world, &home, json!({"hands": [settings], "slots": 1})).await;
+    let mut asks =
+        Process::start("nexctl", &mut team.world.nexctl_command(&["dispatch", "wren/brief", "{}", "--wait"]));
+    let asked = team.waiting();
+    // A Hand that is as brief and asks nobody, begun later: its time is up first.
+    let mut idles =
+        Process::start("nexctl", &mut team.world.nexctl_command(&["dispatch", "crow/brief", "{}", "--wait"]));
+    let work = crow.next_of("deliver").await["payload"].clone();
+    assert_eq!(work["item"]["body"]["timeout_s"], 5);
+    assert!(!idles.wait().success());
+    assert!(idles.text().contains("timeout"), "{}", idles.text());
+    team.nexctl(&["approve", id(&asked)]);
+    assert!(asks.wait().success(), "{}", asks.text());
+    assert!(asks.text().contains("yes"), "{}", asks.text());
 }
 
 const COMMAND: &str = r#"

@@ -8,7 +8,7 @@ use nexus_wire::approval::{
     ApprovalAnswer, ApprovalAsk, ApprovalEnd, ApprovalInfo, ApprovalState, ApprovalWithdraw, Asked, Verdict,
 };
 use nexus_wire::chat::ChatSend;
-use nexus_wire::hands::DispatchState;
+use nexus_wire::hands::{DispatchState, Lease};
 use nexus_wire::limits::{
     APPROVAL_ALERT_AFTER, APPROVAL_ARGUMENTS_BYTES_MAX, APPROVAL_CHOICE_BYTES_MAX, APPROVAL_CHOICES_MAX,
     APPROVAL_DEADLINE_DEFAULT, APPROVAL_DEADLINE_MAX, APPROVAL_SUMMARY_BYTES_MAX, APPROVAL_TEXT_BYTES_MAX,
@@ -92,6 +92,9 @@ impl<S: Store> Step<'_, S> {
             return Ok(());
         }
         check(&ask)?;
+        // What is due by now asks nothing any more.
+        self.hub.queue.tick(self.at);
+        self.settle(None, None)?;
         let deadline = self.check_place(sender, name, &ask)?;
         let asked = self.check_proposal(ask.asked, ask.trigger.as_deref())?;
         let info = ApprovalInfo {
@@ -128,6 +131,7 @@ impl<S: Store> Step<'_, S> {
         self.hub.approvals.0.insert(id, record);
         self.show_work(name);
         if let Some(lease) = lease {
+            self.hold_timeout(lease)?;
             let before = self.hub.approvals.of(|it| {
                 it.lease.is_some_and(|old| old.dispatch == lease.dispatch && old.attempt < lease.attempt)
             });
@@ -322,6 +326,9 @@ impl<S: Store> Step<'_, S> {
         info.by = Some(by.clone()).filter(|by| *by != Party::System);
         self.store.put_approval(&record)?;
         let info = record.info;
+        if let Some(lease) = info.lease {
+            self.hold_timeout(lease)?;
+        }
         let told = ApprovalEnd { approval: id, state, by: info.by.clone(), text: info.text.clone() };
         if info.run.is_some() {
             self.step_answered(&told)?;
@@ -335,6 +342,15 @@ impl<S: Store> Step<'_, S> {
         self.log_approval(by, &format!("approval.{}", state.as_str()), &info)?;
         self.clear_alert(AlertKind::ApprovalWaiting, &id.to_string())?;
         Ok(Some(info))
+    }
+
+    /// What a worker may use of time stands still while people are asked for it.
+    fn hold_timeout(&mut self, lease: Lease) -> Stored<()> {
+        let asks = self.hub.approvals.0.values().any(|record| record.info.lease == Some(lease));
+        if self.hub.queue.set_asks(lease, asks, self.at) {
+            self.settle(None, None)?;
+        }
+        Ok(())
     }
 
     fn log_approval(&mut self, actor: Party, kind: &str, info: &ApprovalInfo) -> Stored<()> {

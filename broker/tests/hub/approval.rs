@@ -7,7 +7,9 @@ use nexus_wire::approval::{
     ApprovalAnswer, ApprovalAsk, ApprovalEnd, ApprovalInfo, ApprovalState, ApprovalWithdraw, Asked, Verdict,
 };
 use nexus_wire::chat::ChatSend;
-use nexus_wire::hands::{Dispatch, DispatchCancel, Dispatched, Lease};
+use nexus_wire::hands::{
+    Dispatch, DispatchCancel, DispatchState, Dispatched, Lease, LeaseRenew, LeasesRenewed,
+};
 use nexus_wire::inbox::{ItemBody, Resume};
 use nexus_wire::limits::{APPROVAL_ALERT_AFTER, APPROVAL_DEADLINE_DEFAULT, APPROVALS_OPEN_MAX};
 use nexus_wire::log::LogBody;
@@ -268,6 +270,43 @@ on_both_stores! {
         world.request::<serde_json::Value>("operator/ana", Change::DispatchCancel(cancel)).unwrap();
         assert_eq!(state(world, again.id), ApprovalState::Withdrawn);
         assert_eq!(world.told(), []);
+    }
+
+    fn what_a_hand_may_use_of_time_stands_still_until_the_last_answer(world) {
+        world.people();
+        let hand: nexus_wire::HandRef = "wren/check".parse().unwrap();
+        let work: Dispatched =
+            world.request("operator/ana", Change::Dispatch(Dispatch::to(hand, json!(1)).into())).unwrap();
+        let lease = Lease { dispatch: work.dispatch, attempt: 1 };
+        let keep = |world: &mut World<S>, times: usize| {
+            for _ in 0..times {
+                world.passes(20_000);
+                let renew = Change::LeaseRenew(LeaseRenew { leases: vec![lease] });
+                let renewed: LeasesRenewed = world.request("wren", renew).unwrap();
+                assert_eq!(renewed.lost, []);
+            }
+        };
+        keep(world, 1);
+        let asked = [tool(), question()].map(|ask| world.wants(ApprovalAsk { lease: Some(lease), ..ask }).id);
+        keep(world, 5);
+        world.answer("operator/ana", verdict(asked[0], Verdict::Deny, None));
+        keep(world, 5);
+        world.answer("operator/ana", verdict(asked[1], Verdict::Answer, Some("red")));
+        keep(world, 1);
+        world.passes(19_000);
+        let head = |world: &World<S>| world.store.dispatch_head(work.dispatch).unwrap().unwrap().info;
+        assert_eq!(head(world).state, DispatchState::Running);
+        world.passes(1_000);
+        assert_eq!(head(world).state, DispatchState::TimedOut);
+        // Time that has passed before anybody has looked asks nothing.
+        let again: Dispatched = {
+            let hand: nexus_wire::HandRef = "wren/check".parse().unwrap();
+            world.request("operator/ana", Change::Dispatch(Dispatch::to(hand, json!(2)).into())).unwrap()
+        };
+        world.at += 60_000;
+        let lease = Lease { dispatch: again.dispatch, attempt: 1 };
+        let late = Change::ApprovalAsk(ApprovalAsk { lease: Some(lease), ..tool() });
+        assert_eq!(world.request::<ApprovalInfo>("wren", late).unwrap_err().code, ErrorCode::StaleToken);
     }
 
     fn a_reply_to_its_notice_answers_it(world) {

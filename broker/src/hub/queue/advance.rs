@@ -125,7 +125,8 @@ impl Queue {
             entry.attempt += 1;
             entry.waits = 0;
             entry.refused = false;
-            entry.phase = Phase::Running { timeout_at: now.saturating_add(entry.timeout_ms), lease_until };
+            entry.asks_since = None;
+            entry.run(entry.timeout_ms, lease_until, now);
         });
         if let Some(entry) = self.entries.get(&id) {
             let (lease, host, granted) = (entry.lease(), entry.host().clone(), entry.account.granted);
@@ -137,7 +138,7 @@ impl Queue {
     fn resume(&mut self, id: DispatchId, now: Ms) {
         self.update(id, |entry| {
             if let Phase::Retaking { left_ms, lease_until, .. } = entry.phase {
-                entry.phase = Phase::Running { timeout_at: now.saturating_add(left_ms), lease_until };
+                entry.run(left_ms, lease_until, now);
             }
         });
         if let Some(entry) = self.entries.get(&id) {

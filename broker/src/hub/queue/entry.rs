@@ -148,6 +148,9 @@ pub(super) struct Entry {
     /// Since when that stands still, because nothing may be spent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) stands_since: Option<Ms>,
+    /// Since when people are asked something for this attempt: the timeout of what runs stands still.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) asks_since: Option<Ms>,
     /// Attempts begun.
     pub(super) attempt: u32,
     /// Waits begun in this attempt.
@@ -171,6 +174,17 @@ impl Entry {
 
     pub(super) fn is_root(&self) -> bool {
         self.parent.is_none()
+    }
+
+    /// It runs from `now` on with what is left of its timeout.
+    pub(super) fn run(&mut self, left_ms: Ms, lease_until: Ms, now: Ms) {
+        self.asks_since = self.asks_since.map(|_| now);
+        self.phase = Phase::Running { timeout_at: now.saturating_add(left_ms), lease_until };
+    }
+
+    /// What `now` is left of a timeout that is to pass at `timeout_at`.
+    pub(super) fn left(&self, timeout_at: Ms, now: Ms) -> Ms {
+        timeout_at.saturating_sub(self.asks_since.unwrap_or(now))
     }
 
     /// Of a root that has not begun: what it asks for.

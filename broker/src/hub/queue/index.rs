@@ -110,7 +110,9 @@ impl Index {
         match &entry.phase {
             Phase::Pending { passed } => self.put_pending(entry, *passed, there),
             Phase::Running { timeout_at, .. } => {
-                member(&mut self.timers, (*timeout_at, Timer::Timeout, id), there);
+                if entry.asks_since.is_none() {
+                    member(&mut self.timers, (*timeout_at, Timer::Timeout, id), there);
+                }
                 self.active = if there { self.active + 1 } else { self.active.saturating_sub(1) };
                 count(&mut self.on_host, entry.host(), there);
                 count(&mut self.of_hand, &entry.hand, there);

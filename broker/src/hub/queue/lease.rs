@@ -42,19 +42,21 @@ impl Queue {
     /// more active than the caps say; nothing is preempted, and nothing begins until there is room again.
     pub(super) fn touch(&mut self, lease: Lease, host: &AspectName, now: Ms) -> Result<(), StaleToken> {
         let until = now.saturating_add(self.config.lease_ms);
-        let back = match &self.held(lease, host)?.phase {
-            Phase::Unreachable { yielded, left_ms } => Some(match yielded {
-                None => Phase::Running { timeout_at: now.saturating_add(*left_ms), lease_until: until },
-                Some(on) => self.yielded(on.clone(), *left_ms, until),
-            }),
+        match &self.held(lease, host)?.phase {
+            Phase::Unreachable { yielded: None, left_ms } => {
+                let left_ms = *left_ms;
+                self.update(lease.dispatch, |entry| entry.run(left_ms, until, now));
+            }
+            Phase::Unreachable { yielded: Some(on), left_ms } => {
+                let phase = self.yielded(on.clone(), *left_ms, until);
+                self.update(lease.dispatch, |entry| entry.phase = phase);
+            }
             Phase::Pending { .. }
             | Phase::Running { .. }
             | Phase::Waiting { .. }
-            | Phase::Retaking { .. } => None,
-        };
-        match back {
-            Some(phase) => self.update(lease.dispatch, |entry| entry.phase = phase),
-            None => self.edit(lease.dispatch, |entry| entry.phase.set_lease_until(until)),
+            | Phase::Retaking { .. } => {
+                self.edit(lease.dispatch, |entry| entry.phase.set_lease_until(until));
+            }
         }
         Ok(())
     }
@@ -112,6 +114,7 @@ impl Queue {
             if entry.moving != Moving::No {
                 entry.moving = if ran_out { Moving::Should } else { Moving::May };
             }
+            entry.asks_since = None;
             entry.phase = Phase::Pending { passed: 0 };
         });
         let is_gone = self.entries.get(&id).is_some_and(|entry| {
@@ -126,19 +129,36 @@ impl Queue {
     /// The lease of `id` ran out at `at`. The timeout stands still while nobody can say how the work goes.
     fn lease_expired(&mut self, id: DispatchId, at: Ms) {
         self.lose(id, "its lease expired", false, Farewell::Yes);
-        let gone = match self.entries.get(&id).map(|entry| &entry.phase) {
-            Some(Phase::Running { timeout_at, .. }) => {
-                Phase::Unreachable { yielded: None, left_ms: timeout_at.saturating_sub(at) }
+        let Some(entry) = self.entries.get(&id) else { return };
+        let gone = match &entry.phase {
+            Phase::Running { timeout_at, .. } => {
+                Phase::Unreachable { yielded: None, left_ms: entry.left(*timeout_at, at) }
             }
-            Some(Phase::Waiting { on, left_ms, .. }) => {
+            Phase::Waiting { on, left_ms, .. } => {
                 Phase::Unreachable { yielded: Some(on.clone()), left_ms: *left_ms }
             }
-            Some(Phase::Retaking { left_ms, .. }) => {
+            Phase::Retaking { left_ms, .. } => {
                 Phase::Unreachable { yielded: Some(BTreeSet::new()), left_ms: *left_ms }
             }
-            Some(Phase::Pending { .. } | Phase::Unreachable { .. }) | None => return,
+            Phase::Pending { .. } | Phase::Unreachable { .. } => return,
         };
         self.update(id, |entry| entry.phase = gone);
+    }
+
+    /// Whether people are asked something for `lease` from now on: its timeout stands still until that is over. What was
+    /// due by now has happened before. False: all is as it was.
+    pub fn set_asks(&mut self, lease: Lease, asks: bool, now: Ms) -> bool {
+        let entry = self.entries.get(&lease.dispatch).filter(|entry| entry.lease() == lease);
+        if entry.is_none_or(|entry| entry.asks_since.is_some() == asks) {
+            return false;
+        }
+        self.update(lease.dispatch, |entry| {
+            if let Phase::Running { timeout_at, lease_until } = entry.phase {
+                entry.run(entry.left(timeout_at, now), lease_until, now);
+            }
+            entry.asks_since = asks.then_some(now);
+        });
+        true
     }
 
     /// Lets everything that is due by `now` happen, in the order it was due.
@@ -192,11 +212,12 @@ impl Queue {
         self.stand(now);
     }
 
-    /// Timeouts pass later by as much.
+    /// Timeouts that do not stand still anyway pass later by as much.
     pub(super) fn put_off(&mut self, by: Ms) {
         let at_work: Vec<DispatchId> = self.index.clocked.iter().copied().collect();
         for id in at_work {
-            let Some(Phase::Running { timeout_at, lease_until }) = self.entries.get(&id).map(|it| &it.phase)
+            let Some(Entry { phase: Phase::Running { timeout_at, lease_until }, asks_since: None, .. }) =
+                self.entries.get(&id)
             else {
                 continue;
             };
@@ -214,7 +235,7 @@ impl Queue {
         for id in leased {
             let Some(entry) = self.entries.get(&id) else { continue };
             let short = match entry.phase {
-                Phase::Running { timeout_at, .. } => timeout_at < until,
+                Phase::Running { timeout_at, .. } => entry.asks_since.is_none() && timeout_at < until,
                 Phase::Pending { .. }
                 | Phase::Waiting { .. }
                 | Phase::Retaking { .. }

@@ -50,6 +50,7 @@ impl Queue {
             accepted_at: now,
             deadline_at: new.deadline_at,
             stands_since: None,
+            asks_since: None,
             attempt: 0,
             waits: 0,
             refused: false,
@@ -116,8 +117,9 @@ impl Queue {
             return Err(WaitError::NotAChild { parent: lease.dispatch, child: *stranger });
         }
         self.touch(lease, host, now)?;
-        let (left_ms, lease_until) = match self.held(lease, host)?.phase {
-            Phase::Running { timeout_at, lease_until } => (timeout_at.saturating_sub(now), lease_until),
+        let entry = self.held(lease, host)?;
+        let (left_ms, lease_until) = match entry.phase {
+            Phase::Running { timeout_at, lease_until } => (entry.left(timeout_at, now), lease_until),
             Phase::Pending { .. }
             | Phase::Waiting { .. }
             | Phase::Retaking { .. }

@@ -122,6 +122,8 @@ pub(super) struct Harness {
     clocks: Clocks,
     purses: BTreeMap<PurseKey, Purse>,
     leases: BTreeMap<DispatchId, Ms>,
+    /// Attempts for which people are asked something.
+    asked: BTreeMap<DispatchId, u32>,
     day: Option<SpendingDay>,
     made: u128,
 }
@@ -138,6 +140,7 @@ impl Harness {
             clocks: Clocks::default(),
             purses: BTreeMap::new(),
             leases: BTreeMap::new(),
+            asked: BTreeMap::new(),
             day: None,
             made: 0,
         }
@@ -340,6 +343,17 @@ impl Harness {
         }
         self.after();
         standing
+    }
+
+    pub(super) fn asks(&mut self, lease: Lease, asks: bool) {
+        let changed = self.queue.set_asks(lease, asks, self.now);
+        let before = if asks {
+            self.asked.insert(lease.dispatch, lease.attempt)
+        } else {
+            self.asked.remove(&lease.dispatch)
+        };
+        assert_eq!(changed, asks != (before == Some(lease.attempt)), "{}: {lease:?}", self.fault);
+        self.after();
     }
 
     pub(super) fn renew(&mut self, host: &str, leases: &[Lease]) -> Vec<Lease> {
@@ -553,6 +567,11 @@ impl Harness {
             if let Event::Assigned { lease, .. } = event {
                 self.leases.insert(lease.dispatch, self.now + LEASE);
             }
+        }
+        for event in &self.events {
+            let Event::Ended { id, failure: Some(failure), attempts, .. } = event else { continue };
+            let asks = self.asked.get(id) == Some(attempts);
+            ensure!(!asks || failure.code != "timeout", "{event:?} while people were asked");
         }
         for facts in &self.oracle.open {
             let stands = facts.stands_since.is_some();

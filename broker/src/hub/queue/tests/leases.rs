@@ -1,5 +1,6 @@
 //! Leases, attempts, `unreachable`, timeouts, deadlines and restarts, sentence by sentence.
 
+use nexus_wire::Ms;
 use nexus_wire::hands::{DispatchState, Lease};
 
 use super::super::{Clock, Clocks, Event, Queue, RestoreError, StaleToken, Verdict};
@@ -212,6 +213,68 @@ fn timeout_runs_from_each_assignment_and_a_late_result_is_refused() {
     it.now += 1;
     assert_eq!(it.result(lease, Verdict::Done), Err(StaleToken(lease)));
     assert_eq!((it.ended(id), it.code(id)), (Some(DispatchState::TimedOut), Some("timeout")));
+}
+
+#[test]
+fn a_timeout_stands_still_while_people_are_asked() {
+    let mut it = one_slot();
+    let id = it.give(Ask::root("keel", "wren/read").timeout(20_000).deadline(900_000));
+    let lease = it.lease(id);
+    let keep = |it: &mut Harness, ms: Ms| {
+        for _ in 0..ms / 10_000 {
+            it.pass(10_000);
+            it.renew("wren", &[lease]);
+        }
+    };
+    keep(&mut it, 10_000);
+    it.asks(lease, true);
+    keep(&mut it, 100_000);
+    // Not twice as long after the broker was away, or the machine slept.
+    it.restart(5_000);
+    it.register("wren", offer(1, &[("read", 1)]), &[lease]);
+    it.sleep(50_000);
+    // Nor is it forgotten while nobody can say how the work goes.
+    it.pass(90_000);
+    assert_eq!(it.state(id), Some(DispatchState::Unreachable));
+    it.renew("wren", &[lease]);
+    keep(&mut it, 100_000);
+    it.asks(lease, false);
+    it.pass(9_999);
+    assert_eq!(it.state(id), Some(DispatchState::Running));
+    it.pass(1);
+    assert_eq!((it.ended(id), it.code(id)), (Some(DispatchState::TimedOut), Some("timeout")));
+}
+
+#[test]
+fn whoever_waits_for_children_and_for_people_has_its_timeout_when_it_goes_on() {
+    let mut it = roomy();
+    let id = it.give(Ask::root("keel", "wren/read").timeout(20_000).deadline(900_000));
+    let child = it.give(Ask::child(it.lease(id), "wren", "gone/read"));
+    let lease = it.lease(id);
+    it.asks(lease, true);
+    it.wait(lease, &[child]).unwrap();
+    it.pass(29_000);
+    it.cancel(child);
+    it.pass(900);
+    it.renew("wren", &[lease]);
+    it.asks(lease, false);
+    it.pass(19_999);
+    assert_eq!(it.state(id), Some(DispatchState::Running));
+    it.pass(1);
+    assert_eq!(it.ended(id), Some(DispatchState::TimedOut));
+}
+
+#[test]
+fn another_attempt_asks_nothing() {
+    let mut it = one_slot();
+    let id = it.give(Ask::root("keel", "wren/read").idempotent().timeout(20_000).deadline(900_000));
+    let first = it.lease(id);
+    it.asks(first, true);
+    it.pass(30_000);
+    assert_eq!((it.state(id), it.lease(id).attempt), (Some(DispatchState::Running), 2));
+    it.asks(first, true);
+    it.pass(20_000);
+    assert_eq!(it.ended(id), Some(DispatchState::TimedOut));
 }
 
 #[test]

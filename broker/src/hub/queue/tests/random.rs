@@ -84,6 +84,11 @@ enum Op {
         host: u8,
         some: u16,
     },
+    /// People are asked something for it, or have answered.
+    Asks {
+        pick: u8,
+        asks: bool,
+    },
     Cancel {
         pick: u8,
     },
@@ -138,6 +143,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => any::<u8>().prop_map(|pick| Op::StaleResult { pick }),
         5 => (any::<u8>(), any::<u16>()).prop_map(|(pick, some)| Op::Wait { pick, some }),
         4 => (0_u8..3, any::<u16>()).prop_map(|(host, some)| Op::Renew { host, some }),
+        4 => (any::<u8>(), any::<bool>()).prop_map(|(pick, asks)| Op::Asks { pick, asks }),
         1 => any::<u8>().prop_map(|pick| Op::Cancel { pick }),
         4 => (any::<u8>(), 0_u8..3, 0_u8..2).prop_map(|(pick, host, hand)| Op::Redirect { pick, host, hand }),
         1 => (any::<u8>(), any::<bool>()).prop_map(|(pick, is_early)| Op::NobodyElse { pick, is_early }),
@@ -253,6 +259,10 @@ fn perform(it: &mut Harness, op: &Op) {
             let host = HOSTS[usize::from(host)];
             let named = among(&it.queue.leases(&aspect(host)), some);
             assert_eq!(it.renew(host, &named), []);
+        }
+        Op::Asks { pick: n, asks } => {
+            let Some(lease) = pick(&leases(it), n) else { return };
+            it.asks(lease, asks);
         }
         Op::Cancel { pick: n } => {
             let open: Vec<_> = it.oracle.open.iter().map(|facts| facts.id).collect();
