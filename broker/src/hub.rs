@@ -58,6 +58,7 @@ pub use command::{Change, Command, CommandBody, HubConfig, KnowledgeUse, Origin,
 pub use effect::{Effect, Effects, Milestone};
 pub use measured::{Measured, MeasuredDispatch};
 pub use push::{Push, PushEnd};
+pub(crate) use queue::StaleToken;
 pub use roster::Roster;
 pub use sessions::command_info;
 pub(crate) use situation::situation;

@@ -5,6 +5,7 @@ mod chat;
 mod flows;
 mod knowledge;
 mod registries;
+mod shown;
 mod triggers;
 mod usage;
 
@@ -32,6 +33,7 @@ use crate::sequencer::Sequencer;
 use crate::store::{ReaderPool, SqliteReader};
 use crate::task;
 pub(crate) use knowledge::{KnowledgeRead, Recalls, search};
+pub(crate) use shown::may_show;
 pub(crate) use triggers::{TriggerRead, answer as triggers};
 
 /// Readings at the same time; more wait without a thread.

@@ -402,7 +402,7 @@ impl Queue {
         self.index.waiting()
     }
 
-    /// Whether `host` holds `lease`: asked for what changes nothing here, such as progress notes.
+    /// Whether `host` holds `lease`.
     pub fn holds(&self, lease: Lease, host: &AspectName) -> Result<(), StaleToken> {
         self.held(lease, host).map(|_| ())
     }

@@ -7,6 +7,8 @@ use nexus_tests::World;
 use nexus_tests::raw::Raw;
 use serde_json::{Value, json};
 
+use crate::party::{Party, code};
+
 const TURN: &str = "0199a0b1-c2d3-7123-8456-789abcdef009";
 
 async fn say(raw: &mut Raw, numbers: std::ops::Range<u64>, text: &str) {
@@ -101,6 +103,77 @@ async fn what_an_aspect_does_is_shown_while_it_does_it() {
     while watcher.next_of("activity").await["payload"]["activity"]["doing"] != "idle" {}
 }
 
+#[tokio::test]
+async fn what_is_shown_belongs_where_it_says() {
+    let world = World::new();
+    let (mut wren, mut forge) = (Party::worker(&world, "wren").await, Party::worker(&world, "forge").await);
+    let mut operator = Party::operator(&world).await;
+    let (mut watcher, _) = watch(&world, json!({"observe": true})).await;
+    let hello = json!({"to": ["wren"], "content": "hello"});
+    let thread = operator.request("chat.send", hello).await["payload"]["thread"].clone();
+    wren.item("message").await;
+    let work = operator.dispatch("wren/work", None).await["payload"]["dispatch"].clone();
+    let lease = wren.item("assignment").await["lease"].clone();
+    let begin = |place: Value| {
+        let mut begin = place;
+        begin["turn"] = json!(TURN);
+        begin
+    };
+    for (kind, payload, refusal) in [
+        ("dispatch.progress", json!({"lease": lease, "note": "forged"}), "stale_token"),
+        ("observe.begin", begin(json!({"dispatch": work})), "not_found"),
+        ("observe.begin", begin(json!({"thread": thread})), "not_found"),
+        ("observe.begin", begin(json!({"dispatch": work, "thread": thread})), "not_found"),
+    ] {
+        let reply = forge.request(kind, payload.clone()).await;
+        assert_eq!(code(&reply), refusal, "{kind} {payload}: {reply}");
+    }
+    let next = json!({"dispatch": work, "attempt": 2});
+    for (kind, payload, refusal) in [
+        ("dispatch.progress", json!({"lease": next, "note": "too early"}), "stale_token"),
+        ("observe.begin", begin(json!({"dispatch": work, "thread": thread})), "not_found"),
+    ] {
+        let reply = wren.request(kind, payload.clone()).await;
+        assert_eq!(code(&reply), refusal, "{kind} {payload}: {reply}");
+    }
+    // In one go, so that what comes behind it waits for the look at where it belongs.
+    let turn = json!({"turn": TURN, "dispatch": work});
+    wren.raw.send("observe.begin", None, turn).await;
+    say(&mut wren.raw, 0..3, "x").await;
+    wren.raw.send("dispatch.progress", None, json!({"lease": lease, "note": "half of it"})).await;
+    wren.raw.send("observe.begin", None, begin(json!({"thread": thread}))).await;
+    let seen: Vec<Value> = frames(&mut watcher, 6)
+        .await
+        .into_iter()
+        .map(|frame| {
+            let shown = &frame["payload"];
+            json!([
+                shown["aspect"],
+                shown["what"]["type"],
+                shown["dispatch"],
+                shown["thread"],
+                shown["what"]["note"]
+            ])
+        })
+        .collect();
+    let event = json!(["wren", "event", work, null, null]);
+    assert_eq!(
+        seen,
+        [
+            json!(["wren", "begin", work, null, null]),
+            event.clone(),
+            event.clone(),
+            event,
+            json!(["wren", "progress", work, null, "half of it"]),
+            json!(["wren", "begin", null, thread, null]),
+        ]
+    );
+    let done = wren.request("dispatch.result", json!({"lease": lease, "output": 1})).await;
+    assert_eq!(done["kind"], "ok", "{done}");
+    let late = wren.request("dispatch.progress", json!({"lease": lease, "note": "late"})).await;
+    assert_eq!(code(&late), "stale_token", "{late}");
+}
+
 /// Resident bytes of a process.
 fn resident(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process is there");
@@ -121,7 +194,8 @@ async fn one_of_a_thousand_that_never_reads_costs_the_others_nothing() {
     let [wren, forge] = ["wren", "forge"].map(|name| world.home(name, json!({}), ""));
     let (mut wren, _) = Raw::registered(&world, &wren, json!({})).await;
     let (mut forge, _) = Raw::registered(&world, &forge, json!({})).await;
-    let thread = Raw::operator(&world).await.request("chat.send", json!({"content": "hello"})).await;
+    let hello = json!({"to": ["forge"], "content": "hello"});
+    let thread = Raw::operator(&world).await.request("chat.send", hello).await;
     let thread = thread["payload"]["thread"].clone();
     let (mut stuck, _) = watch(&world, json!({"observe": true})).await;
     let mut others = Vec::new();

@@ -34,7 +34,7 @@ use crate::deliver::Peer;
 use crate::edge::{Edge, stopping};
 use crate::framing::{Breach, Incoming};
 use crate::hub::{Change, CommandBody, Origin};
-use crate::observe::sharing;
+use crate::observe::{may_show, sharing};
 use crate::relay::Port;
 use crate::sequencer::{Sending, Stopped, Unsent};
 use crate::task;
@@ -43,6 +43,14 @@ use crate::traces;
 /// RFC 6455: text that is not UTF-8, and a breach of the protocol.
 const CLOSE_BAD_TEXT: u16 = 1007;
 const CLOSE_PROTOCOL: u16 = 1002;
+
+/// What has to wait for others before anything more is taken from the link.
+enum Waiting {
+    /// The core had no room for it.
+    Sending(Box<Sending>),
+    /// It says where it belongs, which is looked up.
+    Showing(Option<RequestId>, AspectName, Streamed),
+}
 
 /// What a message comes to.
 enum Outcome {
@@ -63,8 +71,7 @@ pub(super) struct Reader<'a> {
     streamed: u64,
     /// An acknowledgement not handed on yet: of those that came in one go only the last says anything.
     ack: Option<(AspectName, u64)>,
-    /// What the core had no room for; nothing more is taken before it has.
-    rest: VecDeque<Box<Sending>>,
+    rest: VecDeque<Waiting>,
     /// As many replies are owed as may be.
     owes_all: bool,
     share: Share,
@@ -98,8 +105,11 @@ impl<'a> Reader<'a> {
             let take = &mut |incoming: Incoming<'_>| self.take(incoming);
             let progress = poll_fn(|cx| input.poll_frames(cx, stream, take)).await;
             let more = self.finish(progress);
-            while let Some(sending) = self.rest.pop_front() {
-                self.submit(sending).await;
+            while let Some(waiting) = self.rest.pop_front() {
+                match waiting {
+                    Waiting::Sending(sending) => self.submit(sending).await,
+                    Waiting::Showing(id, aspect, streamed) => self.show(id, aspect, streamed).await,
+                }
             }
             if let Some(ending) = self.ending.take() {
                 return ending;
@@ -281,7 +291,11 @@ impl<'a> Reader<'a> {
             Ok(Admitted::Answered(answer)) => self.answered(id, answer),
             Ok(Admitted::Stream(aspect, streamed)) => {
                 self.share.stream(bytes);
-                self.stream(id, aspect, streamed);
+                if streamed.says_where() {
+                    self.rest.push_back(Waiting::Showing(id, aspect, streamed));
+                } else {
+                    self.stream(id, aspect, streamed);
+                }
             }
             Ok(Admitted::Subscribe(subscribe)) => self.edge.subscribe(self.peer, id, &subscribe),
             Ok(Admitted::Unsubscribe) => {
@@ -309,16 +323,16 @@ impl<'a> Reader<'a> {
     /// What there is no place for waits, and whatever comes after it.
     fn try_submit(&mut self, mut sending: Box<Sending>) {
         if !self.rest.is_empty() {
-            return self.rest.push_back(sending);
+            return self.rest.push_back(Waiting::Sending(sending));
         }
         sending.place = Arc::clone(&self.share.commands).try_acquire_owned().ok();
         if sending.place.is_none() {
-            return self.rest.push_back(sending);
+            return self.rest.push_back(Waiting::Sending(sending));
         }
         let origin = sending.origin;
         match self.edge.sequencer.try_submit(sending) {
             Ok(()) => {}
-            Err(Unsent::Wait(sending)) => self.rest.push_back(sending),
+            Err(Unsent::Wait(sending)) => self.rest.push_back(Waiting::Sending(sending)),
             Err(Unsent::Stopped) => refuse_stopped(self.peer, origin, Stopped),
         }
     }
@@ -428,6 +442,27 @@ impl<'a> Reader<'a> {
             let answer = edge.rotate(peer.identity.party.clone(), id, rotate).await;
             peer.outbox.answer(id, answer.map(FromBroker::Ok));
         });
+    }
+
+    /// Boxed, because it is rare.
+    fn show(
+        &mut self,
+        id: Option<RequestId>,
+        aspect: AspectName,
+        streamed: Streamed,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move {
+            let sender = self.peer.identity.party.clone();
+            let looked =
+                self.edge.library.answer(move |store| may_show(store, &sender, &streamed).map(|()| streamed));
+            match looked.await {
+                Ok(streamed) => self.stream(id, aspect, streamed),
+                Err(body) => self.refuse(id, body),
+            }
+            if let Some(port) = &mut self.port {
+                port.release();
+            }
+        })
     }
 
     fn stream(&mut self, id: Option<RequestId>, aspect: AspectName, streamed: Streamed) {
