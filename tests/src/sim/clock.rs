@@ -49,7 +49,8 @@ impl<S: Transaction> Sim<S> {
         if round == GOES_ON {
             self.sleep();
         }
-        if round == STOPS {
+        // Said again, because the broker may have died before it was answered.
+        if round == STOPS || round == STOPS + 1 {
             let by = self.operators[0].who.clone();
             for change in schedule::stop_restless() {
                 let request = RequestId(self.dice.id(self.now));
