@@ -15,4 +15,5 @@ mod stopping;
 mod storage;
 mod streams;
 mod threads;
+mod unreachable;
 mod watching;

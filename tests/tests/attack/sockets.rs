@@ -12,6 +12,7 @@ use nexus_tests::process::PATIENCE;
 use nexus_tests::raw::Raw;
 use nexus_tests::{World, wait_until};
 use nexus_wire::limits::{CLOSE_DISPLACED, SUBPROTOCOL};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -23,19 +24,73 @@ use crate::http::{address, request};
 
 const MANY: usize = 200;
 
+/// Ten thousand, or as many sockets as this machine lets a process have.
+fn as_many_as_may_be() -> usize {
+    const MOST: u64 = 10_000;
+    /// For all else that a process opens.
+    const SPARE: u64 = 500;
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).expect("as many as are allowed");
+    let most = maximum.map_or(MOST, |maximum| MOST.min(maximum.saturating_sub(SPARE)));
+    assert!(most >= 500, "`ulimit -Hn` is too small for this test");
+    most as usize
+}
+
 #[tokio::test]
-async fn many_links_open_at_once_and_all_are_served() {
-    let world = World::new();
-    let sent = join_all((0..MANY).map(|n| {
-        let world = &world;
-        async move {
-            let mut raw = Raw::operator(world).await;
-            raw.request("chat.send", json!({"content": format!("{n}")})).await
-        }
-    }))
-    .await;
+async fn ten_thousand_links_open_at_once_and_all_are_served() {
+    let many = as_many_as_may_be();
+    let mut world = World::asleep().config("[limits]\nupgrades_per_s = 10000\nrequests_per_s = 10000\n");
+    world.start_broker();
+    let world = &world;
+    let token = world.token();
+    let dialled = (0..many).map(|_| Raw::with_token(world, &token));
+    let mut links = join_all(dialled).await;
+    // All are open now, and each is answered.
+    let said = links
+        .iter_mut()
+        .enumerate()
+        .map(|(n, raw)| async move { raw.request("chat.send", json!({"content": format!("{n}")})).await });
+    let sent = join_all(said).await;
     let seqs: BTreeSet<u64> = sent.iter().filter_map(|reply| reply["payload"]["seq"].as_u64()).collect();
-    assert_eq!(seqs.len(), MANY, "each has an answer of its own");
+    assert_eq!(seqs.len(), many, "each has an answer of its own");
+}
+
+#[tokio::test]
+async fn whoever_asks_too_often_is_told_when_to_come_again() {
+    let mut world = World::asleep().config("[limits]\nupgrades_per_s = 1\nrequests_per_s = 1\n");
+    world.start_broker();
+    let bearer = format!("Bearer {}", world.token());
+    let mut first = Raw::operator(&world).await;
+    let mut refused = 0;
+    for _ in 0..MANY {
+        refused += match Raw::dial(&world, &[("authorization", &bearer)]).await {
+            Ok(_) => 0,
+            Err(status) => {
+                assert_eq!(status, 429);
+                1
+            }
+        };
+    }
+    assert!(refused > MANY / 2, "{refused} of {MANY} links");
+    // Another test may have been first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::new();
+    let answer = loop {
+        let asked = client.get(format!("{}/api/v1/aspects", world.url())).header("authorization", &bearer);
+        let answer = asked.send().await.expect("it answers");
+        if answer.status() != 200 {
+            break answer;
+        }
+    };
+    assert_eq!(answer.status(), 429);
+    let head = |name: &str| answer.headers().get(name).and_then(|it| it.to_str().ok()).map(str::to_owned);
+    let (kind, wait) = (head("content-type"), head("retry-after"));
+    let problem: Value = answer.json().await.expect("JSON");
+    assert_eq!(kind.as_deref(), Some("application/problem+json"));
+    assert_eq!(problem["code"], "rate_limited", "{problem}");
+    assert_eq!(wait, Some(problem["details"]["retry_after"].to_string()), "{problem}");
+    // Whoever is in already is not held up.
+    assert_eq!(first.request("team.list", json!({})).await["kind"], "ok");
 }
 
 #[tokio::test]
