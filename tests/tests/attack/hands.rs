@@ -255,3 +255,61 @@ async fn numbers_nobody_means_do_no_harm() {
         "{kinds:?}"
     );
 }
+
+#[tokio::test]
+async fn a_hand_for_some_is_for_them_and_people_alone() {
+    let world = World::new();
+    let hand =
+        json!({"name": "work", "allowed_invokers": ["wren"], "concurrency": 64, "capabilities": ["weld"]});
+    let mut forge = Party::offering(&world, "forge", hand).await;
+    let (mut wren, mut moth) = (Party::worker(&world, "wren").await, Party::worker(&world, "moth").await);
+    let refused = moth.dispatch("forge/work", None).await;
+    assert_eq!(code(&refused), "forbidden", "{refused}");
+    assert_eq!(refused["payload"]["details"], json!({"allowed_invokers": ["wren"]}));
+    // Nor by what it can do, nor for somebody's work that it was given.
+    let wanted = json!({"capability": {"needs": ["weld"]}, "input": {}});
+    let refused = moth.request("dispatch", wanted.clone()).await;
+    assert_eq!(code(&refused), "no_candidate", "{refused}");
+    wren.dispatch("moth/work", None).await;
+    let lease = moth.item("assignment").await["lease"].clone();
+    assert_eq!(code(&moth.dispatch("forge/work", Some(&lease)).await), "forbidden");
+    assert_eq!(forge.unasked().await, Vec::<Value>::new(), "nothing of it reached it");
+    assert_eq!(wren.dispatch("forge/work", None).await["kind"], "ok");
+    assert_eq!(wren.request("dispatch", wanted).await["kind"], "ok");
+    let people = world.nexctl(&["dispatch", "forge/work", "{}"]);
+    assert!(people.status.success(), "{people:?}");
+    for invoker in ["wren", "wren", "operator/admin"] {
+        assert_eq!(forge.item("assignment").await["invoker"], invoker);
+    }
+}
+
+#[tokio::test]
+async fn an_output_that_does_not_fit_may_be_put_right_once() {
+    let world = World::new();
+    let schema = json!({"type": "object", "required": ["ok"], "properties": {"ok": {"type": "boolean"}}});
+    let hand = json!({"name": "work", "output_schema": schema, "concurrency": 64});
+    let mut forge = Party::offering(&world, "forge", hand).await;
+    let mut operator = Party::operator(&world).await;
+    let (right, wrong) = (json!({"ok": true}), json!({"ok": "yes"}));
+    for (outputs, state) in [([&wrong, &right], "done"), ([&wrong, &wrong], "failed")] {
+        let work = operator.dispatch("forge/work", None).await["payload"]["dispatch"].clone();
+        let lease = forge.item("assignment").await["lease"].clone();
+        let [first, second] = outputs;
+        let refused = forge.request("dispatch.result", result(&lease, first.clone())).await;
+        let details = &refused["payload"]["details"];
+        assert_eq!((code(&refused), &details["state"]), ("invalid_output", &json!("running")), "{refused}");
+        assert!(details["faults"].to_string().contains("/ok"), "{refused}");
+        let reply = forge.request("dispatch.result", result(&lease, second.clone())).await;
+        let info = operator.request("dispatch.status", json!({"dispatch": work})).await["payload"].clone();
+        assert_eq!(info["state"], state, "{info}");
+        if state == "done" {
+            assert_eq!((&reply["kind"], &info["output"]), (&json!("ok"), &right));
+        } else {
+            assert_eq!((code(&reply), &info["error"]["code"]), ("invalid_output", &json!("invalid_output")));
+            let third = forge.request("dispatch.result", result(&lease, right.clone())).await;
+            assert_eq!(code(&third), "stale_token", "{third}");
+        }
+    }
+    let dead = world.nexctl_json(&["get", "dispatches", "--dead"]);
+    assert_eq!(dead["dispatches"].as_array().map(Vec::len), Some(1), "{dead}");
+}

@@ -6,6 +6,7 @@ mod hands;
 mod http;
 mod identity;
 mod invitations;
+mod knowledge;
 mod mcp;
 mod party;
 mod presence;
