@@ -333,7 +333,7 @@ impl Config {
         let renewals = 2 * limits::LEASE_RENEW_INTERVAL;
         if Duration::from_millis(self.hub.lease_ms.unsigned_abs()) <= renewals {
             warnings.push(format!(
-                "hands.lease_s is so short that a worker which misses one renewal loses its lease; use more than {}",
+                "hands.lease_s is so short that a worker which is held up for a moment loses its lease; use more than {}",
                 renewals.as_secs()
             ));
         }

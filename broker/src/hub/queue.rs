@@ -441,6 +441,11 @@ impl Queue {
         self.config.soft_cap.max(1)
     }
 
+    /// How long a lease lasts that is not renewed.
+    pub fn lease_ms(&self) -> Ms {
+        self.config.lease_ms
+    }
+
     /// H: no assignment makes more than this many active.
     pub fn hard_cap(&self) -> u32 {
         let live = u32::try_from(self.hosts.len()).unwrap_or(u32::MAX);

@@ -4,7 +4,7 @@ use nexus_wire::frame::FromBroker;
 use nexus_wire::limits::{
     CLOSE_DISPLACED, CLOSE_HELD, CLOSE_REVOKED, DURABLE_BYTES_MAX, HANDS_PER_ASPECT_MAX, SLOTS_MAX,
 };
-use nexus_wire::roster::{HeldLease, Register, Registered};
+use nexus_wire::roster::{HeldLease, LinkLimits, Register, Registered};
 use nexus_wire::{AspectName, EpochId, ErrorBody, ErrorCode, LinkId, Party, WatchName};
 use serde_json::json;
 
@@ -91,7 +91,10 @@ impl<S: Store> Step<'_, S> {
         let (team, _) = self.hub.situation_of(name);
         let mut situation = situation(&*self.store, name, team, tail - offset, away_since)?;
         situation.spending_stop = self.hub.spending_stop();
-        let registered = Registered { name: name.clone(), link, generation, epoch, offset, lost, situation };
+        let limits = LinkLimits { lease_ms: self.hub.queue.lease_ms(), ..LinkLimits::default() };
+        let name_told = name.clone();
+        let registered =
+            Registered { name: name_told, link, generation, epoch, offset, lost, limits, situation };
         self.answer_with(Ok(FromBroker::Registered(Box::new(registered))));
         self.effect(Effect::Attach { link, aspect: name.clone(), cursor: offset, tail });
         self.effect(Effect::RosterChanged { aspect: name.clone() });

@@ -3,7 +3,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Ms;
 use crate::budget::SpendingStop;
 use crate::chat::ThreadInfo;
 use crate::files::WatchSpec;
@@ -13,6 +12,7 @@ use crate::ids::{EpochId, LinkId};
 use crate::inbox::Resume;
 use crate::name::{AspectName, Party};
 use crate::observe::Activity;
+use crate::{Ms, limits};
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -98,7 +98,33 @@ pub struct Registered {
     pub offset: u64,
     /// Of the leases named: those no longer good. Stop that work.
     pub lost: Vec<Lease>,
+    #[serde(default)]
+    pub limits: LinkLimits,
     pub situation: Situation,
+}
+
+/// What holds for whoever speaks on this link.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct LinkLimits {
+    /// Of a frame, in bytes.
+    pub frame_bytes: u64,
+    /// Of a frame that becomes durable or is passed on.
+    pub durable_bytes: u64,
+    /// Items that are delivered before one of them is acknowledged.
+    pub items: u64,
+    /// How long a lease lasts that is not renewed.
+    pub lease_ms: Ms,
+}
+
+impl Default for LinkLimits {
+    fn default() -> Self {
+        Self {
+            frame_bytes: limits::FRAME_BYTES_MAX as u64,
+            durable_bytes: limits::DURABLE_BYTES_MAX as u64,
+            items: limits::CREDIT_ITEMS,
+            lease_ms: limits::LEASE.as_millis() as Ms,
+        }
+    }
 }
 
 /// What an agent needs to know after a start or a compaction.

@@ -61,6 +61,31 @@ impl Lost {
     }
 }
 
+const SLOW: &str = r#"
+[[rule]]
+hand = "slow"
+pace_ms = 1000
+[[rule.step]]
+say = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+"#;
+
+#[tokio::test]
+async fn an_agent_renews_as_often_as_a_short_lease_wants() {
+    let mut world = World::asleep().config("[hands]\nlease_s = 6\n");
+    world.start_broker();
+    let (mut operator, mut silent) = (Party::operator(&world).await, Party::worker(&world, "moth").await);
+    let home = world.home("wren", json!({"hands": [{"name": "slow", "timeout_s": 600}]}), SLOW);
+    let agent = world.agent(&home);
+    agent.wait_for_text("registered");
+    let slow = operator.dispatch("wren/slow", None).await["payload"]["dispatch"].clone();
+    until(&mut operator, &slow, "running").await;
+    // One that began later and renews nothing: once it is lost, the other would be lost as well.
+    let idle = operator.dispatch("moth/work", None).await["payload"]["dispatch"].clone();
+    silent.item("assignment").await;
+    until(&mut operator, &idle, "unreachable").await;
+    assert_eq!(state(&mut operator, &slow).await["state"], "running");
+}
+
 #[tokio::test]
 async fn a_worker_that_comes_back_with_its_lease_goes_on_and_brings_its_result() {
     let mut lost = Lost::new().await;
@@ -73,6 +98,8 @@ async fn a_worker_that_comes_back_with_its_lease_goes_on_and_brings_its_result()
     let held = json!([{"lease": lost.lease}]);
     let (mut forge, registered) = lost.back(held).await;
     assert_eq!(registered["lost"], json!([]));
+    let limits = json!({"frame_bytes": 1_048_576, "durable_bytes": 786_432, "items": 256, "lease_ms": 2_000});
+    assert_eq!(registered["limits"], limits);
     assert_eq!(state(&mut operator, &lost.work).await["state"], "running");
     let done = forge.request("dispatch.result", result(&lost.lease, json!("late"))).await;
     assert_eq!(done["payload"], json!({"dispatch": lost.work, "state": "done"}));

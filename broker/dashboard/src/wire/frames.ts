@@ -2885,6 +2885,7 @@ export interface Registered {
    * Grows with every registration of this aspect.
    */
   generation: number;
+  limits?: LinkLimits;
   link: LinkId;
   /**
    * Of the leases named: those no longer good. Stop that work.
@@ -2896,6 +2897,28 @@ export interface Registered {
    */
   offset: number;
   situation: Situation;
+}
+/**
+ * What holds for whoever speaks on this link.
+ *
+ */
+export interface LinkLimits {
+  /**
+   * Of a frame that becomes durable or is passed on.
+   */
+  durable_bytes: number;
+  /**
+   * Of a frame, in bytes.
+   */
+  frame_bytes: number;
+  /**
+   * Items that are delivered before one of them is acknowledged.
+   */
+  items: number;
+  /**
+   * How long a lease lasts that is not renewed.
+   */
+  lease_ms: number;
 }
 /**
  * What an agent needs to know after a start or a compaction.

@@ -10,7 +10,7 @@ use nexus_client::{CloseReason, Event, Link, Loss, RequestError};
 use nexus_wire::hands::{Lease, LeaseRenew};
 use nexus_wire::inbox::{Decision, Deliver, ItemBody};
 use nexus_wire::limits::LEASE_RENEW_INTERVAL;
-use nexus_wire::roster::{AspectInfo, ContextMode, Register, Registered, SettingsBroken};
+use nexus_wire::roster::{AspectInfo, ContextMode, LinkLimits, Register, Registered, SettingsBroken};
 use nexus_wire::session::{SessionAct, SessionAsk, SessionOrder, SessionOutcome};
 use nexus_wire::turn::CANCELLED_BY;
 use nexus_wire::{ErrorCode, ItemId};
@@ -113,6 +113,7 @@ pub(super) struct Owner {
     pub(super) news: mpsc::Receiver<News>,
     tell: mpsc::Sender<News>,
     was_registered: bool,
+    renew_every: Duration,
     /// What the broker was told last of what the settings say.
     offered: Option<Register>,
 }
@@ -149,6 +150,7 @@ impl Owner {
             news,
             tell,
             was_registered,
+            renew_every: LEASE_RENEW_INTERVAL,
             offered: None,
         };
         if !left.items.is_empty() || !left.posts.is_empty() {
@@ -168,13 +170,11 @@ impl Owner {
 
     /// Runs until told to stop, or until it cannot go on.
     pub(super) async fn run(mut self, courier: Courier, parent: Parent) -> Result<Exit, Fatal> {
-        let mut renewal = interval(LEASE_RENEW_INTERVAL);
-        renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut beats = Beats {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             parent,
-            renewal,
+            renewal: renewal(self.renew_every),
             sweep: interval(SWEEP_INTERVAL),
             courier: Some(courier),
         };
@@ -184,6 +184,9 @@ impl Owner {
                 Ok(None) => {}
                 Ok(Some(exit)) => break Ok(exit),
                 Err(error) => break Err(error),
+            }
+            if beats.renewal.period() != self.renew_every {
+                beats.renewal = renewal(self.renew_every);
             }
         };
         tokio::select! {
@@ -326,7 +329,8 @@ impl Owner {
 
     async fn registered(&mut self, attempt: u64, registered: Registered) -> Result<(), Fatal> {
         let Some(items) = self.uplink.registered(attempt, &registered).await? else { return Ok(()) };
-        let Registered { name, generation, lost, situation, .. } = registered;
+        let Registered { name, generation, lost, limits, situation, .. } = registered;
+        self.renew_every = renew_every(&limits);
         tracing::info!("{name} registered with {} (generation {generation})", self.manner.url);
         self.tasks.lose(&lost);
         self.channels.team.send_replace(situation.team);
@@ -543,6 +547,18 @@ impl Owner {
 }
 
 /// What the broker is told of the settings.
+/// Two renewals may be late before a lease is lost.
+fn renew_every(limits: &LinkLimits) -> Duration {
+    let third = Duration::from_millis(limits.lease_ms.unsigned_abs() / 3);
+    LEASE_RENEW_INTERVAL.min(third).max(Duration::from_millis(100))
+}
+
+fn renewal(every: Duration) -> Interval {
+    let mut renewal = interval(every);
+    renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    renewal
+}
+
 fn offer(settings: &Settings) -> Register {
     Register {
         model: settings.provider.model.clone(),

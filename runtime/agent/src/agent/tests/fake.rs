@@ -13,7 +13,7 @@ use nexus_client::KeyFile;
 use nexus_wire::envelope::{decode, push, reply};
 use nexus_wire::hands::LeasesRenewed;
 use nexus_wire::inbox::{Deliver, Item, ItemBody};
-use nexus_wire::roster::{Register, Registered, Situation};
+use nexus_wire::roster::{LinkLimits, Register, Registered, Situation};
 use nexus_wire::{EpochId, ErrorBody, FromBroker, Json, LinkId, RequestId, ToBroker};
 use serde::Serialize;
 use serde_json::json;
@@ -243,6 +243,7 @@ impl FakeLink {
             epoch,
             offset,
             lost: Vec::new(),
+            limits: LinkLimits::default(),
             situation: Situation::default(),
         };
         self.send(Message::text(reply(id, &FromBroker::Registered(Box::new(registered)))));
