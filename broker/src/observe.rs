@@ -37,7 +37,7 @@ pub(crate) use shown::may_show;
 pub(crate) use triggers::{TriggerRead, answer as triggers};
 
 /// Readings at the same time; more wait without a thread.
-const READERS: usize = 4;
+pub(crate) const READERS: usize = 4;
 /// Of those, readings of one link at a time: it may ask for hundreds at once, and others would come after all of them.
 pub(crate) const READS_OF_ONE: usize = READERS / 2;
 /// Links that read ahead in their inboxes at the same time. Each may hold a few MiB, for as long as its client does not read.
@@ -59,14 +59,16 @@ pub(crate) async fn sharing<T>(share: Arc<Semaphore>, work: impl Future<Output =
 pub(crate) struct Library {
     pool: Arc<ReaderPool>,
     room: Arc<Semaphore>,
+    /// For a look at a row or two, which is not to wait until searches have ended.
+    near: Arc<Semaphore>,
     ahead: Arc<Semaphore>,
     sequencer: Sequencer,
 }
 
 impl Library {
     pub(crate) fn new(pool: impl FnOnce(usize) -> ReaderPool, sequencer: Sequencer) -> Self {
-        let (room, ahead) = (Arc::new(Semaphore::new(READERS)), Arc::new(Semaphore::new(AHEAD)));
-        Self { pool: Arc::new(pool(READERS)), room, ahead, sequencer }
+        let [room, near, ahead] = [READERS, 1, AHEAD].map(|count| Arc::new(Semaphore::new(count)));
+        Self { pool: Arc::new(pool(READERS + 1)), room, near, ahead, sequencer }
     }
 
     /// Leave to read ahead until it is dropped, unless as many do as may.
@@ -78,20 +80,27 @@ impl Library {
         &self,
         reading: impl FnOnce(&SqliteReader) -> Stored<T> + Send + 'static,
     ) -> Stored<T> {
-        let gone = |_| StoreError::Unavailable("the broker is stopping".to_owned());
         // Never closed; the error type is there for semaphores that are.
         let _turn = match SHARE.try_with(Arc::clone) {
-            Ok(share) => Some(share.acquire_owned().await.map_err(|_| gone(()))?),
+            Ok(share) => Some(share.acquire_owned().await.map_err(|_| stopping())?),
             Err(_) => None,
         };
-        let permit = Arc::clone(&self.room).acquire_owned().await.map_err(|_| gone(()))?;
+        self.read_in(&self.room, reading).await
+    }
+
+    async fn read_in<T: Send + 'static>(
+        &self,
+        room: &Arc<Semaphore>,
+        reading: impl FnOnce(&SqliteReader) -> Stored<T> + Send + 'static,
+    ) -> Stored<T> {
+        let permit = Arc::clone(room).acquire_owned().await.map_err(|_| stopping())?;
         let pool = Arc::clone(&self.pool);
         let task = task::blocking(move || {
             let result = pool.read(reading);
             drop(permit);
             result
         });
-        let found = task.await.unwrap_or_else(|_| Err(gone(())));
+        let found = task.await.unwrap_or_else(|_| Err(stopping()));
         if let Err(error @ StoreError::Corrupt(_)) = &found {
             tracing::error!(%error, "a reading met damage");
             // A broker that is stopping raises nothing more.
@@ -105,12 +114,30 @@ impl Library {
         &self,
         reading: impl FnOnce(&SqliteReader) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, ErrorBody> {
-        let read = self.read(move |store| match reading(store) {
-            Ok(found) => Ok(Ok(found)),
-            Err(Refusal::Told(body)) => Ok(Err(body)),
-            Err(Refusal::Store(error)) => Err(error),
-        });
+        let read = self.read(move |store| told(reading(store)));
         read.await.map_err(|error| ErrorBody::from(Refusal::Store(error)))?
+    }
+
+    /// The same, of a row or two, for whoever nothing else goes on for meanwhile.
+    pub(crate) async fn look<T: Send + 'static>(
+        &self,
+        reading: impl FnOnce(&SqliteReader) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, ErrorBody> {
+        let read = self.read_in(&self.near, move |store| told(reading(store)));
+        read.await.map_err(|error| ErrorBody::from(Refusal::Store(error)))?
+    }
+}
+
+fn stopping() -> StoreError {
+    StoreError::Unavailable("the broker is stopping".to_owned())
+}
+
+/// A refusal is an answer; what is wrong with the store is not.
+fn told<T>(read: Result<T, Refusal>) -> Stored<Result<T, ErrorBody>> {
+    match read {
+        Ok(found) => Ok(Ok(found)),
+        Err(Refusal::Told(body)) => Ok(Err(body)),
+        Err(Refusal::Store(error)) => Err(error),
     }
 }
 

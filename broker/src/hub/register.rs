@@ -92,9 +92,8 @@ impl<S: Store> Step<'_, S> {
         let mut situation = situation(&*self.store, name, team, tail - offset, away_since)?;
         situation.spending_stop = self.hub.spending_stop();
         let limits = LinkLimits { lease_ms: self.hub.queue.lease_ms(), ..LinkLimits::default() };
-        let name_told = name.clone();
         let registered =
-            Registered { name: name_told, link, generation, epoch, offset, lost, limits, situation };
+            Registered { name: name.clone(), link, generation, epoch, offset, lost, limits, situation };
         self.answer_with(Ok(FromBroker::Registered(Box::new(registered))));
         self.effect(Effect::Attach { link, aspect: name.clone(), cursor: offset, tail });
         self.effect(Effect::RosterChanged { aspect: name.clone() });

@@ -454,7 +454,7 @@ impl<'a> Reader<'a> {
         Box::pin(async move {
             let sender = self.peer.identity.party.clone();
             let looked =
-                self.edge.library.answer(move |store| may_show(store, &sender, &streamed).map(|()| streamed));
+                self.edge.library.look(move |store| may_show(store, &sender, &streamed).map(|()| streamed));
             match looked.await {
                 Ok(streamed) => self.stream(id, aspect, streamed),
                 Err(body) => self.refuse(id, body),

@@ -198,10 +198,12 @@ async fn a_turn_is_seen_while_it_happens_and_shows_in_the_roster() {
     let world = World::new().await;
     let wren = world.aspect("wren").await;
     let mut watcher = Raw::operator(&world).await;
+    let opened = watcher.request("chat.send", json!({"to": ["wren"], "content": "hello"})).await;
+    let thread = &opened["payload"]["thread"];
     let subscribed = watcher.request("subscribe", json!({"observe": true, "roster": true})).await;
     assert!(subscribed["payload"]["head"].is_u64(), "{subscribed}");
     let (mut raw, _) = Raw::registered(&world, &wren, json!({})).await;
-    let (turn, thread) = (Uuid::now_v7(), Uuid::now_v7());
+    let turn = Uuid::now_v7();
     raw.send("observe.begin", None, json!({"turn": turn, "thread": thread})).await;
     for n in 0..3 {
         let event = json!({"turn": turn, "n": n, "event": {"type": "text", "text": "a \"word\""}});

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::World;
 use super::client::{PATIENCE, Raw};
 use crate::meter::Reading;
-use crate::observe::{READS_OF_ONE, sharing};
+use crate::observe::{READERS, READS_OF_ONE, sharing};
 
 /// Says the same again and again until it is told to stop, and reads nothing. Ends with how often it was said.
 fn flood(mut raw: Raw, text: String, stop: &Arc<AtomicBool>) -> JoinHandle<(Raw, usize)> {
@@ -54,7 +54,7 @@ async fn links_that_send_without_end_leave_the_others_their_turn() {
     let durable = json!({"kind": "chat.send", "payload": {"to": ["wren"], "content": "again"}}).to_string();
     let (mut streaming, _) = Raw::registered(&world, &wren, json!({})).await;
     let turn = Uuid::now_v7();
-    streaming.send("observe.begin", None, json!({"turn": turn, "thread": Uuid::now_v7()})).await;
+    streaming.send("observe.begin", None, json!({"turn": turn})).await;
     let streamed = json!({"kind": "observe.event", "payload": event(turn, 0, &"x".repeat(300))}).to_string();
     let floods = [flood(Raw::operator(&world).await, durable, &stop), flood(streaming, streamed, &stop)];
 
@@ -125,7 +125,7 @@ async fn what_streams_faster_than_a_link_may_waits_and_none_of_it_is_lost() {
     watcher.request("subscribe", json!({"observe": true})).await;
     let (mut raw, _) = Raw::registered(&world, &wren, json!({})).await;
     let turn = Uuid::now_v7();
-    raw.send("observe.begin", None, json!({"turn": turn, "thread": Uuid::now_v7()})).await;
+    raw.send("observe.begin", None, json!({"turn": turn})).await;
     let text = "x".repeat(100_000);
     let sending = tokio::spawn(async move {
         for n in 0..EVENTS {
@@ -179,5 +179,38 @@ async fn one_link_that_reads_much_at_a_time_leaves_readers_to_others() {
     }
     for reading in readings {
         timeout(PATIENCE, reading).await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_turn_begins_while_every_reader_is_at_a_search() {
+    let world = World::new().await;
+    let (wren, mut operator) = (world.aspect("wren").await, Raw::operator(&world).await);
+    let opened = operator.request("chat.send", json!({"to": ["wren"], "content": "hello"})).await;
+    let thread = &opened["payload"]["thread"];
+    let (mut wren, _) = Raw::registered(&world, &wren, json!({})).await;
+    let begun = Arc::new(Semaphore::new(0));
+    let (end, searches): (Vec<_>, Vec<_>) = (0..READERS)
+        .map(|_| {
+            let (end, ended) = std::sync::mpsc::sync_channel::<()>(1);
+            let (library, begun) = (world.running.edge.library.clone(), Arc::clone(&begun));
+            let search = tokio::spawn(async move {
+                let search = library.read(move |_| {
+                    begun.add_permits(1);
+                    // Until the other half is dropped.
+                    let _ = ended.recv();
+                    Ok(())
+                });
+                search.await.unwrap();
+            });
+            (end, search)
+        })
+        .unzip();
+    begun.acquire_many(READERS as u32).await.unwrap().forget();
+    let begin = wren.request("observe.begin", json!({"turn": Uuid::now_v7(), "thread": thread}));
+    assert_eq!(timeout(PATIENCE, begin).await.unwrap()["kind"], "ok");
+    drop(end);
+    for search in searches {
+        search.await.unwrap();
     }
 }
