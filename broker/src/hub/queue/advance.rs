@@ -125,7 +125,6 @@ impl Queue {
             entry.attempt += 1;
             entry.waits = 0;
             entry.refused = false;
-            entry.asks_since = None;
             entry.run(entry.timeout_ms, lease_until, now);
         });
         if let Some(entry) = self.entries.get(&id) {

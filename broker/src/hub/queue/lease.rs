@@ -148,7 +148,8 @@ impl Queue {
     /// Whether people are asked something for `lease` from now on: its timeout stands still until that is over. What was
     /// due by now has happened before. False: all is as it was.
     pub fn set_asks(&mut self, lease: Lease, asks: bool, now: Ms) -> bool {
-        let entry = self.entries.get(&lease.dispatch).filter(|entry| entry.lease() == lease);
+        let is_held = |entry: &&Entry| entry.lease() == lease && !entry.phase.is_pending();
+        let entry = self.entries.get(&lease.dispatch).filter(is_held);
         if entry.is_none_or(|entry| entry.asks_since.is_some() == asks) {
             return false;
         }
