@@ -17,8 +17,7 @@ const THREADS_AT_ONCE: u32 = 200;
 
 /// What is known of a thread, without its messages.
 pub(super) fn thread(store: &impl Reads, reader: &Party, id: ThreadId) -> Result<ThreadInfo, Refusal> {
-    let thread = readable(store, reader, id)?
-        .ok_or_else(|| not_found(format!("no thread {id} that {reader} takes part in")))?;
+    let thread = readable(store, reader, id)?.ok_or_else(|| unseen_thread(id, reader))?;
     Ok(ThreadInfo { unread: store.unread(reader, id)?, ..shown(thread.info()) })
 }
 
@@ -251,6 +250,10 @@ pub(super) fn readable(store: &impl Reads, reader: &Party, id: ThreadId) -> Stor
     let open = store.dispatches(Which::Open, None, SCAN_MAX)?;
     let works_for_it = open.iter().any(|info| info.thread == Some(id) && *name == info.hand.aspect);
     Ok(works_for_it.then_some(thread))
+}
+
+pub(super) fn unseen_thread(id: ThreadId, reader: &Party) -> Refusal {
+    not_found(format!("no thread {id} that {reader} takes part in"))
 }
 
 fn readable_message(store: &impl Reads, reader: &Party, id: MessageId) -> Result<Message, Refusal> {

@@ -2,7 +2,7 @@
 
 use nexus_wire::hands::DispatchState;
 use nexus_wire::observe::ObserveBegin;
-use nexus_wire::{DispatchId, Party, ThreadId};
+use nexus_wire::{DispatchId, Party};
 
 use super::{Refusal, chat, not_found};
 use crate::admit::Streamed;
@@ -30,7 +30,7 @@ pub(crate) fn may_show(store: &impl Reads, sender: &Party, streamed: &Streamed) 
         }
         Streamed::Begin(ObserveBegin { thread: Some(id), .. }) => match chat::readable(store, sender, *id)? {
             Some(_) => Ok(()),
-            None => Err(not_in(*id, sender)),
+            None => Err(chat::unseen_thread(*id, sender)),
         },
         Streamed::Progress(progress) => {
             let lease = progress.lease;
@@ -52,8 +52,4 @@ fn given(store: &impl Reads, sender: &Party, id: DispatchId) -> Result<Option<Di
 
 fn not_given(id: DispatchId, sender: &Party) -> Refusal {
     not_found(format!("there is no dispatch {id}, with that thread, for a Hand of {sender}"))
-}
-
-fn not_in(id: ThreadId, sender: &Party) -> Refusal {
-    not_found(format!("there is no thread {id} that {sender} takes part in"))
 }
