@@ -60,15 +60,6 @@ budget = { cost_microusd = 50000 }
 say = "{% if not made.ok %}no: {{ made.text }}{% else %}{{ made.json.trigger }} is {{ made.json.owner }}'s{% endif %}"
 
 [[rule]]
-hand = "brief"
-[[rule.step]]
-name = "stored"
-call = "store_knowledge"
-args = { topic = "brief", content = "green" }
-[[rule.step]]
-say = "{% if not stored.ok %}no: {{ stored.text }}{% else %}yes{% endif %}"
-
-[[rule]]
 hand = "store"
 [[rule.step]]
 name = "stored"
@@ -88,11 +79,10 @@ impl Team {
     fn new(wait_s: u32) -> Self {
         let world = World::new();
         let approval = json!({"policy": "untrusted", "always": ["store_knowledge"], "wait_s": wait_s});
-        let hand = json!({"name": "store", "tools": ["store_knowledge"], "timeout_s": 600});
+        // Its own time is short: it stands still while people are asked.
+        let hand = json!({"name": "store", "tools": ["store_knowledge"], "timeout_s": 5});
         let tools = ["store_knowledge", "ask_operator", "create_trigger"];
-        let brief = json!({"name": "brief", "tools": ["store_knowledge"], "timeout_s": 5});
-        let hands = json!([hand, brief]);
-        let settings = json!({"role": "frame", "tools": tools, "approval": approval, "hands": hands});
+        let settings = json!({"role": "frame", "tools": tools, "approval": approval, "hands": [hand]});
         let home = world.home("wren", settings, SCRIPT);
         let agent = world.agent(&home);
         Self { world, home, agent }
@@ -250,7 +240,7 @@ async fn the_time_of_a_hand_stands_still_while_people_are_asked() {
     let home = team.world.home("crow", json!({}), "");
     let (mut crow, _) = Raw::registered(&team.world, &home, json!({"hands": [settings], "slots": 1})).await;
     let mut asks =
-        Process::start("nexctl", &mut team.world.nexctl_command(&["dispatch", "wren/brief", "{}", "--wait"]));
+        Process::start("nexctl", &mut team.world.nexctl_command(&["dispatch", "wren/store", "{}", "--wait"]));
     let asked = team.waiting();
     // A Hand that is as brief and asks nobody, begun later: its time is up first.
     let mut idles =
