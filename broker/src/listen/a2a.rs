@@ -9,6 +9,8 @@ mod card;
 mod door;
 mod fault;
 mod follow;
+#[cfg(test)]
+mod fuzz;
 mod list;
 pub(crate) mod push;
 mod rest;

@@ -1,6 +1,9 @@
 //! Where services outside knock: `POST /hooks/<trigger>`, with a signature in place of a credential. What is taken is on
 //! disk before the answer; who has no good signature learns nothing, not even which triggers there are.
 
+#[cfg(test)]
+mod fuzz;
+
 use std::sync::Arc;
 use std::time::Duration;
 

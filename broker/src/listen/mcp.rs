@@ -13,6 +13,8 @@
 
 mod bus;
 mod fixtures;
+#[cfg(test)]
+mod fuzz;
 mod link;
 mod metadata;
 mod patience;

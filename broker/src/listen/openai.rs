@@ -6,6 +6,8 @@ mod chat;
 pub(crate) mod embeddings;
 mod fault;
 mod functions;
+#[cfg(test)]
+mod fuzz;
 mod input;
 mod models;
 mod place;

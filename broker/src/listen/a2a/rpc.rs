@@ -46,7 +46,7 @@ pub(super) async fn answer(
 }
 
 /// The id as far as there is one, and the method with its parameters.
-fn parse(text: &str) -> (JsonRpcId, Result<(String, Value), Fault>) {
+pub(super) fn parse(text: &str) -> (JsonRpcId, Result<(String, Value), Fault>) {
     let invalid = |message: &str| Err(Fault::new(error_code::INVALID_REQUEST, message));
     let value: Value = match serde_json::from_str(text) {
         Ok(value) => value,

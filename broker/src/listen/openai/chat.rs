@@ -37,12 +37,12 @@ const PASSED_OVER: [&str; 16] = [
     "user",
 ];
 
-struct Asking {
+pub(super) struct Asking {
     wanted: Wanted,
     include_usage: bool,
 }
 
-fn read(body: &Bytes, terms: &Terms) -> Result<Asking, Fault> {
+pub(super) fn read(body: &Bytes, terms: &Terms) -> Result<Asking, Fault> {
     let mut params = Params::of(body)?;
     let thread = params.thread(terms)?;
     let model = params.model()?;

@@ -52,7 +52,7 @@ impl Embedder {
 
 /// A request that was checked.
 #[derive(Debug, PartialEq)]
-struct Asked {
+pub(super) struct Asked {
     input: Value,
     count: usize,
     dimensions: Option<u64>,
@@ -113,7 +113,7 @@ fn none() -> Fault {
     Fault::of(StatusCode::NOT_IMPLEMENTED, ErrorCode::Unsupported, "no_embedder", message)
 }
 
-fn read(body: &Bytes, model: &str) -> Result<Asked, Fault> {
+pub(super) fn read(body: &Bytes, model: &str) -> Result<Asked, Fault> {
     let mut params = Params::of(body)?;
     let named = params.model()?;
     if named != model {

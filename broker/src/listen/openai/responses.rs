@@ -43,7 +43,7 @@ const PASSED_OVER: [&str; 14] = [
 /// Where the instructions of a thread are looked for.
 const MESSAGES_LOOKED_AT: u32 = 200;
 
-struct Asking {
+pub(super) struct Asking {
     wanted: Wanted,
     instructions: Option<String>,
     turns: Vec<Turn>,
@@ -51,7 +51,7 @@ struct Asking {
     metadata: Value,
 }
 
-fn read(body: &Bytes, terms: &Terms) -> Result<Asking, Fault> {
+pub(super) fn read(body: &Bytes, terms: &Terms) -> Result<Asking, Fault> {
     let mut params = Params::of(body)?;
     let thread = params.thread(terms)?;
     let model = params.model()?;

@@ -127,10 +127,14 @@ async fn what_streams_faster_than_a_link_may_waits_and_none_of_it_is_lost() {
     let turn = Uuid::now_v7();
     raw.send("observe.begin", None, json!({"turn": turn})).await;
     let text = "x".repeat(100_000);
+    // Made beforehand: a machine that is busy might not make them as fast as the link may send.
+    let said = |n| json!({"kind": "observe.event", "payload": event(turn, n, &text)}).to_string();
+    let frames: Vec<String> = (0..EVENTS).map(said).collect();
     let sending = tokio::spawn(async move {
-        for n in 0..EVENTS {
-            raw.send("observe.event", None, event(turn, n, &text)).await;
+        for frame in frames {
+            raw.0.feed(Message::text(frame)).await.unwrap();
         }
+        raw.0.flush().await.unwrap();
         raw
     });
     watcher.next_of("observe").await;
