@@ -1,6 +1,7 @@
 //! What can be typed after `nexus-mcp`, and which broker and identity that means.
 
-use std::path::PathBuf;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
@@ -95,6 +96,7 @@ impl Cli {
         let of_env = || std::env::var_os("NEXUS_KEYFILE").filter(|it| !it.is_empty() && !operator_named);
         if let Some(path) = self.keyfile.clone().or_else(|| of_env().map(PathBuf::from)) {
             let keyfile = KeyFile::load(&path).map_err(|error| Failure::Usage(error.to_string()))?;
+            spare_agent(&keyfile, &path)?;
             return Ok(Broker::of_keyfile(keyfile)?.renewed_from(path));
         }
         let mut env = env.clone();
@@ -108,6 +110,22 @@ impl Cli {
         let reach =
             Reach { url: self.url.clone(), token, ca: self.ca.clone(), context: self.context.clone() };
         Target::choose(&reach, &env)?.broker()
+    }
+}
+
+/// A link of ours would put out the agent that has its own; an agent holds its home while it runs.
+fn spare_agent(keyfile: &KeyFile, path: &Path) -> Result<(), Failure> {
+    let Some(home) = path.ancestors().nth(2).filter(|home| KeyFile::path_in(home) == path) else {
+        return Ok(());
+    };
+    match File::open(home).map(|folder| folder.try_lock_shared()) {
+        Ok(Err(TryLockError::WouldBlock)) => Err(Failure::Usage(format!(
+            "the agent of {} runs in {}, and its place is not given to an assistant; that needs an aspect of its own: \
+             nexus aspect add <name> --home <folder>",
+            keyfile.name,
+            home.display()
+        ))),
+        Ok(Ok(()) | Err(TryLockError::Error(_))) | Err(_) => Ok(()),
     }
 }
 

@@ -33,10 +33,12 @@ fn what_is_configured_wrong_is_said_and_ends_it() {
     let desk = Desk::new();
     let wrong = desk.world.dir().join("wrong.token");
     std::fs::write(&wrong, "nxo_0000").expect("the folder is ours");
+    let at_work = desk.wren.join(".nexus/key.json").to_string_lossy().into_owned();
     let (wrong, missing) = (wrong.to_string_lossy().into_owned(), "/no/such/key.json");
     let cases: &[(&[&str], i32, &str)] = &[
         (&["--keyfile", missing], 2, missing),
         (&["--token-file", missing], 2, missing),
+        (&["--keyfile", &at_work], 2, "the agent of wren runs in"),
         (&["--token-file", &wrong], 3, "unauthorized"),
         (&["--context", "nowhere"], 2, "there is no context \"nowhere\""),
         (&["config", "emacs"], 2, "possible values: claude, codex, cursor, vscode, zed"),
