@@ -95,23 +95,9 @@ enum CliError {
     #[error(transparent)]
     Verify(#[from] verify::Unverified),
     #[error(transparent)]
-    KeyFile(#[from] nexus_client::keyfile::KeyFileError),
-    #[error("cannot make a key: {0}")]
-    Key(#[from] nexus_client::keyfile::KeyError),
-    #[error("there is no folder {}; make the home first, or correct --home", .0.display())]
-    NoHome(PathBuf),
-    #[error(
-        "{} is the home of {owner}, as its aspect.json says, and not of {name}; correct the name, or --home",
-        home.display()
-    )]
-    HomeOfAnother { home: PathBuf, owner: String, name: nexus_wire::AspectName },
+    Home(#[from] nexus_client::HomeError),
     #[error("cannot tell where {} is: {source}", path.display())]
     Path { path: PathBuf, source: std::io::Error },
-    #[error(
-        "the keyfile in {} is for another Nexus ({other}, at {url}), so it stays; name the data directory of that one with --data, or, if this home is to leave it: nexus aspect add {name} --home {} --force",
-        home.display(), home.display()
-    )]
-    KeyOfAnother { home: PathBuf, name: nexus_wire::AspectName, other: uuid::Uuid, url: String },
     #[error(
         "{operator} has a token {name} already; revoke it, take another name, or replace it with --replace"
     )]
@@ -141,12 +127,8 @@ impl CliError {
             | Self::Setup(_)
             | Self::Admin(_)
             | Self::Backup(_)
-            | Self::KeyFile(_)
-            | Self::Key(_)
-            | Self::NoHome(_)
-            | Self::HomeOfAnother { .. }
+            | Self::Home(_)
             | Self::NoDataDir
-            | Self::KeyOfAnother { .. }
             | Self::TokenThere { .. }
             | Self::Path { .. }
             | Self::Refused(_)

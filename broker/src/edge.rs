@@ -88,6 +88,8 @@ pub(crate) struct Edge {
     pub(crate) links_max: usize,
     /// For its size.
     pub(crate) database: PathBuf,
+    /// What all blobs together may be.
+    pub(crate) blob_bytes_max: u64,
     pub(crate) metrics_open_on_loopback: bool,
     /// What conformance suites look for is there, beside the team.
     pub(crate) conformance_fixtures: bool,
@@ -141,6 +143,11 @@ impl Edge {
     /// Somebody known asked for what is not theirs to do.
     pub(crate) fn forbidden(&self, party: &Party, subject: String) {
         self.trail.add(Note { actor: party.clone(), kind: "refused.forbidden", subject }, self.now());
+    }
+
+    /// Somebody asked for more than the limits give; `subject` says of what, and is the same each time.
+    pub(crate) fn too_much(&self, party: Party, subject: String) {
+        self.trail.add(Note { actor: party, kind: "refused.rate", subject }, self.now());
     }
 
     /// For whatever checks a credential.

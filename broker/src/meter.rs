@@ -122,6 +122,8 @@ struct GaugeSet {
     log_seq: Gauge,
     storage_up: Gauge,
     file_bytes: Gauges,
+    blob_bytes: Gauge,
+    blob_bytes_max: Gauge,
     memory: Gauge,
     descriptors: Gauge,
 }
@@ -141,6 +143,8 @@ pub(crate) struct Reading {
     pub(crate) sink_dropped: u64,
     pub(crate) database_bytes: u64,
     pub(crate) wal_bytes: u64,
+    pub(crate) blob_bytes: u64,
+    pub(crate) blob_bytes_max: u64,
     pub(crate) spans: Counts,
     /// Limits, and how often each was reached.
     pub(crate) rate_limited: Vec<(&'static str, u64)>,
@@ -407,6 +411,9 @@ impl GaugeSet {
             "Size of the database and of its write-ahead log",
             self.file_bytes.clone(),
         );
+        registry.register("blob_bytes", "All blobs together", self.blob_bytes.clone());
+        let help = "What all blobs together may be";
+        registry.register("blob_bytes_max", help, self.blob_bytes_max.clone());
         registry.register("process_resident_memory_bytes", "Memory in use", self.memory.clone());
         registry.register("process_open_fds", "File descriptors in use", self.descriptors.clone());
     }
@@ -433,6 +440,8 @@ impl GaugeSet {
         for (file, bytes) in files {
             self.file_bytes.get_or_create(&[("file", file)]).set(signed(bytes));
         }
+        self.blob_bytes.set(signed(reading.blob_bytes));
+        self.blob_bytes_max.set(signed(reading.blob_bytes_max));
         let (memory, descriptors) = process();
         self.memory.set(signed(memory));
         self.descriptors.set(signed(descriptors));

@@ -200,3 +200,70 @@ fn a_home_that_breaks_under_a_running_agent_is_an_alert_until_it_is_mended() {
     std::fs::write(&settings, &whole).expect("the folder is ours");
     wait_until("its end", || alerts(&world).is_empty().then_some(()));
 }
+
+/// Its owner's words in one thread, and what it answered there.
+fn answers(world: &World, thread: &str) -> Vec<String> {
+    let page = world.nexctl_json(&["get", "messages", thread]);
+    let messages = page["messages"].as_array().expect("messages").iter();
+    let told = messages.filter(|it| it["from"] == "wren");
+    told.map(|it| it["content"].as_str().expect("text").to_owned()).collect()
+}
+
+#[test]
+fn an_old_copy_of_a_home_is_refused_until_somebody_says_that_it_is_the_one_to_go_on_with() {
+    let world = World::new();
+    let home = home(&world);
+    let ask = |what: &str| {
+        let out = world.nexctl(&["ask", "wren", &format!("say {what}")]);
+        assert!(out.status.success(), "{}", nexus_tests::world::text(&out));
+        let threads = world.nexctl_json(&["get", "threads"]);
+        threads["threads"][0]["id"].as_str().expect("an id").to_owned()
+    };
+    let mut agent = world.agent(&home);
+    ask("ahoy");
+    agent.signal("TERM");
+    assert_eq!(agent.wait().code(), Some(0));
+    let copy = world.dir().join("copy");
+    let copied = std::process::Command::new("cp").arg("-a").args([&home, &copy]).status();
+    assert!(copied.expect("cp runs").success());
+
+    // The home goes on, and so its copy is old.
+    let mut agent = world.agent(&home);
+    let meanwhile = ask("meanwhile");
+    let refused = || {
+        let mut old = Process::start("copy", world.command("agent").arg(&copy));
+        assert_eq!(old.wait().code(), Some(5), "something has to be put right first");
+        let told = "agent: the home of wren last saw link 1, but a later one, 2, acknowledged items: this home is an \
+                    old copy or a clone.";
+        assert!(old.text().contains(told) && old.text().contains("--adopt"), "{}", old.text());
+    };
+    refused();
+    let further = ask("further");
+    assert_eq!(state(&world), "online", "the one that is there stays");
+    agent.signal("TERM");
+    assert_eq!(agent.wait().code(), Some(0));
+    refused();
+
+    let mut adopted = Process::start("copy", world.command("agent").arg(&copy).arg("--adopt"));
+    adopted.wait_for_text("registered");
+    let now = ask("now");
+    adopted.signal("TERM");
+    assert_eq!(adopted.wait().code(), Some(0));
+    // What was answered by the lost one is not answered again, and nobody has to say it twice.
+    let mut again = Process::start("copy", world.command("agent").arg(&copy));
+    again.wait_for_text("registered");
+    let later = ask("later");
+    let threads = [&meanwhile, &further, &now, &later].map(|thread| answers(&world, thread));
+    let wanted = ["meanwhile", "further", "now", "later"].map(|what| vec![format!("you said {what}")]);
+    assert_eq!(threads, wanted);
+    // The copy is the one now, and the home is what is old.
+    again.signal("TERM");
+    assert_eq!(again.wait().code(), Some(0));
+    let mut left = world.agent_under(&[], &home);
+    assert_eq!(left.wait().code(), Some(5));
+    assert!(
+        left.text().contains("last saw link 2, but a later one, 4, acknowledged items"),
+        "{}",
+        left.text()
+    );
+}

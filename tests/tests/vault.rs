@@ -176,6 +176,81 @@ async fn what_streams_passes_piece_by_piece_and_nobody_else_may_use_it() {
     });
 }
 
+/// What a header of a request says.
+fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    let mut headers = head.lines().filter_map(|line| line.split_once(": "));
+    headers.find(|(it, _)| it.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+}
+
+#[tokio::test]
+async fn a_new_secret_is_in_the_next_call_and_one_that_is_forgotten_in_none() {
+    let service = Service::start(["data: one\n\n".into(), "data: two\n\n".into()]);
+    let mut world = World::new();
+    let wren = world.home("wren", json!({}), "");
+    let bearer = format!("authorization: Bearer {}\r\n", access_token(&wren).await);
+    let file = world.dir().join("secret").display().to_string();
+    let nexctl = |world: &World, secret: &str, args: &[&str]| {
+        std::fs::write(&file, secret).expect("the folder is ours");
+        world.nexctl_json(&[&["credential"][..], args].concat())
+    };
+    let called = |world: &World| {
+        service.go_on.send(()).expect("it waits");
+        let answer = whole(call(world, "/api/v1/proxy/model/v1", &bearer));
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("data: two"), "{answer}");
+        service.asked.recv().expect("it was asked")
+    };
+    let fetched = |world: &World| {
+        let answer = whole(call(world, "/api/v1/credentials/model/secret", &bearer));
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        let status = head.split(' ').nth(1).expect("a status").to_owned();
+        (status, serde_json::from_str::<Value>(body).expect("JSON"))
+    };
+    add(&world, "model", &service.url, "wren");
+    assert_eq!(header(&called(&world), "x-api-key"), Some(SECRET));
+    let before = world.nexctl_json(&["credential", "show", "model"]);
+
+    let mut rotated = nexctl(&world, "sk-the-second", &["rotate", "model", "--secret-file", &file]);
+    assert!(rotated["rotated_at"].as_i64() > before["rotated_at"].as_i64(), "{rotated}");
+    rotated["rotated_at"] = before["rotated_at"].clone();
+    assert_eq!(rotated, before, "nothing else has changed");
+    assert_eq!(header(&called(&world), "x-api-key"), Some("sk-the-second"));
+    world.restart_broker();
+    assert_eq!(header(&called(&world), "x-api-key"), Some("sk-the-second"));
+
+    // All of it is replaced, the header and the mode among it: the secret is in the calls, and is handed out.
+    let terms = ["--kind", "custom", "--mode", "both", "--base-url", &service.url, "--allow", "wren"];
+    nexctl(&world, "sk-the-third", &[&["add", "model", "--secret-file", &file][..], &terms[..]].concat());
+    let head = called(&world);
+    let sent = ["authorization", "x-api-key"].map(|name| header(&head, name));
+    assert_eq!(sent, [Some("Bearer sk-the-third"), None], "{head}");
+    assert_eq!(fetched(&world), ("200".into(), json!({"name": "model", "secret": "sk-the-third"})));
+
+    world.nexctl_json(&["credential", "remove", "model"]);
+    let refused = whole(call(&world, "/api/v1/proxy/model/v1", &bearer));
+    assert!(refused.starts_with("HTTP/1.1 404 "), "{refused}");
+    assert_eq!((problem(&refused)["code"].clone(), fetched(&world).0), (json!("not_found"), "404".into()));
+    assert_eq!(service.asked.try_iter().count(), 0, "the service was not asked");
+    assert_eq!(world.nexctl_json(&["credential", "list"]), json!({"credentials": []}));
+    let page = world.nexctl_json(&["audit", "--kind", "credential"]);
+    let rows = page["entries"].as_array().expect("entries").iter().rev();
+    let rows: Vec<(&Value, &Value)> = rows.map(|it| (&it["actor"], &it["kind"])).collect();
+    let (admin, wren) = (json!("operator/admin"), json!("wren"));
+    let kinds = ["added", "used", "rotated", "changed", "fetched", "removed"];
+    let [added, used, rotated, changed, fetched, removed] = kinds.map(|it| json!(format!("credential.{it}")));
+    let wanted = vec![
+        (&admin, &added),
+        (&wren, &used),
+        (&admin, &rotated),
+        (&wren, &used),
+        (&wren, &used),
+        (&admin, &changed),
+        (&wren, &used),
+        (&wren, &fetched),
+        (&admin, &removed),
+    ];
+    assert_eq!(rows, wanted);
+}
+
 /// What was answered, as far as it came.
 fn as_far_as_it_came(mut answer: BufReader<TcpStream>) -> String {
     let mut bytes = Vec::new();

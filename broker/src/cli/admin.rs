@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use nexus_client::{Broker, Credential, DialError, DialErrorKind, Endpoint, EndpointError};
 use nexus_wire::access::{KeyRotate, KeyRotated};
-use nexus_wire::admin::{AspectAdd, AspectKey};
+use nexus_wire::admin::{AspectAdd, AspectKey, NexusCa};
 use nexus_wire::roster::{AspectInfo, Team};
 use nexus_wire::{AspectName, ErrorBody, FromBroker, Json, Ms, OperatorName, Party};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio::time::sleep;
-use uuid::Uuid;
 
 use super::print::say;
 use crate::config::Config;
@@ -62,8 +61,7 @@ fn through_broker(error: &DialError) -> String {
 /// Where commands are applied.
 pub(super) struct Admin {
     way: Way,
-    pub(super) nexus_id: Uuid,
-    pub(super) ca_pem: String,
+    pub(super) nexus: NexusCa,
     /// As keyfiles of this machine have it.
     pub(super) url: String,
 }
@@ -104,9 +102,9 @@ impl Admin {
         if let Some(token) = &setup.setup_token {
             say(format_args!("Its setup token, good once from a browser or another machine: {token}"));
         }
-        let (nexus_id, ca_pem) = (setup.keys.nexus_id, setup.keys.ca_pem.clone());
+        let nexus = NexusCa { nexus_id: setup.keys.nexus_id, ca_pem: setup.keys.ca_pem.clone() };
         let url = config.url();
-        Self { way: Way::Store(Box::new(setup)), nexus_id, ca_pem, url }
+        Self { way: Way::Store(Box::new(setup)), nexus, url }
     }
 
     fn through(config: &Config, run: &RunFile) -> Result<Self, AdminError> {
@@ -116,7 +114,8 @@ impl Admin {
         let endpoint = Endpoint::new(&run.url, Some(&keys.ca_pem), Some(keys.nexus_id))?;
         let broker = Broker::new(endpoint, Credential::Token(token.trim().into()));
         let url = config.public_url.clone().unwrap_or_else(|| run.url.clone());
-        Ok(Self { way: Way::Broker(broker), nexus_id: keys.nexus_id, ca_pem: keys.ca_pem, url })
+        let nexus = NexusCa { nexus_id: keys.nexus_id, ca_pem: keys.ca_pem };
+        Ok(Self { way: Way::Broker(broker), nexus, url })
     }
 
     pub(super) async fn add_aspect(&mut self, add: AspectAdd) -> Result<AspectKey, AdminError> {

@@ -4,18 +4,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
-use nexus_client::KeyFile;
+use nexus_client::{Home, KeyFile};
 use nexus_wire::AspectName;
 use nexus_wire::access::KeyRotate;
 use nexus_wire::admin::AspectAdd;
 use nexus_wire::roster::{AspectInfo, AspectRole};
-use serde::Deserialize;
 
 use super::CliError;
 use super::admin::Admin;
 use super::print::{say, table};
 use super::words::duration;
 use crate::config::Config;
+
+/// How a Nexus on this machine is named.
+const OTHER: &str = "its data directory is named with --data";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Aspect {
@@ -79,98 +81,51 @@ impl From<Role> for AspectRole {
 }
 
 pub(super) async fn run(aspect: Aspect, config: Config) -> Result<(), CliError> {
-    if let Aspect::Add { home, .. } | Aspect::Rotate { home, .. } = &aspect
-        && !home.is_dir()
-    {
-        return Err(CliError::NoHome(home.clone()));
-    }
-    if let Aspect::Add { name, home, .. } | Aspect::Rotate { name, home, .. } = &aspect
-        && let Some(owner) = owner(home)
-        && owner != name.as_str()
-    {
-        return Err(CliError::HomeOfAnother { home: home.clone(), owner, name: name.clone() });
-    }
-    let mut admin = Admin::open(&config).await?;
-    let is_forced = matches!(&aspect, Aspect::Add { force: true, .. });
-    if let Aspect::Add { name, home, .. } | Aspect::Rotate { name, home, .. } = &aspect
-        && let Ok(keyfile) = KeyFile::load(&KeyFile::path_in(home))
-        && keyfile.nexus_id != admin.nexus_id
-        && !is_forced
-    {
-        let (home, name, other) = (home.clone(), name.clone(), keyfile.nexus_id);
-        return Err(CliError::KeyOfAnother { home, name, other, url: keyfile.url });
-    }
     match aspect {
-        Aspect::Add { name, home, role, share_knowledge, url, force: _ } => {
-            let kept = kept(&admin, &name, &home, url.as_deref());
-            let is_new = kept.is_none();
-            let keyfile = match kept {
-                Some(keyfile) => keyfile,
-                None => fresh(&admin, &name, url)?,
-            };
+        Aspect::Add { name, home, role, share_knowledge, url, force } => {
+            let home = Home::of(&home, &name)?;
+            let mut admin = Admin::open(&config).await?;
+            if !force {
+                home.spare_other(admin.nexus.nexus_id, OTHER)?;
+            }
+            let url = url.unwrap_or_else(|| admin.url.clone());
+            let kept = home.kept(&admin.nexus, &url);
+            let what = if kept.is_some() { "the key it has" } else { "a new key" };
+            let keyfile = kept.map_or_else(|| home.fresh(&admin.nexus, &url), Ok)?;
             let public_key = keyfile.public_key.clone();
             admin.add_aspect(AspectAdd { name, role: role.into(), public_key, share_knowledge }).await?;
-            write(&keyfile, &home, is_new)
+            say_in(&keyfile, what, &home.keep(&keyfile)?);
         }
         Aspect::List => {
+            let admin = Admin::open(&config).await?;
             let rows: Vec<Vec<String>> = admin.aspects().await?.iter().map(row).collect();
             table(&["name", "role", "state", "model", "hands", "backlog"], &rows);
-            Ok(())
         }
         Aspect::Revoke { name } => {
-            admin.revoke_aspect(name.clone()).await?;
+            Admin::open(&config).await?.revoke_aspect(name.clone()).await?;
             say(format_args!("{name} is out; what it wrote stays"));
-            Ok(())
         }
         Aspect::Rotate { name, home, overlap, url } => {
-            let keyfile = fresh(&admin, &name, url)?;
+            let home = Home::of(&home, &name)?;
+            let mut admin = Admin::open(&config).await?;
+            home.spare_other(admin.nexus.nexus_id, OTHER)?;
+            let keyfile = home.fresh(&admin.nexus, &url.unwrap_or_else(|| admin.url.clone()))?;
             let rotate = KeyRotate { public_key: keyfile.public_key.clone(), overlap_s: overlap.as_secs() };
             let rotated = admin.rotate_key(&name, rotate).await?;
-            write(&keyfile, &home, true)?;
+            say_in(&keyfile, "a new key", &home.keep(&keyfile)?);
             if rotated.previous_until.is_some() {
                 say(format_args!(
                     "its old key is good for {} s more; an agent that sees the new file takes it up by itself",
                     overlap.as_secs()
                 ));
             }
-            Ok(())
         }
     }
-}
-
-/// Whose home it is, as its `aspect.json` says. What cannot be read there is for `agent check` to explain.
-fn owner(home: &Path) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Named {
-        name: String,
-    }
-    let text = std::fs::read_to_string(home.join("aspect.json")).ok()?;
-    serde_json::from_str::<Named>(&text).ok().map(|it| it.name)
-}
-
-/// The keyfile that is there, if it is this aspect's key for this Nexus. Its address is brought up to date.
-fn kept(admin: &Admin, name: &AspectName, home: &Path, url: Option<&str>) -> Option<KeyFile> {
-    let keyfile = KeyFile::load(&KeyFile::path_in(home)).ok()?;
-    let ours = keyfile.name == *name && keyfile.nexus_id == admin.nexus_id;
-    ours.then(|| KeyFile {
-        url: url.unwrap_or(&admin.url).to_owned(),
-        ca_pem: Some(admin.ca_pem.clone()),
-        ..keyfile
-    })
-}
-
-fn fresh(admin: &Admin, name: &AspectName, url: Option<String>) -> Result<KeyFile, CliError> {
-    let url = url.unwrap_or_else(|| admin.url.clone());
-    Ok(KeyFile::generate(name.clone(), admin.nexus_id, url, Some(admin.ca_pem.clone()))?)
-}
-
-/// After the broker knows the key: the other way round, a refusal would have cost a good keyfile.
-fn write(keyfile: &KeyFile, home: &Path, is_new: bool) -> Result<(), CliError> {
-    let path = KeyFile::path_in(home);
-    keyfile.save(&path)?;
-    let what = if is_new { "a new key" } else { "the key it has" };
-    say(format_args!("{} is in with {what}: {}", keyfile.name, path.display()));
     Ok(())
+}
+
+fn say_in(keyfile: &KeyFile, what: &str, path: &Path) {
+    say(format_args!("{} is in with {what}: {}", keyfile.name, path.display()));
 }
 
 fn row(info: &AspectInfo) -> Vec<String> {

@@ -87,6 +87,12 @@ impl Edge {
         found.await.map_err(|error| observe::Refusal::from(error).into())
     }
 
+    /// Bytes of all blobs together.
+    pub(crate) async fn blobs_used(&self) -> Result<u64, ErrorBody> {
+        let used = self.library.read(|store| store.blob_usage(None)).await;
+        used.map_err(|error| observe::Refusal::from(error).into())
+    }
+
     /// Forgets blobs nothing has referred to for `grace` and removes their files, and files that are no blob's.
     async fn collect_blobs(&self, grace: Duration) -> Result<(), ErrorBody> {
         let Some(_lock) = self.blobs.lock_for_removal().map_err(|error| unavailable(&error))? else {

@@ -9,8 +9,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hyper::upgrade::{OnUpgrade, Parts, Upgraded};
 use hyper_util::rt::TokioIo;
-use nexus_wire::ErrorCode;
 use nexus_wire::limits::SUBPROTOCOL;
+use nexus_wire::{ErrorCode, Party};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::server::TlsStream;
@@ -29,7 +29,9 @@ pub(super) async fn connect(
     Extension(remote): Extension<Remote>,
     mut request: Request,
 ) -> Result<Response, Problem> {
-    edge.limits.upgrade(remote.0.ip())?;
+    let from = remote.0.ip();
+    let too_much = |_: &_| edge.too_much(Party::System, format!("links opened from {from}"));
+    edge.limits.upgrade(from).inspect_err(too_much)?;
     let identity = authenticate(&edge, request.headers(), remote)?;
     let permit = link::room(&edge)?;
     let mut response = create_response_with_body(&request, Body::empty).map_err(|error| {

@@ -16,7 +16,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use nexus_wire::limits::{CLOSE_POLICY, CLOSE_REVOKED, HELLO_TIMEOUT, IDLE_TIMEOUT, PING_INTERVAL};
-use nexus_wire::{ErrorCode, LinkId};
+use nexus_wire::{ErrorCode, LinkId, Party};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
@@ -63,6 +63,7 @@ struct Signs {
 /// Room for one more link, whatever it speaks, until it is dropped.
 pub(super) fn room(edge: &Edge) -> Result<OwnedSemaphorePermit, Problem> {
     Arc::clone(&edge.links).try_acquire_owned().map_err(|_| {
+        edge.too_much(Party::System, format!("links beyond links_max, {}", edge.links_max));
         let message = "as many links are open as links_max allows; try again later";
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::RateLimited, message)
     })

@@ -191,6 +191,7 @@ impl Nexus {
             links: Arc::new(Semaphore::new(config.links_max)),
             links_max: config.links_max,
             database: data.database(),
+            blob_bytes_max: config.hub.blob_quota_all,
             metrics_open_on_loopback: config.metrics_open_on_loopback,
             conformance_fixtures: config.conformance_fixtures,
             span: span.clone(),

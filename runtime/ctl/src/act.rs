@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use nexus_client::{Client, Followed};
+use nexus_client::Client;
 use nexus_wire::alert::AlertAck;
 use nexus_wire::chat::{ChatSend, ChatSent};
 use nexus_wire::gather::{GatherCancel, GatherState};
@@ -10,7 +10,7 @@ use nexus_wire::hands::{
     CancelReceipt, Candidate, Dispatch, DispatchCancel, DispatchInfo, DispatchRetry, DispatchState,
     DispatchStatus, Dispatched, Wanted,
 };
-use nexus_wire::log::{LogBody, Subscribe};
+use nexus_wire::log::LogBody;
 use nexus_wire::name::Party;
 use nexus_wire::{DispatchId, HandRef, HandTarget, NameError};
 
@@ -18,7 +18,8 @@ use crate::cli::{self};
 use crate::failure::Failure;
 use crate::look::whole_team;
 use crate::table::span;
-use crate::ui::{Outage, Shape, Tone, printable};
+use crate::ui::{Shape, Tone, printable};
+use crate::until::until;
 use crate::{Run, ids, near, text};
 
 pub(crate) async fn say(run: &Run, say: cli::Say) -> Result<(), Failure> {
@@ -262,44 +263,29 @@ fn accepted_line(accepted: &Dispatched) -> String {
     format!("dispatch {} to {} is {}{place}", accepted.dispatch, accepted.chosen, accepted.state.as_str())
 }
 
-/// Follows the log until the dispatch has ended, then asks what is known of it.
+/// What is known of the dispatch once it has ended.
 async fn end_of(run: &Run, client: Client, id: DispatchId) -> Result<DispatchInfo, Failure> {
-    let mut follow = client.follow(Subscribe::default()).await?;
-    // Asked once the log is followed: an end is either known by now or still to come.
-    let mut asker = run.connect().await?;
-    let mut outage = Outage::default();
-    loop {
+    let look = async |asker: &mut Client| {
         let info = asker.call(DispatchStatus { dispatch: id, without_output: false }).await?;
-        if info.state.is_end() {
-            return Ok(info);
-        }
-        loop {
-            match follow.next().await? {
-                Followed::Log(entry) => match entry.body {
-                    LogBody::DispatchEnded(outcome) if outcome.dispatch == id => break,
-                    LogBody::DispatchAssigned { dispatch, aspect, .. } if dispatch == id => {
-                        run.ui.note(Tone::Dim, &format!("begun by {aspect}"));
-                    }
-                    LogBody::DispatchEnded(_)
-                    | LogBody::DispatchAssigned { .. }
-                    | LogBody::DispatchAccepted(_)
-                    | LogBody::Alert(_)
-                    | LogBody::ItemClosed(_)
-                    | LogBody::ItemTaken(_)
-                    | LogBody::Reacted(_)
-                    | LogBody::Message(_)
-                    | LogBody::Other { .. } => {}
-                },
-                Followed::Lost { .. } => outage.lost(&run.ui),
-                Followed::Reconnected => outage.over(&run.ui),
-                Followed::Activity(_)
-                | Followed::Gap(_)
-                | Followed::Observed(_)
-                | Followed::ObserveGap(_)
-                | Followed::Roster(_) => {}
+        Ok(info.state.is_end().then_some(info))
+    };
+    until(run, client, &[], look, |body| match body {
+        LogBody::DispatchEnded(outcome) => outcome.dispatch == id,
+        LogBody::DispatchAssigned { dispatch, aspect, .. } => {
+            if *dispatch == id {
+                run.ui.note(Tone::Dim, &format!("begun by {aspect}"));
             }
+            false
         }
-    }
+        LogBody::DispatchAccepted(_)
+        | LogBody::Alert(_)
+        | LogBody::ItemClosed(_)
+        | LogBody::ItemTaken(_)
+        | LogBody::Reacted(_)
+        | LogBody::Message(_)
+        | LogBody::Other { .. } => false,
+    })
+    .await
 }
 
 fn show_end(run: &Run, info: &DispatchInfo) -> Result<(), Failure> {

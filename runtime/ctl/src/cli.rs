@@ -1,10 +1,12 @@
 //! What can be typed. Parsing only; what commands do is elsewhere.
 
 mod approval;
+mod aspect;
 mod blob;
 mod budget;
 mod credential;
 mod flow;
+mod gather;
 mod get;
 mod help;
 mod keep;
@@ -24,10 +26,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use nexus_operator::settings::Reach;
 
 pub use approval::{Answer, Decide};
+pub use aspect::{Aspect, AspectAction};
 pub use blob::{Blob, BlobAction};
 pub use budget::{Amounts, BudgetAction, BudgetArgs, OfDispatch};
 pub use credential::{CredentialAction, CredentialArgs, Kind, Mode};
 pub use flow::{Flow, FlowAction, RunAction, Runs, RunsOf};
+pub use gather::Gather;
 pub use get::{Describe, Get, One, What};
 pub use help::command;
 pub use keep::{Ack, Backup, Release, Restrain};
@@ -107,6 +111,8 @@ pub enum Command {
     Approve(Decide),
     /// Ask an aspect and show its answer as it comes
     Ask(Ask),
+    /// Aspects: let them in, shut them out, give them new keys
+    Aspect(Aspect),
     /// Who changed what about the Nexus, and what was refused
     Audit(Audit),
     /// Make a backup in the broker's folder for them
@@ -131,6 +137,8 @@ pub enum Command {
     Dispatch(Dispatch),
     /// Several steps as one piece of work: check them, keep them, run them
     Flow(Flow),
+    /// Take dispatches together, for one end of all of them
+    Gather(Gather),
     /// Lists: aspects, threads, messages, dispatches, approvals, alerts, sessions and more
     Get(Get),
     /// Let turns go on that wait because a budget of the aspect is used up

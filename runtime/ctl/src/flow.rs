@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use nexus_client::{Client, Followed};
+use nexus_client::Client;
 use nexus_flow::Format;
 use nexus_wire::flow::{Flow, FlowAbsent, FlowDelete, FlowGet, FlowList, FlowPage, FlowPut, OnError};
 use nexus_wire::limits::{FLOW_BYTES_MAX, PAGE_MAX};
-use nexus_wire::log::{LogBody, Subscribe};
+use nexus_wire::log::LogBody;
 use nexus_wire::name::FlowName;
 use nexus_wire::run::{
     RunCancel, RunDetail, RunGet, RunInfo, RunList, RunPage, RunRetry, RunStart, RunStarted, RunState,
@@ -19,7 +19,8 @@ use crate::failure::Failure;
 use crate::ids::Short;
 use crate::page::Page;
 use crate::table::{self, span};
-use crate::ui::{Outage, Shape, Tone, printable, yaml};
+use crate::ui::{Shape, Tone, printable, yaml};
+use crate::until::until;
 use crate::{Run, ids, text};
 
 pub(crate) async fn flow(run: &Run, action: FlowAction) -> Result<(), Failure> {
@@ -260,37 +261,15 @@ async fn followed(run: &Run, client: Client, started: RunStarted, wait: bool) ->
     }
 }
 
-/// Follows the log until the run has ended, then asks what became of it.
+/// What became of the run once it has ended.
 async fn end_of(run: &Run, client: Client, id: RunId) -> Result<RunDetail, Failure> {
-    let kinds = vec!["run.ended".to_owned()];
-    let mut follow = client.follow(Subscribe { kinds, ..Subscribe::default() }).await?;
-    // Asked once the log is followed: an end is either known by now or still to come.
-    let mut asker = run.connect().await?;
-    let mut outage = Outage::default();
     let of = id.to_string();
-    loop {
+    let look = async |asker: &mut Client| {
         let detail = asker.call(RunGet { run: id }).await?;
-        if detail.info.state.is_end() {
-            asker.close().await;
-            return Ok(detail);
-        }
-        loop {
-            match follow.next().await? {
-                Followed::Log(entry) => {
-                    if matches!(&entry.body, LogBody::Other { subject, .. } if *subject == of) {
-                        break;
-                    }
-                }
-                Followed::Lost { .. } => outage.lost(&run.ui),
-                Followed::Reconnected => outage.over(&run.ui),
-                Followed::Activity(_)
-                | Followed::Gap(_)
-                | Followed::Observed(_)
-                | Followed::ObserveGap(_)
-                | Followed::Roster(_) => {}
-            }
-        }
-    }
+        Ok(detail.info.state.is_end().then_some(detail))
+    };
+    let is_news = |body: &LogBody| matches!(body, LogBody::Other { subject, .. } if *subject == of);
+    until(run, client, &["run.ended"], look, is_news).await
 }
 
 /// `failed: step a: it broke`.

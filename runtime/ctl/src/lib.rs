@@ -23,6 +23,7 @@ use ui::{Outage, Shape, Tone, Ui, printable};
 mod act;
 mod approval;
 pub mod ask;
+mod aspect;
 mod blob;
 mod budget;
 pub mod cli;
@@ -30,6 +31,7 @@ pub mod complete;
 mod context;
 mod describe;
 mod flow;
+mod gather;
 pub mod ids;
 mod knowledge;
 mod login;
@@ -50,6 +52,7 @@ mod threads;
 pub mod top;
 pub mod trigger;
 pub mod ui;
+mod until;
 mod vault;
 mod watch;
 
@@ -142,6 +145,7 @@ async fn carry_out(run: &Run, command: Command) -> Result<(), Failure> {
         Command::Answer(args) => approval::answer(run, args).await,
         Command::Approve(args) => approval::decide(run, args, Verdict::Approve).await,
         Command::Ask(args) => ask::ask(run, args).await,
+        Command::Aspect(args) => aspect::aspect(run, args.action).await,
         Command::Audit(args) => report::audit(run, args).await,
         Command::Credential(args) => vault::credential(run, args.action).await,
         Command::Backup(args) => blob::backup(run, args).await,
@@ -152,6 +156,7 @@ async fn carry_out(run: &Run, command: Command) -> Result<(), Failure> {
         Command::Dispatch(args) => act::dispatch(run, args).await,
         Command::Describe(args) => describe::describe(run, args.what).await,
         Command::Flow(args) => flow::flow(run, args.action).await,
+        Command::Gather(args) => gather::gather(run, args).await,
         Command::Get(args) => look::get(run, args).await,
         Command::GoOn(args) => session::go_on(run, args).await,
         Command::Logs(args) => logs::logs(run, args).await,

@@ -9,10 +9,11 @@ use nexus_wire::gather::{GatherList, GatherStatus};
 use nexus_wire::hands::{DispatchInfo, DispatchList, DispatchStatus, Stop};
 use nexus_wire::knowledge::KnowledgeGet;
 use nexus_wire::limits::PAGE_MAX;
-use nexus_wire::roster::{Team, TeamList};
+use nexus_wire::roster::{AspectInfo, Team, TeamList};
 use nexus_wire::thread::{ChatReceipts, ReceiptPage, ThreadGet};
 use nexus_wire::trigger::TriggerList;
 use nexus_wire::{AspectName, DispatchId, MessageId, ThreadId};
+use serde_json::{Value, json};
 
 use crate::act::choice_line;
 use crate::cli::{self, What};
@@ -73,6 +74,13 @@ async fn page(run: &Run, client: &mut Client, what: What) -> Result<Page, Failur
             Page::of(run, &info, None, rows)
         }
         What::Gathers { id: None, before, limit } => gathers(run, client, GatherList { before, limit }).await,
+        What::Hands { of } => {
+            let team = team_of(client, &of).await?;
+            let hands: Vec<_> = team.aspects.iter().flat_map(offered).collect();
+            let empty = "nobody on the team offers a Hand; what is one: nexctl dispatch --help";
+            let rows = || table::hands(&run.ui, &team.aspects);
+            Page::of(run, &json!({"hands": hands}), hands.is_empty().then_some(empty), rows)
+        }
         What::Knowledge { topic: Some(topic), whose, .. } => {
             let entry = client.call(KnowledgeGet { topic, of: whose.of, version: None }).await?;
             let about = knowledge::about(&entry.head, run);
@@ -197,6 +205,19 @@ async fn threads(run: &Run, client: &mut Client, list: ChatThreads) -> Result<Pa
 }
 
 async fn aspects(run: &Run, client: &mut Client, names: &[AspectName]) -> Result<Page, Failure> {
+    let team = team_of(client, names).await?;
+    let empty = "nobody is on the team yet; let an aspect in with: nexus aspect add <name> --home <home>";
+    let rows = || table::aspects(&run.ui, &team.aspects, run.now());
+    Page::of(run, &team, team.aspects.is_empty().then_some(empty), rows)
+}
+
+/// The Hands of an aspect as programs are told them: by whom, and everything that is declared.
+fn offered(aspect: &AspectInfo) -> impl Iterator<Item = Value> {
+    aspect.hands.iter().map(|hand| json!({"aspect": aspect.name, "state": aspect.state, "hand": hand}))
+}
+
+/// The team, or those of it who are named.
+async fn team_of(client: &mut Client, names: &[AspectName]) -> Result<Team, Failure> {
     let mut team = whole_team(client).await?;
     let there = || team.aspects.iter().map(|aspect| aspect.name.as_str()).collect();
     if let Some(missing) = names.iter().find(|name| team.aspects.iter().all(|aspect| aspect.name != **name)) {
@@ -204,9 +225,7 @@ async fn aspects(run: &Run, client: &mut Client, names: &[AspectName]) -> Result
         return Err(Failure::Failed(format!("there is no aspect named {:?}; {hint}", missing.as_str())));
     }
     team.aspects.retain(|aspect| names.is_empty() || names.contains(&aspect.name));
-    let empty = "nobody is on the team yet; let an aspect in with: nexus aspect add <name> --home <home>";
-    let rows = || table::aspects(&run.ui, &team.aspects, run.now());
-    Page::of(run, &team, team.aspects.is_empty().then_some(empty), rows)
+    Ok(team)
 }
 
 /// The team, however many pages it takes.

@@ -27,7 +27,7 @@ pub use kept::{blobs, contexts, credentials, grants, knowledge, skills};
 pub use registries::{registries, registry_changes, registry_rows};
 pub use reports::{audit, gathers, members, operators, role, tokens, top, usage};
 pub use said::{hits, messages, receipts, threads};
-pub use team::{aspects, session_tree, sessions};
+pub use team::{aspects, hands, session_tree, sessions};
 pub use triggers::{plan, plans, proposed, slots, triggers};
 pub use work::{budgets, dispatches};
 

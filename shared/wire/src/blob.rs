@@ -102,6 +102,12 @@ pub struct BlobPage {
     /// What to ask for as `cursor` to go on; absent at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<u64>,
+    /// Of all blobs together, each counted once.
+    #[serde(default)]
+    pub used_bytes: u64,
+    /// What they may be: `blobs.quota_all_mb`.
+    #[serde(default)]
+    pub quota_bytes: u64,
 }
 
 #[cfg(test)]

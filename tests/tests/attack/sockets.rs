@@ -91,6 +91,16 @@ async fn whoever_asks_too_often_is_told_when_to_come_again() {
     assert_eq!(wait, Some(problem["details"]["retry_after"].to_string()), "{problem}");
     // Whoever is in already is not held up.
     assert_eq!(first.request("team.list", json!({})).await["kind"], "ok");
+    // Refusals are gathered for a second before they are written; the same ones are one row.
+    let trail = loop {
+        let page = first.request("audit.list", json!({"kind": "refused.rate"})).await;
+        let rows = page["payload"]["entries"].as_array().expect("a list").clone();
+        if !rows.is_empty() {
+            break rows;
+        }
+    };
+    let told: Vec<_> = trail.iter().map(|row| (row["actor"].as_str(), row["subject"].as_str())).collect();
+    assert_eq!(told, [(Some("operator/admin"), Some("requests"))]);
 }
 
 #[tokio::test]

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::page::{done, filled, run, shell, start, typed_here};
 
-const NO_SYSTEMD: &str = "a test is no session of systemd's; tests/tests/packaging.rs has it read the units";
+const NO_SYSTEMD: &str =
+    "a test is no session of systemd's; tests/tests/stories/packaging.rs has it read the units";
 const NO_CONTAINERS: &str = "a test has no container engine and no registry of images";
 const ELSEWHERE: &[(&str, &str)] = &[
     ("systemctl --user enable --now nexus", NO_SYSTEMD),
@@ -22,7 +23,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("podman exec nexus cat data/ca.pem > ca.pem", NO_CONTAINERS),
     (
         "nexctl login https://127.0.0.1:7888 --ca ca.pem --setup",
-        "it asks at a terminal, and the container; tests/tests/operator.rs answers it",
+        "it asks at a terminal, and the container; tests/tests/stories/operator.rs answers it",
     ),
     ("docker run --rm -p 16686:16686 -p 4318:4318 jaegertracing/jaeger:latest", NO_CONTAINERS),
 ];

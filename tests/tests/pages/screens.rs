@@ -35,7 +35,7 @@ fn what_builds_is_typed_by_the_whole_test_run() {
     ];
     let build = [
         ("cargo build --release --bins", "it takes minutes; scripts/test builds the same unoptimised"),
-        ("scripts/install", "it builds optimised; tests/tests/packaging.rs installs what is built"),
+        ("scripts/install", "it builds optimised; tests/tests/stories/packaging.rs installs what is built"),
     ];
     for (page, elsewhere) in [("docs/dashboard.md", &dashboard[..]), ("BUILD.md", &build[..])] {
         let none: [String; 0] = [];

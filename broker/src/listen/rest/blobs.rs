@@ -82,7 +82,8 @@ async fn list_blobs(State(edge): Shared, _: Viewer, Query(list): Query<List>) ->
     found.truncate(limit as usize);
     let next_cursor = found.last().filter(|_| more).map(|(no, _)| *no);
     let blobs = found.into_iter().map(|(_, blob)| blob).collect();
-    Ok(Answer::of(&BlobPage { blobs, next_cursor }))
+    let used_bytes = edge.blobs_used().await?;
+    Ok(Answer::of(&BlobPage { blobs, next_cursor, used_bytes, quota_bytes: edge.blob_bytes_max }))
 }
 
 /// A body of bytes, not read yet.

@@ -61,18 +61,22 @@ pub(in crate::listen) fn authenticate(
     };
     let standing = edge.limits.standing(remote.0.ip());
     match (found, standing) {
-        (_, Standing::ShutOut(wait)) | (Err(_), Standing::Guarded(wait)) => Err(too_many_failures(wait)),
+        (_, Standing::ShutOut(wait)) | (Err(_), Standing::Guarded(wait)) => {
+            Err(too_many_failures(edge, remote, wait))
+        }
         // Nothing was tried: a browser asks who it is before anybody has logged in.
         (Err(error @ AuthError::Missing), Standing::Good) => Err(error.to_body().into()),
         (Err(error), Standing::Good) => Err(refused(edge, remote, &error)),
         (Ok(identity), Standing::Good | Standing::Guarded(_)) => {
-            edge.limits.identity(&identity.party)?;
+            let too_much = |_: &_| edge.too_much(identity.party.clone(), "requests".to_owned());
+            edge.limits.identity(&identity.party).inspect_err(too_much)?;
             Ok(identity)
         }
     }
 }
 
-fn too_many_failures(wait: Duration) -> Problem {
+fn too_many_failures(edge: &Edge, remote: Remote, wait: Duration) -> Problem {
+    edge.too_much(Party::System, format!("credentials that were no good from {}", remote.0.ip()));
     limited("credentials from this address were no good", wait).into()
 }
 
@@ -93,7 +97,7 @@ pub(super) fn session(headers: &HeaderMap) -> Option<&str> {
 pub(super) fn admits(edge: &Edge, remote: Remote) -> Result<(), Problem> {
     match edge.limits.standing(remote.0.ip()) {
         Standing::Good => Ok(()),
-        Standing::Guarded(wait) | Standing::ShutOut(wait) => Err(too_many_failures(wait)),
+        Standing::Guarded(wait) | Standing::ShutOut(wait) => Err(too_many_failures(edge, remote, wait)),
     }
 }
 

@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use nexus_wire::{ErrorBody, ErrorCode};
+use nexus_wire::{ErrorBody, ErrorCode, Party};
 use tracing::Instrument as _;
 
 use super::caller::session;
@@ -76,9 +76,12 @@ fn known(edge: &Edge, request: &Request) -> Result<(), Problem> {
         Problem::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, stranger.message())
     })?;
     if let Some(remote) = request.extensions().get::<Remote>() {
-        edge.limits.request(remote.0.ip())?;
+        let from = remote.0.ip();
+        let too_much = |_: &_| edge.too_much(Party::System, format!("requests from {from}"));
+        edge.limits.request(from).inspect_err(too_much)?;
     }
     if text(header::ORIGIN).is_none() && rides_on_a_cookie(request) {
+        edge.refused("refused.origin", format!("no Origin beside a session cookie from {}", from(request)));
         let message = "a request with a session cookie has to say its Origin; programs use a bearer token";
         return Err(Problem::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, message));
     }

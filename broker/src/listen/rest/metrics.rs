@@ -88,6 +88,7 @@ async fn reading(edge: &Edge) -> Result<Reading, ErrorBody> {
     let log_seq = edge.ask(|hub| hub.log_seq()).await?;
     let now = edge.now();
     let open = edge.library.read(|store| store.dispatches(Which::Open, None, DISPATCHES_MAX)).await;
+    let blobs = edge.blobs_used().await;
     // While storage cannot be read the rest still is worth knowing.
     let dispatches = open.unwrap_or_default().into_iter().map(|info| {
         let waited = u64::try_from(now - info.accepted_at).unwrap_or(0);
@@ -107,6 +108,8 @@ async fn reading(edge: &Edge) -> Result<Reading, ErrorBody> {
         sink_dropped: edge.relay.sink_dropped(),
         database_bytes: size(&edge.database),
         wal_bytes: size(&edge.database.with_extension("db-wal")),
+        blob_bytes: blobs.unwrap_or_default(),
+        blob_bytes_max: edge.blob_bytes_max,
         spans: edge.published.traces.counts(),
         rate_limited: edge.limits.refused().to_vec(),
     })

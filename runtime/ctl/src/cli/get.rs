@@ -109,6 +109,13 @@ pub enum What {
         #[arg(long, value_name = "N")]
         limit: Option<u32>,
     },
+    /// What aspects can be given to do, by aspect
+    #[command(visible_alias = "hand")]
+    Hands {
+        /// Only those of these aspects
+        #[arg(value_name = "ASPECT")]
+        of: Vec<AspectName>,
+    },
     /// What the team knows, by author and topic
     Knowledge {
         /// One entry, whole

@@ -9,11 +9,11 @@ use super::Cli;
 /// Each command stands in one group.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Talk to the team", &["ask", "say", "search", "react", "mark", "rename"]),
-    ("Give work to Hands", &["dispatch", "flow", "run", "retry", "cancel"]),
+    ("Give work to Hands", &["dispatch", "flow", "run", "retry", "cancel", "gather"]),
     ("While nobody types", &["trigger"]),
     ("Look", &["get", "describe", "top", "logs", "session", "knowledge", "registry", "blob"]),
     ("Step in", &["answer", "approve", "deny", "ack", "stop", "go-on", "pause", "hold", "release"]),
-    ("Keep the Nexus", &["usage", "budget", "audit", "operator", "credential", "backup"]),
+    ("Keep the Nexus", &["usage", "budget", "audit", "aspect", "operator", "credential", "backup"]),
     ("This program", &["login", "logout", "context", "completions"]),
 ];
 

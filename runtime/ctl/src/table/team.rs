@@ -4,10 +4,11 @@ use nexus_wire::Ms;
 use nexus_wire::observe::Activity;
 use nexus_wire::roster::{AspectInfo, AspectRole};
 use nexus_wire::session::{SessionInfo, SessionTreePage};
+use serde_json::Value;
 
 use super::grid::Give::{Cut, Go, Id, Keep, Wide};
 use super::grid::{Cell, Grid};
-use super::{ago, marked, or_dash, title};
+use super::{ago, marked, or_dash, span, title};
 use crate::ui::{Ui, aspect_mark, printable};
 
 pub fn aspects(ui: &Ui, aspects: &[AspectInfo], now: Ms) -> String {
@@ -50,6 +51,44 @@ pub fn aspects(ui: &Ui, aspects: &[AspectInfo], now: Ms) -> String {
         ]);
     }
     table.text()
+}
+
+/// A line for each Hand; `TAKES` are the fields of its input, those that may be left out with `?`.
+pub fn hands(ui: &Ui, aspects: &[AspectInfo]) -> String {
+    let columns = [
+        ("HAND", Keep),
+        ("STATE", Go(1)),
+        ("FOR", Cut),
+        ("TAKES", Cut),
+        ("CAPABILITIES", Wide),
+        ("TIMEOUT", Wide),
+        ("AT ONCE", Wide),
+    ];
+    let mut table = Grid::new(ui, &columns);
+    for aspect in aspects {
+        for hand in &aspect.hands {
+            table.add_row(vec![
+                Cell::new(format_args!("{}/{}", aspect.name, hand.name)),
+                state(aspect),
+                Cell::new(or_dash(&title(ui, &hand.description))),
+                Cell::new(or_dash(&fields(hand.input_schema.as_ref()))),
+                Cell::new(or_dash(&hand.capabilities.join(", "))),
+                Cell::new(span(i64::from(hand.timeout_s) * 1_000)),
+                Cell::new(hand.concurrency),
+            ]);
+        }
+    }
+    table.text()
+}
+
+/// As far as a schema lists them.
+fn fields(schema: Option<&Value>) -> String {
+    let Some(schema) = schema else { return "anything".to_owned() };
+    let required = schema["required"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let named = schema["properties"].as_object().into_iter().flat_map(|it| it.keys());
+    let shown = named
+        .map(|name| if required.iter().any(|it| it == name) { name.clone() } else { format!("{name}?") });
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 /// What an admin keeps it from, or how it is.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use nexus_tests::session::SessionFile;
+use nexus_tests::world::text;
 use nexus_tests::{Process, World, wait_until};
 use serde_json::json;
 
@@ -135,7 +136,7 @@ fn an_operator_ends_it_and_what_belongs_to_it() {
     let id = gathers["gathers"][0]["id"].as_str().expect("it is open").to_owned();
     let cancel = ["cancel", "--gather", &id, "--rest", "--reason", "no longer needed"];
     let out = team.world.nexctl(&cancel);
-    assert!(out.status.success(), "{}", nexus_tests::world::text(&out));
+    assert!(out.status.success(), "{}", text(&out));
     let said = String::from_utf8_lossy(&out.stdout);
     assert!(said.starts_with(&format!("cancelled gather {id}\ncancelled ")), "{said}");
     assert!(ask.wait().success(), "{}", ask.text());
@@ -148,7 +149,7 @@ fn an_operator_ends_it_and_what_belongs_to_it() {
     let said = String::from_utf8_lossy(&again.stdout);
     assert!(said.starts_with(&format!("cancelled gather {id}\n")), "asked again, it says the same: {said}");
     let wrong = team.world.nexctl(&["cancel", "--rest"]);
-    assert_eq!(wrong.status.code(), Some(2), "{}", nexus_tests::world::text(&wrong));
+    assert_eq!(wrong.status.code(), Some(2), "{}", text(&wrong));
 }
 
 #[test]
@@ -157,7 +158,48 @@ fn a_hand_that_gathers_yields_the_one_place_there_is() {
     team.open("left");
     team.open("right");
     let out = team.world.nexctl(&["dispatch", "asker/lead", "{}", "--wait"]);
-    let text = nexus_tests::world::text(&out);
+    let text = text(&out);
     assert!(out.status.success(), "{text}");
     assert!(text.contains("met 3"), "{text}");
+}
+
+#[test]
+fn an_operator_takes_dispatches_together_and_waits_for_their_end() {
+    let team = Team::new("");
+    let dispatch = |hand: &str| {
+        let accepted = team.world.nexctl_json(&["dispatch", hand, "{}"]);
+        accepted["dispatch"].as_str().expect("an id").to_owned()
+    };
+    let (left, right) = (dispatch("left/verify"), dispatch("right/verify"));
+    team.running(2);
+    let dry = team.world.nexctl(&["gather", &left, &right, "--first", "--dry-run"]);
+    assert!(text(&dry).contains("gather {") && text(&dry).contains("\"first\""), "{}", text(&dry));
+    let none = team.world.nexctl_json(&["get", "gathers"]);
+    assert_eq!(none["gathers"], json!([]), "the rehearsal made none");
+
+    let both = team.world.nexctl_json(&["gather", &left, &right]);
+    // Of an id its end will do.
+    let arguments = ["gather", &left[24..], &right[24..], "--first", "--wait"];
+    let mut first = Process::start("nexctl", &mut team.world.nexctl_command(&arguments));
+    wait_until("both gathers", || {
+        let open = team.world.nexctl_json(&["get", "gathers"]);
+        (open["gathers"].as_array()?.len() == 2).then_some(())
+    });
+    team.open("right");
+    assert!(first.wait().success(), "{}", first.text());
+    let (said, done) = (first.text(), format!("done       {right}"));
+    assert!(said.contains(&done) && said.contains(&format!("open       {left}")), "{said}");
+
+    // The first that was done cancels the rest, so that all of them cannot be had any more.
+    let both = both["gather"].as_str().expect("an id");
+    let ended = wait_until("the other one to have come to nothing", || {
+        let info = team.world.nexctl_json(&["get", "gather", both]);
+        (info["state"] != "open").then_some(info)
+    });
+    assert_eq!((&ended["state"], &ended["need"]), (&json!("failed"), &json!(2)));
+    let again = team.world.nexctl(&["gather", &left, &right, "--wait"]);
+    assert_eq!(again.status.code(), Some(1), "{}", text(&again));
+    assert!(text(&again).contains(" failed"), "{}", text(&again));
+    let both_ways = team.world.nexctl(&["gather", &left, "--first", "--need", "2"]);
+    assert_eq!(both_ways.status.code(), Some(2), "{}", text(&both_ways));
 }

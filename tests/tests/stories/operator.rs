@@ -157,3 +157,83 @@ fn a_shell_is_told_what_there_is_to_type() {
     assert!(add.status.success(), "{}", text(&add));
     assert!(completed(&["context", "use", "h"], &world.url()).starts_with("home"));
 }
+
+#[test]
+fn aspects_are_let_in_given_new_keys_and_shut_out_from_afar() {
+    let world = World::new();
+    let home = world.dir().join("robin");
+    let at = home.display().to_string();
+    let keyfile = home.join(".nexus/key.json");
+    let key = || -> Value {
+        serde_json::from_slice(&std::fs::read(&keyfile).expect("it is there")).expect("it is JSON")
+    };
+    let add = ["aspect", "add", "robin", "--home", &at, "--share-knowledge"];
+    let early = world.nexctl(&add);
+    assert_eq!(early.status.code(), Some(1));
+    assert!(text(&early).contains("make the home first"), "{}", text(&early));
+
+    assert!(world.run("agent", &["new", &at]).status.success());
+    let dry = world.nexctl(&[&add[..], &["--dry-run"]].concat());
+    assert!(text(&dry).contains("POST /api/v1/aspects") && !keyfile.exists(), "{}", text(&dry));
+    let other = world.nexctl(&["aspect", "add", "wren", "--home", &at]);
+    assert!(text(&other).contains("is the home of robin"), "{}", text(&other));
+    let viewer = world.nexctl_json(&["operator", "add", "bo", "--role", "viewer"]);
+    let mut command = world.nexctl_command(&add);
+    let refused = command.env("NEXUS_TOKEN", viewer["token"].as_str().expect("a token")).output();
+    let refused = refused.expect("nexctl runs");
+    assert_eq!(refused.status.code(), Some(3), "{}", text(&refused));
+    assert!(!keyfile.exists(), "who may let nobody in has made no key");
+
+    let known = world.nexctl_json(&add);
+    assert_eq!((&known["name"], &known["share_knowledge"]), (&"robin".into(), &true.into()), "{known}");
+    let mode = std::fs::metadata(&keyfile).expect("it is there").permissions().mode();
+    assert_eq!((mode & 0o777, &key()["url"]), (0o600, &world.url().into()));
+    let first = key();
+    assert!(world.nexctl(&add).status.success());
+    assert_eq!(key(), first, "a good key stays");
+    let mut agent = world.agent(&home);
+
+    let elsewhere = World::new();
+    let kept = elsewhere.nexctl(&add);
+    assert!(text(&kept).contains("for another Nexus") && key() == first, "{}", text(&kept));
+
+    let rotate = ["aspect", "rotate", "robin", "--home", &at, "--overlap", "10m"];
+    let rotated = world.nexctl(&rotate);
+    assert!(text(&rotated).contains("good for 600 s more"), "{}", text(&rotated));
+    assert_ne!(key()["public_key"], first["public_key"]);
+    let generations = || {
+        let about = world.nexctl_json(&["describe", "aspect", "robin"]);
+        about["key"]["key_generation"].as_u64()
+    };
+    assert_eq!(generations(), Some(2));
+
+    let revoked = world.nexctl(&["aspect", "revoke", "robin"]);
+    assert!(revoked.status.success() && text(&revoked).contains("robin is out"), "{}", text(&revoked));
+    assert_eq!(agent.wait().code(), Some(5), "{}", agent.text());
+}
+
+#[test]
+fn hands_are_listed_with_what_they_take() {
+    let world = World::new();
+    let schema = serde_json::json!({
+        "type": "object",
+        "required": ["claim"],
+        "properties": {"claim": {"type": "string"}, "sources": {"type": "array"}},
+    });
+    let hand = serde_json::json!({"name": "verify", "timeout_s": 90, "input_schema": schema});
+    let wren = world.home("wren", serde_json::json!({"hands": [hand]}), "");
+    let _wren = world.agent(&wren);
+    let shown = world.nexctl(&["get", "hands", "-o", "wide"]);
+    let line = text(&shown).lines().find(|line| line.starts_with("wren/verify ")).map(str::to_owned);
+    let line = line.unwrap_or_else(|| panic!("{}", text(&shown)));
+    for part in ["online", "does what the test needs", "claim, sources?", "1 min 30 s"] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    let listed = world.nexctl_json(&["get", "hands", "wren"]);
+    let all = listed["hands"].as_array().expect("a list");
+    let verify = all.iter().find(|it| it["hand"]["name"] == "verify").expect("it is there");
+    assert_eq!((&verify["aspect"], &verify["hand"]["input_schema"]), (&"wren".into(), &schema));
+    let nobody = world.nexctl(&["get", "hands", "wrn"]);
+    assert_eq!(nobody.status.code(), Some(1));
+    assert!(text(&nobody).contains("wren"), "{}", text(&nobody));
+}

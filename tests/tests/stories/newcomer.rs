@@ -70,7 +70,7 @@ fn the_keyfile_of_another_nexus_stays_unless_it_is_forced() {
     let (data, at) = (other.data().display().to_string(), home.display().to_string());
     let add = ["aspect", "add", "wren", "--home", &at, "--data", &data];
     refused(&other.run("nexus", &add), "is for another Nexus");
-    refused(&other.run("nexus", &add), "name the data directory of that one with --data, or");
+    refused(&other.run("nexus", &add), "its data directory is named with --data");
     assert_eq!(key(), first);
     done(&other.run("nexus", &[&add[..], &["--force"]].concat()));
     assert_ne!(key(), first);
