@@ -94,9 +94,10 @@ impl<S: Store> Step<'_, S> {
         let limits = LinkLimits { lease_ms: self.hub.queue.lease_ms(), ..LinkLimits::default() };
         let registered =
             Registered { name: name.clone(), link, generation, epoch, offset, lost, limits, situation };
+        // Before the answer, which shows what the roster does.
+        self.effect(Effect::RosterChanged { aspect: name.clone() });
         self.answer_with(Ok(FromBroker::Registered(Box::new(registered))));
         self.effect(Effect::Attach { link, aspect: name.clone(), cursor: offset, tail });
-        self.effect(Effect::RosterChanged { aspect: name.clone() });
         self.append(later);
         self.show_work(name);
         Ok(())

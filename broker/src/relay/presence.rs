@@ -68,6 +68,14 @@ impl Pulse {
         *kept = Activity { since, ..activity.clone() };
     }
 
+    /// The aspect is here since then, and has done nothing yet.
+    fn came(&self, at: Ms) {
+        let mut kept = self.activity.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.since == 0 {
+            kept.since = at;
+        }
+    }
+
     fn activity(&self) -> Activity {
         let kept = self.activity.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let turns = self.turns.load(Ordering::Relaxed);
@@ -169,8 +177,9 @@ impl Presence {
             (entry.told, entry.has_recovered) = (before.told, before.has_recovered);
             entry.shown_at = before.shown_at;
             entry.info.activity = before.info.activity;
-        } else {
-            entry.info.activity = entry.peer.as_ref().map(|peer| peer.pulse.activity());
+        } else if let Some(peer) = &entry.peer {
+            peer.pulse.came(entry.info.since);
+            entry.info.activity = Some(peer.pulse.activity());
         }
         inner.aspects.insert(name.clone(), entry);
         inner.publish(&name);

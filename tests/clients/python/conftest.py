@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "scripts/lib"))
 import stack  # noqa: E402
+from nexus_client import Aspect, Link  # noqa: E402
 
 
 class Nexus:
@@ -42,6 +44,11 @@ class Nexus:
         self.nexus("aspect", "add", name, "--home", home, "--share-knowledge")
         return json.loads((home / ".nexus/key.json").read_text())
 
+    def add_operator(self, name, role):
+        """Lets a person in; returns their API token."""
+        printed = self.nexus("operator", "add", name, "--role", role)
+        return re.search(r"nxo_\S+", printed)[0]
+
     def kill(self):
         """kill -9."""
         self.stack.broker.kill()
@@ -55,3 +62,48 @@ def nexus(tmp_path):
     running = Nexus(tmp_path)
     yield running
     running.stack.stop()
+
+
+@pytest.fixture
+def operator(nexus):
+    """An operator's link."""
+    link = Link(nexus.url, nexus.token)
+    yield link
+    link.close()
+
+
+@pytest.fixture
+def viewer(nexus):
+    """The link of somebody who may only look."""
+    link = Link(nexus.url, nexus.add_operator("vera", "viewer"))
+    yield link
+    link.close()
+
+
+@pytest.fixture
+def dialled(nexus):
+    """Makes aspects that are registered, and takes their links away in the end."""
+    made = []
+
+    def dial(name, **register):
+        aspect = Aspect(nexus.url, nexus.add_aspect(name), **register)
+        made.append(aspect)
+        aspect.dial()
+        return aspect
+
+    yield dial
+    for aspect in made:
+        aspect.link.close()
+
+
+@pytest.fixture
+def robin(dialled):
+    """An aspect with one Hand."""
+    add = {"name": "add", "description": "adds a and b", "timeout_s": 60, "concurrency": 2}
+    return dialled("robin", hands=[add], slots=2)
+
+
+@pytest.fixture
+def wren(dialled):
+    """An aspect with one Hand."""
+    return dialled("wren", hands=[{"name": "double", "timeout_s": 60, "concurrency": 1}], slots=2)

@@ -8,6 +8,7 @@ import base64
 import datetime
 import json
 import os
+import socket
 import threading
 import time
 import urllib.error
@@ -83,6 +84,31 @@ def access_token(url, keyfile):
     return answer["access_token"]
 
 
+class Events:
+    """The stream of `GET /api/v1/events`."""
+
+    def __init__(self, url, token, query="", last_id=None):
+        headers = {"Authorization": f"Bearer {token}", "Accept": "text/event-stream"}
+        if last_id is not None:
+            headers["Last-Event-ID"] = last_id
+        request = urllib.request.Request(f"{url}/api/v1/events?{query}", headers=headers)
+        self.answer = urllib.request.urlopen(request, timeout=PATIENCE_S)
+
+    def next(self):
+        """The fields of the next event; comments are passed over."""
+        event = {}
+        while line := self.answer.readline().decode():
+            name, _, value = line.rstrip("\n").partition(":")
+            if name:
+                event[name] = value.removeprefix(" ")
+            elif event:
+                return event
+        raise ConnectionError("the stream has ended")
+
+    def close(self):
+        self.answer.close()
+
+
 class Refused(Exception):
     """An `error` reply."""
 
@@ -134,17 +160,24 @@ class Link:
             frame["payload"] = payload
         self.socket.send(json.dumps(frame))
 
-    def request(self, kind, payload=None, request=None):
-        """Sends a request and returns the payload of its one reply; an `error` is raised."""
+    def begin(self, kind, payload=None, request=None):
+        """Sends a request; what it returns is for `reply`."""
         request = request or uuid7()
         with self.changed:
             # A repeat under the same id waits for the new reply.
             self.replies.pop(request, None)
         self.send(kind, payload, request)
-        reply = self._wait(lambda: self.replies.get(request), f"the reply to {kind}")
+        return request
+
+    def reply(self, request):
+        """The payload of the one reply to a request that was begun; an `error` is raised."""
+        reply = self._wait(lambda: self.replies.get(request), f"the reply to {request}")
         if reply["kind"] == "error":
             raise Refused(reply["payload"])
         return reply["payload"]
+
+    def request(self, kind, payload=None, request=None):
+        return self.reply(self.begin(kind, payload, request))
 
     def push(self, kind, matches=lambda payload: True):
         """The payload of the next push of that kind that matches; others keep their place."""
@@ -177,6 +210,51 @@ class Link:
 
     def close(self):
         self.socket.close()
+
+    def cut(self):
+        """The link is lost: no close frame goes out."""
+        self.socket.socket.shutdown(socket.SHUT_RDWR)
+        assert self.closed() == 1006
+
+
+def settled(value):
+    """The value with "time" in the place of each time, which is within days of now, or 0."""
+    if isinstance(value, list):
+        return [settled(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    out = {}
+    for key, part in value.items():
+        if key in ("at", "since") or key.endswith(("_at", "_since")):
+            assert part == 0 or abs(part / 1000 - time.time()) < 10 * 86_400, (key, part)
+            out[key] = part and "time"
+        else:
+            out[key] = settled(part)
+    return out
+
+
+def refusal(link, kind, payload):
+    """The code of the error that answers a request, which has to be one."""
+    try:
+        done = link.request(kind, payload)
+    except Refused as refused:
+        return refused.code
+    raise AssertionError(f"{kind} {payload} was not refused: {done}")
+
+
+def is_message(content):
+    """Picks the log's entry of a message."""
+    return lambda entry: entry["body"]["type"] == "message" and entry["body"]["content"] == content
+
+
+def ended(dispatch):
+    """Picks the log's entry of a dispatch's end."""
+    return lambda entry: entry["body"]["type"] == "dispatch_ended" and entry["body"]["dispatch"] == dispatch
+
+
+def other(kind, subject):
+    """Picks the log's entry of a change that has no type of its own."""
+    return lambda entry: entry["body"] == {"type": "other", "kind": kind, "subject": subject}
 
 
 class Aspect:

@@ -3,38 +3,19 @@
 import time
 
 import pytest
-from nexus_client import Aspect, HttpProblem, Link, Refused, access_token, assertion, http, uuid7
+from nexus_client import (
+    Aspect,
+    HttpProblem,
+    Link,
+    Refused,
+    access_token,
+    assertion,
+    ended,
+    http,
+    is_message,
+    uuid7,
+)
 from websockets.exceptions import InvalidStatus
-
-
-@pytest.fixture
-def operator(nexus):
-    """An operator's link."""
-    link = Link(nexus.url, nexus.token)
-    yield link
-    link.close()
-
-
-@pytest.fixture
-def robin(nexus):
-    """An aspect with one Hand."""
-    aspect = Aspect(
-        nexus.url,
-        nexus.add_aspect("robin"),
-        hands=[{"name": "add", "description": "adds a and b", "timeout_s": 60, "concurrency": 2}],
-        slots=2,
-    )
-    aspect.dial()
-    yield aspect
-    aspect.link.close()
-
-
-def is_message(content):
-    return lambda entry: entry["body"]["type"] == "message" and entry["body"]["content"] == content
-
-
-def ended(dispatch):
-    return lambda entry: entry["body"]["type"] == "dispatch_ended" and entry["body"]["dispatch"] == dispatch
 
 
 def test_who_has_no_good_credential_stays_outside(nexus):

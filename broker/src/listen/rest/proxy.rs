@@ -162,7 +162,7 @@ fn ending(
 
 fn unreachable(name: &CredentialName, why: &str) -> Problem {
     let message = format!("the service behind credential {name} gave no answer: {why}");
-    Problem::new(StatusCode::BAD_GATEWAY, ErrorCode::Internal, message)
+    Problem::new(StatusCode::BAD_GATEWAY, ErrorCode::Unavailable, message)
 }
 
 /// `None` when the path would leave the credential's own address, however it is written.
