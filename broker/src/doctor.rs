@@ -1,19 +1,23 @@
 //! What is insecure or broken about a data directory and its settings, and what to do about each. Only reads,
 //! beside a running broker or without one.
 
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use nexus_wire::Ms;
 use nexus_wire::admin::OperatorRole;
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 use crate::config::{Config, Synchronous};
 use crate::datadir::{CREDENTIALS_KEY, DataDir, TOKEN_FILE};
 use crate::edge::machine::{FREE_BYTES_FEW, free_bytes};
-use crate::hub::records::{OperatorRecord, Reads, Snapshot};
+use crate::hub::records::{Digest, OperatorRecord, Reads, Snapshot};
+use crate::identity::keys::NexusKeys;
 use crate::identity::password;
 use crate::identity::seal::Sealer;
+use crate::listen::hosts::host_in;
 use crate::store::SqliteReader;
 use crate::tenants::{all, fault_of};
 
@@ -59,6 +63,7 @@ fn finding(
 /// `now`: the wall clock.
 pub(crate) fn examine(config: &Config, now: Ms) -> Vec<Finding> {
     let mut findings = vec![listens(config), durable(config)];
+    findings.extend(opened(config));
     if !config.data.join("nexus.db").exists() {
         let advice = "`nexus serve` makes a Nexus there; name another directory with --data";
         findings.push(finding(
@@ -71,6 +76,7 @@ pub(crate) fn examine(config: &Config, now: Ms) -> Vec<Finding> {
     }
     findings.extend(modes(&config.data));
     findings.extend(tenants(&config.data));
+    findings.extend(identity(&config.data));
     findings.push(room(&config.data));
     findings.push(log_of_writes(&config.data));
     match SqliteReader::open(&config.data.join("nexus.db")) {
@@ -105,6 +111,36 @@ fn durable(config: &Config) -> Finding {
     }
 }
 
+/// What settings open on purpose.
+fn opened(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if config.metrics_open_on_loopback {
+        let found = "everybody on this machine reads /metrics, without a token";
+        let advice = "a viewer's token does as well: remove metrics.open_on_loopback";
+        findings.push(finding("metrics", Level::Note, found, advice));
+    }
+    if let Some(url) = config.public_url.as_deref().filter(|url| url.starts_with("http://") && !is_here(url))
+    {
+        let found = format!("people are sent to {url}, where tokens and passwords travel in the clear");
+        let advice = "let whatever stands before the broker speak TLS, and say https:// in public_url";
+        findings.push(finding("public_url", Level::Bad, found, advice));
+    }
+    let inside =
+        [("push.allow", "A2A clients", &config.push.allow), ("watch.allow", "triggers", &config.watch_allow)];
+    for (setting, who, servers) in inside.into_iter().filter(|(_, _, servers)| !servers.is_empty()) {
+        let found = format!("{who} may have the broker call {} although that is inside", servers.join(", "));
+        findings.push(finding(setting, Level::Note, found, "leave out what nobody needs"));
+    }
+    findings
+}
+
+fn is_here(url: &str) -> bool {
+    let host = host_in(url);
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.parse().is_ok_and(|it: IpAddr| it.is_loopback())
+}
+
 fn modes(data: &Path) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut open = |path: &Path, wanted: u32| {
@@ -128,6 +164,16 @@ fn modes(data: &Path) -> Vec<Finding> {
         findings.push(good("file mode", "the data directory and its keys are the owner's alone"));
     }
     findings
+}
+
+fn identity(data: &Path) -> Option<Finding> {
+    let error = NexusKeys::read(&DataDir::open(data).ok()?).err()?;
+    Some(finding(
+        "identity",
+        Level::Bad,
+        error.to_string(),
+        "put the file back before the broker makes another",
+    ))
 }
 
 /// Those that the broker could not serve when it tried last.
@@ -173,7 +219,10 @@ fn contents(config: &Config, reader: &SqliteReader, now: Ms) -> Vec<Finding> {
     };
     findings.push(clock(&snapshot, now));
     findings.push(setup(&snapshot));
-    findings.extend(people(&snapshot));
+    // Whoever may read it is the owner of everything here.
+    let own = std::fs::read_to_string(config.data.join(TOKEN_FILE)).ok();
+    let own = own.map(|token| Digest(Sha256::digest(token.trim()).into()));
+    findings.extend(people(&snapshot, own));
     findings.extend(credentials(config, &snapshot));
     findings
 }
@@ -205,7 +254,8 @@ fn setup(snapshot: &Snapshot) -> Finding {
     good("setup token", "none is good")
 }
 
-fn people(snapshot: &Snapshot) -> Vec<Finding> {
+/// `own`: the token in the data directory.
+fn people(snapshot: &Snapshot, own: Option<Digest>) -> Vec<Finding> {
     let at = snapshot.last_at;
     let has_way_in = |it: &OperatorRecord| {
         it.password.is_some() || it.tokens.iter().any(|token| token.expires_at.is_none_or(|until| at < until))
@@ -218,6 +268,13 @@ fn people(snapshot: &Snapshot) -> Vec<Finding> {
                 format!("`nexus operator token add {name} NAME`, `passwd {name}` or `revoke {name}`");
             findings.push(finding("operators", Level::Note, format!("{name} has no way in"), advice));
         }
+        let lasting = record.tokens.iter().filter(|it| it.expires_at.is_none() && Some(it.sha256) != own);
+        let lasting: Vec<&str> = lasting.map(|token| token.name.as_str()).collect();
+        if !lasting.is_empty() {
+            let found = format!("{name} has tokens that never expire: {}", lasting.join(", "));
+            let advice = format!("`nexus operator token add {name} NAME --expires 720h --replace`");
+            findings.push(finding("tokens", Level::Note, found, advice));
+        }
         if record.password.as_deref().is_some_and(password::is_weak) {
             let found = format!("{name}'s password is hashed with less than today's parameters");
             findings.push(finding("passwords", Level::Bad, found, format!("`nexus operator passwd {name}`")));
@@ -227,7 +284,7 @@ fn people(snapshot: &Snapshot) -> Vec<Finding> {
     if !admins.into_iter().any(has_way_in) {
         findings.push(finding("operators", Level::Bad, "no admin has a way in", "`nexus token new`"));
     }
-    if findings.is_empty() {
+    if !findings.iter().any(|it| it.check == "operators") {
         findings.push(good("operators", "everybody who is in has a way in"));
     }
     findings
@@ -237,11 +294,10 @@ fn credentials(config: &Config, snapshot: &Snapshot) -> Vec<Finding> {
     if snapshot.credentials.is_empty() {
         return Vec::new();
     }
-    let opened = DataDir::open(&config.data).ok().and_then(|data| {
-        let (keys, _) = crate::identity::keys::NexusKeys::open(&data, 0).ok()?;
-        Some(Sealer::new(data, keys.nexus_id))
-    });
-    let Some(sealer) = opened else { return Vec::new() };
+    let Ok(data) = DataDir::open(&config.data) else { return Vec::new() };
+    // What is wrong with it is a finding of its own.
+    let Ok(keys) = NexusKeys::read(&data) else { return Vec::new() };
+    let sealer = Sealer::new(data, keys.nexus_id);
     let faults: Vec<Finding> = snapshot
         .credentials
         .iter()
@@ -280,6 +336,19 @@ mod tests {
         assert_eq!(bad(&examine(&config(&[]), wall() - 3_600_000)), ["clock"]);
         let open = examine(&config(&[("listen", "0.0.0.0:1".into())]), wall());
         assert_eq!(levels(&open, "listen"), [Level::Note]);
+        let opened = [
+            ("metrics.open_on_loopback", "true".to_owned()),
+            ("public_url", "http://nexus.example".into()),
+            ("push.allow", "127.0.0.1:8080".into()),
+            ("watch.allow", "10.0.0.7:80".into()),
+        ];
+        let opened = examine(&config(&opened), wall());
+        assert_eq!(bad(&opened), ["public_url"], "{opened:?}");
+        for note in ["metrics", "push.allow", "watch.allow"] {
+            assert_eq!(levels(&opened, note), [Level::Note], "{note}");
+        }
+        let local = examine(&config(&[("public_url", "http://127.0.0.1:7888".into())]), wall());
+        assert_eq!(levels(&local, "public_url"), [], "nothing leaves the machine");
         let off = examine(&config(&[("storage.synchronous", "off".into())]), wall());
         assert_eq!(bad(&off), ["durability"]);
         std::fs::set_permissions(dir.path().join(TOKEN_FILE), PermissionsExt::from_mode(0o644)).unwrap();

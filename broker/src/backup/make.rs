@@ -13,7 +13,6 @@ use tar::{Builder, Header};
 use super::{BLOBS, BackupError, DATABASE, FORMAT, MANIFEST, Manifest, hex};
 use crate::blobs;
 use crate::datadir::{DataDir, KEY_FILES};
-use crate::edge::seconds;
 use crate::hub::records::Reads;
 use crate::identity::keys::NexusKeys;
 use crate::store::{SqliteReader, sqlite};
@@ -53,7 +52,7 @@ pub(crate) fn make(
     if !data.database().exists() {
         return Err(BackupError::NoDatabase(data.path().to_owned()));
     }
-    let (identity, _) = NexusKeys::open(data, seconds())?;
+    let identity = NexusKeys::read(data)?;
     let copy = Scrap(beside(file, ".database.partial"));
     let partial = Scrap(beside(file, ".partial"));
     for left in [&copy.0, &partial.0] {

@@ -124,7 +124,7 @@ fn database(data: &DataDir, against: Option<Head>) -> Result<Checked, Unverified
     if reader.has_blobs().map_err(|error| Unverified::of_store(path.clone(), error))? {
         let checkpoints = reader.checkpoints().map_err(|error| Unverified::of_store(path.clone(), error))?;
         if !checkpoints.is_empty() {
-            let keys = NexusKeys::open(data, crate::edge::seconds()).map_err(|error| unable(error.into()))?.0;
+            let keys = NexusKeys::read(data).map_err(|error| unable(error.into()))?;
             if let Some(forged) = checkpoints.iter().find(|it| !keys.has_signed(it)) {
                 let what =
                     format!("the checkpoint at entry {} of the log is not signed by this Nexus", forged.seq);

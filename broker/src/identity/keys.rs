@@ -32,6 +32,10 @@ pub enum KeysError {
         "{FILE} in the data directory is damaged: {0}; restore it from a backup, or every aspect needs a new keyfile"
     )]
     Damaged(String),
+    #[error(
+        "{FILE} is not in the data directory; restore it from a backup, or every aspect needs a new keyfile"
+    )]
+    Missing,
     #[error("cannot make keys: {0}")]
     Generate(#[from] rcgen::Error),
 }
@@ -65,10 +69,8 @@ impl NexusKeys {
 
     /// The keys of a data directory; makes them when there are none. `true`: they are new.
     pub(crate) fn open(data: &DataDir, now: Seconds) -> Result<(Self, bool), KeysError> {
-        if let Some(text) = data.read(FILE)? {
-            let stored =
-                serde_json::from_str(&text).map_err(|error| KeysError::Damaged(error.to_string()))?;
-            return Ok((Self::from_stored(stored)?, false));
+        if Self::are_in(data) {
+            return Ok((Self::read(data)?, false));
         }
         let stored = Self::generate(now)?;
         data.write_private(FILE, &serde_json::to_string_pretty(&stored).unwrap_or_default())?;
@@ -76,6 +78,13 @@ impl NexusKeys {
         // For people: what to give a browser or curl. The identity file is what counts.
         data.write_private(CA_FILE, &keys.ca_pem)?;
         Ok((keys, true))
+    }
+
+    /// For whoever only looks, and makes none.
+    pub(crate) fn read(data: &DataDir) -> Result<Self, KeysError> {
+        let text = data.read(FILE)?.ok_or(KeysError::Missing)?;
+        let stored = serde_json::from_str(&text).map_err(|error| KeysError::Damaged(error.to_string()))?;
+        Self::from_stored(stored)
     }
 
     fn generate(now: Seconds) -> Result<Stored, KeysError> {

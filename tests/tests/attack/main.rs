@@ -1,5 +1,7 @@
 //! What somebody who means harm does to a broker, and what a bad day does to it.
 
+mod clock;
+mod crowd;
 mod dispatch;
 mod faults;
 mod hands;
@@ -10,6 +12,7 @@ mod knowledge;
 mod mcp;
 mod party;
 mod presence;
+mod refusals;
 mod sizes;
 mod sockets;
 mod stopping;
