@@ -7,7 +7,7 @@ use nexus_wire::approval::ApprovalEnd;
 use nexus_wire::budget::Spending;
 use nexus_wire::gather::GatherResult;
 use nexus_wire::hands::{Assignment, Lease, Outcome};
-use nexus_wire::inbox::{InboxClose, Resume};
+use nexus_wire::inbox::{Decision, InboxClose, Resume};
 use nexus_wire::limits::DURABLE_BYTES_MAX;
 use nexus_wire::log::LogBody;
 use nexus_wire::run::RunEnd;
@@ -170,18 +170,20 @@ impl<S: Store> Step<'_, S> {
                 format!("the decision is {bytes} bytes; {DURABLE_BYTES_MAX} is the most"),
             );
         }
-        let closed = ClosedRecord {
+        let at = self.at;
+        let record = |close: &InboxClose| ClosedRecord {
             aspect: name.clone(),
             item: close.item,
             decision: close.decision,
             reason: close.reason.clone(),
             message: close.message,
-            outlay: Outlay::of(&close),
-            at: self.at,
+            outlay: Outlay::of(close),
+            at,
         };
         if let Some(first) = self.store.closed(name, close.item)? {
-            let same = ClosedRecord { at: first.at, outlay: first.outlay.clone(), ..closed } == first;
-            if !same {
+            let is_first =
+                |close| ClosedRecord { at: first.at, outlay: first.outlay.clone(), ..record(close) } == first;
+            if !is_first(&close) && !is_first(&unanswered(close.clone())) {
                 return refuse(
                     ErrorCode::IdReused,
                     format!(
@@ -193,9 +195,15 @@ impl<S: Store> Step<'_, S> {
             self.answer(&json!({}));
             return Ok(());
         }
+        let close = match close.message {
+            // It was refused, by the loop guard perhaps, and came before this on the same link.
+            Some(reply) if self.store.message(reply)?.is_none() => unanswered(close),
+            Some(_) | None => close,
+        };
         if let Some(outcome) = &close.outcome {
             self.command_ended(name, close.item, outcome)?;
         }
+        let closed = record(&close);
         self.store.put_closed(&closed)?;
         if let Some(outlay) = &closed.outlay {
             self.spend(sender, Spending::of(&outlay.usage, outlay.cost_microusd))?;
@@ -208,4 +216,10 @@ impl<S: Store> Step<'_, S> {
         self.trigger_answered(item, decision, reason.as_deref())?;
         Ok(())
     }
+}
+
+/// What is to be told of an item whose answer there is not.
+fn unanswered(close: InboxClose) -> InboxClose {
+    let reason = Some("its answer was refused and is in the aspect's session alone".to_owned());
+    InboxClose { decision: Decision::Failed, reason, message: None, ..close }
 }

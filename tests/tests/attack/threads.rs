@@ -1,7 +1,7 @@
 //! How far a message has come, and what is read, said and reacted to, through the real programs.
 
-use nexus_tests::World;
 use nexus_tests::raw::Raw;
+use nexus_tests::{World, wait_until};
 use serde_json::{Value, json};
 
 async fn receipt(raw: &mut Raw, message: &Value) -> Value {
@@ -163,4 +163,84 @@ async fn a_real_agent_tells_that_it_has_a_message_before_it() {
             break;
         }
     }
+}
+
+/// What was said in a thread, and by whom.
+fn said(world: &World, thread: &str) -> Vec<(String, String)> {
+    let page = world.nexctl_json(&["get", "messages", thread]);
+    let text = |message: &Value, field: &str| message[field].as_str().expect("a text").to_owned();
+    let messages = page["messages"].as_array().expect("a list").iter();
+    messages.map(|message| (text(message, "from"), text(message, "content"))).collect()
+}
+
+#[tokio::test]
+async fn two_that_answer_each_other_without_end_are_stopped_until_a_person_speaks() {
+    let mut world = World::asleep().config("[threads]\nloop_messages = 6\nloop_identical = 0\n");
+    world.start_broker();
+    let script = "[[rule]]\n[[rule.step]]\nsay = \"@wren @keel and you?\"\n";
+    let agents = ["wren", "keel"].map(|name| world.agent(&world.home(name, json!({}), script)));
+    let opened = world.nexctl_json(&["say", "--to", "wren", "begin"]);
+    let thread = opened["thread"].as_str().expect("an id").to_owned();
+
+    let round = |opening: &str| {
+        let mut all = vec![("operator/admin".to_owned(), opening.to_owned())];
+        let talk = ["wren", "keel"].iter().cycle().take(6);
+        all.extend(talk.map(|name| ((*name).to_owned(), "@wren @keel and you?".to_owned())));
+        let paused = "Paused: 6 messages in a row came from agents only. Write here to let the thread go on.";
+        all.push(("system".to_owned(), paused.to_owned()));
+        all
+    };
+    let until_stopped = |world: &World, count: usize| {
+        wait_until("the end of the talk", || {
+            let said = said(world, &thread);
+            (said.len() >= count).then_some(said)
+        })
+    };
+    assert_eq!(until_stopped(&world, 8), round("begin"));
+    // Whoever would speak next is refused, and leaves it.
+    agents[0].wait_for_text(&format!("thread {thread} is paused until an operator writes in it"));
+    let heard = world.nexctl_json(&["get", "messages", &thread])["messages"][6]["id"].clone();
+    let heard = heard.as_str().expect("an id").to_owned();
+    let receipt = wait_until("what became of the message it would have answered", || {
+        let page = world.nexctl_json(&["get", "receipts", &heard]);
+        page["receipts"]
+            .as_array()?
+            .iter()
+            .find(|it| it["party"] == "wren" && it["state"] == "answered")
+            .cloned()
+    });
+    let reason = "its answer was refused and is in the aspect's session alone";
+    assert_eq!((&receipt["decision"], &receipt["reason"]), (&json!("failed"), &json!(reason)));
+    assert_eq!(receipt["reply"], Value::Null, "there is none");
+    let alert = world.nexctl_json(&["get", "alerts"])["alerts"].clone();
+    let shown = json!([alert[0]["key"], alert[0]["severity"], alert[0]["nature"], alert[0]["message"]]);
+    let message =
+        "begin: Paused: 6 messages in a row came from agents only. Write here to let the thread go on.";
+    assert_eq!(shown, json!([format!("thread_paused/{thread}"), "warning", "condition", message]));
+    assert_eq!(alert.as_array().map(Vec::len), Some(1), "{alert}");
+
+    // It stays so over a restart, for whoever is no person.
+    world.restart_broker();
+    agents[0].wait_for_text("(generation 2)");
+    assert_eq!(said(&world, &thread), round("begin"));
+    world.nexctl_json(&["say", "--thread", &thread, "--to", "wren", "go on"]);
+    // Both of them hear that, so who speaks when is open.
+    let nobodys = |said: Vec<(String, String)>| -> Vec<(String, String)> {
+        let is_agents = |from: &str| ["wren", "keel"].contains(&from);
+        let by = |from: String| if is_agents(&from) { "an agent".to_owned() } else { from };
+        said.into_iter().map(|(from, content)| (by(from), content)).collect()
+    };
+    let all = [round("begin"), round("go on")].concat();
+    assert_eq!(nobodys(until_stopped(&world, 16)), nobodys(all));
+    let mut operator = Raw::operator(&world).await;
+    operator.request("subscribe", json!({"from_seq": 0})).await;
+    let mut changes = Vec::new();
+    while changes.len() < 3 {
+        let body = operator.next_of("log").await["payload"]["body"].clone();
+        if body["type"] == "alert" {
+            changes.push((body["key"].clone(), body["change"].clone()));
+        }
+    }
+    let key = alert[0]["key"].clone();
+    assert_eq!(changes, ["raised", "cleared", "raised"].map(|change| (key.clone(), json!(change))));
 }
