@@ -94,7 +94,6 @@ impl Blobs {
         upload.file.flush().await?;
         upload.file.sync_all().await?;
         let (from, to, root) = (upload.path.clone(), self.path(id), self.root.clone());
-        upload.is_placed = true;
         blocking(move || {
             let shelf = folder_of(&to)?;
             if !shelf.is_dir() {
@@ -106,6 +105,7 @@ impl Blobs {
             sync(shelf)
         })
         .await?;
+        upload.is_placed = true;
         Ok((id, upload.bytes))
     }
 

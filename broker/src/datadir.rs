@@ -146,15 +146,18 @@ impl DataDir {
         let path = self.file(name);
         let failed = |source| DataDirError::Write { path: path.clone(), source };
         let next = self.file(&format!("{name}.new"));
-        let mut file = OpenOptions::new()
-            .create(true)
-            .truncate(true)
-            .write(true)
-            .mode(0o600)
-            .open(&next)
-            .map_err(failed)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
-        std::fs::rename(&next, &path).map_err(failed)?;
+        let written = || {
+            let mut file =
+                OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&next)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            std::fs::rename(&next, &path)
+        };
+        written().map_err(|source| {
+            // Half a file is of no use to anybody.
+            let _ = std::fs::remove_file(&next);
+            failed(source)
+        })?;
         File::open(&self.path).and_then(|dir| dir.sync_all()).map_err(failed)
     }
 

@@ -33,8 +33,12 @@ struct Scrap(PathBuf);
 
 impl Drop for Scrap {
     fn drop(&mut self) {
-        // Gone already when it got its name.
-        let _ = std::fs::remove_file(&self.0);
+        // Gone already when it got its name. Where a library had no room it leaves what belongs to a database beside it.
+        for end in ["", "-shm", "-wal"] {
+            let mut path = self.0.clone().into_os_string();
+            path.push(end);
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 
@@ -78,7 +82,7 @@ pub(crate) fn make(
     };
     let kept = blob_ids(&reader)?;
     drop(reader);
-    write(data, &manifest, &copy.0, &kept, &partial.0).map_err(failed)?;
+    write(data, &manifest, &copy.0, &kept, &partial.0)?;
     match renameat_with(CWD, &partial.0, CWD, file, RenameFlags::NOREPLACE) {
         Ok(()) => {}
         Err(rustix::io::Errno::EXIST) => return Err(BackupError::Exists(file.clone())),
@@ -108,15 +112,18 @@ fn write(
     database: &Path,
     blobs: &[BlobId],
     to: &Path,
-) -> io::Result<()> {
-    let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(to)?;
+) -> Result<(), BackupError> {
+    let failed = |source| BackupError::Write { path: to.to_owned(), source };
+    let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(to).map_err(failed)?;
     let mut archive = Builder::new(io::BufWriter::with_capacity(1 << 16, file));
-    let text = serde_json::to_vec_pretty(manifest)?;
-    archive.append_data(&mut header(text.len() as u64, manifest.made_at), MANIFEST, text.as_slice())?;
-    let mut add = |name: &str, path: &Path| -> io::Result<()> {
-        let mut file = File::open(path)?;
-        let bytes = file.metadata()?.len();
-        archive.append_data(&mut header(bytes, manifest.made_at), name, &mut file)
+    let text = serde_json::to_vec_pretty(manifest).map_err(|error| failed(error.into()))?;
+    let head = &mut header(text.len() as u64, manifest.made_at);
+    archive.append_data(head, MANIFEST, text.as_slice()).map_err(failed)?;
+    let mut add = |name: &str, path: &Path| -> Result<(), BackupError> {
+        let unread = |source| BackupError::Read { path: path.to_owned(), source };
+        let mut file = File::open(path).map_err(unread)?;
+        let bytes = file.metadata().map_err(unread)?.len();
+        archive.append_data(&mut header(bytes, manifest.made_at), name, &mut file).map_err(failed)
     };
     add(DATABASE, database)?;
     let mut also = vec!["nexus.toml"];
@@ -132,9 +139,8 @@ fn write(
     for id in blobs {
         add(&format!("{BLOBS}{}", id.hex()), &blobs::path_of(data, *id))?;
     }
-    let mut file = archive.into_inner()?;
-    file.flush()?;
-    file.get_ref().sync_all()
+    let mut file = archive.into_inner().map_err(failed)?;
+    file.flush().and_then(|()| file.get_ref().sync_all()).map_err(failed)
 }
 
 fn header(bytes: u64, made_at: Ms) -> Header {

@@ -137,6 +137,11 @@ fn begin_anew(
         .filter(|record| record.is_active())
         .any(|record| record.tokens.iter().any(|it| Some(it.sha256) == token));
     drop(store);
+    // Only the database itself is put in place. What its last close could not write for want of room stands beside it.
+    sqlite::merge(database).map_err(|source| BackupError::Write {
+        path: database.to_owned(),
+        source: io::Error::other(source),
+    })?;
     Ok((new_epoch, is_good))
 }
 

@@ -12,6 +12,7 @@ use nexus_wire::BlobId;
 use serde_json::{Value, json};
 use tokio::sync::oneshot::{self, Receiver, Sender};
 
+use crate::blobs;
 use crate::upgrade::{self, STRIDE, nexus_killed_at};
 
 const SCRIPT: &str = r#"
@@ -324,4 +325,43 @@ fn a_database_that_waits_for_its_upgrade_is_backed_up_and_checked_with_its_blobs
     std::fs::remove_file(world.data().join("blobs").join(&hex[..2]).join(&hex)).expect("it is there");
     let (code, said) = failed(&world, &["verify"]);
     assert!(code == 3 && said.contains(&format!("blob {id}")), "{code}: {said}");
+}
+
+#[test]
+fn blobs_are_read_back_where_a_backup_of_them_is_restored() {
+    let world = World::new();
+    let token = world.token();
+    let contents = [blobs::bytes(1, 3_000_000), blobs::bytes(2, 1), Vec::new()];
+    let ids = contents.each_ref().map(|content| {
+        let labels = [("content-type", "text/x-chart; charset=utf-8")];
+        let put = blobs::http(&world, "PUT", "/api/v1/blobs?name=chart.txt", &token, &labels, content);
+        put.json()["id"].as_str().unwrap_or_else(|| panic!("{}", put.json())).replace("blob:", "")
+    });
+    let kept = blobs::list(&world);
+    let file = world.dir().join("all.tar").to_string_lossy().into_owned();
+    done(&world, &["backup", &file, "--with-keys"]);
+    let later = blobs::put(&world, &blobs::bytes(3, 1_000));
+
+    let mut elsewhere = World::asleep();
+    done(&elsewhere, &["restore", &file]);
+    elsewhere.start_broker();
+    assert_eq!(blobs::list(&elsewhere), kept);
+    for (id, content) in ids.iter().zip(&contents) {
+        let get = blobs::http(&elsewhere, "GET", &format!("/api/v1/blobs/{id}"), &token, &[], b"");
+        assert!(get.status == 200 && get.body == *content, "{}", get.head);
+        assert_eq!(get.header("content-type"), Some("text/x-chart; charset=utf-8"), "{}", get.head);
+    }
+    let get = blobs::http(&elsewhere, "GET", &format!("/api/v1/blobs/{later}"), &token, &[], b"");
+    assert_eq!(get.status, 404, "it was put after the backup: {}", get.head);
+    done(&elsewhere, &["verify"]);
+}
+
+#[test]
+fn a_backup_that_lacks_a_blob_names_it() {
+    let world = World::new();
+    let id = blobs::put(&world, &blobs::bytes(1, 1_000));
+    std::fs::remove_file(&blobs::files(&world)[0]).expect("it is there");
+    let file = world.dir().join("nexus.tar").to_string_lossy().into_owned();
+    let (code, said) = failed(&world, &["backup", &file]);
+    assert!(code == 1 && said.contains(id.trim_start_matches("sha256-")), "{said}");
 }

@@ -11,23 +11,25 @@ use nexus_tests::world::text;
 use nexus_tests::{World, wait_until};
 use serde_json::{Value, json};
 
+use crate::damaged::stop;
+
 type Headers<'a> = &'a [(&'a str, &'a str)];
 
-struct Answer {
-    status: u16,
-    head: String,
-    body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
             key.eq_ignore_ascii_case(name).then(|| value.trim())
         })
     }
 
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
     }
@@ -50,7 +52,14 @@ fn head(method: &str, path: &str, token: &str, more: &[(&str, &str)]) -> String 
     head + "\r\n"
 }
 
-fn http(world: &World, method: &str, path: &str, token: &str, more: &[(&str, &str)], body: &[u8]) -> Answer {
+pub(crate) fn http(
+    world: &World,
+    method: &str,
+    path: &str,
+    token: &str,
+    more: &[(&str, &str)],
+    body: &[u8],
+) -> Answer {
     let length = body.len().to_string();
     let more = [more, &[("content-length", length.as_str())]].concat();
     let mut socket = socket(world);
@@ -87,12 +96,12 @@ fn unchunked(mut rest: &[u8]) -> Vec<u8> {
     whole
 }
 
-fn bytes(seed: usize, length: usize) -> Vec<u8> {
+pub(crate) fn bytes(seed: usize, length: usize) -> Vec<u8> {
     (0..length).map(|at| ((at * 31 + seed * 7) ^ (at >> 8)) as u8).collect()
 }
 
 /// Every file below `blobs`, the lock left out.
-fn files(world: &World) -> Vec<PathBuf> {
+pub(crate) fn files(world: &World) -> Vec<PathBuf> {
     fn below(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(folder).expect("the folder is ours").flatten() {
             let path = entry.path();
@@ -106,6 +115,25 @@ fn files(world: &World) -> Vec<PathBuf> {
     let mut found = Vec::new();
     below(&world.data().join("blobs"), &mut found);
     found
+}
+
+/// Puts a blob; its id.
+pub(crate) fn put(world: &World, content: &[u8]) -> String {
+    let put = http(world, "PUT", "/api/v1/blobs", &world.token(), &[], content);
+    assert_eq!(put.status, 200, "{}", put.json());
+    put.json()["id"].as_str().expect("a blob has an id").replace("blob:", "")
+}
+
+/// What is known of every blob, the latest first.
+pub(crate) fn list(world: &World) -> Vec<Value> {
+    let page = http(world, "GET", "/api/v1/blobs", &world.token(), &[], b"").json();
+    page["blobs"].as_array().unwrap_or_else(|| panic!("{page}")).clone()
+}
+
+pub(crate) fn content(world: &World, id: &str) -> Vec<u8> {
+    let get = http(world, "GET", &format!("/api/v1/blobs/{id}"), &world.token(), &[], b"");
+    assert_eq!(get.status, 200, "{}", get.head);
+    get.body
 }
 
 fn verify(world: &World) -> (i32, String) {
@@ -208,8 +236,7 @@ async fn what_is_wrong_with_an_upload_is_said_and_nothing_of_it_is_kept() {
     wait_until("the upload begun", || (!files(&world).is_empty()).then_some(()));
     drop(cut);
     wait_until("nothing left of any", || files(&world).is_empty().then_some(()));
-    let list = http(&world, "GET", "/api/v1/blobs", &token, &[], b"").json();
-    assert_eq!(list, json!({"blobs": []}));
+    assert_eq!(list(&world), [] as [Value; 0]);
 
     // Only whoever has to do with a blob may have it.
     let homes = (world.home("wren", json!({}), ""), world.home("forge", json!({}), ""));
@@ -239,15 +266,72 @@ fn a_blob_nothing_refers_to_goes_after_its_grace() {
     world.start_broker();
     let token = world.token();
     assert_eq!(http(&world, "PUT", "/api/v1/blobs", &token, &[], &bytes(5, 1_000)).status, 200);
-    wait_until("the blob gone", || {
-        let list = http(&world, "GET", "/api/v1/blobs", &token, &[], b"").json();
-        (list == json!({"blobs": []}) && files(&world).is_empty()).then_some(())
-    });
+    wait_until("the blob gone", || (list(&world).is_empty() && files(&world).is_empty()).then_some(()));
     // A file that is no blob's, as a kill between its name and its row leaves it.
     let stray = world.data().join("blobs").join("ab");
     std::fs::create_dir_all(&stray).expect("the folder is ours");
     std::fs::write(stray.join("ab".repeat(32)), b"stray").expect("the folder is ours");
     wait_until("the stray gone", || files(&world).is_empty().then_some(()));
+    assert_eq!(verify(&world).0, 0);
+}
+
+/// A message with an attachment, and another one in its thread.
+fn attach(world: &World, id: &str) {
+    let send = |message: Value| {
+        let kind = [("content-type", "application/json")];
+        let body = message.to_string();
+        let sent = http(world, "POST", "/api/v1/messages", &world.token(), &kind, body.as_bytes());
+        assert_eq!(sent.status, 200, "{}", sent.json());
+        sent.json()["thread"].clone()
+    };
+    let attachment = json!({"blob": format!("blob:{id}"), "name": "chart.txt"});
+    let thread = send(json!({"content": "look", "attachments": [attachment]}));
+    send(json!({"thread": thread, "content": "and answer"}));
+}
+
+/// The blobs that the log says are gone, the last one first.
+fn forgotten(world: &World) -> Vec<Value> {
+    let trail = world.nexctl_json(&["audit", "--kind", "blob.forgotten"]);
+    let entries = trail["entries"].as_array().unwrap_or_else(|| panic!("{trail}"));
+    entries.iter().map(|entry| json!([entry["actor"], entry["subject"]])).collect()
+}
+
+#[test]
+fn a_blob_outlives_its_grace_while_something_refers_to_it_and_no_longer() {
+    let mut world = World::new();
+    let contents = [6, 7, 8].map(|seed| bytes(seed, 1_000));
+    // The one that goes was put last: whatever comes of its grace, that of the others is over by then.
+    let [attached, named, idle] = contents.each_ref().map(|content| put(&world, content));
+    attach(&world, &attached);
+    world.nexctl_json(&["knowledge", "store", "tides", &format!("See blob:{named}.")]);
+    let before = list(&world);
+    let references: Vec<_> = before.iter().map(|blob| &blob["references"]).collect();
+    assert_eq!(references, [0, 1, 1], "{before:?}");
+
+    let again_with = |world: &mut World, settings: &str| {
+        stop(world);
+        std::fs::write(world.data().join("nexus.toml"), settings).expect("the folder is ours");
+        world.start_broker();
+    };
+    let gone = |world: &World, id: &str, left: usize| {
+        wait_until("the blob gone", || {
+            let is_there = list(world).iter().any(|blob| blob["id"] == format!("blob:{id}"));
+            (!is_there && files(world).len() == left).then_some(())
+        });
+    };
+    again_with(&mut world, "[blobs]\ngrace_s = 1\n");
+    gone(&world, &idle, 2);
+    assert_eq!(list(&world), before[1..]);
+    assert_eq!([&attached, &named].map(|id| content(&world, id)), contents[..2]);
+    let looked = http(&world, "GET", &format!("/api/v1/blobs/{idle}"), &world.token(), &[], b"");
+    assert_eq!((looked.status, &looked.json()["code"]), (404, &json!("not_found")));
+    assert_eq!(forgotten(&world), [json!(["system", idle])]);
+
+    // A second is all that is kept of messages; the last of a thread stays.
+    again_with(&mut world, "[blobs]\ngrace_s = 1\n[retention]\nmessages_days = 0.0000116\n");
+    gone(&world, &attached, 1);
+    assert_eq!((list(&world), content(&world, &named)), (before[1..2].to_vec(), contents[1].clone()));
+    assert_eq!(forgotten(&world), [json!(["system", attached]), json!(["system", idle])]);
     assert_eq!(verify(&world).0, 0);
 }
 

@@ -2,5 +2,7 @@
 
 mod backup;
 mod blobs;
+mod damaged;
+mod full;
 mod retention;
 mod upgrade;

@@ -19,7 +19,7 @@ fn fixture(version: &str) -> PathBuf {
     checkout().join("tests/fixtures/database").join(version).with_extension("db")
 }
 
-fn old_data(version: &str, data: &Path) {
+pub(crate) fn old_data(version: &str, data: &Path) {
     std::fs::create_dir_all(data).expect("the folder is ours");
     std::fs::copy(fixture(version), data.join("nexus.db")).expect("the fixture is there");
 }

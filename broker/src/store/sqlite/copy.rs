@@ -59,7 +59,10 @@ pub fn copy(from: &Path, to: &Path, mut progress: impl FnMut(u64, u64)) -> Resul
 /// Merges the write-ahead log of a database nobody has open into it, so that one file is all there is.
 pub(crate) fn merge(path: &Path) -> Result<(), rusqlite::Error> {
     let connection = Connection::open(path)?;
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if is_busy {
+        return Err(rusqlite::Error::InvalidParameterName("somebody else has the database open".to_owned()));
+    }
     connection.close().map_err(|(_, error)| error)
 }
 
