@@ -205,6 +205,14 @@ export interface BlobPage {
    * What to ask for as `cursor` to go on; absent at the end.
    */
   next_cursor?: number;
+  /**
+   * What they may be: `blobs.quota_all_mb`.
+   */
+  quota_bytes?: number;
+  /**
+   * Of all blobs together, each counted once.
+   */
+  used_bytes?: number;
 }
 /**
  * `POST /api/v1/credentials`: keep a secret, or replace everything of the one of that name.
