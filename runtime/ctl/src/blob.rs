@@ -29,11 +29,7 @@ pub(crate) async fn blob(run: &Run, action: BlobAction) -> Result<(), Failure> {
             let empty = "no blobs yet; put one with: nexctl blob put FILE";
             let rows = table::blobs(&run.ui, &page.blobs, run.now());
             run.list(&page, page.blobs.is_empty().then_some(empty), &rows)?;
-            let used = format!(
-                "all together: {} of {} MB",
-                page.used_bytes.div_ceil(1 << 20),
-                page.quota_bytes >> 20
-            );
+            let used = format!("all together: {} bytes of {} MB", page.used_bytes, page.quota_bytes >> 20);
             run.ui.note(Tone::Dim, &used);
             if let Some(next) = page.next_cursor {
                 run.ui.note(Tone::Dim, &format!("there are more; go on with --cursor {next}"));

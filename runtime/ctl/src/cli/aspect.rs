@@ -26,7 +26,7 @@ pub enum AspectAction {
         /// The aspect's name, as its aspect.json has it
         #[arg(value_name = "ASPECT")]
         name: AspectName,
-        /// The aspect's home on this machine; the keyfile is <HOME>/.nexus/key.json
+        /// The aspect's home on this machine; its keyfile is .nexus/key.json in there
         #[arg(long)]
         home: PathBuf,
         /// Its place in the team
@@ -53,7 +53,7 @@ pub enum AspectAction {
         /// Whose
         #[arg(value_name = "ASPECT")]
         name: AspectName,
-        /// The aspect's home on this machine; the keyfile is <HOME>/.nexus/key.json
+        /// The aspect's home on this machine; its keyfile is .nexus/key.json in there
         #[arg(long)]
         home: PathBuf,
         /// How long the old key stays good beside the new one (90s, 10m; at most 24h)
