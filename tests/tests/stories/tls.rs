@@ -44,7 +44,7 @@ const CHECKER: &str = "[[rule]]\nhand = \"verify\"\n[[rule.step]]\nsay = \"it ho
 
 #[test]
 fn the_story_is_told_over_tls_on_an_address_that_is_not_loopback() {
-    in_namespace("the_story_is_told_over_tls_on_an_address_that_is_not_loopback", || {
+    in_namespace("tls::the_story_is_told_over_tls_on_an_address_that_is_not_loopback", || {
         let mut world = World::asleep().listen("10.77.0.1:7888");
         world.start_broker();
         assert_eq!(world.url(), "https://10.77.0.1:7888", "any address but loopback is TLS");
