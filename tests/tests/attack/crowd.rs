@@ -11,10 +11,10 @@ use nexus_tests::raw::Raw;
 use nexus_wire::AspectName;
 use nexus_wire::admin::{AspectAdd, AspectKey};
 use nexus_wire::roster::AspectRole;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 
 use crate::http::request;
+use crate::sockets::open_files;
 
 /// So that there are several, however few come.
 const PAGE: usize = 70;
@@ -25,9 +25,7 @@ fn as_many_as_may_be() -> usize {
     const FEW: u64 = 200;
     /// The most that the other tests open at once.
     const OTHERS: u64 = 12_000;
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).expect("as many as are allowed");
-    let most = maximum.map_or(MOST, |maximum| MOST.min(maximum.saturating_sub(OTHERS)));
+    let most = open_files().map_or(MOST, |maximum| MOST.min(maximum.saturating_sub(OTHERS)));
     most.max(FEW) as usize
 }
 

@@ -24,14 +24,19 @@ use crate::http::{address, request};
 
 const MANY: usize = 200;
 
+/// Lets this process open as many files as it may ever have, and says how many, where that is bounded.
+pub(crate) fn open_files() -> Option<u64> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).expect("as many as are allowed");
+    maximum
+}
+
 /// Ten thousand, or as many sockets as this machine lets a process have.
 fn as_many_as_may_be() -> usize {
     const MOST: u64 = 10_000;
     /// For all else that a process opens.
     const SPARE: u64 = 500;
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).expect("as many as are allowed");
-    let most = maximum.map_or(MOST, |maximum| MOST.min(maximum.saturating_sub(SPARE)));
+    let most = open_files().map_or(MOST, |maximum| MOST.min(maximum.saturating_sub(SPARE)));
     assert!(most >= 500, "`ulimit -Hn` is too small for this test");
     most as usize
 }
