@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::process::{Process, binary, wait_until};
+use crate::process::{PATIENCE, Process, binary, wait_until};
 
 /// One test's own Nexus.
 #[derive(Debug)]
@@ -211,6 +211,8 @@ impl World {
         let (mut answer, url) = (String::new(), self.url());
         let address = url.trim_start_matches("http://");
         let mut stream = TcpStream::connect(address).expect("the broker listens");
+        // A request that waits for what does not come fails by its name and holds up nobody.
+        stream.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
         let length = body.len();
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\

@@ -112,10 +112,12 @@ fn what_an_aspect_fails_at_is_no_answer() {
     let last = streamed.events().last().cloned().expect("an event");
     assert_eq!((&last["error"]["code"], streamed.body.contains("[DONE]")), (&json!("aspect_failed"), false));
     drop(agent);
-    let offline = wait_until("it to be offline", || {
-        Some(chat(&world, &json!({"model": "wren", "messages": [user("first question")]})))
-            .filter(|answer| answer.status == 503)
+    // Asked while the broker has not seen it go, it would keep the question until it is back.
+    wait_until("it to be offline", || {
+        (world.nexctl_json(&["get", "aspects"])["aspects"][0]["state"] == "offline").then_some(())
     });
+    let offline = chat(&world, &json!({"model": "wren", "messages": [user("first question")]}));
+    assert_eq!(offline.status, 503);
     assert_eq!(offline.json()["error"]["code"], "model_offline");
     assert_eq!(offline.header("retry-after"), Some("2"));
 }
