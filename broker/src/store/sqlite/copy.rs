@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use rusqlite::backup::{Backup, Progress, StepResult};
 use thiserror::Error;
 
+use super::fault::in_plain_words;
 use super::open::{self, OpenError};
 
 /// Pages between two words about progress.
@@ -27,7 +28,8 @@ pub enum CopyError {
 /// are done, of how many.
 pub fn copy(from: &Path, to: &Path, mut progress: impl FnMut(u64, u64)) -> Result<(), CopyError> {
     let target = |source| CopyError::Target { path: to.to_owned(), source };
-    let failed = |source| CopyError::Copy { from: from.to_owned(), to: to.to_owned(), source };
+    let failed =
+        |source| CopyError::Copy { from: from.to_owned(), to: to.to_owned(), source: in_plain_words(source) };
     let source = open::reader(from)?;
     // Held throughout: the copy is of one state and is never begun anew because the writer went on.
     let snapshot = source.unchecked_transaction().map_err(failed)?;
@@ -58,12 +60,17 @@ pub fn copy(from: &Path, to: &Path, mut progress: impl FnMut(u64, u64)) -> Resul
 
 /// Merges the write-ahead log of a database nobody has open into it, so that one file is all there is.
 pub(crate) fn merge(path: &Path) -> Result<(), rusqlite::Error> {
-    let connection = Connection::open(path)?;
-    let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    if is_busy {
-        return Err(rusqlite::Error::InvalidParameterName("somebody else has the database open".to_owned()));
-    }
-    connection.close().map_err(|(_, error)| error)
+    let merged = || {
+        let connection = Connection::open(path)?;
+        let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        if is_busy {
+            return Err(rusqlite::Error::InvalidParameterName(
+                "somebody else has the database open".to_owned(),
+            ));
+        }
+        connection.close().map_err(|(_, error)| error)
+    };
+    merged().map_err(in_plain_words)
 }
 
 fn unexpected(step: StepResult) -> rusqlite::Error {

@@ -1,6 +1,6 @@
 //! What an error of SQLite means for the batch it hits.
 
-use rusqlite::{Error, ErrorCode};
+use rusqlite::{Error, ErrorCode, ffi};
 
 use crate::hub::records::StoreError;
 
@@ -26,7 +26,19 @@ pub(in crate::store) fn fault(error: Error) -> StoreError {
     };
     match is_damage {
         true => StoreError::Corrupt(error.to_string()),
-        false => StoreError::Unavailable(error.to_string()),
+        false => StoreError::Unavailable(in_plain_words(error).to_string()),
+    }
+}
+
+/// Without room for the file that those who have a database open share, SQLite says "disk I/O error", and nobody
+/// would think of making room.
+pub(super) fn in_plain_words(error: Error) -> Error {
+    match error {
+        Error::SqliteFailure(failure, _) if failure.extended_code == ffi::SQLITE_IOERR_SHMSIZE => {
+            let words = "the disk is full: no room for the shared memory (-shm) beside the database";
+            Error::SqliteFailure(failure, Some(words.to_owned()))
+        }
+        error => error,
     }
 }
 
@@ -41,7 +53,6 @@ mod tests {
 
     #[test]
     fn an_error_says_whether_the_disk_or_the_file_is_at_fault() {
-        use rusqlite::ffi;
         let cases = [
             (ffi::SQLITE_FULL, false),
             (ffi::SQLITE_READONLY, false),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use thiserror::Error;
 
+use super::fault::in_plain_words;
 use super::migrate;
 use crate::clock;
 use crate::hub::records::StoreError;
@@ -86,7 +87,7 @@ impl OpenError {
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
                 Self::Damaged { path, source: source.into() }
             }
-            Some(_) | None => Self::Sqlite { path, source },
+            Some(_) | None => Self::Sqlite { path, source: in_plain_words(source) },
         }
     }
 
