@@ -9,7 +9,7 @@ mod restore;
 
 use std::path::PathBuf;
 
-use nexus_wire::Ms;
+use nexus_wire::{BlobId, Ms};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
@@ -74,6 +74,18 @@ pub(crate) enum BackupError {
     NewerDatabase { path: PathBuf, found: u32, known: usize },
     #[error("{} is damaged: {what}; use another backup", path.display())]
     Damaged { path: PathBuf, what: String },
+    #[error(
+        "{} is damaged: {what}; no backup was made, for it could not be restored. Stop the broker, keep a copy of its \
+         data directory, and restore an earlier backup with `nexus restore FILE`",
+        path.display()
+    )]
+    DamagedSource { path: PathBuf, what: String },
+    #[error(
+        "{} is damaged: its bytes are not those of blob {id}; no backup was made, for it could not be restored. Put \
+         the same bytes again with `nexctl blob put FILE`, or restore an earlier backup",
+        path.display()
+    )]
+    RottenBlob { path: PathBuf, id: BlobId },
     #[error(
         "{} is a backup of Nexus {backup}, and {} belongs to Nexus {here}; restore it into an empty data directory",
         path.display(), data.display()

@@ -13,9 +13,9 @@ use tar::{Builder, Header};
 use super::{BLOBS, BackupError, DATABASE, FORMAT, MANIFEST, Manifest, hex};
 use crate::blobs;
 use crate::datadir::{DataDir, KEY_FILES};
-use crate::hub::records::Reads;
+use crate::hub::records::{Reads, StoreError};
 use crate::identity::keys::NexusKeys;
-use crate::store::{SqliteReader, sqlite};
+use crate::store::{Checked, SqliteReader, sqlite};
 
 const BLOBS_PAGE: u32 = 1_000;
 
@@ -68,6 +68,11 @@ pub(crate) fn make(
     SqliteReader::open(&data.database())?;
     sqlite::copy(&data.database(), &copy.0, progress)?;
     let reader = SqliteReader::open(&copy.0)?;
+    // What would be refused when it is needed most is refused now, while an earlier backup may be there yet.
+    let Checked { head, .. } = reader.verify(None).map_err(|error| match error {
+        StoreError::Corrupt(what) => BackupError::DamagedSource { path: data.database(), what },
+        StoreError::Unavailable(_) => error.into(),
+    })?;
     let (database_bytes, database_sha256) = digest(&copy.0).map_err(failed)?;
     let manifest = Manifest {
         format: FORMAT,
@@ -75,7 +80,7 @@ pub(crate) fn make(
         nexus_id: identity.nexus_id,
         made_at: *now,
         schema: reader.schema()?,
-        head: reader.head()?.to_string(),
+        head: head.to_string(),
         database_bytes,
         database_sha256,
         keys: *keys,
@@ -119,11 +124,14 @@ fn write(
     let text = serde_json::to_vec_pretty(manifest).map_err(|error| failed(error.into()))?;
     let head = &mut header(text.len() as u64, manifest.made_at);
     archive.append_data(head, MANIFEST, text.as_slice()).map_err(failed)?;
-    let mut add = |name: &str, path: &Path| -> Result<(), BackupError> {
+    // Gives the SHA-256 of what went in.
+    let mut add = |name: &str, path: &Path| -> Result<String, BackupError> {
         let unread = |source| BackupError::Read { path: path.to_owned(), source };
-        let mut file = File::open(path).map_err(unread)?;
+        let file = File::open(path).map_err(unread)?;
         let bytes = file.metadata().map_err(unread)?.len();
-        archive.append_data(&mut header(bytes, manifest.made_at), name, &mut file).map_err(failed)
+        let mut file = Hashed { file, hash: Sha256::new() };
+        archive.append_data(&mut header(bytes, manifest.made_at), name, &mut file).map_err(failed)?;
+        Ok(hex(&file.hash.finalize()))
     };
     add(DATABASE, database)?;
     let mut also = vec!["nexus.toml"];
@@ -137,10 +145,27 @@ fn write(
         }
     }
     for id in blobs {
-        add(&format!("{BLOBS}{}", id.hex()), &blobs::path_of(data, *id))?;
+        let path = blobs::path_of(data, *id);
+        if add(&format!("{BLOBS}{}", id.hex()), &path)? != id.hex() {
+            return Err(BackupError::RottenBlob { path, id: *id });
+        }
     }
     let mut file = archive.into_inner().map_err(failed)?;
     file.flush().and_then(|()| file.get_ref().sync_all()).map_err(failed)
+}
+
+/// A file that is hashed while it is read.
+struct Hashed {
+    file: File,
+    hash: Sha256,
+}
+
+impl Read for Hashed {
+    fn read(&mut self, piece: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(piece)?;
+        self.hash.update(&piece[..read]);
+        Ok(read)
+    }
 }
 
 fn header(bytes: u64, made_at: Ms) -> Header {

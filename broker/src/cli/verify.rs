@@ -36,6 +36,8 @@ pub(super) enum Unverified {
     NotAHead { given: String, source: NotAHead },
     #[error("{} is damaged: {what}; restore a backup with `nexus restore FILE`", path.display())]
     Damaged { path: PathBuf, what: String },
+    #[error("{} is damaged: {what}; it cannot be restored, use another backup", path.display())]
+    DamagedBackup { path: PathBuf, what: String },
     #[error(
         "{} holds another history than the one that was written down: entry {} of its log has another hash. It was \
          rewritten, or belongs to another Nexus",
@@ -59,7 +61,7 @@ impl Unverified {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Unable { .. } | Self::NotAHead { .. } | Self::Pruned { .. } => 1,
-            Self::Damaged { .. } => 3,
+            Self::Damaged { .. } | Self::DamagedBackup { .. } => 3,
             Self::Differs { .. } | Self::Missing { .. } => 4,
         }
     }
@@ -152,9 +154,9 @@ fn archive(path: PathBuf, against: Option<Head>) -> Result<Checked, Unverified> 
     match backup::check(&path, against) {
         Ok((_, checked)) => Ok(checked),
         Err(BackupError::Damaged { what, .. } | BackupError::NoArchive { what, .. }) => {
-            Err(Unverified::Damaged { path, what })
+            Err(Unverified::DamagedBackup { path, what })
         }
-        Err(BackupError::Store(error)) => Err(Unverified::of_store(path, error)),
+        Err(BackupError::Store(StoreError::Corrupt(what))) => Err(Unverified::DamagedBackup { path, what }),
         Err(error) => Err(Unverified::Unable { path, source: error.into() }),
     }
 }

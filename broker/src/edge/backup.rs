@@ -79,6 +79,8 @@ fn refusal(error: &BackupError) -> ErrorBody {
         | BackupError::Newer { .. }
         | BackupError::NewerDatabase { .. }
         | BackupError::Damaged { .. }
+        | BackupError::DamagedSource { .. }
+        | BackupError::RottenBlob { .. }
         | BackupError::OtherNexus { .. }
         | BackupError::NoKeys { .. }
         | BackupError::Copy(_)

@@ -202,7 +202,8 @@ fn a_backup_that_is_damaged_is_refused_and_the_database_stays() {
         let (code, said) = failed(&world, &["restore", &name]);
         assert!(code == 1 && said.contains(&name), "{case}: {said}");
         let (code, said) = failed(&world, &["verify", &name]);
-        assert!(code == 3, "{case}: {said}");
+        let advice = "it cannot be restored, use another backup\n";
+        assert!(code == 3 && said.contains(&name) && said.ends_with(advice), "{case}: {said}");
         assert_eq!(done(&world, &["verify", "--export-head"]), head, "{case}");
         assert!(!world.data().join("restore.partial").exists(), "{case}");
     }
@@ -364,4 +365,24 @@ fn a_backup_that_lacks_a_blob_names_it() {
     let file = world.dir().join("nexus.tar").to_string_lossy().into_owned();
     let (code, said) = failed(&world, &["backup", &file]);
     assert!(code == 1 && said.contains(id.trim_start_matches("sha256-")), "{said}");
+}
+
+#[test]
+fn a_blob_that_has_rotted_is_named_before_it_is_needed() {
+    let world = World::new();
+    let content = blobs::bytes(1, 100_000);
+    let id = blobs::put(&world, &content);
+    let path = blobs::files(&world)[0].clone();
+    let mut rotten = content.clone();
+    rotten[50_000] ^= 1;
+    std::fs::write(&path, &rotten).expect("the folder is ours");
+    let file = world.dir().join("nexus.tar").to_string_lossy().into_owned();
+    let (code, said) = failed(&world, &["backup", &file]);
+    let what = format!("{} is damaged: its bytes are not those of blob {id}; ", path.display());
+    assert!(code == 1 && said.contains(&what), "{said}");
+    assert!(!Path::new(&file).exists());
+    // The same bytes again are the blob.
+    assert_eq!(blobs::put(&world, &content), id);
+    done(&world, &["backup", &file]);
+    done(&world, &["verify", &file]);
 }

@@ -50,6 +50,14 @@ fn damaged(path: &Path, what: &str) -> String {
     format!("nexus: {} is damaged: {what}; restore a backup with `nexus restore FILE`", path.display())
 }
 
+/// What is said where nothing that could not be restored is made.
+fn refused_backup(world: &World, data: &Path) -> String {
+    let file = world.dir().join("refused.tar");
+    let out = upgrade::nexus(world, data, &["backup", &file.to_string_lossy()]);
+    assert!(out.status.code() == Some(1) && out.stdout.is_empty() && !file.exists(), "{}", text(&out));
+    String::from_utf8_lossy(&out.stderr).into_owned()
+}
+
 /// Something is said; the number of its entry in the log.
 async fn say(operator: &mut Raw, content: &str) -> u64 {
     let sent = operator.request("chat.send", json!({"content": content})).await;
@@ -125,6 +133,11 @@ async fn whatever_is_altered_in_a_stopped_database_is_named() {
         let data = altered(n, statements);
         let expected = damaged(&data.join("nexus.db"), what);
         assert_eq!(verify(&world, &data, &[]), (Some(3), expected), "{statements}");
+        // Who signed what is gone is nothing a restore depends on.
+        if !what.starts_with("the checkpoint") {
+            let begin = format!("nexus: {} is damaged: {what}; no backup", data.join("nexus.db").display());
+            assert!(refused_backup(&world, &data).starts_with(&begin), "{statements}");
+        }
     }
 }
 
@@ -210,6 +223,8 @@ fn a_damaged_page_is_found_wherever_it_is_and_a_start_goes_well_or_says_what_to_
         let (begin, end) = (format!("nexus: {} is damaged: ", database.display()), "`nexus restore FILE`");
         assert!(code == Some(3) && said.starts_with(&begin) && said.ends_with(end), "page {page}: {said}");
         if page % STRIDE == 0 {
+            let said = refused_backup(&world, &data);
+            assert!(said.starts_with(begin.trim_end_matches(": ")), "page {page}: {said}");
             let started = world.dir().join(format!("started-{page}"));
             copy(&data, &started);
             match starts(&world, &started) {
