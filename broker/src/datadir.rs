@@ -28,6 +28,14 @@ fn holds_anything(path: &Path) -> bool {
     entries.into_iter().any(|entry| entry.file_name() != "lost+found")
 }
 
+/// Takes what others may do with it away.
+fn keep_private(path: &Path, mode: u32) -> io::Result<()> {
+    match path.metadata()?.permissions().mode() & 0o077 {
+        0 => Ok(()),
+        _ => std::fs::set_permissions(path, Permissions::from_mode(mode)),
+    }
+}
+
 #[derive(Debug, Error)]
 pub enum DataDirError {
     #[error("cannot use {} as data directory: {source}; name another with --data, or make it writable", path.display())]
@@ -85,12 +93,17 @@ impl DataDir {
         Ok(Self { path })
     }
 
-    /// The same for a program that would make a new Nexus there: refuses a folder that is used for something else.
+    /// The same for a program that would make a new Nexus there: refuses a folder that is used for something else, and
+    /// takes what others may do with one that is ours away.
     pub(crate) fn open_ours(path: &Path) -> Result<Self, DataDirError> {
         let data = Self::open(path)?;
         let is_ours = OURS.iter().any(|name| data.file(name).exists());
         if !is_ours && holds_anything(data.path()) {
             return Err(DataDirError::NotOurs { path: data.path });
+        }
+        if let Err(error) = keep_private(&data.path, 0o700) {
+            // Somebody else's folder, such as a volume. Each file in it is the owner's alone, and `nexus doctor` tells.
+            tracing::warn!(path = %data.path.display(), %error, "others may look into the data directory");
         }
         Ok(data)
     }
@@ -165,12 +178,8 @@ impl DataDir {
     pub(crate) fn keep_private(&self, path: &Path) -> Result<(), DataDirError> {
         let failed = |source| DataDirError::Write { path: path.to_owned(), source };
         let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
-        let file = file.map_err(failed)?;
-        let mode = file.metadata().map_err(failed)?.permissions().mode();
-        if mode & 0o077 != 0 {
-            file.set_permissions(Permissions::from_mode(0o600)).map_err(failed)?;
-        }
-        Ok(())
+        drop(file.map_err(failed)?);
+        keep_private(path, 0o600).map_err(failed)
     }
 
     /// `None` when there is no such file.
@@ -215,16 +224,23 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_used_for_something_else_is_left_alone() {
+    fn a_folder_that_is_used_for_something_else_is_left_alone_and_ours_is_nobody_elses() {
         let dir = tempfile::tempdir().unwrap();
+        let opened_up = || std::fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+        let mode = || dir.path().metadata().unwrap().permissions().mode() & 0o777;
         std::fs::create_dir(dir.path().join("lost+found")).unwrap();
+        opened_up();
         assert!(DataDir::open_ours(dir.path()).is_ok());
+        assert_eq!(mode(), 0o700);
         std::fs::write(dir.path().join("passwd"), "").unwrap();
+        opened_up();
         let error = DataDir::open_ours(dir.path()).unwrap_err();
         assert!(error.to_string().contains("holds other things and no Nexus"), "{error}");
         assert!(!dir.path().join("nexus.lock").exists());
+        assert_eq!(mode(), 0o755);
         std::fs::write(dir.path().join("nexus.toml"), "").unwrap();
         assert!(DataDir::open_ours(dir.path()).is_ok());
+        assert_eq!(mode(), 0o700);
         assert!(DataDir::open_ours(&dir.path().join("new")).is_ok());
     }
 
