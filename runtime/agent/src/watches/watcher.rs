@@ -59,32 +59,44 @@ struct Course {
     ear: Option<(Identity, Option<Ear>)>,
     heard: mpsc::Receiver<()>,
     tell: mpsc::Sender<()>,
-    /// What the broker was told last of whether the files are seen, and in which generation.
-    said: Option<(u64, Option<String>)>,
+    standing: watch::Sender<Option<Standing>>,
+}
+
+/// Whether the files are seen, for whoever looks at the triggers that wait for them.
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Standing {
+    Seen,
+    Failing(String),
 }
 
 impl Watcher {
     /// Until the process ends, or it is aborted.
     pub(super) async fn run(self) {
-        let mut course = self.start().await;
+        let (standing, stands) = watch::channel(None);
+        // Beside each other: while no broker hears how it stands, changes are found all the same.
+        tokio::select! {
+            () = self.look_on(standing) => {}
+            () = self.say(stands) => {}
+        }
+    }
+
+    async fn look_on(&self, standing: watch::Sender<Option<Standing>>) {
+        let mut course = self.start(standing).await;
         loop {
-            let ended = match self.round(&mut course).await {
+            match self.round(&mut course).await {
+                Ok(()) => {}
+                Err(Trouble::Over) => return,
                 Err(Trouble::Failed(why)) => {
                     course.ear = None;
-                    let said = self.say(&mut course, Some(why)).await;
+                    self.stands(&course, Standing::Failing(why));
                     sleep(RETRY_INTERVAL).await;
-                    said
                 }
-                ended => ended,
-            };
-            if let Err(Trouble::Over) = ended {
-                return;
             }
         }
     }
 
     /// Goes on from what an earlier process has left.
-    async fn start(&self) -> Course {
+    async fn start(&self, standing: watch::Sender<Option<Standing>>) -> Course {
         let (tell, heard) = mpsc::channel(1);
         let shelf = self.shelf.clone();
         let read = tokio::task::spawn_blocking(move || shelf.read()).await;
@@ -102,7 +114,7 @@ impl Watcher {
             }
             None => (None, None),
         };
-        Course { tracker: known.map(Tracker::new), pending, ear: None, heard, tell, said: None }
+        Course { tracker: known.map(Tracker::new), pending, ear: None, heard, tell, standing }
     }
 
     /// Tells what is to be told, looks, and waits until there may be more.
@@ -130,7 +142,7 @@ impl Watcher {
             }
         };
         if changes.is_empty() {
-            self.say(course, None).await?;
+            self.stands(course, Standing::Seen);
             self.wait(course, next, now - began).await;
             return Ok(());
         }
@@ -197,32 +209,55 @@ impl Watcher {
         })
     }
 
-    /// Whether the files are seen, for whoever looks at the triggers that wait for them.
-    async fn say(&self, course: &mut Course, failed: Option<String>) -> Round {
-        let generation = *self.generation.borrow();
-        if let Some((when, said)) = &course.said
-            && *said == failed
-            // At its first registration with a new watch the broker may have heard this too early.
-            && (failed.is_none() || *when == generation)
-        {
-            return Ok(());
-        }
+    /// Notes how it stands, and has it said if that is new.
+    fn stands(&self, course: &Course, now: Standing) {
         let watch = self.watch.name();
-        match (&failed, &course.said) {
-            (Some(why), _) => tracing::warn!(%watch, "its files are not seen: {why}"),
-            (None, Some((_, Some(_)))) => tracing::info!(%watch, "its files are seen again"),
-            (None, _) => {}
-        }
-        let said = WatchFailing { watch: watch.clone(), reason: failed.clone() };
-        match self.line.ask(RequestId(Uuid::now_v7()), said.into()).await {
-            Ok(_) => {}
-            Err(LineError::Closed) => return Err(Trouble::Over),
-            Err(error @ (LineError::Refused(_) | LineError::Answer(_))) => {
-                tracing::warn!(%watch, %error, "the broker does not know whether the files are seen");
+        course.standing.send_if_modified(|before| {
+            if before.as_ref() == Some(&now) {
+                return false;
+            }
+            match (&now, &before) {
+                (Standing::Failing(why), _) => tracing::warn!(%watch, "its files are not seen: {why}"),
+                (Standing::Seen, Some(Standing::Failing(_))) => {
+                    tracing::info!(%watch, "its files are seen again");
+                }
+                (Standing::Seen, Some(Standing::Seen) | None) => {}
+            }
+            *before = Some(now);
+            true
+        });
+    }
+
+    /// Tells the broker how it stands, as often as that changes, and that it is failing with every registration: at
+    /// its first one with a new watch the broker may have heard it too early. Until the process ends.
+    async fn say(&self, mut stands: watch::Receiver<Option<Standing>>) {
+        let (watch, mut generation) = (self.watch.name(), self.generation.clone());
+        loop {
+            generation.mark_unchanged();
+            let standing = stands.borrow_and_update().clone();
+            let is_failing = matches!(standing, Some(Standing::Failing(_)));
+            if let Some(standing) = standing {
+                let reason = match standing {
+                    Standing::Seen => None,
+                    Standing::Failing(why) => Some(why),
+                };
+                let said = WatchFailing { watch: watch.clone(), reason };
+                match self.line.ask(RequestId(Uuid::now_v7()), said.into()).await {
+                    Ok(_) => {}
+                    Err(LineError::Closed) => return,
+                    Err(error @ (LineError::Refused(_) | LineError::Answer(_))) => {
+                        tracing::warn!(%watch, %error, "the broker does not know whether the files are seen");
+                    }
+                }
+            }
+            tokio::select! {
+                changed = stands.changed() => match changed {
+                    Ok(()) => {}
+                    Err(_) => return,
+                },
+                Ok(()) = generation.changed(), if is_failing => {}
             }
         }
-        course.said = Some((generation, failed));
-        Ok(())
     }
 
     /// Until something was heard, a change may have rested for long enough, or it is time to look anyway.
