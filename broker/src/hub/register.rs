@@ -147,7 +147,7 @@ fn check_home(record: &AspectRecord, register: &Register) -> Done {
     }
     let message = format!(
         "the home of {} last saw link {home}, but a later one, {broker}, acknowledged items: this home is an old copy or \
-         a clone. Stop the other one, or start this one with --adopt to go on with it",
+         a clone",
         record.name
     );
     let details = json!({"last_generation": home, "acked_generation": broker});

@@ -356,7 +356,7 @@ impl Owner {
         let name = &self.shared.name;
         match error {
             RequestError::Refused(body) if body.code == ErrorCode::HomeDiverged => {
-                let advice = "if this home is the one to go on with, start it with --adopt";
+                let advice = "stop the other one, or start this one with --adopt to go on with it";
                 Err(Unfit::because(format_args!("{}; {advice}", body.message)).into())
             }
             RequestError::Refused(body) if body.code == ErrorCode::Held => {

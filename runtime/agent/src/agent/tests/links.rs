@@ -119,7 +119,7 @@ fn a_revoked_key_and_a_diverged_home_end_the_process_with_advice() {
     let told = process.exit().expect_err("it cannot go on");
     assert_eq!(
         told,
-        "generation 7 has gone on since; if this home is the one to go on with, start it with --adopt"
+        "generation 7 has gone on since; stop the other one, or start this one with --adopt to go on with it"
     );
 }
 
