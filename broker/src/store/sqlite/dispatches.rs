@@ -9,8 +9,8 @@ use rusqlite::{Connection, Params, params};
 
 use super::columns::{id, to_blob, to_json, to_number};
 use super::fault::{damage, fault};
-use super::newest::Newest;
 use super::read::{self, one};
+use super::recent_ids::RecentIds;
 use crate::hub::records::{DispatchRecord, Stored, without_contents};
 
 /// Heads kept; beyond it all are dropped and read again when needed.
@@ -18,7 +18,7 @@ const OPEN_MAX: usize = 1024;
 
 #[derive(Debug, Default)]
 pub(super) struct Dispatches {
-    newest: Newest,
+    recent: RecentIds,
     /// None of them has ended.
     open: HashMap<DispatchId, Open>,
 }
@@ -33,18 +33,18 @@ impl Dispatches {
     pub(super) fn load(connection: &Connection) -> Stored<Self> {
         let sql = "SELECT id FROM dispatches ORDER BY id DESC LIMIT 1";
         let largest = one(connection, sql, [], |row| id(row, 0, |id| id))?;
-        Ok(Self { newest: Newest::of(largest), open: HashMap::new() })
+        Ok(Self { recent: RecentIds::of(largest), open: HashMap::new() })
     }
 
     pub(super) fn head(&self, connection: &Connection, id: DispatchId) -> Stored<Option<DispatchRecord>> {
         if let Some(open) = self.open.get(&id) {
             return Ok(Some(open.head.clone()));
         }
-        if self.newest.may_hold(id.0) { read::dispatch_head(connection, id) } else { Ok(None) }
+        if self.recent.may_hold(id.0) { read::dispatch_head(connection, id) } else { Ok(None) }
     }
 
     pub(super) fn full(&self, connection: &Connection, id: DispatchId) -> Stored<Option<DispatchRecord>> {
-        if self.newest.may_hold(id.0) { read::dispatch(connection, id) } else { Ok(None) }
+        if self.recent.may_hold(id.0) { read::dispatch(connection, id) } else { Ok(None) }
     }
 
     pub(super) fn add(&mut self, connection: &Connection, record: &DispatchRecord) -> Stored<()> {
@@ -73,7 +73,7 @@ impl Dispatches {
         let sql = "INSERT INTO dispatch_inputs (dispatch, input) VALUES (?1, ?2)";
         execute(connection, sql, params![no, to_json(&record.info.input)])?;
         put_output(connection, no, &record.info)?;
-        self.newest.add(record.info.id.0);
+        self.recent.add(record.info.id.0, ());
         self.keep(no, head);
         Ok(())
     }

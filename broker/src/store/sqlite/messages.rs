@@ -3,7 +3,6 @@
 mod block;
 mod id_blocks;
 mod ids;
-mod recent;
 mod rows;
 #[cfg(test)]
 mod tests;

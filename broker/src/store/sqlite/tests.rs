@@ -1,5 +1,5 @@
 use super::*;
-use crate::hub::records::{ApiToken, Digest, OperatorRecord, Store, StoreError};
+use crate::hub::records::{ApiToken, Digest, OperatorRecord, Reads, Store, StoreError};
 use crate::hub::{Command, CommandBody, Effect, Hub, HubConfig, Origin};
 use nexus_wire::admin::{OperatorAdd, OperatorRole};
 use rusqlite::params;

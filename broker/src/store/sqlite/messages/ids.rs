@@ -5,12 +5,12 @@ use nexus_wire::MessageId;
 use rusqlite::Connection;
 use uuid::Uuid;
 
-use super::recent::Recent;
 use super::{Messages, id_blocks};
 use crate::hub::records::Stored;
 use crate::store::sqlite::columns::{count, to_number};
 use crate::store::sqlite::fault::fault;
 use crate::store::sqlite::read::one;
+use crate::store::sqlite::recent_ids::RecentIds;
 
 /// So many messages, or as many as have this many bytes together, are written into the table at once. Whoever has none
 /// of this looks through them for an id that is not in the table.
@@ -20,7 +20,7 @@ const UNWRITTEN_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// What the writer knows of ids.
 #[derive(Debug, Default)]
 pub(in crate::store::sqlite) struct Ids {
-    recent: Recent,
+    recent: RecentIds<u64>,
     /// Not in the table yet, in the order of `seq`.
     unwritten: Vec<(Uuid, u64)>,
     /// Of these messages together.
@@ -29,7 +29,7 @@ pub(in crate::store::sqlite) struct Ids {
 
 impl Ids {
     pub(in crate::store::sqlite) fn load(connection: &Connection) -> Stored<Self> {
-        let recent = Recent::of(id_blocks::largest(connection)?);
+        let recent = RecentIds::of(id_blocks::largest(connection)?);
         let mut ids = Self { recent, ..Self::default() };
         Messages::of(connection)?.each_after(written_up_to(connection)?, |kept| {
             ids.add(kept.id, kept.seq, kept.content.len());
