@@ -234,7 +234,7 @@ fn an_old_copy_of_a_home_is_refused_until_somebody_says_that_it_is_the_one_to_go
         let mut old = Process::start("copy", world.command("agent").arg(&copy));
         assert_eq!(old.wait().code(), Some(5), "something has to be put right first");
         let told = "agent: the home of wren last saw link 1, but a later one, 2, acknowledged items: this home is an \
-                    old copy or a clone; stop the other one, or start this one with --adopt to go on with it\n";
+                    old copy or a clone; stop the other one, or start this one with --adopt to go on with it";
         assert!(old.text().ends_with(told), "{}", old.text());
     };
     refused();
