@@ -14,8 +14,9 @@ mod triggers;
 mod undo;
 mod write;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
+use foldhash::HashMap;
 use nexus_wire::alert::{Alert, AlertKind};
 use nexus_wire::approval::ApprovalInfo;
 use nexus_wire::audit::{AuditEntry, AuditList};

@@ -19,6 +19,10 @@ mod run;
 mod template;
 mod ws;
 
+/// What of the broker is measured in this process has what it has there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     cli::main()
 }
