@@ -12,5 +12,5 @@ pub mod sim;
 pub mod trace;
 pub mod world;
 
-pub use process::{Process, wait_until};
+pub use process::{Process, connect, wait_until};
 pub use world::World;

@@ -2,6 +2,7 @@
 //! never outliving the test.
 
 use std::io::{BufRead, BufReader, Read};
+use std::net::{TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, WaitTimeoutResult};
@@ -174,6 +175,13 @@ pub fn binary(name: &str) -> PathBuf {
 /// The root of the checkout.
 pub fn checkout() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the checkout is there")
+}
+
+/// A connection to a broker. Whoever reads from it in vain fails by its name and holds up nobody.
+pub fn connect(address: impl ToSocketAddrs) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("the broker listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
+    stream
 }
 
 /// Looks again and again until `look` gives something. For what announces itself by no event, such as a file.

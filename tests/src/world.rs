@@ -1,14 +1,14 @@
 //! A broker, agents and operators of one test: real binaries in a temporary folder.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::process::{PATIENCE, Process, binary, wait_until};
+use crate::process::{Process, binary, connect, wait_until};
 
 /// One test's own Nexus.
 #[derive(Debug)]
@@ -210,9 +210,7 @@ impl World {
     pub fn http_with(&self, headers: &str, method: &str, path: &str, body: &str) -> String {
         let (mut answer, url) = (String::new(), self.url());
         let address = url.trim_start_matches("http://");
-        let mut stream = TcpStream::connect(address).expect("the broker listens");
-        // A request that waits for what does not come fails by its name and holds up nobody.
-        stream.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
+        let mut stream = connect(address);
         let length = body.len();
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\

@@ -4,8 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
 
-use nexus_tests::process::PATIENCE;
-use nexus_tests::{Process, World, wait_until};
+use nexus_tests::{Process, World, connect, wait_until};
 use serde_json::{Value, json};
 
 const WREN: &str = r#"
@@ -82,8 +81,7 @@ impl Team {
     }
 
     fn begin(&self, method: &str, path: &str, token: Option<&str>, headers: &str, body: &str) -> TcpStream {
-        let mut socket = TcpStream::connect(self.address()).expect("the broker listens");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a socket has a timeout");
+        let mut socket = connect(self.address());
         let authorization = token.map(|it| format!("authorization: Bearer {it}\r\n")).unwrap_or_default();
         let (address, length) = (self.address(), body.len());
         let head = format!(

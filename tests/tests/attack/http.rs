@@ -1,10 +1,8 @@
 //! One HTTP request by hand, so that nothing between a test and the broker makes it better than it is.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 
-use nexus_tests::World;
-use nexus_tests::process::PATIENCE;
+use nexus_tests::{World, connect};
 use serde_json::Value;
 
 pub(crate) fn address(world: &World) -> String {
@@ -19,8 +17,7 @@ pub(crate) fn request(
     bearer: Option<&str>,
     body: &str,
 ) -> (u16, Value) {
-    let mut socket = TcpStream::connect(address(world)).expect("the broker listens");
-    socket.set_read_timeout(Some(PATIENCE)).expect("a socket has a timeout");
+    let mut socket = connect(address(world));
     let authorization = bearer.map_or_else(String::new, |token| format!("authorization: Bearer {token}\r\n"));
     let length = body.len();
     let head = format!(

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use nexus_tests::raw::Raw;
 use nexus_tests::world::text;
-use nexus_tests::{World, wait_until};
+use nexus_tests::{World, connect, wait_until};
 use serde_json::{Value, json};
 
 use crate::http::request;
@@ -125,7 +125,7 @@ fn accept_unheard(world: &World, token: &str) -> TcpStream {
     let url = world.url();
     let address = url.trim_start_matches("http://");
     let body = json!({"token": token, "password": PASSWORD}).to_string();
-    let mut stream = TcpStream::connect(address).expect("the broker listens");
+    let mut stream = connect(address);
     let length = body.len();
     let request = format!(
         "POST /api/v1/invitations/accept HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\

@@ -5,10 +5,9 @@ use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use nexus_tests::World;
-use nexus_tests::process::PATIENCE;
 use nexus_tests::raw::Raw;
 use nexus_tests::world::text;
+use nexus_tests::{World, connect};
 use serde_json::{Value, json};
 
 use crate::http::address;
@@ -44,8 +43,7 @@ impl Said {
 
 /// Over HTTP/1.0, so that a stream comes as it is.
 fn open(world: &World, method: &str, headers: &str, body: &str) -> TcpStream {
-    let mut socket = TcpStream::connect(address(world)).expect("the broker listens");
-    socket.set_read_timeout(Some(PATIENCE)).expect("a socket has a timeout");
+    let mut socket = connect(address(world));
     let host = if headers.contains("host: ") { "" } else { "host: localhost\r\n" };
     let length = body.len();
     let head = format!(
@@ -250,7 +248,7 @@ fn requests_that_never_end_hold_up_nobody() {
     let token = bearer(&world.token());
     let slow: Vec<TcpStream> = (0..200)
         .map(|_| {
-            let mut socket = TcpStream::connect(address(&world)).expect("the broker listens");
+            let mut socket = connect(address(&world));
             let head =
                 format!("POST /mcp HTTP/1.1\r\nhost: localhost\r\n{token}content-length: 1000\r\n\r\n{{");
             socket.write_all(head.as_bytes()).expect("it takes a head");

@@ -7,10 +7,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Output;
 
-use nexus_tests::process::PATIENCE;
 use nexus_tests::raw::Raw;
 use nexus_tests::world::text;
-use nexus_tests::{World, wait_until};
+use nexus_tests::{World, connect, wait_until};
 use nexus_wire::limits::CLOSE_REVOKED;
 use serde_json::{Value, json};
 
@@ -29,8 +28,7 @@ fn said(world: &World, args: &[&str]) -> String {
 
 /// Begins a GET with these lines as its head.
 fn get(world: &World, path: &str, lines: &str) -> BufReader<TcpStream> {
-    let mut socket = TcpStream::connect(address(world)).expect("the broker listens");
-    socket.set_read_timeout(Some(PATIENCE)).expect("a socket has a timeout");
+    let mut socket = connect(address(world));
     let head = format!("GET {path} HTTP/1.1\r\n{lines}connection: close\r\n\r\n");
     socket.write_all(head.as_bytes()).expect("it takes a request");
     BufReader::new(socket)

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 
 use nexus_tests::session::SessionFile;
-use nexus_tests::wait_until;
+use nexus_tests::{connect, wait_until};
 
 use super::look::*;
 
@@ -19,7 +19,7 @@ fn begun(world: &World, headers: &str, text: &str) -> (BufReader<TcpStream>, Str
         world.token(),
         body.len()
     );
-    let mut socket = TcpStream::connect(address).expect("the broker listens");
+    let mut socket = connect(address);
     socket.write_all(request.as_bytes()).expect("it reads");
     let mut stream = BufReader::new(socket);
     let mut thread = None;

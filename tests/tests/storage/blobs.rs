@@ -5,10 +5,9 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 
-use nexus_tests::process::PATIENCE;
 use nexus_tests::raw::Raw;
 use nexus_tests::world::text;
-use nexus_tests::{World, wait_until};
+use nexus_tests::{World, connect, wait_until};
 use serde_json::{Value, json};
 
 use crate::damaged::stop;
@@ -36,10 +35,7 @@ impl Answer {
 }
 
 fn socket(world: &World) -> TcpStream {
-    let address = world.url().trim_start_matches("http://").to_owned();
-    let socket = TcpStream::connect(address).expect("the broker listens");
-    socket.set_read_timeout(Some(PATIENCE)).expect("a socket has a timeout");
-    socket
+    connect(world.url().trim_start_matches("http://"))
 }
 
 fn head(method: &str, path: &str, token: &str, more: &[(&str, &str)]) -> String {

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac as _};
 use nexus_tests::world::text;
-use nexus_tests::{World, wait_until};
+use nexus_tests::{World, connect, wait_until};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
@@ -52,7 +51,7 @@ fn post(world: &World, path: &str, headers: &[(&str, &str)], body: &str) -> Answ
         "POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n{lines}\r\n",
         body.len()
     );
-    let mut stream = TcpStream::connect(address).expect("the broker listens");
+    let mut stream = connect(address);
     stream.write_all(head.as_bytes()).expect("it reads");
     // One that is too large may be refused before all of it was read.
     let _ = stream.write_all(body.as_bytes());
@@ -275,7 +274,7 @@ fn killed_between_its_commit_and_its_answer_a_broker_takes_a_request_once() {
             "POST /hooks/gh HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\
              x-github-event: push\r\nx-github-delivery: {delivery}\r\nx-hub-signature-256: {signature}\r\n\r\n{{}}"
         );
-        let mut stream = TcpStream::connect(&address).expect("the broker listens");
+        let mut stream = connect(&address);
         stream.write_all(request.as_bytes()).expect("it reads");
         // The service never learns what became of it, and sends it again.
         world.kill_broker();

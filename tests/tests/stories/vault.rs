@@ -10,9 +10,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use nexus_client::{Broker, KeyFile};
 use nexus_tests::canary::Canaries;
 use nexus_tests::collector::{Collector, Manner};
-use nexus_tests::process::PATIENCE;
 use nexus_tests::world::text;
-use nexus_tests::{World, wait_until};
+use nexus_tests::{World, connect, wait_until};
 use serde_json::{Value, json};
 
 const SECRET: &str = "sk-canary-61f2c0ffee-never-to-be-seen";
@@ -103,8 +102,7 @@ async fn access_token(home: &Path) -> String {
 /// Sends a request by hand and leaves the answer to be read.
 fn call(world: &World, path: &str, headers: &str) -> BufReader<TcpStream> {
     let address = world.url().trim_start_matches("http://").to_owned();
-    let mut socket = TcpStream::connect(address).expect("the broker listens");
-    socket.set_read_timeout(Some(PATIENCE)).expect("a socket has a timeout");
+    let mut socket = connect(address);
     let head = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n");
     socket.write_all(head.as_bytes()).expect("it takes a request");
     BufReader::new(socket)
@@ -533,8 +531,7 @@ async fn no_secret_is_found_where_it_does_not_belong() {
 
 fn post(world: &World, path: &str, body: &Value) -> String {
     let address = world.url().trim_start_matches("http://").to_owned();
-    let mut socket = TcpStream::connect(address).expect("the broker listens");
-    socket.set_read_timeout(Some(PATIENCE)).expect("a socket has a timeout");
+    let mut socket = connect(address);
     let body = body.to_string();
     let head = format!(
         "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n\

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::path::Path;
 
 use nexus_client::new_request_id;
-use nexus_tests::process::PATIENCE;
+use nexus_tests::connect;
 use nexus_wire::frame::{FrameSet as _, ToBroker};
 use serde_json::{Value, json};
 
@@ -96,8 +95,7 @@ async fn no_feed_carries_anything_of_another() {
         beta.nexus.host,
         bearer(&beta.tokens["admin"])
     );
-    let mut stream = TcpStream::connect(&beta.nexus.address).expect("the broker listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let mut stream = connect(&beta.nexus.address);
     stream.write_all(head.as_bytes()).expect("it reads");
 
     // Something happens here and there, and the last thing is known by its own word.

@@ -1,12 +1,10 @@
 //! A broker with tenants, and somebody who asks it by hand under any name.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 
-use nexus_tests::process::PATIENCE;
 use nexus_tests::world::text;
-use nexus_tests::{Process, World};
+use nexus_tests::{Process, World, connect};
 use serde_json::{Value, json};
 
 /// What robin of every tenant answers.
@@ -190,8 +188,7 @@ impl Answer {
 
 /// All that comes back until the connection ends.
 pub(crate) fn said(address: &str, request: &str) -> String {
-    let mut stream = TcpStream::connect(address).expect("the broker listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let mut stream = connect(address);
     stream.write_all(request.as_bytes()).expect("it reads");
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap_or_else(|error| panic!("{error} after {request}"));
