@@ -92,32 +92,39 @@ async fn a_log_that_is_shorter_than_what_was_seen_says_so_and_goes_on() {
     assert_eq!(follower.next_of("log").await["payload"]["seq"].as_u64(), first);
 }
 
-/// As many items as one reader may have to catch up with; scaled to what a test may take.
+/// As many items as one reader may have to catch up with, scaled to what a test may take; `ITEMS=1000000` asks for more.
 #[tokio::test]
 async fn an_inbox_of_a_hundred_thousand_items_is_read_whole_and_in_order() {
-    const ITEMS: u64 = 100_000;
     const SENDERS: u64 = 8;
+    /// What a sender leaves unread at a time.
+    const UNREAD: u64 = 1_000;
+    let asked = std::env::var("ITEMS").ok().map(|items| items.parse::<u64>().expect("a number"));
+    let items = asked.unwrap_or(100_000).next_multiple_of(SENDERS);
     let mut world = World::new();
     let home = world.home("wren", json!({}), "");
     let senders = (0..SENDERS).map(|_| async {
         let mut raw = Raw::operator(&world).await;
-        for n in 0..ITEMS / SENDERS {
-            raw.send("chat.send", None, json!({"to": ["wren"], "content": format!("{n}")})).await;
+        for n in 1..=items / SENDERS {
+            let message = json!({"to": ["wren"], "content": format!("{n}")});
+            match n % UNREAD {
+                0 => assert_eq!(raw.request("chat.send", message).await["kind"], "ok"),
+                _ => raw.send("chat.send", None, message).await,
+            }
         }
         assert_eq!(raw.request("team.list", json!({})).await["kind"], "ok");
     });
     futures_util::future::join_all(senders).await;
     world.restart_broker();
     let (mut wren, registered) = Raw::registered(&world, &home, json!({})).await;
-    assert_eq!(registered["situation"]["undelivered"], ITEMS);
-    for offset in 1..=ITEMS {
+    assert_eq!(registered["situation"]["undelivered"], items);
+    for offset in 1..=items {
         let delivered = wren.next_of("deliver").await;
         assert_eq!(delivered["payload"]["offset"], offset);
         if offset % 64 == 0 {
             wren.send("ack", None, json!({"offset": offset})).await;
         }
     }
-    assert_eq!(wren.request("ack", json!({"offset": ITEMS})).await["kind"], "ok");
+    assert_eq!(wren.request("ack", json!({"offset": items})).await["kind"], "ok");
     let mut operator = Raw::operator(&world).await;
     let team = operator.request("team.list", json!({})).await;
     assert_eq!(team["payload"]["aspects"][0]["backlog"], 0, "{team}");

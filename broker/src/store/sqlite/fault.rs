@@ -33,12 +33,12 @@ pub(in crate::store) fn fault(error: Error) -> StoreError {
 /// Without room for the file that those who have a database open share, SQLite says "disk I/O error", and nobody
 /// would think of making room.
 pub(super) fn in_plain_words(error: Error) -> Error {
-    match error {
-        Error::SqliteFailure(failure, _) if failure.extended_code == ffi::SQLITE_IOERR_SHMSIZE => {
+    match error.sqlite_error() {
+        Some(failure) if failure.extended_code == ffi::SQLITE_IOERR_SHMSIZE => {
             let words = "the disk is full: no room for the shared memory (-shm) beside the database";
-            Error::SqliteFailure(failure, Some(words.to_owned()))
+            Error::SqliteFailure(*failure, Some(words.to_owned()))
         }
-        error => error,
+        Some(_) | None => error,
     }
 }
 
