@@ -74,7 +74,7 @@ pub struct DataDir {
 /// Held by the one process that may write the database; ends with the value or with the process.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
     run: PathBuf,
 }
 
@@ -82,6 +82,8 @@ impl Drop for Lock {
     fn drop(&mut self) {
         // Left behind by a kill, it is recognised as stale by the lock being free.
         let _ = std::fs::remove_file(&self.run);
+        // Closing it alone leaves it locked for as long as a child that is being started has a copy.
+        let _ = self.file.unlock();
     }
 }
 
@@ -136,7 +138,7 @@ impl DataDir {
             .open(path)
             .map_err(unusable)?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Lock { _file: file, run: self.file("nexus.run") }),
+            Ok(()) => Ok(Lock { file, run: self.file("nexus.run") }),
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 Err(DataDirError::InUse { path: self.path.clone(), run: self.read_run() })
             }

@@ -14,6 +14,7 @@ mod dir;
 mod lock;
 
 pub(crate) use dir::{create_dir, sync_dir};
+use lock::Locked;
 pub use lock::{Held, HeldBy, hold_dir};
 
 /// Set to `1` at start, appends return before they are on disk. For measuring and for the control of tests
@@ -77,7 +78,7 @@ pub enum JournalError {
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
-    file: File,
+    file: Locked,
     len: u64,
     durability: Durability,
     broken: bool,
@@ -87,7 +88,7 @@ pub struct Journal {
 #[derive(Debug)]
 pub struct Unread {
     path: PathBuf,
-    file: File,
+    file: Locked,
     durability: Durability,
 }
 
@@ -257,7 +258,7 @@ fn write_new<L: AsRef<str>>(
     path: &Path,
     lines: &[L],
     durability: Durability,
-) -> Result<(File, u64), JournalError> {
+) -> Result<(Locked, u64), JournalError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let beside = path.with_file_name(name);

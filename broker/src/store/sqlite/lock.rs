@@ -12,7 +12,14 @@ use super::open::OpenError;
 /// Held as long as it lives. The file stays and names the last holder's process.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing it alone leaves it locked for as long as a child that is being started has a copy.
+        let _ = self.file.unlock();
+    }
 }
 
 impl Lock {
@@ -39,6 +46,6 @@ impl Lock {
         file.set_len(0).map_err(failed)?;
         file.rewind().map_err(failed)?;
         writeln!(file, "{}", std::process::id()).map_err(failed)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }

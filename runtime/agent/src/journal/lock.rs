@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -24,24 +25,48 @@ impl fmt::Display for HeldBy {
     }
 }
 
+/// A file that this process has locked until it drops it. Closing it would not do: a child that is being started has a
+/// copy of it until its program runs, and the lock is all copies'.
+#[derive(Debug)]
+pub(super) struct Locked(File);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // If that fails, closing it is what is left.
+        let _ = self.0.unlock();
+    }
+}
+
+impl Deref for Locked {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        &self.0
+    }
+}
+
+impl DerefMut for Locked {
+    fn deref_mut(&mut self) -> &mut File {
+        &mut self.0
+    }
+}
+
 /// A folder held by this process until dropped.
 #[derive(Debug)]
 pub struct Held {
-    _dir: File,
+    _dir: Locked,
 }
 
 /// Holds a folder, so that one process at a time works in it. Leaves nothing behind in it.
 pub fn hold_dir(dir: &Path) -> Result<Held, JournalError> {
     let file = File::open(dir).map_err(failed(dir, "open"))?;
-    lock(&file, dir)?;
-    Ok(Held { _dir: file })
+    Ok(Held { _dir: lock(file, dir)? })
 }
 
 /// Opens and locks `path`, creating it when it is missing.
-pub(super) fn open_locked(path: &Path) -> Result<File, JournalError> {
+pub(super) fn open_locked(path: &Path) -> Result<Locked, JournalError> {
     loop {
-        let file = open_for_append(path).map_err(failed(path, "open"))?;
-        lock(&file, path)?;
+        let file = lock(open_for_append(path).map_err(failed(path, "open"))?, path)?;
         // The holder before us may have put a new file in its place between our opening and our locking.
         if is_at(&file, path).map_err(failed(path, "look up"))? {
             return Ok(file);
@@ -49,11 +74,11 @@ pub(super) fn open_locked(path: &Path) -> Result<File, JournalError> {
     }
 }
 
-fn lock(file: &File, path: &Path) -> Result<(), JournalError> {
+fn lock(file: File, path: &Path) -> Result<Locked, JournalError> {
     match file.try_lock() {
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(Locked(file)),
         Err(TryLockError::WouldBlock) => {
-            Err(JournalError::Locked { path: path.to_owned(), by: holder(file) })
+            Err(JournalError::Locked { path: path.to_owned(), by: holder(&file) })
         }
         Err(TryLockError::Error(source)) => Err(failed(path, "lock")(source)),
     }
@@ -86,6 +111,18 @@ fn holder_in(locks: &str, inode: u64) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lock_that_is_dropped_is_free_whoever_has_a_copy_of_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.jsonl");
+        let locked = open_locked(&path).unwrap();
+        // As a child has one that is being started.
+        let _copy = locked.try_clone().unwrap();
+        assert!(matches!(open_locked(&path), Err(JournalError::Locked { .. })));
+        drop(locked);
+        open_locked(&path).unwrap();
+    }
 
     #[test]
     fn the_holder_is_found_among_other_locks() {
