@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
 use crate::clock;
@@ -22,13 +22,14 @@ const BEHIND_MAX: Duration = Duration::from_secs(10);
 /// After an error, a full disk for example.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// Starts it; it ends when `stop` says so. Must be called on a runtime.
+/// Starts it; it ends when `stop` says so, or is gone.
 pub(crate) fn start(
     database: PathBuf,
     head: watch::Receiver<u64>,
     stop: watch::Receiver<bool>,
 ) -> std::io::Result<JoinHandle<()>> {
-    let runtime = Handle::current();
+    // Not the one that serves: where a start fails, that one is gone before this thread is.
+    let runtime = Builder::new_current_thread().enable_time().build()?;
     task::thread("index", move || run(&database, head, stop, &runtime))
 }
 
@@ -76,7 +77,7 @@ enum Next {
     Wait(Duration),
 }
 
-fn run(database: &Path, mut head: watch::Receiver<u64>, mut stop: watch::Receiver<bool>, runtime: &Handle) {
+fn run(database: &Path, mut head: watch::Receiver<u64>, mut stop: watch::Receiver<bool>, runtime: &Runtime) {
     // On Linux this is the thread's own.
     if let Err(error) = rustix::process::setpriority_process(None, 19) {
         tracing::debug!(%error, "the search index is written at the usual priority");
@@ -118,12 +119,15 @@ fn run(database: &Path, mut head: watch::Receiver<u64>, mut stop: watch::Receive
                 }
             }
         };
-        runtime.block_on(async {
+        let is_wanted = runtime.block_on(async {
             tokio::select! {
-                () = pause => {}
-                _ = stop.changed() => {}
+                () = pause => true,
+                told = stop.changed() => told.is_ok(),
             }
         });
+        if !is_wanted {
+            return;
+        }
     }
 }
 
@@ -178,6 +182,15 @@ mod tests {
             assert_eq!(said(&mut turns, 1_000, waits - 1).iter().filter(|it| **it).count(), 0);
             assert_eq!(said(&mut turns, 0, 1), [true]);
         }
+    }
+
+    #[test]
+    fn it_needs_nobodys_runtime_and_ends_with_whoever_began_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let ((_grows, head), (stop, stopped)) = (watch::channel(0), watch::channel(false));
+        let index = start(dir.path().join("nexus.db"), head, stopped).unwrap();
+        drop(stop);
+        index.join().unwrap();
     }
 
     #[test]
