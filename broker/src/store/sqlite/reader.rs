@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use super::open::{self, OpenError};
 use super::reads::Database;
 use super::verify::{self, Checked};
-use super::{entries, fault, find, migrate};
+use super::{fault, find, migrate};
 use crate::hub::records::{Finds, Found, StoreError, Stored, Visible};
 use crate::store::head::Head;
 
@@ -33,11 +33,6 @@ impl SqliteReader {
     pub fn verify(&self, against: Option<Head>) -> Stored<Checked> {
         let snapshot = self.connection.unchecked_transaction().map_err(fault)?;
         verify::verify(&snapshot, against)
-    }
-
-    pub fn head(&self) -> Stored<Head> {
-        let newest = entries::newest(&self.connection)?;
-        Ok(newest.map_or(Head { seq: 0, hash: [0; 32] }, |(head, _)| head))
     }
 
     /// Whether its schema has blobs, and checkpoints of the log; the first ones had neither.
