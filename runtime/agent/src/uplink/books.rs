@@ -224,9 +224,13 @@ impl Thread {
             let mut posted = Vec::new();
             for command in batch.drain(..) {
                 if let Command::Post { posts: more, waits, done } = command {
-                    if waits && (!self.waiting.is_empty() || !self.outbox.has(self.room)) {
-                        self.wait(more, done);
-                        continue;
+                    if waits {
+                        // What came before takes room, too.
+                        self.put(&mut posts, &mut posted);
+                        if !self.waiting.is_empty() || !self.outbox.has(self.room) {
+                            self.wait(more, done);
+                            continue;
+                        }
                     }
                     posts.extend(more);
                     posted.push(done);
@@ -328,3 +332,6 @@ impl Thread {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
