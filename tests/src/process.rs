@@ -4,30 +4,35 @@
 use std::io::{BufRead, BufReader, Read};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, WaitTimeoutResult};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How long anything may take before a test calls it a hang. Never a measurement.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Default)]
-struct Output {
+struct Printed {
     lines: Mutex<(Vec<String>, u32)>,
     changed: Condvar,
 }
 
-impl Output {
+impl Printed {
     /// A failed assertion elsewhere leaves the lines as good as they were.
     fn lock(&self) -> MutexGuard<'_, (Vec<String>, u32)> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(
+    /// Waits until `done` says so of the lines and of how many pipes are open. `None`: it never did.
+    fn wait_for(
         &self,
-        lines: MutexGuard<'a, (Vec<String>, u32)>,
-    ) -> (MutexGuard<'a, (Vec<String>, u32)>, WaitTimeoutResult) {
-        self.changed.wait_timeout(lines, PATIENCE).unwrap_or_else(PoisonError::into_inner)
+        mut done: impl FnMut(&[String], u32) -> bool,
+    ) -> Option<MutexGuard<'_, (Vec<String>, u32)>> {
+        let waits = |it: &mut (Vec<String>, u32)| !done(&it.0, it.1);
+        let waited = self.changed.wait_timeout_while(self.lock(), PATIENCE, waits);
+        let (lines, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        (!timeout.timed_out()).then_some(lines)
     }
 }
 
@@ -36,7 +41,7 @@ impl Output {
 pub struct Process {
     name: String,
     child: Child,
-    output: Arc<Output>,
+    output: Arc<Printed>,
 }
 
 impl Process {
@@ -47,7 +52,7 @@ impl Process {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
-        let output = Arc::new(Output::default());
+        let output = Arc::new(Printed::default());
         output.lock().1 = 2;
         collect(child.stdout.take().expect("piped"), Arc::clone(&output));
         collect(child.stderr.take().expect("piped"), Arc::clone(&output));
@@ -60,19 +65,20 @@ impl Process {
 
     /// Waits for a line for which `wanted` gives something, among those printed already or still to come.
     pub fn wait_for<T>(&self, what: &str, mut wanted: impl FnMut(&str) -> Option<T>) -> T {
-        let mut seen = 0;
-        let mut lines = self.output.lock();
-        loop {
-            while seen < lines.0.len() {
-                if let Some(found) = wanted(&lines.0[seen]) {
-                    return found;
-                }
+        let (mut seen, mut found) = (0, None);
+        let waited = self.output.wait_for(|lines, open| {
+            while found.is_none() && seen < lines.len() {
+                found = wanted(&lines[seen]);
                 seen += 1;
             }
-            assert!(lines.1 > 0, "{} ended without {what}:\n{}", self.name, lines.0.join("\n"));
-            let (guard, timeout) = self.output.wait(lines);
-            lines = guard;
-            assert!(!timeout.timed_out(), "{} does not show {what}:\n{}", self.name, lines.0.join("\n"));
+            found.is_some() || open == 0
+        });
+        let in_time = waited.is_some();
+        drop(waited);
+        match found {
+            Some(found) => found,
+            None if in_time => panic!("{} ended without {what}:\n{}", self.name, self.text()),
+            None => panic!("{} does not show {what}:\n{}", self.name, self.text()),
         }
     }
 
@@ -103,13 +109,8 @@ impl Process {
 
     /// Waits for the end and for the last of its output.
     pub fn wait(&mut self) -> ExitStatus {
-        let mut lines = self.output.lock();
-        while lines.1 > 0 {
-            let (guard, timeout) = self.output.wait(lines);
-            lines = guard;
-            assert!(!timeout.timed_out(), "{} does not end:\n{}", self.name, lines.0.join("\n"));
-        }
-        drop(lines);
+        let ended = self.output.wait_for(|_, open| open == 0).is_some();
+        assert!(ended, "{} does not end:\n{}", self.name, self.text());
         self.child.wait().expect("our own child can be waited for")
     }
 }
@@ -135,6 +136,24 @@ impl Drop for Process {
     }
 }
 
+/// Runs a command to its end. One that never ends is killed, and so holds up nobody.
+pub fn run(command: &mut Command) -> std::io::Result<Output> {
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let pid = child.id().to_string();
+    let (ended, end) = std::sync::mpsc::sync_channel::<()>(0);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            // There may be work for whole agents behind one command.
+            if end.recv_timeout(5 * PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                let _ = Command::new("kill").args(["-9", &pid]).status();
+            }
+        });
+        let out = child.wait_with_output();
+        drop(ended);
+        out
+    })
+}
+
 /// Whether no thread of a process is left that could hold anything.
 fn is_gone(pid: &str) -> bool {
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
@@ -149,7 +168,7 @@ fn eprintln_of(name: &str, text: &str) {
     eprintln!("--- {name}\n{text}\n---");
 }
 
-fn collect(from: impl Read + Send + 'static, output: Arc<Output>) {
+fn collect(from: impl Read + Send + 'static, output: Arc<Printed>) {
     std::thread::spawn(move || {
         for line in BufReader::new(from).split(b'\n') {
             let Ok(line) = line else { break };

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::process::{Process, binary, connect, wait_until};
+use crate::process::{Process, binary, connect, run, wait_until};
 
 /// One test's own Nexus.
 #[derive(Debug)]
@@ -163,12 +163,12 @@ impl World {
 
     /// Runs one of our binaries to its end.
     pub fn run(&self, name: &str, args: &[&str]) -> Output {
-        self.command(name).args(args).output().expect("our binary runs")
+        run(self.command(name).args(args)).expect("our binary runs")
     }
 
     /// Runs `nexctl` as the first operator.
     pub fn nexctl(&self, args: &[&str]) -> Output {
-        self.nexctl_command(args).output().expect("nexctl runs")
+        run(&mut self.nexctl_command(args)).expect("nexctl runs")
     }
 
     pub fn nexctl_command(&self, args: &[&str]) -> Command {
