@@ -200,6 +200,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_lock_that_is_dropped_is_free_whoever_has_a_copy_of_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = DataDir::open(dir.path()).unwrap();
+        let lock = data.lock().unwrap();
+        // As a child has one that is being started.
+        let _copy = lock.file.try_clone().unwrap();
+        assert!(matches!(data.lock(), Err(DataDirError::InUse { .. })));
+        drop(lock);
+        data.lock().unwrap();
+    }
+
+    #[test]
     fn one_process_at_a_time_and_the_second_learns_where_the_first_is() {
         let dir = tempfile::tempdir().unwrap();
         let data = DataDir::open(&dir.path().join("a/b")).unwrap();

@@ -267,3 +267,22 @@ fn whether_somebody_looks_is_said() {
     runner.wait();
     wait_until("the agent is gone", || house.show().contains("files       away").then_some(()));
 }
+
+#[test]
+fn looking_goes_on_while_no_broker_hears_how_it_stands() {
+    let mut house = House::new(json!({"folder": "work/inbox", "settle_s": 1}));
+    let _clerk = house.world.agent(&house.clerk);
+    house.add("t", &[]);
+    let runner = house.world.agent(&house.runner);
+    house.wait_until_known();
+    house.world.kill_broker();
+    runner.wait_for_text("no link to the broker");
+    fs::rename(house.inbox(""), house.runner.join("work/old")).expect("it is there");
+    runner.wait_for_text("its files are not seen");
+    fs::rename(house.runner.join("work/old"), house.inbox("")).expect("it is there");
+    runner.wait_for_text("its files are seen again");
+    house.write("a", "one");
+    house.wait_until_pending();
+    house.world.start_broker();
+    assert_eq!(house.wait_for(1), changes(&[("a", "created")]));
+}

@@ -49,3 +49,21 @@ impl Lock {
         Ok(Self { file })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_is_dropped_is_free_whoever_has_a_copy_of_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("nexus.db.lock");
+        let lock = Lock::take(&path).unwrap();
+        // As a child has one that is being started.
+        let _copy = lock.file.try_clone().unwrap();
+        let us = std::process::id().to_string();
+        assert!(matches!(Lock::take(&path), Err(OpenError::Locked { pid, .. }) if pid == us));
+        drop(lock);
+        Lock::take(&path).unwrap();
+    }
+}
