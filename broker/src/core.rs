@@ -205,6 +205,7 @@ impl<S: Transaction> Core<S> {
                     if is_over {
                         self.again.push(by_broker(CommandBody::storage_is_back()));
                     }
+                    self.store.settle();
                 }
                 Err(error) => return self.fail(&error, aftermath),
             }

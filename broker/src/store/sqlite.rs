@@ -66,6 +66,10 @@ pub use verify::{Checked, Standing};
 /// Each step of a migration is for whoever looks for it.
 pub(crate) const LOG_FILTER: &str = "rusqlite_migration=warn";
 
+/// From so many pages on the write-ahead log is copied into the database. With more of them it costs less in all and
+/// holds up longer what comes meanwhile.
+const WAL_PAGES: i64 = 1000;
+
 /// The one writer of a database.
 #[derive(Debug)]
 pub struct SqliteStore {
@@ -74,6 +78,7 @@ pub struct SqliteStore {
     path: PathBuf,
     /// Which file was opened: its device and number.
     file: (u64, u64),
+    settling_failed: bool,
     /// Dropped last: the database is closed when another broker may open it.
     _lock: lock::Lock,
 }
@@ -94,7 +99,14 @@ impl SqliteStore {
             path: path.to_owned(),
             source,
         })?;
-        Ok(Self { connection, pending: RefCell::new(pending), path: path.to_owned(), file, _lock: lock })
+        Ok(Self {
+            connection,
+            pending: RefCell::new(pending),
+            path: path.to_owned(),
+            file,
+            settling_failed: false,
+            _lock: lock,
+        })
     }
 
     pub fn path(&self) -> &Path {
@@ -138,9 +150,34 @@ impl Transaction for SqliteStore {
         *self.pending.get_mut() = Pending::load(&self.connection)?;
         Ok(())
     }
+
+    fn settle(&mut self) {
+        let settled = self.copy_log_if_due();
+        let failed_before = std::mem::replace(&mut self.settling_failed, settled.is_err());
+        match settled {
+            Ok(()) => {}
+            Err(error) if failed_before => tracing::debug!(%error, "the write-ahead log still grows"),
+            Err(error) => {
+                tracing::warn!(%error, "the write-ahead log cannot be copied into the database and grows");
+            }
+        }
+    }
 }
 
 impl SqliteStore {
+    /// Copies the write-ahead log into the database, which syncs both; the next commit begins it anew unless somebody
+    /// reads what is in it.
+    fn copy_log_if_due(&self) -> rusqlite::Result<()> {
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get(1)?, row.get(2)?));
+        let mut look = self.connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?;
+        let (pages, copied): (i64, i64) = look.query_row([], row)?;
+        if pages - copied < WAL_PAGES {
+            return Ok(());
+        }
+        let mut copy = self.connection.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?;
+        copy.query_row([], |_| Ok(()))
+    }
+
     /// A file that was moved or deleted can still be written to, and nothing of that would be found again.
     fn check_place(&self) -> Stored<()> {
         match file_at(&self.path) {

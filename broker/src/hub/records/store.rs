@@ -483,4 +483,7 @@ pub trait Transaction: Store {
     fn begin(&mut self) -> Stored<()>;
     fn commit(&mut self) -> Stored<()>;
     fn rollback(&mut self) -> Stored<()>;
+    /// What a commit leaves to be done at some time. Nobody waits for it, so it is called when all who waited for the
+    /// commit have been told.
+    fn settle(&mut self) {}
 }

@@ -195,7 +195,7 @@ fn every_connection_is_set_up_as_the_design_asks() {
         };
         assert_eq!(pragma("synchronous"), format!("Integer({level})"));
         assert_eq!(pragma("foreign_keys"), "Integer(1)");
-        assert_eq!(pragma("wal_autocheckpoint"), "Integer(1000)");
+        assert_eq!(pragma("wal_autocheckpoint"), "Integer(0)");
         assert_eq!(pragma("busy_timeout"), "Integer(10000)");
         let mode: String = store.connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
         assert_eq!(mode, "wal");
@@ -312,11 +312,12 @@ fn readers_see_what_is_committed_and_wait_for_one_another() {
 fn a_write_ahead_log_that_a_long_reading_made_grow_shrinks_again() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("nexus.db");
-    let store = SqliteStore::open(&path, Options::default()).unwrap();
+    let mut store = SqliteStore::open(&path, Options::default()).unwrap();
     let length = || std::fs::metadata(dir.path().join("nexus.db-wal")).unwrap().len();
-    let write = || {
+    let mut write = || {
         let sql = "INSERT OR REPLACE INTO items (no, id, json) VALUES (?1, x'', ?2)";
         store.connection.execute(sql, params![1, "x".repeat(500_000)]).unwrap();
+        store.settle();
     };
     for _ in 0..100 {
         write();
@@ -352,4 +353,28 @@ fn what_is_written_to_a_file_that_is_not_in_its_place_is_not_acknowledged() {
     std::fs::rename(&away, &path).unwrap();
     add_operator(&mut store, &mut hub, 2).unwrap();
     assert_eq!(store.operators().unwrap().len(), 2);
+}
+
+/// A commit that copied would have all who wait for it wait for that as well.
+#[test]
+fn what_was_committed_is_copied_into_the_database_when_it_is_much_and_not_by_the_commit() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("nexus.db");
+    let mut store = SqliteStore::open(&path, Options::default()).unwrap();
+    let bytes = || std::fs::metadata(&path).unwrap().len();
+    let mut grow = |by: u32| {
+        store.begin().unwrap();
+        store.connection.execute_batch("CREATE TABLE IF NOT EXISTS filler (content BLOB)").unwrap();
+        store.connection.execute("INSERT INTO filler VALUES (zeroblob(?1))", [by]).unwrap();
+        store.commit().unwrap();
+        let committed = bytes();
+        store.settle();
+        (committed, bytes())
+    };
+    let few = grow(4096);
+    assert_eq!(few, (few.0, few.0));
+    let much = 1000 * 4096_u32;
+    let (committed, settled) = grow(much);
+    assert_eq!(committed, few.0);
+    assert!(settled >= committed + u64::from(much), "{settled}");
 }

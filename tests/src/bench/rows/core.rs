@@ -199,6 +199,7 @@ impl<S: Transaction + Reads> Core<S> {
             effects.extend(self.hub.apply(&mut self.store, command).doing("apply a command")?);
         }
         self.store.commit().doing("commit a batch")?;
+        self.store.settle();
         let refused = effects.iter().find(|it| matches!(it, Effect::Answer { answer: Err(_), .. }));
         match refused {
             Some(refused) => Err(Fault::new("apply a command", format!("{refused:?}"))),
