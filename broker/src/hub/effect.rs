@@ -84,11 +84,11 @@ pub struct Effects {
 
 impl Effects {
     /// With room for so many.
-    pub(crate) fn with_room(count: usize) -> Self {
+    pub fn with_room(count: usize) -> Self {
         Self { all: Vec::with_capacity(count), ..Self::default() }
     }
 
-    pub(crate) fn into_all(self) -> Vec<Effect> {
+    pub fn into_all(self) -> Vec<Effect> {
         self.all
     }
 }

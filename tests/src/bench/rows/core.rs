@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use nexus_broker::hub::records::{Reads, Transaction};
-use nexus_broker::hub::{Change, Command, CommandBody, Effect, Hub, HubConfig, Origin};
+use nexus_broker::hub::{Change, Command, CommandBody, Effect, Effects, Hub, HubConfig, Origin};
 use nexus_broker::store::{MemoryStore, Options, SqliteStore};
 use nexus_client::KeyFile;
 use nexus_wire::admin::{AspectAdd, OperatorAdd, OperatorRole};
@@ -194,10 +194,11 @@ impl<S: Transaction + Reads> Core<S> {
 
     fn batch(&mut self, commands: Vec<Command>) -> Outcome<Vec<Effect>> {
         self.store.begin().doing("begin a batch")?;
-        let mut effects = Vec::new();
+        let mut effects = Effects::with_room(4 * commands.len());
         for command in commands {
-            effects.extend(self.hub.apply(&mut self.store, command).doing("apply a command")?);
+            self.hub.apply_to(&mut effects, &mut self.store, command).doing("apply a command")?;
         }
+        let effects = effects.into_all();
         self.store.commit().doing("commit a batch")?;
         self.store.settle();
         let refused = effects.iter().find(|it| matches!(it, Effect::Answer { answer: Err(_), .. }));
