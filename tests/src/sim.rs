@@ -353,6 +353,7 @@ impl<S: Transaction> Sim<S> {
         for effect in effects {
             self.carry_out(effect);
         }
+        self.store.settle();
         self.check_seats();
         self.pump();
     }
