@@ -66,9 +66,9 @@ pub use verify::{Checked, Standing};
 /// Each step of a migration is for whoever looks for it.
 pub(crate) const LOG_FILTER: &str = "rusqlite_migration=warn";
 
-/// From so many pages on the write-ahead log is copied into the database. With more of them it costs less in all and
+/// From so many pages on the write-ahead log is copied into the database. With more of them it costs hardly less in all and
 /// holds up longer what comes meanwhile.
-const WAL_PAGES: i64 = 1000;
+const WAL_PAGES: i64 = 400;
 
 /// The one writer of a database.
 #[derive(Debug)]

@@ -322,7 +322,7 @@ fn a_write_ahead_log_that_a_long_reading_made_grow_shrinks_again() {
     for _ in 0..100 {
         write();
     }
-    // A thousand pages, and the write that went over them.
+    // As many pages as may be, and the write that went over them.
     assert!(length() < 6 << 20, "{}", length());
     let reader = Connection::open(&path).unwrap();
     reader.execute_batch("BEGIN; SELECT count(*) FROM items").unwrap();
