@@ -143,7 +143,7 @@ pub(super) fn writer(path: &Path, options: Options, migrations: &[&str]) -> Resu
         return Err(failed(rusqlite::Error::InvalidQuery));
     }
     connection.pragma_update(None, "synchronous", synchronous).map_err(failed)?;
-    // Not as a part of whichever commit is the thousandth page's: see `settle`.
+    // Never as a part of a commit: see `settle`.
     connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(failed)?;
     connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT).map_err(failed)?;
     migrate::migrate(&mut connection, path, migrations, found, clock::wall())?;
