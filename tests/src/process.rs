@@ -24,15 +24,12 @@ impl Printed {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until `done` says so of the lines and of how many pipes are open. `None`: it never did.
-    fn wait_for(
-        &self,
-        mut done: impl FnMut(&[String], u32) -> bool,
-    ) -> Option<MutexGuard<'_, (Vec<String>, u32)>> {
+    /// Waits until `done` says so of the lines and of how many pipes are open. `false`: it never did.
+    fn wait_for(&self, mut done: impl FnMut(&[String], u32) -> bool) -> bool {
         let waits = |it: &mut (Vec<String>, u32)| !done(&it.0, it.1);
         let waited = self.changed.wait_timeout_while(self.lock(), PATIENCE, waits);
-        let (lines, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-        (!timeout.timed_out()).then_some(lines)
+        let (_lines, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        !timeout.timed_out()
     }
 }
 
@@ -66,15 +63,13 @@ impl Process {
     /// Waits for a line for which `wanted` gives something, among those printed already or still to come.
     pub fn wait_for<T>(&self, what: &str, mut wanted: impl FnMut(&str) -> Option<T>) -> T {
         let (mut seen, mut found) = (0, None);
-        let waited = self.output.wait_for(|lines, open| {
+        let in_time = self.output.wait_for(|lines, open| {
             while found.is_none() && seen < lines.len() {
                 found = wanted(&lines[seen]);
                 seen += 1;
             }
             found.is_some() || open == 0
         });
-        let in_time = waited.is_some();
-        drop(waited);
         match found {
             Some(found) => found,
             None if in_time => panic!("{} ended without {what}:\n{}", self.name, self.text()),
@@ -109,7 +104,7 @@ impl Process {
 
     /// Waits for the end and for the last of its output.
     pub fn wait(&mut self) -> ExitStatus {
-        let ended = self.output.wait_for(|_, open| open == 0).is_some();
+        let ended = self.output.wait_for(|_, open| open == 0);
         assert!(ended, "{} does not end:\n{}", self.name, self.text());
         self.child.wait().expect("our own child can be waited for")
     }
