@@ -131,11 +131,12 @@ impl Endpoint {
     }
 
     async fn open_unbounded(&self) -> Result<Box<dyn Socket>, DialErrorKind> {
-        let addresses: Vec<SocketAddr> = if is_below_localhost(&self.host) {
-            vec![(Ipv4Addr::LOCALHOST, self.port).into(), (Ipv6Addr::LOCALHOST, self.port).into()]
-        } else {
-            let found = tokio::net::lookup_host((&*self.host, self.port)).await;
-            found.map_err(DialErrorKind::Resolve)?.collect()
+        let addresses = match below_localhost(&self.host, self.port) {
+            Some(addresses) => addresses.to_vec(),
+            None => {
+                let found = tokio::net::lookup_host((&*self.host, self.port)).await;
+                found.map_err(DialErrorKind::Resolve)?.collect()
+            }
         };
         let tcp = TcpStream::connect(&*addresses).await.map_err(DialErrorKind::of_connect)?;
         tcp.set_nodelay(true).map_err(DialErrorKind::Io)?;
@@ -170,13 +171,19 @@ impl Tls {
     }
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether a host, without the brackets of an IPv6 address, is this machine.
+pub fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
         || is_below_localhost(host)
         || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// Such names are loopback whatever anybody says (RFC 6761, 6.3), and few resolvers know them.
+/// Where a name below `.localhost` leads: to this machine, whatever anybody says (RFC 6761, 6.3), and few resolvers know
+/// such names. `None` for any other host.
+pub fn below_localhost(host: &str, port: u16) -> Option<[SocketAddr; 2]> {
+    is_below_localhost(host).then(|| [(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()])
+}
+
 fn is_below_localhost(host: &str) -> bool {
     let host = host.to_ascii_lowercase();
     host.strip_suffix(".localhost").is_some_and(|label| !label.is_empty())

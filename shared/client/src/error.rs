@@ -3,9 +3,13 @@
 use std::io;
 use std::time::Duration;
 
+use nexus_wire::limits::ASSERTION_TTL_MAX;
 use thiserror::Error;
 
 use crate::keyfile::KeyError;
+
+/// How long what is signed with a key is good by our own clock.
+const SIGNED_FOR: Duration = Duration::from_secs(50);
 
 /// A dial, a token or an HTTP request that failed.
 #[derive(Debug, Error)]
@@ -101,6 +105,14 @@ impl DialError {
         }
     }
 
+    /// Whatever an aspect signs now is refused for its time, be the key good or not.
+    pub fn is_of_the_clock(&self) -> bool {
+        let DialErrorKind::Unauthorized { clock_off_s: Some(off), .. } = self.kind else { return false };
+        // What the broker allows beyond that stands for the moment between its look at its clock and ours.
+        let far = Duration::from_secs(off.unsigned_abs());
+        if off > 0 { far > SIGNED_FOR } else { far > ASSERTION_TTL_MAX - SIGNED_FOR }
+    }
+
     /// The broker is there, and says no for a reason of the request's own.
     pub fn is_answer(&self) -> bool {
         matches!(self.kind, DialErrorKind::Status { .. })
@@ -155,6 +167,46 @@ impl DialErrorKind {
                 Self::WrongName { expected: expected.to_str().into_owned(), presented: presented.join(", ") }
             }
             other => Self::Tls(rustls::Error::InvalidCertificate(other.clone())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    use super::*;
+    use crate::credential::{AssertionClaims, assertion};
+    use crate::http::wall;
+    use crate::keyfile::KeyFile;
+
+    #[test]
+    fn a_clock_is_at_fault_where_no_key_would_be_accepted() {
+        let name = "wren".parse().expect("a name");
+        let key = KeyFile::generate(name, uuid::Uuid::nil(), "http://127.0.0.1:1".into(), None)
+            .expect("a key can be made");
+        let signed = assertion(&key, wall()).expect("signed");
+        let claims = signed.expose().split('.').nth(1).expect("three parts");
+        let claims = URL_SAFE_NO_PAD.decode(claims).expect("base64url");
+        let claims: AssertionClaims = serde_json::from_slice(&claims).expect("claims");
+        assert_eq!(Duration::from_secs(claims.exp - claims.iat), SIGNED_FOR);
+
+        let unauthorized = |clock_off_s| DialErrorKind::Unauthorized { message: String::new(), clock_off_s };
+        let cases = [
+            (unauthorized(None), false),
+            (unauthorized(Some(6)), false),
+            (unauthorized(Some(50)), false),
+            (unauthorized(Some(51)), true),
+            (unauthorized(Some(3600)), true),
+            (unauthorized(Some(-10)), false),
+            (unauthorized(Some(-11)), true),
+            (unauthorized(Some(i64::MIN)), true),
+            (DialErrorKind::Forbidden { message: String::new() }, false),
+        ];
+        for (kind, is_of_the_clock) in cases {
+            let error = DialError::new("", kind);
+            assert_eq!(error.is_of_the_clock(), is_of_the_clock, "{error}");
         }
     }
 }

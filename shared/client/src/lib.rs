@@ -4,6 +4,10 @@
 //! - An aspect's runtime starts a [`Session`] and owns its events; see [`session`].
 //! - Operators' programs use a [`Client`], and [`Client::follow`] for the log.
 
+/// To be added to whatever a log is filtered by: at trace level the WebSocket library writes out its upgrade request, with
+/// the token in it.
+pub const LOG_WITHOUT_TOKENS: &str = "tungstenite::handshake::client=info";
+
 pub mod backoff;
 pub mod blob;
 pub mod broker;

@@ -107,7 +107,11 @@ pub(crate) struct Shared {
 impl Link {
     /// Dials and upgrades.
     pub(crate) async fn open(endpoint: &Endpoint, bearer: &Secret) -> Result<(Self, Pushes), DialError> {
-        let socket = upgrade::upgrade(endpoint, bearer).await?;
+        Ok(Self::over(upgrade::upgrade(endpoint, bearer).await?))
+    }
+
+    /// On a socket that is upgraded already.
+    fn over(socket: upgrade::LinkSocket) -> (Self, Pushes) {
         let (outbox, outbox_end) = mpsc::channel(OUTBOX_FRAMES_MAX);
         let (pushes_end, pushes) = mpsc::channel(OUTBOX_FRAMES_MAX);
         let shared = Arc::new(Shared {
@@ -118,7 +122,7 @@ impl Link {
             retry_after: Mutex::default(),
         });
         tokio::spawn(pump::run(socket, outbox_end, pushes_end, Arc::clone(&shared)));
-        Ok((Self { outbox, shared }, Pushes(pushes)))
+        (Self { outbox, shared }, Pushes(pushes))
     }
 
     /// Sends a request under a new id and waits for its reply.
@@ -275,3 +279,6 @@ fn text_of(envelope: &Envelope, frame: &ToBroker) -> Result<String, ErrorBody> {
     check_bounds(&text).map_err(|error| error.to_body())?;
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,8 @@
 //! 3. [`Event::Lost`]: that link is gone and the next one is being dialled, or a dial failed;
 //! 4. [`Event::Terminal`]: the last event. Dialling again would be wrong.
 //!
+//! A refusal is terminal, but for that of an aspect whose clock has gone wrong since it was let in.
+//!
 //! Tasks beside that loop use a [`Caller`], which waits for links and repeats what was lost with one.
 
 use std::fmt;
@@ -48,6 +50,14 @@ impl Loss {
         match self {
             Self::Dial(error) => error.is_refusal(),
             Self::Link(reason) => *reason == CloseReason::Revoked,
+        }
+    }
+
+    /// The key is not judged before the clock is right.
+    fn is_of_the_clock(&self) -> bool {
+        match self {
+            Self::Dial(error) => error.is_of_the_clock(),
+            Self::Link(_) => false,
         }
     }
 
@@ -159,6 +169,10 @@ async fn keep_dialling(
     standing: Arc<watch::Sender<Standing>>,
 ) {
     let mut backoff = Backoff::default();
+    // A key that was good once is not given up for a clock, which is set right sooner or later. An operator's token has
+    // nothing to do with clocks of ours.
+    let signs = broker.aspect().is_some();
+    let (mut was_let_in, mut was_told) = (false, false);
     loop {
         let renewals = broker.renewals();
         let dialled = match first.take() {
@@ -176,6 +190,7 @@ async fn keep_dialling(
                     reason = link.ended() => reason,
                     () = link.until_established() => {
                         backoff.reset();
+                        (was_let_in, was_told) = (true, false);
                         standing.send_replace(Standing::Up(link.clone()));
                         link.ended().await
                     }
@@ -191,7 +206,13 @@ async fn keep_dialling(
             }
             continue;
         }
-        if loss.is_terminal() {
+        let awaits_clock = signs && was_let_in && loss.is_of_the_clock();
+        if awaits_clock && !std::mem::replace(&mut was_told, true) {
+            tracing::warn!(
+                "nothing that is signed by this machine's clock is accepted; dialling goes on until it is right"
+            );
+        }
+        if loss.is_terminal() && !awaits_clock {
             standing.send_replace(Standing::Over(loss.clone()));
             // Without an owner there is nobody to tell.
             let _ = told.send(News::Terminal(loss)).await;

@@ -6,8 +6,8 @@ use std::cmp::Ordering;
 use serde_json::{Number, Value};
 use thiserror::Error;
 
-use crate::STEPS_MAX;
 use crate::parse::{Both, Compare, Node, Part, Path};
+use crate::{OUTPUT_DEPTH_MAX, STEPS_MAX, nests_within};
 
 /// Why an expression has no value.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
@@ -20,6 +20,8 @@ pub enum EvalError {
     TooLong,
     #[error("this makes more than {} bytes", crate::OUTPUT_BYTES_MAX)]
     TooLarge,
+    #[error("this makes lists and objects more than {OUTPUT_DEPTH_MAX} deep within one another")]
+    TooDeep,
 }
 
 pub(crate) struct Run<'a> {
@@ -28,6 +30,11 @@ pub(crate) struct Run<'a> {
 }
 
 type Evaluated<T> = Result<T, EvalError>;
+
+/// What may be handed on.
+pub(crate) fn shallow(value: Value) -> Evaluated<Value> {
+    if nests_within(&value, OUTPUT_DEPTH_MAX) { Ok(value) } else { Err(EvalError::TooDeep) }
+}
 
 /// What a value is, to whoever wrote the expression.
 pub(crate) fn kind(value: &Value) -> &'static str {
@@ -93,9 +100,12 @@ impl<'a> Run<'a> {
             Node::Default(path, otherwise) => match self.find(path) {
                 Ok(found) if !found.is_null() => Cow::Borrowed(found),
                 Ok(_) | Err(EvalError::Missing { .. }) => self.eval(otherwise)?,
-                Err(error @ (EvalError::Type(_) | EvalError::TooLong | EvalError::TooLarge)) => {
-                    return Err(error);
-                }
+                Err(
+                    error @ (EvalError::Type(_)
+                    | EvalError::TooLong
+                    | EvalError::TooLarge
+                    | EvalError::TooDeep),
+                ) => return Err(error),
             },
         })
     }

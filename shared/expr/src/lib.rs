@@ -8,7 +8,7 @@
 //! - [`Expr::check`] and [`Template::check`] find names that nothing can ever have, before anything runs.
 //! - What a value says is never read as an expression or a template: a template yields data, once.
 //! - There are no effects, no loops and no definitions, and everything is bounded: the length of a text, how deep it
-//!   nests, how much is looked at and how much comes out.
+//!   nests, how much is looked at, how much comes out and how deep that nests.
 
 mod check;
 mod eval;
@@ -23,6 +23,7 @@ pub use eval::EvalError;
 pub use parse::ParseError;
 pub use template::Template;
 
+use eval::shallow;
 use parse::Node;
 use serde_json::Value;
 
@@ -32,8 +33,21 @@ pub const TEXT_BYTES_MAX: usize = 16 * 1024;
 pub const DEPTH_MAX: usize = 32;
 /// Bytes of what a template makes, as JSON.
 pub const OUTPUT_BYTES_MAX: usize = 512 * 1024;
+/// Lists and objects within one another in what an expression or a template makes. What it reads may be as deep already
+/// and is put into more, so without a bound of its own a value could grow deeper than anything reads back.
+pub const OUTPUT_DEPTH_MAX: usize = 62;
 /// Values looked at in one evaluation.
 pub const STEPS_MAX: usize = 200_000;
+
+/// Whether lists and objects stand within one another at most so deep in it; a text or a number takes no level.
+pub fn nests_within(value: &Value, levels: usize) -> bool {
+    let fits = |inner: &Value| levels.checked_sub(1).is_some_and(|left| nests_within(inner, left));
+    match value {
+        Value::Array(items) => levels > 0 && items.iter().all(fits),
+        Value::Object(fields) => levels > 0 && fields.values().all(fits),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+    }
+}
 
 /// A place in a text, counted from 1; a column is a character.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -62,7 +76,7 @@ impl Expr {
 
     /// Its value, with the fields of the object `scope` as the roots of its paths.
     pub fn value(&self, scope: &Value) -> Result<Value, EvalError> {
-        eval::Run::new(scope).value(&self.root)
+        eval::Run::new(scope).value(&self.root).and_then(shallow)
     }
 
     /// The same of a condition, which has to be true or false.

@@ -8,7 +8,7 @@ use crate::check::{Missing, Shape};
 use crate::eval::{EvalError, Run, kind};
 use crate::parse::{Node, ParseError, Parser};
 use crate::token::Tokens;
-use crate::{DEPTH_MAX, OUTPUT_BYTES_MAX, Place, TEXT_BYTES_MAX, check};
+use crate::{DEPTH_MAX, OUTPUT_BYTES_MAX, OUTPUT_DEPTH_MAX, Place, TEXT_BYTES_MAX, check, nests_within};
 
 /// Parsed once; what it makes is data and is not looked at again.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,7 +65,7 @@ impl Template {
     /// What it makes, with the fields of the object `scope` as the roots of its paths.
     pub fn value(&self, scope: &Value) -> Result<Value, EvalError> {
         let mut fill = Fill { run: Run::new(scope), room: OUTPUT_BYTES_MAX };
-        fill.form(&self.0)
+        fill.form(&self.0, OUTPUT_DEPTH_MAX)
     }
 
     /// The same of a template that has to make a text.
@@ -173,7 +173,9 @@ impl<'a> Fill<'a> {
         Ok(())
     }
 
-    fn form(&mut self, form: &'a Form) -> Result<Value, EvalError> {
+    /// `levels`: how many may be within it.
+    fn form(&mut self, form: &'a Form, levels: usize) -> Result<Value, EvalError> {
+        let within = || levels.checked_sub(1).ok_or(EvalError::TooDeep);
         match form {
             Form::Plain(value) => {
                 self.make(bytes_of(value))?;
@@ -181,6 +183,9 @@ impl<'a> Fill<'a> {
             }
             Form::Whole(Spot { node, as_json }) => {
                 let value = self.run.eval(node)?;
+                if !*as_json && !nests_within(&value, levels) {
+                    return Err(EvalError::TooDeep);
+                }
                 self.make(bytes_of(&value))?;
                 Ok(if *as_json { Value::String(value.to_string()) } else { value.into_owned() })
             }
@@ -194,14 +199,16 @@ impl<'a> Fill<'a> {
                 Ok(Value::String(text))
             }
             Form::List(forms) => {
-                let items: Result<Vec<Value>, EvalError> = forms.iter().map(|form| self.form(form)).collect();
+                let levels = within()?;
+                let items: Result<Vec<Value>, EvalError> =
+                    forms.iter().map(|form| self.form(form, levels)).collect();
                 items.map(Value::Array)
             }
             Form::Fields(forms) => {
-                let mut fields = Map::new();
+                let (levels, mut fields) = (within()?, Map::new());
                 for (name, form) in forms {
                     self.make(name.len() + 4)?;
-                    fields.insert(name.clone(), self.form(form)?);
+                    fields.insert(name.clone(), self.form(form, levels)?);
                 }
                 Ok(Value::Object(fields))
             }

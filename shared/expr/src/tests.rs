@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{EvalError, Expr, Shape, Template};
+use super::{EvalError, Expr, OUTPUT_DEPTH_MAX, Shape, Template, nests_within};
 
 fn scope() -> Value {
     json!({
@@ -202,6 +202,73 @@ fn there_is_a_most_of_everything() {
 }
 
 const STEPS: usize = super::STEPS_MAX + 1;
+
+fn nested(levels: usize) -> Value {
+    (0..levels).fold(
+        json!("x"),
+        |inner, level: usize| if level.is_multiple_of(2) { json!([inner]) } else { json!({"a": inner}) },
+    )
+}
+
+#[test]
+fn levels_are_counted_where_they_are_most() {
+    for levels in [0, 1, 2, 40] {
+        let value = json!({"shallow": [1], "deep": nested(levels), "text": "[[["});
+        assert!(nests_within(&value, levels.max(1) + 1), "{levels}");
+        assert!(!nests_within(&value, levels.max(1)), "{levels}");
+    }
+    assert!(nests_within(&json!(1), 0) && nests_within(&json!([]), 1) && !nests_within(&json!({}), 0));
+}
+
+/// Whatever goes into it: each level that stands around a place counts, and so does each in the value that comes there.
+#[test]
+fn what_is_made_has_so_many_levels_and_no_more() {
+    let most = OUTPUT_DEPTH_MAX;
+    // (the template, how many levels it adds)
+    let cases: &[(Value, usize)] = &[
+        (json!("{{ x }}"), 0),
+        (json!("{{ default(y, x) }}"), 0),
+        (json!(["{{ x }}"]), 1),
+        (json!({"a": [1, {"b": "{{ x }}"}]}), 3),
+        (json!(["{{ [[x], 1] }}"]), 3),
+    ];
+    for (template, added) in cases {
+        let parsed =
+            Template::parse(template).unwrap_or_else(|(at, error)| panic!("{template}: {at}: {error}"));
+        let made = parsed.value(&json!({"x": nested(most - added)}));
+        let fits = made.is_ok_and(|made| nests_within(&made, most) && !nests_within(&made, most - 1));
+        assert!(fits, "{template} at the most");
+        assert_eq!(
+            parsed.value(&json!({"x": nested(most - added + 1)})),
+            Err(EvalError::TooDeep),
+            "{template}"
+        );
+    }
+    let scope = json!({"x": nested(most)});
+    assert_eq!(Expr::parse("x").unwrap().value(&scope).as_ref(), Ok(&scope["x"]));
+    assert_eq!(Expr::parse("[x]").unwrap().value(&scope), Err(EvalError::TooDeep));
+    // A text has no levels, and what is only looked at is not made.
+    assert_eq!(Expr::parse("len([x]) == 1 and has(x)").unwrap().value(&scope), Ok(json!(true)));
+    let text = Template::parse(&json!(["{{ [x] | json }}"])).unwrap().value(&scope);
+    assert_eq!(text, Ok(json!([json!([scope["x"]]).to_string()])));
+    let told = "this makes lists and objects more than 62 deep within one another";
+    assert_eq!(EvalError::TooDeep.to_string(), told);
+}
+
+/// What comes of a template goes into the next one, as the steps of a run do.
+#[test]
+fn a_value_that_goes_round_does_not_grow_without_end() {
+    let around = Template::parse(&(0..20).fold(json!("{{ x }}"), |inner, _| json!([inner]))).unwrap();
+    let mut value = json!(1);
+    let mut rounds = 0;
+    while let Ok(made) = around.value(&json!({"x": value})) {
+        value = made;
+        rounds += 1;
+        assert!(rounds < 10, "it ends");
+    }
+    assert_eq!(rounds, OUTPUT_DEPTH_MAX / 20);
+    assert_eq!(serde_json::from_str::<Value>(&value.to_string()).unwrap(), value);
+}
 
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![

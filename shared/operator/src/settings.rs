@@ -120,7 +120,7 @@ impl Config {
         };
         let (mode, open_to_others) = private_file::mode_of(&file).map_err(|error| wrong(&error))?;
         let text = io::read_to_string(file).map_err(|error| wrong(&error))?;
-        let config: Self = toml::from_str(&text).map_err(|error| wrong(&format_args!("\n{error}")))?;
+        let config: Self = toml::from_str(&text).map_err(|error| wrong(&fault(&text, &error)))?;
         if open_to_others && config.contexts.values().any(|context| context.token.is_some()) {
             let path = path.display();
             return Err(wrong(&format_args!(
@@ -148,6 +148,29 @@ impl Config {
             })
         })
     }
+}
+
+/// What is wrong and where, without what stands there: that may be a token.
+fn fault(text: &str, error: &toml::de::Error) -> String {
+    let start = error.span().map_or(0, |span| span.start);
+    let before = text.get(..start).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|char| *char != '\n').count() + 1;
+    let message = error.message();
+    let is_toml = toml::from_str::<toml::Table>(text).is_ok();
+    let names_a_key = ["duplicate field ", "missing field ", "unknown field "];
+    let said = if !is_toml || names_a_key.iter().any(|begin| message.starts_with(begin)) {
+        message.to_owned()
+    } else {
+        // What was found is repeated before what was expected, and by our own types in any place.
+        let of_its_kind =
+            message.rsplit_once(", expected ").filter(|_| message.starts_with("invalid type: "));
+        match of_its_kind {
+            Some((_, expected)) => format!("this has to be {expected}"),
+            None => "this is nothing that can stand here".to_owned(),
+        }
+    };
+    format!("line {line}, column {column}: {said}")
 }
 
 /// Where the broker is and what to show it.

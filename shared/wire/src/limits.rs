@@ -104,6 +104,8 @@ pub const SOFT_CAP: u32 = 3;
 pub const PENDING_PER_KEY_MAX: usize = 256;
 pub const CHILDREN_PER_PARENT_MAX: usize = 32;
 pub const GATHER_MAX: usize = 32;
+/// Open gathers of one invoker.
+pub const GATHERS_OPEN_MAX: usize = 256;
 /// Outputs that the end of a gather carries; beyond it they are left to the dispatches' own results.
 pub const GATHER_BYTES_MAX: usize = 512 * 1024;
 pub const DISPATCH_DEPTH_MAX: u32 = 4;
@@ -180,6 +182,10 @@ pub const STEP_WAIT_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 pub const STEP_ROOM_AFTER: Duration = Duration::from_secs(5);
 /// Runs that have not ended.
 pub const RUNS_OPEN_MAX: usize = 1024;
+/// Of these that are no steps of others, so many of one party; what triggers have led to does not count, here and below.
+pub const RUNS_OPEN_PER_PARTY_MAX: usize = RUNS_OPEN_MAX / 4;
+/// The same with those within them: when those of somebody who may begin no more need runs within them, there is room.
+pub const RUNS_OPEN_WITHIN_PER_PARTY_MAX: usize = RUNS_OPEN_MAX / 2;
 /// Runs within one another.
 pub const RUN_DEPTH_MAX: u32 = 4;
 /// Times that steps of one run are done, together.
@@ -332,6 +338,10 @@ pub const LOOP_IDENTICAL_MAX: u32 = 3;
 /// What an alert says, and what it is about; beyond it the text is cut.
 pub const ALERT_MESSAGE_BYTES_MAX: usize = 512;
 pub const ALERT_SUBJECT_BYTES_MAX: usize = 256;
+/// Open alerts of one kind about what one aspect names itself, such as its sessions,
+pub const ALERTS_OPEN_PER_ASPECT_MAX: usize = 32;
+/// and about threads. One more takes the place of the one that was raised longest ago.
+pub const ALERTS_OPEN_OF_THREADS_MAX: usize = 256;
 
 /// Why an aspect is held or paused.
 pub const RESTRAINT_REASON_BYTES_MAX: usize = 512;
@@ -389,6 +399,11 @@ const _: () = assert!(
         < REPLY_BYTES_MAX - 16 * 1024
 );
 const _: () = assert!(REPLY_BYTES_MAX < FRAME_BYTES_MAX);
+// A party that starts as many as it may leaves room for others, and for runs within its own.
+const _: () = assert!(
+    RUNS_OPEN_PER_PARTY_MAX < RUNS_OPEN_WITHIN_PER_PARTY_MAX
+        && RUNS_OPEN_WITHIN_PER_PARTY_MAX < RUNS_OPEN_MAX
+);
 // The parsers in use give up at 128 levels.
 const _: () = assert!(JSON_DEPTH_SENT_MAX < 128);
 const _: () = assert!(KNOWLEDGE_PAGE_BYTES < REPLY_BYTES_MAX);

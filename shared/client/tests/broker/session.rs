@@ -117,6 +117,36 @@ async fn a_broker_that_says_when_to_come_back_is_not_dialled_before() {
     assert!(retry_in >= Duration::from_secs(7) && retry_in < Duration::from_secs(11), "{retry_in:?}");
 }
 
+/// How long to wait is announced for a link that was established or was not. The wait itself is passed over.
+async fn lost(stub: &mut Stub, session: &mut Session, is_established: bool) -> Duration {
+    let Event::Connected(link) = session.next().await else { panic!("no link") };
+    if is_established {
+        session.established(&link).await;
+    }
+    stub.link().await.close(CLOSE_GOING_AWAY).await;
+    let Event::Lost { loss, retry_in } = session.next().await else { panic!("not lost") };
+    assert!(matches!(loss, Loss::Link(CloseReason::Closed { code: CLOSE_GOING_AWAY, .. })), "{loss}");
+    // Only the clock is moved: dialling needs it to run.
+    tokio::time::pause();
+    tokio::time::advance(retry_in).await;
+    tokio::time::resume();
+    retry_in
+}
+
+#[tokio::test]
+async fn waits_grow_with_each_link_that_ends_and_start_over_only_with_one_that_was_established() {
+    let mut stub = Stub::start().await;
+    let mut session = Session::start(stub.broker());
+    let unknown = [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000].map(|step| (false, step));
+    let known = [(true, 500), (true, 500), (false, 1_000)];
+    for (is_established, step) in unknown.into_iter().chain(known) {
+        let wait = lost(&mut stub, &mut session, is_established).await;
+        // The upper half of its step.
+        let wanted = Duration::from_millis(step / 2)..=Duration::from_millis(step);
+        assert!(wanted.contains(&wait), "{wait:?} at {step}, established: {is_established}");
+    }
+}
+
 #[tokio::test]
 async fn whoever_hears_of_a_link_from_its_owner_has_it() {
     for _ in 0..100 {

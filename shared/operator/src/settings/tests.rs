@@ -81,6 +81,42 @@ fn what_is_missing_or_wrong_is_said() {
 }
 
 #[test]
+fn what_cannot_be_read_is_named_by_its_place_and_never_shown() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("config.toml");
+    let at = "[contexts.up]\nurl = \"http://127.0.0.1:1\"\n";
+    let fields = "expected one of `url`, `token`, `token_file`, `ca_file`, `login`";
+    let cases = [
+        (format!("{at}tokn = \"CANARY\""), format!("line 3, column 1: unknown field `tokn`, {fields}")),
+        (
+            "current = \"up\"\n[contexts.up]\ntoken = \"CANARY\"".to_owned(),
+            "line 2, column 1: missing field `url`".to_owned(),
+        ),
+        (format!("{at}token = CANARY"), "line 3, column 9: invalid float, expected `nan`".to_owned()),
+        (
+            format!("{at}token = \"CANARY"),
+            "line 3, column 25: invalid basic string, expected `\"`".to_owned(),
+        ),
+        (format!("{at}token CANARY"), "line 3, column 7: key with no value, expected `=`".to_owned()),
+        (format!("{at}token = \"CANARY\"\ntoken = \"CANARY\""), "line 4, column 1: duplicate key".to_owned()),
+        (
+            "[contexts]\nup = \"CANARY, expected CANARY\"".to_owned(),
+            "line 2, column 6: this has to be struct Context".to_owned(),
+        ),
+        (format!("{at}token = [\"CANARY\"]"), "line 3, column 9: this has to be a string".to_owned()),
+        (
+            format!("{at}login = {{ operator = \"ana\", token = \"CANARY\" }}"),
+            "line 3, column 37: this is nothing that can stand here".to_owned(),
+        ),
+    ];
+    for (text, expected) in cases {
+        std::fs::write(&path, text.replace("CANARY", "nxo_canary_3f9c")).expect("written");
+        let error = Config::load(&path).expect_err(&text).to_string();
+        assert_eq!(error, format!("{}: {expected}", path.display()), "{text}");
+    }
+}
+
+#[test]
 fn a_token_file_is_read_at_each_use_and_never_shown() {
     let folder = tempfile::tempdir().expect("a folder");
     let token_file = folder.path().join("operator.token");
