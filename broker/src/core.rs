@@ -89,6 +89,8 @@ pub(crate) struct Core<S> {
     timer: watch::Sender<Option<Ms>>,
     /// The hub has to be rebuilt before it is used again.
     is_stale: bool,
+    /// When the next credential expires, and with it the links it opened.
+    expiry: Option<Ms>,
     /// Commands about the outside world that a failed commit may not lose.
     again: Vec<Command>,
 }
@@ -148,8 +150,9 @@ impl<S: Transaction> Core<S> {
         published: Arc<Published>,
     ) -> (Self, watch::Receiver<Option<Ms>>) {
         let (timer, due) = watch::channel(None);
+        let expiry = published.directory.next_expiry(intake.now());
         let again = Vec::new();
-        (Self { store, hub, config, intake, published, timer, is_stale: false, again }, due)
+        (Self { store, hub, config, intake, published, timer, is_stale: false, expiry, again }, due)
     }
 
     /// Runs until it is told to stop; gives the store back to be closed.
@@ -175,7 +178,9 @@ impl<S: Transaction> Core<S> {
     fn set_timer(&self) {
         let next = match self.published.health.state() {
             State::Failed => Some(self.intake.now() + RETRY_MS),
-            State::Starting | State::Working | State::Stopping => self.hub.next_timer(),
+            State::Starting | State::Working | State::Stopping => {
+                [self.hub.next_timer(), self.expiry].into_iter().flatten().min()
+            }
         };
         self.timer.send_if_modified(|timer| std::mem::replace(timer, next) != next);
     }
@@ -198,6 +203,7 @@ impl<S: Transaction> Core<S> {
                     let count = aftermath.origins.len();
                     self.published.meter.committed(count, clock::now().saturating_duration_since(began));
                     let orphans = self.release(effects);
+                    self.close_expired();
                     let is_over = self.published.health.state() == State::Failed;
                     self.published.health.working();
                     self.published.head.send_replace(self.hub.log_seq());
@@ -207,36 +213,47 @@ impl<S: Transaction> Core<S> {
                     }
                     self.store.settle();
                 }
-                Err(error) => return self.fail(&error, aftermath),
+                Err(error) => {
+                    batch.commands.drain(..).for_each(|command| aftermath.note(&command));
+                    return self.fail(&error, aftermath);
+                }
             }
         }
     }
 
     /// One transaction for all of them, and for what comes in meanwhile. Nothing of it is seen by anybody until it is on
-    /// disk.
+    /// disk. What would make it too large is left in the batch.
     fn commit(&mut self, batch: &mut Batch, aftermath: &mut Aftermath) -> Stored<Vec<Effect>> {
-        let mut commands = std::mem::take(&mut batch.commands);
-        commands.iter().for_each(|command| aftermath.note(command));
         if self.is_stale {
             self.store.rollback()?;
             self.hub = Hub::rebuild(&self.store, self.config.clone())?;
             self.is_stale = false;
         }
         self.store.begin()?;
-        let mut effects = Effects::with_room(4 * commands.len());
-        while !commands.is_empty() {
-            for command in commands {
-                self.hub.apply_to(&mut effects, &mut self.store, command)?;
+        let mut effects = Effects::with_room(4 * batch.commands.len());
+        while !effects.are_large()
+            && let Some(command) = batch.commands.pop_front()
+        {
+            aftermath.note(&command);
+            self.hub.apply_to(&mut effects, &mut self.store, command)?;
+            if batch.commands.is_empty() {
+                self.intake.take_along(batch, aftermath.origins.len());
             }
-            self.intake.take_along(batch, aftermath.origins.len());
-            commands = std::mem::take(&mut batch.commands);
-            commands.iter().for_each(|command| aftermath.note(command));
         }
         self.store.commit()?;
         Ok(effects.into_all())
     }
 
-    fn release(&self, effects: Vec<Effect>) -> Vec<Orphan> {
+    fn close_expired(&mut self) {
+        let now = self.intake.now();
+        if self.expiry.is_some_and(|expiry| expiry <= now) {
+            let Published { deliver, directory, .. } = &*self.published;
+            deliver.close_void(|identity| directory.is_current(identity, now));
+            self.expiry = directory.next_expiry(now);
+        }
+    }
+
+    fn release(&mut self, effects: Vec<Effect>) -> Vec<Orphan> {
         let Published { deliver, directory, presence, meter, traces, .. } = &*self.published;
         // Looked for once: there are few of them, if any.
         let published: Vec<&Effect> = effects.iter().filter(|effect| effect.is_published()).collect();
@@ -244,7 +261,9 @@ impl<S: Transaction> Core<S> {
         if changed(&Effect::DoorsChanged) {
             // Before the answers: whoever reads one may use what it says.
             self.published.credentials(&self.hub);
-            deliver.close_void(|identity| directory.is_current(identity));
+            let now = self.intake.now();
+            deliver.close_void(|identity| directory.is_current(identity, now));
+            self.expiry = directory.next_expiry(now);
         }
         if changed(&Effect::PushesChanged) {
             self.published.pushes.send_replace(Arc::new(self.hub.pushes().cloned().collect()));

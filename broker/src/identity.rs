@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use nexus_wire::admin::TokenResponse;
 use nexus_wire::limits::{ACCESS_TOKEN_TTL, CLOCK_LEEWAY};
-use nexus_wire::{ErrorBody, ErrorCode, Ms, OperatorName, Party};
+use nexus_wire::{AspectName, ErrorBody, ErrorCode, Ms, OperatorName, Party};
 use thiserror::Error;
 
 use directory::Directory;
@@ -125,6 +125,15 @@ pub(crate) struct Gate {
     uses: Uses,
 }
 
+/// What a signed assertion is good for.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    /// Whose it is.
+    pub(crate) aspect: AspectName,
+    pub(crate) used: UsedAssertion,
+    pub(crate) response: TokenResponse,
+}
+
 impl Gate {
     pub(crate) fn new(keys: Arc<NexusKeys>, directory: Arc<Directory>) -> Self {
         Self { keys, directory, passwords: Passwords::default(), uses: Uses::default() }
@@ -186,8 +195,8 @@ impl Gate {
     }
 
     /// Whether the credential behind `identity` still is good.
-    pub(crate) fn is_current(&self, identity: &Identity) -> bool {
-        self.directory.is_current(identity)
+    pub(crate) fn is_current(&self, identity: &Identity, at: Ms) -> bool {
+        self.directory.is_current(identity, at)
     }
 
     pub(crate) fn passwords(&self) -> &Passwords {
@@ -216,13 +225,9 @@ impl Gate {
         self.uses.take(at)
     }
 
-    /// A signed assertion becomes an access token, once the first part is on disk: only then it is known that
+    /// A signed assertion becomes an access token, once that it was used is on disk: only then it is known that
     /// no other has used it.
-    pub(crate) fn exchange(
-        &self,
-        assertion: &str,
-        now: Now,
-    ) -> Result<(UsedAssertion, TokenResponse), AuthError> {
+    pub(crate) fn exchange(&self, assertion: &str, now: Now) -> Result<Exchange, AuthError> {
         let name = assertion::claimed_name(assertion)?;
         let entry = self.directory.aspect(&name).ok_or(assertion::UNKNOWN_KEY)?;
         let mut checked = Err(assertion::UNKNOWN_KEY);
@@ -247,7 +252,7 @@ impl Gate {
             token_type: "Bearer".to_owned(),
             expires_in: ACCESS_TOKEN_TTL.as_secs(),
         };
-        Ok((used, response))
+        Ok(Exchange { aspect: name, used, response })
     }
 }
 

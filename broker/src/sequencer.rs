@@ -1,7 +1,7 @@
 //! Gives every command its place and its time. A bounded channel: whoever finds it full waits, and with it only
 //! its own socket.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -129,7 +129,7 @@ pub(crate) struct Intake {
 #[derive(Default)]
 pub(crate) struct Batch {
     /// Those that are still to be applied.
-    pub(crate) commands: Vec<Command>,
+    pub(crate) commands: VecDeque<Command>,
     /// Put after the commit.
     pub(crate) questions: Vec<Question>,
     /// Nothing comes after this batch.
@@ -138,7 +138,7 @@ pub(crate) struct Batch {
 
 impl Batch {
     pub(crate) fn of(commands: Vec<Command>) -> Self {
-        Self { commands, ..Self::default() }
+        Self { commands: commands.into(), ..Self::default() }
     }
 
     fn put(&mut self, submission: Submission, at: Ms) {
@@ -147,7 +147,7 @@ impl Batch {
                 let Sending { origin, trace, body, place, room, .. } = *sending;
                 // Whoever waits for room may go on: what the core holds is bounded by the batch.
                 drop((place, room));
-                self.commands.push(Command { at, origin, trace, body });
+                self.commands.push_back(Command { at, origin, trace, body });
             }
             Submission::Ask(question) => self.questions.push(question),
             Submission::Nudge => {}
@@ -266,7 +266,7 @@ impl Intake {
         for (link, (aspect, offset)) in acks {
             let body = CommandBody::Ack { aspect, link, offset };
             let origin = Origin::Link { link, request: None };
-            batch.commands.push(Command { at, origin, trace: None, body });
+            batch.commands.push_back(Command { at, origin, trace: None, body });
         }
         for submission in self.waiting.drain(..) {
             batch.put(submission, at);

@@ -1,5 +1,9 @@
+use std::collections::VecDeque;
+use std::task::{Context, Poll, Waker};
+
 use nexus_wire::admin::{AspectAdd, OperatorAdd, OperatorRole};
 use nexus_wire::alert::AlertKind;
+use nexus_wire::chat::ChatSend;
 use nexus_wire::roster::{AspectRole, AspectState, Register};
 use nexus_wire::{AspectName, EpochId, FromBroker, LinkId, OperatorName, Party, RequestId};
 use tokio::sync::oneshot::Receiver;
@@ -8,9 +12,11 @@ use uuid::Uuid;
 use super::*;
 use crate::clock::Clock;
 use crate::deliver::Peer;
-use crate::deliver::outbox::{Answer, Seat};
+use crate::deliver::outbox::{Answer, Seat, Work};
+use crate::hub::Change;
 use crate::hub::records::Reads as _;
-use crate::identity::{Identity, Role};
+use crate::identity::{Identity, Role, token};
+use crate::meter::Reading;
 use crate::sequencer::{Sequencer, sequencer};
 use crate::store::MemoryStore;
 
@@ -128,6 +134,149 @@ fn a_commit_that_fails_tells_everybody_and_changes_nothing() {
     assert!(storage_alerts(&core).iter().all(|(_, _, is_open)| !is_open));
 }
 
+/// wren, who is there, and three people with something to say to her.
+struct Team {
+    core: Core<MemoryStore>,
+    wren: Arc<Peer>,
+    senders: [Arc<Peer>; 3],
+}
+
+impl Team {
+    fn new() -> Self {
+        let mut core = core();
+        add_wren(&mut core);
+        let wren = peer(1);
+        core.published.deliver.join(Arc::clone(&wren));
+        core.apply(&mut Batch::of(vec![register(wren.link)]));
+        let senders = [("ana", 2), ("ben", 3), ("cleo", 4)].map(|(name, number)| {
+            let token = token::mint();
+            let token_sha256 = token::sha256_hex(&token);
+            let add = OperatorAdd { name: name.parse().unwrap(), role: OperatorRole::Operator, token_sha256 };
+            call(&mut core, CommandBody::AddOperator { by: Party::System, add }).try_recv().unwrap().unwrap();
+            let identity = core.published.directory.token(&token::digest(&token), 0).unwrap();
+            let sender = Arc::new(Peer::new(LinkId(Uuid::from_u128(number)), identity));
+            core.published.deliver.join(Arc::clone(&sender));
+            sender
+        });
+        assert_eq!(sent(&wren), [("registered", None)]);
+        Self { core, wren, senders }
+    }
+
+    /// The first `count` of them say it, in one batch.
+    fn say(&mut self, count: usize) {
+        let say = |sender: &Arc<Peer>| {
+            let request = RequestId(sender.link.0);
+            let send = ChatSend { to: vec!["wren".into()], content: "look".into(), ..ChatSend::default() };
+            let body = CommandBody::Request {
+                sender: sender.identity.party.clone(),
+                link: None,
+                request,
+                change: Change::ChatSend(send.into()),
+            };
+            let origin = Origin::Link { link: sender.link, request: Some(request) };
+            Command { at: self.core.intake.now(), origin, trace: None, body }
+        };
+        let commands = self.senders.iter().take(count).map(say).collect();
+        self.core.apply(&mut Batch::of(commands));
+    }
+
+    /// How many writes that takes.
+    fn writes_of(count: usize) -> u64 {
+        let mut team = Self::new();
+        let before = team.core.store.writes();
+        team.say(count);
+        team.core.store.writes() - before
+    }
+
+    /// Everything the store holds of what they do.
+    fn rows(&self) -> impl PartialEq + std::fmt::Debug + use<> {
+        let store = &self.core.store;
+        let (log, threads) = (store.log(0, None, 100).unwrap(), store.threads(None, None, 100).unwrap());
+        (store.snapshot().unwrap(), log, threads, store.inbox(&wren(), 0, 100).unwrap())
+    }
+
+    fn answers(&self) -> [Vec<(&'static str, Option<ErrorCode>)>; 3] {
+        self.senders.each_ref().map(|sender| sent(sender))
+    }
+}
+
+/// What waits to be written to a link: kinds of frames, and why they refuse what was asked.
+fn sent(peer: &Peer) -> Vec<(&'static str, Option<ErrorCode>)> {
+    let mut frames = VecDeque::new();
+    match peer.outbox.poll_take(&Context::from_waker(Waker::noop()), &mut frames) {
+        Poll::Ready(Work::Frames) => {
+            frames.iter().map(|out| (out.kind().expect("a frame"), out.refusal())).collect()
+        }
+        Poll::Ready(work @ (Work::Roster(_) | Work::Active(_) | Work::Close(_))) => panic!("{work:?}"),
+        Poll::Pending => Vec::new(),
+    }
+}
+
+#[test]
+fn a_write_that_fails_in_the_middle_of_a_batch_takes_back_what_was_before_it() {
+    let (first, second) = (Team::writes_of(1), Team::writes_of(2));
+    assert!(first > 1 && second > first + 1, "{first} and {second} writes have a middle");
+    for n in first + 1..=second {
+        let mut team = Team::new();
+        let (hub, rows, head) = (team.core.hub.clone(), team.rows(), *team.core.published.head.borrow());
+
+        team.core.store.fail_nth_write(n);
+        team.say(3);
+        assert_eq!(team.answers(), [[("error", Some(ErrorCode::StorageUnavailable))]; 3], "write {n}");
+        assert_eq!(sent(&team.wren), [], "write {n}");
+        assert_eq!(team.core.hub, hub, "write {n}");
+        assert_eq!(team.rows(), rows, "write {n}");
+        assert_eq!(*team.core.published.head.borrow(), head, "write {n}");
+        assert_eq!(team.core.published.health.state(), State::Failed);
+
+        // They ask once more, and there is room again.
+        team.say(3);
+        assert_eq!(team.answers(), [[("ok", None)]; 3], "write {n}");
+        assert_eq!(sent(&team.wren), [("deliver", None); 3], "write {n}");
+        assert_eq!(team.core.hub, Hub::rebuild(&team.core.store, HubConfig::default()).unwrap());
+        assert_eq!(team.core.published.health.state(), State::Working);
+        assert_eq!(storage_alerts(&team.core), [("writes".to_owned(), 1, false)]);
+    }
+}
+
+#[test]
+fn a_batch_of_which_much_is_pushed_is_committed_in_parts() {
+    const MESSAGES: usize = 100;
+    let mut team = Team::new();
+    let sender = Arc::clone(&team.senders[0]);
+    let at = team.core.intake.now();
+    let say = |n: usize| {
+        let request = RequestId(Uuid::from_u128(1_000 + n as u128));
+        let send = ChatSend { to: vec!["wren".into()], content: "x".repeat(700_000), ..ChatSend::default() };
+        let body = CommandBody::Request {
+            sender: sender.identity.party.clone(),
+            link: None,
+            request,
+            change: Change::ChatSend(send.into()),
+        };
+        let origin = Origin::Link { link: sender.link, request: Some(request) };
+        Command { at, origin, trace: None, body }
+    };
+    let commands = (0..MESSAGES).map(say).collect();
+    let commits = |core: &Core<MemoryStore>| {
+        let text = core.published.meter.text(&Reading::default()).unwrap();
+        let count = text.lines().find_map(|it| it.strip_prefix("nexus_commit_commands_count "));
+        count.and_then(|it| it.parse::<u64>().ok()).expect("it is counted")
+    };
+    let before = commits(&team.core);
+    team.core.apply(&mut Batch::of(commands));
+    assert_eq!(commits(&team.core) - before, 2);
+    assert_eq!(sent(&sender), [("ok", None); MESSAGES]);
+    let last = team.core.hub.roster().aspect(&wren()).map(|record| record.tail);
+    assert_eq!(last, Some(MESSAGES as u64));
+
+    // What fails takes along what was left for the next.
+    team.core.store.fail_next_commit();
+    let commands = (MESSAGES..2 * MESSAGES).map(say).collect();
+    team.core.apply(&mut Batch::of(commands));
+    assert_eq!(sent(&sender), [("error", Some(ErrorCode::StorageUnavailable)); MESSAGES]);
+}
+
 #[tokio::test]
 async fn what_comes_in_while_a_batch_is_applied_is_committed_or_fails_with_it() {
     let (mut core, sequencer) = core_and_way_in();
@@ -173,15 +322,15 @@ fn a_registration_whose_link_has_gone_is_taken_back() {
 #[test]
 fn what_lets_somebody_in_is_published_before_it_is_answered() {
     let mut core = core();
-    let token = crate::identity::token::mint();
+    let token = token::mint();
     let add = OperatorAdd {
         name: "ana".parse().unwrap(),
         role: OperatorRole::Viewer,
-        token_sha256: crate::identity::token::sha256_hex(&token),
+        token_sha256: token::sha256_hex(&token),
     };
     let answer = call(&mut core, CommandBody::AddOperator { by: Party::System, add }).try_recv().unwrap();
     assert!(matches!(answer, Ok(FromBroker::Ok(_))), "{answer:?}");
-    let gate_token = crate::identity::token::digest(&token);
+    let gate_token = token::digest(&token);
     assert!(core.published.directory.token(&gate_token, 0).is_some());
 }
 

@@ -21,12 +21,14 @@ use nexus_wire::inbox::Gap;
 use nexus_wire::limits::{CREDIT_ITEMS, OUTBOX_FRAMES_MAX};
 use nexus_wire::log::LogEntry;
 use nexus_wire::{AspectName, ErrorBody, FromBroker, RequestId};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::LogLine;
 use super::follow::{self, Follow};
 use super::pump::{AckBeyondSent, Pump, Step, Wanted};
 use crate::framing::Block;
 use crate::hub::filter::LogFilter;
+use out::Held;
 pub(crate) use out::{Out, Reply};
 pub(crate) use streams::Caught;
 use streams::Lags;
@@ -236,6 +238,12 @@ impl Outbox {
         self.change_quietly(|inner| inner.put(Out::Answer { request, reply: answer.into() })).1
     }
 
+    /// As [`Self::answer`], for what was read: `place` is given back once it is written.
+    pub(crate) fn show(&self, request: RequestId, answer: Answer, place: OwnedSemaphorePermit) {
+        let reply = Reply::Read(Box::new(Held { answer, _place: place }));
+        self.change(|inner| inner.put(Out::Answer { request, reply }));
+    }
+
     pub(crate) fn complain(&self, body: ErrorBody) {
         self.change(|inner| inner.put(Out::Complaint(body)));
     }
@@ -246,6 +254,13 @@ impl Outbox {
 
     pub(crate) fn pong(&self, payload: &[u8]) {
         self.change(|inner| inner.pong = Some(payload.into()));
+    }
+
+    /// Of what waits to be written.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        let inner = self.inner();
+        inner.bytes + inner.in_hand_bytes
     }
 
     /// The link speaks for an aspect from here on.

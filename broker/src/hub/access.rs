@@ -143,9 +143,42 @@ pub struct Doors {
     pub(super) setup: Option<SetupToken>,
     /// Those that have expired stay until somebody is invited.
     pub(super) invitations: BTreeMap<OperatorName, Invitation>,
-    /// The first to expire first.
-    pub(super) assertions: BTreeSet<UsedAssertion>,
+    pub(super) assertions: UsedAssertions,
     pub(super) credentials: BTreeMap<CredentialName, CredentialRecord>,
+}
+
+/// The first to expire first, and by what they are told apart.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct UsedAssertions {
+    by_end: BTreeSet<UsedAssertion>,
+    digests: BTreeSet<Digest>,
+}
+
+impl UsedAssertions {
+    fn of(used: Vec<UsedAssertion>) -> Self {
+        Self { digests: used.iter().map(|it| it.digest).collect(), by_end: used.into_iter().collect() }
+    }
+
+    fn count(&self) -> usize {
+        self.by_end.len()
+    }
+
+    fn contains(&self, digest: &Digest) -> bool {
+        self.digests.contains(digest)
+    }
+
+    fn insert(&mut self, used: UsedAssertion) {
+        self.by_end.insert(used);
+        self.digests.insert(used.digest);
+    }
+
+    /// Those that would be refused as expired.
+    fn forget(&mut self, at: Ms) {
+        while let Some(first) = self.by_end.first().copied().filter(|it| it.until <= at) {
+            self.by_end.remove(&first);
+            self.digests.remove(&first.digest);
+        }
+    }
 }
 
 impl Doors {
@@ -158,7 +191,7 @@ impl Doors {
         Self {
             setup,
             invitations: invitations.into_iter().map(|it| (it.name.clone(), it)).collect(),
-            assertions: assertions.into_iter().collect(),
+            assertions: UsedAssertions::of(assertions),
             credentials: credentials.into_iter().map(|record| (record.name.clone(), record)).collect(),
         }
     }

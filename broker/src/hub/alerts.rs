@@ -3,9 +3,12 @@
 //! sees something outside of it sends `CommandBody::RaiseAlert`.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use nexus_wire::alert::{Alert, AlertAck, AlertChange, AlertKind, AlertNature, AlertNote};
-use nexus_wire::limits::{ALERT_MESSAGE_BYTES_MAX, ALERT_SUBJECT_BYTES_MAX};
+use nexus_wire::limits::{
+    ALERT_MESSAGE_BYTES_MAX, ALERT_SUBJECT_BYTES_MAX, ALERTS_OPEN_OF_THREADS_MAX, ALERTS_OPEN_PER_ASPECT_MAX,
+};
 use nexus_wire::log::LogBody;
 use nexus_wire::{ErrorCode, Party, RequestId};
 
@@ -28,12 +31,31 @@ impl Alerts {
 
     /// What the first open one of a kind says.
     pub(super) fn first(&self, kind: AlertKind) -> Option<&str> {
-        self.0.values().find(|alert| alert.kind == kind).map(|alert| alert.message.as_str())
+        self.under(&Alert::key_of(kind, "")).next().map(|alert| alert.message.as_str())
     }
 
     /// What the open alerts of one kind are about.
     pub(super) fn subjects(&self, kind: AlertKind) -> Vec<String> {
-        self.0.values().filter(|alert| alert.kind == kind).map(|alert| alert.subject.clone()).collect()
+        // This is asked for with most commands, and there is mostly none.
+        if self.0.is_empty() {
+            return Vec::new();
+        }
+        self.under(&Alert::key_of(kind, "")).map(|alert| alert.subject.clone()).collect()
+    }
+
+    /// Those whose key begins so.
+    fn under<'a>(&'a self, prefix: &str) -> impl Iterator<Item = &'a Alert> {
+        let from = self.0.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        from.take_while(move |(key, _)| key.starts_with(prefix)).map(|(_, alert)| alert)
+    }
+
+    /// Those that have to give way before there can be one about this, the one that was raised longest ago first.
+    fn in_the_way(&self, kind: AlertKind, subject: &str) -> Vec<Alert> {
+        let Some((prefix, most)) = shared_room(kind, subject) else { return Vec::new() };
+        let mut open: Vec<&Alert> = self.under(&prefix).collect();
+        let over = (open.len() + 1).saturating_sub(most);
+        open.sort_unstable_by_key(|alert| alert.seq);
+        open.into_iter().take(over).cloned().collect()
     }
 
     fn put(&mut self, alert: Alert) {
@@ -41,6 +63,38 @@ impl Alerts {
             None => self.0.insert(alert.key.clone(), alert),
             Some(_) => self.0.remove(&alert.key),
         };
+    }
+}
+
+/// How the keys begin that share their room with this one, and how many of them may be open; `None`: there are no more of
+/// the kind than of what it is about.
+fn shared_room(kind: AlertKind, subject: &str) -> Option<(String, usize)> {
+    match kind {
+        // Sessions and Hands have what names an aspect gives them.
+        AlertKind::BudgetExceeded | AlertKind::SessionStuck | AlertKind::WorkerLost => {
+            let (aspect, _) = subject.split_once('/')?;
+            Some((Alert::key_of(kind, &format!("{aspect}/")), ALERTS_OPEN_PER_ASPECT_MAX))
+        }
+        AlertKind::ThreadPaused => Some((Alert::key_of(kind, ""), ALERTS_OPEN_OF_THREADS_MAX)),
+        AlertKind::ApprovalWaiting
+        | AlertKind::AspectDeaf
+        | AlertKind::AspectFailing
+        | AlertKind::AspectMissing
+        | AlertKind::AspectStalled
+        | AlertKind::BudgetSpent
+        | AlertKind::ClockOff
+        | AlertKind::DiskLow
+        | AlertKind::PushGivenUp
+        | AlertKind::RunFailed
+        | AlertKind::RunWithoutOutput
+        | AlertKind::SettingsBroken
+        | AlertKind::SpendingStopped
+        | AlertKind::Storage
+        | AlertKind::TenantDown
+        | AlertKind::TriggerPaused
+        | AlertKind::WatchFailing
+        | AlertKind::WorkWaiting
+        | AlertKind::WorkspaceFault => None,
     }
 }
 
@@ -62,7 +116,10 @@ impl<S: Store> Step<'_, S> {
         }
         let (raised_at, before) = match open {
             Some(open) => (open.raised_at, open.times),
-            None => (self.at, self.store.alert(kind, subject)?.map_or(0, |alert| alert.times)),
+            None => {
+                self.make_way(kind, subject)?;
+                (self.at, self.store.alert(kind, subject)?.map_or(0, |alert| alert.times))
+            }
         };
         let alert = Alert {
             key,
@@ -79,6 +136,17 @@ impl<S: Store> Step<'_, S> {
             acked_by: None,
         };
         self.put_alert(Party::System, AlertChange::Raised, alert)
+    }
+
+    /// Clears what a new alert takes the place of, and says in the log that nothing else has ended it.
+    fn make_way(&mut self, kind: AlertKind, subject: &str) -> Stored<()> {
+        for old in self.hub.alerts.in_the_way(kind, subject) {
+            let message = format!("gave way to newer ones, and is not over: {}", old.message);
+            let message = within(&message, ALERT_MESSAGE_BYTES_MAX).to_owned();
+            let alert = Alert { cleared_at: Some(self.at), message, ..old };
+            self.put_alert(Party::System, AlertChange::Cleared, alert)?;
+        }
+        Ok(())
     }
 
     /// Its cause is gone. Nothing happens if there is no such alert open.

@@ -74,6 +74,22 @@ pub(super) struct Replied {
     end: End,
 }
 
+/// `None`: it is no answer but a message like any other.
+fn reply(info: &ApprovalInfo, sender: &Party, send: &ChatSend) -> Option<Replied> {
+    let said = send.content.trim();
+    let (verdict, text) = match &info.asked {
+        // A message need not show the whole of what is proposed.
+        Asked::Tool { .. } if said.eq_ignore_ascii_case("approve") && info.trigger.is_some() => return None,
+        Asked::Tool { .. } if said.eq_ignore_ascii_case("approve") => (Verdict::Approve, None),
+        Asked::Tool { .. } if said.eq_ignore_ascii_case("deny") => (Verdict::Deny, None),
+        Asked::Tool { .. } => return None,
+        Asked::Question { .. } => (Verdict::Answer, Some(said.to_owned())),
+    };
+    let answer = ApprovalAnswer { approval: info.id, verdict, text };
+    let end = end_of(&info.asked, answer, sender).ok()?;
+    Some(Replied { approval: info.id, asker: info.aspect.clone(), end })
+}
+
 impl<S: Store> Step<'_, S> {
     pub(super) fn approval_ask(&mut self, sender: &Party, request: RequestId, ask: ApprovalAsk) -> Done {
         let Some(name) = sender.aspect() else {
@@ -283,25 +299,16 @@ impl<S: Store> Step<'_, S> {
     }
 
     /// What an operator's message answers: something whose notice it replies to.
-    pub(super) fn replied(&self, sender: &Party, send: &ChatSend) -> Option<Replied> {
-        let notice = send.reply_to.filter(|_| sender.is_operator())?;
-        let mut open = self.hub.approvals.0.values().map(|record| &record.info);
-        let info = open.find(|info| info.notice == Some(notice) && info.expires_at > self.at)?;
-        let said = send.content.trim();
-        let (verdict, text) = match &info.asked {
-            // A message need not show the whole of what is proposed.
-            Asked::Tool { .. } if said.eq_ignore_ascii_case("approve") && info.trigger.is_some() => {
-                return None;
-            }
-            Asked::Tool { .. } if said.eq_ignore_ascii_case("approve") => (Verdict::Approve, None),
-            Asked::Tool { .. } if said.eq_ignore_ascii_case("deny") => (Verdict::Deny, None),
-            Asked::Tool { .. } => return None,
-            Asked::Question { .. } => (Verdict::Answer, Some(said.to_owned())),
-        };
-        // What is no answer is a message like any other.
-        let answer = ApprovalAnswer { approval: info.id, verdict, text };
-        let end = end_of(&info.asked, answer, sender).ok()?;
-        Some(Replied { approval: info.id, asker: info.aspect.clone(), end })
+    pub(super) fn replied(&self, sender: &Party, send: &ChatSend) -> Stored<Option<Replied>> {
+        let Some(notice) = send.reply_to.filter(|_| sender.is_operator()) else { return Ok(None) };
+        let is_asked = |info: &&ApprovalInfo| info.notice == Some(notice) && info.expires_at > self.at;
+        let mut open = self.hub.approvals.0.values().map(|record| &record.info).filter(is_asked).peekable();
+        if open.peek().is_none() {
+            return Ok(None);
+        }
+        // Whoever asks names the message; another's says nothing of what they ask.
+        let Some(noticed) = self.store.message(notice)? else { return Ok(None) };
+        Ok(open.find(|info| info.aspect == noticed.message.from).and_then(|info| reply(info, sender, send)))
     }
 
     pub(super) fn answer_by_reply(&mut self, replied: Replied) -> Stored<()> {

@@ -73,7 +73,7 @@ impl<S: Store> Step<'_, S> {
             thread: continues.then_some(&*thread.participants),
         };
         let mut routed = route(&posting, &self.hub.roster);
-        let replied = self.replied(sender, &send);
+        let replied = self.replied(sender, &send)?;
         if let Some(replied) = &replied {
             // Whoever asked gets it as the answer it waits for.
             routed.recipients.retain(|party| *party != replied.asker);
@@ -242,6 +242,18 @@ impl<S: Store> Step<'_, S> {
         }
     }
 
+    /// A message that was pruned may come again, and what was said behind it then may be there still.
+    fn said_behind(&self, message: MessageId) -> Stored<MessageId> {
+        let mut ordinal = 0;
+        loop {
+            let id = MessageId(derive::derived(message.0, "paused", ordinal));
+            if self.store.message(id)?.is_none() {
+                return Ok(id);
+            }
+            ordinal += 1;
+        }
+    }
+
     /// Tells the operators of a thread, or all of them if it has none, that it waits for one of them.
     fn announce_pause(&mut self, thread: &mut ThreadRecord, after: MessageId, why: Pause) -> Done {
         let roster = &self.hub.roster;
@@ -263,7 +275,7 @@ impl<S: Store> Step<'_, S> {
         self.post(
             thread,
             Draft {
-                id: MessageId(derive::derived(after.0, "paused", 0)),
+                id: self.said_behind(after)?,
                 from: Party::System,
                 reply_to: None,
                 content,

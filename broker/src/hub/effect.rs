@@ -74,10 +74,15 @@ pub enum Effect {
     Passed(Box<Milestone>),
 }
 
+/// Once so much is pushed by a batch, the commands after it belong to the next.
+const PUSHED_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// Those of a batch so far, and room for what is written on the way: kept for the next, so that it grows once.
 #[derive(Debug, Default)]
 pub struct Effects {
     pub(super) all: Vec<Effect>,
+    /// Of what is pushed to links: each recipient of a message has a copy.
+    pub(super) pushed_bytes: usize,
     pub(super) body: Text,
     pub(super) item: Text,
 }
@@ -86,6 +91,11 @@ impl Effects {
     /// With room for so many.
     pub fn with_room(count: usize) -> Self {
         Self { all: Vec::with_capacity(count), ..Self::default() }
+    }
+
+    /// What goes to links with them is large; it is in memory until they are let out.
+    pub fn are_large(&self) -> bool {
+        self.pushed_bytes >= PUSHED_BYTES_MAX
     }
 
     pub fn into_all(self) -> Vec<Effect> {

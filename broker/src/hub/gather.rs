@@ -4,14 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
+use nexus_expr::nests_within;
 use nexus_wire::gather::{
     Gather, GatherCancel, GatherCancelled, GatherInfo, GatherMember, GatherPolicy, GatherResult, GatherState,
     Gathered,
 };
 use nexus_wire::hands::{CancelReceipt, DispatchState, Outcome};
-use nexus_wire::limits::{GATHER_BYTES_MAX, JSON_DEPTH_SENT_MAX};
+use nexus_wire::limits::{GATHER_BYTES_MAX, GATHERS_OPEN_MAX, JSON_DEPTH_SENT_MAX};
 use nexus_wire::{AspectName, DispatchId, ErrorBody, ErrorCode, GatherId, Ms, Party, RequestId, derive};
-use serde_json::Value;
 
 use super::Hub;
 use super::inbox::{BodyRef, json_bytes, sha256_of};
@@ -28,8 +28,9 @@ const MESSAGE_BYTES_MAX: usize = 1024;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Gathers {
     open: BTreeMap<GatherId, GatherRecord>,
-    /// Which of them wait for a dispatch; a function of `open`.
+    /// Which of them wait for a dispatch, and by when they end at the latest; functions of `open`.
     of: BTreeMap<DispatchId, BTreeSet<GatherId>>,
+    due: BTreeSet<(Ms, GatherId)>,
 }
 
 impl Gathers {
@@ -41,14 +42,19 @@ impl Gathers {
 
     /// When the first deadline passes.
     pub(super) fn due(&self, queue: &Queue) -> Option<Ms> {
-        self.moving(queue).map(|record| record.info.deadline_at).min()
+        self.moving(queue).map(|record| record.info.deadline_at).next()
     }
 
-    /// Those whose deadline does not stand still: one stands as long as one of its dispatches does.
+    /// Those whose deadline does not stand still, the first one first: one stands as long as one of its dispatches does.
     fn moving<'a>(&'a self, queue: &'a Queue) -> impl Iterator<Item = &'a GatherRecord> {
         let stands = |member: &GatherMember| member.ended.is_none() && queue.stands(member.dispatch);
         let does_any = queue.does_any_stand();
-        self.open.values().filter(move |record| !does_any || !record.info.members.iter().any(stands))
+        let records = self.due.iter().filter_map(|(_, id)| self.open.get(id));
+        records.filter(move |record| !does_any || !record.info.members.iter().any(stands))
+    }
+
+    fn count_of(&self, invoker: &Party) -> usize {
+        self.open.values().filter(|record| record.info.invoker == *invoker).count()
     }
 
     /// Deadlines of dispatches have moved; so do those of the gathers that wait for them, as far as the furthest.
@@ -61,7 +67,9 @@ impl Gathers {
         }
         for (id, ms) in &by {
             if let Some(record) = self.open.get_mut(id) {
+                self.due.remove(&(record.info.deadline_at, *id));
                 record.info.deadline_at = record.info.deadline_at.saturating_add(*ms);
+                self.due.insert((record.info.deadline_at, *id));
             }
         }
         by.into_keys().collect()
@@ -77,11 +85,13 @@ impl Gathers {
         for member in record.info.members.iter().filter(|member| member.ended.is_none()) {
             self.of.entry(member.dispatch).or_default().insert(id);
         }
+        self.due.insert((record.info.deadline_at, id));
         self.open.insert(id, record);
     }
 
     fn remove(&mut self, id: GatherId) -> Option<GatherRecord> {
         let record = self.open.remove(&id)?;
+        self.due.remove(&(record.info.deadline_at, id));
         for member in &record.info.members {
             if let Some(waiting) = self.of.get_mut(&member.dispatch) {
                 waiting.remove(&id);
@@ -177,6 +187,13 @@ impl<S: Store> Step<'_, S> {
         let need = need(&gather)?;
         let cancel_rest = cancels_rest(&gather)?;
         let members = self.members(sender, &gather)?;
+        let open = self.hub.gathers.count_of(sender);
+        if open >= GATHERS_OPEN_MAX {
+            let message = format!(
+                "{sender} has {open} open gathers, and {GATHERS_OPEN_MAX} is the most; wait for one to end, or cancel one"
+            );
+            return refuse(ErrorCode::QueueFull, message);
+        }
         let (deadline_at, clamped) = self.deadline(gather.deadline_s)?;
         self.yield_to(sender, &gather, &members)?;
         let info = GatherInfo {
@@ -310,7 +327,7 @@ impl<S: Store> Step<'_, S> {
         let at = self.at;
         let is_due = |record: &&GatherRecord| record.info.deadline_at <= at;
         let moving = self.hub.gathers.moving(&self.hub.queue);
-        let due: Vec<GatherId> = moving.filter(is_due).map(|record| record.info.id).collect();
+        let due: BTreeSet<GatherId> = moving.take_while(is_due).map(|record| record.info.id).collect();
         due.into_iter().try_for_each(|id| self.end_as(id, GatherState::TimedOut))
     }
 
@@ -414,14 +431,5 @@ fn cancels_rest(gather: &Gather) -> Done<bool> {
 }
 
 fn fits(outcome: &Outcome) -> bool {
-    outcome.output.as_ref().is_none_or(|output| levels(output) + LEVELS_AROUND <= JSON_DEPTH_SENT_MAX)
-}
-
-/// Stored values nest no deeper than a frame may, so the recursion is bounded.
-fn levels(value: &Value) -> usize {
-    match value {
-        Value::Array(items) => 1 + items.iter().map(levels).max().unwrap_or(0),
-        Value::Object(fields) => 1 + fields.values().map(levels).max().unwrap_or(0),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
-    }
+    outcome.output.as_ref().is_none_or(|output| nests_within(output, JSON_DEPTH_SENT_MAX - LEVELS_AROUND))
 }

@@ -132,6 +132,7 @@ impl<S: Store> Step<'_, S> {
         self.store.put_inbox(to, &item)?;
         if let Some(link) = link {
             let trace = trace.cloned().map(Box::new);
+            self.effects.pushed_bytes += item.json.len();
             self.effect(Effect::Push { link, offset, item: item.json, trace });
         }
         Ok(offset)
@@ -213,7 +214,7 @@ impl<S: Store> Step<'_, S> {
         let shown = InboxClose { outcome: None, spent: None, meta: None, ..close };
         let (item, decision, reason) = (shown.item, shown.decision, shown.reason.clone());
         self.log(sender.clone(), None, LogBody::ItemClosed(Box::new(shown)), content)?;
-        self.trigger_answered(item, decision, reason.as_deref())?;
+        self.trigger_answered(name, item, decision, reason.as_deref())?;
         Ok(())
     }
 }

@@ -10,16 +10,18 @@ mod end;
 mod group;
 mod hear;
 mod retry;
+mod room;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use nexus_expr::{OUTPUT_DEPTH_MAX, nests_within};
 use nexus_flow::{Act, Plan};
 use nexus_schema::{Schema, listed};
 use nexus_wire::flow::Flow;
 use nexus_wire::hands::{DispatchState, HandFailure};
-use nexus_wire::limits::{RUN_BYTES_MAX, RUN_DEPTH_MAX, RUNS_OPEN_MAX};
+use nexus_wire::limits::{JSON_DEPTH_MAX, JSON_DEPTH_SENT_MAX, RUN_BYTES_MAX, RUN_DEPTH_MAX};
 use nexus_wire::name::FlowName;
 use nexus_wire::run::{
     RunCancel, RunInfo, RunParent, RunStart, RunStarted, RunState, RunStep, RunTask, StepState, TaskWork,
@@ -32,10 +34,16 @@ use serde_json::{Value, json};
 use super::inbox::{json_bytes, sha256_of};
 use super::records::{RunRecord, StepTask, Store, StoreError, Stored};
 use super::step::{Done, Step, refuse};
+use group::Lines;
 use hear::Listening;
 pub(super) use hear::Noted;
 use retry::Kept;
 pub(super) use work::failure;
+
+/// Levels of what a step comes to. It is shown within the task, their list, a payload and a frame.
+const STEP_OUTPUT_LEVELS: usize = JSON_DEPTH_SENT_MAX - 4;
+// What an expression makes could have come from a client, within a payload and a frame.
+const _: () = assert!(OUTPUT_DEPTH_MAX + 2 <= JSON_DEPTH_MAX && OUTPUT_DEPTH_MAX <= STEP_OUTPUT_LEVELS);
 
 /// One task of one run: its step's place in the flow, and which time it is done.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -70,11 +78,12 @@ impl OpenRun {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Runs {
     open: BTreeMap<RunId, OpenRun>,
-    /// Whom the end of a dispatch, an approval or an entry of the log concerns, and when a task is due; functions of
-    /// `open`.
+    /// Whom the end of a dispatch, an approval or an entry of the log concerns, who waits for whom, and when a task is
+    /// due; functions of `open`.
     of_dispatch: BTreeMap<DispatchId, Place>,
     of_approval: BTreeMap<ApprovalId, Place>,
     listening: Listening,
+    lines: Lines,
     due: BTreeSet<(Ms, Place)>,
     /// Those that something has happened to within the command at hand.
     touched: BTreeSet<RunId>,
@@ -115,6 +124,7 @@ impl Runs {
     fn insert(&mut self, record: RunRecord, plan: Arc<Plan>) {
         let bytes = json_bytes(&record.input);
         let id = record.info.id;
+        self.lines.put(&record.info);
         self.open.insert(id, OpenRun { record, plan, tasks: BTreeMap::new(), bytes });
     }
 
@@ -166,6 +176,7 @@ impl Runs {
 
     fn remove(&mut self, id: RunId) -> Option<OpenRun> {
         let run = self.open.remove(&id)?;
+        self.lines.remove(run.info());
         for ((step, index), task) in &run.tasks {
             self.unlist(Place { run: id, step: *step, index: *index }, task);
         }
@@ -304,10 +315,8 @@ impl<S: Store> Step<'_, S> {
             let message = format!("runs within one another go {RUN_DEPTH_MAX} deep, and this is one more");
             return refuse(ErrorCode::Invalid, message);
         }
-        if self.hub.runs.open.len() >= RUNS_OPEN_MAX {
-            let message = format!("{RUNS_OPEN_MAX} runs have not ended, which is the most; try again later");
-            return refuse(ErrorCode::QueueFull, message);
-        }
+        let causes = self.causes.clone().unwrap_or_default();
+        self.hub.runs.check_room(&by, parent.is_some(), &causes)?;
         let plan = Plan::of(&flow).map_err(|problems| {
             let first = problems.first().map(ToString::to_string).unwrap_or_default();
             ErrorBody::new(ErrorCode::Invalid, format!("flow {} cannot run: {first}", flow.id))
@@ -321,7 +330,7 @@ impl<S: Store> Step<'_, S> {
             thread,
             parent,
             depth,
-            causes: self.causes.clone().unwrap_or_default(),
+            causes,
             state: RunState::Waiting,
             accepted_at: self.at,
             as_of: kept.as_ref().map(|kept| kept.as_of).or(as_of),
@@ -442,6 +451,11 @@ pub(super) fn check_input(flow: &Flow, input: &Value) -> Done {
     if bytes > RUN_BYTES_MAX / 2 {
         let message = format!("the input is {bytes} bytes as JSON; {} is the most", RUN_BYTES_MAX / 2);
         return refuse(ErrorCode::TooLarge, message);
+    }
+    if !nests_within(input, OUTPUT_DEPTH_MAX) {
+        let message =
+            format!("the input has lists and objects more than {OUTPUT_DEPTH_MAX} deep within one another");
+        return refuse(ErrorCode::TooDeep, message);
     }
     let Some(schema) = &flow.input else { return Ok(()) };
     let schema = Schema::compile(schema).map_err(|fault| {

@@ -1,10 +1,11 @@
 //! What an agent needs to know after a start or a compaction: who is there, and what is open for it.
 
 use nexus_wire::chat::ThreadInfo;
-use nexus_wire::hands::{DispatchInfo, HandSpec};
-use nexus_wire::limits::NAME_BYTES_MAX;
+use nexus_wire::hands::HandSpec;
+use nexus_wire::limits::{NAME_BYTES_MAX, REPLY_BYTES_MAX};
 use nexus_wire::roster::{AspectInfo, Situation};
 use nexus_wire::{AspectName, Ms, Party};
+use serde::Serialize;
 
 use super::Hub;
 use super::inbox::json_bytes;
@@ -13,12 +14,15 @@ use super::roster::Roster;
 
 /// What the team of a situation may take of a frame, and about what an aspect or a Hand takes without its texts.
 const TEAM_BYTES: usize = 64 * 1024;
-/// The same for the open dispatches.
+/// The same for the open dispatches, and for the open gathers.
 const OPEN_BYTES: usize = 256 * 1024;
+const GATHERS_BYTES: usize = 64 * 1024;
 const BYTES_EACH: usize = 256;
 
 /// Threads of a situation; `chat.threads` has the rest.
 const THREADS: u32 = 20;
+// Threads with all of the participants that are shown need less than the other half.
+const _: () = assert!(TEAM_BYTES + OPEN_BYTES + GATHERS_BYTES < REPLY_BYTES_MAX / 2);
 
 impl Hub {
     /// The part of an aspect's situation that the hub itself knows: the team, and how many items are not
@@ -38,8 +42,8 @@ pub(crate) fn situation(
     away_since: Option<Ms>,
 ) -> Stored<Situation> {
     let own = Party::Aspect(name.clone());
-    let open_dispatches = beginning(store.open_dispatches(&own)?);
-    let gathers = store.open_gathers(&own)?;
+    let open_dispatches = beginning(store.open_dispatches(&own)?, OPEN_BYTES);
+    let gathers = beginning(store.open_gathers(&own)?, GATHERS_BYTES);
     let mut threads = Vec::new();
     for thread in store.threads(Some(&own), None, THREADS)? {
         let unread = store.unread(&own, thread.id)?;
@@ -48,9 +52,9 @@ pub(crate) fn situation(
     Ok(Situation { team, open_dispatches, gathers, undelivered, threads, away_since, spending_stop: None })
 }
 
-/// As many as leave room in the frame. `dispatch.list` has the rest.
-fn beginning(mut open: Vec<DispatchInfo>) -> Vec<DispatchInfo> {
-    let mut room = OPEN_BYTES;
+/// As many as leave room in the frame. `dispatch.list` has the rest, and `gather.list`.
+fn beginning<T: Serialize>(mut open: Vec<T>, bytes: usize) -> Vec<T> {
+    let mut room = bytes;
     let fits = open.iter().take_while(|info| {
         let left = room.checked_sub(json_bytes(info));
         room = left.unwrap_or(0);

@@ -38,10 +38,13 @@ struct Door {
 }
 
 impl Door {
+    fn has_expired(&self, at: Ms) -> bool {
+        self.expires_at.is_some_and(|expires_at| expires_at <= at)
+    }
+
     fn is_open(&self, at: Ms, used_at: Option<Ms>) -> bool {
         let idle = self.seen_at.map(|seen_at| at - seen_at.max(used_at.unwrap_or(seen_at)));
-        self.expires_at.is_none_or(|expires_at| at < expires_at)
-            && idle.is_none_or(|idle| idle < SESSION_IDLE.as_millis() as Ms)
+        !self.has_expired(at) && idle.is_none_or(|idle| idle < SESSION_IDLE.as_millis() as Ms)
     }
 }
 
@@ -111,7 +114,7 @@ impl Directory {
     }
 
     /// Whether the credential behind `identity` still is one its party has.
-    pub(crate) fn is_current(&self, identity: &Identity) -> bool {
+    pub(crate) fn is_current(&self, identity: &Identity, at: Ms) -> bool {
         let entries = self.entries();
         match &identity.party {
             Party::Aspect(name) => entries.aspects.get(name).is_some_and(|it| {
@@ -120,10 +123,17 @@ impl Directory {
             }),
             Party::Operator(_) => {
                 let mut doors = entries.tokens.values().chain(entries.sessions.values());
-                doors.any(|it| it.identity == *identity)
+                doors.any(|it| it.identity == *identity && !it.has_expired(at))
             }
             Party::System => false,
         }
+    }
+
+    /// When the next credential stops to let somebody in because its time is over.
+    pub(crate) fn next_expiry(&self, at: Ms) -> Option<Ms> {
+        let entries = self.entries();
+        let ends = entries.tokens.values().chain(entries.sessions.values()).filter_map(|it| it.expires_at);
+        ends.filter(|end| *end > at).min()
     }
 
     /// Whoever `party` is now by the credential of theirs with this `piece`, while that lets them in.

@@ -90,7 +90,8 @@ fn without(mut claims: Value, field: &str) -> Value {
 #[test]
 fn a_signed_assertion_becomes_a_token_that_names_its_holder() {
     let world = world();
-    let (_, response) = world.gate.exchange(&signed(&good(&world), &world.own), after(0)).unwrap();
+    let Exchange { response, .. } =
+        world.gate.exchange(&signed(&good(&world), &world.own), after(0)).unwrap();
     assert_eq!((response.token_type.as_str(), response.expires_in), ("Bearer", 900));
     let identity = world.gate.identify(&response.access_token, after(890)).unwrap();
     assert_eq!(identity, Identity { party: Party::Aspect(wren()), role: Role::Aspect, key_generation: 3 });
@@ -153,15 +154,16 @@ fn assertions_that_are_not_quite_right_are_refused() {
     // Two assertions with one `jti` are one to whoever remembers them; another name's is another.
     let claims = good();
     let once = |exp: Seconds| own(with(claims.clone(), "exp", json!(exp)));
-    let used = |exp: Seconds| world.gate.exchange(&once(exp), after(0)).unwrap().0;
+    let used = |exp: Seconds| world.gate.exchange(&once(exp), after(0)).unwrap().used;
     assert_eq!((used(NOW + 60).digest, used(NOW + 60).until), (used(NOW + 50).digest, 65_000));
-    assert_ne!(used(NOW + 60).digest, world.gate.exchange(&own(good()), after(0)).unwrap().0.digest);
+    assert_ne!(used(NOW + 60).digest, world.gate.exchange(&own(good()), after(0)).unwrap().used.digest);
 }
 
 #[test]
 fn an_access_token_is_good_for_its_own_nexus_key_and_generation() {
     let (world, other) = (world(), self::world());
-    let token = world.gate.exchange(&signed(&good(&world), &world.own), after(0)).unwrap().1.access_token;
+    let token =
+        world.gate.exchange(&signed(&good(&world), &world.own), after(0)).unwrap().response.access_token;
     assert!(other.gate.identify(&token, after(0)).is_err(), "another Nexus");
     let assertion = signed(&good(&world), &world.own);
     assert!(world.gate.identify(&assertion, after(0)).is_err(), "an assertion is no access token");
@@ -223,7 +225,7 @@ fn both_keys_of_an_overlap_are_good_until_it_ends() {
     world.gate.directory.replace([overlapping].iter(), [].iter(), [].iter());
     let generation = |key: &[u8], at: Seconds| {
         let claims = with(good(&world), "exp", json!(NOW + at + 60));
-        let (_, response) = world.gate.exchange(&signed(&claims, key), after(at))?;
+        let Exchange { response, .. } = world.gate.exchange(&signed(&claims, key), after(at))?;
         world.gate.identify(&response.access_token, after(at)).map(|it| it.key_generation)
     };
     assert_eq!((generation(&world.own, 19), generation(&new, 19)), (Ok(3), Ok(4)));

@@ -73,7 +73,7 @@ pub(super) fn room(edge: &Edge) -> Result<OwnedSemaphorePermit, Problem> {
 pub(super) fn join(edge: &Edge, identity: Identity) -> Arc<Peer> {
     let peer = Arc::new(Peer::new(LinkId(Uuid::now_v7()), identity));
     edge.published.deliver.join(Arc::clone(&peer));
-    if !edge.gate.is_current(&peer.identity) {
+    if !edge.gate.is_current(&peer.identity, edge.now()) {
         // Shut out after it was let in, when there was no link yet to be closed.
         peer.outbox.close(CLOSE_REVOKED, "revoked");
     }
@@ -220,3 +220,6 @@ async fn closing(peer: &Peer) -> Ending {
     sleep(CLOSE_GRACE).await;
     Ending::Gone
 }
+
+#[cfg(test)]
+mod tests;

@@ -243,3 +243,6 @@ impl Recalls {
         taken
     }
 }
+
+#[cfg(test)]
+mod fuzz;

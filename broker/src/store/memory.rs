@@ -1,8 +1,9 @@
 //! The store in memory: the same rows and the same answers as the SQLite one, gone with the process. For
-//! simulations and tests; a commit can be told to fail.
+//! simulations and tests; a write or a commit can be told to fail.
 
 mod audit;
 mod dispatches;
+mod faults;
 mod find;
 mod flows;
 mod knowledge;
@@ -50,6 +51,7 @@ use crate::hub::records::{
     ThreadRecord, TriggerRecord, UsedAssertion, Which,
 };
 use dispatches::head;
+use faults::Faults;
 use knowledge::Knowledge;
 use undo::Undo;
 
@@ -100,7 +102,7 @@ pub struct MemoryStore {
     last_at: Ms,
     started_at: Ms,
     undo: Vec<Undo>,
-    commits_to_fail: u32,
+    faults: Faults,
 }
 
 #[derive(Clone, Debug)]
@@ -114,11 +116,6 @@ struct Thread {
 impl MemoryStore {
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// The next commit fails as if the disk were full.
-    pub fn fail_next_commit(&mut self) {
-        self.commits_to_fail = 1;
     }
 
     fn references_of(&self, id: BlobId) -> impl Iterator<Item = u64> + '_ {

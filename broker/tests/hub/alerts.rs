@@ -1,11 +1,14 @@
 //! Alerts: one for each cause, its life in the log, and who may say that it has been seen.
 
 use nexus_broker::hub::records::Transaction;
-use nexus_broker::hub::{Change, CommandBody, Effect};
+use nexus_broker::hub::{Change, CommandBody, Effect, Origin};
 use nexus_wire::ErrorCode;
 use nexus_wire::alert::{Alert, AlertAck, AlertChange, AlertKind, AlertNature, AlertSeverity};
-use nexus_wire::limits::{ALERT_MESSAGE_BYTES_MAX, ALERT_SUBJECT_BYTES_MAX};
+use nexus_wire::limits::{
+    ALERT_MESSAGE_BYTES_MAX, ALERT_SUBJECT_BYTES_MAX, ALERTS_OPEN_OF_THREADS_MAX, ALERTS_OPEN_PER_ASPECT_MAX,
+};
 use nexus_wire::log::LogBody;
+use nexus_wire::session::SessionStuck;
 
 use crate::on_both_stores;
 use crate::world::{World, party};
@@ -80,6 +83,61 @@ on_both_stores! {
         world.apply(raise(AlertKind::WorkerLost, "wren/check", "gone"));
         let anew = world.store.alert(AlertKind::WorkerLost, "wren/check").unwrap().unwrap();
         assert_eq!((anew.times, anew.acked_by, anew.cleared_at), (2, None, None));
+    }
+
+    /// Sessions and Hands have what names an aspect gives them, and however many it finds, the list stays one that people
+    /// can read. The log has all of it.
+    fn of_what_an_aspect_names_itself_so_many_are_open_and_no_more(world) {
+        let kind = AlertKind::SessionStuck;
+        let most = ALERTS_OPEN_PER_ASPECT_MAX;
+        world.operator("ana");
+        world.online("wren");
+        world.online("forge");
+        let says = |world: &mut World<S>, who: &str, session: String, reason: &str| -> Vec<Effect> {
+            let request = nexus_wire::RequestId(world.id());
+            let stuck = SessionStuck { session, reason: reason.into() };
+            let (answer, effects) = world.request_as(who, request, Change::SessionStuck(stuck));
+            answer.unwrap();
+            effects
+        };
+        let key = |who: &str, n: usize| format!("session_stuck/{who}/s{n}");
+        // Nothing of these makes room for wren, or needs any of it: another aspect, another kind, a name that begins the same.
+        says(world, "forge", "s0".into(), "no summary");
+        world.apply(raise(AlertKind::WorkerLost, "wren/check", "gone"));
+        world.apply(raise(kind, "wren2/s0", "no summary"));
+        let others = open(world);
+        for n in 0..most {
+            assert_eq!(notes(&says(world, "wren", format!("s{n}"), "no summary")), [(AlertChange::Raised, key("wren", n))]);
+        }
+        // What is open already needs no room, and is the latest again.
+        assert_eq!(notes(&says(world, "wren", "s0".into(), "still none")), [(AlertChange::Raised, key("wren", 0))]);
+        let effects = says(world, "wren", format!("s{most}"), "no summary");
+        assert_eq!(notes(&effects), [(AlertChange::Cleared, key("wren", 1)), (AlertChange::Raised, key("wren", most))]);
+        let gone = world.store.alert(kind, "wren/s1").unwrap().unwrap();
+        let told = "gave way to newer ones, and is not over: no summary";
+        assert_eq!((gone.message.as_str(), gone.cleared_at, gone.acked_at), (told, Some(world.at), None));
+        let shown: Vec<String> = open(world).into_iter().map(|alert| alert.key).collect();
+        let newest = [key("wren", most), key("wren", 0)];
+        let expected = newest.into_iter().chain((2..most).rev().map(|n| key("wren", n)));
+        let expected: Vec<String> = expected.chain(others.into_iter().map(|alert| alert.key)).collect();
+        assert_eq!(shown, expected);
+        // One that somebody has seen makes room.
+        let _: Alert = world.request("operator/ana", ack(&key("wren", 2))).unwrap();
+        assert_eq!(notes(&says(world, "wren", "s1".into(), "no summary")), [(AlertChange::Raised, key("wren", 1))]);
+        assert_eq!(world.store.alert(kind, "wren/s1").unwrap().unwrap().times, 2);
+    }
+
+    fn of_threads_that_are_paused_the_latest_are_open(world) {
+        let kind = AlertKind::ThreadPaused;
+        let bodies = (0..=ALERTS_OPEN_OF_THREADS_MAX).map(|n| (Origin::Broker, raise(kind, &format!("t{n:03}"), "Paused")));
+        let bodies = bodies.collect();
+        let effects = world.batch(bodies);
+        let cleared = |(change, _): &&(AlertChange, String)| *change == AlertChange::Cleared;
+        let notes = notes(&effects);
+        assert_eq!(notes.iter().filter(cleared).collect::<Vec<_>>(), [&(AlertChange::Cleared, "thread_paused/t000".to_owned())]);
+        assert_eq!(world.store.alerts(false, None, 1_000).unwrap().len(), ALERTS_OPEN_OF_THREADS_MAX);
+        // It goes on all the same, and nothing is left to say of that.
+        assert_eq!(world.apply(clear(kind, "t000")), Vec::new());
     }
 
     fn long_texts_are_cut_between_characters(world) {

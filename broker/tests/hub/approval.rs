@@ -20,7 +20,7 @@ use serde_json::json;
 
 use crate::on_both_stores;
 use crate::triggers::trigger;
-use crate::world::{World, message, name, party};
+use crate::world::{World, message, name, parsed, party};
 
 fn tool() -> ApprovalAsk {
     let arguments = r#"{"command": "cargo test"}"#.to_owned();
@@ -332,6 +332,22 @@ on_both_stores! {
         world.send("operator/ana", reply(notice, "blue, I think")).unwrap();
         let answered = end(&wonders, ApprovalState::Answered, Some("operator/ana"), Some("blue, I think"));
         assert_eq!(world.told(), [approved, answered]);
+    }
+
+    fn a_reply_answers_nobody_who_only_names_the_message(world) {
+        world.people();
+        world.online("rook");
+        let opened = world.send("operator/ana", ChatSend { to: vec!["wren".into()], ..message("do it") }).unwrap();
+        let reply = |to: MessageId, content: &str| ChatSend { reply_to: Some(to), ..message(content) };
+        // Its time makes it the first of the two.
+        let earlier = RequestId(world.id());
+        let notice = world.send("wren", reply(opened.message, "may I?")).unwrap().message;
+        let asked = world.wants(ApprovalAsk { notice: Some(notice), ..tool() });
+        let hidden = Change::ApprovalAsk(ApprovalAsk { notice: Some(notice), ..question() });
+        let hidden: ApprovalInfo = parsed(&world.request_as("rook", earlier, hidden).0.unwrap());
+        world.send("operator/ana", reply(notice, "approve")).unwrap();
+        assert_eq!(world.told(), [end(&asked, ApprovalState::Approved, Some("operator/ana"), None)]);
+        assert_eq!(world.store.approvals(false, None, 10).unwrap(), [hidden], "nobody has answered it");
     }
 
     fn whoever_approves_a_proposed_trigger_is_its_owner_from_that_moment(world) {

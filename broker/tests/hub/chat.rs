@@ -1,7 +1,7 @@
 //! Messages: threads, recipients' inboxes, repeats, the loop guard, and content of any kind and size.
 
 use nexus_broker::hub::records::Reads;
-use nexus_broker::hub::{Change, Effect, HubConfig};
+use nexus_broker::hub::{Change, CommandBody, Effect, HubConfig};
 use nexus_wire::chat::{ChatSend, ChatSent, Message, ReplyMeta, Usage};
 use nexus_wire::inbox::{Decision, InboxClose, Item, ItemBody};
 use nexus_wire::limits::{DURABLE_BYTES_MAX, LOOP_MESSAGES_MAX, RECIPIENTS_MAX, TOPIC_BYTES_MAX};
@@ -10,7 +10,7 @@ use nexus_wire::roster::{AspectRole, Register};
 use nexus_wire::{ErrorCode, MessageId, Party, RequestId, ThreadId, TurnId, derive};
 
 use crate::on_both_stores;
-use crate::world::{memory, message, name, parsed, party};
+use crate::world::{World, memory, message, name, parsed, party};
 
 fn log_of(effects: &[Effect]) -> Vec<&LogBody> {
     fn logged(effect: &Effect) -> Option<&LogBody> {
@@ -200,6 +200,37 @@ on_both_stores! {
         let last = world.store.messages(thread, 0, 100).unwrap().pop().unwrap();
         assert!(last.content.contains("3 times"), "{}", last.content);
         assert_eq!(last.to, vec![party("operator/ana"), party("operator/bob")]);
+    }
+
+    fn a_message_that_comes_again_when_it_is_gone_pauses_under_a_name_of_its_own(world) {
+        world.operator("ana");
+        world.aspect("wren");
+        world.start(HubConfig { loop_identical: 2, ..HubConfig::default() });
+        world.register("wren", Register::default()).unwrap();
+        let request = RequestId(world.id());
+        let thread = world.say("operator/ana", "@wren say it twice").thread;
+        let pauses = |world: &mut World<S>| {
+            world.send("wren", in_thread(thread, "same")).unwrap();
+            let again = Change::ChatSend(in_thread(thread, "same").into());
+            let sent: ChatSent = parsed(&world.request_as("wren", request, again).0.unwrap());
+            assert!(world.store.thread(thread).unwrap().unwrap().paused);
+            sent.message
+        };
+        let twice = pauses(world);
+        let before = world.at + 1;
+        let prune = CommandBody::PruneMessages { before, messages: vec![twice] };
+        assert_eq!(parsed::<serde_json::Value>(&world.call(prune).0.unwrap()), serde_json::json!({"pruned": 1}));
+        world.send("operator/ana", in_thread(thread, "once more")).unwrap();
+        assert_eq!(pauses(world), twice);
+        let said: Vec<_> = world.store.messages(thread, 0, 99).unwrap();
+        let said: Vec<_> = said.into_iter().filter(|it| it.from == Party::System).collect();
+        assert_eq!(said.len(), 2);
+        assert_ne!(said[0].id, said[1].id);
+        // The store takes the ids of so much into its index together.
+        for _ in 0..8 {
+            world.send("operator/ana", message(&"long ".repeat(120_000))).unwrap();
+        }
+        assert_eq!(world.store.message(said[0].id).unwrap().map(|it| *it.message), Some(said[0].clone()));
     }
 
     fn how_long_agents_may_talk_among_themselves_is_a_setting(world) {

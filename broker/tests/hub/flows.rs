@@ -1,6 +1,8 @@
 //! Flows and their runs: what runs when, with whose rights, and what it comes to, whatever ends in which order.
 
 mod absent;
+mod deep;
+mod many;
 mod retry;
 mod times;
 

@@ -9,7 +9,7 @@ use nexus_wire::hands::{
     CancelReceipt, Dispatch, DispatchResult, DispatchState, Dispatched, HandFailure, Lease,
 };
 use nexus_wire::inbox::ItemBody;
-use nexus_wire::limits::GATHER_BYTES_MAX;
+use nexus_wire::limits::{GATHER_BYTES_MAX, GATHERS_OPEN_MAX};
 use nexus_wire::roster::Register;
 use nexus_wire::{DispatchId, ErrorCode, RequestId};
 use serde_json::{Value, json};
@@ -250,6 +250,54 @@ on_both_stores! {
         let gathered = world.gather("operator/ana", of(&[others], GatherPolicy::All));
         let kept = world.store.gather(gathered.gather).unwrap().unwrap().info;
         assert_eq!((kept.state, kept.ended_at), (GatherState::Met, Some(world.at)));
+    }
+
+    fn each_invoker_has_so_many_open_and_no_more(world) {
+        world.team();
+        let (own, done) = (world.give("forge", None), world.give("forge", None));
+        let others = world.give("operator/ana", None);
+        world.finish(done, Ok(json!(1)));
+        let request = RequestId(world.id());
+        let first = |world: &mut World<S>| {
+            let (answer, _) = world.request_as("forge", request, Change::Gather(of(&[own], GatherPolicy::All)));
+            parsed::<Gathered>(&answer.unwrap())
+        };
+        let one = first(world);
+        for _ in 1..GATHERS_OPEN_MAX {
+            // One that is decided as it is made takes no room.
+            world.gather("forge", of(&[done], GatherPolicy::All));
+            world.gather("forge", of(&[own], GatherPolicy::All));
+        }
+        let refused = world.request::<Gathered>("forge", Change::Gather(of(&[own], GatherPolicy::First))).unwrap_err();
+        let message = "forge has 256 open gathers, and 256 is the most; wait for one to end, or cancel one";
+        assert_eq!((refused.code, refused.message.as_str()), (ErrorCode::QueueFull, message));
+        assert_eq!(first(world), one, "a repeat is no more");
+        world.gather("operator/ana", of(&[others], GatherPolicy::All));
+        let cancel = GatherCancel { gather: one.gather, reason: None, cancel_rest: None };
+        let _: GatherCancelled = world.request("forge", Change::GatherCancel(cancel)).unwrap();
+        world.gather("forge", of(&[own], GatherPolicy::All));
+        assert_eq!(world.hub.open_gathers(&party("forge"), None).count(), GATHERS_OPEN_MAX);
+    }
+
+    /// In whatever order they are made, each ends when its own deadline passes.
+    fn the_first_deadline_is_the_next_timer(world) {
+        world.team();
+        let id = world.give("forge", None);
+        let mut ends = Vec::new();
+        for seconds in [12, 4, 8, 4] {
+            let gathered = world.gather("forge", Gather { deadline_s: Some(seconds), ..of(&[id], GatherPolicy::All) });
+            ends.push((gathered.deadline_at, gathered.gather));
+        }
+        ends.sort_unstable();
+        for (at, (deadline, gather)) in ends.iter().enumerate() {
+            world.at = deadline - 2;
+            world.apply(CommandBody::Tick);
+            assert_eq!((world.results("forge").len(), world.hub.next_timer()), (at, Some(*deadline)), "{gather}");
+            world.apply(CommandBody::Tick);
+            let told = world.results("forge");
+            let last = told.last().map(|told| (told.gather, told.state));
+            assert_eq!((told.len(), last), (at + 1, Some((*gather, GatherState::TimedOut))));
+        }
     }
 
     fn a_hand_yields_its_place_until_none_of_them_is_open(world) {

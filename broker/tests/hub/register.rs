@@ -3,11 +3,13 @@
 use nexus_broker::hub::{Change, CommandBody, Effect, Origin};
 use nexus_wire::admin::AspectKey;
 use nexus_wire::chat::ChatSend;
+use nexus_wire::gather::{Gather, Gathered};
+use nexus_wire::hands::{Dispatch, Dispatched, HandSpec};
 use nexus_wire::inbox::{Decision, InboxClose, Resume};
-use nexus_wire::limits::{CLOSE_DISPLACED, CLOSE_REVOKED};
+use nexus_wire::limits::{CLOSE_DISPLACED, CLOSE_REVOKED, GATHER_MAX, GATHERS_OPEN_MAX};
 use nexus_wire::roster::{AspectRole, AspectState, Register, Situation};
 use nexus_wire::thread::InboxTaken;
-use nexus_wire::{EpochId, ErrorCode, ItemId, LinkId, Party, RequestId, ThreadId};
+use nexus_wire::{DispatchId, EpochId, ErrorCode, HandRef, ItemId, LinkId, Party, RequestId, ThreadId};
 use serde_json::Value;
 
 use crate::on_both_stores;
@@ -291,6 +293,31 @@ on_both_stores! {
         assert!(online > 60 && online + 1 >= team.len(), "those online come first: {online} of {}", team.len());
         let text = serde_json::to_string(&team).unwrap();
         assert!(text.len() < 128 * 1024, "{}", text.len());
+    }
+
+    fn the_situation_of_whoever_waits_for_much_fits_a_frame(world) {
+        world.aspect("wren");
+        let hand: HandSpec = serde_json::from_str(r#"{"name":"check"}"#).unwrap();
+        let register = |last_generation| Register { hands: vec![hand.clone()], last_generation, ..Register::default() };
+        world.register("wren", register(0)).unwrap();
+        let dispatches: Vec<DispatchId> = (0..GATHER_MAX)
+            .map(|_| {
+                let to: HandRef = "wren/check".parse().unwrap();
+                let dispatch = Dispatch::to(to, Value::Null);
+                world.request::<Dispatched>("wren", Change::Dispatch(dispatch.into())).unwrap().dispatch
+            })
+            .collect();
+        for _ in 0..GATHERS_OPEN_MAX {
+            let gather = Gather { dispatches: dispatches.clone(), ..Gather::default() };
+            let _: Gathered = world.request("wren", Change::Gather(gather)).unwrap();
+        }
+        let all = world.store.open_gathers(&party("wren")).unwrap();
+        assert_eq!(all.len(), GATHERS_OPEN_MAX);
+        let shown = world.register("wren", register(1)).unwrap().situation.gathers;
+        assert_eq!(shown, all[..shown.len()], "the first of them; gather.list has the rest");
+        let bytes = serde_json::to_string(&shown).unwrap().len();
+        let one = serde_json::to_string(&all[shown.len()]).unwrap().len();
+        assert!((64 * 1024 - 2 * one..66 * 1024).contains(&bytes), "{bytes}");
     }
 
     fn a_profile_that_cannot_work_is_refused(world) {

@@ -52,7 +52,10 @@ pub(crate) trait Triggering {
     fn tick_at(&mut self, at: Ms);
     /// Ticks until nothing is due.
     fn drain(&mut self) -> usize;
-    fn close(&mut self, item: ItemId, decision: Decision);
+    fn close(&mut self, item: ItemId, decision: Decision) {
+        self.close_as("wren", item, decision);
+    }
+    fn close_as(&mut self, by: &str, item: ItemId, decision: Decision);
     fn finish(&mut self, id: DispatchId, fails: bool);
 }
 
@@ -106,7 +109,7 @@ impl<S: Transaction> Triggering for World<S> {
         ticks
     }
 
-    fn close(&mut self, item: ItemId, decision: Decision) {
+    fn close_as(&mut self, by: &str, item: ItemId, decision: Decision) {
         let close = InboxClose {
             item,
             decision,
@@ -116,7 +119,7 @@ impl<S: Transaction> Triggering for World<S> {
             spent: None,
             meta: None,
         };
-        self.request::<Value>("wren", Change::InboxClose(close)).unwrap();
+        self.request::<Value>(by, Change::InboxClose(close)).unwrap();
     }
 
     fn finish(&mut self, id: DispatchId, fails: bool) {
@@ -167,6 +170,9 @@ on_both_stores! {
         assert_eq!(slots[0].work, Some(SlotWork::Message(asked.id)));
         assert_eq!(world.stands("t").thread, Some(asked.thread));
         assert_eq!(world.store.thread(asked.thread).unwrap().unwrap().title.to_string(), "Trigger t");
+        world.online("rook");
+        world.close_as("rook", inbox[0].id, Decision::Failed);
+        assert_eq!(world.slots("t"), slots, "rook was not asked");
         world.close(inbox[0].id, Decision::Replied);
         let slots = world.slots("t");
         assert_eq!((slots[0].state, slots[0].ended_at), (SlotState::Done, Some(world.at)));

@@ -6,6 +6,7 @@ use nexus_wire::frame::FrameSet;
 use nexus_wire::inbox::Gap;
 use nexus_wire::observe::ObserveGap;
 use nexus_wire::{ErrorBody, ErrorCode, FromBroker, Json, RequestId};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::Answer;
 use crate::deliver::LogLine;
@@ -38,7 +39,17 @@ pub(crate) enum Out {
 #[derive(Debug)]
 pub(crate) enum Reply {
     Ok(Json),
+    /// Of something that was read.
+    Read(Box<Held>),
     Other(Box<Answer>),
+}
+
+/// An answer that may be large, and the place it takes among those of its link until it is written.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) answer: Answer,
+    /// Given back when this is dropped.
+    pub(crate) _place: OwnedSemaphorePermit,
 }
 
 impl From<Answer> for Reply {
@@ -54,6 +65,7 @@ impl Reply {
     fn kind(&self) -> &'static str {
         match self {
             Self::Ok(_) => "ok",
+            Self::Read(held) => held.answer.as_ref().map_or("error", FrameSet::kind),
             Self::Other(answer) => answer.as_ref().as_ref().map_or("error", FrameSet::kind),
         }
     }
@@ -61,7 +73,19 @@ impl Reply {
     fn refusal(&self) -> Option<ErrorCode> {
         match self {
             Self::Ok(_) => None,
+            Self::Read(held) => held.answer.as_ref().err().map(|body| body.code),
             Self::Other(answer) => answer.as_ref().as_ref().err().map(|body| body.code),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Ok(json) => json.as_str().len(),
+            Self::Read(held) => match &held.answer {
+                Ok(FromBroker::Ok(json)) => json.as_str().len(),
+                Ok(_) | Err(_) => 256,
+            },
+            Self::Other(_) => 256,
         }
     }
 }
@@ -100,8 +124,7 @@ impl Out {
 
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Self::Answer { reply: Reply::Ok(json), .. } => json.as_str().len(),
-            Self::Answer { reply: Reply::Other(_), .. } => 256,
+            Self::Answer { reply, .. } => reply.bytes(),
             Self::Deliver { item, .. } => item.len(),
             Self::Shutdown(text) => text.len(),
             Self::Log(line) => line.weight(),

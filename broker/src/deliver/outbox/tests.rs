@@ -45,6 +45,24 @@ fn wren() -> AspectName {
 }
 
 #[test]
+fn what_was_read_holds_its_place_until_it_is_written() {
+    let outbox = Outbox::default();
+    let places = Arc::new(tokio::sync::Semaphore::new(2));
+    let show = || outbox.show(request(1), refusal(), Arc::clone(&places).try_acquire_owned().unwrap());
+    show();
+    show();
+    assert_eq!(places.available_permits(), 0);
+    let taken = take(&outbox);
+    assert_eq!((taken.len(), places.available_permits()), (2, 0), "they are not written yet");
+    drop(taken);
+    assert_eq!(places.available_permits(), 2);
+    show();
+    outbox.leave();
+    show();
+    assert_eq!(places.available_permits(), 2, "nobody is there to read them");
+}
+
+#[test]
 fn pushes_never_take_the_room_of_replies() {
     let outbox = Outbox::default();
     for _ in 0..2 * PUSHES_MAX {

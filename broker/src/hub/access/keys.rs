@@ -89,17 +89,15 @@ impl<S: Store> Step<'_, S> {
 
     pub(super) fn use_assertion(&mut self, used: UsedAssertion) -> Done {
         let at = self.at;
-        while let Some(first) = self.hub.doors.assertions.first().copied().filter(|it| it.until <= at) {
-            self.hub.doors.assertions.remove(&first);
-        }
+        self.hub.doors.assertions.forget(at);
         self.store.drop_assertions(at)?;
-        if self.hub.doors.assertions.iter().any(|it| it.digest == used.digest) {
+        if self.hub.doors.assertions.contains(&used.digest) {
             return refuse(
                 ErrorCode::Unauthorized,
                 "the assertion was not accepted: its `jti` was used before",
             );
         }
-        if self.hub.doors.assertions.len() >= ASSERTIONS_MAX {
+        if self.hub.doors.assertions.count() >= ASSERTIONS_MAX {
             return refuse(ErrorCode::RateLimited, "too many assertions at once; try again in a minute");
         }
         self.store.put_assertion(&used)?;

@@ -1,6 +1,6 @@
 //! How a run goes on: what is next, by the plan and by what has ended; and how it ends.
 
-use nexus_expr::EvalError;
+use nexus_expr::{EvalError, nests_within};
 use nexus_flow::{OnFailure, date};
 use nexus_wire::hands::HandFailure;
 use nexus_wire::limits::{FLOW_ITEMS_MAX, RUN_BYTES_MAX};
@@ -9,7 +9,7 @@ use nexus_wire::{Party, RunId};
 use serde_json::{Map, Value, json};
 
 use super::work::failure;
-use super::{OpenRun, Place, cut, group};
+use super::{OpenRun, Place, STEP_OUTPUT_LEVELS, cut, group};
 use crate::hub::inbox::json_bytes;
 use crate::hub::records::{Store, Stored};
 use crate::hub::step::Step;
@@ -306,6 +306,13 @@ impl<S: Store> Step<'_, S> {
                 let message = format!("with this output the run would hold more than {RUN_BYTES_MAX} bytes");
                 task.attempt = task.attempt.max(plan.retries + 1);
                 Err(failure("too_large", message))
+            }
+            Ok(output) if !nests_within(&output, STEP_OUTPUT_LEVELS) => {
+                let message = format!(
+                    "the output has lists and objects more than {STEP_OUTPUT_LEVELS} deep within one another"
+                );
+                task.attempt = task.attempt.max(plan.retries + 1);
+                Err(failure("too_deep", message))
             }
             other => other,
         };

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use nexus_expr::nests_within;
 use nexus_wire::flow::StepEvent;
 use nexus_wire::limits::RUN_BYTES_MAX;
 use nexus_wire::log::{LogBody, LogEntry};
@@ -13,7 +14,7 @@ use nexus_wire::run::{StepState, TaskWork};
 use nexus_wire::{Party, ThreadId};
 use serde_json::{Value, json};
 
-use super::Place;
+use super::{Place, STEP_OUTPUT_LEVELS};
 use crate::hub::filter::{LogFilter, kind_of};
 use crate::hub::inbox::json_bytes;
 use crate::hub::records::{Store, Stored};
@@ -105,7 +106,8 @@ impl<S: Store> Step<'_, S> {
                 task.state == StepState::Running && task.work == Some(TaskWork::Event)
             };
             let Some(mut task) = self.hub.runs.task(place).filter(waits).cloned() else { continue };
-            if run.bytes + json_bytes(&payload) > RUN_BYTES_MAX {
+            let has_room = run.bytes + json_bytes(&payload) <= RUN_BYTES_MAX;
+            if !has_room || !nests_within(&payload, STEP_OUTPUT_LEVELS) {
                 payload = json!({"kind": payload["kind"], "seq": payload["seq"], "body_left_out": true});
             }
             (task.work, task.output, task.due_at) = (Some(TaskWork::Clock), Some(payload), Some(self.at));

@@ -254,14 +254,16 @@ impl<S: Store> Step<'_, S> {
         self.tell_flow_followers(ended)
     }
 
-    /// An aspect has decided on an item.
+    /// An aspect has decided on an item. Anyone who knows of a message can name the item it is to another.
     pub(in crate::hub) fn trigger_answered(
         &mut self,
+        by: &AspectName,
         item: ItemId,
         decision: Decision,
         reason: Option<&str>,
     ) -> Stored<()> {
-        let Some(slot) = self.watched_slot(Watched::Item(item)) else { return Ok(()) };
+        let slot = self.watched_slot(Watched::Item(item)).filter(|slot| slot.asked.as_ref() == Some(by));
+        let Some(slot) = slot else { return Ok(()) };
         match decision {
             Decision::Replied | Decision::Acted | Decision::Silent => {
                 self.end_slot(slot, SlotState::Done, None)

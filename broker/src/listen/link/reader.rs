@@ -418,16 +418,19 @@ impl<'a> Reader<'a> {
     }
 
     /// Beside the reader, so that a slow search holds up nothing that comes after it.
-    fn read(&self, id: RequestId, read: Read, kind: &'static str, trace: Option<&TraceContext>) {
+    fn read(&mut self, id: RequestId, read: Read, kind: &'static str, trace: Option<&TraceContext>) {
+        self.share.command();
         let (edge, peer) = (Arc::clone(self.edge), Arc::clone(self.peer));
         let span = self.edge.published.traces.frame(kind, &peer.identity.party, trace);
-        let share = Arc::clone(&self.share.reads);
+        let (share, answers) = (Arc::clone(&self.share.reads), Arc::clone(&self.share.answers));
         task::spawn(async move {
+            // Never closed; the error type is there for semaphores that are.
+            let Ok(place) = answers.acquire_owned().await else { return };
             let answer = sharing(share, edge.answer(peer.identity.party.clone(), read)).await;
             if let (Some(mut span), Err(body)) = (span, &answer) {
                 traces::refused(&mut span, body);
             }
-            peer.outbox.answer(id, answer.map(FromBroker::Ok));
+            peer.outbox.show(id, answer.map(FromBroker::Ok), place);
         });
     }
 

@@ -17,11 +17,16 @@ const BURST_S: u64 = 5;
 /// would otherwise take all the places there are.
 const WAITING_OF_ONE: usize = OWED_MAX;
 
+/// Answers to what one link asked to read that may be there at once, of a frame at most each. Who asks for more and does
+/// not read them waits.
+const ANSWERS_OF_ONE: usize = 32;
+
 /// Places that are taken and given back, and how much it has sent lately.
 #[derive(Debug)]
 pub(super) struct Share {
     pub(super) commands: Arc<Semaphore>,
     pub(super) reads: Arc<Semaphore>,
+    pub(super) answers: Arc<Semaphore>,
     spent: Spent,
     asked: Bucket,
     streamed: Bucket,
@@ -46,6 +51,7 @@ impl Share {
         Self {
             commands: Arc::new(Semaphore::new(WAITING_OF_ONE)),
             reads: Arc::new(Semaphore::new(READS_OF_ONE)),
+            answers: Arc::new(Semaphore::new(ANSWERS_OF_ONE)),
             spent: Spent::default(),
             asked: Bucket::new(u64::from(pace.commands_per_s.get())),
             streamed: Bucket::new(pace.stream_bytes_per_s),

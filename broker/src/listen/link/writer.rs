@@ -91,6 +91,8 @@ fn put_reply(edge: &Edge, request: RequestId, reply: Reply, bytes: &mut Vec<u8>)
             return put_text(bytes, envelope::ok_parts(request.encode_lower(&mut [0; 36]), json.as_str()));
         }
         Reply::Ok(json) => Ok(FromBroker::Ok(json)),
+        // Its place is free once it is among the bytes, of which no more are taken before these are written.
+        Reply::Read(held) => return put_reply(edge, request, held.answer.into(), bytes),
         Reply::Other(answer) => *answer,
     };
     put_text(bytes, [&text_of(edge, request, answer)]);

@@ -292,6 +292,8 @@ impl OperationOutput for Download {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -68,11 +68,16 @@ pub(in crate::listen) fn authenticate(
         (Err(error @ AuthError::Missing), Standing::Good) => Err(error.to_body().into()),
         (Err(error), Standing::Good) => Err(refused(edge, remote, &error)),
         (Ok(identity), Standing::Good | Standing::Guarded(_)) => {
-            let too_much = |_: &_| edge.too_much(identity.party.clone(), "requests".to_owned());
-            edge.limits.identity(&identity.party).inspect_err(too_much)?;
+            within_limits(edge, &identity.party)?;
             Ok(identity)
         }
     }
+}
+
+/// Counts a request of somebody who is known.
+pub(super) fn within_limits(edge: &Edge, party: &Party) -> Result<(), Problem> {
+    edge.limits.identity(party).inspect_err(|_| edge.too_much(party.clone(), "requests".to_owned()))?;
+    Ok(())
 }
 
 fn too_many_failures(edge: &Edge, remote: Remote, wait: Duration) -> Problem {

@@ -265,3 +265,6 @@ impl OperationOutput for Events {
         vec![response_of("text/event-stream", "Events, until one side ends the stream.", event)]
     }
 }
+
+#[cfg(test)]
+mod fuzz;

@@ -117,3 +117,6 @@ where
     let next_cursor = mark(&page).map(|mark| URL_SAFE_NO_PAD.encode(format!("@{mark}")));
     Ok(Answer::of(&Page { page, next_cursor }))
 }
+
+#[cfg(test)]
+mod fuzz;

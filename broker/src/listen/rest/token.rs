@@ -8,13 +8,13 @@ use nexus_wire::admin::{GRANT_JWT_BEARER, TokenRequest, TokenResponse};
 use serde_json::json;
 
 use super::answer::{Answer, Answered};
-use super::caller::{admits, refused};
+use super::caller::{admits, refused, within_limits};
 use super::input::Body;
 use super::openapi::{Group, doc_with, failing};
 use super::routing::post_with;
 use super::{Remote, Routes, Shared};
 use crate::hub::{Access, CommandBody};
-use crate::identity::AuthError;
+use crate::identity::{AuthError, Exchange};
 
 pub(super) fn routes() -> Routes {
     let example =
@@ -36,7 +36,9 @@ async fn token(
         GRANT_JWT_BEARER => edge.gate.exchange(&request.assertion, edge.both_clocks()),
         _ => Err(AuthError::GrantType),
     };
-    let (used, response) = exchanged.map_err(|error| refused(&edge, remote, &error))?;
+    let Exchange { aspect, used, response } = exchanged.map_err(|error| refused(&edge, remote, &error))?;
+    // All of them together are remembered for a minute, and there is an end to how many.
+    within_limits(&edge, &Party::Aspect(aspect))?;
     // On disk before the answer leaves, so that not even a restart lets it be used again.
     edge.call(CommandBody::Access { by: Party::System, act: Access::UseAssertion(used) }, 0).await?;
     Ok(Answer::of(&response))

@@ -164,6 +164,40 @@ async fn a_reader_that_never_reads_costs_the_others_nothing_and_catches_up() {
 }
 
 #[tokio::test]
+async fn answers_that_nobody_reads_are_not_all_made_at_once() {
+    const READS: usize = 200;
+    let world = World::new().await;
+    let mut operator = Raw::operator(&world).await;
+    let content = "x".repeat(300_000);
+    let thread = say(&mut operator, &[], &content).await["thread"].clone();
+    for _ in 0..2 {
+        let more = json!({"thread": thread, "content": content});
+        assert_eq!(operator.request("chat.send", more).await["kind"], "ok");
+    }
+    let mut deaf = Raw::operator(&world).await;
+    for _ in 0..READS {
+        let read = json!({"kind": "chat.read", "id": Uuid::now_v7(), "payload": {"thread": thread}});
+        deaf.0.feed(Message::text(read.to_string())).await.unwrap();
+    }
+    deaf.0.flush().await.unwrap();
+    let held = || {
+        let peers = world.running.edge.published.deliver.peers();
+        peers.iter().map(|peer| peer.outbox.bytes()).max().unwrap()
+    };
+    while held() < 16 * FRAME_BYTES_MAX {
+        assert_eq!(operator.request("team.list", json!({})).await["kind"], "ok");
+    }
+    // Whatever else would be made is made meanwhile.
+    for _ in 0..100 {
+        assert_eq!(operator.request("chat.threads", json!({})).await["kind"], "ok");
+    }
+    assert!(held() <= 32 * FRAME_BYTES_MAX, "{} bytes", held());
+    for _ in 0..READS {
+        assert_eq!(deaf.next_of("ok").await["messages"].as_array().map(Vec::len), Some(3));
+    }
+}
+
+#[tokio::test]
 async fn many_requests_at_once_all_get_their_one_answer() {
     const REQUESTS: usize = 2_000;
     let world = World::new().await;

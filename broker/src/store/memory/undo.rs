@@ -19,7 +19,7 @@ use crate::hub::records::{
     ApprovalRecord, AspectRecord, BlobMention, BlobRecord, ClosedRecord, CredentialRecord, DispatchRecord,
     FlowRecord, GatherRecord, InboxRecord, Invitation, KnowledgePlace, OperatorRecord, Position, Pruned,
     Purse, PurseKey, PushKey, PushRecord, ReactionRecord, RegistryRecord, RunRecord, SetupToken, SlotRecord,
-    StoreError, Stored, ThreadRecord, Transaction, TriggerRecord, UsedAssertion,
+    Stored, ThreadRecord, Transaction, TriggerRecord, UsedAssertion,
 };
 use crate::store::logged::LoggedRow;
 
@@ -227,10 +227,7 @@ impl Transaction for MemoryStore {
     }
 
     fn commit(&mut self) -> Stored<()> {
-        if self.commits_to_fail > 0 {
-            self.commits_to_fail -= 1;
-            return Err(StoreError::Unavailable("the commit was told to fail".into()));
-        }
+        self.begin_commit()?;
         self.undo.clear();
         Ok(())
     }

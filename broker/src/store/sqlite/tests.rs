@@ -1,3 +1,6 @@
+use std::fs::File;
+use std::sync::Arc;
+
 use super::*;
 use crate::hub::records::{ApiToken, Digest, OperatorRecord, Reads, Store, StoreError};
 use crate::hub::{Command, CommandBody, Effect, Hub, HubConfig, Origin};
@@ -377,4 +380,53 @@ fn what_was_committed_is_copied_into_the_database_when_it_is_much_and_not_by_the
     let (committed, settled) = grow(much);
     assert_eq!(committed, few.0);
     assert!(settled >= committed + u64::from(much), "{settled}");
+}
+
+/// Those who waited were answered before: what cannot be copied stays where it is, and that is said once.
+#[test]
+fn a_log_that_cannot_be_copied_is_told_of_once_and_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, wal) = (dir.path().join("nexus.db"), dir.path().join("nexus.db-wal"));
+    let mut store = SqliteStore::open(&path, Options::default()).unwrap();
+    let commit = |store: &mut SqliteStore, filler: &str| {
+        store.begin().unwrap();
+        store.put_operator(&operator("ana")).unwrap();
+        // More pages than are left in the log.
+        let sql = "INSERT OR REPLACE INTO items (no, id, json) VALUES (1, x'', ?1)";
+        store.connection.execute(sql, [filler.repeat(500 * 4096)]).unwrap();
+        store.commit().unwrap();
+    };
+    let said = dir.path().join("said");
+    let log = tracing_subscriber::fmt()
+        .with_writer(Arc::new(File::create(&said).unwrap()))
+        .with_max_level(tracing::Level::DEBUG)
+        .with_target(false)
+        .with_ansi(false)
+        .without_time();
+    let log = tracing::Dispatch::new(log.finish());
+    let settle = |store: &mut SqliteStore| {
+        let before = std::fs::read_to_string(&said).unwrap().len();
+        tracing::dispatcher::with_default(&log, || store.settle());
+        std::fs::read_to_string(&said).unwrap().split_off(before).trim().to_owned()
+    };
+
+    let warned = "WARN the write-ahead log cannot be copied into the database and grows error=disk I/O error";
+    for filler in ["x", "y"] {
+        commit(&mut store, filler);
+        // A disk that does not give back what it was given.
+        let held = std::fs::read(&wal).unwrap();
+        File::options().write(true).open(&wal).unwrap().set_len(0).unwrap();
+        assert_eq!(settle(&mut store), warned);
+        assert_eq!(settle(&mut store), "DEBUG the write-ahead log still grows error=disk I/O error");
+        std::fs::write(&wal, held).unwrap();
+        assert_eq!(settle(&mut store), "", "and gives it back");
+    }
+
+    // Of the log nothing is needed any more: the database alone has all of it.
+    let copy = dir.path().join("copy.db");
+    std::fs::copy(&path, &copy).unwrap();
+    let copy = SqliteStore::open(&copy, Options::default()).unwrap();
+    assert_eq!(copy.operators().unwrap(), [operator("ana")]);
+    let text: String = copy.connection.query_row("SELECT json FROM items", [], |row| row.get(0)).unwrap();
+    assert!(text == "y".repeat(500 * 4096), "{} bytes", text.len());
 }

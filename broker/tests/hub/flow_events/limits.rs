@@ -144,7 +144,14 @@ fn request<S>(world: &mut World<S>, change: Change) -> (Origin, CommandBody)
 where
     S: Transaction,
 {
-    let (sender, request) = (party("operator/ana"), RequestId(world.id()));
+    request_of(world, "operator/ana", change)
+}
+
+fn request_of<S>(world: &mut World<S>, by: &str, change: Change) -> (Origin, CommandBody)
+where
+    S: Transaction,
+{
+    let (sender, request) = (party(by), RequestId(world.id()));
     (Origin::Call(7), CommandBody::Request { sender, link: None, request, change })
 }
 
@@ -161,15 +168,18 @@ fn there_are_so_many_open_runs_and_no_more() {
     world.put(call).unwrap();
     let outer = world.run("call", Value::Null);
     assert_eq!(world.states(outer), "running: a=running b=pending");
+    // One party alone may not have as many.
+    ["cy", "di", "ed"].into_iter().for_each(|name| world.operator(name));
+    let parties = ["ana", "bo", "cy", "di"].map(|name| format!("operator/{name}"));
     let commands: Vec<_> = (1..RUNS_OPEN_MAX)
-        .map(|_| {
+        .map(|n| {
             let start = RunStart { flow: "f".parse().unwrap(), input: Value::Null, thread: None };
-            request(&mut world, Change::RunStart(start))
+            request_of(&mut world, &parties[n % parties.len()], Change::RunStart(start))
         })
         .collect();
     world.at += 1;
     world.batch(commands);
-    let refused = world.try_start("operator/ana", "f", Value::Null).unwrap_err();
+    let refused = world.try_start("operator/ed", "f", Value::Null).unwrap_err();
     let message = "1024 runs have not ended, which is the most; try again later";
     assert_eq!((refused.code, refused.message.as_str()), (ErrorCode::QueueFull, message));
     world.passes(1);
@@ -182,7 +192,7 @@ fn there_are_so_many_open_runs_and_no_more() {
     let _: RunInfo = world.request("operator/ana", Change::RunCancel(cancel)).unwrap();
     world.passes(5_000);
     assert_eq!(world.at_work(outer).len(), 1, "it has found room");
-    let refused = world.try_start("operator/ana", "f", Value::Null).unwrap_err();
+    let refused = world.try_start("operator/ed", "f", Value::Null).unwrap_err();
     assert_eq!(refused.code, ErrorCode::QueueFull);
 }
 

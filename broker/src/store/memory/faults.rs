@@ -1,0 +1,48 @@
+//! What the store in memory is told to refuse, as if the disk were full.
+
+use super::MemoryStore;
+use crate::hub::records::{StoreError, Stored};
+
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    /// Made or refused so far.
+    writes: u64,
+    /// The one of them that is refused.
+    write: Option<u64>,
+    commit: bool,
+}
+
+impl MemoryStore {
+    /// The next commit fails as if the disk were full.
+    pub fn fail_next_commit(&mut self) {
+        self.faults.commit = true;
+    }
+
+    /// Of the writes from now on the `n`th fails as if the disk were full, and changes nothing; the next one is the first.
+    pub fn fail_nth_write(&mut self, n: u64) {
+        self.faults.write = Some(self.faults.writes + n);
+    }
+
+    /// How many writes there were so far, those that were refused or taken back included.
+    pub fn writes(&self) -> u64 {
+        self.faults.writes
+    }
+
+    /// Stands before each write.
+    pub(super) fn begin_write(&mut self) -> Stored<()> {
+        self.faults.writes += 1;
+        let is_refused = self.faults.write.take_if(|write| *write == self.faults.writes).is_some();
+        refuse(is_refused, "the write was told to fail")
+    }
+
+    pub(super) fn begin_commit(&mut self) -> Stored<()> {
+        refuse(std::mem::take(&mut self.faults.commit), "the commit was told to fail")
+    }
+}
+
+fn refuse(is_refused: bool, why: &str) -> Stored<()> {
+    match is_refused {
+        true => Err(StoreError::Unavailable(why.to_owned())),
+        false => Ok(()),
+    }
+}
