@@ -177,8 +177,7 @@ pub fn main(runner: Runner) -> ExitCode {
 fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("NEXUS_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    // At trace level the WebSocket library writes out its upgrade request, with the access token in it.
-    let filter = match "tungstenite::handshake::client=info".parse() {
+    let filter = match nexus_client::LOG_WITHOUT_TOKENS.parse() {
         Ok(directive) => filter.add_directive(directive),
         Err(_) => filter,
     };

@@ -82,23 +82,26 @@ impl Inbox {
             inbox.journal.append(&[header()?])?;
         } else if inbox.problems.is_empty() {
             // A damaged file is left as it is, for whoever wants to look into it.
-            inbox.compact(lines);
+            inbox.compact(lines)?;
         }
         Ok(inbox)
     }
 
-    /// Writes the file anew when most of it says nothing any more. Not being able to is no harm.
-    fn compact(&mut self, lines: usize) {
+    /// Writes the file anew when most of it says nothing any more. Not being able to is no harm, as long as the file as
+    /// it was goes on.
+    fn compact(&mut self, lines: usize) -> Result<(), InboxError> {
         let records = self.book.records();
         let dead = lines.saturating_sub(records.len() + 1);
         if dead < COMPACT_LINES_MIN || dead < records.len() {
-            return;
+            return Ok(());
         }
         let path = self.journal.path().to_owned();
         match self.rewrite(&records) {
             Ok(()) => tracing::info!(inbox = %path.display(), lines, left = records.len(), "compacted"),
+            Err(error) if self.journal.is_broken() => return Err(error),
             Err(error) => tracing::warn!(inbox = %path.display(), %error, "not compacted"),
         }
+        Ok(())
     }
 
     fn rewrite(&mut self, records: &[Record]) -> Result<(), InboxError> {

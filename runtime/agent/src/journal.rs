@@ -66,7 +66,7 @@ pub struct TornTail {
 
 #[derive(Debug, Error)]
 pub enum JournalError {
-    #[error("{}: the disk did not take an earlier append; restart to go on from what it holds", .0.display())]
+    #[error("{}: the disk did not take what was written earlier; restart to go on from what it holds", .0.display())]
     Broken(PathBuf),
     #[error("{}: cannot {doing}: {source}", path.display())]
     Io { path: PathBuf, doing: &'static str, source: io::Error },
@@ -140,7 +140,7 @@ impl Unread {
             journal.file.sync_all().map_err(failed(path, "fsync"))?;
         }
         if journal.is_empty() {
-            dir::sync_dir(dir::folder_of(path), durability).map_err(failed(path, "fsync the folder of"))?;
+            sync_name(path, durability)?;
         }
         Ok((journal, torn))
     }
@@ -156,7 +156,10 @@ impl Journal {
         durability: Durability,
         visit: impl FnMut(Line<'_>) -> bool,
     ) -> Result<(Self, Option<TornTail>), JournalError> {
-        Unread::lock(path, durability)?.read(Start::default(), visit)
+        let opened = Unread::lock(path, durability)?.read(Start::default(), visit)?;
+        // A process that was killed while it rewrote the file may have left the new name in the page cache only.
+        sync_name(path, durability)?;
+        Ok(opened)
     }
 
     /// Shows every line once more.
@@ -211,12 +214,21 @@ impl Journal {
     }
 
     /// Puts a new file of `lines` in the place of this one, so that at any moment one of the two is there.
+    ///
+    /// After an error it is the old one that goes on, or, once the new one has the name, none: then every later append
+    /// is refused.
     pub fn rewrite<L: AsRef<str>>(&mut self, lines: &[L]) -> Result<(), JournalError> {
-        let (file, len) = write_new(&self.path, lines, self.durability)?;
-        self.file = file;
-        self.len = len;
+        (self.file, self.len) = write_new(&self.path, lines, self.durability)?;
+        // Until the name is on disk a power cut brings the old file back, without what is appended to the new one.
+        self.broken = true;
+        sync_name(&self.path, self.durability)?;
         self.broken = false;
         Ok(())
+    }
+
+    /// Whether nothing is taken any more, because what the disk holds is not certain.
+    pub fn is_broken(&self) -> bool {
+        self.broken
     }
 
     /// The bytes of one line, for copying it as it is.
@@ -251,9 +263,11 @@ pub fn first_line(path: &Path) -> Result<Option<Vec<u8>>, JournalError> {
 /// Makes a whole new file of `lines`, which is either there with all of them or not at all.
 pub fn create<L: AsRef<str>>(path: &Path, lines: &[L], durability: Durability) -> Result<(), JournalError> {
     dir::create_dir(dir::folder_of(path), durability).map_err(failed(path, "create the folder of"))?;
-    write_new(path, lines, durability).map(drop)
+    write_new(path, lines, durability)?;
+    sync_name(path, durability)
 }
 
+/// Writes the file and gives it its name, which is on disk only once the folder is.
 fn write_new<L: AsRef<str>>(
     path: &Path,
     lines: &[L],
@@ -277,8 +291,11 @@ fn write_new<L: AsRef<str>>(
         let _ = fs::remove_file(&beside);
         return Err(failed(path, "write a new copy of")(source));
     }
-    dir::sync_dir(dir::folder_of(path), durability).map_err(failed(path, "fsync the folder of"))?;
     Ok((file, text.len() as u64))
+}
+
+fn sync_name(path: &Path, durability: Durability) -> Result<(), JournalError> {
+    dir::sync_dir(dir::folder_of(path), durability).map_err(failed(path, "fsync the folder of"))
 }
 
 fn joined<L: AsRef<str>>(lines: &[L]) -> Vec<u8> {
@@ -351,4 +368,4 @@ fn open_for_append(path: &Path) -> io::Result<File> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

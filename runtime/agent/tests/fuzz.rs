@@ -3,6 +3,7 @@
 #[path = "../../../tests/src/altered.rs"]
 mod altered;
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
@@ -12,7 +13,10 @@ use jiff::Timestamp;
 use nexus_agent::home;
 use nexus_agent::inbox::Inbox;
 use nexus_agent::journal::Durability;
+use nexus_agent::outbox::{OUTBOX_FILE, Outbox, Post, Room};
 use nexus_agent::session::{Payload, Session, SessionKey, Tree, UserTurn};
+use nexus_wire::chat::ChatSend;
+use nexus_wire::{RequestId, TraceContext};
 use uuid::Uuid;
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
@@ -87,6 +91,65 @@ fn an_inbox() {
         // Opening mends at most once: the second opening finds the same.
         let again = Inbox::open(home.path(), OFF).expect("opened before");
         assert_eq!((again.ack_offset(), again.resume_point()), (acked, resume));
+    });
+}
+
+fn post(number: u128) -> Post {
+    let content = format!("number {number}\nwith \"quotes\"");
+    let trace = TraceContext::new([1; 16], [2; 8], true).map(Box::new);
+    Post {
+        id: RequestId(Uuid::from_u128(number)),
+        trace,
+        frame: ChatSend { content, ..ChatSend::default() }.into(),
+    }
+}
+
+#[test]
+fn an_outbox() {
+    let (home, other) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let path = home.path().join(OUTBOX_FILE);
+    let open = |home: &Path| Outbox::open(home, OFF).expect("opens, whatever is in it");
+    let pending = |outbox: &Outbox| outbox.pending().cloned().collect::<Vec<_>>();
+    let sample = {
+        let mut outbox = open(home.path());
+        outbox.put((1..=4).map(post).collect()).expect("written");
+        outbox.sent(post(2).id).expect("noted");
+        outbox.flush().expect("written");
+        fs::read(&path).expect("is there")
+    };
+    // Chance makes no such id.
+    let another = post(0x0199_a0b1_c2d3_7123_8456_789a_bcde_f012);
+    check!().with_type::<Altered>().for_each(|altered| {
+        let bytes = altered.of(&[&sample]);
+        fs::write(&path, &bytes).expect("written");
+        let mut outbox = open(home.path());
+        // Nothing but a torn last line is ever cut.
+        let kept = fs::read(&path).expect("is there");
+        let whole_lines = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        assert!(kept.starts_with(&bytes[..whole_lines]), "what was there was changed");
+        let mut waiting = pending(&outbox);
+        outbox.put(vec![another.clone()]).expect("written");
+        drop(outbox);
+        waiting.push(another.clone());
+        let mut outbox = open(home.path());
+        assert_eq!(pending(&outbox), waiting, "what is read is read again, and what was put is behind it");
+
+        // Each is written as what it was read for.
+        fs::write(other.path().join(OUTBOX_FILE), "").expect("written");
+        open(other.path()).put(waiting.clone()).expect("written");
+        let mut once = waiting.clone();
+        let mut ids = HashSet::new();
+        once.retain(|post| ids.insert(post.id));
+        assert_eq!(pending(&open(other.path())), once);
+
+        // What is sent takes no room, and never comes back.
+        for post in &waiting {
+            outbox.sent(post.id).expect("noted");
+        }
+        assert!(outbox.first().is_none() && outbox.has(Room { posts: 1, bytes: 1 }), "{outbox:?}");
+        outbox.flush().expect("written");
+        drop(outbox);
+        assert_eq!(pending(&open(home.path())), []);
     });
 }
 

@@ -123,7 +123,7 @@ pub(super) type Fatal = Box<dyn Error + Send + Sync>;
 type Step = Result<Option<Exit>, Fatal>;
 
 impl Owner {
-    /// Takes up what was left: posts go out, items are closed or gone on with.
+    /// Takes up what was left: posts go out, items are closed, or gone on with once the broker knows us.
     pub(super) async fn new(
         shared: Arc<Shared>,
         uplink: Uplink,
@@ -322,7 +322,7 @@ impl Owner {
                 Ok(registered) => self.registered(attempt, registered).await?,
                 Err(error) => return self.not_registered(attempt, error),
             },
-            News::Lost(leases) => self.tasks.lose(&leases),
+            News::Lost(leases) => self.tasks.lose(&leases).await?,
         }
         Ok(None)
     }
@@ -332,12 +332,13 @@ impl Owner {
         let Registered { name, generation, lost, limits, situation, .. } = registered;
         self.renew_every = renew_every(&limits);
         tracing::info!("{name} registered with {} (generation {generation})", self.manner.url);
-        self.tasks.lose(&lost);
+        self.tasks.lose(&lost).await?;
         self.channels.team.send_replace(situation.team);
         self.channels.generation.send_replace(generation);
         // From here on the home has gone on with this broker; should that change, somebody has to say so again.
         self.manner.adopt = false;
         self.receive_all(items).await?;
+        self.tasks.open().await?;
         if !self.was_registered {
             self.was_registered = true;
             let sessions = self.seats.open();
@@ -409,7 +410,7 @@ impl Owner {
                 tracing::warn!(%dispatch, "an earlier process worked on this and ended; it is not begun again");
                 self.close(id, Decision::Failed).await
             }
-            ItemBody::Assignment(assignment) => Ok(self.tasks.begin(id, item.trace, assignment).await?),
+            ItemBody::Assignment(assignment) => Ok(self.tasks.receive(id, item.trace, assignment).await?),
             ItemBody::Cancel { lease, reason } => Ok(self.tasks.cancel(id, lease, reason).await?),
             ItemBody::Result(outcome) => self.ended(Ended { item: id, end: End::Dispatch(outcome) }).await,
             ItemBody::Gather(result) => self.ended(Ended { item: id, end: End::Gather(result) }).await,
@@ -427,7 +428,7 @@ impl Owner {
             }
             ItemBody::Session(SessionOrder { session, by, act }) => {
                 let order = Order { item: id, by, act, trace: item.trace.map(Box::new) };
-                if let Some(outcome) = self.wanted(&order, offset) {
+                if let Some(outcome) = self.wanted(&order) {
                     return Ok(order.tell(&self.shared.books, outcome).await?);
                 }
                 match self.key_of(&session) {
@@ -452,7 +453,7 @@ impl Owner {
     }
 
     /// What an operator wants of turns that are under way; `None` for what is about a session, between them.
-    fn wanted(&self, order: &Order, asked: u64) -> Option<SessionOutcome> {
+    fn wanted(&self, order: &Order) -> Option<SessionOutcome> {
         let running = &self.shared.running;
         let turns = match &order.act {
             SessionAct::CancelTurns { thread, turn, reason } => {
@@ -460,7 +461,7 @@ impl Owner {
                 let colon = if reason.is_some() { ": " } else { "" };
                 let why =
                     format!("{CANCELLED_BY}{}{colon}{}", order.by, reason.as_deref().unwrap_or_default());
-                running.cancel(which, asked, &why)
+                running.cancel(which, &why)
             }
             SessionAct::GoOn { thread } => {
                 let which = Which { thread: thread.map(|thread| thread.0), turn: None };
@@ -546,7 +547,6 @@ impl Owner {
     }
 }
 
-/// What the broker is told of the settings.
 /// Two renewals may be late before a lease is lost.
 fn renew_every(limits: &LinkLimits) -> Duration {
     let third = Duration::from_millis(limits.lease_ms.unsigned_abs() / 3);
@@ -559,6 +559,7 @@ fn renewal(every: Duration) -> Interval {
     renewal
 }
 
+/// What the broker is told of the settings.
 fn offer(settings: &Settings) -> Register {
     Register {
         model: settings.provider.model.clone(),

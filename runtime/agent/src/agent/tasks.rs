@@ -1,11 +1,16 @@
-//! Assignments at work in this process, and the leases it holds: of those, and of results on their way out.
+//! Assignments of this process, and the leases it holds: of what has not begun, of what is at work, and of results on
+//! their way out.
+//!
+//! What an earlier process has left begins once the broker has said that it is still wanted: whoever wanted it may have
+//! been told that it has ended, and may have had it done by another.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nexus_wire::hands::{Assignment, DispatchResult, DispatchStopped, Lease};
 use nexus_wire::inbox::Decision;
+use nexus_wire::limits::SLOTS_MAX;
 use nexus_wire::roster::HeldLease;
 use nexus_wire::{ItemId, RequestId, ToBroker, TraceContext, derive};
 use tokio::sync::mpsc;
@@ -18,16 +23,30 @@ use crate::turn::Spent;
 use crate::uplink::BooksError;
 
 const CONTROLS_MAX: usize = 32;
+/// As many as a registration may name.
+const LEASES_MAX: usize = SLOTS_MAX as usize;
 
 pub(crate) type Finished = Result<(Lease, Option<DispatchResult>, Spent), JoinError>;
 
 #[derive(Debug)]
 pub(crate) struct Tasks {
     shared: Arc<Shared>,
+    /// The broker has said which leases are good.
+    is_open: bool,
+    /// In the order they came.
+    unbegun: VecDeque<Unbegun>,
     tasks: BTreeMap<Lease, Task>,
     running: JoinSet<(Lease, Option<DispatchResult>, Spent)>,
     /// Results that the broker has not taken yet.
     results: HashMap<RequestId, Lease>,
+}
+
+/// An assignment that nobody has worked on. Its item is open and not taken.
+#[derive(Debug)]
+struct Unbegun {
+    item: ItemId,
+    trace: Option<TraceContext>,
+    assignment: Assignment,
 }
 
 #[derive(Debug)]
@@ -48,20 +67,45 @@ impl Tasks {
     /// `posts` are those an earlier process has left.
     pub(crate) fn new(shared: Arc<Shared>, posts: &[Post]) -> Self {
         let results = posts.iter().filter_map(|post| Some((post.id, lease_of(post)?))).collect();
-        Self { shared, tasks: BTreeMap::new(), running: JoinSet::new(), results }
+        let (unbegun, tasks, running) = (VecDeque::new(), BTreeMap::new(), JoinSet::new());
+        Self { shared, is_open: false, unbegun, tasks, running, results }
     }
 
-    pub(crate) async fn begin(
+    /// Begins an assignment as soon as that may be. A process that ends leaves it to the next one.
+    pub(crate) async fn receive(
         &mut self,
         item: ItemId,
         trace: Option<TraceContext>,
         assignment: Assignment,
     ) -> Result<(), BooksError> {
-        let lease = assignment.lease;
-        if self.shared.signals.stop.is_closing() {
-            // Left open: the next process begins it, if it is still wanted then.
-            return Ok(());
+        self.unbegun.push_back(Unbegun { item, trace, assignment });
+        self.begin_all().await
+    }
+
+    /// What the broker has found not to be good is lost by now: the rest begins.
+    pub(crate) async fn open(&mut self) -> Result<(), BooksError> {
+        self.is_open = true;
+        self.begin_all().await
+    }
+
+    async fn begin_all(&mut self) -> Result<(), BooksError> {
+        if self.is_open && !self.shared.signals.stop.is_closing() {
+            while let Some(unbegun) = self.unbegun.pop_front() {
+                self.begin(unbegun).await?;
+            }
         }
+        // What a registration does not name is lost; the oldest is what nobody waits for first.
+        while self.tasks.len() + self.results.len() + self.unbegun.len() > LEASES_MAX
+            && let Some(oldest) = self.unbegun.pop_front()
+        {
+            self.never_begin(oldest, "there is too much of it").await?;
+        }
+        Ok(())
+    }
+
+    async fn begin(&mut self, unbegun: Unbegun) -> Result<(), BooksError> {
+        let Unbegun { item, trace, assignment } = unbegun;
+        let lease = assignment.lease;
         // On record first: work that has begun is not begun again by a later process.
         self.shared.books.taken(item.0).await?;
         let (control, controls) = mpsc::channel(CONTROLS_MAX);
@@ -90,6 +134,21 @@ impl Tasks {
         Ok(())
     }
 
+    /// What has not begun and never will, if it is that.
+    async fn drop_unbegun(&mut self, lease: Lease, why: &str) -> Result<(), BooksError> {
+        let at = self.unbegun.iter().position(|unbegun| unbegun.assignment.lease == lease);
+        match at.and_then(|at| self.unbegun.remove(at)) {
+            Some(unbegun) => self.never_begin(unbegun, why).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn never_begin(&self, unbegun: Unbegun, why: &str) -> Result<(), BooksError> {
+        let Unbegun { item, trace: _, assignment } = unbegun;
+        tracing::info!(dispatch = %assignment.lease.dispatch, why, "work is not begun");
+        self.shared.books.closed(item.0, Decision::Failed).await
+    }
+
     pub(crate) fn tell(&self, lease: Lease, control: Control) {
         if let Some(task) = self.tasks.get(&lease)
             && let Err(error) = task.control.try_send(control)
@@ -98,14 +157,15 @@ impl Tasks {
         }
     }
 
-    /// Stops the work on a lease. The item is closed once the broker is to be told that it has stopped: a process
-    /// that ends before that leaves it to the next one, which has nothing to stop.
+    /// Stops the work on a lease, or never begins it. The item is closed once the broker is to be told that it has
+    /// stopped: a process that ends before that leaves it to the next one, which has nothing to stop.
     pub(crate) async fn cancel(
         &mut self,
         item: ItemId,
         lease: Lease,
         reason: String,
     ) -> Result<(), BooksError> {
+        self.drop_unbegun(lease, &reason).await?;
         self.tell(lease, Control::Cancel { reason });
         match self.tasks.get_mut(&lease) {
             Some(task) => task.cancelled_by = Some(item),
@@ -129,10 +189,13 @@ impl Tasks {
     }
 
     /// These leases are no longer good.
-    pub(crate) fn lose(&self, leases: &[Lease]) {
+    pub(crate) async fn lose(&mut self, leases: &[Lease]) -> Result<(), BooksError> {
+        let why = "its lease is no longer good";
         for lease in leases {
-            self.tell(*lease, Control::Cancel { reason: "its lease is no longer good".to_owned() });
+            self.drop_unbegun(*lease, why).await?;
+            self.tell(*lease, Control::Cancel { reason: why.to_owned() });
         }
+        Ok(())
     }
 
     /// The next task to finish; `None` while none is running. Safe to cancel.
@@ -177,7 +240,8 @@ impl Tasks {
         self.results.remove(&post);
     }
 
-    /// Leases to be renewed: of work that is still supervised, and of results on their way.
+    /// Leases to be renewed: of work that is still supervised, and of results on their way. What has not begun is
+    /// left to run out, so that another may have it.
     pub(crate) fn renewable(&mut self) -> Vec<Lease> {
         let at_work = self.tasks.iter_mut().filter_map(|(lease, task)| {
             let moves = task.beat.has_moved(&mut task.seen);
@@ -195,7 +259,9 @@ impl Tasks {
             .iter()
             .map(|(lease, task)| HeldLease { lease: *lease, waiting: task.waiting.load(Ordering::Relaxed) });
         let handed_in = self.results.values().map(|lease| HeldLease { lease: *lease, waiting: false });
-        at_work.chain(handed_in).collect()
+        let not_begun =
+            self.unbegun.iter().map(|it| HeldLease { lease: it.assignment.lease, waiting: false });
+        at_work.chain(handed_in).chain(not_begun).collect()
     }
 
     pub(crate) fn is_at_rest(&self) -> bool {

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::journal::tests::where_no_name_reaches_the_disk;
 
 fn home() -> TempDir {
     tempfile::tempdir().expect("a temporary folder")
@@ -183,6 +184,38 @@ fn a_long_used_file_is_written_anew_and_says_the_same() {
     inbox.append_batch([at(3001)]).expect("stores");
     book.apply(Record::Item { epoch: epoch(1), offset: 3001, id: id(3101), body: body(3001) });
     assert_eq!(inbox.book, book);
+}
+
+#[test]
+fn a_file_written_anew_takes_nothing_before_its_name_is_on_disk() {
+    let home = home();
+    let open = || Inbox::open(home.path(), Durability::Fsync).expect("opens");
+    let mut inbox = open();
+    inbox.new_epoch(epoch(0), 0).expect("starts");
+    inbox.append_batch([delivery(1)]).expect("stores");
+    let (compacted, delivered) = where_no_name_reaches_the_disk(home.path(), || {
+        (inbox.compact(2 * COMPACT_LINES_MIN), inbox.append_batch([delivery(2)]))
+    });
+    assert!(matches!(compacted, Err(InboxError::Journal(JournalError::Io { .. }))));
+    assert!(matches!(delivered, Err(InboxError::Journal(JournalError::Broken(_)))));
+    assert_eq!((inbox.ack_offset(), open_ids(&inbox)), (Some(1), vec![1]));
+    drop(inbox);
+    let mut inbox = open();
+    assert_eq!(inbox.append_batch([delivery(2)]).expect("stores"), [Accept::Stored]);
+    drop(inbox);
+    assert_eq!(open_ids(&open()), [1, 2]);
+}
+
+#[test]
+fn a_file_that_cannot_be_written_anew_goes_on() {
+    let home = home();
+    let mut inbox = started(&home);
+    // Where the copy would be made.
+    fs::create_dir(home.path().join(format!("{INBOX_FILE}.new"))).expect("makes");
+    inbox.compact(2 * COMPACT_LINES_MIN).expect("is no harm");
+    inbox.append_batch([delivery(1)]).expect("stores");
+    drop(inbox);
+    assert_eq!(open_ids(&open(&home)), [1]);
 }
 
 #[test]

@@ -1,4 +1,8 @@
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+
 use proptest::prelude::*;
+use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 use tempfile::TempDir;
 
 use super::*;
@@ -19,6 +23,24 @@ fn open(path: &Path) -> (Journal, Vec<String>, Option<TornTail>) {
     })
     .expect("opens");
     (journal, lines, torn)
+}
+
+/// Does `work` while the folder takes new names and cannot be opened, as fsyncing it would need.
+pub(crate) fn where_no_name_reaches_the_disk<T: Send>(folder: &Path, work: impl FnOnce() -> T + Send) -> T {
+    let allow = |mode| fs::set_permissions(folder, Permissions::from_mode(mode)).expect("the folder is ours");
+    allow(0o300);
+    let done = std::thread::scope(|scope| {
+        let working = scope.spawn(|| {
+            // Root may open whatever there is. A thread gives up what it may for itself alone.
+            let none = CapabilitySet::empty();
+            let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+            set_capabilities(None, sets).expect("privileges can be given up");
+            work()
+        });
+        working.join().expect("the work does not break down")
+    });
+    allow(0o700);
+    done
 }
 
 #[test]
@@ -46,6 +68,40 @@ fn a_rewritten_file_stays_locked_and_appendable() {
     drop(journal);
     assert_eq!(open(&path).1, ["{3}", "{4}"]);
     assert_eq!(fs::read_dir(dir.path()).expect("lists").count(), 1, "no copy is left behind");
+}
+
+#[test]
+fn nothing_counts_in_a_rewritten_file_before_its_name_is_on_disk() {
+    let dir = dir();
+    let path = dir.path().join("lines");
+    let open = |lines: &mut Vec<String>| {
+        let opened = Journal::open(&path, Durability::Fsync, |line| {
+            lines.push(String::from_utf8_lossy(line.bytes).into_owned());
+            true
+        });
+        opened.map(|(journal, _)| journal)
+    };
+    let no_name = |result: Result<(), JournalError>| {
+        matches!(result, Err(JournalError::Io { doing: "fsync the folder of", .. }))
+    };
+    let mut journal = open(&mut Vec::new()).expect("opens");
+    journal.append(&["{1}", "{2}"]).expect("appends");
+    let (rewritten, appended) = where_no_name_reaches_the_disk(dir.path(), || {
+        (journal.rewrite(&["{2}"]), journal.append(&["{lost}"]))
+    });
+    assert!(no_name(rewritten));
+    assert!(matches!(appended, Err(JournalError::Broken(_))), "a power cut would bring the old file back");
+    assert!(matches!(open(&mut Vec::new()), Err(JournalError::Locked { .. })), "the new file is this one's");
+
+    journal.rewrite(&["{3}"]).expect("rewrites");
+    assert_eq!(journal.append(&["{4}"]).expect("appends"), 4);
+    drop(journal);
+    // Whoever goes on with it does not know whether the one before came that far.
+    let opened = where_no_name_reaches_the_disk(dir.path(), || open(&mut Vec::new()).map(drop));
+    assert!(no_name(opened));
+    let mut lines = Vec::new();
+    drop(open(&mut lines).expect("opens"));
+    assert_eq!(lines, ["{3}", "{4}"]);
 }
 
 #[test]

@@ -42,7 +42,7 @@ impl Adapter {
             (Some(_), None) => return Err(ProviderStartError::NoBroker),
             (None, _) => None,
         };
-        let client = || http::client(via.as_ref().and_then(Via::ca_pem));
+        let client = || http::client(&settings.base_url, via.as_ref());
         if let Some(command) = settings.command.take() {
             return Ok(Self::Command(Box::new(Command::new(settings, command, home))));
         }

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
+use super::bounds::STREAM_BYTES_MAX;
 use super::retry::Telling;
 use super::settings::{CommandSettings, ProviderSettings, Speaks};
 use crate::conversation::{Message, ModelReply, ModelRequest, ProviderErrorKind, Role};
@@ -26,6 +27,8 @@ pub(crate) struct Command {
     command: CommandSettings,
     /// Where it works.
     folder: PathBuf,
+    /// What it may write for one round.
+    bytes_max: usize,
     /// Sessions that wait for a next round, the one that was used last at the end.
     idle: Mutex<Vec<Kept>>,
 }
@@ -58,7 +61,7 @@ impl Command {
     pub(crate) fn new(settings: ProviderSettings, command: CommandSettings, home: &Path) -> Self {
         let work = home.join("work");
         let folder = if work.is_dir() { work } else { home.to_owned() };
-        Self { settings, command, folder, idle: Mutex::default() }
+        Self { settings, command, folder, bytes_max: STREAM_BYTES_MAX, idle: Mutex::default() }
     }
 
     pub(crate) async fn attempt(
@@ -76,8 +79,8 @@ impl Command {
     }
 
     fn start(&self, request: &ModelRequest) -> Result<process::Process, ProviderErrorKind> {
-        let stall = self.settings.stall_timeout;
-        process::Process::start(&self.command, &self.folder, &request.origin.aspect, stall)
+        let (aspect, stall) = (&request.origin.aspect, self.settings.stall_timeout);
+        process::Process::start(&self.command, &self.folder, aspect, stall, self.bytes_max)
     }
 
     async fn converse(
@@ -129,3 +132,6 @@ impl Command {
         idle.push(kept);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use jiff::fmt::rfc2822;
+use nexus_client::endpoint;
 use nexus_wire::ErrorCode;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use serde_json::Value;
 use thiserror::Error;
 
 use super::bounds::{self, ByteError, STREAM_BYTES_MAX, Unit};
 use super::settings::Secret;
+use super::via::Via;
 use crate::conversation::ProviderErrorKind;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -29,18 +31,40 @@ pub enum ClientError {
     Build(#[from] reqwest::Error),
 }
 
-/// `root`: the only certificate that is trusted, instead of the machine's.
-pub(crate) fn client(root: Option<&str>) -> Result<Client, ClientError> {
+/// For what is asked at `base_url`: of the broker where there is a way through it, else of a model's API itself.
+pub(crate) fn client(base_url: &str, via: Option<&Via>) -> Result<Client, ClientError> {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         return Err(ClientError::NoTlsProvider);
     }
+    let host = host_of(base_url);
     // No redirects: they would carry the key to an address nobody named.
     let mut builder =
         Client::builder().connect_timeout(CONNECT_TIMEOUT).redirect(reqwest::redirect::Policy::none());
-    if let Some(root) = root {
+    if is_asked_directly(&host, via) {
+        builder = builder.no_proxy();
+    }
+    if let Some(addresses) = endpoint::below_localhost(&host, 0) {
+        // The port is the URL's.
+        builder = builder.resolve_to_addrs(&host, &addresses);
+    }
+    // The only certificate that is trusted, instead of the machine's.
+    if let Some(root) = via.and_then(Via::ca_pem) {
         builder = builder.tls_certs_only([reqwest::Certificate::from_pem(root.as_bytes())?]);
     }
     Ok(builder.build()?)
+}
+
+/// The proxy that the environment names is for servers elsewhere: what goes to the broker has the aspect's token in it, and
+/// what stays on this machine may be in clear.
+fn is_asked_directly(host: &str, via: Option<&Via>) -> bool {
+    via.is_some() || endpoint::is_loopback(host)
+}
+
+/// Without the brackets of an IPv6 address.
+fn host_of(url: &str) -> String {
+    let url = Url::parse(url).ok();
+    let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+    host.trim_start_matches('[').trim_end_matches(']').to_owned()
 }
 
 /// What a server said instead of a stream.

@@ -355,9 +355,10 @@ async fn ask_broker(
 ) -> Result<Answer, String> {
     let Prepared { method, headers, body, .. } = prepared;
     let whole = async {
-        let client = http::client(job.via.ca_pem()).map_err(|error| error.to_string())?;
+        let base_url = job.via.base_url(name);
+        let client = http::client(&base_url, Some(job.via)).map_err(|error| error.to_string())?;
         let token = job.via.bearer().await.map_err(|error| error.to_string())?;
-        let url = format!("{}/{path}", job.via.base_url(name));
+        let url = format!("{base_url}/{path}");
         let request =
             client.request(method.clone(), url).headers(headers.clone()).bearer_auth(token.expose());
         let answer = request.body(body.clone()).send().await;

@@ -468,3 +468,6 @@ fn hash(bytes: &[u8]) -> String {
 fn modified_ns(metadata: &fs::Metadata) -> i64 {
     metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec())
 }
+
+#[cfg(test)]
+mod fuzz;

@@ -1,13 +1,14 @@
 //! `gather`: gives work to several Hands and waits for one answer about all of it.
 //!
 //! Ids derive from the call's own, so a call made again after a restart names the same dispatches and the same
-//! gather. A Hand yields its place for all of them at once, which is its supervisor's matter.
+//! gather, and leaves each part the budget that it was given first. A Hand yields its place for all of them at once,
+//! which is its supervisor's matter.
 
-use nexus_wire::budget::Spending;
+use nexus_wire::budget::{Budget, Spending};
 use nexus_wire::gather::{Gather, GatherPolicy, GatherResult, GatherState, Gathered};
-use nexus_wire::hands::{CancelReceipt, Dispatch, DispatchCancel, Dispatched};
+use nexus_wire::hands::{CancelReceipt, Dispatch, DispatchCancel, DispatchInfo, DispatchStatus, Dispatched};
 use nexus_wire::limits::GATHER_MAX;
-use nexus_wire::{AspectName, DispatchId, HandRef, ItemId, Party, RequestId, derive};
+use nexus_wire::{AspectName, DispatchId, ErrorCode, HandRef, ItemId, Party, RequestId, derive};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -16,7 +17,7 @@ use tokio::sync::oneshot;
 use super::args::whole;
 use super::dispatch::{Claim, Claims, End, Ended, Waiting};
 use super::{Caller, ToolOutcome};
-use crate::uplink::Line;
+use crate::uplink::{Line, LineError};
 
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -71,20 +72,19 @@ impl GatherHands {
             return stopping();
         }
         let deadline_s = self.deadline_s.map(|s| u32::try_from(s).unwrap_or(u32::MAX));
+        // Of a limited budget each part gets the same, and one is kept to end with.
+        let share = caller.left.map(|left| (left / (parts as u64 + 1)).max(1));
         let mut dispatches: Vec<DispatchId> = Vec::with_capacity(parts);
         for (at, part) in self.work.iter().enumerate() {
-            let request = part_id(id, at);
-            let (hand, input) = (part.hand.clone(), part.input.clone());
-            let dispatch = Dispatch {
+            let dispatch = |budget| Dispatch {
                 thread: caller.thread,
                 deadline_s,
-                // Of a limited budget each part gets the same, and one is kept to end with.
-                budget: caller.left.map(|left| (left / (parts as u64 + 1)).max(1)),
+                budget,
                 parent: caller.lease,
                 parent_used: caller.parent_used(),
-                ..Dispatch::to(hand, input)
+                ..Dispatch::to(part.hand.clone(), part.input.clone())
             };
-            match line.ask_for::<Dispatched>(request, dispatch.into()).await {
+            match accepted(line, &me, part_id(id, at), share, dispatch).await {
                 Ok(accepted) => dispatches.push(accepted.dispatch),
                 Err(error) => {
                     give_up(line, id, &dispatches).await;
@@ -113,6 +113,26 @@ impl GatherHands {
             Ok(Ended { end: End::Dispatch(_) | End::Approval(_), .. }) | Err(_) => stopping(),
         }
     }
+}
+
+/// Asks for a part. One that was asked for before a restart may have had another budget, for what is left changes with
+/// whatever else is spent meanwhile. So it is asked for again with the first one: whether the rest is the same as well,
+/// which a model that was asked anew need not have said, is for the broker to tell.
+async fn accepted(
+    line: &Line,
+    me: &Party,
+    request: RequestId,
+    share: Budget,
+    dispatch: impl Fn(Budget) -> Dispatch,
+) -> Result<Dispatched, LineError> {
+    match line.ask_for(request, dispatch(share).into()).await {
+        Err(LineError::Refused(body)) if body.code == ErrorCode::IdReused => {}
+        answer => return answer,
+    }
+    let status = DispatchStatus { dispatch: derive::dispatch_id(request, me), without_output: true };
+    let id = RequestId(derive::derived(request.0, "first", 0));
+    let first: DispatchInfo = line.ask_for(id, status.into()).await?;
+    line.ask_for(request, dispatch(first.budget).into()).await
 }
 
 /// The dispatches that a call with this input makes, in its order.

@@ -1,9 +1,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use nexus_wire::budget::Budget;
 use nexus_wire::chat::ChatSent;
 use nexus_wire::gather::{GatherPolicy, GatherResult, GatherState, Gathered};
-use nexus_wire::hands::{Dispatch, DispatchState, Dispatched, HandFailure, Outcome, Wanted};
+use nexus_wire::hands::{Dispatch, DispatchState, DispatchStatus, Dispatched, HandFailure, Outcome, Wanted};
 use nexus_wire::{ErrorBody, ErrorCode, HandRef, HandTarget, Json, MessageId, ToBroker};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -304,6 +305,42 @@ async fn a_gather_names_each_part_and_waits_for_one_answer() {
     assert_eq!(outcome.settles, Some(item));
     let told: Value = serde_json::from_str(&outcome.content).expect("JSON");
     assert_eq!((&told["state"], told["not_ended"].as_array().map(Vec::len)), (&json!("timed_out"), Some(2)));
+}
+
+#[tokio::test]
+async fn a_part_of_a_gather_is_asked_for_again_with_the_budget_it_had_first() {
+    let Bench { toolbox, mut link, mut claims } = bench(&[]);
+    let of = |tokens| Budget { tokens: Some(tokens), cost_microusd: None };
+    let caller = Caller { left: of(300), ..caller() };
+    let dispatch = |budget| {
+        let hand: HandRef = "wren/check".parse().expect("a Hand");
+        ToBroker::Dispatch(Dispatch { thread: caller.thread, budget, ..Dispatch::to(hand, json!(1)) })
+    };
+    let reused = || ErrorBody::new(ErrorCode::IdReused, "it made another dispatch before");
+    let served = async {
+        claims.recv().await.expect("claimed first");
+        let asked = link.requests.recv().await.expect("a request");
+        // Others have spent meanwhile, so that it is not what it was.
+        assert_eq!(asked.frame, dispatch(of(150)));
+        asked.reply.send(Err(reused())).expect("somebody waits");
+        let id = nexus_wire::derive::dispatch_id(asked.id, &Party::Aspect(caller.me.clone()));
+        let looked = link.requests.recv().await.expect("a request");
+        let status = DispatchStatus { dispatch: id, without_output: true };
+        assert_eq!(looked.frame, ToBroker::DispatchStatus(status));
+        let first = json!({
+            "id": id, "hand": "wren/check", "invoker": "forge", "key": "forge", "root": id, "depth": 1,
+            "state": "running", "attempt": 1, "accepted_at": 0, "deadline_at": 9, "budget": of(400),
+        });
+        looked.reply.send(Ok(Json::of(&first))).expect("somebody waits");
+        let again = link.requests.recv().await.expect("a request");
+        assert_eq!((again.id, again.frame), (asked.id, dispatch(of(400))));
+        // More than the budget is another: so says a model that was asked anew and wants something else.
+        again.reply.send(Err(reused())).expect("somebody waits");
+    };
+    let input = json!({"work": [{"hand": "wren/check", "input": 1}]});
+    let (outcome, ()) = tokio::join!(toolbox.run(&caller, 0, "gather", input), served);
+    let told = "part 0, wren/check: the broker refused it: id_reused: it made another dispatch before";
+    assert_eq!(outcome, ToolOutcome::error(told));
 }
 
 #[tokio::test]

@@ -127,6 +127,7 @@ impl Session {
         model: &str,
         telling: &mut Telling,
     ) -> Result<ModelReply, ProviderErrorKind> {
+        self.process.ask_anew();
         let mut heard = Heard::default();
         let prompt = json!({"sessionId": self.id, "prompt": [{"type": "text", "text": text}]});
         let answered = self.ask("session/prompt", prompt, Some((&mut heard, telling))).await?;
@@ -331,3 +332,6 @@ fn outcome(mut message: Value) -> Result<Value, ProviderErrorKind> {
         None => ProviderErrorKind::Overloaded(format!("{said}{detail}")),
     })
 }
+
+#[cfg(test)]
+mod fuzz;

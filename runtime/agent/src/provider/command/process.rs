@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::Path;
 use std::pin::Pin;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,9 +20,9 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::super::bounds::STREAM_BYTES_MAX;
+use super::super::bounds::ByteError;
 use super::super::lines;
-use super::super::settings::{CommandSettings, Speaks};
+use super::super::settings::CommandSettings;
 use crate::conversation::ProviderErrorKind;
 
 /// What it said last is told when it dies.
@@ -42,6 +43,7 @@ pub(super) struct Process {
     group: Option<Pid>,
     stdin: Option<ChildStdin>,
     lines: Lines,
+    written: Written,
     said: Said,
     log: Option<JoinHandle<()>>,
     stall: Duration,
@@ -54,12 +56,13 @@ impl fmt::Debug for Process {
 }
 
 impl Process {
-    /// `aspect` stands before its lines in the log.
+    /// `aspect` stands before its lines in the log. It may write `most` bytes whenever it is asked something.
     pub(super) fn start(
         settings: &CommandSettings,
         folder: &Path,
         aspect: &str,
         stall: Duration,
+        most: usize,
     ) -> Result<Self, ProviderErrorKind> {
         let (program, arguments) = settings.program();
         let mut child = Command::new(program)
@@ -84,18 +87,17 @@ impl Process {
             .stderr
             .take()
             .map(|stderr| tokio::spawn(said.clone().listen(stderr, aspect.to_owned(), program.to_owned())));
-        let most = match settings.speaks {
-            Speaks::Lines => STREAM_BYTES_MAX,
-            // A session may go on for as long as it likes.
-            Speaks::Acp => usize::MAX,
-        };
+        let written = Written { bytes: Arc::default(), most };
         let lines: Lines = match child.stdout.take() {
-            // Whoever stops a session listens to its end, which may have been heard before.
-            Some(stdout) => Box::pin(lines::lines(Box::pin(bytes(stdout)), stall, most).fuse()),
+            Some(stdout) => {
+                let bytes = Box::pin(bytes(stdout, written.clone()));
+                // Whoever stops a session listens to its end, which may have been heard before.
+                Box::pin(lines::lines(bytes, stall, usize::MAX).fuse())
+            }
             None => Box::pin(futures_util::stream::empty()),
         };
         let (program, stdin) = (program.to_owned(), child.stdin.take());
-        Ok(Self { program, stdin, child, group, lines, said, log, stall })
+        Ok(Self { program, stdin, child, group, lines, written, said, log, stall })
     }
 
     /// Writes one line. A program that does not read it may have said already what it has to say.
@@ -119,9 +121,19 @@ impl Process {
         self.stdin = None;
     }
 
+    /// It is asked something else: what it has written so far no longer counts.
+    pub(super) fn ask_anew(&mut self) {
+        self.written.bytes.store(0, Ordering::Relaxed);
+    }
+
     /// The next line it writes; `None` at the end of them.
     pub(super) async fn hear(&mut self) -> Option<Result<Bytes, ProviderErrorKind>> {
-        self.lines.next().await
+        let line = self.lines.next().await;
+        if self.written.is_too_much() {
+            // This may be the first half of a line.
+            return Some(Err(ByteError::StreamTooLong(self.written.most).meaning()));
+        }
+        line
     }
 
     /// What to say of one that has ended before its time.
@@ -170,15 +182,32 @@ impl Drop for Process {
     }
 }
 
-fn bytes(stdout: ChildStdout) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send {
-    futures_util::stream::unfold(stdout, async |mut stdout| {
+/// Ends where it is too much.
+fn bytes(stdout: ChildStdout, written: Written) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send {
+    futures_util::stream::unfold((stdout, written), async |(mut stdout, written)| {
         let mut chunk = BytesMut::with_capacity(16 * 1024);
         match stdout.read_buf(&mut chunk).await {
             Ok(0) => None,
-            Ok(_) => Some((Ok(chunk.freeze()), stdout)),
-            Err(error) => Some((Err(error), stdout)),
+            Ok(more) => {
+                written.bytes.fetch_add(more, Ordering::Relaxed);
+                (!written.is_too_much()).then(|| (Ok(chunk.freeze()), (stdout, written)))
+            }
+            Err(error) => Some((Err(error), (stdout, written))),
         }
     })
+}
+
+/// How much it has written since it was asked, and may. Of a session there is no end, of an answer there has to be.
+#[derive(Clone)]
+struct Written {
+    bytes: Arc<AtomicUsize>,
+    most: usize,
+}
+
+impl Written {
+    fn is_too_much(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) > self.most
+    }
 }
 
 /// The last lines of its log.

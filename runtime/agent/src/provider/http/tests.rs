@@ -1,6 +1,43 @@
+use axum::Router;
+use axum::routing::get;
+use nexus_client::{Broker, KeyFile};
 use reqwest::header::HeaderValue;
+use tokio::net::TcpListener;
 
 use super::*;
+
+#[test]
+fn the_broker_and_this_machine_are_asked_directly_and_others_by_way_of_a_proxy() {
+    let name = "wren".parse().expect("a name");
+    let key = KeyFile::generate(name, uuid::Uuid::nil(), "http://127.0.0.1:7888".into(), None)
+        .expect("a key can be made");
+    let via = Via::of(&key, Broker::of_keyfile(key.clone()).expect("an address"));
+    let cases = [
+        ("https://nexus.lan:7888/api/v1/proxy/model", Some(&via), true),
+        ("https://api.anthropic.com", None, false),
+        ("http://10.0.0.5:8080/v1", None, false),
+        ("http://127.0.0.1.evil:8080/v1", None, false),
+        ("http://127.0.0.1:8080/v1", None, true),
+        ("http://[::1]:11434", None, true),
+        ("http://localhost:11434", None, true),
+        ("http://Models.Localhost:8080/v1", None, true),
+    ];
+    for (url, via, directly) in cases {
+        assert_eq!(is_asked_directly(&host_of(url), via), directly, "{url}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_below_localhost_is_this_machine() {
+    nexus_client::install_crypto();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let url = format!("http://acme.localhost:{}", listener.local_addr().expect("it is bound").port());
+    let asked = async |headers: HeaderMap| headers["host"].to_str().expect("text").to_owned();
+    let server = axum::serve(listener, Router::new().route("/", get(asked)));
+    tokio::spawn(async move { server.await });
+    let answer = client(&url, None).expect("made").get(&url).send().await.expect("it is reached");
+    assert_eq!(answer.text().await.expect("whole"), url.trim_start_matches("http://"));
+}
 
 #[test]
 fn the_wait_is_read_in_each_form() {
