@@ -20,17 +20,23 @@ use crate::look::whole_team;
 use crate::table::span;
 use crate::ui::{Shape, Tone, printable};
 use crate::until::until;
-use crate::{Run, ids, near, text};
+use crate::{Run, attach, ids, near, text};
 
 pub(crate) async fn say(run: &Run, say: cli::Say) -> Result<(), Failure> {
-    let content = text::of_words(&say.words, &mut std::io::stdin())?;
+    let files = attach::look_at(&say.along.attach)?;
+    let content = match say.words.is_empty() {
+        // There is a file instead.
+        true => String::new(),
+        false => text::of_words(&say.words, &mut std::io::stdin())?,
+    };
     let mut client = run.connect().await?;
     check_names(run, &mut client, &say.to).await?;
     check_first_word(run, &mut client, &say).await?;
     let thread = run.within(ids::optional(&mut client, say.thread.as_ref(), ids::thread)).await??;
     let reply_to = run.within(ids::optional(&mut client, say.reply_to.as_ref(), ids::message)).await??;
-    let message = ChatSend { thread, reply_to, to: say.to, content, ..ChatSend::default() };
-    let sent = run.change(&mut client, message).await?;
+    let topic = say.along.topic;
+    let message = ChatSend { thread, reply_to, to: say.to, content, topic, ..ChatSend::default() };
+    let sent = attach::send(run, &mut client, message.clone(), files).await?;
     client.close().await;
     match run.ui.shape() {
         Shape::Data => run.ui.data(&sent)?,
@@ -40,6 +46,7 @@ pub(crate) async fn say(run: &Run, say: cli::Say) -> Result<(), Failure> {
         let line = "nobody received it: the team has no lead, so say --to whom, or mention @somebody";
         run.ui.note(Tone::Warning, line);
     }
+    attach::note_title(run, &message, &sent);
     Ok(())
 }
 

@@ -11,12 +11,13 @@ use nexus_wire::roster::{AspectInfo, AspectRole, AspectState};
 use nexus_wire::{AspectName, derive};
 use serde::Serialize;
 
+use crate::attach::Enclosure;
 use crate::cli::{self};
 use crate::failure::Failure;
 use crate::look::whole_team;
 use crate::table::ago;
 use crate::ui::{Shape, Tone, Ui};
-use crate::{Run, ids, near, text};
+use crate::{Run, attach, ids, near, text};
 use render::{Mode, Piece, Question, Renderer};
 
 pub mod render;
@@ -34,6 +35,7 @@ struct Answered<'a> {
 }
 
 pub(crate) async fn ask(run: &Run, ask: cli::Ask) -> Result<(), Failure> {
+    let files = attach::look_at(&ask.along.attach)?;
     let mut client = run.connect().await?;
     let team = run.within(whole_team(&mut client)).await??.aspects;
     let (aspect, words) = addressee(&ask.words, &team)?;
@@ -41,7 +43,7 @@ pub(crate) async fn ask(run: &Run, ask: cli::Ask) -> Result<(), Failure> {
     if !ask.quiet {
         warn_if_away(&run.ui, aspect, run.now());
     }
-    let sent = send(run, &mut client, &aspect.name, content, &ask).await?;
+    let sent = send(run, &mut client, (&aspect.name, content), files, &ask).await?;
     let question = Question {
         aspect: aspect.name.clone(),
         message: sent.message,
@@ -124,13 +126,18 @@ fn warn_if_away(ui: &Ui, aspect: &AspectInfo, now: i64) {
 async fn send(
     run: &Run,
     client: &mut Client,
-    to: &AspectName,
-    content: String,
+    (to, content): (&AspectName, String),
+    files: Vec<Enclosure>,
     ask: &cli::Ask,
 ) -> Result<ChatSent, Failure> {
     let thread = run.within(ids::optional(client, ask.thread.as_ref(), ids::thread)).await??;
-    let message = ChatSend { thread, to: vec![to.to_string()], content, ..ChatSend::default() };
-    run.change(client, message).await
+    let topic = ask.along.topic.clone();
+    let message = ChatSend { thread, to: vec![to.to_string()], content, topic, ..ChatSend::default() };
+    let sent = attach::send(run, client, message.clone(), files).await?;
+    if !ask.quiet {
+        attach::note_title(run, &message, &sent);
+    }
+    Ok(sent)
 }
 
 async fn elapsed(patience: Option<Duration>) {

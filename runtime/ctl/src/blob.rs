@@ -71,21 +71,27 @@ async fn get(run: &Run, broker: &Broker, id: BlobId, to: Option<&Path>) -> Resul
     Ok(())
 }
 
-/// All of a file, unless it is more than a blob may be.
 fn content(path: &Path) -> Result<Vec<u8>, Failure> {
+    if path.as_os_str() == "-" {
+        return whole(path, std::io::stdin().lock());
+    }
+    let file = std::fs::File::open(path);
+    whole(path, file.map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?)
+}
+
+/// All of a file, unless it is more than a blob may be.
+pub(crate) fn whole(path: &Path, file: impl Read) -> Result<Vec<u8>, Failure> {
     let failed = |error: std::io::Error| Failure::Usage(format!("{}: {error}", path.display()));
     let mut bytes = Vec::new();
-    let source: Box<dyn Read> = match path.as_os_str() == "-" {
-        true => Box::new(std::io::stdin().lock()),
-        false => Box::new(std::fs::File::open(path).map_err(failed)?),
-    };
-    source.take(BLOB_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
+    file.take(BLOB_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > BLOB_BYTES_MAX {
-        let message =
-            format!("{} has more than the {BLOB_BYTES_MAX} bytes of the largest blob", path.display());
-        return Err(Failure::Usage(message));
+        return Err(Failure::Usage(too_large(path)));
     }
     Ok(bytes)
+}
+
+pub(crate) fn too_large(path: &Path) -> String {
+    format!("{} has more than the {BLOB_BYTES_MAX} bytes of the largest blob", path.display())
 }
 
 pub(crate) async fn backup(run: &Run, backup: cli::Backup) -> Result<(), Failure> {

@@ -67,9 +67,10 @@ async fn carry_out(run: &Run, client: &mut Client, action: KnowledgeAction) -> R
             let revoked = run.change(client, KnowledgeRevoke { to, may: may.into(), of }).await?;
             grant(run, revoked)
         }
-        KnowledgeAction::Search { words, whose, limit } => {
+        KnowledgeAction::Search { words, whose, min_score, limit } => {
+            let query = words.join(" ");
             let search =
-                KnowledgeSearch { query: words.join(" "), of: whose.of, limit, ..KnowledgeSearch::default() };
+                KnowledgeSearch { query, of: whose.of, min_score, limit, ..KnowledgeSearch::default() };
             let found = client.call(search).await?;
             hits(run, &found)
         }

@@ -24,6 +24,7 @@ mod act;
 mod approval;
 pub mod ask;
 mod aspect;
+mod attach;
 mod blob;
 mod budget;
 pub mod cli;
@@ -209,6 +210,15 @@ impl Run {
                 REQUEST_TIMEOUT.as_secs()
             ))
         })
+    }
+
+    /// The stretch of time that was typed.
+    pub(crate) fn between(
+        &self,
+        since: Option<cli::When>,
+        until: Option<cli::When>,
+    ) -> Result<cli::Stretch, Failure> {
+        cli::between(since, until, self.now(), &self.zone).map_err(Failure::Usage)
     }
 
     /// Sends what changes something, unless it is only to be shown what that would be.

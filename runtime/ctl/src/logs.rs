@@ -8,7 +8,7 @@ use nexus_wire::envelope::push;
 use nexus_wire::frame::FromBroker;
 use nexus_wire::log::{LogEntry, Subscribe};
 use nexus_wire::observe::Observed;
-use nexus_wire::{AspectName, ThreadId};
+use nexus_wire::{AspectName, Party, ThreadId};
 
 use crate::failure::Failure;
 use crate::ui::{Outage, Shape, Tone};
@@ -18,35 +18,51 @@ use lines::{Streams, concerns, line};
 mod lines;
 
 const TAIL_DEFAULT: usize = 20;
-/// How far back the last lines of one aspect or thread are looked for.
+/// How far back the last lines are looked for when not all are wanted.
 const LOOKED_AT: u64 = 5_000;
+/// The one family of kinds that may be followed by its name.
+const ALERT: &str = "alert";
 
 pub(crate) async fn logs(run: &Run, logs: cli::Logs) -> Result<(), Failure> {
     let mut client = run.connect().await?;
     let thread = run.within(ids::optional(&mut client, logs.thread.as_ref(), ids::thread)).await??;
-    let head = run.within(newest(&mut client, None)).await??;
+    let head = run.within(newest(&mut client, AuditList::default())).await??;
+    let is_narrow = !logs.kind.is_empty() || logs.by.is_some();
     let (from, tail) = match logs.since {
         Some(since) => {
-            let before = Some(since.ms(run.now(), &run.zone));
+            let until = Some(since.ms(run.now(), &run.zone));
+            let before = AuditList { until, ..AuditList::default() };
             (run.within(newest(&mut client, before)).await??, logs.tail.unwrap_or(usize::MAX))
         }
         None => {
             let tail = logs.tail.unwrap_or(TAIL_DEFAULT);
-            let is_all = logs.aspect.is_none() && thread.is_none();
+            let is_all = logs.aspect.is_none() && thread.is_none() && !is_narrow;
             let looked_at = if is_all { u64::try_from(tail).unwrap_or(u64::MAX) } else { LOOKED_AT };
             (head.saturating_sub(looked_at), tail)
         }
     };
     // From now on where nothing of what was is wanted.
     let from = if tail == 0 { head } else { from };
-    // Every entry is asked for: that of `head` says that all before it have come.
-    let subscribe = Subscribe { from_seq: Some(from), observe: logs.follow, ..Subscribe::default() };
-    let mut reading =
-        Reading { run, aspect: logs.aspect, thread, streams: Streams::default(), outage: Outage::default() };
+    // An aspect and a thread are picked out here, kinds and who did it by the broker. The last entry that it sends of
+    // what there is says that all before it have come.
+    let last = match is_narrow {
+        true => run.within(newest_of(&mut client, &logs.kind, logs.by.as_ref())).await??.min(head),
+        false => head,
+    };
+    let subscribe = Subscribe {
+        from_seq: Some(from),
+        // What streams is of no kind.
+        observe: logs.follow && logs.kind.is_empty(),
+        kinds: logs.kind,
+        by: logs.by.clone(),
+        ..Subscribe::default()
+    };
+    let (streams, outage) = (Streams::default(), Outage::default());
+    let mut reading = Reading { run, aspect: logs.aspect, by: logs.by, thread, streams, outage };
     let done = async {
         let mut follow = client.follow(subscribe).await?;
-        if from < head {
-            reading.recorded(&mut follow, head, tail).await?;
+        if from < last {
+            reading.recorded(&mut follow, last, tail).await?;
         }
         if logs.follow { reading.on(&mut follow).await } else { Ok(()) }
     };
@@ -60,15 +76,46 @@ pub(crate) async fn logs(run: &Run, logs: cli::Logs) -> Result<(), Failure> {
     done
 }
 
-/// The latest entry of the log before a time; 0 where there is none.
-async fn newest(client: &mut Client, until: Option<i64>) -> Result<u64, Failure> {
-    let page = client.call(AuditList { until, limit: Some(1), ..AuditList::default() }).await?;
+/// The latest entry of those that are wanted; 0 where there is none.
+async fn newest(client: &mut Client, wanted: AuditList) -> Result<u64, Failure> {
+    let page = client.call(AuditList { limit: Some(1), ..wanted }).await?;
     Ok(page.entries.first().map_or(0, |entry| entry.seq))
+}
+
+/// The same of these kinds, as they are followed. The trail takes the first word of kinds for all of them; followed,
+/// it is none.
+async fn newest_of(client: &mut Client, kinds: &[String], by: Option<&Party>) -> Result<u64, Failure> {
+    if kinds.is_empty() {
+        return newest(client, AuditList { by: by.cloned(), ..AuditList::default() }).await;
+    }
+    let mut last = 0;
+    for typed in kinds {
+        let kind = in_trail(typed);
+        let wanted =
+            AuditList { by: by.cloned(), kind: Some(kind.clone()), limit: Some(1), ..AuditList::default() };
+        let page = client.call(wanted).await?;
+        let Some(entry) = page.entries.first() else { continue };
+        if entry.kind != kind && kind != ALERT {
+            let like = &entry.kind;
+            let message =
+                format!("{typed:?} is no kind but the first word of some; name each whole, such as {like}");
+            return Err(Failure::Usage(message));
+        }
+        last = last.max(entry.seq);
+    }
+    Ok(last)
+}
+
+/// A body's type, such as `dispatch_ended`, as the audit trail has it.
+fn in_trail(kind: &str) -> String {
+    if kind.contains('.') { kind.to_owned() } else { kind.replace('_', ".") }
 }
 
 struct Reading<'a> {
     run: &'a Run,
     aspect: Option<AspectName>,
+    /// The broker picks entries by it; what streams is picked here.
+    by: Option<Party>,
     thread: Option<ThreadId>,
     streams: Streams,
     outage: Outage,
@@ -158,7 +205,8 @@ impl Reading<'_> {
     }
 
     fn observed(&mut self, observed: &Observed) -> Result<(), Failure> {
-        let is_of_another = self.aspect.as_ref().is_some_and(|aspect| *aspect != observed.aspect);
+        let is_of_another = self.aspect.as_ref().is_some_and(|aspect| *aspect != observed.aspect)
+            || self.by.as_ref().is_some_and(|by| by.aspect() != Some(&observed.aspect));
         if is_of_another || (self.thread.is_some() && observed.thread != self.thread) {
             return Ok(());
         }

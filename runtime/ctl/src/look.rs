@@ -12,7 +12,7 @@ use nexus_wire::limits::PAGE_MAX;
 use nexus_wire::roster::{AspectInfo, Team, TeamList};
 use nexus_wire::thread::{ChatReceipts, ReceiptPage, ThreadGet};
 use nexus_wire::trigger::TriggerList;
-use nexus_wire::{AspectName, DispatchId, MessageId, ThreadId};
+use nexus_wire::{AspectName, DispatchId, MessageId};
 use serde_json::{Value, json};
 
 use crate::act::choice_line;
@@ -90,9 +90,14 @@ async fn page(run: &Run, client: &mut Client, what: What) -> Result<Page, Failur
         What::Knowledge { topic: None, whose, prefix, limit } => {
             knowledge::list(run, client, whose, &prefix, limit).await
         }
-        What::Messages { thread, after, limit } => {
-            let thread = ids::thread(client, &thread).await?;
-            messages(run, client, thread, after, limit).await
+        What::Messages { thread, after, before, limit } => {
+            if let Some(before) = before.filter(|before| after > 0 && *before <= after) {
+                let message =
+                    format!("--before {before} is not behind --after {after}: nothing lies between");
+                return Err(Failure::Usage(message));
+            }
+            let thread = Some(ids::thread(client, &thread).await?);
+            messages(run, client, ChatRead { thread, message: None, after, before, limit }).await
         }
         What::Operators { name } => operator::list(run, &run.broker()?, name.as_ref()).await,
         What::Receipts { message } => {
@@ -180,20 +185,23 @@ async fn gathers(run: &Run, client: &mut Client, list: GatherList) -> Result<Pag
     Ok(Page::of(run, &page, empty, rows)?.going_on("--before", next))
 }
 
-async fn messages(
-    run: &Run,
-    client: &mut Client,
-    thread: ThreadId,
-    after: u64,
-    limit: Option<u32>,
-) -> Result<Page, Failure> {
-    let page = read(client, thread, after, limit).await?;
-    let empty = if after > 0 { "no messages after that one" } else { "no messages in this thread" };
+async fn messages(run: &Run, client: &mut Client, wanted: ChatRead) -> Result<Page, Failure> {
+    let page = read(client, &wanted).await?;
+    let empty = match (wanted.after, wanted.before) {
+        (0, None) => "no messages in this thread",
+        (_, None) => "no messages after that one",
+        (0, Some(_)) => "no messages before that one",
+        (_, Some(_)) => "no messages between those two",
+    };
     let rows = || table::messages(&page.messages, &run.zone);
-    let next = page.messages.last().map(|message| message.seq).filter(|_| page.more);
+    let (flag, far) = match wanted.before {
+        None => ("--after", page.messages.last()),
+        Some(_) => ("--before", page.messages.first()),
+    };
+    let next = far.map(|message| message.seq).filter(|_| page.more);
     let gap = page.gap.as_ref().map(|gap| printable(&gap.reason));
     let shown = Page::of(run, &page, page.messages.is_empty().then_some(empty), rows)?;
-    Ok(shown.noting(Tone::Dim, gap).going_on("--after", next))
+    Ok(shown.noting(Tone::Dim, gap).going_on(flag, next))
 }
 
 async fn threads(run: &Run, client: &mut Client, list: ChatThreads) -> Result<Page, Failure> {
@@ -257,28 +265,31 @@ pub(crate) async fn receipts(client: &mut Client, message: MessageId) -> Result<
 }
 
 /// All of a thread, or as much as was asked for.
-async fn read(
-    client: &mut Client,
-    thread: ThreadId,
-    mut after: u64,
-    limit: Option<u32>,
-) -> Result<ChatPage, Failure> {
-    let mut left = limit.unwrap_or(u32::MAX);
+async fn read(client: &mut Client, wanted: &ChatRead) -> Result<ChatPage, Failure> {
+    let (mut after, mut before) = (wanted.after, wanted.before);
+    let mut left = wanted.limit.unwrap_or(u32::MAX);
     let mut all: Option<ChatPage> = None;
     loop {
-        let ask =
-            ChatRead { thread: Some(thread), after, limit: Some(left.min(PAGE_MAX)), ..ChatRead::default() };
+        let ask = ChatRead { after, before, limit: Some(left.min(PAGE_MAX)), ..wanted.clone() };
         let page = client.call(ask).await?;
         let got = u32::try_from(page.messages.len()).unwrap_or(u32::MAX);
         left = left.saturating_sub(got);
         let more = page.more && got > 0;
-        after = page.messages.last().map_or(after, |message| message.seq);
+        // With `before` pages are counted from the end, each ahead of the one that came last.
+        match before {
+            None => after = page.messages.last().map_or(after, |message| message.seq),
+            Some(_) => before = page.messages.first().map(|message| message.seq).or(before),
+        }
         let whole = match all.take() {
             None => page,
-            Some(mut whole) => {
-                whole.messages.extend(page.messages);
+            Some(whole) => {
+                let (mut messages, rest) = match before {
+                    None => (whole.messages, page.messages),
+                    Some(_) => (page.messages, whole.messages),
+                };
+                messages.extend(rest);
                 let gap = whole.gap.or(page.gap);
-                ChatPage { thread: page.thread, messages: whole.messages, more: page.more, gap }
+                ChatPage { thread: page.thread, messages, more: page.more, gap }
             }
         };
         if !more || left == 0 {

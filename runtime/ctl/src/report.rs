@@ -7,16 +7,16 @@ use crate::page::Page;
 use crate::{Run, cli, ids, table};
 
 pub(crate) async fn audit(run: &Run, audit: cli::Audit) -> Result<(), Failure> {
+    let (since, until) = run.between(audit.since, audit.until)?;
     let mut client = run.connect().await?;
     let thread = run.within(ids::optional(&mut client, audit.thread.as_ref(), ids::thread)).await??;
-    let ms = |when: cli::When| when.ms(run.now(), &run.zone);
     let list = AuditList {
         by: audit.by,
         kind: audit.kind,
         subject: audit.subject,
         thread,
-        since: audit.since.map(ms),
-        until: audit.until.map(ms),
+        since,
+        until,
         before: audit.before,
         limit: Some(audit.limit),
     };
@@ -29,9 +29,9 @@ pub(crate) async fn audit(run: &Run, audit: cli::Audit) -> Result<(), Failure> {
 }
 
 pub(crate) async fn usage(run: &Run, usage: cli::Usage) -> Result<(), Failure> {
+    let (since, until) = run.between(usage.since, usage.until)?;
     let mut client = run.connect().await?;
-    let ms = |when: cli::When| when.ms(run.now(), &run.zone);
-    let read = UsageRead { by: usage.by.into(), since: usage.since.map(ms), until: usage.until.map(ms) };
+    let read = UsageRead { by: usage.by.into(), since, until };
     let report = run.within(client.call(read)).await??;
     client.close().await;
     let empty = report.rows.is_empty().then_some("nothing was spent in that time");

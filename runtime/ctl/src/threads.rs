@@ -54,10 +54,11 @@ pub(crate) async fn rename(run: &Run, rename: cli::Rename) -> Result<(), Failure
 }
 
 pub(crate) async fn search(run: &Run, search: cli::Search) -> Result<(), Failure> {
+    let cli::Search { query, thread, by, since, until, before, limit } = search;
+    let (since, until) = run.between(since, until)?;
     let mut client = run.connect().await?;
-    let cli::Search { query, thread, by, before, limit } = search;
     let thread = run.within(ids::optional(&mut client, thread.as_ref(), ids::thread)).await??;
-    let request = ChatSearch { query, thread, by, cursor: before, limit, ..ChatSearch::default() };
+    let request = ChatSearch { query, thread, by, since, until, cursor: before, limit };
     let found = run.within(client.call(request)).await??;
     client.close().await;
     match run.ui.shape() {

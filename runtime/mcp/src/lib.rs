@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser as _;
-use nexus_client::install_crypto;
+use nexus_client::{LOG_WITHOUT_TOKENS, install_crypto};
 use nexus_mcp_server::TeamServer;
 use nexus_operator::failure::Failure;
 use nexus_operator::settings::Env;
@@ -58,8 +58,7 @@ fn start(cli: &Cli) -> Result<(), Failure> {
     if let Some(Verb::Config { client }) = &cli.verb {
         return print(&snippet::of(*client, cli)?);
     }
-    let filter = EnvFilter::try_from_env("NEXUS_LOG").unwrap_or_else(|_| EnvFilter::new("warn,rmcp=error"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    start_logging();
     install_crypto();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -70,6 +69,16 @@ fn start(cli: &Cli) -> Result<(), Failure> {
     // A read of standard input cannot be given up, and must not hold up the end.
     runtime.shutdown_background();
     done
+}
+
+/// To standard error.
+fn start_logging() {
+    let filter = EnvFilter::try_from_env("NEXUS_LOG").unwrap_or_else(|_| EnvFilter::new("warn,rmcp=error"));
+    let filter = match LOG_WITHOUT_TOKENS.parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
+    };
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
 }
 
 async fn serve(cli: &Cli) -> Result<(), Failure> {

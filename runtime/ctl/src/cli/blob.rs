@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use nexus_wire::BlobId;
 
+/// What a file is said to be when nobody says it.
+pub const MEDIA_TYPE: &str = "application/octet-stream";
+
 #[derive(Args, Clone, Debug)]
 pub struct Blob {
     #[command(subcommand)]
@@ -38,7 +41,7 @@ pub enum BlobAction {
         #[arg(long, value_name = "NAME")]
         name: Option<String>,
         /// What it is
-        #[arg(long = "type", value_name = "TYPE/SUBTYPE", default_value = "application/octet-stream")]
+        #[arg(long = "type", value_name = "TYPE/SUBTYPE", default_value = MEDIA_TYPE)]
         media_type: String,
     },
     /// What is known of one, without its bytes

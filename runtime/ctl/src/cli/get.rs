@@ -137,6 +137,9 @@ pub enum What {
         /// Only those after this one's SEQ
         #[arg(long, value_name = "SEQ", default_value_t = 0)]
         after: u64,
+        /// Only those before this one's SEQ; with --limit the last of them
+        #[arg(long, value_name = "SEQ")]
+        before: Option<u64>,
         /// At most this many
         #[arg(long, value_name = "N")]
         limit: Option<u32>,

@@ -62,11 +62,14 @@ pub enum KnowledgeAction {
     Revoke(Grant),
     /// Full text: words, "a phrase", this OR that, -without, begin*
     Search {
-        /// What to look for; all words have to occur
+        /// What to look for; all words have to occur. Options come before it
         #[arg(required = true, value_name = "TEXT", allow_hyphen_values = true, trailing_var_arg = true)]
         words: Vec<String>,
         #[command(flatten)]
         whose: Whose,
+        /// Leave out what scores lower; the best hit comes first
+        #[arg(long, value_name = "SCORE", value_parser = score)]
+        min_score: Option<f64>,
         /// At most this many
         #[arg(long, value_name = "N")]
         limit: Option<u32>,
@@ -82,6 +85,12 @@ pub enum KnowledgeAction {
         #[arg(long)]
         share: bool,
     },
+}
+
+/// What search shows of each hit.
+fn score(text: &str) -> Result<f64, String> {
+    let score = text.parse::<f64>().ok().filter(|score| score.is_finite() && *score >= 0.0);
+    score.ok_or_else(|| format!("{text:?} is no score; write a number from 0 on: 2.5"))
 }
 
 #[derive(Args, Clone, Debug)]
@@ -117,6 +126,22 @@ impl From<May> for KnowledgeMay {
         match may {
             May::Read => Self::Read,
             May::Share => Self::Share,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_score_is_a_number_from_0_on() {
+        for (text, read) in [("0", 0.0), ("2.5", 2.5), ("1e1", 10.0)] {
+            assert_eq!(score(text), Ok(read), "{text}");
+        }
+        for text in ["", "high", "-1", "NaN", "inf"] {
+            let said = format!("{text:?} is no score; write a number from 0 on: 2.5");
+            assert_eq!(score(text), Err(said));
         }
     }
 }

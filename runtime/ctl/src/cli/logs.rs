@@ -11,8 +11,9 @@ use crate::ids::Short;
 #[command(after_help = "\
 For example: nexctl logs wren -f
              nexctl logs --since 2h -o json | jq .payload.body.type
+             nexctl logs --kind message,dispatch.ended --by wren
 What streams (text, tool calls and their results) is shown with --follow, as it
-comes; what was recorded comes first.")]
+comes, unless kinds are named; what was recorded comes first.")]
 pub struct Logs {
     /// Only what this aspect did and what was done to it
     pub aspect: Option<AspectName>,
@@ -22,12 +23,31 @@ pub struct Logs {
     /// From this time on: 10m ago, today, 2026-11-26, 2026-11-26T08:00
     #[arg(long, value_name = "TIME")]
     pub since: Option<When>,
+    /// Only entries of this kind, as nexctl audit shows it: message, dispatch.ended; repeat it for several
+    #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind)]
+    pub kind: Vec<String>,
+    /// Only what this one did: an aspect, operator/NAME or system
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<Party>,
     /// At most this many lines of what was recorded; all since --since, else 20
     #[arg(long, value_name = "N")]
     pub tail: Option<usize>,
     /// Only what belongs to this thread
     #[arg(long, value_name = "ID")]
     pub thread: Option<Short<ThreadId>>,
+}
+
+/// Which kinds there are is the broker's to say; that it is one word is not.
+fn kind(text: &str) -> Result<String, String> {
+    let is_word = |word: &str| {
+        !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'-'))
+    };
+    match text.split('.').all(is_word) {
+        true => Ok(text.to_owned()),
+        false => {
+            Err(format!("{text:?} is no kind; write it as nexctl audit shows it, such as dispatch.ended"))
+        }
+    }
 }
 
 #[derive(Args, Clone, Debug)]
@@ -103,4 +123,21 @@ pub struct Audit {
     /// At most this many
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_words_with_points_between() {
+        for text in ["message", "dispatch.ended", "dispatch_ended", "budget.goes_on"] {
+            assert_eq!(kind(text), Ok(text.to_owned()));
+        }
+        for text in ["", "Message", "dispatch.", ".ended", "a b", "dispatch.*"] {
+            let said =
+                format!("{text:?} is no kind; write it as nexctl audit shows it, such as dispatch.ended");
+            assert_eq!(kind(text), Err(said));
+        }
+    }
 }

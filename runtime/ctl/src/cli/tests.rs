@@ -44,10 +44,17 @@ fn what_people_type_is_understood() {
         "nexctl knowledge search rivers -sea OR lake*",
         "nexctl session tree wren global",
         "nexctl search moon --by wren --before 7",
+        "nexctl search moon --since 2h --until today",
+        "nexctl knowledge search --min-score 2.5 rivers",
+        "nexctl get messages 620a --after 3 --before 9 --limit 2",
+        "nexctl logs --kind message,dispatch.ended --kind alert --by operator/ana",
         "nexctl stop wren --thread 0199a0b1-c2d3-7123-8456-789abcdef012 --reason enough --wait 5",
         "nexctl go-on wren",
         "nexctl say -o json hello",
         "nexctl say --to wren,forge --to keel hello",
+        "nexctl say --attach a.txt --attach b.txt --topic plan hello",
+        "nexctl say --attach a.txt",
+        "nexctl ask wren what? --attach a.txt --topic plan",
         "nexctl dispatch wren/verify-claim {} --wait --deadline 90 --budget-tokens 9 --budget-usd 0.01",
         "nexctl get dispatches --dead --limit 3",
         "nexctl get dispatches --tree 0199a0b1-c2d3-7123-8456-789abcdef012",
@@ -88,6 +95,15 @@ fn what_people_type_is_understood() {
         "nexctl ask",
         "nexctl ask what --timeout soon",
         "nexctl ask what --timeout -5m",
+        "nexctl ask --attach a.txt",
+        "nexctl say",
+        "nexctl say --topic plan",
+        "nexctl say --topic \u{a0} hello",
+        "nexctl search moon --since soon",
+        "nexctl knowledge search --min-score -1 rivers",
+        "nexctl get messages 620a --before x",
+        "nexctl logs --kind Message",
+        "nexctl logs --by Wren!",
         "nexctl backup ../friday.tar",
         "nexctl blob get sha256-0",
         "nexctl budget set wren --per day",
@@ -117,5 +133,15 @@ fn what_people_type_is_understood() {
     ];
     for line in bad {
         assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+    }
+}
+
+#[test]
+fn a_shell_completes_the_names_of_files_to_attach() {
+    let command = Cli::command();
+    for name in ["ask", "say"] {
+        let found = command.find_subcommand(name).expect("it is there");
+        let attach = found.get_arguments().find(|it| it.get_id() == "attach").expect("it is there");
+        assert_eq!(attach.get_value_hint(), clap::ValueHint::FilePath, "{name}");
     }
 }

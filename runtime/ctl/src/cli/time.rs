@@ -40,6 +40,25 @@ impl When {
     }
 }
 
+/// The stretch from one point of time to another, each of which may be left open.
+pub type Stretch = (Option<Ms>, Option<Ms>);
+
+/// What was typed as --since and --until.
+pub fn between(
+    since: Option<When>,
+    until: Option<When>,
+    now: Ms,
+    zone: &TimeZone,
+) -> Result<Stretch, String> {
+    let ms = |when: When| when.ms(now, zone);
+    match (since.map(ms), until.map(ms)) {
+        (Some(since), Some(until)) if since >= until => {
+            Err("--since is not before --until: nothing lies between them".to_owned())
+        }
+        stretch => Ok(stretch),
+    }
+}
+
 impl std::str::FromStr for When {
     type Err = String;
 
@@ -90,6 +109,21 @@ mod tests {
         }
         for text in ["", "soon", "-5m", "2026-13-01", "d"] {
             assert!(text.parse::<When>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_stretch_begins_before_it_ends() {
+        let when = |text: &str| text.parse::<When>().ok();
+        let (early, late) = (when("1970-01-01T00:00:01Z"), when("1970-01-01T00:00:02Z"));
+        let between = |since, until| between(since, until, 0, &TimeZone::UTC);
+        assert_eq!(between(early, late), Ok((Some(1_000), Some(2_000))));
+        assert_eq!(between(early, None), Ok((Some(1_000), None)));
+        assert_eq!(between(None, early), Ok((None, Some(1_000))));
+        assert_eq!(between(None, None), Ok((None, None)));
+        for since in [early, late] {
+            let said = "--since is not before --until: nothing lies between them";
+            assert_eq!(between(since, early), Err(said.to_owned()));
         }
     }
 }

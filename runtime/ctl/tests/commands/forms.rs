@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::ask::team;
 use super::stub::{Act, nexctl};
 
-fn thread(id: &str) -> ThreadInfo {
+pub(crate) fn thread(id: &str) -> ThreadInfo {
     ThreadInfo {
         id: id.parse().expect("an id"),
         title: "the moon".into(),

@@ -8,4 +8,6 @@
 mod ask;
 mod forms;
 mod lists;
+mod narrow;
 mod stub;
+mod waiting;
