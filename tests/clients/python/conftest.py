@@ -5,21 +5,35 @@ import pathlib
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "scripts/lib"))
 import stack  # noqa: E402
-from nexus_client import Aspect, Link  # noqa: E402
+from nexus_client import PATIENCE_S, Aspect, Link  # noqa: E402
+
+
+class TlsStack(stack.Stack):
+    """A broker that speaks TLS on loopback too, which the scripts need not."""
+
+    def start_broker(self):
+        command = [self.bin / "nexus", "serve", "--data", self.data, "--listen", self.listen, "--tls"]
+        self.broker = stack.Process("nexus", command, self.say)
+        deadline = time.monotonic() + PATIENCE_S
+        while not any("ready in" in line for line in self.broker.lines):
+            assert time.monotonic() < deadline and self.broker.child.poll() is None, self.broker.lines
+            time.sleep(0.02)
+        self.url = json.loads((self.data / "nexus.run").read_text())["url"]
 
 
 class Nexus:
     """The broker's process, and what an admin does on its machine."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, kind=stack.Stack):
         self.folder = folder
-        self.stack = stack.Stack(stack.bin_dir(), folder / "data")
+        self.stack = kind(stack.bin_dir(), folder / "data")
         self.stack.start_broker()
 
     @property
@@ -60,6 +74,13 @@ class Nexus:
 @pytest.fixture
 def nexus(tmp_path):
     running = Nexus(tmp_path)
+    yield running
+    running.stack.stop()
+
+
+@pytest.fixture
+def tls_nexus(tmp_path):
+    running = Nexus(tmp_path, TlsStack)
     yield running
     running.stack.stop()
 

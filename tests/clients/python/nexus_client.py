@@ -1,7 +1,7 @@
 """A client of the Nexus wire protocol, written from docs/protocol.md alone.
 
 It shows that the page is enough: no code of this repository is used, only the `websockets` package, and
-`cryptography` for the Ed25519 signature of an assertion.
+`cryptography` for the Ed25519 signature of an assertion and the subject of a certificate.
 """
 
 import base64
@@ -9,13 +9,18 @@ import datetime
 import json
 import os
 import socket
+import ssl
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 import uuid
+from http.client import HTTPConnection, HTTPSConnection
 
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import load_pem_x509_certificate
+from cryptography.x509.oid import NameOID
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -52,6 +57,41 @@ def assertion(keyfile, **changes):
     return f"{signed}.{_base64url(key.sign(signed.encode()))}"
 
 
+class Trust:
+    """Of a broker that speaks TLS: its own CA and nothing else, under one name whatever address is dialled."""
+
+    def __init__(self, ca_pem, nexus_id):
+        self.name = f"{nexus_id}.nexus"
+        self.context = ssl.create_default_context(cadata=ca_pem)
+        # As newer versions of Python do by themselves.
+        self.context.verify_flags |= ssl.VERIFY_X509_STRICT
+
+    @classmethod
+    def of_keyfile(cls, keyfile):
+        return cls(keyfile["ca_pem"], keyfile["nexus_id"])
+
+    @classmethod
+    def of_ca(cls, ca_pem):
+        """For who has the certificate and no keyfile: its subject says whose it is."""
+        [name] = load_pem_x509_certificate(ca_pem.encode()).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        return cls(ca_pem, name.value.removeprefix("Nexus "))
+
+    def urlopen(self, request, timeout):
+        trust = self
+
+        class Named(HTTPSConnection):
+            def connect(self):
+                HTTPConnection.connect(self)
+                self.sock = trust.context.wrap_socket(self.sock, server_hostname=trust.name)
+
+        class Handler(urllib.request.HTTPSHandler):
+            def https_open(self, request):
+                return self.do_open(Named, request, context=trust.context)
+
+        request.add_header("Host", f"{self.name}:{urllib.parse.urlsplit(request.full_url).port}")
+        return urllib.request.build_opener(Handler).open(request, timeout=timeout)
+
+
 class HttpProblem(Exception):
     """An answer that is no success, with the body of RFC 9457."""
 
@@ -60,26 +100,33 @@ class HttpProblem(Exception):
         self.status, self.body = status, body
 
 
-def http(method, url, body=None, token=None, headers=None):
-    """One HTTP request with a JSON body each way."""
-    request = urllib.request.Request(url, method=method, headers=dict(headers or {}))
-    if body is not None:
-        request.data = json.dumps(body).encode()
-        request.add_header("Content-Type", "application/json")
+def http_bytes(method, url, body=None, token=None, headers=None, trust=None):
+    """One HTTP request, with bytes each way: the status, headers and body of a good answer."""
+    request = urllib.request.Request(url, method=method, headers=dict(headers or {}), data=body)
     if token:
         request.add_header("Authorization", f"Bearer {token}")
     try:
-        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
-            raw = answer.read()
+        with (trust.urlopen if trust else urllib.request.urlopen)(request, timeout=PATIENCE_S) as answer:
+            return answer.status, answer.headers, answer.read()
     except urllib.error.HTTPError as error:
         raw = error.read()
         raise HttpProblem(error.code, json.loads(raw) if raw else None) from None
+
+
+def http(method, url, body=None, token=None, headers=None, trust=None):
+    """One HTTP request with a JSON body each way."""
+    headers = dict(headers or {})
+    if body is not None:
+        body = json.dumps(body).encode()
+        headers["Content-Type"] = "application/json"
+    _, _, raw = http_bytes(method, url, body, token, headers, trust)
     return json.loads(raw) if raw else None
 
 
-def access_token(url, keyfile):
+def access_token(url, keyfile, trust=None):
     """Exchanges a signed assertion for the token that opens links."""
-    answer = http("POST", f"{url}/api/v1/token", {"grant_type": GRANT, "assertion": assertion(keyfile)})
+    asked = {"grant_type": GRANT, "assertion": assertion(keyfile)}
+    answer = http("POST", f"{url}/api/v1/token", asked, trust=trust)
     assert answer["token_type"] == "Bearer", answer
     return answer["access_token"]
 
@@ -87,12 +134,12 @@ def access_token(url, keyfile):
 class Events:
     """The stream of `GET /api/v1/events`."""
 
-    def __init__(self, url, token, query="", last_id=None):
+    def __init__(self, url, token, query="", last_id=None, trust=None):
         headers = {"Authorization": f"Bearer {token}", "Accept": "text/event-stream"}
         if last_id is not None:
             headers["Last-Event-ID"] = last_id
         request = urllib.request.Request(f"{url}/api/v1/events?{query}", headers=headers)
-        self.answer = urllib.request.urlopen(request, timeout=PATIENCE_S)
+        self.answer = (trust.urlopen if trust else urllib.request.urlopen)(request, timeout=PATIENCE_S)
 
     def next(self):
         """The fields of the next event; comments are passed over."""
@@ -121,13 +168,20 @@ class Refused(Exception):
 class Link:
     """One WebSocket. A thread of its own reads, so that pushes are kept in order while a reply is awaited."""
 
-    def __init__(self, url, token):
+    def __init__(self, url, token, trust=None):
+        secured = {}
+        if trust:
+            # The address is dialled, and the name is what the handshake and the `Host` are about.
+            at = urllib.parse.urlsplit(url)
+            secured = {"sock": socket.create_connection((at.hostname, at.port)), "ssl": trust.context}
+            url = f"https://{trust.name}:{at.port}"
         opened = connect(
             f"{url.replace('http', 'ws', 1)}/connect",
             subprotocols=["nexus.v1"],
             additional_headers={"Authorization": f"Bearer {token}"},
             max_size=None,
             open_timeout=PATIENCE_S,
+            **secured,
         )
         self.socket = opened.__enter__()
         self.replies, self.pushes = {}, []
@@ -257,6 +311,12 @@ def other(kind, subject):
     return lambda entry: entry["body"] == {"type": "other", "kind": kind, "subject": subject}
 
 
+def kinds_of(operator, subject):
+    """What became of something, the first first."""
+    entries = operator.request("audit.list", {"subject": subject})["entries"]
+    return [it["kind"] for it in reversed(entries)]
+
+
 class Aspect:
     """An aspect: one registered link, an inbox, and the cursor that survives the link."""
 
@@ -271,7 +331,8 @@ class Aspect:
 
     def dial(self):
         """A new link that speaks for this aspect; what was not acknowledged comes again."""
-        self.link = Link(self.url, access_token(self.url, self.keyfile))
+        trust = Trust.of_keyfile(self.keyfile) if self.url.startswith("https:") else None
+        self.link = Link(self.url, access_token(self.url, self.keyfile, trust), trust)
         payload = {
             "model": "none",
             "provider": "python",

@@ -106,3 +106,41 @@ def test_a_session_is_rewound_by_its_aspect_when_it_comes_to_it(operator, viewer
         **status, "state": "done", "ended_at": "time", "outcome": outcome}
     [entry] = operator.request("audit.list", {"subject": "robin/global"})["entries"]
     assert (entry["kind"], entry["actor"]) == ("session.rewind", "operator/admin")
+
+
+TURN = uuid7()
+
+
+@pytest.mark.parametrize("kind, asked, session, act, outcome", [
+    (
+        "session.fork", {"session": "global", "entry": E2, "say": "and then?"}, "global",
+        {"type": "fork", "entry": E2, "say": "and then?"}, {"session": uuid7(), "head": E9}),
+    (
+        "session.compact", {"session": "global"}, "global", {"type": "compact"},
+        {"session": "global", "head": E9}),
+    (
+        "session.summarise", {"session": "global", "entry": E3}, "global", {"type": "summarise", "entry": E3},
+        {"error": {"code": "unavailable", "message": "the provider wrote none", "retryable": True}}),
+    (
+        "turn.cancel", {"turn": TURN, "reason": "it goes round in circles"}, "all",
+        {"type": "cancel_turns", "turn": TURN, "reason": "it goes round in circles"}, {"turns": [TURN]}),
+    ("turn.go_on", {}, "all", {"type": "go_on"}, {"turns": [TURN]}),
+])
+def test_a_command_is_an_item_and_its_end_is_what_the_aspect_says(
+        operator, viewer, robin, kind, asked, session, act, outcome):
+    asked = {"of": "robin", **asked}
+    for link in (viewer, robin.link):
+        assert refusal(link, kind, asked) == "forbidden"
+    request = uuid7()
+    command = operator.request(kind, asked, request)["command"]
+    assert operator.request(kind, asked, request) == {"command": command}
+    item = robin.next_item()
+    assert (item["id"], item["body"]) == (
+        command, {"type": "session", "session": session, "by": "operator/admin", "act": act})
+    decision, state = ("failed", "failed") if "error" in outcome else ("acted", "done")
+    robin.link.request("inbox.close", {"item": command, "decision": decision, "outcome": outcome})
+    assert settled(viewer.request("session.status", {"command": command})) == {
+        "command": command, "of": "robin", "session": session, "act": act, "by": "operator/admin", "at": "time",
+        "state": state, "ended_at": "time", "outcome": outcome}
+    [entry] = operator.request("audit.list", {"subject": f"robin/{session}"})["entries"]
+    assert (entry["kind"], entry["actor"]) == (kind, "operator/admin")

@@ -16,6 +16,7 @@ from nexus_client import (
     uuid7,
 )
 from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 
 def test_who_has_no_good_credential_stays_outside(nexus):
@@ -44,6 +45,18 @@ def test_who_has_no_good_credential_stays_outside(nexus):
     with pytest.raises(HttpProblem) as replayed:
         http("POST", f"{nexus.url}/api/v1/token", once)
     assert replayed.value.status == 401
+
+
+def test_what_is_no_upgrade_to_this_protocol_is_refused(nexus):
+    with pytest.raises(HttpProblem) as plain:
+        http("GET", f"{nexus.url}/connect", token=nexus.token)
+    assert (plain.value.status, plain.value.body["code"]) == (426, "invalid")
+    for protocols in (None, ["nexus.v0", "chat"]):
+        with pytest.raises(InvalidStatus) as other:
+            connect(
+                f"{nexus.url.replace('http', 'ws', 1)}/connect", subprotocols=protocols,
+                additional_headers={"Authorization": f"Bearer {nexus.token}"}).__enter__()
+        assert other.value.response.status_code == 400, protocols
 
 
 def test_a_conversation_with_every_promise_kept(nexus, operator, robin):
@@ -198,6 +211,17 @@ def test_a_frame_that_is_none_is_answered_and_costs_only_itself(operator):
     assert operator.request("team.list")["aspects"] == []
     operator.socket.send(b"\x00")
     assert operator.closed() == 1003
+
+
+@pytest.mark.parametrize("raw, code", [
+    (b"\x81\x81\x00\x00\x00\x00\xff", 1007),
+    (b"\x81\x02{}", 1002),
+    (b"\xc1\x80\x00\x00\x00\x00", 1002),
+    (b"\x83\x80\x00\x00\x00\x00", 1002),
+], ids=["text that is not UTF-8", "not masked", "a reserved bit", "an unknown opcode"])
+def test_what_is_no_frame_at_all_ends_the_link(operator, raw, code):
+    operator.socket.socket.sendall(raw)
+    assert operator.closed() == code
 
 
 def test_a_capability_goes_to_whoever_fits_best_and_a_bad_input_to_nobody(nexus, operator, robin):

@@ -141,6 +141,29 @@ async fn two_keys_of_an_overlap_work_side_by_side_until_it_ends() {
     assert_eq!(new.request("team.list", json!({})).await["kind"], "ok");
 }
 
+#[tokio::test]
+async fn a_link_ends_with_the_token_that_opened_it() {
+    let world = World::new();
+    operator_token(&world, "ana", "viewer");
+    let shown = nexus(&world, &["operator", "token", "add", "ana", "short", "--expires", "5s"]);
+    let short = shown.split_whitespace().find(|word| word.starts_with("nxo_")).expect("the token is shown");
+    let mut link = Raw::with_token(&world, short).await;
+    assert_eq!(link.request("team.list", json!({})).await["kind"], "ok");
+    assert_eq!(link.closed().await, CLOSE_REVOKED);
+    assert_eq!(status_of_dial(&world, short).await, Err(401));
+}
+
+#[test]
+fn an_aspect_that_asks_for_tokens_without_end_leaves_others_theirs() {
+    let mut world = World::asleep().config("[limits]\nrequests_per_s = 1\n");
+    world.start_broker();
+    let [greedy, other] = ["wren", "forge"].map(|name| keyfile(&world.home(name, json!({}), "")));
+    let taken = (0..50).map(|_| exchange(&world, &signed(&greedy, &claims(&greedy))));
+    let refused = taken.map(|(status, problem)| (status, problem["code"].clone())).find(|it| it.0 != 200);
+    assert_eq!(refused, Some((429, json!("rate_limited"))));
+    assert_eq!(exchange(&world, &signed(&other, &claims(&other))).0, 200);
+}
+
 #[test]
 fn an_assertion_is_not_good_again_after_a_restart() {
     let mut world = World::new();

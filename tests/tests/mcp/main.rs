@@ -6,6 +6,7 @@ mod desk;
 mod hands;
 mod outage;
 mod roles;
+mod secrets;
 mod streams;
 mod tools;
 mod unread;

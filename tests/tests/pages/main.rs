@@ -9,6 +9,7 @@ mod playbooks;
 mod registries;
 mod runner;
 mod screens;
+mod shapes;
 mod team;
 mod tenants;
 mod triggers;

@@ -6,3 +6,4 @@ mod damaged;
 mod full;
 mod retention;
 mod upgrade;
+mod waiting;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use nexus_tests::session::SessionFile;
 use nexus_tests::world::text;
 use nexus_tests::{Process, World, wait_until};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const ASKER: &str = r#"
 [[rule]]
@@ -36,6 +36,11 @@ args = { work = [{ hand = "left/verify" }, { hand = "right/verify" }] }
 say = "they were {{ told.json.state }}"
 
 [[rule]]
+match = "meanwhile"
+[[rule.step]]
+say = "well"
+
+[[rule]]
 hand = "lead"
 [[rule.step]]
 name = "told"
@@ -57,11 +62,17 @@ struct Team {
 
 impl Team {
     fn new(config: &str) -> Self {
+        Self::limited(config, json!({}))
+    }
+
+    /// `budgets`: of who asks.
+    fn limited(config: &str, budgets: Value) -> Self {
         let mut world = World::asleep().config(config);
         world.start_broker();
         let verify = json!({"name": "verify", "timeout_s": 600});
         let lead = json!({"name": "lead", "tools": ["gather"], "timeout_s": 600});
-        let asker = world.home("asker", json!({"tools": ["gather"], "hands": [lead]}), ASKER);
+        let settings = json!({"tools": ["gather"], "hands": [lead], "budgets": budgets});
+        let asker = world.home("asker", settings, ASKER);
         let left = world.home("left", json!({"hands": [verify]}), &checker("yes"));
         let right = world.home("right", json!({"hands": [verify]}), &checker("no"));
         let agents = [&asker, &left, &right].map(|home| world.agent(home)).into();
@@ -79,7 +90,7 @@ impl Team {
 
     fn states(&self) -> Vec<(String, String)> {
         let list = self.world.nexctl_json(&["get", "dispatches"]);
-        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let all = list["dispatches"].as_array().cloned().unwrap_or_default();
         let mut states: Vec<_> = all.iter().map(|it| (text(&it["hand"]), text(&it["state"]))).collect();
         states.sort();
@@ -114,6 +125,27 @@ fn both_answers_come_as_one_though_asker_and_broker_are_killed_meanwhile() {
     assert_eq!(team.states(), done, "each was asked once");
     let session = SessionFile::all(&team.asker).pop().expect("a session");
     assert_eq!(session.of_kind("turn.tool_result").count(), 1, "and told once");
+}
+
+#[test]
+fn both_answers_come_as_one_though_others_spend_and_the_asker_is_killed_meanwhile() {
+    let mut team = Team::limited("", json!({"aspect": {"tokens": 1_000_000}}));
+    let mut ask = team.ask("ask both");
+    team.running(2);
+    let mut other = team.ask("meanwhile");
+    assert!(other.wait().success(), "{}", other.text());
+    // What is left of the day for the turn that waits is not what it was when it asked.
+    team.agents[0].kill();
+    team.agents[0] = team.world.agent(&team.asker);
+    team.open("left");
+    team.open("right");
+    assert!(ask.wait().success(), "{}", ask.text());
+    assert!(ask.text().contains("met: yes and no"), "{}", ask.text());
+    let done = [state("left/verify", "done"), state("right/verify", "done")];
+    assert_eq!(team.states(), done, "each was asked once");
+    let sessions = SessionFile::all(&team.asker);
+    let told = sessions.iter().flat_map(|session| session.of_kind("turn.tool_result")).count();
+    assert_eq!((sessions.len(), told), (2, 1), "and told once");
 }
 
 #[test]

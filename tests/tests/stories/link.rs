@@ -1,10 +1,11 @@
 //! What a hostile or broken client can do on a link, and what it cannot.
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::PathBuf;
 
-use nexus_tests::World;
 use nexus_tests::raw::Raw;
-use nexus_wire::limits::{BAD_FRAMES_MAX, CLOSE_DISPLACED, CREDIT_ITEMS, FRAME_BYTES_MAX};
+use nexus_tests::{World, connect};
+use nexus_wire::limits::{BAD_FRAMES_MAX, CLOSE_DISPLACED, CREDIT_ITEMS, FRAME_BYTES_MAX, SUBPROTOCOL};
 use serde_json::{Value, json};
 
 fn aspect(world: &World, name: &str) -> PathBuf {
@@ -181,6 +182,43 @@ async fn binary_and_oversized_frames_close_the_link() {
     let reply = raw.request("chat.send", json!({"content": larger})).await;
     assert_eq!(reply["payload"]["code"], "too_large");
     assert_eq!(raw.request("chat.send", json!({"content": "nul \u{0} é"})).await["kind"], "ok");
+}
+
+/// What comes on a new link from its upgrade to its end when the first thing said there is these bytes.
+fn answer_to(world: &World, said: &[u8]) -> Vec<u8> {
+    let (url, token) = (world.url(), world.token());
+    let address = url.trim_start_matches("http://");
+    let mut socket = BufReader::new(connect(address));
+    let upgrade = format!(
+        "GET /connect HTTP/1.1\r\nhost: {address}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
+         sec-websocket-protocol: {SUBPROTOCOL}\r\nauthorization: Bearer {token}\r\n\r\n"
+    );
+    socket.get_mut().write_all(upgrade.as_bytes()).expect("the broker reads");
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert!(socket.read_line(&mut head).expect("it answers") > 0, "{head}");
+    }
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    socket.get_mut().write_all(said).expect("the broker reads");
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).expect("it ends");
+    answer
+}
+
+#[test]
+fn text_that_is_not_utf_8_closes_the_link_with_its_own_code() {
+    let world = World::new();
+    // Each masked with zeros.
+    let cases: [(&str, &[u8]); 3] = [
+        ("a byte that is in no character", b"\x81\x83\0\0\0\0a\xffb"),
+        ("half a character", b"\x81\x81\0\0\0\0\xc3"),
+        ("in two pieces", b"\x01\x81\0\0\0\0\xc3\x80\x81\0\0\0\0a"),
+    ];
+    let close = [&[0x88_u8, 15][..], &1007_u16.to_be_bytes(), b"text is UTF-8"].concat();
+    for (name, said) in cases {
+        assert_eq!(answer_to(&world, said), close, "{name}");
+    }
 }
 
 #[tokio::test]

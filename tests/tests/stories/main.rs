@@ -2,9 +2,11 @@
 //! and a machine is at work to the end of the longest.
 
 mod approvals;
+mod attach;
 mod budgets;
 mod commands;
 mod compaction;
+mod displaced;
 mod durability;
 mod files;
 mod flows;

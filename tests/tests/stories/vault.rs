@@ -415,6 +415,58 @@ fn reply() -> [String; 2] {
     [start, rest.into_iter().map(event).collect()]
 }
 
+/// A proxy as an environment names one: what it was asked for, to which it has no answer.
+fn proxy() -> (String, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
+    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+    let (ask, asked) = sync_channel(64);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut line = String::new();
+            let _ = BufReader::new(stream).read_line(&mut line);
+            let _ = ask.send(line);
+        }
+    });
+    (url, asked)
+}
+
+#[test]
+fn a_proxy_of_the_environment_is_told_of_nothing_that_is_for_the_broker_or_for_this_machine() {
+    let ((proxy, proxied), service) = (proxy(), Service::start(reply()));
+    let named = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
+    let world = named.iter().fold(World::asleep(), |world, name| world.env(name, &proxy));
+    let mut world = world.env("NO_PROXY", "").env("no_proxy", "");
+    world.start_broker();
+    for _ in 0..8 {
+        service.go_on.send(()).expect("it waits");
+    }
+    add(&world, "model", &service.url, "wren");
+    let through = json!({"kind": "anthropic", "model": "stub-1", "credential": "model"});
+    let beside = json!({"kind": "anthropic", "model": "stub-1", "base_url": service.url});
+    let homes = [("wren", through), ("forge", beside)]
+        .map(|(name, provider)| world.home(name, json!({"provider": provider}), ""));
+    let _agents = homes.map(|home| world.agent(&home));
+    for name in ["wren", "forge"] {
+        let answer = text(&world.nexctl(&["ask", name, "what is the word?"]));
+        let told: Vec<String> = proxied.try_iter().collect();
+        assert_eq!(told, Vec::<String>::new(), "{name}: {answer}");
+        assert!(answer.contains("It is heliotrope."), "{name}: {answer}");
+    }
+
+    // A call that a Hand makes.
+    world.nexctl_json(&["credential", "allow", "model", "runner"]);
+    let runner = json!({"provider": {"kind": "none"}, "runner": {"webhook": {"credentials": ["model"]}}});
+    let _agent = world.agent(&world.home("runner", runner, ""));
+    let input = json!({"url": "credential:model/v1/hook"}).to_string();
+    let done = text(&world.nexctl(&["dispatch", "runner/webhook", &input, "--wait"]));
+    let told: Vec<String> = proxied.try_iter().collect();
+    assert_eq!(told, Vec::<String>::new(), "{done}");
+    assert!(done.contains("It is heliotrope."), "{done}");
+    let calls: Vec<Option<String>> =
+        service.asked.try_iter().map(|head| header(&head, "x-api-key").map(str::to_owned)).collect();
+    assert_eq!(calls, [Some(SECRET.to_owned()), None, Some(SECRET.to_owned())]);
+}
+
 #[tokio::test]
 async fn no_secret_is_found_where_it_does_not_belong() {
     let collector = Collector::start(Manner::Takes);
