@@ -164,18 +164,8 @@ impl Team {
 
     /// The first `count` of them say it, in one batch.
     fn say(&mut self, count: usize) {
-        let say = |sender: &Arc<Peer>| {
-            let request = RequestId(sender.link.0);
-            let send = ChatSend { to: vec!["wren".into()], content: "look".into(), ..ChatSend::default() };
-            let body = CommandBody::Request {
-                sender: sender.identity.party.clone(),
-                link: None,
-                request,
-                change: Change::ChatSend(send.into()),
-            };
-            let origin = Origin::Link { link: sender.link, request: Some(request) };
-            Command { at: self.core.intake.now(), origin, trace: None, body }
-        };
+        let at = self.core.intake.now();
+        let say = |sender: &Arc<Peer>| to_wren(sender, at, RequestId(sender.link.0), "look");
         let commands = self.senders.iter().take(count).map(say).collect();
         self.core.apply(&mut Batch::of(commands));
     }
@@ -198,6 +188,18 @@ impl Team {
     fn answers(&self) -> [Vec<(&'static str, Option<ErrorCode>)>; 3] {
         self.senders.each_ref().map(|sender| sent(sender))
     }
+}
+
+fn to_wren(sender: &Peer, at: Ms, request: RequestId, content: &str) -> Command {
+    let send = ChatSend { to: vec!["wren".into()], content: content.to_owned(), ..ChatSend::default() };
+    let body = CommandBody::Request {
+        sender: sender.identity.party.clone(),
+        link: None,
+        request,
+        change: Change::ChatSend(send.into()),
+    };
+    let origin = Origin::Link { link: sender.link, request: Some(request) };
+    Command { at, origin, trace: None, body }
 }
 
 /// What waits to be written to a link: kinds of frames, and why they refuse what was asked.
@@ -245,18 +247,8 @@ fn a_batch_of_which_much_is_pushed_is_committed_in_parts() {
     let mut team = Team::new();
     let sender = Arc::clone(&team.senders[0]);
     let at = team.core.intake.now();
-    let say = |n: usize| {
-        let request = RequestId(Uuid::from_u128(1_000 + n as u128));
-        let send = ChatSend { to: vec!["wren".into()], content: "x".repeat(700_000), ..ChatSend::default() };
-        let body = CommandBody::Request {
-            sender: sender.identity.party.clone(),
-            link: None,
-            request,
-            change: Change::ChatSend(send.into()),
-        };
-        let origin = Origin::Link { link: sender.link, request: Some(request) };
-        Command { at, origin, trace: None, body }
-    };
+    let content = "x".repeat(700_000);
+    let say = |n: usize| to_wren(&sender, at, RequestId(Uuid::from_u128(1_000 + n as u128)), &content);
     let commands = (0..MESSAGES).map(say).collect();
     let commits = |core: &Core<MemoryStore>| {
         let text = core.published.meter.text(&Reading::default()).unwrap();

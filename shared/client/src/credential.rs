@@ -12,7 +12,7 @@ use crate::keyfile::{KeyError, KeyFile};
 use crate::secret::Secret;
 
 /// Below the limit by enough for a broker whose clock is a little behind.
-const ASSERTION_TTL: Duration = Duration::from_secs(50);
+pub(crate) const ASSERTION_TTL: Duration = Duration::from_secs(50);
 const _: () = assert!(ASSERTION_TTL.as_secs() < ASSERTION_TTL_MAX.as_secs());
 
 #[derive(Clone, Debug)]

@@ -6,10 +6,8 @@ use std::time::Duration;
 use nexus_wire::limits::ASSERTION_TTL_MAX;
 use thiserror::Error;
 
+use crate::credential::ASSERTION_TTL;
 use crate::keyfile::KeyError;
-
-/// How long what is signed with a key is good by our own clock.
-const SIGNED_FOR: Duration = Duration::from_secs(50);
 
 /// A dial, a token or an HTTP request that failed.
 #[derive(Debug, Error)]
@@ -110,7 +108,7 @@ impl DialError {
         let DialErrorKind::Unauthorized { clock_off_s: Some(off), .. } = self.kind else { return false };
         // What the broker allows beyond that stands for the moment between its look at its clock and ours.
         let far = Duration::from_secs(off.unsigned_abs());
-        if off > 0 { far > SIGNED_FOR } else { far > ASSERTION_TTL_MAX - SIGNED_FOR }
+        if off > 0 { far > ASSERTION_TTL } else { far > ASSERTION_TTL_MAX - ASSERTION_TTL }
     }
 
     /// The broker is there, and says no for a reason of the request's own.
@@ -190,7 +188,7 @@ mod tests {
         let claims = signed.expose().split('.').nth(1).expect("three parts");
         let claims = URL_SAFE_NO_PAD.decode(claims).expect("base64url");
         let claims: AssertionClaims = serde_json::from_slice(&claims).expect("claims");
-        assert_eq!(Duration::from_secs(claims.exp - claims.iat), SIGNED_FOR);
+        assert_eq!(Duration::from_secs(claims.exp - claims.iat), ASSERTION_TTL);
 
         let unauthorized = |clock_off_s| DialErrorKind::Unauthorized { message: String::new(), clock_off_s };
         let cases = [
