@@ -7,7 +7,7 @@ use serde_json::{Number, Value};
 use thiserror::Error;
 
 use crate::parse::{Both, Compare, Node, Part, Path};
-use crate::{OUTPUT_DEPTH_MAX, STEPS_MAX, nests_within};
+use crate::{OUTPUT_BYTES_MAX, OUTPUT_DEPTH_MAX, STEPS_MAX, nests_within};
 
 /// Why an expression has no value.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
@@ -18,7 +18,7 @@ pub enum EvalError {
     Type(String),
     #[error("this looks at more than {STEPS_MAX} values")]
     TooLong,
-    #[error("this makes more than {} bytes", crate::OUTPUT_BYTES_MAX)]
+    #[error("this makes more than {OUTPUT_BYTES_MAX} bytes")]
     TooLarge,
     #[error("this makes lists and objects more than {OUTPUT_DEPTH_MAX} deep within one another")]
     TooDeep,
@@ -27,6 +27,8 @@ pub enum EvalError {
 pub(crate) struct Run<'a> {
     scope: &'a Value,
     left: usize,
+    /// Bytes that may still be copied into lists.
+    room: usize,
 }
 
 type Evaluated<T> = Result<T, EvalError>;
@@ -48,9 +50,22 @@ pub(crate) fn kind(value: &Value) -> &'static str {
     }
 }
 
+/// About as many as it has as JSON, never many fewer.
+pub(crate) fn bytes_of(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 5,
+        Value::Number(_) => 8,
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => 2 + items.iter().map(|item| 1 + bytes_of(item)).sum::<usize>(),
+        Value::Object(fields) => {
+            2 + fields.iter().map(|(name, value)| name.len() + 4 + bytes_of(value)).sum::<usize>()
+        }
+    }
+}
+
 impl<'a> Run<'a> {
     pub(crate) fn new(scope: &'a Value) -> Self {
-        Self { scope, left: STEPS_MAX }
+        Self { scope, left: STEPS_MAX, room: OUTPUT_BYTES_MAX }
     }
 
     fn count(&mut self, steps: usize) -> Evaluated<()> {
@@ -77,7 +92,7 @@ impl<'a> Run<'a> {
         Ok(match node {
             Node::Literal(value) => Cow::Borrowed(value),
             Node::List(items) => {
-                let items: Evaluated<Vec<Value>> = items.iter().map(|item| self.value(item)).collect();
+                let items: Evaluated<Vec<Value>> = items.iter().map(|item| self.item(item)).collect();
                 Cow::Owned(Value::Array(items?))
             }
             Node::Path(path) => Cow::Borrowed(self.find(path)?),
@@ -108,6 +123,16 @@ impl<'a> Run<'a> {
                 ) => return Err(error),
             },
         })
+    }
+
+    /// What comes into a list. A text of a few letters may name something large in there many times, so what is to be
+    /// copied is counted before.
+    fn item(&mut self, node: &'a Node) -> Evaluated<Value> {
+        let value = self.eval(node)?;
+        if let Cow::Borrowed(value) = &value {
+            self.room = self.room.checked_sub(bytes_of(value)).ok_or(EvalError::TooLarge)?;
+        }
+        Ok(value.into_owned())
     }
 
     fn find(&mut self, path: &Path) -> Evaluated<&'a Value> {

@@ -31,7 +31,7 @@ use serde_json::Value;
 pub const TEXT_BYTES_MAX: usize = 16 * 1024;
 /// How deep an expression or the value around templates nests.
 pub const DEPTH_MAX: usize = 32;
-/// Bytes of what a template makes, as JSON.
+/// Bytes of what a template makes, as JSON, and of what an evaluation copies into lists, also where they are only looked at.
 pub const OUTPUT_BYTES_MAX: usize = 512 * 1024;
 /// Lists and objects within one another in what an expression or a template makes. What it reads may be as deep already
 /// and is put into more, so without a bound of its own a value could grow deeper than anything reads back.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::check::{Missing, Shape};
-use crate::eval::{EvalError, Run, kind};
+use crate::eval::{EvalError, Run, bytes_of, kind};
 use crate::parse::{Node, ParseError, Parser};
 use crate::token::Tokens;
 use crate::{DEPTH_MAX, OUTPUT_BYTES_MAX, OUTPUT_DEPTH_MAX, Place, TEXT_BYTES_MAX, check, nests_within};
@@ -192,9 +192,7 @@ impl<'a> Fill<'a> {
             Form::Text(pieces) => {
                 let mut text = String::new();
                 for piece in pieces {
-                    let before = text.len();
                     self.piece(piece, &mut text)?;
-                    self.make(text.len() - before)?;
                 }
                 Ok(Value::String(text))
             }
@@ -217,10 +215,7 @@ impl<'a> Fill<'a> {
 
     fn piece(&mut self, piece: &'a Piece, text: &mut String) -> Result<(), EvalError> {
         let Spot { node, as_json } = match piece {
-            Piece::Said(said) => {
-                text.push_str(said);
-                return Ok(());
-            }
+            Piece::Said(said) => return self.say(said, text),
             Piece::Spot(spot) => spot,
         };
         let value = self.run.eval(node)?;
@@ -230,31 +225,21 @@ impl<'a> Fill<'a> {
                 if bytes_of(value) > self.room {
                     return Err(EvalError::TooLarge);
                 }
-                text.push_str(&value.to_string());
+                self.say(&value.to_string(), text)
             }
-            Value::Null => {}
-            Value::String(said) => text.push_str(said),
-            Value::Bool(_) | Value::Number(_) => text.push_str(&value.to_string()),
-            Value::Array(_) | Value::Object(_) => {
-                return Err(EvalError::Type(format!(
-                    "{} does not fit into a text as it is; write `| json` behind it",
-                    kind(&value)
-                )));
-            }
+            Value::Null => Ok(()),
+            Value::String(said) => self.say(said, text),
+            Value::Bool(_) | Value::Number(_) => self.say(&value.to_string(), text),
+            Value::Array(_) | Value::Object(_) => Err(EvalError::Type(format!(
+                "{} does not fit into a text as it is; write `| json` behind it",
+                kind(&value)
+            ))),
         }
-        Ok(())
     }
-}
 
-/// About as many as it has as JSON, never many fewer.
-fn bytes_of(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Bool(_) => 5,
-        Value::Number(_) => 8,
-        Value::String(text) => text.len() + 2,
-        Value::Array(items) => 2 + items.iter().map(|item| 1 + bytes_of(item)).sum::<usize>(),
-        Value::Object(fields) => {
-            2 + fields.iter().map(|(name, value)| name.len() + 4 + bytes_of(value)).sum::<usize>()
-        }
+    fn say(&mut self, said: &str, text: &mut String) -> Result<(), EvalError> {
+        self.make(said.len())?;
+        text.push_str(said);
+        Ok(())
     }
 }

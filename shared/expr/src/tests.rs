@@ -190,6 +190,19 @@ fn there_is_a_most_of_everything() {
     let twice = Template::parse(&json!(["{{ a }}", "{{ a }}"])).unwrap();
     assert_eq!(twice.value(&large), Err(EvalError::TooLarge));
     let many = json!({"a": vec![1; STEPS]});
+    // Large as it is, it is looked at and handed on; into a list it is copied, and counted before.
+    assert_eq!(Expr::parse("len([a]) == 1 and len(a) == 400").unwrap().value(&large), Ok(json!(true)));
+    for text in ["[a, a]", "[[a], [[a]]]", "len([a, a])", "[a, default(b, a)] == 1", "[] contains [a, a]"] {
+        assert_eq!(Expr::parse(text).unwrap().value(&large), Err(EvalError::TooLarge), "{text}");
+    }
+    let apart = Template::parse(&json!(["{{ len([a]) }}", "{{ len([a]) }}"])).unwrap();
+    assert_eq!(apart.value(&large), Err(EvalError::TooLarge), "one evaluation has one room");
+    let text = Template::parse_text("{{ a[0] }}{{ default(b, a[1]) }}!").unwrap();
+    assert_eq!(text.text(&large).map(|text| text.len()), Ok(2001));
+    let said = json!({"a": "x".repeat(super::OUTPUT_BYTES_MAX), "b": ""});
+    let fits = |text: &str| Template::parse_text(text).unwrap().text(&said).is_ok();
+    assert!(fits("{{ a }}{{ b }}"));
+    assert!(!fits("{{ a }}.") && !fits(".{{ a }}") && !fits("{{ a }}{{ 1 }}"));
     assert_eq!(Expr::parse("a contains 2").unwrap().value(&many), Err(EvalError::TooLong));
     assert!(Expr::parse(&"1".repeat(20_000)).unwrap_err().message.contains("is the most"));
     let chain = format!("true{}", " and true".repeat(100));
