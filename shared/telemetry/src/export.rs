@@ -56,7 +56,7 @@ impl Processor {
         resource: &Resource,
     ) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let counters = Arc::new(Counters::default());
-        let exporter = Exporter::new(Arc::clone(&counters), settings::is_tls(env))?;
+        let exporter = Exporter::new(Arc::clone(&counters), env)?;
         let room = settings::queue_size(env, OTEL_BSP_MAX_QUEUE_SIZE_DEFAULT);
         let config = BatchConfigBuilder::default().with_max_queue_size(room).build();
         let mut queue = BatchSpanProcessor::builder(exporter).with_batch_config(config).build();
@@ -131,16 +131,23 @@ impl fmt::Debug for Exporter {
 }
 
 impl Exporter {
-    fn new(counters: Arc<Counters>, is_tls: bool) -> Result<Self, Box<dyn Error + Send + Sync>> {
+    fn new(
+        counters: Arc<Counters>,
+        env: &impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, Box<dyn Error + Send + Sync>> {
         // Some other provider may be there already, and is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         // No redirects: they would carry what the headers hold to an address nobody named.
         let mut client = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none());
-        if !is_tls {
+        if !settings::is_tls(env) {
             // The machine's certificates take their time to read.
             client = client.tls_certs_only([]);
+        }
+        if settings::is_here(env) {
+            // The proxy that the environment names is for collectors elsewhere.
+            client = client.no_proxy();
         }
         let otlp = Otlp::builder().with_http().with_http_client(client.build()?).build()?;
         let runtime = Handle::try_current()?;

@@ -1,6 +1,10 @@
 //! What OpenTelemetry's environment variables say about whether anything is exported. What they say beyond that, its
 //! own libraries read.
 
+use std::net::IpAddr;
+
+use reqwest::Url;
+
 /// Whether spans are wanted.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Wanted {
@@ -43,10 +47,23 @@ pub(crate) fn wanted(env: impl Fn(&str) -> Option<String>) -> Wanted {
     }
 }
 
+fn endpoint(env: &impl Fn(&str) -> Option<String>) -> String {
+    ENDPOINTS.iter().find_map(|name| set(env, name)).unwrap_or_default()
+}
+
 /// Whether spans go out encrypted.
 pub(crate) fn is_tls(env: &impl Fn(&str) -> Option<String>) -> bool {
-    let endpoint = ENDPOINTS.iter().find_map(|name| set(env, name)).unwrap_or_default();
-    !endpoint.to_ascii_lowercase().starts_with("http:")
+    !endpoint(env).to_ascii_lowercase().starts_with("http:")
+}
+
+/// Whether spans stay on this machine, by the same names as in `nexus_client::endpoint`, which is above this crate.
+pub(crate) fn is_here(env: &impl Fn(&str) -> Option<String>) -> bool {
+    let url = Url::parse(&endpoint(env)).ok();
+    let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || host.strip_suffix(".localhost").is_some_and(|label| !label.is_empty())
+        || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// Whether the environment says what the service is called.
@@ -105,6 +122,32 @@ mod tests {
             let Wanted::Unusable(why) = of(&[endpoint, bad]) else { panic!("{bad:?} cannot be had") };
             assert!(why.contains(bad.0) && why.contains(bad.1), "{why}");
         }
+    }
+
+    #[test]
+    fn a_collector_on_this_machine_is_known_by_its_address() {
+        let cases = [
+            ("http://127.0.0.1:4318", true),
+            ("http://[::1]:4318", true),
+            ("http://localhost:4318/v1/traces", true),
+            ("HTTPS://Collector.Localhost", true),
+            ("http://10.0.0.5:4318", false),
+            ("http://127.0.0.1.evil:4318", false),
+            ("https://localhost.evil", false),
+            ("localhost", false),
+        ];
+        for (url, is_here) in cases {
+            for name in ENDPOINTS {
+                let env = |asked: &str| (asked == name).then(|| url.to_owned());
+                assert_eq!(super::is_here(&env), is_here, "{url}");
+            }
+        }
+        // Where it is said what spans alone are for, that is where they go.
+        let env = |name: &str| {
+            let host = if name == ENDPOINTS[0] { "collector.lan" } else { "127.0.0.1" };
+            Some(format!("http://{host}:4318"))
+        };
+        assert!(!super::is_here(&env));
     }
 
     #[test]

@@ -6,10 +6,13 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use nexus_tests::collector::{Collector, Manner};
 use nexus_tests::process::checkout;
 use nexus_tests::world::text;
 use nexus_tests::{Process, World, wait_until};
 use serde_json::{Value, json};
+
+use crate::vault::{behind, proxy};
 
 const TOOLS: [&str; 9] = ["look", "dig", "fail", "picture", "slow", "hang", "die", "learn", "fresh"];
 
@@ -187,4 +190,32 @@ fn a_server_that_cannot_be_started_keeps_nobody_from_working() {
     site.agent.wait_for_text("registered");
     site.agent.wait_for_text("a server cannot be used");
     assert!(site.said("look").contains("there is no tool \"places_look\" here; the tools are none"));
+}
+
+#[test]
+fn a_proxy_of_the_environment_is_told_of_no_server_and_no_collector_on_this_machine() {
+    let (proxy, proxied) = proxy();
+    // What it has to say does not matter here.
+    let (places, collector) = (Collector::start(Manner::Refuses), Collector::start(Manner::Takes));
+    let world = behind(&proxy).env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url);
+    let mut world = world.env("OTEL_BSP_SCHEDULE_DELAY", "50");
+    world.start_broker();
+    let server = json!({"url": format!("{}/mcp", places.url)});
+    let settings = json!({"role": "frame", "tools": ["mcp:places"], "mcp_servers": {"places": server}});
+    let hello = "[[rule]]\nmatch = \"hello\"\n[[rule.step]]\nsay = \"here\"\n";
+    let _agent = world.agent(&world.home("wren", settings, hello));
+    let asked = wait_until("somebody to be asked for the server", || {
+        places.heads().into_iter().next().or_else(|| proxied.try_recv().ok())
+    });
+    assert!(asked.starts_with("post /mcp "), "{asked}");
+
+    let out = world.nexctl(&["ask", "wren", "hello"]);
+    assert!(text(&out).contains("here"), "{}", text(&out));
+    let told = wait_until("spans of both", || {
+        let spans = collector.spans();
+        let is_told = ["nexus", "agent wren"].iter().all(|name| spans.iter().any(|it| it.service == *name));
+        is_told.then(String::new).or_else(|| proxied.try_recv().ok())
+    });
+    assert_eq!(told, "");
+    assert_eq!(proxied.try_iter().collect::<Vec<_>>(), Vec::<String>::new());
 }

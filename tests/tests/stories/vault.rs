@@ -416,7 +416,7 @@ fn reply() -> [String; 2] {
 }
 
 /// A proxy as an environment names one: what it was asked for, to which it has no answer.
-fn proxy() -> (String, Receiver<String>) {
+pub(crate) fn proxy() -> (String, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
     let url = format!("http://{}", listener.local_addr().expect("it is bound"));
     let (ask, asked) = sync_channel(64);
@@ -430,12 +430,17 @@ fn proxy() -> (String, Receiver<String>) {
     (url, asked)
 }
 
+/// Where the environment names that proxy for everything.
+pub(crate) fn behind(proxy: &str) -> World {
+    let named = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
+    let world = named.iter().fold(World::asleep(), |world, name| world.env(name, proxy));
+    world.env("NO_PROXY", "").env("no_proxy", "")
+}
+
 #[test]
 fn a_proxy_of_the_environment_is_told_of_nothing_that_is_for_the_broker_or_for_this_machine() {
     let ((proxy, proxied), service) = (proxy(), Service::start(reply()));
-    let named = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
-    let world = named.iter().fold(World::asleep(), |world, name| world.env(name, &proxy));
-    let mut world = world.env("NO_PROXY", "").env("no_proxy", "");
+    let mut world = behind(&proxy);
     world.start_broker();
     for _ in 0..8 {
         service.go_on.send(()).expect("it waits");

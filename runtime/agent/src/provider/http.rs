@@ -10,7 +10,7 @@ use jiff::fmt::rfc2822;
 use nexus_client::endpoint;
 use nexus_wire::ErrorCode;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
-use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response, StatusCode, Url};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -36,7 +36,17 @@ pub(crate) fn client(base_url: &str, via: Option<&Via>) -> Result<Client, Client
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         return Err(ClientError::NoTlsProvider);
     }
-    let host = host_of(base_url);
+    let mut builder = builder_for(base_url, via);
+    // The only certificate that is trusted, instead of the machine's.
+    if let Some(root) = via.and_then(Via::ca_pem) {
+        builder = builder.tls_certs_only([reqwest::Certificate::from_pem(root.as_bytes())?]);
+    }
+    Ok(builder.build()?)
+}
+
+/// How any server is reached that people name: a model's, or one that brings tools.
+pub(crate) fn builder_for(url: &str, via: Option<&Via>) -> ClientBuilder {
+    let host = host_of(url);
     // No redirects: they would carry the key to an address nobody named.
     let mut builder =
         Client::builder().connect_timeout(CONNECT_TIMEOUT).redirect(reqwest::redirect::Policy::none());
@@ -47,11 +57,7 @@ pub(crate) fn client(base_url: &str, via: Option<&Via>) -> Result<Client, Client
         // The port is the URL's.
         builder = builder.resolve_to_addrs(&host, &addresses);
     }
-    // The only certificate that is trusted, instead of the machine's.
-    if let Some(root) = via.and_then(Via::ca_pem) {
-        builder = builder.tls_certs_only([reqwest::Certificate::from_pem(root.as_bytes())?]);
-    }
-    Ok(builder.build()?)
+    builder
 }
 
 /// The proxy that the environment names is for servers elsewhere: what goes to the broker has the aspect's token in it, and

@@ -23,9 +23,9 @@ use tokio::time::{Instant, sleep, timeout};
 use super::offer::OFFERS_MAX;
 use super::result::{mark, shown};
 use super::{Called, Offer, ServerConfig, State, Way};
+use crate::provider::http;
 
 const START_TIMEOUT: Duration = Duration::from_secs(30);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const BACKOFF_MIN: Duration = Duration::from_millis(500);
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
 /// A server that lived for so long is reached again at once.
@@ -187,9 +187,7 @@ async fn reach(config: &ServerConfig, listener: Listener) -> Result<Running, Str
             listener.serve(transport).await.map_err(|error| format!("it does not speak as a server: {error}"))
         }
         Way::Http { url, headers } => {
-            let client = reqwest::Client::builder()
-                .connect_timeout(CONNECT_TIMEOUT)
-                .redirect(reqwest::redirect::Policy::none())
+            let client = http::builder_for(url.as_str(), None)
                 .default_headers(header_map(headers)?)
                 .build()
                 .map_err(|error| error.to_string())?;
