@@ -231,8 +231,12 @@ impl Journal {
         self.broken
     }
 
-    /// The bytes of one line, for copying it as it is.
+    /// The bytes of one line, for copying it as it is. Who names more than there is gets an error, and no room is made
+    /// for it.
     pub fn read_at(&self, offset: u64, len: u64) -> Result<Vec<u8>, JournalError> {
+        if offset.checked_add(len).is_none_or(|end| end > self.len) {
+            return Err(failed(&self.path, "read")(io::ErrorKind::UnexpectedEof.into()));
+        }
         let mut bytes = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
         self.file.read_exact_at(&mut bytes, offset).map_err(failed(&self.path, "read"))?;
         Ok(bytes)

@@ -207,13 +207,17 @@ impl Session {
             return Ok(Some(decision.clone()));
         }
         let Some(spot) = self.tree.closed_before(item) else { return Ok(None) };
-        let line = self.journal.read_at(spot.offset, spot.len)?;
-        Ok(match Entry::decode(&line) {
-            Ok((Entry { payload: Payload::Decision(decision), .. }, None)) if decision.item == item => {
-                Some(decision)
-            }
-            Ok(_) | Err(_) => None,
-        })
+        let line = self.journal.read_at(spot.offset, spot.len).ok();
+        let entry = line.and_then(|line| Entry::decode(&line).ok());
+        if let Some((Entry { payload: Payload::Decision(decision), .. }, None)) = entry
+            && decision.item == item
+        {
+            return Ok(Some(decision));
+        }
+        // It does not stand where the index says, so the file alone is asked.
+        let mut tree = Tree::default();
+        self.journal.reread(|line| tree.read_line(line))?;
+        Ok(tree.decision(item).cloned())
     }
 
     fn index_if_due(&mut self) {

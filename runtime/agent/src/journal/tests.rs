@@ -127,6 +127,19 @@ fn a_line_longer_than_any_buffer_is_one_line() {
 }
 
 #[test]
+fn what_does_not_stand_in_the_file_is_not_read() {
+    let dir = dir();
+    let (mut journal, ..) = open(&dir.path().join("lines"));
+    journal.append(&["{1}", "{2}"]).expect("appends");
+    assert_eq!(journal.read_at(4, 4).expect("reads"), b"{2}\n");
+    for (offset, len) in [(0, u64::MAX), (u64::MAX, u64::MAX), (u64::MAX, 1), (0, 1 << 50), (4, 5), (8, 1)] {
+        let error = journal.read_at(offset, len).expect_err("it is not there");
+        let JournalError::Io { source, .. } = &error else { panic!("{error}") };
+        assert_eq!(source.kind(), io::ErrorKind::UnexpectedEof, "{offset} {len}");
+    }
+}
+
+#[test]
 fn a_hold_on_a_folder_excludes_and_leaves_nothing() {
     let dir = dir();
     let held = hold_dir(dir.path()).expect("holds");

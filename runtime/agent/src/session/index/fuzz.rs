@@ -174,22 +174,36 @@ struct Forged {
     items: Altered,
 }
 
+/// The head of an index as it was written, its records, and its items.
+fn parts(index: &[u8]) -> (&[u8], &[u8], &[u8]) {
+    let mut parts = index.splitn(3, |byte| *byte == b'\n');
+    let (_, head, rest) = (parts.next(), parts.next().expect("a head"), parts.next().expect("records"));
+    let lines = head_of(head).expect("it was written so").lines;
+    let (records, items) = rest.split_at(usize::try_from(lines).expect("few") * RECORD_BYTES);
+    (head, records, items)
+}
+
+fn head_of(text: &[u8]) -> serde_json::Result<Head> {
+    serde_json::from_slice(text)
+}
+
+/// An index of these parts, whose checks are right.
+fn sealed(mut head: Head, records: &[u8], items: &[u8]) -> Vec<u8> {
+    (head.items, head.items_sha256) = ((items.len() / ITEM_BYTES) as u64, hash(items));
+    let head = serde_json::to_vec(&head).expect("it serializes");
+    let first = format!("{MAGIC} {} {}\n", hash(&head), head.len());
+    [first.as_bytes(), &head, b"\n", records, items].concat()
+}
+
 impl Forged {
     fn of(&self, index: &[u8]) -> Vec<u8> {
-        let mut parts = index.splitn(3, |byte| *byte == b'\n');
-        let (_, head, rest) = (parts.next(), parts.next().expect("a head"), parts.next().expect("records"));
-        let read = |text: &[u8]| serde_json::from_slice::<Head>(text);
-        let before = read(head).expect("it was written so");
-        let (records, items) = rest.split_at(usize::try_from(before.lines).expect("few") * RECORD_BYTES);
+        let (head, records, items) = parts(index);
         let mut records = records.to_vec();
         self.records.iter().take(4).for_each(|other| other.put(&mut records));
         let mut items = self.items.of(&[items]);
         items.truncate(items.len() / ITEM_BYTES * ITEM_BYTES);
-        let mut head = read(&self.head.of(&[head])).unwrap_or(before);
-        (head.items, head.items_sha256) = ((items.len() / ITEM_BYTES) as u64, hash(&items));
-        let head = serde_json::to_vec(&head).expect("it serializes");
-        let first = format!("{MAGIC} {} {}\n", hash(&head), head.len());
-        [first.as_bytes(), &head, b"\n", &records, &items].concat()
+        let head = head_of(&self.head.of(&[head])).or_else(|_| head_of(head)).expect("it was written so");
+        sealed(head, &records, &items)
     }
 }
 
@@ -206,7 +220,35 @@ fn an_index_with_checks_that_are_right() {
             assert!(session.tree().branch(Some(entry.id)).len() <= session.tree().len());
         }
         let _ = (session.replay(), session.tree().open_items(), session.tree().pending_calls());
+        for item in (0..4).map(Uuid::from_u128) {
+            let said = session.decision(item).expect("reads");
+            assert!(said.is_none() || said.as_ref() == truth.decision(item), "{said:?}");
+        }
         session.whole().expect("reads");
         assert_eq!(*session.tree(), truth);
     });
+}
+
+/// Wherever a forged index says that it stands, and however long it is said to be.
+#[test]
+fn what_became_of_an_item_is_what_the_file_says() {
+    let sample = Sample::new();
+    let (head, records, items) = parts(&sample.indexes[0]);
+    let item = Uuid::from_u128(1);
+    let truth = Tree::load(&sample.session).expect("loads");
+    let bytes = fs::metadata(&sample.session).expect("it is there").len();
+    for (offset, len) in
+        [(0, u64::MAX), (u64::MAX, u64::MAX), (bytes, 1 << 50), (0, bytes), (bytes, 0), (1, 2)]
+    {
+        let forged = |(id, known): (Uuid, Known)| {
+            let closed = known.closed.map(|_| Spot { offset, len });
+            item_bytes(id, Known { closed, ..known })
+        };
+        let items: Vec<u8> = Items(items.to_vec()).all().flat_map(forged).collect();
+        let head = head_of(head).expect("it was written so");
+        let session = sample.with_index(&sealed(head, records, &items));
+        assert!(!session.tree().is_whole(), "the index is taken");
+        let said = session.decision(item).expect("reads");
+        assert!(said.is_some() && said.as_ref() == truth.decision(item), "{offset} {len}: {said:?}");
+    }
 }
