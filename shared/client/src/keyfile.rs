@@ -13,12 +13,13 @@ use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, Keypair
 use nexus_wire::AspectName;
 use rand::Rng as _;
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
 use thiserror::Error;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::private_file;
-use crate::secret::Secret;
+use crate::secret::{Secret, without_value};
 
 /// The version this program writes and reads.
 pub const KEYFILE_VERSION: u32 = 1;
@@ -59,11 +60,18 @@ pub enum KeyFileErrorKind {
     #[error("it cannot be {verb}: {source}")]
     Io { verb: &'static str, source: io::Error },
     #[error("it is no keyfile: {0}; make a new one with: nexus aspect rotate <name> --home <home>")]
-    Form(#[from] serde_json::Error),
+    Form(String),
     #[error("it has version {0}, this program knows {KEYFILE_VERSION}; use a newer program")]
     Version(u32),
     #[error("its key is bad: {0}; make a new one with: nexus aspect rotate <name> --home <home>")]
     Key(#[from] KeyError),
+}
+
+/// serde_json's own error repeats what it cannot use, so it goes no further than here.
+impl From<serde_json::Error> for KeyFileErrorKind {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Form(fault(&error))
+    }
 }
 
 /// What is wrong with a private key. Says nothing of its content.
@@ -172,6 +180,19 @@ impl KeyFile {
     }
 }
 
+/// What is wrong and where, without what stands there: that may be the key.
+fn fault(error: &serde_json::Error) -> String {
+    let (line, column, text) = (error.line(), error.column(), error.to_string());
+    // serde_json puts the position at the end; ours stands in front.
+    let message = text.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&text);
+    let said = match error.classify() {
+        Category::Data => without_value(message),
+        // Where the text is no JSON, no part of it is repeated.
+        Category::Eof | Category::Io | Category::Syntax => message.to_owned(),
+    };
+    format!("line {line}, column {column}: {said}")
+}
+
 fn public_text(key: &SigningKey) -> String {
     URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes())
 }
@@ -181,7 +202,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -239,14 +260,52 @@ mod tests {
             ("pair", "public_key", json!(other.public_key), "are not a pair"),
             ("key", "private_key", json!("x"), "is not an Ed25519 key"),
             ("newer", "version", json!(2), "it has version 2"),
-            ("name", "name", json!("Wren"), "is not a name"),
-            ("form", "url", json!(null), "it is no keyfile: invalid type: null"),
+            ("name", "name", json!("Wren"), "this is nothing that can stand here"),
+            ("form", "url", json!(null), "this has to be a string; make a new one"),
         ];
         for (name, field, content, message) in cases {
             let mut value = serde_json::to_value(fresh()).expect("serializes");
             value[field] = content;
             fs::write(&path, value.to_string()).expect("written");
             assert!(error().contains(message), "{name}: {}", error());
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named_by_its_place_and_never_shown() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("key.json");
+        fresh().save(&path).expect("saved");
+        let with = |field: &str, content: Value| {
+            let mut value = serde_json::to_value(fresh()).expect("serializes");
+            value[field] = content;
+            value.to_string()
+        };
+        let cases = [
+            (with("version", json!("CANARY")), "this has to be u32"),
+            (with("version", json!("CANARY, expected CANARY")), "this has to be u32"),
+            (with("name", json!("CANARY")), "this is nothing that can stand here"),
+            (with("nexus_id", json!("CANARY")), "this is nothing that can stand here"),
+            (with("url", json!(["CANARY"])), "this has to be a string"),
+            (with("private_key", json!({"CANARY": "CANARY"})), "this has to be a string"),
+            (r#"{"version": 1, "private_key": "CANARY"}"#.to_owned(), "missing field `name`"),
+            (r#""CANARY""#.to_owned(), "this has to be struct Head"),
+            ("CANARY".to_owned(), "expected value"),
+            (r#"{"version": 1, "private_key": "CANARY"#.to_owned(), "EOF while parsing a string"),
+        ];
+        for (text, expected) in cases {
+            fs::write(&path, &text).expect("written");
+            let error = KeyFile::load(&path).expect_err("refused");
+            let mut said = Vec::new();
+            let mut cause: Option<&dyn std::error::Error> = Some(&error);
+            while let Some(error) = cause {
+                said.push(format!("{error} {error:?}"));
+                cause = error.source();
+            }
+            let said = said.join("\n");
+            assert!(said.contains("it is no keyfile: line 1, column "), "{said}");
+            assert!(said.contains(expected), "{expected}: {said}");
+            assert!(!said.contains("CANARY"), "{said}");
         }
     }
 }

@@ -43,3 +43,17 @@ impl<'de> Deserialize<'de> for Secret {
         String::deserialize(deserializer).map(Self::from)
     }
 }
+
+/// What is wrong with a value, from what a reader of it says, without the value: that may be a secret.
+pub fn without_value(message: &str) -> String {
+    let names_a_key = ["duplicate field ", "missing field ", "unknown field "];
+    if names_a_key.iter().any(|begin| message.starts_with(begin)) {
+        return message.to_owned();
+    }
+    // What was found is repeated before what was expected, and by our own types in any place.
+    let of_its_kind = message.rsplit_once(", expected ").filter(|_| message.starts_with("invalid type: "));
+    match of_its_kind {
+        Some((_, expected)) => format!("this has to be {expected}"),
+        None => "this is nothing that can stand here".to_owned(),
+    }
+}

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use nexus_client::secret::without_value;
 use nexus_client::{Broker, Credential, Endpoint, Secret, private_file};
 use nexus_wire::{OperatorName, TokenName, TraceContext};
 use serde::{Deserialize, Serialize};
@@ -158,18 +159,7 @@ fn fault(text: &str, error: &toml::de::Error) -> String {
     let column = before.chars().rev().take_while(|char| *char != '\n').count() + 1;
     let message = error.message();
     let is_toml = toml::from_str::<toml::Table>(text).is_ok();
-    let names_a_key = ["duplicate field ", "missing field ", "unknown field "];
-    let said = if !is_toml || names_a_key.iter().any(|begin| message.starts_with(begin)) {
-        message.to_owned()
-    } else {
-        // What was found is repeated before what was expected, and by our own types in any place.
-        let of_its_kind =
-            message.rsplit_once(", expected ").filter(|_| message.starts_with("invalid type: "));
-        match of_its_kind {
-            Some((_, expected)) => format!("this has to be {expected}"),
-            None => "this is nothing that can stand here".to_owned(),
-        }
-    };
+    let said = if is_toml { without_value(message) } else { message.to_owned() };
     format!("line {line}, column {column}: {said}")
 }
 
