@@ -7,10 +7,10 @@ use std::ops::Bound;
 
 use nexus_wire::alert::{Alert, AlertAck, AlertChange, AlertKind, AlertNature, AlertNote};
 use nexus_wire::limits::{
-    ALERT_MESSAGE_BYTES_MAX, ALERT_SUBJECT_BYTES_MAX, ALERTS_OPEN_OF_THREADS_MAX, ALERTS_OPEN_PER_ASPECT_MAX,
+    ALERT_MESSAGE_BYTES_MAX, ALERT_SUBJECT_BYTES_MAX, ALERTS_OPEN_OF_THREADS_MAX, ALERTS_OPEN_PER_PARTY_MAX,
 };
 use nexus_wire::log::LogBody;
-use nexus_wire::{ErrorCode, Party, RequestId};
+use nexus_wire::{AspectName, ErrorCode, Party, RequestId, ThreadId};
 
 use super::inbox::sha256_of;
 use super::records::{Store, Stored};
@@ -52,10 +52,7 @@ impl Alerts {
     /// Those that have to give way before there can be one about this, the one that was raised longest ago first.
     fn in_the_way(&self, kind: AlertKind, subject: &str) -> Vec<Alert> {
         let Some((prefix, most)) = shared_room(kind, subject) else { return Vec::new() };
-        let mut open: Vec<&Alert> = self.under(&prefix).collect();
-        let over = (open.len() + 1).saturating_sub(most);
-        open.sort_unstable_by_key(|alert| alert.seq);
-        open.into_iter().take(over).cloned().collect()
+        over(self.under(&prefix).collect(), most)
     }
 
     fn put(&mut self, alert: Alert) {
@@ -66,14 +63,24 @@ impl Alerts {
     }
 }
 
+/// Those that leave room for one more among `most`, the one that was raised longest ago first.
+fn over(mut open: Vec<&Alert>, most: usize) -> Vec<Alert> {
+    let over = (open.len() + 1).saturating_sub(most);
+    open.sort_unstable_by_key(|alert| alert.seq);
+    open.into_iter().take(over).cloned().collect()
+}
+
 /// How the keys begin that share their room with this one, and how many of them may be open; `None`: there are no more of
 /// the kind than of what it is about.
 fn shared_room(kind: AlertKind, subject: &str) -> Option<(String, usize)> {
     match kind {
-        // Sessions and Hands have what names an aspect gives them.
-        AlertKind::BudgetExceeded | AlertKind::SessionStuck | AlertKind::WorkerLost => {
-            let (aspect, _) = subject.split_once('/')?;
-            Some((Alert::key_of(kind, &format!("{aspect}/")), ALERTS_OPEN_PER_ASPECT_MAX))
+        // Sessions and Hands have what names an aspect gives them, and of addresses an operator names any number.
+        AlertKind::BudgetExceeded
+        | AlertKind::PushGivenUp
+        | AlertKind::SessionStuck
+        | AlertKind::WorkerLost => {
+            let (party, _) = subject.split_once('/')?;
+            Some((Alert::key_of(kind, &format!("{party}/")), ALERTS_OPEN_PER_PARTY_MAX))
         }
         AlertKind::ThreadPaused => Some((Alert::key_of(kind, ""), ALERTS_OPEN_OF_THREADS_MAX)),
         AlertKind::ApprovalWaiting
@@ -84,7 +91,6 @@ fn shared_room(kind: AlertKind, subject: &str) -> Option<(String, usize)> {
         | AlertKind::BudgetSpent
         | AlertKind::ClockOff
         | AlertKind::DiskLow
-        | AlertKind::PushGivenUp
         | AlertKind::RunFailed
         | AlertKind::RunWithoutOutput
         | AlertKind::SettingsBroken
@@ -140,13 +146,47 @@ impl<S: Store> Step<'_, S> {
 
     /// Clears what a new alert takes the place of, and says in the log that nothing else has ended it.
     fn make_way(&mut self, kind: AlertKind, subject: &str) -> Stored<()> {
-        for old in self.hub.alerts.in_the_way(kind, subject) {
+        for old in self.in_the_way(kind, subject)? {
             let message = format!("gave way to newer ones, and is not over: {}", old.message);
             let message = within(&message, ALERT_MESSAGE_BYTES_MAX).to_owned();
             let alert = Alert { cleared_at: Some(self.at), message, ..old };
             self.put_alert(Party::System, AlertChange::Cleared, alert)?;
         }
         Ok(())
+    }
+
+    fn in_the_way(&self, kind: AlertKind, subject: &str) -> Stored<Vec<Alert>> {
+        if kind == AlertKind::ThreadPaused {
+            let of_aspect = over(self.of_beginner(subject)?, ALERTS_OPEN_PER_PARTY_MAX);
+            if !of_aspect.is_empty() {
+                return Ok(of_aspect);
+            }
+        }
+        Ok(self.hub.alerts.in_the_way(kind, subject))
+    }
+
+    /// The open alerts about threads that the same aspect has begun as this one; none where no aspect has.
+    fn of_beginner(&self, thread: &str) -> Stored<Vec<&Alert>> {
+        let open: Vec<&Alert> = self.hub.alerts.under(&Alert::key_of(AlertKind::ThreadPaused, "")).collect();
+        // Who has begun a thread is read from the store, and mostly nobody needs to know.
+        if open.len() < ALERTS_OPEN_PER_PARTY_MAX {
+            return Ok(Vec::new());
+        }
+        let Some(aspect) = self.beginner(thread)? else { return Ok(Vec::new()) };
+        let mut same = Vec::new();
+        for alert in open {
+            if self.beginner(&alert.subject)?.as_ref() == Some(&aspect) {
+                same.push(alert);
+            }
+        }
+        Ok(same)
+    }
+
+    /// The aspect that has begun a thread.
+    fn beginner(&self, thread: &str) -> Stored<Option<AspectName>> {
+        let Ok(id) = thread.parse::<ThreadId>() else { return Ok(None) };
+        let thread = self.store.thread(id)?;
+        Ok(thread.and_then(|it| it.participants.first().and_then(Party::aspect).cloned()))
     }
 
     /// Its cause is gone. Nothing happens if there is no such alert open.

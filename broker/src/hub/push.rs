@@ -132,9 +132,9 @@ impl<S: Store> Step<'_, S> {
                         "{} is told of task {} no longer: {how}; see to the receiver, and have it set anew",
                         key.owner, key.task
                     );
-                    let subject = subject(&record.key);
+                    let about = about(&record.key);
                     self.drop_push(Party::System, key, "push.given_up", how)?;
-                    self.raise_alert(AlertKind::PushGivenUp, &subject, &message)?;
+                    self.raise_alert(AlertKind::PushGivenUp, &about, &message)?;
                 }
             }
         }
@@ -174,7 +174,17 @@ fn may_push(owner: &OperatorRecord, credential: u64) -> bool {
     owner.is_active() && owner.role != OperatorRole::Viewer && all.any(|it| it.piece() == credential)
 }
 
-/// As the log and an alert name it.
+/// As the log names it, which says by itself whose it is.
 fn subject(key: &PushKey) -> String {
     format!("{}/{}", key.task, key.id)
+}
+
+/// As an alert names it. Whose it is comes first: two may name the same, and of one there are so many alerts at most.
+fn about(key: &PushKey) -> String {
+    let owner = match &key.owner {
+        Party::Operator(name) => name.as_str(),
+        Party::Aspect(name) => name.as_str(),
+        Party::System => "system",
+    };
+    format!("{owner}/{}", subject(key))
 }

@@ -4,14 +4,16 @@ use nexus_broker::hub::records::Transaction;
 use nexus_broker::hub::{Change, CommandBody, Effect, Origin};
 use nexus_wire::ErrorCode;
 use nexus_wire::alert::{Alert, AlertAck, AlertChange, AlertKind, AlertNature, AlertSeverity};
+use nexus_wire::chat::ChatSend;
 use nexus_wire::limits::{
-    ALERT_MESSAGE_BYTES_MAX, ALERT_SUBJECT_BYTES_MAX, ALERTS_OPEN_OF_THREADS_MAX, ALERTS_OPEN_PER_ASPECT_MAX,
+    ALERT_MESSAGE_BYTES_MAX, ALERT_SUBJECT_BYTES_MAX, ALERTS_OPEN_OF_THREADS_MAX, ALERTS_OPEN_PER_PARTY_MAX,
+    LOOP_IDENTICAL_MAX,
 };
 use nexus_wire::log::LogBody;
 use nexus_wire::session::SessionStuck;
 
 use crate::on_both_stores;
-use crate::world::{World, party};
+use crate::world::{World, message, party};
 
 fn raise(kind: AlertKind, subject: &str, message: &str) -> CommandBody {
     CommandBody::RaiseAlert { kind, subject: subject.into(), message: message.into() }
@@ -89,7 +91,7 @@ on_both_stores! {
     /// can read. The log has all of it.
     fn of_what_an_aspect_names_itself_so_many_are_open_and_no_more(world) {
         let kind = AlertKind::SessionStuck;
-        let most = ALERTS_OPEN_PER_ASPECT_MAX;
+        let most = ALERTS_OPEN_PER_PARTY_MAX;
         world.operator("ana");
         world.online("wren");
         world.online("forge");
@@ -138,6 +140,29 @@ on_both_stores! {
         assert_eq!(world.store.alerts(false, None, 1_000).unwrap().len(), ALERTS_OPEN_OF_THREADS_MAX);
         // It goes on all the same, and nothing is left to say of that.
         assert_eq!(world.apply(clear(kind, "t000")), Vec::new());
+    }
+
+    /// Whoever begins threads and pauses them keeps those of others out of nobody's sight.
+    fn of_paused_threads_that_one_aspect_has_begun_the_latest_are_open(world) {
+        world.operator("ana");
+        world.online("wren");
+        world.online("forge");
+        let paused = |world: &mut World<S>, by: &str, first: &str| -> String {
+            let thread = world.say(first, "@wren @forge same").thread;
+            for _ in 0..LOOP_IDENTICAL_MAX - u32::from(by == first) {
+                world.send(by, ChatSend { thread: Some(thread), ..message("@wren @forge same") }).unwrap();
+            }
+            format!("thread_paused/{thread}")
+        };
+        let others = [paused(world, "forge", "forge"), paused(world, "wren", "operator/ana")];
+        let own: Vec<String> = (0..=ALERTS_OPEN_PER_PARTY_MAX).map(|_| paused(world, "wren", "wren")).collect();
+        let shown: Vec<String> = open(world).into_iter().map(|alert| alert.key).collect();
+        let expected: Vec<String> = others.iter().chain(&own[1..]).rev().cloned().collect();
+        assert_eq!(shown, expected);
+        let subject = own[0].trim_start_matches("thread_paused/");
+        let gone = world.store.alert(AlertKind::ThreadPaused, subject).unwrap().unwrap();
+        assert!(gone.message.starts_with("gave way to newer ones, and is not over: "), "{gone:?}");
+        assert!(gone.cleared_at.is_some() && gone.acked_at.is_none(), "{gone:?}");
     }
 
     fn long_texts_are_cut_between_characters(world) {

@@ -5,7 +5,7 @@ use nexus_broker::hub::{Access, CommandBody, Effect, NewToken, Push, PushEnd};
 use nexus_wire::admin::OperatorRole;
 use nexus_wire::alert::AlertKind;
 use nexus_wire::audit::AuditList;
-use nexus_wire::limits::{PUSHES_PER_PARTY_MAX, PUSHES_PER_TASK_MAX};
+use nexus_wire::limits::{ALERTS_OPEN_PER_PARTY_MAX, PUSHES_PER_PARTY_MAX, PUSHES_PER_TASK_MAX};
 use nexus_wire::{ErrorCode, Party};
 use uuid::Uuid;
 
@@ -146,12 +146,39 @@ on_both_stores! {
         let token = world.ana();
         let key = key("operator/ana", 1, "hook");
         world.set(key.clone(), token).unwrap();
-        let (seq, subject) = (world.all()[0].seq, format!("{}/hook", key.task));
+        let (seq, subject) = (world.all()[0].seq, format!("ana/{}/hook", key.task));
         let why = PushEnd::GivenUp("it answered 503, several times".into());
         world.act(Push::End { key, seq, why }).unwrap();
         assert_eq!(world.all(), []);
         let alert = world.store.alert(AlertKind::PushGivenUp, &subject).unwrap().unwrap();
         assert!(alert.message.contains("it answered 503, several times"), "{alert:?}");
         assert_eq!(world.trail().last().unwrap().1, "push.given_up");
+    }
+
+    /// Whoever names addresses that take nothing keeps nobody else's out of the list.
+    fn of_what_one_operator_named_the_latest_are_shown(world) {
+        let token = world.ana();
+        world.operator("bo");
+        let of_bo = world.hub.roster().operator(&"bo".parse().unwrap()).unwrap().tokens[0].sha256;
+        let given_up = |world: &mut World<S>, owner: &str, task: u128, token: Digest| -> String {
+            let key = key(&format!("operator/{owner}"), task, "hook");
+            world.set(key.clone(), token).unwrap();
+            let subject = format!("{owner}/{}/hook", key.task);
+            let (seq, why) = (world.all()[0].seq, PushEnd::GivenUp("it answered 503".into()));
+            world.act(Push::End { key, seq, why }).unwrap();
+            subject
+        };
+        let others = given_up(world, "bo", 1, of_bo);
+        let most = ALERTS_OPEN_PER_PARTY_MAX as u128;
+        let own: Vec<String> = (1..=most + 1).map(|task| given_up(world, "ana", task, token)).collect();
+        let open = world.store.alerts(false, None, 100).unwrap();
+        let shown: Vec<String> = open.into_iter().map(|alert| alert.subject).collect();
+        let expected: Vec<String> = std::iter::once(&others).chain(&own[1..]).rev().cloned().collect();
+        assert_eq!(shown, expected);
+        let gone = world.store.alert(AlertKind::PushGivenUp, &own[0]).unwrap().unwrap();
+        assert!(gone.message.starts_with("gave way to newer ones, and is not over: operator/ana is told"), "{gone:?}");
+        // The trail has all of them.
+        let all = world.trail().into_iter().filter(|(_, kind, _)| kind == "push.given_up").count();
+        assert_eq!(all, ALERTS_OPEN_PER_PARTY_MAX + 2);
     }
 }

@@ -338,9 +338,9 @@ pub const LOOP_IDENTICAL_MAX: u32 = 3;
 /// What an alert says, and what it is about; beyond it the text is cut.
 pub const ALERT_MESSAGE_BYTES_MAX: usize = 512;
 pub const ALERT_SUBJECT_BYTES_MAX: usize = 256;
-/// Open alerts of one kind about what one aspect names itself, such as its sessions,
-pub const ALERTS_OPEN_PER_ASPECT_MAX: usize = 32;
-/// and about threads. One more takes the place of the one that was raised longest ago.
+/// Open alerts of one kind about what one party names itself or begins, such as an aspect's sessions,
+pub const ALERTS_OPEN_PER_PARTY_MAX: usize = 32;
+/// and about threads, whoever has begun them. One more takes the place of the one that was raised longest ago.
 pub const ALERTS_OPEN_OF_THREADS_MAX: usize = 256;
 
 /// Why an aspect is held or paused.
@@ -404,6 +404,7 @@ const _: () = assert!(
     RUNS_OPEN_PER_PARTY_MAX < RUNS_OPEN_WITHIN_PER_PARTY_MAX
         && RUNS_OPEN_WITHIN_PER_PARTY_MAX < RUNS_OPEN_MAX
 );
+const _: () = assert!(ALERTS_OPEN_PER_PARTY_MAX < ALERTS_OPEN_OF_THREADS_MAX);
 // The parsers in use give up at 128 levels.
 const _: () = assert!(JSON_DEPTH_SENT_MAX < 128);
 const _: () = assert!(KNOWLEDGE_PAGE_BYTES < REPLY_BYTES_MAX);

@@ -243,7 +243,7 @@ fn where_nobody_takes_it_it_is_given_up_and_others_are_told() {
         let alerts = team.world.nexctl_json(&["get", "alerts"]);
         let all = alerts["alerts"].as_array().cloned().unwrap_or_default();
         let of = |id: &str| {
-            let subject = format!("{}/{id}", task["id"].as_str().unwrap_or_default());
+            let subject = format!("admin/{}/{id}", task["id"].as_str().unwrap_or_default());
             all.iter().find(|it| it["kind"] == "push_given_up" && it["subject"] == subject).cloned()
         };
         of("dead").zip(of("moved"))
