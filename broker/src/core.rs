@@ -206,8 +206,7 @@ impl<S: Transaction> Core<S> {
                     self.close_expired();
                     let is_over = self.published.health.state() == State::Failed;
                     self.published.health.working();
-                    self.published.head.send_replace(self.hub.log_seq());
-                    self.again = orphans.into_iter().map(|orphan| link_down(&orphan)).collect();
+                    self.again = orphans.iter().map(link_down).collect();
                     if is_over {
                         self.again.push(by_broker(CommandBody::storage_is_back()));
                     }
@@ -225,9 +224,7 @@ impl<S: Transaction> Core<S> {
     /// disk. What would make it too large is left in the batch.
     fn commit(&mut self, batch: &mut Batch, aftermath: &mut Aftermath) -> Stored<Vec<Effect>> {
         if self.is_stale {
-            self.store.rollback()?;
-            self.hub = Hub::rebuild(&self.store, self.config.clone())?;
-            self.is_stale = false;
+            self.rebuild()?;
         }
         self.store.begin()?;
         let mut effects = Effects::with_room(4 * batch.commands.len());
@@ -334,16 +331,12 @@ impl<S: Transaction> Core<S> {
                 Effect::Passed(milestone) => traces.passed(*milestone),
             }
         }
+        self.published.head.send_replace(self.hub.log_seq());
         orphans
     }
 
     fn fail(&mut self, error: &StoreError, aftermath: Aftermath) {
         self.is_stale = true;
-        self.again = latest(aftermath.again);
-        let alert = by_broker(CommandBody::storage_failed(error));
-        if !self.again.iter().any(|command| command.body == alert.body) {
-            self.again.push(alert);
-        }
         self.published.meter.commit_failed();
         self.published.health.failed(error, self.intake.now());
         let message = match error {
@@ -360,10 +353,54 @@ impl<S: Transaction> Core<S> {
             let _ = self.published.deliver.answer(origin, answer);
         }
         // Now rather than at the next command, so that what is asked meanwhile is answered from the disk.
-        let rebuilt = self.store.rollback().and_then(|()| Hub::rebuild(&self.store, self.config.clone()));
-        if let Ok(hub) = rebuilt {
-            (self.hub, self.is_stale) = (hub, false);
+        // If that fails as well, the next commit begins with it.
+        let _ = self.rebuild();
+        let mut again = latest(aftermath.again);
+        let alert = by_broker(CommandBody::storage_failed(error));
+        if !again.iter().any(|command| command.body == alert.body) {
+            again.push(alert);
         }
+        self.again = match error {
+            StoreError::Unavailable(_) => again,
+            StoreError::Corrupt(_) => self.apart(again),
+        };
+    }
+
+    /// Applies each by itself, so that only what needs the damaged part fails, and keeps what is to be tried again.
+    /// Damage does not pass: what meets it here would take along every batch to come. It is left undone, which an
+    /// acknowledgement and the end of a link bear: the one comes again with its items, the other shows at the next
+    /// registration or start.
+    fn apart(&mut self, commands: Vec<Command>) -> Vec<Command> {
+        if commands.iter().any(|command| matches!(command.body, CommandBody::BrokerStarted(_))) {
+            // Nothing goes before it, and nothing without it.
+            return commands;
+        }
+        let mut again = Vec::new();
+        for command in commands {
+            // As if it were the last, it takes none along.
+            let alone = Command { at: self.intake.now(), ..command.clone() };
+            let mut batch = Batch { last: true, ..Batch::of(vec![alone]) };
+            match self.commit(&mut batch, &mut Aftermath::default()) {
+                Ok(effects) => again.extend(self.release(effects).iter().map(link_down)),
+                Err(error) => {
+                    self.is_stale = true;
+                    match error {
+                        StoreError::Unavailable(_) => again.push(command),
+                        StoreError::Corrupt(_) => {
+                            tracing::error!(%error, ?command, "left undone because of damage");
+                        }
+                    }
+                }
+            }
+        }
+        again
+    }
+
+    fn rebuild(&mut self) -> Stored<()> {
+        self.store.rollback()?;
+        self.hub = Hub::rebuild(&self.store, self.config.clone())?;
+        self.is_stale = false;
+        Ok(())
     }
 }
 

@@ -191,7 +191,11 @@ impl Team {
 }
 
 fn to_wren(sender: &Peer, at: Ms, request: RequestId, content: &str) -> Command {
-    let send = ChatSend { to: vec!["wren".into()], content: content.to_owned(), ..ChatSend::default() };
+    message(sender, "wren", at, request, content)
+}
+
+fn message(sender: &Peer, to: &str, at: Ms, request: RequestId, content: &str) -> Command {
+    let send = ChatSend { to: vec![to.into()], content: content.to_owned(), ..ChatSend::default() };
     let body = CommandBody::Request {
         sender: sender.identity.party.clone(),
         link: None,
@@ -239,6 +243,44 @@ fn a_write_that_fails_in_the_middle_of_a_batch_takes_back_what_was_before_it() {
         assert_eq!(team.core.published.health.state(), State::Working);
         assert_eq!(storage_alerts(&team.core), [("writes".to_owned(), 1, false)]);
     }
+}
+
+#[test]
+fn what_meets_damage_takes_nobody_along_for_ever() {
+    let mut team = Team::new();
+    team.say(1);
+    let add = AspectAdd {
+        name: "robin".parse().unwrap(),
+        role: AspectRole::Worker,
+        public_key: KEY.into(),
+        share_knowledge: false,
+    };
+    call(&mut team.core, CommandBody::AddAspect { by: Party::System, add }).try_recv().unwrap().unwrap();
+    let down = CommandBody::LinkDown { aspect: wren(), link: team.wren.link, generation: 1 };
+    let ack = CommandBody::Ack { aspect: wren(), link: team.wren.link, offset: 1 };
+    team.core.store.damage_inbox(wren());
+    team.core.apply(&mut Batch::of([ack, down].map(by_broker).into()));
+
+    // The acknowledgement is left undone, and what does not need the damaged part was done at once.
+    assert_eq!(team.core.again, []);
+    assert_eq!(link_of_wren(&team.core), None);
+    assert_eq!(team.core.published.presence.info(&wren()).unwrap().state, AspectState::Offline);
+    assert_eq!(storage_alerts(&team.core), [("damage".to_owned(), 1, true)]);
+    let cursor = team.core.hub.roster().aspect(&wren()).map(|record| (record.tail, record.cursor));
+    assert_eq!(cursor, Some((1, 0)));
+    assert_eq!(team.core.hub, Hub::rebuild(&team.core.store, HubConfig::default()).unwrap());
+    assert_eq!(*team.core.published.head.borrow(), team.core.hub.log_seq());
+
+    // Others go on, and only they.
+    let sender = Arc::clone(&team.senders[1]);
+    let at = team.core.intake.now();
+    let to_robin = message(&sender, "robin", at, RequestId(Uuid::from_u128(9)), "look");
+    team.core.apply(&mut Batch::of(vec![to_robin]));
+    assert_eq!(sent(&sender), [("ok", None)]);
+    assert_eq!(team.core.published.health.state(), State::Working);
+    team.say(2);
+    assert_eq!(sent(&sender), [("error", Some(ErrorCode::StorageUnavailable))]);
+    assert_eq!(team.core.published.health.state(), State::Failed);
 }
 
 #[test]

@@ -1,4 +1,6 @@
-//! What the store in memory is told to refuse, as if the disk were full.
+//! What the store in memory is told to refuse, as if the disk were full or a part of the file damaged.
+
+use nexus_wire::AspectName;
 
 use super::MemoryStore;
 use crate::hub::records::{StoreError, Stored};
@@ -10,6 +12,7 @@ pub(super) struct Faults {
     /// The one of them that is refused.
     write: Option<u64>,
     commit: bool,
+    damaged: Option<AspectName>,
 }
 
 impl MemoryStore {
@@ -23,6 +26,11 @@ impl MemoryStore {
         self.faults.write = Some(self.faults.writes + n);
     }
 
+    /// From now on whatever moves this inbox meets damage.
+    pub fn damage_inbox(&mut self, aspect: AspectName) {
+        self.faults.damaged = Some(aspect);
+    }
+
     /// How many writes there were so far, those that were refused or taken back included.
     pub fn writes(&self) -> u64 {
         self.faults.writes
@@ -33,6 +41,15 @@ impl MemoryStore {
         self.faults.writes += 1;
         let is_refused = self.faults.write.take_if(|write| *write == self.faults.writes).is_some();
         refuse(is_refused, "the write was told to fail")
+    }
+
+    /// Stands before each write to an inbox.
+    pub(super) fn begin_inbox_write(&mut self, aspect: &AspectName) -> Stored<()> {
+        self.begin_write()?;
+        match self.faults.damaged.as_ref() == Some(aspect) {
+            true => Err(StoreError::Corrupt(format!("the inbox of {aspect} was told to be damaged"))),
+            false => Ok(()),
+        }
     }
 
     pub(super) fn begin_commit(&mut self) -> Stored<()> {

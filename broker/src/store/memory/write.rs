@@ -207,7 +207,7 @@ impl Store for MemoryStore {
     }
 
     fn put_position(&mut self, aspect: &AspectName, position: Position) -> Stored<()> {
-        self.begin_write()?;
+        self.begin_inbox_write(aspect)?;
         let record = self.aspects.get_mut(aspect).ok_or_else(|| absent(&format_args!("aspect {aspect}")))?;
         self.undo.push(Undo::Position(aspect.clone(), record.position()));
         undo::set_position(record, position);
@@ -343,7 +343,7 @@ impl Store for MemoryStore {
     }
 
     fn put_inbox(&mut self, aspect: &AspectName, item: &NewItem) -> Stored<()> {
-        self.begin_write()?;
+        self.begin_inbox_write(aspect)?;
         let record = self.aspects.get_mut(aspect).ok_or_else(|| absent(&format_args!("aspect {aspect}")))?;
         record.tail = item.offset;
         // An item that was taken back may have stood there.
