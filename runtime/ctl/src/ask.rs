@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use nexus_client::{Client, Followed};
-use nexus_wire::chat::{ChatSend, ChatSent, Message};
+use nexus_client::{CallError, Client, Followed};
+use nexus_wire::chat::{ChatRead, ChatSend, ChatSent, Message};
 use nexus_wire::inbox::Decision;
 use nexus_wire::log::Subscribe;
 use nexus_wire::roster::{AspectInfo, AspectRole, AspectState};
-use nexus_wire::{AspectName, derive};
+use nexus_wire::{AspectName, ErrorCode, Party, derive};
 use serde::Serialize;
 
 use crate::attach::Enclosure;
@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::look::whole_team;
 use crate::table::ago;
 use crate::ui::{Shape, Tone, Ui};
-use crate::{Run, attach, ids, near, text};
+use crate::{Run, attach, ids, look, near, text};
 use render::{Mode, Piece, Question, Renderer};
 
 pub mod render;
@@ -59,7 +59,7 @@ pub(crate) async fn ask(run: &Run, ask: cli::Ask) -> Result<(), Failure> {
         Shape::Text => Mode::Whole,
     };
     let renderer = Renderer::new(question, mode);
-    let mut asking = Asking { run, quiet: ask.quiet, renderer };
+    let mut asking = Asking { run, quiet: ask.quiet, seq: sent.seq, renderer };
     let patience = (!ask.timeout.is_zero()).then_some(ask.timeout);
     tokio::select! {
         done = asking.until_answered(client, subscribe) => done?,
@@ -150,15 +150,24 @@ async fn elapsed(patience: Option<Duration>) {
 struct Asking<'a> {
     run: &'a Run,
     quiet: bool,
+    /// Of the question.
+    seq: u64,
     renderer: Renderer,
 }
 
 impl Asking<'_> {
     async fn until_answered(&mut self, client: Client, subscribe: Subscribe) -> Result<(), Failure> {
         let mut follow = client.follow(subscribe).await?;
+        let mut is_behind = false;
         while self.renderer.answer().is_none() && self.renderer.closed().is_none() {
-            let pieces = self.take(follow.next().await?);
+            let followed = follow.next().await?;
+            // The answer may be in what is lost, and a broker that was put back to a backup need not have the question.
+            is_behind |= matches!(followed, Followed::Gap(_) | Followed::Reconnected);
+            let pieces = self.take(followed);
             self.show(pieces)?;
+            if is_behind {
+                is_behind = !self.catch_up().await?;
+            }
         }
         let decision = async {
             while self.renderer.closed().is_none() {
@@ -168,6 +177,28 @@ impl Asking<'_> {
             Ok(())
         };
         tokio::time::timeout(DECISION_TIMEOUT, decision).await.unwrap_or(Ok(()))
+    }
+
+    /// Looks for what the log may not tell any more. False where there is no link to look by: the next news is a reason
+    /// to try again.
+    async fn catch_up(&mut self) -> Result<bool, Failure> {
+        // Of its own: nobody reads meanwhile what comes on the one that is followed.
+        let Ok(mut asker) = self.run.connect().await else { return Ok(false) };
+        let Question { aspect, message, thread, .. } = self.renderer.question().clone();
+        // The decision first: what it names as its answer was there before it.
+        let page = match look::receipts(&mut asker, message).await {
+            Ok(page) => page,
+            Err(CallError::Refused(body)) if body.code == ErrorCode::NotFound => return Err(self.forgotten()),
+            Err(error) => return Err(error.into()),
+        };
+        let asked = Party::Aspect(aspect);
+        let receipt = page.receipts.iter().find(|receipt| receipt.party == asked);
+        let wanted = ChatRead { thread: Some(thread), after: self.seq, ..ChatRead::default() };
+        let said = look::read(&mut asker, &wanted).await?;
+        asker.close().await;
+        let pieces = self.renderer.caught_up(&said.messages, receipt);
+        self.show(pieces)?;
+        Ok(true)
     }
 
     fn take(&mut self, followed: Followed) -> Vec<Piece> {
@@ -193,11 +224,25 @@ impl Asking<'_> {
         Ok(())
     }
 
-    /// What to say when we leave before the answer.
-    fn gave_up(&mut self, why: &str) -> String {
-        // Ends a line that was streaming; that it cannot be written changes nothing now.
+    /// Ends a line that was streaming; that it cannot be written changes nothing now.
+    fn leave(&mut self) {
         let ended = self.renderer.leave();
         let _ = self.show(ended.into_iter().collect());
+    }
+
+    /// The broker has the question no more: nobody is going to answer it.
+    fn forgotten(&mut self) -> Failure {
+        self.leave();
+        let question = self.renderer.question();
+        Failure::Failed(format!(
+            "the broker no longer has the question to {}: it was put back to an older backup; ask again",
+            question.aspect
+        ))
+    }
+
+    /// What to say when we leave before the answer.
+    fn gave_up(&mut self, why: &str) -> String {
+        self.leave();
         let question = self.renderer.question();
         format!(
             "{why}; {} goes on, and its answer will be in the thread: nexctl get messages {}",

@@ -11,6 +11,7 @@ use nexus_wire::hands::{DispatchState, Outcome};
 use nexus_wire::inbox::{Decision, InboxClose};
 use nexus_wire::log::{LogBody, LogEntry};
 use nexus_wire::observe::{ObserveEvent, Observed, ObservedWhat, TurnEvent};
+use nexus_wire::thread::Receipt;
 use nexus_wire::{AspectName, DispatchId, HandRef, ItemId, MessageId, Ms, ThreadId, TurnId};
 
 use crate::table::span;
@@ -221,6 +222,36 @@ impl Renderer {
             Some(other) => self.answered(&other),
             None => Vec::new(),
         }
+    }
+
+    /// What was said in the thread after the question, and how far that has come with who was asked: the log has left
+    /// some of it out. Only the answer and the decision are taken, for the rest may have been shown.
+    pub fn caught_up(&mut self, said: &[Message], receipt: Option<&Receipt>) -> Vec<Piece> {
+        let reply = receipt.and_then(|receipt| receipt.reply);
+        let mut pieces = Vec::new();
+        for message in said {
+            if message.from.aspect() != Some(&self.question.aspect) {
+                continue;
+            }
+            if message.reply_to == Some(self.question.message) {
+                pieces.extend(self.answered(message));
+            } else if reply.is_none_or(|reply| reply == message.id) {
+                self.other = Some(message.clone());
+            }
+        }
+        if let Some((receipt, decision)) = receipt.and_then(|it| Some((it, it.decision?))) {
+            let close = InboxClose {
+                item: self.question.item,
+                decision,
+                reason: receipt.reason.clone(),
+                message: receipt.reply,
+                outcome: None,
+                spent: None,
+                meta: None,
+            };
+            pieces.extend(self.close(&close));
+        }
+        pieces
     }
 
     fn dispatch_ended(&mut self, outcome: &Outcome, at: Ms) -> Vec<Piece> {

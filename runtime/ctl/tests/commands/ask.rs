@@ -1,15 +1,19 @@
 //! `nexctl ask`: to whom, across a cut, and each way to end.
 
-use nexus_wire::chat::{ChatSent, Message};
+use std::time::Duration;
+
+use nexus_wire::chat::{ChatPage, ChatRead, ChatSent, Message};
 use nexus_wire::frame::ToBroker;
-use nexus_wire::inbox::{Decision, InboxClose};
+use nexus_wire::inbox::{Decision, Gap, InboxClose};
 use nexus_wire::log::{LogBody, LogEntry, Subscribed};
 use nexus_wire::observe::{ObserveBegin, ObserveEvent, Observed, ObservedWhat, TurnEvent};
 use nexus_wire::roster::{AspectInfo, AspectRole, AspectState, ContextMode, Team};
-use nexus_wire::{AspectName, MessageId, Party, ThreadId, TurnId, derive};
+use nexus_wire::thread::{Receipt, ReceiptPage, ReceiptState};
+use nexus_wire::{AspectName, ErrorBody, ErrorCode, MessageId, Party, ThreadId, TurnId, derive};
 use uuid::Uuid;
 
-use super::stub::{Act, nexctl};
+use super::forms::thread;
+use super::stub::{Act, Done, nexctl};
 
 const THREAD: ThreadId = ThreadId(Uuid::from_u128(4));
 const QUESTION: MessageId = MessageId(Uuid::from_u128(5));
@@ -53,8 +57,8 @@ fn entry(seq: u64, thread: Option<ThreadId>, body: LogBody) -> Act {
     Act::push(LogEntry { seq, at: 1000, actor: Party::System, thread, body })
 }
 
-fn answer(seq: u64, from: &str, content: &str) -> Act {
-    let message = Message {
+fn message(seq: u64, from: &str, content: &str) -> Message {
+    Message {
         id: MessageId(Uuid::from_u128(9)),
         seq,
         thread: THREAD,
@@ -66,8 +70,30 @@ fn answer(seq: u64, from: &str, content: &str) -> Act {
         meta: None,
         attachments: Vec::new(),
         reactions: Vec::new(),
+    }
+}
+
+fn answer(seq: u64, from: &str, content: &str) -> Act {
+    entry(seq, Some(THREAD), LogBody::Message(Box::new(message(seq, from, content))))
+}
+
+/// How far the question has come with forge.
+fn receipts(decision: Option<Decision>) -> Act {
+    let receipt = Receipt {
+        party: "forge".parse().expect("a party"),
+        state: if decision.is_some() { ReceiptState::Answered } else { ReceiptState::InContext },
+        at: Some(1000),
+        decision,
+        reason: decision.map(|_| "there was nothing to say".into()),
+        reply: None,
     };
-    entry(seq, Some(THREAD), LogBody::Message(Box::new(message)))
+    Act::ok(&ReceiptPage { receipts: vec![receipt], more: false })
+}
+
+/// What is in the thread after the question.
+fn said(read: &ChatRead, messages: Vec<Message>) -> Act {
+    assert_eq!((read.thread, read.after), (Some(THREAD), 7));
+    Act::ok(&ChatPage { thread: thread(&THREAD.to_string()), messages, more: false, gap: None })
 }
 
 fn closed(seq: u64, aspect: &str, decision: Decision) -> Act {
@@ -142,6 +168,9 @@ async fn an_answer_survives_cuts_at_every_step() {
                 closed(10, "forge", Decision::Replied),
             ]
         }
+        // Nothing has come of it while there was no connection.
+        (ToBroker::ChatReceipts(_), _) => vec![receipts(None)],
+        (ToBroker::ChatRead(read), _) => vec![said(read, Vec::new())],
         other => panic!("{other:?}"),
     };
     let done = nexctl(&["ask", "forge", "what", "is", "up"], script).await;
@@ -165,6 +194,63 @@ fn ending(
             [Act::ok(&Subscribed { head: 7, ..Subscribed::default() })].into_iter().chain(acts()).collect()
         }
         other => panic!("{other:?}"),
+    }
+}
+
+/// What comes of a question whose log has lost something. Whoever waits for ever fails.
+async fn asked(
+    followed: impl Fn(usize) -> Vec<Act> + Send + Sync + 'static,
+    receipts: impl Fn() -> Act + Send + Sync + 'static,
+    messages: impl Fn() -> Vec<Message> + Send + Sync + 'static,
+) -> Done {
+    let script = move |frame: &ToBroker, before: usize| match frame {
+        ToBroker::TeamList(_) => vec![Act::ok(&both())],
+        ToBroker::ChatSend(_) => vec![Act::ok(&sent())],
+        ToBroker::Subscribe(_) => {
+            let begun = Act::ok(&Subscribed { head: 7, ..Subscribed::default() });
+            [begun].into_iter().chain(followed(before)).collect()
+        }
+        ToBroker::ChatReceipts(asked) => {
+            assert_eq!(asked.message, QUESTION);
+            vec![receipts()]
+        }
+        ToBroker::ChatRead(read) => vec![said(read, messages())],
+        other => panic!("{other:?}"),
+    };
+    let ended = tokio::time::timeout(Duration::from_secs(60), nexctl(&["ask", "forge", "hm"], script)).await;
+    ended.expect("it does not wait for ever")
+}
+
+/// The connection breaks once.
+fn cut(before: usize) -> Vec<Act> {
+    if before == 0 { vec![Act::Cut] } else { Vec::new() }
+}
+
+#[tokio::test]
+async fn an_answer_in_what_is_lost_of_the_log_is_found() {
+    let gap = |_| vec![Act::push(Gap { from: 8, to: 9, reason: "another history".into() })];
+    let messages = || vec![message(8, "keel", "Not I."), message(9, "forge", "It is fine.")];
+    let done = asked(gap, || receipts(Some(Decision::Replied)), messages).await;
+    assert_eq!((done.code(), done.out.as_str()), (0, "It is fine.\n"), "{done:?}");
+}
+
+#[tokio::test]
+async fn an_end_while_the_connection_was_lost_is_found_whatever_the_log_says() {
+    let done = asked(cut, || receipts(Some(Decision::Replied)), || vec![message(9, "forge", "Yes.")]).await;
+    assert_eq!((done.code(), done.out.as_str()), (0, "Yes.\n"), "{done:?}");
+    let done = asked(cut, || receipts(Some(Decision::Silent)), Vec::new).await;
+    assert_eq!(done.code(), 1);
+    assert!(done.failure().contains("chose not to answer: there was nothing to say"), "{}", done.failure());
+}
+
+#[tokio::test]
+async fn a_question_that_the_broker_has_no_more_is_not_waited_for() {
+    let gone = || Act::Refuse(ErrorBody::new(ErrorCode::NotFound, "no message 5 that operator/ana may see"));
+    let gap = |_| vec![Act::push(Gap { from: 6, to: 7, reason: "another history".into() })];
+    let expected =
+        "the broker no longer has the question to forge: it was put back to an older backup; ask again";
+    for done in [asked(cut, gone, Vec::new).await, asked(gap, gone, Vec::new).await] {
+        assert_eq!((done.code(), done.failure().as_str()), (1, expected), "{done:?}");
     }
 }
 

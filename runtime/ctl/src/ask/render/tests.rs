@@ -3,6 +3,7 @@ use nexus_wire::chat::{ReplyMeta, Usage};
 use nexus_wire::hands::{DispatchInfo, HandFailure};
 use nexus_wire::inbox::Decision;
 use nexus_wire::observe::{ObserveBegin, ObserveEnd};
+use nexus_wire::thread::ReceiptState;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -129,6 +130,28 @@ fn message(id: u128, from: &str, reply_to: Option<MessageId>, content: &str, at:
         attachments: Vec::new(),
         reactions: Vec::new(),
     }
+}
+
+#[test]
+fn one_answer_to_several_is_found_behind_what_the_log_has_left_out() {
+    let mut screen = Screen::new(Mode::Whole);
+    screen.asked();
+    let said = [(8, "for both"), (9, "and later")].map(|(id, said)| message(id, "forge", None, said, 2000));
+    let [several, _] = &said;
+    let receipt = Receipt {
+        party: "forge".parse().expect("a party"),
+        state: ReceiptState::Answered,
+        at: Some(2000),
+        decision: Some(Decision::Replied),
+        reason: None,
+        reply: Some(several.id),
+    };
+    let pieces = screen.renderer.caught_up(&said, Some(&receipt));
+    screen.pieces.extend(pieces);
+    assert_eq!(screen.renderer.answer(), Some(several));
+    assert_eq!(screen.result_text(), "for both\n");
+    let decision = screen.renderer.closed().map(|closed| closed.decision);
+    assert_eq!(decision, Some(Decision::Replied));
 }
 
 fn accepted() -> LogBody {
