@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use nexus_wire::alert::{AlertList, AlertPage};
 use nexus_wire::approval::{ApprovalList, ApprovalPage};
-use nexus_wire::audit::AuditPage;
+use nexus_wire::audit::{AuditEntry, AuditPage};
 use nexus_wire::hands::{DispatchInfo, DispatchList, DispatchPage, DispatchStatus};
 use nexus_wire::limits::{PAGE_DEFAULT, PAGE_MAX, REPLY_BYTES_MAX};
 use nexus_wire::{BlobId, DispatchId, ErrorBody, ErrorCode, Json, Party};
@@ -26,7 +26,7 @@ use crate::hub::command_info;
 use crate::hub::inbox::json_bytes;
 use crate::hub::is_named_to;
 use crate::hub::records::{
-    BlobRecord, DispatchRecord, Finds, GatherRecord, Reads, StoreError, Stored, Which, concerns,
+    BlobRecord, DispatchRecord, Finds, GatherRecord, Reads, StoreError, Stored, Stretch, Which, concerns,
 };
 use crate::hub::{CommandBody, Origin};
 use crate::sequencer::Sequencer;
@@ -176,10 +176,7 @@ pub(crate) fn answer(store: &impl Finds, reader: &Party, read: &Read) -> Result<
         Read::ApprovalList(list) => Ok(Json::of(&approvals(store, list)?)),
         Read::AuditList(list) => {
             let limit = page(list.limit);
-            let mut entries = store.audit(list, limit + 1)?;
-            let more = entries.len() > limit as usize;
-            entries.truncate(limit as usize);
-            Ok(Json::of(&AuditPage { entries, more }))
+            Ok(Json::of(&audit_page(store.audit_where(list, limit + 1)?, limit)))
         }
         Read::ChatGet(get) => Ok(Json::of(&chat::message(store, reader, get.message)?)),
         Read::ChatRead(read) => Ok(Json::of(&chat::read(store, reader, read)?)),
@@ -217,6 +214,16 @@ pub(crate) fn answer(store: &impl Finds, reader: &Party, read: &Read) -> Result<
         Read::ThreadGet(get) => Ok(Json::of(&chat::thread(store, reader, get.thread)?)),
         Read::UsageRead(read) => Ok(Json::of(&usage::report(store, read)?)),
     }
+}
+
+/// Of a stretch that may have one more than are asked for. The log is looked through stretch by stretch: a page may end
+/// before it is full, and be empty.
+fn audit_page(stretch: Stretch<AuditEntry>, limit: u32) -> AuditPage {
+    let Stretch { found: mut entries, next } = stretch;
+    let is_longer = entries.len() > limit as usize;
+    entries.truncate(limit as usize);
+    let next = if is_longer { entries.last().map(|entry| entry.seq) } else { next };
+    AuditPage { entries, more: next.is_some(), next }
 }
 
 pub(crate) fn alerts(store: &impl Reads, list: &AlertList) -> Result<AlertPage, Refusal> {
@@ -328,8 +335,11 @@ pub(crate) fn blob(store: &impl Reads, reader: &Party, id: BlobId) -> Stored<Opt
     if reader.aspect().is_none() || found.owners.contains(reader) {
         return Ok(Some(found));
     }
-    for thread in store.blob_threads(id)? {
-        if chat::readable(store, reader, thread)?.is_some() {
+    if store.blob_is_shown_to(id, reader)? {
+        return Ok(Some(found));
+    }
+    for thread in chat::threads_worked_for(store, reader)? {
+        if store.blob_is_shown_in(id, thread)? {
             return Ok(Some(found));
         }
     }

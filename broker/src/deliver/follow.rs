@@ -70,17 +70,17 @@ impl Follow {
         Some(self.sent)
     }
 
-    /// The page that was wanted; every entry for which this returns `true` is to be sent.
-    pub(crate) fn fetched(&mut self, seqs: &[u64]) -> Vec<bool> {
+    /// The page that was wanted; every entry for which this returns `true` is to be sent. `next`: it was looked no
+    /// further than up to there.
+    pub(crate) fn fetched(&mut self, seqs: &[u64], next: Option<u64>) -> Vec<bool> {
         let Some(head) = self.fetching.take() else { return vec![false; seqs.len()] };
-        if seqs.is_empty() {
-            self.sent = self.sent.max(head);
-        }
         let mut fresh = Vec::with_capacity(seqs.len());
         for seq in seqs {
             fresh.push(*seq > self.sent);
             self.sent = self.sent.max(*seq);
         }
+        // Of what was looked at, nothing else matches.
+        self.sent = self.sent.max(next.unwrap_or(head));
         self.head = self.head.max(self.sent);
         fresh
     }
@@ -105,11 +105,22 @@ mod tests {
         LogEntry { seq, at: 0, actor: Party::System, thread, body }
     }
 
-    fn page(thread: Option<ThreadId>, after: u64, tail: u64, limit: usize) -> Vec<u64> {
-        (after + 1..=tail)
-            .filter(|seq| thread.is_none() || entry(*seq).thread == thread)
-            .take(limit)
-            .collect()
+    fn matching(thread: Option<ThreadId>, seqs: impl Iterator<Item = u64>) -> impl Iterator<Item = u64> {
+        seqs.filter(move |seq| thread.is_none() || entry(*seq).thread == thread)
+    }
+
+    /// A page for which so many entries are looked at, and where it ended before the last.
+    fn page(
+        thread: Option<ThreadId>,
+        after: u64,
+        tail: u64,
+        limit: usize,
+        scan: u64,
+    ) -> (Vec<u64>, Option<u64>) {
+        let end = tail.min(after + scan);
+        let seqs: Vec<u64> = matching(thread, after + 1..=end).take(limit).collect();
+        let end = seqs.last().filter(|_| seqs.len() == limit).copied().unwrap_or(end);
+        (seqs, (end < tail).then_some(end))
     }
 
     #[derive(Clone, Debug)]
@@ -120,9 +131,10 @@ mod tests {
             room: bool,
         },
         Ask,
-        /// The page comes back, with at most so many entries, or fails.
+        /// The page comes back, with at most so many entries of at most so many, or fails.
         Answer {
             limit: usize,
+            scan: u64,
             ok: bool,
         },
     }
@@ -132,7 +144,8 @@ mod tests {
             4 => Just(Op::Append),
             4 => any::<bool>().prop_map(|room| Op::Tell { room }),
             2 => Just(Op::Ask),
-            2 => (1_usize..9, any::<bool>()).prop_map(|(limit, ok)| Op::Answer { limit, ok }),
+            2 => (1_usize..9, 1_u64..20, any::<bool>())
+                .prop_map(|(limit, scan, ok)| Op::Answer { limit, scan, ok }),
         ]
     }
 
@@ -150,7 +163,7 @@ mod tests {
             let (mut follow, mut tail) = (Follow::new(thread.into(), after, before), before);
             let (mut asked, mut sent, mut told) = (None, Vec::new(), tail);
             let finish = (0..300).flat_map(|_| {
-                [Op::Tell { room: true }, Op::Ask, Op::Answer { limit: 9, ok: true }]
+                [Op::Tell { room: true }, Op::Ask, Op::Answer { limit: 9, scan: 9, ok: true }]
             });
             for op in ops.into_iter().chain(finish) {
                 match op {
@@ -163,10 +176,10 @@ mod tests {
                     }
                     Op::Tell { .. } => {}
                     Op::Ask => asked = asked.or_else(|| follow.want()),
-                    Op::Answer { limit, ok } => match asked.take() {
+                    Op::Answer { limit, scan, ok } => match asked.take() {
                         Some(after) if ok => {
-                            let seqs = page(thread, after, tail, limit);
-                            let fresh = follow.fetched(&seqs);
+                            let (seqs, next) = page(thread, after, tail, limit, scan);
+                            let fresh = follow.fetched(&seqs, next);
                             sent.extend(seqs.into_iter().zip(fresh).filter(|it| it.1).map(|it| it.0));
                         }
                         Some(_) => follow.fetch_failed(),
@@ -174,8 +187,21 @@ mod tests {
                     },
                 }
             }
-            prop_assert_eq!(sent, page(thread, after, tail, usize::MAX));
+            prop_assert_eq!(sent, matching(thread, after + 1..=tail).collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn a_page_that_ended_early_is_gone_on_from_where_it_ended() {
+        let mut follow = Follow::new(LogFilter::default(), 0, 500);
+        assert_eq!(follow.want(), Some(0));
+        assert!(follow.fetched(&[], Some(200)).is_empty());
+        assert_eq!(follow.want(), Some(200), "not all there is was looked at");
+        assert_eq!(follow.fetched(&[201], Some(400)), [true]);
+        assert!(!follow.live(&entry(501), true), "it comes in its turn");
+        assert_eq!(follow.want(), Some(400));
+        assert_eq!(follow.fetched(&[501], None), [true]);
+        assert!(!follow.is_behind());
     }
 
     #[test]
@@ -185,7 +211,7 @@ mod tests {
         assert_eq!(follow.want(), Some(3));
         assert_eq!(follow.missed(9), Some((4, 9)));
         assert_eq!(follow.missed(9), None);
-        assert_eq!(follow.fetched(&[9, 10, 11]), [false, true, true]);
+        assert_eq!(follow.fetched(&[9, 10, 11], Some(11)), [false, true, true]);
         assert_eq!(follow.want(), Some(11));
     }
 }

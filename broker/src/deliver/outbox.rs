@@ -28,6 +28,7 @@ use super::follow::{self, Follow};
 use super::pump::{AckBeyondSent, Pump, Step, Wanted};
 use crate::framing::Block;
 use crate::hub::filter::LogFilter;
+use crate::hub::records::Stretch;
 use out::Held;
 pub(crate) use out::{Out, Reply};
 pub(crate) use streams::Caught;
@@ -524,19 +525,19 @@ impl Outbox {
         });
     }
 
-    /// `entries`, and the newest that is not kept any more.
-    pub(crate) fn log_page(&self, page: Option<(Vec<LogEntry>, u64)>) {
+    /// Entries, and the newest that is not kept any more.
+    pub(crate) fn log_page(&self, page: Option<(Stretch<LogEntry>, u64)>) {
         self.change(|inner| {
             let Some(log) = &mut inner.log else { return };
-            let Some((entries, pruned)) = page else { return log.fetch_failed() };
+            let Some((Stretch { found, next }, pruned)) = page else { return log.fetch_failed() };
             if let Some((from, to)) = log.missed(pruned) {
                 let reason = "older than what is kept".to_owned();
                 inner.put(Out::Gap(Gap { from, to, reason }));
             }
             let Some(log) = &mut inner.log else { return };
-            let seqs: Vec<u64> = entries.iter().map(|entry| entry.seq).collect();
-            let fresh = log.fetched(&seqs);
-            for (entry, fresh) in entries.into_iter().zip(fresh) {
+            let seqs: Vec<u64> = found.iter().map(|entry| entry.seq).collect();
+            let fresh = log.fetched(&seqs, next);
+            for (entry, fresh) in found.into_iter().zip(fresh) {
                 if fresh {
                     inner.put(Out::Log(Arc::new(LogLine::new(entry))));
                 }

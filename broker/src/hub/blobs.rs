@@ -158,8 +158,12 @@ impl<S: Store> Step<'_, S> {
         if sender.aspect().is_none() || blob.owners.contains(sender) {
             return Ok(true);
         }
-        for thread in self.store.blob_threads(id)? {
-            if self.reachable_thread(sender, thread)?.is_some() {
+        if self.store.blob_is_shown_to(id, sender)? {
+            return Ok(true);
+        }
+        // As a Hand's host it reaches the threads its work is for.
+        for thread in self.threads_worked_for(sender)? {
+            if self.store.blob_is_shown_in(id, thread)? {
                 return Ok(true);
             }
         }

@@ -170,17 +170,21 @@ impl<S: Store> Step<'_, S> {
     /// could it name another, it would take part by doing so and read what is not its own.
     pub(super) fn reachable_thread(&self, sender: &Party, id: ThreadId) -> Stored<Option<ThreadRecord>> {
         let Some(thread) = self.store.thread(id)? else { return Ok(None) };
-        let Party::Aspect(name) = sender else { return Ok(Some(thread)) };
-        if thread.participants.contains(sender) {
-            return Ok(Some(thread));
-        }
+        let is_reached = sender.aspect().is_none()
+            || thread.participants.contains(sender)
+            || self.threads_worked_for(sender)?.contains(&id);
+        Ok(is_reached.then_some(thread))
+    }
+
+    /// The threads that what an aspect is working on is for.
+    pub(super) fn threads_worked_for(&self, party: &Party) -> Stored<Vec<ThreadId>> {
+        let Some(name) = party.aspect() else { return Ok(Vec::new()) };
+        let mut threads = Vec::new();
         for lease in self.hub.queue.leases(name) {
             let work = self.store.dispatch_head(lease.dispatch)?;
-            if work.is_some_and(|record| record.info.thread == Some(id)) {
-                return Ok(Some(thread));
-            }
+            threads.extend(work.and_then(|record| record.info.thread));
         }
-        Ok(None)
+        Ok(threads)
     }
 
     /// Writes a message, hands it to its recipients and answers.
@@ -211,7 +215,7 @@ impl<S: Store> Step<'_, S> {
         };
         self.store.put_message(&record, &draft.content_sha256)?;
         for attachment in &record.message.attachments {
-            self.store.put_blob_reference(attachment.blob, record.message.seq)?;
+            self.store.put_blob_reference(attachment.blob, record.message.thread, record.message.seq)?;
         }
         let MessageRecord { message, trace, unknown, .. } = record;
         if message.from != Party::System {

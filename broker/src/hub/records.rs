@@ -42,8 +42,8 @@ pub use oversight::{AnsweredRecord, ApprovalRecord, GatherRecord};
 pub use push::{PushKey, PushRecord, PushTerms};
 pub use registries::{RegistryRecord, UniqueValue};
 pub use store::{
-    Finds, Found, Outlay, PAGE_BYTES, Reads, Spent, SpentOn, Store, StoreError, Stored, Transaction, Visible,
-    Which,
+    Finds, Found, Outlay, PAGE_BYTES, Reads, Spent, SpentOn, Store, StoreError, Stored, Stretch, Transaction,
+    Visible, Which,
 };
 pub use thread::{ThreadRecord, shown};
 pub use trigger::{Rate, Room, Sealed, SlotRecord, TriggerRecord, Void, Watched};

@@ -243,13 +243,17 @@ pub(super) fn search(store: &impl Finds, reader: &Party, asked: &ChatSearch) -> 
 /// at work for.
 pub(super) fn readable(store: &impl Reads, reader: &Party, id: ThreadId) -> Stored<Option<ThreadRecord>> {
     let Some(thread) = store.thread(id)? else { return Ok(None) };
-    let Some(name) = reader.aspect() else { return Ok(Some(thread)) };
-    if thread.participants.contains(reader) {
-        return Ok(Some(thread));
-    }
+    let is_readable = reader.aspect().is_none()
+        || thread.participants.contains(reader)
+        || threads_worked_for(store, reader)?.contains(&id);
+    Ok(is_readable.then_some(thread))
+}
+
+/// The threads that what an aspect is working on is for.
+pub(super) fn threads_worked_for(store: &impl Reads, party: &Party) -> Stored<Vec<ThreadId>> {
+    let Some(name) = party.aspect() else { return Ok(Vec::new()) };
     let open = store.dispatches(Which::Open, None, SCAN_MAX)?;
-    let works_for_it = open.iter().any(|info| info.thread == Some(id) && *name == info.hand.aspect);
-    Ok(works_for_it.then_some(thread))
+    Ok(open.into_iter().filter(|info| *name == info.hand.aspect).filter_map(|info| info.thread).collect())
 }
 
 pub(super) fn unseen_thread(id: ThreadId, reader: &Party) -> Refusal {

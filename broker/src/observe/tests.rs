@@ -6,6 +6,7 @@ mod usage;
 use std::collections::BTreeSet;
 
 use nexus_wire::admin::{AspectAdd, OperatorAdd, OperatorRole};
+use nexus_wire::audit::AuditList;
 use nexus_wire::chat::{ChatPage, ChatRead, ChatSend, ChatSent, ChatThreads, ThreadPage};
 use nexus_wire::hands::{
     Dispatch, DispatchList, DispatchState, DispatchStatus, Dispatched, HandSpec, Lease, Wanted,
@@ -223,6 +224,45 @@ fn what_is_kept_no_longer_is_told_wherever_a_page_begins() {
     assert_eq!(gap(0), Some((1, sent[1].seq)));
     assert_eq!(gap(sent[0].seq), Some((sent[0].seq + 1, sent[1].seq)));
     assert_eq!([sent[1].seq, u64::MAX - 1, u64::MAX].map(gap), [None; 3]);
+}
+
+#[test]
+fn a_page_of_the_trail_goes_on_where_it_ended_even_if_it_is_empty() {
+    let entry = |seq| AuditEntry {
+        seq,
+        at: 0,
+        kind: "x".into(),
+        actor: Party::System,
+        subject: String::new(),
+        thread: None,
+    };
+    let page = |seqs: &[u64], next| {
+        let found = seqs.iter().map(|seq| entry(*seq)).collect();
+        let AuditPage { entries, more, next } = audit_page(Stretch { found, next }, 2);
+        (entries.into_iter().map(|entry| entry.seq).collect::<Vec<_>>(), more, next)
+    };
+    assert_eq!(page(&[], Some(70)), (vec![], true, Some(70)), "so far");
+    assert_eq!(page(&[90], Some(70)), (vec![90], true, Some(70)));
+    assert_eq!(page(&[90, 80], None), (vec![90, 80], false, None), "as many as asked for, and no more");
+    assert_eq!(page(&[90, 80, 75], Some(75)), (vec![90, 80], true, Some(80)), "none is left out");
+    assert_eq!(page(&[], None), (vec![], false, None));
+
+    let mut world = World::new();
+    for _ in 0..5 {
+        let send = ChatSend { to: vec!["forge".into()], content: "hello".into(), ..ChatSend::default() };
+        world.request("operator/ana", Change::ChatSend(send.into()));
+    }
+    let mut asked = AuditList { kind: Some("message".into()), limit: Some(2), ..AuditList::default() };
+    let mut counts = Vec::new();
+    loop {
+        let page: AuditPage =
+            world.read("operator/ana", Read::AuditList(asked.clone())).unwrap().parse().unwrap();
+        counts.push(page.entries.len());
+        assert_eq!(page.more, page.next.is_some());
+        let Some(next) = page.next else { break };
+        asked.before = Some(next);
+    }
+    assert_eq!(counts, [2, 2, 1]);
 }
 
 #[test]

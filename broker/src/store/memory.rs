@@ -36,7 +36,7 @@ use nexus_wire::{
 };
 use uuid::Uuid;
 
-use super::logged::{LoggedRow, weight};
+use super::logged::LoggedRow;
 use super::page::Page;
 use super::sqlite::search;
 use crate::hub::filter::LogFilter;
@@ -47,7 +47,7 @@ use crate::hub::records::{
     CredentialRecord, DispatchRecord, FlowRecord, GatherRecord, InboxRecord, Invitation,
     KnowledgeGrantRecord, KnowledgePlace, KnowledgeRank, KnowledgeRecord, KnowledgeScope, MessageRecord,
     OperatorRecord, Pruned, Purse, PurseKey, PushKey, PushRecord, ReactionRecord, Reads, RegistryRecord,
-    RunRecord, RunsWanted, SetupToken, SlotRecord, Snapshot, Spent, StepTask, StoreError, Stored,
+    RunRecord, RunsWanted, SetupToken, SlotRecord, Snapshot, Spent, StepTask, StoreError, Stored, Stretch,
     ThreadRecord, TriggerRecord, UsedAssertion, Which,
 };
 use dispatches::head;
@@ -122,6 +122,11 @@ impl MemoryStore {
         self.blob_references.range((id, 0)..=(id, u64::MAX)).map(|(_, seq)| *seq)
     }
 
+    fn threads_of_blob(&self, id: BlobId) -> impl Iterator<Item = ThreadId> + '_ {
+        let of = |seq: u64| self.kept().find(|it| it.message.seq == seq).map(|it| it.message.thread);
+        self.references_of(id).filter_map(of)
+    }
+
     fn mentions_of(&self, id: BlobId) -> impl Iterator<Item = BlobMention> + '_ {
         let from = (id, BlobMention::Dispatch(DispatchId(Uuid::nil())));
         self.blob_mentions.range(from..).take_while(move |(of, _)| *of == id).map(|(_, by)| *by)
@@ -182,10 +187,13 @@ impl Reads for MemoryStore {
         Ok(all)
     }
 
-    fn blob_threads(&self, id: BlobId) -> Stored<Vec<ThreadId>> {
-        let of = |seq: u64| self.kept().find(|it| it.message.seq == seq).map(|it| it.message.thread);
-        let threads: BTreeSet<ThreadId> = self.references_of(id).filter_map(of).collect();
-        Ok(threads.into_iter().collect())
+    fn blob_is_shown_to(&self, id: BlobId, party: &Party) -> Stored<bool> {
+        let mut threads = self.threads_of_blob(id).filter_map(|thread| self.threads.get(&thread));
+        Ok(threads.any(|thread| thread.record.participants.contains(party)))
+    }
+
+    fn blob_is_shown_in(&self, id: BlobId, thread: ThreadId) -> Stored<bool> {
+        Ok(self.threads_of_blob(id).any(|it| it == thread))
     }
 
     fn blobs_unreferenced(&self, before: Ms, limit: u32) -> Stored<Vec<BlobId>> {
@@ -541,24 +549,11 @@ impl Reads for MemoryStore {
         Ok(self.knowledge.usage.get(&(author.clone(), topic.to_owned())).copied().unwrap_or_default())
     }
 
-    fn log_where(&self, from_seq: u64, filter: &LogFilter, limit: u32) -> Stored<Vec<LogEntry>> {
-        let start = self.log.partition_point(|row| row.seq <= from_seq);
-        let mut page = Page::new(limit);
-        let mut found = Vec::new();
-        for row in &self.log[start..] {
-            let entry = row.clone().entry(self)?;
-            if !filter.matches(&entry) {
-                continue;
-            }
-            if !page.takes(weight(&entry)) {
-                break;
-            }
-            found.push(entry);
-        }
-        Ok(found)
+    fn log_where(&self, from_seq: u64, filter: &LogFilter, limit: u32) -> Stored<Stretch<LogEntry>> {
+        audit::log(self, from_seq, filter, limit)
     }
 
-    fn audit(&self, wanted: &AuditList, limit: u32) -> Stored<Vec<AuditEntry>> {
+    fn audit_where(&self, wanted: &AuditList, limit: u32) -> Stored<Stretch<AuditEntry>> {
         Ok(audit::list(self, wanted, limit))
     }
 

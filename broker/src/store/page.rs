@@ -1,6 +1,18 @@
-//! How many rows one read gives: as many as asked for, or as `PAGE_BYTES` allows, and never none.
+//! How many rows one read gives: as many as asked for, or as `PAGE_BYTES` allows, and never none. And at how many it
+//! looks for them.
 
 use crate::hub::records::PAGE_BYTES;
+
+/// Entries of the log that one read looks at, at most, whether it finds anything or not.
+pub(super) const SCAN_MAX: u64 = 100_000;
+
+/// A message counts once more for each of so many bytes: with it its text is read.
+const SCAN_BYTES: usize = 1024;
+
+/// As how many entries a message counts that is looked at.
+pub(super) fn looked_at(bytes: usize) -> u64 {
+    (1 + bytes / SCAN_BYTES) as u64
+}
 
 #[derive(Debug)]
 pub(super) struct Page {

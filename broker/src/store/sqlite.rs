@@ -3,6 +3,7 @@
 //! Rows that every message changes (positions of inboxes, states of threads) are held back in `pending` and
 //! written once per commit; reads through the writer flush them first.
 
+mod activity;
 mod alerts;
 mod approvals;
 mod audit;

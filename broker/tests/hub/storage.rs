@@ -109,10 +109,11 @@ on_both_stores! {
         }
         let put_at = world.at;
         world.store.begin().unwrap();
-        world.store.put_blob_reference(BlobId([2; 32]), sent.seq).unwrap();
-        world.store.put_blob_reference(BlobId([2; 32]), sent.seq).unwrap();
+        world.store.put_blob_reference(BlobId([2; 32]), sent.thread, sent.seq).unwrap();
+        world.store.put_blob_reference(BlobId([2; 32]), sent.thread, sent.seq).unwrap();
         world.store.commit().unwrap();
-        assert_eq!(world.store.blob_threads(BlobId([2; 32])).unwrap(), vec![sent.thread]);
+        let shown = [1, 2].map(|id| world.store.blob_is_shown_in(BlobId([id; 32]), sent.thread).unwrap());
+        assert_eq!(shown, [false, true]);
         assert_eq!(forget(world, put_at - 3, 9), Vec::new(), "none is that old");
         world.call(put("operator/ana", 1, 10)).0.unwrap();
         assert_eq!(forget(world, put_at + 1, 1), vec![BlobId([3; 32])], "one at a time, those put again later");

@@ -18,7 +18,7 @@ use serde_json::json;
 use crate::cli::One;
 use crate::failure::Failure;
 use crate::page::Page;
-use crate::{Run, flow, ids, look, near, operator, registry, session, skill, trigger, vault};
+use crate::{Run, flow, ids, look, near, operator, registry, session, skill, trail, trigger, vault};
 use sheet::Sheet;
 
 mod sheet;
@@ -81,7 +81,7 @@ async fn page(run: &Run, client: &mut Client, what: One) -> Result<Page, Failure
                 limit: Some(LATEST),
                 ..AuditList::default()
             };
-            let did = client.call(list).await?.entries;
+            let did = trail::page(client, list).await?.entries;
             operator::one(run, &run.broker()?, &name, &did).await
         }
         One::Registry { name } => registry::one(run, client, name).await,

@@ -13,6 +13,7 @@ use nexus_wire::{ApprovalId, AspectName, DispatchId, GatherId, ItemId, MessageId
 use uuid::Uuid;
 
 use crate::failure::Failure;
+use crate::trail;
 
 /// Fewer digits would fit too many.
 const PIECE_MIN: usize = 4;
@@ -140,8 +141,8 @@ async fn logged<T: Copy + Display + FromStr + PartialEq>(
     loop {
         let list =
             AuditList { kind: Some(kind.to_owned()), before, limit: Some(PAGE_MAX), ..AuditList::default() };
-        let page = client.call(list).await?;
-        before = page.entries.last().map(|entry| entry.seq).filter(|_| page.more);
+        let page = trail::page(client, list).await?;
+        before = page.next;
         let ids = page.entries.iter().filter_map(|entry| entry.subject.parse().ok());
         if !among.look(piece, ids) || before.is_none() {
             return among.only(what, piece, see);

@@ -51,6 +51,7 @@ pub mod table;
 mod text;
 mod threads;
 pub mod top;
+mod trail;
 pub mod trigger;
 pub mod ui;
 mod until;

@@ -1,18 +1,19 @@
 //! `nexctl logs`: what happened, and what happens.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use nexus_client::{Client, Follow, Followed};
 use nexus_wire::audit::AuditList;
 use nexus_wire::envelope::push;
 use nexus_wire::frame::FromBroker;
+use nexus_wire::limits::PAGE_MAX;
 use nexus_wire::log::{LogEntry, Subscribe};
 use nexus_wire::observe::Observed;
 use nexus_wire::{AspectName, Party, ThreadId};
 
 use crate::failure::Failure;
 use crate::ui::{Outage, Shape, Tone};
-use crate::{Run, cli, ids};
+use crate::{Run, cli, ids, near, trail};
 use lines::{Streams, concerns, line};
 
 mod lines;
@@ -22,6 +23,20 @@ const TAIL_DEFAULT: usize = 20;
 const LOOKED_AT: u64 = 5_000;
 /// The one family of kinds that may be followed by its name.
 const ALERT: &str = "alert";
+/// Kinds that a broker is sure to know: to look out for the first entry of one is no mistake.
+const KNOWN: [&str; 11] = [
+    ALERT,
+    "alert.acknowledged",
+    "alert.cleared",
+    "alert.raised",
+    "dispatch.accepted",
+    "dispatch.assigned",
+    "dispatch.ended",
+    "item.closed",
+    "item.taken",
+    "message",
+    "reacted",
+];
 
 pub(crate) async fn logs(run: &Run, logs: cli::Logs) -> Result<(), Failure> {
     let mut client = run.connect().await?;
@@ -46,7 +61,7 @@ pub(crate) async fn logs(run: &Run, logs: cli::Logs) -> Result<(), Failure> {
     // An aspect and a thread are picked out here, kinds and who did it by the broker. The last entry that it sends of
     // what there is says that all before it have come.
     let last = match is_narrow {
-        true => run.within(newest_of(&mut client, &logs.kind, logs.by.as_ref())).await??.min(head),
+        true => run.within(newest_of(run, &mut client, &logs.kind, logs.by.as_ref())).await??.min(head),
         false => head,
     };
     let subscribe = Subscribe {
@@ -78,13 +93,18 @@ pub(crate) async fn logs(run: &Run, logs: cli::Logs) -> Result<(), Failure> {
 
 /// The latest entry of those that are wanted; 0 where there is none.
 async fn newest(client: &mut Client, wanted: AuditList) -> Result<u64, Failure> {
-    let page = client.call(AuditList { limit: Some(1), ..wanted }).await?;
+    let page = trail::page(client, AuditList { limit: Some(1), ..wanted }).await?;
     Ok(page.entries.first().map_or(0, |entry| entry.seq))
 }
 
 /// The same of these kinds, as they are followed. The trail takes the first word of kinds for all of them; followed,
 /// it is none.
-async fn newest_of(client: &mut Client, kinds: &[String], by: Option<&Party>) -> Result<u64, Failure> {
+async fn newest_of(
+    run: &Run,
+    client: &mut Client,
+    kinds: &[String],
+    by: Option<&Party>,
+) -> Result<u64, Failure> {
     if kinds.is_empty() {
         return newest(client, AuditList { by: by.cloned(), ..AuditList::default() }).await;
     }
@@ -93,8 +113,11 @@ async fn newest_of(client: &mut Client, kinds: &[String], by: Option<&Party>) ->
         let kind = in_trail(typed);
         let wanted =
             AuditList { by: by.cloned(), kind: Some(kind.clone()), limit: Some(1), ..AuditList::default() };
-        let page = client.call(wanted).await?;
-        let Some(entry) = page.entries.first() else { continue };
+        let page = trail::page(client, wanted).await?;
+        let Some(entry) = page.entries.first() else {
+            note_if_unknown(run, client, typed, &kind).await?;
+            continue;
+        };
         if entry.kind != kind && kind != ALERT {
             let like = &entry.kind;
             let message =
@@ -104,6 +127,21 @@ async fn newest_of(client: &mut Client, kinds: &[String], by: Option<&Party>) ->
         last = last.max(entry.seq);
     }
     Ok(last)
+}
+
+/// Which kinds there are only the log can tell, and one that no entry has yet may still come; so it is said and not
+/// refused.
+async fn note_if_unknown(run: &Run, client: &mut Client, typed: &str, kind: &str) -> Result<(), Failure> {
+    let by_anybody = AuditList { kind: Some(kind.to_owned()), ..AuditList::default() };
+    if KNOWN.contains(&kind) || newest(client, by_anybody).await? > 0 {
+        return Ok(());
+    }
+    let latest = client.call(AuditList { limit: Some(PAGE_MAX), ..AuditList::default() }).await?;
+    let kinds: BTreeSet<&str> = latest.entries.iter().map(|entry| entry.kind.as_str()).collect();
+    let hint = near::hint(kind, kinds);
+    let among = if hint.ends_with('?') { "" } else { "among the latest entries " };
+    run.ui.note(Tone::Warning, &format!("no entry of the kind {typed:?} was found; {among}{hint}"));
+    Ok(())
 }
 
 /// A body's type, such as `dispatch_ended`, as the audit trail has it.

@@ -4,7 +4,7 @@ use nexus_wire::audit::{AuditList, UsageRead};
 
 use crate::failure::Failure;
 use crate::page::Page;
-use crate::{Run, cli, ids, table};
+use crate::{Run, cli, ids, table, trail};
 
 pub(crate) async fn audit(run: &Run, audit: cli::Audit) -> Result<(), Failure> {
     let (since, until) = run.between(audit.since, audit.until)?;
@@ -20,12 +20,14 @@ pub(crate) async fn audit(run: &Run, audit: cli::Audit) -> Result<(), Failure> {
         before: audit.before,
         limit: Some(audit.limit),
     };
-    let page = run.within(client.call(list)).await??;
+    let page = run.within(trail::page(&mut client, list)).await??;
     client.close().await;
-    let empty = page.entries.is_empty().then_some("nothing of that kind is in the audit trail");
-    let next = page.entries.last().map(|entry| entry.seq).filter(|_| page.more);
+    let empty = page.entries.is_empty().then_some(match page.next {
+        Some(_) => "nothing of that kind is among what was looked at in the audit trail",
+        None => "nothing of that kind is in the audit trail",
+    });
     let rows = || table::audit(&run.ui, &page.entries, &run.zone);
-    Page::of(run, &page, empty, rows)?.going_on("--before", next).print(run)
+    Page::of(run, &page, empty, rows)?.going_on("--before", page.next).print(run)
 }
 
 pub(crate) async fn usage(run: &Run, usage: cli::Usage) -> Result<(), Failure> {

@@ -28,7 +28,7 @@ pub struct AuditList {
     /// Before this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Ms>,
-    /// Only rows with a smaller `seq`: the last of the page before.
+    /// Only rows with a smaller `seq`: `next` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,6 +52,10 @@ pub struct AuditEntry {
 pub struct AuditPage {
     pub entries: Vec<AuditEntry>,
     pub more: bool,
+    /// To go on, ask with this as `before`; set when there may be more. A page looks at so many rows of the log and no
+    /// more: it may end before it is full, and be empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
 }
 
 /// By what spending is added up.

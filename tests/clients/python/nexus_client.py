@@ -342,8 +342,13 @@ def other(kind, subject):
 
 def kinds_of(operator, subject):
     """What became of something, the first first."""
-    entries = operator.request("audit.list", {"subject": subject})["entries"]
-    return [it["kind"] for it in reversed(entries)]
+    kinds, asked = [], {"subject": subject}
+    while asked:
+        page = operator.request("audit.list", asked)
+        kinds += [it["kind"] for it in page["entries"]]
+        # A page may be empty and not the last.
+        asked = {**asked, "before": page["next"]} if page["more"] else None
+    return kinds[::-1]
 
 
 class Aspect:

@@ -1022,7 +1022,7 @@ export interface ApprovalWithdraw {
  */
 export interface AuditList {
   /**
-   * Only rows with a smaller `seq`: the last of the page before.
+   * Only rows with a smaller `seq`: `next` of the page before.
    */
   before?: number;
   by?: Party;
@@ -3273,6 +3273,11 @@ export interface AspectRestraint {
 export interface AuditPage {
   entries: AuditEntry[];
   more: boolean;
+  /**
+   * To go on, ask with this as `before`; set when there may be more. A page looks at so many rows of the log and no
+   * more: it may end before it is full, and be empty.
+   */
+  next?: number;
 }
 /**
  * One durable change: who did what to what, and when.

@@ -136,7 +136,7 @@ fn a_slow_subscriber_goes_back_to_the_log() {
         Poll::Ready(Page::Log { filter: LogFilter::default(), after: 0, limit: 256 })
     );
     outbox.logged(&Arc::new(LogLine::new(entry(2))));
-    outbox.log_page(Some((vec![entry(1), entry(2)], 0)));
+    outbox.log_page(Some((Stretch { found: vec![entry(1), entry(2)], next: None }, 0)));
     outbox.logged(&Arc::new(LogLine::new(entry(3))));
     let seqs: Vec<u64> = take(&outbox)
         .iter()

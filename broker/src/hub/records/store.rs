@@ -166,8 +166,10 @@ pub trait Reads {
     fn blob_references(&self, id: BlobId) -> Stored<u64>;
     /// What names it without attaching it, in the order of their ids, the last first.
     fn blob_mentions(&self, id: BlobId, limit: u32) -> Stored<Vec<BlobMention>>;
-    /// Threads with a message that attaches it.
-    fn blob_threads(&self, id: BlobId) -> Stored<Vec<ThreadId>>;
+    /// Whether a message attaches it in a thread that party takes part in.
+    fn blob_is_shown_to(&self, id: BlobId, party: &Party) -> Stored<bool>;
+    /// Whether a message of that thread attaches it.
+    fn blob_is_shown_in(&self, id: BlobId, thread: ThreadId) -> Stored<bool>;
     /// Those nothing refers to that were last put before that time, by id.
     fn blobs_unreferenced(&self, before: Ms, limit: u32) -> Stored<Vec<BlobId>>;
     /// By name.
@@ -295,10 +297,11 @@ pub trait Reads {
     /// What is granted by such changes now, by name; to one aspect if named.
     fn knowledge_grants(&self, to: Option<&AspectName>) -> Stored<Vec<KnowledgeGrantInfo>>;
     fn knowledge_usage(&self, author: &Party, topic: &str) -> Stored<KnowledgeUsage>;
-    /// Entries after `from_seq`, with their bodies.
-    fn log_where(&self, from_seq: u64, filter: &LogFilter, limit: u32) -> Stored<Vec<LogEntry>>;
+    /// Entries after `from_seq`, with their bodies; what comes next is after `next`.
+    fn log_where(&self, from_seq: u64, filter: &LogFilter, limit: u32) -> Stored<Stretch<LogEntry>>;
+    /// The same of a log that one stretch covers.
     fn log(&self, from_seq: u64, thread: Option<ThreadId>, limit: u32) -> Stored<Vec<LogEntry>> {
-        self.log_where(from_seq, &thread.into(), limit)
+        Ok(self.log_where(from_seq, &thread.into(), limit)?.found)
     }
     /// Entries up to here are not kept any more.
     fn log_floor(&self) -> Stored<u64>;
@@ -308,8 +311,12 @@ pub trait Reads {
     fn checkpoints(&self) -> Stored<Vec<Checkpoint>>;
     /// The last entry that came before that time, among the first `limit` after the floor.
     fn log_before(&self, before: Ms, limit: u32) -> Stored<Option<u64>>;
-    /// Rows of the log that match, the latest first.
-    fn audit(&self, wanted: &AuditList, limit: u32) -> Stored<Vec<AuditEntry>>;
+    /// Rows of the log that match, the latest first; what comes next is before `next`.
+    fn audit_where(&self, wanted: &AuditList, limit: u32) -> Stored<Stretch<AuditEntry>>;
+    /// The same of a log that one stretch covers.
+    fn audit(&self, wanted: &AuditList, limit: u32) -> Stored<Vec<AuditEntry>> {
+        Ok(self.audit_where(wanted, limit)?.found)
+    }
     /// Shows everything spent from `since` on and before `until`, in no order.
     fn spent(&self, since: Ms, until: Ms, visit: &mut dyn FnMut(&Spent)) -> Stored<()>;
     fn trigger(&self, name: &TriggerName) -> Stored<Option<TriggerRecord>>;
@@ -320,6 +327,15 @@ pub trait Reads {
     /// Which slot a request of a service outside led to, while that is remembered.
     fn hook_delivery(&self, trigger: TriggerId, delivery: &str) -> Stored<Option<u64>>;
     fn snapshot(&self) -> Stored<Snapshot>;
+}
+
+/// What was found among the entries of the log that one read has looked at. It looks at so many and no more, and may
+/// find nothing.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Stretch<T> {
+    pub found: Vec<T>,
+    /// Where it ended before all was looked at.
+    pub next: Option<u64>,
 }
 
 /// Which dispatches are listed.
@@ -416,7 +432,7 @@ pub trait Store: Reads {
     /// One that is there and that nothing refers to.
     fn delete_blob(&mut self, id: BlobId) -> Stored<()>;
     /// The message with that `seq`, which is there, attaches the blob, which is there too.
-    fn put_blob_reference(&mut self, id: BlobId, message_seq: u64) -> Stored<()>;
+    fn put_blob_reference(&mut self, id: BlobId, thread: ThreadId, message_seq: u64) -> Stored<()>;
     /// The blob is there; said again it changes nothing.
     fn put_blob_mention(&mut self, id: BlobId, by: BlobMention) -> Stored<()>;
     fn put_operator(&mut self, record: &OperatorRecord) -> Stored<()>;

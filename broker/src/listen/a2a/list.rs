@@ -65,6 +65,7 @@ pub(super) async fn list(door: &Door, request: ListTasksRequest) -> Result<ListT
         };
         let page: AuditPage = door.ask(rows).await?;
         more = page.more;
+        let next = page.next;
         for row in page.entries {
             if tasks.len() as i64 == i64::from(page_size) {
                 more = true;
@@ -86,6 +87,8 @@ pub(super) async fn list(door: &Door, request: ListTasksRequest) -> Result<ListT
                 tasks.push(source.task(door.origin(), extent));
             }
         }
+        // What was looked at may reach further than its last row, and have none.
+        before = next.or(before);
     }
     // As many as there are for certain: those shown by now, and one if more follow.
     let shown = start.map_or(0, |it| it.count).saturating_add(tasks.len() as i32);

@@ -66,7 +66,8 @@ impl<T: JsonSchema> OperationOutput for Answer<T> {
     }
 }
 
-/// Every request may meet a broker that is called by another's name, slow, stopping or without storage.
+/// Every request may meet a broker that is called by another's name, slow, stopping or without storage, or come over a
+/// connection that was made for another Nexus.
 impl OperationOutput for Problem {
     type Inner = Self;
 
@@ -74,7 +75,7 @@ impl OperationOutput for Problem {
         _: &mut GenContext,
         operation: &mut Operation,
     ) -> Vec<(Option<StatusCode>, Described)> {
-        may_fail(operation, &[403, 408, 500, 503]);
+        may_fail(operation, &[403, 408, 421, 500, 503]);
         Vec::new()
     }
 }

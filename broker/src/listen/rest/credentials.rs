@@ -15,7 +15,7 @@ use serde_json::json;
 use super::answer::{Answer, Answered};
 use super::caller::{Admin, AnyParty, Viewer};
 use super::input::{Body, Path};
-use super::openapi::{Group, doc, doc_with};
+use super::openapi::{Group, doc, doc_with, failing};
 use super::routing::{delete_with, get_with, post_with, put_with};
 use super::{Routes, Shared, command};
 use crate::edge::Edge;
@@ -42,6 +42,8 @@ pub(super) fn routes() -> Routes {
     let remove = doc("removeCredential", group, "Forget a credential");
     let rotate = doc_with("rotateCredential", group, "Replace the secret", json!({"secret": "sk-…"}));
     let fetch = doc("fetchCredential", group, "The secret itself, for an aspect that may fetch it");
+    // What asks models is not handed out while nothing may be spent.
+    let fetch = failing(&[402], fetch);
     ApiRouter::new()
         .api_route("/api/v1/credentials", get_with(credentials, list).merge(post_with(add_credential, add)))
         .api_route(

@@ -22,7 +22,10 @@ const DESCRIPTION: &str = "Everything an operator or a script needs of a Nexus b
     1970 UTC, costs are millionths of a US dollar, ids are UUIDs.\n\n\
     Every error is a problem document (RFC 9457) whose `code` is one of the error codes of the protocol. \
     Lists come in pages: pass `next_cursor` as `cursor` until it is absent. Durable changes take an \
-    `Idempotency-Key`, so that a request whose answer was lost can be sent again.";
+    `Idempotency-Key`, so that a request whose answer was lost can be sent again.\n\n\
+    `/connect`, where links are opened, and `/api/v1/proxy/{credential}/…`, which passes calls on to services \
+    outside, are no operations of this document. The first may also answer 426 (no WebSocket upgrade), the \
+    second 402 (nothing may be spent on models) and 502 (the service gives no answer).";
 
 /// A group of endpoints.
 #[derive(Clone, Copy, Debug)]
@@ -250,10 +253,11 @@ fn components() -> Components {
 
 type Fault = (u16, ErrorCode, &'static str);
 
-/// Every status a problem comes with, one code it may have, and what it means.
+/// Every status a problem of these operations comes with, one code it may have, and what it means.
 const FAULTS: &[Fault] = &[
     (400, ErrorCode::Invalid, "The request says something that cannot be."),
     (401, ErrorCode::Unauthorized, "No credential, or one that is not good (any more)."),
+    (402, ErrorCode::SpendingStopped, "It is for asking models, and nothing may be spent at the moment."),
     (403, ErrorCode::Forbidden, "The identity may not do this, or the broker is not called so."),
     (404, ErrorCode::NotFound, "There is no such thing, or none this identity may see."),
     (408, ErrorCode::Invalid, "The request was not complete in time."),
@@ -261,6 +265,7 @@ const FAULTS: &[Fault] = &[
     (413, ErrorCode::TooLarge, "The body is larger than the endpoint takes."),
     (415, ErrorCode::Invalid, "The body is not of the right media type."),
     (416, ErrorCode::Invalid, "The blob has no such bytes."),
+    (421, ErrorCode::Invalid, "The connection was made under another name than the one in `Host`."),
     (422, ErrorCode::Invalid, "The body is JSON and not what it should be."),
     (429, ErrorCode::RateLimited, "Too much at once; try again later."),
     (500, ErrorCode::Internal, "A defect of the broker."),

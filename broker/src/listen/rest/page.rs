@@ -77,9 +77,7 @@ macro_rules! paged {
 paged! {
     AlertPage: alerts => |it: &nexus_wire::alert::Alert| it.seq.to_string(),
     ApprovalPage: approvals => |it: &nexus_wire::approval::ApprovalInfo| it.id.to_string(),
-    AuditPage: entries => |it: &nexus_wire::audit::AuditEntry| it.seq.to_string(),
     ChatPage: messages => |it: &nexus_wire::chat::Message| it.seq.to_string(),
-    DispatchPage: dispatches => |it: &nexus_wire::hands::DispatchInfo| it.id.to_string(),
     FlowPage: flows => |it: &nexus_wire::flow::FlowHead| it.id.to_string(),
     GatherPage: gathers => |it: &nexus_wire::gather::GatherInfo| it.id.to_string(),
     RegistryChanges: changes => |it: &nexus_wire::registry::RegistryChange| it.version.to_string(),
@@ -89,8 +87,20 @@ paged! {
     Team: aspects => |it: &nexus_wire::roster::AspectInfo| it.name.to_string(),
     TriggerPage: triggers => |it: &nexus_wire::trigger::TriggerInfo| it.definition.name.to_string(),
     TriggerSlots: slots => |it: &nexus_wire::trigger::TriggerSlot| it.no.to_string(),
-    ThreadPage: threads => |it: &nexus_wire::chat::ThreadInfo| it.last_seq.to_string(),
 }
+
+/// Those that may end before they are full, and be empty, say themselves where they go on.
+macro_rules! paged_by_next {
+    ($($page:ty),*) => {
+        $(impl Paged for $page {
+            fn mark(&self) -> Option<String> {
+                self.next.map(|next| next.to_string())
+            }
+        })*
+    };
+}
+
+paged_by_next! { AuditPage, DispatchPage, ThreadPage }
 
 /// Answers a frame that reads a list.
 pub(super) async fn list<T>(edge: &Edge, caller: &Identity, frame: impl Into<ToBroker>) -> Answered<Page<T>>
@@ -120,3 +130,18 @@ where
 
 #[cfg(test)]
 mod fuzz;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_with_nothing_in_it_may_go_on() {
+        let marks = [
+            AuditPage { entries: Vec::new(), more: true, next: Some(17) }.mark(),
+            ThreadPage { more: true, next: Some(9), ..ThreadPage::default() }.mark(),
+            DispatchPage::default().mark(),
+        ];
+        assert_eq!(marks, [Some("17".to_owned()), Some("9".to_owned()), None]);
+    }
+}

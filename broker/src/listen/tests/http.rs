@@ -200,7 +200,10 @@ async fn the_document_names_every_route_and_its_page_shows_nothing_of_others() {
             let id = operation["operationId"].as_str().unwrap_or_else(|| panic!("{method} {path} has no id"));
             assert!(ids.insert(id.to_owned()), "{id} is named twice");
             assert!(operation["summary"].is_string() && operation["tags"][0].is_string(), "{id}");
-            assert!(operation["responses"]["503"]["$ref"].is_string(), "{id} may meet a stopping broker");
+            let fails = |status: &str| operation["responses"][status]["$ref"].is_string();
+            assert!(fails("503"), "{id} may meet a stopping broker");
+            assert!(fails("421"), "{id} may come over a connection that was made for another");
+            assert_eq!(fails("402"), id == "fetchCredential", "{id}");
             let open = [
                 "acceptInvitation",
                 "getNexus",
@@ -215,6 +218,10 @@ async fn the_document_names_every_route_and_its_page_shows_nothing_of_others() {
             .contains(&id);
             assert_eq!(operation["security"].is_array(), !open, "{id}");
         }
+    }
+    let about = document["info"]["description"].as_str().unwrap();
+    for part in ["`/connect`", "426", "`/api/v1/proxy/{credential}/…`", "502"] {
+        assert!(about.contains(part), "it is not said of what the document leaves out: {part}");
     }
     for reference in references(&document) {
         let pointer = reference.strip_prefix('#').unwrap();

@@ -2,13 +2,49 @@
 
 use nexus_wire::Ms;
 use nexus_wire::audit::{AuditEntry, AuditList};
+use nexus_wire::log::LogEntry;
 
 use super::MemoryStore;
-use crate::hub::records::Spent;
+use crate::hub::filter::LogFilter;
+use crate::hub::records::{Spent, Stored, Stretch};
+use crate::store::logged::weight;
+use crate::store::page::{Page, SCAN_MAX};
 
-pub(super) fn list(store: &MemoryStore, wanted: &AuditList, limit: u32) -> Vec<AuditEntry> {
-    let entries = store.log.iter().rev().map(|row| row.clone().audit());
-    entries.filter(|entry| matches(entry, wanted)).take(limit as usize).collect()
+pub(super) fn log(
+    store: &MemoryStore,
+    from_seq: u64,
+    filter: &LogFilter,
+    limit: u32,
+) -> Stored<Stretch<LogEntry>> {
+    let start = store.log.partition_point(|row| row.seq <= from_seq);
+    let mut page = Page::new(limit);
+    let (mut found, mut end) = (Vec::new(), from_seq);
+    for row in store.log[start..].iter().take(SCAN_MAX as usize) {
+        let entry = row.clone().entry(store)?;
+        if filter.matches(&entry) {
+            if !page.takes(weight(&entry)) {
+                break;
+            }
+            found.push(entry);
+        }
+        end = row.seq;
+    }
+    let newest = store.log.last().map_or(0, |row| row.seq);
+    Ok(Stretch { found, next: (end < newest).then_some(end) })
+}
+
+pub(super) fn list(store: &MemoryStore, wanted: &AuditList, limit: u32) -> Stretch<AuditEntry> {
+    let before = wanted.before.unwrap_or(u64::MAX);
+    let end = store.log.partition_point(|row| row.seq < before);
+    let start = end.saturating_sub(SCAN_MAX as usize);
+    let rows = store.log[start..end].iter().rev().map(|row| row.clone().audit());
+    let found: Vec<AuditEntry> = rows.filter(|entry| matches(entry, wanted)).take(limit as usize).collect();
+    let next = match found.last().filter(|_| found.len() == limit as usize) {
+        Some(last) => Some(last.seq),
+        None => store.log.get(start).map(|row| row.seq),
+    };
+    let first = store.log.first().map_or(0, |row| row.seq);
+    Stretch { found, next: next.filter(|next| *next > first) }
 }
 
 fn matches(entry: &AuditEntry, wanted: &AuditList) -> bool {

@@ -232,7 +232,7 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn put_blob_reference(&mut self, id: BlobId, message_seq: u64) -> Stored<()> {
+    fn put_blob_reference(&mut self, id: BlobId, _: ThreadId, message_seq: u64) -> Stored<()> {
         self.begin_write()?;
         if !self.blobs.contains_key(&id) {
             return Err(absent(&format_args!("blob {id}")));

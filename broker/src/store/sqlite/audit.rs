@@ -15,65 +15,102 @@ use super::fault::{damage, fault};
 use super::messages::Messages;
 use super::pages::log_row;
 use super::read::{all, steady};
-use crate::hub::records::{Outlay, Spent, Stored};
+use super::retention;
+use crate::hub::records::{Outlay, Spent, Stored, Stretch};
+use crate::store::page::looked_at;
 
-pub(super) fn list(connection: &Connection, wanted: &AuditList, limit: u32) -> Stored<Vec<AuditEntry>> {
+/// Looks at `scan` entries and no more, long messages counted several times.
+pub(super) fn list(
+    connection: &Connection,
+    wanted: &AuditList,
+    limit: u32,
+    scan: u64,
+) -> Stored<Stretch<AuditEntry>> {
     let _steady = steady(connection)?;
+    let (first, end) = span(connection, wanted)?;
+    let mut start = end.saturating_sub(scan).max(first);
     // `kind` is a kind or a family of them; a family ends where the next character after '.' begins.
     let sql = "SELECT seq, at, actor, threads.id, kind, subject, detail
         FROM log LEFT JOIN threads ON threads.no = log.thread
-        WHERE seq < ?1 AND (?2 IS NULL OR kind = ?2 OR (kind > ?2 || '.' AND kind < ?2 || '/'))
-            AND (?3 IS NULL OR actor = ?3) AND (?4 IS NULL OR threads.id = ?4)
-            AND (?5 IS NULL OR at >= ?5) AND (?6 IS NULL OR at < ?6)
-            AND (?7 IS NULL OR subject = ?7 OR subject = ?8)
-        ORDER BY seq DESC LIMIT ?9";
+        WHERE seq >= ?1 AND seq < ?2 AND (?3 IS NULL OR kind = ?3 OR (kind > ?3 || '.' AND kind < ?3 || '/'))
+            AND (?4 IS NULL OR actor = ?4) AND (?5 IS NULL OR threads.id = ?5)
+            AND (?6 IS NULL OR subject = ?6 OR subject = ?7)
+        ORDER BY seq DESC LIMIT ?8";
     let subject = wanted.subject.as_deref();
     let by = wanted.by.as_ref().map(Party::to_string);
     let row = params![
-        wanted.before.map_or(i64::MAX, to_number),
+        to_number(start),
+        to_number(end),
         wanted.kind,
         by,
         wanted.thread.map(|thread| to_blob(thread.0)),
-        wanted.since,
-        wanted.until,
         subject,
         subject.and_then(|it| Uuid::parse_str(it).ok()).map(to_blob),
         limit,
     ];
     let mut found = all(connection, sql, row, |row| log_row(row).map(|row| row.audit()))?;
-    if limit > 0 && wanted.kind.as_deref().is_none_or(|kind| kind == MESSAGE) {
-        let mut left = limit;
-        let (since, until) = (wanted.since.unwrap_or(Ms::MIN), wanted.until.unwrap_or(Ms::MAX));
+    if found.len() == limit as usize {
+        start = found.last().map_or(end, |entry| entry.seq);
+    }
+    if wanted.kind.as_deref().is_none_or(|kind| kind == MESSAGE) {
+        let (mut room, mut left) = (limit, scan);
         let subject = subject.map(|it| Uuid::parse_str(it).unwrap_or_default());
         let after = entries::after(connection)?;
-        let before = wanted.before.unwrap_or(u64::MAX);
-        Messages::of(connection)?.each_before(before, |kept| {
-            // Time runs with `seq`: before one that is too old there is none.
-            if kept.seq <= after || kept.at < since {
+        Messages::of(connection)?.each_before(end, |kept| {
+            if kept.seq < start || kept.seq <= after {
                 return Ok(false);
             }
-            if kept.at >= until
-                || wanted.thread.is_some_and(|thread| thread.0 != kept.thread)
-                || subject.is_some_and(|subject| subject != kept.id)
-                || by.as_deref().is_some_and(|by| by != kept.sender)
-            {
-                return Ok(true);
+            left = left.saturating_sub(looked_at(kept.content.len()));
+            let is_wanted = wanted.thread.is_none_or(|thread| thread.0 == kept.thread)
+                && subject.is_none_or(|subject| subject == kept.id)
+                && by.as_deref().is_none_or(|by| by == kept.sender);
+            if is_wanted {
+                found.push(AuditEntry {
+                    seq: kept.seq,
+                    at: kept.at,
+                    kind: MESSAGE.to_owned(),
+                    actor: kept.from()?,
+                    subject: kept.id.to_string(),
+                    thread: Some(ThreadId(kept.thread)),
+                });
+                room = room.saturating_sub(1);
             }
-            found.push(AuditEntry {
-                seq: kept.seq,
-                at: kept.at,
-                kind: MESSAGE.to_owned(),
-                actor: kept.from()?,
-                subject: kept.id.to_string(),
-                thread: Some(ThreadId(kept.thread)),
-            });
-            left -= 1;
-            Ok(left > 0)
+            if left == 0 || room == 0 {
+                start = kept.seq;
+            }
+            Ok(kept.seq > start)
         })?;
+        // What comes before may not be all there is: the messages were read no further.
+        found.retain(|entry| entry.seq >= start);
         found.sort_unstable_by_key(|entry| Reverse(entry.seq));
-        found.truncate(limit as usize);
+        if found.len() > limit as usize {
+            found.truncate(limit as usize);
+            start = found.last().map_or(end, |entry| entry.seq);
+        }
     }
-    Ok(found)
+    Ok(Stretch { found, next: (start > first).then_some(start) })
+}
+
+/// The first entry that may be wanted, and the one behind the last.
+fn span(connection: &Connection, wanted: &AuditList) -> Stored<(u64, u64)> {
+    let floor = retention::log_floor(connection)?;
+    let newest = entries::newest(connection)?.map_or(floor, |(head, _)| head.seq);
+    let made_since = |time: Ms| -> Stored<u64> {
+        let mut messages = Messages::of(connection)?;
+        let (mut low, mut high) = (floor + 1, newest + 1);
+        // Time runs with `seq`.
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match entries::made_at(connection, &mut messages, middle)? < time {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        Ok(low)
+    };
+    let first = wanted.since.map_or(Ok(floor + 1), made_since)?;
+    let end = wanted.until.map_or(Ok(newest + 1), made_since)?;
+    Ok((first, end.min(wanted.before.unwrap_or(u64::MAX))))
 }
 
 pub(super) fn spent(

@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 use sha2::{Digest, Sha256};
 
 use super::columns::{count, to_blob, to_number};
-use super::fault::fault;
+use super::fault::{damage, fault};
 use super::messages::Messages;
 use super::read::{all, one};
 use crate::hub::records::Stored;
@@ -61,6 +61,16 @@ pub(super) fn newest(connection: &Connection) -> Stored<Option<(Head, Ms)>> {
     }
     let message = message.map(|(seq, at, hash)| (Head { seq, hash }, at));
     Ok(message.into_iter().chain(of_log).max_by_key(|(head, _)| head.seq))
+}
+
+/// When an entry was made. Behind the floor there are no holes.
+pub(super) fn made_at(connection: &Connection, messages: &mut Messages<'_>, seq: u64) -> Stored<Ms> {
+    let of_log = one(connection, "SELECT at FROM log WHERE seq = ?1", [to_number(seq)], |row| row.get(0))?;
+    let found = match of_log {
+        Some(at) => Some(at),
+        None => messages.at(seq, |kept| Ok(kept.at))?,
+    };
+    found.ok_or_else(|| damage(format_args!("entry {seq} of the log is gone")))
 }
 
 pub(super) fn hash_at(connection: &Connection, seq: u64) -> Stored<Option<[u8; 32]>> {

@@ -11,8 +11,8 @@ use nexus_wire::Ms;
 use rusqlite::{Connection, Transaction};
 use rusqlite_migration::{HookError, M, Migrations};
 
-use super::messages;
 use super::open::{OpenError, beside, folder_of, sync_folder};
+use super::{blobs, messages};
 use crate::hub::records::Stored;
 
 /// In the order of their numbers; never edited after a release.
@@ -42,14 +42,17 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0024_messages.sql"),
     MESSAGE_ID_BLOCKS,
     include_str!("../../../migrations/0026_new_blocks.sql"),
+    include_str!("../../../migrations/0027_thread_activity.sql"),
+    BLOB_BOUNDS,
 ];
 
 /// From this version on there are blobs, and checkpoints of the log.
 pub(super) const WITH_BLOBS: u32 = 7;
 
-/// Followed by what SQL alone cannot do, as the next one is.
+/// Followed by what SQL alone cannot do, as the next ones are.
 const MESSAGE_BLOCKS: &str = include_str!("../../../migrations/0023_message_blocks.sql");
 const MESSAGE_ID_BLOCKS: &str = include_str!("../../../migrations/0025_message_id_blocks.sql");
+const BLOB_BOUNDS: &str = include_str!("../../../migrations/0028_blob_bounds.sql");
 
 /// `Nexu`, in the header of every database of ours; the first version had none there.
 const APPLICATION_ID: i32 = 0x4e65_7875;
@@ -112,6 +115,7 @@ fn step(sql: &str) -> M<'_> {
     let fill: fn(&Connection) -> Stored<()> = match sql {
         MESSAGE_BLOCKS => messages::into_blocks,
         MESSAGE_ID_BLOCKS => messages::write_ids,
+        BLOB_BOUNDS => blobs::write_threads,
         _ => return M::up(sql),
     };
     M::up_with_hook(sql, move |transaction: &Transaction<'_>| {

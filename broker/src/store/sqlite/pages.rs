@@ -20,10 +20,10 @@ use super::threads::back;
 use super::{full_blocks, retention};
 use crate::hub::filter::LogFilter;
 use crate::hub::inbox::as_answered;
-use crate::hub::records::{InboxRecord, Reads, StoreError, Stored};
+use crate::hub::records::{InboxRecord, Reads, StoreError, Stored, Stretch};
 use crate::hub::text::Text;
 use crate::store::logged::{Logged, LoggedRow, weight};
-use crate::store::page::Page;
+use crate::store::page::{Page, looked_at};
 
 fn numbers(bytes: &[u8], of: &dyn std::fmt::Display) -> Stored<Vec<u64>> {
     unpack(bytes).ok_or_else(|| damage(format_args!("a block of {of} cannot be read")))
@@ -269,18 +269,25 @@ pub(super) fn messages_before(
     Ok(found)
 }
 
+/// Looks at `scan` entries and no more, long messages counted several times.
 pub(super) fn log(
     connection: &Connection,
     reads: &impl Reads,
     from_seq: u64,
     filter: &LogFilter,
     limit: u32,
-) -> Stored<Vec<LogEntry>> {
+    scan: u64,
+) -> Stored<Stretch<LogEntry>> {
     let _steady = steady(connection)?;
+    let newest = entries::newest(connection)?.map_or(0, |(head, _)| head.seq);
+    // Before it nothing is kept.
+    let from_seq = from_seq.max(retention::log_floor(connection)?);
+    let mut end = newest.min(from_seq.saturating_add(scan));
     let sql = "SELECT seq, at, actor, threads.id, kind, subject, detail
         FROM log LEFT JOIN threads ON threads.no = log.thread
         WHERE seq > ?1 AND (?3 IS NULL OR log.thread = (SELECT no FROM threads WHERE id = ?3))
             AND (?4 IS NULL OR actor = ?4) AND (?5 IS NULL OR kind IN (SELECT value FROM json_each(?5)))
+            AND seq <= ?6
         ORDER BY seq LIMIT ?2";
     let LogFilter { thread, kinds, by } = filter;
     let by = by.as_ref().map(Party::to_string);
@@ -290,31 +297,44 @@ pub(super) fn log(
         thread.map(|id| to_blob(id.0)),
         by,
         (!kinds.is_empty()).then(|| to_json(kinds)),
+        to_number(end),
     ];
     let rows = all(connection, sql, row, log_row)?;
+    if rows.len() == limit as usize {
+        end = rows.last().map_or(from_seq, |row| row.seq);
+    }
     let mut entries: Vec<(u64, Entry)> = rows.into_iter().map(|row| (row.seq, Entry::Row(row))).collect();
     if kinds.is_empty() || kinds.iter().any(|kind| kind == MESSAGE) {
-        let mut page = Page::new(limit);
+        let (mut page, mut left) = (Page::new(limit), scan);
         let after = from_seq.max(entries::after(connection)?);
         Messages::of(connection)?.each_after(after, |kept| {
-            if thread.is_some_and(|thread| thread.0 != kept.thread)
-                || by.as_deref().is_some_and(|by| by != kept.sender)
-            {
-                return Ok(true);
+            if kept.seq > end {
+                return Ok(false);
             }
-            entries.push((kept.seq, Entry::Message(kept.message()?)));
+            left = left.saturating_sub(looked_at(kept.content.len()));
+            let is_wanted = thread.is_none_or(|thread| thread.0 == kept.thread)
+                && by.as_deref().is_none_or(|by| by == kept.sender);
+            if is_wanted {
+                entries.push((kept.seq, Entry::Message(kept.message()?)));
+            }
             // One that has no room any more ends the page below as well.
-            Ok(page.takes(kept.content.len()) && !page.is_full())
+            let has_room = !is_wanted || (page.takes(kept.content.len()) && !page.is_full());
+            if left == 0 || !has_room {
+                end = kept.seq;
+            }
+            Ok(kept.seq < end)
         })?;
+        // What comes behind may not be all there is: the messages were read no further.
+        entries.retain(|(seq, _)| *seq <= end);
         entries.sort_unstable_by_key(|(seq, _)| *seq);
     }
     let floor = retention::contents_floor(connection)?;
     let mut messages = Messages::of(connection)?;
     let mut page = Page::new(limit);
     let mut found = Vec::new();
-    for (_, entry) in entries {
-        // What comes behind may not be all there is: the messages were read no further.
+    for (seq, entry) in entries {
         if page.is_full() {
+            end = seq - 1;
             break;
         }
         let entry = match entry {
@@ -330,11 +350,12 @@ pub(super) fn log(
             Entry::Row(row) => row.entry(reads)?,
         };
         if !page.takes(weight(&entry)) {
+            end = seq - 1;
             break;
         }
         found.push(entry);
     }
-    Ok(found)
+    Ok(Stretch { found, next: (end < newest).then_some(end) })
 }
 
 fn entry_of(message: Message) -> LogEntry {
@@ -399,3 +420,6 @@ pub(super) fn log_row(row: &Row<'_>) -> rusqlite::Result<LoggedRow> {
         what,
     })
 }
+
+#[cfg(test)]
+mod tests;

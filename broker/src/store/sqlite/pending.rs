@@ -8,6 +8,7 @@ use foldhash::fast::RandomState;
 use nexus_wire::{AspectName, Ms, ThreadId};
 use rusqlite::{Connection, params};
 
+use super::activity;
 use super::blocks::{Full, Recent};
 use super::columns::{count, opt_json, parsed, to_blob, to_json, to_number, to_parties};
 use super::dispatches::Dispatches;
@@ -246,6 +247,7 @@ impl Pending {
             let participants = to_parties(&record.participants);
             update.execute(params![thread.no, &*record.title, participants]).map_err(fault)?;
         }
+        activity::change(connection, thread.no, Some(kept), record)?;
         thread.record = record.clone();
         if !thread.is_dirty {
             thread.is_dirty = true;
@@ -286,6 +288,7 @@ fn insert_thread(connection: &Connection, record: &ThreadRecord) -> Stored<Threa
         VALUES (?1, ?2, 0, 0, 0, 0, 0, x'', x'')";
     let mut insert = connection.prepare_cached(sql).map_err(fault)?;
     insert.execute(params![no, record.last_at]).map_err(fault)?;
+    activity::change(connection, no, None, record)?;
     Ok(Thread { no, record: record.clone(), recent: Recent::default(), is_dirty: false })
 }
 

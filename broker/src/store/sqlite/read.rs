@@ -8,6 +8,7 @@ use nexus_wire::{
 };
 use rusqlite::{Connection, OptionalExtension, Params, Row, Transaction, params};
 
+use super::activity::{ALL, era};
 use super::columns::{count, id, json, opt_id, opt_json, parsed, parties, small, to_blob, to_number, word};
 use super::entries;
 use super::fault::fault;
@@ -166,18 +167,26 @@ pub(super) fn thread(connection: &Connection, id: ThreadId) -> Stored<Option<Thr
     })
 }
 
+/// Only of those that are wanted is everything read.
+pub(super) const THREADS: &str =
+    "SELECT id, title, created_at, participants, last_at, messages, paused, last_seq
+    FROM (
+        SELECT activity.thread, last_at, messages, paused, last_seq
+        FROM thread_activity AS activity JOIN thread_states ON thread_states.thread = activity.thread
+        WHERE party = ?1 AND era <= ?2 AND last_seq < ?3
+        ORDER BY era DESC, last_seq DESC LIMIT ?4
+    ) AS latest JOIN threads ON threads.no = latest.thread
+    ORDER BY last_seq DESC";
+
 pub(super) fn threads(
     connection: &Connection,
     of: Option<&Party>,
     before: Option<u64>,
     limit: u32,
 ) -> Stored<Vec<ThreadInfo>> {
-    let sql = "SELECT id, title, created_at, participants, last_at, messages, paused, last_seq
-        FROM threads JOIN thread_states ON thread_states.thread = threads.no
-        WHERE last_seq < ?2 AND (?1 IS NULL OR instr(' ' || participants || ' ', ' ' || ?1 || ' ') > 0)
-        ORDER BY last_seq DESC LIMIT ?3";
-    let before = to_number(before.unwrap_or(u64::MAX));
-    all(connection, sql, params![of.map(Party::to_string), before, limit], thread_info)
+    let party = of.map_or_else(|| ALL.to_owned(), Party::to_string);
+    let before = before.unwrap_or(u64::MAX);
+    all(connection, THREADS, params![party, to_number(era(before)), to_number(before), limit], thread_info)
 }
 
 pub(super) fn closed(

@@ -27,9 +27,10 @@ use crate::hub::records::{
     AnsweredRecord, ApprovalRecord, AspectRecord, BlobMention, BlobRecord, Checkpoint, ClosedRecord,
     DispatchRecord, FlowRecord, GatherRecord, InboxRecord, KnowledgeGrantRecord, KnowledgePlace,
     KnowledgeRank, KnowledgeRecord, KnowledgeScope, MessageRecord, OperatorRecord, Pruned, ReactionRecord,
-    Reads, RegistryRecord, RunRecord, RunsWanted, SlotRecord, Snapshot, Spent, StepTask, Stored,
+    Reads, RegistryRecord, RunRecord, RunsWanted, SlotRecord, Snapshot, Spent, StepTask, Stored, Stretch,
     ThreadRecord, TriggerRecord, Which,
 };
+use crate::store::page::SCAN_MAX;
 
 /// Whoever has a database open. Some of it the writer knows from memory.
 pub(super) trait Database {
@@ -98,8 +99,12 @@ impl<D: Database> Reads for D {
         blobs::mentions(self.connection(), id, limit)
     }
 
-    fn blob_threads(&self, id: BlobId) -> Stored<Vec<ThreadId>> {
-        blobs::threads(self.current()?, id)
+    fn blob_is_shown_to(&self, id: BlobId, party: &Party) -> Stored<bool> {
+        blobs::is_shown_to(self.connection(), id, party)
+    }
+
+    fn blob_is_shown_in(&self, id: BlobId, thread: ThreadId) -> Stored<bool> {
+        blobs::is_shown_in(self.connection(), id, thread)
     }
 
     fn blobs_unreferenced(&self, before: Ms, limit: u32) -> Stored<Vec<BlobId>> {
@@ -381,12 +386,12 @@ impl<D: Database> Reads for D {
         knowledge::usage(self.connection(), author, topic)
     }
 
-    fn log_where(&self, from_seq: u64, filter: &LogFilter, limit: u32) -> Stored<Vec<LogEntry>> {
-        pages::log(self.current()?, self, from_seq, filter, limit)
+    fn log_where(&self, from_seq: u64, filter: &LogFilter, limit: u32) -> Stored<Stretch<LogEntry>> {
+        pages::log(self.current()?, self, from_seq, filter, limit, SCAN_MAX)
     }
 
-    fn audit(&self, wanted: &AuditList, limit: u32) -> Stored<Vec<AuditEntry>> {
-        audit::list(self.current()?, wanted, limit)
+    fn audit_where(&self, wanted: &AuditList, limit: u32) -> Stored<Stretch<AuditEntry>> {
+        audit::list(self.current()?, wanted, limit, SCAN_MAX)
     }
 
     fn spent(&self, since: Ms, until: Ms, visit: &mut dyn FnMut(&Spent)) -> Stored<()> {

@@ -215,8 +215,9 @@ impl Store for SqliteStore {
         blobs::delete(&self.connection, id)
     }
 
-    fn put_blob_reference(&mut self, id: BlobId, message_seq: u64) -> Stored<()> {
-        blobs::put_reference(&self.connection, id, message_seq)
+    fn put_blob_reference(&mut self, id: BlobId, thread: ThreadId, message_seq: u64) -> Stored<()> {
+        let thread = self.pending.get_mut().thread_no(&self.connection, thread)?;
+        blobs::put_reference(&self.connection, id, thread, message_seq)
     }
 
     fn put_blob_mention(&mut self, id: BlobId, by: BlobMention) -> Stored<()> {

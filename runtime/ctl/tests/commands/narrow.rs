@@ -113,11 +113,11 @@ fn trail(list: &AuditList) -> Act {
         None => (9, "budget.set"),
         Some("aspect" | "aspect.online") => (6, "aspect.online"),
         Some("dispatch.ended") => (7, "dispatch.ended"),
-        Some(_) => return Act::ok(&AuditPage { entries: Vec::new(), more: false }),
+        Some(_) => return Act::ok(&AuditPage { entries: Vec::new(), more: false, next: None }),
     };
     let entry =
         AuditEntry { seq, at: 0, kind: kind.into(), actor: Party::System, subject: "x".into(), thread: None };
-    Act::ok(&AuditPage { entries: vec![entry], more: false })
+    Act::ok(&AuditPage { entries: vec![entry], more: false, next: None })
 }
 
 #[tokio::test]
@@ -164,6 +164,58 @@ async fn entries_of_kinds_are_asked_for_and_waited_for() {
         other => panic!("{other:?}"),
     };
     assert_eq!(nexctl(&["logs", "--by", "system", "-f"], script).await.code(), 3);
+}
+
+#[tokio::test]
+async fn a_kind_that_no_entry_has_is_said_to_be_none() {
+    let script = |frame: &ToBroker, _: usize| match frame {
+        // Nothing was done by the system.
+        ToBroker::AuditList(list) if list.by.is_some() => {
+            vec![trail(&AuditList { kind: Some("nonsense".into()), ..list.clone() })]
+        }
+        ToBroker::AuditList(list) => vec![trail(list)],
+        ToBroker::Subscribe(_) => vec![Act::ok(&Subscribed { head: 9, ..Subscribed::default() })],
+        other => panic!("{other:?}"),
+    };
+    let none = |kind: &str, rest: &str| format!("no entry of the kind {kind:?} was found; {rest}\n");
+    let cases: [(&[&str], String); 6] = [
+        (&["nonsense"], none("nonsense", "among the latest entries there are: budget.set")),
+        (&["budget_ste"], none("budget_ste", "did you mean budget.set?")),
+        (&["nonsense", "--by", "system"], none("nonsense", "among the latest entries there are: budget.set")),
+        (&["aspect.online", "--by", "system"], String::new()),
+        // Whoever waits for the first one has made no mistake.
+        (&["message"], String::new()),
+        (&["item_closed"], String::new()),
+    ];
+    for (typed, said) in cases {
+        let done = nexctl(&[&["logs", "--kind"], typed].concat(), script).await;
+        assert_eq!((done.code(), done.out.as_str(), done.err), (0, "", said), "{typed:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_trail_is_looked_through_as_far_as_it_takes_and_not_for_ever() {
+    let empty = |next| Act::ok(&AuditPage { entries: Vec::new(), more: true, next: Some(next) });
+    let script = move |frame: &ToBroker, _: usize| match frame {
+        ToBroker::AuditList(AuditList { before: None, .. }) => vec![empty(70)],
+        ToBroker::AuditList(list) => {
+            assert_eq!(list.before, Some(70));
+            vec![trail(list)]
+        }
+        other => panic!("{other:?}"),
+    };
+    let asked = ["audit", "--kind", "dispatch.ended"];
+    let done = nexctl(&[&asked[..], &["-o", "json"]].concat(), script).await;
+    let page: AuditPage = serde_json::from_str(&done.out).expect("JSON");
+    assert_eq!((page.entries.len(), page.more, page.next), (1, false, None));
+
+    let script = move |frame: &ToBroker, _: usize| match frame {
+        ToBroker::AuditList(list) => vec![empty(list.before.unwrap_or(1_000) - 10)],
+        other => panic!("{other:?}"),
+    };
+    let said = "nothing of that kind is among what was looked at in the audit trail\n\
+        there are more; go on with --before 800\n";
+    assert_eq!(nexctl(&asked, script).await.err, said);
 }
 
 #[tokio::test]

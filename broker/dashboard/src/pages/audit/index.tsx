@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Link } from "wouter-preact";
 import { link } from "../../link/link";
+import { type Wanted, trail } from "../../link/trail";
 import { asError, useLog, useSoon } from "../../link/use";
 import { Button } from "../../ui/button";
 import { Empty, Loading } from "../../ui/empty";
@@ -14,7 +15,7 @@ import { Page } from "../../ui/page";
 import { Party } from "../../ui/party";
 import { type Query, useQuery } from "../../ui/query";
 import { Time } from "../../ui/time";
-import type { AuditEntry, AuditList } from "../../wire/frames";
+import type { AuditEntry, AuditPage } from "../../wire/frames";
 import { Filters } from "./filters";
 import { type Shown, below, filled, newest, oldest, onTop } from "./rows";
 import { address, isAlone, isId, isRefusal, said } from "./words";
@@ -25,7 +26,7 @@ const SETTLE_MS = 400;
 /** The top of a long list that nobody scrolls down to is all that is kept current. */
 const ROWS_MAX = 5_000;
 
-function asked({ by, kind, subject, thread, since, until }: Query): AuditList {
+function asked({ by, kind, subject, thread, since, until }: Query): Wanted {
   const time = (text: string | undefined) => {
     const at = text === undefined ? NaN : new Date(text).getTime();
     return Number.isNaN(at) ? undefined : at;
@@ -45,8 +46,8 @@ function asked({ by, kind, subject, thread, since, until }: Query): AuditList {
 interface State {
   of: string;
   rows?: readonly Shown[];
-  /** There is more that is older. */
-  more?: boolean;
+  /** Where what is older begins, if there may be something. */
+  next?: number;
   error?: Error;
 }
 
@@ -58,43 +59,53 @@ function useAudit(query: Query) {
   const [waiting, setWaiting] = useState(false);
   const current = useRef(of);
   current.current = of;
-  const put = (change: (rows: readonly Shown[]) => Shown[], more?: boolean) =>
+  /** The newest entry that was heard of. */
+  const heard = useRef(0);
+  /** Up to there nothing else is new. */
+  const looked = useRef({ of, upTo: 0 });
+  const put = (change: (rows: readonly Shown[]) => Shown[], last?: AuditPage) =>
     setState((old) => {
       if (current.current !== of) return old;
-      const known = old.of === of ? old : { of };
+      const known: State = old.of === of ? old : { of };
+      const { next } = last ?? known;
       return {
         of,
         rows: change(known.rows ?? []).slice(0, ROWS_MAX),
-        more: more ?? known.more ?? false,
+        ...(next === undefined ? {} : { next }),
       };
     });
   const top = async () => {
     setWaiting(false);
+    const isFirst = state.of !== of || state.rows === undefined;
+    const known = looked.current.of === of ? looked.current.upTo : 0;
+    const floor = isFirst ? 0 : Math.max(known, newest(state.rows ?? []) ?? 0);
+    const upTo = heard.current;
     try {
-      const page = await link.ask("audit.list", wanted);
-      const isFirst = state.of !== of || state.rows === undefined;
-      put((rows) => onTop(rows, page.entries, page.more), isFirst ? page.more : undefined);
+      const page = await trail(wanted, floor);
+      const next = page.next !== undefined && page.next > floor ? page.next : undefined;
+      if (isFirst || next === undefined) looked.current = { of, upTo };
+      put((rows) => onTop(rows, page.entries, next), isFirst ? page : undefined);
     } catch (error) {
       setState((old) => ({ ...(old.of === of ? old : {}), of, error: asError(error) }));
     }
   };
   const soon = useSoon(() => void top(), SETTLE_MS);
   useEffect(() => void top(), [of]);
-  useLog(() => {
+  useLog(({ seq }) => {
+    heard.current = seq;
     if (live) soon();
     else setWaiting(true);
   });
   useEffect(() => link.on("fresh", ({ again }) => again && soon()), []);
   const known: State = state.of === of ? state : { of };
   const older = async () => {
-    const before = oldest(known.rows ?? []);
-    if (before === undefined) return;
-    const page = await link.ask("audit.list", { ...wanted, before });
-    put((rows) => below(rows, page.entries), page.more);
+    if (known.next === undefined) return;
+    const page = await trail({ ...wanted, before: known.next });
+    put((rows) => below(rows, page.entries), page);
   };
-  const fill = async (above: number) => {
-    const page = await link.ask("audit.list", { ...wanted, before: above });
-    put((rows) => filled(rows, above, page.entries, page.more));
+  const fill = async (above: number, floor: number) => {
+    const page = await trail({ ...wanted, before: above }, floor);
+    put((rows) => filled(rows, above, page.entries, page.next));
   };
   const turn = () => {
     if (!live) void top();
@@ -106,7 +117,7 @@ function useAudit(query: Query) {
 export default function Audit() {
   const [query, setQuery] = useQuery();
   const audit = useAudit(query);
-  const { rows, error, live, waiting } = audit;
+  const { rows, next, error, live, waiting } = audit;
   const filtered = Object.keys(query).length > 0;
   useKeys("Audit", [{ keys: "l", does: "Follow the log, or stop", act: audit.turn }]);
   const actions = (
@@ -129,7 +140,7 @@ export default function Audit() {
       )}
       {!error && rows === undefined && <Loading what="the log" />}
       {rows?.length === 0 && (
-        <Empty title={filtered ? "Nothing in the log is like that." : "The log is empty."}>
+        <Empty title={filtered ? nothing(next) : "The log is empty."}>
           {filtered ? (
             <Button
               onClick={() => setQuery(Object.fromEntries(Object.keys(query).map((name) => [name, ""])))}
@@ -142,18 +153,24 @@ export default function Audit() {
         </Empty>
       )}
       {rows !== undefined && rows.length > 0 && <Rows rows={rows} fill={audit.fill} setQuery={setQuery} />}
-      {audit.more === true && (
+      {next !== undefined && (
         <div class="audit-more">
           <Button onClick={audit.older}>Older entries</Button>
         </div>
       )}
-      {rows !== undefined && audit.more === false && !filtered && <Beginning first={oldest(rows)} />}
+      {rows !== undefined && next === undefined && !filtered && <Beginning first={oldest(rows)} />}
       <p class="hidden" role="status">
         {newest(rows ?? []) !== undefined && live ? "The log is shown as it grows" : ""}
       </p>
     </Page>
   );
 }
+
+/** Of a long log, all of it is not looked through at once. */
+const nothing = (next: number | undefined) =>
+  next === undefined
+    ? "Nothing in the log is like that."
+    : `Nothing in the log is like that from entry ${count(next)} on.`;
 
 /** What is missing at the end is said, so that nobody takes the rest for all. */
 function Beginning({ first }: { first: number | undefined }) {
@@ -169,7 +186,7 @@ function Beginning({ first }: { first: number | undefined }) {
 
 interface RowsProps {
   rows: readonly Shown[];
-  fill: (above: number) => Promise<void>;
+  fill: (above: number, floor: number) => Promise<void>;
   setQuery: (change: Record<string, string>) => void;
 }
 
@@ -194,7 +211,7 @@ function Rows({ rows, fill, setQuery }: RowsProps) {
             <tr key={`hole-${row.above}`} class="audit-hole">
               <td colSpan={4}>
                 <Mark tone="deaf" word="gap" /> Others between {count(row.below)} and {count(row.above)} came
-                too fast to be shown. <Button onClick={() => fill(row.above)}>Show them</Button>
+                too fast to be shown. <Button onClick={() => fill(row.above, row.below)}>Show them</Button>
               </td>
             </tr>
           ),

@@ -16,19 +16,26 @@ const flat = (rows: readonly Shown[]) =>
 
 describe("rows", () => {
   it("take what is new and nothing twice", () => {
-    const first = onTop([], page(9, 7, 5), true);
+    const first = onTop([], page(9, 7, 5), 5);
     expect(flat(first)).toEqual([9, 7, 5]);
-    expect(flat(onTop(first, page(12, 9, 7), true))).toEqual([12, 9, 7, 5]);
+    expect(flat(onTop(first, page(12, 9, 7), 7))).toEqual([12, 9, 7, 5]);
     expect(flat(below(first, page(5, 3)))).toEqual([9, 7, 5, 3]);
   });
 
   it("say where others came between, and take those in", () => {
-    const holed = onTop(onTop([], page(5, 4), true), page(20, 18), true);
+    const holed = onTop(onTop([], page(5, 4), 4), page(20, 18), 18);
     expect(flat(holed)).toEqual([20, 18, "5…18", 5, 4]);
-    expect(flat(filled(holed, 18, page(16, 12), true))).toEqual([20, 18, 16, 12, "5…12", 5, 4]);
-    expect(flat(filled(holed, 18, page(16, 5), true))).toEqual([20, 18, 16, 5, 4]);
-    expect(flat(filled(holed, 18, [], false))).toEqual([20, 18, 5, 4]);
-    expect(flat(onTop(onTop([], page(5), true), page(7, 6), false))).toEqual([7, 6, 5]);
+    expect(flat(filled(holed, 18, page(16, 12), 12))).toEqual([20, 18, 16, 12, "5…12", 5, 4]);
+    expect(flat(filled(holed, 18, page(16, 5), 5))).toEqual([20, 18, 16, 5, 4]);
+    expect(flat(filled(holed, 18, [], undefined))).toEqual([20, 18, 5, 4]);
+    expect(flat(onTop(onTop([], page(5), 5), page(7, 6), undefined))).toEqual([7, 6, 5]);
+  });
+
+  it("go on where a page ended, though nothing was in it", () => {
+    const holed = onTop(onTop([], page(5, 4), 4), page(20), 15);
+    expect(flat(holed)).toEqual([20, "5…15", 5, 4]);
+    expect(flat(filled(holed, 15, [], 9))).toEqual([20, "5…9", 5, 4]);
+    expect(flat(filled(holed, 15, [], 5))).toEqual([20, 5, 4]);
   });
 });
 

@@ -6,13 +6,12 @@ export type Shown =
   /** Between an entry and the one below it there are others that were not read. */
   | { is: "hole"; above: number; below: number };
 
-/** Puts the newest page on top of what is there. `more`: the page does not reach what is older. */
-export function onTop(old: readonly Shown[], page: readonly AuditEntry[], more: boolean): Shown[] {
+/** Puts the newest page on top of what is there. `next`: where it ended, before it came to what is older. */
+export function onTop(old: readonly Shown[], page: readonly AuditEntry[], next: number | undefined): Shown[] {
   const top = newest(old);
   const fresh = page.filter(({ seq }) => top === undefined || seq > top).map(shown);
-  const last = page.at(-1);
-  const missed = top !== undefined && more && last !== undefined && last.seq > top;
-  const hole: Shown[] = missed ? [{ is: "hole", above: last.seq, below: top }] : [];
+  const missed = top !== undefined && next !== undefined && next > top;
+  const hole: Shown[] = missed ? [{ is: "hole", above: next, below: top }] : [];
   return [...fresh, ...hole, ...old];
 }
 
@@ -22,22 +21,18 @@ export function below(old: readonly Shown[], page: readonly AuditEntry[]): Shown
   return [...old, ...page.filter(({ seq }) => bottom === undefined || seq < bottom).map(shown)];
 }
 
-/** Fills a hole with the page that was read from its upper end. */
+/** Fills a hole with the page that was read from its upper end; `next` is where that page ended. */
 export function filled(
   old: readonly Shown[],
   above: number,
   page: readonly AuditEntry[],
-  more: boolean,
+  next: number | undefined,
 ): Shown[] {
   return old.flatMap((row): Shown[] => {
     if (row.is !== "hole" || row.above !== above) return [row];
     const within = page.filter(({ seq }) => seq > row.below);
-    const last = page.at(-1);
-    const still = more && last !== undefined && last.seq > row.below;
-    return [
-      ...within.map(shown),
-      ...(still ? [{ is: "hole" as const, above: last.seq, below: row.below }] : []),
-    ];
+    const still = next !== undefined && next > row.below;
+    return [...within.map(shown), ...(still ? [{ is: "hole" as const, above: next, below: row.below }] : [])];
   });
 }
 

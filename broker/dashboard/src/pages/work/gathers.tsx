@@ -1,5 +1,6 @@
 /** Gathers: several dispatches taken together, and what came of each. */
 import { link } from "../../link/link";
+import { trail } from "../../link/trail";
 import { useLoad, useLog, useSoon } from "../../link/use";
 import { Empty, Loading } from "../../ui/empty";
 import { Fault } from "../../ui/fault";
@@ -16,7 +17,7 @@ const ENDED_MAX = 30;
 async function read(): Promise<GatherInfo[]> {
   const [open, ended] = await Promise.all([
     link.ask("gather.list", { limit: 200 }),
-    link.ask("audit.list", { kind: "gather.ended", limit: ENDED_MAX }),
+    trail({ kind: "gather.ended", limit: ENDED_MAX }),
   ]);
   const known = new Set(open.gathers.map((gather) => gather.id));
   const ids = [...new Set(ended.entries.map((entry) => entry.subject))].filter((id) => !known.has(id));

@@ -81,12 +81,14 @@ export async function readOne(dispatch: string): Promise<DispatchInfo> {
 
 async function rows(asked: { since?: number; subject?: string }): Promise<void> {
   let before: number | undefined;
-  for (let page = 0; page < PAGES_MAX; page += 1) {
+  for (let page = 0; page < PAGES_MAX;) {
     const payload = { kind: "dispatch", limit: ROWS, ...asked, ...(before === undefined ? {} : { before }) };
-    const { entries, more } = await link.ask("audit.list", payload);
+    const { entries, next } = await link.ask("audit.list", payload);
     steps.value = withRows(steps.value, entries);
-    before = entries.at(-1)?.seq;
-    if (!more || before === undefined) return;
+    if (next === undefined) return;
+    before = next;
+    // Where nothing of it was, one looks on.
+    if (entries.length > 0) page += 1;
   }
 }
 
@@ -97,7 +99,10 @@ export async function readSteps(since: number): Promise<void> {
   stepsSince.value = since;
 }
 
-export const readStepsOf = (subject: string): Promise<void> => rows({ subject });
+export function readStepsOf(subject: string): Promise<void> {
+  const since = dispatches.value.get(subject)?.accepted_at;
+  return rows({ subject, ...(since === undefined ? {} : { since }) });
+}
 
 function onLog(entry: LogEntry): void {
   const row: AuditEntry | undefined = rowOf(entry);

@@ -124,7 +124,7 @@ fn rows_of_an_older_database_become_blocks() {
     assert_eq!(store.reactions(reaction.message).unwrap(), [reaction]);
     let blob: u32 = store
         .connection
-        .query_row("SELECT message FROM blob_references WHERE blob = 1", [], |row| row.get(0))
+        .query_row("SELECT message FROM blob_references WHERE blob = 1 AND thread = 3", [], |row| row.get(0))
         .unwrap();
     assert_eq!(blob, 4);
     drop(store);
