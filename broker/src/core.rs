@@ -93,6 +93,11 @@ pub(crate) struct Core<S> {
     expiry: Option<Ms>,
     /// Commands about the outside world that a failed commit may not lose.
     again: Vec<Command>,
+    /// What was due met damage and still is due: ticks are applied by themselves, and none before this. 0: they are as
+    /// others.
+    tick_after: Ms,
+    /// The time of the last command: that of the log does not run back.
+    at: Ms,
 }
 
 /// What follows from a batch beside the hub's own effects.
@@ -100,6 +105,7 @@ pub(crate) struct Core<S> {
 struct Aftermath {
     origins: Vec<Origin>,
     again: Vec<Command>,
+    has_ticked: bool,
 }
 
 impl Aftermath {
@@ -116,6 +122,7 @@ impl Aftermath {
             | CommandBody::ClearAlert { .. } => {
                 self.again.push(command.clone());
             }
+            CommandBody::Tick => self.has_ticked = true,
             CommandBody::Access { .. }
             | CommandBody::AddAspect { .. }
             | CommandBody::RevokeAspect { .. }
@@ -125,7 +132,6 @@ impl Aftermath {
             | CommandBody::Looked(_)
             | CommandBody::KnowledgeUsed(_)
             | CommandBody::Push(_)
-            | CommandBody::Tick
             | CommandBody::Register { .. }
             | CommandBody::Request { .. }
             | CommandBody::PutBlob { .. }
@@ -152,7 +158,20 @@ impl<S: Transaction> Core<S> {
         let (timer, due) = watch::channel(None);
         let expiry = published.directory.next_expiry(intake.now());
         let again = Vec::new();
-        (Self { store, hub, config, intake, published, timer, is_stale: false, expiry, again }, due)
+        let core = Self {
+            store,
+            hub,
+            config,
+            intake,
+            published,
+            timer,
+            is_stale: false,
+            expiry,
+            again,
+            tick_after: 0,
+            at: 0,
+        };
+        (core, due)
     }
 
     /// Runs until it is told to stop; gives the store back to be closed.
@@ -179,13 +198,17 @@ impl<S: Transaction> Core<S> {
         let next = match self.published.health.state() {
             State::Failed => Some(self.intake.now() + RETRY_MS),
             State::Starting | State::Working | State::Stopping => {
-                [self.hub.next_timer(), self.expiry].into_iter().flatten().min()
+                let timer = self.hub.next_timer().map(|timer| timer.max(self.tick_after));
+                [timer, self.expiry].into_iter().flatten().min()
             }
         };
         self.timer.send_if_modified(|timer| std::mem::replace(timer, next) != next);
     }
 
     fn apply(&mut self, batch: &mut Batch) {
+        if self.tick_after > 0 {
+            self.tick_apart(batch);
+        }
         loop {
             if !self.again.is_empty() {
                 let (now, woke) = self.intake.begin();
@@ -220,6 +243,17 @@ impl<S: Transaction> Core<S> {
         }
     }
 
+    /// Once what is due meets no damage any more, ticks are as others again.
+    fn tick_apart(&mut self, batch: &mut Batch) {
+        let count = batch.commands.len();
+        batch.commands.retain(|command| command.body != CommandBody::Tick);
+        if batch.commands.len() < count {
+            self.tick_after = 0;
+            let again = self.apart(vec![by_broker(CommandBody::Tick)]);
+            self.again.extend(again);
+        }
+    }
+
     /// One transaction for all of them, and for what comes in meanwhile. Nothing of it is seen by anybody until it is on
     /// disk. What would make it too large is left in the batch.
     fn commit(&mut self, batch: &mut Batch, aftermath: &mut Aftermath) -> Stored<Vec<Effect>> {
@@ -229,8 +263,10 @@ impl<S: Transaction> Core<S> {
         self.store.begin()?;
         let mut effects = Effects::with_room(4 * batch.commands.len());
         while !effects.are_large()
-            && let Some(command) = batch.commands.pop_front()
+            && let Some(mut command) = batch.commands.pop_front()
         {
+            self.at = self.at.max(command.at);
+            command.at = self.at;
             aftermath.note(&command);
             self.hub.apply_to(&mut effects, &mut self.store, command)?;
             if batch.commands.is_empty() {
@@ -356,6 +392,9 @@ impl<S: Transaction> Core<S> {
         // If that fails as well, the next commit begins with it.
         let _ = self.rebuild();
         let mut again = latest(aftermath.again);
+        if aftermath.has_ticked && matches!(error, StoreError::Corrupt(_)) {
+            again.push(by_broker(CommandBody::Tick));
+        }
         let alert = by_broker(CommandBody::storage_failed(error));
         if !again.iter().any(|command| command.body == alert.body) {
             again.push(alert);
@@ -366,34 +405,54 @@ impl<S: Transaction> Core<S> {
         };
     }
 
-    /// Applies each by itself, so that only what needs the damaged part fails, and keeps what is to be tried again.
-    /// Damage does not pass: what meets it here would take along every batch to come. It is left undone, which an
-    /// acknowledgement and the end of a link bear: the one comes again with its items, the other shows at the next
-    /// registration or start.
+    /// Applies what nobody asks for once more after a batch that met damage, and keeps what is to be tried again. Where
+    /// they meet damage together each is applied by itself, so that only what needs the damaged part fails. Damage does
+    /// not pass: what meets it alone would take along every batch to come. It is left undone, which an acknowledgement
+    /// and the end of a link bear: the one comes again with its items, the other shows at the next registration or
+    /// start.
     fn apart(&mut self, commands: Vec<Command>) -> Vec<Command> {
-        if commands.iter().any(|command| matches!(command.body, CommandBody::BrokerStarted(_))) {
-            // Nothing goes before it, and nothing without it.
-            return commands;
+        let mut left = commands.as_slice();
+        if self.commit_these(left).is_ok() {
+            return Vec::new();
         }
-        let mut again = Vec::new();
-        for command in commands {
-            // As if it were the last, it takes none along.
-            let alone = Command { at: self.intake.now(), ..command.clone() };
-            let mut batch = Batch { last: true, ..Batch::of(vec![alone]) };
-            match self.commit(&mut batch, &mut Aftermath::default()) {
-                Ok(effects) => again.extend(self.release(effects).iter().map(link_down)),
-                Err(error) => {
-                    self.is_stale = true;
-                    match error {
-                        StoreError::Unavailable(_) => again.push(command),
-                        StoreError::Corrupt(_) => {
-                            tracing::error!(%error, ?command, "left undone because of damage");
-                        }
+        while let [command, behind @ ..] = left {
+            match self.commit_these(std::slice::from_ref(command)) {
+                Ok(()) => {}
+                // It passes, and what is behind comes after it. Without a start nothing comes at all.
+                Err(StoreError::Unavailable(_)) => break,
+                Err(StoreError::Corrupt(_)) if matches!(command.body, CommandBody::BrokerStarted(_)) => break,
+                Err(StoreError::Corrupt(error)) => {
+                    tracing::error!(error, ?command, "left undone because of damage");
+                    if command.body == CommandBody::Tick {
+                        self.tick_after = self.intake.now() + RETRY_MS;
                     }
                 }
             }
+            left = behind;
         }
-        again
+        left.to_vec()
+    }
+
+    /// These alone: as if they were the last, they take none along.
+    fn commit_these(&mut self, commands: &[Command]) -> Stored<()> {
+        let at = self.intake.now();
+        let commands = commands.iter().map(|command| Command { at, ..command.clone() }).collect();
+        let mut batch = Batch { last: true, ..Batch::of(commands) };
+        while !batch.commands.is_empty() {
+            match self.commit(&mut batch, &mut Aftermath::default()) {
+                Ok(effects) => {
+                    // Nobody is seated by them, so there is no orphan.
+                    let _ = self.release(effects);
+                }
+                Err(error) => {
+                    self.is_stale = true;
+                    // If that fails as well, the next commit begins with it.
+                    let _ = self.rebuild();
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn rebuild(&mut self) -> Stored<()> {

@@ -4,8 +4,10 @@ use std::task::{Context, Poll, Waker};
 use nexus_wire::admin::{AspectAdd, OperatorAdd, OperatorRole};
 use nexus_wire::alert::AlertKind;
 use nexus_wire::chat::ChatSend;
+use nexus_wire::hands::{Dispatch, HandSpec};
 use nexus_wire::roster::{AspectRole, AspectState, Register};
-use nexus_wire::{AspectName, EpochId, FromBroker, LinkId, OperatorName, Party, RequestId};
+use nexus_wire::{AspectName, EpochId, FromBroker, HandRef, LinkId, OperatorName, Party, RequestId};
+use serde_json::json;
 use tokio::sync::oneshot::Receiver;
 use uuid::Uuid;
 
@@ -206,6 +208,11 @@ fn message(sender: &Peer, to: &str, at: Ms, request: RequestId, content: &str) -
     Command { at, origin, trace: None, body }
 }
 
+/// It goes into no inbox.
+fn to_nobody(sender: &Peer, at: Ms, request: u128) -> Command {
+    message(sender, "cleo", at, RequestId(Uuid::from_u128(1_000 + request)), "look")
+}
+
 /// What waits to be written to a link: kinds of frames, and why they refuse what was asked.
 fn sent(peer: &Peer) -> Vec<(&'static str, Option<ErrorCode>)> {
     let mut frames = VecDeque::new();
@@ -258,7 +265,7 @@ fn what_meets_damage_takes_nobody_along_for_ever() {
     call(&mut team.core, CommandBody::AddAspect { by: Party::System, add }).try_recv().unwrap().unwrap();
     let down = CommandBody::LinkDown { aspect: wren(), link: team.wren.link, generation: 1 };
     let ack = CommandBody::Ack { aspect: wren(), link: team.wren.link, offset: 1 };
-    team.core.store.damage_inbox(wren());
+    team.core.store.damage_inbox(Some(wren()));
     team.core.apply(&mut Batch::of([ack, down].map(by_broker).into()));
 
     // The acknowledgement is left undone, and what does not need the damaged part was done at once.
@@ -281,6 +288,66 @@ fn what_meets_damage_takes_nobody_along_for_ever() {
     team.say(2);
     assert_eq!(sent(&sender), [("error", Some(ErrorCode::StorageUnavailable))]);
     assert_eq!(team.core.published.health.state(), State::Failed);
+}
+
+#[test]
+fn what_is_due_and_meets_damage_takes_others_along_only_once() {
+    let mut team = Team::new();
+    let ana = Arc::clone(&team.senders[0]);
+    let hand = HandSpec { name: "look".parse().unwrap(), ..HandSpec::own(Vec::new()) };
+    let with_hand = peer(5);
+    team.core.published.deliver.join(Arc::clone(&with_hand));
+    let mut register = register(with_hand.link);
+    let CommandBody::Register { register: profile, .. } = &mut register.body else { panic!("{register:?}") };
+    (profile.hands, profile.slots) = (vec![hand], 1);
+    team.core.apply(&mut Batch::of(vec![register]));
+    let hand: HandRef = "wren/look".parse().unwrap();
+    let dispatch = Dispatch { deadline_s: Some(1), ..Dispatch::to(hand, json!({})) };
+    let body = CommandBody::Request {
+        sender: ana.identity.party.clone(),
+        link: None,
+        request: RequestId(Uuid::from_u128(50)),
+        change: Change::Dispatch(dispatch.into()),
+    };
+    call(&mut team.core, body).try_recv().unwrap().unwrap();
+    assert_eq!(sent(&with_hand), [("registered", None), ("deliver", None)]);
+
+    // The worker is to be told that its time is over.
+    team.core.store.damage_inbox(Some(wren()));
+    let tick =
+        |core: &Core<MemoryStore>| Command { at: core.intake.now() + 60_000, ..by_broker(CommandBody::Tick) };
+    let say = |core: &Core<MemoryStore>, n| to_nobody(&ana, core.intake.now(), n);
+    let batch = vec![tick(&team.core), say(&team.core, 1)];
+    team.core.apply(&mut Batch::of(batch));
+    assert_eq!(sent(&ana), [("error", Some(ErrorCode::StorageUnavailable))]);
+    for n in 2..4 {
+        let batch = vec![say(&team.core, n), tick(&team.core), say(&team.core, n + 10)];
+        team.core.apply(&mut Batch::of(batch));
+        assert_eq!(sent(&ana), [("ok", None); 2]);
+        team.core.set_timer();
+        assert_eq!(*team.core.timer.borrow(), Some(team.core.tick_after));
+        assert!(team.core.tick_after > team.core.intake.now(), "what is due is not tried all the time");
+    }
+    assert_eq!(storage_alerts(&team.core), [("damage".to_owned(), 1, true)]);
+
+    team.core.store.damage_inbox(None);
+    let batch = vec![tick(&team.core)];
+    team.core.apply(&mut Batch::of(batch));
+    assert_eq!(sent(&with_hand), [("deliver", None)]);
+    team.core.set_timer();
+    assert_eq!((team.core.tick_after, *team.core.timer.borrow()), (0, team.core.hub.next_timer()));
+}
+
+#[test]
+fn the_time_of_the_log_does_not_run_back() {
+    let mut team = Team::new();
+    let sender = Arc::clone(&team.senders[0]);
+    let at = team.core.intake.now();
+    let commands = [60_000, 0, 30_000].map(|later| to_nobody(&sender, at + later, later as u128));
+    team.core.apply(&mut Batch::of(commands.into()));
+    let log = team.core.store.log(0, None, 100).unwrap();
+    assert!(log.is_sorted_by_key(|entry| entry.at), "{log:?}");
+    assert_eq!(log.last().map(|entry| entry.at), Some(at + 60_000));
 }
 
 #[test]

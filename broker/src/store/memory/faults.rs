@@ -26,9 +26,9 @@ impl MemoryStore {
         self.faults.write = Some(self.faults.writes + n);
     }
 
-    /// From now on whatever moves this inbox meets damage.
-    pub fn damage_inbox(&mut self, aspect: AspectName) {
-        self.faults.damaged = Some(aspect);
+    /// From now on whatever moves this inbox meets damage, until there is none any more.
+    pub fn damage_inbox(&mut self, aspect: Option<AspectName>) {
+        self.faults.damaged = aspect;
     }
 
     /// How many writes there were so far, those that were refused or taken back included.
