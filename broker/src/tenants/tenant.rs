@@ -276,6 +276,8 @@ impl Tenant {
         if self.told.as_ref() == Some(&text) && !fault.is_defect() {
             return;
         }
+        // Before the alert: whoever reads that finds this.
+        note_fault(&self.together.config.data, name, Some(&text));
         let again = if is_tried_again { "; it is tried again" } else { "" };
         if fault.is_in_use() {
             tracing::info!("the tenant {name} is not served yet: {text}");
@@ -284,7 +286,6 @@ impl Tenant {
             tracing::error!("{message}");
             self.together.raise(name, message).await;
         }
-        note_fault(&self.together.config.data, name, Some(&text));
         self.told = Some(text);
     }
 }
