@@ -24,6 +24,8 @@ pub mod render;
 
 /// The decision follows the answer within moments; without it the answer stands all the same.
 const DECISION_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long what could not be looked for rests.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// `nexctl ask -o json`.
 #[derive(Serialize)]
@@ -160,7 +162,14 @@ impl Asking<'_> {
         let mut follow = client.follow(subscribe).await?;
         let mut is_behind = false;
         while self.renderer.answer().is_none() && self.renderer.closed().is_none() {
-            let followed = follow.next().await?;
+            let followed = match tokio::time::timeout(AGAIN, follow.next()).await {
+                Ok(followed) => followed?,
+                Err(_) if is_behind => {
+                    is_behind = !self.catch_up().await?;
+                    continue;
+                }
+                Err(_) => continue,
+            };
             // The answer may be in what is lost, and a broker that was put back to a backup need not have the question.
             is_behind |= matches!(followed, Followed::Gap(_) | Followed::Reconnected);
             let pieces = self.take(followed);
@@ -179,23 +188,27 @@ impl Asking<'_> {
         tokio::time::timeout(DECISION_TIMEOUT, decision).await.unwrap_or(Ok(()))
     }
 
-    /// Looks for what the log may not tell any more. False where there is no link to look by: the next news is a reason
-    /// to try again.
+    /// Looks for what the log may not tell any more. False where the broker cannot say it now.
     async fn catch_up(&mut self) -> Result<bool, Failure> {
         // Of its own: nobody reads meanwhile what comes on the one that is followed.
         let Ok(mut asker) = self.run.connect().await else { return Ok(false) };
         let Question { aspect, message, thread, .. } = self.renderer.question().clone();
-        // The decision first: what it names as its answer was there before it.
-        let page = match look::receipts(&mut asker, message).await {
-            Ok(page) => page,
+        let wanted = ChatRead { thread: Some(thread), after: self.seq, ..ChatRead::default() };
+        let looked = async {
+            // The decision first: what it names as its answer was there before it.
+            let receipts = look::receipts(&mut asker, message).await?;
+            Ok((receipts, look::read(&mut asker, &wanted).await?))
+        };
+        let looked = looked.await;
+        asker.close().await;
+        let (page, said) = match looked {
+            Ok(looked) => looked,
             Err(CallError::Refused(body)) if body.code == ErrorCode::NotFound => return Err(self.forgotten()),
+            Err(CallError::Refused(body)) if body.retryable => return Ok(false),
             Err(error) => return Err(error.into()),
         };
         let asked = Party::Aspect(aspect);
         let receipt = page.receipts.iter().find(|receipt| receipt.party == asked);
-        let wanted = ChatRead { thread: Some(thread), after: self.seq, ..ChatRead::default() };
-        let said = look::read(&mut asker, &wanted).await?;
-        asker.close().await;
         let pieces = self.renderer.caught_up(&said.messages, receipt);
         self.show(pieces)?;
         Ok(true)

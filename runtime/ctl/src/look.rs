@@ -265,7 +265,7 @@ pub(crate) async fn receipts(client: &mut Client, message: MessageId) -> Result<
 }
 
 /// All of a thread, or as much as was asked for.
-pub(crate) async fn read(client: &mut Client, wanted: &ChatRead) -> Result<ChatPage, Failure> {
+pub(crate) async fn read(client: &mut Client, wanted: &ChatRead) -> Result<ChatPage, CallError> {
     let (mut after, mut before) = (wanted.after, wanted.before);
     let mut left = wanted.limit.unwrap_or(u32::MAX);
     let mut all: Option<ChatPage> = None;

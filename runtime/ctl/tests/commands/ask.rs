@@ -244,6 +244,18 @@ async fn an_end_while_the_connection_was_lost_is_found_whatever_the_log_says() {
 }
 
 #[tokio::test]
+async fn what_the_broker_cannot_say_now_is_looked_for_again() {
+    let refused = std::sync::atomic::AtomicBool::new(false);
+    let receipts = move || match refused.swap(true, std::sync::atomic::Ordering::Relaxed) {
+        true => receipts(Some(Decision::Replied)),
+        false => Act::Refuse(ErrorBody::new(ErrorCode::StorageUnavailable, "the disk is full")),
+    };
+    let gap = |_| vec![Act::push(Gap { from: 8, to: 9, reason: "older than what is kept".into() })];
+    let done = asked(gap, receipts, || vec![message(9, "forge", "Yes.")]).await;
+    assert_eq!((done.code(), done.out.as_str()), (0, "Yes.\n"), "{done:?}");
+}
+
+#[tokio::test]
 async fn a_question_that_the_broker_has_no_more_is_not_waited_for() {
     let gone = || Act::Refuse(ErrorBody::new(ErrorCode::NotFound, "no message 5 that operator/ana may see"));
     let gap = |_| vec![Act::push(Gap { from: 6, to: 7, reason: "another history".into() })];
