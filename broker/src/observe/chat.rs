@@ -226,17 +226,18 @@ pub(super) fn search(store: &impl Finds, reader: &Party, asked: &ChatSearch) -> 
             Visible::To { party: reader.clone(), worked: worked.filter_map(|info| info.thread).collect() }
         }
     };
-    let Found { mut hits, indexed_seq } = store.chat_search(&visible, asked, limit + 1)?;
-    let mut more = hits.len() > limit as usize;
+    Ok(found_page(store.chat_search(&visible, asked, limit + 1)?, limit))
+}
+
+/// Of what may be one more than are asked for. Matches are looked through so many at a time: a page may end before it is
+/// full, and be empty.
+pub(super) fn found_page(found: Found, limit: u32) -> ChatFound {
+    let Found { mut hits, next, indexed_seq } = found;
+    let is_longer = hits.len() > limit as usize;
     hits.truncate(limit as usize);
-    more |= fit(&mut hits, REPLY_BYTES_MAX);
-    if let (false, Some(last)) = (more, hits.last()) {
-        // A page may have ended early.
-        let next = ChatSearch { cursor: Some(last.seq), ..asked.clone() };
-        more = !store.chat_search(&visible, &next, 1)?.hits.is_empty();
-    }
-    let next = hits.last().filter(|_| more).map(|hit| hit.seq);
-    Ok(ChatFound { hits, more, next, indexed_seq })
+    let is_cut = fit(&mut hits, REPLY_BYTES_MAX) || is_longer;
+    let next = if is_cut { hits.last().map(|hit| hit.seq) } else { next };
+    ChatFound { hits, more: next.is_some(), next, indexed_seq }
 }
 
 /// The thread if `reader` may read it: operators all, an aspect those it takes part in, and those its Hands are

@@ -7,17 +7,19 @@ use std::collections::BTreeSet;
 
 use nexus_wire::admin::{AspectAdd, OperatorAdd, OperatorRole};
 use nexus_wire::audit::AuditList;
-use nexus_wire::chat::{ChatPage, ChatRead, ChatSend, ChatSent, ChatThreads, ThreadPage};
+use nexus_wire::chat::{
+    ChatFound, ChatHit, ChatPage, ChatRead, ChatSearch, ChatSend, ChatSent, ChatThreads, ThreadPage,
+};
 use nexus_wire::hands::{
     Dispatch, DispatchList, DispatchState, DispatchStatus, Dispatched, HandSpec, Lease, Wanted,
 };
 use nexus_wire::roster::{AspectRole, Register};
-use nexus_wire::{EpochId, FromBroker, LinkId, RequestId, ThreadId};
+use nexus_wire::{EpochId, FromBroker, LinkId, MessageId, RequestId, ThreadId};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::*;
-use crate::hub::records::Transaction;
+use crate::hub::records::{Found, Transaction};
 use crate::hub::{Change, Command, CommandBody, Effect, Hub, HubConfig, Origin};
 use crate::store::MemoryStore;
 
@@ -263,6 +265,46 @@ fn a_page_of_the_trail_goes_on_where_it_ended_even_if_it_is_empty() {
         asked.before = Some(next);
     }
     assert_eq!(counts, [2, 2, 1]);
+}
+
+#[test]
+fn a_page_of_a_search_goes_on_where_it_ended_even_if_it_is_empty() {
+    let hit = |seq: u64| ChatHit {
+        message: MessageId(Uuid::from_u128(u128::from(seq))),
+        seq,
+        thread: ThreadId(Uuid::from_u128(1)),
+        title: String::new(),
+        from: Party::System,
+        at: 0,
+        snippet: Vec::new(),
+    };
+    let page = |seqs: &[u64], next| {
+        let hits = seqs.iter().map(|seq| hit(*seq)).collect();
+        let found = chat::found_page(Found { hits, next, indexed_seq: 99 }, 2);
+        (found.hits.into_iter().map(|hit| hit.seq).collect::<Vec<_>>(), found.more, found.next)
+    };
+    assert_eq!(page(&[], Some(70)), (vec![], true, Some(70)), "so far");
+    assert_eq!(page(&[90], Some(70)), (vec![90], true, Some(70)));
+    assert_eq!(page(&[90, 80], None), (vec![90, 80], false, None), "as many as asked for, and no more");
+    assert_eq!(page(&[90, 80, 75], Some(75)), (vec![90, 80], true, Some(80)), "none is left out");
+    assert_eq!(page(&[90, 80, 75], None), (vec![90, 80], true, Some(80)));
+    assert_eq!(page(&[], None), (vec![], false, None));
+
+    let mut world = World::new();
+    for to in ["forge", "wren", "forge", "wren", "forge", "forge", "forge"] {
+        let send = ChatSend { to: vec![to.into()], content: "the moon".into(), ..ChatSend::default() };
+        world.request("operator/ana", Change::ChatSend(send.into()));
+    }
+    let mut asked = ChatSearch { query: "moon".into(), limit: Some(2), ..ChatSearch::default() };
+    let mut counts = Vec::new();
+    loop {
+        let page: ChatFound = world.read("forge", Read::ChatSearch(asked.clone())).unwrap().parse().unwrap();
+        counts.push(page.hits.len());
+        assert_eq!(page.more, page.next.is_some());
+        let Some(next) = page.next else { break };
+        asked.cursor = Some(next);
+    }
+    assert_eq!(counts, [2, 2, 1], "of all that it may read");
 }
 
 #[test]

@@ -6,10 +6,13 @@ use crate::hub::records::PAGE_BYTES;
 /// Entries of the log that one read looks at, at most, whether it finds anything or not.
 pub(super) const SCAN_MAX: u64 = 100_000;
 
+/// Messages with the words of a search that one read looks at, at most. They lie apart, so that each costs more.
+pub(super) const MATCHES_MAX: u64 = 20_000;
+
 /// A message counts once more for each of so many bytes: with it its text is read.
 const SCAN_BYTES: usize = 1024;
 
-/// As how many entries a message counts that is looked at.
+/// As how many entries, or matches, a message counts that is looked at.
 pub(super) fn looked_at(bytes: usize) -> u64 {
     (1 + bytes / SCAN_BYTES) as u64
 }

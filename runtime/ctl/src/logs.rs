@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use nexus_client::{Client, Follow, Followed};
-use nexus_wire::audit::AuditList;
+use nexus_wire::audit::{AuditEntry, AuditList};
 use nexus_wire::envelope::push;
 use nexus_wire::frame::FromBroker;
 use nexus_wire::limits::PAGE_MAX;
@@ -41,13 +41,13 @@ const KNOWN: [&str; 11] = [
 pub(crate) async fn logs(run: &Run, logs: cli::Logs) -> Result<(), Failure> {
     let mut client = run.connect().await?;
     let thread = run.within(ids::optional(&mut client, logs.thread.as_ref(), ids::thread)).await??;
-    let head = run.within(newest(&mut client, AuditList::default())).await??;
+    let head = run.within(newest(&mut client, AuditList::default(), 0)).await??;
     let is_narrow = !logs.kind.is_empty() || logs.by.is_some();
     let (from, tail) = match logs.since {
         Some(since) => {
             let until = Some(since.ms(run.now(), &run.zone));
             let before = AuditList { until, ..AuditList::default() };
-            (run.within(newest(&mut client, before)).await??, logs.tail.unwrap_or(usize::MAX))
+            (run.within(newest(&mut client, before, 0)).await??, logs.tail.unwrap_or(usize::MAX))
         }
         None => {
             let tail = logs.tail.unwrap_or(TAIL_DEFAULT);
@@ -58,10 +58,11 @@ pub(crate) async fn logs(run: &Run, logs: cli::Logs) -> Result<(), Failure> {
     };
     // From now on where nothing of what was is wanted.
     let from = if tail == 0 { head } else { from };
+    let by = logs.by.as_ref();
     // An aspect and a thread are picked out here, kinds and who did it by the broker. The last entry that it sends of
     // what there is says that all before it have come.
     let last = match is_narrow {
-        true => run.within(newest_of(run, &mut client, &logs.kind, logs.by.as_ref())).await??.min(head),
+        true => run.within(newest_of(run, &mut client, &logs.kind, by, from)).await??.min(head),
         false => head,
     };
     let subscribe = Subscribe {
@@ -91,10 +92,21 @@ pub(crate) async fn logs(run: &Run, logs: cli::Logs) -> Result<(), Failure> {
     done
 }
 
-/// The latest entry of those that are wanted; 0 where there is none.
-async fn newest(client: &mut Client, wanted: AuditList) -> Result<u64, Failure> {
-    let page = trail::page(client, AuditList { limit: Some(1), ..wanted }).await?;
-    Ok(page.entries.first().map_or(0, |entry| entry.seq))
+/// The latest entry of those that are wanted; 0 where there is none behind `from`.
+async fn newest(client: &mut Client, wanted: AuditList, from: u64) -> Result<u64, Failure> {
+    Ok(latest(client, wanted, from).await?.map_or(0, |entry| entry.seq))
+}
+
+/// However far back it is, but not before `from`.
+async fn latest(client: &mut Client, wanted: AuditList, from: u64) -> Result<Option<AuditEntry>, Failure> {
+    let mut wanted = AuditList { limit: Some(1), ..wanted };
+    loop {
+        let page = trail::page(client, wanted.clone()).await?;
+        match page.next.filter(|next| page.entries.is_empty() && *next > from) {
+            Some(next) => wanted.before = Some(next),
+            None => return Ok(page.entries.into_iter().next()),
+        }
+    }
 }
 
 /// The same of these kinds, as they are followed. The trail takes the first word of kinds for all of them; followed,
@@ -104,17 +116,16 @@ async fn newest_of(
     client: &mut Client,
     kinds: &[String],
     by: Option<&Party>,
+    from: u64,
 ) -> Result<u64, Failure> {
     if kinds.is_empty() {
-        return newest(client, AuditList { by: by.cloned(), ..AuditList::default() }).await;
+        return newest(client, AuditList { by: by.cloned(), ..AuditList::default() }, from).await;
     }
     let mut last = 0;
     for typed in kinds {
         let kind = in_trail(typed);
-        let wanted =
-            AuditList { by: by.cloned(), kind: Some(kind.clone()), limit: Some(1), ..AuditList::default() };
-        let page = trail::page(client, wanted).await?;
-        let Some(entry) = page.entries.first() else {
+        let wanted = AuditList { by: by.cloned(), kind: Some(kind.clone()), ..AuditList::default() };
+        let Some(entry) = latest(client, wanted, from).await? else {
             note_if_unknown(run, client, typed, &kind).await?;
             continue;
         };
@@ -133,7 +144,7 @@ async fn newest_of(
 /// refused.
 async fn note_if_unknown(run: &Run, client: &mut Client, typed: &str, kind: &str) -> Result<(), Failure> {
     let by_anybody = AuditList { kind: Some(kind.to_owned()), ..AuditList::default() };
-    if KNOWN.contains(&kind) || newest(client, by_anybody).await? > 0 {
+    if KNOWN.contains(&kind) || newest(client, by_anybody, 0).await? > 0 {
         return Ok(());
     }
     let latest = client.call(AuditList { limit: Some(PAGE_MAX), ..AuditList::default() }).await?;

@@ -6,9 +6,9 @@ use nexus_wire::thread::{ChatMark, ChatReact, ThreadRename};
 
 use crate::cli::{self};
 use crate::failure::Failure;
-use crate::table;
-use crate::ui::{Shape, Tone, printable};
-use crate::{Run, ids};
+use crate::page::Page;
+use crate::ui::{Shape, printable};
+use crate::{Run, ids, table, trail};
 
 pub(crate) async fn mark(run: &Run, mark: cli::Mark) -> Result<(), Failure> {
     let mut client = run.connect().await?;
@@ -59,15 +59,12 @@ pub(crate) async fn search(run: &Run, search: cli::Search) -> Result<(), Failure
     let mut client = run.connect().await?;
     let thread = run.within(ids::optional(&mut client, thread.as_ref(), ids::thread)).await??;
     let request = ChatSearch { query, thread, by, since, until, cursor: before, limit };
-    let found = run.within(client.call(request)).await??;
+    let found = run.within(trail::search(&mut client, request)).await??;
     client.close().await;
-    match run.ui.shape() {
-        Shape::Data => run.ui.data(&found)?,
-        Shape::Text if found.hits.is_empty() => run.ui.note(Tone::Plain, "nothing found"),
-        Shape::Text => run.ui.result(&table::hits(&found.hits, &run.zone))?,
-    }
-    if let Some(next) = found.next {
-        run.ui.note(Tone::Dim, &format!("there are more; go on with --before {next}"));
-    }
-    Ok(())
+    let empty = found.hits.is_empty().then_some(match found.next {
+        Some(_) => "nothing found among the messages that were looked at",
+        None => "nothing found",
+    });
+    let rows = || table::hits(&found.hits, &run.zone);
+    Page::of(run, &found, empty, rows)?.going_on("--before", found.next).print(run)
 }

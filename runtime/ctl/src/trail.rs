@@ -1,11 +1,10 @@
-//! The audit trail in whole pages. In one look the broker goes through so many entries, and it may find nothing.
+//! The audit trail, and a search in messages, in whole pages. In one look the broker goes through so many entries, and it
+//! may find nothing.
 
 use nexus_client::{CallError, Client};
 use nexus_wire::audit::{AuditList, AuditPage};
-use nexus_wire::limits::PAGE_DEFAULT;
-
-/// After so many looks a page is shown as far as it is.
-const LOOKS_MAX: usize = 20;
+use nexus_wire::chat::{ChatFound, ChatSearch};
+use nexus_wire::limits::{LOOKS_MAX, PAGE_DEFAULT};
 
 pub(crate) async fn page(client: &mut Client, wanted: AuditList) -> Result<AuditPage, CallError> {
     let limit = wanted.limit.unwrap_or(PAGE_DEFAULT);
@@ -19,4 +18,13 @@ pub(crate) async fn page(client: &mut Client, wanted: AuditList) -> Result<Audit
         (page.more, page.next) = (more, next);
     }
     Ok(page)
+}
+
+pub(crate) async fn search(client: &mut Client, wanted: ChatSearch) -> Result<ChatFound, CallError> {
+    let mut found = client.call(wanted.clone()).await?;
+    for _ in 1..LOOKS_MAX {
+        let Some(rest) = found.rest(&wanted) else { break };
+        found.append(client.call(rest).await?);
+    }
+    Ok(found)
 }

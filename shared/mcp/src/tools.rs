@@ -281,7 +281,8 @@ impl Verb {
             }
             Self::SearchChat => {
                 "Searches the text of all messages you may read, the newest first. All words have to occur; \"a phrase\", OR, \
-                 -without and begin* work."
+                 -without and begin* work. Where it says `next` there may be more, also if there are no hits yet: call again with \
+                 it as `cursor`."
             }
             Self::SearchKnowledge => {
                 "Searches the team's shared knowledge, best first. All words have to occur; \"a phrase\", OR, -without and \

@@ -7,6 +7,7 @@ use crate::Ms;
 use crate::attachment::Attachment;
 use crate::ids::{MessageId, ThreadId, TurnId};
 use crate::inbox::Gap;
+use crate::limits::PAGE_DEFAULT;
 use crate::name::Party;
 use crate::thread::Reaction;
 
@@ -220,11 +221,30 @@ pub struct ChatSearch {
 pub struct ChatFound {
     pub hits: Vec<ChatHit>,
     pub more: bool,
-    /// To go on, ask with this as `cursor`; set when there are more.
+    /// To go on, ask with this as `cursor`; set when there may be more. A page looks at so many messages that match and
+    /// no more: it may end before it is full, and be empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<u64>,
     /// Messages up to this `seq` were looked through: the index follows a moment behind.
     pub indexed_seq: u64,
+}
+
+impl ChatFound {
+    /// What is still to be asked for, if the page is not full and there may be more. `asked`: what it answers.
+    pub fn rest(&self, asked: &ChatSearch) -> Option<ChatSearch> {
+        let limit = asked.limit.unwrap_or(PAGE_DEFAULT);
+        let room = limit.saturating_sub(u32::try_from(self.hits.len()).unwrap_or(limit));
+        let next = self.next.filter(|_| room > 0)?;
+        Some(ChatSearch { cursor: Some(next), limit: Some(room), ..asked.clone() })
+    }
+
+    /// Puts the answer to [`Self::rest`] behind it.
+    pub fn append(&mut self, rest: Self) {
+        // What the index had not come to at first was not looked through.
+        let Self { hits, more, next, indexed_seq: _ } = rest;
+        self.hits.extend(hits);
+        (self.more, self.next) = (more, next);
+    }
 }
 
 /// A message that was found.
@@ -252,4 +272,40 @@ pub struct Piece {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
 fn is_zero(count: &u64) -> bool {
     *count == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_asked_for_until_it_is_full_or_the_last_one() {
+        let hit = |seq: u64| ChatHit {
+            message: MessageId(uuid::Uuid::from_u128(u128::from(seq))),
+            seq,
+            thread: ThreadId(uuid::Uuid::nil()),
+            title: String::new(),
+            from: Party::System,
+            at: 0,
+            snippet: Vec::new(),
+        };
+        let found = |seqs: &[u64], next: Option<u64>, indexed_seq| ChatFound {
+            hits: seqs.iter().map(|seq| hit(*seq)).collect(),
+            more: next.is_some(),
+            next,
+            indexed_seq,
+        };
+        let asked = ChatSearch { query: "moon".into(), limit: Some(3), ..ChatSearch::default() };
+        let rest =
+            |cursor, limit| Some(ChatSearch { cursor: Some(cursor), limit: Some(limit), ..asked.clone() });
+        let mut page = found(&[], Some(70), 90);
+        assert_eq!(page.rest(&asked), rest(70, 3));
+        page.append(found(&[65, 61], Some(60), 99));
+        assert_eq!(page.rest(&asked), rest(60, 1));
+        page.append(found(&[55], Some(50), 99));
+        assert_eq!((page.rest(&asked), &page), (None, &found(&[65, 61, 55], Some(50), 90)), "it is full");
+        assert_eq!(found(&[65], None, 90).rest(&asked), None, "there is nothing else");
+        let any = ChatSearch { limit: None, ..asked };
+        assert_eq!(page.rest(&any).and_then(|rest| rest.limit), Some(PAGE_DEFAULT - 3));
+    }
 }

@@ -348,6 +348,9 @@ pub const RESTRAINT_REASON_BYTES_MAX: usize = 512;
 
 pub const PAGE_MAX: u32 = 200;
 pub const PAGE_DEFAULT: u32 = 50;
+/// For a page of what the broker looks through stretch by stretch a client asks so many times at most, and shows it then as
+/// far as it is.
+pub const LOOKS_MAX: usize = 20;
 /// Rows of one usage report.
 pub const USAGE_ROWS_MAX: usize = 1000;
 /// A page of knowledge ends at this much JSON, and holds at least one entry.

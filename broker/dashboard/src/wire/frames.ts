@@ -3402,7 +3402,8 @@ export interface ChatFound {
   indexed_seq: number;
   more: boolean;
   /**
-   * To go on, ask with this as `cursor`; set when there are more.
+   * To go on, ask with this as `cursor`; set when there may be more. A page looks at so many messages that match and
+   * no more: it may end before it is full, and be empty.
    */
   next?: number;
 }

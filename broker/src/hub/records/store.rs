@@ -366,13 +366,16 @@ pub enum Visible {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
     pub hits: Vec<ChatHit>,
+    /// Where it ended, which is the `cursor` to go on with; `None`: there is nothing else.
+    pub next: Option<u64>,
     /// How far the index had come.
     pub indexed_seq: u64,
 }
 
 /// Search in messages; may lie a moment behind what is committed.
 pub trait Finds: Reads {
-    /// A page as of [`Reads`]; any text is a valid query.
+    /// A page as of [`Reads`], but of so many matches that are looked at: it may be empty and not the last. Any text
+    /// is a valid query.
     fn chat_search(&self, visible: &Visible, search: &ChatSearch, limit: u32) -> Stored<Found>;
 }
 

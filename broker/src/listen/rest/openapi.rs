@@ -23,9 +23,10 @@ const DESCRIPTION: &str = "Everything an operator or a script needs of a Nexus b
     Every error is a problem document (RFC 9457) whose `code` is one of the error codes of the protocol. \
     Lists come in pages: pass `next_cursor` as `cursor` until it is absent. Durable changes take an \
     `Idempotency-Key`, so that a request whose answer was lost can be sent again.\n\n\
-    `/connect`, where links are opened, and `/api/v1/proxy/{credential}/…`, which passes calls on to services \
-    outside, are no operations of this document. The first may also answer 426 (no WebSocket upgrade), the \
-    second 402 (nothing may be spent on models) and 502 (the service gives no answer).";
+    `/connect`, where links are opened, `/api/v1/proxy/{credential}/…`, which passes calls on to services \
+    outside, and `/hooks/…`, which services outside call, are no operations of this document. The first may also \
+    answer 426 (no WebSocket upgrade), the second 402 (nothing may be spent on models) and 502 (the service gives \
+    no answer).";
 
 /// A group of endpoints.
 #[derive(Clone, Copy, Debug)]

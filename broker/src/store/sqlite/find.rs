@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use nexus_wire::chat::{ChatHit, ChatSearch};
-use nexus_wire::{MessageId, Ms, Party, ThreadId};
+use nexus_wire::{MessageId, Party, ThreadId};
 use rusqlite::{Connection, params};
 
 use super::columns::{count, parties, to_blob, to_number};
@@ -14,9 +14,9 @@ use super::fault::fault;
 use super::index;
 use super::messages::Messages;
 use super::open::uri;
-use super::read::one;
+use super::read::{one, steady};
 use crate::hub::records::{Found, Stored, Visible};
-use crate::store::page::Page;
+use crate::store::page::{Page, looked_at};
 use crate::store::query::fts5;
 use crate::store::snippet::matches;
 
@@ -51,38 +51,44 @@ pub(super) fn is_made(connection: &Connection) -> Stored<bool> {
     Ok(one(connection, sql, [], |row| count(row, 0))? == Some(1))
 }
 
+/// Looks at `scan` matches and no more, long messages counted several times.
 pub(super) fn search(
     connection: &Connection,
     visible: &Visible,
     asked: &ChatSearch,
     limit: u32,
+    scan: u64,
 ) -> Stored<Found> {
+    let _steady = steady(connection)?;
     let indexed_seq =
         one(connection, "SELECT seq FROM search.position", [], |row| count(row, 0))?.unwrap_or(0);
-    let Some(expression) = fts5(&asked.query) else { return Ok(Found { hits: Vec::new(), indexed_seq }) };
-    // Newest message first.
-    let sql = "SELECT rowid FROM search.message_index WHERE message_index MATCH ?1 AND rowid < ?2
-        ORDER BY rowid DESC";
-    let mut statement = connection.prepare_cached(sql).map_err(fault)?;
-    let before = to_number(asked.cursor.unwrap_or(u64::MAX));
-    let mut rows = statement.query(params![expression, before]).map_err(fault)?;
+    let Some(expression) = fts5(&asked.query) else {
+        return Ok(Found { hits: Vec::new(), next: None, indexed_seq });
+    };
     let mut messages = Messages::of(connection)?;
+    let (first, end) = span(&mut messages, asked, indexed_seq)?;
+    // Newest message first.
+    let sql = "SELECT rowid FROM search.message_index
+        WHERE message_index MATCH ?1 AND rowid >= ?2 AND rowid < ?3 ORDER BY rowid DESC";
+    let mut statement = connection.prepare_cached(sql).map_err(fault)?;
+    let mut rows = statement.query(params![expression, to_number(first), to_number(end)]).map_err(fault)?;
     let mut threads = Threads::of(connection, visible);
-    let (by, since, until) = (
-        asked.by.as_ref().map(Party::to_string),
-        asked.since.unwrap_or(Ms::MIN),
-        asked.until.unwrap_or(Ms::MAX),
-    );
-    let mut page = Page::new(limit);
+    let by = asked.by.as_ref().map(Party::to_string);
+    let (mut page, mut left) = (Page::new(limit), scan);
+    let (mut last, mut next) = (None, None);
     let mut kept = Vec::new();
-    while !page.is_full()
-        && let Some(row) = rows.next().map_err(fault)?
-    {
+    while let Some(row) = rows.next().map_err(fault)? {
+        if left == 0 || page.is_full() {
+            next = last;
+            break;
+        }
         let seq = count(row, 0).map_err(fault)?;
+        // What is kept no longer counts as well.
+        let mut weight = 1;
         let line = messages.at(seq, |message| {
+            weight = looked_at(message.content.len());
             let thread = ThreadId(message.thread);
-            if !(since..until).contains(&message.at)
-                || asked.thread.is_some_and(|asked| asked != thread)
+            if asked.thread.is_some_and(|asked| asked != thread)
                 || by.as_deref().is_some_and(|by| by != message.sender)
             {
                 return Ok(None);
@@ -92,19 +98,36 @@ pub(super) fn search(
             let hit = ChatHit { message: id, seq, thread, title, from, at, snippet: Vec::new() };
             Ok(Some(Line { hit, content: message.content.to_owned() }))
         })?;
+        left = left.saturating_sub(weight);
         if let Some(line) = line.flatten() {
             if !page.takes(line.content.len()) {
+                next = last;
                 break;
             }
             kept.push(line);
         }
+        last = Some(seq);
     }
     let mut snippets = matches(kept.iter().map(|row| (row.hit.seq, row.content.as_str())), &expression)?;
     let hits = kept.into_iter().map(|row| {
         let snippet = snippets.remove(&row.hit.seq).unwrap_or_default();
         ChatHit { snippet, ..row.hit }
     });
-    Ok(Found { hits: hits.collect(), indexed_seq })
+    Ok(Found { hits: hits.collect(), next, indexed_seq })
+}
+
+/// The first message that may be wanted, and what is behind the last.
+fn span(messages: &mut Messages<'_>, asked: &ChatSearch, indexed_seq: u64) -> Stored<(u64, u64)> {
+    let newest = indexed_seq.saturating_add(1);
+    let first = match asked.since {
+        Some(since) => messages.made_since(since, newest)?,
+        None => 0,
+    };
+    let end = match asked.until {
+        Some(until) => messages.made_since(until, newest)?,
+        None => newest,
+    };
+    Ok((first, end.min(asked.cursor.unwrap_or(u64::MAX))))
 }
 
 /// What has been asked of threads already.
@@ -137,3 +160,6 @@ impl<'a> Threads<'a> {
         Ok(title)
     }
 }
+
+#[cfg(test)]
+mod tests;

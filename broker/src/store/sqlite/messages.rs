@@ -7,7 +7,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-use nexus_wire::MessageId;
+use nexus_wire::{MessageId, Ms};
 use rusqlite::{CachedStatement, Connection, Row, params};
 
 pub(super) use block::{Block, Kept};
@@ -99,6 +99,26 @@ impl<'c> Messages<'c> {
             }
         }
         Ok(())
+    }
+
+    /// The first `seq` up to `end` with only older messages than of that time before it.
+    pub(super) fn made_since(&mut self, time: Ms, end: u64) -> Stored<u64> {
+        let (mut low, mut high) = (0, end);
+        // Time runs with `seq`.
+        while low < high {
+            let middle = low + (high - low) / 2;
+            // What is no message, or not any more, has the time of the one before it.
+            let mut is_older = true;
+            self.each_before(middle + 1, |kept| {
+                is_older = kept.at < time;
+                Ok(false)
+            })?;
+            match is_older {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        Ok(low)
     }
 
     /// Reads the last block that begins no later than at `seq`; `false`: there is none.

@@ -12,6 +12,7 @@ use super::verify::{self, Checked};
 use super::{fault, find, migrate};
 use crate::hub::records::{Finds, Found, StoreError, Stored, Visible};
 use crate::store::head::Head;
+use crate::store::page::MATCHES_MAX;
 
 #[derive(Debug)]
 pub struct SqliteReader {
@@ -133,9 +134,9 @@ impl Drop for Lease<'_> {
 impl Finds for SqliteReader {
     fn chat_search(&self, visible: &Visible, asked: &ChatSearch, limit: u32) -> Stored<Found> {
         if !find::attach(&self.connection, &self.index, &self.path)? || !find::is_made(&self.connection)? {
-            return Ok(Found { hits: Vec::new(), indexed_seq: 0 });
+            return Ok(Found { hits: Vec::new(), next: None, indexed_seq: 0 });
         }
-        find::search(&self.connection, visible, asked, limit)
+        find::search(&self.connection, visible, asked, limit, MATCHES_MAX)
     }
 }
 

@@ -4,15 +4,16 @@ use jiff::Timestamp;
 use nexus_wire::attachment::Attachment;
 use nexus_wire::chat::{ChatFound, ChatPage, ChatRead, ChatSearch, ChatSend, ChatSent};
 use nexus_wire::knowledge::{self, KnowledgeHits, KnowledgeStored};
+use nexus_wire::limits::{LOOKS_MAX, PAGE_MAX};
 use nexus_wire::roster::{Team, TeamList};
-use nexus_wire::{RequestId, ThreadId};
+use nexus_wire::{RequestId, ThreadId, derive};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::args::whole;
 use super::{Caller, ToolOutcome};
-use crate::uplink::Line;
+use crate::uplink::{Line, LineError};
 
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -157,11 +158,22 @@ impl SearchMessages {
             limit: small(self.limit),
             ..ChatSearch::default()
         };
-        match line.ask_for::<ChatFound>(id, search.into()).await {
+        match look_for(line, id, &search).await {
             Ok(found) => ToolOutcome::json(&found_shown(&found)),
             Err(error) => ToolOutcome::error(error.to_string()),
         }
     }
+}
+
+/// A whole page: one with nothing in it would be taken for the last.
+async fn look_for(line: &Line, id: RequestId, wanted: &ChatSearch) -> Result<ChatFound, LineError> {
+    let mut found: ChatFound = line.ask_for(id, wanted.clone().into()).await?;
+    for look in 1..LOOKS_MAX {
+        let Some(rest) = found.rest(wanted) else { break };
+        let id = RequestId(derive::derived(id.0, "look", look as u64));
+        found.append(line.ask_for(id, rest.into()).await?);
+    }
+    Ok(found)
 }
 
 fn found_shown(found: &ChatFound) -> Value {
@@ -181,7 +193,7 @@ fn found_shown(found: &ChatFound) -> Value {
 }
 
 fn small(limit: Option<u64>) -> Option<u32> {
-    limit.map(|limit| u32::try_from(limit).unwrap_or(u32::MAX).clamp(1, nexus_wire::limits::PAGE_MAX))
+    limit.map(|limit| u32::try_from(limit).unwrap_or(u32::MAX).clamp(1, PAGE_MAX))
 }
 
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

@@ -80,8 +80,9 @@ tools! {
     /// what follows, call again with after = the last seq.
     ReadThread = "read_thread", bus::ReadThread, acts: false;
     /// Searches the messages of the threads you take part in, the newest first. All words have to occur; "a phrase",
-    /// OR, -without and begin* work. Returns {hits: [{seq, thread, title, from, at, snippet}], next}; for more, call
-    /// again with cursor = next, and to read around a hit use read_thread.
+    /// OR, -without and begin* work. Returns {hits: [{seq, thread, title, from, at, snippet}], next}; where there is a
+    /// next there may be more, also if there is no hit yet: call again with cursor = next. To read around a hit use
+    /// read_thread.
     SearchMessages = "search_messages", bus::SearchMessages, acts: false;
     /// Who is on the team, how each is doing, and which Hands they offer with what input.
     ListTeam = "list_team", bus::ListTeam, acts: false;

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -5,6 +6,7 @@ use nexus_wire::budget::Budget;
 use nexus_wire::chat::ChatSent;
 use nexus_wire::gather::{GatherPolicy, GatherResult, GatherState, Gathered};
 use nexus_wire::hands::{Dispatch, DispatchState, DispatchStatus, Dispatched, HandFailure, Outcome, Wanted};
+use nexus_wire::limits::LOOKS_MAX;
 use nexus_wire::{ErrorBody, ErrorCode, HandRef, HandTarget, Json, MessageId, ToBroker};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -251,6 +253,40 @@ async fn a_hand_is_named_or_chosen_or_ones_own() {
         let (told, ()) = tokio::join!(refusal(&toolbox, "dispatch_hand", input), served);
         assert_eq!(told, "the broker refused it: no_candidate: nobody can");
     }
+}
+
+#[tokio::test]
+async fn messages_are_looked_for_until_there_are_some_and_not_for_ever() {
+    let found = |hits: Value, next: Option<u64>| {
+        Json::of(&json!({"hits": hits, "more": next.is_some(), "next": next, "indexed_seq": 90}))
+    };
+    let hit = json!({
+        "message": ITEM, "seq": 55, "thread": ITEM, "title": "a title", "from": "wren", "at": 0,
+        "snippet": [{"text": "the "}, {"text": "moon", "hit": true}],
+    });
+    let Bench { toolbox, mut link, .. } = bench(&[]);
+    let served = async {
+        let mut ids = BTreeSet::new();
+        for (cursor, answer) in [(None, found(json!([]), Some(60))), (Some(60), found(json!([hit]), None))] {
+            let request = link.requests.recv().await.expect("a request");
+            let ToBroker::ChatSearch(search) = &request.frame else { panic!("{:?}", request.frame) };
+            assert_eq!((search.cursor, search.limit), (cursor, Some(3)));
+            assert!(ids.insert(request.id), "each is a request of its own");
+            request.reply.send(Ok(answer)).expect("somebody waits");
+        }
+    };
+    let input = json!({"query": "moon", "by": "wren", "limit": 3});
+    let (shown, ()) = tokio::join!(ok(&toolbox, "search_messages", input.clone()), served);
+    assert_eq!((&shown["hits"][0]["snippet"], &shown["next"]), (&json!("the moon"), &Value::Null));
+
+    let served = async {
+        for look in 1..=LOOKS_MAX as u64 {
+            let request = link.requests.recv().await.expect("a request");
+            request.reply.send(Ok(found(json!([]), Some(1_000 - look)))).expect("somebody waits");
+        }
+    };
+    let (shown, ()) = tokio::join!(ok(&toolbox, "search_messages", input), served);
+    assert_eq!(shown, json!({"hits": [], "next": 980}));
 }
 
 #[tokio::test]

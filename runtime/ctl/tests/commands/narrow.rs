@@ -1,7 +1,7 @@
 //! Flags that narrow what is shown: what is asked for, and what is refused before anything is.
 
 use nexus_wire::audit::{AuditEntry, AuditList, AuditPage};
-use nexus_wire::chat::{ChatFound, ChatPage, ChatSearch, Message};
+use nexus_wire::chat::{ChatFound, ChatHit, ChatPage, ChatSearch, Message};
 use nexus_wire::frame::ToBroker;
 use nexus_wire::knowledge::{KnowledgeHits, KnowledgeSearch};
 use nexus_wire::log::{LogBody, LogEntry, Subscribe, Subscribed};
@@ -84,6 +84,50 @@ async fn a_search_is_of_a_stretch_of_time() {
         let said = "--since is not before --until: nothing lies between them";
         assert_eq!((done.code(), done.failure().as_str()), (2, said), "{command:?}");
     }
+}
+
+#[tokio::test]
+async fn messages_are_looked_through_as_far_as_it_takes_and_not_for_ever() {
+    let found = |seqs: &[u64], next: Option<u64>| {
+        let hit = |seq: &u64| ChatHit {
+            message: MessageId(Uuid::from_u128(u128::from(*seq))),
+            seq: *seq,
+            thread: THREAD.parse().expect("an id"),
+            title: "a title".into(),
+            from: Party::System,
+            at: 0,
+            snippet: Vec::new(),
+        };
+        let hits = seqs.iter().map(hit).collect();
+        Act::ok(&ChatFound { hits, more: next.is_some(), next, indexed_seq: next.unwrap_or(5) })
+    };
+    let script = move |frame: &ToBroker, _: usize| {
+        let ToBroker::ChatSearch(search) = frame else { panic!("{frame:?}") };
+        let (by, limit) = (search.by.as_ref().map(Party::to_string), search.limit);
+        assert_eq!((search.query.as_str(), by.as_deref()), ("moon", Some("wren")));
+        vec![match search.cursor {
+            None => found(&[], Some(70)),
+            Some(70) => found(&[65, 63], Some(60)),
+            Some(60) => {
+                assert_eq!(limit, Some(1), "as many as there is room for");
+                found(&[55], Some(50))
+            }
+            other => panic!("{other:?}"),
+        }]
+    };
+    let asked = ["search", "moon", "--by", "wren"];
+    let done = nexctl(&[&asked[..], &["--limit", "3", "-o", "json"]].concat(), script).await;
+    let page: ChatFound = serde_json::from_str(&done.out).expect("JSON");
+    let seqs: Vec<u64> = page.hits.iter().map(|hit| hit.seq).collect();
+    assert_eq!((seqs, page.more, page.next, page.indexed_seq), (vec![65, 63, 55], true, Some(50), 70));
+
+    let script = move |frame: &ToBroker, _: usize| {
+        let ToBroker::ChatSearch(search) = frame else { panic!("{frame:?}") };
+        vec![found(&[], Some(search.cursor.unwrap_or(1_000) - 10))]
+    };
+    let said = "nothing found among the messages that were looked at\n\
+        there are more; go on with --before 800\n";
+    assert_eq!(nexctl(&asked, script).await.err, said);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use nexus_wire::chat::{
     ChatFound, ChatGet, ChatPage, ChatRead, ChatSearch, ChatSend, ChatSent, ChatThreads, Message, ThreadPage,
 };
 use nexus_wire::inbox::Decision;
-use nexus_wire::limits::PAGE_MAX;
+use nexus_wire::limits::{LOOKS_MAX, PAGE_MAX};
 use nexus_wire::roster::Team;
 use nexus_wire::thread::{ChatReact, ChatReceipts, Reacted, Receipt, ReceiptPage};
 use nexus_wire::{ErrorBody, ErrorCode, MessageId, ThreadId};
@@ -107,7 +107,14 @@ impl<B: Bus> TeamServer<B> {
     pub(super) async fn search_chat(&self, args: args::SearchChat) -> Result<ChatFound, ErrorBody> {
         let args::SearchChat { query, thread, by, cursor, limit } = args;
         let limit = Some(limit.unwrap_or(PAGE));
-        self.look(ChatSearch { query, thread, by, cursor, limit, ..ChatSearch::default() }).await
+        let wanted = ChatSearch { query, thread, by, cursor, limit, ..ChatSearch::default() };
+        let mut found: ChatFound = self.look(wanted.clone()).await?;
+        // One with nothing in it would be taken for the last.
+        for _ in 1..LOOKS_MAX {
+            let Some(rest) = found.rest(&wanted) else { break };
+            found.append(self.look(rest).await?);
+        }
+        Ok(found)
     }
 
     pub(super) async fn send_chat(&self, args: args::SendChat, call: &Call) -> Result<ChatSent, ErrorBody> {

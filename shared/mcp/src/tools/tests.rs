@@ -1,9 +1,64 @@
 use std::collections::BTreeSet;
 
+use nexus_wire::chat::{ChatHit, ChatSearch};
+use nexus_wire::log::Subscribe;
+use nexus_wire::{MessageId, Party, RequestId, ThreadId, ToBroker};
 use serde_json::{Value, json};
+use tokio::sync::broadcast;
+use uuid::Uuid;
 
 use super::*;
+use crate::bus::{Heard, Who};
 use crate::server::object;
+
+/// A broker that is asked for nothing but messages.
+struct Searched<F>(F);
+
+impl<F: Fn(&ChatSearch) -> ChatFound + Send + Sync + 'static> Bus for Searched<F> {
+    fn who(&self) -> Who {
+        Who { party: Party::System, role: Role::Operator }
+    }
+
+    async fn ask(&self, _: RequestId, frame: ToBroker) -> Result<Json, ErrorBody> {
+        let ToBroker::ChatSearch(search) = &frame else { panic!("{frame:?}") };
+        Ok(Json::of(&(self.0)(search)))
+    }
+
+    fn hear(&self, _: Subscribe) -> broadcast::Receiver<Heard> {
+        broadcast::channel(1).1
+    }
+}
+
+fn found(seqs: &[u64], next: Option<u64>) -> ChatFound {
+    let hit = |seq: &u64| ChatHit {
+        message: MessageId(Uuid::from_u128(u128::from(*seq))),
+        seq: *seq,
+        thread: ThreadId(Uuid::nil()),
+        title: String::new(),
+        from: Party::System,
+        at: 0,
+        snippet: Vec::new(),
+    };
+    ChatFound { hits: seqs.iter().map(hit).collect(), more: next.is_some(), next, indexed_seq: 90 }
+}
+
+#[tokio::test]
+async fn messages_are_looked_for_until_there_are_some_and_not_for_ever() {
+    let wanted =
+        || taken::<args::SearchChat>(object_of(r#"{"query": "moon", "limit": 2}"#)).expect("arguments");
+    let seldom = |search: &ChatSearch| match (search.cursor, search.limit) {
+        (None, Some(2)) => found(&[], Some(70)),
+        (Some(70), Some(2)) => found(&[65], Some(60)),
+        (Some(60), Some(1)) => found(&[55], Some(50)),
+        other => panic!("{other:?}"),
+    };
+    let server = TeamServer::new(Arc::new(Searched(seldom)), "0");
+    assert_eq!(server.search_chat(wanted()).await.expect("an answer"), found(&[65, 55], Some(50)));
+
+    let never = |search: &ChatSearch| found(&[], Some(search.cursor.unwrap_or(1_000) - 1));
+    let server = TeamServer::new(Arc::new(Searched(never)), "0");
+    assert_eq!(server.search_chat(wanted()).await.expect("an answer"), found(&[], Some(980)));
+}
 
 #[test]
 fn each_tool_has_both_schemas_of_an_object_and_a_name_of_its_own() {

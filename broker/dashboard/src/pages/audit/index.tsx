@@ -78,7 +78,8 @@ function useAudit(query: Query) {
     setWaiting(false);
     const isFirst = state.of !== of || state.rows === undefined;
     const known = looked.current.of === of ? looked.current.upTo : 0;
-    const floor = isFirst ? 0 : Math.max(known, newest(state.rows ?? []) ?? 0);
+    // What is above the place where older rows go on was looked at, whether there was anything or not.
+    const floor = isFirst ? 0 : Math.max(known, newest(state.rows ?? []) ?? 0, state.next ?? 0);
     const upTo = heard.current;
     try {
       const page = await trail(wanted, floor);

@@ -1,7 +1,8 @@
 /** The threads, and what a search finds in all of them. */
 import { useEffect, useState } from "preact/hooks";
 import { Link as Anchor, useLocation } from "wouter-preact";
-import { useAsk } from "../../link/use";
+import { usePages } from "../../link/pages";
+import { search } from "../../link/trail";
 import { moreThreads, readThreads, threads, threadsKnown } from "../../state/threads";
 import { turns } from "../../state/turns";
 import { Button } from "../../ui/button";
@@ -109,19 +110,35 @@ function Thread({ thread, here }: { thread: ThreadInfo; here: boolean }) {
 }
 
 function Found({ query }: { query: string }) {
-  const { value, error, loading, reload } = useAsk("chat.search", { query, limit: 50 });
-  if (error) return <Fault what="The search failed" error={error} retry={reload} />;
-  if (loading || !value) return <Loading what="messages" />;
+  const { rows, error, more, loadMore, reload } = usePages<ChatHit>(
+    async (cursor) => {
+      const page = await search({
+        query,
+        limit: 50,
+        ...(cursor === undefined ? {} : { cursor: Number(cursor) }),
+      });
+      return { rows: page.hits, next: page.next?.toString() };
+    },
+    [query],
+  );
+  if (error && !rows) return <Fault what="The search failed" error={error} retry={reload} />;
+  if (!rows) return <Loading what="messages" />;
+  const none = more ? "No message matches so far" : "No message matches";
   return (
     <section class="found" aria-label="Messages that match">
-      <h2 class="found-title">{value.hits.length === 0 ? "No message matches" : "Messages"}</h2>
+      <h2 class="found-title">{rows.length === 0 ? none : "Messages"}</h2>
       <ul>
-        {value.hits.map((hit) => (
+        {rows.map((hit) => (
           <li key={hit.message}>
             <Hit hit={hit} />
           </li>
         ))}
       </ul>
+      {more && (
+        <Button kind="quiet" onClick={loadMore}>
+          Older messages
+        </Button>
+      )}
     </section>
   );
 }
