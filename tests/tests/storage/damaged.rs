@@ -104,7 +104,7 @@ async fn whatever_is_altered_in_a_stopped_database_is_named() {
             "a row of reactions refers to message 99999, which is not there".to_owned(),
         ),
         (
-            format!("INSERT INTO blob_references VALUES (99999, {first})"),
+            format!("INSERT INTO blob_references (blob, message) VALUES (99999, {first})"),
             "a row of blob_references refers to one that is not there".to_owned(),
         ),
         (
