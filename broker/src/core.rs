@@ -372,7 +372,6 @@ impl<S: Transaction> Core<S> {
     }
 
     fn fail(&mut self, error: &StoreError, aftermath: Aftermath) {
-        self.is_stale = true;
         self.published.meter.commit_failed();
         self.published.health.failed(error, self.intake.now());
         let message = match error {
@@ -445,7 +444,6 @@ impl<S: Transaction> Core<S> {
                     let _ = self.release(effects);
                 }
                 Err(error) => {
-                    self.is_stale = true;
                     // If that fails as well, the next commit begins with it.
                     let _ = self.rebuild();
                     return Err(error);
@@ -456,6 +454,7 @@ impl<S: Transaction> Core<S> {
     }
 
     fn rebuild(&mut self) -> Stored<()> {
+        self.is_stale = true;
         self.store.rollback()?;
         self.hub = Hub::rebuild(&self.store, self.config.clone())?;
         self.is_stale = false;
