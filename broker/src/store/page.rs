@@ -1,7 +1,7 @@
 //! How many rows one read gives: as many as asked for, or as `PAGE_BYTES` allows, and never none. And at how many it
 //! looks for them.
 
-use crate::hub::records::PAGE_BYTES;
+use crate::hub::records::{PAGE_BYTES, Stored};
 
 /// Entries of the log that one read looks at, at most, whether it finds anything or not.
 pub(super) const SCAN_MAX: u64 = 100_000;
@@ -15,6 +15,22 @@ const SCAN_BYTES: usize = 1024;
 /// As how many entries, or matches, a message counts that is looked at.
 pub(super) fn looked_at(bytes: usize) -> u64 {
     (1 + bytes / SCAN_BYTES) as u64
+}
+
+/// The first from `low` to `high` that is not before what is looked for; all behind it are not either.
+pub(super) fn first_not(
+    mut low: u64,
+    mut high: u64,
+    mut is_before: impl FnMut(u64) -> Stored<bool>,
+) -> Stored<u64> {
+    while low < high {
+        let middle = low + (high - low) / 2;
+        match is_before(middle)? {
+            true => low = middle + 1,
+            false => high = middle,
+        }
+    }
+    Ok(low)
 }
 
 #[derive(Debug)]

@@ -54,8 +54,8 @@ mod tests {
 
     use super::*;
     use crate::hub::records::{Reads, Store, Transaction};
-    use crate::store::sqlite::migrate::MIGRATIONS;
     use crate::store::sqlite::read::THREADS;
+    use crate::store::sqlite::tests::older;
     use crate::store::sqlite::{Options, SqliteStore};
 
     fn record(thread: u128, parties: &[Party], last_seq: u64) -> ThreadRecord {
@@ -135,9 +135,7 @@ mod tests {
     fn threads_of_an_older_database_are_found_by_their_parties() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("nexus.db");
-        let before = MIGRATIONS.iter().position(|sql| sql.contains("thread_activity")).unwrap();
-        drop(SqliteStore::open_with(&path, Options::default(), &MIGRATIONS[..before]).unwrap());
-        let old = Connection::open(&path).unwrap();
+        let old = older(&path, "thread_activity");
         let rows = [(1, "operator/ana wren", 10_000), (2, "wrenna", 5), (3, "wren wrenna", 4_096)];
         for (no, participants, last_seq) in rows {
             let id = Uuid::from_u128(no as u128).into_bytes();

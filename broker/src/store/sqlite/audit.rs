@@ -17,7 +17,7 @@ use super::pages::log_row;
 use super::read::{all, steady};
 use super::retention;
 use crate::hub::records::{Outlay, Spent, Stored, Stretch};
-use crate::store::page::looked_at;
+use crate::store::page::{first_not, looked_at};
 
 /// Looks at `scan` entries and no more, long messages counted several times.
 pub(super) fn list(
@@ -97,16 +97,8 @@ fn span(connection: &Connection, wanted: &AuditList) -> Stored<(u64, u64)> {
     let newest = entries::newest(connection)?.map_or(floor, |(head, _)| head.seq);
     let made_since = |time: Ms| -> Stored<u64> {
         let mut messages = Messages::of(connection)?;
-        let (mut low, mut high) = (floor + 1, newest + 1);
         // Time runs with `seq`.
-        while low < high {
-            let middle = low + (high - low) / 2;
-            match entries::made_at(connection, &mut messages, middle)? < time {
-                true => low = middle + 1,
-                false => high = middle,
-            }
-        }
-        Ok(low)
+        first_not(floor + 1, newest + 1, |seq| Ok(entries::made_at(connection, &mut messages, seq)? < time))
     };
     let first = wanted.since.map_or(Ok(floor + 1), made_since)?;
     let end = wanted.until.map_or(Ok(newest + 1), made_since)?;

@@ -192,16 +192,14 @@ fn execute(connection: &Connection, sql: &str, params: impl rusqlite::Params) ->
 mod tests {
     use super::*;
     use crate::hub::records::Reads;
-    use crate::store::sqlite::migrate::MIGRATIONS;
+    use crate::store::sqlite::tests::older;
     use crate::store::sqlite::{Options, SqliteStore};
 
     #[test]
     fn what_an_older_database_holds_is_on_the_quota_of_its_owners() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("nexus.db");
-        let before = MIGRATIONS.iter().position(|sql| sql.contains("blob_usage")).unwrap();
-        drop(SqliteStore::open_with(&path, Options::default(), &MIGRATIONS[..before]).unwrap());
-        let old = Connection::open(&path).unwrap();
+        let old = older(&path, "blob_usage");
         for (bytes, owners) in [(5, "operator/ana wren"), (70, "wren"), (300, "")] {
             let sql =
                 "INSERT INTO blobs (sha256, bytes, media_type, at, owners) VALUES (?1, ?2, 'a/b', 0, ?3)";

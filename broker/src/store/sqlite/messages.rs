@@ -19,6 +19,7 @@ use super::columns::{count, to_number};
 use super::fault::{damage, fault};
 use super::read::steady;
 use crate::hub::records::{MessageRecord, Stored};
+use crate::store::page::first_not;
 
 /// A block of this size and more is written, and before a message that would make it larger; what comes next opens another.
 pub(super) const BLOCK_BYTES: usize = 16 * 1024;
@@ -103,22 +104,16 @@ impl<'c> Messages<'c> {
 
     /// The first `seq` up to `end` with only older messages than of that time before it.
     pub(super) fn made_since(&mut self, time: Ms, end: u64) -> Stored<u64> {
-        let (mut low, mut high) = (0, end);
         // Time runs with `seq`.
-        while low < high {
-            let middle = low + (high - low) / 2;
+        first_not(0, end, |seq| {
             // What is no message, or not any more, has the time of the one before it.
             let mut is_older = true;
-            self.each_before(middle + 1, |kept| {
+            self.each_before(seq + 1, |kept| {
                 is_older = kept.at < time;
                 Ok(false)
             })?;
-            match is_older {
-                true => low = middle + 1,
-                false => high = middle,
-            }
-        }
-        Ok(low)
+            Ok(is_older)
+        })
     }
 
     /// Reads the last block that begins no later than at `seq`; `false`: there is none.

@@ -27,6 +27,13 @@ fn operator(name: &str) -> OperatorRecord {
     }
 }
 
+/// A new database of the version before the migration that says this.
+pub(super) fn older(path: &Path, says: &str) -> Connection {
+    let before = migrate::MIGRATIONS.iter().position(|sql| sql.contains(says)).unwrap();
+    drop(SqliteStore::open_with(path, Options::default(), &migrate::MIGRATIONS[..before]).unwrap());
+    Connection::open(path).unwrap()
+}
+
 /// Today's migrations and one more.
 fn and(next: &'static str) -> Vec<&'static str> {
     [migrate::MIGRATIONS, &[next]].concat()
