@@ -169,6 +169,10 @@ fn turns_that_wait_for_others_keep_nobody_from_working_and_work_on_when_there_is
     for n in 0..turns {
         deliver(&mut link, of_thread(100 + n, &format!("hold {n}")));
     }
+    // A turn may lose its room while its session opens; once it has read its note it has it until it is told to go.
+    while fake.session_files().iter().filter(|session| session.contains("seen")).count() < asked.len() {
+        std::thread::yield_now();
+    }
     for dispatch in asked {
         deliver(&mut link, outcome(dispatch, "wren/check", json!({"verdict": "yes"})));
     }
