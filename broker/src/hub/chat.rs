@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 use super::command::HubConfig;
 use super::measured::Measured;
-use super::records::{MessageRecord, Store, Stored, ThreadRecord};
+use super::records::{MessageRecord, Store, Stored, ThreadRecord, digest_kept};
 use super::route::{Posting, Routed, route};
 use super::step::{Done, Step, refuse};
 use super::text::{chat_sent, write_body};
@@ -37,15 +37,15 @@ struct Draft {
     meta: Option<ReplyMeta>,
     attachments: Vec<Attachment>,
     routed: Routed,
-    request_sha256: [u8; 32],
+    request_digest: [u8; 16],
 }
 
 impl<S: Store> Step<'_, S> {
     pub(super) fn chat_send(&mut self, sender: &Party, request: RequestId, measured: Measured) -> Done {
-        let Measured { send, content_sha256, request_sha256, bytes } = measured;
+        let Measured { send, content_sha256, request_digest, bytes } = measured;
         let id = derive::message_id(request, sender);
         if let Some(first) = self.store.message(id)? {
-            if first.request_sha256 != request_sha256 {
+            if first.request_digest != request_digest {
                 return refuse(
                     ErrorCode::IdReused,
                     format!("request {request} sent another message before; a new message needs a new id"),
@@ -106,7 +106,7 @@ impl<S: Store> Step<'_, S> {
                 meta: send.meta,
                 attachments: send.attachments,
                 routed,
-                request_sha256,
+                request_digest,
             },
         )?;
         if let Some(why) = why {
@@ -211,7 +211,7 @@ impl<S: Store> Step<'_, S> {
             }),
             trace: self.context(),
             unknown: draft.routed.unknown,
-            request_sha256: draft.request_sha256,
+            request_digest: draft.request_digest,
         };
         self.store.put_message(&record, &draft.content_sha256)?;
         for attachment in &record.message.attachments {
@@ -287,7 +287,7 @@ impl<S: Store> Step<'_, S> {
                 meta: None,
                 attachments: Vec::new(),
                 routed: Routed { recipients: operators, unknown: Vec::new() },
-                request_sha256: content_sha256,
+                request_digest: digest_kept(&content_sha256),
             },
         )
     }

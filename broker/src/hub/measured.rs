@@ -10,6 +10,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::inbox::json_bytes;
+use super::records::digest_kept;
 use super::text::json_text;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +18,7 @@ pub struct Measured {
     pub(super) send: ChatSend,
     pub(super) content_sha256: [u8; 32],
     /// The same for the same request and no other.
-    pub(super) request_sha256: [u8; 32],
+    pub(super) request_digest: [u8; 16],
     /// As JSON.
     pub(super) bytes: usize,
 }
@@ -47,8 +48,9 @@ impl From<ChatSend> for Measured {
         };
         let rest = json_text(&rest);
         let request_sha256 = Sha256::new_with_prefix(&rest).chain_update(content_sha256).finalize().into();
+        let request_digest = digest_kept(&request_sha256);
         let bytes = rest.len() + json_text_bytes(&send.content);
-        Self { send, content_sha256, request_sha256, bytes }
+        Self { send, content_sha256, request_digest, bytes }
     }
 }
 

@@ -140,7 +140,7 @@ pub struct Profile {
     pub watches: Vec<WatchSpec>,
 }
 
-/// A message and the hash of the request that made it, by which a repeat is told from a reuse of its id.
+/// A message and the digest of the request that made it, by which a repeat is told from a reuse of its id.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MessageRecord {
     pub message: Box<Message>,
@@ -148,7 +148,12 @@ pub struct MessageRecord {
     pub trace: Option<TraceContext>,
     /// Names in the request's `to` that nobody had; part of the answer.
     pub unknown: Vec<String>,
-    pub request_sha256: [u8; 32],
+    pub request_digest: [u8; 16],
+}
+
+/// Of the SHA-256 of a request to send a message its first half is kept: there are more messages than of anything else.
+pub fn digest_kept(request_sha256: &[u8; 32]) -> [u8; 16] {
+    std::array::from_fn(|at| request_sha256[at])
 }
 
 /// One item of an inbox; `json` is the text of a `nexus_wire::inbox::Item`, marked `answered` if it was
@@ -202,7 +207,7 @@ pub struct ReactionRecord {
 }
 
 /// A dispatch. `info` is what is shown; `queue` is the queue's own state as JSON text, `None` once it has
-/// ended; `request_sha256` as in [`MessageRecord`].
+/// ended; `request_sha256` as the digest in [`MessageRecord`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct DispatchRecord {
     pub info: DispatchInfo,
@@ -420,7 +425,7 @@ impl KnowledgeScope {
     }
 }
 
-/// A granting or revoking, whether or not it changed anything; `request_sha256` as in [`MessageRecord`].
+/// A granting or revoking, whether or not it changed anything; `request_sha256` as the digest in [`MessageRecord`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct KnowledgeGrantRecord {
     pub id: GrantId,

@@ -579,12 +579,12 @@ fn a_change_of_any_column_of_any_entry_is_found_and_named() {
 
 /// A block of one message with each field changed that its hash is made of.
 fn changes_of_a_message(body: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
-    // The form, the length, a small `seq`; a length and the id; the time, of which all bytes but the last go on; a length
-    // and the thread; then text, and the hash at the end.
-    let (id, at) = (7, 23);
+    // The form, the hash, the length, a small `seq`; a length and the id; the time, of which all bytes but the last go on;
+    // a length and the thread; then text.
+    let (hash, id, at) = (1, 39, 55);
     let thread = at + body[at..].iter().position(|byte| byte & 0x80 == 0).unwrap() + 2;
     let place = |text: &[u8]| body.windows(text.len()).position(|window| window == text).unwrap();
-    let (sender, content, hash) = (place(b"operator/ana"), place(b"@wren"), body.len() - 32);
+    let (sender, content) = (place(b"operator/ana"), place(b"@wren"));
     let mut changes = vec![];
     for (field, place) in [
         ("id", id),
@@ -598,9 +598,8 @@ fn changes_of_a_message(body: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         changed[place] ^= 2;
         changes.push((field, changed));
     }
-    let mut none = [&body[..hash - 2], &[0]].concat();
-    let length = u32::try_from(none.len() - 5).unwrap();
-    none[1..5].copy_from_slice(&length.to_le_bytes());
+    let mut none = body.to_vec();
+    none[hash..hash + 32].fill(0);
     changes.push(("no hash", none));
     changes
 }

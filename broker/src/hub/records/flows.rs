@@ -32,7 +32,7 @@ impl FlowRecord {
     }
 }
 
-/// A run; `request_sha256` as in [`super::MessageRecord`], nothing for a run that is a step.
+/// A run; `request_sha256` as the digest in [`super::MessageRecord`], nothing for a run that is a step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunRecord {
     pub info: RunInfo,

@@ -19,14 +19,14 @@ pub struct AnsweredRecord {
     pub at: Ms,
 }
 
-/// What an aspect asks of people; `request_sha256` as in [`super::MessageRecord`].
+/// What an aspect asks of people; `request_sha256` as the digest in [`super::MessageRecord`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct ApprovalRecord {
     pub info: ApprovalInfo,
     pub request_sha256: [u8; 32],
 }
 
-/// A gather; `request_sha256` as in [`super::MessageRecord`].
+/// A gather; `request_sha256` as the digest in [`super::MessageRecord`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct GatherRecord {
     pub info: GatherInfo,

@@ -2,6 +2,9 @@
 
 use sha2::{Digest, Sha256};
 
+use super::entries::MESSAGE;
+use super::messages::Kept;
+
 /// What is hashed of a row. `thread` is the thread's id, or empty.
 #[derive(Debug)]
 pub(super) struct Link<'a> {
@@ -15,7 +18,21 @@ pub(super) struct Link<'a> {
     pub(super) content_sha256: &'a [u8],
 }
 
-impl Link<'_> {
+impl<'a> Link<'a> {
+    /// Of a message, which is its own entry.
+    pub(super) fn of_message(kept: &'a Kept<'_>, content_sha256: &'a [u8; 32]) -> Self {
+        Self {
+            seq: kept.seq,
+            at: kept.at,
+            kind: MESSAGE,
+            actor: kept.sender,
+            thread: kept.thread.as_bytes(),
+            subject: kept.id.as_bytes(),
+            detail: "",
+            content_sha256,
+        }
+    }
+
     /// Integers as 8 bytes, big-endian; everything else after its length, as 4 bytes.
     pub(super) fn hash(&self, before: &[u8; 32]) -> [u8; 32] {
         let mut hash = Sha256::new();

@@ -73,12 +73,27 @@ pub(super) fn made_at(connection: &Connection, messages: &mut Messages<'_>, seq:
     found.ok_or_else(|| damage(format_args!("entry {seq} of the log is gone")))
 }
 
+/// `None`: there is no entry with this `seq`, or not any more.
 pub(super) fn hash_at(connection: &Connection, seq: u64) -> Stored<Option<[u8; 32]>> {
     let of_log = one(connection, "SELECT hash FROM log WHERE seq = ?1", [to_number(seq)], |row| row.get(0))?;
-    if of_log.is_some() || seq <= after(connection)? {
+    let after = after(connection)?;
+    if of_log.is_some() || seq <= after {
         return Ok(of_log);
     }
-    Ok(Messages::of(connection)?.at(seq, |kept| Ok(kept.hash))?.flatten())
+    Messages::of(connection)?.hash_at(seq, after, |before| chained_to(connection, before))
+}
+
+/// What the chain goes on from behind the entry `seq`, which a checkpoint may stand for.
+fn chained_to(connection: &Connection, seq: u64) -> Stored<[u8; 32]> {
+    if seq == 0 {
+        return Ok([0; 32]);
+    }
+    let sql = "SELECT hash FROM checkpoints WHERE seq = ?1";
+    let found = match one(connection, sql, [to_number(seq)], |row| row.get(0))? {
+        Some(of_checkpoint) => Some(of_checkpoint),
+        None => hash_at(connection, seq)?,
+    };
+    found.ok_or_else(|| damage(format_args!("entry {seq} of the log is gone")))
 }
 
 /// The last of the first `limit` entries that is older than `before`.
@@ -104,10 +119,11 @@ pub(super) fn outlive(connection: &Connection, seq: u64) -> Stored<()> {
     let sql = "INSERT INTO log (seq, at, kind, actor, thread, subject, content_sha256, hash)
         VALUES (?1, ?2, ?3, ?4, (SELECT no FROM threads WHERE id = ?5), ?6, ?7, ?8)";
     let mut insert = connection.prepare_cached(sql).map_err(fault)?;
+    let hash = hash_at(connection, seq)?;
     Messages::of(connection)?.at(seq, |kept| {
         let digest: [u8; 32] = Sha256::digest(kept.content).into();
         let (thread, subject) = (to_blob(kept.thread), to_blob(kept.id));
-        let row = params![to_number(seq), kept.at, MESSAGE, kept.sender, thread, subject, digest, kept.hash];
+        let row = params![to_number(seq), kept.at, MESSAGE, kept.sender, thread, subject, digest, hash];
         insert.execute(row).map_err(fault)
     })?;
     Ok(())

@@ -9,13 +9,16 @@ mod tests;
 
 use nexus_wire::{MessageId, Ms};
 use rusqlite::{CachedStatement, Connection, Row, params};
+use sha2::{Digest as _, Sha256};
 
 pub(super) use block::{Block, Kept};
 pub(super) use id_blocks::{check_ids, seq_at as written};
 pub(super) use ids::{Ids, seq_of, write_all as write_ids, written_up_to};
 pub(super) use rows::{each as each_row, into_blocks};
 
+use super::chain::Link;
 use super::columns::{count, to_number};
+use super::entries;
 use super::fault::{damage, fault};
 use super::read::steady;
 use crate::hub::records::{MessageRecord, Stored};
@@ -116,6 +119,34 @@ impl<'c> Messages<'c> {
         })
     }
 
+    /// Of the entry that a message behind `after` is; `None`: there is no message with this `seq`. Where it is not written it
+    /// follows from the entry before, be that one in the block or not: `of` tells the hash of that one.
+    pub(super) fn hash_at(
+        &mut self,
+        seq: u64,
+        after: u64,
+        of: impl FnOnce(u64) -> Stored<[u8; 32]>,
+    ) -> Stored<Option<[u8; 32]>> {
+        let found = self.at(seq, |kept| Ok(kept.hash))?;
+        if found != Some(None) {
+            return Ok(found.flatten());
+        }
+        let place = self.block.before(seq);
+        if place + 1 == self.block.count() {
+            return Err(damage(format_args!("the block that ends with message {seq} has no hash")));
+        }
+        let (mut first, mut before) = (place, seq.saturating_sub(1));
+        while first > 0 && before > after && self.block.get(first - 1)?.seq == before {
+            (first, before) = (first - 1, before - 1);
+        }
+        let mut hash = of(before)?;
+        for place in first..=place {
+            let kept = self.block.get(place)?;
+            hash = Link::of_message(&kept, &Sha256::digest(kept.content).into()).hash(&hash);
+        }
+        Ok(Some(hash))
+    }
+
     /// Reads the last block that begins no later than at `seq`; `false`: there is none.
     fn read_up_to(&mut self, seq: u64) -> Stored<bool> {
         read(&mut self.up_to, seq, &mut self.block)
@@ -202,6 +233,9 @@ pub(super) fn delete(connection: &Connection, id: MessageId, seq: u64) -> Stored
         return Err(damage(format_args!("there is no message {id}")));
     };
     let mut left = messages.block.without(seq)?;
+    if let Some(last) = left.last().filter(|last| *last < seq) {
+        left.set_hash(entries::hash_at(connection, last)?);
+    }
     let execute = |sql, params: &[&dyn rusqlite::ToSql]| {
         connection.prepare_cached(sql).and_then(|mut it| it.execute(params)).map_err(fault)
     };

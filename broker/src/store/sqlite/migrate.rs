@@ -44,6 +44,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0026_new_blocks.sql"),
     include_str!("../../../migrations/0027_thread_activity.sql"),
     BLOB_BOUNDS,
+    include_str!("../../../migrations/0029_short_messages.sql"),
 ];
 
 /// From this version on there are blobs, and checkpoints of the log.

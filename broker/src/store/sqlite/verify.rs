@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::chain::Link;
 use super::columns::count;
-use super::entries::{self, Form, MESSAGE};
+use super::entries::{self, Form};
 use super::fault::{damage, fault};
 use super::messages::{self, Kept, Messages};
 use super::read::all;
@@ -59,7 +59,7 @@ fn chain(connection: &Connection, against: Option<Head>) -> Stored<Checked> {
         None if wanted.seq < head.seq => Standing::Pruned,
         None => standing_at(head, wanted),
     });
-    let mut chain = Chain { head, against, standing };
+    let mut chain = Chain { head, sound: head.seq, against, standing };
     let sql = "SELECT seq, at, kind, actor, threads.id, subject, detail, content_sha256, hash
         FROM log LEFT JOIN threads ON threads.no = log.thread ORDER BY seq";
     let mut statement = connection.prepare(sql).map_err(fault)?;
@@ -86,7 +86,10 @@ fn chain(connection: &Connection, against: Option<Head>) -> Stored<Checked> {
         chain.check_row(row)?;
         rows.advance().map_err(fault)?;
     }
-    Ok(Checked { head: chain.head, against: chain.standing })
+    match chain.sound == chain.head.seq {
+        true => Ok(Checked { head: chain.head, against: chain.standing }),
+        false => Err(damage(format_args!("entry {} of the log has no hash", chain.head.seq))),
+    }
 }
 
 /// Every message is found by its id, and what refers to one by `seq` finds it.
@@ -152,6 +155,8 @@ fn standing_at(head: Head, wanted: Head) -> Standing {
 /// The chain as far as it was followed.
 struct Chain {
     head: Head,
+    /// The last entry whose hash was compared with what is written.
+    sound: u64,
     against: Option<Head>,
     standing: Option<Standing>,
 }
@@ -178,32 +183,30 @@ impl Chain {
             Ok::<_, rusqlite::Error>((link, bytes(8)?))
         };
         let (link, hash) = read().map_err(fault)?;
-        self.check(&link, hash)
+        self.check(&link, Some(hash))
     }
 
     fn check_message(&mut self, kept: &Kept<'_>) -> Stored<()> {
-        let link = Link {
-            seq: kept.seq,
-            at: kept.at,
-            kind: MESSAGE,
-            actor: kept.sender,
-            thread: kept.thread.as_bytes(),
-            subject: kept.id.as_bytes(),
-            detail: "",
-            content_sha256: &Sha256::digest(kept.content),
-        };
-        self.check(&link, kept.hash.as_ref().map_or(&[][..], |hash| hash))
+        let content_sha256 = Sha256::digest(kept.content).into();
+        self.check(&Link::of_message(kept, &content_sha256), kept.hash.as_ref().map(|hash| &hash[..]))
     }
 
-    /// Goes on to the entry if it comes next and its hash is what it and the one before say.
-    fn check(&mut self, link: &Link<'_>, written: &[u8]) -> Stored<()> {
+    /// Goes on to the entry if it comes next and its hash is what it and the one before say. `None`: no hash is written
+    /// with it, but with one that comes later.
+    fn check(&mut self, link: &Link<'_>, written: Option<&[u8]>) -> Stored<()> {
         let (seq, before) = (link.seq, self.head.seq);
         if seq != before + 1 {
             return Err(damage(format_args!("the log goes from entry {before} to {seq}")));
         }
         let hash = link.hash(&self.head.hash);
-        if written != hash {
-            return Err(damage(format_args!("entry {seq} of the log was changed")));
+        if let Some(written) = written {
+            if written != hash {
+                return Err(damage(match self.sound + 1 {
+                    first if first == seq => format!("entry {seq} of the log was changed"),
+                    first => format!("an entry of the log from {first} to {seq} was changed"),
+                }));
+            }
+            self.sound = seq;
         }
         self.head = Head { seq, hash };
         if let Some(wanted) = self.against.filter(|wanted| wanted.seq == seq) {

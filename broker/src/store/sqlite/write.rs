@@ -294,17 +294,6 @@ impl Store for SqliteStore {
     fn put_message(&mut self, record: &MessageRecord, content_sha256: &[u8; 32]) -> Stored<()> {
         let message = &record.message;
         let sender = to_parties(std::slice::from_ref(&message.from));
-        let hash = Link {
-            seq: message.seq,
-            at: message.at,
-            kind: MESSAGE,
-            actor: &sender,
-            thread: message.thread.0.as_bytes(),
-            subject: message.id.0.as_bytes(),
-            detail: "",
-            content_sha256,
-        }
-        .hash(&self.pending.get_mut().log_hash);
         let pending = self.pending.get_mut();
         pending.push_message(&self.connection, message.thread, message.seq)?;
         let recipients = to_parties(&message.to);
@@ -312,7 +301,7 @@ impl Store for SqliteStore {
         let attachments = (!message.attachments.is_empty()).then(|| to_json(&message.attachments));
         let unknown = (!record.unknown.is_empty()).then(|| to_json(&record.unknown));
         let trace = record.trace.as_ref().map(TraceContext::to_bytes);
-        let kept = Kept {
+        let mut kept = Kept {
             seq: message.seq,
             id: message.id.0,
             at: message.at,
@@ -325,9 +314,11 @@ impl Store for SqliteStore {
             attachments: attachments.as_deref(),
             unknown: unknown.as_deref(),
             trace: trace.as_deref(),
-            request_sha256: record.request_sha256,
-            hash: Some(hash),
+            request_digest: record.request_digest,
+            hash: None,
         };
+        let hash = Link::of_message(&kept, content_sha256).hash(&pending.log_hash);
+        kept.hash = Some(hash);
         messages::append(&self.connection, &mut pending.block, &kept)?;
         pending.ids.add(message.id.0, message.seq, message.content.len());
         (pending.log_hash, pending.message_seq) = (hash, message.seq);

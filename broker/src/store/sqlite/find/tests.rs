@@ -48,7 +48,7 @@ fn say(store: &mut SqliteStore, seq: u64, thread: ThreadId, from: &Party, conten
         reactions: Vec::new(),
     };
     let message = Box::new(message);
-    let record = MessageRecord { message, trace: None, unknown: Vec::new(), request_sha256: [1; 32] };
+    let record = MessageRecord { message, trace: None, unknown: Vec::new(), request_digest: [1; 16] };
     store.put_message(&record, &[0; 32]).unwrap();
 }
 

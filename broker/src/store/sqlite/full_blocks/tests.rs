@@ -85,7 +85,7 @@ fn write(store: &mut SqliteStore, seqs: std::ops::RangeInclusive<u64>, tails: &m
             attachments: Vec::new(),
             reactions: Vec::new(),
         });
-        let record = MessageRecord { message, trace: None, unknown: Vec::new(), request_sha256: [1; 32] };
+        let record = MessageRecord { message, trace: None, unknown: Vec::new(), request_digest: [1; 16] };
         let content = Sha256::digest(&record.message.content).into();
         store.put_message(&record, &content).unwrap();
         tails[aspect] += 1;

@@ -1,6 +1,9 @@
-//! Messages packed one behind the other. A block is a byte for the form of what follows, and of each message, in the
-//! order of their `seq`: its length in 4 bytes, little-endian, and a [`Kept`] as postcard writes it
-//! (<https://postcard.jamesmunns.com/wire-format>). Fields are not named there: another one makes another form.
+//! Messages packed one behind the other. A block is a byte for the form of what follows, the hash of the entry of the log
+//! that its last message is, and of each message, in the order of their `seq`: its length in 4 bytes, little-endian, a
+//! [`Kept`] as postcard writes it (<https://postcard.jamesmunns.com/wire-format>), and the digest of its request. Fields
+//! are not named there: another one makes another form.
+
+use std::ops::Range;
 
 use nexus_wire::chat::Message;
 use nexus_wire::{ItemId, MessageId, Ms, Party, ThreadId, TraceContext};
@@ -9,10 +12,13 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::super::fault::damage;
-use crate::hub::records::{MessageRecord, StoreError, Stored};
+use crate::hub::records::{MessageRecord, StoreError, Stored, digest_kept};
 use crate::hub::text::{MessageBody, Text};
 
-const FORM: u8 = 1;
+const FORM: u8 = 2;
+/// As it was before, which is only read: no hash in front, and with each message a [`Tail`].
+const WITH_TAILS: u8 = 1;
+const HASH: Range<usize> = 1..33;
 const LENGTH_BYTES: usize = size_of::<u32>();
 
 /// A message as it is kept.
@@ -34,11 +40,20 @@ pub(in super::super) struct Kept<'a> {
     pub(in super::super) unknown: Option<&'a str>,
     #[serde(borrow, with = "serde_bytes")]
     pub(in super::super) trace: Option<&'a [u8]>,
-    #[serde(with = "serde_bytes")]
-    pub(in super::super) request_sha256: [u8; 32],
-    /// Of the entry of the log that the message is; `None`: its entry has a row of its own.
-    #[serde(with = "serde_bytes")]
+    #[serde(skip)]
+    pub(in super::super) request_digest: [u8; 16],
+    /// Of the entry of the log that the message is, where that is written: with the last message of a block.
+    /// Nobody asks for it where the entry has a row of its own.
+    #[serde(skip)]
     pub(in super::super) hash: Option<[u8; 32]>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct Tail {
+    #[serde(with = "serde_bytes")]
+    request_sha256: [u8; 32],
+    #[serde(with = "serde_bytes")]
+    hash: Option<[u8; 32]>,
 }
 
 impl Kept<'_> {
@@ -83,7 +98,7 @@ impl Kept<'_> {
             message: Box::new(self.message()?),
             trace: self.trace(),
             unknown: self.json(self.unknown)?.unwrap_or_default(),
-            request_sha256: self.request_sha256,
+            request_digest: self.request_digest,
         })
     }
 
@@ -150,6 +165,16 @@ impl Block {
         self.places.partition_point(|place| place.0 <= seq)
     }
 
+    /// Of the entry that its last message is.
+    fn hash(&self) -> Option<[u8; 32]> {
+        self.bytes.get(HASH)?.try_into().ok()
+    }
+
+    /// A block that is not empty.
+    pub(in super::super) fn set_hash(&mut self, hash: Option<[u8; 32]>) {
+        self.bytes[HASH].copy_from_slice(&hash.unwrap_or_default());
+    }
+
     pub(in super::super) fn clear(&mut self) {
         self.bytes.clear();
         self.places.clear();
@@ -159,12 +184,15 @@ impl Block {
     pub(in super::super) fn push(&mut self, message: &Kept<'_>) -> Stored<()> {
         if self.bytes.is_empty() {
             self.bytes.push(FORM);
+            self.bytes.resize(HASH.end, 0);
         }
+        self.set_hash(message.hash);
         let start = self.bytes.len();
         self.bytes.extend([0; LENGTH_BYTES]);
         let cannot = || damage(format_args!("message {} cannot be packed", message.seq));
         // Neither happens: there is always room, and a message is never of 4 GiB.
         postcard::serialize_with_flavor(message, Behind(&mut self.bytes)).map_err(|_| cannot())?;
+        self.bytes.extend_from_slice(&message.request_digest);
         let length = u32::try_from(self.bytes.len() - start - LENGTH_BYTES).map_err(|_| cannot())?;
         self.bytes[start..start + LENGTH_BYTES].copy_from_slice(&length.to_le_bytes());
         self.places.push((message.seq, self.bytes.len()));
@@ -175,11 +203,7 @@ impl Block {
     pub(in super::super) fn fill(&mut self, bytes: &[u8]) -> Stored<()> {
         self.clear();
         let mut last = None;
-        let mut rest = match bytes.split_first() {
-            Some((&FORM, rest)) => rest,
-            Some((form, _)) => return Err(damage(format_args!("a block of messages has the form {form}"))),
-            None => return Err(damage("a block of messages is empty")),
-        };
+        let mut rest = &bytes[head_bytes(bytes)?..];
         while !rest.is_empty() {
             let message = split(&mut rest);
             let seq = message.and_then(|it| Some(postcard::take_from_bytes::<u64>(it).ok()?.0));
@@ -197,10 +221,24 @@ impl Block {
 
     /// The message at a place below [`Self::count`].
     pub(in super::super) fn get(&self, place: usize) -> Stored<Kept<'_>> {
-        let start = place.checked_sub(1).map_or(1, |before| self.places[before].1) + LENGTH_BYTES;
+        let start = match place.checked_sub(1) {
+            Some(before) => self.places[before].1,
+            None => head_bytes(&self.bytes)?,
+        };
         let (seq, end) = self.places[place];
-        let found = postcard::from_bytes(&self.bytes[start..end]);
-        found.map_err(|error| damage(format_args!("message {seq} cannot be read: {error}")))
+        let cannot =
+            |error: &dyn std::error::Error| damage(format_args!("message {seq} cannot be read: {error}"));
+        let bytes = &self.bytes[start + LENGTH_BYTES..end];
+        let (mut kept, rest) =
+            postcard::take_from_bytes::<Kept<'_>>(bytes).map_err(|error| cannot(&error))?;
+        if self.bytes[0] == WITH_TAILS {
+            let tail: Tail = postcard::from_bytes(rest).map_err(|error| cannot(&error))?;
+            (kept.request_digest, kept.hash) = (digest_kept(&tail.request_sha256), tail.hash);
+        } else {
+            kept.request_digest = rest.try_into().map_err(|error| cannot(&error))?;
+            kept.hash = self.hash().filter(|_| place + 1 == self.count());
+        }
+        Ok(kept)
     }
 
     /// The message with this `seq`, if it is here.
@@ -219,6 +257,20 @@ impl Block {
             }
         }
         Ok(left)
+    }
+}
+
+/// What stands before the first message.
+fn head_bytes(block: &[u8]) -> Stored<usize> {
+    let head = match block.first() {
+        Some(&FORM) => HASH.end,
+        Some(&WITH_TAILS) => 1,
+        Some(form) => return Err(damage(format_args!("a block of messages has the form {form}"))),
+        None => return Err(damage("a block of messages is empty")),
+    };
+    match block.len() < head {
+        true => Err(damage("a block of messages ends before its first")),
+        false => Ok(head),
     }
 }
 
@@ -273,9 +325,33 @@ pub(super) mod tests {
             attachments: has_all.then_some("[]"),
             unknown: has_all.then_some(r#"["nobody"]"#),
             trace: has_all.then_some(&[1, 2, 3]),
-            request_sha256: [4; 32],
+            request_digest: [4; 16],
             hash: has_all.then_some([6; 32]),
         }
+    }
+
+    /// A block as it was before.
+    pub(in super::super) fn with_tails(messages: &[Kept<'_>]) -> Vec<u8> {
+        let mut block = vec![WITH_TAILS];
+        for message in messages {
+            let mut bytes = postcard::to_allocvec(message).unwrap();
+            let mut request_sha256 = [8; 32];
+            request_sha256[..16].copy_from_slice(&message.request_digest);
+            bytes.extend(postcard::to_allocvec(&Tail { request_sha256, hash: message.hash }).unwrap());
+            block.extend((bytes.len() as u32).to_le_bytes());
+            block.extend(bytes);
+        }
+        block
+    }
+
+    /// As they are read again: the hash is that of the last alone.
+    fn as_written<'a>(messages: &[Kept<'a>]) -> Vec<Kept<'a>> {
+        let mut messages = messages.to_vec();
+        if let Some((last, others)) = messages.split_last_mut() {
+            last.hash = Some(last.hash.unwrap_or_default());
+            others.iter_mut().for_each(|message| message.hash = None);
+        }
+        messages
     }
 
     fn all(block: &Block) -> Vec<Kept<'_>> {
@@ -300,6 +376,7 @@ pub(super) mod tests {
             for message in &messages {
                 block.push(message).unwrap();
             }
+            let messages = as_written(&messages);
             prop_assert_eq!(all(&block), messages.clone());
             let mut again = Block::default();
             again.push(&kept(1, "what was in it before", true)).unwrap();
@@ -314,9 +391,35 @@ pub(super) mod tests {
             prop_assert!(!block.spans(seq + 1) && !block.spans(messages[0].seq - 1));
             prop_assert_eq!(block.find(seq + 1).unwrap(), None);
             let gone = messages[gone.index(messages.len())].seq;
-            let left = block.without(gone).unwrap();
+            let mut left = block.without(gone).unwrap();
             let rest: Vec<Kept<'_>> = messages.into_iter().filter(|it| it.seq != gone).collect();
-            prop_assert_eq!(all(&left), rest);
+            let mut rest = as_written(&rest);
+            prop_assert_eq!(all(&left), rest.clone());
+            if let Some(last) = rest.last_mut() {
+                last.hash = Some([7; 32]);
+                left.set_hash(last.hash);
+                prop_assert_eq!(all(&left), rest);
+            }
+        }
+
+        #[test]
+        fn a_block_as_it_was_before_is_read_and_becomes_one_of_today(
+            steps in prop::collection::vec((1_u64..1 << 40, any::<String>(), any::<bool>()), 2..12),
+        ) {
+            let mut seq = 0;
+            let messages: Vec<Kept<'_>> = steps
+                .iter()
+                .map(|(step, text, has_all)| {
+                    seq += step;
+                    kept(seq, text, *has_all)
+                })
+                .collect();
+            let mut block = Block::default();
+            block.fill(&with_tails(&messages)).unwrap();
+            prop_assert_eq!(all(&block), messages.clone());
+            let left = block.without(messages[0].seq).unwrap();
+            prop_assert_eq!(left.bytes()[0], FORM);
+            prop_assert_eq!(all(&left), as_written(&messages[1..]));
         }
 
         /// Whatever a disk makes of it: an error, and no panic.
@@ -335,7 +438,11 @@ pub(super) mod tests {
             torn[at] ^= flip.1;
             let short = block.bytes()[..cut.index(block.bytes().len())].to_vec();
             let with_form = [&[FORM], bytes.as_slice()].concat();
-            for bytes in [bytes, with_form, torn, short] {
+            let before = [&[WITH_TAILS], bytes.as_slice()].concat();
+            let mut torn_before = with_tails(&[kept(1, "text", true), kept(2, "text", false)]);
+            let at = flip.0.index(torn_before.len());
+            torn_before[at] ^= flip.1;
+            for bytes in [bytes, with_form, before, torn, torn_before, short] {
                 let mut read = Block::default();
                 match read.fill(&bytes) {
                     Ok(()) => (0..read.count()).for_each(|place| _ = read.get(place)),

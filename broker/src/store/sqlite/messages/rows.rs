@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row};
 
 use super::block::{Block, Kept};
 use super::{append, insert_block};
-use crate::hub::records::Stored;
+use crate::hub::records::{Stored, digest_kept};
 use crate::store::sqlite::columns::{count, id, opt_id};
 use crate::store::sqlite::fault::fault;
 
@@ -22,7 +22,7 @@ fn kept<'a>(row: &'a Row<'_>) -> rusqlite::Result<Kept<'a>> {
         content: row.get_ref(7)?.as_str()?,
         meta: row.get_ref(8)?.as_str_or_null()?,
         unknown: row.get_ref(9)?.as_str_or_null()?,
-        request_sha256: row.get(10)?,
+        request_digest: digest_kept(&row.get(10)?),
         attachments: row.get_ref(11)?.as_str_or_null()?,
         trace: row.get_ref(12)?.as_blob_or_null()?,
         hash: row.get(13)?,

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::*;
-use crate::hub::records::{ReactionRecord, Reads, Store, ThreadRecord, Transaction};
+use crate::hub::records::{Checkpoint, ReactionRecord, Reads, Store, ThreadRecord, Transaction};
 use crate::store::Head;
 use crate::store::sqlite::chain::Link;
 use crate::store::sqlite::entries::MESSAGE;
@@ -88,7 +88,7 @@ fn rows(path: &Path, count: u64) -> Vec<MessageRecord> {
             }),
             trace: None,
             unknown: unknown.iter().map(|_| "nobody".to_owned()).collect(),
-            request_sha256: [9; 32],
+            request_digest: [9; 16],
         });
     }
     connection.execute("INSERT INTO reactions VALUES (2, '+1', 'wren', 5)", []).unwrap();
@@ -163,7 +163,7 @@ fn write(store: &mut SqliteStore, seq: u64, ids: &[u64], each: usize) -> Vec<Mes
                 reactions: Vec::new(),
             };
             let message = Box::new(message);
-            let record = MessageRecord { message, trace: None, unknown: Vec::new(), request_sha256: [1; 32] };
+            let record = MessageRecord { message, trace: None, unknown: Vec::new(), request_digest: [1; 16] };
             store.put_message(&record, &sha256(&record.message.content)).unwrap();
             // The open block is read as well.
             assert_eq!(store.message(record.message.id).unwrap().as_ref(), Some(&record));
@@ -235,6 +235,130 @@ fn a_message_is_found_by_its_id_before_and_after_that_is_in_the_table() {
     drop(store);
     check(&opened(&path), &records);
     assert_eq!(verify(&path).unwrap().seq, 9_002);
+}
+
+/// The chain as far as it goes, worked out from the messages alone.
+fn hashes(records: &[MessageRecord]) -> Vec<[u8; 32]> {
+    let mut hash = [0; 32];
+    let mut hashes = Vec::new();
+    for MessageRecord { message, .. } in records {
+        hash = Link {
+            seq: message.seq,
+            at: message.at,
+            kind: MESSAGE,
+            actor: &message.from.to_string(),
+            thread: THREAD.0.as_bytes(),
+            subject: message.id.0.as_bytes(),
+            detail: "",
+            content_sha256: &sha256(&message.content),
+        }
+        .hash(&hash);
+        hashes.push(hash);
+    }
+    hashes
+}
+
+#[test]
+fn the_hash_of_each_entry_is_told_though_a_block_has_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("nexus.db");
+    let mut store = opened(&path);
+    let ids: Vec<u64> = (1..=30).collect();
+    let records = write(&mut store, 1, &ids, 10);
+    let expected = hashes(&records);
+    let told = |store: &SqliteStore, from: u64| -> Vec<[u8; 32]> {
+        (from..=30).map(|seq| store.log_hash(seq).unwrap().unwrap()).collect()
+    };
+    assert_eq!(told(&store, 1), expected);
+    assert_eq!(store.log_hash(31).unwrap(), None);
+    // One in the middle of a block, the last of one, two that follow one another, and all of the last block but one.
+    let mut gone = vec![4, 10, 15, 16];
+    gone.extend(22..=30);
+    for id in &gone {
+        store.begin().unwrap();
+        store.delete_message(MessageId(Uuid::from_u128(*id))).unwrap();
+        store.commit().unwrap();
+        assert_eq!(told(&store, 1), expected, "without {id}");
+    }
+    drop(store);
+    assert_eq!(verify(&path).unwrap(), Head { seq: 30, hash: expected[29] });
+    // The log is cut between two messages of one block.
+    let mut store = SqliteStore::open(&path, Options::default()).unwrap();
+    store.begin().unwrap();
+    let checkpoint = Checkpoint { seq: 17, at: 17, hash: expected[16], signature: "signed".into() };
+    store.prune_log(&checkpoint).unwrap();
+    store.commit().unwrap();
+    assert_eq!(told(&store, 18), expected[17..]);
+    assert_eq!(store.log_hash(17).unwrap(), None);
+    drop(store);
+    assert_eq!(verify(&path).unwrap(), Head { seq: 30, hash: expected[29] });
+}
+
+/// Everything of a block behind its form, wherever it is altered.
+#[test]
+fn an_altered_message_of_a_block_is_between_two_entries() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("nexus.db");
+    let mut store = opened(&path);
+    write(&mut store, 1, &[10, 20, 30, 40, 50], 2);
+    drop(store);
+    verify(&path).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    let altered = |sql: &str| {
+        std::fs::write(&path, &whole).unwrap();
+        assert_eq!(Connection::open(&path).unwrap().execute(sql, []).unwrap(), 1);
+        verify(&path).unwrap_err().to_string()
+    };
+    for (text, first, says) in [
+        ("message 30", 3, "an entry of the log from 3 to 4 was changed"),
+        ("message 40", 3, "an entry of the log from 3 to 4 was changed"),
+        ("message 50", 5, "entry 5 of the log was changed"),
+    ] {
+        let error = altered(&format!(
+            "UPDATE message_blocks SET body = CAST(replace(CAST(body AS TEXT), '{text}', 'massage 99') AS BLOB)
+             WHERE first = {first}"
+        ));
+        assert!(error.contains(says), "{text}: {error}");
+    }
+    let error = altered(
+        "UPDATE message_blocks SET body = CAST(substr(body, 1, 1) || zeroblob(32) || substr(body, 34) AS BLOB)
+         WHERE first = 3",
+    );
+    assert!(error.contains("an entry of the log from 3 to 4 was changed"), "{error}");
+}
+
+/// Of the version before, with the hash of its entry in each message.
+#[test]
+fn blocks_of_before_are_read_checked_and_taken_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("nexus.db");
+    let mut store = opened(&path);
+    let mut records = write(&mut store, 1, &[10, 20, 30, 40], 4);
+    let expected = hashes(&records);
+    let block: Vec<u8> =
+        store.connection.query_row("SELECT body FROM message_blocks", [], |row| row.get(0)).unwrap();
+    let mut read = Block::default();
+    read.fill(&block).unwrap();
+    let with_hash =
+        |(place, hash): (usize, &[u8; 32])| Kept { hash: Some(*hash), ..read.get(place).unwrap() };
+    let kept: Vec<Kept<'_>> = expected.iter().enumerate().map(with_hash).collect();
+    let before = block::tests::with_tails(&kept);
+    store.connection.execute("UPDATE message_blocks SET body = ?1", [before]).unwrap();
+    drop(store);
+    assert_eq!(verify(&path).unwrap(), Head { seq: 4, hash: expected[3] });
+    let mut store = SqliteStore::open(&path, Options::default()).unwrap();
+    assert_eq!(all(&store.connection), records);
+    for id in [20, 40] {
+        store.begin().unwrap();
+        store.delete_message(MessageId(Uuid::from_u128(id))).unwrap();
+        store.commit().unwrap();
+        records.retain(|record| record.message.id.0.as_u128() != id);
+        assert_eq!(all(&store.connection), records);
+        let told: Vec<[u8; 32]> = (1..=4).map(|seq| store.log_hash(seq).unwrap().unwrap()).collect();
+        assert_eq!(told, expected, "without {id}");
+    }
+    drop(store);
+    assert_eq!(verify(&path).unwrap(), Head { seq: 4, hash: expected[3] });
 }
 
 #[test]

@@ -1,0 +1,2 @@
+-- Nothing is changed: from here on blocks of messages have the form 2 (broker/src/store/sqlite/messages/block.rs), which
+-- programs of before cannot read. Those that are there keep theirs.
