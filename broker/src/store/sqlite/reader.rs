@@ -29,8 +29,8 @@ impl SqliteReader {
         Ok(Self { connection, path: path.to_owned(), index: find::Attached::default() })
     }
 
-    /// Checks pages, foreign keys and the log's hash chain, which takes as long as reading it all; and how the
-    /// log stands to a head that was written down before.
+    /// Checks pages, foreign keys, the log's hash chain and what is derived from other rows, which takes as long as
+    /// reading it all; and how the log stands to a head that was written down before.
     pub fn verify(&self, against: Option<Head>) -> Stored<Checked> {
         let snapshot = self.connection.unchecked_transaction().map_err(fault)?;
         verify::verify(&snapshot, against)

@@ -1,4 +1,7 @@
-//! Checks what can be checked of a database: pages, foreign keys, and the log's hash chain.
+//! Checks what can be checked of a database: pages, foreign keys, the log's hash chain, and what is derived from other
+//! rows.
+
+mod derived;
 
 use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator as _;
 use rusqlite::types::ValueRef;
@@ -48,7 +51,9 @@ pub(super) fn verify(connection: &Connection, against: Option<Head>) -> Stored<C
         let table: String = row.get(0).map_err(fault)?;
         return Err(damage(format_args!("a row of {table} refers to one that is not there")));
     }
-    chain(connection, against)
+    let checked = chain(connection, against)?;
+    derived::check(connection)?;
+    Ok(checked)
 }
 
 fn chain(connection: &Connection, against: Option<Head>) -> Stored<Checked> {
