@@ -70,6 +70,8 @@ pub(crate) const LOG_FILTER: &str = "rusqlite_migration=warn";
 /// From so many pages on the write-ahead log is copied into the database. With more of them it costs hardly less in all and
 /// holds up longer what comes meanwhile.
 const WAL_PAGES: i64 = 400;
+/// So many, 64 MiB, are in it only while somebody reads for long.
+const WAL_PAGES_HELD: i64 = 16 * 1024;
 
 /// The one writer of a database.
 #[derive(Debug)]
@@ -80,6 +82,8 @@ pub struct SqliteStore {
     /// Which file was opened: its device and number.
     file: (u64, u64),
     settling_failed: bool,
+    /// Somebody has read for so long that the write-ahead log is large.
+    log_is_held: bool,
     /// Dropped last: the database is closed when another broker may open it.
     _lock: lock::Lock,
 }
@@ -106,6 +110,7 @@ impl SqliteStore {
             path: path.to_owned(),
             file,
             settling_failed: false,
+            log_is_held: false,
             _lock: lock,
         })
     }
@@ -156,7 +161,7 @@ impl Transaction for SqliteStore {
         let settled = self.copy_log_if_due();
         let failed_before = std::mem::replace(&mut self.settling_failed, settled.is_err());
         match settled {
-            Ok(()) => {}
+            Ok(pages) => self.tell_whether_held(pages),
             Err(error) if failed_before => tracing::debug!(%error, "the write-ahead log still grows"),
             Err(error) => {
                 tracing::warn!(%error, "the write-ahead log cannot be copied into the database and grows");
@@ -167,16 +172,29 @@ impl Transaction for SqliteStore {
 
 impl SqliteStore {
     /// Copies the write-ahead log into the database, which syncs both; the next commit begins it anew unless somebody
-    /// reads what is in it.
-    fn copy_log_if_due(&self) -> rusqlite::Result<()> {
+    /// reads what is in it. Says how many pages are in it.
+    fn copy_log_if_due(&self) -> rusqlite::Result<i64> {
         let row = |row: &rusqlite::Row<'_>| Ok((row.get(1)?, row.get(2)?));
         let mut look = self.connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?;
         let (pages, copied): (i64, i64) = look.query_row([], row)?;
         if pages - copied < WAL_PAGES {
-            return Ok(());
+            return Ok(pages);
         }
         let mut copy = self.connection.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?;
-        copy.query_row([], |_| Ok(()))
+        copy.query_row([], |_| Ok(pages))
+    }
+
+    fn tell_whether_held(&mut self, pages: i64) {
+        let is_held = pages >= WAL_PAGES_HELD;
+        match (std::mem::replace(&mut self.log_is_held, is_held), is_held) {
+            (false, true) => tracing::warn!(
+                mib = pages / 256,
+                "somebody reads the database for long, perhaps a program of your own; until that ends the write-ahead \
+                 log grows and takes room on the disk"
+            ),
+            (true, false) => tracing::info!("nobody holds the write-ahead log any more; it begins anew"),
+            (true, true) | (false, false) => {}
+        }
     }
 
     /// A file that was moved or deleted can still be written to, and nothing of that would be found again.

@@ -389,6 +389,45 @@ fn what_was_committed_is_copied_into_the_database_when_it_is_much_and_not_by_the
     assert!(settled >= committed + u64::from(much), "{settled}");
 }
 
+/// Settles, and gives what is logged of it.
+fn settling(dir: &Path) -> impl Fn(&mut SqliteStore) -> String {
+    let said = dir.join("said");
+    let log = tracing_subscriber::fmt()
+        .with_writer(Arc::new(File::create(&said).unwrap()))
+        .with_max_level(tracing::Level::DEBUG)
+        .with_target(false)
+        .with_ansi(false)
+        .without_time();
+    let log = tracing::Dispatch::new(log.finish());
+    move |store| {
+        let before = std::fs::read_to_string(&said).unwrap().len();
+        tracing::dispatcher::with_default(&log, || store.settle());
+        std::fs::read_to_string(&said).unwrap().split_off(before).trim().to_owned()
+    }
+}
+
+#[test]
+fn a_log_that_a_long_reading_holds_is_told_of_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("nexus.db");
+    let mut store = SqliteStore::open(&path, Options::default()).unwrap();
+    let settle = settling(dir.path());
+    let write = |store: &mut SqliteStore| {
+        let sql = "INSERT OR REPLACE INTO items (no, id, json) VALUES (1, x'', ?1)";
+        store.connection.execute(sql, ["x".repeat(4 << 20)]).unwrap();
+        settle(store)
+    };
+    write(&mut store);
+    let reader = Connection::open(&path).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM items").unwrap();
+    let held: Vec<String> = (0..20).map(|_| write(&mut store)).filter(|said| !said.is_empty()).collect();
+    assert!(held.len() == 1 && held[0].starts_with("WARN somebody reads the database for long"), "{held:?}");
+    drop(reader);
+    // The one that copies all of it, and the one that begins it anew.
+    let over: Vec<String> = (0..3).map(|_| write(&mut store)).filter(|said| !said.is_empty()).collect();
+    assert_eq!(over, ["INFO nobody holds the write-ahead log any more; it begins anew"]);
+}
+
 /// Those who waited were answered before: what cannot be copied stays where it is, and that is said once.
 #[test]
 fn a_log_that_cannot_be_copied_is_told_of_once_and_loses_nothing() {
@@ -403,19 +442,7 @@ fn a_log_that_cannot_be_copied_is_told_of_once_and_loses_nothing() {
         store.connection.execute(sql, [filler.repeat(500 * 4096)]).unwrap();
         store.commit().unwrap();
     };
-    let said = dir.path().join("said");
-    let log = tracing_subscriber::fmt()
-        .with_writer(Arc::new(File::create(&said).unwrap()))
-        .with_max_level(tracing::Level::DEBUG)
-        .with_target(false)
-        .with_ansi(false)
-        .without_time();
-    let log = tracing::Dispatch::new(log.finish());
-    let settle = |store: &mut SqliteStore| {
-        let before = std::fs::read_to_string(&said).unwrap().len();
-        tracing::dispatcher::with_default(&log, || store.settle());
-        std::fs::read_to_string(&said).unwrap().split_off(before).trim().to_owned()
-    };
+    let settle = settling(dir.path());
 
     let warned = "WARN the write-ahead log cannot be copied into the database and grows error=disk I/O error";
     for filler in ["x", "y"] {
