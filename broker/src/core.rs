@@ -109,6 +109,12 @@ struct Aftermath {
 }
 
 impl Aftermath {
+    /// Of so many commands, and of as many that come in meanwhile.
+    fn with_room(commands: usize) -> Self {
+        let (origins, again) = (Vec::with_capacity(2 * commands), Vec::with_capacity(commands));
+        Self { origins, again, has_ticked: false }
+    }
+
     fn note(&mut self, command: &Command) {
         self.origins.push(command.origin);
         match &command.body {
@@ -219,7 +225,7 @@ impl<S: Transaction> Core<S> {
             if batch.commands.is_empty() {
                 return;
             }
-            let mut aftermath = Aftermath::default();
+            let mut aftermath = Aftermath::with_room(batch.commands.len());
             let began = clock::now();
             match self.commit(batch, &mut aftermath) {
                 Ok(effects) => {

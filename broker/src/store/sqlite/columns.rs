@@ -88,7 +88,7 @@ pub(super) fn to_word(value: &impl Serialize) -> String {
 }
 
 pub(super) fn to_parties(parties: &[Party]) -> String {
-    let mut text = String::with_capacity(parties.len() * 12);
+    let mut text = String::with_capacity(parties.len() * 24);
     for party in parties {
         if !text.is_empty() {
             text.push(' ');
