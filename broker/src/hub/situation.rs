@@ -21,6 +21,8 @@ const BYTES_EACH: usize = 256;
 
 /// Threads of a situation; `chat.threads` has the rest.
 const THREADS: u32 = 20;
+/// What is unread in each of them is counted up to here: while somebody registers everybody waits.
+const UNREAD: u64 = 99;
 // Threads with all of the participants that are shown need less than the other half.
 const _: () = assert!(TEAM_BYTES + OPEN_BYTES + GATHERS_BYTES < REPLY_BYTES_MAX / 2);
 
@@ -46,7 +48,7 @@ pub(crate) fn situation(
     let gathers = beginning(store.open_gathers(&own)?, GATHERS_BYTES);
     let mut threads = Vec::new();
     for thread in store.threads(Some(&own), None, THREADS)? {
-        let unread = store.unread(&own, thread.id)?;
+        let unread = store.unread(&own, thread.id, UNREAD)?;
         threads.push(ThreadInfo { unread, ..shown(thread) });
     }
     Ok(Situation { team, open_dispatches, gathers, undelivered, threads, away_since, spending_stop: None })

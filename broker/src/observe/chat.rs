@@ -4,7 +4,7 @@ use nexus_wire::chat::{
     ChatFound, ChatPage, ChatRead, ChatSearch, ChatThreads, Message, ThreadInfo, ThreadPage,
 };
 use nexus_wire::inbox::Gap;
-use nexus_wire::limits::REPLY_BYTES_MAX;
+use nexus_wire::limits::{REPLY_BYTES_MAX, UNREAD_MAX};
 use nexus_wire::thread::{ChatReceipts, Reaction, Receipt, ReceiptPage, ReceiptState};
 use nexus_wire::{ErrorBody, ErrorCode, MessageId, Party, ThreadId, derive};
 
@@ -18,7 +18,7 @@ const THREADS_AT_ONCE: u32 = 200;
 /// What is known of a thread, without its messages.
 pub(super) fn thread(store: &impl Reads, reader: &Party, id: ThreadId) -> Result<ThreadInfo, Refusal> {
     let thread = readable(store, reader, id)?.ok_or_else(|| unseen_thread(id, reader))?;
-    Ok(ThreadInfo { unread: store.unread(reader, id)?, ..shown(thread.info()) })
+    Ok(ThreadInfo { unread: store.unread(reader, id, UNREAD_MAX)?, ..shown(thread.info()) })
 }
 
 /// One message, with its reactions.
@@ -147,7 +147,7 @@ pub(super) fn threads(store: &impl Reads, reader: &Party, read: &ChatThreads) ->
             if !read.participant.as_ref().is_none_or(|party| thread.participants.contains(party)) {
                 continue;
             }
-            let unread = store.unread(reader, thread.id)?;
+            let unread = store.unread(reader, thread.id, UNREAD_MAX)?;
             if unread > 0 || !read.unread {
                 threads.push(ThreadInfo { unread, ..shown(thread) });
             }

@@ -278,8 +278,8 @@ impl Reads for MemoryStore {
         Ok(found)
     }
 
-    fn unread(&self, reader: &Party, thread: ThreadId) -> Stored<u64> {
-        Ok(self.unread_of(reader, thread))
+    fn unread(&self, reader: &Party, thread: ThreadId, most: u64) -> Stored<u64> {
+        Ok(self.unread_of(reader, thread, most as usize))
     }
 
     fn read_position(&self, reader: &Party, thread: ThreadId) -> Stored<u64> {

@@ -275,6 +275,13 @@ on_both_stores! {
         let _: Value = world.request("wren", Change::InboxTaken(InboxTaken { message: first.message })).unwrap();
         let registered = world.register("wren", Register { last_generation: 1, ..Register::default() }).unwrap();
         assert_eq!(unread(registered.situation), [(other.thread, 1), (first.thread, 2)]);
+        // While somebody registers everybody waits: no more of a long thread is looked at.
+        for _ in 0..130 {
+            world.send("operator/ana", ChatSend { thread: Some(first.thread), ..to() }).unwrap();
+        }
+        let registered = world.register("wren", Register { last_generation: 2, ..Register::default() }).unwrap();
+        assert_eq!(unread(registered.situation), [(first.thread, 99), (other.thread, 1)]);
+        assert_eq!(world.store.unread(&party("wren"), first.thread, 999).unwrap(), 132);
     }
 
     fn the_situation_of_a_large_team_fits_a_frame(world) {

@@ -203,8 +203,8 @@ pub(crate) fn assert_same(a: &impl Reads, b: &impl Reads) {
         }
         for of in &parties {
             assert_eq!(a.read_position(of, info.id).unwrap(), b.read_position(of, info.id).unwrap());
-            let unread = a.unread(of, info.id).unwrap();
-            assert_eq!(unread, b.unread(of, info.id).unwrap());
+            let unread = a.unread(of, info.id, 999).unwrap();
+            assert_eq!(unread, b.unread(of, info.id, 999).unwrap());
             assert_eq!(unread, unread_of(&messages, of, a.read_position(of, info.id).unwrap()));
         }
         for message in &messages {

@@ -58,7 +58,7 @@ on_both_stores! {
         let say = |content: &str| ChatSend { thread: Some(thread), ..message(content) };
         let seqs: Vec<u64> =
             (2..90).map(|n| world.send("operator/ana", say(&format!("{n}"))).unwrap().seq).collect();
-        let unread = |world: &crate::world::World<S>, who: &str| world.store.unread(&party(who), thread).unwrap();
+        let unread = |world: &crate::world::World<S>, who: &str| world.store.unread(&party(who), thread, 999).unwrap();
         assert_eq!((unread(world, "operator/ana"), unread(world, "operator/bob"), unread(world, "wren")), (0, 89, 89));
         let marked: ChatMarked = world.request("operator/bob", mark(thread, Some(seqs[9]))).unwrap();
         assert_eq!(marked, ChatMarked { thread, position: seqs[9] });

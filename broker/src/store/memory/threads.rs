@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use nexus_wire::limits::UNREAD_MAX;
 use nexus_wire::{AspectName, ItemId, MessageId, Ms, Party, ThreadId};
 
 use super::MemoryStore;
@@ -28,15 +27,15 @@ impl MemoryStore {
         following.take_while(|(key, _)| key.0 == message).map(|(_, reaction)| reaction.clone()).collect()
     }
 
-    pub(super) fn unread_of(&self, reader: &Party, thread: ThreadId) -> u64 {
+    pub(super) fn unread_of(&self, reader: &Party, thread: ThreadId, most: usize) -> u64 {
         let position = self.position_of(reader, thread);
         let Some(thread) = self.threads.get(&thread) else { return 0 };
-        let back = thread.messages.iter().rev().filter_map(|at| self.messages.get(*at));
+        let back = thread.messages.iter().rev().take(2 * most).filter_map(|at| self.messages.get(*at));
         let unread = back
             .map(|record| &*record.message)
             .filter(|message| !self.gone.contains(&message.seq))
             .take_while(|message| message.seq > position && message.from != *reader);
-        unread.take(UNREAD_MAX as usize).count() as u64
+        unread.take(most).count() as u64
     }
 
     pub(super) fn position_of(&self, reader: &Party, thread: ThreadId) -> u64 {

@@ -151,8 +151,8 @@ impl<D: Database> Reads for D {
         pages::messages_before(self.current()?, thread, after, before, limit)
     }
 
-    fn unread(&self, reader: &Party, thread: ThreadId) -> Stored<u64> {
-        threads::unread(self.current()?, reader, thread)
+    fn unread(&self, reader: &Party, thread: ThreadId, most: u64) -> Stored<u64> {
+        threads::unread(self.current()?, reader, thread, most)
     }
 
     fn read_position(&self, reader: &Party, thread: ThreadId) -> Stored<u64> {

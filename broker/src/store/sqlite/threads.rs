@@ -1,6 +1,5 @@
 //! Read positions, receipts and reactions: small rows beside the messages.
 
-use nexus_wire::limits::UNREAD_MAX;
 use nexus_wire::{AspectName, ItemId, MessageId, Ms, Party, ThreadId};
 use rusqlite::{Connection, params};
 
@@ -68,14 +67,15 @@ pub(super) fn back(
     Ok(())
 }
 
-pub(super) fn unread(connection: &Connection, reader: &Party, thread: ThreadId) -> Stored<u64> {
+pub(super) fn unread(connection: &Connection, reader: &Party, thread: ThreadId, most: u64) -> Stored<u64> {
     let position = read_position(connection, reader, thread)?;
     let mut messages = Messages::of(connection)?;
-    let (own, mut unread) = (reader.to_string(), 0);
+    let (own, mut unread, mut looks) = (reader.to_string(), 0, 2 * most);
     back(connection, thread, |seq| {
-        if seq <= position || unread == UNREAD_MAX {
+        if seq <= position || unread == most || looks == 0 {
             return Ok(false);
         }
+        looks -= 1;
         let Some(is_own) = messages.at(seq, |kept| Ok(kept.sender == own))? else {
             // It is kept no longer.
             return Ok(true);
