@@ -139,12 +139,23 @@ impl<'c> Messages<'c> {
         while first > 0 && before > after && self.block.get(first - 1)?.seq == before {
             (first, before) = (first - 1, before - 1);
         }
-        let mut hash = of(before)?;
-        for place in first..=place {
-            let kept = self.block.get(place)?;
+        let (mut found, mut hash) = (None, of(before)?);
+        // Beyond it as far as they follow one another: what was worked out is held against what is written.
+        for at in first..self.block.count() {
+            let kept = self.block.get(at)?;
+            if kept.seq != before + 1 {
+                break;
+            }
+            before = kept.seq;
             hash = Link::of_message(&kept, &Sha256::digest(kept.content).into()).hash(&hash);
+            if at == place {
+                found = Some(hash);
+            }
+            if kept.hash.is_some_and(|written| written != hash) {
+                return Err(damage(format_args!("an entry of the log up to {before} was changed")));
+            }
         }
-        Ok(Some(hash))
+        Ok(found)
     }
 
     /// Reads the last block that begins no later than at `seq`; `false`: there is none.

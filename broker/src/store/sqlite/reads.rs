@@ -192,7 +192,9 @@ impl<D: Database> Reads for D {
     }
 
     fn log_hash(&self, seq: u64) -> Stored<Option<[u8; 32]>> {
-        entries::hash_at(self.current()?, seq)
+        let connection = self.current()?;
+        let _steady = read::steady(connection)?;
+        entries::hash_at(connection, seq)
     }
 
     fn checkpoints(&self) -> Stored<Vec<Checkpoint>> {

@@ -1,5 +1,6 @@
 use nexus_wire::Ms;
 use nexus_wire::chat::Message;
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::*;
@@ -49,7 +50,7 @@ fn say(store: &mut SqliteStore, seq: u64, thread: ThreadId, from: &Party, conten
     };
     let message = Box::new(message);
     let record = MessageRecord { message, trace: None, unknown: Vec::new(), request_digest: [1; 16] };
-    store.put_message(&record, &[0; 32]).unwrap();
+    store.put_message(&record, &Sha256::digest(content).into()).unwrap();
 }
 
 /// All of it has the word.

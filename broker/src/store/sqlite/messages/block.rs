@@ -344,6 +344,32 @@ pub(super) mod tests {
         block
     }
 
+    /// What lies in databases of before: a field that moves in [`Kept`] would make them unreadable.
+    #[test]
+    fn a_block_as_it_was_before_has_these_bytes() {
+        let id = |last: u8| [&[16][..], &[0; 15], &[last]].concat();
+        let message = [
+            &[1][..],
+            &[16, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7],
+            &[6],
+            &id(9),
+            b"\x04wren\x12forge operator/ana\x01",
+            &id(5),
+            b"\x02hi\x01\x02{}\x01\x02[]\x01\x0a[\"nobody\"]\x01\x03\x01\x02\x03",
+            &[32],
+            &[4; 16],
+            &[8; 16],
+            &[1, 32],
+            &[6; 32],
+        ]
+        .concat();
+        let block = [&[1][..], &(message.len() as u32).to_le_bytes(), &message].concat();
+        assert_eq!(with_tails(&[kept(1, "hi", true)]), block);
+        let mut read = Block::default();
+        read.fill(&block).unwrap();
+        assert_eq!(all(&read), [kept(1, "hi", true)]);
+    }
+
     /// As they are read again: the hash is that of the last alone.
     fn as_written<'a>(messages: &[Kept<'a>]) -> Vec<Kept<'a>> {
         let mut messages = messages.to_vec();

@@ -294,7 +294,7 @@ fn the_hash_of_each_entry_is_told_though_a_block_has_one() {
     assert_eq!(verify(&path).unwrap(), Head { seq: 30, hash: expected[29] });
 }
 
-/// Everything of a block behind its form, wherever it is altered.
+/// No more can be told of them: they have one hash together.
 #[test]
 fn an_altered_message_of_a_block_is_between_two_entries() {
     let dir = tempfile::tempdir().unwrap();
@@ -325,6 +325,26 @@ fn an_altered_message_of_a_block_is_between_two_entries() {
          WHERE first = 3",
     );
     assert!(error.contains("an entry of the log from 3 to 4 was changed"), "{error}");
+}
+
+/// Otherwise what is worked out from it would take the place of what was written.
+#[test]
+fn no_hash_is_told_of_a_message_behind_one_that_was_altered() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("nexus.db");
+    let mut store = opened(&path);
+    write(&mut store, 1, &[10, 20, 30, 40], 4);
+    let sql = "UPDATE message_blocks
+        SET body = CAST(replace(CAST(body AS TEXT), 'message 20', 'massage 20') AS BLOB)";
+    assert_eq!(store.connection.execute(sql, []).unwrap(), 1);
+    let says = "an entry of the log up to 4 was changed";
+    assert!(store.log_hash(3).unwrap_err().to_string().contains(says));
+    for id in [30, 40] {
+        store.begin().unwrap();
+        let error = store.delete_message(MessageId(Uuid::from_u128(id))).unwrap_err().to_string();
+        store.rollback().unwrap();
+        assert!(error.contains(says), "{id}: {error}");
+    }
 }
 
 /// Of the version before, with the hash of its entry in each message.
