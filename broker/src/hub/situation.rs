@@ -2,7 +2,7 @@
 
 use nexus_wire::chat::ThreadInfo;
 use nexus_wire::hands::HandSpec;
-use nexus_wire::limits::{NAME_BYTES_MAX, REPLY_BYTES_MAX};
+use nexus_wire::limits::{NAME_BYTES_MAX, REPLY_BYTES_MAX, SITUATION_UNREAD_MAX};
 use nexus_wire::roster::{AspectInfo, Situation};
 use nexus_wire::{AspectName, Ms, Party};
 use serde::Serialize;
@@ -21,8 +21,6 @@ const BYTES_EACH: usize = 256;
 
 /// Threads of a situation; `chat.threads` has the rest.
 const THREADS: u32 = 20;
-/// What is unread in each of them is counted up to here: while somebody registers everybody waits.
-const UNREAD: u64 = 99;
 // Threads with all of the participants that are shown need less than the other half.
 const _: () = assert!(TEAM_BYTES + OPEN_BYTES + GATHERS_BYTES < REPLY_BYTES_MAX / 2);
 
@@ -48,7 +46,7 @@ pub(crate) fn situation(
     let gathers = beginning(store.open_gathers(&own)?, GATHERS_BYTES);
     let mut threads = Vec::new();
     for thread in store.threads(Some(&own), None, THREADS)? {
-        let unread = store.unread(&own, thread.id, UNREAD)?;
+        let unread = store.unread(&own, thread.id, SITUATION_UNREAD_MAX)?;
         threads.push(ThreadInfo { unread, ..shown(thread) });
     }
     Ok(Situation { team, open_dispatches, gathers, undelivered, threads, away_since, spending_stop: None })

@@ -179,7 +179,8 @@ pub struct ThreadInfo {
     pub participants_left_out: u64,
     /// Paused by the loop guard until an operator speaks.
     pub paused: bool,
-    /// Messages of others after the reader's read position and after their own last one; 999 stands for more.
+    /// Messages of others after the reader's read position and after their own last one; 999 stands for more, and 99 in a
+    /// situation.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unread: u64,
 }

@@ -34,6 +34,8 @@ pub const EMOJI_BYTES_MAX: usize = 32;
 pub const REACTIONS_MAX: usize = 256;
 /// Unread messages of a thread are counted up to here.
 pub const UNREAD_MAX: u64 = 999;
+/// And in a situation up to here: while somebody registers everybody waits.
+pub const SITUATION_UNREAD_MAX: u64 = 99;
 pub const RECIPIENTS_MAX: usize = 256;
 
 /// The `Idempotency-Key` of a request over HTTP.

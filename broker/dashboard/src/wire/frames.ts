@@ -3063,7 +3063,8 @@ export interface ThreadInfo {
   paused: boolean;
   title: string;
   /**
-   * Messages of others after the reader's read position and after their own last one; 999 stands for more.
+   * Messages of others after the reader's read position and after their own last one; 999 stands for more, and 99 in a
+   * situation.
    */
   unread?: number;
 }

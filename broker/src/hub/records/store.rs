@@ -191,8 +191,8 @@ pub trait Reads {
     /// The last ones before `before` that are after `after`, oldest first; of messages that make a page too large
     /// the oldest are left out.
     fn messages_before(&self, thread: ThreadId, after: u64, before: u64, limit: u32) -> Stored<Vec<Message>>;
-    /// Messages of others after `reader`'s read position and after their own last one, up to `most`. So many of the last ones
-    /// are looked at, and as many again that may be kept no longer.
+    /// Messages of others after `reader`'s read position and after their own last one, up to `most`. Of a thread
+    /// the last `2 * most` are looked at, those that are kept no longer among them.
     fn unread(&self, reader: &Party, thread: ThreadId, most: u64) -> Stored<u64>;
     /// `seq` up to which `reader` has read; 0 at first.
     fn read_position(&self, reader: &Party, thread: ThreadId) -> Stored<u64>;
