@@ -52,7 +52,7 @@ fn on_sqlite(plan: Plan) -> Truth {
     };
     let truth = Sim::new(plan, open(&image(0)), reopen).run(plan);
     let reader = SqliteReader::open(&image(last.get())).expect("the store opens");
-    if let Err(fault) = reader.verify(None) {
+    if let Err(fault) = reader.verify(None).and_then(|_| reader.check_derived()) {
         panic!("seed {}: {fault}", plan.seed);
     }
     truth

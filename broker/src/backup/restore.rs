@@ -129,6 +129,7 @@ fn begin_anew(
     now: Ms,
 ) -> Result<(EpochId, bool), BackupError> {
     let mut store = SqliteStore::open(database, Options::default())?;
+    store.derive_anew()?;
     let new_epoch = EpochId(Uuid::new_v4());
     let hub = setup::apply_once(&mut store, &config.hub, CommandBody::Restored { new_epoch }, now)?;
     let is_good = hub

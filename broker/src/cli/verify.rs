@@ -36,6 +36,11 @@ pub(super) enum Unverified {
     NotAHead { given: String, source: NotAHead },
     #[error("{} is damaged: {what}; restore a backup with `nexus restore FILE`", path.display())]
     Damaged { path: PathBuf, what: String },
+    #[error(
+        "{} is damaged, and nothing of it is lost: {what}; `nexus restore` makes that anew from a backup that is made now",
+        path.display()
+    )]
+    Derived { path: PathBuf, what: String },
     #[error("{} is damaged: {what}; it cannot be restored, use another backup", path.display())]
     DamagedBackup { path: PathBuf, what: String },
     #[error(
@@ -61,7 +66,7 @@ impl Unverified {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Unable { .. } | Self::NotAHead { .. } | Self::Pruned { .. } => 1,
-            Self::Damaged { .. } | Self::DamagedBackup { .. } => 3,
+            Self::Damaged { .. } | Self::Derived { .. } | Self::DamagedBackup { .. } => 3,
             Self::Differs { .. } | Self::Missing { .. } => 4,
         }
     }
@@ -141,7 +146,11 @@ fn database(data: &DataDir, against: Option<Head>) -> Result<Checked, Unverified
     let ids = backup::blob_ids(&reader)
         .map_err(|error| Unverified::Unable { path: path.clone(), source: error.into() })?;
     match blobs::first_fault(data, &ids) {
-        None => Ok(checked),
+        None => match reader.check_derived() {
+            Ok(()) => Ok(checked),
+            Err(StoreError::Corrupt(what)) => Err(Unverified::Derived { path, what }),
+            Err(error @ StoreError::Unavailable(_)) => Err(Unverified::of_store(path, error)),
+        },
         Some((id, what)) => {
             let path = blobs::path_of(data, id);
             Err(Unverified::Damaged { path, what: format!("blob {id}: {what}") })

@@ -13,6 +13,7 @@ mod budgets;
 mod chain;
 mod columns;
 mod copy;
+mod derived;
 mod dispatches;
 mod entries;
 mod fault;
@@ -70,7 +71,7 @@ pub(crate) const LOG_FILTER: &str = "rusqlite_migration=warn";
 /// From so many pages on the write-ahead log is copied into the database. With more of them it costs hardly less in all and
 /// holds up longer what comes meanwhile.
 const WAL_PAGES: i64 = 400;
-/// So many, 64 MiB, are in it only while somebody reads for long.
+/// So many, 64 MiB, are in it for longer than until the next commit only while somebody reads.
 const WAL_PAGES_HELD: i64 = 16 * 1024;
 
 /// The one writer of a database.
@@ -82,8 +83,8 @@ pub struct SqliteStore {
     /// Which file was opened: its device and number.
     file: (u64, u64),
     settling_failed: bool,
-    /// Somebody has read for so long that the write-ahead log is large.
-    log_is_held: bool,
+    /// After how many commits in a row the write-ahead log was large.
+    large_logs: u32,
     /// Dropped last: the database is closed when another broker may open it.
     _lock: lock::Lock,
 }
@@ -110,13 +111,20 @@ impl SqliteStore {
             path: path.to_owned(),
             file,
             settling_failed: false,
-            log_is_held: false,
+            large_logs: 0,
             _lock: lock,
         })
     }
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Makes what is derived from other rows anew, whatever it was.
+    pub fn derive_anew(&mut self) -> Stored<()> {
+        self.begin()?;
+        derived::make_anew(&self.connection)?;
+        self.commit()
     }
 
     /// At most `size` connections that only read.
@@ -185,15 +193,16 @@ impl SqliteStore {
     }
 
     fn tell_whether_held(&mut self, pages: i64) {
-        let is_held = pages >= WAL_PAGES_HELD;
-        match (std::mem::replace(&mut self.log_is_held, is_held), is_held) {
-            (false, true) => tracing::warn!(
+        let before = self.large_logs;
+        self.large_logs = if pages < WAL_PAGES_HELD { 0 } else { before.saturating_add(1) };
+        if self.large_logs == 2 {
+            tracing::warn!(
                 mib = pages / 256,
                 "somebody reads the database for long, perhaps a program of your own; until that ends the write-ahead \
                  log grows and takes room on the disk"
-            ),
-            (true, false) => tracing::info!("nobody holds the write-ahead log any more; it begins anew"),
-            (true, true) | (false, false) => {}
+            );
+        } else if self.large_logs == 0 && before > 1 {
+            tracing::info!("nobody holds the write-ahead log any more; it begins anew");
         }
     }
 

@@ -176,6 +176,29 @@ async fn an_end_that_was_cut_off_or_written_anew_is_seen_by_a_head_kept_elsewher
     assert_eq!(verify(&world, &data, &["--against", &head]), (Some(4), rewritten));
 }
 
+/// Nothing of it is lost, so no older backup is needed: one that is made now is restored.
+#[tokio::test]
+async fn what_is_kept_twice_and_disagrees_is_made_anew_by_a_restore() {
+    let mut world = World::new();
+    put_blob(&world, "a chart");
+    stop(&mut world);
+    let (data, database) = (world.data(), world.data().join("nexus.db"));
+    assert_eq!(sql(&database, "UPDATE blob_usage SET bytes = bytes + 1 WHERE owner = ''"), 1);
+    let derived = format!(
+        "nexus: {} is damaged, and nothing of it is lost: what is kept of how much room blobs take is not what they take; \
+         `nexus restore` makes that anew from a backup that is made now",
+        database.display()
+    );
+    assert_eq!(verify(&world, &data, &[]), (Some(3), derived));
+    let file = world.dir().join("now.tar");
+    for command in ["backup", "restore"] {
+        let out = upgrade::nexus(&world, &data, &[command, &file.to_string_lossy()]);
+        assert!(out.status.success(), "{command}: {}", text(&out));
+    }
+    let (code, said) = verify(&world, &data, &[]);
+    assert_eq!(code, Some(0), "{said}");
+}
+
 /// How a start on this data went: `true`, it serves.
 fn starts(world: &World, data: &Path) -> bool {
     let mut command = world.command("nexus");

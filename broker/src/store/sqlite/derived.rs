@@ -1,86 +1,124 @@
-//! What is kept a second time, so that it is found without looking through all, says what it was made from.
+//! What is kept a second time, so that it is found without looking through all: threads by who takes part, the room that
+//! blobs take, the threads of references to blobs. Whether it says what it was made from, and how it is made anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, params};
 
-use super::has_table;
+use super::activity::{ALL, era};
+use super::blobs;
+use super::columns::{count, opt_id, to_number};
+use super::fault::{damage, fault};
+use super::messages::Messages;
+use super::migrate::MIGRATIONS;
+use super::read::one;
+use super::verify::has_table;
 use crate::hub::records::Stored;
-use crate::store::sqlite::activity::{ALL, era};
-use crate::store::sqlite::columns::{count, opt_id, to_number};
-use crate::store::sqlite::fault::{damage, fault};
-use crate::store::sqlite::messages::Messages;
-use crate::store::sqlite::read::all;
 
-/// Tables that an older schema does not have are left out.
+/// Of an older schema only what it has.
 pub(super) fn check(connection: &Connection) -> Stored<()> {
-    if has_table(connection, "thread_activity")? {
-        thread_activity(connection)?;
+    let version = one(connection, "PRAGMA user_version", [], |row| count(row, 0))?;
+    let is_newest = version == Some(MIGRATIONS.len() as u64);
+    if is_newest || has_table(connection, "thread_activity")? {
+        check_activity(connection)?;
     }
-    if has_table(connection, "blob_usage")? {
-        blob_usage(connection)?;
-        blob_references(connection)?;
+    if is_newest || has_table(connection, "blob_usage")? {
+        check_usage(connection)?;
+        check_references(connection)?;
     }
     Ok(())
 }
 
-/// Each thread is found by everybody who takes part, in the era in which it last changed, and nowhere else.
-fn thread_activity(connection: &Connection) -> Stored<()> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM thread_activity WHERE party = ?1 AND era = ?2 AND thread = ?3)";
-    let mut find = connection.prepare(sql).map_err(fault)?;
+/// From the rows that it stands for, whatever it said before.
+pub(super) fn make_anew(connection: &Connection) -> Stored<()> {
+    let sql = "DELETE FROM thread_activity; DELETE FROM blob_usage; UPDATE blob_references SET thread = NULL";
+    connection.execute_batch(sql).map_err(fault)?;
+    let sql = "INSERT INTO thread_activity (party, era, thread) VALUES (?1, ?2, ?3)";
+    let mut insert = connection.prepare(sql).map_err(fault)?;
+    each_place(connection, |party, era, thread| {
+        insert.execute(params![party, era, thread]).map_err(fault).map(drop)
+    })?;
+    let mut insert =
+        connection.prepare("INSERT INTO blob_usage (owner, bytes) VALUES (?1, ?2)").map_err(fault)?;
+    for (owner, bytes) in usage(connection)? {
+        insert.execute(params![owner, bytes]).map_err(fault)?;
+    }
+    blobs::write_threads(connection)
+}
+
+/// Visits where each thread belongs: with everybody who takes part, in the era in which it last changed.
+fn each_place(connection: &Connection, mut visit: impl FnMut(&str, i64, i64) -> Stored<()>) -> Stored<()> {
     let sql = "SELECT no, participants, last_seq FROM threads JOIN thread_states ON thread = no";
     let mut threads = connection.prepare(sql).map_err(fault)?;
     let mut rows = threads.query([]).map_err(fault)?;
-    let mut wanted: u64 = 0;
     while let Some(row) = rows.next().map_err(fault)? {
         let no: i64 = row.get(0).map_err(fault)?;
         let participants = row.get_ref(1).and_then(|it| Ok(it.as_str()?)).map_err(fault)?;
         let era = to_number(era(count(row, 2).map_err(fault)?));
         let parties: BTreeSet<&str> = participants.split_ascii_whitespace().chain([ALL]).collect();
         for party in parties {
-            wanted += 1;
-            if !find.query_row(params![party, era, no], |row| row.get(0)).map_err(fault)? {
-                let of = if party == ALL { "everybody" } else { party };
-                return Err(damage(format_args!("thread {no} is not among those of {of}")));
-            }
+            visit(party, era, no)?;
         }
     }
-    let found = all(connection, "SELECT count(*) FROM thread_activity", [], |row| count(row, 0))?;
-    match found == [wanted] {
+    Ok(())
+}
+
+fn check_activity(connection: &Connection) -> Stored<()> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM thread_activity WHERE party = ?1 AND era = ?2 AND thread = ?3)";
+    let mut find = connection.prepare(sql).map_err(fault)?;
+    let mut places: u64 = 0;
+    each_place(connection, |party, era, thread| {
+        places += 1;
+        if find.query_row(params![party, era, thread], |row| row.get(0)).map_err(fault)? {
+            return Ok(());
+        }
+        let of = if party == ALL { "everybody" } else { party };
+        Err(damage(format_args!("thread {thread} is not among those of {of}")))
+    })?;
+    let found = one(connection, "SELECT count(*) FROM thread_activity", [], |row| count(row, 0))?;
+    match found == Some(places) {
         true => Ok(()),
         false => Err(damage("a thread is among those of somebody who takes no part in it")),
     }
 }
 
-fn blob_usage(connection: &Connection) -> Stored<()> {
-    let mut wanted: BTreeMap<String, u64> = BTreeMap::new();
-    let blobs = all(connection, "SELECT bytes, owners FROM blobs", [], |row| {
-        Ok((count(row, 0)?, row.get::<_, String>(1)?))
-    })?;
-    for (bytes, owners) in blobs.iter().filter(|(bytes, _)| *bytes > 0) {
+/// Bytes of the blobs of each owner, and of all together.
+fn usage(connection: &Connection) -> Stored<BTreeMap<String, i64>> {
+    let mut usage: BTreeMap<String, i64> = BTreeMap::new();
+    let mut blobs = connection.prepare("SELECT bytes, owners FROM blobs WHERE bytes > 0").map_err(fault)?;
+    let mut rows = blobs.query([]).map_err(fault)?;
+    while let Some(row) = rows.next().map_err(fault)? {
+        let bytes: i64 = row.get(0).map_err(fault)?;
+        let owners = row.get_ref(1).and_then(|it| Ok(it.as_str()?)).map_err(fault)?;
         for owner in owners.split_ascii_whitespace().chain([ALL]) {
-            let used = wanted.entry(owner.to_owned()).or_default();
-            *used = used.saturating_add(*bytes);
+            let used = usage.entry(owner.to_owned()).or_default();
+            *used = used.saturating_add(bytes);
         }
     }
-    let sql = "SELECT owner, bytes FROM blob_usage WHERE bytes <> 0";
-    let found = all(connection, sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let wanted: BTreeMap<String, i64> =
-        wanted.into_iter().map(|(owner, bytes)| (owner, to_number(bytes))).collect();
-    let found: BTreeMap<String, i64> = found.into_iter().collect();
-    match found == wanted {
+    Ok(usage)
+}
+
+fn check_usage(connection: &Connection) -> Stored<()> {
+    let mut kept =
+        connection.prepare("SELECT owner, bytes FROM blob_usage WHERE bytes <> 0").map_err(fault)?;
+    let rows = kept.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(fault)?;
+    let kept = rows.collect::<rusqlite::Result<BTreeMap<String, i64>>>().map_err(fault)?;
+    match kept == usage(connection)? {
         true => Ok(()),
         false => Err(damage("what is kept of how much room blobs take is not what they take")),
     }
 }
 
 /// Each says the thread of its message.
-fn blob_references(connection: &Connection) -> Stored<()> {
+fn check_references(connection: &Connection) -> Stored<()> {
     let sql =
         "SELECT message, threads.id FROM blob_references LEFT JOIN threads ON no = thread ORDER BY message";
-    let references = all(connection, sql, [], |row| Ok((count(row, 0)?, opt_id(row, 1, |id| id)?)))?;
+    let mut references = connection.prepare(sql).map_err(fault)?;
+    let mut rows = references.query([]).map_err(fault)?;
     let mut messages = Messages::of(connection)?;
-    for (seq, thread) in references {
+    while let Some(row) = rows.next().map_err(fault)? {
+        let seq = count(row, 0).map_err(fault)?;
+        let thread = opt_id(row, 1, |id| id).map_err(fault)?;
         if messages.at(seq, |kept| Ok(thread == Some(kept.thread)))? == Some(false) {
             return Err(damage(format_args!("a blob of message {seq} is said to be in another thread")));
         }
@@ -100,7 +138,7 @@ mod tests {
     use crate::store::sqlite::{Options, ReaderPool, SqliteStore};
 
     #[test]
-    fn what_is_derived_and_says_otherwise_is_damage() {
+    fn what_is_derived_and_says_otherwise_is_told_and_made_anew() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("nexus.db");
         let mut store = SqliteStore::open(&path, Options::default()).unwrap();
@@ -142,8 +180,8 @@ mod tests {
         store.delete_blob(BlobId([2; 32])).unwrap();
         store.commit().unwrap();
         drop(store);
-        let verify = || ReaderPool::new(&path, 1).read(|reader| reader.verify(None));
-        verify().unwrap();
+        let check = || ReaderPool::new(&path, 1).read(|reader| reader.check_derived());
+        check().unwrap();
         let whole = std::fs::read(&path).unwrap();
         for (sql, says) in [
             ("DELETE FROM thread_activity WHERE party = 'wren'", "thread 1 is not among those of wren"),
@@ -167,8 +205,14 @@ mod tests {
         ] {
             std::fs::write(&path, &whole).unwrap();
             assert_eq!(Connection::open(&path).unwrap().execute(sql, []).unwrap(), 1, "{sql}");
-            let error = verify().unwrap_err().to_string();
+            let error = check().unwrap_err().to_string();
             assert!(error.contains(says), "{sql}: {error}");
+            SqliteStore::open(&path, Options::default()).unwrap().derive_anew().unwrap();
+            check().unwrap_or_else(|error| panic!("made anew after {sql}: {error}"));
         }
+        std::fs::write(&path, &whole).unwrap();
+        Connection::open(&path).unwrap().execute_batch("DROP TABLE blob_usage").unwrap();
+        let error = check().unwrap_err().to_string();
+        assert!(error.contains("blob_usage"), "{error}");
     }
 }

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use super::open::{self, OpenError};
 use super::reads::Database;
 use super::verify::{self, Checked};
-use super::{fault, find, migrate};
+use super::{derived, fault, find, migrate};
 use crate::hub::records::{Finds, Found, StoreError, Stored, Visible};
 use crate::store::head::Head;
 use crate::store::page::MATCHES_MAX;
@@ -29,11 +29,17 @@ impl SqliteReader {
         Ok(Self { connection, path: path.to_owned(), index: find::Attached::default() })
     }
 
-    /// Checks pages, foreign keys, the log's hash chain and what is derived from other rows, which takes as long as
-    /// reading it all; and how the log stands to a head that was written down before.
+    /// Checks pages, foreign keys and the log's hash chain, which takes as long as reading it all; and how the
+    /// log stands to a head that was written down before.
     pub fn verify(&self, against: Option<Head>) -> Stored<Checked> {
         let snapshot = self.connection.unchecked_transaction().map_err(fault)?;
         verify::verify(&snapshot, against)
+    }
+
+    /// Whether what is kept a second time, to be found fast, says what it was made from.
+    pub fn check_derived(&self) -> Stored<()> {
+        let snapshot = self.connection.unchecked_transaction().map_err(fault)?;
+        derived::check(&snapshot)
     }
 
     /// Whether its schema has blobs, and checkpoints of the log; the first ones had neither.

@@ -423,9 +423,12 @@ fn a_log_that_a_long_reading_holds_is_told_of_once() {
     let held: Vec<String> = (0..20).map(|_| write(&mut store)).filter(|said| !said.is_empty()).collect();
     assert!(held.len() == 1 && held[0].starts_with("WARN somebody reads the database for long"), "{held:?}");
     drop(reader);
-    // The one that copies all of it, and the one that begins it anew.
+    // The last one copies all of it, and the next begins it anew.
     let over: Vec<String> = (0..3).map(|_| write(&mut store)).filter(|said| !said.is_empty()).collect();
     assert_eq!(over, ["INFO nobody holds the write-ahead log any more; it begins anew"]);
+    let at_once = "INSERT OR REPLACE INTO items (no, id, json) VALUES (2, x'', ?1)";
+    store.connection.execute(at_once, ["x".repeat(80 << 20)]).unwrap();
+    assert_eq!([settle(&mut store), write(&mut store), write(&mut store)], ["", "", ""], "nobody reads");
 }
 
 /// Those who waited were answered before: what cannot be copied stays where it is, and that is said once.
