@@ -139,23 +139,33 @@ impl<'c> Messages<'c> {
         while first > 0 && before > after && self.block.get(first - 1)?.seq == before {
             (first, before) = (first - 1, before - 1);
         }
-        let (mut found, mut hash) = (None, of(before)?);
-        // Beyond it as far as they follow one another: what was worked out is held against what is written.
-        for at in first..self.block.count() {
-            let kept = self.block.get(at)?;
-            if kept.seq != before + 1 {
-                break;
-            }
-            before = kept.seq;
+        let mut hash = of(before)?;
+        for place in first..=place {
+            let kept = self.block.get(place)?;
             hash = Link::of_message(&kept, &Sha256::digest(kept.content).into()).hash(&hash);
-            if at == place {
-                found = Some(hash);
+        }
+        Ok(Some(hash))
+    }
+
+    /// Holds `hash`, which was told of the entry that message `seq` is, against the one that is written with the last of
+    /// those that follow it in its block.
+    pub(super) fn check_hash(&mut self, seq: u64, mut hash: [u8; 32]) -> Stored<()> {
+        if !self.has(seq)? {
+            return Ok(());
+        }
+        let mut last = seq;
+        for place in self.block.up_to(seq)..self.block.count() {
+            let kept = self.block.get(place)?;
+            if kept.seq - last > 1 {
+                return Ok(());
             }
+            last = kept.seq;
+            hash = Link::of_message(&kept, &Sha256::digest(kept.content).into()).hash(&hash);
             if kept.hash.is_some_and(|written| written != hash) {
-                return Err(damage(format_args!("an entry of the log up to {before} was changed")));
+                return Err(damage(format_args!("an entry of the log up to {last} was changed")));
             }
         }
-        Ok(found)
+        Ok(())
     }
 
     /// Reads the last block that begins no later than at `seq`; `false`: there is none.

@@ -194,7 +194,12 @@ impl<D: Database> Reads for D {
     fn log_hash(&self, seq: u64) -> Stored<Option<[u8; 32]>> {
         let connection = self.current()?;
         let _steady = read::steady(connection)?;
-        entries::hash_at(connection, seq)
+        let hash = entries::hash_at(connection, seq)?;
+        if let Some(hash) = hash {
+            // It may be signed, and stand for all that is before it.
+            messages::Messages::of(connection)?.check_hash(seq, hash)?;
+        }
+        Ok(hash)
     }
 
     fn checkpoints(&self) -> Stored<Vec<Checkpoint>> {
