@@ -37,7 +37,8 @@ pub(super) enum Unverified {
     #[error("{} is damaged: {what}; restore a backup with `nexus restore FILE`", path.display())]
     Damaged { path: PathBuf, what: String },
     #[error(
-        "{} is damaged, and nothing of it is lost: {what}; `nexus restore` makes that anew from a backup that is made now",
+        "{} disagrees with itself: {what}. It is made anew from the rows that it stands for: stop the broker, make a backup \
+         and restore it",
         path.display()
     )]
     Derived { path: PathBuf, what: String },
@@ -81,11 +82,12 @@ impl Unverified {
 
 pub(super) fn run(verify: &Verify, config: &Config) -> Result<(), CliError> {
     let against = verify.against.as_deref().map(head_of).transpose()?;
-    let (path, checked) = match &verify.file {
-        Some(file) => (file.clone(), archive(file.clone(), against)?),
+    let (path, checked, derived) = match &verify.file {
+        Some(file) => (file.clone(), archive(file.clone(), against)?, None),
         None => {
             let data = DataDir::existing(&config.data).map_err(BackupError::from)?;
-            (data.database(), database(&data, against)?)
+            let (checked, derived) = database(&data, against)?;
+            (data.database(), checked, derived)
         }
     };
     let Checked { head, against: standing } = checked;
@@ -100,6 +102,9 @@ pub(super) fn run(verify: &Verify, config: &Config) -> Result<(), CliError> {
     if verify.export_head {
         say(format_args!("{head}"));
         return Ok(());
+    }
+    if let Some(what) = derived {
+        return Err(Unverified::Derived { path, what }.into());
     }
     say(format_args!("{} is whole: its pages, its references, and {} log entries", path.display(), head.seq));
     if let Some(wanted) = against {
@@ -118,7 +123,8 @@ fn head_of(given: &str) -> Result<Head, Unverified> {
     parsed.map_err(|source| Unverified::NotAHead { given: given.to_owned(), source })
 }
 
-fn database(data: &DataDir, against: Option<Head>) -> Result<Checked, Unverified> {
+/// And what is wrong with what is derived from other rows.
+fn database(data: &DataDir, against: Option<Head>) -> Result<(Checked, Option<String>), Unverified> {
     let path = data.database();
     let reader = SqliteReader::open(&path).map_err(|error| {
         if let OpenError::Damaged { source, .. } = error {
@@ -147,8 +153,8 @@ fn database(data: &DataDir, against: Option<Head>) -> Result<Checked, Unverified
         .map_err(|error| Unverified::Unable { path: path.clone(), source: error.into() })?;
     match blobs::first_fault(data, &ids) {
         None => match reader.check_derived() {
-            Ok(()) => Ok(checked),
-            Err(StoreError::Corrupt(what)) => Err(Unverified::Derived { path, what }),
+            Ok(()) => Ok((checked, None)),
+            Err(StoreError::Corrupt(what)) => Ok((checked, Some(what))),
             Err(error @ StoreError::Unavailable(_)) => Err(Unverified::of_store(path, error)),
         },
         Some((id, what)) => {

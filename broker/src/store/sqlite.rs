@@ -120,9 +120,12 @@ impl SqliteStore {
         &self.path
     }
 
-    /// Makes what is derived from other rows anew, whatever it was.
+    /// Makes what is derived from other rows anew, and says in the log of the process what was wrong with it.
     pub fn derive_anew(&mut self) -> Stored<()> {
         self.begin()?;
+        if let Err(error) = derived::check(&self.connection) {
+            tracing::warn!(%error, "made anew from the rows that it stands for");
+        }
         derived::make_anew(&self.connection)?;
         self.commit()
     }

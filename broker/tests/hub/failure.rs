@@ -147,7 +147,11 @@ fn what_was_committed_is_there_when_it_is_opened_again() {
     assert_eq!((&world.hub, world.inbox("wren")), (&hub, items));
     world.say("operator/ana", "@wren 70");
     assert_eq!(world.inbox("wren").len(), 71);
-    let head = world.store.readers(2).read(|reader| reader.verify(None)).unwrap();
+    let head = world
+        .store
+        .readers(2)
+        .read(|reader| reader.check_derived().and_then(|()| reader.verify(None)))
+        .unwrap();
     assert_eq!(head.head.seq, world.hub.log_seq());
 }
 

@@ -1285,6 +1285,7 @@ proptest! {
         readers.read(|reader| {
             assert_same(&twin.memory.1, reader);
             assert_eq!(reader.verify(None)?.head.seq, twin.memory.0.log_seq());
+            reader.check_derived()?;
             Ok(())
         }).unwrap();
         // Closed and opened again, it is the same database.

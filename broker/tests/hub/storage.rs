@@ -512,7 +512,7 @@ fn the_chain_goes_on_from_a_checkpoint() {
     let mut world = sqlite(dir.path());
     world.at += 100;
     world.say("operator/ana", "after");
-    world.store.readers(1).read(|reader| reader.verify(None)).unwrap();
+    world.store.readers(1).read(|reader| reader.check_derived().and_then(|()| reader.verify(None))).unwrap();
 }
 
 #[test]

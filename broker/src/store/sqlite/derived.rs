@@ -15,14 +15,23 @@ use super::read::one;
 use super::verify::has_table;
 use crate::hub::records::Stored;
 
+/// The first of its tables that is not there, unless the schema is older.
+pub(super) fn missing(connection: &Connection) -> Stored<Option<&'static str>> {
+    let version = one(connection, "PRAGMA user_version", [], |row| count(row, 0))?;
+    for table in ["thread_activity", "blob_usage"] {
+        if version == Some(MIGRATIONS.len() as u64) && !has_table(connection, table)? {
+            return Ok(Some(table));
+        }
+    }
+    Ok(None)
+}
+
 /// Of an older schema only what it has.
 pub(super) fn check(connection: &Connection) -> Stored<()> {
-    let version = one(connection, "PRAGMA user_version", [], |row| count(row, 0))?;
-    let is_newest = version == Some(MIGRATIONS.len() as u64);
-    if is_newest || has_table(connection, "thread_activity")? {
+    if has_table(connection, "thread_activity")? {
         check_activity(connection)?;
     }
-    if is_newest || has_table(connection, "blob_usage")? {
+    if has_table(connection, "blob_usage")? {
         check_usage(connection)?;
         check_references(connection)?;
     }
@@ -212,7 +221,10 @@ mod tests {
         }
         std::fs::write(&path, &whole).unwrap();
         Connection::open(&path).unwrap().execute_batch("DROP TABLE blob_usage").unwrap();
-        let error = check().unwrap_err().to_string();
-        assert!(error.contains("blob_usage"), "{error}");
+        let verify = || ReaderPool::new(&path, 1).read(|reader| reader.verify(None)).unwrap_err().to_string();
+        assert!(verify().contains("the table blob_usage is gone"), "{}", verify());
+        std::fs::write(&path, &whole).unwrap();
+        Connection::open(&path).unwrap().execute("DELETE FROM thread_states WHERE thread = 2", []).unwrap();
+        assert!(verify().contains("the state of thread 2 is gone"), "{}", verify());
     }
 }

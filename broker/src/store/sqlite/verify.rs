@@ -7,10 +7,11 @@ use sha2::{Digest, Sha256};
 
 use super::chain::Link;
 use super::columns::count;
+use super::derived;
 use super::entries::{self, Form};
 use super::fault::{damage, fault};
 use super::messages::{self, Kept, Messages};
-use super::read::all;
+use super::read::{all, one};
 use super::retention;
 use crate::hub::records::Stored;
 use crate::store::head::Head;
@@ -47,6 +48,13 @@ pub(super) fn verify(connection: &Connection, against: Option<Head>) -> Stored<C
     if let Some(row) = broken.next().map_err(fault)? {
         let table: String = row.get(0).map_err(fault)?;
         return Err(damage(format_args!("a row of {table} refers to one that is not there")));
+    }
+    let sql = "SELECT no FROM threads WHERE no NOT IN (SELECT thread FROM thread_states) LIMIT 1";
+    if let Some(no) = one(connection, sql, [], |row| row.get::<_, i64>(0))? {
+        return Err(damage(format_args!("the state of thread {no} is gone")));
+    }
+    if let Some(table) = derived::missing(connection)? {
+        return Err(damage(format_args!("the table {table} is gone")));
     }
     chain(connection, against)
 }
