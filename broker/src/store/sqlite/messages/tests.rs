@@ -45,6 +45,9 @@ fn rows(path: &Path, count: u64) -> Vec<MessageRecord> {
     let sql =
         "INSERT INTO threads (no, id, title, created_at, participants) VALUES (3, ?1, 'one', 0, 'wren')";
     connection.execute(sql, [THREAD.0.into_bytes()]).unwrap();
+    let sql = "INSERT INTO thread_states (thread, last_at, last_seq, messages, paused, agent_run, same_run, last_content, recent)
+        VALUES (3, 0, 0, 0, 0, 0, 0, x'', x'')";
+    connection.execute(sql, []).unwrap();
     let sql =
         "INSERT INTO blobs (no, sha256, bytes, media_type, at, owners) VALUES (1, x'00', 1, 'a/b', 0, '')";
     connection.execute(sql, []).unwrap();
