@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nexus_wire::{ErrorBody, ErrorCode};
+use nexus_wire::{ErrorBody, ErrorCode, Ms};
 use serde::Deserialize;
 use tokio::time::sleep;
 
 use super::Edge;
 use crate::clock::millis;
 use crate::hub::CommandBody;
-use crate::hub::records::{Checkpoint, Reads, StoreError};
+use crate::hub::records::{Checkpoint, Reads, StoreError, Stored};
 use crate::identity::keys::NexusKeys;
 use crate::observe;
+use crate::store::SqliteReader;
 
 /// Blocks of items dropped with one command.
 const BLOCKS: u32 = 16;
@@ -40,9 +41,7 @@ pub struct Retention {
 pub(crate) async fn retain(edge: Arc<Edge>, keys: Arc<NexusKeys>, retention: Retention) {
     let Some(shortest) = retention.shortest() else { return };
     loop {
-        if let Err(error) = edge.prune(&keys, retention).await {
-            tracing::warn!(error = %error.message, "cannot drop what is kept no longer; trying again later");
-        }
+        edge.prune(&keys, retention).await;
         sleep((shortest / 10).clamp(INTERVAL_MIN, INTERVAL_MAX)).await;
     }
 }
@@ -54,66 +53,72 @@ impl Retention {
 }
 
 impl Edge {
-    /// Offers what is old enough, a little at a time; the hub says which of it may go.
-    async fn prune_contents(&self, retention: Retention) -> Result<(), ErrorBody> {
-        let refused = |error: StoreError| ErrorBody::from(observe::Refusal::from(error));
+    /// What stands in the way of one kind keeps none of the others.
+    async fn prune(&self, keys: &NexusKeys, retention: Retention) {
+        if let Some(keep) = retention.inbox {
+            told("items", self.prune_inboxes(keep).await);
+        }
         if let Some(keep) = retention.messages {
-            let (before, mut after) = (self.now() - millis(keep), 0);
-            loop {
-                let older = self.library.read(move |store| store.messages_older(before, after, CONTENTS));
-                let older = older.await.map_err(refused)?;
-                let Some((last, _)) = older.last() else { break };
-                after = *last;
-                let messages = older.into_iter().map(|(_, id)| id).collect();
-                self.call(CommandBody::PruneMessages { before, messages }, 0).await?;
-            }
+            let older = |store: &SqliteReader, before, after: Option<(u64, _)>| {
+                store.messages_older(before, after.map_or(0, |(seq, _)| seq), CONTENTS)
+            };
+            let prune = |before, messages: Vec<(_, _)>| {
+                let messages = messages.into_iter().map(|(_, id)| id).collect();
+                CommandBody::PruneMessages { before, messages }
+            };
+            told("messages", self.offer(keep, older, prune).await);
         }
         if let Some(keep) = retention.dispatches {
-            let (before, mut after) = (self.now() - millis(keep), None);
-            loop {
-                let older = self.library.read(move |store| store.dispatches_older(before, after, CONTENTS));
-                let dispatches = older.await.map_err(refused)?;
-                let Some(last) = dispatches.last() else { break };
-                after = Some(*last);
-                self.call(CommandBody::PruneDispatches { before, dispatches }, 0).await?;
-            }
-            let mut after = None;
-            loop {
-                let older = self.library.read(move |store| store.runs_older(before, after, CONTENTS));
-                let runs = older.await.map_err(refused)?;
-                let Some(last) = runs.last() else { break };
-                after = Some(*last);
-                self.call(CommandBody::PruneRuns { before, runs }, 0).await?;
-            }
+            let older = |store: &SqliteReader, before, after| store.dispatches_older(before, after, CONTENTS);
+            let prune = |before, dispatches| CommandBody::PruneDispatches { before, dispatches };
+            told("dispatches", self.offer(keep, older, prune).await);
+            let older = |store: &SqliteReader, before, after| store.runs_older(before, after, CONTENTS);
+            let prune = |before, runs| CommandBody::PruneRuns { before, runs };
+            told("runs", self.offer(keep, older, prune).await);
         }
         if let Some(keep) = retention.approvals {
-            let (before, mut after) = (self.now() - millis(keep), None);
-            loop {
-                let older = self.library.read(move |store| store.approvals_older(before, after, CONTENTS));
-                let approvals = older.await.map_err(refused)?;
-                let Some(last) = approvals.last() else { break };
-                after = Some(*last);
-                self.call(CommandBody::PruneApprovals { before, approvals }, 0).await?;
-            }
+            let older = |store: &SqliteReader, before, after| store.approvals_older(before, after, CONTENTS);
+            let prune = |before, approvals| CommandBody::PruneApprovals { before, approvals };
+            told("approvals", self.offer(keep, older, prune).await);
         }
-        Ok(())
+        if let Some(keep) = retention.log {
+            told("the log", self.prune_log(keys, keep).await);
+        }
     }
 
-    async fn prune(&self, keys: &NexusKeys, retention: Retention) -> Result<(), ErrorBody> {
+    async fn prune_inboxes(&self, keep: Duration) -> Result<(), ErrorBody> {
         #[derive(Deserialize)]
         struct Pruned {
             blocks: u32,
         }
-        while let Some(keep) = retention.inbox {
+        loop {
             let before = self.now() - millis(keep);
             let prune = CommandBody::PruneInboxes { before, limit: BLOCKS };
             let pruned: Option<Pruned> = self.call(prune, 0).await?.parse().ok();
             if pruned.is_none_or(|pruned| pruned.blocks < BLOCKS) {
-                break;
+                return Ok(());
             }
         }
-        self.prune_contents(retention).await?;
-        while let Some(keep) = retention.log {
+    }
+
+    /// Offers what is old enough, a little at a time; the hub says which of it may go.
+    async fn offer<T: Copy + Send + 'static>(
+        &self,
+        keep: Duration,
+        older: fn(&SqliteReader, Ms, Option<T>) -> Stored<Vec<T>>,
+        prune: fn(Ms, Vec<T>) -> CommandBody,
+    ) -> Result<(), ErrorBody> {
+        let (before, mut after) = (self.now() - millis(keep), None);
+        loop {
+            let found = self.library.read(move |store| older(store, before, after)).await.map_err(refused)?;
+            let Some(last) = found.last() else { return Ok(()) };
+            after = Some(*last);
+            self.call(prune(before, found), 0).await?;
+        }
+    }
+
+    async fn prune_log(&self, keys: &NexusKeys, keep: Duration) -> Result<(), ErrorBody> {
+        loop {
             let before = self.now() - millis(keep);
             let found = self.library.read(move |store| {
                 // The newest stays, so that there always is a head.
@@ -122,13 +127,21 @@ impl Edge {
                 let Some(seq) = seq.filter(|seq| *seq > 0) else { return Ok(None) };
                 Ok(store.log_hash(seq)?.map(|hash| (seq, hash)))
             });
-            let found = found.await.map_err(|error| ErrorBody::from(observe::Refusal::from(error)))?;
-            let Some((seq, hash)) = found else { break };
+            let Some((seq, hash)) = found.await.map_err(refused)? else { return Ok(()) };
             let signature = keys.sign_checkpoint(seq, &hash);
             let signature =
                 signature.map_err(|error| ErrorBody::new(ErrorCode::Internal, error.to_string()))?;
             self.call(CommandBody::PruneLog(Checkpoint { seq, at: 0, hash, signature }), 0).await?;
         }
-        Ok(())
+    }
+}
+
+fn refused(error: StoreError) -> ErrorBody {
+    observe::Refusal::from(error).into()
+}
+
+fn told(what: &str, pruned: Result<(), ErrorBody>) {
+    if let Err(error) = pruned {
+        tracing::warn!(what, error = %error.message, "cannot drop what is kept no longer; trying again later");
     }
 }

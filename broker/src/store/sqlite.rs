@@ -123,8 +123,12 @@ impl SqliteStore {
     /// Makes what is derived from other rows anew, and says in the log of the process what was wrong with it.
     pub fn derive_anew(&mut self) -> Stored<()> {
         self.begin()?;
-        if let Err(error) = derived::check(&self.connection) {
-            tracing::warn!(%error, "made anew from the rows that it stands for");
+        match derived::check(&self.connection) {
+            Ok(()) => {}
+            Err(StoreError::Corrupt(what)) => {
+                tracing::warn!(what, "made anew from the rows that it stands for");
+            }
+            Err(unavailable @ StoreError::Unavailable(_)) => return Err(unavailable),
         }
         derived::make_anew(&self.connection)?;
         self.commit()

@@ -34,7 +34,7 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 }
 
 /// As anybody can who may write the file; how many rows it changed.
-fn sql(database: &Path, statements: &str) -> usize {
+pub(crate) fn sql(database: &Path, statements: &str) -> usize {
     const PROGRAM: &str = "import sqlite3, sys
 database = sqlite3.connect(sys.argv[1])
 database.executescript(sys.argv[2])
@@ -195,7 +195,13 @@ async fn what_is_kept_twice_and_disagrees_is_made_anew_by_a_restore() {
     let file = world.dir().join("now.tar");
     for command in ["backup", "restore"] {
         let out = upgrade::nexus(&world, &data, &[command, &file.to_string_lossy()]);
-        assert!(out.status.success(), "{command}: {}", text(&out));
+        let said = text(&out);
+        assert!(out.status.success() && !said.contains("restore a backup"), "{command}: {said}");
+        assert_eq!(
+            said.contains("made anew from the rows that it stands for"),
+            command == "restore",
+            "{said}"
+        );
     }
     let (code, said) = verify(&world, &data, &["--against", &head]);
     assert_eq!(code, Some(0), "{said}");

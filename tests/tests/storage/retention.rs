@@ -1,9 +1,11 @@
 //! What is kept no longer goes while the broker runs, and whoever comes from before is told what is missing.
 
-use nexus_tests::World;
 use nexus_tests::raw::Raw;
 use nexus_tests::world::text;
+use nexus_tests::{World, wait_until};
 use serde_json::json;
+
+use crate::damaged::{sql, stop};
 
 fn verify(world: &World, more: &[&str]) -> (i32, String) {
     let data = world.data().to_string_lossy().into_owned();
@@ -140,4 +142,31 @@ async fn messages_and_dispatches_go_while_the_broker_runs_and_what_is_missing_is
         }
     };
     assert_eq!(entry["body"]["type"], "other", "it says that it was there: {entry}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_of_one_kind_keeps_no_other_from_going() {
+    let mut world = World::new();
+    let home = world.home("wren", json!({}), "");
+    let hands = json!({"hands": [{"name": "work"}], "slots": 1});
+    let (mut wren, _) = Raw::registered(&world, &home, hands).await;
+    let mut operator = Raw::operator(&world).await;
+    operator.request("dispatch", json!({"hand": "wren/work", "input": {}})).await;
+    let assigned = wren.next_of("deliver").await["payload"].clone();
+    wren.send("ack", None, json!({"offset": assigned["offset"]})).await;
+    wren.request("dispatch.result", json!({"lease": assigned["item"]["body"]["lease"], "output": 1})).await;
+    drop((wren, operator));
+    stop(&mut world);
+    assert_eq!(sql(&world.data().join("nexus.db"), "UPDATE dispatches SET info = 'torn'"), 1);
+
+    // A second each.
+    let days = "0.0000116";
+    let mut world = world.config(&format!("[retention]\ndispatches_days = {days}\nlog_days = {days}\n"));
+    world.start_broker();
+    wait_until("the log to be pruned", || {
+        let trail = world.nexctl_json(&["audit", "--kind", "log.pruned"]);
+        (trail["entries"] != json!([])).then_some(())
+    });
+    let said = world.broker().text();
+    assert!(said.contains("cannot drop what is kept no longer") && said.contains("dispatches"), "{said}");
 }
