@@ -5,6 +5,11 @@ use sha2::{Digest, Sha256};
 use super::entries::MESSAGE;
 use super::messages::Kept;
 
+/// The hash of the entry that a message is, behind one with the hash `before`.
+pub(super) fn hash_of_message(kept: &Kept<'_>, before: &[u8; 32]) -> [u8; 32] {
+    Link::of_message(kept, &Sha256::digest(kept.content).into()).hash(before)
+}
+
 /// What is hashed of a row. `thread` is the thread's id, or empty.
 #[derive(Debug)]
 pub(super) struct Link<'a> {

@@ -10,20 +10,18 @@ use super::blobs;
 use super::columns::{count, opt_id, to_number};
 use super::fault::{damage, fault};
 use super::messages::Messages;
-use super::migrate::MIGRATIONS;
 use super::read::one;
 use super::verify::has_table;
 use crate::hub::records::Stored;
 
-/// The first of its tables that is not there, unless the schema is older.
-pub(super) fn missing(connection: &Connection) -> Stored<Option<&'static str>> {
-    let version = one(connection, "PRAGMA user_version", [], |row| count(row, 0))?;
+/// Its tables are there, whatever they say. An older schema has not all of them.
+pub(super) fn check_tables(connection: &Connection) -> Stored<()> {
     for table in ["thread_activity", "blob_usage"] {
-        if version == Some(MIGRATIONS.len() as u64) && !has_table(connection, table)? {
-            return Ok(Some(table));
+        if !has_table(connection, table)? {
+            return Err(damage(format_args!("the table {table} is gone")));
         }
     }
-    Ok(None)
+    Ok(())
 }
 
 /// Of an older schema only what it has.
@@ -225,6 +223,9 @@ mod tests {
         assert!(verify().contains("the table blob_usage is gone"), "{}", verify());
         std::fs::write(&path, &whole).unwrap();
         Connection::open(&path).unwrap().execute("DELETE FROM thread_states WHERE thread = 2", []).unwrap();
-        assert!(verify().contains("the state of thread 2 is gone"), "{}", verify());
+        assert!(verify().contains(&format!("the state of thread {other} is gone")), "{}", verify());
+        std::fs::write(&path, &whole).unwrap();
+        Connection::open(&path).unwrap().execute("UPDATE thread_states SET last_seq = -1", []).unwrap();
+        assert!(verify().contains(&format!("thread {thread} cannot be read")), "{}", verify());
     }
 }

@@ -9,14 +9,13 @@ mod tests;
 
 use nexus_wire::{MessageId, Ms};
 use rusqlite::{CachedStatement, Connection, Row, params};
-use sha2::{Digest as _, Sha256};
 
 pub(super) use block::{Block, Kept};
 pub(super) use id_blocks::{check_ids, seq_at as written};
 pub(super) use ids::{Ids, seq_of, write_all as write_ids, written_up_to};
 pub(super) use rows::{each as each_row, into_blocks};
 
-use super::chain::Link;
+use super::chain::hash_of_message;
 use super::columns::{count, to_number};
 use super::entries;
 use super::fault::{damage, fault};
@@ -142,7 +141,7 @@ impl<'c> Messages<'c> {
         let mut hash = of(before)?;
         for place in first..=place {
             let kept = self.block.get(place)?;
-            hash = Link::of_message(&kept, &Sha256::digest(kept.content).into()).hash(&hash);
+            hash = hash_of_message(&kept, &hash);
         }
         Ok(Some(hash))
     }
@@ -160,7 +159,7 @@ impl<'c> Messages<'c> {
                 return Ok(());
             }
             last = kept.seq;
-            hash = Link::of_message(&kept, &Sha256::digest(kept.content).into()).hash(&hash);
+            hash = hash_of_message(&kept, &hash);
             if kept.hash.is_some_and(|written| written != hash) {
                 return Err(damage(format_args!("an entry of the log up to {last} was changed")));
             }

@@ -1,19 +1,21 @@
 //! Checks what can be checked of a database: pages, foreign keys, and the log's hash chain.
 
+use nexus_wire::ThreadId;
 use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator as _;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 use sha2::{Digest, Sha256};
 
 use super::chain::Link;
-use super::columns::count;
+use super::columns::{count, id};
 use super::derived;
 use super::entries::{self, Form};
 use super::fault::{damage, fault};
 use super::messages::{self, Kept, Messages};
-use super::read::{all, one};
+use super::migrate::MIGRATIONS;
+use super::read::{self, all, one};
 use super::retention;
-use crate::hub::records::Stored;
+use crate::hub::records::{StoreError, Stored};
 use crate::store::head::Head;
 
 /// What a database that passed every check holds.
@@ -49,14 +51,26 @@ pub(super) fn verify(connection: &Connection, against: Option<Head>) -> Stored<C
         let table: String = row.get(0).map_err(fault)?;
         return Err(damage(format_args!("a row of {table} refers to one that is not there")));
     }
-    let sql = "SELECT no FROM threads WHERE no NOT IN (SELECT thread FROM thread_states) LIMIT 1";
-    if let Some(no) = one(connection, sql, [], |row| row.get::<_, i64>(0))? {
-        return Err(damage(format_args!("the state of thread {no} is gone")));
-    }
-    if let Some(table) = derived::missing(connection)? {
-        return Err(damage(format_args!("the table {table} is gone")));
+    if one(connection, "PRAGMA user_version", [], |row| count(row, 0))? == Some(MIGRATIONS.len() as u64) {
+        derived::check_tables(connection)?;
+        threads(connection)?;
     }
     chain(connection, against)
+}
+
+/// Each can be read as a message for it would read it.
+fn threads(connection: &Connection) -> Stored<()> {
+    for id in all(connection, "SELECT id FROM threads ORDER BY no", [], |row| id(row, 0, ThreadId))? {
+        match read::thread(connection, id) {
+            Ok(Some(_)) => {}
+            Ok(None) => return Err(damage(format_args!("the state of thread {id} is gone"))),
+            Err(StoreError::Corrupt(what)) => {
+                return Err(damage(format_args!("thread {id} cannot be read: {what}")));
+            }
+            Err(unavailable @ StoreError::Unavailable(_)) => return Err(unavailable),
+        }
+    }
+    Ok(())
 }
 
 fn chain(connection: &Connection, against: Option<Head>) -> Stored<Checked> {

@@ -384,20 +384,31 @@ pub(super) mod tests {
         (0..block.count()).map(|place| block.get(place).unwrap()).collect()
     }
 
+    /// How far a message is from the one before, its text, and whether it has all fields.
+    type Step = (u64, String, bool);
+
+    fn steps(at_least: usize) -> impl Strategy<Value = Vec<Step>> {
+        prop::collection::vec((1_u64..1 << 40, any::<String>(), any::<bool>()), at_least..12)
+    }
+
+    fn messages(steps: &[Step]) -> Vec<Kept<'_>> {
+        let mut seq = 0;
+        steps
+            .iter()
+            .map(|(step, text, has_all)| {
+                seq += step;
+                kept(seq, text, *has_all)
+            })
+            .collect()
+    }
+
     proptest! {
         #[test]
         fn what_is_packed_is_read_again(
-            steps in prop::collection::vec((1_u64..1 << 40, any::<String>(), any::<bool>()), 1..12),
+            steps in steps(1),
             gone in any::<prop::sample::Index>(),
         ) {
-            let mut seq = 0;
-            let messages: Vec<Kept<'_>> = steps
-                .iter()
-                .map(|(step, text, has_all)| {
-                    seq += step;
-                    kept(seq, text, *has_all)
-                })
-                .collect();
+            let messages = messages(&steps);
             let mut block = Block::default();
             for message in &messages {
                 block.push(message).unwrap();
@@ -414,8 +425,9 @@ pub(super) mod tests {
                 prop_assert_eq!((block.before(message.seq), block.up_to(message.seq)), (place, place + 1));
                 prop_assert!(block.spans(message.seq));
             }
-            prop_assert!(!block.spans(seq + 1) && !block.spans(messages[0].seq - 1));
-            prop_assert_eq!(block.find(seq + 1).unwrap(), None);
+            let after = messages[messages.len() - 1].seq + 1;
+            prop_assert!(!block.spans(after) && !block.spans(messages[0].seq - 1));
+            prop_assert_eq!(block.find(after).unwrap(), None);
             let gone = messages[gone.index(messages.len())].seq;
             let mut left = block.without(gone).unwrap();
             let rest: Vec<Kept<'_>> = messages.into_iter().filter(|it| it.seq != gone).collect();
@@ -430,16 +442,9 @@ pub(super) mod tests {
 
         #[test]
         fn a_block_as_it_was_before_is_read_and_becomes_one_of_today(
-            steps in prop::collection::vec((1_u64..1 << 40, any::<String>(), any::<bool>()), 2..12),
+            steps in steps(2),
         ) {
-            let mut seq = 0;
-            let messages: Vec<Kept<'_>> = steps
-                .iter()
-                .map(|(step, text, has_all)| {
-                    seq += step;
-                    kept(seq, text, *has_all)
-                })
-                .collect();
+            let messages = messages(&steps);
             let mut block = Block::default();
             block.fill(&with_tails(&messages)).unwrap();
             prop_assert_eq!(all(&block), messages.clone());

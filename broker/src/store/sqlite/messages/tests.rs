@@ -10,6 +10,7 @@ use super::*;
 use crate::hub::records::{Checkpoint, ReactionRecord, Reads, Store, ThreadRecord, Transaction};
 use crate::store::Head;
 use crate::store::sqlite::chain::Link;
+use crate::store::sqlite::columns::to_blob;
 use crate::store::sqlite::entries::MESSAGE;
 use crate::store::sqlite::migrate::MIGRATIONS;
 use crate::store::sqlite::{Options, ReaderPool, SqliteStore};
@@ -46,53 +47,41 @@ fn rows(path: &Path, count: u64) -> Vec<MessageRecord> {
         "INSERT INTO threads (no, id, title, created_at, participants) VALUES (3, ?1, 'one', 0, 'wren')";
     connection.execute(sql, [THREAD.0.into_bytes()]).unwrap();
     let sql = "INSERT INTO thread_states (thread, last_at, last_seq, messages, paused, agent_run, same_run, last_content, recent)
-        VALUES (3, 0, 0, 0, 0, 0, 0, x'', x'')";
+        VALUES (3, 0, 0, 0, 0, 0, 0, zeroblob(32), x'')";
     connection.execute(sql, []).unwrap();
     let sql =
         "INSERT INTO blobs (no, sha256, bytes, media_type, at, owners) VALUES (1, x'00', 1, 'a/b', 0, '')";
     connection.execute(sql, []).unwrap();
-    let mut hash = [0; 32];
-    let mut records = Vec::new();
-    for seq in 1..=count {
-        let content = if seq % 50 == 0 { "x".repeat(40_000) } else { format!("message {seq}") };
-        let id = Uuid::from_u128(u128::from(seq ^ 5) << 80);
-        let (has_all, at) = (seq % 3 == 0, seq.cast_signed());
-        hash = Link {
-            seq,
-            at,
-            kind: MESSAGE,
-            actor: "wren",
-            thread: THREAD.0.as_bytes(),
-            subject: id.as_bytes(),
-            detail: "",
-            content_sha256: &sha256(&content),
-        }
-        .hash(&hash);
-        let sql = "INSERT INTO messages (seq, id, thread, at, sender, recipients, reply_to, content, unknown,
-                request_sha256, hash)
-            VALUES (?1, ?2, 3, ?3, 'wren', 'forge operator/ana', ?4, ?5, ?6, ?7, ?8)";
-        let reply_to = has_all.then_some([7_u8; 16]);
-        let unknown = has_all.then_some(r#"["nobody"]"#);
-        let row = params![to_number(seq), id.into_bytes(), at, reply_to, content, unknown, [9_u8; 32], hash];
-        connection.execute(sql, row).unwrap();
-        records.push(MessageRecord {
-            message: Box::new(Message {
-                id: MessageId(id),
+    let records: Vec<MessageRecord> = (1..=count)
+        .map(|seq| {
+            let has_all = seq % 3 == 0;
+            let message = Message {
+                id: MessageId(Uuid::from_u128(u128::from(seq ^ 5) << 80)),
                 seq,
                 thread: THREAD,
-                reply_to: reply_to.map(|bytes| MessageId(Uuid::from_bytes(bytes))),
+                reply_to: has_all.then_some(MessageId(Uuid::from_bytes([7; 16]))),
                 from: "wren".parse().unwrap(),
                 to: vec!["forge".parse().unwrap(), "operator/ana".parse().unwrap()],
-                content,
-                at,
+                content: if seq % 50 == 0 { "x".repeat(40_000) } else { format!("message {seq}") },
+                at: seq.cast_signed(),
                 meta: None,
                 attachments: Vec::new(),
                 reactions: Vec::new(),
-            }),
-            trace: None,
-            unknown: unknown.iter().map(|_| "nobody".to_owned()).collect(),
-            request_digest: [9; 16],
-        });
+            };
+            let unknown = if has_all { vec!["nobody".to_owned()] } else { Vec::new() };
+            MessageRecord { message: Box::new(message), trace: None, unknown, request_digest: [9; 16] }
+        })
+        .collect();
+    for (record, hash) in records.iter().zip(hashes(&records)) {
+        let message = &record.message;
+        let sql = "INSERT INTO messages (seq, id, thread, at, sender, recipients, reply_to, content, unknown,
+                request_sha256, hash)
+            VALUES (?1, ?2, 3, ?3, 'wren', 'forge operator/ana', ?4, ?5, ?6, ?7, ?8)";
+        let reply_to = message.reply_to.map(|id| to_blob(id.0));
+        let unknown = (!record.unknown.is_empty()).then_some(r#"["nobody"]"#);
+        let (seq, id) = (to_number(message.seq), to_blob(message.id.0));
+        let row = params![seq, id, message.at, reply_to, message.content, unknown, [9_u8; 32], hash];
+        connection.execute(sql, row).unwrap();
     }
     connection.execute("INSERT INTO reactions VALUES (2, '+1', 'wren', 5)", []).unwrap();
     connection.execute("INSERT INTO blob_references VALUES (1, 4)", []).unwrap();
