@@ -30,7 +30,8 @@ impl MemoryStore {
     pub(super) fn unread_of(&self, reader: &Party, thread: ThreadId, most: usize) -> u64 {
         let position = self.position_of(reader, thread);
         let Some(thread) = self.threads.get(&thread) else { return 0 };
-        let back = thread.messages.iter().rev().take(2 * most).filter_map(|at| self.messages.get(*at));
+        let back =
+            thread.messages.iter().rev().take(most.saturating_mul(2)).filter_map(|at| self.messages.get(*at));
         let unread = back
             .map(|record| &*record.message)
             .filter(|message| !self.gone.contains(&message.seq))

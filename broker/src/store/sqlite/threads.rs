@@ -70,7 +70,7 @@ pub(super) fn back(
 pub(super) fn unread(connection: &Connection, reader: &Party, thread: ThreadId, most: u64) -> Stored<u64> {
     let position = read_position(connection, reader, thread)?;
     let mut messages = Messages::of(connection)?;
-    let (own, mut unread, mut looks) = (reader.to_string(), 0, 2 * most);
+    let (own, mut unread, mut looks) = (reader.to_string(), 0, most.saturating_mul(2));
     back(connection, thread, |seq| {
         if seq <= position || unread == most || looks == 0 {
             return Ok(false);
