@@ -2,7 +2,7 @@
 //! hub that equals what its store says after every batch, also when commits fail in between.
 
 use nexus_broker::hub::records::{
-    CredentialTerms, Digest, PushKey, PushTerms, Reads, Transaction, UsedAssertion,
+    Checkpoint, CredentialTerms, Digest, PushKey, PushTerms, Reads, Transaction, UsedAssertion,
 };
 use nexus_broker::hub::{
     Access, Change, Command, CommandBody, Effect, Hub, HubConfig, KnowledgeUse, NewToken, Note, Origin,
@@ -318,6 +318,9 @@ enum Act {
     PruneApprovals {
         age_ms: u32,
     },
+    PruneLog {
+        age_ms: u32,
+    },
 }
 
 fn meta(tokens: u64) -> ReplyMeta {
@@ -449,6 +452,7 @@ fn act() -> impl Strategy<Value = Act> {
         3 => (0_u32..3_000).prop_map(|age_ms| Act::PruneMessages { age_ms }),
         3 => (0_u32..3_000).prop_map(|age_ms| Act::PruneDispatches { age_ms }),
         3 => (0_u32..3_000).prop_map(|age_ms| Act::PruneApprovals { age_ms }),
+        2 => (0_u32..3_000).prop_map(|age_ms| Act::PruneLog { age_ms }),
         4 => (0_u8..5, any::<Index>(), prop::option::of(any::<bool>()), prop::bool::weighted(0.2))
             .prop_map(|(sender, gather, rest, repeat)| Act::CancelGather { sender, gather, rest, repeat }),
     ]
@@ -1170,6 +1174,10 @@ impl Twin {
                 let approvals = self.memory.1.approvals_older(before, None, 30).unwrap();
                 CommandBody::PruneApprovals { before, approvals }
             }
+            Act::PruneLog { age_ms } => {
+                let seq = self.memory.1.log_before(self.at - Ms::from(*age_ms), 40).unwrap().unwrap_or(0);
+                CommandBody::PruneLog(Checkpoint { seq, at: 0, hash: [0; 32], signature: "signed".into() })
+            }
             Act::CancelGather { sender, gather, rest, repeat } => {
                 let known = &self.seen.gathers;
                 let nobodys = GatherId(Uuid::nil());
@@ -1231,9 +1239,11 @@ impl Twin {
             let trace = trace_at(self.at);
             let command = Command { at: self.at, origin: Origin::Call(1), trace, body: self.command(act) };
             let (hub, store) = &mut self.memory;
-            let effects = hub.apply(store, command.clone()).unwrap();
+            let of_memory = with_hash(command.clone(), store);
+            let effects = hub.apply(store, of_memory).unwrap();
             let (hub, store) = &mut self.sqlite;
-            assert_eq!(hub.apply(store, command).unwrap(), effects);
+            let of_sqlite = with_hash(command, store);
+            assert_eq!(hub.apply(store, of_sqlite).unwrap(), effects);
             all.extend(effects);
         }
         if batch.fails {
@@ -1252,6 +1262,14 @@ impl Twin {
         assert_eq!(Hub::rebuild(&self.memory.1, config()).unwrap(), self.memory.0);
         assert_eq!(Hub::rebuild(&self.sqlite.1, config()).unwrap(), self.sqlite.0);
     }
+}
+
+/// Each store has hashes of its own; those of the one in memory are no chain.
+fn with_hash(mut command: Command, store: &impl Reads) -> Command {
+    if let CommandBody::PruneLog(checkpoint) = &mut command.body {
+        checkpoint.hash = store.log_hash(checkpoint.seq).unwrap().unwrap_or_default();
+    }
+    command
 }
 
 proptest! {
