@@ -76,6 +76,7 @@ async fn whatever_is_altered_in_a_stopped_database_is_named() {
     let mut operator = Raw::operator(&world).await;
     let first = say(&mut operator, "the harbour is quiet").await;
     put_blob(&world, "a chart");
+    world.home("wren", json!({}), "");
     let trail = world.nexctl_json(&["audit", "--kind", "blob.put"]);
     let put = trail["entries"][0]["seq"].as_u64().unwrap_or_else(|| panic!("{trail}"));
     let last = say(&mut operator, "and the tide is high").await;
@@ -110,6 +111,10 @@ async fn whatever_is_altered_in_a_stopped_database_is_named() {
         (
             "INSERT INTO message_id_blocks (first, body) VALUES (zeroblob(16), zeroblob(24))".to_owned(),
             "there is an id of a message that is not there".to_owned(),
+        ),
+        (
+            "UPDATE inboxes SET tail = -1".to_owned(),
+            "what the broker reads first cannot be read: Integer -1 out of range at index 2".to_owned(),
         ),
         // As if the beginning had been pruned.
         (

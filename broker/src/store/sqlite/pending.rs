@@ -292,6 +292,6 @@ fn insert_thread(connection: &Connection, record: &ThreadRecord) -> Stored<Threa
     Ok(Thread { no, record: record.clone(), recent: Recent::default(), is_dirty: false })
 }
 
-fn recent_of(bytes: Vec<u8>, of: &dyn std::fmt::Display) -> Stored<Recent> {
+pub(super) fn recent_of(bytes: Vec<u8>, of: &dyn std::fmt::Display) -> Stored<Recent> {
     Recent::from_bytes(bytes).ok_or_else(|| damage(format_args!("the open block of {of} cannot be read")))
 }

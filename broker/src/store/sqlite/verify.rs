@@ -1,5 +1,7 @@
 //! Checks what can be checked of a database: pages, foreign keys, and the log's hash chain.
 
+use std::fmt::Display;
+
 use nexus_wire::ThreadId;
 use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator as _;
 use rusqlite::types::ValueRef;
@@ -13,6 +15,7 @@ use super::entries::{self, Form};
 use super::fault::{damage, fault};
 use super::messages::{self, Kept, Messages};
 use super::migrate::MIGRATIONS;
+use super::pending::{Pending, recent_of};
 use super::read::{self, all, one};
 use super::retention;
 use crate::hub::records::{StoreError, Stored};
@@ -51,26 +54,34 @@ pub(super) fn verify(connection: &Connection, against: Option<Head>) -> Stored<C
         let table: String = row.get(0).map_err(fault)?;
         return Err(damage(format_args!("a row of {table} refers to one that is not there")));
     }
-    if one(connection, "PRAGMA user_version", [], |row| count(row, 0))? == Some(MIGRATIONS.len() as u64) {
+    let version = one(connection, "PRAGMA user_version", [], |row| count(row, 0))?;
+    let is_current = version == Some(MIGRATIONS.len() as u64);
+    if is_current {
         derived::check_tables(connection)?;
-        threads(connection)?;
     }
-    chain(connection, against)
+    threads(connection)?;
+    let checked = chain(connection, against)?;
+    if is_current {
+        readable("what the broker reads first", Pending::load(connection))?;
+    }
+    Ok(checked)
 }
 
-/// Each can be read as a message for it would read it.
+/// Each can be read as a message for it reads it.
 fn threads(connection: &Connection) -> Stored<()> {
     for id in all(connection, "SELECT id FROM threads ORDER BY no", [], |row| id(row, 0, ThreadId))? {
-        match read::thread(connection, id) {
-            Ok(Some(_)) => {}
-            Ok(None) => return Err(damage(format_args!("the state of thread {id} is gone"))),
-            Err(StoreError::Corrupt(what)) => {
-                return Err(damage(format_args!("thread {id} cannot be read: {what}")));
-            }
-            Err(unavailable @ StoreError::Unavailable(_)) => return Err(unavailable),
-        }
+        let row = readable(format_args!("thread {id}"), read::thread(connection, id))?;
+        let row = row.ok_or_else(|| damage(format_args!("the state of thread {id} is gone")))?;
+        recent_of(row.recent, &id)?;
     }
     Ok(())
+}
+
+fn readable<T>(what: impl Display, found: Stored<T>) -> Stored<T> {
+    found.map_err(|error| match error {
+        StoreError::Corrupt(why) => damage(format_args!("{what} cannot be read: {why}")),
+        unavailable @ StoreError::Unavailable(_) => unavailable,
+    })
 }
 
 fn chain(connection: &Connection, against: Option<Head>) -> Stored<Checked> {

@@ -124,6 +124,17 @@ fn rows_of_an_older_database_become_blocks() {
 }
 
 #[test]
+fn a_thread_of_an_older_database_without_its_state_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("nexus.db");
+    rows(&path, 5);
+    verify(&path).unwrap();
+    Connection::open(&path).unwrap().execute("DELETE FROM thread_states", []).unwrap();
+    let error = verify(&path).unwrap_err().to_string();
+    assert!(error.contains(&format!("the state of thread {THREAD} is gone")), "{error}");
+}
+
+#[test]
 fn an_older_database_with_a_changed_message_is_found_damaged() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("nexus.db");
