@@ -320,6 +320,7 @@ enum Act {
     },
     PruneLog {
         age_ms: u32,
+        entries: u32,
     },
 }
 
@@ -452,7 +453,7 @@ fn act() -> impl Strategy<Value = Act> {
         3 => (0_u32..3_000).prop_map(|age_ms| Act::PruneMessages { age_ms }),
         3 => (0_u32..3_000).prop_map(|age_ms| Act::PruneDispatches { age_ms }),
         3 => (0_u32..3_000).prop_map(|age_ms| Act::PruneApprovals { age_ms }),
-        2 => (0_u32..3_000).prop_map(|age_ms| Act::PruneLog { age_ms }),
+        6 => (0_u32..3_000, 1_u32..200).prop_map(|(age_ms, entries)| Act::PruneLog { age_ms, entries }),
         4 => (0_u8..5, any::<Index>(), prop::option::of(any::<bool>()), prop::bool::weighted(0.2))
             .prop_map(|(sender, gather, rest, repeat)| Act::CancelGather { sender, gather, rest, repeat }),
     ]
@@ -1174,8 +1175,9 @@ impl Twin {
                 let approvals = self.memory.1.approvals_older(before, None, 30).unwrap();
                 CommandBody::PruneApprovals { before, approvals }
             }
-            Act::PruneLog { age_ms } => {
-                let seq = self.memory.1.log_before(self.at - Ms::from(*age_ms), 40).unwrap().unwrap_or(0);
+            Act::PruneLog { age_ms, entries } => {
+                let before = self.at - Ms::from(*age_ms);
+                let seq = self.memory.1.log_before(before, *entries).unwrap().unwrap_or(0);
                 CommandBody::PruneLog(Checkpoint { seq, at: 0, hash: [0; 32], signature: "signed".into() })
             }
             Act::CancelGather { sender, gather, rest, repeat } => {
@@ -1298,6 +1300,9 @@ proptest! {
                 assert_same(&twin.memory.1, &twin.sqlite.1);
             }
         }
+        let prune = Act::PruneLog { age_ms: 0, entries: 1 };
+        twin.run(&Batch { acts: vec![prune], pause_ms: 1, fails: false });
+        assert_ne!(twin.memory.1.checkpoints().unwrap(), Vec::new());
         assert_same(&twin.memory.1, &twin.sqlite.1);
         let readers = twin.sqlite.1.readers(1);
         readers.read(|reader| {

@@ -2,12 +2,12 @@
 
 use std::fmt::Debug;
 
-use nexus_broker::hub::records::{KnowledgeScope, Reads, RunsWanted, Stored, Which};
+use nexus_broker::hub::records::{Checkpoint, KnowledgeScope, Reads, RunsWanted, Stored, Which};
 use nexus_wire::audit::AuditList;
 use nexus_wire::chat::{Message, ThreadInfo};
 use nexus_wire::inbox::{Item, ItemBody};
 use nexus_wire::log::LogBody;
-use nexus_wire::{Ms, Party, derive};
+use nexus_wire::{Party, derive};
 
 use crate::world::party;
 
@@ -205,6 +205,7 @@ pub(crate) fn assert_same(a: &impl Reads, b: &impl Reads) {
             assert_eq!(a.read_position(of, info.id).unwrap(), b.read_position(of, info.id).unwrap());
             let unread = a.unread(of, info.id, 999).unwrap();
             assert_eq!(unread, b.unread(of, info.id, 999).unwrap());
+            assert_eq!(a.unread(of, info.id, u64::MAX).unwrap(), b.unread(of, info.id, u64::MAX).unwrap());
             assert_eq!(unread, unread_of(&messages, of, a.read_position(of, info.id).unwrap()));
         }
         for message in &messages {
@@ -284,9 +285,9 @@ pub(crate) fn assert_same(a: &impl Reads, b: &impl Reads) {
 
     let log = paged(|after, limit| a.log(after, None, limit), |entry| entry.seq);
     assert_eq!(log, paged(|after, limit| b.log(after, None, limit), |entry| entry.seq));
-    let pruned = floors(a);
-    assert_eq!(pruned, floors(b));
-    let floor = pruned.last().map_or(0, |(seq, _)| *seq);
+    let pruned = checkpoints(a);
+    assert_eq!(pruned, checkpoints(b));
+    let floor = pruned.last().map_or(0, |checkpoint| checkpoint.seq);
     for (at, entry) in log.iter().enumerate() {
         assert_eq!(entry.seq, floor + at as u64 + 1, "the log has no holes");
         if let LogBody::Message(message) = &entry.body {
@@ -295,9 +296,9 @@ pub(crate) fn assert_same(a: &impl Reads, b: &impl Reads) {
     }
 }
 
-/// Where the log was pruned, and when. Each store has hashes of its own.
-fn floors(store: &impl Reads) -> Vec<(u64, Ms)> {
-    store.checkpoints().unwrap().into_iter().map(|it| (it.seq, it.at)).collect()
+/// Each store has hashes of its own.
+fn checkpoints(store: &impl Reads) -> Vec<Checkpoint> {
+    store.checkpoints().unwrap().into_iter().map(|it| Checkpoint { hash: [0; 32], ..it }).collect()
 }
 
 /// What looks back: every row by every filter, and what was spent.
