@@ -56,7 +56,7 @@ impl Edge {
     /// What stands in the way of one kind keeps none of the others.
     async fn prune(&self, keys: &NexusKeys, retention: Retention) {
         if let Some(keep) = retention.inbox {
-            told("items", self.prune_inboxes(keep).await);
+            told("inboxes", self.prune_inboxes(keep).await);
         }
         if let Some(keep) = retention.messages {
             let older = |store: &SqliteReader, before, after: Option<(u64, _)>| {

@@ -165,8 +165,10 @@ async fn what_cannot_be_read_of_one_kind_keeps_no_other_from_going() {
     world.start_broker();
     wait_until("the log to be pruned", || {
         let trail = world.nexctl_json(&["audit", "--kind", "log.pruned"]);
-        (trail["entries"] != json!([])).then_some(())
+        trail["entries"].as_array().is_some_and(|entries| !entries.is_empty()).then_some(())
     });
     let said = world.broker().text();
-    assert!(said.contains("cannot drop what is kept no longer") && said.contains("dispatches"), "{said}");
+    let is_told =
+        |line: &str| line.contains("cannot drop what is kept no longer") && line.contains("dispatches");
+    assert!(said.lines().any(is_told), "{said}");
 }
