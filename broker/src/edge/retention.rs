@@ -47,42 +47,83 @@ pub(crate) async fn retain(edge: Arc<Edge>, keys: Arc<NexusKeys>, retention: Ret
 }
 
 impl Retention {
-    fn shortest(&self) -> Option<Duration> {
-        [self.inbox, self.log, self.messages, self.dispatches, self.approvals].into_iter().flatten().min()
+    /// In the order in which they are pruned.
+    fn kinds(self) -> [(Kind, Option<Duration>); 6] {
+        let Self { inbox, log, messages, dispatches, approvals } = self;
+        [
+            (Kind::Inboxes, inbox),
+            (Kind::Messages, messages),
+            (Kind::Dispatches, dispatches),
+            (Kind::Runs, dispatches),
+            (Kind::Approvals, approvals),
+            (Kind::Log, log),
+        ]
     }
+
+    fn shortest(self) -> Option<Duration> {
+        self.kinds().into_iter().filter_map(|(_, keep)| keep).min()
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Inboxes,
+    Messages,
+    Dispatches,
+    Runs,
+    Approvals,
+    Log,
 }
 
 impl Edge {
     /// What stands in the way of one kind keeps none of the others.
     async fn prune(&self, keys: &NexusKeys, retention: Retention) {
-        if let Some(keep) = retention.inbox {
-            told("inboxes", self.prune_inboxes(keep).await);
+        for (kind, keep) in retention.kinds() {
+            let Some(keep) = keep else { continue };
+            match self.prune_kind(kind, keys, keep).await {
+                Ok(()) => {}
+                Err(error) if error.code == ErrorCode::ShuttingDown => return,
+                Err(error) => {
+                    let error = error.message;
+                    tracing::warn!(?kind, error, "cannot drop what is kept no longer; trying again later");
+                }
+            }
         }
-        if let Some(keep) = retention.messages {
-            let older = |store: &SqliteReader, before, after: Option<(u64, _)>| {
-                store.messages_older(before, after.map_or(0, |(seq, _)| seq), CONTENTS)
-            };
-            let prune = |before, messages: Vec<(_, _)>| {
-                let messages = messages.into_iter().map(|(_, id)| id).collect();
-                CommandBody::PruneMessages { before, messages }
-            };
-            told("messages", self.offer(keep, older, prune).await);
-        }
-        if let Some(keep) = retention.dispatches {
-            let older = |store: &SqliteReader, before, after| store.dispatches_older(before, after, CONTENTS);
-            let prune = |before, dispatches| CommandBody::PruneDispatches { before, dispatches };
-            told("dispatches", self.offer(keep, older, prune).await);
-            let older = |store: &SqliteReader, before, after| store.runs_older(before, after, CONTENTS);
-            let prune = |before, runs| CommandBody::PruneRuns { before, runs };
-            told("runs", self.offer(keep, older, prune).await);
-        }
-        if let Some(keep) = retention.approvals {
-            let older = |store: &SqliteReader, before, after| store.approvals_older(before, after, CONTENTS);
-            let prune = |before, approvals| CommandBody::PruneApprovals { before, approvals };
-            told("approvals", self.offer(keep, older, prune).await);
-        }
-        if let Some(keep) = retention.log {
-            told("the log", self.prune_log(keys, keep).await);
+    }
+
+    async fn prune_kind(&self, kind: Kind, keys: &NexusKeys, keep: Duration) -> Result<(), ErrorBody> {
+        match kind {
+            Kind::Inboxes => self.prune_inboxes(keep).await,
+            Kind::Messages => {
+                let older = |store: &SqliteReader, before, after: Option<(u64, _)>| {
+                    store.messages_older(before, after.map_or(0, |(seq, _)| seq), CONTENTS)
+                };
+                let prune = |before, messages: Vec<(_, _)>| {
+                    let messages = messages.into_iter().map(|(_, id)| id).collect();
+                    CommandBody::PruneMessages { before, messages }
+                };
+                self.offer(keep, older, prune).await
+            }
+            Kind::Dispatches => {
+                let older =
+                    |store: &SqliteReader, before, after| store.dispatches_older(before, after, CONTENTS);
+                self.offer(keep, older, |before, dispatches| CommandBody::PruneDispatches {
+                    before,
+                    dispatches,
+                })
+                .await
+            }
+            Kind::Runs => {
+                let older = |store: &SqliteReader, before, after| store.runs_older(before, after, CONTENTS);
+                self.offer(keep, older, |before, runs| CommandBody::PruneRuns { before, runs }).await
+            }
+            Kind::Approvals => {
+                let older =
+                    |store: &SqliteReader, before, after| store.approvals_older(before, after, CONTENTS);
+                self.offer(keep, older, |before, approvals| CommandBody::PruneApprovals { before, approvals })
+                    .await
+            }
+            Kind::Log => self.prune_log(keys, keep).await,
         }
     }
 
@@ -138,10 +179,4 @@ impl Edge {
 
 fn refused(error: StoreError) -> ErrorBody {
     observe::Refusal::from(error).into()
-}
-
-fn told(what: &str, pruned: Result<(), ErrorBody>) {
-    if let Err(error) = pruned {
-        tracing::warn!(what, error = %error.message, "cannot drop what is kept no longer; trying again later");
-    }
 }

@@ -169,6 +169,6 @@ async fn what_cannot_be_read_of_one_kind_keeps_no_other_from_going() {
     });
     let said = world.broker().text();
     let is_told =
-        |line: &str| line.contains("cannot drop what is kept no longer") && line.contains("dispatches");
+        |line: &str| line.contains("cannot drop what is kept no longer") && line.contains("Dispatches");
     assert!(said.lines().any(is_told), "{said}");
 }
