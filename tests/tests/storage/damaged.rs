@@ -114,7 +114,9 @@ async fn whatever_is_altered_in_a_stopped_database_is_named() {
         ),
         (
             "UPDATE inboxes SET tail = -1".to_owned(),
-            "what the broker reads first cannot be read: Integer -1 out of range at index 2".to_owned(),
+            "what the broker reads first cannot be read: the inbox of wren cannot be read: Integer -1 out of range at \
+             index 2"
+                .to_owned(),
         ),
         // As if the beginning had been pruned.
         (

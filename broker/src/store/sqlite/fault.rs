@@ -1,19 +1,23 @@
 //! What an error of SQLite means for the batch it hits.
 
+use std::fmt::Display;
+
 use rusqlite::{Error, ErrorCode, ffi};
 
-use crate::hub::records::StoreError;
+use crate::hub::records::{StoreError, Stored};
 
-/// Errors of the file's content are damage; whatever the disk or the system refuses may go well later.
+/// Errors of the file's content are damage; whatever the disk or the system refuses may go well later. A statement that
+/// SQLite cannot carry out meets a column without JSON or a table that is gone.
 pub(in crate::store) fn fault(error: Error) -> StoreError {
-    let is_damage = if let Error::SqliteFailure(failure, _) = &error {
-        matches!(
-            failure.code,
-            ErrorCode::DatabaseCorrupt
-                | ErrorCode::NotADatabase
-                | ErrorCode::ConstraintViolation
-                | ErrorCode::TypeMismatch
-        )
+    let is_damage = if let Some(failure) = error.sqlite_error() {
+        failure.extended_code == ffi::SQLITE_ERROR
+            || matches!(
+                failure.code,
+                ErrorCode::DatabaseCorrupt
+                    | ErrorCode::NotADatabase
+                    | ErrorCode::ConstraintViolation
+                    | ErrorCode::TypeMismatch
+            )
     } else {
         matches!(
             error,
@@ -43,8 +47,16 @@ pub(super) fn in_plain_words(error: Error) -> Error {
 }
 
 /// A row that reads and says something that cannot be.
-pub(super) fn damage(what: impl std::fmt::Display) -> StoreError {
+pub(super) fn damage(what: impl Display) -> StoreError {
     StoreError::Corrupt(what.to_string())
+}
+
+/// Damage says where it is.
+pub(super) fn readable<T>(what: impl Display, found: Stored<T>) -> Stored<T> {
+    found.map_err(|error| match error {
+        StoreError::Corrupt(why) => damage(format_args!("{what} cannot be read: {why}")),
+        unavailable @ StoreError::Unavailable(_) => unavailable,
+    })
 }
 
 #[cfg(test)]
@@ -63,6 +75,7 @@ mod tests {
             (ffi::SQLITE_CORRUPT, true),
             (ffi::SQLITE_CORRUPT_INDEX, true),
             (ffi::SQLITE_NOTADB, true),
+            (ffi::SQLITE_ERROR, true),
         ];
         for (code, is_damage) in cases {
             let error = fault(Error::SqliteFailure(ffi::Error::new(code), None));

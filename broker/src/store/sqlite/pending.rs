@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use nexus_wire::{AspectName, Ms, ThreadId};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::activity;
 use super::blocks::{Full, Recent};
 use super::columns::{count, opt_json, parsed, to_blob, to_json, to_number, to_parties};
 use super::dispatches::Dispatches;
 use super::entries;
-use super::fault::{damage, fault};
+use super::fault::{damage, fault, readable};
 use super::full_blocks::New;
 use super::messages::{self, Block, Ids};
 use super::read::{ThreadRow, all, one, thread};
@@ -65,13 +65,10 @@ impl Pending {
     pub(super) fn load(connection: &Connection) -> Stored<Self> {
         let sql = "SELECT no, name, tail, cursor, acked_generation, recent
             FROM aspects JOIN inboxes ON inboxes.aspect = aspects.no";
-        let rows = all(connection, sql, [], |row| {
-            let position =
-                Position { tail: count(row, 2)?, cursor: count(row, 3)?, acked_generation: count(row, 4)? };
-            Ok((parsed::<AspectName>(row, 1)?, row.get(0)?, position, row.get::<_, Vec<u8>>(5)?))
-        })?;
+        let rows = all(connection, sql, [], |row| Ok((parsed::<AspectName>(row, 1)?, inbox_row(row))))?;
         let mut inboxes = HashMap::with_capacity_and_hasher(rows.len(), RandomState::default());
-        for (name, no, position, recent) in rows {
+        for (name, row) in rows {
+            let (no, position, recent) = readable(format_args!("the inbox of {name}"), row.map_err(fault))?;
             let recent = recent_of(recent, &name)?;
             inboxes.insert(name, Inbox { no, position, recent, is_dirty: false });
         }
@@ -270,6 +267,12 @@ impl Pending {
             Some(Full { first, bytes }) => self.new_blocks.put_of_thread(connection, no, first, &bytes),
         }
     }
+}
+
+fn inbox_row(row: &Row<'_>) -> rusqlite::Result<(i64, Position, Vec<u8>)> {
+    let position =
+        Position { tail: count(row, 2)?, cursor: count(row, 3)?, acked_generation: count(row, 4)? };
+    Ok((row.get(0)?, position, row.get(5)?))
 }
 
 /// Nearly always it is the very one.

@@ -1,7 +1,5 @@
 //! Checks what can be checked of a database: pages, foreign keys, and the log's hash chain.
 
-use std::fmt::Display;
-
 use nexus_wire::ThreadId;
 use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator as _;
 use rusqlite::types::ValueRef;
@@ -12,13 +10,13 @@ use super::chain::Link;
 use super::columns::{count, id};
 use super::derived;
 use super::entries::{self, Form};
-use super::fault::{damage, fault};
+use super::fault::{damage, fault, readable};
 use super::messages::{self, Kept, Messages};
 use super::migrate::MIGRATIONS;
 use super::pending::{Pending, recent_of};
 use super::read::{self, all, one};
 use super::retention;
-use crate::hub::records::{StoreError, Stored};
+use crate::hub::records::Stored;
 use crate::store::head::Head;
 
 /// What a database that passed every check holds.
@@ -75,13 +73,6 @@ fn threads(connection: &Connection) -> Stored<()> {
         recent_of(row.recent, &id)?;
     }
     Ok(())
-}
-
-fn readable<T>(what: impl Display, found: Stored<T>) -> Stored<T> {
-    found.map_err(|error| match error {
-        StoreError::Corrupt(why) => damage(format_args!("{what} cannot be read: {why}")),
-        unavailable @ StoreError::Unavailable(_) => unavailable,
-    })
 }
 
 fn chain(connection: &Connection, against: Option<Head>) -> Stored<Checked> {
@@ -246,5 +237,48 @@ impl Chain {
             self.standing = Some(standing_at(self.head, wanted));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::hub::records::{Store as _, StoreError, ThreadRecord, Transaction as _};
+    use crate::store::sqlite::{Options, ReaderPool, SqliteStore};
+
+    #[test]
+    fn a_thread_that_cannot_be_read_is_damage_and_so_is_a_table_that_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("nexus.db");
+        let mut store = SqliteStore::open(&path, Options::default()).unwrap();
+        let [thread, other] = [77, 78].map(|id| ThreadId(Uuid::from_u128(id)));
+        store.begin().unwrap();
+        store.put_thread(&ThreadRecord::opened(thread, "one".into(), 0)).unwrap();
+        store.put_thread(&ThreadRecord::opened(other, "other".into(), 0)).unwrap();
+        store.commit().unwrap();
+        drop(store);
+        let verify = || ReaderPool::new(&path, 1).read(|reader| reader.verify(None));
+        verify().unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        let of_first = |what: &str| format!("UPDATE thread_states SET {what} WHERE thread = 1");
+        for (sql, says) in [
+            ("DROP TABLE blob_usage".to_owned(), "the table blob_usage is gone".to_owned()),
+            (
+                "DELETE FROM thread_states WHERE thread = 2".to_owned(),
+                format!("the state of thread {other} is gone"),
+            ),
+            (
+                of_first("last_seq = -1"),
+                format!("thread {thread} cannot be read: Integer -1 out of range at index 7"),
+            ),
+            (of_first("recent = x'80'"), format!("the open block of {thread} cannot be read")),
+        ] {
+            std::fs::write(&path, &whole).unwrap();
+            Connection::open(&path).unwrap().execute_batch(&sql).unwrap();
+            let error = verify().unwrap_err().to_string();
+            assert_eq!(error, StoreError::Corrupt(says).to_string(), "{sql}");
+        }
     }
 }
