@@ -4,6 +4,7 @@
 //! credentials count from anywhere: after too many, passwords and setup tokens from there are not looked at any
 //! more, and nothing else is from beyond this machine.
 
+use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -11,9 +12,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use governor::clock::{Clock, DefaultClock};
+use governor::clock::{Clock, DefaultClock, Reference};
 use governor::middleware::NoOpMiddleware;
-use governor::state::keyed::HashMapStateStore;
+use governor::nanos::Nanos;
+use governor::state::keyed::{HashMapStateStore, ShrinkableKeyedStateStore};
+use governor::state::{InMemoryState, NotKeyed, StateStore};
 use governor::{Quota, RateLimiter};
 use nexus_wire::{ErrorBody, ErrorCode, Party};
 use serde_json::json;
@@ -21,36 +24,85 @@ use serde_json::json;
 use crate::config::Rates;
 
 const KEYS_MAX: usize = 8_192;
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// A burst may be as large as what is allowed in so many seconds.
 const BURST_S: u32 = 5;
 
-type Keyed<K, C> =
-    RateLimiter<Option<K>, HashMapStateStore<Option<K>>, C, NoOpMiddleware<<C as Clock>::Instant>>;
+/// Whoever is known has a place of their own. Once there are too many, all others share one.
+#[derive(Debug)]
+struct Places<K: Hash + Eq + Clone> {
+    own: HashMapStateStore<K>,
+    shared: InMemoryState,
+}
+
+impl<K: Hash + Eq + Clone> StateStore for Places<K> {
+    type Key = K;
+
+    fn measure_and_replace<T, F, E>(&self, key: &K, f: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        let has_own = {
+            let own = self.own.lock();
+            own.len() < KEYS_MAX || own.contains_key(key)
+        };
+        match has_own {
+            true => self.own.measure_and_replace(key, f),
+            false => self.shared.measure_and_replace(&NotKeyed::NonKey, f),
+        }
+    }
+}
+
+impl<K: Hash + Eq + Clone> ShrinkableKeyedStateStore<K> for Places<K> {
+    fn retain_recent(&self, drop_below: Nanos) {
+        self.own.retain_recent(drop_below);
+    }
+
+    fn len(&self) -> usize {
+        self.own.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.own.is_empty()
+    }
+}
 
 #[derive(Debug)]
 struct Limit<K: Hash + Eq + Clone, C: Clock + Clone> {
-    keyed: Keyed<K, C>,
+    keyed: RateLimiter<K, Places<K>, C, NoOpMiddleware<C::Instant>>,
     clock: C,
+    /// When room was last made for others.
+    swept: Mutex<Option<C::Instant>>,
     /// How often it said no.
     refused: AtomicU64,
 }
 
 impl<K: Hash + Eq + Clone, C: Clock + Clone> Limit<K, C> {
     fn new(quota: Quota, clock: &C) -> Self {
-        let keyed = RateLimiter::hashmap_with_clock(quota, clock.clone());
-        Self { keyed, clock: clock.clone(), refused: AtomicU64::new(0) }
+        let places = Places { own: HashMapStateStore::default(), shared: InMemoryState::default() };
+        let keyed = RateLimiter::new(quota, places, clock.clone());
+        Self { keyed, clock: clock.clone(), swept: Mutex::default(), refused: AtomicU64::new(0) }
     }
 
-    /// `Err`: how long to wait. When there are too many keys to remember, new ones share one place.
-    fn take(&self, key: K) -> Result<(), Duration> {
+    /// `Err`: how long to wait.
+    fn take(&self, key: &K) -> Result<(), Duration> {
         if self.keyed.len() >= KEYS_MAX {
-            self.keyed.retain_recent();
+            self.make_room();
         }
-        let key = if self.keyed.len() >= KEYS_MAX { None } else { Some(key) };
-        self.keyed.check_key(&key).map_err(|not_until| {
+        self.keyed.check_key(key).map_err(|not_until| {
             self.refused.fetch_add(1, Ordering::Relaxed);
             not_until.wait_time_from(self.clock.now())
         })
+    }
+
+    /// Looks at all who are known, and so not for every request.
+    fn make_room(&self) {
+        let now = self.clock.now();
+        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        if swept.is_none_or(|at| Duration::from(now.duration_since(at)) >= SWEEP_INTERVAL) {
+            *swept = Some(now);
+            self.keyed.retain_recent();
+        }
     }
 }
 
@@ -61,7 +113,7 @@ pub(crate) struct Limits<C: Clock + Clone = DefaultClock> {
     upgrades_from: Limit<IpAddr, C>,
     failures_from: Limit<IpAddr, C>,
     /// Addresses that failed too often, and until when.
-    shut_out: Mutex<Vec<(IpAddr, C::Instant)>>,
+    shut_out: Mutex<HashMap<IpAddr, C::Instant>>,
     clock: C,
 }
 
@@ -111,30 +163,30 @@ impl<C: Clock + Clone> Limits<C> {
         if is_here(from) {
             return Ok(());
         }
-        self.requests_from.take(network(from)).map_err(|wait| limited("requests from this address", wait))
+        self.requests_from.take(&network(from)).map_err(|wait| limited("requests from this address", wait))
     }
 
     pub(crate) fn upgrade(&self, from: IpAddr) -> Result<(), ErrorBody> {
         if is_here(from) {
             return Ok(());
         }
-        self.upgrades_from.take(network(from)).map_err(|wait| limited("links opened from this address", wait))
+        self.upgrades_from
+            .take(&network(from))
+            .map_err(|wait| limited("links opened from this address", wait))
     }
 
     pub(crate) fn identity(&self, party: &Party) -> Result<(), ErrorBody> {
-        let taken = self.requests_of_identity.take(party.clone());
+        let taken = self.requests_of_identity.take(party);
         taken.map_err(|wait| limited(&format!("requests of {party}"), wait))
     }
 
     pub(crate) fn standing(&self, from: IpAddr) -> Standing {
         let now = self.clock.now();
-        let mut shut_out = self.shut_out.lock().unwrap_or_else(PoisonError::into_inner);
-        shut_out.retain(|it| it.1 > now);
-        let key = network(from);
-        match shut_out.iter().find(|it| it.0 == key) {
+        let shut_out = self.shut_out.lock().unwrap_or_else(PoisonError::into_inner);
+        match shut_out.get(&network(from)).filter(|until| **until > now) {
             None => Standing::Good,
-            Some(it) => {
-                let wait: Duration = governor::clock::Reference::duration_since(&it.1, now).into();
+            Some(until) => {
+                let wait = until.duration_since(now).into();
                 if is_here(from) { Standing::Guarded(wait) } else { Standing::ShutOut(wait) }
             }
         }
@@ -143,13 +195,14 @@ impl<C: Clock + Clone> Limits<C> {
     /// A credential from there was no good.
     pub(crate) fn failed(&self, from: IpAddr) {
         let key = network(from);
-        let Err(wait) = self.failures_from.take(key) else { return };
-        let until = self.clock.now() + wait.into();
+        let Err(wait) = self.failures_from.take(&key) else { return };
+        let now = self.clock.now();
         let mut shut_out = self.shut_out.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(it) = shut_out.iter_mut().find(|it| it.0 == key) {
-            it.1 = until;
-        } else if shut_out.len() < KEYS_MAX {
-            shut_out.push((key, until));
+        if shut_out.len() >= KEYS_MAX {
+            shut_out.retain(|_, until| *until > now);
+        }
+        if shut_out.len() < KEYS_MAX || shut_out.contains_key(&key) {
+            shut_out.insert(key, now + wait.into());
         }
     }
 }
@@ -246,16 +299,34 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded() {
+    fn when_there_are_too_many_the_known_keep_their_places_and_others_share_one() {
+        let (limits, clock) = limits();
+        let nth = |n: usize| IpAddr::V4((0x0b00_0000 + n as u32).into());
+        for n in 0..KEYS_MAX {
+            assert!(limits.request(nth(n)).is_ok(), "{n}");
+        }
+        let passed = (KEYS_MAX..KEYS_MAX + 99).filter(|n| limits.request(nth(*n)).is_ok()).count();
+        assert_eq!(passed, 10, "all of them together as one");
+        assert_eq!(
+            (0..99).filter(|_| limits.request(nth(0)).is_ok()).count(),
+            9,
+            "as if there were no others"
+        );
+        assert_eq!(limits.requests_from.keyed.len(), KEYS_MAX);
+        // Who has not asked for a while makes room.
+        clock.advance(Duration::from_secs(60));
+        assert_eq!((0..99).filter(|_| limits.request(nth(KEYS_MAX)).is_ok()).count(), 10);
+        assert_eq!(limits.requests_from.keyed.len(), 1);
+    }
+
+    #[test]
+    fn so_many_are_shut_out_and_no_more() {
         let (limits, _) = limits();
-        for n in 0..3 * KEYS_MAX as u32 {
-            let from = IpAddr::V4((0x0b00_0000 + n).into());
-            let _ = limits.request(from);
+        for n in 0..KEYS_MAX as u32 + 64 {
             for _ in 0..4 {
-                limits.failed(from);
+                limits.failed(IpAddr::V4((0x0b00_0000 + n).into()));
             }
         }
-        assert!(limits.requests_from.keyed.len() <= KEYS_MAX + 1);
-        assert!(limits.shut_out.lock().unwrap().len() <= KEYS_MAX);
+        assert_eq!(limits.shut_out.lock().unwrap().len(), KEYS_MAX);
     }
 }
