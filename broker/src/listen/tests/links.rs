@@ -165,7 +165,7 @@ async fn a_reader_that_never_reads_costs_the_others_nothing_and_catches_up() {
 
 #[tokio::test]
 async fn answers_that_nobody_reads_are_not_all_made_at_once() {
-    const READS: usize = 200;
+    const READS: usize = 80;
     let world = World::new().await;
     let mut operator = Raw::operator(&world).await;
     let content = "x".repeat(300_000);

@@ -46,7 +46,7 @@ fn slowed(world: &World, limit: &str) -> u64 {
 
 #[tokio::test]
 async fn links_that_send_without_end_leave_the_others_their_turn() {
-    const MESSAGES: usize = 40;
+    const MESSAGES: usize = 20;
     let world = World::new().await;
     let (wren, forge) = (world.aspect("wren").await, world.aspect("forge").await);
     let stop = Arc::new(AtomicBool::new(false));
