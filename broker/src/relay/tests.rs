@@ -365,7 +365,11 @@ fn what_is_kept_is_bounded_in_bytes() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: ProptestConfig::default().cases / 4,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
     /// However slowly somebody reads, and however often they begin anew where they were: each frame once, in order,
     /// or told of as missing.
     #[test]

@@ -211,7 +211,7 @@ mod tests {
                 prop_assert!(largest_body as usize <= ENTRIES_MAX * ENTRY_BYTES);
             }
             prop_assert_eq!(largest(&connection).unwrap(), there.keys().next_back().copied());
-            for id in (0..4_300).step_by(7).map(Uuid::from_u128) {
+            for id in (0..4_300).map(Uuid::from_u128) {
                 prop_assert_eq!(seq_at(&connection, id).unwrap(), there.get(&id).copied());
             }
         }
